@@ -1,0 +1,16 @@
+"""What every test is given. Each module named here holds one idea and says how it is used."""
+
+import hypothesis
+
+# Random examples that differ from run to run would make a red run hard to repeat.
+hypothesis.settings.register_profile("penstock", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("penstock")
+
+pytest_plugins = (
+    "pytester",
+    "support.implementations",  # before what imports it, or its asserts would not be rewritten
+    "support.async_tests",
+    "support.certificates",
+    "support.paths",
+    "support.peer",
+)

@@ -1,0 +1,152 @@
+"""Async tests: any ``async def test_…`` runs once on each kind of loop, watched by the guards.
+
+Markers:
+    loops("asyncio", "uvloop"): run on these kinds only.
+
+Fixtures:
+    loop_kind: the kind this test runs on; a plain function that takes it is parametrized as well.
+    loop_errors: the contexts given to the loop's exception handler. A test that expects some inspects and clears the
+        list; what is left in it fails the test.
+    at_end: a contextlib.ExitStack that is closed after the loop and before the guards look.
+"""
+
+import contextlib
+import gc
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from support import guards, implementations, loops, programs
+
+# How long one async test may take. Far more than any needs: it is there so that a hang is told by where it hangs.
+LIMIT = 30.0
+
+# A test that the reference is known to fail may well hang there, once per loop.
+LIMIT_FOR_KNOWN_FAILURES = 3.0
+
+_FAILED = pytest.StashKey[bool]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "loops(*kinds): the kinds of loop to run on, when not all")
+
+
+def pytest_collection_finish() -> None:
+    # The guards collect garbage at every test: only what the tests make is to be looked at.
+    gc.collect()
+    gc.freeze()
+
+
+def _inner(function: object) -> object:
+    """Return the function that the author wrote, under hypothesis's wrapper if there is one."""
+    return getattr(getattr(function, "hypothesis", None), "inner_test", function)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> None:
+    in_a_test_file = isinstance(collector, pytest.Module | pytest.Class)
+    if in_a_test_file and collector.funcnamefilter(name) and inspect.iscoroutinefunction(_inner(obj)):
+        pytest.mark.usefixtures("loop_kind")(obj)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "loop_kind" in metafunc.fixturenames:
+        wanted = [mark.args for mark in metafunc.definition.iter_markers("loops")]
+        unknown = {kind for kinds in wanted for kind in kinds} - {"asyncio", "debug", "uvloop", "eager"}
+        if unknown:
+            raise pytest.UsageError(f"{metafunc.definition.nodeid}: no such kind of loop: {sorted(unknown)}")
+        kinds = [kind for kind in loops.LOOP_KINDS if all(kind in kinds for kinds in wanted)]
+        metafunc.parametrize("loop_kind", kinds, indirect=True)
+
+
+@pytest.fixture
+def loop_kind(request: pytest.FixtureRequest) -> str:
+    kind: str = request.param
+    if kind == "uvloop" and not loops.HAS_UVLOOP:
+        programs.missing("uvloop is not installed (it is in the extra `test`)")
+    loops.warm_up(kind)
+    return kind
+
+
+@pytest.fixture
+def loop_errors() -> list[dict[str, Any]]:
+    return []
+
+
+@pytest.fixture
+def at_end() -> Iterator[contextlib.ExitStack]:
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    test = _inner(pyfuncitem.obj)
+    if not inspect.iscoroutinefunction(test):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    if test is pyfuncitem.obj:
+        _run(pyfuncitem, lambda run: run(test(**arguments)))
+    else:
+        _run_examples(pyfuncitem, test, arguments)
+    return True
+
+
+def _run_examples(item: pytest.Function, test: Callable[..., Any], arguments: dict[str, Any]) -> None:
+    """Run a hypothesis test: all its examples on one loop."""
+    handle = item.obj.hypothesis
+
+    def examples(run: Callable[[Any], None]) -> None:
+        handle.inner_test = lambda **kwargs: run(test(**kwargs))
+        try:
+            item.obj(**arguments)
+        finally:
+            handle.inner_test = test
+
+    _run(item, examples)
+
+
+def _run(item: pytest.Function, body: Callable[[Callable[[Any], None]], None]) -> None:
+    """Call ``body`` with what runs a coroutine on a new loop, and fail if something is left behind."""
+    with guards.swept() if implementations.litters(item) else contextlib.nullcontext():
+        _run_guarded(item, body)
+
+
+def _run_guarded(item: pytest.Function, body: Callable[[Callable[[Any], None]], None]) -> None:
+    watch = guards.Watch(item.funcargs.get("loop_errors", []))
+    try:
+        _run_on_loop(item, body, watch)
+    except BaseException as error:
+        # The traceback still holds what the test was using: descriptors tell nothing now.
+        for note in watch.inner_complaints():
+            error.add_note(note)
+        raise
+    if not implementations.litters(item) and (complaints := watch.complaints()):
+        raise guards.LitterError("\n".join(complaints))
+
+
+def _run_on_loop(item: pytest.Function, body: Callable[[Callable[[Any], None]], None], watch: guards.Watch) -> None:
+    limit = LIMIT_FOR_KNOWN_FAILURES if implementations.known_failure(item) else LIMIT
+    with contextlib.ExitStack() as stack:
+        if "at_end" in item.funcargs:
+            stack.callback(item.funcargs["at_end"].close)
+        runner = stack.enter_context(loops.new_runner(item.funcargs["loop_kind"]))
+        body(lambda coroutine: runner.run(guards.run_watched(coroutine, watch, limit)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    result = yield
+    if item.stash.get(_FAILED, False):
+        with guards.swept():
+            pass
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    if call.excinfo is not None:
+        item.stash[_FAILED] = True
+    return (yield)

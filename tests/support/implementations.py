@@ -1,0 +1,70 @@
+"""One suite for every implementation: a test that takes ``streams`` never imports what it tests.
+
+``streams`` is a module with the names of asyncio's streams: asyncio itself, the reference, and penstock. An
+expectation about asyncio's behaviour that is wrong fails on the reference first. A contract that asyncio does not
+meet is tested on penstock alone (import it), or with the marker that says what the reference does instead.
+
+Markers, both without effect on penstock:
+    reference_fails(contract, reason, when=None, run=True): asyncio is known to fail this test. ``when``, given the
+        kind of loop ("asyncio" for a test without one), says whether it fails there; ``run=False`` where it would
+        take the process with it.
+    reference_litters(reason): asyncio passes, but leaves something behind that the guards would tell.
+"""
+
+import asyncio
+import importlib
+import types
+from typing import Any
+
+import pytest
+
+REFERENCE = "asyncio"
+IMPLEMENTATIONS = (REFERENCE, "penstock")
+
+_KNOWN_FAILURE = pytest.StashKey[bool]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "reference_fails(contract, reason, when=None, run=True): asyncio fails this")
+    config.addinivalue_line("markers", "reference_litters(reason): asyncio passes this, but leaves something behind")
+
+
+@pytest.fixture(params=IMPLEMENTATIONS)
+def streams(request: pytest.FixtureRequest) -> types.ModuleType:
+    if request.param == REFERENCE:
+        assert asyncio.StreamReader.__module__ == "asyncio.streams", "install() is on: this is no reference"
+        return asyncio
+    return importlib.import_module(request.param)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for mark in item.iter_markers("reference_fails"):
+            if on_reference(item) and (reason := _expected(item, *mark.args, **mark.kwargs)):
+                item.stash[_KNOWN_FAILURE] = True
+                item.add_marker(pytest.mark.xfail(strict=False, reason=reason, run=mark.kwargs.get("run", True)))
+
+
+def _expected(item: pytest.Item, contract: str, reason: str, when: Any = None, run: bool = True) -> str:
+    if when is not None and not when(_parameters(item).get("loop_kind", "asyncio")):
+        return ""
+    return f"{contract}: {reason}"
+
+
+def _parameters(item: pytest.Item) -> dict[str, Any]:
+    return item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+
+
+def on_reference(item: pytest.Item) -> bool:
+    """Say whether this test runs on asyncio's own streams."""
+    return _parameters(item).get("streams") == REFERENCE
+
+
+def known_failure(item: pytest.Item) -> bool:
+    """Say whether a marker expects this test to fail, here on the reference."""
+    return item.stash.get(_KNOWN_FAILURE, False)
+
+
+def litters(item: pytest.Item) -> bool:
+    """Say whether the guards are to look away: only ever on the reference."""
+    return on_reference(item) and item.get_closest_marker("reference_litters") is not None

@@ -1,0 +1,54 @@
+"""The kinds of event loop that every async test runs on."""
+
+import asyncio
+import functools
+import importlib.util
+import math
+import sys
+from collections.abc import Callable
+
+LOOP_KINDS = ("asyncio", "debug", "uvloop", *(("eager",) if sys.version_info >= (3, 12) else ()))
+
+HAS_UVLOOP = importlib.util.find_spec("uvloop") is not None
+
+
+def _plain() -> asyncio.AbstractEventLoop:
+    return asyncio.SelectorEventLoop()
+
+
+def _debug() -> asyncio.AbstractEventLoop:
+    loop = asyncio.SelectorEventLoop()
+    loop.slow_callback_duration = math.inf  # a busy machine is not what a test asks about
+    return loop
+
+
+def _uvloop() -> asyncio.AbstractEventLoop:
+    import uvloop
+
+    return uvloop.new_event_loop()
+
+
+def _eager() -> asyncio.AbstractEventLoop:
+    loop = asyncio.SelectorEventLoop()
+    loop.set_task_factory(asyncio.eager_task_factory)
+    return loop
+
+
+_FACTORIES: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "asyncio": _plain,
+    "debug": _debug,
+    "uvloop": _uvloop,
+    "eager": _eager,
+}
+
+
+@functools.cache
+def warm_up(kind: str) -> None:
+    """Run one loop of this kind, so that what it keeps for the whole process (libuv's signal pipe) is there already."""
+    with new_runner(kind) as runner:
+        runner.run(asyncio.sleep(0))
+
+
+def new_runner(kind: str) -> asyncio.Runner:
+    """Return a runner for a loop of this kind; it makes its loop at its first use."""
+    return asyncio.Runner(debug=kind == "debug", loop_factory=_FACTORIES[kind])

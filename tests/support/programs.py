@@ -1,0 +1,30 @@
+"""Programs that some tests talk to and that Python packages cannot bring.
+
+Where one is missing the test is skipped, naming the Debian package; under PENSTOCK_REQUIRE_PEERS=1 it fails.
+"""
+
+import os
+import shutil
+from typing import NoReturn
+
+import pytest
+
+
+def missing(what: str) -> NoReturn:
+    """Skip the running test because of ``what``, or fail it where nothing may be skipped."""
+    if os.environ.get("PENSTOCK_REQUIRE_PEERS") == "1":
+        pytest.fail(f"{what}, and PENSTOCK_REQUIRE_PEERS=1 allows no skip", pytrace=False)
+    pytest.skip(what)
+
+
+def require_program(name: str, package: str | None = None) -> str:
+    """Return the path of a program, or skip the running test naming the Debian package that brings it.
+
+    ``package`` is the program's name where nothing else is said.
+    """
+    # Debian keeps servers where only root's PATH looks.
+    places = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    found = shutil.which(name, path=places)
+    if found is None:
+        missing(f"{name} is not installed (Debian package {package or name})")
+    return found
