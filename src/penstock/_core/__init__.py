@@ -1,0 +1,28 @@
+"""Layer 1: what a stream is, without sockets and without a loop of its own (sans-IO).
+
+Every file here is plain typed Python that is meant to be compiled a second time from the same source; imports between
+the files are relative, so that each build finds its own siblings.
+"""
+
+from __future__ import annotations
+
+from .arguments import as_bytes, as_count, as_limit, as_separators
+from .buffer import ChunkBuffer
+from .flow import FlowCore
+from .live import LiveBuffer
+from .reader import ReaderCore
+from .state import ConnectionState
+from .writer import WriterCore
+
+__all__ = [
+    "ChunkBuffer",
+    "ConnectionState",
+    "FlowCore",
+    "LiveBuffer",
+    "ReaderCore",
+    "WriterCore",
+    "as_bytes",
+    "as_count",
+    "as_limit",
+    "as_separators",
+]

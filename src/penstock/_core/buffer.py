@@ -1,0 +1,153 @@
+"""Received bytes, as a queue of chunks with an offset into the first.
+
+A chunk is handed over as it came where the reader wants all of it; nothing is ever moved to the front. Arrivals of a
+few bytes are gathered in the last chunk, since a queue of 2-byte chunks takes 29 times its payload, and a dripping peer
+would make use of that. A search starts where the caller says and never looks at a byte before it.
+"""
+
+from __future__ import annotations
+
+from .._facts.constants import MERGE_BELOW, TAIL_MAXIMUM
+
+
+class ChunkBuffer:
+    """Unread bytes in order. ``size`` is their number; ``waste`` the bytes held in memory but read already."""
+
+    __slots__ = ("_chunks", "searched", "searched_for", "size", "waste")
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes | bytearray] = []
+        self.size = 0
+        self.waste = 0
+        # What the last fruitless search looked for and where the next one for the same may begin; reading anything
+        # makes it void. A read that is cancelled and repeated while its peer drips would search all over again.
+        self.searched_for: tuple[bytes, ...] | None = None
+        self.searched = 0
+
+    def append(self, data: bytes) -> None:
+        """Add ``data``, which nobody may change afterwards, at the end."""
+        chunks = self._chunks
+        length = len(data)
+        self.size += length
+        if not chunks:
+            chunks.append(data)
+            return
+        tail = chunks[-1]
+        if length >= MERGE_BELOW and len(tail) >= MERGE_BELOW:
+            chunks.append(data)
+        elif type(tail) is bytearray and len(tail) + length <= TAIL_MAXIMUM:
+            tail += data
+        elif type(tail) is not bytearray and len(tail) < MERGE_BELOW:
+            if len(chunks) == 1 and self.waste:
+                tail = tail[self.waste :]
+                self.waste = 0
+            grown = bytearray(tail)
+            grown += data
+            chunks[-1] = grown
+        else:
+            chunks.append(bytearray(data) if length < MERGE_BELOW else data)
+
+    def compact(self) -> None:
+        """Give back the memory of bytes that were read. Costs a copy of the first chunk's rest."""
+        if self.waste:
+            self._chunks[0] = self._chunks[0][self.waste :]
+            self.waste = 0
+
+    def clear(self) -> None:
+        """Forget every unread byte."""
+        self._chunks.clear()
+        self.size = self.waste = self.searched = 0
+
+    def take(self, n: int) -> bytes:
+        """Remove and return the first ``n`` bytes, or all where there are fewer."""
+        if n >= self.size:
+            return self.take_all()
+        chunks = self._chunks
+        first = chunks[0]
+        start = self.waste
+        end = start + n
+        self.size -= n
+        self.searched = 0
+        if end < len(first):
+            self.waste = end
+            piece = first[start:end]
+            return piece if type(piece) is bytes else bytes(piece)
+        if end == len(first):
+            del chunks[0]
+            self.waste = 0
+            piece = first[start:] if start else first
+            return piece if type(piece) is bytes else bytes(piece)
+        pieces = [memoryview(first)[start:]]
+        missing = n - len(pieces[0])
+        taken = 1
+        while missing >= len(chunks[taken]):
+            pieces.append(memoryview(chunks[taken]))
+            missing -= len(chunks[taken])
+            taken += 1
+        if missing:
+            pieces.append(memoryview(chunks[taken])[:missing])
+        result = b"".join(pieces)
+        pieces.clear()
+        del chunks[:taken]
+        self.waste = missing
+        return result
+
+    def take_all(self) -> bytes:
+        """Remove and return everything."""
+        chunks = self._chunks
+        if len(chunks) == 1:
+            only = chunks[0]
+            whole = only[self.waste :] if self.waste else only
+            self.clear()
+            return whole if type(whole) is bytes else bytes(whole)
+        self.compact()
+        result = b"".join(chunks)
+        self.clear()
+        return result
+
+    def matches(self, pattern: bytes, at: int) -> bool:
+        """Whether the unread bytes go on with ``pattern`` at offset ``at``."""
+        at += self.waste
+        wanted = pattern
+        for chunk in self._chunks:
+            if at >= len(chunk):
+                at -= len(chunk)
+                continue
+            have = chunk[at : at + len(wanted)]
+            if not wanted.startswith(have):
+                return False
+            wanted = wanted[len(have) :]
+            if not wanted:
+                return True
+            at = 0
+        return False
+
+    def find(self, pattern: bytes, start: int) -> int:
+        """The offset of the first ``pattern`` that begins at or after ``start``, or -1."""
+        chunks = self._chunks
+        if len(chunks) == 1:
+            found = chunks[0].find(pattern, self.waste + start)
+            return found if found < 0 else found - self.waste
+        # The part of interest is nearly always the newest, so the chunk to begin with is sought from the end.
+        index = len(chunks)
+        base = self.size
+        while index and base > start:
+            index -= 1
+            base -= len(chunks[index])
+        overlap = len(pattern) - 1
+        before = b""
+        while index < len(chunks):
+            chunk = chunks[index]
+            low = max(start - base, 0)
+            if before:
+                found = (before + chunk[:overlap]).find(pattern)
+                if found >= 0:
+                    return base - len(before) + found
+            found = chunk.find(pattern, low)
+            if found >= 0:
+                return base + found
+            if overlap:
+                before = bytes(before + chunk[max(low, len(chunk) - overlap) :])[-overlap:]
+            base += len(chunk)
+            index += 1
+        return -1

@@ -1,0 +1,1 @@
+"""Layer 4: where programs enter: connecting, serving, and taking asyncio's place."""

@@ -1,0 +1,59 @@
+"""Checks of what the four functions are given, before anything is opened: the same sentences on every loop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl as ssl_module
+from typing import Any
+
+
+def running_loop(loop: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEventLoop:
+    """The running loop; ``loop`` may be given for old programs' sake, but no other (contract S9)."""
+    running = asyncio.get_running_loop()
+    if loop is not None and loop is not running:
+        raise ValueError(f"loop must be the running loop {running!r} or None, not {loop!r}")
+    return running
+
+
+def check_timeouts(ssl: Any, ssl_handshake_timeout: float | None, ssl_shutdown_timeout: float | None) -> None:
+    """Timeouts of TLS go with TLS, and are above zero."""
+    for name, seconds in (
+        ("ssl_handshake_timeout", ssl_handshake_timeout),
+        ("ssl_shutdown_timeout", ssl_shutdown_timeout),
+    ):
+        if seconds is None:
+            continue
+        if not ssl:
+            raise ValueError(f"{name} is only meaningful with ssl")
+        if seconds <= 0:
+            raise ValueError(f"{name} should be a positive number of seconds, got {seconds!r}")
+
+
+def check_client_tls(ssl: Any) -> None:
+    """A client's ``ssl``: an SSLContext, True for the default one, or nothing."""
+    if ssl is None or isinstance(ssl, (bool, ssl_module.SSLContext)):
+        return
+    raise TypeError(f"ssl takes an ssl.SSLContext, True or None, not {type(ssl).__name__}")
+
+
+def check_server_tls(ssl: Any) -> None:
+    """A server's ``ssl``: an SSLContext with its certificate, or nothing."""
+    if ssl is not None and not isinstance(ssl, ssl_module.SSLContext):
+        raise TypeError(f"ssl argument must be an SSLContext or None, not {ssl!r}: a server needs a certificate")
+
+
+def check_stream_socket(sock: Any, family: int | None = None) -> None:
+    """``sock`` is a stream socket, not wrapped by ssl, of ``family`` where that matters."""
+    if isinstance(sock, ssl_module.SSLSocket):
+        raise TypeError("Socket cannot be of type SSLSocket: give the plain socket, and ssl=")
+    if family is not None and (sock.family != family or sock.type != socket.SOCK_STREAM):
+        raise ValueError(f"A UNIX Domain Stream Socket was expected, got {sock!r}")
+    if sock.type != socket.SOCK_STREAM:
+        raise ValueError(f"A Stream Socket was expected, got {sock!r}")
+
+
+def check_close_timeout(seconds: float | None) -> None:
+    """``close_timeout``: seconds above zero, or None for no bound."""
+    if seconds is not None and not seconds > 0:
+        raise ValueError(f"close_timeout is a positive number of seconds or None, not {seconds!r}")

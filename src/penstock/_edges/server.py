@@ -1,0 +1,185 @@
+"""Server: what start_server returns; listens, accepts, keeps account of its connections and handlers."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from asyncio import trsock
+from collections.abc import Callable
+from typing import Any, Self
+
+from .._transports.listener import Listener
+from .accepted import Accepted, Adoption
+
+
+class Server(asyncio.Server):
+    """A listening server; made by ``start_server`` and ``start_unix_server``.
+
+    ``async with server`` closes it at the end and waits as ``wait_closed`` does.
+
+    Source: https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.Server
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sockets: list[socket.socket],
+        adoption: Adoption,
+        *,
+        backlog: int,
+        on_close: Callable[[], None] | None = None,
+        waits_for_connections: bool = True,
+    ) -> None:
+        self._loop = loop
+        self._adoption = adoption
+        self._listeners: list[Listener] | None = [Listener(loop, sock, backlog, self._adopt) for sock in sockets]
+        self._on_close = on_close
+        self._waits_for_connections = waits_for_connections
+        self._serving = False
+        self._serving_forever: asyncio.Future[None] | None = None
+        self._waiters: list[asyncio.Future[None]] = []
+        self._accepted: set[Accepted] = set()
+        self._handlers: set[asyncio.Future[Any]] = set()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} sockets={self.sockets!r}>"
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that the server runs on."""
+        return self._loop
+
+    def is_serving(self) -> bool:
+        """True while new connections are accepted."""
+        return self._serving
+
+    @property
+    def sockets(self) -> tuple[Any, ...]:
+        """The listening sockets, as socket-like objects to look at; none once the server is closed."""
+        if self._listeners is None:
+            return ()
+        return tuple(trsock.TransportSocket(listener.socket) for listener in self._listeners)
+
+    @property
+    def handlers(self) -> frozenset[asyncio.Future[Any]]:
+        """The tasks of handlers that are running now, those whose connection has ended included."""
+        return frozenset(self._handlers)
+
+    async def start_serving(self) -> None:
+        """Begin to accept, where ``start_serving=False`` was given. Harmless when it has begun.
+
+        Raises:
+            RuntimeError: the server is closed.
+        """
+        self._start_serving()
+        await asyncio.sleep(0)
+
+    def _start_serving(self) -> None:
+        if self._serving:
+            return
+        if self._listeners is None:
+            raise RuntimeError(f"server {self!r} is closed")
+        self._serving = True
+        for listener in self._listeners:
+            listener.start()
+
+    async def serve_forever(self) -> None:
+        """Accept until cancelled or closed. Cancelling it closes the server.
+
+        Raises:
+            RuntimeError: the server is closed, or another task is in serve_forever.
+            asyncio.CancelledError: cancelled, or the server was closed meanwhile.
+        """
+        if self._serving_forever is not None:
+            raise RuntimeError(f"server {self!r} is already being awaited on serve_forever()")
+        if self._listeners is None:
+            raise RuntimeError(f"server {self!r} is closed")
+        self._start_serving()
+        self._serving_forever = self._loop.create_future()
+        try:
+            await self._serving_forever
+        except asyncio.CancelledError:
+            try:
+                self.close()
+                await self.wait_closed()
+            finally:
+                raise
+        finally:
+            self._serving_forever = None
+
+    def close(self) -> None:
+        """Stop listening; what is connected stays connected. May be called again."""
+        listeners = self._listeners
+        if listeners is None:
+            return
+        self._listeners = None
+        self._serving = False
+        for listener in listeners:
+            listener.stop()
+        if self._on_close is not None:
+            self._on_close()
+        if self._serving_forever is not None and not self._serving_forever.done():
+            self._serving_forever.cancel()
+        self._maybe_closed()
+
+    def close_clients(self) -> None:
+        """Close every connection that was accepted; what is buffered is sent first (Python 3.13)."""
+        for client in list(self._accepted):
+            client.close()
+
+    def abort_clients(self) -> None:
+        """Abort every connection that was accepted; what is buffered is lost (Python 3.13)."""
+        for client in list(self._accepted):
+            client.abort()
+
+    async def wait_closed(self) -> None:
+        """Wait until the server is closed and every connection has ended, in either order, as in Python 3.13.
+
+        Cancelling it cancels this wait alone.
+        """
+        if self._listeners is None and (not self._accepted or not self._waits_for_connections):
+            return
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        finally:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self.close()
+        await self.wait_closed()
+
+    def _maybe_closed(self) -> None:
+        if self._listeners is not None or (self._accepted and self._waits_for_connections):
+            return
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _adopt(self, sock: socket.socket) -> None:
+        client = Accepted(self)
+        self._accepted.add(client)
+        client.begin(self._loop, sock, self._adoption)
+
+    def _ended(self, client: Accepted) -> None:
+        self._accepted.discard(client)
+        self._maybe_closed()
+
+    def _handler_started(self, task: asyncio.Future[Any]) -> None:
+        self._handlers.add(task)
+        task.add_done_callback(self._handlers.discard)
+
+    # What asyncio's transports would call; ours are counted through their protocols.
+    def _attach(self, transport: Any = None) -> None:
+        raise NotImplementedError("penstock counts its connections itself")
+
+    def _detach(self, transport: Any = None) -> None:
+        raise NotImplementedError("penstock counts its connections itself")
+
+    def _wakeup(self) -> None:
+        self._maybe_closed()

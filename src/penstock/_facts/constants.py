@@ -1,0 +1,44 @@
+"""Every number of penstock, with its unit, its source and its consequence."""
+
+from __future__ import annotations
+
+from typing import Final
+
+KIB: Final = 1024
+
+DEFAULT_LIMIT: Final = 64 * KIB
+"""Bytes. asyncio's ``_DEFAULT_LIMIT``: the longest line, and half of what a reader holds before it pauses its peer."""
+
+UNBOUNDED_LIMIT: Final = 1 << 60
+"""Bytes. What an infinite limit is counted as; twice of it still fits a signed 64-bit size."""
+
+EVERYTHING: Final = 1 << 61
+"""Bytes. What a pending ``read(-1)`` wants; beyond any buffer, and added to a limit it still fits 64 bits."""
+
+SCRATCH_SIZE: Final = 256 * KIB
+"""Bytes asked of the kernel at once, at most: asyncio's own receive size, shared by all connections of a loop."""
+
+MINIMUM_RECEIVE: Final = 4 * KIB
+"""Bytes asked of the kernel at once, at least: a reader just short of its bound may pass it by this much."""
+
+MERGE_BELOW: Final = 8 * KIB
+"""Bytes. A smaller arrival joins the chunk before it. A chunk costs about 50 bytes beside its payload, so below
+this size the cost of a queue is no longer lost in the 32 KiB that contract R3 leaves for it."""
+
+TAIL_MAXIMUM: Final = 32 * KIB
+"""Bytes. A growing chunk is closed at this size; it is a bytearray, which reserves an eighth more than it holds."""
+
+CLOSE_TIMEOUT: Final = 30.0
+"""Seconds. A closing connection of which the kernel takes not one byte for so long is aborted (contract X1)."""
+
+DEFAULT_BACKLOG: Final = 100
+"""Connections that the kernel queues for a listener; asyncio's default."""
+
+ACCEPT_BATCH: Final = 64
+"""Connections accepted before other callbacks of the loop get their turn; the rest come one turn later."""
+
+ACCEPT_RETRY_DELAY: Final = 1.0
+"""Seconds without accepting after the system ran out of descriptors or memory; asyncio's value."""
+
+FIRST_ADDRESS_FAMILY_COUNT: Final = 1
+"""RFC 8305 section 4: addresses of the preferred family tried before the other family gets its turn."""

@@ -1,0 +1,30 @@
+"""Names of connections for people: who is at the other end, as a log line or an error says it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def describe_address(address: Any) -> str:
+    """``host:port``, ``[v6]:port``, a path, or "an unnamed socket"."""
+    if isinstance(address, tuple) and len(address) >= 2:
+        host, port = address[0], address[1]
+        return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
+    if isinstance(address, bytes):
+        address = (
+            "@" + address[1:].decode("utf-8", "replace") if address[:1] == b"\0" else address.decode("utf-8", "replace")
+        )
+    return str(address) if address else "an unnamed socket"
+
+
+def name_peer(error: BaseException, peer: str) -> None:
+    """Make the message of an operating-system or TLS error say which peer it is about (contract T1).
+
+    The error keeps its class, number and reason. Other errors, and those that name the peer already, are left alone.
+    """
+    if not isinstance(error, OSError) or peer in str(error):
+        return
+    if isinstance(error.strerror, str):
+        error.strerror = f"{error.strerror} ({peer})"
+    elif len(error.args) == 1 and isinstance(error.args[0], str):
+        error.args = (f"{error.args[0]} ({peer})",)

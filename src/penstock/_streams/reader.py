@@ -1,0 +1,86 @@
+"""The public StreamReader: the core's reader under asyncio's names, documented."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+from .._facts.constants import DEFAULT_LIMIT
+from .._implementation import core
+from .standin import StandIn
+
+if TYPE_CHECKING:
+    from .._core import ReaderCore
+    from .connection import Lifeline
+else:
+    ReaderCore = core.ReaderCore
+
+
+def creation_stack(loop: asyncio.AbstractEventLoop) -> traceback.StackSummary | None:
+    """Where the caller's caller was called from, in debug mode; collecting it is too slow for any other."""
+    if not loop.get_debug():
+        return None
+    return traceback.StackSummary.extract(traceback.walk_stack(sys._getframe(2)), limit=10, lookup_lines=False)
+
+
+class StreamReader(ReaderCore, asyncio.StreamReader, metaclass=StandIn):  # type: ignore[misc] # exception(): typeshed
+    """Reads bytes, lines and records that a peer sent; made by ``open_connection`` and ``start_server``.
+
+    Args:
+        limit: bytes, an int above 0, ``math.inf`` or None for the default of 64 KiB. The longest line or record, and
+            half of what is held unread before the peer is made to wait.
+        loop: the event loop to wait on, running or not; None takes the current one as the running interpreter's own
+            StreamReader does.
+
+    Raises:
+        ValueError: the limit is not above zero.
+        TypeError: the limit is no number.
+
+    One read waits at a time. A read that is cancelled or timed out has taken nothing: the next one sees every byte in
+    order. Every read raises RuntimeError at once where another task's read is waiting, and names that task; the
+    exception given to ``set_exception`` at once; and the error that the connection was lost with once the bytes that
+    arrived before it cannot answer the read. They stay readable by ``read(n)``.
+
+    Source: https://docs.python.org/3/library/asyncio-stream.html
+    """
+
+    _source_traceback: traceback.StackSummary | None = None
+    _lifeline: Lifeline | None = None
+
+    def __init__(self, limit: float | None = None, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        checked = core.as_limit(limit)
+        if loop is None:
+            loop = asyncio.get_event_loop()
+        ReaderCore.__init__(self, checked, loop)
+        self._source_traceback = creation_stack(loop)
+
+    def __repr__(self) -> str:
+        info = ["StreamReader"]
+        if self._unread.size:
+            info.append(f"{self._unread.size} bytes")
+        if self._eof:
+            info.append("eof")
+        if self._limit != DEFAULT_LIMIT:
+            info.append(f"limit={self._limit}")
+        if self._waiter:
+            info.append(f"waiter={self._waiter!r}")
+        if self._exception:
+            info.append(f"exception={self._exception!r}")
+        if self._transport:
+            info.append(f"transport={self._transport!r}")
+        if self._paused:
+            info.append("paused")
+        return f"<{' '.join(info)}>"
+
+    @property
+    def _buffer(self) -> bytearray:
+        unread = self._unread
+        if not isinstance(unread, core.LiveBuffer):
+            unread = self._unread = core.LiveBuffer(bytearray(unread.take_all()))
+        return unread.data
+
+    @_buffer.setter
+    def _buffer(self, value: bytearray | bytes) -> None:
+        self._unread = core.LiveBuffer(value if isinstance(value, bytearray) else bytearray(value))

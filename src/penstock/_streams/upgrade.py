@@ -1,0 +1,75 @@
+"""start_tls: the upgrade of an open connection to TLS, by the running loop."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from .._facts.errors import PlaintextBeforeTLSError
+from .._implementation import core
+from .peers import name_peer
+
+if TYPE_CHECKING:
+    from .writer import StreamWriter
+
+
+async def upgrade_to_tls(writer: StreamWriter, sslcontext: ssl.SSLContext, **options: Any) -> None:
+    """Replace the transport of ``writer`` by one that speaks TLS over it; see StreamWriter.start_tls."""
+    if not isinstance(sslcontext, ssl.SSLContext):
+        raise TypeError(f"start_tls() takes an ssl.SSLContext, not {type(sslcontext).__name__}")
+    protocol = writer._protocol
+    connection = writer._connection
+    server_side = getattr(protocol, "_client_connected_cb", None) is not None
+    if not server_side and sslcontext.check_hostname and not options.get("server_hostname"):
+        raise ValueError("start_tls() needs server_hostname: the context checks the name in the peer's certificate")
+    await writer.drain()
+    reader = writer._reader
+    unread = 0
+    if isinstance(reader, core.ReaderCore):
+        unread = reader._unread.size
+    elif reader is not None:
+        unread = len(reader._buffer)
+    if unread:
+        raise PlaintextBeforeTLSError(
+            f"{unread} bytes from the peer arrived unencrypted before start_tls ({connection.describe()}); "
+            "close the connection, or read them first, knowing that they are not protected"
+        )
+    plain = writer._transport
+    if plain.is_closing() is True:
+        raise ConnectionResetError(f"start_tls() on a connection that is closed ({connection.describe()})")
+    facing = getattr(protocol, "_facing", None) or protocol
+    try:
+        encrypted = await writer._loop.start_tls(plain, facing, sslcontext, server_side=server_side, **options)
+    except BaseException as error:
+        if isinstance(error, (TypeError, ValueError)) and not isinstance(error, OSError):
+            # Refused before anything happened; SSLCertVerificationError is a ValueError too.
+            raise
+        name_peer(error, connection.describe())
+        _end_failed(writer, plain, error)
+        raise
+    if encrypted is None:
+        raise ConnectionResetError(f"the connection was lost during the TLS handshake ({connection.describe()})")
+    writer._transport = encrypted
+    connection.attach(encrypted)
+    replace = getattr(protocol, "_replace_transport", None)
+    if replace is not None:
+        replace(encrypted)
+    else:
+        protocol._replace_writer(writer)
+    if reader is not None:
+        # Pausing the transport below would leave what is already decrypted on its way.
+        reader._transport = encrypted
+
+
+def _end_failed(writer: StreamWriter, plain: Any, error: BaseException) -> None:
+    """A handshake failed. Loops do not tell the protocol of every such end; nobody may wait for it for ever."""
+    plain.abort()
+    connection = writer._connection
+    loop = writer._loop
+
+    def tell() -> None:
+        if not connection.lost:
+            writer._protocol.connection_lost(error if isinstance(error, Exception) else None)
+
+    # Two turns: abort() has its own connection_lost called in the next one.
+    loop.call_soon(loop.call_soon, tell)

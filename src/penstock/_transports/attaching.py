@@ -1,0 +1,53 @@
+"""Handing a connected socket to the running loop, which makes its own transport of it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl as ssl_module
+from typing import Any
+
+_AF_UNIX = getattr(socket, "AF_UNIX", None)
+
+
+async def attach_connected(
+    loop: asyncio.AbstractEventLoop,
+    sock: socket.socket,
+    protocol: asyncio.BaseProtocol,
+    *,
+    ssl: ssl_module.SSLContext | bool | None = None,
+    server_hostname: str | None = None,
+    ssl_handshake_timeout: float | None = None,
+    ssl_shutdown_timeout: float | None = None,
+) -> Any:
+    """The transport of a socket that connected, after the TLS handshake where ``ssl`` asks for one."""
+    create: Any = loop.create_unix_connection if sock.family == _AF_UNIX else loop.create_connection
+    transport, _ = await create(
+        lambda: protocol,
+        sock=sock,
+        ssl=ssl or None,
+        server_hostname=server_hostname,
+        ssl_handshake_timeout=ssl_handshake_timeout,
+        ssl_shutdown_timeout=ssl_shutdown_timeout,
+    )
+    return transport
+
+
+async def attach_accepted(
+    loop: asyncio.AbstractEventLoop,
+    sock: socket.socket,
+    protocol: asyncio.BaseProtocol,
+    *,
+    ssl: ssl_module.SSLContext | None = None,
+    ssl_handshake_timeout: float | None = None,
+    ssl_shutdown_timeout: float | None = None,
+) -> Any:
+    """The transport of a socket that was accepted, after the TLS handshake where ``ssl`` asks for one."""
+    transport, _ = await loop.connect_accepted_socket(
+        lambda: protocol,
+        sock,
+        ssl=ssl,
+        ssl_handshake_timeout=ssl_handshake_timeout,
+        ssl_shutdown_timeout=ssl_shutdown_timeout,
+    )
+    return transport

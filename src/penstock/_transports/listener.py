@@ -1,0 +1,128 @@
+"""Accepting, in penstock's own hands on every loop (contract L1).
+
+What asyncio does when descriptors run out (one call of the exception handler for each place in the backlog) or with a
+large backlog (a blocked loop) cannot be changed from outside, and uvloop drops the queue without a word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+
+from .._facts.constants import ACCEPT_BATCH, ACCEPT_RETRY_DELAY
+from .._facts.log import logger
+
+_OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+# accept(2): errors of the connection that was in the queue; the listener is well.
+_OF_THE_PEER = frozenset(
+    getattr(errno, name)
+    for name in (
+        "ECONNABORTED",
+        "EHOSTDOWN",
+        "EHOSTUNREACH",
+        "ENETDOWN",
+        "ENETUNREACH",
+        "ENONET",
+        "ENOPROTOOPT",
+        "EPERM",
+        "EPROTO",
+    )
+    if hasattr(errno, name)
+)
+
+
+class Listener:
+    """Accepts from one listening socket, which it owns, and hands each new socket to ``accepted``."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sock: socket.socket,
+        backlog: int,
+        accepted: Callable[[socket.socket], None],
+    ) -> None:
+        self.socket = sock
+        self._loop = loop
+        self._backlog = backlog
+        self._accepted = accepted
+        self._resume: asyncio.TimerHandle | None = None
+        self._short_of_resources = False
+        self._acceptor: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Listen and accept."""
+        self.socket.listen(self._backlog)
+        self._watch()
+
+    def stop(self) -> None:
+        """Accept no more, close the socket."""
+        self._unwatch()
+        if self._resume is not None:
+            self._resume.cancel()
+            self._resume = None
+        self.socket.close()
+
+    def _watch(self) -> None:
+        self._resume = None
+        try:
+            self._loop.add_reader(self.socket.fileno(), self._ready)
+        except NotImplementedError:
+            # A loop that waits for completion, not for readiness.
+            self._acceptor = self._loop.create_task(self._accept_one_by_one(), name="penstock accept")
+
+    def _unwatch(self) -> None:
+        if self._acceptor is not None:
+            self._acceptor.cancel()
+            self._acceptor = None
+        elif self._resume is None and self.socket.fileno() >= 0 and not self._loop.is_closed():
+            self._loop.remove_reader(self.socket.fileno())
+
+    def _ready(self) -> None:
+        for _ in range(ACCEPT_BATCH):
+            try:
+                sock, _address = self.socket.accept()
+            except (BlockingIOError, InterruptedError):
+                self._short_of_resources = False
+                return
+            except OSError as error:
+                if error.errno in _OF_THE_PEER:
+                    continue
+                self._unwatch()
+                self._troubled(error)
+                return
+            sock.setblocking(False)
+            self._accepted(sock)
+
+    async def _accept_one_by_one(self) -> None:
+        while True:
+            try:
+                sock, _address = await self._loop.sock_accept(self.socket)
+            except OSError as error:
+                if error.errno in _OF_THE_PEER:
+                    continue
+                self._acceptor = None
+                self._troubled(error)
+                return
+            self._short_of_resources = False
+            sock.setblocking(False)
+            self._accepted(sock)
+
+    def _troubled(self, error: OSError) -> None:
+        """Accepting has stopped; go on later where there is hope."""
+        if error.errno not in _OUT_OF_RESOURCES:
+            self._loop.call_exception_handler(
+                {"message": "penstock stopped accepting: accept() failed", "exception": error, "socket": self.socket}
+            )
+            return
+        if not self._short_of_resources:
+            self._short_of_resources = True
+            logger.error(
+                "accept() on %s is out of resources (%s): accepting pauses and is tried again every %g s; "
+                "raise the limit of open files or bound the number of connections",
+                self.socket.getsockname(),
+                error,
+                ACCEPT_RETRY_DELAY,
+            )
+        self._resume = self._loop.call_later(ACCEPT_RETRY_DELAY, self._watch)

@@ -1,0 +1,73 @@
+"""From host and port to the addresses to connect to or to listen on."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+from typing import Any, TypeAlias
+
+AddressInfo: TypeAlias = tuple[int, int, int, str, Any]
+"""Family, type, protocol, canonical name and address, as ``socket.getaddrinfo`` has them."""
+
+
+def literal_address(host: Any, port: Any, family: int, proto: int, rest: tuple[Any, ...] = ()) -> AddressInfo | None:
+    """The address that ``host`` spells, or None where it is a name: a thread of the resolver is saved."""
+    if proto not in (0, socket.IPPROTO_TCP) or not isinstance(host, (str, bytes)):
+        return None
+    if port in (None, "", b""):
+        port = 0
+    try:
+        port = int(port)
+    except (TypeError, ValueError):
+        return None
+    if isinstance(host, bytes):
+        host = host.decode("idna")
+    if "%" in host:
+        # inet_pton knows no zones, getaddrinfo does.
+        return None
+    for candidate in (socket.AF_INET, socket.AF_INET6):
+        if family not in (socket.AF_UNSPEC, candidate):
+            continue
+        try:
+            socket.inet_pton(candidate, host)
+        except OSError:
+            continue
+        address: tuple[Any, ...] = (host, port)
+        if candidate == socket.AF_INET6:
+            address += rest if len(rest) == 2 else (0, 0)
+        return candidate, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address
+    return None
+
+
+async def resolve(
+    loop: asyncio.AbstractEventLoop, address: tuple[Any, ...], *, family: int = 0, proto: int = 0, flags: int = 0
+) -> list[AddressInfo]:
+    """The stream addresses of ``(host, port)``, in the resolver's order, never none.
+
+    Raises:
+        socket.gaierror: the name is not known.
+        OSError: the resolver answered with nothing.
+    """
+    host, port = address[:2]
+    literal = literal_address(host, port, family, proto, tuple(address[2:]))
+    if literal is not None:
+        return [literal]
+    infos: list[Any] = await loop.getaddrinfo(
+        host, port, family=family, type=socket.SOCK_STREAM, proto=proto, flags=flags
+    )
+    if not infos:
+        raise OSError(f"getaddrinfo({host!r}) returned empty list")
+    return infos
+
+
+def interleave(infos: list[AddressInfo], first: int) -> list[AddressInfo]:
+    """Alternate the families after ``first`` addresses of the preferred one (RFC 8305, section 4)."""
+    families: dict[int, list[AddressInfo]] = {}
+    for info in infos:
+        families.setdefault(info[0], []).append(info)
+    groups = list(families.values())
+    ahead = max(first - 1, 0)
+    head, groups[0] = groups[0][:ahead], groups[0][ahead:]
+    rest = itertools.chain.from_iterable(itertools.zip_longest(*groups))
+    return head + [info for info in rest if info is not None]
