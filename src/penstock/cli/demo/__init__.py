@@ -1,0 +1,1 @@
+"""``penstock demo``: servers and clients on loopback, each step checked, and a comparison measured on the spot."""

@@ -1,0 +1,163 @@
+"""A URL of the command line, taken apart: whom to connect to and what to ask.
+
+No sockets here: whatever is wrong with a URL is found before the first connection is made.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+# What RFC 3986 allows unescaped in a path and a query; "%" because what is escaped already stays as it is.
+_SAFE_IN_TARGET = "/:@!$&'()*+,;=-._~%?"
+_HOST_HEADER = re.compile(r"[A-Za-z0-9._~:\[\]-]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class BadURLError(ValueError):
+    """A URL that cannot be asked for; the message says what is wrong and what is accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One URL, understood.
+
+    Attributes:
+        url: as the user wrote it.
+        host: name or address to connect to, without brackets; empty for a Unix socket.
+        port: TCP port; 0 for a Unix socket.
+        tls: whether TLS is spoken.
+        unix_path: path of the Unix socket (a leading NUL for an abstract name), None for TCP.
+        host_header: value of the request's Host header.
+        request_target: path and query as they stand in the request line, ASCII only.
+    """
+
+    url: str
+    host: str
+    port: int
+    tls: bool
+    unix_path: str | None
+    host_header: str
+    request_target: str
+
+    @property
+    def peer(self) -> str:
+        """The address as people write it, for messages."""
+        if self.unix_path is not None:
+            return self.unix_path.replace("\0", "@", 1)
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse(url: str) -> Target:
+    """Take a URL apart.
+
+    Args:
+        url: ``http://host[:port][/path][?query]``, ``https://…`` likewise, or
+            ``unix:/path/to.sock[?path=/x][&host=name]`` (``unix:@name`` for an abstract name).
+
+    Raises:
+        BadURLError: no or another scheme, no host, a port that is not 1 to 65535, a user name or password, control
+            characters, a unix parameter that is not known.
+    """
+    if _CONTROL.search(url):
+        raise BadURLError("it contains control characters; write them percent-encoded")
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise BadURLError(f"{error}; an IPv6 address is written in brackets, as in http://[::1]:8080/") from None
+    if parts.scheme == "unix":
+        return _unix(url, parts)
+    # "localhost:8080" parses as the scheme "localhost"; the two slashes tell them apart.
+    if parts.scheme in _DEFAULT_PORTS and "://" in url:
+        return _internet(url, parts)
+    if "://" in url:
+        raise BadURLError(f"scheme {parts.scheme!r} is not spoken; use http://, https:// or unix:")
+    raise BadURLError("no scheme; use http://, https:// or unix:, as in http://example.org/")
+
+
+def _internet(url: str, parts: SplitResult) -> Target:
+    if "@" in parts.netloc:
+        raise BadURLError("user names and passwords are not sent; leave out what stands before the @")
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port is None:
+        port = _DEFAULT_PORTS[parts.scheme]
+    if not 0 < port < 65536:
+        raise BadURLError(f"bad port in {parts.netloc!r}; a port is a number from 1 to 65535")
+    host = parts.hostname
+    if not host:
+        raise BadURLError(f"no host; write it after {parts.scheme}://, as in {parts.scheme}://example.org/")
+    ascii_host = _ascii_host(host)
+    # The zone of a link-local address means something on this machine only.
+    shown = f"[{ascii_host.partition('%')[0]}]" if ":" in ascii_host else ascii_host
+    return Target(
+        url=url,
+        host=ascii_host,
+        port=port,
+        tls=parts.scheme == "https",
+        unix_path=None,
+        host_header=shown if port == _DEFAULT_PORTS[parts.scheme] else f"{shown}:{port}",
+        request_target=_request_target(parts.path, parts.query),
+    )
+
+
+def _unix(url: str, parts: SplitResult) -> Target:
+    if parts.netloc:
+        raise BadURLError("a Unix socket has no host before its path; write unix:/path/to.sock")
+    if "#" in url:
+        raise BadURLError("a # in the path is written %23")
+    path = unquote(parts.path, errors="surrogateescape")
+    if path in ("", "@"):
+        raise BadURLError("no path; write unix:/path/to.sock, or unix:@name for an abstract name")
+    if "\0" in path:
+        raise BadURLError("a NUL in the path; write unix:@name for an abstract name")
+    if parts.path.startswith("@"):
+        path = "\0" + path[1:]
+    parameters = parse_qs(parts.query, keep_blank_values=True, errors="surrogateescape")
+    unknown = sorted(set(parameters) - {"path", "host"})
+    if unknown:
+        raise BadURLError(
+            f"unknown parameter {unknown[0]!r}; known are path= and host=, as in unix:/path/to.sock?path=/x&host=name"
+        )
+    asked = parameters.get("path", ["/"])[-1]
+    if not asked.startswith("/"):
+        raise BadURLError(f"path={asked!r} must begin with a slash, as in path=/status")
+    host = parameters.get("host", ["localhost"])[-1]
+    if not _HOST_HEADER.fullmatch(host):
+        raise BadURLError(f"host={host!r} is no host name")
+    return Target(
+        url=url,
+        host="",
+        port=0,
+        tls=False,
+        unix_path=path,
+        host_header=host,
+        request_target=_request_target(asked, ""),
+    )
+
+
+def _ascii_host(host: str) -> str:
+    if ":" in host:
+        try:
+            return str(ipaddress.IPv6Address(host))
+        except ValueError:
+            raise BadURLError(f"{host!r} is no IPv6 address") from None
+    try:
+        ascii_host = host.encode("idna").decode("ascii")
+    except UnicodeError as error:
+        reason = str(error.reason) if isinstance(error, UnicodeEncodeError) else str(error)
+        raise BadURLError(f"{host!r} is no host name ({reason})") from None
+    if not _HOST_HEADER.fullmatch(ascii_host):
+        raise BadURLError(f"{host!r} is no host name; letters, digits, hyphens and dots are")
+    return ascii_host
+
+
+def _request_target(path: str, query: str) -> str:
+    # An argument that is not valid UTF-8 reaches Python with surrogates in it; its bytes are sent as they are.
+    target = quote(path or "/", safe=_SAFE_IN_TARGET, errors="surrogateescape")
+    return f"{target}?{quote(query, safe=_SAFE_IN_TARGET, errors='surrogateescape')}" if query else target
