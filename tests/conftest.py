@@ -11,6 +11,7 @@ pytest_plugins = (
     "support.implementations",  # before what imports it, or its asserts would not be rewritten
     "support.async_tests",
     "support.certificates",
+    "support.inner_run",
     "support.paths",
     "support.peer",
 )

@@ -132,7 +132,8 @@ def _run_on_loop(item: pytest.Function, body: Callable[[Callable[[Any], None]], 
     with contextlib.ExitStack() as stack:
         if "at_end" in item.funcargs:
             stack.callback(item.funcargs["at_end"].close)
-        runner = stack.enter_context(loops.new_runner(item.funcargs["loop_kind"]))
+        runner = loops.new_runner(item.funcargs["loop_kind"])
+        stack.callback(guards.close_runner, runner, watch)
         body(lambda coroutine: runner.run(guards.run_watched(coroutine, watch, limit)))
 
 

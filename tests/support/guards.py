@@ -43,6 +43,7 @@ class Watch:
     def __init__(self, loop_errors: list[dict[str, Any]]) -> None:
         self.loop_errors = loop_errors
         self.left_tasks: list[str] = []
+        self.left_open: list[str] = []
         self._descriptors = open_descriptors()
         self._threads = set(threading.enumerate())
 
@@ -55,7 +56,7 @@ class Watch:
     def complaints(self) -> list[str]:
         """Return a sentence for each thing left behind. The loop is closed by now."""
         gc.collect()
-        found = self.inner_complaints()
+        found = self.inner_complaints() + self.left_open
         found += [f"thread left over: {thread!r}" for thread in set(threading.enumerate()) - self._threads]
         found += [
             f"descriptor left open: {number} -> {target}"
@@ -85,6 +86,17 @@ async def run_watched(body: Coroutine[Any, Any, Any], watch: Watch, limit: float
         if others:
             await asyncio.wait(others, timeout=LINGER)
         watch.left_tasks += [repr(task) for task in others if not task.done()]
+
+
+def close_runner(runner: asyncio.Runner, watch: Watch) -> None:
+    """Close the loop, and note what it warns of having been left open.
+
+    uvloop closes what is open by asking it again and again, and hangs for good if its own warning is an exception.
+    """
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        runner.close()
+    watch.left_open += [f"{warning.category.__name__}: {warning.message}" for warning in warned]
 
 
 @contextlib.contextmanager
