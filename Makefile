@@ -1,0 +1,48 @@
+# Each target makes the virtual environment it needs, .venv/X.Y, and keeps it until pyproject.toml changes.
+#   PYTHON=python3.13   the interpreter; else the first on PATH that is new enough
+#   PYTEST="-x -k tls"  further arguments for pytest
+#   SKIP_CURRENT=1      test-all leaves out the version of PYTHON, which `make test` has done already
+
+PYTHON ?= $(shell sh tools/find_python.sh)
+PYTEST ?=
+WORKERS ?= 2
+
+environment = test -n "$(PYTHON)" && bin="$$("$(PYTHON)" tools/environment.py
+
+.PHONY: help demo test test-all check docs venv clean
+
+help:
+	@echo "make demo      see it work: needs no network but for installing, and nothing set up"
+	@echo "make test      all tests on the interpreter at hand"
+	@echo "make test-all  all tests on every Python from 3.11 up that is found, pyenv's too"
+	@echo "make check     ruff, mypy --strict, typing tests, layers, each module importing alone"
+	@echo "make docs      docs/reference.md from the docstrings"
+	@echo "make venv      the virtual environment with all extras, and its path"
+	@echo "make clean     remove what these made"
+
+demo:
+	@$(environment) cli)" && "$$bin/penstock" demo
+
+test:
+	@$(environment) test)" && "$$bin/python" -m pytest -n $(WORKERS) $(PYTEST)
+
+test-all:
+	@test -n "$(PYTHON)" && "$(PYTHON)" tools/test_all.py $(if $(SKIP_CURRENT),--skip-current) -n $(WORKERS) $(PYTEST)
+
+check:
+	@$(environment) check)" && set -x && \
+	"$$bin/ruff" check . && \
+	"$$bin/ruff" format --check . && \
+	"$$bin/mypy" && \
+	"$$bin/mypy" tests/typing && \
+	"$$bin/python" -m pytest tests/test_architecture.py
+
+docs:
+	@$(environment) test)" && "$$bin/python" tools/reference.py docs/reference.md
+
+venv:
+	@$(environment) check)" && echo "$$bin"
+
+clean:
+	rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache src/*.egg-info
+	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,100 @@
+"""Make the virtual environment .venv/X.Y with this project and one of its extras, and print its bin directory.
+
+Usage: python tools/environment.py EXTRA
+
+The running interpreter is the one that the environment is made of. The environment is kept, and made anew when
+pyproject.toml or the interpreter has changed. Nothing outside the standard library is needed.
+"""
+
+import hashlib
+import importlib.util
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+WINDOWS = os.name == "nt"
+
+
+class CannotError(Exception):
+    """The environment cannot be made; the message is the one line that the user needs."""
+
+
+def check_interpreter() -> None:
+    """Raise CannotError if this interpreter cannot make an environment, naming what brings the missing part."""
+    series = f"{sys.version_info.major}.{sys.version_info.minor}"
+    missing = [name for name in ("venv", "ensurepip", "ssl") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise CannotError(
+            f"{sys.executable} lacks {' and '.join(missing)}. Debian: apt-get install python{series}-venv "
+            "(or python3-venv)"
+        )
+
+
+def fingerprint() -> str:
+    """Return what the environment depends on, as one line."""
+    project = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    return f"{project} {sys.version_info[:3]} {sysconfig.get_platform()} {os.path.realpath(sys.executable)} {ROOT}"
+
+
+def environment(extra: str) -> pathlib.Path:
+    """Return the bin directory of an environment with the project and this extra in it."""
+    home = ROOT / ".venv" / f"{sys.version_info.major}.{sys.version_info.minor}"
+    bin_directory = home / ("Scripts" if WINDOWS else "bin")
+    made_for = home / "penstock-made-for"
+    installed = home / f"penstock-has-{extra}"
+    wanted = fingerprint()
+
+    if not made_for.exists() or made_for.read_text() != wanted:
+        check_interpreter()
+        if home.exists():
+            shutil.rmtree(home)
+        say(f"making {home.relative_to(ROOT)} of {sys.executable}")
+        venv.create(home, with_pip=True, symlinks=not WINDOWS)
+        made_for.write_text(wanted)
+    if not installed.exists():
+        say(f"installing penstock[{extra}] into {home.relative_to(ROOT)}")
+        install(bin_directory / "python", extra)
+        installed.touch()
+    return bin_directory
+
+
+def install(python: pathlib.Path, extra: str) -> None:
+    """Install the project in place, so that an edited source is what runs."""
+    command = [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--editable",
+        f"{ROOT}[{extra}]",
+    ]
+    # pip's standard output would be taken for the answer of this program
+    if subprocess.run(command, stdout=sys.stderr, check=False).returncode != 0:
+        hint = ""
+        if not any(shutil.which(name) for name in ("cc", "gcc", "clang")) and not WINDOWS:
+            hint = "; if a package had to be compiled, Debian: apt-get install build-essential python3-dev"
+        raise CannotError(f"pip could not install penstock[{extra}]{hint}")
+
+
+def say(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    try:
+        print(environment(sys.argv[1]))
+    except (CannotError, subprocess.CalledProcessError) as error:
+        sys.exit(f"penstock: {error}")
+
+
+if __name__ == "__main__":
+    main()
