@@ -1,0 +1,23 @@
+"""The installed package's files and modules."""
+
+import functools
+import importlib.util
+import pathlib
+
+
+@functools.cache
+def package_directory() -> pathlib.Path:
+    spec = importlib.util.find_spec("penstock")
+    assert spec is not None
+    assert spec.origin is not None
+    return pathlib.Path(spec.origin).parent
+
+
+def source_files() -> list[pathlib.Path]:
+    return sorted(package_directory().rglob("*.py"))
+
+
+def module_name(path: pathlib.Path) -> str:
+    """Return the dotted name of one of the package's files."""
+    parts = path.relative_to(package_directory().parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)

@@ -1,0 +1,152 @@
+"""The architecture, kept by tests: layers, public names, modules that stand alone, files that can be read."""
+
+import inspect
+import pathlib
+import subprocess
+import sys
+import types
+
+import pytest
+
+import penstock
+from support.layers import violations
+from support.package import module_name, source_files
+
+LONGEST_FILE = 400
+
+PUBLIC = {
+    "FlowControlMixin",
+    "IMPLEMENTATION",
+    "IncompleteReadError",
+    "LimitOverrunError",
+    "PlaintextBeforeTLSError",
+    "Server",
+    "StreamReader",
+    "StreamReaderProtocol",
+    "StreamWriter",
+    "UnixPathError",
+    "__version__",
+    "install",
+    "installed",
+    "open_connection",
+    "open_unix_connection",
+    "start_server",
+    "start_unix_server",
+    "uninstall",
+}
+
+
+def isolated(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python with nothing around it: no environment, no current directory, warnings are errors."""
+    return subprocess.run(
+        [sys.executable, "-I", "-W", "error", *arguments], capture_output=True, text=True, timeout=50, check=False
+    )
+
+
+@pytest.mark.parametrize("path", source_files(), ids=module_name)
+def test_a_lower_layer_never_imports_a_higher_one(path: pathlib.Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    assert violations(source, module_name(path), PUBLIC, is_package=path.name == "__init__.py") == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("penstock._core.buffer", "from penstock._streams import reader"),
+        ("penstock._core.buffer", "from .. import _streams"),
+        ("penstock._core.buffer", "from .._transports.bounded import BoundedProtocol"),
+        ("penstock._core.buffer", "def f():\n    import penstock._edges.connect"),
+        ("penstock._core.buffer", "import socket"),
+        ("penstock._core.buffer", "from ssl import SSLContext"),
+        ("penstock._core.buffer", "import asyncio\nasyncio.new_event_loop()"),
+        ("penstock._core.buffer", "from asyncio import get_event_loop"),
+        ("penstock._facts.constants", "from penstock import _core"),
+        ("penstock._streams.reader", "import penstock"),
+        ("penstock._streams.reader", "from penstock import StreamReader"),
+        ("penstock._streams.reader", "from penstock.cli import main"),
+        ("penstock._new.thing", ""),
+        ("penstock.cli.demo", "from penstock._streams import reader"),
+        ("penstock.cli.demo", "from penstock import _streams"),
+        ("penstock.cli.demo", "import penstock\npenstock._streams"),
+    ],
+)
+def test_what_breaks_the_layers_is_seen(module: str, source: str) -> None:
+    assert len(violations(source, module, PUBLIC)) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("penstock", "from penstock._edges.connect import open_connection"),
+        ("penstock._streams.reader", "from penstock._core import buffer\nfrom . import writer\nimport ssl"),
+        ("penstock._core.buffer", "import asyncio\nfrom penstock._facts.errors import LimitOverrunError"),
+        ("penstock.cli.demo", "import penstock\nfrom penstock import StreamReader\npenstock.install()"),
+        ("penstock.cli.demo.parts", "from penstock.cli import demo\nfrom . import other"),
+    ],
+)
+def test_what_the_layers_allow_is_let_through(module: str, source: str) -> None:
+    assert violations(source, module, PUBLIC) == []
+
+
+@pytest.mark.parametrize("module", [module_name(path) for path in source_files()])
+def test_each_module_imports_alone(module: str) -> None:
+    result = isolated("-c", f"import {module}")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_importing_penstock_imports_nothing_from_outside_the_standard_library() -> None:
+    script = (
+        "import sys; before = set(sys.modules); import penstock;"
+        "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
+    )
+    result = isolated("-c", script)
+    assert result.stderr == ""
+    names = set(result.stdout.split())
+    assert "penstock" in names
+    assert names - {"penstock"} - sys.stdlib_module_names == set()
+
+
+def test_all_names_the_public_names_exactly() -> None:
+    found = {
+        name
+        for name, value in vars(penstock).items()
+        if not name.startswith("_") and name != "annotations" and not isinstance(value, types.ModuleType)
+    }
+    assert len(penstock.__all__) == len(set(penstock.__all__))
+    assert set(penstock.__all__) == found | {"__version__"} == PUBLIC
+
+
+def test_all_is_sorted() -> None:
+    def constants_then_classes_then_the_rest(name: str) -> tuple[int, str]:
+        return (0 if name.isupper() else 1 if name[0].isupper() else 2), name
+
+    assert list(penstock.__all__) == sorted(penstock.__all__, key=constants_then_classes_then_the_rest)
+
+
+def undocumented() -> list[str]:
+    """Return the public classes and functions, and the methods and properties of ours, that promise nothing."""
+    found = []
+    for name in penstock.__all__:
+        thing = getattr(penstock, name)
+        if callable(thing) and not thing.__doc__:
+            found.append(name)
+        for base in thing.__mro__ if isinstance(thing, type) else ():
+            for member, attribute in vars(base).items():
+                is_member = isinstance(attribute, property) or callable(attribute)
+                documented = inspect.getattr_static(thing, member).__doc__
+                if base.__module__.startswith("penstock.") and is_member and member[0] != "_" and not documented:
+                    found.append(f"{name}.{member}")
+    return sorted(set(found))
+
+
+def test_every_public_name_says_what_it_promises() -> None:
+    assert undocumented() == []
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert pathlib.Path(penstock.__file__).with_name("py.typed").is_file()
+
+
+@pytest.mark.parametrize("path", source_files(), ids=module_name)
+def test_no_file_is_too_long_to_read(path: pathlib.Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
