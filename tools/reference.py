@@ -42,7 +42,7 @@ def signature(function: Any) -> str:
     node = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
     assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     static = any(ast.unparse(decorator) == "staticmethod" for decorator in node.decorator_list)
-    arguments = list(written_arguments(node.args))
+    arguments = list(written_arguments(node.args, function.__globals__))
     if "." in function.__qualname__.rpartition("<locals>.")[2] and not static:
         del arguments[0]
     returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
@@ -52,15 +52,16 @@ def signature(function: Any) -> str:
     return "(\n" + "".join(f"    {argument},\n" for argument in arguments) + f"){returns}"
 
 
-def written_arguments(arguments: ast.arguments) -> Iterator[str]:
-    """Yield each argument as the source has it, the bare ``/`` and ``*`` among them."""
+def written_arguments(arguments: ast.arguments, names: dict[str, Any]) -> Iterator[str]:
+    """Yield each argument as the source has it, the bare ``/`` and ``*`` among them; constants by their value."""
 
     def written(argument: ast.arg, default: ast.expr | None = None, stars: str = "") -> str:
         text = stars + argument.arg
         if argument.annotation:
             text += f": {ast.unparse(argument.annotation)}"
         if default:
-            text += f" = {ast.unparse(default)}" if argument.annotation else f"={ast.unparse(default)}"
+            value = repr(names[default.id]) if isinstance(default, ast.Name) else ast.unparse(default)
+            text += f" = {value}" if argument.annotation else f"={value}"
         return text
 
     positional = arguments.posonlyargs + arguments.args

@@ -1,0 +1,147 @@
+"""What a type checker knows about the public names. `make check` runs mypy --strict over this; it is never executed."""
+
+import asyncio
+import contextlib
+import pathlib
+import ssl
+from functools import partial
+from typing import Any, Literal, assert_type
+
+import penstock
+
+
+async def connecting() -> None:
+    reader, writer = await penstock.open_connection("localhost", 80)
+    assert_type(reader, penstock.StreamReader)
+    assert_type(writer, penstock.StreamWriter)
+    assert_type(
+        await penstock.open_connection(
+            "::1", "https", limit=2**20, ssl=True, happy_eyeballs_delay=0.25, all_errors=True
+        ),
+        tuple[penstock.StreamReader, penstock.StreamWriter],
+    )
+    assert_type(
+        await penstock.open_unix_connection(
+            pathlib.Path("s"), ssl=ssl.create_default_context(), server_hostname="name"
+        ),
+        tuple[penstock.StreamReader, penstock.StreamWriter],
+    )
+    await penstock.open_connection("localhost", 80, limit=None, loop=None)
+    await penstock.open_connection("localhost", 80, limit="many")  # type: ignore[arg-type]
+    await penstock.open_connection("localhost", 80, sll=True)  # type: ignore[call-arg]
+
+
+async def reading(reader: penstock.StreamReader) -> None:
+    assert_type(await reader.read(), bytes)
+    assert_type(await reader.read(100), bytes)
+    assert_type(await reader.readline(), bytes)
+    assert_type(await reader.readexactly(4), bytes)
+    assert_type(await reader.readuntil(), bytes)
+    assert_type(await reader.readuntil(b"\r\n"), bytes)
+    assert_type(await reader.readuntil((b"\r\n", b"\n")), bytes)
+    assert_type(reader.at_eof(), bool)
+    assert_type(reader.exception(), BaseException | None)
+    async for line in reader:
+        assert_type(line, bytes)
+    await reader.readexactly("4")  # type: ignore[arg-type]
+
+
+async def writing(writer: penstock.StreamWriter, context: ssl.SSLContext) -> None:
+    writer.write(b"bytes")
+    writer.write(bytearray(b"bytes"))
+    writer.write(memoryview(b"bytes"))
+    writer.writelines([b"a", bytearray(b"b"), memoryview(b"c")])
+    await writer.drain()
+    await writer.start_tls(context, server_hostname="localhost")
+    assert_type(writer.is_closing(), bool)
+    assert_type(writer.can_write_eof(), bool)
+    assert_type(writer.get_extra_info("peername"), Any)
+    writer.write_eof()
+    writer.close()
+    await writer.wait_closed()
+    asyncio.create_task(writer.drain())
+
+
+async def handler(reader: penstock.StreamReader, writer: penstock.StreamWriter) -> None:
+    writer.write(await reader.readline())
+
+
+def plain_handler(reader: penstock.StreamReader, writer: penstock.StreamWriter) -> None:
+    writer.close()
+
+
+async def named_handler(name: str, reader: penstock.StreamReader, writer: penstock.StreamWriter) -> None:
+    await handler(reader, writer)
+
+
+async def serving() -> None:
+    server = await penstock.start_server(handler, "127.0.0.1", 0, backlog=10, reuse_port=True, start_serving=False)
+    assert_type(server, penstock.Server)
+    async with server:
+        await server.start_serving()
+        assert_type(server.is_serving(), bool)
+        assert_type(server.get_loop(), asyncio.AbstractEventLoop)
+        server.close_clients()
+        server.abort_clients()
+        server.close()
+        await server.wait_closed()
+    await penstock.start_server(plain_handler, port=0)
+    await penstock.start_server(partial(named_handler, "name"), port=0)
+    assert_type(await penstock.start_unix_server(handler, b"s", cleanup_socket=False), penstock.Server)
+    await penstock.start_server(lambda reader: None, port=0)  # type: ignore[misc, arg-type]
+
+
+def in_place_of_asyncio(
+    reader: penstock.StreamReader, writer: penstock.StreamWriter
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return reader, writer
+
+
+async def errors(reader: penstock.StreamReader) -> None:
+    try:
+        await reader.readexactly(1)
+    except penstock.IncompleteReadError as incomplete:
+        assert_type(incomplete.partial, bytes)
+        assert_type(incomplete.expected, int | None)
+    except penstock.LimitOverrunError as overrun:
+        assert_type(overrun.consumed, int)
+    except (penstock.PlaintextBeforeTLSError, penstock.UnixPathError) as other:
+        same: OSError = other
+        raise same
+
+
+class CountingReader(penstock.StreamReader):
+    count = 0
+
+    async def readline(self) -> bytes:
+        self.count += 1
+        return await super().readline()
+
+
+class OwnProtocol(penstock.StreamReaderProtocol):
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+
+
+def classes(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
+    reader = CountingReader(limit=100, loop=loop)
+    protocol = OwnProtocol(reader, loop=loop)
+    assert_type(penstock.StreamWriter(transport, protocol, reader, loop), penstock.StreamWriter)
+    assert_type(as_asyncio_protocol(protocol), asyncio.StreamReaderProtocol)
+
+
+def as_asyncio_protocol(protocol: asyncio.StreamReaderProtocol) -> asyncio.StreamReaderProtocol:
+    return protocol
+
+
+def installing() -> None:
+    penstock.install()
+    penstock.uninstall()
+    with penstock.installed():
+        pass
+    assert_type(penstock.__version__, str)
+    assert_type(penstock.IMPLEMENTATION, Literal["pure", "compiled"])
+
+
+def installed_for_a_while() -> contextlib.AbstractContextManager[None]:
+    return penstock.installed()
