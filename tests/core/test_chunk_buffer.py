@@ -1,0 +1,119 @@
+"""The queue of chunks holds what a plain bytes value would."""
+
+import types
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+
+from support.buffer_machine import BufferMachine, check, filled
+
+KIB = 1024
+EDGE_SIZES = [1, 2, 8 * KIB - 1, 8 * KIB, 8 * KIB + 1, 24 * KIB, 32 * KIB - 1, 32 * KIB, 32 * KIB + 1]
+
+
+class ChunkMachine(BufferMachine):
+    """With what only this buffer has: the memory of a fruitless search."""
+
+    @rule(where=st.floats(0, 1))
+    def remember_a_search(self, where: float) -> None:
+        self.buffer.searched_for = (b"word",)
+        self.buffer.searched = self.place(where)
+
+    def taken(self, piece: bytes, n: int) -> None:
+        if piece:
+            assert self.buffer.searched == 0, "offsets count from the first unread byte: a search is void after a take"
+        super().taken(piece, n)
+
+
+def test_the_chunk_buffer_is_a_bytes_value(core: types.ModuleType) -> None:
+    check(lambda: ChunkMachine(core.ChunkBuffer))
+
+
+@pytest.mark.parametrize("second", EDGE_SIZES)
+@pytest.mark.parametrize("first", EDGE_SIZES)
+def test_chunks_of_every_two_edge_sizes_come_out_as_they_went_in(
+    core: types.ModuleType, first: int, second: int
+) -> None:
+    data = filled(b"0123456789abc", 2 * (first + second))
+    for step in (1, first, second, first + second - 1, first + second + 1):
+        buffer = core.ChunkBuffer()
+        at = 0
+        for size in (first, second, first, second):
+            buffer.append(data[at : at + size])
+            at += size
+        pieces = [buffer.take(step)]
+        while step > 1 and buffer.size:
+            pieces.append(buffer.take(step))
+        pieces.append(buffer.take_all())
+        assert b"".join(pieces) == data
+
+
+@pytest.mark.parametrize("text", [b"aaab", b"aabaaab", b"--x---x", b"\r\r\n", b"ababac"])
+@pytest.mark.parametrize("pattern", [b"aab", b"--x", b"\r\n", b"abac", b"aaab"])
+def test_overlapping_patterns_are_found_however_the_text_is_cut(
+    core: types.ModuleType, text: bytes, pattern: bytes
+) -> None:
+    """Chunks of more than the merging size between the pieces, so that the cuts stay cuts."""
+    pad = b"z" * 8 * KIB
+    for first in range(len(text) + 1):
+        for second in range(first, len(text) + 1):
+            buffer = core.ChunkBuffer()
+            chunks = (pad + text[:first], text[first:second], text[second:] + pad, b"", pad)
+            for chunk in chunks:
+                if chunk:
+                    buffer.append(chunk)
+            whole = b"".join(chunks)
+            for start in (0, 1, len(pad) - 1, len(pad), len(pad) + 1, len(pad) + len(text), len(whole)):
+                assert buffer.find(pattern, start) == whole.find(pattern, start)
+            buffer.take(len(pad) - 1)
+            rest = whole[len(pad) - 1 :]
+            for start in range(len(text) + 3):
+                assert buffer.find(pattern, start) == rest.find(pattern, start)
+                assert buffer.matches(pattern, start) == rest.startswith(pattern, start)
+
+
+def test_a_pattern_longer_than_several_chunks_is_found(core: types.ModuleType) -> None:
+    big = [filled(b"%d-" % number, 9 * KIB) for number in range(5)]
+    buffer = core.ChunkBuffer()
+    for chunk in big:
+        buffer.append(chunk)
+    whole = b"".join(big)
+    pattern = whole[9 * KIB - 3 : 36 * KIB + 5]
+    assert buffer.find(pattern, 0) == whole.find(pattern) >= 0
+    assert buffer.find(pattern, 9 * KIB - 3) == 9 * KIB - 3
+    assert buffer.find(pattern, 9 * KIB - 2) == -1
+    assert buffer.matches(pattern, 9 * KIB - 3)
+
+
+def test_a_chunk_that_is_taken_whole_is_not_copied(core: types.ModuleType) -> None:
+    chunk = bytes(64 * KIB)
+    buffer = core.ChunkBuffer()
+    buffer.append(chunk)
+    assert buffer.take_all() is chunk
+    buffer.append(chunk)
+    buffer.append(bytes(64 * KIB))
+    assert buffer.take(64 * KIB) is chunk
+
+
+def test_what_was_taken_does_not_change_when_the_tail_grows(core: types.ModuleType) -> None:
+    buffer = core.ChunkBuffer()
+    for byte in b"abcdef":
+        buffer.append(bytes([byte]))
+    taken: list[Any] = [buffer.take(2)]
+    buffer.append(b"gh")
+    taken.append(buffer.take(5))
+    buffer.append(b"i")
+    taken.append(buffer.take_all())
+    buffer.append(b"zzz")
+    assert taken == [b"ab", b"cdefg", b"hi"]
+
+
+def test_appending_does_not_change_what_the_caller_keeps(core: types.ModuleType) -> None:
+    first, second = b"first", b"second"
+    buffer = core.ChunkBuffer()
+    buffer.append(first)
+    buffer.append(second)
+    assert buffer.take_all() == b"firstsecond"
+    assert (first, second) == (b"first", b"second")
