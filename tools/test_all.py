@@ -2,7 +2,7 @@
 
 Usage: python tools/test_all.py [--skip-current] [pytest's arguments]
 
-Each run ends with pytest's closing line; nothing is printed after the last one.
+Each run ends with pytest's closing line; after the last one nothing is printed but which runs failed.
 """
 
 import pathlib
@@ -31,6 +31,7 @@ def main() -> None:
         found.pop(sys.version_info[:2], None)
     if not found:
         print("no other interpreter from 3.11 up is here")
+        return
     print("interpreters:", *(f"{major}.{minor}" for major, minor in found), flush=True)
     failed = []
     for (major, minor), python in found.items():
