@@ -7,7 +7,7 @@ would make use of that. A search starts where the caller says and never looks at
 
 from __future__ import annotations
 
-from .._facts.constants import MERGE_BELOW, TAIL_MAXIMUM
+from .._facts.constants import CHUNK_COST, FREE_CHUNK_COST, MERGE_BELOW, TAIL_MAXIMUM
 
 
 class ChunkBuffer:
@@ -24,6 +24,11 @@ class ChunkBuffer:
         self.searched_for: tuple[bytes, ...] | None = None
         self.searched = 0
 
+    def excess(self) -> int:
+        """Bytes of memory held beyond the unread ones and what contract R3 leaves for the cost of holding them."""
+        cost = len(self._chunks) * CHUNK_COST
+        return self.waste + (cost - FREE_CHUNK_COST if cost > FREE_CHUNK_COST else 0)
+
     def append(self, data: bytes) -> None:
         """Add ``data``, which nobody may change afterwards, at the end."""
         chunks = self._chunks
@@ -33,19 +38,21 @@ class ChunkBuffer:
             chunks.append(data)
             return
         tail = chunks[-1]
-        if length >= MERGE_BELOW and len(tail) >= MERGE_BELOW:
-            chunks.append(data)
-        elif type(tail) is bytearray and len(tail) + length <= TAIL_MAXIMUM:
-            tail += data
-        elif type(tail) is not bytearray and len(tail) < MERGE_BELOW:
-            if len(chunks) == 1 and self.waste:
-                tail = tail[self.waste :]
-                self.waste = 0
-            grown = bytearray(tail)
-            grown += data
-            chunks[-1] = grown
-        else:
-            chunks.append(bytearray(data) if length < MERGE_BELOW else data)
+        if (length < MERGE_BELOW or len(tail) < MERGE_BELOW) and len(tail) + length <= TAIL_MAXIMUM:
+            if type(tail) is bytearray:
+                tail += data
+            else:
+                if len(chunks) == 1:
+                    self.compact()
+                chunks[-1] = bytearray(chunks[-1])
+                chunks[-1] += data
+            return
+        if type(tail) is bytearray:
+            # Closed: what it reserved to grow is given back.
+            if len(chunks) == 1:
+                self.compact()
+            chunks[-1] = bytes(chunks[-1])
+        chunks.append(data)
 
     def compact(self) -> None:
         """Give back the memory of bytes that were read. Costs a copy of the first chunk's rest."""

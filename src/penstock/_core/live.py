@@ -25,6 +25,9 @@ class LiveBuffer:
     def waste(self) -> int:
         return 0
 
+    def excess(self) -> int:
+        return 0
+
     @property
     def searched(self) -> int:
         return 0

@@ -89,7 +89,7 @@ class ReaderCore:
         self._unread.append(data)
         if self._waiter is not None:
             self._wakeup_waiter()
-        if self._unread.size + self._unread.waste > 2 * self._limit:
+        if self._unread.size + self._unread.excess() > 2 * self._limit:
             self._relieve()
 
     def set_transport(self, transport: Any) -> None:
@@ -105,7 +105,8 @@ class ReaderCore:
     def _relieve(self) -> None:
         """More is held than the bound: give back what was read already, then stop the peer."""
         self._unread.compact()
-        if self._transport is None or self._paused or self._unread.size <= 2 * self._limit + self._wanted:
+        held = self._unread.size + self._unread.excess()
+        if self._transport is None or self._paused or held <= 2 * self._limit + self._wanted:
             return
         try:
             self._transport.pause_reading()

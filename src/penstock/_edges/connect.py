@@ -17,7 +17,14 @@ from .._streams.writer import StreamWriter
 from .._transports.attaching import attach_connected
 from .._transports.bounded import BoundedReceiver
 from .._transports.connecting import connect_tcp, connect_unix
-from .options import check_client_tls, check_close_timeout, check_stream_socket, check_timeouts, running_loop
+from .options import (
+    check_client_tls,
+    check_close_timeout,
+    check_server_hostname,
+    check_stream_socket,
+    check_timeouts,
+    running_loop,
+)
 
 
 async def open_connection(
@@ -75,14 +82,13 @@ async def open_connection(
     running = running_loop(loop)
     check_client_tls(ssl)
     check_close_timeout(close_timeout)
-    if server_hostname is not None and not ssl:
-        raise ValueError("server_hostname is only meaningful with ssl")
     if ssl and server_hostname is None:
         if not host:
             raise ValueError(
                 "You must set server_hostname when using ssl without a host; server_hostname='' checks no name"
             )
         server_hostname = host.decode("idna") if isinstance(host, bytes) else host
+    check_server_hostname(server_hostname, ssl)
     check_timeouts(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
     if host is not None or port is not None:
         if sock is not None:
@@ -155,12 +161,9 @@ async def open_unix_connection(
     running = running_loop(loop)
     check_client_tls(ssl)
     check_close_timeout(close_timeout)
-    if server_hostname is not None and not isinstance(server_hostname, str):
-        raise TypeError(f"server_hostname takes a str, not {type(server_hostname).__name__}")
     if ssl and server_hostname is None:
         raise ValueError("you have to pass server_hostname when using ssl; server_hostname='' checks no name")
-    if server_hostname is not None and not ssl:
-        raise ValueError("server_hostname is only meaningful with ssl")
+    check_server_hostname(server_hostname, ssl)
     check_timeouts(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
     if path is not None:
         if sock is not None:

@@ -37,6 +37,20 @@ def check_client_tls(ssl: Any) -> None:
     raise TypeError(f"ssl takes an ssl.SSLContext, True or None, not {type(ssl).__name__}")
 
 
+def check_server_hostname(server_hostname: Any, ssl: Any) -> None:
+    """``server_hostname`` goes with ``ssl`` and is a name that TLS can send."""
+    if server_hostname is None:
+        return
+    if not isinstance(server_hostname, str):
+        raise TypeError(f"server_hostname takes a str, not {type(server_hostname).__name__} {server_hostname!r}")
+    if not ssl:
+        raise ValueError("server_hostname is only meaningful with ssl")
+    try:
+        server_hostname.encode("idna")
+    except UnicodeError as error:
+        raise ValueError(f"server_hostname {server_hostname!r} is no host name: {error}") from None
+
+
 def check_server_tls(ssl: Any) -> None:
     """A server's ``ssl``: an SSLContext with its certificate, or nothing."""
     if ssl is not None and not isinstance(ssl, ssl_module.SSLContext):

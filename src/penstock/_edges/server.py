@@ -37,9 +37,11 @@ class Server(asyncio.Server):
         self._waits_for_connections = waits_for_connections
         self._serving = False
         self._serving_forever: asyncio.Future[None] | None = None
-        self._waiters: list[asyncio.Future[None]] = []
+        # None once the server is closed and nobody has to wait any more, as in asyncio.
+        self._waiters: list[asyncio.Future[None]] | None = []
         self._accepted: set[Accepted] = set()
         self._handlers: set[asyncio.Future[Any]] = set()
+        self._attached = 0
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} sockets={self.sockets!r}>"
@@ -58,6 +60,10 @@ class Server(asyncio.Server):
         if self._listeners is None:
             return ()
         return tuple(trsock.TransportSocket(listener.socket) for listener in self._listeners)
+
+    @property
+    def _sockets(self) -> list[socket.socket] | None:
+        return None if self._listeners is None else [listener.socket for listener in self._listeners]
 
     @property
     def handlers(self) -> frozenset[asyncio.Future[Any]]:
@@ -136,14 +142,14 @@ class Server(asyncio.Server):
 
         Cancelling it cancels this wait alone.
         """
-        if self._listeners is None and (not self._accepted or not self._waits_for_connections):
+        if self._waiters is None or (self._listeners is None and not self._waits_for_connections):
             return
         waiter: asyncio.Future[None] = self._loop.create_future()
         self._waiters.append(waiter)
         try:
             await waiter
         finally:
-            if waiter in self._waiters:
+            if self._waiters is not None:
                 self._waiters.remove(waiter)
 
     async def __aenter__(self) -> Self:
@@ -154,10 +160,10 @@ class Server(asyncio.Server):
         await self.wait_closed()
 
     def _maybe_closed(self) -> None:
-        if self._listeners is not None or (self._accepted and self._waits_for_connections):
+        if self._listeners is not None or (self._waits_for_connections and (self._accepted or self._attached)):
             return
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
+        waiters, self._waiters = self._waiters, None
+        for waiter in waiters or ():
             if not waiter.done():
                 waiter.set_result(None)
 
@@ -174,12 +180,13 @@ class Server(asyncio.Server):
         self._handlers.add(task)
         task.add_done_callback(self._handlers.discard)
 
-    # What asyncio's transports would call; ours are counted through their protocols.
+    # What asyncio's transports call, and programs that have the server wait for something of theirs.
     def _attach(self, transport: Any = None) -> None:
-        raise NotImplementedError("penstock counts its connections itself")
+        self._attached += 1
 
     def _detach(self, transport: Any = None) -> None:
-        raise NotImplementedError("penstock counts its connections itself")
+        self._attached -= 1
+        self._maybe_closed()
 
     def _wakeup(self) -> None:
         self._maybe_closed()

@@ -25,6 +25,12 @@ MERGE_BELOW: Final = 8 * KIB
 """Bytes. A smaller arrival joins the chunk before it. A chunk costs about 50 bytes beside its payload, so below
 this size the cost of a queue is no longer lost in the 32 KiB that contract R3 leaves for it."""
 
+CHUNK_COST: Final = 48
+"""Bytes that a chunk takes beside its payload: the header of a bytes object, and its place in the queue with reserve."""
+
+FREE_CHUNK_COST: Final = 20 * KIB
+"""Bytes that chunks may cost before it counts as held: with a growing tail's reserve it stays within R3's 32 KiB."""
+
 TAIL_MAXIMUM: Final = 32 * KIB
 """Bytes. A growing chunk is closed at this size; it is a bytearray, which reserves an eighth more than it holds."""
 
