@@ -58,9 +58,10 @@ def as_separators(separator: Any) -> tuple[bytes, ...]:
 
 def as_bytes(data: Any, call: str) -> bytes:
     """The bytes of ``data`` as they are now, whatever its owner does to them later (contract W7)."""
-    if isinstance(data, (bytes, bytearray)):
+    if type(data) is bytearray:
         return bytes(data)
     try:
+        # Subclasses of bytes too: bytes() would ask their __bytes__, the kernel is given their content.
         view = memoryview(data)
     except TypeError:
         raise TypeError(f"{call}() takes bytes-like objects, not {type(data).__name__}") from None
