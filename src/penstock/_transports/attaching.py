@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl as ssl_module
+from collections.abc import Awaitable
 from typing import Any
+
+from .bounded import BoundedReceiver
 
 _AF_UNIX = getattr(socket, "AF_UNIX", None)
 
@@ -13,7 +16,7 @@ _AF_UNIX = getattr(socket, "AF_UNIX", None)
 async def attach_connected(
     loop: asyncio.AbstractEventLoop,
     sock: socket.socket,
-    protocol: asyncio.BaseProtocol,
+    protocol: BoundedReceiver,
     *,
     ssl: ssl_module.SSLContext | bool | None = None,
     server_hostname: str | None = None,
@@ -22,32 +25,49 @@ async def attach_connected(
 ) -> Any:
     """The transport of a socket that connected, after the TLS handshake where ``ssl`` asks for one."""
     create: Any = loop.create_unix_connection if sock.family == _AF_UNIX else loop.create_connection
-    transport, _ = await create(
-        lambda: protocol,
-        sock=sock,
-        ssl=ssl or None,
-        server_hostname=server_hostname,
-        ssl_handshake_timeout=ssl_handshake_timeout,
-        ssl_shutdown_timeout=ssl_shutdown_timeout,
+    return await _made(
+        protocol,
+        create(
+            lambda: protocol,
+            sock=sock,
+            ssl=ssl or None,
+            server_hostname=server_hostname,
+            ssl_handshake_timeout=ssl_handshake_timeout,
+            ssl_shutdown_timeout=ssl_shutdown_timeout,
+        ),
     )
-    return transport
 
 
 async def attach_accepted(
     loop: asyncio.AbstractEventLoop,
     sock: socket.socket,
-    protocol: asyncio.BaseProtocol,
+    protocol: BoundedReceiver,
     *,
     ssl: ssl_module.SSLContext | None = None,
     ssl_handshake_timeout: float | None = None,
     ssl_shutdown_timeout: float | None = None,
 ) -> Any:
     """The transport of a socket that was accepted, after the TLS handshake where ``ssl`` asks for one."""
-    transport, _ = await loop.connect_accepted_socket(
-        lambda: protocol,
-        sock,
-        ssl=ssl,
-        ssl_handshake_timeout=ssl_handshake_timeout,
-        ssl_shutdown_timeout=ssl_shutdown_timeout,
+    return await _made(
+        protocol,
+        loop.connect_accepted_socket(
+            lambda: protocol,
+            sock,
+            ssl=ssl,
+            ssl_handshake_timeout=ssl_handshake_timeout,
+            ssl_shutdown_timeout=ssl_shutdown_timeout,
+        ),
     )
+
+
+async def _made(protocol: BoundedReceiver, making: Awaitable[Any]) -> Any:
+    """The transport that the loop makes for ``protocol``."""
+    try:
+        transport, _ = await making
+    except AttributeError:
+        # In debug mode asyncio asks the new transport for its socket, which fails where TLS has ended already.
+        if protocol.made is None:
+            raise
+        transport = protocol.made
+    protocol.made = None
     return transport

@@ -37,9 +37,12 @@ class BoundedReceiver(asyncio.BufferedProtocol):
     def __init__(self, protocol: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._protocol = protocol
         self._scratch = _scratch_of(loop)
+        # The transport that was made, until it is fetched: in a closed one everything else is gone.
+        self.made: Any = None
         protocol._facing = self
 
     def connection_made(self, transport: Any) -> None:
+        self.made = transport
         self._protocol.connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:

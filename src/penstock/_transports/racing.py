@@ -16,6 +16,7 @@ async def race(attempts: Iterable[Callable[[], Awaitable[socket]]], delay: float
     """
     waiting = iter(attempts)
     running: set[asyncio.Task[socket]] = set()
+    done: set[asyncio.Task[socket]] = set()
     winner: socket | None = None
     more = True
     try:
@@ -30,38 +31,42 @@ async def race(attempts: Iterable[Callable[[], Awaitable[socket]]], delay: float
             done, running = await asyncio.wait(
                 running, timeout=delay if more else None, return_when=asyncio.FIRST_COMPLETED
             )
-            for task in done:
-                made = _socket_of(task)
-                if winner is None:
-                    winner = made
-                elif made is not None:
-                    made.close()
+            winner = _winner(done)
         return winner
     finally:
-        await _end(running, winner)
+        try:
+            await _end(running, winner)
+        finally:
+            # The traceback of an attempt's error reaches this frame when tasks start eagerly: no ring through it.
+            del running, done, waiting
+            attempt = None
 
 
 async def _run(attempt: Callable[[], Awaitable[socket]]) -> socket:
-    return await attempt()
-
-
-def _socket_of(task: asyncio.Task[socket]) -> socket | None:
-    """What a finished attempt made; an error that is not the system's is raised."""
-    if task.cancelled():
-        return None
-    error = task.exception()
-    if error is None:
-        return task.result()
     try:
-        if not isinstance(error, OSError):
-            raise error
+        return await attempt()
     finally:
-        # The error's traceback holds this frame: no ring through it.
-        del error
-    return None
+        del attempt
+
+
+def _winner(done: set[asyncio.Task[socket]]) -> socket | None:
+    """The socket that one of the finished attempts made, any other closed; an error not of the system's is raised."""
+    made = [task.result() for task in done if not task.cancelled() and task.exception() is None]
+    errors = [task.exception() for task in done if not task.cancelled()]
+    unforeseen = [error for error in errors if error is not None and not isinstance(error, OSError)]
+    try:
+        for sock in made if unforeseen else made[1:]:
+            sock.close()
+        if unforeseen:
+            raise unforeseen[0]
+        return made[0] if made else None
+    finally:
+        # The errors' tracebacks hold this frame: no ring through it.
+        del errors, unforeseen
 
 
 async def _end(running: set[asyncio.Task[socket]], winner: socket | None) -> None:
+    """Cancel what still runs, wait for it, and close what it made all the same."""
     if not running:
         return
     for task in running:
@@ -76,3 +81,4 @@ async def _end(running: set[asyncio.Task[socket]], winner: socket | None) -> Non
         for task in running:
             if task.done() and not task.cancelled() and task.exception() is None:
                 task.result().close()
+        del running
