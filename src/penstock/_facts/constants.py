@@ -26,7 +26,7 @@ MERGE_BELOW: Final = 8 * KIB
 this size the cost of a queue is no longer lost in the 32 KiB that contract R3 leaves for it."""
 
 CHUNK_COST: Final = 48
-"""Bytes that a chunk takes beside its payload: the header of a bytes object, and its place in the queue with reserve."""
+"""Bytes that a chunk takes beside its payload: the header of a bytes object and a place in the queue."""
 
 FREE_CHUNK_COST: Final = 20 * KIB
 """Bytes that chunks may cost before it counts as held: with a growing tail's reserve it stays within R3's 32 KiB."""

@@ -15,8 +15,8 @@ async def race(attempts: Iterable[Callable[[], Awaitable[socket]]], delay: float
     cancels all of them.
     """
     waiting = iter(attempts)
-    running: set[asyncio.Task[socket]] = set()
-    done: set[asyncio.Task[socket]] = set()
+    running: set[asyncio.Task[socket | None]] = set()
+    done: set[asyncio.Task[socket | None]] = set()
     winner: socket | None = None
     more = True
     try:
@@ -34,38 +34,33 @@ async def race(attempts: Iterable[Callable[[], Awaitable[socket]]], delay: float
             winner = _winner(done)
         return winner
     finally:
-        try:
-            await _end(running, winner)
-        finally:
-            # The traceback of an attempt's error reaches this frame when tasks start eagerly: no ring through it.
-            del running, done, waiting
-            attempt = None
+        await _end(running, winner)
 
 
-async def _run(attempt: Callable[[], Awaitable[socket]]) -> socket:
+async def _run(attempt: Callable[[], Awaitable[socket]]) -> socket | None:
+    """What the attempt made, or None. Its error is its own affair: kept by the task it would form a ring, through the
+    frames below it where tasks start eagerly."""
     try:
         return await attempt()
+    except OSError:
+        return None
     finally:
         del attempt
 
 
-def _winner(done: set[asyncio.Task[socket]]) -> socket | None:
+def _winner(done: set[asyncio.Task[socket | None]]) -> socket | None:
     """The socket that one of the finished attempts made, any other closed; an error not of the system's is raised."""
-    made = [task.result() for task in done if not task.cancelled() and task.exception() is None]
-    errors = [task.exception() for task in done if not task.cancelled()]
-    unforeseen = [error for error in errors if error is not None and not isinstance(error, OSError)]
-    try:
-        for sock in made if unforeseen else made[1:]:
-            sock.close()
-        if unforeseen:
-            raise unforeseen[0]
-        return made[0] if made else None
-    finally:
-        # The errors' tracebacks hold this frame: no ring through it.
-        del errors, unforeseen
+    ended = [task for task in done if not task.cancelled()]
+    made = [sock for sock in (task.result() for task in ended if task.exception() is None) if sock is not None]
+    unforeseen = [task for task in ended if task.exception() is not None]
+    for sock in made if unforeseen else made[1:]:
+        sock.close()
+    if unforeseen:
+        unforeseen[0].result()
+    return made[0] if made else None
 
 
-async def _end(running: set[asyncio.Task[socket]], winner: socket | None) -> None:
+async def _end(running: set[asyncio.Task[socket | None]], winner: socket | None) -> None:
     """Cancel what still runs, wait for it, and close what it made all the same."""
     if not running:
         return
@@ -80,5 +75,6 @@ async def _end(running: set[asyncio.Task[socket]], winner: socket | None) -> Non
     finally:
         for task in running:
             if task.done() and not task.cancelled() and task.exception() is None:
-                task.result().close()
-        del running
+                made = task.result()
+                if made is not None:
+                    made.close()
