@@ -1,0 +1,252 @@
+"""X1: a closing connection of which the kernel takes not one byte for close_timeout is aborted; any other is not."""
+
+import asyncio
+import logging
+import socket
+from typing import Any
+
+import pytest
+
+import penstock
+from support.backlog import PAYLOAD, aborted, backlogged, unread
+from support.connections import address_of
+from support.descriptors import descriptor_of, is_open
+from support.peer import Peers, Wire
+from support.timers import held_timers
+
+SOON = 0.05
+
+# Seconds that no other timer has.
+HELD = 12345.0
+
+
+def only_record(caplog: pytest.LogCaptureFixture) -> str:
+    records = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [record.name for record in records] == ["penstock"], records
+    return records[0].getMessage()
+
+
+def named(writer: Any, message: str) -> bool:
+    ends = [writer.get_extra_info(end) for end in ("sockname", "peername")]
+    return all(f"{host}:{port}" in message for host, port in ends)
+
+
+async def test_peer_that_never_reads(peer: Peers, caplog: pytest.LogCaptureFixture) -> None:
+    """X1: aborted, told once with the connection's name, wait_closed returns, the descriptor is closed."""
+    async with backlogged(penstock, peer, close_timeout=SOON) as (_, writer, wire):
+        descriptor = descriptor_of(writer)
+        writer.close()
+        assert await writer.wait_closed() is None
+        assert not is_open(descriptor)
+        assert named(writer, only_record(caplog))
+        assert len(wire.receive_rest()) < len(PAYLOAD)
+
+
+async def test_server_side(peer: Peers, caplog: pytest.LogCaptureFixture) -> None:
+    """X1: a server's close_timeout is that of the connections it accepts; its handlers come to an end."""
+    ended: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    async def handle(_reader: Any, writer: Any) -> None:
+        writer.write(PAYLOAD)
+        writer.close()
+        await writer.wait_closed()
+        ended.set_result(writer)
+
+    async with await penstock.start_server(handle, "127.0.0.1", 0, close_timeout=SOON) as server:
+        peer.connect(address_of(server))
+        assert named(await ended, only_record(caplog))
+
+
+async def test_unix(peer: Peers, unix_path: str, caplog: pytest.LogCaptureFixture) -> None:
+    """X1: over a Unix socket, both close_timeout keywords."""
+    ended: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    async def handle(_reader: Any, writer: Any) -> None:
+        writer.write(PAYLOAD)
+        writer.close()
+        await writer.wait_closed()
+        ended.set_result(None)
+
+    async with await penstock.start_unix_server(handle, unix_path, close_timeout=SOON):
+        peer.connect(unix_path)
+        await ended
+    assert unix_path in only_record(caplog)
+    caplog.clear()
+    listener = peer.listen(unix=f"{unix_path}2")
+    _, writer = await penstock.open_unix_connection(f"{unix_path}2", close_timeout=SOON)
+    listener.accept()
+    writer.write(PAYLOAD)
+    writer.close()
+    await writer.wait_closed()
+    assert f"{unix_path}2" in only_record(caplog)
+
+
+@pytest.mark.parametrize("writer_closes_too", [False, True])
+async def test_transport_closed_by_hand(peer: Peers, caplog: pytest.LogCaptureFixture, writer_closes_too: bool) -> None:
+    """X1: transport.close(), then wait_closed: bounded as well."""
+    async with backlogged(penstock, peer, close_timeout=SOON) as (_, writer, _wire):
+        writer.transport.close()
+        if writer_closes_too:
+            writer.close()
+        await writer.wait_closed()
+        assert named(writer, only_record(caplog))
+
+
+async def test_wait_closed_that_began_before(peer: Peers, caplog: pytest.LogCaptureFixture) -> None:
+    """X1: whoever waited before close() was called is told by the same abort; a waiting drain too."""
+    async with backlogged(penstock, peer, close_timeout=SOON) as (_, writer, _wire):
+        waiting = [asyncio.create_task(writer.wait_closed()), asyncio.create_task(writer.drain())]
+        await asyncio.sleep(0)
+        writer.close()
+        assert await asyncio.gather(*waiting) == [None, None]
+        assert named(writer, only_record(caplog))
+
+
+async def test_asyncios_protocol(peer: Peers, caplog: pytest.LogCaptureFixture) -> None:
+    """X1, S12: our writer on asyncio's own protocol is bounded by the default."""
+    with held_timers(30.0) as timers:
+        loop = asyncio.get_running_loop()
+        listener = peer.listen()
+        reader = asyncio.StreamReader(loop=loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        transport, _ = await loop.create_connection(lambda: protocol, *listener.address)
+        writer = penstock.StreamWriter(transport, protocol, reader, loop)
+        wire = listener.accept()
+        writer.write(PAYLOAD)
+        await _settled(writer)
+        writer.close()
+        closed = asyncio.create_task(writer.wait_closed())
+        await asyncio.sleep(0)
+        assert timers.fire() == 1
+        assert await closed is None
+        assert named(writer, only_record(caplog))
+        wire.close()
+
+
+async def _settled(writer: Any) -> None:
+    """Until the kernel has taken what it takes: uvloop writes later than in the call."""
+    before = -1
+    while before != writer.transport.get_write_buffer_size():
+        before = writer.transport.get_write_buffer_size()
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+
+def _small_buffers(writer: Any, wire: Wire) -> None:
+    """Let the kernel hold little, so that PAYLOAD is good for many steps."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
+    wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+
+
+async def _take_some(writer: Any, wire: Wire, received: bytearray) -> None:
+    """Let the peer read until the kernel takes more of ours."""
+    before = writer.transport.get_write_buffer_size()
+    wire.sock.setblocking(False)
+    while writer.transport.get_write_buffer_size() == before:
+        try:
+            received += wire.sock.recv(1 << 16)
+        except BlockingIOError:
+            pass
+        await asyncio.sleep(0)
+
+
+async def test_slow_peer_is_not_aborted(peer: Peers, caplog: pytest.LogCaptureFixture) -> None:
+    """X1: a peer that takes something in each interval is waited for, however long it takes in all."""
+    async with unread(penstock, peer, close_timeout=HELD) as (_, writer, wire):
+        with held_timers(HELD) as timers:
+            received = bytearray()
+            _small_buffers(writer, wire)
+            writer.write(PAYLOAD)
+            await _settled(writer)
+            writer.close()
+            closed = asyncio.create_task(writer.wait_closed())
+            for _ in range(4):
+                await _take_some(writer, wire, received)
+                assert writer.transport.get_write_buffer_size() > 0
+                assert timers.fire() == 1
+                await asyncio.sleep(0)
+                assert not closed.done()
+            wire.sock.settimeout(10)
+            rest = asyncio.create_task(wire.in_thread(wire.receive_rest))
+            await closed
+            assert bytes(received) + await rest == PAYLOAD
+            assert timers.waiting == []
+    assert caplog.records == [] or all(record.levelno < logging.WARNING for record in caplog.records)
+
+
+async def test_peer_that_stops_after_a_while(peer: Peers, caplog: pytest.LogCaptureFixture) -> None:
+    """X1: progress in one interval is no credit for the next."""
+    async with unread(penstock, peer, close_timeout=HELD) as (_, writer, wire):
+        with held_timers(HELD) as timers:
+            received = bytearray()
+            _small_buffers(writer, wire)
+            writer.write(PAYLOAD)
+            await _settled(writer)
+            writer.close()
+            closed = asyncio.create_task(writer.wait_closed())
+            for _ in range(2):
+                await _take_some(writer, wire, received)
+                await _settled(writer)
+                assert timers.fire() == 1
+            assert not closed.done()
+            # The kernel may still take some of what it had no time for; the peer takes nothing any more.
+            while not closed.done():
+                await _settled(writer)
+                timers.fire()
+            assert await closed is None
+            assert named(writer, only_record(caplog))
+            assert timers.waiting == []
+
+
+async def test_default_is_thirty_seconds(peer: Peers) -> None:
+    """X1: without close_timeout, 30 s, on both sides."""
+    async with backlogged(penstock, peer) as (_, writer, _wire):
+        with held_timers(30.0) as timers:
+            await _settled(writer)
+            writer.close()
+            assert timers.fire() == 1
+            await writer.wait_closed()
+
+
+async def test_none_is_no_bound(peer: Peers) -> None:
+    """X1: close_timeout=None starts no timer at all."""
+    async with backlogged(penstock, peer, close_timeout=None) as (_, writer, wire):
+        started = []
+        loop: Any = asyncio.get_running_loop()
+        original = loop.call_later
+        loop.call_later = lambda delay, *rest, **more: started.append(delay) or original(delay, *rest, **more)
+        try:
+            writer.close()
+            closed = asyncio.create_task(writer.wait_closed())
+            await asyncio.sleep(0)
+        finally:
+            del loop.call_later
+        assert started == []
+        receiving = asyncio.create_task(wire.in_thread(wire.receive_rest))
+        await closed
+        assert await receiving == PAYLOAD
+
+
+@pytest.mark.parametrize("wrong", [0, -1, float("nan")])
+async def test_bad_close_timeout(wrong: float) -> None:
+    """A ValueError that says what is accepted, before anything is opened."""
+    with pytest.raises(ValueError, match="close_timeout"):
+        await penstock.open_connection("127.0.0.1", 9, close_timeout=wrong)
+    with pytest.raises(ValueError, match="close_timeout"):
+        await penstock.start_server(lambda *_: None, "127.0.0.1", 0, close_timeout=wrong)
+
+
+async def test_timer_ends_with_the_connection(peer: Peers) -> None:
+    """X1: no timer outlives what it watches."""
+    async with unread(penstock, peer, close_timeout=HELD) as (_, writer, wire):
+        with held_timers(HELD) as timers:
+            writer.write(PAYLOAD)
+            await _settled(writer)
+            writer.close()
+            assert len(timers.waiting) == 1
+            writer.close()
+            assert len(timers.waiting) == 1
+            wire.reset()
+            await writer.wait_closed()
+            assert timers.waiting == []
+            await aborted(writer)
