@@ -147,7 +147,7 @@ async def refused(port: int) -> bool:
     try:
         with contextlib.closing(await asyncio.to_thread(socket.create_connection, ("127.0.0.1", port), PATIENCE)):
             return False
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):  # reset: it stopped listening just now
         return True
 
 
