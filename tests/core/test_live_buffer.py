@@ -50,8 +50,7 @@ def test_the_live_buffer_is_the_bytearray(core: types.ModuleType) -> None:
 def test_a_search_remembers_nothing(core: types.ModuleType) -> None:
     data = bytearray(b"no end here")
     buffer = core.LiveBuffer(data)
-    buffer.searched_for = (b"\n",)
-    buffer.searched = len(data)
-    assert buffer.searched == 0
+    buffer.remember_search((b"\n",), len(data))
+    assert buffer.searched((b"\n",)) == 0
     data[2:3] = b"\n"
-    assert buffer.find(b"\n", buffer.searched) == 2
+    assert buffer.find(b"\n", buffer.searched((b"\n",))) == 2

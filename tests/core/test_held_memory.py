@@ -1,0 +1,121 @@
+"""R3: memory held unread is at most 2 x limit + 32 KiB, whatever the size of the arrivals.
+
+The reader is fed as a receiver feeds it: no arrival is larger than the room that the reader says it has.
+"""
+
+import itertools
+import types
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from support import loops
+from support.flow import CountingTransport
+from support.held import held_bytes
+
+KIB = 1024
+LIMITS = {"1 KiB": KIB, "64 KiB": 64 * KIB, "1 MiB": 1024 * KIB}
+CUTS = {
+    "1 byte at a time": [1],
+    "7 bytes at a time": [7],
+    "100 bytes": [100],
+    "1500 bytes": [1500],
+    "4 KiB": [4 * KIB],
+    "just below the merging size": [8 * KIB - 1],
+    "merging size and 1 byte": [8 * KIB, 1],
+    "1 byte and merging size": [1, 8 * KIB],
+    "just below and 1 byte": [8 * KIB - 1, 1],
+    "big and tiny": [256 * KIB, 1],
+    "20000 and 100": [20000, 100],
+    "tail size": [32 * KIB - 2, 1, 1, 1],
+    "everything there is room for": [1 << 30],
+}
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[object]:
+    with loops.new_runner("asyncio") as runner:
+        yield runner.get_loop()
+
+
+def bound(limit: int) -> int:
+    return 2 * limit + 32 * KIB
+
+
+@pytest.mark.parametrize("limit", LIMITS.values(), ids=LIMITS)
+@pytest.mark.parametrize("cuts", CUTS.values(), ids=CUTS)
+def test_a_flooded_reader_holds_no_more_than_its_bound(
+    core: types.ModuleType, loop: object, cuts: list[int], limit: int
+) -> None:
+    reader = core.ReaderCore(limit, loop)
+    transport = CountingTransport()
+    reader.set_transport(transport)
+    empty = held_bytes(reader)
+    fed = 0
+    for size in itertools.cycle(cuts):
+        piece = bytes(min(size, reader._receive_room()))
+        reader.feed_data(piece)
+        fed += len(piece)
+        if transport.paused:
+            break
+        if fed % KIB == 0 and len(piece) >= KIB:
+            assert held_bytes(reader) - empty <= bound(limit)
+    assert fed > 2 * limit, "a reader that stops its peer early holds little, but reads slowly"
+    assert held_bytes(reader) - empty <= bound(limit)
+
+
+@pytest.mark.parametrize("limit", [16 * KIB * KIB], ids=["16 MiB"])
+@pytest.mark.parametrize("size", [8 * KIB, 8 * KIB - 1, 9000, 1500])
+def test_the_bound_holds_for_large_limits_too(core: types.ModuleType, loop: object, size: int, limit: int) -> None:
+    reader = core.ReaderCore(limit, loop)
+    transport = CountingTransport()
+    reader.set_transport(transport)
+    while not transport.paused:
+        reader.feed_data(bytes(min(size, reader._receive_room())))
+    assert held_bytes(reader) <= bound(limit)
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["feed", "feed", "feed", "read"]),
+        st.one_of(st.integers(1, 9), st.sampled_from([100, 1500, 4095, 8191, 8192, 8193, 30000, 32768, 70000, 200000])),
+        st.integers(1, 40),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=200)
+@given(steps=STEPS, limit=st.sampled_from([KIB, 3 * KIB, 64 * KIB]))
+def test_the_bound_holds_at_every_step_of_reading_and_receiving(
+    core: types.ModuleType, loop: object, steps: list[tuple[str, int, int]], limit: int
+) -> None:
+    """Bytes that were read may still be held, as the beginning of a chunk whose end is unread."""
+    reader = core.ReaderCore(limit, loop)
+    transport = CountingTransport()
+    reader.set_transport(transport)
+    for step, size, times in steps:
+        for _ in range(times):
+            if step == "read" and reader._unread.held():
+                with pytest.raises(StopIteration):  # there is data: no wait
+                    reader.read(size).send(None)
+            elif step == "feed" and not transport.paused:
+                reader.feed_data(bytes(min(size, reader._receive_room())))
+        assert held_bytes(reader) <= bound(limit)
+
+
+def test_a_chunk_of_which_one_byte_is_left_does_not_stay_when_more_arrives(
+    core: types.ModuleType, loop: object
+) -> None:
+    """R3: what was read already counts as long as it is in memory."""
+    limit = 64 * KIB
+    reader = core.ReaderCore(limit, loop)
+    reader.set_transport(CountingTransport())
+    reader.feed_data(bytes(2 * limit))
+    with pytest.raises(StopIteration):
+        reader.read(2 * limit - 1).send(None)
+    reader.feed_data(bytes(2 * limit - 1))
+    assert reader._unread.held() == 2 * limit
+    assert held_bytes(reader) <= bound(limit)
