@@ -107,7 +107,7 @@ async def test_over_tls_after_close_and_abort(tls: Any, send: Send) -> None:
 
     async with await penstock.start_server(handle, "localhost", 0, ssl=tls.server_context) as server:
         host, port = server.sockets[0].getsockname()[:2]
-        for end in ("close", "abort", "transport.close", "both", "close, abort"):
+        for end in ("close", "abort", "transport.close", "both", "close, close", "close, abort"):
             _, writer = await penstock.open_connection(host, port, ssl=tls.client_context)
             if end == "close":
                 writer.close()
@@ -118,6 +118,9 @@ async def test_over_tls_after_close_and_abort(tls: Any, send: Send) -> None:
             elif end == "both":
                 writer.transport.close()
                 writer.close()
+            elif end == "close, close":
+                writer.close()
+                writer.transport.close()
             else:
                 writer.close()
                 writer.transport.abort()

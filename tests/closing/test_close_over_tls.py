@@ -1,0 +1,278 @@
+"""X1 over TLS: the backlog under close_timeout, then the farewell under ssl_shutdown_timeout; always an end."""
+
+import asyncio
+import contextlib
+import logging
+import ssl
+import types
+from typing import Any
+
+import pytest
+
+import penstock
+from support.backlog import PAYLOAD, aborted
+from support.connections import address_of, connected
+from support.descriptors import descriptor_of, is_open
+from support.peer import Peers, Script, Wire
+from support.timers import held_timers
+
+SOON = 0.05
+
+# Seconds that no other timer has.
+HELD = 12345.0
+
+
+async def _open(script: Script, tls: Any, **more: Any) -> tuple[Any, Any]:
+    return await penstock.open_connection(*script.address, ssl=tls.client_context, server_hostname="localhost", **more)
+
+
+def _both_tls(tls: Any, **timeouts: float) -> dict[str, Any]:
+    return {
+        "server": {"ssl": tls.server_context, **timeouts},
+        "client": {"ssl": tls.client_context, "server_hostname": "localhost", **timeouts},
+    }
+
+
+async def test_everything_is_flushed(tls: Any) -> None:
+    """X1: every byte, the farewell of both sides, both descriptors closed."""
+    async with connected(penstock, **_both_tls(tls)) as ((_, writer), (far_reader, far)):
+        descriptors = descriptor_of(writer), descriptor_of(far)
+        writer.write(PAYLOAD)
+        writer.close()
+        closed = asyncio.create_task(writer.wait_closed())
+        assert await far_reader.read() == PAYLOAD
+        far.close()
+        await far.wait_closed()
+        await closed
+        assert not is_open(descriptors[0])
+        assert not is_open(descriptors[1])
+
+
+async def test_both_close_at_once(streams: types.ModuleType, tls: Any) -> None:
+    """X1: neither waits for the other to be first."""
+    async with connected(streams, **_both_tls(tls)) as ((_, writer), (_, far)):
+        writer.close()
+        far.close()
+        await asyncio.gather(writer.wait_closed(), far.wait_closed())
+
+
+@pytest.mark.parametrize("calls", ["close close", "transport close", "close wait close"])
+async def test_closed_more_than_once(tls: Any, calls: str) -> None:
+    """X1: over TLS a second close takes nothing away: the bytes arrive, everything can still be asked."""
+    async with connected(penstock, **_both_tls(tls)) as ((_, writer), (far_reader, far)):
+        peername = writer.get_extra_info("peername")
+        writer.write(b"the last words")
+        for call in calls.split():
+            if call == "close":
+                writer.close()
+            elif call == "transport":
+                writer.transport.close()
+            else:
+                closing = asyncio.create_task(writer.wait_closed())
+                await asyncio.sleep(0)
+        assert writer.is_closing()
+        assert writer.get_extra_info("peername") == peername
+        assert await far_reader.read() == b"the last words"
+        far.close()
+        await far.wait_closed()
+        await writer.wait_closed()
+        if "wait" in calls:
+            await closing
+        writer.close()
+        assert writer.is_closing()
+        assert repr(writer).startswith("<StreamWriter")
+
+
+async def test_peer_never_answers_the_farewell(peer: Peers, tls: Any) -> None:
+    """X1: after ssl_shutdown_timeout the connection ends; nothing is raised, the peer has every byte."""
+
+    def answer(wire: Wire) -> bytes:
+        wire.start_tls(tls.server_context, server_side=True)
+        data = wire.receive(4)
+        wire.wait("end")
+        return data
+
+    script = peer.serve(answer)
+    _, writer = await _open(script, tls, ssl_shutdown_timeout=SOON)
+    descriptor = descriptor_of(writer)
+    writer.write(b"word")
+    writer.close()
+    assert await writer.wait_closed() is None
+    assert not is_open(descriptor)
+    script.go("end")
+    assert await script.finished() == b"word"
+
+
+async def test_peer_keeps_sending_after_the_close(peer: Peers, tls: Any) -> None:
+    """X1: a peer that only ever sends is no reason to wait, nor an error."""
+
+    def pour(wire: Wire) -> None:
+        wire.start_tls(tls.server_context, server_side=True)
+        with contextlib.suppress(OSError):
+            while True:
+                wire.send(bytes(10_000))
+
+    script = peer.serve(pour)
+    reader, writer = await _open(script, tls, ssl_shutdown_timeout=SOON)
+    descriptor = descriptor_of(writer)
+    assert await reader.readexactly(100_000) == bytes(100_000)
+    writer.close()
+    assert await writer.wait_closed() is None
+    assert not is_open(descriptor)
+    await script.finished()
+
+
+async def test_reading_paused_at_the_close(tls: Any) -> None:
+    """X1: nobody reads, so reading is paused, with more waiting in the kernel: the close ends all the same."""
+    async with connected(penstock, **_both_tls(tls, ssl_shutdown_timeout=SOON)) as ((reader, writer), (_, far)):
+        far.write(PAYLOAD)
+        # The paused state shows in the transport: nothing more arrives though there is more.
+        while writer.transport.is_reading():
+            await asyncio.sleep(0)
+        assert await reader.readexactly(10) == PAYLOAD[:10]
+        descriptor = descriptor_of(writer)
+        writer.close()
+        assert await writer.wait_closed() is None
+        assert not is_open(descriptor)
+
+
+async def test_reset_after_the_close_is_not_raised(peer: Peers, tls: Any) -> None:
+    """X1: the peer resets in place of its farewell."""
+
+    def answer(wire: Wire) -> None:
+        wire.start_tls(tls.server_context, server_side=True)
+        wire.tell("open")
+        wire.wait("reset")
+        wire.reset()
+
+    script = peer.serve(answer)
+    _, writer = await _open(script, tls)
+    descriptor = descriptor_of(writer)
+    await script.reached("open")
+    writer.close()
+    closed = asyncio.create_task(writer.wait_closed())
+    await asyncio.sleep(0)
+    script.go("reset")
+    assert await closed is None
+    assert not is_open(descriptor)
+    await script.finished()
+
+
+async def test_peer_that_never_reads(peer: Peers, tls: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """X1: a backlog of which the kernel takes nothing ends after close_timeout, told once, not after 30 s of TLS's."""
+
+    def ignore(wire: Wire) -> None:
+        wire.start_tls(tls.server_context, server_side=True)
+        wire.wait("end")
+
+    script = peer.serve(ignore)
+    _, writer = await _open(script, tls, close_timeout=SOON)
+    descriptor = descriptor_of(writer)
+    try:
+        writer.write(PAYLOAD)
+        writer.close()
+        async with asyncio.timeout(10):
+            assert await writer.wait_closed() is None
+        assert not is_open(descriptor)
+        records = [record for record in caplog.records if record.levelno >= logging.WARNING]
+        assert [record.name for record in records] == ["penstock"]
+    finally:
+        script.go("end")
+        await aborted(writer)
+        await script.finished()
+
+
+async def test_slow_peer_has_longer_than_the_farewell(peer: Peers, tls: Any) -> None:
+    """X1: ssl_shutdown_timeout is for the farewell alone: it does not begin while the backlog is under way."""
+
+    def read_late(wire: Wire) -> bytes:
+        wire.start_tls(tls.server_context, server_side=True)
+        some = wire.receive(1000)
+        wire.tell("has some")
+        wire.wait("go on")
+        rest = wire.receive(len(PAYLOAD) - 1000)
+        with contextlib.suppress(OSError):
+            wire.farewell()
+        return some + rest
+
+    script = peer.serve(read_late)
+    with held_timers(HELD) as timers:
+        _, writer = await _open(script, tls, ssl_shutdown_timeout=HELD)
+        writer.write(PAYLOAD)
+        writer.close()
+        closed = asyncio.create_task(writer.wait_closed())
+        await script.reached("has some")
+        timers.fire()
+        script.go("go on")
+        assert await script.finished() == PAYLOAD
+        # Whatever was asked of the farewell now: it may take its timeout.
+        for _ in range(100):
+            await asyncio.sleep(0)
+        timers.fire()
+        await closed
+
+
+async def test_error_before_the_close_is_raised(streams: types.ModuleType, peer: Peers, tls: Any) -> None:
+    """X1: as on a plain connection, what came before close() is told."""
+
+    def answer(wire: Wire) -> None:
+        wire.start_tls(tls.server_context, server_side=True)
+        wire.send(b"hi")
+        wire.wait("reset")
+        wire.reset()
+
+    script = peer.serve(answer)
+    reader, writer = await streams.open_connection(*script.address, ssl=tls.client_context, server_hostname="localhost")
+    assert await reader.readexactly(2) == b"hi"
+    script.go("reset")
+    with pytest.raises(ConnectionResetError):
+        await reader.read()
+    writer.close()
+    with pytest.raises(ConnectionResetError):
+        await writer.wait_closed()
+    await script.finished()
+
+
+async def test_close_in_the_handler(peer: Peers, tls: Any) -> None:
+    """X1: a server's handler closes over TLS with bytes to flush, at a peer that says no farewell."""
+    ended: asyncio.Future[tuple[bool, Any]] = asyncio.get_running_loop().create_future()
+
+    async def handle(_reader: Any, writer: Any) -> None:
+        descriptor = descriptor_of(writer)
+        writer.write(PAYLOAD)
+        writer.close()
+        result = await writer.wait_closed()
+        ended.set_result((is_open(descriptor), result))
+
+    def read(wire: Wire) -> bytes:
+        wire.start_tls(tls.client_context, server_hostname="localhost")
+        data = wire.receive(len(PAYLOAD))
+        wire.wait("end")
+        return data
+
+    async with await penstock.start_server(
+        handle, "127.0.0.1", 0, ssl=tls.server_context, ssl_shutdown_timeout=SOON
+    ) as server:
+        script = peer.visit(address_of(server), read)
+        assert await ended == (False, None)
+        script.go("end")
+        assert await script.finished() == PAYLOAD
+
+
+async def test_handler_that_closes_at_once(peer: Peers, tls: Any, loop_errors: list[dict[str, Any]]) -> None:
+    """X1: the first thing a handler does, over TLS, to a client that is gone after its handshake: nothing to report."""
+
+    async def handle(_reader: Any, writer: Any) -> None:
+        writer.close()
+        writer.close()
+        await writer.wait_closed()
+
+    def leave(wire: Wire) -> None:
+        with contextlib.suppress(OSError, ssl.SSLError):
+            wire.start_tls(tls.client_context, server_hostname="localhost")
+            wire.reset()
+
+    async with await penstock.start_server(handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
+        for _ in range(5):
+            await peer.visit(address_of(server), leave).finished()
+    assert loop_errors == []
