@@ -3,16 +3,11 @@
 import contextlib
 import dataclasses
 import functools
-from asyncio import streams as asyncio_streams
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import penstock
-
-
-def _asyncios(ours: type) -> type:
-    """asyncio's own class, whatever its name stands for at the moment."""
-    return next(base for base in ours.__mro__ if base.__module__ == asyncio_streams.__name__)
+from support.mixtures import asyncios as asyncio_class
 
 
 @dataclasses.dataclass
@@ -77,9 +72,9 @@ def counted() -> Iterator[Carried]:
             _replace(stack, penstock.StreamReader, name, reading)
         _replace(stack, penstock.StreamWriter, "write", writing)
         _replace(stack, penstock.StreamWriter, "writelines", writing_lines)
-        _replace(stack, _asyncios(penstock.StreamReader), "feed_data", asyncios)
-        _replace(stack, _asyncios(penstock.StreamWriter), "write", asyncios)
-        _replace(stack, _asyncios(penstock.StreamWriter), "writelines", asyncios)
+        _replace(stack, asyncio_class(penstock.StreamReader), "feed_data", asyncios)
+        _replace(stack, asyncio_class(penstock.StreamWriter), "write", asyncios)
+        _replace(stack, asyncio_class(penstock.StreamWriter), "writelines", asyncios)
         yield carried
 
 
