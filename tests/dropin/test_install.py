@@ -1,0 +1,259 @@
+"""install(), uninstall() and installed(): whose classes asyncio's names stand for, and when (contract S12)."""
+
+import asyncio
+import subprocess
+import sys
+from asyncio import base_events, streams
+from collections.abc import Iterator
+from typing import Any
+from unittest import mock
+
+import pytest
+
+import penstock
+from support.mixtures import asyncios
+
+CLASSES = ("StreamReader", "StreamWriter", "StreamReaderProtocol")
+FUNCTIONS = ("open_connection", "start_server", "open_unix_connection", "start_unix_server")
+THEIRS = {name: getattr(streams, name) for name in (*CLASSES, *FUNCTIONS, "FlowControlMixin")}
+
+
+class DerivedBefore(asyncio.StreamReader):
+    """What a library that was imported before install() has."""
+
+
+@pytest.fixture(autouse=True)
+def _uninstalled_at_the_end() -> Iterator[None]:
+    assert names_now() == THEIRS
+    yield
+    penstock.uninstall()
+    assert names_now() == THEIRS
+
+
+def names_now() -> dict[str, Any]:
+    return {name: getattr(streams, name) for name in THEIRS}
+
+
+def is_installed() -> bool:
+    """Every name or none; AssertionError for some."""
+    ours = [getattr(streams, name) is not original for name, original in THEIRS.items()]
+    ours += [getattr(asyncio, name) is not THEIRS[name] for name in (*CLASSES, *FUNCTIONS)]
+    assert len(set(ours)) == 1, names_now()
+    return ours[0]
+
+
+def test_every_name_is_replaced_and_put_back() -> None:
+    penstock.install()
+    for name in CLASSES:
+        assert getattr(asyncio, name) is getattr(streams, name) is getattr(penstock, name)
+    assert streams.FlowControlMixin is penstock.FlowControlMixin
+    for name in FUNCTIONS:
+        assert getattr(asyncio, name) is getattr(streams, name)
+        now = getattr(asyncio, name)
+        assert getattr(now, "__wrapped__", now) is getattr(penstock, name)
+    penstock.uninstall()
+    assert not is_installed()
+
+
+def test_installing_and_uninstalling_twice_is_harmless() -> None:
+    penstock.uninstall()
+    assert not is_installed()
+    penstock.install()
+    penstock.install()
+    assert is_installed()
+    penstock.uninstall()
+    assert not is_installed()
+    penstock.uninstall()
+    assert not is_installed()
+    penstock.install()
+    assert is_installed()
+
+
+def test_installed_is_nested() -> None:
+    with penstock.installed():
+        with penstock.installed():
+            assert is_installed()
+        assert is_installed()
+    assert not is_installed()
+
+
+def test_installed_leaves_an_installation_as_it_was() -> None:
+    penstock.install()
+    with penstock.installed():
+        assert is_installed()
+    assert is_installed()
+
+
+def test_installed_ends_with_an_error_too() -> None:
+    with pytest.raises(KeyError), penstock.installed():
+        raise KeyError
+    assert not is_installed()
+
+
+def test_uninstalling_inside_installed_is_harmless() -> None:
+    with penstock.installed():
+        penstock.uninstall()
+        assert not is_installed()
+    assert not is_installed()
+
+
+@pytest.mark.parametrize("module", [asyncio, streams], ids=["asyncio", "asyncio.streams"])
+def test_somebody_elses_patch_over_ours_survives(module: Any) -> None:
+    class Elses(penstock.StreamReader):
+        pass
+
+    penstock.install()
+    module.StreamReader = Elses
+    try:
+        penstock.uninstall()
+        assert module.StreamReader is Elses
+        assert {name for name, now in names_now().items() if now is not THEIRS[name]} <= {"StreamReader"}
+    finally:
+        module.StreamReader = THEIRS["StreamReader"]
+    assert not is_installed()
+
+
+def test_a_patch_made_before_install_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Elses(asyncio.StreamReader):
+        pass
+
+    with monkeypatch.context() as patch:
+        patch.setattr(streams, "StreamReader", Elses)
+        penstock.install()
+        assert streams.StreamReader is penstock.StreamReader
+        penstock.uninstall()
+        assert streams.StreamReader is Elses
+        assert asyncio.StreamReader is THEIRS["StreamReader"]
+
+
+def test_classes_derived_before_keep_their_base_and_those_derived_after_have_ours() -> None:
+    penstock.install()
+
+    class DerivedAfter(asyncio.StreamReader):
+        pass
+
+    assert DerivedBefore.__mro__[1] is THEIRS["StreamReader"]
+    assert DerivedAfter.__mro__[1] is penstock.StreamReader
+    penstock.uninstall()
+
+    class DerivedLater(asyncio.StreamReader):
+        pass
+
+    assert DerivedLater.__mro__[1] is THEIRS["StreamReader"]
+    assert DerivedAfter.__mro__[1] is penstock.StreamReader
+
+
+@pytest.mark.parametrize("name", [*CLASSES, "FlowControlMixin"])
+@pytest.mark.loops("asyncio")
+async def test_isinstance_and_issubclass_both_ways(name: str) -> None:
+    ours, theirs = getattr(penstock, name), THEIRS[name]
+    our_object, their_object = an_object_of(ours), an_object_of(theirs)
+    assert theirs is asyncios(ours)
+    assert isinstance(our_object, theirs)
+    assert issubclass(ours, theirs)
+    assert not isinstance(their_object, ours)
+    assert not issubclass(theirs, ours)
+    penstock.install()
+    # Under asyncio's name, now penstock's class, what was kept of asyncio's counts as before.
+    now = getattr(streams, name)
+    assert isinstance(their_object, now)
+    assert isinstance(our_object, now)
+    assert issubclass(theirs, now)
+    assert issubclass(ours, now)
+    assert not isinstance(object(), now)
+    assert not issubclass(int, now)
+    penstock.uninstall()
+    assert isinstance(our_object, getattr(streams, name))
+    assert not isinstance(their_object, ours)
+    assert not issubclass(theirs, ours)
+
+
+def an_object_of(kind: Any) -> Any:
+    loop = asyncio.get_running_loop()
+    if issubclass(kind, THEIRS["StreamReader"]):
+        return kind(loop=loop)
+    if issubclass(kind, THEIRS["StreamReaderProtocol"]):
+        return kind(asyncio.StreamReader(loop=loop), loop=loop)
+    if issubclass(kind, THEIRS["StreamWriter"]):
+        closed = mock.create_autospec(asyncio.Transport, instance=True)
+        closed.is_closing.return_value = True
+        return kind(closed, an_object_of(THEIRS["StreamReaderProtocol"]), None, loop)
+    return kind(loop)
+
+
+def test_subclasses_of_ours_are_not_stood_in_for() -> None:
+    """The question is answered as asyncio's class would, and a subclass is not asyncio's class."""
+    penstock.install()
+
+    class Special(asyncio.StreamReader):
+        pass
+
+    assert not issubclass(THEIRS["StreamReader"], Special)
+    assert not issubclass(DerivedBefore, Special)
+    assert issubclass(DerivedBefore, asyncio.StreamReader)
+
+
+def test_a_servers_class() -> None:
+    assert issubclass(penstock.Server, base_events.Server)
+    assert issubclass(penstock.Server, asyncio.AbstractServer)
+
+
+async def test_the_functions_make_penstocks_objects_while_installed_only(tmp_path: Any, unix_path: str) -> None:
+    accepted: list[Any] = []
+
+    def handler(reader: Any, writer: Any) -> None:
+        accepted.append((reader, writer))
+        writer.close()
+
+    for ours in (True, False):
+        if ours:
+            penstock.install()
+        for unix in (False, True):
+            if unix:
+                server = await asyncio.start_unix_server(handler, unix_path)
+                reader, writer = await asyncio.open_unix_connection(unix_path)
+            else:
+                server = await asyncio.start_server(handler, "127.0.0.1", 0)
+                reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            assert await reader.read() == b""
+            writer.close()
+            await writer.wait_closed()
+            server.close()
+            await server.wait_closed()
+            for far_reader, far_writer in [*accepted, (reader, writer)]:
+                await far_writer.wait_closed()
+                assert isinstance(far_reader, penstock.StreamReader) is ours
+                assert isinstance(far_writer, penstock.StreamWriter) is ours
+            assert isinstance(server, penstock.Server) is ours
+            accepted.clear()
+        penstock.uninstall()
+
+
+async def test_what_was_made_while_installed_works_on_afterwards() -> None:
+    async def echo(reader: Any, writer: Any) -> None:
+        writer.write(await reader.readline())
+        writer.close()
+
+    penstock.install()
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    penstock.uninstall()
+    writer.write(b"still there\n")
+    assert await reader.read() == b"still there\n"
+    writer.close()
+    await writer.wait_closed()
+    server.close()
+    await server.wait_closed()
+
+
+def test_importing_penstock_changes_nothing() -> None:
+    from support.package import package_directory
+
+    program = (
+        "import asyncio, asyncio.streams as s; before = {**vars(asyncio)}, {**vars(s)}; import penstock; "
+        "after = {**vars(asyncio)}, {**vars(s)}; assert all(new[name] is old[name] for old, new in zip(before, after) "
+        "for name in old), 'changed'"
+    )
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], env={"PYTHONPATH": str(package_directory().parent)}, check=True
+    )
