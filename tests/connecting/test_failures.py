@@ -74,7 +74,7 @@ async def test_an_unknown_name() -> None:
 
 @pytest.mark.parametrize("options", EACH_WAY)
 async def test_a_name_without_addresses(options: dict[str, Any]) -> None:
-    with resolving({"none": []}), pytest.raises(OSError, match="getaddrinfo.*empty list"):
+    with resolving({"none": []}), pytest.raises(OSError, match=r"getaddrinfo.*empty list"):
         await penstock.open_connection("none", 80, **options)
 
 

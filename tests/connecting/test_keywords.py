@@ -122,7 +122,7 @@ async def test_local_addr_in_use_is_named(peer: Peers) -> None:
 
 async def test_local_addr_of_another_family(peer: Peers) -> None:
     listener = peer.listen()
-    with pytest.raises(OSError, match="no matching local address with family=.*AF_INET"):
+    with pytest.raises(OSError, match=r"no matching local address with family=.*AF_INET"):
         await penstock.open_connection(*listener.address, local_addr=("::1", 0))
 
 

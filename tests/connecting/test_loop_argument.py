@@ -26,7 +26,7 @@ CALLS: dict[str, Callable[..., Any]] = {
 async def test_another_loop_is_refused_by_a_sentence(call: str) -> None:
     other = asyncio.new_event_loop()
     try:
-        with pytest.raises(ValueError, match="loop must be the running loop .* or None, not"):
+        with pytest.raises(ValueError, match=r"loop must be the running loop .* or None, not"):
             await CALLS[call](loop=other)
     finally:
         other.close()
