@@ -1,0 +1,120 @@
+"""S8: every awaitable of the API also works under ``yield from`` in a generator made a coroutine by types.coroutine."""
+
+import asyncio
+import types
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from support.connections import address_of
+from support.turns import turns
+
+Steps = Generator[Any, Any, Any]
+
+
+@types.coroutine
+def every_read(reader: Any) -> Steps:
+    """Each read twice: where it finds its data, and where it has to wait."""
+    seen = []
+    reader.feed_data(b"ab" + b"cd" + b"line\n" + b"record|" + b"next\n")
+    for times in range(2):
+        if times:
+            asyncio.get_running_loop().call_soon(trickle, reader)
+        seen.append((yield from reader.read(2)))
+        seen.append((yield from reader.readexactly(2)))
+        seen.append((yield from reader.readline()))
+        seen.append((yield from reader.readuntil(b"|")))
+        seen.append((yield from reader.__anext__()))
+    asyncio.get_running_loop().call_soon(reader.feed_eof)
+    seen.append((yield from reader.read()))
+    return seen
+
+
+def trickle(reader: Any) -> None:
+    loop = asyncio.get_running_loop()
+    data = [b"ab", b"c", b"d", b"li", b"ne\n", b"record", b"|", b"ne", b"xt\n"]
+
+    def one() -> None:
+        reader.feed_data(data.pop(0))
+        if data:
+            loop.call_soon(loop.call_soon, loop.call_soon, one)
+
+    one()
+
+
+async def test_reads(streams: types.ModuleType) -> None:
+    seen = await every_read(streams.StreamReader())
+    assert seen == [b"ab", b"cd", b"line\n", b"record|", b"next\n"] * 2 + [b""]
+
+
+@types.coroutine
+def exchange(streams: types.ModuleType, unix: str | None, contexts: Any = None) -> Steps:
+    """A server and a client, from the first call to the last, without one await."""
+    upgraded = contexts is not None
+
+    @types.coroutine
+    def handle(reader: Any, writer: Any) -> Steps:
+        line = yield from reader.readline()
+        writer.write(b"echo " + line)
+        yield from writer.drain()
+        if upgraded:
+            yield from writer.start_tls(contexts.server_context)
+            writer.write((yield from reader.readline()))
+            yield from writer.drain()
+        writer.close()
+        yield from writer.wait_closed()
+
+    async def handler(reader: Any, writer: Any) -> None:
+        await handle(reader, writer)  # asyncio's server starts coroutine functions only
+
+    if unix is None:
+        server = yield from streams.start_server(handler, "127.0.0.1", 0, start_serving=False)
+    else:
+        server = yield from streams.start_unix_server(handler, unix, start_serving=False)
+    yield from server.start_serving()
+    if unix is None:
+        reader, writer = yield from streams.open_connection(*address_of(server))
+    else:
+        reader, writer = yield from streams.open_unix_connection(unix)
+    writer.write(b"hello\n")
+    yield from writer.drain()
+    got = yield from reader.readline()
+    if upgraded:
+        yield from writer.start_tls(contexts.client_context, server_hostname="localhost")
+        writer.write(b"secret\n")
+        yield from writer.drain()
+        got += yield from reader.readline()
+    got += yield from reader.read()
+    writer.close()
+    yield from writer.wait_closed()
+    server.close()
+    yield from server.wait_closed()
+    return got
+
+
+async def test_a_connection_over_tcp(streams: types.ModuleType) -> None:
+    assert await exchange(streams, None) == b"echo hello\n"
+
+
+async def test_a_connection_over_a_unix_socket(streams: types.ModuleType, unix_path: str) -> None:
+    assert await exchange(streams, unix_path) == b"echo hello\n"
+
+
+async def test_an_upgrade_to_tls(streams: types.ModuleType, tls: Any) -> None:
+    assert await exchange(streams, None, tls) == b"echo hello\nsecret\n"
+
+
+async def test_serving_for_ever(streams: types.ModuleType) -> None:
+    @types.coroutine
+    def serve(server: Any) -> Steps:
+        yield from server.serve_forever()
+
+    server = await streams.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    task = asyncio.ensure_future(serve(server))
+    await turns()
+    assert server.is_serving()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not server.is_serving()
