@@ -19,11 +19,15 @@ class ToldSocket(socket.socket):
         super().listen(backlog)
 
     def accept(self) -> tuple[socket.socket, Any]:
+        self.count()
+        return super().accept()
+
+    def count(self) -> None:
+        """Count a call of accept(), and tell who waits for it."""
         self.accepts += 1
         for count, event in self._awaited:
             if self.accepts >= count:
                 event.set()
-        return super().accept()
 
     async def accepted(self, count: int) -> None:
         """Wait until accept() has been called ``count`` times."""
