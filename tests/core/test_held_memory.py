@@ -55,7 +55,7 @@ def test_a_flooded_reader_holds_no_more_than_its_bound(
     empty = held_bytes(reader)
     fed = 0
     for size in itertools.cycle(cuts):
-        piece = bytes(min(size, reader._receive_room()))
+        piece = bytes(min(size, reader._ps_receive_room()))
         reader.feed_data(piece)
         fed += len(piece)
         if transport.paused:
@@ -73,7 +73,7 @@ def test_the_bound_holds_for_large_limits_too(core: types.ModuleType, loop: obje
     transport = CountingTransport()
     reader.set_transport(transport)
     while not transport.paused:
-        reader.feed_data(bytes(min(size, reader._receive_room())))
+        reader.feed_data(bytes(min(size, reader._ps_receive_room())))
     assert held_bytes(reader) <= bound(limit)
 
 
@@ -98,11 +98,11 @@ def test_the_bound_holds_at_every_step_of_reading_and_receiving(
     reader.set_transport(transport)
     for step, size, times in steps:
         for _ in range(times):
-            if step == "read" and reader._unread.held():
+            if step == "read" and reader._ps_unread.held():
                 with pytest.raises(StopIteration):  # there is data: no wait
                     reader.read(size).send(None)
             elif step == "feed" and not transport.paused:
-                reader.feed_data(bytes(min(size, reader._receive_room())))
+                reader.feed_data(bytes(min(size, reader._ps_receive_room())))
         assert held_bytes(reader) <= bound(limit)
 
 
@@ -117,5 +117,5 @@ def test_a_chunk_of_which_one_byte_is_left_does_not_stay_when_more_arrives(
     with pytest.raises(StopIteration):
         reader.read(2 * limit - 1).send(None)
     reader.feed_data(bytes(2 * limit - 1))
-    assert reader._unread.held() == 2 * limit
+    assert reader._ps_unread.held() == 2 * limit
     assert held_bytes(reader) <= bound(limit)

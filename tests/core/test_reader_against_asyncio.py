@@ -128,7 +128,7 @@ class Pair:
         assert ours.reader.exception() is theirs.reader.exception()
         if not ours.greedy:  # asyncio's read(-1) takes bytes before it returns them
             assert ours.reader.at_eof() == theirs.reader.at_eof()
-            assert ours.reader._unread.held() == len(theirs.reader._buffer)
+            assert ours.reader._ps_unread.held() == len(theirs.reader._buffer)
 
 
 @pytest.mark.loops("asyncio", "eager")
@@ -142,7 +142,7 @@ async def test_the_reader_does_what_asyncios_does(core: types.ModuleType, steps:
         await pair.step("feed_eof", ())
         await pair.step("turn", ())
         assert pair.idle
-        assert pair.ours.reader._unread.take_all() == pair.theirs.reader._buffer
+        assert pair.ours.reader._ps_unread.take_all() == pair.theirs.reader._buffer
     finally:
         for side in pair.sides:
             side.greedy = False

@@ -135,7 +135,7 @@ async def test_a_lost_connection_tells_after_the_bytes(core: types.ModuleType, s
     async with reading_from(core) as reading:
         fed = await play(reading, steps)
         lost = ConnectionResetError("lost")
-        reading.reader._fail(lost)
+        reading.reader._ps_fail(lost)
         assert reading.reader.exception() is lost
         await turns()
         reading.look()

@@ -10,7 +10,7 @@ _MEMORY = (bytes, bytearray)
 
 def unread_bytes(reader: Any) -> int:
     """Return how many bytes a reader of the project holds unread; looking does not make its buffer a bytearray."""
-    count: int = reader._unread.held()
+    count: int = reader._ps_unread.held()
     return count
 
 

@@ -11,18 +11,31 @@ from .._facts.constants import CHUNK_COST, FREE_CHUNK_COST, MERGE_BELOW, TAIL_MA
 
 
 class ChunkBuffer:
-    """Unread bytes in order. ``size`` is their number; ``waste`` the bytes held in memory but read already."""
+    """Unread bytes in order. ``held()`` is their number; ``waste`` the bytes in memory that were read already."""
 
-    __slots__ = ("_chunks", "searched", "searched_for", "size", "waste")
+    __slots__ = ("_chunks", "_searched", "_searched_for", "_size", "waste")
 
     def __init__(self) -> None:
         self._chunks: list[bytes | bytearray] = []
-        self.size = 0
+        self._size = 0
         self.waste = 0
         # What the last fruitless search looked for and where the next one for the same may begin; reading anything
         # makes it void. A read that is cancelled and repeated while its peer drips would search all over again.
-        self.searched_for: tuple[bytes, ...] | None = None
-        self.searched = 0
+        self._searched_for: object = None
+        self._searched = 0
+
+    def held(self) -> int:
+        """The number of unread bytes."""
+        return self._size
+
+    def searched(self, patterns: tuple[bytes, ...]) -> int:
+        """Where a search for ``patterns`` has to begin: everything before is known to hold none of them."""
+        return self._searched if self._searched_for == patterns else 0
+
+    def remember_search(self, patterns: tuple[bytes, ...], end: int) -> None:
+        """None of ``patterns`` begins before ``end``."""
+        self._searched_for = patterns
+        self._searched = end
 
     def excess(self) -> int:
         """Bytes of memory held beyond the unread ones and what contract R3 leaves for the cost of holding them."""
@@ -33,7 +46,7 @@ class ChunkBuffer:
         """Add ``data``, which nobody may change afterwards, at the end."""
         chunks = self._chunks
         length = len(data)
-        self.size += length
+        self._size += length
         if not chunks:
             chunks.append(data)
             return
@@ -63,18 +76,20 @@ class ChunkBuffer:
     def clear(self) -> None:
         """Forget every unread byte."""
         self._chunks.clear()
-        self.size = self.waste = self.searched = 0
+        self._size = self.waste = self._searched = 0
 
     def take(self, n: int) -> bytes:
         """Remove and return the first ``n`` bytes, or all where there are fewer."""
-        if n >= self.size:
+        if not n:
+            return b""
+        if n >= self._size:
             return self.take_all()
         chunks = self._chunks
         first = chunks[0]
         start = self.waste
         end = start + n
-        self.size -= n
-        self.searched = 0
+        self._size -= n
+        self._searched = 0
         if end < len(first):
             self.waste = end
             piece = first[start:end]
@@ -137,7 +152,7 @@ class ChunkBuffer:
             return found if found < 0 else found - self.waste
         # The part of interest is nearly always the newest, so the chunk to begin with is sought from the end.
         index = len(chunks)
-        base = self.size
+        base = self._size
         while index and base > start:
             index -= 1
             base -= len(chunks[index])

@@ -20,7 +20,7 @@ class FlowCore:
         self._connection_lost = False
         self._drain_waiters: deque[asyncio.Future[None]] = deque()
         # Marks the errors that this connection raised, without a reference from the error to the connection.
-        self._error_mark = object()
+        self._ps_error_mark = object()
 
     def pause_writing(self) -> None:
         """Called by the transport when its buffer is over the high-water mark."""
@@ -35,7 +35,7 @@ class FlowCore:
             if not waiter.done():
                 waiter.set_result(None)
 
-    def _end_flow(self, error: BaseException | None) -> None:
+    def _ps_end_flow(self, error: BaseException | None) -> None:
         """The connection is gone: nobody waits for room any longer."""
         self._connection_lost = True
         for waiter in self._drain_waiters:
@@ -48,7 +48,7 @@ class FlowCore:
     async def _drain_helper(self) -> None:
         if self._connection_lost:
             error = ConnectionResetError("Connection lost")
-            error._penstock_mark = self._error_mark  # type: ignore[attr-defined]
+            error._penstock_mark = self._ps_error_mark  # type: ignore[attr-defined]
             raise error
         if not self._paused:
             return

@@ -7,34 +7,26 @@ Nothing about its content may be remembered between two calls.
 
 from __future__ import annotations
 
+from .buffer import ChunkBuffer
 
-class LiveBuffer:
+
+class LiveBuffer(ChunkBuffer):
     """The same interface as ChunkBuffer over a bytearray that may change behind our back."""
 
-    __slots__ = ("data", "searched_for")
+    __slots__ = ("data",)
 
     def __init__(self, data: bytearray) -> None:
+        super().__init__()
         self.data = data
-        self.searched_for: tuple[bytes, ...] | None = None
 
-    @property
-    def size(self) -> int:
-        return len(self.data)
-
-    @property
-    def waste(self) -> int:
+    def searched(self, patterns: tuple[bytes, ...]) -> int:
         return 0
+
+    def held(self) -> int:
+        return len(self.data)
 
     def excess(self) -> int:
         return 0
-
-    @property
-    def searched(self) -> int:
-        return 0
-
-    @searched.setter
-    def searched(self, value: int) -> None:
-        pass
 
     def append(self, data: bytes) -> None:
         self.data += data

@@ -14,9 +14,8 @@ from typing import Any, NoReturn, Self
 
 from .._facts.constants import EVERYTHING, MINIMUM_RECEIVE
 from .._facts.errors import IncompleteReadError, LimitOverrunError
-from .arguments import as_count, as_separators
+from .arguments import as_bytes, as_count, as_separators
 from .buffer import ChunkBuffer
-from .live import LiveBuffer
 
 _NEWLINE = (b"\n",)
 
@@ -29,17 +28,19 @@ class ReaderCore:
     def __init__(self, limit: int, loop: asyncio.AbstractEventLoop) -> None:
         self._limit = limit
         self._loop = loop
-        self._unread: ChunkBuffer | LiveBuffer = ChunkBuffer()
+        self._ps_unread = ChunkBuffer()
         self._eof = False
         self._exception: BaseException | None = None
-        self._exception_after_data = False
+        self._ps_exception_after_data = False
         self._transport: Any = None
         self._paused = False
         self._waiter: asyncio.Future[None] | None = None
-        self._operation: str | None = None
-        self._holder: asyncio.Task[Any] | None = None
+        self._ps_operation: str | None = None
+        self._ps_holder: asyncio.Task[Any] | None = None
+        # Makes what a read awaits where the transport has something better than a future of the loop.
+        self._ps_waiter_source: Any = None
         # Bytes that the pending read asked for beyond what flow control allows to be held.
-        self._wanted = 0
+        self._ps_wanted = 0
 
     # -- what the transport's side calls ----------------------------------------------------------------------------
 
@@ -50,18 +51,30 @@ class ReaderCore:
     def set_exception(self, exc: BaseException) -> None:
         """End the stream with ``exc``: a waiting read raises it, and so does every later one, at once."""
         self._exception = exc
-        self._exception_after_data = False
+        self._ps_exception_after_data = False
         waiter = self._waiter
         if waiter is not None:
             self._waiter = None
             if not waiter.done():
                 waiter.set_exception(exc)
 
-    def _fail(self, exc: BaseException) -> None:
+    def _ps_fail(self, exc: BaseException) -> None:
         """The connection was lost with ``exc``: to be told once everything that arrived before it was read."""
         self._exception = exc
-        self._exception_after_data = True
+        self._ps_exception_after_data = True
+        self._ps_end_transport()
         self._wakeup_waiter()
+
+    def _ps_end_transport(self) -> None:
+        """The transport is gone: nothing is left to pause, and resuming it may fail."""
+        self._paused = False
+
+    def _ps_failed(self, enough: bool) -> bool:
+        """Whether the error is due. Bytes that came before the connection was lost come first, where there are
+        ``enough`` for the read, or where the input had ended before: then they are all there ever were."""
+        if not self._ps_exception_after_data or not self._ps_unread.held():
+            return True
+        return not (enough or self._eof)
 
     def feed_eof(self) -> None:
         """Say that no more data will come; a waiting read is woken."""
@@ -70,7 +83,7 @@ class ReaderCore:
 
     def at_eof(self) -> bool:
         """True when the end of input was received and everything before it was read."""
-        return self._eof and not self._unread.size
+        return self._eof and not self._ps_unread.held()
 
     def feed_data(self, data: Any) -> None:
         """Add ``data``, a bytes-like object, to what can be read; a waiting read is woken.
@@ -81,32 +94,35 @@ class ReaderCore:
         """
         assert not self._eof, "feed_data after feed_eof"
         if type(data) is not bytes:
-            if not isinstance(data, (bytes, bytearray, memoryview)):
-                raise TypeError(f"feed_data() takes a bytes-like object, not {type(data).__name__}")
-            data = bytes(data)
+            data = as_bytes(data, "feed_data")
         if not data:
             return
-        self._unread.append(data)
+        self._ps_arrive(data)
         if self._waiter is not None:
             self._wakeup_waiter()
-        if self._unread.size + self._unread.excess() > 2 * self._limit:
-            self._relieve()
+
+    def _ps_arrive(self, data: bytes) -> None:
+        """Take in ``data``; whoever waits is to be woken by the caller when all state is as it should be."""
+        unread = self._ps_unread
+        unread.append(data)
+        if unread.held() + unread.excess() > 2 * self._limit:
+            self._ps_relieve()
 
     def set_transport(self, transport: Any) -> None:
         """Name the transport to pause while too much is unread. AssertionError where there is one already."""
         assert self._transport is None, "Transport already set"
         self._transport = transport
 
-    def _receive_room(self) -> int:
+    def _ps_receive_room(self) -> int:
         """How many bytes may be asked of the kernel now (contract R3)."""
-        room = 2 * self._limit + self._wanted - self._unread.size
+        room = 2 * self._limit + self._ps_wanted - self._ps_unread.held()
         return max(MINIMUM_RECEIVE, room)
 
-    def _relieve(self) -> None:
+    def _ps_relieve(self) -> None:
         """More is held than the bound: give back what was read already, then stop the peer."""
-        self._unread.compact()
-        held = self._unread.size + self._unread.excess()
-        if self._transport is None or self._paused or held <= 2 * self._limit + self._wanted:
+        self._ps_unread.compact()
+        held = self._ps_unread.held() + self._ps_unread.excess()
+        if self._transport is None or self._paused or held <= 2 * self._limit + self._ps_wanted:
             return
         try:
             self._transport.pause_reading()
@@ -125,44 +141,55 @@ class ReaderCore:
 
     # -- waiting ----------------------------------------------------------------------------------------------------
 
-    async def _wait_for_data(self, func_name: str) -> None:
-        """Wait for data, the end of input or an error; a paused transport is resumed, or the wait would never end."""
+    def _ps_begin_wait(self, operation: str) -> Any:
+        """Own the stream as ``operation`` until _end_wait; what to await for data, the end of input or an error.
+
+        A paused transport is resumed, or the wait would never end.
+        """
         if self._waiter is not None:
-            self._refuse(func_name)
-        assert not self._eof, "_wait_for_data after EOF"
+            self._ps_refuse(operation)
+        assert not self._eof, "waiting for data after EOF"
         if self._paused:
             self._paused = False
             self._transport.resume_reading()
-        waiter = self._waiter = self._loop.create_future()
+        self._ps_operation = operation
+        source = self._ps_waiter_source
+        if source is None:
+            self._ps_holder = asyncio.current_task(self._loop)
+            self._waiter = self._loop.create_future()
+        else:
+            self._waiter = source.begin()
+        return self._waiter
+
+    def _ps_end_wait(self) -> None:
+        self._waiter = None
+        self._ps_operation = None
+        self._ps_holder = None
+
+    def _ps_want(self, n: int) -> None:
+        """The pending read needs ``n`` bytes in all, however small the limit; 0 when it has ended."""
+        self._ps_wanted = n
+        if not n and self._ps_unread.held() > 2 * self._limit:
+            self._ps_relieve()
+
+    async def _wait_for_data(self, func_name: str) -> None:
+        """asyncio's name for one wait, which subclasses call."""
+        waiter = self._ps_begin_wait(func_name)
         try:
             await waiter
         finally:
-            self._waiter = None
+            self._ps_end_wait()
 
-    def _claim(self, operation: str, wanted: int) -> None:
-        """The read cannot be answered at once: it owns the stream until _release."""
-        self._operation = operation
-        self._holder = asyncio.current_task(self._loop)
-        self._wanted = wanted
-
-    def _release(self) -> None:
-        self._operation = None
-        self._holder = None
-        if self._wanted:
-            self._wanted = 0
-            if self._unread.size > 2 * self._limit:
-                self._relieve()
-
-    def _refuse(self, operation: str) -> NoReturn:
-        holder = self._holder
-        held = f"{self._operation}()" if self._operation else "a read"
+    def _ps_refuse(self, operation: str) -> NoReturn:
+        holder = self._ps_holder
+        held = f"{self._ps_operation}()" if self._ps_operation else "a read"
         by = f" of task {holder.get_name()!r}" if holder is not None else ""
         raise RuntimeError(
             f"{operation}() called while another coroutine is already waiting for incoming data: {held}{by}"
         )
 
     def _maybe_resume_transport(self) -> None:
-        if self._paused and self._unread.size <= self._limit:
+        if self._paused and self._ps_unread.held() <= self._limit:
             self._paused = False
             self._transport.resume_reading()
 
@@ -185,42 +212,42 @@ class ReaderCore:
         """
         if type(n) is not int:
             n = as_count(n, "read")
-        unread = self._unread
-        if self._operation is not None:
-            self._refuse("read")
-        if self._exception is not None and not (self._exception_after_data and unread.size and n >= 0):
-            raise self._exception
-        if n == 0:
-            return b""
+        if self._ps_operation is not None:
+            self._ps_refuse("read")
         if n < 0:
-            return await self._read_to_end()
-        if not unread.size and not self._eof:
-            self._claim("read", 0)
+            return await self._ps_read_to_end()
+        while True:
+            # Asked anew after each wait: outsiders may change the buffer, or the buffer itself.
+            unread = self._ps_unread
+            if self._exception is not None and self._ps_failed(True):
+                raise self._exception
+            if unread.held() or self._eof or not n:
+                data = unread.take(n)
+                if self._paused:
+                    self._maybe_resume_transport()
+                return data
+            waiter = self._ps_begin_wait("read")
             try:
-                # Asked anew each time: outsiders may change the buffer, or the buffer itself.
-                while not self._unread.size and not self._eof:
-                    await self._wait_for_data("read")
-                    if self._exception is not None and not self._unread.size:
-                        raise self._exception
+                await waiter
             finally:
-                self._release()
-            unread = self._unread
-        data = unread.take(n)
-        if self._paused:
-            self._maybe_resume_transport()
-        return data
+                self._ps_end_wait()
 
-    async def _read_to_end(self) -> bytes:
-        if not self._eof:
-            self._claim("read", EVERYTHING)
-            try:
-                while not self._eof:
-                    await self._wait_for_data("read")
-                    if self._exception is not None:
-                        raise self._exception
-            finally:
-                self._release()
-        data = self._unread.take_all()
+    async def _ps_read_to_end(self) -> bytes:
+        try:
+            while True:
+                if self._exception is not None and self._ps_failed(False):
+                    raise self._exception
+                if self._eof:
+                    break
+                self._ps_wanted = EVERYTHING
+                waiter = self._ps_begin_wait("read")
+                try:
+                    await waiter
+                finally:
+                    self._ps_end_wait()
+        finally:
+            self._ps_want(0)
+        data = self._ps_unread.take_all()
         self._maybe_resume_transport()
         return data
 
@@ -240,33 +267,33 @@ class ReaderCore:
             n = as_count(n, "readexactly")
         if n < 0:
             raise ValueError(f"readexactly size can not be less than zero: {n} was given")
-        if self._operation is not None:
-            self._refuse("readexactly")
-        unread = self._unread
-        if self._exception is not None and not (self._exception_after_data and unread.size >= n > 0):
+        if self._ps_operation is not None:
+            self._ps_refuse("readexactly")
+        if self._ps_unread.held() < n:
+            await self._ps_gather(n)
+        elif self._exception is not None and self._ps_failed(n > 0):
             raise self._exception
-        if n == 0:
-            return b""
-        if unread.size < n:
-            await self._gather(n)
-            unread = self._unread
-        data = unread.take(n)
+        data = self._ps_unread.take(n)
         if self._paused:
             self._maybe_resume_transport()
         return data
 
-    async def _gather(self, n: int) -> None:
+    async def _ps_gather(self, n: int) -> None:
         """Wait until ``n`` bytes are there."""
-        self._claim("readexactly", n)
         try:
-            while self._unread.size < n:
-                if self._eof:
-                    raise IncompleteReadError(self._unread.take_all(), n)
-                await self._wait_for_data("readexactly")
-                if self._exception is not None and self._unread.size < n:
+            while self._ps_unread.held() < n:
+                if self._exception is not None and self._ps_failed(False):
                     raise self._exception
+                if self._eof:
+                    raise IncompleteReadError(self._ps_unread.take_all(), n)
+                self._ps_wanted = n
+                waiter = self._ps_begin_wait("readexactly")
+                try:
+                    await waiter
+                finally:
+                    self._ps_end_wait()
         finally:
-            self._release()
+            self._ps_want(0)
 
     async def readuntil(self, separator: Any = b"\n") -> bytes:
         """Read up to and including ``separator``.
@@ -289,7 +316,9 @@ class ReaderCore:
 
         Cancellation takes nothing from the stream. However small the chunks, no byte is searched twice.
         """
-        return await self._read_record(_NEWLINE if separator is _NEWLINE[0] else as_separators(separator), "readuntil")
+        return await self._ps_read_record(
+            _NEWLINE if separator is _NEWLINE[0] else as_separators(separator), "readuntil"
+        )
 
     async def readline(self) -> bytes:
         """Read a line, its ``\\n`` included.
@@ -306,57 +335,67 @@ class ReaderCore:
         Cancellation takes nothing from the stream.
         """
         try:
-            # A subclass that overrides readuntil expects readline to go through it, as in asyncio.
-            if type(self).readuntil is ReaderCore.readuntil:
-                return await self._read_record(_NEWLINE, "readline")
-            return await self.readuntil(b"\n")
+            # Who overrides readuntil, in a subclass or on the object, expects readline to go through it, as in asyncio.
+            if getattr(self.readuntil, "__func__", None) is not ReaderCore.readuntil:
+                return await self.readuntil(b"\n")
+            while True:
+                # _read_record, written out: a line is what most programs read, and a coroutine less is a tenth of it.
+                line = self._ps_take_record(_NEWLINE, "readline")
+                if line is not None:
+                    return line
+                waiter = self._ps_begin_wait("readline")
+                try:
+                    await waiter
+                finally:
+                    self._ps_end_wait()
         except IncompleteReadError as error:
             return error.partial
         except LimitOverrunError as error:
-            if self._unread.matches(b"\n", error.consumed):
-                self._unread.take(error.consumed + 1)
+            if self._ps_unread.matches(b"\n", error.consumed):
+                self._ps_unread.take(error.consumed + 1)
             else:
-                self._unread.clear()
+                self._ps_unread.clear()
             self._maybe_resume_transport()
             raise ValueError(error.args[0]) from None
 
-    async def _read_record(self, separators: tuple[bytes, ...], operation: str) -> bytes:
-        if self._operation is not None:
-            self._refuse(operation)
-        if self._exception is not None and not self._exception_after_data:
+    async def _ps_read_record(self, separators: tuple[bytes, ...], operation: str) -> bytes:
+        while True:
+            record = self._ps_take_record(separators, operation)
+            if record is not None:
+                return record
+            waiter = self._ps_begin_wait(operation)
+            try:
+                await waiter
+            finally:
+                self._ps_end_wait()
+
+    def _ps_take_record(self, separators: tuple[bytes, ...], operation: str) -> bytes | None:
+        """Remove and return the first record; None where its end is still to come."""
+        if self._ps_operation is not None:
+            self._ps_refuse(operation)
+        if self._exception is not None and not self._ps_exception_after_data:
             raise self._exception
-        end = self._record_end(separators)
+        end = self._ps_record_end(separators)
         if end < 0:
-            end = await self._await_record(separators, operation)
-        record = self._unread.take(end)
+            if self._exception is not None and self._ps_failed(False):
+                raise self._exception
+            if self._eof:
+                raise IncompleteReadError(self._ps_unread.take_all(), None)
+            return None
+        record = self._ps_unread.take(end)
         if self._paused:
             self._maybe_resume_transport()
         return record
 
-    async def _await_record(self, separators: tuple[bytes, ...], operation: str) -> int:
-        self._claim(operation, 0)
-        try:
-            while True:
-                if self._exception is not None:
-                    raise self._exception
-                if self._eof:
-                    raise IncompleteReadError(self._unread.take_all(), None)
-                await self._wait_for_data(operation)
-                end = self._record_end(separators)
-                if end >= 0:
-                    return end
-        finally:
-            self._release()
-
-    def _record_end(self, separators: tuple[bytes, ...]) -> int:
+    def _ps_record_end(self, separators: tuple[bytes, ...]) -> int:
         """How many bytes the first record has, separator included; -1 if its end is not there yet.
 
         Raises LimitOverrunError, nothing taken, as soon as the record is known to be longer than the limit.
         """
-        unread = self._unread
-        size = unread.size
+        unread = self._ps_unread
+        size = unread.held()
         shortest = len(separators[0])
-        start = unread.searched if unread.searched_for == separators else 0
+        start = unread.searched(separators)
         if size - start >= shortest:
             end = -1
             record = 0
@@ -371,8 +410,7 @@ class ReaderCore:
                 return end
             # The longest separator may have begun in the last bytes; what is before them is known to hold none.
             start = max(0, size + 1 - len(separators[-1]))
-            unread.searched_for = separators
-            unread.searched = start
+            unread.remember_search(separators, start)
         if start > self._limit:
             raise LimitOverrunError("Separator is not found, and chunk exceed the limit", start)
         return -1

@@ -18,14 +18,12 @@ class ConnectionState:
         # One attribute for the writer to look at before every write.
         self.discarding = False
 
-    def begin_closing(self) -> bool:
-        """Our side wants the end. False if it had wanted it before."""
-        if self.closing:
-            return False
-        self.closing = True
-        self.closed_first = not self.lost
-        self.discarding = True
-        return True
+    def begin_closing(self, ended_before: bool) -> None:
+        """Our side wants the end. ``ended_before``: the transport had begun to end before, by itself."""
+        if not self.closing:
+            self.closing = True
+            self.closed_first = not self.lost and not ended_before
+            self.discarding = True
 
     def mark_lost(self, error: BaseException | None) -> bool:
         """The transport is gone. False if it had been before."""

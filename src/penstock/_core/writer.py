@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from .arguments import as_bytes
-from .flow import FlowCore
 from .state import ConnectionState
 
 
@@ -23,40 +22,75 @@ class WriterCore:
         self._protocol = protocol
         self._reader = reader
         self._loop = loop
-        self._state = state
-        # Known flow control is asked directly; anything else through asyncio's protocol, _drain_helper.
-        own = isinstance(protocol, FlowCore) and type(protocol)._drain_helper is FlowCore._drain_helper
-        self._flow: FlowCore | None = protocol if own else None
+        self._ps_state = state
+
+    @property
+    def _transport(self) -> Any:
+        return self._ps_carrier
+
+    @_transport.setter
+    def _transport(self, transport: Any) -> None:
+        self._ps_carrier = transport
+        # What is written to: of some transports a part that takes it without a detour.
+        self._ps_sink = transport._ps_sink if getattr(type(transport), "_has_sink", False) else transport
 
     def write(self, data: Any) -> None:
+        """Send ``data`` as soon as the peer takes it; returns at once.
+
+        Args:
+            data: any bytes-like object. What it holds now is what is sent, whatever becomes of it.
+
+        Raises:
+            TypeError: ``data`` is not bytes-like.
+            RuntimeError: after write_eof.
+
+        After close, or when the peer is gone, it is dropped: drain raises, and the logger ``penstock`` tells once.
+        """
         if type(data) is not bytes:
             data = as_bytes(data, "write")
-        if self._state.discarding:
-            self._state.discarded(len(data))
-            return
-        self._transport.write(data)
+        if self._ps_gone():
+            self._ps_state.discarded(len(data))
+        else:
+            self._ps_sink.write(data)
 
     def writelines(self, data: Iterable[Any]) -> None:
+        """Write the bytes-like objects that ``data`` yields, joined, in one go; see write."""
         # One write of everything: transports of CPython 3.12.1 and 3.13.0 apply no flow control to writelines and
         # cut typed memoryviews short (contracts W7, W8).
         joined = b"".join([piece if type(piece) is bytes else as_bytes(piece, "writelines") for piece in data])
-        if self._state.discarding:
-            self._state.discarded(len(joined))
+        if self._ps_gone():
+            self._ps_state.discarded(len(joined))
         elif joined:
-            self._transport.write(joined)
+            self._ps_sink.write(joined)
+
+    def _ps_gone(self) -> bool:
+        """Whether writing is in vain. A closing transport would drop it too, with a log line that names nobody."""
+        if self._ps_state.discarding:
+            return True
+        try:
+            return self._ps_sink.is_closing() is True
+        except (AttributeError, NotImplementedError):
+            return False
 
     async def drain(self) -> None:
+        """Wait until the transport has room for more: ``writer.write(data); await writer.drain()``.
+
+        Returns at once below the high-water mark (64 KiB; ``writer.transport.set_write_buffer_limits``). Any number of
+        tasks may wait.
+
+        Raises:
+            ConnectionResetError: the connection is closed or lost.
+            Exception: the one that the reader of this connection ended with.
+
+        Cancelling it cancels this wait alone; what was written stays written.
+        """
         reader = self._reader
         if reader is not None:
             error = reader.exception()
             if error is not None:
                 raise error
-        if self._transport.is_closing():
+        if self._ps_sink.is_closing():
             # connection_lost may be due; without this turn of the loop a caller that only writes and drains would
             # never see it come.
             await asyncio.sleep(0)
-        flow = self._flow
-        if flow is None:
-            await self._protocol._drain_helper()
-        elif flow._paused or flow._connection_lost:
-            await flow._drain_helper()
+        await self._protocol._drain_helper()

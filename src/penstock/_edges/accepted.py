@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl as ssl_module
 import weakref
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .._streams.connection import Connection
-from .._streams.peers import describe_address, name_peer
+from .._streams.peers import name_peer, peer_of
 from .._streams.protocol import ClientConnected, StreamReaderProtocol
 from .._streams.reader import StreamReader
 from .._transports.attaching import attach_accepted
@@ -42,37 +43,56 @@ class Accepted:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._attaching: asyncio.Task[None] | None = None
+        # Ours to close until it is given to a transport.
+        self._socket: socket.socket | None = None
         self._transport: weakref.ref[Any] | None = None
+        self._socket_gone: weakref.ref[socket.socket] | None = None
         self._connection: weakref.ref[Connection] | None = None
 
     def begin(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, adoption: Adoption) -> None:
         """Make the transport, with the TLS handshake where there is one, and start the handler."""
+        self._socket = sock
         task = loop.create_task(self._attach(loop, sock, adoption), name="penstock accepted connection")
         if not task.done():
             self._attaching = task
+            task.add_done_callback(self._attached)
+
+    def _attached(self, task: asyncio.Task[None]) -> None:
+        self._attaching = None
+        if self._socket is not None:
+            # Cancelled before its first step, the task never ran a line.
+            self._socket.close()
+            self._socket = None
+            self._server._ended(self)
 
     async def _attach(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, adoption: Adoption) -> None:
         reader = StreamReader(adoption.limit, loop)
         protocol = StreamReaderProtocol(reader, adoption.client_connected_cb, loop)
-        connection = protocol._connection
+        del reader
+        connection = protocol._ps_connection
         connection.close_timeout = adoption.close_timeout
         connection.owner = self
         self._connection = weakref.ref(connection)
-        del reader
-        peer = ""
+        # Every loop drops the socket when its transport is gone; not all of them let their transports be referred to.
+        self._socket_gone = weakref.ref(sock, self._gone)
+        self._socket = None
+        peer = peer_of(sock) if loop.get_debug() else ""
+        receiver = BoundedReceiver(protocol, loop)
         try:
-            if loop.get_debug() or adoption.ssl is not None:
-                peer = describe_address(sock.getpeername())
             transport = await attach_accepted(
                 loop,
                 sock,
-                BoundedReceiver(protocol, loop),
+                receiver,
                 ssl=adoption.ssl,
                 ssl_handshake_timeout=adoption.ssl_handshake_timeout,
                 ssl_shutdown_timeout=adoption.ssl_shutdown_timeout,
             )
         except BaseException as error:
-            self._server._ended(self)
+            if connection.transport is None:
+                self._server._ended(self)
+            else:
+                # uvloop, asked to give up between connection_made and the end of its own waiting, tells of no loss.
+                loop.call_soon(loop.call_soon, receiver.connection_lost, None)
             if isinstance(error, (asyncio.CancelledError, KeyboardInterrupt, SystemExit)):
                 raise
             # A peer that fails its handshake is the peer's trouble: told to those who debug, as in asyncio.
@@ -81,17 +101,13 @@ class Accepted:
                 loop.call_exception_handler(
                     {"message": "Error on transport creation for incoming connection", "exception": error}
                 )
+            # Through frames of the loop's the traceback leads to the error itself: no ring.
+            error.__traceback__ = None
             return
-        finally:
-            self._attaching = None
-        if not connection.lost:
-            try:
-                self._transport = weakref.ref(transport, self._transport_gone)
-            except TypeError:
-                # uvloop's TLS transports know no weak references.
-                self._transport = None
+        with contextlib.suppress(TypeError):
+            self._transport = weakref.ref(transport)
 
-    def _transport_gone(self, _: weakref.ref[Any]) -> None:
+    def _gone(self, _: object) -> None:
         self._server._ended(self)
 
     def connection_ended(self, connection: Connection) -> None:
@@ -111,11 +127,9 @@ class Accepted:
         self._end(aborting=True)
 
     def _end(self, *, aborting: bool) -> None:
-        if self._attaching is not None:
-            self._attaching.cancel()
-            return
         connection = self._connection() if self._connection is not None else None
         transport = self._transport() if self._transport is not None else None
+        # The transport may be made, and the handler at work, before the task that made it goes on.
         if connection is not None and connection.transport is not None:
             if aborting:
                 connection.transport.abort()
@@ -123,3 +137,5 @@ class Accepted:
                 connection.close()
         elif transport is not None:
             transport.abort() if aborting else transport.close()
+        elif self._attaching is not None:
+            self._attaching.cancel()

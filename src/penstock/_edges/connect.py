@@ -10,7 +10,7 @@ from typing import Any
 
 from .._facts.constants import CLOSE_TIMEOUT
 from .._implementation import core
-from .._streams.peers import describe_address, name_peer
+from .._streams.peers import describe_address, name_peer, peer_of
 from .._streams.protocol import StreamReaderProtocol
 from .._streams.reader import StreamReader
 from .._streams.writer import StreamWriter
@@ -20,6 +20,7 @@ from .._transports.connecting import connect_tcp, connect_unix
 from .options import (
     check_client_tls,
     check_close_timeout,
+    check_port,
     check_server_hostname,
     check_stream_socket,
     check_timeouts,
@@ -82,6 +83,7 @@ async def open_connection(
     running = running_loop(loop)
     check_client_tls(ssl)
     check_close_timeout(close_timeout)
+    check_port(port)
     if ssl and server_hostname is None:
         if not host:
             raise ValueError(
@@ -112,7 +114,7 @@ async def open_connection(
         peer = f"{server_hostname or host!s} port {port!s}"
     else:
         check_stream_socket(sock)
-        peer = _peer_of(sock)
+        peer = peer_of(sock)
     return await _finish(
         running,
         sock,
@@ -177,7 +179,7 @@ async def open_unix_connection(
     else:
         check_stream_socket(sock, socket.AF_UNIX)
         sock.setblocking(False)
-        peer = _peer_of(sock)
+        peer = peer_of(sock)
     return await _finish(
         running,
         sock,
@@ -198,13 +200,6 @@ def _make_protocol(
     protocol = StreamReaderProtocol(reader, loop=loop)
     protocol.close_timeout = close_timeout
     return protocol, reader
-
-
-def _peer_of(sock: socket.socket) -> str:
-    try:
-        return describe_address(sock.getpeername())
-    except OSError:
-        return "a socket that is not connected"
 
 
 async def _finish(

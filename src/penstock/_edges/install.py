@@ -29,7 +29,7 @@ def _with_the_interpreters_wait(start: Callable[..., Awaitable[Server]]) -> Call
     @functools.wraps(start)
     async def started(*args: Any, **kwargs: Any) -> Server:
         server = await start(*args, **kwargs)
-        native = type(asyncio.get_running_loop()).__module__.split(".")[0] == "asyncio"
+        native = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
         server._waits_for_connections = sys.version_info >= (3, 12, 1) and native
         return server
 

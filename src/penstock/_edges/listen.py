@@ -14,7 +14,14 @@ from .._implementation import core
 from .._streams.protocol import ClientConnected
 from .._transports.binding import UnixPath, bind_tcp, bind_unix
 from .accepted import Adoption
-from .options import check_close_timeout, check_server_tls, check_stream_socket, check_timeouts, running_loop
+from .options import (
+    check_close_timeout,
+    check_port,
+    check_server_tls,
+    check_stream_socket,
+    check_timeouts,
+    running_loop,
+)
 from .server import Server
 
 
@@ -67,6 +74,7 @@ async def start_server(
     """
     running = running_loop(loop)
     adoption = _adoption(client_connected_cb, limit, close_timeout, ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
+    check_port(port)
     if host is not None or port is not None:
         if sock is not None:
             raise ValueError("host/port and sock can not be specified at the same time")

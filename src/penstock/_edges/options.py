@@ -26,8 +26,7 @@ def check_timeouts(ssl: Any, ssl_handshake_timeout: float | None, ssl_shutdown_t
             continue
         if not ssl:
             raise ValueError(f"{name} is only meaningful with ssl")
-        if seconds <= 0:
-            raise ValueError(f"{name} should be a positive number of seconds, got {seconds!r}")
+        _check_seconds(name, seconds)
 
 
 def check_client_tls(ssl: Any) -> None:
@@ -61,6 +60,8 @@ def check_stream_socket(sock: Any, family: int | None = None) -> None:
     """``sock`` is a stream socket, not wrapped by ssl, of ``family`` where that matters."""
     if isinstance(sock, ssl_module.SSLSocket):
         raise TypeError("Socket cannot be of type SSLSocket: give the plain socket, and ssl=")
+    if not hasattr(sock, "type"):
+        raise TypeError(f"sock takes a socket, not {type(sock).__name__} {sock!r}")
     if family is not None and (sock.family != family or sock.type != socket.SOCK_STREAM):
         raise ValueError(f"A UNIX Domain Stream Socket was expected, got {sock!r}")
     if sock.type != socket.SOCK_STREAM:
@@ -69,5 +70,18 @@ def check_stream_socket(sock: Any, family: int | None = None) -> None:
 
 def check_close_timeout(seconds: float | None) -> None:
     """``close_timeout``: seconds above zero, or None for no bound."""
-    if seconds is not None and not seconds > 0:
-        raise ValueError(f"close_timeout is a positive number of seconds or None, not {seconds!r}")
+    if seconds is not None:
+        _check_seconds("close_timeout", seconds)
+
+
+def _check_seconds(name: str, seconds: Any) -> None:
+    if not isinstance(seconds, (int, float)):
+        raise TypeError(f"{name} is a number of seconds or None, not {type(seconds).__name__} {seconds!r}")
+    if not seconds > 0:
+        raise ValueError(f"{name} should be a positive number of seconds, got {seconds!r}")
+
+
+def check_port(port: Any) -> None:
+    """A port that is a number is one that TCP has; a name, or None, is the resolver's affair."""
+    if isinstance(port, int) and not 0 <= port <= 65535:
+        raise ValueError(f"port takes a number from 0 to 65535, not {port}")

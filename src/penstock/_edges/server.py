@@ -160,7 +160,8 @@ class Server(asyncio.Server):
         await self.wait_closed()
 
     def _maybe_closed(self) -> None:
-        if self._listeners is not None or (self._waits_for_connections and (self._accepted or self._attached)):
+        # Also where wait_closed() returns at once after close(), those who waited before it wait for all connections.
+        if self._listeners is not None or self._accepted or self._attached:
             return
         waiters, self._waiters = self._waiters, None
         for waiter in waiters or ():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import traceback
 import warnings
 import weakref
@@ -67,8 +68,10 @@ class Connection(ConnectionState):
         self.owner = owner
         self._lifeline: weakref.ref[Lifeline] | None = None
         self._closed_waiters: list[asyncio.Future[None]] = []
+        self._closed_future: asyncio.Future[None] | None = None
         self._flush_watch: asyncio.TimerHandle | None = None
         self._unflushed = 0
+        self._below: Any = None
         self._extras: dict[str, Any] = {}
         self._discard_told = False
 
@@ -87,30 +90,41 @@ class Connection(ConnectionState):
         """``transport`` carries this connection from now on: at first, and after an upgrade to TLS."""
         self.transport = transport
         self._extras.clear()
-        if transport.get_extra_info("sslcontext") is not None:
+        ask = getattr(transport, "get_extra_info", None)
+        if ask is not None and isinstance(ask("sslcontext"), ssl.SSLContext):
             for name in _TLS_EXTRAS:
-                self._extras[name] = transport.get_extra_info(name)
+                self._extras[name] = ask(name)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        if self.lost or self.closing:
-            # TLS transports forget what they knew when they are closed, and some fail when asked (contract T5).
-            if name in self._extras:
-                return self._extras[name]
-            try:
-                return self.transport.get_extra_info(name, default)
-            except (AttributeError, OSError):
+        # TLS transports forget what they knew as soon as they end, and some fail when asked (contract T5).
+        if name in self._extras:
+            return self._extras[name]
+        try:
+            return self.transport.get_extra_info(name, default)
+        except (AttributeError, OSError):
+            if self.transport_is_closing():
                 return default
-        return self.transport.get_extra_info(name, default)
+            raise
+
+    def transport_is_closing(self) -> bool:
+        """Whether the transport says so; those that cannot say, mocks and minimal ones of programs, are open."""
+        try:
+            return self.transport.is_closing() is True
+        except (AttributeError, NotImplementedError):
+            return False
 
     # -- the end ----------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Send what is buffered, then close. May be called again."""
-        transport = self.transport
-        first = self.begin_closing()
-        # A second close() of asyncio's TLS transport takes its inside away.
-        if first or transport.is_closing() is False:
-            transport.close()
+        ended_before = self.transport_is_closing()
+        self.begin_closing(ended_before)
+        if self._extras:
+            # What asyncio's TLS has encrypted waits in the transport below, and may wait there for ever.
+            self._below = getattr(getattr(self.transport, "_ssl_protocol", None), "_transport", None)
+        # A second close() of asyncio's TLS transport takes its inside away, and a lost one has been closed already.
+        if not ended_before:
+            self.transport.close()
         self.watch_flush()
 
     def watch_flush(self) -> None:
@@ -136,11 +150,13 @@ class Connection(ConnectionState):
             self.close_timeout,
             pending,
         )
-        self.transport.abort()
+        (self._below or self.transport).abort()
 
     def _pending_bytes(self) -> int:
+        """The bytes that the kernel has not taken; 0 over uvloop's TLS, which hides them and ends by itself."""
+        transport = self._below if self._extras else self.transport
         try:
-            pending = self.transport.get_write_buffer_size()
+            pending = transport.get_write_buffer_size()
         except (AttributeError, NotImplementedError):
             return 0
         return pending if isinstance(pending, int) else 0
@@ -149,12 +165,15 @@ class Connection(ConnectionState):
         """The transport is gone, with ``error`` or without: everybody who waits for that is told, once."""
         if not self.mark_lost(error):
             return
+        self._below = None
         if self._flush_watch is not None:
             self._flush_watch.cancel()
             self._flush_watch = None
         waiters, self._closed_waiters = self._closed_waiters, []
         for waiter in waiters:
             self._tell(waiter)
+        if self._closed_future is not None:
+            self._tell(self._closed_future)
         if self.owner is not None:
             self.owner.connection_ended(self)
 
@@ -166,9 +185,22 @@ class Connection(ConnectionState):
         else:
             self._closed_waiters = [other for other in self._closed_waiters if not other.done()]
             self._closed_waiters.append(waiter)
-            if self.transport is not None and self.transport.is_closing() is True:
+            if self.transport is not None and self.transport_is_closing():
                 self.watch_flush()
         return waiter
+
+    def closed_future(self) -> asyncio.Future[None]:
+        """One future of the end for those who resolve it themselves; that counts as the loss."""
+        if self._closed_future is None:
+            self._closed_future = self.loop.create_future()
+            self._closed_future.add_done_callback(self._closed_by_hand)
+            if self.lost:
+                self._tell(self._closed_future)
+        return self._closed_future
+
+    def _closed_by_hand(self, future: asyncio.Future[None]) -> None:
+        if not future.cancelled():
+            self.lose(future.exception())
 
     def _tell(self, waiter: asyncio.Future[None]) -> None:
         if waiter.done():
@@ -208,7 +240,7 @@ class Connection(ConnectionState):
 
     def abandoned(self, source: object) -> None:
         """Nobody can close this connection any more: close it, and say so if it was open."""
-        if self.closing or self.lost or self.transport is None or self.transport.is_closing():
+        if self.closing or self.lost or self.transport is None or self.transport_is_closing():
             return
         if self.loop.is_closed():
             warnings.warn("loop is closed", ResourceWarning, stacklevel=3, source=source)

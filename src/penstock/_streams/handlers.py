@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from .peers import describe_address
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from .reader import StreamReader
     from .writer import StreamWriter
 
-_running: set[asyncio.Future[Any]] = set()
+_running: dict[asyncio.AbstractEventLoop, set[asyncio.Future[Any]]] = {}
 
 
 def start_handler(
@@ -27,36 +29,66 @@ def start_handler(
     callback = protocol._client_connected_cb
     assert callback is not None
     try:
-        result = callback(reader, writer)
+        task = _started(callback(reader, writer), writer)
+    except asyncio.CancelledError:
+        protocol._ps_connection.close()
+        return None
     except Exception as error:  # noqa: BLE001 - whatever a handler raises is its own affair, and reported
         _report(protocol, error)
         return None
     except BaseException:
-        protocol._connection.close()
+        protocol._ps_connection.close()
         raise
-    if not inspect.isawaitable(result):
+    if task is None:
         return None
-    task: asyncio.Future[Any]
-    loop = protocol._loop
-    if asyncio.iscoroutine(result):
-        peer = describe_address(writer.get_extra_info("peername"))
-        task = loop.create_task(result, name=f"penstock handler of {peer}")
-    else:
-        task = asyncio.ensure_future(result, loop=loop)
-    # A running task that nobody refers to may be collected; the server keeps those of its own as well, to count them.
-    _running.add(task)
-    owner = protocol._connection.owner
+    _keep(task, protocol._loop)
+    owner = protocol._ps_connection.owner
     if owner is not None:
         owner.handler_started(task)
     task.add_done_callback(lambda done: _finished(protocol, done))
     return task
 
 
+def _started(result: Any, writer: StreamWriter) -> asyncio.Future[Any] | None:
+    """The task of what a handler returned; None where that is nothing to wait for."""
+    if not inspect.isawaitable(result):
+        return None
+    loop = writer._loop
+    if asyncio.isfuture(result):
+        # Says so where it is another loop's.
+        future: asyncio.Future[Any] = asyncio.ensure_future(result, loop=loop)
+        return future
+    coroutine = result if asyncio.iscoroutine(result) else _awaiting(result)
+    peer = describe_address(writer.get_extra_info("peername"))
+    task: asyncio.Future[Any] = loop.create_task(coroutine, name=f"penstock handler of {peer}")
+    return task
+
+
+def _keep(task: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> None:
+    """A running task that nobody refers to may be collected. The tasks of a closed loop will never be done."""
+    if loop not in _running:
+        for other in [other for other in _running if other.is_closed()]:
+            del _running[other]
+        _running[loop] = set()
+    _running[loop].add(task)
+    task.add_done_callback(functools.partial(_let_go, loop))
+
+
+def _let_go(loop: asyncio.AbstractEventLoop, task: asyncio.Future[Any]) -> None:
+    tasks = _running[loop]
+    tasks.discard(task)
+    if not tasks:
+        del _running[loop]
+
+
+async def _awaiting(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
+
+
 def _finished(protocol: StreamReaderProtocol, task: asyncio.Future[Any]) -> None:
-    _running.discard(task)
     protocol._task = None
     if task.cancelled():
-        protocol._connection.close()
+        protocol._ps_connection.close()
         return
     error = task.exception()
     if error is not None:
@@ -64,7 +96,7 @@ def _finished(protocol: StreamReaderProtocol, task: asyncio.Future[Any]) -> None
 
 
 def _report(protocol: StreamReaderProtocol, error: BaseException) -> None:
-    connection = protocol._connection
+    connection = protocol._ps_connection
     if not _is_own_loss(protocol, error):
         protocol._loop.call_exception_handler(
             {
@@ -82,6 +114,4 @@ def _is_own_loss(protocol: StreamReaderProtocol, error: BaseException) -> bool:
     """Whether ``error`` is nothing but the loss of this very connection, as its reader or writer told it."""
     if isinstance(error, BaseExceptionGroup):
         return all(_is_own_loss(protocol, one) for one in error.exceptions)
-    if not isinstance(error, ConnectionError):
-        return False
-    return error is protocol._connection.error or getattr(error, "_penstock_mark", None) is protocol._error_mark
+    return error is protocol._ps_connection.error or getattr(error, "_penstock_mark", None) is protocol._ps_error_mark

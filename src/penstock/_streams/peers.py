@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 
@@ -28,3 +29,14 @@ def name_peer(error: BaseException, peer: str) -> None:
         error.strerror = f"{error.strerror} ({peer})"
     elif len(error.args) == 1 and isinstance(error.args[0], str):
         error.args = (f"{error.args[0]} ({peer})",)
+    elif not error.args:
+        # Loops raise a bare ConnectionResetError where the peer ends a handshake.
+        error.args = (f"connection closed by the peer ({peer})",)
+
+
+def peer_of(sock: socket.socket) -> str:
+    """The address that ``sock`` is connected to."""
+    try:
+        return describe_address(sock.getpeername())
+    except OSError:
+        return "a socket that is not connected"

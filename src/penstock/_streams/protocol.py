@@ -40,16 +40,16 @@ class FlowControlMixin(FlowCore, asyncio_streams.FlowControlMixin, metaclass=Sta
         if loop is None:
             loop = asyncio.get_event_loop()
         FlowCore.__init__(self, loop)
-        self._connection = Connection(loop)
+        self._ps_connection = Connection(loop)
 
     def connection_made(self, transport: Any) -> None:
         """Called by the loop when ``transport`` is ready."""
-        self._connection.attach(transport)
+        self._ps_connection.attach(transport)
 
-    def connection_lost(self, exc: BaseException | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop when the transport has ended, with the error it ended with or None."""
-        self._connection.lose(exc)
-        self._end_flow(exc)
+        self._ps_connection.lose(exc)
+        self._ps_end_flow(exc)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -62,7 +62,7 @@ class FlowControlMixin(FlowCore, asyncio_streams.FlowControlMixin, metaclass=Sta
             logger.debug("%r resumes writing", self)
 
     def _get_close_waiter(self, stream: Any) -> asyncio.Future[None]:
-        return self._connection.closed_waiter()
+        return self._ps_connection.closed_waiter()
 
 
 class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
@@ -97,8 +97,6 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         self._task: asyncio.Future[Any] | None = None
         self._transport: Any = None
         self._over_ssl = False
-        # What the transport calls where it is not this object itself: see _transports.bounded.
-        self._facing: Any = None
 
     @property
     def _stream_reader(self) -> Any:
@@ -109,13 +107,18 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         return self._stream_writer_wr() if self._stream_writer_wr is not None else None
 
     @property
+    def _closed(self) -> asyncio.Future[None]:
+        # asyncio's future of the end; subclasses resolve it in place of calling our connection_lost.
+        return self._ps_connection.closed_future()
+
+    @property
     def close_timeout(self) -> float | None:
         """Seconds in which a closing connection may make no progress before it is aborted; None for no bound."""
-        return self._connection.close_timeout
+        return self._ps_connection.close_timeout
 
     @close_timeout.setter
     def close_timeout(self, seconds: float | None) -> None:
-        self._connection.close_timeout = seconds
+        self._ps_connection.close_timeout = seconds
 
     def connection_made(self, transport: Any) -> None:
         """Called by the loop when ``transport`` is ready; starts the handler of an accepted connection."""
@@ -123,7 +126,7 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         reader = self._stream_reader
         if reader is not None:
             reader.set_transport(transport)
-        self._connection.created_at = self._source_traceback
+        self._ps_connection.created_at = self._source_traceback
         if self._client_connected_cb is not None:
             self._strong_reader = None
             task = start_handler(self, reader, StreamWriter(transport, self, reader, self._loop))
@@ -132,28 +135,33 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
 
     def _replace_transport(self, transport: Any) -> None:
         self._transport = transport
-        self._connection.attach(transport)
+        self._ps_connection.attach(transport)
         self._over_ssl = transport.get_extra_info("sslcontext") is not None
+        reader = self._stream_reader
+        if self._over_ssl and isinstance(reader, ReaderCore) and hasattr(transport, "set_read_buffer_limits"):
+            # What the loop's TLS holds undecrypted comes on top of the reader's own bound.
+            transport.set_read_buffer_limits(high=reader._limit)
 
     def _replace_writer(self, writer: Any) -> None:
         # The name under which CPython 3.11 and 3.12 do the same.
         self._replace_transport(writer.transport)
 
-    def connection_lost(self, exc: BaseException | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop when the transport has ended, with the error it ended with or None."""
         reader = self._stream_reader
         if reader is not None:
             if exc is None:
                 reader.feed_eof()
+                if isinstance(reader, ReaderCore):
+                    reader._ps_end_transport()
             elif getattr(reader.set_exception, "__func__", None) is ReaderCore.set_exception:
-                reader._fail(exc)
+                reader._ps_fail(exc)
             else:
                 reader.set_exception(exc)
         super().connection_lost(exc)
         self._stream_reader_wr = None
         self._stream_writer_wr = None
         self._transport = None
-        self._facing = None
 
     def data_received(self, data: bytes) -> None:
         """Called by the loop with bytes that arrived."""

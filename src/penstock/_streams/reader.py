@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import traceback
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from .._facts.constants import DEFAULT_LIMIT
@@ -18,11 +19,20 @@ else:
     ReaderCore = core.ReaderCore
 
 
+_STACK_DEPTH = 10
+_OURS = __name__.partition(".")[0]
+
+
 def creation_stack(loop: asyncio.AbstractEventLoop) -> traceback.StackSummary | None:
-    """Where the caller's caller was called from, in debug mode; collecting it is too slow for any other."""
+    """Where the program called penstock, innermost last, in debug mode; collecting it is too slow for any other."""
     if not loop.get_debug():
         return None
-    return traceback.StackSummary.extract(traceback.walk_stack(sys._getframe(2)), limit=10, lookup_lines=False)
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _OURS:
+        frame = frame.f_back
+    stack = traceback.StackSummary.extract(traceback.walk_stack(frame), limit=_STACK_DEPTH, lookup_lines=False)
+    stack.reverse()
+    return stack
 
 
 class StreamReader(ReaderCore, asyncio.StreamReader, metaclass=StandIn):  # type: ignore[misc] # exception(): typeshed
@@ -47,7 +57,7 @@ class StreamReader(ReaderCore, asyncio.StreamReader, metaclass=StandIn):  # type
     """
 
     _source_traceback: traceback.StackSummary | None = None
-    _lifeline: Lifeline | None = None
+    _ps_lifeline: Lifeline | None = None
 
     def __init__(self, limit: float | None = None, loop: asyncio.AbstractEventLoop | None = None) -> None:
         checked = core.as_limit(limit)
@@ -58,8 +68,8 @@ class StreamReader(ReaderCore, asyncio.StreamReader, metaclass=StandIn):  # type
 
     def __repr__(self) -> str:
         info = ["StreamReader"]
-        if self._unread.size:
-            info.append(f"{self._unread.size} bytes")
+        if self._ps_unread.held():
+            info.append(f"{self._ps_unread.held()} bytes")
         if self._eof:
             info.append("eof")
         if self._limit != DEFAULT_LIMIT:
@@ -76,11 +86,11 @@ class StreamReader(ReaderCore, asyncio.StreamReader, metaclass=StandIn):  # type
 
     @property
     def _buffer(self) -> bytearray:
-        unread = self._unread
+        unread = self._ps_unread
         if not isinstance(unread, core.LiveBuffer):
-            unread = self._unread = core.LiveBuffer(bytearray(unread.take_all()))
+            unread = self._ps_unread = core.LiveBuffer(bytearray(unread.take_all()))
         return unread.data
 
     @_buffer.setter
     def _buffer(self, value: bytearray | bytes) -> None:
-        self._unread = core.LiveBuffer(value if isinstance(value, bytearray) else bytearray(value))
+        self._ps_unread = core.LiveBuffer(value if isinstance(value, bytearray) else bytearray(value))

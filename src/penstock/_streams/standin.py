@@ -7,19 +7,28 @@ the one that asyncio's class would give.
 
 from __future__ import annotations
 
+import abc
 from typing import Any
 
 _standing_in: dict[type, type] = {}
 
 
-class StandIn(type):
-    """Metaclass of the public classes: while installed, instances of the class stood in for count as well."""
+class StandIn(abc.ABCMeta):
+    """Metaclass of the public classes: while installed, instances of the class stood in for count as well.
+
+    It derives from ABCMeta since that is what other bases of a program's class bring along; a metaclass beside it would
+    be a conflict. ABCMeta caches its answers, so it is not asked where the answer may change.
+    """
 
     def __instancecheck__(cls, instance: Any) -> bool:
-        return super().__instancecheck__(instance) or isinstance(instance, _standing_in.get(cls, ()))
+        if cls.__module__.rpartition(".")[0] != __package__:
+            return super().__instancecheck__(instance)
+        return type.__instancecheck__(cls, instance) or isinstance(instance, _standing_in.get(cls, ()))
 
     def __subclasscheck__(cls, subclass: type) -> bool:
-        return super().__subclasscheck__(subclass) or issubclass(subclass, _standing_in.get(cls, ()))
+        if cls.__module__.rpartition(".")[0] != __package__:
+            return super().__subclasscheck__(subclass)
+        return type.__subclasscheck__(cls, subclass) or issubclass(subclass, _standing_in.get(cls, ()))
 
 
 def stand_in(replacements: dict[type, type]) -> None:

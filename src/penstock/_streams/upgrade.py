@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._facts.errors import PlaintextBeforeTLSError
 from .._implementation import core
+from .._transports.bounded import BoundedReceiver
 from .peers import name_peer
 
 if TYPE_CHECKING:
@@ -15,10 +16,19 @@ if TYPE_CHECKING:
 
 async def upgrade_to_tls(writer: StreamWriter, sslcontext: ssl.SSLContext, **options: Any) -> None:
     """Replace the transport of ``writer`` by one that speaks TLS over it; see StreamWriter.start_tls."""
+    try:
+        await _upgrade(writer, sslcontext, **options)
+    except ConnectionError as error:
+        # The loss of this very connection, for whoever asks later whose it was.
+        error._penstock_mark = getattr(writer._protocol, "_ps_error_mark", None)  # type: ignore[attr-defined]
+        raise
+
+
+async def _upgrade(writer: StreamWriter, sslcontext: ssl.SSLContext, **options: Any) -> None:
     if not isinstance(sslcontext, ssl.SSLContext):
         raise TypeError(f"start_tls() takes an ssl.SSLContext, not {type(sslcontext).__name__}")
     protocol = writer._protocol
-    connection = writer._connection
+    connection = writer._ps_connection
     server_side = getattr(protocol, "_client_connected_cb", None) is not None
     if not server_side and sslcontext.check_hostname and not options.get("server_hostname"):
         raise ValueError("start_tls() needs server_hostname: the context checks the name in the peer's certificate")
@@ -26,7 +36,7 @@ async def upgrade_to_tls(writer: StreamWriter, sslcontext: ssl.SSLContext, **opt
     reader = writer._reader
     unread = 0
     if isinstance(reader, core.ReaderCore):
-        unread = reader._unread.size
+        unread = reader._ps_unread.held()
     elif reader is not None:
         unread = len(reader._buffer)
     if unread:
@@ -37,7 +47,10 @@ async def upgrade_to_tls(writer: StreamWriter, sslcontext: ssl.SSLContext, **opt
     plain = writer._transport
     if plain.is_closing() is True:
         raise ConnectionResetError(f"start_tls() on a connection that is closed ({connection.describe()})")
-    facing = getattr(protocol, "_facing", None) or protocol
+    # The transport may know the protocol by the one that receives for it.
+    facing = plain.get_protocol()
+    if not (isinstance(facing, BoundedReceiver) and facing.stands_for(protocol)):
+        facing = protocol
     try:
         encrypted = await writer._loop.start_tls(plain, facing, sslcontext, server_side=server_side, **options)
     except BaseException as error:
@@ -47,8 +60,11 @@ async def upgrade_to_tls(writer: StreamWriter, sslcontext: ssl.SSLContext, **opt
         name_peer(error, connection.describe())
         _end_failed(writer, plain, error)
         raise
-    if encrypted is None:
-        raise ConnectionResetError(f"the connection was lost during the TLS handshake ({connection.describe()})")
+    if encrypted is None or connection.closing or encrypted.is_closing() is True:
+        # asyncio answers None and uvloop a dead transport where a close came before the end of the handshake.
+        lost = ConnectionResetError(f"the connection was lost during the TLS handshake ({connection.describe()})")
+        _end_failed(writer, plain, lost)
+        raise lost
     writer._transport = encrypted
     connection.attach(encrypted)
     replace = getattr(protocol, "_replace_transport", None)
@@ -64,7 +80,7 @@ async def upgrade_to_tls(writer: StreamWriter, sslcontext: ssl.SSLContext, **opt
 def _end_failed(writer: StreamWriter, plain: Any, error: BaseException) -> None:
     """A handshake failed. Loops do not tell the protocol of every such end; nobody may wait for it for ever."""
     plain.abort()
-    connection = writer._connection
+    connection = writer._ps_connection
     loop = writer._loop
 
     def tell() -> None:

@@ -36,7 +36,7 @@ class StreamWriter(WriterCore, asyncio.StreamWriter, metaclass=StandIn):
     Source: https://docs.python.org/3/library/asyncio-stream.html
     """
 
-    _lifeline: Lifeline | None = None
+    _ps_lifeline: Lifeline | None = None
 
     def __init__(
         self,
@@ -45,17 +45,17 @@ class StreamWriter(WriterCore, asyncio.StreamWriter, metaclass=StandIn):
         reader: StreamReader | asyncio.StreamReader | None,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        connection = getattr(protocol, "_connection", None)
+        connection = getattr(protocol, "_ps_connection", None)
         if not isinstance(connection, Connection):
             # A protocol of asyncio's: the end of the connection is asked of it, everything else is known here.
             connection = Connection(loop)
         if connection.transport is not transport:
             connection.attach(transport)
         WriterCore.__init__(self, transport, protocol, reader, loop, connection)
-        self._connection = connection
-        self._lifeline = connection.lifeline()
+        self._ps_connection = connection
+        self._ps_lifeline = connection.lifeline()
         if isinstance(reader, core.ReaderCore):
-            reader._lifeline = self._lifeline
+            reader._ps_lifeline = self._ps_lifeline
             if connection.created_at is None:
                 connection.created_at = reader._source_traceback
         if hasattr(protocol, "_stream_writer_wr"):
@@ -78,7 +78,9 @@ class StreamWriter(WriterCore, asyncio.StreamWriter, metaclass=StandIn):
         Raises:
             NotImplementedError: the transport cannot: TLS, and pipes on some loops. Ask can_write_eof().
         """
-        self._transport.write_eof()
+        # After the end it does nothing, on uvloop too, whose transport would raise.
+        if not self._ps_state.discarding:
+            self._transport.write_eof()
 
     def can_write_eof(self) -> bool:
         """Whether write_eof works on this connection."""
@@ -89,17 +91,32 @@ class StreamWriter(WriterCore, asyncio.StreamWriter, metaclass=StandIn):
 
         The connection is aborted where its peer takes not one byte for the close timeout (30 s by default).
         """
-        self._current().close()
+        connection = self._ps_current()
+        if not connection.closing and not isinstance(self._protocol, core.FlowCore):
+            # asyncio's protocol knows whether the connection was lost before; ours tells the connection itself.
+            self._ps_ask_foreign_protocol(connection)
+        connection.close()
 
-    def _current(self) -> Connection:
+    def _ps_ask_foreign_protocol(self, connection: Connection) -> None:
+        try:
+            closed = self._protocol._get_close_waiter(self)
+        except (AttributeError, NotImplementedError):
+            return
+        if asyncio.isfuture(closed):
+            if closed.done() and not closed.cancelled():
+                connection.mark_lost(closed.exception())
+        elif asyncio.iscoroutine(closed):
+            closed.close()
+
+    def _ps_current(self) -> Connection:
         """The connection, on the transport that this writer has now: people assign ``writer._transport``."""
-        if self._connection.transport is not self._transport:
-            self._connection.attach(self._transport)
-        return self._connection
+        if self._ps_connection.transport is not self._transport:
+            self._ps_connection.attach(self._transport)
+        return self._ps_connection
 
     def is_closing(self) -> bool:
         """True once the connection is closing or closed, from whichever side."""
-        return bool(self._transport.is_closing())
+        return self._ps_connection.closing or bool(self._transport.is_closing())
 
     async def wait_closed(self) -> None:
         """Wait until the connection is closed and its descriptor with it.
@@ -115,14 +132,13 @@ class StreamWriter(WriterCore, asyncio.StreamWriter, metaclass=StandIn):
         if isinstance(self._protocol, core.FlowCore):
             await waiter
             return
-        # asyncio's protocols give the same future to everybody; a cancelled wait must not end it for the others.
-        if self._transport.is_closing() is True:
-            self._connection.watch_flush()
-        closed_first = self._connection.closed_first and not waiter.done()
+        if self._ps_connection.transport_is_closing():
+            self._ps_connection.watch_flush()
         try:
+            # asyncio's protocols give the same future to everybody; a cancelled wait must not end it for the others.
             await asyncio.shield(waiter)
         except Exception:
-            if not closed_first:
+            if not self._ps_connection.closed_first:
                 raise
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
@@ -130,7 +146,7 @@ class StreamWriter(WriterCore, asyncio.StreamWriter, metaclass=StandIn):
 
         Peername, cipher and certificate stay readable after the connection is closed.
         """
-        return self._current().get_extra_info(name, default)
+        return self._ps_current().get_extra_info(name, default)
 
     async def start_tls(
         self,
@@ -166,6 +182,6 @@ class StreamWriter(WriterCore, asyncio.StreamWriter, metaclass=StandIn):
 
     def __del__(self, warnings: Any = None) -> None:
         # Without a reader, or with one that has nothing more to come, the writer is all that kept the connection.
-        connection = getattr(self, "_connection", None)
+        connection = getattr(self, "_ps_connection", None)
         if connection is not None and (self._reader is None or getattr(self._reader, "_eof", False)):
             connection.abandoned(self)

@@ -66,8 +66,13 @@ async def _made(protocol: BoundedReceiver, making: Awaitable[Any]) -> Any:
         transport, _ = await making
     except AttributeError:
         # In debug mode asyncio asks the new transport for its socket, which fails where TLS has ended already.
-        if protocol.made is None:
+        transport = protocol.take_transport()
+        if transport is None:
             raise
-        transport = protocol.made
-    protocol.made = None
+    except BaseException:
+        # No connection_lost comes where connection_made did not.
+        if protocol.take_transport() is None:
+            protocol.release()
+        raise
+    protocol.take_transport()
     return transport

@@ -31,22 +31,45 @@ def _scratch_of(loop: asyncio.AbstractEventLoop) -> memoryview:
 class BoundedReceiver(asyncio.BufferedProtocol):
     """What the transport calls in place of ``protocol``; everything but the receiving goes straight through.
 
-    Names that it does not have are those of ``protocol``, for those who ask the transport for its protocol.
+    For those who ask the transport for its protocol it stands for that: names are looked up and assigned there. It
+    lets go of it when the connection is lost, since the loops' TLS keeps its protocol longer than the connection.
     """
 
+    __slots__ = ("__weakref__", "_made", "_protocol", "_scratch")
+
     def __init__(self, protocol: Any, loop: asyncio.AbstractEventLoop) -> None:
-        self._protocol = protocol
-        self._scratch = _scratch_of(loop)
-        # The transport that was made, until it is fetched: in a closed one everything else is gone.
-        self.made: Any = None
-        protocol._facing = self
+        object.__setattr__(self, "_protocol", protocol)
+        object.__setattr__(self, "_scratch", _scratch_of(loop))
+        object.__setattr__(self, "_made", None)
+
+    def take_transport(self) -> Any:
+        """The transport that was made last, once: in a closed one everything else is gone."""
+        made = self._made
+        object.__setattr__(self, "_made", None)
+        return made
+
+    def release(self) -> None:
+        """Let go of the protocol, which hears no more."""
+        object.__setattr__(self, "_protocol", None)
+        object.__setattr__(self, "_made", None)
+
+    def stands_for(self, protocol: Any) -> bool:
+        """Whether it receives for ``protocol``."""
+        return self._protocol is protocol
 
     def connection_made(self, transport: Any) -> None:
-        self.made = transport
+        if self._protocol is None:
+            # Given up before it was made; uvloop tells of it all the same.
+            transport.abort()
+            return
+        object.__setattr__(self, "_made", transport)
         self._protocol.connection_made(transport)
 
-    def connection_lost(self, exc: BaseException | None) -> None:
-        self._protocol.connection_lost(exc)
+    def connection_lost(self, exc: Exception | None) -> None:
+        protocol = self._protocol
+        if protocol is not None:
+            self.release()
+            protocol.connection_lost(exc)
 
     def pause_writing(self) -> None:
         self._protocol.pause_writing()
@@ -59,14 +82,20 @@ class BoundedReceiver(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """The memory for the next arrival: as much as the reader has room for."""
-        reader = self._protocol._stream_reader
-        room = MINIMUM_RECEIVE if reader is None else reader._receive_room()
-        scratch = self._scratch
+        protocol = self._protocol
+        reader = None if protocol is None else protocol._stream_reader
+        room = MINIMUM_RECEIVE if reader is None else reader._ps_receive_room()
+        scratch: memoryview = self._scratch
         return scratch if room >= len(scratch) else scratch[:room]
 
     def buffer_updated(self, nbytes: int) -> None:
         """The first ``nbytes`` of the memory arrived."""
-        self._protocol.data_received(bytes(self._scratch[:nbytes]))
+        protocol = self._protocol
+        if protocol is not None:
+            protocol.data_received(bytes(self._scratch[:nbytes]))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._protocol, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._protocol, name, value)

@@ -50,6 +50,7 @@ class Listener:
         self._resume: asyncio.TimerHandle | None = None
         self._short_of_resources = False
         self._acceptor: asyncio.Task[None] | None = None
+        self._watching = False
 
     def start(self) -> None:
         """Listen and accept."""
@@ -58,26 +59,32 @@ class Listener:
 
     def stop(self) -> None:
         """Accept no more, close the socket."""
-        self._unwatch()
         if self._resume is not None:
             self._resume.cancel()
             self._resume = None
-        self.socket.close()
+        if self._acceptor is not None:
+            # Its wait for the socket ends one turn later; until then the loop knows the descriptor.
+            self._acceptor.add_done_callback(lambda _: self.socket.close())
+            self._acceptor.cancel()
+            self._acceptor = None
+        else:
+            self._unwatch()
+            self.socket.close()
 
     def _watch(self) -> None:
         self._resume = None
         try:
             self._loop.add_reader(self.socket.fileno(), self._ready)
+            self._watching = True
         except NotImplementedError:
             # A loop that waits for completion, not for readiness.
             self._acceptor = self._loop.create_task(self._accept_one_by_one(), name="penstock accept")
 
     def _unwatch(self) -> None:
-        if self._acceptor is not None:
-            self._acceptor.cancel()
-            self._acceptor = None
-        elif self._resume is None and self.socket.fileno() >= 0 and not self._loop.is_closed():
-            self._loop.remove_reader(self.socket.fileno())
+        if self._watching:
+            self._watching = False
+            if self.socket.fileno() >= 0 and not self._loop.is_closed():
+                self._loop.remove_reader(self.socket.fileno())
 
     def _ready(self) -> None:
         for _ in range(ACCEPT_BATCH):
