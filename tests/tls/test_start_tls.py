@@ -1,0 +1,419 @@
+"""start_tls on either side of an open connection, on every loop."""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+import penstock
+from support.certificates import Certificates
+from support.connections import address_of, connected
+from support.peer import Peers
+
+
+@contextlib.asynccontextmanager
+async def upgraded(tls: Certificates, **options: Any) -> AsyncIterator[tuple[Any, Any]]:
+    """Yield both ends of a connection that has spoken plainly and speaks TLS now."""
+    async with connected(penstock, **options) as (near, far):
+        near[1].write(b"STARTTLS\n")
+        assert await far[0].readline() == b"STARTTLS\n"
+        far[1].write(b"go\n")
+        upgrade = asyncio.create_task(far[1].start_tls(tls.server_context))
+        assert await near[0].readline() == b"go\n"
+        await near[1].start_tls(tls.client_context, server_hostname="localhost")
+        await upgrade
+        yield near, far
+
+
+async def crosses(one: Any, other: Any) -> bool:
+    one[1].write(b"across\n")
+    line: bytes = await other[0].readline()
+    return line == b"across\n"
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def lost(end: Any) -> None:
+    """The connection ends here, in bounded time, whatever with."""
+    with contextlib.suppress(OSError):
+        await asyncio.wait_for(end[1].wait_closed(), 5)
+
+
+async def test_both_sides_each_in_its_part(tls: Certificates) -> None:
+    async with upgraded(tls) as (near, far):
+        assert await crosses(near, far)
+        assert await crosses(far, near)
+        assert not near[1].get_extra_info("ssl_object").server_side
+        assert far[1].get_extra_info("ssl_object").server_side
+
+
+async def test_over_a_unix_socket(tls: Certificates, unix_path: str) -> None:
+    async def handle(reader: Any, writer: Any) -> None:
+        await reader.readline()
+        writer.write(b"go\n")
+        await writer.start_tls(tls.server_context)
+        writer.write(await reader.readline())
+        writer.close()
+
+    async with await penstock.start_unix_server(handle, unix_path):
+        reader, writer = await penstock.open_unix_connection(unix_path)
+        writer.write(b"STARTTLS\n")
+        assert await reader.readline() == b"go\n"
+        await writer.start_tls(tls.client_context, server_hostname="localhost")
+        writer.write(b"hello\n")
+        assert await reader.read() == b"hello\n"
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_with_a_peer_that_is_not_ours(tls: Certificates, peer: Peers) -> None:
+    def serve(wire: Any) -> bytes:
+        assert wire.receive(9) == b"STARTTLS\n"
+        wire.send(b"go\n")
+        wire.start_tls(tls.server_context, server_side=True)
+        received: bytes = wire.receive(6)
+        wire.send(b"bye\n")
+        wire.farewell()
+        return received
+
+    script = peer.serve(serve)
+    reader, writer = await penstock.open_connection(*script.address)
+    writer.write(b"STARTTLS\n")
+    assert await reader.readline() == b"go\n"
+    await writer.start_tls(tls.client_context, server_hostname="localhost")
+    writer.write(b"hello\n")
+    assert await reader.readline() == b"bye\n"
+    writer.close()
+    await writer.wait_closed()
+    assert await script.finished() == b"hello\n"
+
+
+async def test_what_was_buffered_is_sent_plainly_before(tls: Certificates, peer: Peers) -> None:
+    data = bytes(range(256)) * 16384
+
+    def serve(wire: Any) -> bytes:
+        plain: bytes = wire.receive(len(data))
+        wire.start_tls(tls.server_context, server_side=True)
+        assert wire.receive(9) == b"encrypted"
+        wire.farewell()
+        return plain
+
+    script = peer.serve(serve)
+    _, writer = await penstock.open_connection(*script.address)
+    writer.write(data)
+    await writer.start_tls(tls.client_context, server_hostname="localhost")
+    writer.write(b"encrypted")
+    writer.close()
+    await writer.wait_closed()
+    assert await script.finished() == data
+
+
+async def test_what_can_be_asked_afterwards(tls: Certificates) -> None:
+    async with upgraded(tls) as (near, far):
+        assert near[1].get_extra_info("peername") == far[1].get_extra_info("sockname")
+        assert near[1].get_extra_info("sslcontext") is tls.client_context
+        assert far[1].get_extra_info("sslcontext") is tls.server_context
+        assert near[1].get_extra_info("peercert")["subjectAltName"]
+        assert near[1].get_extra_info("cipher")
+        assert near[1].transport is near[1].get_extra_info("nothing", near[1].transport)
+        assert not near[1].can_write_eof()
+        near[1].close()
+        await near[1].wait_closed()
+        assert near[1].get_extra_info("peercert")["subjectAltName"]
+
+
+async def test_a_large_transfer_both_ways(tls: Certificates) -> None:
+    data = bytes(range(256)) * 16384
+    async with upgraded(tls) as (near, far):
+
+        async def send(end: Any) -> None:
+            end[1].write(data)
+            await end[1].drain()
+
+        _, _, there, back = await asyncio.gather(
+            send(near), send(far), far[0].readexactly(len(data)), near[0].readexactly(len(data))
+        )
+        assert there == data
+        assert back == data
+
+
+async def test_flow_control_goes_on(tls: Certificates) -> None:
+    """Writing pauses, and reading does (R3): the far side cannot send without end into the near one's memory."""
+    limit, total, step = 8192, 32 << 20, 1 << 16
+    sent = 0
+
+    async def send(writer: Any) -> None:
+        nonlocal sent
+        while sent < total:
+            writer.write(bytes(step))
+            await writer.drain()
+            sent += step
+
+    async with upgraded(tls, client={"limit": limit}) as (near, far):
+        sending = asyncio.create_task(send(far[1]))
+        for _ in range(2000):
+            await asyncio.sleep(0)
+        assert sent < total
+        assert len(near[0]._buffer) <= 2 * limit + (32 << 10)
+        received = 0
+        while received < total:
+            received += len(await near[0].read(1 << 20))
+        await sending
+
+
+async def test_a_reader_that_was_paused_before(tls: Certificates) -> None:
+    limit = 100
+    async with connected(penstock, client={"limit": limit}) as (near, far):
+        far[1].write(b"x" * 5000 + b"\n")
+        await settle()
+        assert await near[0].readexactly(5001) == b"x" * 5000 + b"\n"
+        upgrade = asyncio.create_task(far[1].start_tls(tls.server_context))
+        await near[1].start_tls(tls.client_context, server_hostname="localhost")
+        await upgrade
+        assert await crosses(far, near)
+        assert await crosses(near, far)
+
+
+async def test_a_read_that_waits_meanwhile_gets_what_is_decrypted(tls: Certificates) -> None:
+    async with connected(penstock) as (near, far):
+        waiting = asyncio.create_task(near[0].readline())
+        await settle()
+        upgrade = asyncio.create_task(far[1].start_tls(tls.server_context))
+        await near[1].start_tls(tls.client_context, server_hostname="localhost")
+        await upgrade
+        far[1].write(b"secret\n")
+        assert await waiting == b"secret\n"
+
+
+async def test_closing_afterwards(tls: Certificates) -> None:
+    async with upgraded(tls) as (near, far):
+        near[1].write(b"the last\n")
+        near[1].close()
+        await near[1].wait_closed()
+        assert await far[0].read() == b"the last\n"
+        assert near[1].is_closing()
+
+
+async def test_the_servers_handlers_and_count_know_the_end(tls: Certificates) -> None:
+    async def handle(reader: Any, writer: Any) -> None:
+        await writer.start_tls(tls.server_context)
+        await reader.read()
+        writer.close()
+
+    server = await penstock.start_server(handle, "127.0.0.1", 0)
+    _, writer = await penstock.open_connection(*address_of(server))
+    await writer.start_tls(tls.client_context, server_hostname="localhost")
+    server.close()
+    waiting = asyncio.create_task(server.wait_closed())
+    await settle()
+    assert not waiting.done()
+    writer.close()
+    await writer.wait_closed()
+    await asyncio.wait_for(waiting, 5)
+
+
+# -- refusals -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("context", [None, True, "context", 5])
+async def test_what_is_no_context(context: Any, tls: Certificates) -> None:
+    async with connected(penstock) as (near, far):
+        for end in (near, far):
+            with pytest.raises(
+                TypeError, match=rf"start_tls\(\) takes an ssl.SSLContext, not {type(context).__name__}"
+            ):
+                await end[1].start_tls(context)
+        assert await crosses(near, far)
+
+
+async def test_a_name_is_missing_where_it_is_checked(tls: Certificates) -> None:
+    async with connected(penstock) as (near, far):
+        for given in ({}, {"server_hostname": None}, {"server_hostname": ""}):
+            with pytest.raises(ValueError, match="server_hostname"):
+                await near[1].start_tls(tls.client_context, **given)
+        assert await crosses(near, far)
+
+
+@pytest.mark.parametrize("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
+@pytest.mark.parametrize("seconds", [0, -1])
+async def test_a_timeout_that_is_not_above_zero(name: str, seconds: float, tls: Certificates) -> None:
+    async with connected(penstock) as (near, far):
+        for end, context, options in (
+            (near, tls.client_context, {"server_hostname": "localhost"}),
+            (far, tls.server_context, {}),
+        ):
+            with pytest.raises(ValueError, match="positive"):
+                await end[1].start_tls(context, **{name: seconds}, **options)
+        assert await crosses(near, far)
+
+
+async def test_of_a_closed_connection(tls: Certificates) -> None:
+    async with connected(penstock) as (near, _):
+        near[1].close()
+        with pytest.raises(ConnectionError):
+            await near[1].start_tls(tls.client_context, server_hostname="localhost")
+        await near[1].wait_closed()
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+async def test_plaintext_before_it_is_refused_and_stays_readable(side: str, tls: Certificates) -> None:
+    """The STARTTLS injection: bytes of before the handshake never pass for authenticated ones."""
+    async with connected(penstock) as (near, far):
+        ours, theirs = (near, far) if side == "client" else (far, near)
+        context = tls.client_context if side == "client" else tls.server_context
+        options = {"server_hostname": "localhost"} if side == "client" else {}
+        theirs[1].write(b"go\ninjected\n")
+        assert await ours[0].readline() == b"go\n"
+        with pytest.raises(penstock.PlaintextBeforeTLSError, match=r"9 bytes.*before start_tls") as caught:
+            await ours[1].start_tls(context, **options)
+        assert isinstance(caught.value, ConnectionError)
+        assert str(ours[1].get_extra_info("peername")[1]) in str(caught.value)
+        # Nothing has happened to the connection.
+        assert not ours[1].is_closing()
+        assert ours[1].get_extra_info("sslcontext") is None
+        assert await ours[0].readline() == b"injected\n"
+        assert await crosses(ours, theirs)
+        assert await crosses(theirs, ours)
+
+
+async def test_after_the_plaintext_was_read_it_works(tls: Certificates) -> None:
+    async with connected(penstock) as (near, far):
+        far[1].write(b"go\ninjected\n")
+        assert await near[0].readline() == b"go\n"
+        with pytest.raises(penstock.PlaintextBeforeTLSError):
+            await near[1].start_tls(tls.client_context, server_hostname="localhost")
+        await near[0].readline()
+        upgrade = asyncio.create_task(far[1].start_tls(tls.server_context))
+        await near[1].start_tls(tls.client_context, server_hostname="localhost")
+        await upgrade
+        assert await crosses(near, far)
+
+
+# -- failures -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_failed_handshake_closes_both_sides(tls: Certificates) -> None:
+    async with connected(penstock) as (near, far):
+        upgrade = asyncio.create_task(far[1].start_tls(tls.server_context))
+        with pytest.raises(ssl.SSLCertVerificationError, match=str(near[1].get_extra_info("peername")[1])):
+            await near[1].start_tls(ssl.create_default_context(), server_hostname="localhost")
+        await lost(near)
+        assert near[1].is_closing()
+        with contextlib.suppress(OSError):
+            await upgrade
+        await lost(far)
+
+
+async def test_a_wrong_name(tls: Certificates) -> None:
+    async with connected(penstock) as (near, far):
+        upgrade = asyncio.create_task(far[1].start_tls(tls.server_context))
+        with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
+            await near[1].start_tls(tls.client_context, server_hostname="other.example")
+        await lost(near)
+        with contextlib.suppress(OSError):
+            await upgrade
+        await lost(far)
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+async def test_a_peer_that_goes_on_in_plaintext(side: str, tls: Certificates) -> None:
+    async with connected(penstock) as (near, far):
+        ours, theirs = (near, far) if side == "client" else (far, near)
+        context = tls.client_context if side == "client" else tls.server_context
+        options = {"server_hostname": "localhost"} if side == "client" else {}
+        upgrade = asyncio.create_task(ours[1].start_tls(context, **options))
+        await settle()
+        theirs[1].write(b"what is it that you say?\n")
+        with pytest.raises(ssl.SSLError):
+            await upgrade
+        await lost(ours)
+        with pytest.raises(OSError):
+            await ours[1].drain()
+            ours[1].write(b"x")
+            await ours[1].drain()
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+@pytest.mark.parametrize("how", ["close", "reset", "half-close"])
+async def test_a_peer_that_goes_away(side: str, how: str, tls: Certificates, peer: Peers) -> None:
+    if side == "client":
+        listener = peer.listen()
+        ours = await penstock.open_connection(*listener.address)
+        wire, server = listener.accept(), None
+        upgrade = asyncio.create_task(ours[1].start_tls(tls.client_context, server_hostname="localhost"))
+    else:
+        accepted: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        server = await penstock.start_server(lambda *ends: accepted.set_result(ends), "127.0.0.1", 0)
+        wire = peer.connect(address_of(server))
+        ours = await accepted
+        upgrade = asyncio.create_task(ours[1].start_tls(tls.server_context))
+    await settle()
+    {"close": wire.close, "reset": wire.reset, "half-close": wire.half_close}[how]()
+    with pytest.raises(ConnectionError, match=r"127\.0\.0\.1"):
+        await asyncio.wait_for(upgrade, 10)
+    await lost(ours)
+    del ours
+    if server is not None:
+        accepted = None
+        server.close()
+        await server.wait_closed()
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+async def test_the_handshake_timeout(side: str, tls: Certificates) -> None:
+    async with connected(penstock) as (near, far):
+        ours = near if side == "client" else far
+        context = tls.client_context if side == "client" else tls.server_context
+        options: dict[str, Any] = {"server_hostname": "localhost"} if side == "client" else {}
+        with pytest.raises(ConnectionAbortedError, match=r"(?s)handshake.*127\.0\.0\.1"):
+            await ours[1].start_tls(context, ssl_handshake_timeout=0.05, **options)
+        await lost(ours)
+        assert ours[1].is_closing()
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+async def test_cancelled_it_closes(side: str, tls: Certificates) -> None:
+    async with connected(penstock) as (near, far):
+        ours = near if side == "client" else far
+        context = tls.client_context if side == "client" else tls.server_context
+        options: dict[str, Any] = {"server_hostname": "localhost"} if side == "client" else {}
+        upgrade = asyncio.create_task(ours[1].start_tls(context, **options))
+        await settle()
+        upgrade.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await upgrade
+        await lost(ours)
+        assert ours[1].is_closing()
+
+
+async def test_a_read_that_waits_ends_with_a_failed_handshake(tls: Certificates) -> None:
+    async with connected(penstock) as (near, far):
+        waiting = asyncio.create_task(near[0].read())
+        await settle()
+        upgrade = asyncio.create_task(far[1].start_tls(tls.server_context))
+        with pytest.raises(ssl.SSLError):
+            await near[1].start_tls(ssl.create_default_context(), server_hostname="localhost")
+        with contextlib.suppress(OSError):
+            assert await asyncio.wait_for(waiting, 5) == b""
+        with contextlib.suppress(OSError):
+            await upgrade
+
+
+async def test_the_shutdown_timeout(tls: Certificates, peer: Peers) -> None:
+    def serve(wire: Any) -> None:
+        wire.start_tls(tls.server_context, server_side=True)
+        wire.wait("closed")
+
+    script = peer.serve(serve)
+    _, writer = await penstock.open_connection(*script.address)
+    await writer.start_tls(tls.client_context, server_hostname="localhost", ssl_shutdown_timeout=0.05)
+    writer.close()
+    await asyncio.wait_for(writer.wait_closed(), 10)
+    script.go("closed")
+    await script.finished()
