@@ -42,7 +42,7 @@ class Watched:
         return [name for name, reference in self._references.items() if reference() is not None]
 
 
-async def _ps_gone(*watched: Watched) -> list[list[str]]:
+async def _gone(*watched: Watched) -> list[list[str]]:
     # The loop, and libuv in its own time, still hold the callbacks that ended the connections.
     for _ in range(20):
         await asyncio.sleep(0)
