@@ -13,10 +13,10 @@ from support.peer import Peers
 NO_SSL_TIMEOUTS = [
     ({"ssl_handshake_timeout": 5.0}, ValueError, "ssl_handshake_timeout is only meaningful with ssl"),
     ({"ssl_shutdown_timeout": 5.0}, ValueError, "ssl_shutdown_timeout is only meaningful with ssl"),
-    ({"close_timeout": 0}, ValueError, "close_timeout is a positive number of seconds or None, not 0"),
-    ({"close_timeout": -1.5}, ValueError, "close_timeout is .*, not -1.5"),
-    ({"close_timeout": float("nan")}, ValueError, "close_timeout is .*, not nan"),
-    ({"close_timeout": "soon"}, TypeError, "str"),
+    ({"close_timeout": 0}, ValueError, "close_timeout should be a positive number of seconds, got 0"),
+    ({"close_timeout": -1.5}, ValueError, "close_timeout should be a positive number of seconds, got -1.5"),
+    ({"close_timeout": float("nan")}, ValueError, "close_timeout should be a positive number of seconds, got nan"),
+    ({"close_timeout": "soon"}, TypeError, "close_timeout is a number of seconds or None, not str 'soon'"),
     ({"limit": 0}, ValueError, "Limit cannot be <= 0: 0 was given"),
     ({"limit": -5}, ValueError, "Limit cannot be <= 0: -5 was given"),
     ({"limit": "64k"}, TypeError, "limit is a number of bytes or None, not str '64k'"),
@@ -184,7 +184,7 @@ async def test_a_socket_that_is_not_connected() -> None:
 
 @pytest.mark.parametrize("port", [65536, -1, 1 << 40])
 async def test_a_port_that_cannot_be(port: int) -> None:
-    with pytest.raises((OverflowError, OSError)):
+    with pytest.raises(ValueError, match=f"port takes a number from 0 to 65535, not {port}"):
         await penstock.open_connection("127.0.0.1", port)
 
 
