@@ -42,14 +42,14 @@ class ChunkBuffer:
         cost = len(self._chunks) * CHUNK_COST
         return self.waste + (cost - FREE_CHUNK_COST if cost > FREE_CHUNK_COST else 0)
 
-    def append(self, data: bytes) -> None:
-        """Add ``data``, which nobody may change afterwards, at the end."""
+    def append(self, data: bytes) -> int:
+        """Add ``data``, which nobody may change afterwards, at the end; returns held() + excess()."""
         chunks = self._chunks
         length = len(data)
         self._size += length
         if not chunks:
             chunks.append(data)
-            return
+            return length
         tail = chunks[-1]
         if (length < MERGE_BELOW or len(tail) < MERGE_BELOW) and len(tail) + length <= TAIL_MAXIMUM:
             if type(tail) is bytearray:
@@ -59,13 +59,14 @@ class ChunkBuffer:
                     self.compact()
                 chunks[-1] = bytearray(chunks[-1])
                 chunks[-1] += data
-            return
+            return self._size + self.excess()
         if type(tail) is bytearray:
             # Closed: what it reserved to grow is given back.
             if len(chunks) == 1:
                 self.compact()
             chunks[-1] = bytes(chunks[-1])
         chunks.append(data)
+        return self._size + self.excess()
 
     def compact(self) -> None:
         """Give back the memory of bytes that were read. Costs a copy of the first chunk's rest."""

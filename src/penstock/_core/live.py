@@ -28,8 +28,9 @@ class LiveBuffer(ChunkBuffer):
     def excess(self) -> int:
         return 0
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: bytes) -> int:
         self.data += data
+        return len(self.data)
 
     def compact(self) -> None:
         pass

@@ -39,6 +39,8 @@ class ReaderCore:
         self._ps_holder: asyncio.Task[Any] | None = None
         # Makes what a read awaits where the transport has something better than a future of the loop.
         self._ps_waiter_source: Any = None
+        # Set where feed_data was replaced on this object: every byte has to go through it.
+        self._ps_replaced = False
         # Bytes that the pending read asked for beyond what flow control allows to be held.
         self._ps_wanted = 0
 
@@ -103,9 +105,7 @@ class ReaderCore:
 
     def _ps_arrive(self, data: bytes) -> None:
         """Take in ``data``; whoever waits is to be woken by the caller when all state is as it should be."""
-        unread = self._ps_unread
-        unread.append(data)
-        if unread.held() + unread.excess() > 2 * self._limit:
+        if self._ps_unread.append(data) > 2 * self._limit:
             self._ps_relieve()
 
     def set_transport(self, transport: Any) -> None:
@@ -116,7 +116,7 @@ class ReaderCore:
     def _ps_receive_room(self) -> int:
         """How many bytes may be asked of the kernel now (contract R3)."""
         room = 2 * self._limit + self._ps_wanted - self._ps_unread.held()
-        return max(MINIMUM_RECEIVE, room)
+        return room if room > MINIMUM_RECEIVE else MINIMUM_RECEIVE  # noqa: FURB136 - called for each arrival
 
     def _ps_relieve(self) -> None:
         """More is held than the bound: give back what was read already, then stop the peer."""
@@ -141,8 +141,14 @@ class ReaderCore:
 
     # -- waiting ----------------------------------------------------------------------------------------------------
 
+    def _ps_wait(self, operation: str) -> Any:
+        """What a read awaits; who overrides _wait_for_data expects every read to wait through it, as in asyncio."""
+        if getattr(self._wait_for_data, "__func__", None) is not ReaderCore._wait_for_data:
+            return self._wait_for_data(operation)
+        return self._ps_begin_wait(operation)
+
     def _ps_begin_wait(self, operation: str) -> Any:
-        """Own the stream as ``operation`` until _end_wait; what to await for data, the end of input or an error.
+        """Own the stream as ``operation`` until _ps_end_wait; what to await for data, the end of input or an error.
 
         A paused transport is resumed, or the wait would never end.
         """
@@ -226,7 +232,7 @@ class ReaderCore:
                 if self._paused:
                     self._maybe_resume_transport()
                 return data
-            waiter = self._ps_begin_wait("read")
+            waiter = self._ps_wait("read")
             try:
                 await waiter
             finally:
@@ -240,7 +246,7 @@ class ReaderCore:
                 if self._eof:
                     break
                 self._ps_wanted = EVERYTHING
-                waiter = self._ps_begin_wait("read")
+                waiter = self._ps_wait("read")
                 try:
                     await waiter
                 finally:
@@ -287,7 +293,7 @@ class ReaderCore:
                 if self._eof:
                     raise IncompleteReadError(self._ps_unread.take_all(), n)
                 self._ps_wanted = n
-                waiter = self._ps_begin_wait("readexactly")
+                waiter = self._ps_wait("readexactly")
                 try:
                     await waiter
                 finally:
@@ -343,7 +349,7 @@ class ReaderCore:
                 line = self._ps_take_record(_NEWLINE, "readline")
                 if line is not None:
                     return line
-                waiter = self._ps_begin_wait("readline")
+                waiter = self._ps_wait("readline")
                 try:
                     await waiter
                 finally:
@@ -363,7 +369,7 @@ class ReaderCore:
             record = self._ps_take_record(separators, operation)
             if record is not None:
                 return record
-            waiter = self._ps_begin_wait(operation)
+            waiter = self._ps_wait(operation)
             try:
                 await waiter
             finally:

@@ -32,7 +32,7 @@ class WriterCore:
     def _transport(self, transport: Any) -> None:
         self._ps_carrier = transport
         # What is written to: of some transports a part that takes it without a detour.
-        self._ps_sink = transport._ps_sink if getattr(type(transport), "_has_sink", False) else transport
+        self._ps_sink = transport._ps_sink if getattr(type(transport), "_has_ps_sink", False) else transport
 
     def write(self, data: Any) -> None:
         """Send ``data`` as soon as the peer takes it; returns at once.

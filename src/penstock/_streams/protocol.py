@@ -170,6 +170,9 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         if reader is not None:
             reader.feed_data(data)
 
+    # For transports that feed the reader themselves where nobody has overridden this.
+    data_received._ps_feeds_reader = True  # type: ignore[attr-defined]
+
     def eof_received(self) -> bool:
         """Called by the loop when the peer has ended its side; True keeps ours open, which TLS cannot."""
         reader = self._stream_reader

@@ -35,12 +35,13 @@ class BoundedReceiver(asyncio.BufferedProtocol):
     lets go of it when the connection is lost, since the loops' TLS keeps its protocol longer than the connection.
     """
 
-    __slots__ = ("__weakref__", "_made", "_protocol", "_scratch")
+    __slots__ = ("__weakref__", "_made", "_protocol", "_room", "_scratch", "_view")
 
     def __init__(self, protocol: Any, loop: asyncio.AbstractEventLoop) -> None:
         object.__setattr__(self, "_protocol", protocol)
         object.__setattr__(self, "_scratch", _scratch_of(loop))
         object.__setattr__(self, "_made", None)
+        object.__setattr__(self, "_room", 0)
 
     def take_transport(self) -> Any:
         """The transport that was made last, once: in a closed one everything else is gone."""
@@ -85,8 +86,12 @@ class BoundedReceiver(asyncio.BufferedProtocol):
         protocol = self._protocol
         reader = None if protocol is None else protocol._stream_reader
         room = MINIMUM_RECEIVE if reader is None else reader._ps_receive_room()
-        scratch: memoryview = self._scratch
-        return scratch if room >= len(scratch) else scratch[:room]
+        if room != self._room:
+            # Most arrivals find an empty reader and the same room as the last.
+            object.__setattr__(self, "_room", room)
+            object.__setattr__(self, "_view", self._scratch[:room])
+        view: memoryview = self._view
+        return view
 
     def buffer_updated(self, nbytes: int) -> None:
         """The first ``nbytes`` of the memory arrived."""
