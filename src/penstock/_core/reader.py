@@ -222,10 +222,12 @@ class ReaderCore:
             self._ps_refuse("read")
         if n < 0:
             return await self._ps_read_to_end()
+        waited = False
         while True:
             # Asked anew after each wait: outsiders may change the buffer, or the buffer itself.
             unread = self._ps_unread
-            if self._exception is not None and self._ps_failed(True):
+            # Data that woke this read is its own, whatever set_exception says in the same turn, as in asyncio.
+            if self._exception is not None and not (waited and unread.held()) and self._ps_failed(True):
                 raise self._exception
             if unread.held() or self._eof or not n:
                 data = unread.take(n)
@@ -237,6 +239,7 @@ class ReaderCore:
                 await waiter
             finally:
                 self._ps_end_wait()
+            waited = True
 
     async def _ps_read_to_end(self) -> bytes:
         try:
@@ -344,9 +347,10 @@ class ReaderCore:
             # Who overrides readuntil, in a subclass or on the object, expects readline to go through it, as in asyncio.
             if getattr(self.readuntil, "__func__", None) is not ReaderCore.readuntil:
                 return await self.readuntil(b"\n")
+            waited = False
             while True:
-                # _read_record, written out: a line is what most programs read, and a coroutine less is a tenth of it.
-                line = self._ps_take_record(_NEWLINE, "readline")
+                # _ps_read_record, written out: lines are what most programs read, a coroutine less is a tenth of one.
+                line = self._ps_take_record(_NEWLINE, "readline", waited)
                 if line is not None:
                     return line
                 waiter = self._ps_wait("readline")
@@ -354,6 +358,7 @@ class ReaderCore:
                     await waiter
                 finally:
                     self._ps_end_wait()
+                waited = True
         except IncompleteReadError as error:
             return error.partial
         except LimitOverrunError as error:
@@ -365,8 +370,9 @@ class ReaderCore:
             raise ValueError(error.args[0]) from None
 
     async def _ps_read_record(self, separators: tuple[bytes, ...], operation: str) -> bytes:
+        waited = False
         while True:
-            record = self._ps_take_record(separators, operation)
+            record = self._ps_take_record(separators, operation, waited)
             if record is not None:
                 return record
             waiter = self._ps_wait(operation)
@@ -374,12 +380,14 @@ class ReaderCore:
                 await waiter
             finally:
                 self._ps_end_wait()
+            waited = True
 
-    def _ps_take_record(self, separators: tuple[bytes, ...], operation: str) -> bytes | None:
-        """Remove and return the first record; None where its end is still to come."""
+    def _ps_take_record(self, separators: tuple[bytes, ...], operation: str, waited: bool) -> bytes | None:
+        """Remove and return the first record; None where its end is still to come. What woke a read that ``waited`` is
+        its own, whatever set_exception says in the same turn."""
         if self._ps_operation is not None:
             self._ps_refuse(operation)
-        if self._exception is not None and not self._ps_exception_after_data:
+        if self._exception is not None and not self._ps_exception_after_data and not waited:
             raise self._exception
         end = self._ps_record_end(separators)
         if end < 0:

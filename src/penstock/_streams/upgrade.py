@@ -60,8 +60,9 @@ async def _upgrade(writer: StreamWriter, sslcontext: ssl.SSLContext, **options: 
         name_peer(error, connection.describe())
         _end_failed(writer, plain, error)
         raise
-    if encrypted is None or connection.closing or encrypted.is_closing() is True:
-        # asyncio answers None and uvloop a dead transport where a close came before the end of the handshake.
+    if encrypted is None or connection.closing or connection.lost:
+        # asyncio answers None and uvloop a dead transport where our close came before the end of the handshake. A
+        # transport that is closing otherwise is that of a peer that ended at once, with data still to be read.
         lost = ConnectionResetError(f"the connection was lost during the TLS handshake ({connection.describe()})")
         _end_failed(writer, plain, lost)
         raise lost

@@ -126,8 +126,8 @@ async def _leave(writer: penstock.StreamWriter) -> None:
     try:
         async with asyncio.timeout(_FAREWELL):
             await writer.wait_closed()
-    except OSError:
-        # The headers are complete; how and when the peer takes its leave is its own affair.
-        pass
-    finally:
+    except TimeoutError:
         writer.transport.abort()
+    except OSError:
+        # The headers are complete; how the peer takes its leave is its own affair.
+        pass
