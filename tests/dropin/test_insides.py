@@ -347,7 +347,7 @@ async def test_feed_data_replaced_on_an_instance_gets_every_byte(
 ) -> None:
     server = {"ssl": tls.server_context} if over_tls else {}
     client = {"ssl": tls.client_context, "server_hostname": "localhost"} if over_tls else {}
-    data = bytes(range(256)) * 2000
+    data = bytes(range(256)) * 400
     async with connected(streams, server=server, client=client) as (near, far):
         (reader, _), (_, writer) = (near, far) if side == "client" else (far, near)
         writer.write(b"before")

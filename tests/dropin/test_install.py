@@ -61,6 +61,7 @@ def test_installing_and_uninstalling_twice_is_harmless() -> None:
     penstock.install()
     penstock.install()
     assert is_installed()
+    assert issubclass(THEIRS["StreamReader"], asyncio.StreamReader)
     penstock.uninstall()
     assert not is_installed()
     penstock.uninstall()

@@ -97,7 +97,6 @@ VARIANTS = [
     Variant("pure", "tls", ORDERS[0]),
     Variant("hiredis", "tcp", ORDERS[1]),
     Variant("pure", "unix", ORDERS[1]),
-    Variant("hiredis", "tls", ORDERS[1]),
 ]
 
 
