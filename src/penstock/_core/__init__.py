@@ -9,6 +9,7 @@ from __future__ import annotations
 from .arguments import as_bytes, as_count, as_limit, as_separators
 from .buffer import ChunkBuffer
 from .flow import FlowCore
+from .incoming import IncomingCore
 from .live import LiveBuffer
 from .reader import ReaderCore
 from .state import ConnectionState
@@ -18,6 +19,7 @@ __all__ = [
     "ChunkBuffer",
     "ConnectionState",
     "FlowCore",
+    "IncomingCore",
     "LiveBuffer",
     "ReaderCore",
     "WriterCore",

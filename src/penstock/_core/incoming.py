@@ -1,0 +1,196 @@
+"""What arrived and who waits for it: the side of a reader that the transport calls, flow control, and waiting.
+
+One read at a time owns the stream, from its first wait to its end.
+
+A connection's loss is not the same as ``set_exception``: the first is told after the bytes that came before it
+(contract R2), the second at once, as in asyncio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, NoReturn
+
+from .._facts.constants import MINIMUM_RECEIVE
+from .arguments import as_bytes
+from .buffer import ChunkBuffer
+
+
+class IncomingCore:
+    """State of a StreamReader, and everything that is done to it but reading."""
+
+    _loop: asyncio.AbstractEventLoop
+
+    def __init__(self, limit: int, loop: asyncio.AbstractEventLoop) -> None:
+        self._limit = limit
+        self._loop = loop
+        self._ps_unread = ChunkBuffer()
+        self._eof = False
+        self._exception: BaseException | None = None
+        self._ps_exception_after_data = False
+        self._transport: Any = None
+        self._paused = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._ps_operation: str | None = None
+        self._ps_holder: asyncio.Task[Any] | None = None
+        # Makes what a read awaits where the transport has something better than a future of the loop.
+        self._ps_waiter_source: Any = None
+        # Set where feed_data was replaced on this object: every byte has to go through it.
+        self._ps_replaced = False
+        # Bytes that the pending read asked for beyond what flow control allows to be held.
+        self._ps_wanted = 0
+
+    # -- what the transport's side calls ----------------------------------------------------------------------------
+
+    def exception(self) -> BaseException | None:
+        """The error that ended the stream, as soon as it is known, or None."""
+        return self._exception
+
+    def set_exception(self, exc: BaseException) -> None:
+        """End the stream with ``exc``: a waiting read raises it, and so does every later one, at once."""
+        self._exception = exc
+        self._ps_exception_after_data = False
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_exception(exc)
+
+    def _ps_fail(self, exc: BaseException) -> None:
+        """The connection was lost with ``exc``: to be told once everything that arrived before it was read."""
+        self._exception = exc
+        self._ps_exception_after_data = True
+        self._ps_end_transport()
+        self._wakeup_waiter()
+
+    def _ps_end_transport(self) -> None:
+        """The transport is gone: nothing is left to pause, and resuming it may fail."""
+        self._paused = False
+
+    def _ps_failed(self, enough: bool) -> bool:
+        """Whether the error is due. Bytes that came before the connection was lost come first, where there are
+        ``enough`` for the read, or where the input had ended before: then they are all there ever were."""
+        if not self._ps_exception_after_data or not self._ps_unread.held():
+            return True
+        return not (enough or self._eof)
+
+    def feed_eof(self) -> None:
+        """Say that no more data will come; a waiting read is woken."""
+        self._eof = True
+        self._wakeup_waiter()
+
+    def at_eof(self) -> bool:
+        """True when the end of input was received and everything before it was read."""
+        return self._eof and not self._ps_unread.held()
+
+    def feed_data(self, data: Any) -> None:
+        """Add ``data``, a bytes-like object, to what can be read; a waiting read is woken.
+
+        Raises:
+            AssertionError: after feed_eof.
+            TypeError: ``data`` is not bytes-like.
+        """
+        assert not self._eof, "feed_data after feed_eof"
+        if type(data) is not bytes:
+            data = as_bytes(data, "feed_data")
+        if not data:
+            return
+        self._ps_arrive(data)
+        if self._waiter is not None:
+            self._wakeup_waiter()
+
+    def _ps_arrive(self, data: bytes) -> None:
+        """Take in ``data``; whoever waits is to be woken by the caller when all state is as it should be."""
+        if self._ps_unread.append(data) > 2 * self._limit:
+            self._ps_relieve()
+
+    def set_transport(self, transport: Any) -> None:
+        """Name the transport to pause while too much is unread. AssertionError where there is one already."""
+        assert self._transport is None, "Transport already set"
+        self._transport = transport
+
+    def _ps_receive_room(self) -> int:
+        """How many bytes may be asked of the kernel now (contract R3)."""
+        room = 2 * self._limit + self._ps_wanted - self._ps_unread.held()
+        return room if room > MINIMUM_RECEIVE else MINIMUM_RECEIVE  # noqa: FURB136 - called for each arrival
+
+    def _ps_relieve(self) -> None:
+        """More is held than the bound: give back what was read already, then stop the peer."""
+        self._ps_unread.compact()
+        held = self._ps_unread.held() + self._ps_unread.excess()
+        if self._transport is None or self._paused or held <= 2 * self._limit + self._ps_wanted:
+            return
+        try:
+            self._transport.pause_reading()
+        except NotImplementedError:
+            # A transport that cannot be paused is not asked again; all that is left is to hold the data.
+            self._transport = None
+        else:
+            self._paused = True
+
+    def _wakeup_waiter(self) -> None:
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # -- waiting ----------------------------------------------------------------------------------------------------
+
+    def _ps_wait(self, operation: str) -> Any:
+        """What a read awaits; who overrides _wait_for_data expects every read to wait through it, as in asyncio."""
+        if getattr(self._wait_for_data, "__func__", None) is not IncomingCore._wait_for_data:
+            return self._wait_for_data(operation)
+        return self._ps_begin_wait(operation)
+
+    def _ps_begin_wait(self, operation: str) -> Any:
+        """Own the stream as ``operation`` until _ps_end_wait; what to await for data, the end of input or an error.
+
+        A paused transport is resumed, or the wait would never end.
+        """
+        if self._waiter is not None:
+            self._ps_refuse(operation)
+        assert not self._eof, "waiting for data after EOF"
+        if self._paused:
+            self._paused = False
+            self._transport.resume_reading()
+        self._ps_operation = operation
+        source = self._ps_waiter_source
+        if source is None:
+            self._ps_holder = asyncio.current_task(self._loop)
+            self._waiter = self._loop.create_future()
+        else:
+            self._waiter = source.begin()
+        return self._waiter
+
+    def _ps_end_wait(self) -> None:
+        self._waiter = None
+        self._ps_operation = None
+        self._ps_holder = None
+
+    def _ps_want(self, n: int) -> None:
+        """The pending read needs ``n`` bytes in all, however small the limit; 0 when it has ended."""
+        self._ps_wanted = n
+        if not n and self._ps_unread.held() > 2 * self._limit:
+            self._ps_relieve()
+
+    async def _wait_for_data(self, func_name: str) -> None:
+        """asyncio's name for one wait, which subclasses call."""
+        waiter = self._ps_begin_wait(func_name)
+        try:
+            await waiter
+        finally:
+            self._ps_end_wait()
+
+    def _ps_refuse(self, operation: str) -> NoReturn:
+        holder = self._ps_holder
+        held = f"{self._ps_operation}()" if self._ps_operation else "a read"
+        by = f" of task {holder.get_name()!r}" if holder is not None else ""
+        raise RuntimeError(
+            f"{operation}() called while another coroutine is already waiting for incoming data: {held}{by}"
+        )
+
+    def _maybe_resume_transport(self) -> None:
+        if self._paused and self._ps_unread.held() <= self._limit:
+            self._paused = False
+            self._transport.resume_reading()
