@@ -145,7 +145,7 @@ async def test_a_large_transfer_both_ways(tls: Certificates) -> None:
 
 async def test_flow_control_goes_on(tls: Certificates) -> None:
     """Writing pauses, and reading does (R3): the far side cannot send without end into the near one's memory."""
-    limit, total, step = 8192, 32 << 20, 1 << 16
+    limit, total, step = 8192, 16 << 20, 1 << 16
     sent = 0
 
     async def send(writer: Any) -> None:
