@@ -132,7 +132,7 @@ class Pair:
 
 
 @pytest.mark.loops("asyncio", "eager")
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(steps=STEPS, limit=LIMITS)
 async def test_the_reader_does_what_asyncios_does(core: types.ModuleType, steps: list[Any], limit: int) -> None:
     pair = Pair(core, limit)

@@ -109,7 +109,7 @@ async def play(reading: Reading, steps: list[tuple[Any, ...]]) -> bytes:
 
 
 @pytest.mark.loops("asyncio", "eager")
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(steps=STEPS)
 async def test_reads_and_cancels_lose_nothing_and_keep_the_order(core: types.ModuleType, steps: list[Any]) -> None:
     """R1"""
@@ -128,7 +128,7 @@ async def test_reads_and_cancels_lose_nothing_and_keep_the_order(core: types.Mod
 
 
 @pytest.mark.loops("asyncio", "eager")
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(steps=STEPS)
 async def test_a_lost_connection_tells_after_the_bytes(core: types.ModuleType, steps: list[Any]) -> None:
     """R2"""

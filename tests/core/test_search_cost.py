@@ -54,7 +54,7 @@ def looked(core: types.ModuleType, monkeypatch: pytest.MonkeyPatch) -> Looked:
 @pytest.mark.loops("asyncio")
 @pytest.mark.parametrize(
     ("size", "total"),
-    [(1, MIB // 4), (2, MIB // 4), (700, 10 * MIB), (8191, 10 * MIB), (8192, 10 * MIB), (65536, 10 * MIB)],
+    [(1, MIB // 16), (2, MIB // 16), (700, 10 * MIB), (8191, 10 * MIB), (8192, 10 * MIB), (65536, 10 * MIB)],
 )
 @pytest.mark.parametrize("separator", [b"\n", b"\r\n", b"--boundary--", (b"\n", b"--x--")], ids=repr)
 async def test_a_record_in_chunks_is_searched_once(

@@ -34,6 +34,7 @@ BAD_CALLS: list[tuple[Read, type[Exception], str]] = [
 ]
 
 
+@pytest.mark.loops("asyncio")
 @pytest.mark.parametrize(("call", "kind", "words"), BAD_CALLS, ids=[str(number) for number in range(len(BAD_CALLS))])
 async def test_a_bad_read_takes_nothing(call: Read, kind: type[Exception], words: str) -> None:
     reader = penstock.StreamReader()
@@ -44,6 +45,7 @@ async def test_a_bad_read_takes_nothing(call: Read, kind: type[Exception], words
     assert await reader.read(100) == b"line\nrest"
 
 
+@pytest.mark.loops("asyncio")
 @pytest.mark.parametrize(("call", "kind", "words"), BAD_CALLS, ids=[str(number) for number in range(len(BAD_CALLS))])
 async def test_a_bad_read_is_refused_without_waiting(call: Read, kind: type[Exception], words: str) -> None:
     """Not only when data comes: at the first step, on an empty stream and at its end too."""
@@ -112,7 +114,7 @@ async def test_what_is_fed_is_bytes(streams: types.ModuleType, data: Any) -> Non
 async def test_a_bad_feed_wakes_nobody() -> None:
     reader = penstock.StreamReader()
     task = await started(reader.read(5))
-    with pytest.raises(TypeError, match="bytes-like object, not str"):
+    with pytest.raises(TypeError, match="bytes-like objects, not str"):
         reader.feed_data("text")
     await turns()
     assert not task.done()

@@ -183,6 +183,21 @@ async def test_an_exception_wakes_the_read_that_waits(streams: types.ModuleType,
         await task
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments"), [("read", (9,)), ("readline", ()), ("readuntil", (b"\n",)), ("readexactly", (5,))]
+)
+async def test_data_that_woke_a_read_is_its_own_whatever_is_told_in_the_same_turn(
+    streams: types.ModuleType, name: str, arguments: tuple[int, ...]
+) -> None:
+    reader = reader_of(streams)
+    task = await started(getattr(reader, name)(*arguments))
+    reader.feed_data(b"line\n")
+    reader.set_exception(ValueError("told"))
+    assert await task == b"line\n"
+    with pytest.raises(ValueError, match="told"):
+        await reader.read(1)
+
+
 async def test_the_reader_tells_about_itself(streams: types.ModuleType) -> None:
     reader = reader_of(streams, b"12345", eof=True, limit=99)
     reader.set_exception(ValueError("why"))

@@ -29,6 +29,7 @@ SECOND: dict[str, Callable[[Any], Awaitable[bytes]]] = {
 }
 
 
+@pytest.mark.loops("asyncio", "eager")
 @pytest.mark.parametrize("second", SECOND.values(), ids=SECOND)
 @pytest.mark.parametrize("first", FIRST.values(), ids=FIRST)
 @pytest.mark.parametrize("fed", [b"", b"l", b"line\nrest"], ids=["no data", "a part", "all data, first not yet run"])

@@ -112,6 +112,6 @@ class BufferMachine(RuleBasedStateMachine):
         assert self.buffer.held() == 0
 
 
-def check(machine: Callable[[], BufferMachine], examples: int = 100, steps: int = 40) -> None:
+def check(machine: Callable[[], BufferMachine], examples: int = 60, steps: int = 40) -> None:
     """Run the machine that ``machine()`` makes."""
     run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=steps))
