@@ -40,7 +40,7 @@ def join_watchers() -> None:
 
 
 async def input_closed(process: Any) -> None:
-    # Some releases of Python 3.11 (3.11.2 for one) tell the loop's exception handler of an end of standard input that nobody asked about.
+    # Some releases of Python 3.11 (3.11.2 for one) tell the loop's exception handler of an end that nobody asked about.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         await process.stdin.wait_closed()
 
