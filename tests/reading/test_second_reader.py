@@ -113,3 +113,13 @@ async def test_many_tasks_at_one_stream() -> None:
         results = await asyncio.gather(*tasks, return_exceptions=True)
         assert results[0] == b"one line\n"
         assert all(isinstance(one, RuntimeError) and "'task 0'" in str(one) for one in results[1:])
+
+
+@pytest.mark.parametrize("name", ["read", "readexactly"])
+async def test_a_read_of_nothing_disturbs_nobody(streams: types.ModuleType, name: str) -> None:
+    """n = 0 gives b"" at once, whoever waits."""
+    reader = streams.StreamReader()
+    holder = await started(reader.readline(), name="the holder")
+    assert await getattr(reader, name)(0) == b""
+    reader.feed_data(b"line\n")
+    assert await holder == b"line\n"

@@ -168,10 +168,10 @@ class IncomingCore:
         self._ps_operation = None
         self._ps_holder = None
 
-    def _ps_want(self, n: int) -> None:
-        """The pending read needs ``n`` bytes in all, however small the limit; 0 when it has ended."""
-        self._ps_wanted = n
-        if not n and self._ps_unread.held() > 2 * self._limit:
+    def _ps_want_no_more(self) -> None:
+        """The read that needed more than flow control allows to be held has ended."""
+        self._ps_wanted = 0
+        if self._ps_unread.held() > 2 * self._limit:
             self._ps_relieve()
 
     async def _wait_for_data(self, func_name: str) -> None:

@@ -35,7 +35,7 @@ class ReaderCore(IncomingCore):
         """
         if type(n) is not int:
             n = as_count(n, "read")
-        if self._ps_operation is not None:
+        if self._ps_operation is not None and n:
             self._ps_refuse("read")
         if n < 0:
             return await self._ps_read_to_end()
@@ -72,7 +72,7 @@ class ReaderCore(IncomingCore):
                 finally:
                     self._ps_end_wait()
         finally:
-            self._ps_want(0)
+            self._ps_want_no_more()
         data = self._ps_unread.take_all()
         self._maybe_resume_transport()
         return data
@@ -93,7 +93,7 @@ class ReaderCore(IncomingCore):
             n = as_count(n, "readexactly")
         if n < 0:
             raise ValueError(f"readexactly size can not be less than zero: {n} was given")
-        if self._ps_operation is not None:
+        if self._ps_operation is not None and n:
             self._ps_refuse("readexactly")
         if self._ps_unread.held() < n:
             await self._ps_gather(n)
@@ -119,7 +119,7 @@ class ReaderCore(IncomingCore):
                 finally:
                     self._ps_end_wait()
         finally:
-            self._ps_want(0)
+            self._ps_want_no_more()
 
     async def readuntil(self, separator: Any = b"\n") -> bytes:
         """Read up to and including ``separator``.
