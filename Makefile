@@ -24,7 +24,7 @@ demo:
 	@$(environment) cli)" && "$$bin/penstock" demo
 
 test:
-	@$(environment) test)" && "$$bin/python" -m pytest -n $(WORKERS) $(PYTEST)
+	@$(environment) test)" && "$$bin/python" tools/test.py -n $(WORKERS) $(PYTEST)
 
 test-all:
 	@test -n "$(PYTHON)" && "$(PYTHON)" tools/test_all.py $(if $(SKIP_CURRENT),--skip-current) -n $(WORKERS) $(PYTEST)

@@ -100,7 +100,8 @@ def test_importing_penstock_imports_nothing_from_outside_the_standard_library() 
     )
     result = isolated("-c", script)
     assert result.stderr == ""
-    names = set(result.stdout.split())
+    # Compiled code registers what its modules share under names of its own; nothing is imported for that.
+    names = {name for name in result.stdout.split() if not name.startswith(("_cython_", "cython_runtime"))}
     assert "penstock" in names
     assert names - {"penstock"} - sys.stdlib_module_names == set()
 

@@ -3,7 +3,8 @@
 Usage: python tools/environment.py EXTRA
 
 The running interpreter is the one that the environment is made of. The environment is kept, and made anew when
-pyproject.toml or the interpreter has changed. Nothing outside the standard library is needed.
+pyproject.toml or the interpreter has changed; the compiled parts are built anew when their sources have. Nothing
+outside the standard library is needed.
 """
 
 import hashlib
@@ -41,6 +42,15 @@ def fingerprint() -> str:
     return f"{project} {sys.version_info[:3]} {sysconfig.get_platform()} {os.path.realpath(sys.executable)} {ROOT}"
 
 
+def compiled_from() -> str:
+    """Return what the compiled parts are made of, as one line: an edited source needs another build."""
+    package = ROOT / "src" / "penstock"
+    sources = sorted(
+        path for kind in ("_core/*.py", "_core_c/*.pxd", "_engine/*.p[xy]*") for path in package.glob(kind)
+    )
+    return hashlib.sha256(b"".join(path.read_bytes() for path in [ROOT / "setup.py", *sources])).hexdigest()
+
+
 def environment(extra: str) -> pathlib.Path:
     """Return the bin directory of an environment with the project and this extra in it."""
     home = ROOT / ".venv" / f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -56,10 +66,11 @@ def environment(extra: str) -> pathlib.Path:
         say(f"making {home.relative_to(ROOT)} of {sys.executable}")
         venv.create(home, with_pip=True, symlinks=not WINDOWS)
         made_for.write_text(wanted)
-    if not installed.exists():
+    build = compiled_from()
+    if not installed.exists() or installed.read_text() != build:
         say(f"installing penstock[{extra}] into {home.relative_to(ROOT)}")
         install(bin_directory / "python", extra)
-        installed.touch()
+        installed.write_text(build)
     return bin_directory
 
 

@@ -15,12 +15,12 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 
 def run(python: pathlib.Path, arguments: list[str]) -> bool:
-    """Run pytest in the environment of this interpreter; say whether all went well."""
+    """Run the suite in the environment of this interpreter; say whether all went well."""
     made = subprocess.run([python, HERE / "environment.py", "test"], stdout=subprocess.PIPE, text=True, check=False)
     if made.returncode != 0:
         return False
     program = pathlib.Path(made.stdout.strip()) / "python"
-    return subprocess.run([program, "-m", "pytest", *arguments], cwd=HERE.parent, check=False).returncode == 0
+    return subprocess.run([program, HERE / "test.py", *arguments], cwd=HERE.parent, check=False).returncode == 0
 
 
 def main() -> None:

@@ -1,15 +1,34 @@
 """The one place that chooses the implementation of the core.
 
 ``core`` is the package that everything above layer 1 takes the core's classes from, ``IMPLEMENTATION`` its name:
-"pure" or "compiled". The environment variable PENSTOCK_PURE=1 asks for the pure one.
+"compiled" where the compiled twin is installed, else "pure". The environment variable PENSTOCK_PURE=1 asks for the pure
+one.
 """
 
 from __future__ import annotations
 
-from typing import Final, Literal
-
-from penstock import _core as core
+import importlib
+import os
+from types import ModuleType
+from typing import TYPE_CHECKING, Final, Literal
 
 __all__ = ["IMPLEMENTATION", "core"]
 
-IMPLEMENTATION: Final[Literal["pure", "compiled"]] = "pure"
+
+def _compiled() -> ModuleType | None:
+    if os.environ.get("PENSTOCK_PURE", "") not in ("", "0"):
+        return None
+    try:
+        return importlib.import_module("penstock._core_c")
+    except ImportError:
+        return None
+
+
+_twin = _compiled()
+
+if TYPE_CHECKING or _twin is None:
+    from penstock import _core as core
+else:
+    core = _twin
+
+IMPLEMENTATION: Final[Literal["pure", "compiled"]] = "pure" if _twin is None else "compiled"

@@ -2,12 +2,16 @@
 is one more parameter."""
 
 import importlib
+import importlib.util
 import types
 
 import pytest
 
-# Modules with the names of penstock._core. A compiled twin goes here.
-CORES = ("penstock._core",)
+# Modules with the names of penstock._core: the source itself, and the same compiled, where it could be.
+COMPILED = "penstock._core_c"
+CORES = ["penstock._core"]
+if importlib.util.find_spec(f"{COMPILED}.reader") is not None:
+    CORES.append(COMPILED)
 
 
 @pytest.fixture(params=CORES, scope="session")

@@ -69,7 +69,7 @@ async def test_the_names_answer_on_what_the_functions_make(
 async def reader_would_wait(reader: Any) -> None:
     reading = asyncio.ensure_future(reader.read(1))
     await asyncio.sleep(0)
-    assert isinstance(reader._waiter, asyncio.Future)
+    assert asyncio.isfuture(reader._waiter)
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading

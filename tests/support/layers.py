@@ -7,7 +7,17 @@ gathers names from everywhere and is the one exception.
 import ast
 from collections.abc import Iterator
 
-LAYERS = {"_facts": 0, "_core": 1, "_implementation": 1, "_transports": 2, "_streams": 3, "_edges": 4, "cli": 5}
+LAYERS = {
+    "_facts": 0,
+    "_core": 1,
+    "_core_c": 1,
+    "_implementation": 1,
+    "_engine": 2,
+    "_transports": 2,
+    "_streams": 3,
+    "_edges": 4,
+    "cli": 5,
+}
 OUTSIDE = 5
 
 # The core is bytes in and bytes out.

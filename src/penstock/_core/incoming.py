@@ -155,12 +155,9 @@ class IncomingCore:
             self._paused = False
             self._transport.resume_reading()
         self._ps_operation = operation
+        self._ps_holder = asyncio.current_task(self._loop)
         source = self._ps_waiter_source
-        if source is None:
-            self._ps_holder = asyncio.current_task(self._loop)
-            self._waiter = self._loop.create_future()
-        else:
-            self._waiter = source.begin()
+        self._waiter = self._loop.create_future() if source is None else source.begin()
         return self._waiter
 
     def _ps_end_wait(self) -> None:

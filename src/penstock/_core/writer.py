@@ -89,6 +89,8 @@ class WriterCore:
             error = reader.exception()
             if error is not None:
                 raise error
+        if self._ps_sink is not self._ps_carrier:
+            self._ps_sink.before_drain()
         if self._ps_sink.is_closing():
             # connection_lost may be due; without this turn of the loop a caller that only writes and drains would
             # never see it come.

@@ -9,7 +9,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from .._facts.constants import DEFAULT_LIMIT
-from .._implementation import core
+from .._implementation import IMPLEMENTATION, core
 from .standin import StandIn
 
 if TYPE_CHECKING:
@@ -94,3 +94,14 @@ class StreamReader(ReaderCore, asyncio.StreamReader, metaclass=StandIn):  # type
     @_buffer.setter
     def _buffer(self, value: bytearray | bytes) -> None:
         self._ps_unread = core.LiveBuffer(value if isinstance(value, bytearray) else bytearray(value))
+
+
+if IMPLEMENTATION == "compiled":
+
+    def _watch_feed_data(self: StreamReader, name: str, value: object) -> None:
+        # Transports that feed the compiled reader themselves would pass by a feed_data that was put on the object.
+        if name == "feed_data":
+            self._ps_replaced = True
+        object.__setattr__(self, name, value)
+
+    StreamReader.__setattr__ = _watch_feed_data  # type: ignore[method-assign,assignment]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from .._facts.errors import PlaintextBeforeTLSError
 from .._implementation import core
 from .._transports.bounded import BoundedReceiver
+from .._transports.engine import is_engines
+from .._transports.tls import start_tls_over
 from .peers import name_peer
 
 if TYPE_CHECKING:
@@ -49,10 +51,12 @@ async def _upgrade(writer: StreamWriter, sslcontext: ssl.SSLContext, **options: 
         raise ConnectionResetError(f"start_tls() on a connection that is closed ({connection.describe()})")
     # The transport may know the protocol by the one that receives for it.
     facing = plain.get_protocol()
-    if not (isinstance(facing, BoundedReceiver) and facing.stands_for(protocol)):
+    if is_engines(plain):
+        facing = BoundedReceiver(protocol, writer._loop)
+    elif not (isinstance(facing, BoundedReceiver) and facing.stands_for(protocol)):
         facing = protocol
     try:
-        encrypted = await writer._loop.start_tls(plain, facing, sslcontext, server_side=server_side, **options)
+        encrypted = await start_tls_over(writer._loop, plain, facing, sslcontext, server_side=server_side, **options)
     except BaseException as error:
         if isinstance(error, (TypeError, ValueError)) and not isinstance(error, OSError):
             # Refused before anything happened; SSLCertVerificationError is a ValueError too.

@@ -9,6 +9,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from .bounded import BoundedReceiver
+from .engine import engine_of
 
 _AF_UNIX = getattr(socket, "AF_UNIX", None)
 
@@ -24,6 +25,9 @@ async def attach_connected(
     ssl_shutdown_timeout: float | None = None,
 ) -> Any:
     """The transport of a socket that connected, after the TLS handshake where ``ssl`` asks for one."""
+    engine = engine_of(loop)
+    if engine is not None and not ssl:
+        return engine.attach(loop, sock, protocol.hand_over())
     create: Any = loop.create_unix_connection if sock.family == _AF_UNIX else loop.create_connection
     return await _made(
         protocol,
@@ -48,6 +52,9 @@ async def attach_accepted(
     ssl_shutdown_timeout: float | None = None,
 ) -> Any:
     """The transport of a socket that was accepted, after the TLS handshake where ``ssl`` asks for one."""
+    engine = engine_of(loop)
+    if engine is not None and ssl is None:
+        return engine.attach(loop, sock, protocol.hand_over())
     return await _made(
         protocol,
         loop.connect_accepted_socket(

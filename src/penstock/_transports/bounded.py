@@ -54,6 +54,12 @@ class BoundedReceiver(asyncio.BufferedProtocol):
         object.__setattr__(self, "_protocol", None)
         object.__setattr__(self, "_made", None)
 
+    def hand_over(self) -> Any:
+        """Give the protocol to a transport that bounds what it receives by itself."""
+        protocol = self._protocol
+        self.release()
+        return protocol
+
     def stands_for(self, protocol: Any) -> bool:
         """Whether it receives for ``protocol``."""
         return self._protocol is protocol

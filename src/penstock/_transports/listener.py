@@ -10,9 +10,11 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable
+from typing import Any
 
 from .._facts.constants import ACCEPT_BATCH, ACCEPT_RETRY_DELAY
 from .._facts.log import logger
+from .engine import engine_of
 
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 # accept(2): errors of the connection that was in the queue; the listener is well.
@@ -51,14 +53,22 @@ class Listener:
         self._short_of_resources = False
         self._acceptor: asyncio.Task[None] | None = None
         self._watching = False
+        self._held: Any = None
 
     def start(self) -> None:
         """Listen and accept."""
         self.socket.listen(self._backlog)
+        engine = engine_of(self._loop)
+        if engine is not None:
+            self._held = engine.poller_of(self._loop)
+            self._held.hold()
         self._watch()
 
     def stop(self) -> None:
         """Accept no more, close the socket."""
+        if self._held is not None:
+            self._held.let_go()
+            self._held = None
         if self._resume is not None:
             self._resume.cancel()
             self._resume = None
@@ -101,6 +111,9 @@ class Listener:
                 return
             sock.setblocking(False)
             self._accepted(sock)
+            if not self._watching:
+                # Closed by the handler of the connection just accepted.
+                return
 
     async def _accept_one_by_one(self) -> None:
         while True:

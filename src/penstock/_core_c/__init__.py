@@ -1,0 +1,27 @@
+"""The core of ``penstock._core``, compiled: the same files, each with a .pxd here that gives its fields types.
+
+Importing it fails where it was not compiled; ``penstock._implementation`` asks, and nobody else.
+"""
+
+from .arguments import as_bytes, as_count, as_limit, as_separators
+from .buffer import ChunkBuffer
+from .flow import FlowCore
+from .incoming import IncomingCore
+from .live import LiveBuffer
+from .reader import ReaderCore
+from .state import ConnectionState
+from .writer import WriterCore
+
+__all__ = [
+    "ChunkBuffer",
+    "ConnectionState",
+    "FlowCore",
+    "IncomingCore",
+    "LiveBuffer",
+    "ReaderCore",
+    "WriterCore",
+    "as_bytes",
+    "as_count",
+    "as_limit",
+    "as_separators",
+]

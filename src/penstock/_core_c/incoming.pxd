@@ -1,0 +1,23 @@
+from .buffer cimport ChunkBuffer
+
+cdef class IncomingCore:
+    cdef public Py_ssize_t _limit
+    cdef public object _loop
+    cdef public ChunkBuffer _ps_unread
+    cdef public bint _eof
+    cdef public object _exception
+    cdef public bint _ps_exception_after_data
+    cdef public object _transport
+    cdef public bint _paused
+    cdef public object _waiter
+    cdef public object _ps_waiter_source
+    cdef public bint _ps_replaced
+    cdef public object _ps_operation
+    cdef public object _ps_holder
+    cdef public Py_ssize_t _ps_wanted
+
+    cpdef object _ps_arrive(self, bytes data)
+    cpdef bint _ps_failed(self, bint enough) except -1
+    cpdef Py_ssize_t _ps_receive_room(self) except -1
+    cpdef object _ps_begin_wait(self, object operation)
+    cpdef object _ps_end_wait(self)

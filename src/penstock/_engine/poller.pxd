@@ -1,0 +1,37 @@
+from libc.stdint cimport uint32_t, uint64_t
+
+cdef class Pollable:
+    """A descriptor that the poller watches."""
+    cdef int fd
+    cdef uint32_t interest
+    cdef uint32_t generation
+    cdef Poller poller
+
+    cdef int ready(self, uint32_t events) except -1
+    cdef int flush_corked(self) except -1
+    cdef int watch(self, uint32_t interest) except -1
+
+cdef class Poller:
+    cdef object loop
+    cdef int epfd
+    cdef list table
+    cdef uint32_t generations
+    cdef Py_ssize_t watched
+    cdef Py_ssize_t holds
+    cdef bint closing_soon
+    cdef public object usable
+    # True while the poller steps tasks: writes may wait until the task blocks.
+    cdef bint stepping
+    cdef bint step_at_once
+    cdef bint forked
+    cdef list corked
+    cdef char* scratch
+    cdef object __weakref__
+
+    cdef int close_when_idle(self) except -1
+    cdef int add(self, Pollable pollable, uint32_t interest) except -1
+    cdef int modify(self, Pollable pollable, uint32_t interest) except -1
+    cdef int remove(self, Pollable pollable) except -1
+    cdef int flush(self) except -1
+    cdef int serve(self) except -1
+    cdef object current_task(self)

@@ -1,0 +1,542 @@
+# cython: language_level=3, binding=False
+"""The compiled half of a socket transport on the poller: receiving, sending, closing.
+
+Its other half, SocketTransport, is what programs see: an asyncio.Transport that passes everything on to this.
+"""
+
+from asyncio import BufferedProtocol
+from os import strerror
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.exc cimport PyErr_SetFromErrno
+from libc.errno cimport EAGAIN, EINTR, errno
+from cpython.ref cimport PyObject
+from libc.stdint cimport uint32_t
+
+from penstock._core_c.reader cimport ReaderCore
+from penstock._engine.poller cimport Poller, Pollable
+from penstock._engine.waiter cimport Waiter
+
+from penstock._core_c.arguments import as_bytes
+from penstock._engine.poller import poller_of
+from penstock._facts.log import logger
+
+cdef extern from "sys/epoll.h" nogil:
+    enum:
+        EPOLLIN
+        EPOLLOUT
+        EPOLLERR
+        EPOLLHUP
+
+cdef extern from "sys/uio.h" nogil:
+    struct iovec:
+        void* iov_base
+        size_t iov_len
+
+cdef extern from "sys/socket.h" nogil:
+    struct msghdr:
+        iovec* msg_iov
+        size_t msg_iovlen
+    enum:
+        MSG_NOSIGNAL
+        MSG_DONTWAIT
+        SHUT_WR
+    ssize_t recv(int fd, void* buffer, size_t length, int flags)
+    ssize_t send(int fd, const void* buffer, size_t length, int flags)
+    ssize_t sendmsg(int fd, const msghdr* message, int flags)
+    int shutdown(int fd, int how)
+
+cdef extern from "string.h" nogil:
+    void* memset(void* s, int c, size_t n)
+
+cdef extern from "time.h" nogil:
+    struct timespec:
+        long tv_sec
+        long tv_nsec
+    enum:
+        CLOCK_MONOTONIC
+    int clock_gettime(int clock, timespec* now)
+
+cdef extern from "Python.h":
+    PyObject* PyWeakref_GetObject(object ref)
+
+cdef enum:
+    SCRATCH = 262144         # bytes; the poller's
+    CORK_MAXIMUM = 65536     # bytes written within a step that wait for its end, at most (contract W9)
+    PIECES = 64              # chunks given to the kernel at once
+    HIGH_WATER = 65536       # bytes; asyncio's default
+    LOST_WRITES = 5          # writes to a lost connection before asyncio would say so
+
+cdef long long CORK_NANOSECONDS = 1000000
+
+cdef enum:
+    PLAIN = 0
+    BUFFERED = 1
+    DIRECT = 2
+
+
+cdef inline long long monotonic_ns() noexcept nogil:
+    cdef timespec now
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return <long long>now.tv_sec * 1000000000 + now.tv_nsec
+
+
+cdef class SocketCore(Pollable):
+    """One connected, non-blocking stream socket."""
+
+    cdef readonly object loop
+    cdef object sock
+    cdef object protocol
+    cdef object transport
+    cdef object reader_ref
+    cdef Waiter waiter
+    cdef int receives
+    cdef list out
+    cdef Py_ssize_t out_first
+    cdef Py_ssize_t out_offset
+    cdef Py_ssize_t out_size
+    cdef Py_ssize_t high
+    cdef Py_ssize_t low
+    cdef long long corked_at
+    cdef int lost_writes
+    cdef bint corked
+    cdef bint closing
+    cdef bint ended
+    cdef bint eof_written
+    cdef bint eof_received
+    cdef bint reading_paused
+    cdef bint protocol_paused
+
+    def __cinit__(self, loop, sock, protocol):
+        self.loop = loop
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.poller = poller_of(loop)
+        # What may fail for want of a descriptor fails before anybody was told of a connection.
+        self.poller.prepare()
+        self.out = []
+        self.high = HIGH_WATER
+        self.low = HIGH_WATER // 4
+        self.set_protocol(protocol)
+
+    def start(self, transport):
+        """Tell the protocol that the connection is made, then receive."""
+        self.transport = transport
+        try:
+            self.protocol.connection_made(transport)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self.complain("protocol.connection_made() call failed", error)
+        if not self.closing and not self.reading_paused:
+            try:
+                self.watch(self.interest | EPOLLIN)
+            except OSError as error:
+                self.fail(error, "The poller cannot watch the socket")
+
+    # -- the protocol -------------------------------------------------------------------------------------------------
+
+    def set_protocol(self, protocol):
+        # Whoever takes over finds everything sent that was written for the one before.
+        self.uncork()
+        self.protocol = protocol
+        self.reader_ref = None
+        if isinstance(protocol, BufferedProtocol):
+            self.receives = BUFFERED
+            return
+        self.receives = PLAIN
+        if getattr(getattr(type(protocol), "data_received", None), "_ps_feeds_reader", False):
+            ref = protocol._stream_reader_wr
+            reader = ref() if ref is not None else None
+            if isinstance(reader, ReaderCore) and type(reader).feed_data is ReaderCore.feed_data:
+                self.receives = DIRECT
+                self.reader_ref = ref
+                # One waiter for each reader: two that share it would take each other's wake-ups.
+                if (<ReaderCore>reader)._ps_waiter_source is None:
+                    (<ReaderCore>reader)._ps_waiter_source = Waiter(self.loop)
+                source = (<ReaderCore>reader)._ps_waiter_source
+                self.waiter = <Waiter>source if type(source) is Waiter else None
+
+    def get_protocol(self):
+        return self.protocol
+
+    # -- the poller calls ---------------------------------------------------------------------------------------------
+
+    cdef int ready(self, uint32_t events) except -1:
+        if self.interest & EPOLLIN and events & (EPOLLIN | EPOLLHUP | EPOLLERR):
+            self.receive()
+        if self.interest & EPOLLOUT and events & (EPOLLOUT | EPOLLHUP | EPOLLERR):
+            self.send_out()
+        return 0
+
+    cdef int receive(self) except -1:
+        cdef ssize_t got
+        cdef Py_ssize_t room
+        cdef ReaderCore reader
+        cdef object waiter
+        cdef object found
+        if self.receives == BUFFERED:
+            return self.receive_buffered()
+        reader = None
+        room = SCRATCH
+        if self.reader_ref is not None:
+            found = <object>PyWeakref_GetObject(self.reader_ref)
+            if found is not None:
+                reader = <ReaderCore>found
+                room = reader._ps_receive_room()
+                if room > SCRATCH:
+                    room = SCRATCH
+        got = recv(self.fd, self.poller.scratch, room, 0)
+        if got <= 0:
+            return self.received_none(got, errno)
+        data = PyBytes_FromStringAndSize(self.poller.scratch, got)
+        if reader is None or reader._ps_replaced:
+            try:
+                self.protocol.data_received(data)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                self.fail(error, "Fatal error: protocol.data_received() call failed.")
+            return 0
+        reader._ps_arrive(data)
+        waiter = reader._waiter
+        if waiter is not None:
+            if waiter is self.waiter:
+                reader._waiter = None
+                # Everything is as it should be: whoever waits may run now, and do whatever it likes.
+                (<Waiter>waiter).wake(self.poller.step_at_once)
+            else:
+                reader._wakeup_waiter()
+        return 0
+
+    cdef int receive_buffered(self) except -1:
+        cdef Py_buffer view
+        cdef ssize_t got
+        cdef int problem = 0
+        try:
+            buffer = self.protocol.get_buffer(-1)
+            PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self.fail(error, "Fatal error: protocol.get_buffer() call failed.")
+            return 0
+        try:
+            if not view.len:
+                self.fail(RuntimeError("get_buffer() returned an empty buffer"), "Fatal error: protocol.get_buffer() call failed.")
+                return 0
+            got = recv(self.fd, view.buf, view.len, 0)
+            problem = errno
+        finally:
+            PyBuffer_Release(&view)
+        if got <= 0:
+            return self.received_none(got, problem)
+        try:
+            self.protocol.buffer_updated(got)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self.fail(error, "Fatal error: protocol.buffer_updated() call failed.")
+        return 0
+
+    cdef int received_none(self, ssize_t got, int problem) except -1:
+        if got < 0:
+            if problem != EAGAIN and problem != EINTR:
+                self.fail(OSError(problem, strerror(problem)), "Fatal read error on socket transport")
+            return 0
+        self.eof_received = True
+        try:
+            keep_open = self.protocol.eof_received()
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self.fail(error, "Fatal error: protocol.eof_received() call failed.")
+            return 0
+        if keep_open:
+            # A closed connection would report its hang-up for ever.
+            self.watch(self.interest & ~<uint32_t>EPOLLIN)
+        else:
+            self.close()
+        return 0
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def pause_reading(self):
+        if not self.closing and not self.reading_paused:
+            self.reading_paused = True
+            self.watch(self.interest & ~<uint32_t>EPOLLIN)
+
+    def resume_reading(self):
+        if not self.closing and self.reading_paused:
+            self.reading_paused = False
+            if not self.eof_received and self.transport is not None:
+                self.watch(self.interest | EPOLLIN)
+
+    def is_reading(self):
+        return not self.closing and not self.reading_paused
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    cpdef object write(self, data):
+        cdef Py_ssize_t length
+        cdef ssize_t sent
+        if type(data) is not bytes:
+            data = as_bytes(data, "write")
+        if self.eof_written:
+            raise RuntimeError("Cannot call write() after write_eof()")
+        length = PyBytes_GET_SIZE(data)
+        if not length:
+            return
+        if self.lost_writes:
+            if self.lost_writes >= LOST_WRITES:
+                logger.warning("socket.send() raised exception.")
+            self.lost_writes += 1
+            return
+        if self.poller.stepping:
+            self.cork(data, length)
+            return
+        if self.out_size == 0:
+            sent = send(self.fd, PyBytes_AS_STRING(data), length, MSG_NOSIGNAL)
+            if sent == length:
+                return
+            if sent < 0:
+                if errno != EAGAIN and errno != EINTR:
+                    self.send_failed()
+                    return
+                sent = 0
+            self.out.append(data)
+            self.out_offset = sent
+            self.out_size = length - sent
+            self.watch(self.interest | EPOLLOUT)
+        else:
+            self.out.append(data)
+            self.out_size += length
+        self.maybe_pause()
+
+    cdef int cork(self, bytes data, Py_ssize_t length) except -1:
+        """What a task writes while the poller steps it leaves when it blocks, in one go, or sooner (contract W9)."""
+        self.out.append(data)
+        self.out_size += length
+        if self.interest & EPOLLOUT:
+            self.maybe_pause()
+            return 0
+        if not self.corked:
+            self.corked = True
+            self.poller.corked.append(self)
+        if self.out_size == length:
+            self.corked_at = monotonic_ns()
+        elif monotonic_ns() - self.corked_at >= CORK_NANOSECONDS:
+            self.uncork()
+            return 0
+        if self.out_size >= CORK_MAXIMUM or self.out_size > self.high:
+            self.uncork()
+        return 0
+
+    cpdef object uncork(self):
+        """Send what waits for the end of the step; in vain where the kernel has no room."""
+        if self.out_size and not self.interest & EPOLLOUT:
+            self.send_out()
+            self.maybe_pause()
+
+    cpdef object before_drain(self):
+        """Called by drain: what was written more than a millisecond ago waits no longer (contract W9)."""
+        if self.corked and self.out_size and monotonic_ns() - self.corked_at >= CORK_NANOSECONDS:
+            self.uncork()
+
+    cdef int flush_corked(self) except -1:
+        self.corked = False
+        self.uncork()
+        return 0
+
+    cdef int send_out(self) except -1:
+        """Give the kernel what it takes."""
+        cdef iovec pieces[PIECES]
+        cdef msghdr message
+        cdef ssize_t sent
+        cdef Py_ssize_t index, count, length
+        cdef bytes piece
+        while self.out_size:
+            count = 0
+            index = self.out_first
+            while index < len(self.out) and count < PIECES:
+                piece = <bytes>self.out[index]
+                pieces[count].iov_base = PyBytes_AS_STRING(piece)
+                pieces[count].iov_len = PyBytes_GET_SIZE(piece)
+                count += 1
+                index += 1
+            pieces[0].iov_base = <char*>pieces[0].iov_base + self.out_offset
+            pieces[0].iov_len -= self.out_offset
+            if count == 1:
+                sent = send(self.fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL)
+            else:
+                memset(&message, 0, sizeof(message))
+                message.msg_iov = pieces
+                message.msg_iovlen = count
+                sent = sendmsg(self.fd, &message, MSG_NOSIGNAL)
+            if sent < 0:
+                if errno == EINTR:
+                    continue
+                if errno == EAGAIN:
+                    self.watch(self.interest | EPOLLOUT)
+                    break
+                self.send_failed()
+                return 0
+            self.out_size -= sent
+            if self.out_size == 0:
+                self.out.clear()
+                self.out_first = 0
+                self.out_offset = 0
+                break
+            while sent:
+                length = PyBytes_GET_SIZE(<bytes>self.out[self.out_first]) - self.out_offset
+                if sent < length:
+                    self.out_offset += sent
+                    break
+                sent -= length
+                self.out[self.out_first] = None
+                self.out_first += 1
+                self.out_offset = 0
+            if self.out_first > PIECES:
+                del self.out[:self.out_first]
+                self.out_first = 0
+        self.maybe_resume()
+        if self.out_size == 0:
+            if self.interest & EPOLLOUT:
+                self.watch(self.interest & ~<uint32_t>EPOLLOUT)
+            if self.closing:
+                self.end(None)
+            elif self.eof_written:
+                shutdown(self.fd, SHUT_WR)
+        return 0
+
+    cdef int send_failed(self) except -1:
+        try:
+            PyErr_SetFromErrno(OSError)
+        except OSError as error:
+            self.fail(error, "Fatal write error on socket transport")
+        return 0
+
+    def write_eof(self):
+        if self.closing or self.eof_written:
+            return
+        self.eof_written = True
+        if self.out_size == 0:
+            shutdown(self.fd, SHUT_WR)
+        else:
+            self.uncork()
+
+    # -- flow control -------------------------------------------------------------------------------------------------
+
+    cdef int maybe_pause(self) except -1:
+        if self.out_size <= self.high or self.protocol_paused:
+            return 0
+        self.protocol_paused = True
+        try:
+            self.protocol.pause_writing()
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self.complain("protocol.pause_writing() failed", error)
+        return 0
+
+    cdef int maybe_resume(self) except -1:
+        if not self.protocol_paused or self.out_size > self.low:
+            return 0
+        self.protocol_paused = False
+        try:
+            self.protocol.resume_writing()
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self.complain("protocol.resume_writing() failed", error)
+        return 0
+
+    def set_write_buffer_limits(self, high=None, low=None):
+        if high is None:
+            high = HIGH_WATER if low is None else 4 * low
+        if low is None:
+            low = high // 4
+        if not high >= low >= 0:
+            raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
+        self.high = high
+        self.low = low
+        self.maybe_pause()
+
+    def get_write_buffer_limits(self):
+        return self.low, self.high
+
+    def get_write_buffer_size(self):
+        return self.out_size
+
+    @property
+    def writing_paused(self):
+        return self.protocol_paused
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+
+    cpdef object is_closing(self):
+        return self.closing
+
+    def close(self):
+        if self.closing:
+            return
+        self.uncork()
+        if self.closing:
+            return
+        self.closing = True
+        self.watch(self.interest & ~<uint32_t>EPOLLIN)
+        if self.out_size == 0:
+            self.end(None)
+
+    def abort(self):
+        self.force_close(None)
+
+    def force_close(self, error):
+        self.out.clear()
+        self.out_first = 0
+        self.out_offset = 0
+        self.out_size = 0
+        self.closing = True
+        self.end(error)
+
+    cdef int fail(self, error, message) except -1:
+        if isinstance(error, OSError):
+            if self.loop.get_debug():
+                logger.debug("%r: %s", self.transport, message, exc_info=error)
+        else:
+            self.complain(message, error)
+        self.force_close(error)
+        return 0
+
+    cdef int complain(self, message, error) except -1:
+        self.loop.call_exception_handler(
+            {"message": message, "exception": error, "transport": self.transport, "protocol": self.protocol}
+        )
+        return 0
+
+    cdef int end(self, error) except -1:
+        """No event is of interest any more; the protocol is told in the next turn of the loop."""
+        if self.ended:
+            return 0
+        self.ended = True
+        self.lost_writes += 1
+        if self.interest:
+            self.watch(0)
+        self.loop.call_soon(self._lost, error)
+        return 0
+
+    def _lost(self, error):
+        transport = self.transport
+        protocol = self.protocol
+        try:
+            protocol.connection_lost(error)
+        finally:
+            if transport is not None:
+                transport._remember_addresses(self.sock)
+            self.sock.close()
+            self.fd = -1
+            self.protocol = None
+            self.transport = None
+            self.reader_ref = None
+

@@ -1,0 +1,156 @@
+# cython: language_level=3, binding=False
+"""What a read or drain awaits on a transport of the engine: one reused future-like object for each direction.
+
+asyncio resolves a future, which schedules a callback, which steps the task one turn of the loop later. The poller steps
+the task at once instead, in the task's context. Only the poller may, and only when no task runs; everybody else wakes
+through ``loop.call_soon``. A wake-up that is refused goes there too, so none is lost.
+"""
+
+import asyncio
+from cpython.ref cimport PyObject
+
+cdef extern from "Python.h":
+    int PyContext_Enter(object context) except? -1
+    int PyContext_Exit(object context) except? -1
+    object PyObject_CallOneArg(object callable, object arg)
+
+cdef object CancelledError = asyncio.CancelledError
+cdef object InvalidStateError = asyncio.InvalidStateError
+
+cdef enum:
+    IDLE = 0
+    PENDING = 1
+    DONE = 2
+    CANCELLED = 3
+
+
+cdef class Waiter:
+    """Future-like; awaited by one coroutine at a time, any number of times in turn."""
+
+    def __cinit__(self, loop):
+        self._loop = loop
+        self._state = IDLE
+
+    cpdef Waiter begin(self):
+        """Ready for the next wait. A wake-up that was scheduled for the one before finds its callback gone."""
+        self._state = PENDING
+        self._callback = None
+        self._context = None
+        self._error = None
+        self._cancel_message = None
+        self._asyncio_future_blocking = False
+        return self
+
+    def __await__(self):
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self._state == PENDING:
+            self._asyncio_future_blocking = True
+            return self
+        self.result()
+        raise StopIteration
+
+    def get_loop(self):
+        return self._loop
+
+    def done(self):
+        return self._state != PENDING
+
+    def cancelled(self):
+        return self._state == CANCELLED
+
+    def result(self):
+        if self._state == CANCELLED:
+            if self._cancel_message is None:
+                raise CancelledError()
+            raise CancelledError(self._cancel_message)
+        if self._state == PENDING:
+            raise InvalidStateError("Result is not set.")
+        error = self._error
+        if error is not None:
+            self._error = None
+            raise error
+        return None
+
+    def exception(self):
+        if self._state == CANCELLED:
+            raise CancelledError()
+        if self._state == PENDING:
+            raise InvalidStateError("Exception is not set.")
+        return self._error
+
+    def add_done_callback(self, callback, *, context=None):
+        if context is None:
+            import contextvars
+            context = contextvars.copy_context()
+        if self._state != PENDING:
+            self._loop.call_soon(callback, self, context=context)
+        elif self._callback is None:
+            self._callback = callback
+            self._context = context
+        else:
+            raise RuntimeError("a penstock waiter is awaited by one coroutine at a time")
+
+    def remove_done_callback(self, callback):
+        if self._callback is not None and self._callback == callback:
+            self._callback = None
+            self._context = None
+            return 1
+        return 0
+
+    def cancel(self, msg=None):
+        if self._state != PENDING:
+            return False
+        self._state = CANCELLED
+        self._cancel_message = msg
+        self._deliver(False)
+        return True
+
+    def set_result(self, result):
+        self.wake(False)
+
+    def set_exception(self, error):
+        if self._state == PENDING:
+            self._error = error() if isinstance(error, type) else error
+            self.wake(False)
+
+    @property
+    def _callbacks(self):
+        return None if self._callback is None else [(self._callback, self._context)]
+
+    cdef int wake(self, bint at_once) except -1:
+        """The wait has ended. ``at_once``: step the task now; only for the poller, when all state is complete."""
+        if self._state != PENDING:
+            return 0
+        self._state = DONE
+        return self._deliver(at_once)
+
+    cdef int _deliver(self, bint at_once) except -1:
+        callback = self._callback
+        if callback is None:
+            return 0
+        context = self._context
+        self._callback = None
+        self._context = None
+        if at_once:
+            try:
+                PyContext_Enter(context)
+            except RuntimeError:
+                # The context is entered already, by whoever called us from inside it.
+                at_once = False
+        if not at_once:
+            self._loop.call_soon(callback, self, context=context)
+            return 0
+        try:
+            PyObject_CallOneArg(callback, self)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            self._loop.call_exception_handler({"message": "Exception in callback of a penstock waiter", "exception": error})
+        finally:
+            PyContext_Exit(context)
+        return 0

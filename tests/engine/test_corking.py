@@ -1,0 +1,199 @@
+"""Contract W9: what is written within a step of the poller leaves together, in order, complete, and in time."""
+
+import asyncio
+import os
+import time
+
+import pytest
+
+import penstock
+from engine.ends import End, opened, stepped
+from support.certificates import Certificates
+from support.peer import Peers
+
+SMALL = [b"%d," % number for number in range(200)]
+
+
+def arrived(end: End) -> bytes:
+    """What is in the peer's kernel already."""
+    end.wire.sock.setblocking(False)
+    try:
+        return end.wire.sock.recv(1 << 20)
+    except BlockingIOError:
+        return b""
+    finally:
+        end.wire.sock.settimeout(10)
+
+
+@pytest.mark.parametrize("ending", ["close", "write_eof", "wait", "event", "return"])
+async def test_small_writes_leave_in_order_before(peer: Peers, ending: str):
+    [end] = await opened(peer)
+    going_on = asyncio.Event()
+
+    async def step():
+        for piece in SMALL:
+            end.writer.write(piece)
+        if ending == "close":
+            end.writer.close()
+            await end.writer.wait_closed()
+        elif ending == "write_eof":
+            end.writer.write_eof()
+        elif ending == "wait":
+            await end.reader.readexactly(1)
+        elif ending == "event":
+            await going_on.wait()
+
+    stepping = asyncio.create_task(stepped(end, step))
+    expected = b"".join(SMALL)
+    assert await end.wire.in_thread(end.wire.receive, len(expected)) == expected
+    if ending in ("close", "write_eof"):
+        assert await end.wire.in_thread(end.wire.receive_rest) == b""
+    if ending == "wait":
+        end.wire.send(b"x")
+    going_on.set()
+    await stepping
+    await end.close()
+
+
+async def test_they_wait_for_the_end_of_the_step(peer: Peers):
+    [end] = await opened(peer)
+
+    async def step():
+        end.writer.write(b"a")
+        seen = arrived(end)
+        end.writer.write(b"b")
+        return seen
+
+    # Where this fails, nothing here tests corking.
+    assert await stepped(end, step) == b""
+    assert end.wire.receive(2) == b"ab"
+    await end.close()
+
+
+async def test_outside_a_step_nothing_waits(peer: Peers):
+    [end] = await opened(peer)
+    end.writer.write(b"at once")
+    assert arrived(end) == b"at once"
+    assert end.transport.get_write_buffer_size() == 0
+    await end.close()
+
+
+async def test_abort_drops_what_waits(peer: Peers):
+    [end] = await opened(peer)
+
+    async def step():
+        end.writer.write(b"never sent")
+        end.transport.abort()
+
+    await stepped(end, step)
+    end.writer.close()
+    await end.writer.wait_closed()
+    try:
+        assert end.wire.receive_rest() == b""
+    except ConnectionResetError:
+        pass
+
+
+@pytest.mark.parametrize("size", [65535, 65536, 65537, 200_000, 3_000_000])
+@pytest.mark.parametrize("piece", [1000, 70_000])
+async def test_more_than_may_wait(peer: Peers, size: int, piece: int):
+    [end] = await opened(peer)
+    data = os.urandom(size)
+    receiving = asyncio.create_task(end.wire.in_thread(end.wire.receive, size + 4))
+
+    async def step():
+        for at in range(0, size, piece):
+            end.writer.write(data[at : at + piece])
+        end.writer.write(b"last")
+        await end.writer.drain()
+
+    await stepped(end, step)
+    assert await receiving == data + b"last"
+    await end.close()
+
+
+async def test_at_64_kib_they_leave_within_the_step(peer: Peers):
+    [end] = await opened(peer)
+
+    async def step():
+        for _ in range(64):
+            end.writer.write(bytes(1024))
+        return end.transport.get_write_buffer_size(), arrived(end)
+
+    held, seen = await stepped(end, step)
+    assert held < 65536
+    assert seen
+    await end.close()
+
+
+@pytest.mark.parametrize("later", ["write", "drain"])
+async def test_a_millisecond_after_the_first_they_leave(peer: Peers, later: str):
+    [end] = await opened(peer)
+
+    async def step():
+        end.writer.write(b"first ")
+        began = time.monotonic()
+        while time.monotonic() - began < 0.003:
+            pass
+        if later == "write":
+            end.writer.write(b"second")
+        else:
+            await end.writer.drain()
+        return arrived(end)
+
+    assert (await stepped(end, step)).startswith(b"first ")
+    await end.close()
+
+
+async def test_the_socket_is_handed_over_with_nothing_waiting(peer: Peers):
+    [end] = await opened(peer)
+
+    async def step():
+        end.writer.write(b"by the writer, ")
+        os.write(end.writer.get_extra_info("socket").fileno(), b"by its descriptor")
+
+    await stepped(end, step)
+    assert end.wire.receive(32) == b"by the writer, by its descriptor"
+    await end.close()
+
+
+async def test_many_connections_are_written_to_in_one_step(peer: Peers):
+    ends = await opened(peer, 20)
+
+    async def step():
+        for number in range(50):
+            for end in ends:
+                end.writer.write(b"%02d" % number)
+
+    await stepped(ends[0], step)
+    for end in ends:
+        assert end.wire.receive(100) == b"".join(b"%02d" % number for number in range(50))
+        await end.close()
+
+
+async def test_before_start_tls(peer: Peers, tls: Certificates):
+    def answer(wire):
+        assert wire.receive(3) == b"abc"
+        wire.send(b"!")
+        assert wire.receive(6) == b"UPTLS\n"
+        wire.start_tls(tls.server_context, server_side=True)
+        wire.send(b"secret")
+        return wire.receive(5)
+
+    script = peer.serve(answer)
+    reader, writer = await penstock.open_connection(*script.address)
+
+    async def handle():
+        writer.write(b"abc")
+        await reader.readexactly(1)
+        for piece in (b"UP", b"TLS", b"\n"):
+            writer.write(piece)
+        await writer.start_tls(tls.client_context, server_hostname="localhost")
+        assert await reader.readexactly(6) == b"secret"
+        writer.write(b"again")
+        await writer.drain()
+
+    await asyncio.create_task(handle())
+    assert await script.finished() == b"again"
+    writer.close()
+    await writer.wait_closed()
