@@ -56,14 +56,14 @@ def test_each_series_is_found_once(here: pathlib.Path, shims: pathlib.Path) -> N
 
 def test_pyenv_is_looked_through_by_its_root_and_by_its_usual_place(tmp_path: pathlib.Path) -> None:
     later = f"3.{sys.version_info.minor + 1}"
-    for root in (tmp_path / "root", tmp_path / ".pyenv"):
+    for root in (tmp_path / "elsewhere", tmp_path / ".pyenv"):
         directory = root / "versions" / f"{later}.0" / "bin"
         directory.mkdir(parents=True)
         # Stands in for another version: it answers the one question that interpreters.py asks.
         (directory / f"python{later}").write_text(f"#!/bin/sh\necho 1 1 {later.replace('.', ' ')} 0\n")
         (directory / f"python{later}").chmod(0o755)
     name = f"versions/{later}.0/bin/python{later}"
-    assert found_interpreters(PYENV_ROOT=tmp_path / "root") == [sys.executable, f"{tmp_path}/root/{name}"]
+    assert found_interpreters(PYENV_ROOT=tmp_path / "elsewhere") == [sys.executable, f"{tmp_path}/elsewhere/{name}"]
     assert found_interpreters(HOME=tmp_path) == [sys.executable, f"{tmp_path}/.pyenv/{name}"]
 
 

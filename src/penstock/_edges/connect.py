@@ -114,6 +114,7 @@ async def open_connection(
         peer = f"{server_hostname or host!s} port {port!s}"
     else:
         check_stream_socket(sock)
+        sock.setblocking(False)
         peer = peer_of(sock)
     return await _finish(
         running,

@@ -34,4 +34,3 @@ cdef class Poller:
     cdef int remove(self, Pollable pollable) except -1
     cdef int flush(self) except -1
     cdef int serve(self) except -1
-    cdef object current_task(self)

@@ -15,7 +15,6 @@ import weakref
 
 from cpython.exc cimport PyErr_SetFromErrno
 from cpython.mem cimport PyMem_Malloc, PyMem_Free
-from libc.errno cimport errno, EINTR
 from libc.stdint cimport uint32_t, uint64_t
 
 cdef extern from "sys/epoll.h" nogil:
@@ -193,9 +192,6 @@ cdef class Poller:
     def _flush_before_fork(self):
         """What a task has written leaves before it forks (contract W9), and once."""
         self.flush()
-
-    cdef object current_task(self):
-        return current_task_of(self.loop)
 
     def _on_ready(self):
         self.serve()

@@ -40,7 +40,6 @@ cdef extern from "sys/socket.h" nogil:
         size_t msg_iovlen
     enum:
         MSG_NOSIGNAL
-        MSG_DONTWAIT
         SHUT_WR
     ssize_t recv(int fd, void* buffer, size_t length, int flags)
     ssize_t send(int fd, const void* buffer, size_t length, int flags)

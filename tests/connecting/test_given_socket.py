@@ -1,0 +1,19 @@
+"""A socket of the caller's in place of host and port."""
+
+import socket
+
+import penstock
+from support.peer import Peers
+
+
+async def test_a_blocking_socket_does_not_block_the_loop(peer: Peers) -> None:
+    """It is switched to non-blocking on every transport, as asyncio does; a full peer would stop the loop otherwise."""
+    listener = peer.listen()
+    sock = socket.create_connection(listener.address)
+    assert sock.getblocking()
+    _, writer = await penstock.open_connection(sock=sock)
+    wire = listener.accept()
+    assert not sock.getblocking()
+    writer.close()
+    await writer.wait_closed()
+    wire.close()
