@@ -8,7 +8,9 @@ import sys
 from setuptools import Extension, setup
 
 CORE = ("arguments", "buffer", "flow", "incoming", "live", "reader", "state", "writer")
-ENGINE = ("waiter", "poller", "transport") if sys.platform == "linux" else ()
+# What the compiled core has beside the files of the core.
+COMPILED_ONLY = ("sink", "spans", "waiter")
+ENGINE = ("poller", "transport") if sys.platform == "linux" else ()
 
 
 def extensions() -> list[Extension]:
@@ -17,6 +19,10 @@ def extensions() -> list[Extension]:
     except ImportError:
         return []
     found = [Extension(f"penstock._core_c.{name}", [f"src/penstock/_core/{name}.py"], optional=True) for name in CORE]
+    found += [
+        Extension(f"penstock._core_c.{name}", [f"src/penstock/_core_c/{name}.pyx"], optional=True)
+        for name in COMPILED_ONLY
+    ]
     found += [
         Extension(f"penstock._engine.{name}", [f"src/penstock/_engine/{name}.pyx"], optional=True) for name in ENGINE
     ]

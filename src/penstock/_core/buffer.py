@@ -8,6 +8,13 @@ would make use of that. A search starts where the caller says and never looks at
 from __future__ import annotations
 
 from .._facts.constants import CHUNK_COST, FREE_CHUNK_COST, MERGE_BELOW, TAIL_MAXIMUM
+from . import spans
+
+# Again, under names that the compiled twin keeps as numbers.
+_MERGE_BELOW = MERGE_BELOW
+_TAIL_MAXIMUM = TAIL_MAXIMUM
+_CHUNK_COST = CHUNK_COST
+_FREE_CHUNK_COST = FREE_CHUNK_COST
 
 
 class ChunkBuffer:
@@ -30,7 +37,7 @@ class ChunkBuffer:
 
     def searched(self, patterns: tuple[bytes, ...]) -> int:
         """Where a search for ``patterns`` has to begin: everything before is known to hold none of them."""
-        return self._searched if self._searched_for == patterns else 0
+        return self._searched if self._searched and self._searched_for == patterns else 0
 
     def remember_search(self, patterns: tuple[bytes, ...], end: int) -> None:
         """None of ``patterns`` begins before ``end``."""
@@ -39,8 +46,8 @@ class ChunkBuffer:
 
     def excess(self) -> int:
         """Bytes of memory held beyond the unread ones and what contract R3 leaves for the cost of holding them."""
-        cost = len(self._chunks) * CHUNK_COST
-        return self.waste + (cost - FREE_CHUNK_COST if cost > FREE_CHUNK_COST else 0)
+        cost = len(self._chunks) * _CHUNK_COST
+        return self.waste + (cost - _FREE_CHUNK_COST if cost > _FREE_CHUNK_COST else 0)
 
     def append(self, data: bytes) -> int:
         """Add ``data``, which nobody may change afterwards, at the end; returns held() + excess()."""
@@ -51,7 +58,8 @@ class ChunkBuffer:
             chunks.append(data)
             return length
         tail = chunks[-1]
-        if (length < MERGE_BELOW or len(tail) < MERGE_BELOW) and len(tail) + length <= TAIL_MAXIMUM:
+        tail_length = len(tail)
+        if (length < _MERGE_BELOW or tail_length < _MERGE_BELOW) and tail_length + length <= _TAIL_MAXIMUM:
             if type(tail) is bytearray:
                 tail += data
             else:
@@ -91,15 +99,14 @@ class ChunkBuffer:
         end = start + n
         self._size -= n
         self._searched = 0
-        if end < len(first):
-            self.waste = end
-            piece = first[start:end]
-            return piece if type(piece) is bytes else bytes(piece)
-        if end == len(first):
-            del chunks[0]
-            self.waste = 0
-            piece = first[start:] if start else first
-            return piece if type(piece) is bytes else bytes(piece)
+        length = len(first)
+        if end <= length:
+            if end < length:
+                self.waste = end
+            else:
+                del chunks[0]
+                self.waste = 0
+            return spans.cut(first, start, end)
         pieces = [memoryview(first)[start:]]
         missing = n - len(pieces[0])
         taken = 1
@@ -119,10 +126,9 @@ class ChunkBuffer:
         """Remove and return everything."""
         chunks = self._chunks
         if len(chunks) == 1:
-            only = chunks[0]
-            whole = only[self.waste :] if self.waste else only
+            whole = spans.cut(chunks[0], self.waste, self.waste + self._size)
             self.clear()
-            return whole if type(whole) is bytes else bytes(whole)
+            return whole
         self.compact()
         result = b"".join(chunks)
         self.clear()
@@ -149,7 +155,7 @@ class ChunkBuffer:
         """The offset of the first ``pattern`` that begins at or after ``start``, or -1."""
         chunks = self._chunks
         if len(chunks) == 1:
-            found = chunks[0].find(pattern, self.waste + start)
+            found = spans.find_in(chunks[0], pattern, self.waste + start)
             return found if found < 0 else found - self.waste
         # The part of interest is nearly always the newest, so the chunk to begin with is sought from the end.
         index = len(chunks)
@@ -166,7 +172,7 @@ class ChunkBuffer:
                 found = (before + chunk[:overlap]).find(pattern)
                 if found >= 0:
                     return base - len(before) + found
-            found = chunk.find(pattern, low)
+            found = spans.find_in(chunk, pattern, low)
             if found >= 0:
                 return base + found
             if overlap:

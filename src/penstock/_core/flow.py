@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,9 +17,16 @@ class FlowCore:
         self._loop = loop
         self._paused = False
         self._connection_lost = False
-        self._drain_waiters: deque[asyncio.Future[None]] = deque()
-        # Marks the errors that this connection raised, without a reference from the error to the connection.
-        self._ps_error_mark = object()
+        # Made when somebody waits at first: most connections never have one who does.
+        self._drain_waiters: list[asyncio.Future[None]] | None = None
+        self._ps_mark: object = None
+
+    @property
+    def _ps_error_mark(self) -> object:
+        """Marks the errors that this connection raised, without a reference from the error to the connection."""
+        if self._ps_mark is None:
+            self._ps_mark = object()
+        return self._ps_mark
 
     def pause_writing(self) -> None:
         """Called by the transport when its buffer is over the high-water mark."""
@@ -31,14 +37,14 @@ class FlowCore:
         """Called by the transport when its buffer is at the low-water mark again."""
         assert self._paused, "resume_writing() called by a transport that had not paused"
         self._paused = False
-        for waiter in self._drain_waiters:
+        for waiter in self._drain_waiters or ():
             if not waiter.done():
                 waiter.set_result(None)
 
     def _ps_end_flow(self, error: BaseException | None) -> None:
         """The connection is gone: nobody waits for room any longer."""
         self._connection_lost = True
-        for waiter in self._drain_waiters:
+        for waiter in self._drain_waiters or ():
             if not waiter.done():
                 if error is None:
                     waiter.set_result(None)
@@ -53,8 +59,11 @@ class FlowCore:
         if not self._paused:
             return
         waiter: asyncio.Future[None] = self._loop.create_future()
-        self._drain_waiters.append(waiter)
+        if self._drain_waiters is None:
+            self._drain_waiters = []
+        waiters = self._drain_waiters
+        waiters.append(waiter)
         try:
             await waiter
         finally:
-            self._drain_waiters.remove(waiter)
+            waiters.remove(waiter)

@@ -15,6 +15,9 @@ from .._facts.constants import MINIMUM_RECEIVE
 from .arguments import as_bytes
 from .buffer import ChunkBuffer
 
+# Again, under a name that the compiled twin keeps as a number.
+_MINIMUM_RECEIVE = MINIMUM_RECEIVE
+
 
 class IncomingCore:
     """State of a StreamReader, and everything that is done to it but reading."""
@@ -35,8 +38,8 @@ class IncomingCore:
         self._ps_holder: asyncio.Task[Any] | None = None
         # Makes what a read awaits where the transport has something better than a future of the loop.
         self._ps_waiter_source: Any = None
-        # Set where feed_data was replaced on this object: every byte has to go through it.
-        self._ps_replaced = False
+        # Set where feed_data, readuntil or _wait_for_data are somebody else's: all that goes through them has to.
+        self._ps_intercepted = False
         # Bytes that the pending read asked for beyond what flow control allows to be held.
         self._ps_wanted = 0
 
@@ -95,14 +98,16 @@ class IncomingCore:
             data = as_bytes(data, "feed_data")
         if not data:
             return
-        self._ps_arrive(data)
-        if self._waiter is not None:
+        if self._ps_arrive(data):
             self._wakeup_waiter()
 
-    def _ps_arrive(self, data: bytes) -> None:
-        """Take in ``data``; whoever waits is to be woken by the caller when all state is as it should be."""
-        if self._ps_unread.append(data) > 2 * self._limit:
+    def _ps_arrive(self, data: bytes) -> bool:
+        """Take in ``data``. True where somebody waits for no more than there is now; who that is, the caller is to wake
+        when all state is as it should be."""
+        held = self._ps_unread.append(data)
+        if held > 2 * self._limit:
             self._ps_relieve()
+        return self._waiter is not None and self._ps_unread.held() >= self._ps_wanted
 
     def set_transport(self, transport: Any) -> None:
         """Name the transport to pause while too much is unread. AssertionError where there is one already."""
@@ -112,7 +117,7 @@ class IncomingCore:
     def _ps_receive_room(self) -> int:
         """How many bytes may be asked of the kernel now (contract R3)."""
         room = 2 * self._limit + self._ps_wanted - self._ps_unread.held()
-        return room if room > MINIMUM_RECEIVE else MINIMUM_RECEIVE  # noqa: FURB136 - called for each arrival
+        return room if room > _MINIMUM_RECEIVE else _MINIMUM_RECEIVE  # noqa: FURB136 - called for each arrival
 
     def _ps_relieve(self) -> None:
         """More is held than the bound: give back what was read already, then stop the peer."""
@@ -139,7 +144,7 @@ class IncomingCore:
 
     def _ps_wait(self, operation: str) -> Any:
         """What a read awaits; who overrides _wait_for_data expects every read to wait through it, as in asyncio."""
-        if getattr(self._wait_for_data, "__func__", None) is not IncomingCore._wait_for_data:
+        if self._ps_intercepted and getattr(self._wait_for_data, "__func__", None) is not IncomingCore._wait_for_data:
             return self._wait_for_data(operation)
         return self._ps_begin_wait(operation)
 
@@ -155,15 +160,21 @@ class IncomingCore:
             self._paused = False
             self._transport.resume_reading()
         self._ps_operation = operation
-        self._ps_holder = asyncio.current_task(self._loop)
         source = self._ps_waiter_source
-        self._waiter = self._loop.create_future() if source is None else source.begin()
+        if source is None:
+            self._ps_holder = asyncio.current_task(self._loop)
+            self._waiter = self._loop.create_future()
+        else:
+            self._waiter = source.begin()
         return self._waiter
 
     def _ps_end_wait(self) -> None:
         self._waiter = None
         self._ps_operation = None
-        self._ps_holder = None
+        if self._ps_waiter_source is None:
+            self._ps_holder = None
+        else:
+            self._ps_waiter_source.end()
 
     def _ps_want_no_more(self) -> None:
         """The read that needed more than flow control allows to be held has ended."""
@@ -180,9 +191,10 @@ class IncomingCore:
             self._ps_end_wait()
 
     def _ps_refuse(self, operation: str) -> NoReturn:
-        holder = self._ps_holder
+        source = self._ps_waiter_source
+        holder = self._ps_holder if source is None else source.holder()
         held = f"{self._ps_operation}()" if self._ps_operation else "a read"
-        by = f" of task {holder.get_name()!r}" if holder is not None else ""
+        by = f" of task {holder.get_name()!r}" if hasattr(holder, "get_name") else ""
         raise RuntimeError(
             f"{operation}() called while another coroutine is already waiting for incoming data: {held}{by}"
         )

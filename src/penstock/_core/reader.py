@@ -5,7 +5,7 @@ A read takes bytes only in the step in which it returns them, so a cancelled rea
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from .._facts.constants import EVERYTHING
 from .._facts.errors import IncompleteReadError, LimitOverrunError
@@ -96,30 +96,26 @@ class ReaderCore(IncomingCore):
         if self._ps_operation is not None and n:
             self._ps_refuse("readexactly")
         if self._ps_unread.held() < n:
-            await self._ps_gather(n)
+            try:
+                while self._ps_unread.held() < n:
+                    if self._exception is not None and self._ps_failed(False):
+                        raise self._exception
+                    if self._eof:
+                        raise IncompleteReadError(self._ps_unread.take_all(), n)
+                    self._ps_wanted = n
+                    waiter = self._ps_wait("readexactly")
+                    try:
+                        await waiter
+                    finally:
+                        self._ps_end_wait()
+            finally:
+                self._ps_want_no_more()
         elif self._exception is not None and self._ps_failed(n > 0):
             raise self._exception
         data = self._ps_unread.take(n)
         if self._paused:
             self._maybe_resume_transport()
         return data
-
-    async def _ps_gather(self, n: int) -> None:
-        """Wait until ``n`` bytes are there."""
-        try:
-            while self._ps_unread.held() < n:
-                if self._exception is not None and self._ps_failed(False):
-                    raise self._exception
-                if self._eof:
-                    raise IncompleteReadError(self._ps_unread.take_all(), n)
-                self._ps_wanted = n
-                waiter = self._ps_wait("readexactly")
-                try:
-                    await waiter
-                finally:
-                    self._ps_end_wait()
-        finally:
-            self._ps_want_no_more()
 
     async def readuntil(self, separator: Any = b"\n") -> bytes:
         """Read up to and including ``separator``.
@@ -160,31 +156,43 @@ class ReaderCore(IncomingCore):
 
         Cancellation takes nothing from the stream.
         """
-        try:
-            # Who overrides readuntil, in a subclass or on the object, expects readline to go through it, as in asyncio.
-            if getattr(self.readuntil, "__func__", None) is not ReaderCore.readuntil:
+        # Who overrides readuntil, in a subclass or on the object, expects readline to go through it, as in asyncio.
+        if self._ps_intercepted and getattr(self.readuntil, "__func__", None) is not ReaderCore.readuntil:
+            try:
                 return await self.readuntil(b"\n")
-            waited = False
-            while True:
-                # _ps_read_record, written out: lines are what most programs read, a coroutine less is a tenth of one.
-                line = self._ps_take_record(_NEWLINE, "readline", waited)
-                if line is not None:
-                    return line
-                waiter = self._ps_wait("readline")
-                try:
-                    await waiter
-                finally:
-                    self._ps_end_wait()
-                waited = True
+            except IncompleteReadError as error:
+                return error.partial
+            except LimitOverrunError as error:
+                self._ps_drop_line(error)
+        waited = False
+        while True:
+            line = self._ps_take_line(waited)
+            if line is not None:
+                return line
+            waiter = self._ps_wait("readline")
+            try:
+                await waiter
+            finally:
+                self._ps_end_wait()
+            waited = True
+
+    def _ps_take_line(self, waited: bool) -> bytes | None:
+        """Remove and return the first line, or what is left at the end of input; None where its end is to come."""
+        try:
+            return self._ps_take_record(_NEWLINE, "readline", waited)
         except IncompleteReadError as error:
             return error.partial
         except LimitOverrunError as error:
-            if self._ps_unread.matches(b"\n", error.consumed):
-                self._ps_unread.take(error.consumed + 1)
-            else:
-                self._ps_unread.clear()
-            self._maybe_resume_transport()
-            raise ValueError(error.args[0]) from None
+            self._ps_drop_line(error)
+
+    def _ps_drop_line(self, error: LimitOverrunError) -> NoReturn:
+        """The line is longer than the limit: drop it as asyncio does, and raise what asyncio raises."""
+        if self._ps_unread.matches(b"\n", error.consumed):
+            self._ps_unread.take(error.consumed + 1)
+        else:
+            self._ps_unread.clear()
+        self._maybe_resume_transport()
+        raise ValueError(error.args[0]) from None
 
     async def _ps_read_record(self, separators: tuple[bytes, ...], operation: str) -> bytes:
         waited = False
@@ -225,22 +233,25 @@ class ReaderCore(IncomingCore):
         """
         unread = self._ps_unread
         size = unread.held()
-        shortest = len(separators[0])
         start = unread.searched(separators)
-        if size - start >= shortest:
+        length = len(separators[0])
+        if size - start >= length:
             end = -1
             record = 0
             for separator in separators:
                 found = unread.find(separator, start)
-                if found >= 0 and (end < 0 or found + len(separator) < end):
-                    end = found + len(separator)
+                length = len(separator)
+                if found >= 0 and (end < 0 or found + length < end):
+                    end = found + length
                     record = found
             if end >= 0:
                 if record > self._limit:
                     raise LimitOverrunError("Separator is found, but chunk is longer than limit", record)
                 return end
-            # The longest separator may have begun in the last bytes; what is before them is known to hold none.
-            start = max(0, size + 1 - len(separators[-1]))
+            # The longest separator, the last, may have begun in the last bytes; what is before is known to hold none.
+            start = size + 1 - length
+            if start < 0:
+                start = 0
             unread.remember_search(separators, start)
         if start > self._limit:
             raise LimitOverrunError("Separator is not found, and chunk exceed the limit", start)

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from .arguments import as_bytes
+from .flow import FlowCore
+from .incoming import IncomingCore
 from .state import ConnectionState
 
 
@@ -24,6 +26,8 @@ class WriterCore:
         self._loop = loop
         self._ps_state = state
 
+    # What is looked at by every write and drain is kept beside what programs may assign, by its type.
+
     @property
     def _transport(self) -> Any:
         return self._ps_carrier
@@ -31,8 +35,28 @@ class WriterCore:
     @_transport.setter
     def _transport(self, transport: Any) -> None:
         self._ps_carrier = transport
-        # What is written to: of some transports a part that takes it without a detour.
-        self._ps_sink = transport._ps_sink if getattr(type(transport), "_has_ps_sink", False) else transport
+        # What is written to where the transport has a part that takes it without a detour.
+        self._ps_sink = transport._ps_sink if getattr(type(transport), "_has_ps_sink", False) else None
+
+    @property
+    def _protocol(self) -> Any:
+        return self._ps_protocol
+
+    @_protocol.setter
+    def _protocol(self, protocol: Any) -> None:
+        self._ps_protocol = protocol
+        plain = isinstance(protocol, FlowCore) and type(protocol)._drain_helper is FlowCore._drain_helper
+        self._ps_flow = protocol if plain else None
+
+    @property
+    def _reader(self) -> Any:
+        return self._ps_reader
+
+    @_reader.setter
+    def _reader(self, reader: Any) -> None:
+        self._ps_reader = reader
+        plain = isinstance(reader, IncomingCore) and type(reader).exception is IncomingCore.exception
+        self._ps_input = reader if plain else None
 
     def write(self, data: Any) -> None:
         """Send ``data`` as soon as the peer takes it; returns at once.
@@ -48,27 +72,26 @@ class WriterCore:
         """
         if type(data) is not bytes:
             data = as_bytes(data, "write")
-        if self._ps_gone():
+        sink = self._ps_sink
+        if self._ps_state.discarding or (sink.closing if sink is not None else self._ps_gone()):
             self._ps_state.discarded(len(data))
+        elif sink is not None:
+            sink.write(data)
         else:
-            self._ps_sink.write(data)
+            self._ps_carrier.write(data)
 
     def writelines(self, data: Iterable[Any]) -> None:
         """Write the bytes-like objects that ``data`` yields, joined, in one go; see write."""
         # One write of everything: transports of CPython 3.12.1 and 3.13.0 apply no flow control to writelines and
         # cut typed memoryviews short (contracts W7, W8).
         joined = b"".join([piece if type(piece) is bytes else as_bytes(piece, "writelines") for piece in data])
-        if self._ps_gone():
-            self._ps_state.discarded(len(joined))
-        elif joined:
-            self._ps_sink.write(joined)
+        if joined:
+            WriterCore.write(self, joined)
 
     def _ps_gone(self) -> bool:
-        """Whether writing is in vain. A closing transport would drop it too, with a log line that names nobody."""
-        if self._ps_state.discarding:
-            return True
+        """Whether the transport is closing. It would drop what is written, with a log line that names nobody."""
         try:
-            return self._ps_sink.is_closing() is True
+            return self._ps_carrier.is_closing() is True
         except (AttributeError, NotImplementedError):
             return False
 
@@ -84,15 +107,27 @@ class WriterCore:
 
         Cancelling it cancels this wait alone; what was written stays written.
         """
-        reader = self._reader
+        if self._ps_sink is not None and self._ps_has_room():
+            return
+        reader = self._ps_reader
         if reader is not None:
             error = reader.exception()
             if error is not None:
                 raise error
-        if self._ps_sink is not self._ps_carrier:
-            self._ps_sink.before_drain()
-        if self._ps_sink.is_closing():
+        if self._ps_carrier.is_closing():
             # connection_lost may be due; without this turn of the loop a caller that only writes and drains would
             # never see it come.
             await asyncio.sleep(0)
-        await self._protocol._drain_helper()
+        await self._ps_protocol._drain_helper()
+
+    def _ps_has_room(self) -> bool:
+        """Whether drain may return at once: nothing is wrong, and the transport takes more."""
+        sink = self._ps_sink
+        sink.before_drain()
+        flow = self._ps_flow
+        if flow is None or flow._paused or flow._connection_lost or sink.closing:
+            return False
+        reader = self._ps_input
+        if reader is None:
+            return self._ps_reader is None
+        return reader._exception is None

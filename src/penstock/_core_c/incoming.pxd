@@ -1,4 +1,9 @@
+cimport cython
+
 from .buffer cimport ChunkBuffer
+from .waiter cimport Waiter
+
+cdef Py_ssize_t _MINIMUM_RECEIVE
 
 cdef class IncomingCore:
     cdef public Py_ssize_t _limit
@@ -10,14 +15,17 @@ cdef class IncomingCore:
     cdef public object _transport
     cdef public bint _paused
     cdef public object _waiter
-    cdef public object _ps_waiter_source
-    cdef public bint _ps_replaced
+    cdef public Waiter _ps_waiter_source
+    cdef public bint _ps_intercepted
     cdef public object _ps_operation
     cdef public object _ps_holder
     cdef public Py_ssize_t _ps_wanted
 
-    cpdef object _ps_arrive(self, bytes data)
+    @cython.locals(held=Py_ssize_t)
+    cpdef bint _ps_arrive(self, bytes data) except -1
     cpdef bint _ps_failed(self, bint enough) except -1
+    @cython.locals(room=Py_ssize_t)
     cpdef Py_ssize_t _ps_receive_room(self) except -1
+    cpdef object _ps_wait(self, object operation)
     cpdef object _ps_begin_wait(self, object operation)
     cpdef object _ps_end_wait(self)

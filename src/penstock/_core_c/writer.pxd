@@ -1,11 +1,17 @@
+from .flow cimport FlowCore
+from .incoming cimport IncomingCore
+from .sink cimport Sink
 from .state cimport ConnectionState
 
 cdef class WriterCore:
     cdef object _ps_carrier
-    cdef public object _ps_sink
-    cdef public object _protocol
-    cdef public object _reader
+    cdef Sink _ps_sink
+    cdef object _ps_protocol
+    cdef FlowCore _ps_flow
+    cdef object _ps_reader
+    cdef IncomingCore _ps_input
     cdef public object _loop
     cdef public ConnectionState _ps_state
 
     cpdef bint _ps_gone(self) except -1
+    cpdef bint _ps_has_room(self) except -1

@@ -1,6 +1,8 @@
 from libc.stdint cimport uint32_t, uint64_t
 
-cdef class Pollable:
+from penstock._core_c.sink cimport Sink
+
+cdef class Pollable(Sink):
     """A descriptor that the poller watches."""
     cdef int fd
     cdef uint32_t interest
@@ -25,6 +27,8 @@ cdef class Poller:
     cdef bint step_at_once
     cdef bint forked
     cdef list corked
+    # A future that is done, for tasks that are stepped at once.
+    cdef object done
     cdef char* scratch
     cdef object __weakref__
 

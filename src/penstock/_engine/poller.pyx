@@ -96,6 +96,8 @@ cdef class Poller:
         self.epfd = -1
         self.table = []
         self.corked = []
+        self.done = asyncio.Future(loop=loop)
+        self.done.set_result(None)
         self.scratch = <char*>PyMem_Malloc(SCRATCH)
         if self.scratch == NULL:
             raise MemoryError

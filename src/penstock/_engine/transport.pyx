@@ -15,8 +15,8 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport uint32_t
 
 from penstock._core_c.reader cimport ReaderCore
+from penstock._core_c.waiter cimport Waiter
 from penstock._engine.poller cimport Poller, Pollable
-from penstock._engine.waiter cimport Waiter
 
 from penstock._core_c.arguments import as_bytes
 from penstock._engine.poller import poller_of
@@ -100,7 +100,6 @@ cdef class SocketCore(Pollable):
     cdef long long corked_at
     cdef int lost_writes
     cdef bint corked
-    cdef bint closing
     cdef bint ended
     cdef bint eof_written
     cdef bint eof_received
@@ -148,7 +147,7 @@ cdef class SocketCore(Pollable):
         if getattr(getattr(type(protocol), "data_received", None), "_ps_feeds_reader", False):
             ref = protocol._stream_reader_wr
             reader = ref() if ref is not None else None
-            if isinstance(reader, ReaderCore) and type(reader).feed_data is ReaderCore.feed_data:
+            if isinstance(reader, ReaderCore):
                 self.receives = DIRECT
                 self.reader_ref = ref
                 # One waiter for each reader: two that share it would take each other's wake-ups.
@@ -190,7 +189,7 @@ cdef class SocketCore(Pollable):
         if got <= 0:
             return self.received_none(got, errno)
         data = PyBytes_FromStringAndSize(self.poller.scratch, got)
-        if reader is None or reader._ps_replaced:
+        if reader is None or reader._ps_intercepted:
             try:
                 self.protocol.data_received(data)
             except (SystemExit, KeyboardInterrupt):
@@ -198,13 +197,12 @@ cdef class SocketCore(Pollable):
             except BaseException as error:
                 self.fail(error, "Fatal error: protocol.data_received() call failed.")
             return 0
-        reader._ps_arrive(data)
-        waiter = reader._waiter
-        if waiter is not None:
-            if waiter is self.waiter:
+        if reader._ps_arrive(data):
+            waiter = reader._waiter
+            if waiter is self.waiter and self.poller.step_at_once:
                 reader._waiter = None
                 # Everything is as it should be: whoever waits may run now, and do whatever it likes.
-                (<Waiter>waiter).wake(self.poller.step_at_once)
+                (<Waiter>waiter).wake_at_once(self.poller.done)
             else:
                 reader._wakeup_waiter()
         return 0

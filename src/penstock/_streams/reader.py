@@ -64,6 +64,7 @@ class StreamReader(ReaderCore, asyncio.StreamReader, metaclass=StandIn):  # type
         if loop is None:
             loop = asyncio.get_event_loop()
         ReaderCore.__init__(self, checked, loop)
+        self._ps_intercepted = _intercepts(type(self))
         self._source_traceback = creation_stack(loop)
 
     def __repr__(self) -> str:
@@ -96,12 +97,22 @@ class StreamReader(ReaderCore, asyncio.StreamReader, metaclass=StandIn):  # type
         self._ps_unread = core.LiveBuffer(value if isinstance(value, bytearray) else bytearray(value))
 
 
+# What transports and reads of the compiled core would pass by where somebody has put something else in its place.
+_INTERCEPTED = ("feed_data", "readuntil", "_wait_for_data")
+
+
+def _intercepts(cls: type[StreamReader]) -> bool:
+    # The pure core looks for itself; so it sees what is put on an object without a __setattr__, which costs it more.
+    return IMPLEMENTATION == "pure" or any(
+        getattr(cls, name) is not getattr(ReaderCore, name) for name in _INTERCEPTED
+    )
+
+
 if IMPLEMENTATION == "compiled":
 
-    def _watch_feed_data(self: StreamReader, name: str, value: object) -> None:
-        # Transports that feed the compiled reader themselves would pass by a feed_data that was put on the object.
-        if name == "feed_data":
-            self._ps_replaced = True
+    def _watch_interception(self: StreamReader, name: str, value: object) -> None:
+        if name in _INTERCEPTED:
+            self._ps_intercepted = True
         object.__setattr__(self, name, value)
 
-    StreamReader.__setattr__ = _watch_feed_data  # type: ignore[method-assign,assignment]
+    StreamReader.__setattr__ = _watch_interception  # type: ignore[method-assign,assignment]

@@ -1,7 +1,7 @@
 # cython: language_level=3, binding=False
-"""What a read or drain awaits on a transport of the engine: one reused future-like object for each direction.
+"""What a read awaits on a transport of the engine: one future-like object, reused for all its waits.
 
-asyncio resolves a future, which schedules a callback, which steps the task one turn of the loop later. The poller steps
+Only compiled transports have it, so it has no pure twin; the core knows it as ``_ps_waiter_source``. asyncio resolves a future, which schedules a callback, which steps the task one turn of the loop later. The poller steps
 the task at once instead, in the task's context. Only the poller may, and only when no task runs; everybody else wakes
 through ``loop.call_soon``. A wake-up that is refused goes there too, so none is lost.
 """
@@ -12,6 +12,7 @@ from cpython.ref cimport PyObject
 cdef extern from "Python.h":
     int PyContext_Enter(object context) except? -1
     int PyContext_Exit(object context) except? -1
+    bint PyCFunction_CheckExact(object o)
     object PyObject_CallOneArg(object callable, object arg)
 
 cdef object CancelledError = asyncio.CancelledError
@@ -36,10 +37,16 @@ cdef class Waiter:
         self._state = PENDING
         self._callback = None
         self._context = None
+        self._scheduled = None
         self._error = None
         self._cancel_message = None
         self._asyncio_future_blocking = False
         return self
+
+    cdef int end(self) except -1:
+        """The wait is over, and was told."""
+        self._scheduled = None
+        return 0
 
     def __await__(self):
         return self
@@ -107,50 +114,69 @@ cdef class Waiter:
             return False
         self._state = CANCELLED
         self._cancel_message = msg
-        self._deliver(False)
+        self._deliver()
         return True
 
     def set_result(self, result):
-        self.wake(False)
+        self.wake()
 
     def set_exception(self, error):
         if self._state == PENDING:
             self._error = error() if isinstance(error, type) else error
-            self.wake(False)
+            self.wake()
 
     @property
     def _callbacks(self):
         return None if self._callback is None else [(self._callback, self._context)]
 
-    cdef int wake(self, bint at_once) except -1:
-        """The wait has ended. ``at_once``: step the task now; only for the poller, when all state is complete."""
+    def holder(self):
+        """The task that waits, or that is on its way to be stepped; None where something else than a task waits."""
+        callback = self._callback if self._callback is not None else self._scheduled
+        return getattr(callback, "__self__", None)
+
+    cdef int wake(self) except -1:
+        """The wait has ended; the task is stepped in the next turn of the loop."""
         if self._state != PENDING:
             return 0
         self._state = DONE
-        return self._deliver(at_once)
+        return self._deliver()
 
-    cdef int _deliver(self, bint at_once) except -1:
+    cdef int wake_at_once(self, object done) except -1:
+        """The wait has ended; step the task now. Only for the poller, when all state is complete and no task runs.
+
+        ``done`` is a future of asyncio's own that is done. A C task asks it for its result without a call.
+        """
+        if self._state != PENDING:
+            return 0
+        self._state = DONE
         callback = self._callback
         if callback is None:
             return 0
         context = self._context
+        try:
+            PyContext_Enter(context)
+        except RuntimeError:
+            # The context is entered already, by whoever called us from inside it.
+            return self._deliver()
         self._callback = None
         self._context = None
-        if at_once:
-            try:
-                PyContext_Enter(context)
-            except RuntimeError:
-                # The context is entered already, by whoever called us from inside it.
-                at_once = False
-        if not at_once:
-            self._loop.call_soon(callback, self, context=context)
-            return 0
         try:
-            PyObject_CallOneArg(callback, self)
+            PyObject_CallOneArg(callback, done if PyCFunction_CheckExact(callback) else self)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
             self._loop.call_exception_handler({"message": "Exception in callback of a penstock waiter", "exception": error})
         finally:
             PyContext_Exit(context)
+        return 0
+
+    cdef int _deliver(self) except -1:
+        callback = self._callback
+        if callback is None:
+            return 0
+        context = self._context
+        self._callback = None
+        self._context = None
+        self._scheduled = callback
+        self._loop.call_soon(callback, self, context=context)
         return 0

@@ -1,0 +1,5 @@
+cdef class Sink:
+    cdef readonly bint closing
+
+    cpdef object write(self, data)
+    cpdef object before_drain(self)

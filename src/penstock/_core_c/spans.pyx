@@ -1,0 +1,40 @@
+# cython: language_level=3, binding=False
+"""Looking into one chunk of received bytes; the twin of ``_core/spans.py``, with pointers."""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
+from libc.string cimport memchr
+
+
+cdef inline const char* content(object chunk, Py_ssize_t* size) except NULL:
+    if type(chunk) is bytes:
+        size[0] = PyBytes_GET_SIZE(chunk)
+        return PyBytes_AS_STRING(chunk)
+    if type(chunk) is bytearray:
+        size[0] = PyByteArray_GET_SIZE(chunk)
+        return PyByteArray_AS_STRING(chunk)
+    raise TypeError(f"a chunk is bytes or a bytearray, not {type(chunk).__name__}")
+
+
+cpdef Py_ssize_t find_in(object chunk, bytes pattern, Py_ssize_t start) except -2:
+    cdef Py_ssize_t size = 0
+    cdef const char* first
+    cdef const char* found
+    if PyBytes_GET_SIZE(pattern) != 1 or start < 0:
+        return chunk.find(pattern, start)
+    first = content(chunk, &size)
+    if start >= size:
+        return -1
+    found = <const char*>memchr(first + start, <unsigned char>PyBytes_AS_STRING(pattern)[0], size - start)
+    return -1 if found == NULL else found - first
+
+
+cpdef bytes cut(object chunk, Py_ssize_t start, Py_ssize_t end):
+    cdef Py_ssize_t size = 0
+    cdef const char* first = content(chunk, &size)
+    if start < 0 or end < 0:
+        return bytes(chunk[start:end])
+    end = min(end, size)
+    if start == 0 and end == size and type(chunk) is bytes:
+        return <bytes>chunk
+    return PyBytes_FromStringAndSize(first + start, end - start if end > start else 0)
