@@ -3,14 +3,22 @@
 Both are optional: where they cannot be compiled, penstock is installed pure.
 """
 
+import pathlib
 import sys
 
 from setuptools import Extension, setup
 
 CORE = ("arguments", "buffer", "flow", "incoming", "live", "reader", "state", "writer")
 # What the compiled core has beside the files of the core.
-COMPILED_ONLY = ("sink", "spans", "waiter")
+COMPILED_ONLY = ("landing", "sink", "spans", "waiter")
 ENGINE = ("poller", "transport") if sys.platform == "linux" else ()
+
+
+def stale() -> bool:
+    """Whether a .pxd is newer than what was translated with it: Cython does not follow them into a parallel package."""
+    translated = [path.stat().st_mtime for path in pathlib.Path("build/cython").rglob("*.c")]
+    declared = [path.stat().st_mtime for path in pathlib.Path("src/penstock").rglob("*.pxd")]
+    return bool(translated) and max(declared) > min(translated)
 
 
 def extensions() -> list[Extension]:
@@ -29,6 +37,7 @@ def extensions() -> list[Extension]:
     return cythonize(
         found,
         build_dir="build/cython",
+        force=stale(),
         include_path=["src"],
         compiler_directives={
             "language_level": 3,

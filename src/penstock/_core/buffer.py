@@ -82,6 +82,10 @@ class ChunkBuffer:
             self._chunks[0] = self._chunks[0][self.waste :]
             self.waste = 0
 
+    def settled(self) -> ChunkBuffer:
+        """The buffer to go on with when a read has ended: this one, unless it was made for that read."""
+        return self
+
     def clear(self) -> None:
         """Forget every unread byte."""
         self._chunks.clear()

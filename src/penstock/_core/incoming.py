@@ -11,12 +11,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any, NoReturn
 
-from .._facts.constants import MINIMUM_RECEIVE
+from .._facts.constants import FREE_OPERATIONS, MINIMUM_RECEIVE
 from .arguments import as_bytes
 from .buffer import ChunkBuffer
 
-# Again, under a name that the compiled twin keeps as a number.
+# Again, under names that the compiled twin keeps as numbers.
 _MINIMUM_RECEIVE = MINIMUM_RECEIVE
+_FREE_OPERATIONS = FREE_OPERATIONS
 
 
 class IncomingCore:
@@ -42,6 +43,10 @@ class IncomingCore:
         self._ps_intercepted = False
         # Bytes that the pending read asked for beyond what flow control allows to be held.
         self._ps_wanted = 0
+        # Bytes that the pending read(n) takes at most.
+        self._ps_asked = 0
+        # Reads and drains since the last one that had to wait.
+        self._ps_spent = 0
 
     # -- what the transport's side calls ----------------------------------------------------------------------------
 
@@ -159,7 +164,11 @@ class IncomingCore:
         if self._paused:
             self._paused = False
             self._transport.resume_reading()
+        return self._ps_own(operation)
+
+    def _ps_own(self, operation: str) -> Any:
         self._ps_operation = operation
+        self._ps_spent = 0
         source = self._ps_waiter_source
         if source is None:
             self._ps_holder = asyncio.current_task(self._loop)
@@ -171,14 +180,40 @@ class IncomingCore:
     def _ps_end_wait(self) -> None:
         self._waiter = None
         self._ps_operation = None
+        self._ps_asked = 0
         if self._ps_waiter_source is None:
             self._ps_holder = None
         else:
             self._ps_waiter_source.end()
 
+    def _ps_tired(self) -> bool:
+        """Count a read. True where so many reads and drains found all they needed that the loop is due its turn."""
+        self._ps_spent += 1
+        return self._ps_spent > _FREE_OPERATIONS
+
+    async def _ps_rest(self, operation: str) -> None:
+        """Let the loop have its turn; ``operation`` owns the stream meanwhile, and has taken nothing yet."""
+        if self._ps_operation is not None or self._waiter is not None:
+            # To be refused; that needs no rest.
+            return
+        waiter = self._ps_own(operation)
+        if self._ps_waiter_source is None:
+            self._loop.call_soon(self._ps_rested, waiter)
+        else:
+            self._ps_waiter_source.rest()
+        try:
+            await waiter
+        finally:
+            self._ps_end_wait()
+
+    def _ps_rested(self, waiter: asyncio.Future[None]) -> None:
+        if self._waiter is waiter:
+            self._wakeup_waiter()
+
     def _ps_want_no_more(self) -> None:
         """The read that needed more than flow control allows to be held has ended."""
         self._ps_wanted = 0
+        self._ps_unread = self._ps_unread.settled()
         if self._ps_unread.held() > 2 * self._limit:
             self._ps_relieve()
 

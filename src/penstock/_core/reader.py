@@ -39,6 +39,8 @@ class ReaderCore(IncomingCore):
             self._ps_refuse("read")
         if n < 0:
             return await self._ps_read_to_end()
+        if self._ps_tired():
+            await self._ps_rest("read")
         waited = False
         while True:
             # Asked anew after each wait: outsiders may change the buffer, or the buffer itself.
@@ -52,6 +54,7 @@ class ReaderCore(IncomingCore):
                     self._maybe_resume_transport()
                 return data
             waiter = self._ps_wait("read")
+            self._ps_asked = n
             try:
                 await waiter
             finally:
@@ -95,6 +98,8 @@ class ReaderCore(IncomingCore):
             raise ValueError(f"readexactly size can not be less than zero: {n} was given")
         if self._ps_operation is not None and n:
             self._ps_refuse("readexactly")
+        if self._ps_tired():
+            await self._ps_rest("readexactly")
         if self._ps_unread.held() < n:
             try:
                 while self._ps_unread.held() < n:
@@ -108,11 +113,15 @@ class ReaderCore(IncomingCore):
                         await waiter
                     finally:
                         self._ps_end_wait()
-            finally:
+            except BaseException:
                 self._ps_want_no_more()
-        elif self._exception is not None and self._ps_failed(n > 0):
-            raise self._exception
-        data = self._ps_unread.take(n)
+                raise
+            data = self._ps_unread.take(n)
+            self._ps_want_no_more()
+        else:
+            if self._exception is not None and self._ps_failed(n > 0):
+                raise self._exception
+            data = self._ps_unread.take(n)
         if self._paused:
             self._maybe_resume_transport()
         return data
@@ -164,6 +173,8 @@ class ReaderCore(IncomingCore):
                 return error.partial
             except LimitOverrunError as error:
                 self._ps_drop_line(error)
+        if self._ps_tired():
+            await self._ps_rest("readline")
         waited = False
         while True:
             line = self._ps_take_line(waited)
@@ -195,6 +206,8 @@ class ReaderCore(IncomingCore):
         raise ValueError(error.args[0]) from None
 
     async def _ps_read_record(self, separators: tuple[bytes, ...], operation: str) -> bytes:
+        if self._ps_tired():
+            await self._ps_rest(operation)
         waited = False
         while True:
             record = self._ps_take_record(separators, operation, waited)

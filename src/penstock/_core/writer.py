@@ -6,10 +6,14 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
+from .._facts.constants import FREE_OPERATIONS
 from .arguments import as_bytes
 from .flow import FlowCore
 from .incoming import IncomingCore
 from .state import ConnectionState
+
+# Again, under a name that the compiled twin keeps as a number.
+_FREE_DRAINS = 2 * FREE_OPERATIONS
 
 
 class WriterCore:
@@ -109,6 +113,8 @@ class WriterCore:
         """
         if self._ps_sink is not None and self._ps_has_room():
             return
+        if self._ps_tired():
+            await asyncio.sleep(0)
         reader = self._ps_reader
         if reader is not None:
             error = reader.exception()
@@ -130,4 +136,16 @@ class WriterCore:
         reader = self._ps_input
         if reader is None:
             return self._ps_reader is None
-        return reader._exception is None
+        reader._ps_spent += 1
+        return reader._exception is None and reader._ps_spent <= _FREE_DRAINS
+
+    def _ps_tired(self) -> bool:
+        """Count a drain. True where so many reads and drains found all they needed that the loop is due its turn."""
+        reader = self._ps_input
+        if reader is None:
+            return False
+        reader._ps_spent += 1
+        if reader._ps_spent <= _FREE_DRAINS:
+            return False
+        reader._ps_spent = 0
+        return True

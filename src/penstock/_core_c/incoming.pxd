@@ -3,7 +3,7 @@ cimport cython
 from .buffer cimport ChunkBuffer
 from .waiter cimport Waiter
 
-cdef Py_ssize_t _MINIMUM_RECEIVE
+cdef Py_ssize_t _MINIMUM_RECEIVE, _FREE_OPERATIONS
 
 cdef class IncomingCore:
     cdef public Py_ssize_t _limit
@@ -20,6 +20,8 @@ cdef class IncomingCore:
     cdef public object _ps_operation
     cdef public object _ps_holder
     cdef public Py_ssize_t _ps_wanted
+    cdef public Py_ssize_t _ps_asked
+    cdef public Py_ssize_t _ps_spent
 
     @cython.locals(held=Py_ssize_t)
     cpdef bint _ps_arrive(self, bytes data) except -1
@@ -28,4 +30,6 @@ cdef class IncomingCore:
     cpdef Py_ssize_t _ps_receive_room(self) except -1
     cpdef object _ps_wait(self, object operation)
     cpdef object _ps_begin_wait(self, object operation)
+    cpdef object _ps_own(self, object operation)
     cpdef object _ps_end_wait(self)
+    cpdef bint _ps_tired(self) except -1

@@ -9,6 +9,7 @@ cdef class Waiter:
     cdef public bint _asyncio_future_blocking
 
     cpdef Waiter begin(self)
+    cpdef object rest(self)
     cdef int end(self) except -1
     cdef int wake(self) except -1
     cdef int wake_at_once(self, object done) except -1

@@ -28,7 +28,7 @@ cdef enum:
 cdef class Waiter:
     """Future-like; awaited by one coroutine at a time, any number of times in turn."""
 
-    def __cinit__(self, loop):
+    def __cinit__(self, loop, *_):
         self._loop = loop
         self._state = IDLE
 
@@ -42,6 +42,14 @@ cdef class Waiter:
         self._cancel_message = None
         self._asyncio_future_blocking = False
         return self
+
+    cpdef object rest(self):
+        """Wake the wait that has just begun in the next turn of the loop."""
+        self._loop.call_soon(self._rested)
+
+    def _rested(self):
+        # It may meet a later wait, of a read that looks again and goes on waiting.
+        self.wake()
 
     cdef int end(self) except -1:
         """The wait is over, and was told."""
@@ -58,7 +66,8 @@ cdef class Waiter:
         if self._state == PENDING:
             self._asyncio_future_blocking = True
             return self
-        self.result()
+        if self._state != DONE or self._error is not None:
+            self.result()
         raise StopIteration
 
     def get_loop(self):

@@ -3,6 +3,8 @@ from .incoming cimport IncomingCore
 from .sink cimport Sink
 from .state cimport ConnectionState
 
+cdef Py_ssize_t _FREE_DRAINS
+
 cdef class WriterCore:
     cdef object _ps_carrier
     cdef Sink _ps_sink
@@ -15,3 +17,4 @@ cdef class WriterCore:
 
     cpdef bint _ps_gone(self) except -1
     cpdef bint _ps_has_room(self) except -1
+    cpdef bint _ps_tired(self) except -1

@@ -1,6 +1,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from penstock._core_c.sink cimport Sink
+from penstock._core_c.waiter cimport Waiter
 
 cdef class Pollable(Sink):
     """A descriptor that the poller watches."""
@@ -27,6 +28,8 @@ cdef class Poller:
     cdef bint step_at_once
     cdef bint forked
     cdef list corked
+    # Waiters of tasks that let the loop have its turn, to be stepped in the next.
+    cdef list rested
     # A future that is done, for tasks that are stepped at once.
     cdef object done
     cdef char* scratch
@@ -38,3 +41,7 @@ cdef class Poller:
     cdef int remove(self, Pollable pollable) except -1
     cdef int flush(self) except -1
     cdef int serve(self) except -1
+    cdef int serve_rounds(self) except -1
+
+cdef class PollerWaiter(Waiter):
+    cdef Poller poller

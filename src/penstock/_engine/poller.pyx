@@ -96,6 +96,7 @@ cdef class Poller:
         self.epfd = -1
         self.table = []
         self.corked = []
+        self.rested = []
         self.done = asyncio.Future(loop=loop)
         self.done.set_result(None)
         self.scratch = <char*>PyMem_Malloc(SCRATCH)
@@ -199,45 +200,68 @@ cdef class Poller:
         self.serve()
 
     cdef int serve(self) except -1:
-        cdef epoll_event events[BATCH]
-        cdef int n, i, round_
-        cdef int fd
-        cdef Pollable pollable
-        cdef long long start = 0
         # A loop may run inside a task of a batch (nested run_until_complete): served, but nobody stepped at once.
         cdef bint outer_step = self.step_at_once, outer_stepping = self.stepping
         self.step_at_once = current_task_of(self.loop) is None
         self.stepping = self.step_at_once
         try:
-            for round_ in range(ROUNDS):
-                n = epoll_wait(self.epfd, events, BATCH, 0)
-                if n <= 0:
-                    break
-                for i in range(n):
-                    fd = <int>(events[i].data.u64 & 0xffffffff)
-                    entry = self.table[fd] if fd < len(self.table) else None
-                    if entry is None:
-                        continue
-                    pollable = <Pollable>entry
-                    if pollable.generation != <uint32_t>(events[i].data.u64 >> 32):
-                        continue
-                    pollable.ready(events[i].events)
-                    if self.corked:
-                        self.flush()
-                if n < 2 or self.epfd < 0:
-                    # One busy connection: it is surely not ready again yet.
-                    break
-                if round_ == 0:
-                    start = monotonic_ns()
-                elif monotonic_ns() - start > BATCH_NANOSECONDS:
-                    break
-                if getattr(self.loop, "_stopping", False):
-                    break
+            self.serve_rounds()
         finally:
             self.step_at_once = outer_step
             self.stepping = outer_stepping
             self.flush()
         return 0
+
+    cdef int serve_rounds(self) except -1:
+        cdef epoll_event events[BATCH]
+        cdef int n, i, round_
+        cdef int fd
+        cdef Pollable pollable
+        cdef long long start = 0
+        for round_ in range(ROUNDS):
+            n = epoll_wait(self.epfd, events, BATCH, 0)
+            if n <= 0:
+                break
+            for i in range(n):
+                fd = <int>(events[i].data.u64 & 0xffffffff)
+                entry = self.table[fd] if fd < len(self.table) else None
+                if entry is None:
+                    continue
+                pollable = <Pollable>entry
+                if pollable.generation != <uint32_t>(events[i].data.u64 >> 32):
+                    continue
+                pollable.ready(events[i].events)
+                if self.corked:
+                    self.flush()
+            if n < 2 or self.epfd < 0:
+                # One busy connection: it is surely not ready again yet.
+                break
+            if round_ == 0:
+                start = monotonic_ns()
+            elif monotonic_ns() - start > BATCH_NANOSECONDS:
+                break
+            if getattr(self.loop, "_stopping", False):
+                break
+        return 0
+
+    def _step_rested(self):
+        cdef bint outer_step = self.step_at_once, outer_stepping = self.stepping
+        cdef list rested = self.rested
+        cdef Waiter waiter
+        self.rested = []
+        self.step_at_once = current_task_of(self.loop) is None
+        self.stepping = self.step_at_once
+        try:
+            for waiter in rested:
+                if self.step_at_once:
+                    waiter.wake_at_once(self.done)
+                else:
+                    waiter.wake()
+                self.flush()
+        finally:
+            self.step_at_once = outer_step
+            self.stepping = outer_stepping
+            self.flush()
 
     cdef int flush(self) except -1:
         """Send what was written while tasks were stepped."""
@@ -246,6 +270,19 @@ cdef class Poller:
             pollable = <Pollable>self.corked.pop()
             pollable.flush_corked()
         return 0
+
+
+cdef class PollerWaiter(Waiter):
+    """The waiter of a connection on the poller, which steps it at once after a rest too."""
+
+    def __init__(self, loop, Poller poller):
+        self.poller = poller
+
+    cpdef object rest(self):
+        cdef list rested = self.poller.rested
+        if not rested:
+            self._loop.call_soon(self.poller._step_rested)
+        rested.append(self)
 
 
 cdef str ATTRIBUTE = "_penstock_poller"

@@ -14,12 +14,20 @@ from libc.errno cimport EAGAIN, EINTR, errno
 from cpython.ref cimport PyObject
 from libc.stdint cimport uint32_t
 
+from penstock._core_c.buffer cimport ChunkBuffer
+from penstock._core_c.landing cimport LandingBuffer
 from penstock._core_c.reader cimport ReaderCore
 from penstock._core_c.waiter cimport Waiter
-from penstock._engine.poller cimport Poller, Pollable
+from penstock._engine.poller cimport Poller, Pollable, PollerWaiter
 
 from penstock._core_c.arguments import as_bytes
 from penstock._engine.poller import poller_of
+from penstock._facts.constants import (
+    DIRECT_MINIMUM as _DIRECT_MINIMUM,
+    EVERYTHING as _EVERYTHING,
+    LANDING_AHEAD as _LANDING_AHEAD,
+    LANDING_MINIMUM as _LANDING_MINIMUM,
+)
 from penstock._facts.log import logger
 
 cdef extern from "sys/epoll.h" nogil:
@@ -68,6 +76,10 @@ cdef enum:
     LOST_WRITES = 5          # writes to a lost connection before asyncio would say so
 
 cdef long long CORK_NANOSECONDS = 1000000
+cdef Py_ssize_t DIRECT_MINIMUM = _DIRECT_MINIMUM
+cdef Py_ssize_t LANDING_AHEAD = _LANDING_AHEAD
+cdef Py_ssize_t LANDING_MINIMUM = _LANDING_MINIMUM
+cdef Py_ssize_t EVERYTHING = _EVERYTHING // 2
 
 cdef enum:
     PLAIN = 0
@@ -100,6 +112,8 @@ cdef class SocketCore(Pollable):
     cdef long long corked_at
     cdef int lost_writes
     cdef bint corked
+    # The last arrival was of no fewer bytes than are worth a receive of their own.
+    cdef bint large
     cdef bint ended
     cdef bint eof_written
     cdef bint eof_received
@@ -152,9 +166,9 @@ cdef class SocketCore(Pollable):
                 self.reader_ref = ref
                 # One waiter for each reader: two that share it would take each other's wake-ups.
                 if (<ReaderCore>reader)._ps_waiter_source is None:
-                    (<ReaderCore>reader)._ps_waiter_source = Waiter(self.loop)
+                    (<ReaderCore>reader)._ps_waiter_source = PollerWaiter(self.loop, self.poller)
                 source = (<ReaderCore>reader)._ps_waiter_source
-                self.waiter = <Waiter>source if type(source) is Waiter else None
+                self.waiter = <Waiter>source if type(source) is PollerWaiter else None
 
     def get_protocol(self):
         return self.protocol
@@ -171,9 +185,10 @@ cdef class SocketCore(Pollable):
     cdef int receive(self) except -1:
         cdef ssize_t got
         cdef Py_ssize_t room
+        cdef Py_ssize_t lacking
         cdef ReaderCore reader
-        cdef object waiter
         cdef object found
+        cdef bint due
         if self.receives == BUFFERED:
             return self.receive_buffered()
         reader = None
@@ -182,29 +197,75 @@ cdef class SocketCore(Pollable):
             found = <object>PyWeakref_GetObject(self.reader_ref)
             if found is not None:
                 reader = <ReaderCore>found
-                room = reader._ps_receive_room()
-                if room > SCRATCH:
-                    room = SCRATCH
+        if reader is None or reader._ps_intercepted:
+            return self.receive_plain(reader)
+        if type(reader._ps_unread) is LandingBuffer and (<LandingBuffer>reader._ps_unread).lacks():
+            return self.receive_landing(reader)
+        room = reader._ps_receive_room()
+        if room > SCRATCH:
+            room = SCRATCH
+        if self.large and reader._ps_asked >= DIRECT_MINIMUM and reader._waiter is not None:
+            return self.receive_direct(reader, min(room, reader._ps_asked))
         got = recv(self.fd, self.poller.scratch, room, 0)
         if got <= 0:
             return self.received_none(got, errno)
-        data = PyBytes_FromStringAndSize(self.poller.scratch, got)
-        if reader is None or reader._ps_intercepted:
-            try:
-                self.protocol.data_received(data)
-            except (SystemExit, KeyboardInterrupt):
-                raise
-            except BaseException as error:
-                self.fail(error, "Fatal error: protocol.data_received() call failed.")
-            return 0
-        if reader._ps_arrive(data):
-            waiter = reader._waiter
-            if waiter is self.waiter and self.poller.step_at_once:
-                reader._waiter = None
-                # Everything is as it should be: whoever waits may run now, and do whatever it likes.
-                (<Waiter>waiter).wake_at_once(self.poller.done)
-            else:
-                reader._wakeup_waiter()
+        self.large = got >= DIRECT_MINIMUM
+        due = reader._ps_arrive(PyBytes_FromStringAndSize(self.poller.scratch, got))
+        if due:
+            return self.wake_reader(reader)
+        if reader._ps_wanted:
+            lacking = reader._ps_wanted - reader._ps_unread.held()
+            if LANDING_MINIMUM <= lacking < EVERYTHING and type(reader._ps_unread) is ChunkBuffer:
+                # A large readexactly waits: what is still to come goes straight into its result.
+                reader._ps_unread = LandingBuffer(
+                    reader._ps_unread, reader._ps_wanted, max(2 * reader._limit, LANDING_AHEAD)
+                )
+        return 0
+
+    cdef int receive_plain(self, ReaderCore reader) except -1:
+        """For a protocol, or a reader, that has to see everything itself."""
+        cdef Py_ssize_t room = SCRATCH if reader is None else min(reader._ps_receive_room(), SCRATCH)
+        cdef ssize_t got = recv(self.fd, self.poller.scratch, room, 0)
+        if got <= 0:
+            return self.received_none(got, errno)
+        try:
+            self.protocol.data_received(PyBytes_FromStringAndSize(self.poller.scratch, got))
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self.fail(error, "Fatal error: protocol.data_received() call failed.")
+        return 0
+
+    cdef int receive_landing(self, ReaderCore reader) except -1:
+        """Straight into the result of a large readexactly."""
+        cdef LandingBuffer landing = <LandingBuffer>reader._ps_unread
+        cdef Py_ssize_t room = 0
+        cdef char* memory = landing.room(&room)
+        cdef ssize_t got = recv(self.fd, memory, room, 0)
+        if got <= 0:
+            return self.received_none(got, errno)
+        landing.landed(got)
+        return 0 if landing.lacks() else self.wake_reader(reader)
+
+    cdef int receive_direct(self, ReaderCore reader, Py_ssize_t size) except -1:
+        """Straight into what a read of much will return, where much arrives at a time."""
+        cdef bytes block = PyBytes_FromStringAndSize(NULL, size)
+        cdef ssize_t got = recv(self.fd, PyBytes_AS_STRING(block), size, 0)
+        if got <= 0:
+            return self.received_none(got, errno)
+        self.large = got >= DIRECT_MINIMUM
+        if got < size:
+            block = block[:got]
+        return self.wake_reader(reader) if reader._ps_arrive(block) else 0
+
+    cdef int wake_reader(self, ReaderCore reader) except -1:
+        cdef object waiter = reader._waiter
+        if waiter is self.waiter and self.poller.step_at_once:
+            reader._waiter = None
+            # Everything is as it should be: whoever waits may run now, and do whatever it likes.
+            (<Waiter>waiter).wake_at_once(self.poller.done)
+        else:
+            reader._wakeup_waiter()
         return 0
 
     cdef int receive_buffered(self) except -1:

@@ -48,3 +48,19 @@ ACCEPT_RETRY_DELAY: Final = 1.0
 
 FIRST_ADDRESS_FAMILY_COUNT: Final = 1
 """RFC 8305 section 4: addresses of the preferred family tried before the other family gets its turn."""
+
+FREE_OPERATIONS: Final = 256
+"""Reads that find their data and drains that find room, in a row, before one of them lets the loop have a turn; twice
+as many where only drains are made. A coroutine that never has to wait would starve everybody else (tokio's budget is
+128). At 256 a batch of 100 pipelined requests, each read and answered, passes without an interruption."""
+
+LANDING_MINIMUM: Final = 32 * KIB
+"""Bytes that a waiting ``readexactly`` lacks for its result to be received into directly. Below it a copy costs less
+than the system call that ends at the record's end and not where the data ends."""
+
+LANDING_AHEAD: Final = 1024 * KIB
+"""Bytes of a result that are allocated before any of them arrived, at most, or 2 x limit: the count comes from the
+peer, as a rule, and memory is the program's."""
+
+DIRECT_MINIMUM: Final = 16 * KIB
+"""Bytes. A waiting ``read(n)`` of no fewer is received for without a detour where the last arrival was as large."""

@@ -1,0 +1,104 @@
+# cython: language_level=3, binding=False
+"""Where a large readexactly lands: the bytes of its result are received into the result itself.
+
+Only compiled transports can do that, so it has no pure twin. It takes the place of the reader's buffer while the read
+waits, and whatever else is asked of it meanwhile it answers as a buffer of one chunk.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.string cimport memcpy
+
+
+cdef class LandingBuffer(ChunkBuffer):
+    """Made of the buffer ``plain`` of a reader that waits for ``wanted`` bytes, more than it holds.
+
+    Memory is allocated for at most ``ahead`` bytes that have not arrived, and doubled from then on: how many are
+    wanted is what a peer says, as a rule.
+    """
+
+    def __init__(self, ChunkBuffer plain, Py_ssize_t wanted, Py_ssize_t ahead):
+        self.plain = plain
+        self.wanted = wanted
+        self.grow(min(wanted, plain.held() + ahead))
+        self.append(plain.take_all())
+
+    # -- what a transport asks ----------------------------------------------------------------------------------------
+
+    cdef bint lacks(self) noexcept:
+        """Whether bytes are still to land. They are not where somebody has taken the block away."""
+        return self.filled < self.wanted and self.block is not None
+
+    cdef char* room(self, Py_ssize_t* size) except NULL:
+        """Memory for the next bytes, and for how many; only where it lacks some."""
+        if self.filled == PyBytes_GET_SIZE(self.block):
+            self.grow(min(self.wanted, 2 * self.filled))
+        size[0] = PyBytes_GET_SIZE(self.block) - self.filled
+        return PyBytes_AS_STRING(self.block) + self.filled
+
+    cdef int landed(self, Py_ssize_t size) noexcept:
+        """``size`` bytes were put there."""
+        self.filled += size
+        return 0
+
+    cdef int grow(self, Py_ssize_t size) except -1:
+        # A resize in place would lose the old block where memory has run out.
+        block = PyBytes_FromStringAndSize(NULL, size)
+        if self.filled:
+            memcpy(PyBytes_AS_STRING(block), PyBytes_AS_STRING(self.block), self.filled)
+        self.block = block
+        return 0
+
+    # -- a buffer -----------------------------------------------------------------------------------------------------
+
+    cpdef Py_ssize_t held(self) except -1:
+        return self.filled
+
+    cpdef Py_ssize_t searched(self, tuple patterns) except -1:
+        return 0
+
+    cpdef object remember_search(self, tuple patterns, Py_ssize_t end):
+        pass
+
+    cpdef Py_ssize_t excess(self) except -1:
+        return 0
+
+    cpdef Py_ssize_t append(self, bytes data) except -1:
+        cdef Py_ssize_t needed = self.filled + PyBytes_GET_SIZE(data)
+        if self.block is None or needed > PyBytes_GET_SIZE(self.block):
+            self.grow(max(needed, min(self.wanted, 2 * self.filled)))
+        memcpy(PyBytes_AS_STRING(self.block) + self.filled, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+        self.filled = needed
+        return needed
+
+    cpdef object compact(self):
+        pass
+
+    cpdef object clear(self):
+        self.block = None
+        self.filled = 0
+
+    cpdef bytes take(self, Py_ssize_t n):
+        if n >= self.filled:
+            return self.take_all()
+        whole = self.take_all()
+        self.append(whole[n:])
+        return whole[:n]
+
+    cpdef bytes take_all(self):
+        block = self.block
+        filled = self.filled
+        self.clear()
+        if block is None:
+            return b""
+        return block if filled == PyBytes_GET_SIZE(block) else block[:filled]
+
+    cpdef bint matches(self, bytes pattern, Py_ssize_t at) except -1:
+        return self.block is not None and self.block[:self.filled].startswith(pattern, at)
+
+    cpdef Py_ssize_t find(self, bytes pattern, Py_ssize_t start) except -2:
+        return -1 if self.block is None else self.block.find(pattern, start, self.filled)
+
+    cpdef ChunkBuffer settled(self):
+        if self.filled:
+            self.plain.append(self.take_all())
+        return self.plain
