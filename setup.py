@@ -1,8 +1,14 @@
 """The compiled parts: the core a second time from the same files, and on Linux the engine.
 
-Both are optional: where they cannot be compiled, penstock is installed pure.
+Both are optional: where they cannot be compiled (no compiler, no headers, no Cython) penstock is installed pure, and
+``penstock doctor`` says so. With PENSTOCK_BUILD=compiled in the environment that is an error, for those who make
+wheels; PENSTOCK_BUILD=pure compiles nothing.
+
+Nothing is declared about free-threaded builds of Python: the core relies on the lock, so importing it turns the lock on
+again, as Python does for every module that says nothing. There PENSTOCK_BUILD=pure may be the better choice.
 """
 
+import os
 import pathlib
 import sys
 
@@ -13,6 +19,8 @@ CORE = ("arguments", "buffer", "flow", "incoming", "live", "reader", "state", "w
 COMPILED_ONLY = ("landing", "sink", "spans", "waiter")
 ENGINE = ("poller", "transport") if sys.platform == "linux" else ()
 
+CHOICE = os.environ.get("PENSTOCK_BUILD", "")
+
 
 def stale() -> bool:
     """Whether a .pxd is newer than what was translated with it: Cython does not follow them into a parallel package."""
@@ -22,19 +30,29 @@ def stale() -> bool:
 
 
 def extensions() -> list[Extension]:
-    try:
-        from Cython.Build import cythonize
-    except ImportError:
+    """Return what is to be compiled, translated to C already."""
+    if CHOICE not in ("", "compiled", "pure"):
+        sys.exit(f"PENSTOCK_BUILD is compiled or pure, not {CHOICE!r}")
+    # What is compiled is tried on CPython alone.
+    if CHOICE == "pure" or (CHOICE == "" and sys.implementation.name != "cpython"):
         return []
-    found = [Extension(f"penstock._core_c.{name}", [f"src/penstock/_core/{name}.py"], optional=True) for name in CORE]
-    found += [
-        Extension(f"penstock._core_c.{name}", [f"src/penstock/_core_c/{name}.pyx"], optional=True)
-        for name in COMPILED_ONLY
-    ]
-    found += [
-        Extension(f"penstock._engine.{name}", [f"src/penstock/_engine/{name}.pyx"], optional=True) for name in ENGINE
-    ]
-    return cythonize(
+    try:
+        return translated()
+    except Exception as error:
+        if CHOICE == "compiled":
+            raise
+        print(f"penstock is installed pure, Cython failed: {type(error).__name__}: {error}", file=sys.stderr)
+        return []
+
+
+def translated() -> list[Extension]:
+    from Cython.Build import cythonize
+
+    sources = {f"penstock._core_c.{name}": f"src/penstock/_core/{name}.py" for name in CORE}
+    sources |= {f"penstock._core_c.{name}": f"src/penstock/_core_c/{name}.pyx" for name in COMPILED_ONLY}
+    sources |= {f"penstock._engine.{name}": f"src/penstock/_engine/{name}.pyx" for name in ENGINE}
+    found = [Extension(module, [source]) for module, source in sources.items()]
+    translations = cythonize(
         found,
         build_dir="build/cython",
         force=stale(),
@@ -46,6 +64,10 @@ def extensions() -> list[Extension]:
             "iterable_coroutine": True,
         },
     )
+    for extension in translations:
+        # Said here, since cythonize makes new extensions and forgets it.
+        extension.optional = CHOICE != "compiled"
+    return translations
 
 
 setup(ext_modules=extensions())

@@ -14,6 +14,7 @@ from support.package import module_name, source_files
 LONGEST_FILE = 400
 
 PUBLIC = {
+    "ENGINE",
     "FlowControlMixin",
     "IMPLEMENTATION",
     "IncompleteReadError",

@@ -9,6 +9,7 @@ same whatever interpreter makes it. With --check nothing is written; a page that
 import ast
 import difflib
 import inspect
+import itertools
 import os
 import pathlib
 import re
@@ -19,6 +20,7 @@ from typing import Any
 
 # Compiled functions have no source to read a signature from; the choice is made at import.
 os.environ["PENSTOCK_PURE"] = "1"
+os.environ["PENSTOCK_ENGINE"] = "loop"
 
 import penstock
 
@@ -164,6 +166,21 @@ def describe(name: str) -> Iterator[str]:
     else:
         yield f"## `{name}`"
         yield f"A `{type(thing).__name__}`."
+        yield markdown(constant_prose(name))
+
+
+def constant_prose(name: str) -> str:
+    """Return the string that stands below the assignment of a public constant, where it is defined."""
+    package = pathlib.Path(penstock.__file__)
+    module = package
+    for node in ast.parse(package.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and any(alias.name == name for alias in node.names):
+            module = package.parent.joinpath(*(node.module or "").split(".")).with_suffix(".py")
+    body = ast.parse(module.read_text(encoding="utf-8")).body
+    for node, below in itertools.pairwise(body):
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == name and isinstance(below, ast.Expr):
+            return inspect.cleandoc(ast.literal_eval(below.value))
+    return ""
 
 
 def page() -> str:

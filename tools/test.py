@@ -19,13 +19,16 @@ BEHAVIOUR = ("closing", "connecting", "core", "dropin", "engine", "reading", "se
 
 def legs() -> list[tuple[str, dict[str, str], list[str]]]:
     """Return name, environment variables and folders of each leg that can run here."""
-    found: list[tuple[str, dict[str, str], list[str]]] = [("pure, loop's transports", {"PENSTOCK_PURE": "1"}, [])]
+    found: list[tuple[str, dict[str, str], list[str]]] = [
+        ("pure, loop's transports", {"PENSTOCK_PURE": "1", "PENSTOCK_ENGINE": "loop"}, [])
+    ]
     behaviour = [f"tests/{name}" for name in BEHAVIOUR]
     if importlib.util.find_spec("penstock._core_c.reader") is not None:
-        found.append(("compiled, loop's transports", {"PENSTOCK_ENGINE": "loop"}, behaviour))
+        found.append(("compiled, loop's transports", {"PENSTOCK_PURE": "0", "PENSTOCK_ENGINE": "loop"}, behaviour))
     if importlib.util.find_spec("penstock._engine.transport") is not None:
         # The debug hooks of the allocator tell of a write beyond an object, and of the use of one that is gone.
-        found.append(("compiled, engine", {"PENSTOCK_ENGINE": "epoll", "PYTHONMALLOC": "debug"}, behaviour))
+        variables = {"PENSTOCK_PURE": "0", "PENSTOCK_ENGINE": "epoll", "PYTHONMALLOC": "debug"}
+        found.append(("compiled, engine", variables, behaviour))
     return found
 
 

@@ -12,10 +12,12 @@ from ._implementation import IMPLEMENTATION
 from ._streams.protocol import FlowControlMixin, StreamReaderProtocol
 from ._streams.reader import StreamReader
 from ._streams.writer import StreamWriter
+from ._transports.engine import ENGINE
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ENGINE",
     "IMPLEMENTATION",
     "FlowControlMixin",
     "IncompleteReadError",

@@ -32,3 +32,5 @@ else:
     core = _twin
 
 IMPLEMENTATION: Final[Literal["pure", "compiled"]] = "pure" if _twin is None else "compiled"
+"""Which build of the core is in use: "compiled" where it is installed, else "pure". PENSTOCK_PURE=1 in the environment,
+read at import, asks for the pure one."""

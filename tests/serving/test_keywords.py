@@ -122,12 +122,6 @@ async def test_backlog(kind: str, backlog: int, unix_path: str) -> None:
     await server.wait_closed()
 
 
-async def test_backlog_is_a_hundred_where_nothing_is_said() -> None:
-    sock = told_socket()
-    async with await penstock.start_server(ignore, sock=sock):
-        assert sock.backlogs == [100]
-
-
 @pytest.mark.parametrize("kind", ["tcp", "unix"])
 async def test_start_serving_false(kind: str, unix_path: str) -> None:
     server: Any

@@ -141,6 +141,7 @@ def installing() -> None:
         pass
     assert_type(penstock.__version__, str)
     assert_type(penstock.IMPLEMENTATION, Literal["pure", "compiled"])
+    assert_type(penstock.ENGINE, Literal["epoll", "loop"])
 
 
 def installed_for_a_while() -> contextlib.AbstractContextManager[None]:

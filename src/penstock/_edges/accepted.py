@@ -7,8 +7,7 @@ import contextlib
 import socket
 import ssl as ssl_module
 import weakref
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._streams.connection import Connection
 from .._streams.peers import name_peer, peer_of
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from .server import Server
 
 
-@dataclass(frozen=True, slots=True)
-class Adoption:
+class Adoption(NamedTuple):
     """What becomes of an accepted socket."""
 
     client_connected_cb: ClientConnected

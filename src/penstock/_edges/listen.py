@@ -56,7 +56,7 @@ async def start_server(
         limit: bytes; see StreamReader.
         family, flags: for the resolver, as in ``socket.getaddrinfo``.
         sock: a bound stream socket in place of host and port; owned by the server from then on.
-        backlog: connections that the kernel queues.
+        backlog: connections that the kernel queues before they are accepted; by default as many as the system allows.
         ssl: a context with the server's certificate.
         reuse_address, reuse_port, keep_alive: socket options; reuse_address is set by default where it is harmless.
         ssl_handshake_timeout, ssl_shutdown_timeout: seconds; None for the loop's 60 and 30.

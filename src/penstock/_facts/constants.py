@@ -37,8 +37,10 @@ TAIL_MAXIMUM: Final = 32 * KIB
 CLOSE_TIMEOUT: Final = 30.0
 """Seconds. A closing connection of which the kernel takes not one byte for so long is aborted (contract X1)."""
 
-DEFAULT_BACKLOG: Final = 100
-"""Connections that the kernel queues for a listener; asyncio's default."""
+DEFAULT_BACKLOG: Final = (1 << 31) - 1
+"""Connections that the kernel queues for a listener: the largest that listen(2) takes. Every system cuts it to its own
+maximum (Linux: net.core.somaxconn, 4096); to Windows it is SOMAXCONN. Who finds the queue full waits a second until the
+SYN is sent again, as a burst of more than asyncio's 100 does; a queue costs memory only while it is filled."""
 
 ACCEPT_BATCH: Final = 64
 """Connections accepted before other callbacks of the loop get their turn; the rest come one turn later."""

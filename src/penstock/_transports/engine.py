@@ -1,7 +1,8 @@
 """Whether the engine carries the plain connections of a loop: compiled, on Linux, on any loop with ``add_reader``.
 
-The environment variable PENSTOCK_ENGINE chooses: ``epoll`` for the engine, an error where it is not installed, or
-``loop``, the default, for the loop's own transports. Layer 2 asks here and nowhere else.
+It does wherever it can. The environment variable PENSTOCK_ENGINE chooses: ``epoll`` makes it an error where the engine
+cannot be had, ``loop`` leaves every connection to the loop's own transports. The engine goes with the compiled core
+only, so PENSTOCK_PURE=1 leaves it out too. Layer 2 asks here and nowhere else.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 _CHOICES = ("", "epoll", "loop")
 
@@ -18,16 +19,27 @@ def _load() -> Any:
     choice = os.environ.get("PENSTOCK_ENGINE", "")
     if choice not in _CHOICES:
         raise ImportError(f"PENSTOCK_ENGINE is epoll or loop, not {choice!r}")
-    if choice != "epoll" or os.environ.get("PENSTOCK_PURE", "") not in ("", "0"):
+    if choice == "loop":
         return None
-    from penstock._engine import facade
-
+    if os.environ.get("PENSTOCK_PURE", "") not in ("", "0"):
+        if choice == "epoll":
+            raise ImportError("PENSTOCK_ENGINE=epoll contradicts PENSTOCK_PURE: the engine has no pure twin")
+        return None
+    try:
+        from penstock._engine import facade
+    except ImportError as error:
+        if choice == "epoll":
+            raise ImportError(f"PENSTOCK_ENGINE=epoll, but the engine was not compiled here: {error}") from error
+        return None
     return facade
 
 
 _facade: Final[ModuleType | None] = _load()
 
-ENGINE: Final = "loop" if _facade is None else "epoll"
+ENGINE: Final[Literal["epoll", "loop"]] = "loop" if _facade is None else "epoll"
+"""What plain connections ride on where the running loop allows: "epoll", penstock's engine (Linux, compiled, a loop
+with ``add_reader``), or "loop", the loop's own transports.
+PENSTOCK_ENGINE in the environment, read at import, chooses."""
 
 
 def engine_of(loop: asyncio.AbstractEventLoop) -> Any:

@@ -11,6 +11,7 @@ import click
 
 import penstock
 from penstock.cli.demo.command import demo
+from penstock.cli.doctor.command import doctor
 from penstock.cli.headers_command import headers
 
 _INTERRUPTED = 130
@@ -39,4 +40,5 @@ def application() -> None:
 
 
 application.add_command(headers)
+application.add_command(doctor)
 application.add_command(demo)

@@ -1,0 +1,1 @@
+"""``penstock doctor``: what this installation is made of, what carries its connections, and what limits them."""

@@ -1,0 +1,77 @@
+"""A source distribution has what a build needs, and the wheel that it makes is compiled, typed and clean."""
+
+import pathlib
+import re
+import sys
+import tarfile
+import tomllib
+import zipfile
+
+import pytest
+
+from support.building import ROOT, python, require_compiler, wheel
+
+PACKAGE = ROOT / "src" / "penstock"
+
+
+def names(kinds: tuple[str, ...]) -> set[str]:
+    """Return the package's files of these kinds, relative to where the package lies."""
+    found = (path.relative_to(PACKAGE.parent).as_posix() for kind in kinds for path in PACKAGE.rglob(kind))
+    return {name for name in found if "__pycache__" not in name}
+
+
+def to_be_compiled() -> set[str]:
+    """Return the modules that have a compiled form on this system."""
+    twins = [path for path in (PACKAGE / "_core").glob("*.py") if path.stem != "__init__"]
+    core = {f"penstock/_core_c/{path.stem}" for path in [*twins, *(PACKAGE / "_core_c").glob("*.pyx")]}
+    engine = {f"penstock/_engine/{path.stem}" for path in (PACKAGE / "_engine").glob("*.pyx")}
+    return core | engine if sys.platform == "linux" else core
+
+
+def test_the_source_distribution_is_whole(made_sdist: pathlib.Path) -> None:
+    with tarfile.open(made_sdist) as archive:
+        (top,) = {name.partition("/")[0] for name in archive.getnames()}
+        found = {name.removeprefix(f"{top}/") for name in archive.getnames()}
+    package = {f"src/{name}" for name in names(("*.py", "*.pxd", "*.pyx", "*.pyi", "py.typed"))}
+    assert "src/penstock/py.typed" in package
+    assert package - found == set()
+    beside = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "CHANGELOG.md", "Makefile", "docs/reference.md")
+    tests = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py")}
+    tools = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tools").glob("*.*")}
+    assert {*beside, *tests, *tools} - found == set()
+    assert [name for name in found if re.search(r"\.(c|so|pyc|pyd|html)$|__pycache__", name)] == []
+
+
+@pytest.fixture(scope="module")
+def made_wheel(made_sdist: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    require_compiler()
+    return wheel(made_sdist, tmp_path_factory.mktemp("wheel"), PENSTOCK_BUILD="compiled")
+
+
+def test_a_wheel_holds_the_package_and_its_compiled_modules(made_wheel: pathlib.Path) -> None:
+    with zipfile.ZipFile(made_wheel) as archive:
+        found = {name for name in archive.namelist() if not name.partition("/")[0].endswith(".dist-info")}
+    compiled = {name for name in found if name.endswith((".so", ".pyd"))}
+    assert {name.partition(".")[0] for name in compiled} == to_be_compiled()
+    assert found - compiled == names(("*.py", "*.pxd", "*.pyx", "*.pyi", "py.typed"))
+
+
+def test_a_wheel_passes_the_check_that_those_for_others_are_given(
+    made_wheel: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    installed = tmp_path / "installed"
+    with zipfile.ZipFile(made_wheel) as archive:
+        archive.extractall(installed)
+    engine = "epoll" if sys.platform == "linux" else "loop"
+    assert re.fullmatch(rf"penstock \S+: compiled, {engine}\n", python(installed, ROOT / "tools" / "smoke.py"))
+    place = python(installed, "-c", "import penstock; print(penstock.__file__)").strip()
+    assert pathlib.Path(place).is_relative_to(installed)
+
+
+def test_wheels_are_made_for_the_pythons_that_are_named() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    named = re.findall(r"Python :: 3\.(\d+)", "\n".join(project["project"]["classifiers"]))
+    cibuildwheel = project["tool"]["cibuildwheel"]
+    assert cibuildwheel["build"] == [f"cp3{minor}-*" for minor in named]
+    assert cibuildwheel["environment"] == {"PENSTOCK_BUILD": "compiled"}
+    assert (ROOT / cibuildwheel["test-command"].partition("{project}/")[2]).is_file()

@@ -1,0 +1,94 @@
+"""The queue of connections that wait to be accepted: as long as the system allows, where nobody says how long."""
+
+import contextlib
+import errno
+import pathlib
+import resource
+import select
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import penstock
+from support.connections import address_of
+from support.listening import told_socket
+
+BURST = 1000
+
+# Descriptors beside those of the burst: the loop's, the server's, pytest's.
+OTHERS = 100
+
+# Seconds until all have connected. Those that the queue has room for connect at once, the others never.
+PATIENCE = 10
+
+
+async def ignore(reader: Any, writer: Any) -> None:
+    writer.close()
+
+
+def longest_queue() -> int:
+    """Return how many connections the system lets a listener queue, at most."""
+    linux = pathlib.Path("/proc/sys/net/core/somaxconn")
+    return int(linux.read_text()) if linux.exists() else socket.SOMAXCONN
+
+
+@contextlib.contextmanager
+def descriptors_for(count: int) -> Iterator[None]:
+    """Allow for ``count`` open descriptors."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, enough), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def connected(sockets: list[socket.socket]) -> int:
+    """Return how many of ``sockets`` connect while nobody accepts."""
+    poll = select.poll()
+    for sock in sockets:
+        poll.register(sock, select.POLLOUT)
+    waiting = {sock.fileno(): sock for sock in sockets}
+    done = 0
+    while waiting:
+        ready = poll.poll(PATIENCE * 1000)
+        if not ready:
+            break
+        for descriptor, _ in ready:
+            poll.unregister(descriptor)
+            done += waiting.pop(descriptor).getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+    return done
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+async def test_a_burst_finds_room_before_anything_is_accepted(kind: str, unix_path: str) -> None:
+    address: Any
+    if kind == "tcp":
+        server = await penstock.start_server(ignore, "127.0.0.1", 0)
+        address = address_of(server)
+    else:
+        server = await penstock.start_unix_server(ignore, unix_path)
+        address = unix_path
+    burst = min(BURST, longest_queue())
+    assert burst > 100, "this system's queue is so short that the test would prove nothing"
+    with descriptors_for(burst + OTHERS), contextlib.ExitStack() as stack:
+        sockets = []
+        for _ in range(burst):
+            sock = stack.enter_context(socket.socket(socket.AF_INET if kind == "tcp" else socket.AF_UNIX))
+            sock.setblocking(False)
+            # A Unix socket refuses at once (EAGAIN) where TCP is silent.
+            assert sock.connect_ex(address) in (0, errno.EINPROGRESS)
+            sockets.append(sock)
+        assert connected(sockets) == burst
+    server.close()
+    await server.wait_closed()
+
+
+async def test_what_the_kernel_is_asked_for() -> None:
+    sock = told_socket()
+    async with await penstock.start_server(ignore, sock=sock):
+        (asked,) = sock.backlogs
+    assert asked >= longest_queue()
