@@ -227,7 +227,7 @@ class IncomingCore:
 
     def _ps_refuse(self, operation: str) -> NoReturn:
         source = self._ps_waiter_source
-        holder = self._ps_holder if source is None else source.holder()
+        holder: Any = self._ps_holder if source is None else source.holder()
         held = f"{self._ps_operation}()" if self._ps_operation else "a read"
         by = f" of task {holder.get_name()!r}" if hasattr(holder, "get_name") else ""
         raise RuntimeError(

@@ -262,9 +262,7 @@ class ReaderCore(IncomingCore):
                     raise LimitOverrunError("Separator is found, but chunk is longer than limit", record)
                 return end
             # The longest separator, the last, may have begun in the last bytes; what is before is known to hold none.
-            start = size + 1 - length
-            if start < 0:
-                start = 0
+            start = max(0, size + 1 - length)
             unread.remember_search(separators, start)
         if start > self._limit:
             raise LimitOverrunError("Separator is not found, and chunk exceed the limit", start)

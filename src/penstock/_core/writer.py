@@ -20,6 +20,7 @@ class WriterCore:
     """State and operations of a StreamWriter; the public class adds closing, TLS and documentation."""
 
     _loop: asyncio.AbstractEventLoop
+    _ps_sink: Any
 
     def __init__(
         self, transport: Any, protocol: Any, reader: Any, loop: asyncio.AbstractEventLoop, state: ConnectionState

@@ -103,9 +103,7 @@ _INTERCEPTED = ("feed_data", "readuntil", "_wait_for_data")
 
 def _intercepts(cls: type[StreamReader]) -> bool:
     # The pure core looks for itself; so it sees what is put on an object without a __setattr__, which costs it more.
-    return IMPLEMENTATION == "pure" or any(
-        getattr(cls, name) is not getattr(ReaderCore, name) for name in _INTERCEPTED
-    )
+    return IMPLEMENTATION == "pure" or any(getattr(cls, name) is not getattr(ReaderCore, name) for name in _INTERCEPTED)
 
 
 if IMPLEMENTATION == "compiled":
