@@ -121,6 +121,9 @@ class IncomingCore:
 
     def _ps_receive_room(self) -> int:
         """How many bytes may be asked of the kernel now (contract R3)."""
+        return self._ps_room()
+
+    def _ps_room(self) -> int:
         room = 2 * self._limit + self._ps_wanted - self._ps_unread.held()
         return room if room > _MINIMUM_RECEIVE else _MINIMUM_RECEIVE  # noqa: FURB136 - called for each arrival
 

@@ -43,15 +43,8 @@ class ReaderCore(IncomingCore):
             await self._ps_rest("read")
         waited = False
         while True:
-            # Asked anew after each wait: outsiders may change the buffer, or the buffer itself.
-            unread = self._ps_unread
-            # Data that woke this read is its own, whatever set_exception says in the same turn, as in asyncio.
-            if self._exception is not None and not (waited and unread.held()) and self._ps_failed(True):
-                raise self._exception
-            if unread.held() or self._eof or not n:
-                data = unread.take(n)
-                if self._paused:
-                    self._maybe_resume_transport()
+            data = self._ps_take_some(n, waited)
+            if data is not None:
                 return data
             waiter = self._ps_wait("read")
             self._ps_asked = n
@@ -60,6 +53,20 @@ class ReaderCore(IncomingCore):
             finally:
                 self._ps_end_wait()
             waited = True
+
+    def _ps_take_some(self, n: int, waited: bool) -> bytes | None:
+        """Remove and return up to ``n`` bytes; None where the first is still to come."""
+        # Asked anew after each wait: outsiders may change the buffer, or the buffer itself.
+        unread = self._ps_unread
+        # Data that woke this read is its own, whatever set_exception says in the same turn, as in asyncio.
+        if self._exception is not None and not (waited and unread.held()) and self._ps_failed(True):
+            raise self._exception
+        if not unread.held() and not self._eof and n:
+            return None
+        data = unread.take(n)
+        if self._paused:
+            self._maybe_resume_transport()
+        return data
 
     async def _ps_read_to_end(self) -> bytes:
         try:
@@ -100,28 +107,33 @@ class ReaderCore(IncomingCore):
             self._ps_refuse("readexactly")
         if self._ps_tired():
             await self._ps_rest("readexactly")
-        if self._ps_unread.held() < n:
+        data = self._ps_take_exactly(n, False)
+        if data is None:
             try:
-                while self._ps_unread.held() < n:
-                    if self._exception is not None and self._ps_failed(False):
-                        raise self._exception
-                    if self._eof:
-                        raise IncompleteReadError(self._ps_unread.take_all(), n)
+                while data is None:
                     self._ps_wanted = n
                     waiter = self._ps_wait("readexactly")
                     try:
                         await waiter
                     finally:
                         self._ps_end_wait()
-            except BaseException:
+                    data = self._ps_take_exactly(n, True)
+            finally:
                 self._ps_want_no_more()
-                raise
-            data = self._ps_unread.take(n)
-            self._ps_want_no_more()
-        else:
-            if self._exception is not None and self._ps_failed(n > 0):
-                raise self._exception
-            data = self._ps_unread.take(n)
+            if self._paused:
+                self._maybe_resume_transport()
+        return data
+
+    def _ps_take_exactly(self, n: int, waited: bool) -> bytes | None:
+        """Remove and return ``n`` bytes; None where some are still to come."""
+        held = self._ps_unread.held()
+        if self._exception is not None and not (waited and held >= n) and self._ps_failed(held >= n > 0):
+            raise self._exception
+        if held < n:
+            if self._eof:
+                raise IncompleteReadError(self._ps_unread.take_all(), n)
+            return None
+        data = self._ps_unread.take(n)
         if self._paused:
             self._maybe_resume_transport()
         return data

@@ -24,12 +24,12 @@ cdef class IncomingCore:
     cdef public Py_ssize_t _ps_spent
 
     @cython.locals(held=Py_ssize_t)
-    cpdef bint _ps_arrive(self, bytes data) except -1
-    cpdef bint _ps_failed(self, bint enough) except -1
+    cdef bint _ps_arrive(self, bytes data) except -1
+    cdef bint _ps_failed(self, bint enough) except -1
     @cython.locals(room=Py_ssize_t)
-    cpdef Py_ssize_t _ps_receive_room(self) except -1
-    cpdef object _ps_wait(self, object operation)
-    cpdef object _ps_begin_wait(self, object operation)
-    cpdef object _ps_own(self, object operation)
-    cpdef object _ps_end_wait(self)
-    cpdef bint _ps_tired(self) except -1
+    cdef Py_ssize_t _ps_room(self) except -1
+    cdef object _ps_wait(self, object operation)
+    cdef object _ps_begin_wait(self, object operation)
+    cdef object _ps_own(self, object operation)
+    cdef object _ps_end_wait(self)
+    cdef bint _ps_tired(self) except -1

@@ -15,6 +15,6 @@ cdef class WriterCore:
     cdef public object _loop
     cdef public ConnectionState _ps_state
 
-    cpdef bint _ps_gone(self) except -1
-    cpdef bint _ps_has_room(self) except -1
-    cpdef bint _ps_tired(self) except -1
+    cdef bint _ps_gone(self) except -1
+    cdef bint _ps_has_room(self) except -1
+    cdef bint _ps_tired(self) except -1

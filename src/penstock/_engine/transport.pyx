@@ -201,7 +201,7 @@ cdef class SocketCore(Pollable):
             return self.receive_plain(reader)
         if type(reader._ps_unread) is LandingBuffer and (<LandingBuffer>reader._ps_unread).lacks():
             return self.receive_landing(reader)
-        room = reader._ps_receive_room()
+        room = reader._ps_room()
         if room > SCRATCH:
             room = SCRATCH
         if self.large and reader._ps_asked >= DIRECT_MINIMUM and reader._waiter is not None:
@@ -224,7 +224,7 @@ cdef class SocketCore(Pollable):
 
     cdef int receive_plain(self, ReaderCore reader) except -1:
         """For a protocol, or a reader, that has to see everything itself."""
-        cdef Py_ssize_t room = SCRATCH if reader is None else min(reader._ps_receive_room(), SCRATCH)
+        cdef Py_ssize_t room = SCRATCH if reader is None else min(reader._ps_room(), SCRATCH)
         cdef ssize_t got = recv(self.fd, self.poller.scratch, room, 0)
         if got <= 0:
             return self.received_none(got, errno)
