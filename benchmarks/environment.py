@@ -1,0 +1,60 @@
+"""Where a result was measured: machine, kernel, versions of everything, and the source that was run."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import pathlib
+import platform
+import shutil
+import subprocess
+import sys
+
+PACKAGES = ("penstock", "uvloop", "aiofastnet", "trio", "anyio")
+
+
+def processor() -> str:
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def versions() -> dict[str, str]:
+    found = {"python": f"{platform.python_implementation()} {platform.python_version()}"}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    for program, argument in (("gcc", "-dumpfullversion"), ("go", "version")):
+        if shutil.which(program):
+            said = subprocess.run([program, argument], capture_output=True, text=True, check=False).stdout
+            found[program] = said.strip().removeprefix("go version ")
+    return found
+
+
+def commit() -> str:
+    """The commit that was measured; "+" if there were changes beyond it."""
+    root = pathlib.Path(__file__).resolve().parent.parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--", "src", "benchmarks/servers") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def describe() -> dict[str, object]:
+    return {
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "versions": versions(),
+        "commit": commit(),
+        "command": "python -m benchmarks " + " ".join(sys.argv[1:]),
+    }

@@ -1,0 +1,182 @@
+"""One measurement: a server on one core, the load on another, and what came out.
+
+Also for other benchmarks of programs: ``running`` starts and ends a server, ``cores`` chooses the cores.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import selectors
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from benchmarks import compiling
+from benchmarks.scenarios import SEED, Scenario
+
+START_SECONDS = 20
+STOP_SECONDS = 5
+
+
+class Failed(Exception):
+    """A run that does not count: an answer was wrong or missing, or a program did not do its part."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Cores:
+    """The core of what is measured and the core of what drives it; None where there is only one."""
+
+    measured: int | None
+    load: int | None
+
+
+def cores() -> Cores:
+    available = sorted(os.sched_getaffinity(0))
+    if len(available) < 2:
+        return Cores(None, None)
+    return Cores(available[-1], available[0])
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sample:
+    """What one run of one contender showed; CPU is the measured process's, user and system, of all its threads."""
+
+    messages: int
+    bytes: int
+    seconds: float
+    cpu_seconds: float
+    load_cpu_seconds: float
+    p50_us: float
+    p99_us: float
+
+    def units(self, unit: str) -> float:
+        return self.bytes / 1e6 if unit == "megabyte" else float(self.messages)
+
+    def cpu_us(self, unit: str) -> float:
+        """Microseconds of CPU for each message, megabyte (10^6 bytes) or connection."""
+        return self.cpu_seconds * 1e6 / self.units(unit)
+
+
+def pin(core: int | None) -> None:
+    """Runs in the child, before its program."""
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+
+
+def first_line(process: subprocess.Popen[bytes], seconds: float) -> bytes:
+    """The first line that the process says, or what it had said by its end or by the end of this time."""
+    assert process.stdout is not None
+    said = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while not said.endswith(b"\n") and selector.select(seconds):
+            piece = os.read(process.stdout.fileno(), 1)
+            if not piece:
+                break
+            said += piece
+    return said
+
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str], core: int | None, variables: Mapping[str, str]
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Start a server that prints its port, give process and port, and end it."""
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env={**os.environ, **variables},
+            preexec_fn=lambda: pin(core),
+        )
+        try:
+            said = first_line(process, START_SECONDS)
+            try:
+                port = int(said)
+            except ValueError:
+                process.kill()
+                process.wait()
+                errors.seek(0)
+                detail = errors.read().decode(errors="replace").strip()[-2000:]
+                raise Failed(f"{' '.join(command)} said {said!r} instead of its port\n{detail}") from None
+            yield process, port
+        finally:
+            stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def load_command(scenario: Scenario, core: int | None, warmup: float, seconds: float) -> list[str]:
+    """All of the load generator's command line but for the server's port and process."""
+    options: dict[str, Any] = {
+        "mode": scenario.mode,
+        "size": scenario.size,
+        "batch": scenario.batch,
+        "connections": scenario.connections,
+        "warmup": warmup,
+        "seconds": seconds,
+        "seed": SEED,
+        "cpu": -1 if core is None else core,
+    }
+    command = [str(compiling.load_generator())]
+    for name, value in options.items():
+        command += [f"--{name}", str(value)]
+    return command
+
+
+def drive(command: Sequence[str], port: int, pid: int, limit: float) -> Sample:
+    """Run the load generator against a server that is there; ``limit`` is the longest it may take, in seconds."""
+    try:
+        done = subprocess.run(
+            [*command, "--port", str(port), "--pid", str(pid)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=limit,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise Failed(f"the load generator did not end within {limit:.0f} seconds") from None
+    try:
+        said = json.loads(done.stdout)
+    except ValueError:
+        raise Failed(f"the load generator ended with {done.returncode} and said {done.stdout!r}") from None
+    if "error" in said:
+        raise Failed(said["error"])
+    return Sample(**said)
+
+
+def sample(command: Sequence[str], variables: Mapping[str, str], scenario: Scenario, warmup: float, seconds: float) -> Sample:
+    """Measure one server, from its start to its end, in ``scenario``."""
+    where = cores()
+    with running(command, where.measured, variables) as (process, port):
+        result = drive(
+            load_command(scenario, where.load, warmup, seconds), port, process.pid, warmup + seconds + 60
+        )
+        if process.poll() is not None:
+            raise Failed(f"the server ended by itself, with {process.returncode}")
+        return result
+
+
+def relative(path: str) -> str:
+    """A path as it is told in results: below the repository, or its last part."""
+    root = pathlib.Path(__file__).resolve().parent.parent
+    found = pathlib.Path(path)
+    if not found.is_absolute():
+        return path
+    return str(found.relative_to(root)) if found.is_relative_to(root) and ".venv" not in found.parts else found.name

@@ -1,0 +1,118 @@
+"""Results as text: a table of what each contender costs, and which of the scenario's targets are met."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from benchmarks.measure import Sample
+from benchmarks.ratios import Interval, paired
+from benchmarks.results import Results
+from benchmarks.scenarios import Scenario, Target, scenario_named
+
+OURS = "penstock"
+
+
+def figures(samples: Sequence[Sample], figure: str, unit: str) -> list[float]:
+    return [one.p50_us if figure == "p50" else one.cpu_us(unit) for one in samples]
+
+
+def ratio(results: Results, target: Target, unit: str) -> Interval | None:
+    """The ratio that the target speaks of, or None where one of the two was not measured."""
+    both = [results.samples.get(name) for name in (target.contender, target.other)]
+    if not both[0] or not both[1]:
+        return None
+    return paired(figures(both[0], target.figure, unit), figures(both[1], target.figure, unit))
+
+
+def rows(results: Results, scenario: Scenario) -> list[list[str]]:
+    """One row for each contender, the cheapest first."""
+    unit = scenario.unit
+    ours = results.samples.get(OURS)
+    table = []
+    for name, samples in results.samples.items():
+        cpu = statistics.median(figures(samples, "cpu", unit))
+        against = paired(figures(ours, "cpu", unit), figures(samples, "cpu", unit)) if ours else None
+        median = {
+            field: statistics.median(getattr(one, field) for one in samples)
+            for field in ("p50_us", "p99_us", "seconds", "cpu_seconds", "load_cpu_seconds")
+        }
+        latency = [f"{median['p50_us']:.0f}", f"{median['p99_us']:.0f}"] if median["p50_us"] else ["", ""]
+        table.append(
+            (
+                cpu,
+                [
+                    name,
+                    f"{cpu:.2f}",
+                    f"{against.median:.2f}" if against else "",
+                    f"{against.low:.2f} to {against.high:.2f}" if against else "",
+                    f"{statistics.median(one.units(unit) / one.cpu_seconds for one in samples):,.0f}",
+                    f"{statistics.median(one.units(unit) / one.seconds for one in samples):,.0f}",
+                    *latency,
+                    f"{median['cpu_seconds'] / median['seconds']:.0%}",
+                    f"{median['load_cpu_seconds'] / median['seconds']:.0%}",
+                ],
+            )
+        )
+    return [row for _, row in sorted(table)]
+
+
+def heads(scenario: Scenario) -> list[str]:
+    unit = {"megabyte": "MB"}.get(scenario.unit, scenario.unit)
+    return [
+        "contender",
+        f"CPU us/{unit}",
+        f"{OURS}/it",
+        "interval",
+        f"{unit}s/CPU s",
+        f"{unit}s/s",
+        "p50 us",
+        "p99 us",
+        "server busy",
+        "load busy",
+    ]
+
+
+def aligned(table: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table: names to the left, numbers to the right."""
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+
+    def line(row: Sequence[str]) -> str:
+        cells = [cell.rjust(width) if at else cell.ljust(width) for at, (cell, width) in enumerate(zip(row, widths, strict=True))]
+        return f"| {' | '.join(cells)} |"
+
+    rule = "|" + "|".join("-" * (width + 1) + (":" if at else "-") for at, width in enumerate(widths)) + "|"
+    return [line(table[0]), rule, *map(line, table[1:])]
+
+
+def judged(results: Results, scenario: Scenario) -> list[str]:
+    """One line per target: met, missed, or within the interval of it."""
+    lines = []
+    for target in scenario.targets:
+        found = ratio(results, target, scenario.unit)
+        if found is None:
+            continue
+        if found.median <= target.at_most:
+            verdict = "met" if found.high <= target.at_most else "met, within the interval"
+        else:
+            verdict = "MISSED" if found.low > target.at_most else "missed, within the interval"
+        what = "CPU" if target.figure == "cpu" else "p50 latency"
+        lines.append(
+            f"- {target.contender}: {what} {found.median:.3f} of {target.other}'s "
+            f"({found.low:.3f} to {found.high:.3f}, at {found.confidence:.0%}), wanted at most {target.at_most:.3g}: "
+            f"**{verdict}**"
+        )
+    return lines
+
+
+def render(results: Results) -> str:
+    scenario = scenario_named(results.scenario)
+    rounds = max((len(samples) for samples in results.samples.values()), default=0)
+    lines = [f"## {scenario.name}: {scenario.title}", "", f"{rounds} rounds. Commit {results.environment['commit'][:12]}.", ""]
+    lines += aligned([heads(scenario), *rows(results, scenario)])
+    targets = judged(results, scenario)
+    if targets:
+        lines += ["", *targets]
+    if results.missing:
+        lines += ["", *(f"Not measured: {reason}" for reason in results.missing.values())]
+    return "\n".join(lines) + "\n"

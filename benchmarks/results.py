@@ -1,0 +1,35 @@
+"""A scenario's results, as they are kept in results/NAME.json: every round of every contender, and where it was."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+from typing import Any
+
+from benchmarks.measure import Sample
+
+RESULTS = pathlib.Path(__file__).resolve().parent / "results"
+
+
+@dataclasses.dataclass(slots=True)
+class Results:
+    """``samples`` has one list per contender, one sample per round; ``missing`` says why a contender has none."""
+
+    scenario: str
+    environment: dict[str, Any]
+    commands: dict[str, list[str]]
+    samples: dict[str, list[Sample]]
+    missing: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def save(self, directory: pathlib.Path = RESULTS) -> pathlib.Path:
+        directory.mkdir(parents=True, exist_ok=True)
+        path = directory / f"{self.scenario}.json"
+        path.write_text(json.dumps(dataclasses.asdict(self), indent=1) + "\n")
+        return path
+
+
+def load(path: pathlib.Path) -> Results:
+    known = json.loads(path.read_text())
+    known["samples"] = {name: [Sample(**one) for one in rounds] for name, rounds in known["samples"].items()}
+    return Results(**known)

@@ -1,0 +1,153 @@
+"""The scenarios: what is sent, how it is counted, and what penstock is to reach in each.
+
+A scenario is data. Its mode is one that the load generator and the servers know.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final, Literal
+
+SEED: Final = 20_140_316  # asyncio's streams came with Python 3.4, on this day
+LINE: Final = 256
+KIB: Final = 1024
+
+Unit = Literal["message", "megabyte", "connection"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Target:
+    """That ``figure`` of ``contender`` is at most ``at_most`` times that of ``other``, measured in the same rounds."""
+
+    other: str
+    at_most: float
+    figure: Literal["cpu", "p50"] = "cpu"
+    contender: str = "penstock"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scenario:
+    """``size`` is of one record, in bytes; ``batch`` records are sent at once. CPU is told per ``unit``."""
+
+    name: str
+    title: str
+    mode: str
+    size: int
+    connections: int
+    unit: Unit = "message"
+    batch: int = 1
+    side: Literal["server", "client"] = "server"
+    targets: tuple[Target, ...] = ()
+
+
+def _cpu(**at_most: float) -> tuple[Target, ...]:
+    return tuple(Target(other.replace("_", "-"), ratio) for other, ratio in at_most.items())
+
+
+def _not_slower() -> tuple[Target, ...]:
+    """What holds in each scenario: uvloop under penstock costs no more than asyncio, pure no more than asyncio's."""
+    return (
+        Target("penstock", 1.0, contender="penstock-uvloop"),
+        Target("asyncio", 1.0, contender="penstock-pure"),
+    )
+
+
+def _lines(connections: int, *targets: Target) -> Scenario:
+    return Scenario(
+        f"lines-{connections}",
+        f"256-byte lines by readline, write, drain; {connections:,} connection{'s' if connections > 1 else ''}",
+        "lines",
+        LINE,
+        connections,
+        targets=targets,
+    )
+
+
+# As many times the lines per CPU second as asyncio's is a share of its CPU per line.
+SCENARIOS: Final = (
+    _lines(
+        64,
+        *_cpu(c=1.25, go=1.0, asyncio=0.52, uvloop=0.62, aiofastnet=0.62, aiofastnet_protocols=1.0),
+        *_not_slower(),
+    ),
+    _lines(1000, *_cpu(c=1.3, go=1.0, asyncio=0.48), *_not_slower()),
+    Scenario(
+        "pingpong",
+        "1 KiB by readexactly and back, one connection",
+        "records",
+        KIB,
+        1,
+        targets=(
+            *_cpu(asyncio=0.85),
+            Target("asyncio", 1.0, "p50"),
+            Target("uvloop-protocols", 1.0, "p50"),
+            Target("aiofastnet-protocols", 1.0, "p50"),
+            Target("c", 1.1, "p50"),
+            *_not_slower(),
+        ),
+    ),
+    Scenario(
+        "pipelined",
+        "100 lines of 32 bytes at a time, each answered by write and drain; 16 connections",
+        "lines",
+        32,
+        16,
+        batch=100,
+        targets=(*_cpu(asyncio=1 / 11, uvloop=1 / 11, go=1 / 6), *_not_slower()),
+    ),
+    Scenario(
+        "frames",
+        "readexactly(4), readexactly(1 KiB), two writes and a drain; 64 connections",
+        "frames",
+        KIB,
+        64,
+        targets=(*_cpu(asyncio=0.40, uvloop=0.47, go=1.1), *_not_slower()),
+    ),
+    Scenario(
+        "blocks",
+        "256 KiB by readexactly, answered by one byte; 8 connections",
+        "blocks",
+        256 * KIB,
+        8,
+        "megabyte",
+        targets=(*_cpu(asyncio=0.65, uvloop=0.32, go=1.0), *_not_slower()),
+    ),
+    Scenario(
+        "sink",
+        "one way in, by read(64 KiB); 8 connections",
+        "sink",
+        64 * KIB,
+        8,
+        "megabyte",
+        targets=(*_cpu(c=1.1, asyncio=0.6), *_not_slower()),
+    ),
+    Scenario(
+        "source",
+        "one way out, by writes of 64 KiB and drain; 8 connections",
+        "source",
+        64 * KIB,
+        8,
+        "megabyte",
+        targets=(*_cpu(c=1.1, asyncio=0.6), *_not_slower()),
+    ),
+    Scenario(
+        "connect",
+        "connect, one line, close; 64 at a time",
+        "connect",
+        LINE,
+        64,
+        "connection",
+        targets=(*_cpu(asyncio=1 / 2, uvloop=1 / 1.3, aiofastnet=1 / 1.5), *_not_slower()),
+    ),
+    _lines(1),
+    _lines(10),
+    _lines(100),
+    _lines(10_000),
+)
+
+
+def scenario_named(name: str) -> Scenario:
+    for scenario in SCENARIOS:
+        if scenario.name == name:
+            return scenario
+    raise KeyError(name)

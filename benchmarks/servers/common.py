@@ -1,0 +1,43 @@
+"""What the Python servers share: their command line, the loop, the word that they are ready, and a source's bytes."""
+
+import argparse
+import asyncio
+import resource
+from collections.abc import Coroutine
+from typing import Any
+
+MODES = ("lines", "records", "frames", "blocks", "sink", "source", "connect")
+BLOCK_SIZE = 65536
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--mode", choices=MODES, required=True)
+    parser.add_argument("--size", type=int, default=1, help="of a record, in bytes")
+    parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio")
+
+
+def raise_file_limit() -> None:
+    """10,000 connections need 10,000 descriptors."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def announce(port: int) -> None:
+    print(port, flush=True)
+
+
+def source_block() -> bytes:
+    """What a source repeats; the load generator knows it too."""
+    return bytes((at * 31 + (at >> 8)) & 0xFF for at in range(BLOCK_SIZE))
+
+
+def run(main: Coroutine[Any, Any, None], loop: str) -> None:
+    raise_file_limit()
+    if loop == "uvloop":
+        import uvloop
+
+        factory = uvloop.new_event_loop
+    else:
+        factory = None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main)

@@ -1,0 +1,120 @@
+"""A server on streams: asyncio's or penstock's, one handler for each mode, the same code for both.
+
+``--transports aiofastnet`` puts asyncio's streams on aiofastnet's transports.
+"""
+
+import argparse
+import asyncio
+import struct
+from collections.abc import Awaitable, Callable
+
+import common
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def handler_of(mode: str, size: int) -> Handler:
+    async def lines(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            writer.write(line)
+            await writer.drain()
+        writer.close()
+
+    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = await reader.readline()
+        writer.write(line)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    async def records(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            record = await reader.readexactly(size)
+            writer.write(record)
+            await writer.drain()
+
+    async def frames(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            head = await reader.readexactly(4)
+            (length,) = struct.unpack(">I", head)
+            body = await reader.readexactly(length)
+            writer.write(head)
+            writer.write(body)
+            await writer.drain()
+
+    async def blocks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            record = await reader.readexactly(size)
+            writer.write(record[-1:])
+            await writer.drain()
+
+    async def sink(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        count = 0
+        while data := await reader.read(common.BLOCK_SIZE):
+            count += len(data)
+        writer.write(b"%d\n" % count)
+        await writer.drain()
+        writer.close()
+
+    async def source(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        block = common.source_block()
+        while True:
+            writer.write(block)
+            await writer.drain()
+
+    handlers: dict[str, Handler] = {
+        "lines": lines,
+        "connect": connect,
+        "records": records,
+        "frames": frames,
+        "blocks": blocks,
+        "sink": sink,
+        "source": source,
+    }
+    return handlers[mode]
+
+
+def until_the_end(handler: Handler) -> Handler:
+    """The load generator's departure ends a handler: that is no error."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await handler(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    return handle
+
+
+async def serve(streams: str, transports: str, handler: Handler) -> None:
+    if streams == "penstock":
+        import penstock
+
+        server = await penstock.start_server(handler, "127.0.0.1", 0)
+    elif transports == "aiofastnet":
+        import aiofastnet
+
+        loop = asyncio.get_running_loop()
+
+        def protocol() -> asyncio.StreamReaderProtocol:
+            return asyncio.StreamReaderProtocol(asyncio.StreamReader(loop=loop), handler, loop=loop)
+
+        server = await aiofastnet.create_server(loop, protocol, "127.0.0.1", 0)
+    else:
+        server = await asyncio.start_server(handler, "127.0.0.1", 0)
+    common.announce(server.sockets[0].getsockname()[1])
+    await server.serve_forever()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    common.add_arguments(parser)
+    parser.add_argument("--streams", choices=["asyncio", "penstock"], default="asyncio")
+    parser.add_argument("--transports", choices=["loop", "aiofastnet"], default="loop")
+    arguments = parser.parse_args()
+    handler = until_the_end(handler_of(arguments.mode, arguments.size))
+    common.run(serve(arguments.streams, arguments.transports, handler), arguments.loop)
+
+
+if __name__ == "__main__":
+    main()
