@@ -9,7 +9,7 @@ import click
 from benchmarks import report as reporting
 from benchmarks import results, rounds
 from benchmarks.contenders import CONTENDERS, contender_named
-from benchmarks.measure import Failed, cores
+from benchmarks.measure import FailedError, cores
 from benchmarks.scenarios import SCENARIOS, scenario_named
 
 QUICK_CONTENDERS = ("c", "asyncio", "uvloop", "penstock")
@@ -49,21 +49,22 @@ def run(
 ) -> None:
     """Measure, and print a table for each scenario."""
     every = [one.name for one in CONTENDERS]
-    names = _names(contenders, every, list(QUICK_CONTENDERS) if quick else every)
     scenarios = _names(scenario, [one.name for one in SCENARIOS], [one.name for one in SCENARIOS])
     if cores().measured is None:
         click.echo("one core only: server and load share it, and nothing is to be concluded from the figures", err=True)
-    for name in scenarios:
+    for one in map(scenario_named, scenarios):
+        usual = list(one.contenders) or every
+        names = _names(contenders, every, [name for name in usual if name in QUICK_CONTENDERS] if quick else usual)
         try:
             found = rounds.run(
-                scenario_named(name),
-                [contender_named(one) for one in names],
+                one,
+                [contender_named(name) for name in names],
                 count or (3 if quick else 6),
                 warmup if warmup is not None else (0.2 if quick else 0.5),
                 seconds or (0.5 if quick else 1),
                 lambda what: click.echo(what, err=True),
             )
-        except Failed as failure:
+        except FailedError as failure:
             raise click.ClickException(str(failure)) from failure
         found.save(output)
         click.echo(reporting.render(found))

@@ -1,4 +1,4 @@
-"""What has to be compiled: the load generator, the C servers and the Go servers, into .build/, when a source is newer."""
+"""What has to be compiled, when a source is newer, into .build/: the load generator, the C servers, the Go servers."""
 
 from __future__ import annotations
 
@@ -21,17 +21,20 @@ C_PROGRAM_OF_MODE: Final = {
     "sink": "oneway",
     "source": "oneway",
 }
+GO_PROGRAM_OF_MODE: Final = {**C_PROGRAM_OF_MODE, "blocks": "records"}
 
 
-def _make(binary: pathlib.Path, sources: Sequence[pathlib.Path], command: Sequence[str]) -> pathlib.Path:
-    """Run ``command`` followed by the name of a new file, unless ``binary`` is newer than all of ``sources``."""
+def _make(
+    binary: pathlib.Path, sources: Sequence[pathlib.Path], compiler: Sequence[str], arguments: Sequence[str]
+) -> pathlib.Path:
+    """Unless ``binary`` is newer than its sources, run ``compiler -o NEW arguments`` and give NEW its place."""
     if binary.exists() and all(binary.stat().st_mtime > source.stat().st_mtime for source in sources):
         return binary
     BUILD.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=BUILD) as directory:
         # Two runs may compile at the same time: the finished file takes its place at once.
         made = pathlib.Path(directory) / binary.name
-        subprocess.run([*command, str(made)], check=True)
+        subprocess.run([*compiler, "-o", str(made), *arguments], check=True)
         os.replace(made, binary)
     return binary
 
@@ -39,11 +42,17 @@ def _make(binary: pathlib.Path, sources: Sequence[pathlib.Path], command: Sequen
 def load_generator() -> pathlib.Path:
     sources = sorted((HERE / "load").glob("*.[ch]"))
     units = [str(source) for source in sources if source.suffix == ".c"]
-    return _make(BUILD / "load", sources, ["gcc", *C_FLAGS, *units, "-o"])
+    return _make(BUILD / "load", sources, ["gcc", *C_FLAGS], units)
 
 
 def c_server(mode: str) -> pathlib.Path:
     program = C_PROGRAM_OF_MODE[mode]
     source = HERE / "servers" / "c" / f"{program}.c"
     header = source.with_name("server.h")
-    return _make(BUILD / f"c-{program}", [source, header], ["gcc", *C_FLAGS, str(source), "-o"])
+    return _make(BUILD / f"c-{program}", [source, header], ["gcc", *C_FLAGS], [str(source)])
+
+
+def go_server(mode: str) -> pathlib.Path:
+    program = GO_PROGRAM_OF_MODE[mode]
+    sources = [HERE / "servers" / "go" / f"{name}.go" for name in ("server", program)]
+    return _make(BUILD / f"go-{program}", sources, ["go", "build"], [str(source) for source in sources])

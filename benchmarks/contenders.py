@@ -1,6 +1,6 @@
 """The contenders: how each is called, started and, where it has to be, compiled.
 
-A contender's command is followed by ``--mode M --size N`` for the Python servers, by ``M N`` for the compiled ones.
+A server's own arguments are followed by ``--mode M --size N`` if it is Python's; the compiled ones get ``M N`` first.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ from benchmarks import compiling
 from benchmarks.scenarios import Scenario
 
 HERE: Final = pathlib.Path(__file__).resolve().parent
-SERVERS: Final = HERE / "servers"
+UVLOOP: Final = ("--loop", "uvloop")
+AIOFASTNET: Final = ("--transports", "aiofastnet")
+OURS: Final = ("--streams", "penstock")
 ENGINE: Final = {"PENSTOCK_ENGINE": "epoll"}
 PURE: Final = {"PENSTOCK_PURE": "1", "PENSTOCK_ENGINE": "loop"}
 
 
-class Missing(Exception):
+class MissingError(Exception):
     """This contender cannot run here; the message says what would bring it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Contender:
-    """``program`` is a file in servers/; ``packages`` are what it imports; ``variables`` are for its environment."""
+    """``program`` is a file in servers/, and in clients/ where it has that side; ``packages`` are what it imports."""
 
     name: str
     title: str
@@ -36,55 +38,66 @@ class Contender:
     packages: tuple[str, ...] = ()
     variables: dict[str, str] = dataclasses.field(default_factory=dict)
     language: Literal["python", "c", "go"] = "python"
-    modes: tuple[str, ...] = ()  # none: all
+    only: tuple[str, ...] = ()  # the scenarios that it runs in; none: all
 
     def runs(self, scenario: Scenario) -> bool:
-        return scenario.side == "server" and (not self.modes or scenario.mode in self.modes)
+        if scenario.side == "client" and self.program != "streams.py":
+            return False
+        return not self.only or scenario.name in self.only
 
     def command(self, scenario: Scenario) -> list[str]:
-        """The command line that starts the server of ``scenario``; what has to be compiled is. Raises Missing."""
-        if self.language == "python":
-            for package in self.packages:
-                if importlib.util.find_spec(package) is None:
-                    raise Missing(f"{self.name}: the package {package} is not installed")
-            options = ["--mode", scenario.mode, "--size", str(scenario.size)]
-            return [sys.executable, str(SERVERS / self.program), *self.arguments, *options]
-        compiler = "gcc" if self.language == "c" else "go"
-        if shutil.which(compiler) is None:
-            raise Missing(f"{self.name}: {compiler} is not installed")
-        binary = compiling.c_server(scenario.mode) if self.language == "c" else compiling.go_server(scenario.mode)
-        return [str(binary), *self.arguments, scenario.mode, str(scenario.size)]
-
-
-def _streams(name: str, title: str, *arguments: str, **more: object) -> Contender:
-    return Contender(name, title, "streams.py", arguments, **more)  # type: ignore[arg-type]
+        """The command line that starts it for ``scenario``; what has to be compiled is. Raises MissingError."""
+        for package in self.packages:
+            if importlib.util.find_spec(package) is None:
+                raise MissingError(f"{self.name}: the package {package} is not installed")
+        if self.language != "python":
+            compiler = "gcc" if self.language == "c" else "go"
+            if shutil.which(compiler) is None:
+                raise MissingError(f"{self.name}: {compiler} is not installed")
+            binary = compiling.c_server(scenario.mode) if self.language == "c" else compiling.go_server(scenario.mode)
+            return [str(binary), scenario.mode, str(scenario.size), *self.arguments]
+        if scenario.side == "client":
+            return [sys.executable, str(HERE / "clients" / self.program), *self.arguments]
+        options = ["--mode", scenario.mode, "--size", str(scenario.size)]
+        return [sys.executable, str(HERE / "servers" / self.program), *self.arguments, *options]
 
 
 CONTENDERS: Final = (
     Contender("c", "C, epoll", "c", language="c"),
-    _streams("asyncio", "asyncio streams"),
-    _streams("uvloop", "asyncio streams on uvloop", "--loop", "uvloop", packages=("uvloop",)),
-    _streams("penstock", "penstock", "--streams", "penstock", variables=ENGINE, packages=("penstock",)),
-    _streams(
-        "penstock-uvloop",
-        "penstock on uvloop",
-        "--streams",
-        "penstock",
-        "--loop",
-        "uvloop",
-        variables=ENGINE,
-        packages=("penstock", "uvloop"),
+    Contender("go", "Go, net and bufio", "go", language="go"),
+    Contender("go-buffered", "Go, bufio.Writer", "go", ("buffered",), language="go", only=("pipelined",)),
+    Contender("asyncio", "asyncio streams", "streams.py"),
+    Contender("uvloop", "asyncio streams on uvloop", "streams.py", UVLOOP, ("uvloop",)),
+    Contender("asyncio-protocols", "asyncio protocols", "protocols.py"),
+    Contender("uvloop-protocols", "uvloop protocols", "protocols.py", UVLOOP, ("uvloop",)),
+    Contender("aiofastnet", "asyncio streams on aiofastnet", "streams.py", AIOFASTNET, ("aiofastnet",)),
+    Contender(
+        "aiofastnet-uvloop",
+        "asyncio streams on aiofastnet and uvloop",
+        "streams.py",
+        (*AIOFASTNET, *UVLOOP),
+        ("aiofastnet", "uvloop"),
     ),
-    _streams("penstock-pure", "penstock, pure", "--streams", "penstock", variables=PURE, packages=("penstock",)),
-    _streams(
+    Contender("aiofastnet-protocols", "aiofastnet protocols", "protocols.py", AIOFASTNET, ("aiofastnet",)),
+    Contender(
+        "aiofastnet-protocols-uvloop",
+        "aiofastnet protocols on uvloop",
+        "protocols.py",
+        (*AIOFASTNET, *UVLOOP),
+        ("aiofastnet", "uvloop"),
+    ),
+    Contender("trio", "trio", "trio_server.py", packages=("trio",)),
+    Contender("anyio", "anyio on asyncio", "anyio_server.py", packages=("anyio",)),
+    Contender("penstock", "penstock", "streams.py", OURS, ("penstock",), ENGINE),
+    Contender("penstock-uvloop", "penstock on uvloop", "streams.py", (*OURS, *UVLOOP), ("penstock", "uvloop"), ENGINE),
+    Contender("penstock-pure", "penstock, pure", "streams.py", OURS, ("penstock",), PURE),
+    Contender(
         "penstock-pure-uvloop",
         "penstock, pure, on uvloop",
-        "--streams",
-        "penstock",
-        "--loop",
-        "uvloop",
-        variables=PURE,
-        packages=("penstock", "uvloop"),
+        "streams.py",
+        (*OURS, *UVLOOP),
+        ("penstock", "uvloop"),
+        PURE,
     ),
 )
 

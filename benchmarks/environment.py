@@ -44,7 +44,9 @@ def commit() -> str:
         ).stdout.strip()
 
     try:
-        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--", "src", "benchmarks/servers") else "")
+        return git("rev-parse", "HEAD") + (
+            "+" if git("status", "--porcelain", "--", "src", "benchmarks/servers") else ""
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 

@@ -23,7 +23,7 @@ START_SECONDS = 20
 STOP_SECONDS = 5
 
 
-class Failed(Exception):
+class FailedError(Exception):
     """A run that does not count: an answer was wrong or missing, or a program did not do its part."""
 
 
@@ -62,10 +62,9 @@ class Sample:
         return self.cpu_seconds * 1e6 / self.units(unit)
 
 
-def pin(core: int | None) -> None:
-    """Runs in the child, before its program."""
-    if core is not None:
-        os.sched_setaffinity(0, {core})
+def pinned(command: Sequence[str], core: int | None) -> list[str]:
+    """The command, run on this core only (Go takes from that how many threads it runs)."""
+    return list(command) if core is None else ["taskset", "--cpu-list", str(core), *command]
 
 
 def first_line(process: subprocess.Popen[bytes], seconds: float) -> bytes:
@@ -89,12 +88,11 @@ def running(
     """Start a server that prints its port, give process and port, and end it."""
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
-            command,
+            pinned(command, core),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
             env={**os.environ, **variables},
-            preexec_fn=lambda: pin(core),
         )
         try:
             said = first_line(process, START_SECONDS)
@@ -105,7 +103,7 @@ def running(
                 process.wait()
                 errors.seek(0)
                 detail = errors.read().decode(errors="replace").strip()[-2000:]
-                raise Failed(f"{' '.join(command)} said {said!r} instead of its port\n{detail}") from None
+                raise FailedError(f"{' '.join(command)} said {said!r} instead of its port\n{detail}") from None
             yield process, port
         finally:
             stop(process)
@@ -140,37 +138,64 @@ def load_command(scenario: Scenario, core: int | None, warmup: float, seconds: f
     return command
 
 
-def drive(command: Sequence[str], port: int, pid: int, limit: float) -> Sample:
-    """Run the load generator against a server that is there; ``limit`` is the longest it may take, in seconds."""
+def said_by(command: Sequence[str], limit: float, variables: Mapping[str, str], core: int | None) -> Sample:
+    """Run what prints a sample as its one JSON line; ``limit`` is the longest it may take, in seconds."""
     try:
         done = subprocess.run(
-            [*command, "--port", str(port), "--pid", str(pid)],
+            pinned(command, core),
             stdin=subprocess.DEVNULL,
             capture_output=True,
+            env={**os.environ, **variables},
             timeout=limit,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise Failed(f"the load generator did not end within {limit:.0f} seconds") from None
+        raise FailedError(f"{command[0]} did not end within {limit:.0f} seconds") from None
     try:
         said = json.loads(done.stdout)
     except ValueError:
-        raise Failed(f"the load generator ended with {done.returncode} and said {done.stdout!r}") from None
+        detail = done.stderr.decode(errors="replace").strip()[-2000:]
+        raise FailedError(f"{command[0]} ended with {done.returncode} and said {done.stdout!r}\n{detail}") from None
     if "error" in said:
-        raise Failed(said["error"])
+        raise FailedError(said["error"])
     return Sample(**said)
 
 
-def sample(command: Sequence[str], variables: Mapping[str, str], scenario: Scenario, warmup: float, seconds: float) -> Sample:
+def drive(command: Sequence[str], port: int, pid: int, limit: float) -> Sample:
+    """Run the load generator against a server that is there."""
+    return said_by([*command, "--port", str(port), "--pid", str(pid)], limit, {}, None)
+
+
+def server_sample(
+    command: Sequence[str], variables: Mapping[str, str], scenario: Scenario, warmup: float, seconds: float
+) -> Sample:
     """Measure one server, from its start to its end, in ``scenario``."""
     where = cores()
     with running(command, where.measured, variables) as (process, port):
-        result = drive(
-            load_command(scenario, where.load, warmup, seconds), port, process.pid, warmup + seconds + 60
-        )
+        result = drive(load_command(scenario, where.load, warmup, seconds), port, process.pid, warmup + seconds + 60)
         if process.poll() is not None:
-            raise Failed(f"the server ended by itself, with {process.returncode}")
+            raise FailedError(f"the server ended by itself, with {process.returncode}")
         return result
+
+
+def client_sample(
+    command: Sequence[str], variables: Mapping[str, str], scenario: Scenario, warmup: float, seconds: float
+) -> Sample:
+    """Measure one client against the C server; it measures its own window and CPU, by the same clock of the kernel."""
+    where = cores()
+    server = [str(compiling.c_server(scenario.mode)), scenario.mode, str(scenario.size)]
+    options: dict[str, Any] = {
+        "size": scenario.size,
+        "connections": scenario.connections,
+        "warmup": warmup,
+        "seconds": seconds,
+        "seed": SEED,
+    }
+    with running(server, where.load, {}) as (_, port):
+        whole = [*command, "--port", str(port)]
+        for name, value in options.items():
+            whole += [f"--{name}", str(value)]
+        return said_by(whole, warmup + seconds + 60, variables, where.measured)
 
 
 def relative(path: str) -> str:

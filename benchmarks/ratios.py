@@ -16,7 +16,7 @@ WANTED = 0.95
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Interval:
-    """The median with the interval around it; ``confidence`` is what the number of rounds allows, 0.95 or more from 6."""
+    """The median with the interval around it; six rounds or more allow a ``confidence`` of 0.95."""
 
     median: float
     low: float

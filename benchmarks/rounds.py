@@ -2,18 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 
 from benchmarks import environment, measure
-from benchmarks.contenders import Contender, Missing
-from benchmarks.measure import Failed, Sample
+from benchmarks.contenders import Contender, MissingError
+from benchmarks.measure import FailedError, Sample
 from benchmarks.results import Results
 from benchmarks.scenarios import Scenario
 
 
-def rotated(contenders: Sequence[Contender], number: int) -> Iterable[Contender]:
-    first = number % len(contenders)
-    return [*contenders[first:], *contenders[:first]]
+@dataclasses.dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the table: a contender in a scenario, which may be one of several that differ in size."""
+
+    name: str
+    contender: Contender
+    scenario: Scenario
+    command: list[str]
+
+    def measured(self, warmup: float, seconds: float) -> Sample:
+        of_side = measure.client_sample if self.scenario.side == "client" else measure.server_sample
+        return of_side(self.command, self.contender.variables, self.scenario, warmup, seconds)
+
+    def shown(self) -> list[str]:
+        variables = [f"{name}={value}" for name, value in self.contender.variables.items()]
+        return [*variables, *map(measure.relative, self.command)]
+
+
+def entries(scenario: Scenario, contenders: Sequence[Contender]) -> tuple[list[Entry], dict[str, str]]:
+    """The rows, and for each contender that cannot run here the reason."""
+    found: list[Entry] = []
+    missing: dict[str, str] = {}
+    for contender in contenders:
+        if not contender.runs(scenario):
+            continue
+        try:
+            command = contender.command(scenario)
+        except MissingError as reason:
+            missing[contender.name] = str(reason)
+            continue
+        if not scenario.numbers:
+            found.append(Entry(contender.name, contender, scenario, command))
+        found += [
+            Entry(f"{contender.name} at {number}", contender, scenario.at(number), command)
+            for number in scenario.numbers
+        ]
+    return found, missing
+
+
+def rotated(rows: Sequence[Entry], number: int) -> list[Entry]:
+    first = number % len(rows)
+    return [*rows[first:], *rows[:first]]
 
 
 def run(
@@ -24,31 +64,20 @@ def run(
     seconds: float,
     progress: Callable[[str], None],
 ) -> Results:
-    """Measure all of ``contenders`` that can run here. Raises Failed, with the contender's name, if a run fails."""
-    commands: dict[str, list[str]] = {}
-    missing: dict[str, str] = {}
-    for contender in contenders:
-        if not contender.runs(scenario):
-            continue
-        try:
-            commands[contender.name] = contender.command(scenario)
-        except Missing as reason:
-            missing[contender.name] = str(reason)
-    present = [contender for contender in contenders if contender.name in commands]
-    samples: dict[str, list[Sample]] = {contender.name: [] for contender in present}
-    for number in range(rounds):
-        for contender in rotated(present, number):
-            progress(f"{scenario.name}: round {number + 1} of {rounds}, {contender.name}")
+    """Measure all of ``contenders`` that can run here. Raises FailedError, with the contender's name, if a run fails."""
+    rows, missing = entries(scenario, contenders)
+    samples: dict[str, list[Sample]] = {row.name: [] for row in rows}
+    for number in range(rounds if rows else 0):
+        for row in rotated(rows, number):
+            progress(f"{scenario.name}: round {number + 1} of {rounds}, {row.name}")
             try:
-                one = measure.sample(commands[contender.name], contender.variables, scenario, warmup, seconds)
-            except Failed as failure:
-                raise Failed(f"{scenario.name}, {contender.name}: {failure}") from failure
-            samples[contender.name].append(one)
-    shown = {
-        contender.name: [
-            *(f"{name}={value}" for name, value in contender.variables.items()),
-            *map(measure.relative, commands[contender.name]),
-        ]
-        for contender in present
-    }
-    return Results(scenario.name, environment.describe(), shown, samples, missing)
+                samples[row.name].append(row.measured(warmup, seconds))
+            except FailedError as failure:
+                raise FailedError(f"{scenario.name}, {row.name}: {failure}") from failure
+    return Results(
+        scenario.name,
+        {**environment.describe(), "rounds": rounds, "warmup": warmup, "seconds": seconds},
+        {row.name: row.shown() for row in rows},
+        samples,
+        missing,
+    )

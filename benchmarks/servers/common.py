@@ -1,9 +1,9 @@
-"""What the Python servers share: their command line, the loop, the word that they are ready, and a source's bytes."""
+"""What the Python servers and clients share: command line, loop, the word that a server is ready, a source's bytes."""
 
 import argparse
 import asyncio
 import resource
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 MODES = ("lines", "records", "frames", "blocks", "sink", "source", "connect")
@@ -13,7 +13,17 @@ BLOCK_SIZE = 65536
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mode", choices=MODES, required=True)
     parser.add_argument("--size", type=int, default=1, help="of a record, in bytes")
+
+
+def add_loop_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio")
+    parser.add_argument("--transports", choices=["loop", "aiofastnet"], default="loop")
+
+
+def prepare() -> None:
+    """What each of these processes does before anything else."""
+    raise_file_limit()
+    have_history()
 
 
 def raise_file_limit() -> None:
@@ -41,14 +51,20 @@ def source_block() -> bytes:
     return bytes((at * 31 + (at >> 8)) & 0xFF for at in range(BLOCK_SIZE))
 
 
-def run(main: Coroutine[Any, Any, None], loop: str) -> None:
-    raise_file_limit()
-    have_history()
+def loop_factory(loop: str, transports: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    factory = None
     if loop == "uvloop":
         import uvloop
 
         factory = uvloop.new_event_loop
-    else:
-        factory = None
-    with asyncio.Runner(loop_factory=factory) as runner:
+    if transports == "aiofastnet":
+        import aiofastnet
+
+        return aiofastnet.loop_factory(factory)
+    return factory
+
+
+def run(main: Coroutine[Any, Any, None], arguments: argparse.Namespace) -> None:
+    prepare()
+    with asyncio.Runner(loop_factory=loop_factory(arguments.loop, arguments.transports)) as runner:
         runner.run(main)

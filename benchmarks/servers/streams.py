@@ -1,6 +1,6 @@
 """A server on streams: asyncio's or penstock's, one handler for each mode, the same code for both.
 
-``--transports aiofastnet`` puts asyncio's streams on aiofastnet's transports.
+``--transports aiofastnet`` puts them on aiofastnet's transports, by the loop factory that its documentation names.
 """
 
 import argparse
@@ -86,22 +86,14 @@ def until_the_end(handler: Handler) -> Handler:
     return handle
 
 
-async def serve(streams: str, transports: str, handler: Handler) -> None:
+async def serve(streams: str, handler: Handler) -> None:
     if streams == "penstock":
         import penstock
 
-        server = await penstock.start_server(handler, "127.0.0.1", 0)
-    elif transports == "aiofastnet":
-        import aiofastnet
-
-        loop = asyncio.get_running_loop()
-
-        def protocol() -> asyncio.StreamReaderProtocol:
-            return asyncio.StreamReaderProtocol(asyncio.StreamReader(loop=loop), handler, loop=loop)
-
-        server = await aiofastnet.create_server(loop, protocol, "127.0.0.1", 0)
+        start_server = penstock.start_server
     else:
-        server = await asyncio.start_server(handler, "127.0.0.1", 0)
+        start_server = asyncio.start_server
+    server = await start_server(handler, "127.0.0.1", 0)
     common.announce(server.sockets[0].getsockname()[1])
     await server.serve_forever()
 
@@ -109,11 +101,11 @@ async def serve(streams: str, transports: str, handler: Handler) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     common.add_arguments(parser)
+    common.add_loop_arguments(parser)
     parser.add_argument("--streams", choices=["asyncio", "penstock"], default="asyncio")
-    parser.add_argument("--transports", choices=["loop", "aiofastnet"], default="loop")
     arguments = parser.parse_args()
     handler = until_the_end(handler_of(arguments.mode, arguments.size))
-    common.run(serve(arguments.streams, arguments.transports, handler), arguments.loop)
+    common.run(serve(arguments.streams, handler), arguments)
 
 
 if __name__ == "__main__":
