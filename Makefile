@@ -1,15 +1,18 @@
 # Each target makes the virtual environment it needs, .venv/X.Y, and keeps it until pyproject.toml changes.
 #   PYTHON=python3.13   the interpreter; else the first on PATH that is new enough
 #   PYTEST="-x -k tls"  further arguments for pytest
+#   QUICK=1             bench measures for about two minutes
+#   BENCH="--scenario lines-64 --rounds 9"  hands arguments to the benchmarks
 #   SKIP_CURRENT=1      test-all leaves out the version of PYTHON, which `make test` has done already
 
 PYTHON ?= $(shell sh tools/find_python.sh)
 PYTEST ?=
 WORKERS ?= 2
+BENCH ?=
 
 environment = test -n "$(PYTHON)" && bin="$$("$(PYTHON)" tools/environment.py
 
-.PHONY: help demo test test-all check docs venv clean
+.PHONY: help demo test test-all check docs bench venv clean
 
 help:
 	@echo "make demo      see it work: needs no network but for installing, and nothing set up"
@@ -17,6 +20,7 @@ help:
 	@echo "make test-all  all tests on every Python from 3.11 up that is found, pyenv's too"
 	@echo "make check     ruff, mypy --strict, typing tests, layers, each module importing alone"
 	@echo "make docs      docs/reference.md from the docstrings"
+	@echo "make bench     what it costs, beside what else there is; all of it takes about an hour, QUICK=1 two minutes"
 	@echo "make venv      the virtual environment with all extras, and its path"
 	@echo "make clean     remove what these made"
 
@@ -40,9 +44,13 @@ check:
 docs:
 	@$(environment) test)" && "$$bin/python" tools/reference.py docs/reference.md
 
+bench:
+	@$(environment) bench)" && "$$bin/python" -m benchmarks run $(if $(QUICK),--quick) $(BENCH) && \
+	"$$bin/python" -m benchmarks report >/dev/null
+
 venv:
 	@$(environment) check)" && echo "$$bin"
 
 clean:
-	rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache src/*.egg-info
-	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .venv build benchmarks/.build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache src/*.egg-info
+	find src tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

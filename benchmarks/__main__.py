@@ -71,13 +71,25 @@ def run(
 
 
 @main.command()
-@click.option("--results", "source", type=click.Path(path_type=pathlib.Path, exists=True), default=results.RESULTS)
-def report(source: pathlib.Path) -> None:
-    """Print the tables of what was measured before."""
-    for one in SCENARIOS:
-        path = source / f"{one.name}.json"
-        if path.exists():
-            click.echo(reporting.render(results.load(path)))
+@click.option(
+    "--results",
+    "source",
+    type=click.Path(path_type=pathlib.Path, exists=True, file_okay=False),
+    default=results.RESULTS,
+    help="Where they are.",
+)
+@click.option("--chart/--no-chart", default=True, help="Draw chart.svg and chart.png beside them; needs matplotlib.")
+def report(source: pathlib.Path, chart: bool) -> None:
+    """Write the tables and the chart of what was measured before, without measuring."""
+    found = results.load_all(source)
+    text = "\n".join(map(reporting.render, found.values()))
+    (source / "tables.md").write_text(reporting.preface(found) + text)
+    click.echo(text)
+    if chart:
+        from benchmarks import chart as charting
+
+        for path in charting.draw(found, source):
+            click.echo(f"{path.name} is drawn", err=True)
 
 
 if __name__ == "__main__":

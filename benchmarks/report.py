@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from benchmarks.measure import Sample
 from benchmarks.ratios import Interval, paired
@@ -106,6 +106,17 @@ def judged(results: Results, scenario: Scenario) -> list[str]:
             f"**{verdict}**"
         )
     return lines
+
+
+def preface(found: Mapping[str, Results]) -> str:
+    """What stands above the tables of several scenarios."""
+    machines = {
+        f"{one.environment['processor']}, {one.environment['cores']} cores, {one.environment['kernel']}; "
+        + ", ".join(f"{name} {version}" for name, version in one.environment["versions"].items())
+        for one in found.values()
+    }
+    lines = ["# What was measured", "", "How to read it: ../README.md. Made by `python -m benchmarks report`.", ""]
+    return "\n".join([*lines, *sorted(machines), "", ""])
 
 
 def render(results: Results) -> str:

@@ -8,6 +8,7 @@ import pathlib
 from typing import Any
 
 from benchmarks.measure import Sample
+from benchmarks.scenarios import SCENARIOS
 
 RESULTS = pathlib.Path(__file__).resolve().parent / "results"
 
@@ -33,3 +34,9 @@ def load(path: pathlib.Path) -> Results:
     known = json.loads(path.read_text())
     known["samples"] = {name: [Sample(**one) for one in rounds] for name, rounds in known["samples"].items()}
     return Results(**known)
+
+
+def load_all(directory: pathlib.Path = RESULTS) -> dict[str, Results]:
+    """What is there, by scenario, in the order of the scenarios."""
+    paths = {one.name: directory / f"{one.name}.json" for one in SCENARIOS}
+    return {name: load(path) for name, path in paths.items() if path.exists()}

@@ -64,7 +64,7 @@ def run(
     seconds: float,
     progress: Callable[[str], None],
 ) -> Results:
-    """Measure all of ``contenders`` that can run here. Raises FailedError, with the contender's name, if a run fails."""
+    """Measure all of ``contenders`` that can run here. Raises FailedError, naming the contender, if a run fails."""
     rows, missing = entries(scenario, contenders)
     samples: dict[str, list[Sample]] = {row.name: [] for row in rows}
     for number in range(rounds if rows else 0):

@@ -23,7 +23,7 @@ static void begin(int epoll, struct visit *visit)
     visit->is_connected = 0;
     visit->received = 0;
     visit->payload = payload_of(visits++);
-    watch(epoll, visit->fd, visit);
+    watch(epoll, visit->fd, EPOLLIN | EPOLLOUT | EPOLLET, visit);
 }
 
 static void greet(struct visit *visit)

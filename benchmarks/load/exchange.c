@@ -88,7 +88,7 @@ void run_exchange(int epoll, const int *fds)
     for (int i = 0; i < options.connections; i++) {
         peers[i].fd = fds[i];
         peers[i].number = i;
-        watch(epoll, fds[i], &peers[i]);
+        watch(epoll, fds[i], EPOLLIN | EPOLLOUT | EPOLLET, &peers[i]);
         begin(&peers[i], now());
     }
     while (!window_tick(now())) {

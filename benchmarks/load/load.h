@@ -65,7 +65,7 @@ void run_source(int epoll, const int *fds);
 void run_churn(int epoll);
 
 /* ---- main.c ---- */
-void watch(int epoll, int fd, void *what); /* edge-triggered, for reading and writing */
+void watch(int epoll, int fd, uint32_t interest, void *what);
 #define EVENTS 512
 
 #endif

@@ -8,9 +8,9 @@
 
 #include "load.h"
 
-void watch(int epoll, int fd, void *what)
+void watch(int epoll, int fd, uint32_t interest, void *what)
 {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = what};
+    struct epoll_event event = {.events = interest, .data.ptr = what};
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event))
         fail("epoll_ctl: %s", strerror(errno));
 }

@@ -13,20 +13,17 @@ struct flow {
     unsigned long long sent;
 };
 
+/* One send for each connection in turn, so that the server finds a little on all of them and not all on one. */
 static void push(struct flow *flow)
 {
     const struct payload *payload = payload_of(0);
-    for (;;) {
-        ssize_t n = send(flow->fd, payload->request, payload->request_size, MSG_NOSIGNAL);
-        if (n < 0 && errno == EAGAIN)
-            return;
-        if (n < 0)
-            fail("send: %s", strerror(errno));
-        flow->sent += (unsigned long long)n;
-        window_count(0, (uint64_t)n);
-        if (window_tick(now()))
-            return;
-    }
+    ssize_t n = send(flow->fd, payload->request, payload->request_size, MSG_NOSIGNAL);
+    if (n < 0 && errno == EAGAIN)
+        return;
+    if (n < 0)
+        fail("send: %s", strerror(errno));
+    flow->sent += (unsigned long long)n;
+    window_count(0, (uint64_t)n);
 }
 
 static void ask_for_count(const struct flow *flow, int number)
@@ -58,7 +55,7 @@ void run_sink(int epoll, const int *fds)
     window_begin();
     for (int i = 0; i < options.connections; i++) {
         flows[i].fd = fds[i];
-        watch(epoll, fds[i], &flows[i]);
+        watch(epoll, fds[i], EPOLLOUT, &flows[i]);
     }
     while (!window_tick(now())) {
         int ready = epoll_wait(epoll, events, EVENTS, 1000);

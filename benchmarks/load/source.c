@@ -16,19 +16,15 @@ static char *pattern;
 
 static void pull(struct flow *flow)
 {
-    for (;;) {
-        ssize_t n = recv(flow->fd, scratch, sizeof scratch, 0);
-        if (n < 0 && errno == EAGAIN)
-            return;
-        if (n <= 0)
-            fail("connection %d: the server %s", flow->number, n ? strerror(errno) : "closed");
-        if (memcmp(scratch, pattern + flow->received % SOURCE_BLOCK, (size_t)n))
-            fail("connection %d: a byte after %llu is wrong", flow->number, (unsigned long long)flow->received);
-        flow->received += (uint64_t)n;
-        window_count(0, (uint64_t)n);
-        if ((size_t)n < sizeof scratch || window_tick(now()))
-            return;
-    }
+    ssize_t n = recv(flow->fd, scratch, sizeof scratch, 0);
+    if (n < 0 && errno == EAGAIN)
+        return;
+    if (n <= 0)
+        fail("connection %d: the server %s", flow->number, n ? strerror(errno) : "closed");
+    if (memcmp(scratch, pattern + flow->received % SOURCE_BLOCK, (size_t)n))
+        fail("connection %d: a byte after %llu is wrong", flow->number, (unsigned long long)flow->received);
+    flow->received += (uint64_t)n;
+    window_count(0, (uint64_t)n);
 }
 
 void run_source(int epoll, const int *fds)
@@ -42,13 +38,12 @@ void run_source(int epoll, const int *fds)
     for (int i = 0; i < options.connections; i++) {
         flows[i].fd = fds[i];
         flows[i].number = i;
-        watch(epoll, fds[i], &flows[i]);
+        watch(epoll, fds[i], EPOLLIN, &flows[i]);
     }
     while (!window_tick(now())) {
         int ready = epoll_wait(epoll, events, EVENTS, 1000);
         for (int i = 0; i < ready; i++)
-            if (events[i].events & ~(unsigned)EPOLLOUT)
-                pull(events[i].data.ptr);
+            pull(events[i].data.ptr);
     }
     free(flows);
 }

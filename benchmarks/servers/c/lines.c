@@ -1,17 +1,12 @@
 /* Lines, each answered by a write of its own. With the argument `connect` the connection closes after the first. */
 #include "server.h"
 
+#define BUFFER 65536
 static int once;
-
-struct connection {
-    int fd;
-    size_t have;
-    char buffer[65536];
-};
 
 static int serve_one(struct connection *c)
 {
-    ssize_t n = recv(c->fd, c->buffer + c->have, sizeof c->buffer - c->have, 0);
+    ssize_t n = recv(c->fd, c->buffer + c->have, BUFFER - c->have, 0);
     if (n <= 0)
         return n < 0 && errno == EAGAIN ? 0 : -1;
     char *line = c->buffer, *searched = c->buffer + c->have, *end = searched + n, *newline;
@@ -21,7 +16,7 @@ static int serve_one(struct connection *c)
         line = searched = newline + 1;
     }
     c->have = (size_t)(end - line);
-    if (c->have == sizeof c->buffer)
+    if (c->have == BUFFER)
         return -1; /* a line too long */
     memmove(c->buffer, line, c->have);
     return 0;
@@ -30,5 +25,5 @@ static int serve_one(struct connection *c)
 int main(int argc, char **argv)
 {
     once = argc > 1 && !strcmp(argv[1], "connect");
-    serve(sizeof(struct connection), EPOLLIN, serve_one);
+    serve(BUFFER, EPOLLIN, serve_one);
 }

@@ -5,11 +5,6 @@
 #define BLOCK 65536
 static char block[BLOCK];
 
-struct connection {
-    int fd;
-    uint64_t done;
-};
-
 static int sink(struct connection *c)
 {
     ssize_t n = recv(c->fd, block, BLOCK, 0);
@@ -17,21 +12,22 @@ static int sink(struct connection *c)
         return errno == EAGAIN ? 0 : -1;
     if (n == 0) {
         char count[32];
-        write_all(c->fd, count, (size_t)snprintf(count, sizeof count, "%llu\n", (unsigned long long)c->done));
+        write_all(c->fd, count, (size_t)snprintf(count, sizeof count, "%zu\n", c->have));
         return -1;
     }
-    c->done += (uint64_t)n;
+    c->have += (size_t)n;
     return 0;
 }
 
 static int source(struct connection *c)
 {
-    size_t from = c->done % BLOCK;
-    ssize_t n = send(c->fd, block + from, BLOCK - from, MSG_NOSIGNAL);
-    if (n < 0)
-        return errno == EAGAIN ? 0 : -1;
-    c->done += (uint64_t)n;
-    return 0;
+    for (;;) {
+        size_t from = c->have % BLOCK;
+        ssize_t n = send(c->fd, block + from, BLOCK - from, MSG_NOSIGNAL);
+        if (n < 0)
+            return errno == EAGAIN ? 0 : -1;
+        c->have += (size_t)n;
+    }
 }
 
 int main(int argc, char **argv)
@@ -39,7 +35,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < BLOCK; i++)
         block[i] = (char)(i * 31 + (i >> 8));
     if (argc > 1 && !strcmp(argv[1], "source"))
-        serve(sizeof(struct connection), EPOLLOUT, source);
+        serve(0, EPOLLOUT, source);
     else
-        serve(sizeof(struct connection), EPOLLIN, sink);
+        serve(0, EPOLLIN, sink);
 }

@@ -1,13 +1,8 @@
 /* Records of a fixed size (`records SIZE`) or with four bytes of big-endian length before them (`frames`). */
 #include "server.h"
 
+#define BUFFER 65536
 static size_t fixed; /* 0: a length comes first */
-
-struct connection {
-    int fd;
-    size_t have;
-    char buffer[65536];
-};
 
 /* The whole record that begins at `at`, with its head, or 0 if that is not known yet. */
 static size_t size_of(const char *at, size_t available)
@@ -22,7 +17,7 @@ static size_t size_of(const char *at, size_t available)
 
 static int serve_one(struct connection *c)
 {
-    ssize_t n = recv(c->fd, c->buffer + c->have, sizeof c->buffer - c->have, 0);
+    ssize_t n = recv(c->fd, c->buffer + c->have, BUFFER - c->have, 0);
     if (n <= 0)
         return n < 0 && errno == EAGAIN ? 0 : -1;
     char *at = c->buffer, *end = c->buffer + c->have + n;
@@ -32,7 +27,7 @@ static int serve_one(struct connection *c)
             return -1;
         at += size;
     }
-    if (size > sizeof c->buffer)
+    if (size > BUFFER)
         return -1; /* a record too large */
     c->have = (size_t)(end - at);
     memmove(c->buffer, at, c->have);
@@ -42,5 +37,5 @@ static int serve_one(struct connection *c)
 int main(int argc, char **argv)
 {
     fixed = argc > 2 && !strcmp(argv[1], "records") ? strtoul(argv[2], NULL, 10) : 0;
-    serve(sizeof(struct connection), EPOLLIN, serve_one);
+    serve(BUFFER, EPOLLIN, serve_one);
 }

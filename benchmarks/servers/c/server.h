@@ -1,5 +1,5 @@
 /* What the C servers share: listen on a port of the kernel's choice, print it, and serve with one epoll descriptor.
- * Each server gives a `struct connection` that begins with its fd, its size, and what is done when one is ready. */
+ * Each server says how much memory a connection has, which events are wanted, and what is done when it is ready. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -13,8 +13,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-struct connection;
-static int *fd_of(struct connection *connection) { return (int *)connection; } /* its first member */
+struct connection {
+    int fd;
+    size_t have; /* bytes in the buffer, or sent or received in all */
+    char buffer[];
+};
 
 /* Nothing here answers faster than the other side reads, but for the source, which waits for room by itself. */
 static int write_all(int fd, const char *data, size_t size)
@@ -35,7 +38,7 @@ static int write_all(int fd, const char *data, size_t size)
 }
 
 /* `serve_one` returns -1 when the connection is to be closed. */
-static void serve(size_t connection_size, uint32_t interest, int (*serve_one)(struct connection *))
+static void serve(size_t buffer_size, uint32_t interest, int (*serve_one)(struct connection *))
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t address_size = sizeof address;
@@ -57,15 +60,17 @@ static void serve(size_t connection_size, uint32_t interest, int (*serve_one)(st
             struct connection *connection = events[i].data.ptr;
             if (connection) {
                 if (serve_one(connection) < 0) {
-                    close(*fd_of(connection));
+                    close(connection->fd);
                     free(connection);
                 }
                 continue;
             }
             for (int fd; (fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0;) {
                 setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-                connection = calloc(1, connection_size);
-                *fd_of(connection) = fd;
+                if (!(connection = malloc(sizeof *connection + buffer_size)))
+                    exit(1);
+                connection->fd = fd;
+                connection->have = 0;
                 struct epoll_event wanted = {.events = interest, .data.ptr = connection};
                 epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &wanted);
             }

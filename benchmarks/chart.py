@@ -1,0 +1,119 @@
+"""The chart of the README: CPU of each contender relative to asyncio's streams, one row for each scenario."""
+
+from __future__ import annotations
+
+import pathlib
+import statistics
+from collections.abc import Mapping
+from typing import Any, Final
+
+from benchmarks.ratios import paired
+from benchmarks.report import figures
+from benchmarks.results import Results
+from benchmarks.scenarios import scenario_named
+
+BASE: Final = "asyncio"
+ROWS: Final = {
+    "lines-64": "lines,\n64 connections",
+    "lines-1000": "lines,\n1,000 connections",
+    "pingpong": "1 KiB ping-pong,\none connection",
+    "pipelined": "pipelined lines",
+    "frames": "frames",
+    "blocks": "256 KiB records",
+    "sink": "one way in",
+    "source": "one way out",
+    "connect": "connect, one line,\nclose",
+    "client": "client",
+}
+# Colours that differ for every kind of sight (Okabe and Ito's), and shapes that differ without them.
+MARKS: Final = {
+    "c": ("C, epoll", "|", "#000000"),
+    "go": ("Go, net and bufio", "v", "#E69F00"),
+    "uvloop": ("asyncio streams on uvloop", "s", "#009E73"),
+    "aiofastnet": ("asyncio streams on aiofastnet", "D", "#CC79A7"),
+    "penstock": ("penstock", "o", "#0072B2"),
+}
+INK: Final = "#333333"
+
+
+def positions(results: Mapping[str, Results]) -> list[tuple[str, dict[str, float]]]:
+    """For each row that was measured, each contender's CPU as a share of asyncio's, paired round by round."""
+    found = []
+    for name, label in ROWS.items():
+        one = results.get(name)
+        if one is None or not one.samples.get(BASE):
+            continue
+        unit = scenario_named(name).unit
+        base = figures(one.samples[BASE], "cpu", unit)
+        shares = {
+            contender: paired(figures(one.samples[contender], "cpu", unit), base).median
+            for contender in MARKS
+            if one.samples.get(contender)
+        }
+        found.append((label, shares))
+    return found
+
+
+def draw(results: Mapping[str, Results], directory: pathlib.Path) -> list[pathlib.Path]:
+    """Write chart.svg and chart.png; nothing where no scenario has asyncio's figures. Needs matplotlib."""
+    rows = positions(results)
+    if not rows:
+        return []
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    # The same figures give the same file: no random ids, no date.
+    mpl.rcParams.update({"svg.hashsalt": "penstock", "svg.fonttype": "none", "font.size": 10, "text.color": INK})
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(8, 1.6 + 0.52 * len(rows)), facecolor="white", layout="constrained")
+    _rows(axes, rows)
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
+    axes.set_xlabel("server CPU for the same work, asyncio streams = 1 (less is better)", color=INK)
+    paths = [directory / f"chart.{kind}" for kind in ("svg", "png")]
+    figure.savefig(paths[0], metadata={"Date": None})
+    figure.savefig(paths[1], dpi=160, metadata={"Software": None})
+    pyplot.close(figure)
+    return paths
+
+
+def _rows(axes: Any, rows: list[tuple[str, dict[str, float]]]) -> None:
+    places = range(len(rows))
+    for contender, (title, marker, colour) in MARKS.items():
+        points = [(shares[contender], at) for at, (_, shares) in zip(places, rows, strict=True) if contender in shares]
+        ours = contender == "penstock"
+        axes.scatter(
+            [x for x, _ in points],
+            [y for _, y in points],
+            marker=marker,
+            color=colour,
+            s=110 if ours else 55,
+            linewidths=2 if marker == "|" else 1,
+            label=title,
+            zorder=4 if ours else 3,
+        )
+    for at, (_, shares) in zip(places, rows, strict=True):
+        if "penstock" in shares:
+            axes.plot([shares["penstock"], 1], [at, at], color="#9DBFD9", linewidth=2, zorder=1)
+            axes.annotate(
+                f"{shares['penstock']:.2f}",
+                (shares["penstock"], at),
+                textcoords="offset points",
+                xytext=(0, -14),
+                ha="center",
+                fontsize=8,
+                color=MARKS["penstock"][2],
+            )
+    axes.axvline(1, color=INK, linewidth=1, zorder=2)
+    axes.set_yticks(list(places), [label for label, _ in rows])
+    axes.invert_yaxis()
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    # One contender that is far slower must not squeeze the rest; what is cut is told in the tables.
+    shown = sorted(share for _, shares in rows for share in shares.values())
+    axes.set_xlim(0, min(max(1.0, shown[-1]) * 1.05, max(1.5, 1.5 * statistics.quantiles([*shown, 1.0], n=10)[-1])))
+    axes.grid(axis="x", color="#DDDDDD", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=INK, length=0)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
