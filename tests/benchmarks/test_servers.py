@@ -1,0 +1,59 @@
+"""Each contender answers rightly in each scenario: the load generator, which checks every byte, says so."""
+
+import dataclasses
+import importlib.util
+
+import pytest
+
+from benchmarks import measure
+from benchmarks.contenders import Contender, contender_named
+from benchmarks.scenarios import Scenario, scenario_named
+from support.programs import missing, require_program
+
+CONTENDERS = ("c", "go", "asyncio", "uvloop", "penstock", "penstock-pure")
+SCENARIOS = ("lines-64", "pingpong", "pipelined", "frames", "blocks", "sink", "source", "connect")
+
+
+def contender(name: str) -> Contender:
+    found = contender_named(name)
+    if found.language == "c":
+        require_program("gcc")
+    if found.language == "go":
+        require_program("go", "golang")
+    if name == "penstock" and importlib.util.find_spec("penstock._engine.transport") is None:
+        missing("the engine is not installed")
+    return found
+
+
+def small(name: str) -> Scenario:
+    return dataclasses.replace(scenario_named(name), connections=3)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("name", CONTENDERS)
+def test_every_byte_returns(name: str, scenario: str) -> None:
+    require_program("gcc")
+    one = contender(name)
+    where = small(scenario)
+    found = measure.server_sample(one.command(where), one.variables, where, 0.02, 0.05)
+    assert found.bytes > 0
+    assert found.cpu_seconds > 0
+    assert found.seconds >= 0.05
+
+
+def test_answers_that_go_collects_are_the_same() -> None:
+    require_program("gcc")
+    one, where = contender_named("go-buffered"), small("pipelined")
+    require_program("go", "golang")
+    found = measure.server_sample(one.command(where), one.variables, where, 0.02, 0.05)
+    assert found.messages > 0
+    assert found.messages % where.batch == 0
+
+
+@pytest.mark.parametrize("name", ["asyncio", "uvloop", "penstock", "penstock-pure"])
+def test_a_client_has_its_answers(name: str) -> None:
+    require_program("gcc")
+    one, where = contender(name), small("client")
+    found = measure.client_sample(one.command(where), one.variables, where, 0.05, 0.05)
+    assert found.messages > 0
+    assert found.bytes == found.messages * where.size
