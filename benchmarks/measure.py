@@ -21,6 +21,7 @@ from benchmarks.scenarios import SEED, Scenario
 
 START_SECONDS = 20
 STOP_SECONDS = 5
+DISTURBED = 0.05
 
 
 class FailedError(Exception):
@@ -44,15 +45,24 @@ def cores() -> Cores:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sample:
-    """What one run of one contender showed; CPU is the measured process's, user and system, of all its threads."""
+    """What one run of one contender showed; CPU is the measured process's, user and system, of all its threads.
+
+    ``waited_seconds`` is for how long the first threads of both sides waited for a core that others used.
+    """
 
     messages: int
     bytes: int
     seconds: float
     cpu_seconds: float
     load_cpu_seconds: float
+    waited_seconds: float
     p50_us: float
     p99_us: float
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether something else ran on these cores, so that caches were cold and the other side was slow to answer."""
+        return self.waited_seconds > DISTURBED * self.seconds
 
     def units(self, unit: str) -> float:
         return self.bytes / 1e6 if unit == "megabyte" else float(self.messages)

@@ -132,6 +132,10 @@ def render(results: Results) -> str:
     targets = judged(results, scenario)
     if targets:
         lines += ["", *targets]
+    disturbed = {name: sum(one.disturbed for one in samples) for name, samples in results.samples.items()}
+    if any(disturbed.values()):
+        counted = ", ".join(f"{name} {count}" for name, count in disturbed.items() if count)
+        lines += ["", f"Rounds in which something else used the cores: {counted}."]
     if results.missing:
         lines += ["", *(f"Not measured: {reason}" for reason in results.missing.values())]
     return "\n".join(lines) + "\n"

@@ -51,9 +51,10 @@ async def measure(arguments: argparse.Namespace) -> None:
             for _ in range(arguments.connections)
         ]
         await asyncio.sleep(arguments.warmup)
-        messages, cpu, clock = count[0], time.process_time(), time.monotonic()
+        messages, cpu, clock, waited = count[0], time.process_time(), time.monotonic(), common.waited()
         await asyncio.sleep(arguments.seconds)
         messages, cpu, clock = count[0] - messages, time.process_time() - cpu, time.monotonic() - clock
+        waited = common.waited() - waited
         for task in tasks:
             task.cancel()
     found = {
@@ -62,6 +63,7 @@ async def measure(arguments: argparse.Namespace) -> None:
         "seconds": clock,
         "cpu_seconds": cpu,
         "load_cpu_seconds": 0.0,
+        "waited_seconds": waited,
         "p50_us": 0.0,
         "p99_us": 0.0,
     }

@@ -1,4 +1,5 @@
-/* Time, and the CPU time of the server and of this process, from the kernel's own clocks of them. */
+/* Time, and of the server and of this process the CPU time and the time for which they had to wait for their cores. */
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -31,4 +32,24 @@ uint64_t cpu_of_server(void)
 uint64_t cpu_of_load(void)
 {
     return read_clock(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+/* The second figure in schedstat, of a process's first thread: nanoseconds on a run queue. 0 where there is no such. */
+static uint64_t wait_of(int pid)
+{
+    char path[64];
+    unsigned long long ran, waited = 0;
+    snprintf(path, sizeof path, pid ? "/proc/%d/schedstat" : "/proc/self/schedstat", pid);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return 0;
+    if (fscanf(file, "%llu %llu", &ran, &waited) != 2)
+        waited = 0;
+    fclose(file);
+    return waited;
+}
+
+uint64_t waited(void)
+{
+    return wait_of(0) + (options.pid ? wait_of(options.pid) : 0);
 }

@@ -29,6 +29,7 @@ _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)
 uint64_t now(void);                 /* monotonic, nanoseconds */
 uint64_t cpu_of_server(void);       /* nanoseconds, user and system, of all its threads */
 uint64_t cpu_of_load(void);
+uint64_t waited(void);               /* nanoseconds for which the server and the load waited for a core */
 
 /* ---- histogram.c ---- */
 void histogram_clear(void);

@@ -6,7 +6,7 @@
 #define SILENCE 15u /* seconds without an answer after which a run has failed */
 
 static uint64_t opens, closes, opened, closed, current, last_progress;
-static uint64_t answered, messages, bytes, server_cpu, load_cpu;
+static uint64_t answered, messages, bytes, server_cpu, load_cpu, wait;
 static int is_open;
 
 void window_begin(void)
@@ -25,6 +25,7 @@ int window_tick(uint64_t time)
         histogram_clear();
         server_cpu = cpu_of_server();
         load_cpu = cpu_of_load();
+        wait = waited();
         opened = now();
         closes = opened + (uint64_t)(options.seconds * 1e9);
         is_open = 1;
@@ -32,6 +33,7 @@ int window_tick(uint64_t time)
         closed = now();
         server_cpu = cpu_of_server() - server_cpu;
         load_cpu = cpu_of_load() - load_cpu;
+        wait = waited() - wait;
         is_open = 0;
     }
     return closed != 0;
@@ -58,7 +60,8 @@ void window_report(void)
     if (!messages && !bytes)
         fail("nothing was completed within the window");
     printf("{\"messages\": %llu, \"bytes\": %llu, \"seconds\": %.6f, \"cpu_seconds\": %.6f, \"load_cpu_seconds\": %.6f, "
-           "\"p50_us\": %.2f, \"p99_us\": %.2f}\n",
+           "\"waited_seconds\": %.6f, \"p50_us\": %.2f, \"p99_us\": %.2f}\n",
            (unsigned long long)messages, (unsigned long long)bytes, (double)(closed - opened) / 1e9,
-           (double)server_cpu / 1e9, (double)load_cpu / 1e9, histogram_quantile(0.5), histogram_quantile(0.99));
+           (double)server_cpu / 1e9, (double)load_cpu / 1e9, (double)wait / 1e9,
+           histogram_quantile(0.5), histogram_quantile(0.99));
 }

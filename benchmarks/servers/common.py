@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import pathlib
 import resource
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -44,6 +45,14 @@ def have_history() -> None:
 
 def announce(port: int) -> None:
     print(port, flush=True)
+
+
+def waited() -> float:
+    """Seconds for which this thread has waited for a core, or 0.0 where the kernel does not tell."""
+    try:
+        return int(pathlib.Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return 0.0
 
 
 def source_block() -> bytes:

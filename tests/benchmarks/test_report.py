@@ -11,13 +11,14 @@ from benchmarks.results import Results
 from benchmarks.scenarios import SCENARIOS, Scenario, Target
 
 
-def sample(cpu_us: float) -> Sample:
+def sample(cpu_us: float, waited: float = 0.0) -> Sample:
     return Sample(
         messages=1000,
         bytes=256_000,
         seconds=1.0,
         cpu_seconds=cpu_us / 1000,
         load_cpu_seconds=0.5,
+        waited_seconds=waited,
         p50_us=10.0,
         p99_us=20.0,
     )
@@ -61,6 +62,12 @@ def test_the_cheapest_stands_first_with_the_ratio_to_it() -> None:
 def test_megabytes_are_counted_in_bytes() -> None:
     assert sample(256.0).cpu_us("megabyte") == pytest.approx(1_000_000)
     assert sample(256.0).cpu_us("message") == pytest.approx(256)
+
+
+def test_rounds_in_which_something_else_ran_are_told() -> None:
+    quiet, noisy = sample(1.0, waited=0.01), sample(1.0, waited=0.2)
+    text = report.render(Results("lines-64", {"commit": "0" * 40}, {}, {"c": [quiet, noisy, noisy], "go": [quiet]}))
+    assert "something else used the cores: c 2." in text
 
 
 def test_results_are_read_as_they_were_kept(tmp_path: pathlib.Path) -> None:
