@@ -26,7 +26,7 @@ class Interval:
 
 def confidence_of(rounds: int, rank: int) -> float:
     """The probability that the true median lies between the ``rank``-th smallest and the ``rank``-th largest value."""
-    outside = sum(math.comb(rounds, below) for below in range(rank)) / 2**rounds
+    outside = sum(math.comb(rounds, below) for below in range(rank)) / float(2**rounds)
     return max(0.0, 1 - 2 * outside)
 
 

@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import struct
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import common
 
@@ -90,7 +91,7 @@ async def serve(streams: str, handler: Handler) -> None:
     if streams == "penstock":
         import penstock
 
-        start_server = penstock.start_server
+        start_server: Any = penstock.start_server
     else:
         start_server = asyncio.start_server
     server = await start_server(handler, "127.0.0.1", 0)
