@@ -1,7 +1,7 @@
 # Each target makes the virtual environment it needs, .venv/X.Y, and keeps it until pyproject.toml changes.
 #   PYTHON=python3.13   the interpreter; else the first on PATH that is new enough
 #   PYTEST="-x -k tls"  further arguments for pytest
-#   QUICK=1             bench measures for about two minutes
+#   QUICK=1             bench takes few contenders and short windows
 #   BENCH="--scenario lines-64 --rounds 9"  hands arguments to the benchmarks
 #   SKIP_CURRENT=1      test-all leaves out the version of PYTHON, which `make test` has done already
 
@@ -20,7 +20,7 @@ help:
 	@echo "make test-all  all tests on every Python from 3.11 up that is found, pyenv's too"
 	@echo "make check     ruff, mypy --strict, typing tests, layers, each module importing alone"
 	@echo "make docs      docs/reference.md from the docstrings"
-	@echo "make bench     what it costs, beside what else there is; all of it takes about an hour, QUICK=1 two minutes"
+	@echo "make bench     what it costs, beside what else there is; all of it takes about an hour, QUICK=1 some minutes"
 	@echo "make venv      the virtual environment with all extras, and its path"
 	@echo "make clean     remove what these made"
 

@@ -35,7 +35,7 @@ def main() -> None:
 @click.option("--contenders", help="Names, separated by commas; all without it.")
 @click.option("--rounds", "count", type=click.IntRange(1), help="6, with --quick 3.")
 @click.option("--seconds", type=click.FloatRange(0.01), help="The measured window: 1, with --quick 0.3.")
-@click.option("--warmup", type=click.FloatRange(0), help="Seconds before it: 0.5, with --quick 0.1.")
+@click.option("--warmup", type=click.FloatRange(0), help="Seconds before it: 0.5, with --quick 0.2.")
 @click.option("--quick", is_flag=True, help="Few contenders, short windows.")
 @click.option("--output", type=click.Path(path_type=pathlib.Path), default=results.RESULTS, help="Where results go.")
 def run(
@@ -60,7 +60,7 @@ def run(
                 one,
                 [contender_named(name) for name in names],
                 count or (3 if quick else 6),
-                warmup if warmup is not None else (0.1 if quick else 0.5),
+                warmup if warmup is not None else (0.2 if quick else 0.5),
                 seconds or (0.3 if quick else 1),
                 lambda what: click.echo(what, err=True),
             )

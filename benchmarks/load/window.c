@@ -3,6 +3,8 @@
 
 #include "load.h"
 
+#define MANY 200   /* connections, each of which must have been answered */
+#define TURNS 4u    /* times, on the average, before the window opens */
 #define SILENCE 15u /* seconds without an answer after which a run has failed */
 
 static uint64_t opens, closes, opened, closed, current, last_progress;
@@ -20,8 +22,9 @@ int window_tick(uint64_t time)
     current = time;
     if (time > last_progress + SILENCE * UINT64_C(1000000000))
         fail("nothing came for %u seconds", SILENCE);
-    /* A thousand slow connections may need longer than the warm-up for their first answer. */
-    if (!opened && time >= opens && (answered >= (uint64_t)options.connections || options.connections <= 64)) {
+    /* Thousands of connections may need longer than the warm-up for their first answers. */
+    int is_warm = options.connections < MANY || answered >= TURNS * (uint64_t)options.connections;
+    if (!opened && time >= opens && is_warm) {
         histogram_clear();
         server_cpu = cpu_of_server();
         load_cpu = cpu_of_load();
