@@ -19,7 +19,7 @@ HERE: Final = pathlib.Path(__file__).resolve().parent
 UVLOOP: Final = ("--loop", "uvloop")
 AIOFASTNET: Final = ("--transports", "aiofastnet")
 OURS: Final = ("--streams", "penstock")
-ENGINE: Final = {"PENSTOCK_ENGINE": "epoll"}
+ENGINE: Final = {"PENSTOCK_PURE": "0", "PENSTOCK_ENGINE": "epoll"}
 PURE: Final = {"PENSTOCK_PURE": "1", "PENSTOCK_ENGINE": "loop"}
 
 
