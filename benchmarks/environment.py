@@ -9,6 +9,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 
 PACKAGES = ("penstock", "uvloop", "aiofastnet", "trio", "anyio")
 
@@ -51,6 +52,15 @@ def commit() -> str:
         return "unknown"
 
 
+def without_paths(arguments: Sequence[str]) -> list[str]:
+    """The command line but for where its results went, which says nothing of them."""
+    return [
+        argument
+        for before, argument in zip(["", *arguments], arguments, strict=False)
+        if before != "--output" and not argument.startswith("--output")
+    ]
+
+
 def describe() -> dict[str, object]:
     return {
         "processor": processor(),
@@ -58,5 +68,5 @@ def describe() -> dict[str, object]:
         "kernel": f"{platform.system()} {platform.release()}",
         "versions": versions(),
         "commit": commit(),
-        "command": "python -m benchmarks " + " ".join(sys.argv[1:]),
+        "command": "python -m benchmarks " + " ".join(without_paths(sys.argv[1:])),
     }

@@ -109,8 +109,8 @@ def running(
             try:
                 port = int(said)
             except ValueError:
-                process.kill()
-                process.wait()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(STOP_SECONDS)  # it is probably on its way out, and about to say why
                 errors.seek(0)
                 detail = errors.read().decode(errors="replace").strip()[-2000:]
                 raise FailedError(f"{' '.join(command)} said {said!r} instead of its port\n{detail}") from None

@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks import report, results
 from benchmarks.contenders import CONTENDERS
+from benchmarks.environment import without_paths
 from benchmarks.measure import Sample
 from benchmarks.results import Results
 from benchmarks.scenarios import SCENARIOS, Scenario, Target
@@ -83,3 +84,8 @@ def test_each_target_speaks_of_contenders_that_run_in_its_scenario() -> None:
             names = {f"{name} at {number}" for name in names for number in one.numbers}
         for target in one.targets:
             assert {target.contender, target.other} <= names, one.name
+
+
+def test_a_result_does_not_tell_where_it_was_kept() -> None:
+    assert without_paths(["run", "--output", "there", "--rounds", "3"]) == ["run", "--rounds", "3"]
+    assert without_paths(["run", "--output=there"]) == ["run"]
