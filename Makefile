@@ -1,6 +1,7 @@
 # Each target makes the virtual environment it needs, .venv/X.Y, and keeps it until pyproject.toml changes.
 #   PYTHON=python3.13   the interpreter; else the first on PATH that is new enough
 #   PYTEST="-x -k tls"  further arguments for pytest
+#   SANITIZE="tests/engine tests/core"  what sanitize runs; SANITIZER=valgrind has it run by valgrind
 #   SKIP_CURRENT=1      test-all leaves out the version of PYTHON, which `make test` has done already
 
 PYTHON ?= $(shell sh tools/find_python.sh)
@@ -9,12 +10,13 @@ WORKERS ?= 2
 
 environment = test -n "$(PYTHON)" && bin="$$("$(PYTHON)" tools/environment.py
 
-.PHONY: help demo test test-all check docs venv clean
+.PHONY: help demo test test-all sanitize check docs venv clean
 
 help:
 	@echo "make demo      see it work: needs no network but for installing, and nothing set up"
 	@echo "make test      all tests on the interpreter at hand"
 	@echo "make test-all  all tests on every Python from 3.11 up that is found, pyenv's too"
+	@echo "make sanitize  tests of behaviour on an engine and a core that watch their memory (gcc's sanitizers, or valgrind)"
 	@echo "make check     ruff, mypy --strict, typing tests, layers, each module importing alone"
 	@echo "make docs      docs/reference.md from the docstrings"
 	@echo "make venv      the virtual environment with all extras, and its path"
@@ -28,6 +30,9 @@ test:
 
 test-all:
 	@test -n "$(PYTHON)" && "$(PYTHON)" tools/test_all.py $(if $(SKIP_CURRENT),--skip-current) -n $(WORKERS) $(PYTEST)
+
+sanitize:
+	@$(environment) test)" && "$$bin/python" tools/sanitize.py -n $(WORKERS) $(PYTEST)
 
 check:
 	@$(environment) check)" && set -x && \
