@@ -12,6 +12,9 @@ from support.flood import Flood
 from support.peer import Peers
 from support.turns import turns, until
 
+# libuv aborts the process when its own epoll is refused what it asks for the poller's descriptor.
+pytestmark = pytest.mark.loops("asyncio", "debug", "eager")
+
 BIG = bytes(20_000_000)
 
 
