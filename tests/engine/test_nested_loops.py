@@ -5,14 +5,18 @@ asyncio forbids it; nest_asyncio and its kin set the running task aside and run 
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from engine.ends import closed, opened, stepped, waiting
+from support import patience
 from support.peer import Peers
 
 pytestmark = pytest.mark.loops("asyncio", "debug", "eager")
+
+# Seconds until a nested run is called a hang; it fails the test, and the task that it runs in.
+PATIENCE = 3.0 * patience.FACTOR
 
 
 @contextlib.contextmanager
@@ -28,11 +32,22 @@ def set_aside() -> Iterator[None]:
         asyncio.tasks._enter_task(loop, task)
 
 
+def run_turns(done: Callable[[], bool]) -> None:
+    """Turn the running loop until ``done()``."""
+    loop = asyncio.get_running_loop()
+    over = loop.time() + PATIENCE
+    # A turn waits for the next event; this is one, where no other comes.
+    waker = loop.call_at(over, lambda: None)
+    while not done():
+        assert loop.time() < over, "the nested loop waits for ever"
+        loop._run_once()
+    waker.cancel()
+
+
 def run_nested(future: asyncio.Future) -> None:
-    """Turn the running loop until ``future`` is done."""
+    """Turn the running loop, with the running task set aside, until ``future`` is done."""
     with set_aside():
-        while not future.done():
-            asyncio.get_running_loop()._run_once()
+        run_turns(future.done)
 
 
 async def test_the_others_of_the_batch_are_served_inside(peer: Peers):
@@ -146,8 +161,7 @@ async def test_a_plain_callback_serves_without_a_task_set_aside(peer: Peers):
             got.append(data)
             if data == b"outer":
                 other.wire.send(b"inner")
-                while len(got) < 2:
-                    asyncio.get_running_loop()._run_once()
+                run_turns(lambda: len(got) == 2)
                 got.append(b"outer goes on")
 
     for end in (first, other):
