@@ -3,6 +3,7 @@
 #   PYTEST="-x -k tls"  further arguments for pytest
 #   QUICK=1             bench takes few contenders and short windows
 #   BENCH="--scenario lines-64 --rounds 9"  hands arguments to the benchmarks
+#   SANITIZE="tests/engine tests/core"  what sanitize runs; SANITIZER=valgrind has it run by valgrind
 #   SKIP_CURRENT=1      test-all leaves out the version of PYTHON, which `make test` has done already
 
 PYTHON ?= $(shell sh tools/find_python.sh)
@@ -12,12 +13,13 @@ BENCH ?=
 
 environment = test -n "$(PYTHON)" && bin="$$("$(PYTHON)" tools/environment.py
 
-.PHONY: help demo test test-all check docs bench venv clean
+.PHONY: help demo test test-all sanitize check docs bench venv clean
 
 help:
 	@echo "make demo      see it work: needs no network but for installing, and nothing set up"
 	@echo "make test      all tests on the interpreter at hand"
 	@echo "make test-all  all tests on every Python from 3.11 up that is found, pyenv's too"
+	@echo "make sanitize  tests of behaviour on an engine and a core that watch their memory (gcc's sanitizers, or valgrind)"
 	@echo "make check     ruff, mypy --strict, typing tests, layers, each module importing alone"
 	@echo "make docs      docs/reference.md from the docstrings"
 	@echo "make bench     what it costs, beside what else there is; all of it takes about an hour, QUICK=1 some minutes"
@@ -32,6 +34,9 @@ test:
 
 test-all:
 	@test -n "$(PYTHON)" && "$(PYTHON)" tools/test_all.py $(if $(SKIP_CURRENT),--skip-current) -n $(WORKERS) $(PYTEST)
+
+sanitize:
+	@$(environment) test)" && "$$bin/python" tools/sanitize.py -n $(WORKERS) $(PYTEST)
 
 check:
 	@$(environment) check)" && set -x && \

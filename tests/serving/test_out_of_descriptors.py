@@ -5,7 +5,6 @@ import contextlib
 import errno
 import logging
 import os
-import resource
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,21 +12,9 @@ import pytest
 
 import penstock
 from penstock._transports import listener
+from support.descriptors import no_descriptors_left
 from support.listening import ToldSocket, told_socket
 from support.peer import Peers
-
-
-@contextlib.contextmanager
-def no_descriptors_left() -> Iterator[None]:
-    """Nothing can be opened inside: the limit is at the lowest free number."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest_free = os.dup(0)
-    os.close(lowest_free)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 class Log(logging.Handler):

@@ -1,5 +1,6 @@
 """A whole program, client and server, under -X dev, -W error and asyncio's debug mode: clean, with not a word."""
 
+import os
 import subprocess
 import sys
 
@@ -93,7 +94,7 @@ def test_it_is_clean(loop_kind: str, tls: Certificates, unix_path: str) -> None:
             *(sys.executable, "-X", "dev", "-W", "error", "-c", PROGRAM),
             *(loop_kind, tls.certificate_file, tls.key_file, tls.ca_file, unix_path),
         ],
-        env={"PYTHONPATH": str(package_directory().parent), "PATH": ""},
+        env={**os.environ, "PYTHONPATH": str(package_directory().parent)},
         capture_output=True,
         text=True,
         timeout=50,
@@ -134,7 +135,7 @@ print("done")
 def test_a_program_that_ends_in_the_middle() -> None:
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error", "-c", PARTED],
-        env={"PYTHONPATH": str(package_directory().parent), "PATH": ""},
+        env={**os.environ, "PYTHONPATH": str(package_directory().parent)},
         capture_output=True,
         text=True,
         timeout=50,

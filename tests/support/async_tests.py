@@ -18,13 +18,13 @@ from typing import Any
 
 import pytest
 
-from support import guards, implementations, loops, programs
+from support import guards, implementations, loops, patience, programs
 
 # How long one async test may take. Far more than any needs: it is there so that a hang is told by where it hangs.
-LIMIT = 30.0
+LIMIT = 30.0 * patience.FACTOR
 
 # A test that the reference is known to fail may well hang there, once per loop.
-LIMIT_FOR_KNOWN_FAILURES = 3.0
+LIMIT_FOR_KNOWN_FAILURES = 3.0 * patience.FACTOR
 
 _FAILED = pytest.StashKey[bool]()
 

@@ -1,6 +1,9 @@
-"""Whether a connection's descriptor is open, by number: read it before the connection is closed."""
+"""Whether a connection's descriptor is open, by number: read it before the connection is closed. None left at all."""
 
+import contextlib
 import os
+import resource
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -17,3 +20,16 @@ def is_open(descriptor: tuple[int, int]) -> bool:
         return os.fstat(number).st_ino == inode
     except OSError:
         return False
+
+
+@contextlib.contextmanager
+def no_descriptors_left() -> Iterator[None]:
+    """Nothing can be opened inside: the limit is at the lowest free number."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -46,10 +46,12 @@ from typing import Any
 
 import pytest
 
+from support import patience
+
 Address = tuple[str, int] | str
 
 # Seconds until a blocking call of a peer gives up, so that a broken test fails and never hangs.
-PATIENCE = 10.0
+PATIENCE = 10.0 * patience.FACTOR
 
 
 class Signal:

@@ -12,6 +12,7 @@ import penstock
 from support.backlog import backlogged, unread
 from support.connections import connected
 from support.peer import Peers
+from support.turns import turns
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
@@ -189,6 +190,21 @@ async def test_record_of_a_unix_connection_names_the_path(
     writer.write(b"dropped")
     await writer.wait_closed()
     assert unix_path in only_record(caplog)
+
+
+async def test_record_long_after_the_end(peer: Peers, unix_path: str, caplog: pytest.LogCaptureFixture) -> None:
+    """W5: written when the transport cannot be asked any more how the connection was called."""
+    listener = peer.listen(unix=unix_path)
+    _, writer = await penstock.open_unix_connection(unix_path)
+    listener.accept()
+    # uvloop keeps what it gave out here, and asks it for the name of the descriptor that is closed by then.
+    assert writer.get_extra_info("socket").fileno() >= 0
+    writer.transport.abort()
+    await turns(5)
+    writer.write(b"dropped")
+    assert "7 bytes written after it was lost were dropped" in only_record(caplog)
+    writer.close()
+    await writer.wait_closed()
 
 
 @pytest.mark.loops("debug")

@@ -12,6 +12,7 @@ cdef class Pollable(Sink):
 
     cdef int ready(self, uint32_t events) except -1
     cdef int flush_corked(self) except -1
+    cdef int wake_due(self) except -1
     cdef int watch(self, uint32_t interest) except -1
 
 cdef class Poller:
@@ -19,7 +20,6 @@ cdef class Poller:
     cdef int epfd
     cdef list table
     cdef uint32_t generations
-    cdef Py_ssize_t watched
     cdef Py_ssize_t holds
     cdef bint closing_soon
     cdef public object usable
@@ -28,6 +28,7 @@ cdef class Poller:
     cdef bint step_at_once
     cdef bint forked
     cdef list corked
+    cdef list due
     # Waiters of tasks that let the loop have its turn, to be stepped in the next.
     cdef list rested
     # A future that is done, for tasks that are stepped at once.

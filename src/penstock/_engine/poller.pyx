@@ -15,6 +15,7 @@ import weakref
 
 from cpython.exc cimport PyErr_SetFromErrno
 from cpython.mem cimport PyMem_Malloc, PyMem_Free
+from cpython.ref cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
 
 cdef extern from "sys/epoll.h" nogil:
@@ -31,6 +32,13 @@ cdef extern from "sys/epoll.h" nogil:
     int epoll_create1(int flags)
     int epoll_ctl(int epfd, int op, int fd, epoll_event* event)
     int epoll_wait(int epfd, epoll_event* events, int maxevents, int timeout)
+
+cdef extern from "Python.h":
+    ctypedef struct PyThreadState:
+        PyObject* context
+    PyThreadState* PyThreadState_Get()
+    int PyContext_Enter(object context) except -1
+    int PyContext_Exit(object context) except -1
 
 cdef extern from "unistd.h" nogil:
     int close_fd "close"(int fd)
@@ -70,6 +78,9 @@ cdef class Pollable:
     cdef int flush_corked(self) except -1:
         raise NotImplementedError
 
+    cdef int wake_due(self) except -1:
+        raise NotImplementedError
+
     cdef int watch(self, uint32_t interest) except -1:
         """Be told of ``interest``; 0 for nothing at all, not even a hang-up."""
         if interest == self.interest:
@@ -96,6 +107,7 @@ cdef class Poller:
         self.epfd = -1
         self.table = []
         self.corked = []
+        self.due = []
         self.rested = []
         self.done = asyncio.Future(loop=loop)
         self.done.set_result(None)
@@ -125,7 +137,8 @@ cdef class Poller:
         self.close_when_idle()
 
     def hold(self):
-        """Stay open without a socket: a listener that has run out of descriptors has none to spare for the poller."""
+        """Stay open until let_go: for a socket, watched or not at the moment, and for a listener. When descriptors have
+        run out there is none to spare to open the poller again."""
         self.prepare()
         self.holds += 1
 
@@ -135,7 +148,7 @@ cdef class Poller:
         self.close_when_idle()
 
     cdef int close_when_idle(self) except -1:
-        if self.watched == 0 and self.holds == 0 and not self.closing_soon and not self.loop.is_closed():
+        if self.holds == 0 and not self.closing_soon and not self.loop.is_closed():
             # A connection may follow at once; one turn without any is the end.
             self.closing_soon = True
             self.loop.call_soon(self._close_if_idle)
@@ -143,8 +156,8 @@ cdef class Poller:
 
     cdef int add(self, Pollable pollable, uint32_t interest) except -1:
         cdef epoll_event event
-        self.prepare()
         cdef int fd = pollable.fd
+        self.prepare()
         while len(self.table) <= fd:
             self.table.append(None)
         self.generations += 1
@@ -154,7 +167,6 @@ cdef class Poller:
         if epoll_ctl(self.epfd, EPOLL_CTL_ADD, fd, &event) < 0:
             PyErr_SetFromErrno(OSError)
         self.table[fd] = pollable
-        self.watched += 1
         return 0
 
     cdef int modify(self, Pollable pollable, uint32_t interest) except -1:
@@ -167,18 +179,16 @@ cdef class Poller:
 
     cdef int remove(self, Pollable pollable) except -1:
         cdef epoll_event event
-        self.watched -= 1
         # Somebody may have closed the descriptor behind our back, and another connection have its number now.
         if pollable.fd < len(self.table) and self.table[pollable.fd] is pollable:
             self.table[pollable.fd] = None
             if self.epfd >= 0:
                 epoll_ctl(self.epfd, EPOLL_CTL_DEL, pollable.fd, &event)
-        self.close_when_idle()
         return 0
 
     def _close_if_idle(self):
         self.closing_soon = False
-        if self.watched == 0 and self.holds == 0 and self.epfd >= 0:
+        if self.holds == 0 and self.epfd >= 0:
             self.loop.remove_reader(self.epfd)
             close_fd(self.epfd)
             self.epfd = -1
@@ -197,7 +207,17 @@ cdef class Poller:
         self.flush()
 
     def _on_ready(self):
-        self.serve()
+        # The context of the loop's handle is left meanwhile: a loop that runs inside a task of the batch enters it again.
+        cdef PyObject* current = PyThreadState_Get().context
+        if current == NULL:
+            self.serve()
+            return
+        context = <object>current
+        PyContext_Exit(context)
+        try:
+            self.serve()
+        finally:
+            PyContext_Enter(context)
 
     cdef int serve(self) except -1:
         # A loop may run inside a task of a batch (nested run_until_complete): served, but nobody stepped at once.
@@ -231,8 +251,13 @@ cdef class Poller:
                 if pollable.generation != <uint32_t>(events[i].data.u64 >> 32):
                     continue
                 pollable.ready(events[i].events)
-                if self.corked:
-                    self.flush()
+            due = self.due
+            if due:
+                self.due = []
+                for pollable in <list>due:
+                    pollable.wake_due()
+                    if self.corked:
+                        self.flush()
             if n < 2 or self.epfd < 0:
                 # One busy connection: it is surely not ready again yet.
                 break
@@ -266,9 +291,16 @@ cdef class Poller:
     cdef int flush(self) except -1:
         """Send what was written while tasks were stepped."""
         cdef Pollable pollable
+        interrupt = None
         while self.corked:
             pollable = <Pollable>self.corked.pop()
-            pollable.flush_corked()
+            try:
+                pollable.flush_corked()
+            except BaseException as error:
+                # Out of a protocol that was told to go on writing; what others have written leaves all the same.
+                interrupt = interrupt or error
+        if interrupt is not None:
+            raise interrupt
         return 0
 
 

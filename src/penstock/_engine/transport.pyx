@@ -135,6 +135,7 @@ cdef class SocketCore(Pollable):
     def start(self, transport):
         """Tell the protocol that the connection is made, then receive."""
         self.transport = transport
+        self.poller.hold()
         try:
             self.protocol.connection_made(transport)
         except (SystemExit, KeyboardInterrupt):
@@ -142,10 +143,15 @@ cdef class SocketCore(Pollable):
         except BaseException as error:
             self.complain("protocol.connection_made() call failed", error)
         if not self.closing and not self.reading_paused:
-            try:
-                self.watch(self.interest | EPOLLIN)
-            except OSError as error:
-                self.fail(error, "The poller cannot watch the socket")
+            self.follow(self.interest | EPOLLIN)
+
+    cdef int follow(self, uint32_t interest) except -1:
+        """Be told of ``interest`` from now on. A connection of which nothing is told any more has to end."""
+        try:
+            self.watch(interest)
+        except OSError as error:
+            self.fail(error, "The poller cannot watch the socket")
+        return 0
 
     # -- the protocol -------------------------------------------------------------------------------------------------
 
@@ -258,12 +264,23 @@ cdef class SocketCore(Pollable):
             block = block[:got]
         return self.wake_reader(reader) if reader._ps_arrive(block) else 0
 
+    cdef int wake_due(self) except -1:
+        cdef object found
+        if self.reader_ref is None: return 0
+        found = <object>PyWeakref_GetObject(self.reader_ref)
+        if found is None:
+            return 0
+        cdef ReaderCore reader = <ReaderCore>found
+        if reader._waiter is self.waiter:
+            reader._waiter = None
+            # Everything is as it should be: whoever waits may run now, and do whatever it likes.
+            self.waiter.wake_at_once(self.poller.done)
+        return 0
+
     cdef int wake_reader(self, ReaderCore reader) except -1:
         cdef object waiter = reader._waiter
         if waiter is self.waiter and self.poller.step_at_once:
-            reader._waiter = None
-            # Everything is as it should be: whoever waits may run now, and do whatever it likes.
-            (<Waiter>waiter).wake_at_once(self.poller.done)
+            self.poller.due.append(self)
         else:
             reader._wakeup_waiter()
         return 0
@@ -313,7 +330,7 @@ cdef class SocketCore(Pollable):
             return 0
         if keep_open:
             # A closed connection would report its hang-up for ever.
-            self.watch(self.interest & ~<uint32_t>EPOLLIN)
+            self.follow(self.interest & ~<uint32_t>EPOLLIN)
         else:
             self.close()
         return 0
@@ -323,13 +340,13 @@ cdef class SocketCore(Pollable):
     def pause_reading(self):
         if not self.closing and not self.reading_paused:
             self.reading_paused = True
-            self.watch(self.interest & ~<uint32_t>EPOLLIN)
+            self.follow(self.interest & ~<uint32_t>EPOLLIN)
 
     def resume_reading(self):
         if not self.closing and self.reading_paused:
             self.reading_paused = False
             if not self.eof_received and self.transport is not None:
-                self.watch(self.interest | EPOLLIN)
+                self.follow(self.interest | EPOLLIN)
 
     def is_reading(self):
         return not self.closing and not self.reading_paused
@@ -366,7 +383,7 @@ cdef class SocketCore(Pollable):
             self.out.append(data)
             self.out_offset = sent
             self.out_size = length - sent
-            self.watch(self.interest | EPOLLOUT)
+            self.follow(self.interest | EPOLLOUT)
         else:
             self.out.append(data)
             self.out_size += length
@@ -436,7 +453,7 @@ cdef class SocketCore(Pollable):
                 if errno == EINTR:
                     continue
                 if errno == EAGAIN:
-                    self.watch(self.interest | EPOLLOUT)
+                    self.follow(self.interest | EPOLLOUT)
                     break
                 self.send_failed()
                 return 0
@@ -461,7 +478,7 @@ cdef class SocketCore(Pollable):
         self.maybe_resume()
         if self.out_size == 0:
             if self.interest & EPOLLOUT:
-                self.watch(self.interest & ~<uint32_t>EPOLLOUT)
+                self.follow(self.interest & ~<uint32_t>EPOLLOUT)
             if self.closing:
                 self.end(None)
             elif self.eof_written:
@@ -543,7 +560,7 @@ cdef class SocketCore(Pollable):
         if self.closing:
             return
         self.closing = True
-        self.watch(self.interest & ~<uint32_t>EPOLLIN)
+        self.follow(self.interest & ~<uint32_t>EPOLLIN)
         if self.out_size == 0:
             self.end(None)
 
@@ -594,6 +611,7 @@ cdef class SocketCore(Pollable):
                 transport._remember_addresses(self.sock)
             self.sock.close()
             self.fd = -1
+            self.poller.let_go()
             self.protocol = None
             self.transport = None
             self.reader_ref = None

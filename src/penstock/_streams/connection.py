@@ -101,7 +101,8 @@ class Connection(ConnectionState):
             return self._extras[name]
         try:
             return self.transport.get_extra_info(name, default)
-        except (AttributeError, OSError):
+        except (AttributeError, OSError, ValueError):
+            # ValueError: uvloop asks the descriptor that it has closed for the name.
             if self.transport_is_closing():
                 return default
             raise

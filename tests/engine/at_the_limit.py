@@ -1,0 +1,129 @@
+"""A program of its own: server and clients share so few descriptors that both run out, again and again.
+
+Usage: python at_the_limit.py asyncio|uvloop
+
+Each line that a client sends must come back, or its connect must fail for want of descriptors. At the end every
+descriptor is back. Complaints go to standard error; it is silent where all is well.
+"""
+
+import asyncio
+import errno
+import gc
+import logging
+import os
+import random
+import resource
+import sys
+from typing import Any
+
+import penstock
+from penstock._transports import listener
+
+LIMIT = 64
+# Those that are connected and not accepted yet leave the server some to go on with.
+CLIENTS = 40
+VISITS = 10
+
+
+class Shortage(logging.Handler):
+    """Counts how often connecting and accepting found no descriptor; penstock's log tells of accepting."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times = 0
+        self.met = asyncio.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.meet()
+
+    def meet(self) -> None:
+        self.times += 1
+        self.met.set()
+
+
+async def echo(reader: Any, writer: Any) -> None:
+    async for line in reader:
+        writer.write(line)
+        await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+
+
+class Client:
+    """Visits the server until all its visits were answered; its first visit lasts until the limit was met."""
+
+    def __init__(self, number: int, shortage: Shortage) -> None:
+        self.chance = random.Random(number)
+        self.number = number
+        self.shortage = shortage
+
+    async def visit_all(self, address: tuple[str, int]) -> None:
+        done = 0
+        while done < VISITS:
+            try:
+                reader, writer = await penstock.open_connection(*address)
+            except OSError as error:
+                if error.errno != errno.EMFILE:
+                    raise
+                self.shortage.meet()
+                # The others need their turns to end.
+                await asyncio.sleep(self.chance.random() / 100)
+                continue
+            for turn in range(self.chance.randrange(1, 5)):
+                line = b"%d of %d in %d\n" % (turn, done, self.number)
+                writer.write(line)
+                answer = await reader.readline()
+                assert answer == line, (answer, line)
+                await self.shortage.met.wait()
+            writer.close()
+            await writer.wait_closed()
+            done += 1
+
+
+async def main() -> int:
+    shortage = Shortage()
+    logger = logging.getLogger("penstock")
+    logger.addHandler(shortage)
+    server = await penstock.start_server(echo, "127.0.0.1", 0)
+    address = server.sockets[0].getsockname()
+    clients = [Client(number, shortage) for number in range(CLIENTS)]
+    await asyncio.gather(*(client.visit_all(address) for client in clients))
+    server.close()
+    await server.wait_closed()
+    logger.removeHandler(shortage)
+    return shortage.times
+
+
+def run(kind: str) -> int:
+    if kind == "uvloop":
+        import uvloop
+
+        factory = uvloop.new_event_loop
+    else:
+        factory = asyncio.SelectorEventLoop
+    with asyncio.Runner(loop_factory=factory, debug=False) as runner:
+        times = runner.run(main())
+    gc.collect()
+    return times
+
+
+def open_numbers() -> list[int]:
+    # The one that lists the directory is closed again.
+    return [number for number in map(int, os.listdir("/proc/self/fd")) if os.path.exists(f"/proc/self/fd/{number}")]
+
+
+if __name__ == "__main__":
+    listener.ACCEPT_RETRY_DELAY = 0.005  # type: ignore[misc]
+    # What a loop keeps for the process is there from the first on.
+    asyncio.Runner().run(asyncio.sleep(0))
+    if sys.argv[1] == "uvloop":
+        import uvloop
+
+        asyncio.Runner(loop_factory=uvloop.new_event_loop).run(asyncio.sleep(0))
+    gc.collect()
+    before = open_numbers()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (LIMIT, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    times = run(sys.argv[1])
+    assert times
+    assert open_numbers() == before, (open_numbers(), before)
+    print("nothing left, nothing lost")

@@ -1,0 +1,177 @@
+"""A loop that runs again inside a step of the poller, as interactive shells have it: everybody is served, once.
+
+asyncio forbids it; nest_asyncio and its kin set the running task aside and run the loop's turns by hand.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from engine.ends import closed, opened, stepped, waiting
+from support import patience
+from support.peer import Peers
+
+pytestmark = pytest.mark.loops("asyncio", "debug", "eager")
+
+# Seconds until a nested run is called a hang; it fails the test, and the task that it runs in.
+PATIENCE = 3.0 * patience.FACTOR
+
+
+@contextlib.contextmanager
+def set_aside() -> Iterator[None]:
+    """The running task is not the current one inside."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.tasks._leave_task(loop, task)
+    try:
+        yield
+    finally:
+        asyncio.tasks._enter_task(loop, task)
+
+
+def run_turns(done: Callable[[], bool]) -> None:
+    """Turn the running loop until ``done()``."""
+    loop = asyncio.get_running_loop()
+    over = loop.time() + PATIENCE
+    # A turn waits for the next event; this is one, where no other comes.
+    waker = loop.call_at(over, lambda: None)
+    while not done():
+        assert loop.time() < over, "the nested loop waits for ever"
+        loop._run_once()
+    waker.cancel()
+
+
+def run_nested(future: asyncio.Future) -> None:
+    """Turn the running loop, with the running task set aside, until ``future`` is done."""
+    with set_aside():
+        run_turns(future.done)
+
+
+async def test_the_others_of_the_batch_are_served_inside(peer: Peers):
+    first, *others = await opened(peer, 10)
+    reads = [asyncio.create_task(end.reader.readexactly(4)) for end in others]
+    await waiting(*others)
+
+    async def step():
+        for number, end in enumerate(others):
+            end.wire.send(b"%04d" % number)
+        run_nested(asyncio.gather(*reads))
+        return [read.result() for read in reads]
+
+    assert await stepped(first, step) == [b"%04d" % number for number in range(9)]
+    await closed([first, *others])
+
+
+async def test_ones_own_connection_is_served_inside(peer: Peers):
+    first, other = await opened(peer, 2)
+
+    async def step():
+        for turn in range(5):
+            reading = asyncio.ensure_future(first.reader.readexactly(4))
+            first.wire.send(b"%04d" % turn)
+            run_nested(reading)
+            assert reading.result() == b"%04d" % turn
+        return "done"
+
+    assert await stepped(first, step) == "done"
+    await closed([first, other])
+
+
+async def test_connections_end_and_begin_inside(peer: Peers):
+    ends = await opened(peer, 20)
+    reached = []
+
+    async def renew():
+        await closed(ends[1:])
+        new = await opened(peer, 20)
+        reads = [asyncio.create_task(end.reader.readexactly(3)) for end in new]
+        await waiting(*new)
+        for end in new:
+            end.wire.send(b"new")
+        assert await asyncio.gather(*reads) == [b"new"] * 20
+        await closed(new)
+
+    async def handle(end):
+        data = await end.reader.read(100)
+        if data and end is ends[0]:
+            reached.append(end)
+            run_nested(asyncio.ensure_future(renew()))
+        return data
+
+    tasks = [asyncio.create_task(handle(end)) for end in ends]
+    await waiting(*ends)
+    # The first is served first, and the events of all others are in its batch.
+    for end in ends:
+        end.wire.send(b"old")
+    results = await asyncio.gather(*tasks)
+    assert results[0] == b"old"
+    assert set(results) <= {b"old", b""}
+    assert reached
+    await closed(ends)
+
+
+async def test_the_poller_closes_inside(peer: Peers):
+    [end] = await opened(peer)
+
+    async def step():
+        run_nested(asyncio.ensure_future(closed([end])))
+        run_nested(asyncio.ensure_future(asyncio.sleep(0.01)))
+        [new] = run(opened(peer))
+        new.wire.send(b"new")
+        assert run(new.reader.readexactly(3)) == b"new"
+        run(closed([new]))
+        return "done"
+
+    def run(coroutine):
+        task = asyncio.ensure_future(coroutine)
+        run_nested(task)
+        return task.result()
+
+    assert await stepped(end, step) == "done"
+
+
+async def test_what_was_written_before_leaves_by_then(peer: Peers):
+    first, other = await opened(peer, 2)
+
+    async def step():
+        first.writer.write(b"outside ")
+        other.writer.write(b"outside ")
+        echo = asyncio.ensure_future(other.reader.readexactly(1))
+        other.wire.send(b"!")
+        run_nested(echo)
+        first.writer.write(b"after")
+        other.writer.write(b"after")
+        return other.wire.receive(8)
+
+    assert await stepped(first, step) == b"outside "
+    assert first.wire.receive(13) == b"outside after"
+    assert other.wire.receive(5) == b"after"
+    await closed([first, other])
+
+
+async def test_a_plain_callback_serves_without_a_task_set_aside(peer: Peers):
+    first, other = await opened(peer, 2)
+    got = []
+
+    class Plain(asyncio.Protocol):
+        def data_received(self, data):
+            got.append(data)
+            if data == b"outer":
+                other.wire.send(b"inner")
+                run_turns(lambda: len(got) == 2)
+                got.append(b"outer goes on")
+
+    for end in (first, other):
+        streams = end.transport.get_protocol()
+        end.transport.set_protocol(Plain())
+        end.streams = streams
+    first.wire.send(b"outer")
+    while len(got) < 3:
+        await asyncio.sleep(0)
+    assert got == [b"outer", b"inner", b"outer goes on"]
+    for end in (first, other):
+        end.transport.set_protocol(end.streams)
+    await closed([first, other])

@@ -1,0 +1,213 @@
+"""Two loops in two threads: each has its own poller, and what happens in one does not disturb the other."""
+
+import asyncio
+import gc
+import os
+import random
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import penstock
+from engine.ends import closed, opened, waiting
+from engine.kernel import watching
+from support import guards, loops
+from support.connections import address_of
+from support.peer import PATIENCE, Peers
+
+CLIENTS = 8
+MESSAGES = 150
+
+
+async def echo(reader: Any, writer: Any) -> None:
+    async for line in reader:
+        writer.write(line)
+        await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+
+
+async def talk(seed: int, address: tuple[str, int]) -> int:
+    """Have ``MESSAGES`` lines come back on one connection; return how many did."""
+    chance = random.Random(seed)
+    reader, writer = await penstock.open_connection(*address)
+    for number in range(MESSAGES):
+        line = b"%d %d %s\n" % (seed, number, b"x" * chance.randrange(2000))
+        writer.write(line)
+        assert await reader.readline() == line
+    writer.close()
+    await writer.wait_closed()
+    return MESSAGES
+
+
+async def steady(seed: int) -> int:
+    """A server and its clients on the running loop; return how many lines came back."""
+    server = await penstock.start_server(echo, "127.0.0.1", 0)
+    counts = await asyncio.gather(*(talk(seed + number, address_of(server)) for number in range(CLIENTS)))
+    server.close()
+    await server.wait_closed()
+    return sum(counts)
+
+
+async def in_threads(*works: Callable[[], Any]) -> list[Any]:
+    """Return what each of the functions returned, each of them run in a thread of its own."""
+    return await asyncio.gather(*(asyncio.to_thread(work) for work in works))
+
+
+def steady_in_a_loop_of_its_own(kind: str, seed: int) -> int:
+    with loops.new_runner(kind) as runner:
+        return runner.run(steady(seed))
+
+
+async def test_both_serve(loop_kind: str):
+    counts = await in_threads(
+        lambda: steady_in_a_loop_of_its_own(loop_kind, 1000), lambda: steady_in_a_loop_of_its_own(loop_kind, 2000)
+    )
+    assert counts == [CLIENTS * MESSAGES] * 2
+
+
+async def test_loops_that_come_and_go_beside_one_that_stays(loop_kind: str, peer: Peers):
+    over = threading.Event()
+    listener = peer.listen()
+
+    async def visit():
+        reader, writer = await penstock.open_connection(*listener.address)
+        wire = listener.accept()
+        wire.send(b"hello")
+        assert await reader.readexactly(5) == b"hello"
+        wire.close()
+        writer.close()
+        await writer.wait_closed()
+
+    def come_and_go() -> int:
+        count = 0
+        while not over.is_set():
+            with loops.new_runner(loop_kind) as runner:
+                runner.run(visit())
+            count += 1
+        return count
+
+    going = asyncio.create_task(asyncio.to_thread(come_and_go))
+    try:
+        counts = await asyncio.gather(*(steady(seed) for seed in (3000, 4000)))
+    finally:
+        over.set()
+        visits = await going
+    assert counts == [CLIENTS * MESSAGES] * 2
+    assert visits
+
+
+async def test_each_has_a_poller_of_its_own(loop_kind: str, peer: Peers):
+    [here] = await opened(peer)
+    others = peer.listen()
+    opened_there = threading.Event()
+    looked = threading.Event()
+
+    async def stay():
+        reader, writer = await penstock.open_connection(*others.address)
+        wire = others.accept()
+        end = type(here)(reader, writer, wire)
+        pollers = watching(end)
+        opened_there.set()
+        await asyncio.to_thread(looked.wait, PATIENCE)
+        wire.send(b"there")
+        assert await reader.readexactly(5) == b"there"
+        await end.close()
+        wire.close()
+        return pollers
+
+    def run():
+        with loops.new_runner(loop_kind) as runner:
+            return runner.run(stay())
+
+    there = asyncio.create_task(asyncio.to_thread(run))
+    await asyncio.to_thread(opened_there.wait, PATIENCE)
+    [mine] = watching(here)
+    looked.set()
+    [other] = await there
+    assert mine != other
+    # The other loop is closed, and its poller; this one's is as it was.
+    assert watching(here) == [mine]
+    here.wire.send(b"here")
+    assert await here.reader.readexactly(4) == b"here"
+    await here.close()
+
+
+async def test_writing_and_feeding_across_by_call_soon_threadsafe(peer: Peers):
+    ends = await opened(peer, 4)
+    loop = asyncio.get_running_loop()
+    reads = [asyncio.create_task(end.reader.readexactly(200)) for end in ends]
+    await waiting(*ends)
+
+    def feed():
+        for number in range(100):
+            for end in ends:
+                loop.call_soon_threadsafe(end.reader.feed_data, b"%02d" % number)
+                loop.call_soon_threadsafe(end.writer.write, b"%02d" % number)
+
+    feeding = asyncio.to_thread(feed)
+    await feeding
+    expected = b"".join(b"%02d" % number for number in range(100))
+    assert await asyncio.gather(*reads) == [expected] * 4
+    for end in ends:
+        assert await end.wire.in_thread(end.wire.receive, 200) == expected
+    await closed(ends)
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+async def test_a_fork_beside_a_loop_that_serves(loop_kind: str):
+    going = asyncio.create_task(asyncio.to_thread(steady_in_a_loop_of_its_own, loop_kind, 5000))
+    own = asyncio.create_task(steady(6000))
+    forks = 0
+    while not (going.done() and own.done()):
+        pid = os.fork()
+        if pid == 0:
+            # No event poll but the loops' own is left in the child; it does nothing else.
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        forks += 1
+        await asyncio.sleep(0.01)
+    assert [await going, await own] == [CLIENTS * MESSAGES] * 2
+    assert forks
+
+
+def test_a_loop_closed_in_another_thread_with_connections_open(loop_kind: str, peer: Peers):
+    loops.warm_up(loop_kind)
+    listener = peer.listen()
+    before = {target for _, target in guards.open_descriptors()}
+
+    async def leave():
+        reader, writer = await penstock.open_connection(*listener.address)
+        writer.write(b"left open")
+        return reader, writer, listener.accept()
+
+    def run():
+        runner = loops.new_runner(loop_kind)
+        left = runner.run(leave())
+        runner.close()
+        return left
+
+    async def main():
+        [end] = await opened(peer)
+        reader, writer, wire = await asyncio.to_thread(run)
+        assert wire.receive(9) == b"left open"
+        # Collected here, in a thread that is not its loop's.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            del reader, writer
+            gc.collect()
+        assert await wire.in_thread(wire.receive_rest) == b""
+        end.wire.send(b"goes on")
+        assert await end.reader.readexactly(7) == b"goes on"
+        await end.close()
+        wire.close()
+        end.wire.close()
+
+    with loops.new_runner(loop_kind) as runner:
+        runner.run(main())
+    gc.collect()
+    left = {target for _, target in guards.open_descriptors()} - before
+    assert not [target for target in left if target.startswith("socket:") or "eventpoll" in target]

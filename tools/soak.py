@@ -1,0 +1,207 @@
+"""Run penstock at full load for minutes with everything that goes wrong in a network, and see that nothing is left.
+
+Usage: python tools/soak.py [--seconds 300] [--connections 100] [--loop asyncio|uvloop] [--seed 1] [--json FILE]
+
+Client and server are in this process, over TCP and Unix sockets. Reads and drains are cancelled and time out, peers are
+slow, flood, half-close, close in the middle of a write, reset. Every byte that arrives is checked, and that all have
+arrived where nobody tore the connection. From time to time all connections end; then memory, descriptors, tasks,
+threads and penstock's own objects must be where they were after the first such pause. Ends with 1 where they are not.
+
+PENSTOCK_PURE and PENSTOCK_ENGINE choose the implementation, as everywhere.
+"""
+
+import argparse
+import asyncio
+import ctypes
+import gc
+import json
+import logging
+import os
+import pathlib
+import platform
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from typing import Any
+
+import penstock
+from soak_connections import Address, Books, Service, Visit
+
+STRETCH = 20.0  # seconds between two pauses
+GROWTH = 4 << 20  # bytes of resident memory that the allocator may hold on to beyond what it had after the warm-up
+
+
+def resident() -> int:
+    """Bytes in memory, after what is free was given back as far as it can be."""
+    gc.collect()
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def objects() -> dict[str, int]:
+    """How many objects of penstock's classes there are, by class."""
+    names = (f"{type(one).__module__}.{type(one).__qualname__}" for one in gc.get_objects())
+    return dict(Counter(name for name in names if name.startswith("penstock.")))
+
+
+def state() -> dict[str, Any]:
+    """What there is in this process, to be compared between two pauses."""
+    memory = resident()
+    return {
+        "resident": memory,
+        "descriptors": len(os.listdir("/proc/self/fd")),
+        "tasks": len(asyncio.all_tasks()),
+        "threads": threading.active_count(),
+        "objects": objects(),
+    }
+
+
+def grown(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Return a sentence for each thing that is not where it was."""
+    found = [
+        f"{name}: {before[name]} before, {after[name]} after"
+        for name in ("descriptors", "tasks", "threads")
+        if after[name] > before[name]
+    ]
+    found += [
+        f"{kind}: {before['objects'].get(kind, 0)} objects before, {count} after"
+        for kind, count in after["objects"].items()
+        if count > before["objects"].get(kind, 0)
+    ]
+    if after["resident"] > before["resident"] + GROWTH:
+        found.append(f"resident memory: {before['resident'] >> 10} KiB before, {after['resident'] >> 10} KiB after")
+    return found
+
+
+class Soak:
+    """Keeps ``connections`` visits going, with pauses."""
+
+    def __init__(self, connections: int, seed: int, books: Books) -> None:
+        self.connections = connections
+        self.seed = seed
+        self.books = books
+        self.visits = 0
+
+    async def run(self, seconds: float, directory: str) -> list[dict[str, Any]]:
+        """Return the states at the pauses; the first is after the warm-up."""
+        asyncio.get_running_loop().set_exception_handler(self._told)
+        path = f"{directory}/soak"
+        service = Service(self.seed, self.books)
+        states = []
+        async with (
+            await penstock.start_server(service, "127.0.0.1", 0, backlog=1000) as tcp,
+            await penstock.start_unix_server(service, path, backlog=1000),
+        ):
+            addresses: list[Address] = [tcp.sockets[0].getsockname()[:2], path]
+            end = time.monotonic() + seconds
+            while True:
+                # The last stretch is no shorter than the others, or there might be none after the warm-up.
+                stretch = min(STRETCH, seconds / 3)
+                await self._stretch(addresses, stretch)
+                states.append({"after": round(seconds - (end - time.monotonic()), 1), **state()})
+                if time.monotonic() + stretch > end + 1:
+                    return states
+
+    async def _stretch(self, addresses: list[Address], seconds: float) -> None:
+        end = time.monotonic() + seconds
+
+        async def visitor() -> None:
+            while time.monotonic() < end:
+                self.visits += 1
+                await Visit(self.visits, addresses[self.visits % 2], self.seed, self.books).make()
+
+        await asyncio.gather(*(visitor() for _ in range(self.connections)))
+        # The server's side of the last ones may have some turns to go.
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        handlers = [task for task in others if task.get_name().startswith("penstock handler")]
+        if handlers:
+            await asyncio.wait(handlers)
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    def _told(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.books.failed(f"the loop's exception handler: {context.get('message')}: {context.get('exception')!r}")
+
+
+def report(arguments: argparse.Namespace, books: Books, states: list[dict[str, Any]], cpu: float) -> dict[str, Any]:
+    from penstock._transports.engine import ENGINE
+
+    return {
+        "implementation": penstock.IMPLEMENTATION,
+        "engine": ENGINE,
+        "loop": arguments.loop,
+        "python": platform.python_version(),
+        "seconds": arguments.seconds,
+        "connections": arguments.connections,
+        "seed": arguments.seed,
+        "cpu seconds": round(cpu, 1),
+        "counts": dict(sorted(books.counts.items())),
+        "states": states,
+        "failures": books.failures,
+        "grown": grown(states[0], states[-1]) if states else ["no pause was reached"],
+    }
+
+
+def show(result: dict[str, Any]) -> None:
+    title = ("implementation", "engine", "loop", "python", "seconds", "connections", "seed", "cpu seconds")
+    print(", ".join(f"{name} {result[name]}" for name in title))
+    print(", ".join(f"{name} {count}" for name, count in result["counts"].items()))
+    for one in result["states"]:
+        total = sum(one["objects"].values())
+        print(
+            f"{one['after']:7.1f} s: {one['resident'] >> 10} KiB resident, {one['descriptors']} descriptors, "
+            f"{one['tasks']} tasks, {one['threads']} threads, {total} objects of penstock's"
+        )
+    for failure in result["failures"]:
+        print(f"FAILED {failure}")
+    for growth in result["grown"]:
+        print(f"GROWN {growth}")
+    if not result["failures"] and not result["grown"]:
+        print("nothing lost, nothing left")
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument("--connections", type=int, default=100)
+    parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", type=pathlib.Path)
+    return parser.parse_args()
+
+
+def loop_factory(name: str) -> Any:
+    if name == "uvloop":
+        import uvloop
+
+        return uvloop.new_event_loop
+    return asyncio.SelectorEventLoop
+
+
+def main() -> None:
+    arguments = parsed()
+    books = Books()
+    # Bytes that are dropped after a reset are told to the log, and here there are many.
+    logging.getLogger("penstock").addHandler(logging.NullHandler())
+    logging.getLogger("penstock").propagate = False
+    sys.unraisablehook = lambda told: books.failed(f"ignored in {told.object!r}: {told.exc_value!r}")
+    began = time.process_time()
+    soak = Soak(arguments.connections, arguments.seed, books)
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        asyncio.Runner(loop_factory=loop_factory(arguments.loop)) as runner,
+    ):
+        states = runner.run(soak.run(arguments.seconds, directory))
+    result = report(arguments, books, states, time.process_time() - began)
+    show(result)
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+    sys.exit(1 if result["failures"] or result["grown"] else 0)
+
+
+if __name__ == "__main__":
+    main()

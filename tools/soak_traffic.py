@@ -1,0 +1,159 @@
+"""What the soak sends and how it reads: streams of known bytes, random cancels and time-outs; every byte is checked.
+
+A connection's stream is a part of one random pattern that its seed chooses, so a byte that is lost, doubled or another
+connection's does not pass for the one that is due.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import penstock
+
+LENGTH = 1_000_003  # bytes; prime, so that no chunk size repeats itself in step with it
+PATTERN = random.Random(1).randbytes(LENGTH)
+SIZES = (1, 2, 7, 60, 500, 1000, 4000, 16_000, 70_000, 200_000)
+UNDRAINED = 400_000  # bytes written without a drain, at most; more tells of the allocator, not of the streams
+
+
+class WrongBytesError(Exception):
+    """What arrived is not what was sent."""
+
+
+class Stream:
+    """One direction of one connection."""
+
+    def __init__(self, seed: int) -> None:
+        self._start = seed * 7919 % LENGTH
+        self.position = 0
+
+    def next(self, size: int) -> bytes:
+        """The next ``size`` bytes."""
+        at = (self._start + self.position) % LENGTH
+        self.position += size
+        data = PATTERN[at : at + size]
+        while len(data) < size:
+            data += PATTERN[: size - len(data)]
+        return data
+
+    def check(self, data: bytes) -> None:
+        """WrongBytesError unless ``data`` is what comes next."""
+        at = self.position
+        if data != self.next(len(data)):
+            raise WrongBytesError(f"{len(data)} bytes at {at} are not those that were sent: {data[:40]!r} …")
+
+
+class Disturber:
+    """Cancels and times out what it is given, at random; counts what it did."""
+
+    def __init__(self, chance: random.Random, counts: Counter[str]) -> None:
+        self.chance = chance
+        self.counts = counts
+
+    async def disturbed(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Await ``make()``, as a rule; None where it was cancelled or timed out."""
+        fate = self.chance.random()
+        if fate < 0.7:
+            return await make()
+        if fate < 0.85:
+            return await self._cancelled(make())
+        if fate < 0.95:
+            return await self._timed_out(asyncio.wait_for(make(), self.chance.random() / 500))
+        return await self._timed_out(_within(self.chance.random() / 500, make()))
+
+    async def _cancelled(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        task = asyncio.create_task(coroutine)
+        try:
+            for _ in range(self.chance.randrange(4)):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            # The whole client was cancelled: so is what it waited for.
+            task.cancel()
+            await asyncio.wait([task])
+            raise
+        if task.cancelled():
+            self.counts["cancelled"] += 1
+            return None
+        return task.result()
+
+    async def _timed_out(self, waiting: Awaitable[Any]) -> Any:
+        try:
+            return await waiting
+        except TimeoutError:
+            self.counts["timed out"] += 1
+            return None
+
+    async def pause(self) -> None:
+        """Sometimes be slow, mostly not."""
+        fate = self.chance.random()
+        if fate < 0.03:
+            await asyncio.sleep(self.chance.random() / 50)
+        elif fate < 0.1:
+            await asyncio.sleep(0)
+
+
+async def _within(seconds: float, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    async with asyncio.timeout(seconds):
+        return await coroutine
+
+
+async def send(writer: Any, stream: Stream, total: int, disturber: Disturber) -> None:
+    """Write ``total`` bytes of ``stream`` in pieces; what the kernel has not taken may still wait at the end."""
+    chance = disturber.chance
+    undrained = 0
+    while stream.position < total:
+        data = stream.next(min(chance.choice(SIZES), total - stream.position))
+        way = chance.random()
+        if way < 0.1:
+            changed = bytearray(data)
+            writer.write(changed)
+            changed[:] = bytes(len(changed))
+        elif way < 0.2:
+            middle = len(data) // 2
+            writer.writelines([data[:middle], memoryview(data)[middle:]])
+        else:
+            writer.write(data)
+        undrained += len(data)
+        if undrained > UNDRAINED:
+            await writer.drain()
+            undrained = 0
+        elif chance.random() < 0.6:
+            await disturber.disturbed(writer.drain)
+        await disturber.pause()
+
+
+async def receive(reader: Any, stream: Stream, disturber: Disturber) -> None:
+    """Read to the end of input by every kind of read, and check."""
+    chance = disturber.chance
+    while True:
+        way = chance.random()
+        size = chance.choice(SIZES)
+        try:
+            if way < 0.45:
+                data = await disturber.disturbed(lambda size=size: reader.read(size))
+                if data == b"":
+                    return
+            elif way < 0.8:
+                data = await disturber.disturbed(lambda size=size: reader.readexactly(size))
+            elif way < 0.97:
+                separator = PATTERN[size : size + chance.randrange(1, 3)]
+                data = await disturber.disturbed(lambda separator=separator: reader.readuntil(separator))
+            else:
+                data = await disturber.disturbed(reader.read)
+                if data is not None:
+                    stream.check(data)
+                    return
+        except penstock.IncompleteReadError as error:
+            stream.check(error.partial)
+            return
+        except penstock.LimitOverrunError as error:
+            # Nothing was taken; a part of it is, so that there is room for the rest.
+            data = await reader.readexactly(max(1, error.consumed // 2))
+        if data is not None:
+            stream.check(data)
+            disturber.counts["bytes checked"] += len(data)
+        await disturber.pause()
