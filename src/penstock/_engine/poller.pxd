@@ -12,7 +12,6 @@ cdef class Pollable(Sink):
 
     cdef int ready(self, uint32_t events) except -1
     cdef int flush_corked(self) except -1
-    cdef int wake_due(self) except -1
     cdef int watch(self, uint32_t interest) except -1
 
 cdef class Poller:
@@ -28,7 +27,6 @@ cdef class Poller:
     cdef bint step_at_once
     cdef bint forked
     cdef list corked
-    cdef list due
     # Waiters of tasks that let the loop have its turn, to be stepped in the next.
     cdef list rested
     # A future that is done, for tasks that are stepped at once.

@@ -78,9 +78,6 @@ cdef class Pollable:
     cdef int flush_corked(self) except -1:
         raise NotImplementedError
 
-    cdef int wake_due(self) except -1:
-        raise NotImplementedError
-
     cdef int watch(self, uint32_t interest) except -1:
         """Be told of ``interest``; 0 for nothing at all, not even a hang-up."""
         if interest == self.interest:
@@ -107,7 +104,6 @@ cdef class Poller:
         self.epfd = -1
         self.table = []
         self.corked = []
-        self.due = []
         self.rested = []
         self.done = asyncio.Future(loop=loop)
         self.done.set_result(None)
@@ -251,13 +247,8 @@ cdef class Poller:
                 if pollable.generation != <uint32_t>(events[i].data.u64 >> 32):
                     continue
                 pollable.ready(events[i].events)
-            due = self.due
-            if due:
-                self.due = []
-                for pollable in <list>due:
-                    pollable.wake_due()
-                    if self.corked:
-                        self.flush()
+                if self.corked:
+                    self.flush()
             if n < 2 or self.epfd < 0:
                 # One busy connection: it is surely not ready again yet.
                 break

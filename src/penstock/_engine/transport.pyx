@@ -264,23 +264,12 @@ cdef class SocketCore(Pollable):
             block = block[:got]
         return self.wake_reader(reader) if reader._ps_arrive(block) else 0
 
-    cdef int wake_due(self) except -1:
-        cdef object found
-        if self.reader_ref is None: return 0
-        found = <object>PyWeakref_GetObject(self.reader_ref)
-        if found is None:
-            return 0
-        cdef ReaderCore reader = <ReaderCore>found
-        if reader._waiter is self.waiter:
-            reader._waiter = None
-            # Everything is as it should be: whoever waits may run now, and do whatever it likes.
-            self.waiter.wake_at_once(self.poller.done)
-        return 0
-
     cdef int wake_reader(self, ReaderCore reader) except -1:
         cdef object waiter = reader._waiter
         if waiter is self.waiter and self.poller.step_at_once:
-            self.poller.due.append(self)
+            reader._waiter = None
+            # Everything is as it should be: whoever waits may run now, and do whatever it likes.
+            (<Waiter>waiter).wake_at_once(self.poller.done)
         else:
             reader._wakeup_waiter()
         return 0
