@@ -17,6 +17,7 @@ pytestmark = pytest.mark.loops("asyncio", "debug", "eager")
 
 # Seconds until a nested run is called a hang; it fails the test, and the task that it runs in.
 PATIENCE = 3.0 * patience.FACTOR
+TURNS = 500
 
 
 @contextlib.contextmanager
@@ -38,8 +39,11 @@ def run_turns(done: Callable[[], bool]) -> None:
     over = loop.time() + PATIENCE
     # A turn waits for the next event; this is one, where no other comes.
     waker = loop.call_at(over, lambda: None)
+    count = 0
     while not done():
+        count += 1
         assert loop.time() < over, "the nested loop waits for ever"
+        assert count < TURNS, "the nested loop turns for ever"
         loop._run_once()
     waker.cancel()
 
