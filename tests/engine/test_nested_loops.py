@@ -69,6 +69,26 @@ async def test_the_others_of_the_batch_are_served_inside(peer: Peers):
     await closed([first, *others])
 
 
+async def test_the_others_of_its_own_batch_are_served_inside(peer: Peers):
+    ends = await opened(peer, 10)
+    nested = []
+
+    async def handle(number):
+        data = await ends[number].reader.readexactly(4)
+        if not nested:
+            nested.append(number)
+            run_nested(asyncio.gather(*(task for task in tasks if task is not asyncio.current_task())))
+        return data
+
+    tasks = [asyncio.create_task(handle(number)) for number in range(10)]
+    await waiting(*ends)
+    # All are ready when the poller looks: whichever is stepped first waits for all others in its step.
+    for number, end in enumerate(ends):
+        end.wire.send(b"%04d" % number)
+    assert await asyncio.gather(*tasks) == [b"%04d" % number for number in range(10)]
+    await closed(ends)
+
+
 async def test_ones_own_connection_is_served_inside(peer: Peers):
     first, other = await opened(peer, 2)
 
