@@ -3,6 +3,7 @@
 #   PYTEST="-x -k tls"  further arguments for pytest
 #   QUICK=1             bench takes few contenders and short windows
 #   BENCH="--scenario lines-64 --rounds 9"  hands arguments to the benchmarks
+#   SOAK="--seconds 30 --loop uvloop"   arguments for soak
 #   SANITIZE="tests/engine tests/core"  what sanitize runs; SANITIZER=valgrind has it run by valgrind
 #   SKIP_CURRENT=1      test-all leaves out the version of PYTHON, which `make test` has done already
 
@@ -13,13 +14,14 @@ BENCH ?=
 
 environment = test -n "$(PYTHON)" && bin="$$("$(PYTHON)" tools/environment.py
 
-.PHONY: help demo test test-all sanitize check docs bench venv clean
+.PHONY: help demo test test-all sanitize soak check docs bench venv clean
 
 help:
 	@echo "make demo      see it work: needs no network but for installing, and nothing set up"
 	@echo "make test      all tests on the interpreter at hand"
 	@echo "make test-all  all tests on every Python from 3.11 up that is found, pyenv's too"
 	@echo "make sanitize  tests of behaviour on an engine and a core that watch their memory (gcc's sanitizers, or valgrind)"
+	@echo "make soak      five minutes at full load with cancels, resets, slow peers: nothing lost, nothing left"
 	@echo "make check     ruff, mypy --strict, typing tests, layers, each module importing alone"
 	@echo "make docs      docs/reference.md from the docstrings"
 	@echo "make bench     what it costs, beside what else there is; all of it takes about an hour, QUICK=1 some minutes"
@@ -37,6 +39,9 @@ test-all:
 
 sanitize:
 	@$(environment) test)" && "$$bin/python" tools/sanitize.py -n $(WORKERS) $(PYTEST)
+
+soak:
+	@$(environment) test)" && "$$bin/python" tools/soak.py $(SOAK)
 
 check:
 	@$(environment) check)" && set -x && \

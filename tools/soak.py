@@ -103,7 +103,7 @@ class Soak:
                 stretch = min(STRETCH, seconds / 3)
                 await self._stretch(addresses, stretch)
                 states.append({"after": round(seconds - (end - time.monotonic()), 1), **state()})
-                if time.monotonic() + stretch > end + 1:
+                if time.monotonic() + stretch / 2 > end:
                     return states
 
     async def _stretch(self, addresses: list[Address], seconds: float) -> None:

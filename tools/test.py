@@ -27,7 +27,7 @@ def legs() -> list[tuple[str, dict[str, str], list[str]]]:
         found.append(("compiled, loop's transports", {"PENSTOCK_PURE": "0", "PENSTOCK_ENGINE": "loop"}, behaviour))
     if importlib.util.find_spec("penstock._engine.transport") is not None:
         # The debug hooks of the allocator tell of a write beyond an object, and of the use of one that is gone.
-        variables = {"PENSTOCK_PURE": "0", "PENSTOCK_ENGINE": "epoll", "PYTHONMALLOC": "debug"}
+        variables = {"PENSTOCK_PURE": "0", "PENSTOCK_ENGINE": "epoll", "PYTHONMALLOC": "debug", "PYTHONDEVMODE": "1"}
         found.append(("compiled, engine", variables, behaviour))
     return found
 

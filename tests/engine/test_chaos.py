@@ -65,7 +65,8 @@ class Chaos:
         self.chance = random.Random(seed)
         self.listener = listener
         self.lives: list[Life] = []
-        self.all: list[Life] = []
+        # True when a cancel comes from the test's own end, and not from another handler.
+        self.over = False
 
     async def bear(self) -> None:
         reader, writer = await penstock.open_connection(
@@ -73,7 +74,6 @@ class Chaos:
         )
         life = Life(End(reader, writer, self.listener.accept()))
         self.lives.append(life)
-        self.all.append(life)
         life.reading = asyncio.create_task(self.handle(life))
 
     async def handle(self, life: Life) -> None:
@@ -91,7 +91,7 @@ class Chaos:
                 return
             except asyncio.CancelledError:
                 # Another read takes its place, with every byte there.
-                if life.end.transport.is_closing():
+                if life.end.transport.is_closing() or self.over:
                     return
                 asyncio.current_task().uncancel()
                 continue
@@ -129,6 +129,11 @@ class Chaos:
         else:
             other.end.transport.set_protocol(other.end.transport.get_protocol())
 
+    def ended(self, life: Life) -> None:
+        """Raise what was wrong with it, if anything; one that was cancelled before its first step has not lived."""
+        if not life.reading.cancelled():
+            life.reading.result()
+
     async def run(self) -> None:
         for _ in range(ROUNDS):
             while len(self.lives) < COUNT:
@@ -141,7 +146,7 @@ class Chaos:
             gone = [life for life in self.lives if life.reading.done()]
             for life in gone:
                 self.lives.remove(life)
-                await life.reading
+                self.ended(life)
                 life.end.transport.abort()
                 life.end.writer.close()
                 await asyncio.gather(life.end.writer.wait_closed(), return_exceptions=True)
@@ -153,16 +158,22 @@ class Chaos:
             with contextlib.suppress(OSError):
                 life.end.wire.half_close()
         for life in self.lives:
-            await life.reading
-            if not life.end.writer.is_closing() and life.end.reader.exception() is None:
+            await asyncio.wait([life.reading])
+            self.ended(life)
+            if (
+                not life.reading.cancelled()
+                and not life.end.writer.is_closing()
+                and life.end.reader.exception() is None
+            ):
                 assert life.read == life.sent
 
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_anything_goes(peer: Peers, seed: int):
     chaos = Chaos(seed, peer.listen())
-    await chaos.run()
-    # Some live on to the end, or nothing is known of bytes that are lost.
-    await chaos.bear()
-    await chaos.finish()
+    try:
+        await chaos.run()
+        await chaos.finish()
+    finally:
+        chaos.over = True
     await closed([life.end for life in chaos.lives])

@@ -1,6 +1,7 @@
 """Connections, tasks and loop collected as garbage, in whatever order: handlers clean up, nothing is left."""
 
 import asyncio
+import contextlib
 import gc
 import os
 import warnings
@@ -34,16 +35,17 @@ def leave_open(kind: str, peer: Peers, cleaned: list[int], how: str) -> tuple[we
             await end.reader.readexactly(1)
         finally:
             cleaned.append(number)
-            end.writer.write(b"farewell")
-            end.transport.resume_reading()
-            end.transport.set_write_buffer_limits(0)
-            end.transport.set_protocol(end.transport.get_protocol())
-            end.writer.get_extra_info("socket")
-            try:
-                end.transport.abort()
-            except RuntimeError:
-                # As of asyncio's own transports: no callback is taken by a closed loop.
-                pass
+            for last in (
+                lambda: end.writer.write(b"farewell"),
+                end.transport.resume_reading,
+                lambda: end.transport.set_write_buffer_limits(0),
+                lambda: end.transport.set_protocol(end.transport.get_protocol()),
+                lambda: end.writer.get_extra_info("socket"),
+                end.transport.abort,
+            ):
+                # As of asyncio's own transports: a closed loop takes no callback.
+                with contextlib.suppress(RuntimeError):
+                    last()
             assert tasks
 
     tasks += [loop.create_task(handle(number)) for number in range(COUNT)]

@@ -145,6 +145,40 @@ async def test_a_millisecond_after_the_first_they_leave(peer: Peers, later: str)
     await end.close()
 
 
+async def test_no_room_left_behind_what_was_corked(peer: Peers):
+    """The limits are lowered to nothing while data waits: it leaves, and the pause that was told is taken back."""
+    [end] = await opened(peer)
+
+    async def step():
+        end.writer.write(b"first ")
+        end.transport.set_write_buffer_limits(0)
+        end.writer.write(b"second ")
+        await end.writer.drain()
+        end.writer.write(b"third")
+        await end.writer.drain()
+        return end.transport.get_write_buffer_size()
+
+    assert await stepped(end, step) == 0
+    assert end.wire.receive(18) == b"first second third"
+    await end.close()
+
+
+@pytest.mark.parametrize("high", [0, 1, 100])
+async def test_drains_with_hardly_any_room(peer: Peers, high: int):
+    [end] = await opened(peer)
+    end.transport.set_write_buffer_limits(high)
+
+    async def step():
+        for piece in SMALL:
+            end.writer.write(piece)
+            await end.writer.drain()
+
+    await stepped(end, step)
+    expected = b"".join(SMALL)
+    assert await end.wire.in_thread(end.wire.receive, len(expected)) == expected
+    await end.close()
+
+
 async def test_the_socket_is_handed_over_with_nothing_waiting(peer: Peers):
     [end] = await opened(peer)
 

@@ -53,6 +53,9 @@ def test_the_others_data_leaves(loop_kind: str, peer: Peers, exception: type[Bas
                 loop.run_until_complete(asyncio.sleep(0.001))
             except exception:
                 raised += 1
+            except RuntimeError:
+                # The stop that uvloop makes of an interrupt may meet the next run.
+                assert loop_kind == "uvloop"
         assert handling.done()
         for end in ends:
             assert end.wire.receive(6) == b"corked"

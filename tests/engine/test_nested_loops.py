@@ -17,6 +17,7 @@ pytestmark = pytest.mark.loops("asyncio", "debug", "eager")
 
 # Seconds until a nested run is called a hang; it fails the test, and the task that it runs in.
 PATIENCE = 3.0 * patience.FACTOR
+TURNS = 500
 
 
 @contextlib.contextmanager
@@ -38,8 +39,11 @@ def run_turns(done: Callable[[], bool]) -> None:
     over = loop.time() + PATIENCE
     # A turn waits for the next event; this is one, where no other comes.
     waker = loop.call_at(over, lambda: None)
+    count = 0
     while not done():
+        count += 1
         assert loop.time() < over, "the nested loop waits for ever"
+        assert count < TURNS, "the nested loop turns for ever"
         loop._run_once()
     waker.cancel()
 
@@ -63,6 +67,26 @@ async def test_the_others_of_the_batch_are_served_inside(peer: Peers):
 
     assert await stepped(first, step) == [b"%04d" % number for number in range(9)]
     await closed([first, *others])
+
+
+async def test_the_others_of_its_own_batch_are_served_inside(peer: Peers):
+    ends = await opened(peer, 10)
+    nested = []
+
+    async def handle(number):
+        data = await ends[number].reader.readexactly(4)
+        if not nested:
+            nested.append(number)
+            run_nested(asyncio.gather(*(task for task in tasks if task is not asyncio.current_task())))
+        return data
+
+    tasks = [asyncio.create_task(handle(number)) for number in range(10)]
+    await waiting(*ends)
+    # All are ready when the poller looks: whichever is stepped first waits for all others in its step.
+    for number, end in enumerate(ends):
+        end.wire.send(b"%04d" % number)
+    assert await asyncio.gather(*tasks) == [b"%04d" % number for number in range(10)]
+    await closed(ends)
 
 
 async def test_ones_own_connection_is_served_inside(peer: Peers):

@@ -177,27 +177,31 @@ async def test_a_fork_beside_a_loop_that_serves(loop_kind: str):
 def test_a_loop_closed_in_another_thread_with_connections_open(loop_kind: str, peer: Peers):
     loops.warm_up(loop_kind)
     listener = peer.listen()
-    before = {target for _, target in guards.open_descriptors()}
+    polls = sum("eventpoll" in target for _, target in guards.open_descriptors())
+    inodes: list[int] = []
 
     async def leave():
         reader, writer = await penstock.open_connection(*listener.address)
+        inodes.append(os.fstat(writer.get_extra_info("socket").fileno()).st_ino)
         writer.write(b"left open")
         return reader, writer, listener.accept()
 
+    left: list[Any] = []
+
     def run():
         runner = loops.new_runner(loop_kind)
-        left = runner.run(leave())
+        left.extend(runner.run(leave()))
         runner.close()
-        return left
 
     async def main():
         [end] = await opened(peer)
-        reader, writer, wire = await asyncio.to_thread(run)
+        await asyncio.to_thread(run)
+        wire = left.pop()
         assert wire.receive(9) == b"left open"
         # Collected here, in a thread that is not its loop's.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
-            del reader, writer
+            left.clear()
             gc.collect()
         assert await wire.in_thread(wire.receive_rest) == b""
         end.wire.send(b"goes on")
@@ -209,5 +213,6 @@ def test_a_loop_closed_in_another_thread_with_connections_open(loop_kind: str, p
     with loops.new_runner(loop_kind) as runner:
         runner.run(main())
     gc.collect()
-    left = {target for _, target in guards.open_descriptors()} - before
-    assert not [target for target in left if target.startswith("socket:") or "eventpoll" in target]
+    now = [target for _, target in guards.open_descriptors()]
+    assert f"socket:[{inodes[0]}]" not in now
+    assert sum("eventpoll" in target for target in now) == polls
