@@ -25,7 +25,7 @@ class IncomingCore:
 
     _loop: asyncio.AbstractEventLoop
 
-    def __init__(self, limit: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, limit: int, loop: asyncio.AbstractEventLoop, intercepted: bool = True) -> None:
         self._limit = limit
         self._loop = loop
         self._ps_unread = ChunkBuffer()
@@ -40,7 +40,9 @@ class IncomingCore:
         # Makes what a read awaits where the transport has something better than a future of the loop.
         self._ps_waiter_source: Any = None
         # Set where feed_data, readuntil or _wait_for_data are somebody else's: all that goes through them has to.
-        self._ps_intercepted = False
+        self._ps_intercepted = intercepted
+        # Held for as long as the reader is, by the connection's wish.
+        self._ps_lifeline: object = None
         # Bytes that the pending read asked for beyond what flow control allows to be held.
         self._ps_wanted = 0
         # Bytes that the pending read(n) takes at most.
@@ -49,6 +51,9 @@ class IncomingCore:
         self._ps_spent = 0
 
     # -- what the transport's side calls ----------------------------------------------------------------------------
+
+    def _ps_hold(self, lifeline: object) -> None:
+        self._ps_lifeline = lifeline
 
     def exception(self) -> BaseException | None:
         """The error that ended the stream, as soon as it is known, or None."""

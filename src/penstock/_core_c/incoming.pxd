@@ -17,6 +17,7 @@ cdef class IncomingCore:
     cdef public object _waiter
     cdef public Waiter _ps_waiter_source
     cdef public bint _ps_intercepted
+    cdef public object _ps_lifeline
     cdef public object _ps_operation
     cdef public object _ps_holder
     cdef public Py_ssize_t _ps_wanted

@@ -10,11 +10,12 @@ import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._streams.connection import Connection
-from .._streams.peers import name_peer, peer_of
+from .._streams.peers import describe_address, name_peer, peer_of
 from .._streams.protocol import ClientConnected, StreamReaderProtocol
 from .._streams.reader import StreamReader
-from .._transports.attaching import attach_accepted
+from .._transports.attaching import attach_accepted, attach_at_once
 from .._transports.bounded import BoundedReceiver
+from .._transports.engine import engine_of
 
 if TYPE_CHECKING:
     from .server import Server
@@ -47,8 +48,15 @@ class Accepted:
         self._socket_gone: weakref.ref[socket.socket] | None = None
         self._connection: weakref.ref[Connection] | None = None
 
-    def begin(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, adoption: Adoption) -> None:
+    def begin(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, address: Any, adoption: Adoption) -> None:
         """Make the transport, with the TLS handshake where there is one, and start the handler."""
+        if adoption.ssl is None and engine_of(loop) is not None:
+            try:
+                self._transport = weakref.ref(attach_at_once(loop, sock, self._protocol(loop, sock, adoption), address))
+            except OSError as error:
+                self._server._ended(self)
+                _report(loop, error, describe_address(address))
+            return
         self._socket = sock
         task = loop.create_task(self._attach(loop, sock, adoption), name="penstock accepted connection")
         if not task.done():
@@ -63,16 +71,21 @@ class Accepted:
             self._socket = None
             self._server._ended(self)
 
-    async def _attach(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, adoption: Adoption) -> None:
-        reader = StreamReader(adoption.limit, loop)
-        protocol = StreamReaderProtocol(reader, adoption.client_connected_cb, loop)
-        del reader
+    def _protocol(
+        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, adoption: Adoption
+    ) -> StreamReaderProtocol:
+        protocol = StreamReaderProtocol(StreamReader(adoption.limit, loop), adoption.client_connected_cb, loop)
         connection = protocol._ps_connection
         connection.close_timeout = adoption.close_timeout
         connection.owner = self
         self._connection = weakref.ref(connection)
         # Every loop drops the socket when its transport is gone; not all of them let their transports be referred to.
         self._socket_gone = weakref.ref(sock, self._gone)
+        return protocol
+
+    async def _attach(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, adoption: Adoption) -> None:
+        protocol = self._protocol(loop, sock, adoption)
+        connection = protocol._ps_connection
         self._socket = None
         peer = peer_of(sock) if loop.get_debug() else ""
         receiver = BoundedReceiver(protocol, loop)
@@ -93,12 +106,7 @@ class Accepted:
                 loop.call_soon(loop.call_soon, receiver.connection_lost, None)
             if isinstance(error, (asyncio.CancelledError, KeyboardInterrupt, SystemExit)):
                 raise
-            # A peer that fails its handshake is the peer's trouble: told to those who debug, as in asyncio.
-            if loop.get_debug():
-                name_peer(error, f"TLS handshake with {peer}" if adoption.ssl else peer)
-                loop.call_exception_handler(
-                    {"message": "Error on transport creation for incoming connection", "exception": error}
-                )
+            _report(loop, error, f"TLS handshake with {peer}" if adoption.ssl else peer)
             # Through frames of the loop's the traceback leads to the error itself: no ring.
             error.__traceback__ = None
             return
@@ -115,6 +123,10 @@ class Accepted:
     def handler_started(self, task: asyncio.Future[Any]) -> None:
         """Called when the handler runs as a task."""
         self._server._handler_started(task)
+
+    def handler_ended(self, task: asyncio.Future[Any]) -> None:
+        """Called when the handler's task is done."""
+        self._server._handler_ended(task)
 
     def close(self) -> None:
         """Close the connection as it is now; give up one that is still in its handshake."""
@@ -137,3 +149,12 @@ class Accepted:
             transport.abort() if aborting else transport.close()
         elif self._attaching is not None:
             self._attaching.cancel()
+
+
+def _report(loop: asyncio.AbstractEventLoop, error: BaseException, peer: str) -> None:
+    """A peer that fails its handshake is the peer's trouble: told to those who debug, as in asyncio."""
+    if loop.get_debug():
+        name_peer(error, peer)
+        loop.call_exception_handler(
+            {"message": "Error on transport creation for incoming connection", "exception": error}
+        )

@@ -168,10 +168,10 @@ class Server(asyncio.Server):
             if not waiter.done():
                 waiter.set_result(None)
 
-    def _adopt(self, sock: socket.socket) -> None:
+    def _adopt(self, sock: socket.socket, address: Any) -> None:
         client = Accepted(self)
         self._accepted.add(client)
-        client.begin(self._loop, sock, self._adoption)
+        client.begin(self._loop, sock, address, self._adoption)
 
     def _ended(self, client: Accepted) -> None:
         self._accepted.discard(client)
@@ -179,7 +179,9 @@ class Server(asyncio.Server):
 
     def _handler_started(self, task: asyncio.Future[Any]) -> None:
         self._handlers.add(task)
-        task.add_done_callback(self._handlers.discard)
+
+    def _handler_ended(self, task: asyncio.Future[Any]) -> None:
+        self._handlers.discard(task)
 
     # What asyncio's transports call, and programs that have the server wait for something of theirs.
     def _attach(self, transport: Any = None) -> None:

@@ -21,13 +21,16 @@ class SocketTransport(transports._FlowControlMixin, transports.Transport):
     _sendfile_compatible = constants._SendfileMode.FALLBACK
     _has_ps_sink = True
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, core: SocketCore) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, core: SocketCore, peer: Any) -> None:
         self._loop = loop
         self._socket = sock
         self._ps_sink = core
         self._addresses: dict[str, Any] = {}
         # A peer that resets takes its name with it.
-        self._remember("peername", sock)
+        if peer:
+            self._addresses["peername"] = peer
+        else:
+            self._remember("peername", sock)
 
     def __repr__(self) -> str:
         fd = self._socket.fileno()
@@ -109,16 +112,19 @@ class SocketTransport(transports._FlowControlMixin, transports.Transport):
         return self._ps_sink.get_write_buffer_size()
 
 
-def attach(loop: asyncio.AbstractEventLoop, sock: socket.socket, protocol: asyncio.BaseProtocol) -> SocketTransport:
-    """Make the transport of a connected, non-blocking socket, tell ``protocol``, and begin to receive."""
-    if sock.family in (socket.AF_INET, socket.AF_INET6):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+def attach(
+    loop: asyncio.AbstractEventLoop, sock: socket.socket, protocol: asyncio.BaseProtocol, peer: Any = None
+) -> SocketTransport:
+    """Make the transport of a connected, non-blocking socket, tell ``protocol``, and begin to receive.
+
+    ``peer`` is the address of the other end where it is known already.
+    """
     try:
         core = SocketCore(loop, sock, protocol)
     except BaseException:
         sock.close()
         raise
-    transport = SocketTransport(loop, sock, core)
+    transport = SocketTransport(loop, sock, core, peer)
     core.start(transport)
     return transport
 

@@ -49,10 +49,19 @@ cdef extern from "sys/socket.h" nogil:
     enum:
         MSG_NOSIGNAL
         SHUT_WR
+    int setsockopt(int fd, int level, int name, const void* value, unsigned int length)
     ssize_t recv(int fd, void* buffer, size_t length, int flags)
     ssize_t send(int fd, const void* buffer, size_t length, int flags)
     ssize_t sendmsg(int fd, const msghdr* message, int flags)
     int shutdown(int fd, int how)
+
+cdef extern from "netinet/in.h" nogil:
+    enum:
+        IPPROTO_TCP
+
+cdef extern from "netinet/tcp.h" nogil:
+    enum:
+        TCP_NODELAY
 
 cdef extern from "string.h" nogil:
     void* memset(void* s, int c, size_t n)
@@ -124,6 +133,9 @@ cdef class SocketCore(Pollable):
         self.loop = loop
         self.sock = sock
         self.fd = sock.fileno()
+        cdef int on = 1
+        # As asyncio does. A Unix socket refuses, which is as well.
+        setsockopt(self.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on))
         self.poller = poller_of(loop)
         # What may fail for want of a descriptor fails before anybody was told of a connection.
         self.poller.prepare()

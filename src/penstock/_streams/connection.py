@@ -36,7 +36,10 @@ class ConnectionOwner(Protocol):
         """The transport of ``connection`` is gone."""
 
     def handler_started(self, task: asyncio.Future[Any]) -> None:
-        """``task`` runs the handler of one of the connections; to be kept until it is done."""
+        """``task`` runs the handler of one of the connections; to be kept until handler_ended."""
+
+    def handler_ended(self, task: asyncio.Future[Any]) -> None:
+        """``task`` is done."""
 
 
 class Lifeline:

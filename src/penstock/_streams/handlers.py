@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .peers import describe_address
 
 if TYPE_CHECKING:
+    from .connection import ConnectionOwner
     from .protocol import StreamReaderProtocol
     from .reader import StreamReader
     from .writer import StreamWriter
@@ -41,31 +42,36 @@ def start_handler(
         raise
     if task is None:
         return None
-    _keep(task, protocol._loop)
+    # A running task that nobody refers to may be collected: a server keeps those of its connections.
     owner = protocol._ps_connection.owner
     if owner is not None:
         owner.handler_started(task)
-    task.add_done_callback(lambda done: _finished(protocol, done))
+    else:
+        _keep(task, protocol._loop)
+    task.add_done_callback(functools.partial(_finished, protocol, owner))
     return task
 
 
 def _started(result: Any, writer: StreamWriter) -> asyncio.Future[Any] | None:
     """The task of what a handler returned; None where that is nothing to wait for."""
-    if not inspect.isawaitable(result):
-        return None
     loop = writer._loop
-    if asyncio.isfuture(result):
+    if asyncio.iscoroutine(result):
+        coroutine = result
+    elif asyncio.isfuture(result):
         # Says so where it is another loop's.
         future: asyncio.Future[Any] = asyncio.ensure_future(result, loop=loop)
         return future
-    coroutine = result if asyncio.iscoroutine(result) else _awaiting(result)
+    elif inspect.isawaitable(result):
+        coroutine = _awaiting(result)
+    else:
+        return None
     peer = describe_address(writer.get_extra_info("peername"))
     task: asyncio.Future[Any] = loop.create_task(coroutine, name=f"penstock handler of {peer}")
     return task
 
 
 def _keep(task: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> None:
-    """A running task that nobody refers to may be collected. The tasks of a closed loop will never be done."""
+    """For connections that no server owns. The tasks of a closed loop will never be done."""
     if loop not in _running:
         for other in [other for other in _running if other.is_closed()]:
             del _running[other]
@@ -85,8 +91,10 @@ async def _awaiting(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
 
 
-def _finished(protocol: StreamReaderProtocol, task: asyncio.Future[Any]) -> None:
+def _finished(protocol: StreamReaderProtocol, owner: ConnectionOwner | None, task: asyncio.Future[Any]) -> None:
     protocol._task = None
+    if owner is not None:
+        owner.handler_ended(task)
     if task.cancelled():
         protocol._ps_connection.close()
         return

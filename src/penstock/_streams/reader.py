@@ -14,7 +14,6 @@ from .standin import StandIn
 
 if TYPE_CHECKING:
     from .._core import ReaderCore
-    from .connection import Lifeline
 else:
     ReaderCore = core.ReaderCore
 
@@ -57,15 +56,14 @@ class StreamReader(ReaderCore, asyncio.StreamReader, metaclass=StandIn):  # type
     """
 
     _source_traceback: traceback.StackSummary | None = None
-    _ps_lifeline: Lifeline | None = None
 
     def __init__(self, limit: float | None = None, loop: asyncio.AbstractEventLoop | None = None) -> None:
         checked = core.as_limit(limit)
         if loop is None:
             loop = asyncio.get_event_loop()
-        ReaderCore.__init__(self, checked, loop)
-        self._ps_intercepted = _intercepts(type(self))
-        self._source_traceback = creation_stack(loop)
+        ReaderCore.__init__(self, checked, loop, _intercepts(type(self)))
+        if loop.get_debug():
+            self._source_traceback = creation_stack(loop)
 
     def __repr__(self) -> str:
         info = ["StreamReader"]
@@ -103,7 +101,12 @@ _INTERCEPTED = ("feed_data", "readuntil", "_wait_for_data")
 
 def _intercepts(cls: type[StreamReader]) -> bool:
     # The pure core looks for itself; so it sees what is put on an object without a __setattr__, which costs it more.
-    return IMPLEMENTATION == "pure" or any(getattr(cls, name) is not getattr(ReaderCore, name) for name in _INTERCEPTED)
+    return (
+        IMPLEMENTATION == "pure"
+        or cls.feed_data is not ReaderCore.feed_data
+        or cls.readuntil is not ReaderCore.readuntil
+        or cls._wait_for_data is not ReaderCore._wait_for_data
+    )
 
 
 if IMPLEMENTATION == "compiled":

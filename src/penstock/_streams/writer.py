@@ -55,7 +55,7 @@ class StreamWriter(WriterCore, asyncio.StreamWriter, metaclass=StandIn):
         self._ps_connection = connection
         self._ps_lifeline = connection.lifeline()
         if isinstance(reader, core.ReaderCore):
-            reader._ps_lifeline = self._ps_lifeline
+            reader._ps_hold(self._ps_lifeline)
             if connection.created_at is None:
                 connection.created_at = reader._source_traceback
         if hasattr(protocol, "_stream_writer_wr"):

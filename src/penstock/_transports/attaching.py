@@ -42,6 +42,12 @@ async def attach_connected(
     )
 
 
+def attach_at_once(loop: asyncio.AbstractEventLoop, sock: socket.socket, protocol: Any, address: Any) -> Any:
+    """The transport of an accepted plain socket on the engine, where nothing has to be waited for. ``address`` is the
+    peer's; ``protocol`` hears of the connection before this returns. OSError: descriptors have run out."""
+    return engine_of(loop).attach(loop, sock, protocol, address)
+
+
 async def attach_accepted(
     loop: asyncio.AbstractEventLoop,
     sock: socket.socket,
@@ -52,9 +58,6 @@ async def attach_accepted(
     ssl_shutdown_timeout: float | None = None,
 ) -> Any:
     """The transport of a socket that was accepted, after the TLS handshake where ``ssl`` asks for one."""
-    engine = engine_of(loop)
-    if engine is not None and ssl is None:
-        return engine.attach(loop, sock, protocol.hand_over())
     return await _made(
         protocol,
         loop.connect_accepted_socket(

@@ -36,14 +36,14 @@ _OF_THE_PEER = frozenset(
 
 
 class Listener:
-    """Accepts from one listening socket, which it owns, and hands each new socket to ``accepted``."""
+    """Accepts from one listening socket, which it owns; ``accepted`` is given each new socket and its peer's address."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         sock: socket.socket,
         backlog: int,
-        accepted: Callable[[socket.socket], None],
+        accepted: Callable[[socket.socket, Any], None],
     ) -> None:
         self.socket = sock
         self._loop = loop
@@ -99,7 +99,7 @@ class Listener:
     def _ready(self) -> None:
         for _ in range(ACCEPT_BATCH):
             try:
-                sock, _address = self.socket.accept()
+                sock, address = self.socket.accept()
             except (BlockingIOError, InterruptedError):
                 self._short_of_resources = False
                 return
@@ -110,7 +110,7 @@ class Listener:
                 self._troubled(error)
                 return
             sock.setblocking(False)
-            self._accepted(sock)
+            self._accepted(sock, address)
             if not self._watching:
                 # Closed by the handler of the connection just accepted.
                 return
@@ -118,7 +118,7 @@ class Listener:
     async def _accept_one_by_one(self) -> None:
         while True:
             try:
-                sock, _address = await self._loop.sock_accept(self.socket)
+                sock, address = await self._loop.sock_accept(self.socket)
             except OSError as error:
                 if error.errno in _OF_THE_PEER:
                     continue
@@ -127,7 +127,7 @@ class Listener:
                 return
             self._short_of_resources = False
             sock.setblocking(False)
-            self._accepted(sock)
+            self._accepted(sock, address)
 
     def _troubled(self, error: OSError) -> None:
         """Accepting has stopped; go on later where there is hope."""
