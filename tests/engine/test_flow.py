@@ -166,7 +166,8 @@ async def test_a_reset_while_a_backlog_waits(peer: Peers):
 
 
 async def test_an_ended_connection_keeps_nobody_busy(peer: Peers):
-    [end] = await opened(peer)
+    # Two: the loop itself watches an only one, in its own time.
+    [end, other] = await opened(peer, 2)
     assert watchers(end) == 1
     end.wire.half_close()
     assert await end.reader.read() == b""
@@ -175,6 +176,7 @@ async def test_an_ended_connection_keeps_nobody_busy(peer: Peers):
     # Both sides have ended: the kernel would report the hang-up for ever to whoever still asked.
     assert watchers(end) == 0
     await end.close()
+    await other.close()
 
 
 def watchers(end: End) -> int:

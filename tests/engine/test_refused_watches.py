@@ -41,7 +41,8 @@ async def works(end: End) -> None:
 
 
 async def test_when_it_connects(peer: Peers):
-    [other] = await opened(peer)
+    # Two: the loop itself watches an only one.
+    [other, another] = await opened(peer, 2)
     listener = peer.listen()
     [poller] = watching(other)
     with refusing(poller):
@@ -51,10 +52,12 @@ async def test_when_it_connects(peer: Peers):
     await ended_with_the_kernels_error(refused)
     await works(other)
     await other.close()
+    await another.close()
 
 
 async def test_when_it_is_accepted(peer: Peers):
-    [other] = await opened(peer)
+    # Two: the loop itself watches an only one.
+    [other, another] = await opened(peer, 2)
     [poller] = watching(other)
     served = asyncio.Queue()
 
@@ -78,6 +81,7 @@ async def test_when_it_is_accepted(peer: Peers):
         accepted.close()
     await works(other)
     await other.close()
+    await another.close()
 
 
 async def test_when_reading_goes_on(peer: Peers):

@@ -101,7 +101,8 @@ async def test_loops_that_come_and_go_beside_one_that_stays(loop_kind: str, peer
 
 
 async def test_each_has_a_poller_of_its_own(loop_kind: str, peer: Peers):
-    [here] = await opened(peer)
+    # Two in each: a loop itself watches an only one.
+    [here, beside] = await opened(peer, 2)
     others = peer.listen()
     opened_there = threading.Event()
     looked = threading.Event()
@@ -110,13 +111,16 @@ async def test_each_has_a_poller_of_its_own(loop_kind: str, peer: Peers):
         reader, writer = await penstock.open_connection(*others.address)
         wire = others.accept()
         end = type(here)(reader, writer, wire)
+        second = type(here)(*await penstock.open_connection(*others.address), others.accept())
         pollers = watching(end)
         opened_there.set()
         await asyncio.to_thread(looked.wait, PATIENCE)
         wire.send(b"there")
         assert await reader.readexactly(5) == b"there"
         await end.close()
+        await second.close()
         wire.close()
+        second.wire.close()
         return pollers
 
     def run():
@@ -134,6 +138,7 @@ async def test_each_has_a_poller_of_its_own(loop_kind: str, peer: Peers):
     here.wire.send(b"here")
     assert await here.reader.readexactly(4) == b"here"
     await here.close()
+    await beside.close()
 
 
 async def test_writing_and_feeding_across_by_call_soon_threadsafe(peer: Peers):

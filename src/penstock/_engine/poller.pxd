@@ -12,12 +12,16 @@ cdef class Pollable(Sink):
 
     cdef int ready(self, uint32_t events) except -1
     cdef int flush_corked(self) except -1
+    cdef int unwatched(self, error) except -1
     cdef int watch(self, uint32_t interest) except -1
 
 cdef class Poller:
     cdef object loop
     cdef int epfd
     cdef list table
+    cdef Py_ssize_t watched
+    # The only socket, where the loop watches it itself.
+    cdef Pollable single
     cdef uint32_t generations
     cdef Py_ssize_t holds
     cdef bint closing_soon
@@ -39,6 +43,8 @@ cdef class Poller:
     cdef int modify(self, Pollable pollable, uint32_t interest) except -1
     cdef int remove(self, Pollable pollable) except -1
     cdef int flush(self) except -1
+    cdef int unsingle(self) except -1
+    cdef int enter(self, Pollable pollable, uint32_t interest) except -1
     cdef int serve(self) except -1
     cdef int serve_rounds(self) except -1
 

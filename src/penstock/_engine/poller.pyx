@@ -24,6 +24,7 @@ cdef extern from "sys/epoll.h" nogil:
         EPOLL_CTL_MOD
         EPOLL_CTL_DEL
         EPOLL_CLOEXEC
+        EPOLLIN
     ctypedef union epoll_data_t:
         uint64_t u64
     struct epoll_event:
@@ -76,6 +77,10 @@ cdef class Pollable:
         raise NotImplementedError
 
     cdef int flush_corked(self) except -1:
+        raise NotImplementedError
+
+    cdef int unwatched(self, error) except -1:
+        """The poller cannot tell of it any more."""
         raise NotImplementedError
 
     cdef int watch(self, uint32_t interest) except -1:
@@ -151,6 +156,31 @@ cdef class Poller:
         return 0
 
     cdef int add(self, Pollable pollable, uint32_t interest) except -1:
+        """Watch a socket. The only one that a loop has is watched by the loop itself: two descriptors and two questions
+        for one event are a tenth of the cost of a message on one connection, and many a client has just one."""
+        if self.single is not None:
+            self.unsingle()
+        elif self.watched == 0 and interest == EPOLLIN:
+            self.loop.add_reader(pollable.fd, self._on_ready)
+            self.single = pollable
+            self.watched += 1
+            return 0
+        self.enter(pollable, interest)
+        self.watched += 1
+        return 0
+
+    cdef int unsingle(self) except -1:
+        """Another socket has come, or the only one is to be watched for more: the loop watches the poller instead."""
+        cdef Pollable pollable = self.single
+        self.single = None
+        self.loop.remove_reader(pollable.fd)
+        try:
+            self.enter(pollable, EPOLLIN)
+        except OSError as error:
+            pollable.unwatched(error)
+        return 0
+
+    cdef int enter(self, Pollable pollable, uint32_t interest) except -1:
         cdef epoll_event event
         cdef int fd = pollable.fd
         self.prepare()
@@ -167,6 +197,8 @@ cdef class Poller:
 
     cdef int modify(self, Pollable pollable, uint32_t interest) except -1:
         cdef epoll_event event
+        if pollable is self.single:
+            self.unsingle()
         event.events = interest
         event.data.u64 = (<uint64_t>pollable.generation << 32) | <uint32_t>pollable.fd
         if epoll_ctl(self.epfd, EPOLL_CTL_MOD, pollable.fd, &event) < 0:
@@ -175,6 +207,12 @@ cdef class Poller:
 
     cdef int remove(self, Pollable pollable) except -1:
         cdef epoll_event event
+        self.watched -= 1
+        if pollable is self.single:
+            self.single = None
+            if not self.loop.is_closed():
+                self.loop.remove_reader(pollable.fd)
+            return 0
         # Somebody may have closed the descriptor behind our back, and another connection have its number now.
         if pollable.fd < len(self.table) and self.table[pollable.fd] is pollable:
             self.table[pollable.fd] = None
@@ -195,6 +233,7 @@ cdef class Poller:
             close_fd(self.epfd)
             self.epfd = -1
         self.forked = True
+        self.single = None
         self.table = []
         self.corked = []
 
@@ -221,7 +260,10 @@ cdef class Poller:
         self.step_at_once = current_task_of(self.loop) is None
         self.stepping = self.step_at_once
         try:
-            self.serve_rounds()
+            if self.single is not None:
+                self.single.ready(EPOLLIN)
+            else:
+                self.serve_rounds()
         finally:
             self.step_at_once = outer_step
             self.stepping = outer_stepping

@@ -65,6 +65,7 @@ cdef extern from "netinet/tcp.h" nogil:
 
 cdef extern from "string.h" nogil:
     void* memset(void* s, int c, size_t n)
+    void* memcpy(void* target, const void* source, size_t n)
 
 cdef extern from "time.h" nogil:
     struct timespec:
@@ -81,6 +82,7 @@ cdef enum:
     SCRATCH = 262144         # bytes; the poller's
     CORK_MAXIMUM = 65536     # bytes written within a step that wait for its end, at most (contract W9)
     PIECES = 64              # chunks given to the kernel at once
+    GATHER_MAXIMUM = 16384   # bytes in several pieces that are copied together, at most
     HIGH_WATER = 65536       # bytes; asyncio's default
     LOST_WRITES = 5          # writes to a lost connection before asyncio would say so
 
@@ -162,8 +164,11 @@ cdef class SocketCore(Pollable):
         try:
             self.watch(interest)
         except OSError as error:
-            self.fail(error, "The poller cannot watch the socket")
+            self.unwatched(error)
         return 0
+
+    cdef int unwatched(self, error) except -1:
+        return self.fail(error, "The poller cannot watch the socket")
 
     # -- the protocol -------------------------------------------------------------------------------------------------
 
@@ -435,21 +440,26 @@ cdef class SocketCore(Pollable):
         while self.out_size:
             count = 0
             index = self.out_first
-            while index < len(self.out) and count < PIECES:
-                piece = <bytes>self.out[index]
-                pieces[count].iov_base = PyBytes_AS_STRING(piece)
-                pieces[count].iov_len = PyBytes_GET_SIZE(piece)
-                count += 1
-                index += 1
-            pieces[0].iov_base = <char*>pieces[0].iov_base + self.out_offset
-            pieces[0].iov_len -= self.out_offset
-            if count == 1:
-                sent = send(self.fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL)
+            if index + 1 < len(self.out) and self.out_size <= GATHER_MAXIMUM:
+                # For small pieces a copy costs less than the kernel's way through many. The scratch buffer is free:
+                # what was received into it has been taken out before anybody writes.
+                sent = send(self.fd, self.poller.scratch, self.gather(), MSG_NOSIGNAL)
             else:
-                memset(&message, 0, sizeof(message))
-                message.msg_iov = pieces
-                message.msg_iovlen = count
-                sent = sendmsg(self.fd, &message, MSG_NOSIGNAL)
+                while index < len(self.out) and count < PIECES:
+                    piece = <bytes>self.out[index]
+                    pieces[count].iov_base = PyBytes_AS_STRING(piece)
+                    pieces[count].iov_len = PyBytes_GET_SIZE(piece)
+                    count += 1
+                    index += 1
+                pieces[0].iov_base = <char*>pieces[0].iov_base + self.out_offset
+                pieces[0].iov_len -= self.out_offset
+                if count == 1:
+                    sent = send(self.fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL)
+                else:
+                    memset(&message, 0, sizeof(message))
+                    message.msg_iov = pieces
+                    message.msg_iovlen = count
+                    sent = sendmsg(self.fd, &message, MSG_NOSIGNAL)
             if sent < 0:
                 if errno == EINTR:
                     continue
@@ -485,6 +495,19 @@ cdef class SocketCore(Pollable):
             elif self.eof_written:
                 shutdown(self.fd, SHUT_WR)
         return 0
+
+    cdef Py_ssize_t gather(self) except -1:
+        """Copy all that waits to be sent, no more than GATHER_MAXIMUM, to the scratch buffer."""
+        cdef char* end = self.poller.scratch
+        cdef Py_ssize_t index, length, offset = self.out_offset
+        cdef bytes piece
+        for index in range(self.out_first, len(self.out)):
+            piece = <bytes>self.out[index]
+            length = PyBytes_GET_SIZE(piece) - offset
+            memcpy(end, PyBytes_AS_STRING(piece) + offset, length)
+            end += length
+            offset = 0
+        return end - self.poller.scratch
 
     cdef int send_failed(self) except -1:
         try:
