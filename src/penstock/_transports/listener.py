@@ -100,7 +100,7 @@ class Listener:
     def _accept(self) -> tuple[socket.socket, Any]:
         if type(self.socket).accept is not socket.socket.accept:
             return self.socket.accept()
-        # What socket.accept() does, with the family, type and protocol looked up once and not as enumerations each time.
+        # What socket.accept() does, with the family, type and protocol looked up once, not as enumerations each time.
         fd, address = self.socket._accept()  # type: ignore[attr-defined]
         return socket.socket(*self._kind, fileno=fd), address
 
