@@ -80,6 +80,7 @@ async def test_a_read_that_is_cancelled_while_it_rests_has_taken_nothing(streams
 @pytest.mark.reference_fails("the cooperative budget", STARVES)
 async def test_a_read_that_rests_holds_the_stream(streams: types.ModuleType) -> None:
     reader = lines_reader(streams)
+    reader.feed_eof()
 
     async def take() -> None:
         for _ in range(LINES):
