@@ -8,7 +8,7 @@ from engine.ends import End, opened, stepped
 from engine.kernel import watching
 from support.peer import Peers
 
-# libuv tells the kernel what it watches one turn later.
+# uvloop's sockets are the poller's in any case; tests/reading/test_resets.py shows why.
 pytestmark = pytest.mark.loops("asyncio", "debug", "eager")
 
 

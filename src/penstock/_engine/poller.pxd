@@ -22,6 +22,7 @@ cdef class Poller:
     cdef Py_ssize_t watched
     # The only socket, where the loop watches it itself.
     cdef Pollable single
+    cdef bint watches_itself
     cdef uint32_t generations
     cdef Py_ssize_t holds
     cdef bint closing_soon

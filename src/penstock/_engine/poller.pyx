@@ -12,6 +12,7 @@ the registration it was made for; an event whose registration is gone is dropped
 import asyncio
 import os
 import weakref
+from asyncio.selector_events import BaseSelectorEventLoop
 
 from cpython.exc cimport PyErr_SetFromErrno
 from cpython.mem cimport PyMem_Malloc, PyMem_Free
@@ -109,6 +110,7 @@ cdef class Poller:
         self.epfd = -1
         self.table = []
         self.corked = []
+        self.watches_itself = isinstance(loop, BaseSelectorEventLoop)
         self.rested = []
         self.done = asyncio.Future(loop=loop)
         self.done.set_result(None)
@@ -157,10 +159,11 @@ cdef class Poller:
 
     cdef int add(self, Pollable pollable, uint32_t interest) except -1:
         """Watch a socket. The only one that a loop has is watched by the loop itself: two descriptors and two questions
-        for one event are a tenth of the cost of a message on one connection, and many a client has just one."""
+        for one event are a tenth of the cost of a message on one connection, and many a client has just one. Only
+        asyncio's own loops do: libuv ceases to watch a socket at a reset, and does not call."""
         if self.single is not None:
             self.unsingle()
-        elif self.watched == 0 and interest == EPOLLIN:
+        elif self.watched == 0 and interest == EPOLLIN and self.watches_itself:
             self.loop.add_reader(pollable.fd, self._on_ready)
             self.single = pollable
             self.watched += 1
