@@ -23,6 +23,9 @@ ROWS: Final = {
     "source": "one way out",
     "connect": "connect, one line,\nclose",
     "client": "client",
+    "redis": "redis.asyncio",
+    "hypercorn": "hypercorn",
+    "smtp": "aiosmtpd",
 }
 # Colours that differ for every kind of sight (Okabe and Ito's), and shapes that differ without them.
 MARKS: Final = {

@@ -1,6 +1,7 @@
 """The contenders: how each is called, started and, where it has to be, compiled.
 
 A server's own arguments are followed by ``--mode M --size N`` if it is Python's; the compiled ones get ``M N`` first.
+Those of ``streams.py`` are the real programs' arguments too.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import shutil
 import sys
 from typing import Final, Literal
 
-from benchmarks import compiling
+from benchmarks import compiling, driving
+from benchmarks.programs import PROGRAM_OF_MODE
 from benchmarks.scenarios import Scenario
 
 HERE: Final = pathlib.Path(__file__).resolve().parent
@@ -41,15 +43,21 @@ class Contender:
     only: tuple[str, ...] = ()  # the scenarios that it runs in; none: all
 
     def runs(self, scenario: Scenario) -> bool:
-        if scenario.side == "client" and self.program != "streams.py":
+        if scenario.side != "server" and self.program != "streams.py":
             return False
         return not self.only or scenario.name in self.only
 
     def command(self, scenario: Scenario) -> list[str]:
         """The command line that starts it for ``scenario``; what has to be compiled is. Raises MissingError."""
-        for package in self.packages:
+        program = PROGRAM_OF_MODE[scenario.mode] if scenario.side == "program" else None
+        for package in (*self.packages, *(program.packages if program else ())):
             if importlib.util.find_spec(package) is None:
                 raise MissingError(f"{self.name}: the package {package} is not installed")
+        if program is not None:
+            for tool in program.tools:
+                if driving.found(tool) is None:
+                    raise MissingError(f"{self.name}: {tool} is not installed")
+            return [sys.executable, str(HERE / "programs" / program.file), *self.arguments]
         if self.language != "python":
             compiler = "gcc" if self.language == "c" else "go"
             if shutil.which(compiler) is None:

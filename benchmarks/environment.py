@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-PACKAGES = ("penstock", "uvloop", "aiofastnet", "trio", "anyio")
+PACKAGES = ("penstock", "uvloop", "aiofastnet", "trio", "anyio", "redis", "hiredis", "hypercorn", "aiosmtpd")
 
 
 def processor() -> str:
@@ -28,10 +28,12 @@ def versions() -> dict[str, str]:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    for program, argument in (("gcc", "-dumpfullversion"), ("go", "version")):
+    for program, argument in (("gcc", "-dumpfullversion"), ("go", "version"), ("redis-server", "--version")):
         if shutil.which(program):
             said = subprocess.run([program, argument], capture_output=True, text=True, check=False).stdout
-            found[program] = said.strip().removeprefix("go version ")
+            found[program] = (
+                said.strip().removeprefix("go version ").removeprefix("Redis server ").partition(" sha=")[0]
+            )
     return found
 
 

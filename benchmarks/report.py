@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 
+from benchmarks import saving
 from benchmarks.measure import Sample
 from benchmarks.ratios import Interval, paired
 from benchmarks.results import Results
@@ -88,6 +89,13 @@ def aligned(table: Sequence[Sequence[str]]) -> list[str]:
     return [line(table[0]), rule, *map(line, table[1:])]
 
 
+def verdict(found: Interval, wanted: float, unless_beyond: bool = False, least: bool = False) -> str:
+    """Whether it is at most, or at least, what is wanted; ``unless_beyond`` only an interval that is beyond misses."""
+    reached = found.median >= wanted if least else (found.low if unless_beyond else found.median) <= wanted
+    told = "met" if reached else "MISSED"
+    return f"{told}, within the interval" if found.low <= wanted < found.high else told
+
+
 def judged(results: Results, scenario: Scenario) -> list[str]:
     """One line per target: met, missed, or within the interval of it."""
     lines = []
@@ -95,17 +103,23 @@ def judged(results: Results, scenario: Scenario) -> list[str]:
         found = ratio(results, target, scenario.unit)
         if found is None:
             continue
-        judged_by = found.low if target.unless_beyond else found.median
-        verdict = "met" if judged_by <= target.at_most else "MISSED"
-        if found.low <= target.at_most < found.high:
-            verdict += ", within the interval"
+        told = verdict(found, target.at_most, target.unless_beyond)
         what = "CPU" if target.figure == "cpu" else "p50 latency"
         lines.append(
             f"- {target.contender}: {what} {found.median:.3f} of {target.other}'s "
             f"({found.low:.3f} to {found.high:.3f}, at {found.confidence:.0%}), wanted at most {target.at_most:.3g}: "
-            f"**{verdict}**"
+            f"**{told}**"
         )
     return lines
+
+
+def saved(results: Results, scenario: Scenario) -> list[str]:
+    """Of a real program: how much of what can be saved of its streams' share was saved."""
+    before, after = (results.samples.get(name, []) for name in (saving.BEFORE, saving.AFTER))
+    found = saving.saving(before, after, results.raw, results.profiles, scenario.unit)
+    if found is None:
+        return []
+    return saving.told(found, verdict(found.saved, saving.WANTED, least=True))
 
 
 def preface(found: Mapping[str, Results]) -> str:
@@ -129,7 +143,7 @@ def render(results: Results) -> str:
         "",
     ]
     lines += aligned([heads(scenario), *rows(results, scenario)])
-    targets = judged(results, scenario)
+    targets = [*judged(results, scenario), *saved(results, scenario)]
     if targets:
         lines += ["", *targets]
     disturbed = {name: sum(one.disturbed for one in samples) for name, samples in results.samples.items()}

@@ -15,13 +15,19 @@ RESULTS = pathlib.Path(__file__).resolve().parent / "results"
 
 @dataclasses.dataclass(slots=True)
 class Results:
-    """``samples`` has one list per contender, one sample per round; ``missing`` says why a contender has none."""
+    """``samples`` has one list per contender, one sample per round; ``missing`` says why a contender has none.
+
+    Of a real program there are also the samples of the raw scenario that its floor is taken from, and a profile of each
+    round: see saving.py.
+    """
 
     scenario: str
     environment: dict[str, Any]
     commands: dict[str, list[str]]
     samples: dict[str, list[Sample]]
     missing: dict[str, str] = dataclasses.field(default_factory=dict)
+    raw: dict[str, list[Sample]] = dataclasses.field(default_factory=dict)
+    profiles: list[dict[str, int]] = dataclasses.field(default_factory=list)
 
     def save(self, directory: pathlib.Path = RESULTS) -> pathlib.Path:
         directory.mkdir(parents=True, exist_ok=True)
@@ -32,7 +38,8 @@ class Results:
 
 def load(path: pathlib.Path) -> Results:
     known = json.loads(path.read_text())
-    known["samples"] = {name: [Sample(**one) for one in rounds] for name, rounds in known["samples"].items()}
+    for field in ("samples", "raw"):
+        known[field] = {name: [Sample(**one) for one in rounds] for name, rounds in known.get(field, {}).items()}
     return Results(**known)
 
 

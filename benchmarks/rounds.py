@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Final
 
-from benchmarks import environment, measure
-from benchmarks.contenders import Contender, MissingError
+from benchmarks import driving, environment, measure, saving
+from benchmarks.contenders import Contender, MissingError, contender_named
 from benchmarks.measure import FailedError, Sample
 from benchmarks.results import Results
 from benchmarks.scenarios import Scenario
 
 ATTEMPTS = 3  # a run during which something else used the cores is repeated
+
+
+SAMPLE_OF_SIDE: Final = {
+    "server": measure.server_sample,
+    "client": measure.client_sample,
+    "program": driving.program_sample,
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -24,8 +32,9 @@ class Entry:
     command: list[str]
 
     def measured(self, warmup: float, seconds: float) -> Sample:
-        of_side = measure.client_sample if self.scenario.side == "client" else measure.server_sample
-        return of_side(self.command, self.contender.variables, self.scenario, warmup, seconds)
+        return SAMPLE_OF_SIDE[self.scenario.side](
+            self.command, self.contender.variables, self.scenario, warmup, seconds
+        )
 
     def shown(self) -> list[str]:
         variables = [f"{name}={value}" for name, value in self.contender.variables.items()]
@@ -53,9 +62,27 @@ def entries(scenario: Scenario, contenders: Sequence[Contender]) -> tuple[list[E
     return found, missing
 
 
+def raw_entries(scenario: Scenario, rows: Sequence[Entry]) -> list[Entry]:
+    """What is measured beside a real program that runs before and after: the raw scenario of its floor."""
+    both = {saving.BEFORE, saving.AFTER} <= {row.name for row in rows}
+    if scenario.side != "program" or not both:
+        return []
+    found, missing = entries(saving.raw_scenario(scenario), [contender_named(name) for name in saving.FLOOR])
+    return [] if missing else found
+
+
 def rotated(rows: Sequence[Entry], number: int) -> list[Entry]:
     first = number % len(rows)
     return [*rows[first:], *rows[:first]]
+
+
+def undisturbed(row: Entry, warmup: float, seconds: float) -> Sample:
+    """The first of ATTEMPTS runs during which nothing else used the cores, or the last."""
+    for _ in range(ATTEMPTS):
+        one = row.measured(warmup, seconds)
+        if not one.disturbed:
+            break
+    return one
 
 
 def run(
@@ -68,22 +95,28 @@ def run(
 ) -> Results:
     """Measure all of ``contenders`` that can run here. Raises FailedError, naming the contender, if a run fails."""
     rows, missing = entries(scenario, contenders)
+    raw = raw_entries(scenario, rows)
     samples: dict[str, list[Sample]] = {row.name: [] for row in rows}
+    raw_samples: dict[str, list[Sample]] = {row.name: [] for row in raw}
+    profiles: list[dict[str, int]] = []
     for number in range(rounds if rows else 0):
-        for row in rotated(rows, number):
-            progress(f"{scenario.name}: round {number + 1} of {rounds}, {row.name}")
-            for _ in range(ATTEMPTS):
-                try:
-                    one = row.measured(warmup, seconds)
-                except FailedError as failure:
-                    raise FailedError(f"{scenario.name}, {row.name}: {failure}") from failure
-                if not one.disturbed:
-                    break
-            samples[row.name].append(one)
+        for row in [*rotated(rows, number), *raw]:
+            progress(f"{scenario.name}: round {number + 1} of {rounds}, {row.name}{', raw' if row in raw else ''}")
+            kept = raw_samples if row in raw else samples
+            try:
+                kept[row.name].append(undisturbed(row, warmup, seconds))
+            except FailedError as failure:
+                raise FailedError(f"{row.scenario.name}, {row.name}: {failure}") from failure
+        if raw:
+            progress(f"{scenario.name}: round {number + 1} of {rounds}, a profile")
+            before = next(row for row in rows if row.name == saving.BEFORE)
+            profiles.append(driving.profiled(before.command, before.contender.variables, scenario, warmup, seconds))
     return Results(
         scenario.name,
         {**environment.describe(), "rounds": rounds, "warmup": warmup, "seconds": seconds},
         {row.name: row.shown() for row in rows},
         samples,
         missing,
+        raw_samples,
+        profiles,
     )

@@ -12,7 +12,7 @@ SEED: Final = 20_140_316  # asyncio's streams came with Python 3.4, on this day
 LINE: Final = 256
 KIB: Final = 1024
 
-Unit = Literal["message", "megabyte", "connection"]
+Unit = Literal["message", "megabyte", "connection", "operation", "request", "mail"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class Target:
 class Scenario:
     """``size`` is of one record, in bytes; ``batch`` records are sent at once. CPU is told per ``unit``.
 
+    On the side ``program`` the mode names one of programs/, before and after ``penstock.install()``.
     ``numbers``, if given, are the numbers of connections that each contender is measured with, in the same rounds;
     ``contenders``, if given, are those that it is measured with when nobody names others.
     """
@@ -44,7 +45,7 @@ class Scenario:
     connections: int
     unit: Unit = "message"
     batch: int = 1
-    side: Literal["server", "client"] = "server"
+    side: Literal["server", "client", "program"] = "server"
     targets: tuple[Target, ...] = ()
     numbers: tuple[int, ...] = ()
     contenders: tuple[str, ...] = ()
@@ -63,6 +64,26 @@ def _not_slower() -> tuple[Target, ...]:
         Target("penstock", 1.0, contender="penstock-uvloop", unless_beyond=True),
         Target("asyncio", 1.0, contender="penstock-pure", unless_beyond=True),
     )
+
+
+def _never_slower() -> tuple[Target, ...]:
+    """What holds in each program: it costs no more on penstock than before, on either loop and in pure Python too."""
+    return (
+        Target("asyncio", 1.0, unless_beyond=True),
+        Target("uvloop", 1.0, contender="penstock-uvloop", unless_beyond=True),
+        *_not_slower(),
+    )
+
+
+IN_PROGRAMS: Final = (
+    "asyncio",
+    "uvloop",
+    "aiofastnet",
+    "penstock",
+    "penstock-uvloop",
+    "penstock-pure",
+    "penstock-pure-uvloop",
+)
 
 
 # As many times the lines per CPU second as asyncio's is a share of its CPU per line.
@@ -175,6 +196,39 @@ SCENARIOS: Final = (
         targets=tuple(
             Target("penstock at 100", 1.3, contender=f"penstock at {number}") for number in (1, 10, 1000, 10_000)
         ),
+    ),
+    Scenario(
+        "redis",
+        "redis.asyncio with hiredis, 64 tasks of SET and GET; the client's CPU",
+        "redis",
+        100,
+        64,
+        "operation",
+        side="program",
+        targets=_never_slower(),
+        contenders=IN_PROGRAMS,
+    ),
+    Scenario(
+        "hypercorn",
+        "hypercorn, plain text, 64 connections of wrk",
+        "hypercorn",
+        13,
+        64,
+        "request",
+        side="program",
+        targets=_never_slower(),
+        contenders=IN_PROGRAMS,
+    ),
+    Scenario(
+        "smtp",
+        "aiosmtpd taking 1,000 mails of 4 KiB, ten over each connection, 8 connections at a time",
+        "smtp",
+        4 * KIB,
+        8,
+        "mail",
+        side="program",
+        targets=_never_slower(),
+        contenders=IN_PROGRAMS,
     ),
 )
 

@@ -1,0 +1,206 @@
+"""How each real program is started and driven, and what came out.
+
+The program is on the measured core, whatever talks to it on the other one. A client takes its own window; a server's
+CPU time is read before and after so many operations.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import pathlib
+import selectors
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from benchmarks import clocks
+from benchmarks.measure import START_SECONDS, FailedError, Sample, cores, pinned, running, said_by, stop
+from benchmarks.programs import HERE
+from benchmarks.scenarios import SEED, Scenario
+
+PATIENCE: Final = 60
+SOME_TRIES: Final = 5
+MAILS_PER_SECOND: Final = 1000  # of a window: mails are counted, not timed
+BODY: Final = b"Hello, World!"
+
+Drive = Callable[[Sequence[str], Mapping[str, str], Scenario, float, float], Sample]
+
+
+def found(tool: str) -> str | None:
+    """Where a program is; Debian keeps servers where only root's PATH looks."""
+    return shutil.which(tool) or shutil.which(tool, path="/usr/sbin:/sbin")
+
+
+def needed(tool: str) -> str:
+    path = found(tool)
+    if path is None:
+        raise FailedError(f"{tool} is not installed")
+    return path
+
+
+def _is_ready(process: subprocess.Popen[bytes]) -> bool:
+    """Read what redis-server says until it accepts connections, or ends, or START_SECONDS are over."""
+    assert process.stdout is not None
+    deadline = time.monotonic() + START_SECONDS
+    said = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while b"eady to accept connections" not in said:
+            left = deadline - time.monotonic()
+            if left <= 0 or not selector.select(left):
+                return False
+            piece = process.stdout.read1(65536)  # type: ignore[attr-defined]
+            if not piece:
+                return False
+            said += piece
+    return True
+
+
+@contextlib.contextmanager
+def redis_server() -> Iterator[int]:
+    """Run a server that keeps nothing, on the other core; gives its port."""
+    with tempfile.TemporaryDirectory() as directory:
+        for _ in range(SOME_TRIES):
+            # It does not take port 0; a port that was free a moment ago nearly always is.
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                port = free.getsockname()[1]
+            options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
+            process = subprocess.Popen(
+                pinned([needed("redis-server"), *options], cores().load),
+                cwd=directory,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+            try:
+                if _is_ready(process):
+                    yield port
+                    return
+            finally:
+                stop(process)
+    raise FailedError("redis-server did not start")
+
+
+def redis_sample(
+    command: Sequence[str], variables: Mapping[str, str], scenario: Scenario, warmup: float, seconds: float
+) -> Sample:
+    options = {"size": scenario.size, "connections": scenario.connections, "warmup": warmup, "seconds": seconds}
+    with redis_server() as port:
+        whole = [*command, "--port", str(port)]
+        for name, value in options.items():
+            whole += [f"--{name}", str(value)]
+        return said_by(whole, warmup + seconds + PATIENCE, variables, cores().measured)
+
+
+def _told(command: Sequence[str], limit: float) -> dict[str, Any]:
+    """Run what prints a JSON object as its last line; on the other core."""
+    try:
+        done = subprocess.run(
+            pinned(command, cores().load), stdin=subprocess.DEVNULL, capture_output=True, timeout=limit, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise FailedError(f"{command[0]} did not end within {limit:.0f} seconds") from None
+    lines = [line for line in done.stdout.splitlines() if line.startswith(b"{")]
+    if done.returncode != 0 or not lines:
+        detail = (done.stdout + done.stderr).decode(errors="replace").strip()[-2000:]
+        raise FailedError(f"{command[0]} ended with {done.returncode}\n{detail}")
+    told: dict[str, Any] = json.loads(lines[-1])
+    return told
+
+
+def hypercorn_sample(
+    command: Sequence[str], variables: Mapping[str, str], scenario: Scenario, warmup: float, seconds: float
+) -> Sample:
+    def requests(port: int, at_least: float) -> dict[str, Any]:
+        whole = math.ceil(at_least)  # wrk counts in whole seconds
+        options = ["--threads", "1", "--connections", str(scenario.connections), "--duration", f"{whole}s"]
+        script = ["--script", str(HERE / "wrk.lua")]
+        told = _told([needed("wrk"), *options, *script, f"http://127.0.0.1:{port}/"], whole + PATIENCE)
+        if told["errors"] or not told["requests"]:
+            raise FailedError(f"wrk had {told['errors']} errors in {told['requests']} requests")
+        return told
+
+    with running(command, cores().measured, variables) as (process, port):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=PATIENCE) as answer:
+            if answer.read() != BODY:
+                raise FailedError("hypercorn did not answer with what the application said")
+        if warmup:
+            requests(port, warmup)
+        cpu, waited = clocks.cpu_seconds(process.pid), clocks.waited_seconds(process.pid)
+        told = requests(port, seconds)
+        return Sample(
+            messages=told["requests"],
+            bytes=told["bytes"],
+            seconds=told["duration_us"] / 1e6,
+            cpu_seconds=clocks.cpu_seconds(process.pid) - cpu,
+            load_cpu_seconds=0.0,
+            waited_seconds=clocks.waited_seconds(process.pid) - waited,
+            p50_us=told["p50_us"],
+            p99_us=told["p99_us"],
+        )
+
+
+def smtp_sample(
+    command: Sequence[str], variables: Mapping[str, str], scenario: Scenario, warmup: float, seconds: float
+) -> Sample:
+    def send(port: int, mails: int) -> dict[str, Any]:
+        options = {"port": port, "mails": mails, "size": scenario.size, "seed": SEED}
+        whole = [sys.executable, str(HERE / "smtp_sender.py"), "--connections", str(scenario.connections)]
+        for name, value in options.items():
+            whole += [f"--{name}", str(value)]
+        told = _told(whole, PATIENCE)
+        if told.get("mails") != mails:
+            raise FailedError(told.get("error", f"{told.get('mails')} of {mails} mails were taken"))
+        return told
+
+    with running(command, cores().measured, variables) as (process, port):
+        if warmup:
+            send(port, math.ceil(warmup * MAILS_PER_SECOND / 5))
+        cpu, waited, clock = clocks.cpu_seconds(process.pid), clocks.waited_seconds(process.pid), time.monotonic()
+        told = send(port, max(1, round(seconds * MAILS_PER_SECOND)))
+        return Sample(
+            messages=told["mails"],
+            bytes=told["bytes"],
+            seconds=time.monotonic() - clock,
+            cpu_seconds=clocks.cpu_seconds(process.pid) - cpu,
+            load_cpu_seconds=0.0,
+            waited_seconds=clocks.waited_seconds(process.pid) - waited,
+            p50_us=0.0,
+            p99_us=0.0,
+        )
+
+
+DRIVE_OF_MODE: Final[dict[str, Drive]] = {
+    "redis": redis_sample,
+    "hypercorn": hypercorn_sample,
+    "smtp": smtp_sample,
+}
+
+
+def program_sample(
+    command: Sequence[str], variables: Mapping[str, str], scenario: Scenario, warmup: float, seconds: float
+) -> Sample:
+    """Measure one program in ``scenario``."""
+    return DRIVE_OF_MODE[scenario.mode](command, variables, scenario, warmup, seconds)
+
+
+def profiled(
+    command: Sequence[str], variables: Mapping[str, str], scenario: Scenario, warmup: float, seconds: float
+) -> dict[str, int]:
+    """How many samples of its CPU time each group of ``programs/sampling.py`` has, in a run that is not measured."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = pathlib.Path(directory, "profile.json")
+        program_sample([*command, "--profile", str(path)], variables, scenario, warmup, seconds)
+        try:
+            counts: dict[str, int] = json.loads(path.read_text())
+        except OSError as error:
+            raise FailedError(f"there is no profile: {error}") from None
+    return counts
