@@ -11,6 +11,9 @@ from benchmarks import results, rounds
 from benchmarks.contenders import CONTENDERS, contender_named
 from benchmarks.measure import FailedError, cores
 from benchmarks.scenarios import SCENARIOS, scenario_named
+from benchmarks.studies import report as study_reporting
+from benchmarks.studies import running as studying
+from benchmarks.studies.catalogue import STUDIES, study_named
 
 QUICK_CONTENDERS = ("c", "asyncio", "uvloop", "penstock")
 
@@ -49,25 +52,46 @@ def run(
 ) -> None:
     """Measure, and print a table for each scenario."""
     every = [one.name for one in CONTENDERS]
-    scenarios = _names(scenario, [one.name for one in SCENARIOS], [one.name for one in SCENARIOS])
+    asked_of = {name: None for one in STUDIES for name in (*every, *one.contenders)}
+    wanted = _names(contenders, list(asked_of), [])
+    everything = [one.name for one in SCENARIOS] + [one.name for one in STUDIES]
+    chosen = _names(scenario, everything, everything)
     if cores().measured is None:
         click.echo("one core only: server and load share it, and nothing is to be concluded from the figures", err=True)
-    for one in map(scenario_named, scenarios):
-        usual = list(one.contenders) or every
-        names = _names(contenders, every, [name for name in usual if name in QUICK_CONTENDERS] if quick else usual)
-        try:
+
+    def progress(what: str) -> None:
+        click.echo(what, err=True)
+
+    try:
+        for name in chosen:
+            if name in {study.name for study in STUDIES}:
+                study = study_named(name)
+                if wanted and not set(wanted) & set(study.contenders):
+                    continue
+                asked = count or (study.quick_rounds if quick else study.rounds)
+                readings = studying.run(study, wanted or None, asked, quick, progress)
+                readings.save(output)
+                click.echo(study_reporting.render(readings))
+                continue
+            one = scenario_named(name)
+            usual = list(one.contenders) or every
+            if wanted and not set(wanted) & set(every):
+                continue
+            names = [name for name in wanted if name in every] or (
+                [name for name in usual if name in QUICK_CONTENDERS] if quick else usual
+            )
             found = rounds.run(
                 one,
                 [contender_named(name) for name in names],
                 count or (3 if quick else 6),
                 warmup if warmup is not None else (0.2 if quick else 0.5),
                 seconds or (0.3 if quick else 1),
-                lambda what: click.echo(what, err=True),
+                progress,
             )
-        except FailedError as failure:
-            raise click.ClickException(str(failure)) from failure
-        found.save(output)
-        click.echo(reporting.render(found))
+            found.save(output)
+            click.echo(reporting.render(found))
+    except FailedError as failure:
+        raise click.ClickException(str(failure)) from failure
 
 
 @main.command()
@@ -82,8 +106,10 @@ def run(
 def report(source: pathlib.Path, chart: bool) -> None:
     """Write the tables and the chart of what was measured before, without measuring."""
     found = results.load_all(source)
-    text = "\n".join(map(reporting.render, found.values()))
-    (source / "tables.md").write_text(reporting.preface(found) + text)
+    studies = studying.load_all(source)
+    texts = [*map(reporting.render, found.values()), *map(study_reporting.render, studies.values())]
+    text = "\n".join(texts)
+    (source / "tables.md").write_text(reporting.preface([*found.values(), *studies.values()]) + text)
     click.echo(text)
     if chart:
         from benchmarks import chart as charting

@@ -116,26 +116,28 @@ def _told(command: Sequence[str], limit: float) -> dict[str, Any]:
     return told
 
 
+def requests_made(port: int, seconds: float, scenario: Scenario) -> dict[str, Any]:
+    """Have wrk send requests for at least so long: it counts in whole seconds."""
+    whole = math.ceil(seconds)
+    options = ["--threads", "1", "--connections", str(scenario.connections), "--duration", f"{whole}s"]
+    script = ["--script", str(HERE / "wrk.lua")]
+    told = _told([needed("wrk"), *options, *script, f"http://127.0.0.1:{port}/"], whole + PATIENCE)
+    if told["errors"] or not told["requests"]:
+        raise FailedError(f"wrk had {told['errors']} errors in {told['requests']} requests")
+    return told
+
+
 def hypercorn_sample(
     command: Sequence[str], variables: Mapping[str, str], scenario: Scenario, warmup: float, seconds: float
 ) -> Sample:
-    def requests(port: int, at_least: float) -> dict[str, Any]:
-        whole = math.ceil(at_least)  # wrk counts in whole seconds
-        options = ["--threads", "1", "--connections", str(scenario.connections), "--duration", f"{whole}s"]
-        script = ["--script", str(HERE / "wrk.lua")]
-        told = _told([needed("wrk"), *options, *script, f"http://127.0.0.1:{port}/"], whole + PATIENCE)
-        if told["errors"] or not told["requests"]:
-            raise FailedError(f"wrk had {told['errors']} errors in {told['requests']} requests")
-        return told
-
     with running(command, cores().measured, variables) as (process, port):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=PATIENCE) as answer:
             if answer.read() != BODY:
                 raise FailedError("hypercorn did not answer with what the application said")
         if warmup:
-            requests(port, warmup)
+            requests_made(port, warmup, scenario)
         cpu, waited = clocks.cpu_seconds(process.pid), clocks.waited_seconds(process.pid)
-        told = requests(port, seconds)
+        told = requests_made(port, seconds, scenario)
         return Sample(
             messages=told["requests"],
             bytes=told["bytes"],
@@ -148,28 +150,36 @@ def hypercorn_sample(
         )
 
 
+def mails_sent(port: int, mails: int, scenario: Scenario) -> dict[str, Any]:
+    """Have so many mails sent, from another process."""
+    options = {
+        "port": port,
+        "mails": mails,
+        "size": scenario.size,
+        "connections": scenario.connections,
+        "seed": SEED,
+    }
+    whole = [sys.executable, str(HERE / "smtp_sender.py")]
+    for name, value in options.items():
+        whole += [f"--{name}", str(value)]
+    told = _told(whole, PATIENCE)
+    if told.get("mails") != mails:
+        raise FailedError(told.get("error", f"{told.get('mails')} of {mails} mails were taken"))
+    return told
+
+
 def smtp_sample(
     command: Sequence[str], variables: Mapping[str, str], scenario: Scenario, warmup: float, seconds: float
 ) -> Sample:
-    def send(port: int, mails: int) -> dict[str, Any]:
-        options = {"port": port, "mails": mails, "size": scenario.size, "seed": SEED}
-        whole = [sys.executable, str(HERE / "smtp_sender.py"), "--connections", str(scenario.connections)]
-        for name, value in options.items():
-            whole += [f"--{name}", str(value)]
-        told = _told(whole, PATIENCE)
-        if told.get("mails") != mails:
-            raise FailedError(told.get("error", f"{told.get('mails')} of {mails} mails were taken"))
-        return told
-
     with running(command, cores().measured, variables) as (process, port):
         if warmup:
-            send(port, math.ceil(warmup * MAILS_PER_SECOND / 5))
-        cpu, waited, clock = clocks.cpu_seconds(process.pid), clocks.waited_seconds(process.pid), time.monotonic()
-        told = send(port, max(1, round(seconds * MAILS_PER_SECOND)))
+            mails_sent(port, math.ceil(warmup * MAILS_PER_SECOND / 5), scenario)
+        cpu, waited = clocks.cpu_seconds(process.pid), clocks.waited_seconds(process.pid)
+        told = mails_sent(port, max(1, round(seconds * MAILS_PER_SECOND)), scenario)
         return Sample(
             messages=told["mails"],
             bytes=told["bytes"],
-            seconds=time.monotonic() - clock,
+            seconds=told["seconds"],
             cpu_seconds=clocks.cpu_seconds(process.pid) - cpu,
             load_cpu_seconds=0.0,
             waited_seconds=clocks.waited_seconds(process.pid) - waited,

@@ -11,6 +11,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+# What runs in the processes that are measured.
+RUN = tuple(f"benchmarks/{folder}" for folder in ("servers", "clients", "programs", "studies"))
 PACKAGES = ("penstock", "uvloop", "aiofastnet", "trio", "anyio", "redis", "hiredis", "hypercorn", "aiosmtpd")
 
 
@@ -47,9 +49,7 @@ def commit() -> str:
         ).stdout.strip()
 
     try:
-        return git("rev-parse", "HEAD") + (
-            "+" if git("status", "--porcelain", "--", "src", "benchmarks/servers") else ""
-        )
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--", "src", *RUN) else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 

@@ -45,3 +45,8 @@ def interval(values: Sequence[float], wanted: float = WANTED) -> Interval:
 def paired(ours: Sequence[float], theirs: Sequence[float]) -> Interval:
     """The ratio ours / theirs of each round, as an interval."""
     return interval([our / their for our, their in zip(ours, theirs, strict=True)])
+
+
+def more(ours: Sequence[float], theirs: Sequence[float]) -> Interval:
+    """The difference ours - theirs of each round, as an interval."""
+    return interval([our - their for our, their in zip(ours, theirs, strict=True)])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from benchmarks import saving
 from benchmarks.measure import Sample
@@ -122,12 +123,18 @@ def saved(results: Results, scenario: Scenario) -> list[str]:
     return saving.told(found, verdict(found.saved, saving.WANTED, least=True))
 
 
-def preface(found: Mapping[str, Results]) -> str:
+class Measured(Protocol):
+    """Results of either kind."""
+
+    environment: dict[str, Any]
+
+
+def preface(found: Sequence[Measured]) -> str:
     """What stands above the tables of several scenarios."""
     machines = {
         f"{one.environment['processor']}, {one.environment['cores']} cores, {one.environment['kernel']}; "
         + ", ".join(f"{name} {version}" for name, version in one.environment["versions"].items())
-        for one in found.values()
+        for one in found
     }
     lines = ["# What was measured", "", "How to read it: ../README.md. Made by `python -m benchmarks report`.", ""]
     return "\n".join([*lines, *sorted(machines), "", ""])

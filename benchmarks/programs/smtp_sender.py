@@ -8,6 +8,7 @@ import json
 import random
 import socket
 import threading
+import time
 import zlib
 
 MAILS_EACH = 10
@@ -103,12 +104,14 @@ def main() -> None:
 
     each, more = divmod(arguments.mails, arguments.connections)
     threads = [threading.Thread(target=work, args=(each + (number < more),)) for number in range(arguments.connections)]
+    begun = time.monotonic()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    found = {"error": errors[0]} if errors else {"mails": len(taken), "bytes": len(taken) * len(body)}
-    print(json.dumps(found), flush=True)
+    took = time.monotonic() - begun
+    found = {"mails": len(taken), "bytes": len(taken) * len(body), "seconds": took}
+    print(json.dumps({"error": errors[0]} if errors else found), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,16 @@
+"""Which studies there are."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from benchmarks.studies import Study, growth, idle, import_time
+
+STUDIES: Final[tuple[Study, ...]] = (idle.STUDY, growth.STUDY, import_time.STUDY)
+
+
+def study_named(name: str) -> Study:
+    for study in STUDIES:
+        if study.name == name:
+            return study
+    raise KeyError(name)

@@ -1,0 +1,111 @@
+"""Does the cost of one long record grow with its length alone, however small the pieces are in which it arrives?
+
+readuntil waits for the end of a record of 10 MB that is fed to the reader in chunks; the limit is above that.
+What is looked at, and what is held, is counted in runs of their own, which are not timed.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+from benchmarks.contenders import PURE
+from benchmarks.measure import FailedError, cores, pinned, relative
+from benchmarks.studies import Column, Goal, Reading, Row, Study
+
+SIZE: Final = 10_000_000
+LITTLE: Final = 1_000_000  # with --quick
+CHUNKS: Final = (1, 16, 256, 4096, 65536)
+PATIENCE: Final = 120
+LIMIT_BEYOND: Final = 1024  # by so much the limit is larger than the record
+ALLOWED_BEYOND: Final = 32 * 1024  # contract R3: no more than 2 x limit and this is held
+
+WORKER: Final = pathlib.Path(__file__).resolve().with_name("growth_worker.py")
+COMPILED: Final = {"PENSTOCK_PURE": "0"}
+CONTENDERS: Final[dict[str, tuple[str, Mapping[str, str]]]] = {
+    "asyncio": ("asyncio", {}),
+    "penstock": ("penstock", COMPILED),
+    "penstock-pure": ("penstock", PURE),
+}
+
+
+def measured(command: list[str], variables: Mapping[str, str]) -> Reading:
+    try:
+        done = subprocess.run(
+            pinned(command, cores().measured),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env={**os.environ, **variables},
+            timeout=PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise FailedError(f"it did not end within {PATIENCE} seconds") from None
+    if done.returncode != 0:
+        raise FailedError(done.stderr.decode(errors="replace").strip()[-2000:])
+    found: Reading = json.loads(done.stdout)
+    return found
+
+
+def commands(contender: str, chunk: int, size: int) -> dict[str, list[str]]:
+    """One for each of the worker's measures that this contender has."""
+    options = {"streams": CONTENDERS[contender][0], "size": size, "chunk": chunk, "limit": size + LIMIT_BEYOND}
+    command = [sys.executable, str(WORKER)]
+    for name, value in options.items():
+        command += [f"--{name}", str(value)]
+    # The compiled core is made of the same files as the pure one, and nothing can be counted in it.
+    measures = ["time", "held", *(["looked"] if contender == "penstock-pure" else [])]
+    return {measure: [*command, "--what", measure] for measure in measures}
+
+
+def counted(found: Mapping[str, list[str]], variables: Mapping[str, str]) -> Reading:
+    reading: Reading = {}
+    for what, command in found.items():
+        if what != "time":
+            reading |= measured(command, variables)
+    return reading
+
+
+def rows(quick: bool) -> tuple[list[Row], dict[str, str]]:
+    made = []
+    for contender, (_, variables) in CONTENDERS.items():
+        for chunk in CHUNKS:
+            found = commands(contender, chunk, LITTLE if quick else SIZE)
+            made.append(
+                Row(
+                    f"{contender} at {chunk}",
+                    functools.partial(measured, found["time"], variables),
+                    (*(f"{key}={value}" for key, value in variables.items()), *map(relative, found["time"])),
+                    functools.partial(counted, found, variables),
+                )
+            )
+    return made, {}
+
+
+# Held for each byte received: R3's bound, of a record that is as long as the limit.
+HELD: Final = 2 + (2 * LIMIT_BEYOND + ALLOWED_BEYOND) / SIZE
+
+STUDY: Final = Study(
+    "growth",
+    "readuntil over one record of 10 MB, in chunks of so many bytes",
+    rows,
+    (
+        Column("ns_per_byte", "CPU ns/byte", ".3f"),
+        Column("held", "held/received", ".3f"),
+        Column("looked", "looked at/received", ".4f"),
+    ),
+    (
+        *(Goal(f"penstock-pure at {chunk}", "looked", 2) for chunk in CHUNKS),
+        *(Goal(f"{ours} at {chunk}", "held", HELD) for ours in ("penstock", "penstock-pure") for chunk in CHUNKS),
+    ),
+    rounds=3,
+    quick_rounds=3,
+    contenders=tuple(CONTENDERS),
+    compared="ns_per_byte",
+)

@@ -1,0 +1,115 @@
+"""Feeds one record to a reader whose task waits in readuntil, and prints as JSON what that took.
+
+The task runs, and searches, whenever 64 KiB have been fed: as often as a poller that finds as much would let it.
+``--what`` chooses what is measured; nothing else is done then.
+"""
+
+import argparse
+import asyncio
+import json
+import time
+import tracemalloc
+from typing import Any
+
+EVERY = 65536
+END = b"\r\n"
+
+
+def reader_of(streams: str, limit: int) -> Any:
+    loop = asyncio.get_running_loop()
+    if streams == "penstock":
+        import penstock
+
+        return penstock.StreamReader(limit=limit, loop=loop)
+    return asyncio.StreamReader(limit=limit, loop=loop)
+
+
+async def fed(reader: Any, size: int, chunk: int) -> "asyncio.Task[bytes]":
+    """Feed all of a record but its end; gives the task that waits for it."""
+    task = asyncio.create_task(reader.readuntil(END))
+    await asyncio.sleep(0)
+    # Each byte could be the beginning of the end. Each piece is an object of its own, as what is received is.
+    piece = memoryview(b"\r" * chunk)
+    feed = reader.feed_data
+    times = max(1, EVERY // chunk)
+    turns, rest = divmod(size // chunk, times)
+    for _ in range(turns):
+        for _ in range(times):
+            feed(bytes(piece))
+        await asyncio.sleep(0)
+    for _ in range(rest):
+        feed(bytes(piece))
+    if size % chunk:
+        feed(bytes(piece[: size % chunk]))
+    await asyncio.sleep(0)
+    return task
+
+
+async def whole(reader: Any, size: int, chunk: int) -> bytes:
+    task = await fed(reader, size, chunk)
+    reader.feed_data(END)
+    return await task
+
+
+async def timed(arguments: argparse.Namespace) -> dict[str, float]:
+    reader = reader_of(arguments.streams, arguments.limit)
+    begun = time.process_time()
+    record = await whole(reader, arguments.size, arguments.chunk)
+    took = time.process_time() - begun
+    check(record, arguments.size)
+    return {"ns_per_byte": took * 1e9 / len(record)}
+
+
+async def held(arguments: argparse.Namespace) -> dict[str, float]:
+    """What the allocator has given meanwhile, at most: until the end of the record arrives and it is handed over."""
+    reader = reader_of(arguments.streams, arguments.limit)
+    tracemalloc.start()
+    task = await fed(reader, arguments.size, arguments.chunk)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    reader.feed_data(END)
+    check(await task, arguments.size)
+    return {"held": most / arguments.size}
+
+
+async def looked(arguments: argparse.Namespace) -> dict[str, float]:
+    """What the pure core's searches go over, counted where all pass, and what they may see at a seam of chunks."""
+    from penstock._core import spans
+
+    count, find_in = 0, spans.find_in
+
+    def counting(chunk: Any, pattern: bytes, start: int) -> int:
+        nonlocal count
+        found = find_in(chunk, pattern, start)
+        count += (len(chunk) if found < 0 else found + len(pattern)) - start + 2 * (len(pattern) - 1)
+        return found
+
+    spans.find_in = counting
+    record = await whole(reader_of(arguments.streams, arguments.limit), arguments.size, arguments.chunk)
+    check(record, arguments.size)
+    if count < len(record):
+        raise RuntimeError(f"{count} bytes were looked at of {len(record)}: not all searches are counted")
+    return {"looked": count / len(record)}
+
+
+def check(record: bytes, size: int) -> None:
+    if record != b"\r" * size + END:
+        raise RuntimeError("the record is not what was fed")
+
+
+MEASURES = {"time": timed, "held": held, "looked": looked}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--streams", choices=["asyncio", "penstock"], required=True)
+    parser.add_argument("--size", type=int, required=True)
+    parser.add_argument("--chunk", type=int, required=True)
+    parser.add_argument("--limit", type=int, required=True)
+    parser.add_argument("--what", choices=list(MEASURES), required=True)
+    arguments = parser.parse_args()
+    print(json.dumps(asyncio.run(MEASURES[arguments.what](arguments))))
+
+
+if __name__ == "__main__":
+    main()

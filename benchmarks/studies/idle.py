@@ -1,0 +1,105 @@
+"""What does a connection cost that says nothing? Each has been answered one line, and its task waits in readline.
+
+Resident memory is read when one connection is there and again when all are; the difference is theirs. After that comes
+a while in which nothing happens, and should take no CPU.
+"""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+import subprocess
+import sys
+import time
+from typing import Final
+
+from benchmarks import clocks, contenders, measure
+from benchmarks.contenders import Contender, contender_named
+from benchmarks.measure import FailedError, cores, first_line, pinned, running, stop
+from benchmarks.scenarios import Scenario, scenario_named
+from benchmarks.studies import Column, Goal, Reading, Row, Study
+
+CONNECTIONS: Final = 10_000
+FEW: Final = 1_000  # with --quick
+SECONDS: Final = 2.0
+SETTLING: Final = 0.3  # seconds for what a server does after its last answer
+PATIENCE: Final = 60
+CONTENDERS: Final = ("c", "go", "asyncio", "uvloop", "aiofastnet", "penstock", "penstock-uvloop", "penstock-pure")
+CLIENT: Final = pathlib.Path(__file__).resolve().with_name("idle_client.py")
+
+
+def lines() -> Scenario:
+    return scenario_named("lines-64")
+
+
+def _opened(client: subprocess.Popen[bytes], expected: int) -> None:
+    said = first_line(client, PATIENCE)
+    if said.strip() != str(expected).encode():
+        raise FailedError(f"the client said {said!r} instead of {expected} connections")
+
+
+def measured(contender: Contender, command: list[str], connections: int, seconds: float) -> Reading:
+    """Start a server, give it one connection and then so many more, and look at it."""
+    with running(command, cores().measured, contender.variables) as (server, port):
+        arguments = [sys.executable, str(CLIENT), "--port", str(port), "--connections", str(connections)]
+        client = subprocess.Popen(
+            pinned(arguments, cores().load), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+        )
+        try:
+            assert client.stdin is not None
+            _opened(client, 1)
+            before = clocks.resident_bytes(server.pid)
+            client.stdin.write(b"\n")
+            _opened(client, connections + 1)
+            time.sleep(SETTLING)
+            cpu = clocks.cpu_seconds(server.pid)
+            time.sleep(seconds)
+            cpu = clocks.cpu_seconds(server.pid) - cpu
+            after = clocks.resident_bytes(server.pid)
+            if server.poll() is not None or client.poll() is not None:
+                raise FailedError("server or client ended by itself")
+        finally:
+            if client.stdin is not None:
+                client.stdin.close()
+            stop(client)
+    return {"bytes_each": (after - before) / connections, "idle_cpu_ms": cpu * 1000}
+
+
+def rows(quick: bool) -> tuple[list[Row], dict[str, str]]:
+    found, missing = [], {}
+    connections = FEW if quick else CONNECTIONS
+    for name in CONTENDERS:
+        contender = contender_named(name)
+        try:
+            command = contender.command(lines())
+        except contenders.MissingError as reason:
+            missing[name] = str(reason)
+            continue
+        found.append(
+            Row(
+                name,
+                functools.partial(measured, contender, command, connections, SECONDS),
+                (*(f"{key}={value}" for key, value in contender.variables.items()), *map(measure.relative, command)),
+            )
+        )
+    return found, missing
+
+
+STUDY: Final = Study(
+    "idle",
+    f"{CONNECTIONS:,} idle connections, each a task waiting in readline; CPU of {SECONDS:g} seconds",
+    rows,
+    (Column("bytes_each", "resident bytes each", ",.0f"), Column("idle_cpu_ms", "idle CPU ms")),
+    (
+        Goal("penstock", "bytes_each", 0.5, "asyncio"),
+        Goal("penstock", "bytes_each", 0.3, "go"),
+        # None: what a clock that counts nanoseconds shows of a process that never ran, and as little beyond.
+        Goal("penstock", "idle_cpu_ms", 0.1),
+        Goal("penstock-uvloop", "idle_cpu_ms", 0.1),
+        Goal("penstock-pure", "idle_cpu_ms", 0.1),
+    ),
+    rounds=6,
+    quick_rounds=3,
+    contenders=CONTENDERS,
+    compared="bytes_each",
+)
