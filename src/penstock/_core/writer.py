@@ -112,10 +112,10 @@ class WriterCore:
 
         Cancelling it cancels this wait alone; what was written stays written.
         """
-        if self._ps_sink is not None and self._ps_has_room():
-            return
         if self._ps_tired():
             await asyncio.sleep(0)
+        if self._ps_sink is not None and self._ps_has_room():
+            return
         reader = self._ps_reader
         if reader is not None:
             error = reader.exception()
@@ -137,8 +137,7 @@ class WriterCore:
         reader = self._ps_input
         if reader is None:
             return self._ps_reader is None
-        reader._ps_spent += 1
-        return reader._exception is None and reader._ps_spent <= _FREE_DRAINS
+        return reader._exception is None
 
     def _ps_tired(self) -> bool:
         """Count a drain. True where so many reads and drains found all they needed that the loop is due its turn."""

@@ -6,6 +6,8 @@ cdef class Waiter:
     cdef object _error
     cdef object _cancel_message
     cdef int _state
+    # The number of the present wait.
+    cdef unsigned long _wait
     cdef public bint _asyncio_future_blocking
 
     cpdef Waiter begin(self)

@@ -35,6 +35,7 @@ cdef class Waiter:
     cpdef Waiter begin(self):
         """Ready for the next wait. A wake-up that was scheduled for the one before finds its callback gone."""
         self._state = PENDING
+        self._wait += 1
         self._callback = None
         self._context = None
         self._scheduled = None
@@ -45,11 +46,7 @@ cdef class Waiter:
 
     cpdef object rest(self):
         """Wake the wait that has just begun in the next turn of the loop."""
-        self._loop.call_soon(self._rested)
-
-    def _rested(self):
-        # It may meet a later wait, of a read that looks again and goes on waiting.
-        self.wake()
+        raise NotImplementedError
 
     cdef int end(self) except -1:
         """The wait is over, and was told."""

@@ -32,8 +32,6 @@ cdef class Poller:
     cdef bint step_at_once
     cdef bint forked
     cdef list corked
-    # Waiters of tasks that let the loop have its turn, to be stepped in the next.
-    cdef list rested
     # A future that is done, for tasks that are stepped at once.
     cdef object done
     cdef char* scratch
@@ -43,6 +41,7 @@ cdef class Poller:
     cdef int add(self, Pollable pollable, uint32_t interest) except -1
     cdef int modify(self, Pollable pollable, uint32_t interest) except -1
     cdef int remove(self, Pollable pollable) except -1
+    cdef int step(self, Waiter waiter) except -1
     cdef int flush(self) except -1
     cdef int unsingle(self) except -1
     cdef int enter(self, Pollable pollable, uint32_t interest) except -1

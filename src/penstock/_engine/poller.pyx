@@ -111,7 +111,6 @@ cdef class Poller:
         self.table = []
         self.corked = []
         self.watches_itself = isinstance(loop, BaseSelectorEventLoop)
-        self.rested = []
         self.done = asyncio.Future(loop=loop)
         self.done.set_result(None)
         self.scratch = <char*>PyMem_Malloc(SCRATCH)
@@ -305,24 +304,21 @@ cdef class Poller:
                 break
         return 0
 
-    def _step_rested(self):
+    cdef int step(self, Waiter waiter) except -1:
+        """Step the task of a wait that ends with a turn of the loop, as in a batch of its own."""
         cdef bint outer_step = self.step_at_once, outer_stepping = self.stepping
-        cdef list rested = self.rested
-        cdef Waiter waiter
-        self.rested = []
         self.step_at_once = current_task_of(self.loop) is None
         self.stepping = self.step_at_once
         try:
-            for waiter in rested:
-                if self.step_at_once:
-                    waiter.wake_at_once(self.done)
-                else:
-                    waiter.wake()
-                self.flush()
+            if self.step_at_once:
+                waiter.wake_at_once(self.done)
+            else:
+                waiter.wake()
         finally:
             self.step_at_once = outer_step
             self.stepping = outer_stepping
             self.flush()
+        return 0
 
     cdef int flush(self) except -1:
         """Send what was written while tasks were stepped."""
@@ -334,7 +330,8 @@ cdef class Poller:
                 pollable.flush_corked()
             except BaseException as error:
                 # Out of a protocol that was told to go on writing; what others have written leaves all the same.
-                interrupt = interrupt or error
+                if interrupt is None:
+                    interrupt = error
         if interrupt is not None:
             raise interrupt
         return 0
@@ -347,10 +344,12 @@ cdef class PollerWaiter(Waiter):
         self.poller = poller
 
     cpdef object rest(self):
-        cdef list rested = self.poller.rested
-        if not rested:
-            self._loop.call_soon(self.poller._step_rested)
-        rested.append(self)
+        # One callback of the loop for each: an interrupt in one, or a loop nested in it, keeps nobody else waiting.
+        self._loop.call_soon(self._rested, self._wait)
+
+    def _rested(self, unsigned long wait):
+        if wait == self._wait:
+            self.poller.step(self)
 
 
 cdef str ATTRIBUTE = "_penstock_poller"

@@ -17,7 +17,6 @@ from libc.stdint cimport uint32_t
 from penstock._core_c.buffer cimport ChunkBuffer
 from penstock._core_c.landing cimport LandingBuffer
 from penstock._core_c.reader cimport ReaderCore
-from penstock._core_c.waiter cimport Waiter
 from penstock._engine.poller cimport Poller, Pollable, PollerWaiter
 
 from penstock._core_c.arguments import as_bytes
@@ -112,7 +111,6 @@ cdef class SocketCore(Pollable):
     cdef object protocol
     cdef object transport
     cdef object reader_ref
-    cdef Waiter waiter
     cdef int receives
     cdef list out
     cdef Py_ssize_t out_first
@@ -190,8 +188,6 @@ cdef class SocketCore(Pollable):
                 # One waiter for each reader: two that share it would take each other's wake-ups.
                 if (<ReaderCore>reader)._ps_waiter_source is None:
                     (<ReaderCore>reader)._ps_waiter_source = PollerWaiter(self.loop, self.poller)
-                source = (<ReaderCore>reader)._ps_waiter_source
-                self.waiter = <Waiter>source if type(source) is PollerWaiter else None
 
     def get_protocol(self):
         return self.protocol
@@ -211,11 +207,9 @@ cdef class SocketCore(Pollable):
         cdef Py_ssize_t lacking
         cdef ReaderCore reader
         cdef object found
-        cdef bint due
         if self.receives == BUFFERED:
             return self.receive_buffered()
         reader = None
-        room = SCRATCH
         if self.reader_ref is not None:
             found = <object>PyWeakref_GetObject(self.reader_ref)
             if found is not None:
@@ -233,8 +227,7 @@ cdef class SocketCore(Pollable):
         if got <= 0:
             return self.received_none(got, errno)
         self.large = got >= DIRECT_MINIMUM
-        due = reader._ps_arrive(PyBytes_FromStringAndSize(self.poller.scratch, got))
-        if due:
+        if reader._ps_arrive(PyBytes_FromStringAndSize(self.poller.scratch, got)):
             return self.wake_reader(reader)
         if reader._ps_wanted:
             lacking = reader._ps_wanted - reader._ps_unread.held()
@@ -282,11 +275,10 @@ cdef class SocketCore(Pollable):
         return self.wake_reader(reader) if reader._ps_arrive(block) else 0
 
     cdef int wake_reader(self, ReaderCore reader) except -1:
-        cdef object waiter = reader._waiter
-        if waiter is self.waiter and self.poller.step_at_once:
+        if reader._waiter is reader._ps_waiter_source and self.poller.step_at_once:
             reader._waiter = None
             # Everything is as it should be: whoever waits may run now, and do whatever it likes.
-            (<Waiter>waiter).wake_at_once(self.poller.done)
+            reader._ps_waiter_source.wake_at_once(self.poller.done)
         else:
             reader._wakeup_waiter()
         return 0
