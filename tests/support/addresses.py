@@ -1,15 +1,22 @@
 """Addresses on loopback that refuse, and that never answer."""
 
 import contextlib
+import random
 import socket
+
+
+# Below the ports that the kernel hands out: nobody can be given one of these between the question and the test's connect.
+PORTS = range(20_000, 32_000)
 
 
 def refusing(host: str = "127.0.0.1") -> tuple[str, int]:
     """Return an address of ``host`` where nobody listens."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as sock:
-        sock.bind((host, 0))
-        return sock.getsockname()[:2]
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        with socket.socket(family) as sock, contextlib.suppress(OSError):
+            sock.bind((host, port))
+            return host, port
 
 
 def silent(keep: contextlib.ExitStack, host: str = "127.0.0.1") -> tuple[str, int]:
