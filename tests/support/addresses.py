@@ -4,8 +4,7 @@ import contextlib
 import random
 import socket
 
-
-# Below the ports that the kernel hands out: nobody can be given one of these between the question and the test's connect.
+# Below the ports that the kernel hands out: nobody is given one of these between the question and the connect.
 PORTS = range(20_000, 32_000)
 
 
