@@ -14,9 +14,9 @@ import sys
 
 from setuptools import Extension, setup
 
-CORE = ("arguments", "buffer", "flow", "incoming", "live", "reader", "state", "writer")
+CORE = ("arguments", "buffer", "flow", "incoming", "live", "reader", "sink", "state", "tls", "writer")
 # What the compiled core has beside the files of the core.
-COMPILED_ONLY = ("landing", "sink", "spans", "waiter")
+COMPILED_ONLY = ("landing", "spans", "waiter")
 ENGINE = ("poller", "transport") if sys.platform == "linux" else ()
 
 CHOICE = os.environ.get("PENSTOCK_BUILD", "")

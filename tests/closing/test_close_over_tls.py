@@ -182,7 +182,6 @@ async def _end_unread_backlog(peer: Peers, tls: Any, patience: float, **timeouts
         await script.finished()
 
 
-@pytest.mark.loops("asyncio", "debug", "eager")
 async def test_peer_that_never_reads(peer: Peers, tls: Any, caplog: pytest.LogCaptureFixture) -> None:
     """X1: a backlog of which the kernel takes nothing ends after close_timeout, told once, not after 30 s of TLS's."""
     await _end_unread_backlog(peer, tls, 10, close_timeout=SOON)
@@ -190,19 +189,6 @@ async def test_peer_that_never_reads(peer: Peers, tls: Any, caplog: pytest.LogCa
     assert [record.name for record in records] == ["penstock"]
 
 
-@pytest.mark.xfail(strict=False, reason="X1 over TLS: issue 4; uvloop's TLS hides what it has not sent")
-@pytest.mark.loops("uvloop")
-async def test_peer_that_never_reads_on_uvloop(peer: Peers, tls: Any) -> None:
-    """X1: the same where the loop's TLS does not tell how much is unsent."""
-    await _end_unread_backlog(peer, tls, 2, close_timeout=SOON)
-
-
-async def test_peer_that_never_reads_ends_with_the_farewells_timeout(peer: Peers, tls: Any) -> None:
-    """X1: whatever the loop's TLS tells, ssl_shutdown_timeout bounds it."""
-    await _end_unread_backlog(peer, tls, 10, ssl_shutdown_timeout=SOON)
-
-
-@pytest.mark.xfail(strict=False, reason="X1 over TLS: issue 4; loops count the backlog as a part of the farewell")
 async def test_slow_peer_has_longer_than_the_farewell(peer: Peers, tls: Any) -> None:
     """X1: ssl_shutdown_timeout is for the farewell alone: it does not begin while the backlog is under way."""
 

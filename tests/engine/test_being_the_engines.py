@@ -7,7 +7,7 @@ import pytest
 
 import penstock
 from engine.ends import opened
-from penstock._transports.engine import is_engines
+from penstock._engine.facade import SocketTransport
 from support.connections import connected
 from support.peer import Peers
 
@@ -15,7 +15,7 @@ from support.peer import Peers
 async def test_both_ends_over_tcp():
     async with connected(penstock) as ((_, near), (_, far)):
         for writer in (near, far):
-            assert is_engines(writer.transport)
+            assert isinstance(writer.transport, SocketTransport)
             assert type(writer.transport).__name__ == "SocketTransport"
             assert isinstance(writer.transport, asyncio.Transport)
 
@@ -33,8 +33,8 @@ async def test_both_ends_over_unix(unix_path: str):
         reader, writer = await penstock.open_unix_connection(unix_path)
         writer.write(b"over\n")
         assert await reader.read() == b"over\n"
-        assert is_engines(writer.transport)
-        assert is_engines(await accepted)
+        assert isinstance(writer.transport, SocketTransport)
+        assert isinstance(await accepted, SocketTransport)
         writer.close()
         await writer.wait_closed()
 

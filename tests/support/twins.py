@@ -58,9 +58,13 @@ def written(source: str) -> Module:
 
 def _class(node: ast.ClassDef) -> Class:
     found = Class(base=ast.unparse(node.bases[0]) if node.bases else None)
+    announced: set[str] = set()
     for child in node.body:
         if isinstance(child, ast.Assign) and ast.unparse(child.targets[0]) == "__slots__":
             found.slots = set(ast.literal_eval(child.value))
+        if isinstance(child, ast.AnnAssign) and child.value is None and isinstance(child.target, ast.Name):
+            # Declared in a base class, for those derived from it to assign.
+            announced.add(child.target.id)
         if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         if any(ast.unparse(decorator).split(".")[-1] in {"property", "setter"} for decorator in child.decorator_list):
@@ -75,6 +79,8 @@ def _class(node: ast.ClassDef) -> Class:
             and isinstance(inner.value, ast.Name)
             and inner.value.id == "self"
         }
+    if not found.fields and found.base is None:
+        found.fields = announced
     return found
 
 

@@ -261,25 +261,71 @@ async def test_of_a_closed_connection(tls: Certificates) -> None:
         await near[1].wait_closed()
 
 
-@pytest.mark.parametrize("side", ["client", "server"])
-async def test_plaintext_before_it_is_refused_and_stays_readable(side: str, tls: Certificates) -> None:
+async def test_plaintext_before_it_is_refused_and_stays_readable(tls: Certificates) -> None:
     """The STARTTLS injection: bytes of before the handshake never pass for authenticated ones."""
     async with connected(penstock) as (near, far):
-        ours, theirs = (near, far) if side == "client" else (far, near)
-        context = tls.client_context if side == "client" else tls.server_context
-        options = {"server_hostname": "localhost"} if side == "client" else {}
-        theirs[1].write(b"go\ninjected\n")
-        assert await ours[0].readline() == b"go\n"
+        far[1].write(b"go\ninjected\n")
+        assert await near[0].readline() == b"go\n"
         with pytest.raises(penstock.PlaintextBeforeTLSError, match=r"9 bytes.*before start_tls") as caught:
-            await ours[1].start_tls(context, **options)
+            await near[1].start_tls(tls.client_context, server_hostname="localhost")
         assert isinstance(caught.value, ConnectionError)
-        assert str(ours[1].get_extra_info("peername")[1]) in str(caught.value)
+        assert str(near[1].get_extra_info("peername")[1]) in str(caught.value)
         # Nothing has happened to the connection.
-        assert not ours[1].is_closing()
-        assert ours[1].get_extra_info("sslcontext") is None
-        assert await ours[0].readline() == b"injected\n"
-        assert await crosses(ours, theirs)
-        assert await crosses(theirs, ours)
+        assert not near[1].is_closing()
+        assert near[1].get_extra_info("sslcontext") is None
+        assert await near[0].readline() == b"injected\n"
+        assert await crosses(near, far)
+        assert await crosses(far, near)
+
+
+async def test_plaintext_before_it_fails_the_servers_handshake(tls: Certificates) -> None:
+    """On the server it is a part of the handshake, which a ClientHello would be too, and never read as a command."""
+    async with connected(penstock) as (near, far):
+        near[1].write(b"STARTTLS\nMAIL FROM: somebody\n")
+        assert await far[0].readline() == b"STARTTLS\n"
+        with pytest.raises(ssl.SSLError, match=str(far[1].get_extra_info("peername")[1])):
+            await far[1].start_tls(tls.server_context)
+        assert far[1].is_closing()
+        with pytest.raises(ssl.SSLError):
+            await far[0].readline()
+
+
+async def test_a_client_hello_that_came_early_is_used(tls: Certificates, peer: Peers) -> None:
+    """A client that is in a hurry sends it in one segment with the command (contract T2)."""
+
+    def hurry(wire: Any) -> bytes:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = tls.client_context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+        with pytest.raises(ssl.SSLWantReadError):
+            client.do_handshake()
+        wire.send(b"STARTTLS\n" + outgoing.read())
+        while True:
+            try:
+                client.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                incoming.write(wire.sock.recv(65536))
+        client.write(b"safe\n")
+        wire.send(outgoing.read())
+        while True:
+            try:
+                return client.read(100)
+            except ssl.SSLWantReadError:
+                incoming.write(wire.sock.recv(65536))
+
+    async def upgrade(reader: Any, writer: Any) -> None:
+        assert await reader.readline() == b"STARTTLS\n"
+        # All of it is there before the upgrade begins.
+        while not reader._ps_unread.held():
+            await asyncio.sleep(0)
+        await writer.start_tls(tls.server_context)
+        writer.write(await reader.readline())
+        writer.close()
+        await writer.wait_closed()
+
+    async with await penstock.start_server(upgrade, "127.0.0.1", 0) as server:
+        script = peer.visit(server.sockets[0].getsockname(), hurry)
+        assert await script.finished() == b"safe\n"
 
 
 async def test_after_the_plaintext_was_read_it_works(tls: Certificates) -> None:

@@ -13,6 +13,7 @@ from .incoming import IncomingCore
 from .live import LiveBuffer
 from .reader import ReaderCore
 from .state import ConnectionState
+from .tls import TLSCore
 from .writer import WriterCore
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "IncomingCore",
     "LiveBuffer",
     "ReaderCore",
+    "TLSCore",
     "WriterCore",
     "as_bytes",
     "as_count",

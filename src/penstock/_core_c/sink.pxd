@@ -1,5 +1,7 @@
 cdef class Sink:
-    cdef readonly bint closing
+    cdef public bint closing
 
     cpdef object write(self, data)
+    cpdef object write_pieces(self, list pieces)
     cpdef object before_drain(self)
+    cpdef object uncork(self)

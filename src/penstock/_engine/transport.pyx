@@ -17,6 +17,7 @@ from libc.stdint cimport uint32_t
 from penstock._core_c.buffer cimport ChunkBuffer
 from penstock._core_c.landing cimport LandingBuffer
 from penstock._core_c.reader cimport ReaderCore
+from penstock._core_c.tls cimport TLSCore
 from penstock._engine.poller cimport Poller, Pollable, PollerWaiter
 
 from penstock._core_c.arguments import as_bytes
@@ -76,6 +77,9 @@ cdef extern from "time.h" nogil:
 
 cdef extern from "Python.h":
     PyObject* PyWeakref_GetObject(object ref)
+    object PyMemoryView_FromMemory(char* memory, Py_ssize_t size, int flags)
+    enum:
+        PyBUF_READ
 
 cdef enum:
     SCRATCH = 262144         # bytes; the poller's
@@ -95,6 +99,7 @@ cdef enum:
     PLAIN = 0
     BUFFERED = 1
     DIRECT = 2
+    ENCRYPTED = 3
 
 
 cdef inline long long monotonic_ns() noexcept nogil:
@@ -111,6 +116,8 @@ cdef class SocketCore(Pollable):
     cdef object protocol
     cdef object transport
     cdef object reader_ref
+    # What decrypts, where the protocol is one of ciphertext.
+    cdef TLSCore tls
     cdef int receives
     cdef list out
     cdef Py_ssize_t out_first
@@ -175,8 +182,13 @@ cdef class SocketCore(Pollable):
         self.uncork()
         self.protocol = protocol
         self.reader_ref = None
+        self.tls = None
         if isinstance(protocol, BufferedProtocol):
             self.receives = BUFFERED
+            secure = getattr(protocol, "ps_core", None)
+            if isinstance(secure, TLSCore):
+                self.receives = ENCRYPTED
+                self.tls = secure
             return
         self.receives = PLAIN
         if getattr(getattr(type(protocol), "data_received", None), "_ps_feeds_reader", False):
@@ -185,9 +197,13 @@ cdef class SocketCore(Pollable):
             if isinstance(reader, ReaderCore):
                 self.receives = DIRECT
                 self.reader_ref = ref
-                # One waiter for each reader: two that share it would take each other's wake-ups.
-                if (<ReaderCore>reader)._ps_waiter_source is None:
-                    (<ReaderCore>reader)._ps_waiter_source = PollerWaiter(self.loop, self.poller)
+                self.adopt(reader)
+
+    def adopt(self, ReaderCore reader):
+        """Step the tasks that wait for ``reader`` at once."""
+        # One waiter for each reader: two that share it would take each other's wake-ups.
+        if reader._ps_waiter_source is None:
+            reader._ps_waiter_source = PollerWaiter(self.loop, self.poller)
 
     def get_protocol(self):
         return self.protocol
@@ -207,6 +223,8 @@ cdef class SocketCore(Pollable):
         cdef Py_ssize_t lacking
         cdef ReaderCore reader
         cdef object found
+        if self.receives == ENCRYPTED:
+            return self.receive_encrypted()
         if self.receives == BUFFERED:
             return self.receive_buffered()
         reader = None
@@ -250,6 +268,19 @@ cdef class SocketCore(Pollable):
             raise
         except BaseException as error:
             self.fail(error, "Fatal error: protocol.data_received() call failed.")
+        return 0
+
+    cdef int receive_encrypted(self) except -1:
+        cdef TLSCore tls = self.tls
+        cdef Py_ssize_t room = min(tls.room(), SCRATCH)
+        cdef ssize_t got = recv(self.fd, self.poller.scratch, room, 0)
+        cdef ReaderCore reader
+        if got <= 0:
+            return self.received_none(got, errno)
+        if tls.take(PyMemoryView_FromMemory(self.poller.scratch, got, PyBUF_READ)):
+            reader = tls.reader()
+            if reader is not None:
+                return self.wake_reader(reader)
         return 0
 
     cdef int receive_landing(self, ReaderCore reader) except -1:
@@ -385,6 +416,23 @@ cdef class SocketCore(Pollable):
         else:
             self.out.append(data)
             self.out_size += length
+        self.maybe_pause()
+
+    cpdef object write_pieces(self, list pieces):
+        """For data that is made here: bytes, in pieces of some size."""
+        cdef bytes piece
+        if self.closing or self.eof_written or self.lost_writes:
+            return
+        for piece in pieces:
+            self.out.append(piece)
+            self.out_size += PyBytes_GET_SIZE(piece)
+        if self.poller.stepping and self.out_size < CORK_MAXIMUM:
+            if not self.corked:
+                self.corked = True
+                self.poller.corked.append(self)
+                self.corked_at = monotonic_ns()
+            return
+        self.uncork()
         self.maybe_pause()
 
     cdef int cork(self, bytes data, Py_ssize_t length) except -1:
@@ -631,4 +679,5 @@ cdef class SocketCore(Pollable):
             self.protocol = None
             self.transport = None
             self.reader_ref = None
+            self.tls = None
 

@@ -66,3 +66,10 @@ peer, as a rule, and memory is the program's."""
 
 DIRECT_MINIMUM: Final = 16 * KIB
 """Bytes. A waiting ``read(n)`` of no fewer is received for without a detour where the last arrival was as large."""
+
+TLS_HANDSHAKE_TIMEOUT: Final = 60.0
+"""Seconds from the connection to the end of the TLS handshake, as in asyncio; then the connection is given up."""
+
+TLS_SHUTDOWN_TIMEOUT: Final = 30.0
+"""Seconds that closing waits for the peer's close_notify, counted from when all that was written had left, as in
+asyncio; then the connection is closed without it."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .._facts.constants import CLOSE_TIMEOUT
 from .._facts.log import logger
 from .._implementation import core
+from .._transports.tls import TLSTransport
 from .peers import describe_address
 
 if TYPE_CHECKING:
@@ -94,6 +95,9 @@ class Connection(ConnectionState):
         self.transport = transport
         self._extras.clear()
         ask = getattr(transport, "get_extra_info", None)
+        if isinstance(transport, TLSTransport):
+            # It remembers by itself.
+            return
         if ask is not None and isinstance(ask("sslcontext"), ssl.SSLContext):
             for name in _TLS_EXTRAS:
                 self._extras[name] = ask(name)

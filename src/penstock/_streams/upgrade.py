@@ -1,4 +1,4 @@
-"""start_tls: the upgrade of an open connection to TLS, by the running loop."""
+"""start_tls: the upgrade of an open connection to TLS, on the same transport."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from .._facts.errors import PlaintextBeforeTLSError
 from .._implementation import core
-from .._transports.bounded import BoundedReceiver
-from .._transports.engine import is_engines
-from .._transports.tls import start_tls_over
+from .._transports.tls import TLSTransport
 from .peers import name_peer
 
 if TYPE_CHECKING:
+    from .connection import Connection
     from .writer import StreamWriter
 
 
@@ -34,29 +33,28 @@ async def _upgrade(writer: StreamWriter, sslcontext: ssl.SSLContext, **options: 
     server_side = getattr(protocol, "_client_connected_cb", None) is not None
     if not server_side and sslcontext.check_hostname and not options.get("server_hostname"):
         raise ValueError("start_tls() needs server_hostname: the context checks the name in the peer's certificate")
+    for name in ("ssl_handshake_timeout", "ssl_shutdown_timeout"):
+        seconds = options.get(name)
+        if seconds is not None and not seconds > 0:
+            raise ValueError(f"{name} is a positive number of seconds, not {seconds!r}")
     await writer.drain()
     reader = writer._reader
-    unread = 0
-    if isinstance(reader, core.ReaderCore):
-        unread = reader._ps_unread.held()
-    elif reader is not None:
-        unread = len(reader._buffer)
-    if unread:
-        raise PlaintextBeforeTLSError(
-            f"{unread} bytes from the peer arrived unencrypted before start_tls ({connection.describe()}); "
-            "close the connection, or read them first, knowing that they are not protected"
-        )
     plain = writer._transport
     if plain.is_closing() is True:
         raise ConnectionResetError(f"start_tls() on a connection that is closed ({connection.describe()})")
-    # The transport may know the protocol by the one that receives for it.
-    facing = plain.get_protocol()
-    if is_engines(plain):
-        facing = BoundedReceiver(protocol, writer._loop)
-    elif not (isinstance(facing, BoundedReceiver) and facing.stands_for(protocol)):
-        facing = protocol
+    early = b""
+    if reader is not None:
+        if not server_side:
+            _refuse_plaintext(reader, connection)
+        # A server's peer may have sent its ClientHello behind the command; if that is anything else, the handshake
+        # fails. Nothing of it is ever read as if it had come encrypted.
+        early = _take_unread(reader)
     try:
-        encrypted = await start_tls_over(writer._loop, plain, facing, sslcontext, server_side=server_side, **options)
+        encrypted = TLSTransport(
+            writer._loop, protocol, sslcontext, server_side=server_side, call_connection_made=False, **options
+        )
+        encrypted.over(plain, early)
+        await encrypted.made()
     except BaseException as error:
         if isinstance(error, (TypeError, ValueError)) and not isinstance(error, OSError):
             # Refused before anything happened; SSLCertVerificationError is a ValueError too.
@@ -64,9 +62,7 @@ async def _upgrade(writer: StreamWriter, sslcontext: ssl.SSLContext, **options: 
         name_peer(error, connection.describe())
         _end_failed(writer, plain, error)
         raise
-    if encrypted is None or connection.closing or connection.lost:
-        # asyncio answers None and uvloop a dead transport where our close came before the end of the handshake. A
-        # transport that is closing otherwise is that of a peer that ended at once, with data still to be read.
+    if connection.closing or connection.lost:
         lost = ConnectionResetError(f"the connection was lost during the TLS handshake ({connection.describe()})")
         _end_failed(writer, plain, lost)
         raise lost
@@ -80,6 +76,25 @@ async def _upgrade(writer: StreamWriter, sslcontext: ssl.SSLContext, **options: 
     if reader is not None:
         # Pausing the transport below would leave what is already decrypted on its way.
         reader._transport = encrypted
+
+
+def _refuse_plaintext(reader: Any, connection: Connection) -> None:
+    unread = reader._ps_unread.held() if isinstance(reader, core.ReaderCore) else len(reader._buffer)
+    if unread:
+        raise PlaintextBeforeTLSError(
+            f"{unread} bytes from the peer arrived unencrypted before start_tls ({connection.describe()}); "
+            "close the connection, or read them first, knowing that they are not protected"
+        )
+
+
+def _take_unread(reader: Any) -> bytes:
+    """What has arrived and was not read, taken out of ``reader``."""
+    if isinstance(reader, core.ReaderCore):
+        held = reader._ps_unread.held()
+        return reader._ps_unread.take(held) if held else b""
+    unread = bytes(reader._buffer)
+    reader._buffer.clear()
+    return unread
 
 
 def _end_failed(writer: StreamWriter, plain: Any, error: BaseException) -> None:

@@ -1,15 +1,15 @@
-"""Handing a connected socket to the running loop, which makes its own transport of it."""
+"""Handing a connected socket to a transport: the engine's where it can be had, else the running loop's; TLS over it."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import ssl as ssl_module
-from collections.abc import Awaitable
 from typing import Any
 
 from .bounded import BoundedReceiver
 from .engine import engine_of
+from .tls import TLSTransport
 
 _AF_UNIX = getattr(socket, "AF_UNIX", None)
 
@@ -20,26 +20,19 @@ async def attach_connected(
     protocol: BoundedReceiver,
     *,
     ssl: ssl_module.SSLContext | bool | None = None,
-    server_hostname: str | None = None,
-    ssl_handshake_timeout: float | None = None,
-    ssl_shutdown_timeout: float | None = None,
+    **options: Any,
 ) -> Any:
-    """The transport of a socket that connected, after the TLS handshake where ``ssl`` asks for one."""
-    engine = engine_of(loop)
-    if engine is not None and not ssl:
-        return engine.attach(loop, sock, protocol.hand_over())
-    create: Any = loop.create_unix_connection if sock.family == _AF_UNIX else loop.create_connection
-    return await _made(
-        protocol,
-        create(
-            lambda: protocol,
-            sock=sock,
-            ssl=ssl or None,
-            server_hostname=server_hostname,
-            ssl_handshake_timeout=ssl_handshake_timeout,
-            ssl_shutdown_timeout=ssl_shutdown_timeout,
-        ),
-    )
+    """The transport of a socket that connected, after the TLS handshake where ``ssl`` asks for one; then ``options``
+    are TLSTransport's."""
+
+    def plain(receiver: Any) -> Any:
+        create: Any = loop.create_unix_connection if sock.family == _AF_UNIX else loop.create_connection
+        return create(lambda: receiver, sock=sock)
+
+    if not ssl:
+        return await _attach(loop, sock, protocol, protocol.hand_over, plain)
+    context = ssl_module.create_default_context() if ssl is True else ssl
+    return await _attach_encrypted(loop, sock, protocol, plain, context, server_side=False, **options)
 
 
 def attach_at_once(loop: asyncio.AbstractEventLoop, sock: socket.socket, protocol: Any, address: Any) -> Any:
@@ -54,35 +47,55 @@ async def attach_accepted(
     protocol: BoundedReceiver,
     *,
     ssl: ssl_module.SSLContext | None = None,
-    ssl_handshake_timeout: float | None = None,
-    ssl_shutdown_timeout: float | None = None,
+    **options: Any,
 ) -> Any:
-    """The transport of a socket that was accepted, after the TLS handshake where ``ssl`` asks for one."""
-    return await _made(
-        protocol,
-        loop.connect_accepted_socket(
-            lambda: protocol,
-            sock,
-            ssl=ssl,
-            ssl_handshake_timeout=ssl_handshake_timeout,
-            ssl_shutdown_timeout=ssl_shutdown_timeout,
-        ),
-    )
+    """The transport of a socket that was accepted, after the TLS handshake where ``ssl`` asks for one; then
+    ``options`` are TLSTransport's."""
+
+    def plain(receiver: Any) -> Any:
+        return loop.connect_accepted_socket(lambda: receiver, sock)
+
+    if ssl is None:
+        return await _attach(loop, sock, protocol, protocol.hand_over, plain)
+    return await _attach_encrypted(loop, sock, protocol, plain, ssl, server_side=True, **options)
 
 
-async def _made(protocol: BoundedReceiver, making: Awaitable[Any]) -> Any:
-    """The transport that the loop makes for ``protocol``."""
+async def _attach_encrypted(
+    loop: asyncio.AbstractEventLoop,
+    sock: socket.socket,
+    protocol: BoundedReceiver,
+    plain: Any,
+    context: ssl_module.SSLContext,
+    **options: Any,
+) -> Any:
     try:
-        transport, _ = await making
-    except AttributeError:
-        # In debug mode asyncio asks the new transport for its socket, which fails where TLS has ended already.
-        transport = protocol.take_transport()
-        if transport is None:
-            raise
+        tls = TLSTransport(loop, protocol.hand_over(), context, **options)
+    except BaseException:
+        sock.close()
+        raise
+    ciphertext = tls.ciphertext
+    try:
+        await _attach(loop, sock, ciphertext, lambda: ciphertext, plain)
+    except BaseException:
+        tls.abort()
+        ciphertext.give_up()
+        raise
+    await tls.made()
+    return tls
+
+
+async def _attach(loop: asyncio.AbstractEventLoop, sock: socket.socket, receiver: Any, bare: Any, plain: Any) -> Any:
+    """The transport of ``sock``. On the engine, which bounds what it receives by itself, for what ``bare`` returns."""
+    engine = engine_of(loop)
+    if engine is not None:
+        return engine.attach(loop, sock, bare())
+    try:
+        transport, _ = await plain(receiver)
     except BaseException:
         # No connection_lost comes where connection_made did not.
-        if protocol.take_transport() is None:
-            protocol.release()
+        if isinstance(receiver, BoundedReceiver) and receiver.take_transport() is None:
+            receiver.release()
         raise
-    protocol.take_transport()
+    if isinstance(receiver, BoundedReceiver):
+        receiver.take_transport()
     return transport

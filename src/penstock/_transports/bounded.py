@@ -17,7 +17,7 @@ from .._facts.constants import MINIMUM_RECEIVE, SCRATCH_SIZE
 _scratches: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = weakref.WeakKeyDictionary()
 
 
-def _scratch_of(loop: asyncio.AbstractEventLoop) -> memoryview:
+def scratch_of(loop: asyncio.AbstractEventLoop) -> memoryview:
     """Memory to receive into. Loops that wait for readiness fill and hand it over in one step, so one is enough for
     all connections of the loop; a proactor keeps it while it waits, so there each connection has its own."""
     if sys.platform == "win32":
@@ -39,7 +39,7 @@ class BoundedReceiver(asyncio.BufferedProtocol):
 
     def __init__(self, protocol: Any, loop: asyncio.AbstractEventLoop) -> None:
         object.__setattr__(self, "_protocol", protocol)
-        object.__setattr__(self, "_scratch", _scratch_of(loop))
+        object.__setattr__(self, "_scratch", scratch_of(loop))
         object.__setattr__(self, "_made", None)
         object.__setattr__(self, "_room", 0)
 

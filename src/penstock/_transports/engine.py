@@ -45,8 +45,3 @@ PENSTOCK_ENGINE in the environment, read at import, chooses."""
 def engine_of(loop: asyncio.AbstractEventLoop) -> Any:
     """The engine's module where it can carry connections of ``loop``, else None."""
     return _facade if _facade is not None and _facade.can_serve(loop) else None
-
-
-def is_engines(transport: Any) -> bool:
-    """Whether ``transport`` is the engine's own."""
-    return _facade is not None and isinstance(transport, _facade.SocketTransport)

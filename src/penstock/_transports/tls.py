@@ -1,47 +1,390 @@
-"""TLS over an open connection, by the running loop where it takes the transport, else by asyncio's own TLS."""
+"""TLS over an open connection, the same over every transport: the engine's, a loop's own, another of these.
+
+The bytes are the core's affair (``TLSCore``). Here are the handshake and the farewell in time, the transport that
+programs see, and the protocol that the transport below feeds.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from asyncio import sslproto
-from typing import Any
+from asyncio import constants, transports
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from .engine import is_engines
+from .._facts.constants import TLS_HANDSHAKE_TIMEOUT, TLS_SHUTDOWN_TIMEOUT
+from .._implementation import core
+from .ciphertext import Ciphertext, deliver_buffered
+
+if TYPE_CHECKING:
+    from .._core import ReaderCore, TLSCore
+else:
+    ReaderCore = core.ReaderCore
+    TLSCore = core.TLSCore
 
 
-async def start_tls_over(
-    loop: asyncio.AbstractEventLoop,
-    transport: Any,
-    protocol: Any,
-    sslcontext: ssl.SSLContext,
-    *,
-    server_side: bool,
-    **options: Any,
-) -> Any:
-    """The transport that speaks TLS over ``transport`` to ``protocol``; see ``loop.start_tls``."""
-    if not is_engines(transport) or isinstance(loop, asyncio.BaseEventLoop):
-        return await loop.start_tls(transport, protocol, sslcontext, server_side=server_side, **options)
-    # uvloop takes its own transports only. asyncio's TLS is a protocol, which works on every loop.
-    done: asyncio.Future[None] = loop.create_future()
-    tls: Any = sslproto.SSLProtocol(
-        loop,
-        protocol,
-        sslcontext,
-        done,
-        server_side=server_side,
-        call_connection_made=False,
-        **options,
+class TLSTransport(transports._FlowControlMixin, transports.Transport):
+    """A TLS connection over another transport. ``loop.start_tls`` and ``loop.sendfile`` of asyncio's loop take it."""
+
+    __slots__ = (
+        "__weakref__",
+        "_addresses",
+        "_below",
+        "_below_eof",
+        "_call_made",
+        "_ciphertext",
+        "_closing",
+        "_context",
+        "_error",
+        "_handshake_timeout",
+        "_lost_told",
+        "_made",
+        "_protocol",
+        "_ps_sink",
+        "_shutdown_timeout",
+        "_strict_eof",
+        "_timer",
+        "_upper_paused",
+        "ps_truncated",
     )
-    transport.pause_reading()
-    transport.set_protocol(tls)
-    made = loop.call_soon(tls.connection_made, transport)
-    resumed = loop.call_soon(transport.resume_reading)
-    try:
-        await done
-    except BaseException:
-        transport.close()
-        made.cancel()
-        resumed.cancel()
-        raise
-    return tls._app_transport
+
+    # Marks of asyncio's own transports, for the functions of the loop.
+    _start_tls_compatible = True
+    _sendfile_compatible = constants._SendfileMode.FALLBACK
+    _has_ps_sink = True
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        protocol: asyncio.BaseProtocol,
+        context: ssl.SSLContext,
+        *,
+        server_side: bool,
+        server_hostname: str | None = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+        strict_eof: bool = False,
+        call_connection_made: bool = True,
+    ) -> None:
+        self._loop = loop
+        self._context = context
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        sslobject = context.wrap_bio(
+            incoming,
+            outgoing,
+            server_side=server_side,
+            server_hostname=None if server_side else server_hostname or None,
+        )
+        self._ps_sink: TLSCore = TLSCore(sslobject, incoming, outgoing, self)
+        self._ciphertext = Ciphertext(self, self._ps_sink, loop)
+        self._handshake_timeout = TLS_HANDSHAKE_TIMEOUT if ssl_handshake_timeout is None else ssl_handshake_timeout
+        self._shutdown_timeout = TLS_SHUTDOWN_TIMEOUT if ssl_shutdown_timeout is None else ssl_shutdown_timeout
+        self._strict_eof = strict_eof
+        self._call_made = call_connection_made
+        self._made: asyncio.Future[None] = loop.create_future()
+        self._below: Any = None
+        self._addresses: dict[str, Any] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._error: BaseException | None = None
+        self._closing = False
+        self._below_eof = False
+        self._upper_paused = False
+        self._lost_told = False
+        # The peer's TCP ended without a close_notify.
+        self.ps_truncated = False
+        self.set_protocol(protocol)
+
+    def __repr__(self) -> str:
+        state = "closing " if self.is_closing() else ""
+        return f"<{type(self).__name__} {state}over {self._below!r}>"
+
+    # -- the handshake ------------------------------------------------------------------------------------------------
+
+    @property
+    def ciphertext(self) -> Ciphertext:
+        """The protocol for the transport below."""
+        return self._ciphertext
+
+    async def made(self) -> None:
+        """Wait for the end of the handshake. Cancelled, or when that fails, the connection is given up."""
+        try:
+            await self._made
+        except BaseException:
+            self._give_up()
+            raise
+
+    def _give_up(self) -> None:
+        if self._below is None:
+            self._ciphertext.give_up()
+            self._ps_sink.let_go()
+        elif not self._closing:
+            self.abort()
+
+    def over(self, transport: Any, early: bytes = b"") -> None:
+        """Begin on a transport that is connected already. ``early`` had come before."""
+        transport.set_protocol(self._ciphertext)
+        self._begin(transport)
+        if early and not self._closing:
+            self._ps_sink.take(early)
+        transport.resume_reading()
+
+    def _begin(self, below: Any) -> None:
+        self._below = below
+        for name in ("peername", "sockname"):
+            # Some transports forget them with the connection (contract T5).
+            self._addresses[name] = below.get_extra_info(name)
+        sink = getattr(below, "_ps_sink", None)
+        self._ps_sink.set_carrier(below if sink is None else sink)
+        self._adopt_reader()
+        self._timer = self._loop.call_later(self._handshake_timeout, self._handshake_timed_out)
+        self._ps_sink.begin()
+
+    def _handshake_timed_out(self) -> None:
+        self._timer = None
+        self.failed(
+            ConnectionAbortedError(
+                f"SSL handshake is taking longer than {self._handshake_timeout:g} seconds: aborting the connection"
+            )
+        )
+
+    def handshake_done(self) -> None:
+        """Called by the core, before any plaintext."""
+        self._cancel_timer()
+        if self._made.cancelled():
+            self.abort()
+            return
+        if self._call_made:
+            self._tell(self._protocol.connection_made, self)
+        if not self._made.done():
+            self._made.set_result(None)
+
+    def failed(self, error: BaseException) -> None:
+        """Called by the core: the handshake failed, or what arrives is not what the peer sent."""
+        if self._closing and self._ps_sink.open:
+            # What the peer does after our close is nobody's concern any more.
+            self.abort()
+            return
+        self._cancel_timer()
+        if self._error is None:
+            self._error = error
+        self._closing = True
+        self._ps_sink.closing = True
+        # The alert that says why leaves first, if it can.
+        self._ps_sink.uncork()
+        if not self._made.done():
+            self._made.set_exception(error)
+        if self._below.get_write_buffer_size():
+            self._below.abort()
+        else:
+            self._below.close()
+
+    # -- what arrives -------------------------------------------------------------------------------------------------
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._protocol: Any = protocol
+        self._adopt_reader()
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        protocol: asyncio.BaseProtocol = self._protocol
+        return protocol
+
+    def _adopt_reader(self) -> None:
+        """Feed the reader without a detour through the protocol, where nobody has overridden that."""
+        reference = None
+        if getattr(getattr(type(self._protocol), "data_received", None), "_ps_feeds_reader", False):
+            reference = self._protocol._stream_reader_wr
+            reader = reference() if reference is not None else None
+            if not isinstance(reader, ReaderCore):
+                reference = None
+            elif self._below is not None:
+                adopt = getattr(self._ps_sink.carrier, "adopt", None)
+                if adopt is not None:
+                    adopt(reader)
+        self._ps_sink.set_reader(reference)
+
+    def deliver(self, data: bytes) -> None:
+        """Called by the core with plaintext for a protocol that has to see it itself."""
+        protocol = self._protocol
+        try:
+            if isinstance(protocol, asyncio.BufferedProtocol):
+                deliver_buffered(protocol, data)
+            else:
+                protocol.data_received(data)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a program raises
+            self._complain("Fatal error: the protocol failed to take what arrived", error)
+            self.failed(error)
+
+    def peer_ended(self) -> None:
+        """Called by the core: the peer's close_notify came."""
+        if self._closing:
+            self._cancel_timer()
+            self._below.close()
+            return
+        self._tell(self._protocol.eof_received)
+        # As in asyncio, where TLS knows no half-closed connections.
+        self.close()
+
+    def _below_ended(self) -> bool:
+        """TCP has ended. True: this closes the transport below."""
+        self._below_eof = True
+        if not self._ps_sink.open:
+            self.failed(ConnectionResetError("the peer closed the connection during the TLS handshake"))
+        elif self._closing:
+            self._below.close()
+        elif self._strict_eof:
+            self.failed(
+                ssl.SSLEOFError(
+                    ssl.SSL_ERROR_EOF,
+                    "EOF occurred in violation of protocol: the peer's TCP ended without close_notify",
+                )
+            )
+        else:
+            self.ps_truncated = True
+            self.peer_ended()
+        return True
+
+    def pause_reading(self) -> None:
+        if not self._closing:
+            self._below.pause_reading()
+
+    def resume_reading(self) -> None:
+        if not self._closing:
+            self._below.resume_reading()
+
+    def is_reading(self) -> bool:
+        return not self._closing and bool(self._below.is_reading())
+
+    # -- what is sent -------------------------------------------------------------------------------------------------
+
+    def write(self, data: Any) -> None:
+        self._ps_sink.write(core.as_bytes(data, "write"))
+
+    def writelines(self, list_of_data: Any) -> None:
+        self.write(b"".join(list_of_data))
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def write_eof(self) -> None:
+        raise NotImplementedError("TLS ends both directions at once: close() says goodbye")
+
+    @property
+    def _protocol_paused(self) -> bool:
+        return self._upper_paused
+
+    def _below_paused(self) -> None:
+        if not self._closing and not self._upper_paused and self._ps_sink.open:
+            self._upper_paused = True
+            self._tell(self._protocol.pause_writing)
+
+    def _below_resumed(self) -> None:
+        if self._upper_paused:
+            self._upper_paused = False
+            self._tell(self._protocol.resume_writing)
+        if self._closing:
+            self._await_farewell()
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self._below.set_write_buffer_limits(high, low)
+
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        limits: tuple[int, int] = self._below.get_write_buffer_limits()
+        return limits
+
+    def get_write_buffer_size(self) -> int:
+        return int(self._below.get_write_buffer_size()) + self._ps_sink.held_up()
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+
+    def is_closing(self) -> bool:
+        return self._closing or self._below is None or bool(self._below.is_closing())
+
+    def close(self) -> None:
+        if self._closing:
+            return
+        self._closing = True
+        if not self._ps_sink.open:
+            self.abort()
+            return
+        self._ps_sink.say_goodbye()
+        if self._ps_sink.ended or self._below_eof or self._below.is_closing():
+            self._below.close()
+            return
+        # What the peer still sends is read and dropped, and its farewell found behind it. That has its time from when
+        # the last byte of ours has left: a high-water mark of nothing tells when that is.
+        self._below.resume_reading()
+        self._below.set_write_buffer_limits(high=0)
+        if not self._below.get_write_buffer_size():
+            self._await_farewell()
+
+    def _await_farewell(self) -> None:
+        if self._timer is None and not self._lost_told:
+            self._timer = self._loop.call_later(self._shutdown_timeout, self._farewell_timed_out)
+
+    def _farewell_timed_out(self) -> None:
+        self._timer = None
+        self._below.abort()
+
+    def abort(self) -> None:
+        self._closing = True
+        self._ps_sink.closing = True
+        self._cancel_timer()
+        if self._below is not None:
+            self._below.abort()
+
+    def _force_close(self, error: BaseException | None) -> None:
+        if self._error is None:
+            self._error = error
+        self.abort()
+
+    def _lost(self, error: BaseException | None) -> None:
+        """Called when the transport below is gone."""
+        self._cancel_timer()
+        self._closing = True
+        self._lost_told = True
+        error = self._error or error
+        opened = self._ps_sink.open
+        self._ps_sink.let_go()
+        protocol = self._protocol
+        self._protocol = None
+        if not self._made.done():
+            self._made.set_exception(error or ConnectionResetError("the connection was lost during the TLS handshake"))
+        elif protocol is not None and (opened or not self._call_made):
+            protocol.connection_lost(error)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tell(self, call: Callable[..., Any], *arguments: Any) -> None:
+        """Call the protocol, whose errors are its own."""
+        try:
+            call(*arguments)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a program raises
+            self._complain(f"protocol.{call.__name__}() call failed", error)
+
+    def _complain(self, message: str, error: BaseException) -> None:
+        self._loop.call_exception_handler(
+            {"message": message, "exception": error, "transport": self, "protocol": self._protocol}
+        )
+
+    # -- what is known ------------------------------------------------------------------------------------------------
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        sslobject = self._ps_sink.sslobject
+        if name == "ssl_object":
+            return sslobject
+        if name == "sslcontext":
+            return self._context
+        if name in ("peercert", "cipher", "compression"):
+            if not self._ps_sink.open:
+                return default
+            return sslobject.getpeercert() if name == "peercert" else getattr(sslobject, name)()
+        if name in self._addresses:
+            return self._addresses[name]
+        return default if self._below is None else self._below.get_extra_info(name, default)

@@ -1,0 +1,307 @@
+"""TLS as bytes in and bytes out, over the ``ssl`` module's SSLObject and two memory BIOs (contracts T1 to T3).
+
+It knows neither socket nor loop: ciphertext is handed to ``take``, and what is to be sent goes to ``carrier``. What has
+to be decided (the handshake is done, the peer has ended, the connection is broken) is told to ``owner``.
+
+OpenSSL is given whole records, one at a time. So a read is made only where there is something to be read, and never
+costs an SSLWantReadError; and the BIOs, which keep the memory of the largest content that they ever had, stay small.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from typing import Any
+
+from .incoming import IncomingCore
+from .sink import Sink
+
+# RFC 8446, 5.1 and 5.2, and RFC 5246, 6.2.3: a record's header, its largest content, and what encryption may add.
+_HEADER = 5
+_PLAINTEXT = 16384
+_MAXIMUM_RECORD = _HEADER + _PLAINTEXT + 2048
+# change_cipher_spec 20, alert 21, handshake 22, application_data 23, heartbeat 24
+_FIRST_TYPE, _LAST_TYPE = 20, 24
+_MAJOR = 3
+# Ciphertext asked of the kernel where no reader says what it has room for.
+_ROOM = 65536
+
+
+class TLSCore(Sink):
+    """One end of a TLS connection. ``carrier`` is a transport, or the sink of one of ours."""
+
+    def __init__(self, sslobject: Any, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, owner: Any) -> None:
+        # The object behind an SSLObject, whose methods do no more than call it.
+        inner: Any = sslobject._sslobj if type(sslobject) is ssl.SSLObject else sslobject  # type: ignore[attr-defined]
+        self.sslobject = sslobject
+        self.owner = owner
+        self.carrier: Any = None
+        self._sink: Any = None
+        self._read_record = inner.read
+        self._write_record = inner.write
+        self._put = incoming.write
+        self._incoming = incoming
+        self._get = outgoing.read
+        self._outgoing = outgoing
+        self.closing = False
+        # The handshake is done.
+        self.open = False
+        # The peer's close_notify came.
+        self.ended = False
+        # A record of which a part is still to come, or what came behind the handshake.
+        self._rest = b""
+        # One that is whole now, of several arrivals.
+        self._record = b""
+        # Plaintext that has to wait for the peer, in a renegotiation of TLS 1.2.
+        self._held_up: list[bytes] = []
+        self._reader_ref: Any = None
+
+    def set_carrier(self, carrier: Any) -> None:
+        """Send to ``carrier`` from now on."""
+        self.carrier = carrier
+        self._sink = carrier if isinstance(carrier, Sink) else None
+
+    def set_reader(self, reference: Any) -> None:
+        """Feed the reader that ``reference`` refers to weakly; None hands everything to the owner."""
+        self._reader_ref = reference
+
+    def reader(self) -> IncomingCore | None:
+        """The reader that is fed directly, if it is there and takes it."""
+        if self._reader_ref is None:
+            return None
+        reader: IncomingCore | None = self._reader_ref()
+        return None if reader is None or reader._ps_intercepted else reader
+
+    def room(self) -> int:
+        """How many bytes of ciphertext may be received at once (contract R3)."""
+        reader = self.reader()
+        return _ROOM if reader is None or self.closing else reader._ps_receive_room()
+
+    # -- bytes in -----------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Start the handshake: a client speaks first."""
+        self.take(b"")
+
+    def take(self, data: Any) -> bool:
+        """Decrypt what arrived, a bytes-like object that nobody changes until this returns.
+
+        True where the reader's waiter is to be woken, by the caller, when all state is as it should be.
+        """
+        wake = False
+        while True:
+            blocks: list[bytes] = []
+            was_open = self.open
+            error: BaseException | None = None
+            try:
+                self._decrypt(data, blocks)
+            except (OSError, ValueError) as caught:
+                error = caught
+            # Answers are sent, and the owner told, when ``data`` has been used up: its memory may be used for them.
+            self._flush()
+            if blocks and not self.closing and self._deliver(blocks):
+                wake = True
+            if error is not None:
+                if self.owner is not None:
+                    self.owner.failed(error)
+                return wake
+            if self.open and not was_open:
+                self.owner.handshake_done()
+                data, self._rest = self._rest, b""
+                continue
+            if self.ended and self.owner is not None:
+                self.owner.peer_ended()
+            return wake
+
+    def _decrypt(self, data: Any, blocks: list[bytes]) -> None:
+        """Give OpenSSL the whole records of ``data``; what is behind the one that completes the handshake is kept."""
+        size = len(data)
+        position = 0
+        was_open = self.open
+        if not size:
+            self._feed(b"", blocks)
+            return
+        while position < size and not self.ended:
+            if self._rest:
+                position = self._complete(data, position)
+                record = self._record
+                if not record:
+                    return
+                self._record = b""
+            else:
+                length = _record_size(data, position, size)
+                if position + length > size:
+                    self._rest = bytes(data[position:])
+                    return
+                record = data if length == size else data[position : position + length]
+                position += length
+            self._feed(record, blocks)
+            if self.open and not was_open:
+                self._rest = bytes(data[position:])
+                return
+
+    def _complete(self, data: Any, position: int) -> int:
+        """Add what ``data`` has of the record that had begun; ``_record`` is it, once whole. The next position."""
+        rest = self._rest
+        size = len(data)
+        if len(rest) < _HEADER:
+            end = min(position + _HEADER - len(rest), size)
+            rest += bytes(data[position:end])
+            position = end
+        if len(rest) >= _HEADER:
+            whole = _record_size(rest, 0, len(rest))
+            end = min(position + whole - len(rest), size)
+            rest += bytes(data[position:end])
+            position = end
+            if len(rest) == whole:
+                self._record = rest
+                rest = b""
+        self._rest = rest
+        return position
+
+    def _feed(self, record: Any, blocks: list[bytes]) -> None:
+        """One record, or nothing, for what OpenSSL may have kept."""
+        size = len(record)
+        if size:
+            self._put(record)
+        if not self.open:
+            self._shake_hands()
+            return
+        try:
+            while True:
+                # No record has more content than bytes, so one read takes all of it.
+                block = self._read_record(size if 0 < size < _PLAINTEXT else _PLAINTEXT)
+                if not block:
+                    self.ended = True
+                    return
+                blocks.append(block)
+                if not self._incoming.pending:
+                    return
+        except ssl.SSLWantReadError:
+            # No content, but a message to OpenSSL itself: a session ticket, a key update.
+            return
+        except ssl.SSLZeroReturnError:
+            self.ended = True
+
+    def _shake_hands(self) -> None:
+        try:
+            self.sslobject.do_handshake()
+        except ssl.SSLWantReadError:
+            return
+        self.open = True
+
+    def _deliver(self, blocks: list[bytes]) -> bool:
+        reader = self.reader()
+        if reader is None:
+            self.owner.deliver(blocks[0] if len(blocks) == 1 else b"".join(blocks))
+            return False
+        wake = False
+        for block in blocks:
+            wake = reader._ps_arrive(block) or wake
+        return wake
+
+    # -- bytes out ----------------------------------------------------------------------------------------------------
+
+    def write(self, data: Any) -> object:
+        """Encrypt ``data``, bytes, and send it."""
+        if self.closing or not data:
+            return None
+        if self._held_up:
+            self._held_up.append(data)
+            return None
+        try:
+            if len(data) <= _PLAINTEXT:
+                self._write_record(data)
+                self._send(self._get())
+            else:
+                self._write_records(data)
+        except ssl.SSLWantReadError:
+            self._held_up.append(data)
+            self._flush()
+        except ssl.SSLError as error:
+            self._flush()
+            self.owner.failed(error)
+        return None
+
+    def _write_records(self, data: bytes) -> None:
+        pieces: list[bytes] = []
+        view = memoryview(data)
+        position = 0
+        try:
+            while position < len(data):
+                position += self._write_record(view[position : position + _PLAINTEXT])
+                pieces.append(self._get())
+        except ssl.SSLWantReadError:
+            self._held_up.append(data[position:])
+        if pieces and self._sink is not None:
+            self._sink.write_pieces(pieces)
+        elif pieces:
+            self.carrier.write(b"".join(pieces))
+
+    def write_pieces(self, pieces: list[bytes]) -> object:
+        return self.write(b"".join(pieces))
+
+    def held_up(self) -> int:
+        """Bytes that are not encrypted yet."""
+        return sum(map(len, self._held_up))
+
+    def _send(self, data: bytes) -> None:
+        if self._sink is not None:
+            self._sink.write(data)
+        else:
+            self.carrier.write(data)
+
+    def _flush(self) -> None:
+        """Send what OpenSSL has to say for itself, and what had to wait for the peer."""
+        if self._outgoing.pending:
+            self._send(self._get())
+        if self._held_up and self.open:
+            held_up, self._held_up = self._held_up, []
+            for data in held_up:
+                self.write(data)
+
+    def before_drain(self) -> object:
+        sink = self._sink
+        if sink is not None:
+            sink.before_drain()
+            if sink.closing:
+                self.closing = True
+        elif self.carrier is None or self.carrier.is_closing():
+            self.closing = True
+        return None
+
+    def uncork(self) -> object:
+        return None if self._sink is None else self._sink.uncork()
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+
+    def say_goodbye(self) -> None:
+        """Send close_notify (RFC 8446, 6.1), behind everything that was written."""
+        self.closing = True
+        self._held_up = []
+        with contextlib.suppress(ssl.SSLError):
+            # SSLWantReadError: the peer's has not come yet.
+            self.sslobject.unwrap()
+        self._flush()
+
+    def let_go(self) -> None:
+        """The connection is gone: refer to nobody who refers to this."""
+        self.closing = True
+        self.owner = None
+        self.carrier = None
+        self._sink = None
+        self._reader_ref = None
+        self._rest = b""
+        self._held_up = []
+
+
+def _record_size(data: Any, position: int, size: int) -> int:
+    """The length of the record that begins at ``position``, as its header says; of a header, where that is not whole;
+    everything, where it is none: OpenSSL then says what is wrong."""
+    if size - position < _HEADER:
+        return _HEADER
+    kind = data[position]
+    length: int = _HEADER + (data[position + 3] << 8 | data[position + 4])
+    if kind < _FIRST_TYPE or kind > _LAST_TYPE or data[position + 1] != _MAJOR or length > _MAXIMUM_RECORD:
+        return size - position
+    return length
