@@ -165,7 +165,8 @@ class StreamWriter(WriterCore, asyncio.StreamWriter, metaclass=StandIn):
             ssl_shutdown_timeout: seconds that closing waits for the peer's close_notify; None for the loop's 30.
 
         Raises:
-            PlaintextBeforeTLSError: bytes of the peer's had arrived before the upgrade. Nothing has happened yet.
+            PlaintextBeforeTLSError: bytes of the server's had arrived before the upgrade. Nothing has happened yet. On
+                the server they are the beginning of the handshake, which fails unless they are a ClientHello.
             ssl.SSLError: the handshake failed; the message names the peer. The connection is closed.
             ConnectionError: the connection was lost; also where the handshake took longer than its timeout.
             TypeError, ValueError: no SSLContext; a name is missing where the context checks it.
