@@ -143,7 +143,7 @@ def load_command(scenario: Scenario, core: int | None, warmup: float, seconds: f
         "cpu": -1 if core is None else core,
     }
     if scenario.tls:
-        options |= {"tls": scenario.tls, "authority": certificates.identity().authority}
+        options |= {"tls": scenario.tls, "certificate": certificates.identity().certificate}
     command = [str(compiling.load_generator())]
     for name, value in options.items():
         command += [f"--{name}", str(value)]

@@ -21,7 +21,7 @@ struct options {
     double warmup, seconds;
     uint64_t seed;
     enum tls tls;          /* none, or what kind of handshakes */
-    const char *authority; /* the file with the certificate that the server's is signed by */
+    const char *certificate; /* the file of the one that the server has */
 };
 extern struct options options;
 void read_options(int argc, char **argv);

@@ -57,15 +57,15 @@ void read_options(int argc, char **argv)
             options.seed = (uint64_t)number(name, value, 1, 1e15);
         else if (!strcmp(name, "--tls"))
             options.tls = kind_of_tls(value);
-        else if (!strcmp(name, "--authority"))
-            options.authority = value;
+        else if (!strcmp(name, "--certificate"))
+            options.certificate = value;
         else
             fail("there is no option %s", name);
     }
     if (!options.mode || !options.port)
         fail("--mode and --port are needed");
-    if (options.tls != TLS_NONE && !options.authority)
-        fail("--tls needs --authority");
+    if (options.tls != TLS_NONE && !options.certificate)
+        fail("--tls needs --certificate");
     /* asyncio lets nobody write once the other side has ended its TLS stream. */
     if (options.tls != TLS_NONE && !strcmp(options.mode, "sink"))
         fail("a sink says its count after the end of input, which is not possible with TLS everywhere: use blocks");
