@@ -19,6 +19,7 @@ NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 def opened(port: int, context: ssl.SSLContext | None) -> socket.socket:
     wire = socket.create_connection(("127.0.0.1", port), PATIENCE)
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the line follows the end of the handshake
     if context is not None:
         wire = context.wrap_socket(wire, server_hostname="localhost")
     wire.sendall(LINE)
