@@ -48,7 +48,7 @@ def identity() -> Identity:
         leaf = authority.issue_cert("localhost", key_type=trustme.KeyType.ECDSA)
         leaf.cert_chain_pems[0].write_to_path(new.certificate)
         leaf.private_key_pem.write_to_path(new.key)
-        # Two runs may do this at the same time: whose folder takes its place first is everybody's, and they go together.
+        # Two runs may do this at the same time: whose folder is there first is everybody's. The files go together.
         try:
             os.rename(new.directory, found.directory)
         except OSError:

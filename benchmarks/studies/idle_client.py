@@ -1,7 +1,7 @@
 """Opens connections and has a line answered on each: one, says so, waits for a line on its input, then all the others.
 
-It prints how many there are and keeps them open until its input ends. With ``--burst`` it waits for another line, has so
-many bytes answered on each of them, all at the same time, and prints how many there are once more.
+It prints how many there are and keeps them open until its input ends. With ``--burst`` it waits for another line, has
+so many bytes answered on each of them, all at the same time, and prints how many there are once more.
 """
 
 import argparse
@@ -94,7 +94,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--connections", type=int, required=True)
-    parser.add_argument("--authority", help="the file of the one that signed the server's certificate, where it has TLS")
+    parser.add_argument(
+        "--authority", help="the file of the one that signed the server's certificate, where it has TLS"
+    )
     parser.add_argument("--burst", type=int, default=0, help="bytes, a multiple of a line's 256")
     arguments = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
