@@ -27,6 +27,7 @@ static void send_more(struct peer *peer)
             fail("connection %d: send: %s", peer->number, strerror(errno));
         peer->sent += (size_t)n;
     }
+    wire_flush(peer->wire);
 }
 
 static void begin(struct peer *peer, uint64_t time)
@@ -95,7 +96,7 @@ void run_exchange(int epoll, struct wire *wires)
         int ready = epoll_wait(epoll, events, EVENTS, 1000);
         for (int i = 0; i < ready; i++) {
             struct peer *peer = events[i].data.ptr;
-            if (peer->sent < peer->payload->request_size)
+            if (events[i].events & EPOLLOUT)
                 send_more(peer);
             if (events[i].events & ~(unsigned)EPOLLOUT)
                 receive(peer);

@@ -72,6 +72,7 @@ int wire_handshake(struct wire *wire); /* as far as it goes; true once it is don
 void wire_handshake_now(struct wire *wire, int number);
 void secure_have_ticket(void);        /* one connection, so that all that follow resume its session */
 ssize_t wire_send(struct wire *wire, const void *data, size_t size);
+void wire_flush(struct wire *wire);   /* what wire_send has kept back, as far as there is room; again at EPOLLOUT */
 ssize_t wire_receive(struct wire *wire, void *data, size_t size); /* 0: the end, which TLS has signed */
 int wire_holds(const struct wire *wire); /* whether it has bytes that epoll will not tell of */
 int wire_ended(struct wire *wire);    /* after that end: whether the server has closed; if not, an event will tell */

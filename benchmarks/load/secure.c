@@ -16,10 +16,12 @@
 
 #include "load.h"
 
-#define READ_AHEAD (1 << 18) /* of a source, so that it is not the load that is slow: many records by one recv */
+/* So that it is not the load that is slow: many of TLS's records by one recv or one write, where much is to go one way. */
+#define AT_ONCE (1 << 18)
 #define MOST 4096
 
 static SSL_CTX *context;
+static int gathers; /* writes */
 static unsigned char expected[MOST]; /* the server's certificate */
 static int expected_size;
 static SSL_SESSION *latest; /* the session of the newest ticket, where sessions are resumed */
@@ -78,8 +80,9 @@ void secure_prepare(void)
     SSL_CTX_set_cert_verify_callback(context, is_expected, NULL);
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_read_ahead(context, 1);
+    gathers = !strcmp(options.mode, "blocks");
     if (!strcmp(options.mode, "source"))
-        SSL_CTX_set_default_read_buffer_len(context, READ_AHEAD);
+        SSL_CTX_set_default_read_buffer_len(context, AT_ONCE);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     if (options.tls == TLS_RESUMED) {
         SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
@@ -96,6 +99,14 @@ static int resume(SSL *tls)
     return done;
 }
 
+static void gather_writes(SSL *tls)
+{
+    BIO *gathering = BIO_new(BIO_f_buffer()), *socket = SSL_get_wbio(tls);
+    if (!gathering || !BIO_set_write_buffer_size(gathering, AT_ONCE) || !BIO_up_ref(socket))
+        fail_tls("a connection");
+    SSL_set0_wbio(tls, BIO_push(gathering, socket));
+}
+
 void wire_open(struct wire *wire, int fd)
 {
     wire->fd = fd;
@@ -107,6 +118,8 @@ void wire_open(struct wire *wire, int fd)
     if (!wire->tls || !SSL_set_fd(wire->tls, fd) || !SSL_set_tlsext_host_name(wire->tls, "localhost") ||
         (latest && !resume(wire->tls)))
         fail_tls("a connection");
+    if (gathers)
+        gather_writes(wire->tls);
     wire->is_resuming = latest != NULL;
     SSL_set_connect_state(wire->tls);
 }
@@ -176,6 +189,15 @@ ssize_t wire_send(struct wire *wire, const void *data, size_t size)
         return send(wire->fd, data, size, MSG_NOSIGNAL);
     errno = 0;
     return outcome(wire, SSL_write(wire->tls, data, (int)size), "send");
+}
+
+void wire_flush(struct wire *wire)
+{
+    if (!gathers)
+        return;
+    BIO *writing = SSL_get_wbio(wire->tls);
+    if (BIO_flush(writing) <= 0 && !BIO_should_retry(writing))
+        fail("send: %s", strerror(errno));
 }
 
 ssize_t wire_receive(struct wire *wire, void *data, size_t size)
