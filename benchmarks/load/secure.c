@@ -1,6 +1,6 @@
 /* A connection as the modes see it, with TLS 1.3 or without: the same calls, and the errors of send and recv.
  *
- * What the two sides agree on is fixed here, so that every server does the same work: TLS_AES_128_GCM_SHA256 and X25519.
+ * What both sides agree on is fixed here, so that every server does the same work: TLS_AES_128_GCM_SHA256 and X25519.
  * The server must have the key of the one certificate that is expected: who signed that is not asked, which would take
  * longer than the rest of a handshake. Whatever TLS finds wrong ends the run. */
 #include <errno.h>
@@ -16,7 +16,7 @@
 
 #include "load.h"
 
-/* So that it is not the load that is slow: many of TLS's records by one recv or one write, where much is to go one way. */
+/* So that it is not the load that is slow: many of TLS's records by one recv or one write, where much goes one way. */
 #define AT_ONCE (1 << 18)
 #define MOST 4096
 
