@@ -42,7 +42,7 @@ def _make(
 def load_generator() -> pathlib.Path:
     sources = sorted((HERE / "load").glob("*.[ch]"))
     units = [str(source) for source in sources if source.suffix == ".c"]
-    return _make(BUILD / "load", sources, ["gcc", *C_FLAGS], units)
+    return _make(BUILD / "load", sources, ["gcc", *C_FLAGS], [*units, "-lssl", "-lcrypto"])
 
 
 def c_server(mode: str) -> pathlib.Path:

@@ -1,7 +1,7 @@
 """The contenders: how each is called, started and, where it has to be, compiled.
 
 A server's own arguments are followed by ``--mode M --size N`` if it is Python's; the compiled ones get ``M N`` first.
-Those of ``streams.py`` are the real programs' arguments too.
+Where there is TLS, ``--tls CERTIFICATE KEY`` comes last. Those of ``streams.py`` are the real programs' arguments too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import shutil
 import sys
 from typing import Final, Literal
 
-from benchmarks import compiling, driving
+from benchmarks import certificates, compiling, driving
 from benchmarks.programs import PROGRAM_OF_MODE
 from benchmarks.scenarios import Scenario
 
@@ -22,6 +22,7 @@ UVLOOP: Final = ("--loop", "uvloop")
 AIOFASTNET: Final = ("--transports", "aiofastnet")
 OURS: Final = ("--streams", "penstock")
 ENGINE: Final = {"PENSTOCK_PURE": "0", "PENSTOCK_ENGINE": "epoll"}
+WITH_TLS: Final = ("streams.py", "protocols.py", "go")  # the programs that know --tls
 PURE: Final = {"PENSTOCK_PURE": "1", "PENSTOCK_ENGINE": "loop"}
 
 
@@ -45,6 +46,8 @@ class Contender:
     def runs(self, scenario: Scenario) -> bool:
         if scenario.side != "server" and self.program != "streams.py":
             return False
+        if scenario.tls and self.program not in WITH_TLS:
+            return False
         return not self.only or scenario.name in self.only
 
     def command(self, scenario: Scenario) -> list[str]:
@@ -58,16 +61,23 @@ class Contender:
                 if driving.found(tool) is None:
                     raise MissingError(f"{self.name}: {tool} is not installed")
             return [sys.executable, str(HERE / "programs" / program.file), *self.arguments]
+        secured = self._secured() if scenario.tls else []
         if self.language != "python":
             compiler = "gcc" if self.language == "c" else "go"
             if shutil.which(compiler) is None:
                 raise MissingError(f"{self.name}: {compiler} is not installed")
             binary = compiling.c_server(scenario.mode) if self.language == "c" else compiling.go_server(scenario.mode)
-            return [str(binary), scenario.mode, str(scenario.size), *self.arguments]
+            return [str(binary), scenario.mode, str(scenario.size), *self.arguments, *secured]
         if scenario.side == "client":
             return [sys.executable, str(HERE / "clients" / self.program), *self.arguments]
         options = ["--mode", scenario.mode, "--size", str(scenario.size)]
-        return [sys.executable, str(HERE / "servers" / self.program), *self.arguments, *options]
+        return [sys.executable, str(HERE / "servers" / self.program), *self.arguments, *options, *secured]
+
+    def _secured(self) -> list[str]:
+        if importlib.util.find_spec("trustme") is None:
+            raise MissingError(f"{self.name}: the package trustme, which makes the certificate, is not installed")
+        shown = certificates.identity()
+        return ["--tls", str(shown.certificate), str(shown.key)]
 
 
 CONTENDERS: Final = (

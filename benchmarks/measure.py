@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from benchmarks import compiling
+from benchmarks import certificates, compiling
 from benchmarks.scenarios import SEED, Scenario
 
 START_SECONDS = 20
@@ -142,6 +142,8 @@ def load_command(scenario: Scenario, core: int | None, warmup: float, seconds: f
         "seed": SEED,
         "cpu": -1 if core is None else core,
     }
+    if scenario.tls:
+        options |= {"tls": scenario.tls, "certificate": certificates.identity().certificate}
     command = [str(compiling.load_generator())]
     for name, value in options.items():
         command += [f"--{name}", str(value)]

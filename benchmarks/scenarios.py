@@ -11,6 +11,7 @@ from typing import Final, Literal
 SEED: Final = 20_140_316  # asyncio's streams came with Python 3.4, on this day
 LINE: Final = 256
 KIB: Final = 1024
+MIB: Final = 1024 * KIB
 
 Unit = Literal["message", "megabyte", "connection", "operation", "request", "mail"]
 
@@ -34,6 +35,7 @@ class Scenario:
     """``size`` is of one record, in bytes; ``batch`` records are sent at once. CPU is told per ``unit``.
 
     On the side ``program`` the mode names one of programs/, before and after ``penstock.install()``.
+    ``tls`` says whether there is TLS, and whether its sessions are resumed after the first handshake.
     ``numbers``, if given, are the numbers of connections that each contender is measured with, in the same rounds;
     ``contenders``, if given, are those that it is measured with when nobody names others.
     """
@@ -46,6 +48,7 @@ class Scenario:
     unit: Unit = "message"
     batch: int = 1
     side: Literal["server", "client", "program"] = "server"
+    tls: Literal["full", "resumed"] | None = None
     targets: tuple[Target, ...] = ()
     numbers: tuple[int, ...] = ()
     contenders: tuple[str, ...] = ()
@@ -79,6 +82,20 @@ IN_PROGRAMS: Final = (
     "asyncio",
     "uvloop",
     "aiofastnet",
+    "penstock",
+    "penstock-uvloop",
+    "penstock-pure",
+    "penstock-pure-uvloop",
+)
+
+IN_TLS: Final = (
+    "go",
+    "asyncio",
+    "uvloop",
+    "aiofastnet",
+    "aiofastnet-uvloop",
+    "aiofastnet-protocols",
+    "aiofastnet-protocols-uvloop",
     "penstock",
     "penstock-uvloop",
     "penstock-pure",
@@ -196,6 +213,64 @@ SCENARIOS: Final = (
         targets=tuple(
             Target("penstock at 100", 1.3, contender=f"penstock at {number}") for number in (1, 10, 1000, 10_000)
         ),
+    ),
+    Scenario(
+        "tls-lines",
+        "1 KiB lines by readline, write, drain; 64 connections with TLS 1.3",
+        "lines",
+        KIB,
+        64,
+        tls="full",
+        targets=(
+            *_cpu(asyncio=0.44, uvloop=0.72, aiofastnet=0.66, aiofastnet_protocols=1.0, go=1.15),
+            *_not_slower(),
+        ),
+        contenders=IN_TLS,
+    ),
+    # A sink, whose answer comes after the end of input, is nothing for TLS: asyncio lets nobody write after that.
+    Scenario(
+        "tls-sink",
+        "16 MiB in by readexactly, answered by one byte; one connection with TLS 1.3",
+        "blocks",
+        16 * MIB,
+        1,
+        "megabyte",
+        tls="full",
+        targets=(*_cpu(asyncio=0.75, go=1.1), *_not_slower()),
+        contenders=IN_TLS,
+    ),
+    Scenario(
+        "tls-source",
+        "one way out, by writes of 16 MiB and drain; one connection with TLS 1.3",
+        "source",
+        16 * MIB,
+        1,
+        "megabyte",
+        tls="full",
+        targets=(*_cpu(asyncio=0.75, go=1.1), *_not_slower()),
+        contenders=IN_TLS,
+    ),
+    Scenario(
+        "tls-handshakes",
+        "connect, TLS 1.3 with ECDSA P-256, one line, close; 64 at a time",
+        "connect",
+        LINE,
+        64,
+        "connection",
+        tls="full",
+        targets=(*_cpu(asyncio=1 / 1.3), *_not_slower()),
+        contenders=IN_TLS,
+    ),
+    Scenario(
+        "tls-resumed",
+        "connect, TLS 1.3 with a session resumed, one line, close; 64 at a time",
+        "connect",
+        LINE,
+        64,
+        "connection",
+        tls="resumed",
+        targets=(*_cpu(asyncio=1 / 1.3), *_not_slower()),
+        contenders=IN_TLS,
     ),
     Scenario(
         "redis",

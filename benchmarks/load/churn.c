@@ -2,13 +2,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "load.h"
 
+enum stage { CONNECTING, SHAKING_HANDS, LISTENING, LEAVING };
+
 struct visit {
-    int fd, is_connected;
+    struct wire wire;
+    enum stage stage;
     size_t received;
     const struct payload *payload;
     uint64_t began;
@@ -19,27 +20,32 @@ static unsigned visits;
 static void begin(int epoll, struct visit *visit)
 {
     visit->began = now();
-    visit->fd = begin_connect(visits);
-    visit->is_connected = 0;
+    wire_open(&visit->wire, begin_connect(visits));
+    visit->stage = CONNECTING;
     visit->received = 0;
     visit->payload = payload_of(visits++);
-    watch(epoll, visit->fd, EPOLLIN | EPOLLOUT | EPOLLET, visit);
+    watch(epoll, visit->wire.fd, EPOLLIN | EPOLLOUT | EPOLLET, visit);
 }
 
 static void greet(struct visit *visit)
 {
-    end_connect(visit->fd);
-    visit->is_connected = 1;
-    ssize_t n = send(visit->fd, visit->payload->request, visit->payload->request_size, MSG_NOSIGNAL);
+    if (visit->stage == CONNECTING)
+        end_connect(visit->wire.fd);
+    visit->stage = SHAKING_HANDS;
+    if (!wire_handshake(&visit->wire))
+        return;
+    visit->stage = LISTENING;
+    ssize_t n = wire_send(&visit->wire, visit->payload->request, visit->payload->request_size);
     if (n != (ssize_t)visit->payload->request_size)
         fail("a line could not be sent whole: %s", strerror(errno));
 }
 
-static void receive(int epoll, struct visit *visit)
+/* The answer, and then the end of input, as far as they have come. */
+static void receive(struct visit *visit)
 {
     char got[4096];
     for (;;) {
-        ssize_t n = recv(visit->fd, got, sizeof got, 0);
+        ssize_t n = wire_receive(&visit->wire, got, sizeof got);
         if (n < 0 && errno == EAGAIN)
             return;
         if (n < 0)
@@ -53,7 +59,12 @@ static void receive(int epoll, struct visit *visit)
     }
     if (visit->received != visit->payload->answer_size)
         fail("the server closed after %zu of %zu bytes", visit->received, visit->payload->answer_size);
-    close(visit->fd);
+    visit->stage = LEAVING;
+}
+
+static void leave(int epoll, struct visit *visit)
+{
+    wire_close(&visit->wire);
     window_latency(now() - visit->began);
     window_count(1, visit->payload->request_size);
     begin(epoll, visit);
@@ -65,6 +76,8 @@ void run_churn(int epoll)
     struct epoll_event events[EVENTS];
     if (!all)
         fail("no memory for the connections");
+    if (options.tls == TLS_RESUMED)
+        secure_have_ticket();
     window_begin();
     for (int i = 0; i < options.connections; i++)
         begin(epoll, &all[i]);
@@ -72,10 +85,12 @@ void run_churn(int epoll)
         int ready = epoll_wait(epoll, events, EVENTS, 1000);
         for (int i = 0; i < ready; i++) {
             struct visit *visit = events[i].data.ptr;
-            if (!visit->is_connected)
+            if (visit->stage == CONNECTING || visit->stage == SHAKING_HANDS)
                 greet(visit);
-            if (events[i].events & ~(unsigned)EPOLLOUT)
-                receive(epoll, visit);
+            if (visit->stage == LISTENING && events[i].events & ~(unsigned)EPOLLOUT)
+                receive(visit);
+            if (visit->stage == LEAVING && wire_ended(&visit->wire))
+                leave(epoll, visit);
         }
     }
     free(all);

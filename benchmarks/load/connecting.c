@@ -42,17 +42,18 @@ void end_connect(int fd)
         fail("connect: %s", strerror(error));
 }
 
-void connect_all(int *fds)
+void connect_all(struct wire *wires)
 {
     for (int first = 0; first < options.connections; first += AT_ONCE) {
         int last = first + AT_ONCE < options.connections ? first + AT_ONCE : options.connections;
         for (int i = first; i < last; i++)
-            fds[i] = begin_connect((unsigned)i);
+            wire_open(&wires[i], begin_connect((unsigned)i));
         for (int i = first; i < last; i++) {
-            struct pollfd one = {.fd = fds[i], .events = POLLOUT};
+            struct pollfd one = {.fd = wires[i].fd, .events = POLLOUT};
             if (poll(&one, 1, 10000) != 1)
                 fail("connection %d was not made within 10 seconds", i);
-            end_connect(fds[i]);
+            end_connect(wires[i].fd);
+            wire_handshake_now(&wires[i], i);
         }
     }
 }

@@ -2,12 +2,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "load.h"
 
 struct peer {
-    int fd, number;
+    struct wire *wire;
+    int number;
     unsigned turn;
     const struct payload *payload;
     size_t sent, received;
@@ -19,14 +19,15 @@ static char scratch[1 << 18];
 static void send_more(struct peer *peer)
 {
     while (peer->sent < peer->payload->request_size) {
-        ssize_t n = send(peer->fd, peer->payload->request + peer->sent, peer->payload->request_size - peer->sent,
-                         MSG_NOSIGNAL);
+        ssize_t n = wire_send(peer->wire, peer->payload->request + peer->sent,
+                              peer->payload->request_size - peer->sent);
         if (n < 0 && errno == EAGAIN)
             return;
         if (n < 0)
             fail("connection %d: send: %s", peer->number, strerror(errno));
         peer->sent += (size_t)n;
     }
+    wire_flush(peer->wire);
 }
 
 static void begin(struct peer *peer, uint64_t time)
@@ -56,7 +57,7 @@ static void check(const struct peer *peer, const char *got, size_t size)
 static void receive(struct peer *peer)
 {
     for (;;) {
-        ssize_t n = recv(peer->fd, scratch, sizeof scratch, 0);
+        ssize_t n = wire_receive(peer->wire, scratch, sizeof scratch);
         if (n < 0 && errno == EAGAIN)
             return;
         if (n <= 0)
@@ -73,12 +74,12 @@ static void receive(struct peer *peer)
             begin(peer, time);
             return;
         }
-        if ((size_t)n < sizeof scratch)
+        if ((size_t)n < sizeof scratch && !peer->wire->tls)
             return; /* the next edge tells of the rest */
     }
 }
 
-void run_exchange(int epoll, const int *fds)
+void run_exchange(int epoll, struct wire *wires)
 {
     struct peer *peers = calloc((size_t)options.connections, sizeof *peers);
     struct epoll_event events[EVENTS];
@@ -86,16 +87,16 @@ void run_exchange(int epoll, const int *fds)
         fail("no memory for the connections");
     window_begin();
     for (int i = 0; i < options.connections; i++) {
-        peers[i].fd = fds[i];
+        peers[i].wire = &wires[i];
         peers[i].number = i;
-        watch(epoll, fds[i], EPOLLIN | EPOLLOUT | EPOLLET, &peers[i]);
+        watch(epoll, wires[i].fd, EPOLLIN | EPOLLOUT | EPOLLET, &peers[i]);
         begin(&peers[i], now());
     }
     while (!window_tick(now())) {
         int ready = epoll_wait(epoll, events, EVENTS, 1000);
         for (int i = 0; i < ready; i++) {
             struct peer *peer = events[i].data.ptr;
-            if (peer->sent < peer->payload->request_size)
+            if (events[i].events & EPOLLOUT)
                 send_more(peer);
             if (events[i].events & ~(unsigned)EPOLLOUT)
                 receive(peer);

@@ -5,8 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/types.h>
 
 /* ---- options.c ---- */
+enum tls { TLS_NONE, TLS_FULL, TLS_RESUMED };
+
 struct options {
     const char *mode;      /* lines, records, frames, blocks, sink, source or connect */
     int port;              /* of the server, on 127.0.0.1 */
@@ -17,6 +20,8 @@ struct options {
     size_t size;           /* of a record, in bytes */
     double warmup, seconds;
     uint64_t seed;
+    enum tls tls;          /* none, or what kind of handshakes */
+    const char *certificate; /* the file of the one that the server has */
 };
 extern struct options options;
 void read_options(int argc, char **argv);
@@ -54,15 +59,34 @@ void window_count(uint64_t messages, uint64_t bytes); /* counts towards the wind
 void window_latency(uint64_t nanoseconds);
 void window_report(void);            /* the one JSON line */
 
+/* ---- secure.c ---- */
+
+struct wire {
+    int fd, is_ready, is_resuming;
+    struct ssl_st *tls;               /* NULL without TLS */
+};
+
+void secure_prepare(void);            /* once, where there is TLS */
+void wire_open(struct wire *wire, int fd);
+int wire_handshake(struct wire *wire); /* as far as it goes; true once it is done, or where there is none */
+void wire_handshake_now(struct wire *wire, int number);
+void secure_have_ticket(void);        /* one connection, so that all that follow resume its session */
+ssize_t wire_send(struct wire *wire, const void *data, size_t size);
+void wire_flush(struct wire *wire);   /* what wire_send has kept back, as far as there is room; again at EPOLLOUT */
+ssize_t wire_receive(struct wire *wire, void *data, size_t size); /* 0: the end, which TLS has signed */
+int wire_holds(const struct wire *wire); /* whether it has bytes that epoll will not tell of */
+int wire_ended(struct wire *wire);    /* after that end: whether the server has closed; if not, an event will tell */
+void wire_close(struct wire *wire);
+
 /* ---- connecting.c ---- */
 int begin_connect(unsigned number);  /* a non-blocking socket, on its way; `number` chooses its source address */
 void end_connect(int fd);            /* fails the run unless it is connected */
-void connect_all(int *fds);          /* all options.connections, a few at a time */
+void connect_all(struct wire *wires); /* all options.connections, a few at a time, and their handshakes */
 
 /* ---- the modes: exchange.c, sink.c, source.c, churn.c ---- */
-void run_exchange(int epoll, const int *fds);
-void run_sink(int epoll, const int *fds);
-void run_source(int epoll, const int *fds);
+void run_exchange(int epoll, struct wire *wires);
+void run_sink(int epoll, struct wire *wires);
+void run_source(int epoll, struct wire *wires);
 void run_churn(int epoll);
 
 /* ---- main.c ---- */

@@ -30,6 +30,8 @@ int main(int argc, char **argv)
             fail("core %d cannot be had: %s", options.cpu, strerror(errno));
     }
     make_payloads();
+    if (options.tls != TLS_NONE)
+        secure_prepare();
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     if (epoll < 0)
         fail("epoll_create1: %s", strerror(errno));
@@ -37,17 +39,17 @@ int main(int argc, char **argv)
     if (!strcmp(options.mode, "connect")) {
         run_churn(epoll);
     } else {
-        int *fds = calloc((size_t)options.connections, sizeof *fds);
-        if (!fds)
+        struct wire *wires = calloc((size_t)options.connections, sizeof *wires);
+        if (!wires)
             fail("no memory for the connections");
-        connect_all(fds);
+        connect_all(wires);
         if (!strcmp(options.mode, "sink"))
-            run_sink(epoll, fds);
+            run_sink(epoll, wires);
         else if (!strcmp(options.mode, "source"))
-            run_source(epoll, fds);
+            run_source(epoll, wires);
         else
-            run_exchange(epoll, fds);
-        free(fds);
+            run_exchange(epoll, wires);
+        free(wires);
     }
     window_report();
     return 0;

@@ -17,6 +17,15 @@ static double number(const char *name, const char *text, double least, double mo
     return value;
 }
 
+static enum tls kind_of_tls(const char *value)
+{
+    if (!strcmp(value, "full"))
+        return TLS_FULL;
+    if (strcmp(value, "resumed"))
+        fail("--tls %s: full or resumed is wanted", value);
+    return TLS_RESUMED;
+}
+
 void read_options(int argc, char **argv)
 {
     static const char *modes[] = {"lines", "records", "frames", "blocks", "sink", "source", "connect"};
@@ -46,9 +55,20 @@ void read_options(int argc, char **argv)
             options.seconds = number(name, value, 0.001, 600);
         else if (!strcmp(name, "--seed"))
             options.seed = (uint64_t)number(name, value, 1, 1e15);
+        else if (!strcmp(name, "--tls"))
+            options.tls = kind_of_tls(value);
+        else if (!strcmp(name, "--certificate"))
+            options.certificate = value;
         else
             fail("there is no option %s", name);
     }
     if (!options.mode || !options.port)
         fail("--mode and --port are needed");
+    if (options.tls != TLS_NONE && !options.certificate)
+        fail("--tls needs --certificate");
+    /* asyncio lets nobody write once the other side has ended its TLS stream. */
+    if (options.tls != TLS_NONE && !strcmp(options.mode, "sink"))
+        fail("a sink says its count after the end of input, which is not possible with TLS everywhere: use blocks");
+    if (options.tls == TLS_RESUMED && strcmp(options.mode, "connect"))
+        fail("sessions are resumed in the mode connect only");
 }

@@ -46,7 +46,7 @@ static void ask_for_count(const struct flow *flow, int number)
         fail("connection %d: %llu bytes were sent and the server counted %s", number, flow->sent, said);
 }
 
-void run_sink(int epoll, const int *fds)
+void run_sink(int epoll, struct wire *wires)
 {
     struct flow *flows = calloc((size_t)options.connections, sizeof *flows);
     struct epoll_event events[EVENTS];
@@ -54,8 +54,8 @@ void run_sink(int epoll, const int *fds)
         fail("no memory for the connections");
     window_begin();
     for (int i = 0; i < options.connections; i++) {
-        flows[i].fd = fds[i];
-        watch(epoll, fds[i], EPOLLOUT, &flows[i]);
+        flows[i].fd = wires[i].fd;
+        watch(epoll, wires[i].fd, EPOLLOUT, &flows[i]);
     }
     while (!window_tick(now())) {
         int ready = epoll_wait(epoll, events, EVENTS, 1000);

@@ -2,32 +2,35 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "load.h"
 
 struct flow {
-    int fd, number;
+    struct wire *wire;
+    int number;
     uint64_t received;
 };
+
+#define MOST 64 /* pulls at once; a source sends more in any case, and so tells of what is left */
 
 static char scratch[1 << 18];
 static char *pattern;
 
-static void pull(struct flow *flow)
+static int pull(struct flow *flow)
 {
-    ssize_t n = recv(flow->fd, scratch, sizeof scratch, 0);
+    ssize_t n = wire_receive(flow->wire, scratch, sizeof scratch);
     if (n < 0 && errno == EAGAIN)
-        return;
+        return 0;
     if (n <= 0)
         fail("connection %d: the server %s", flow->number, n ? strerror(errno) : "closed");
     if (memcmp(scratch, pattern + flow->received % SOURCE_BLOCK, (size_t)n))
         fail("connection %d: a byte after %llu is wrong", flow->number, (unsigned long long)flow->received);
     flow->received += (uint64_t)n;
     window_count(0, (uint64_t)n);
+    return wire_holds(flow->wire);
 }
 
-void run_source(int epoll, const int *fds)
+void run_source(int epoll, struct wire *wires)
 {
     struct flow *flows = calloc((size_t)options.connections, sizeof *flows);
     struct epoll_event events[EVENTS];
@@ -36,14 +39,15 @@ void run_source(int epoll, const int *fds)
     pattern = source_pattern(sizeof scratch);
     window_begin();
     for (int i = 0; i < options.connections; i++) {
-        flows[i].fd = fds[i];
+        flows[i].wire = &wires[i];
         flows[i].number = i;
-        watch(epoll, fds[i], EPOLLIN, &flows[i]);
+        watch(epoll, wires[i].fd, EPOLLIN, &flows[i]);
     }
     while (!window_tick(now())) {
         int ready = epoll_wait(epoll, events, EVENTS, 1000);
         for (int i = 0; i < ready; i++)
-            pull(events[i].data.ptr);
+            for (int turns = MOST; turns && pull(events[i].data.ptr); turns--)
+                ;
     }
     free(flows);
 }

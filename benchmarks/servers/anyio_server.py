@@ -49,7 +49,7 @@ def handler_of(mode: str, size: int) -> Callable[[SocketStream], Awaitable[None]
             await stream.send(b"%d\n" % count)
 
     async def source(stream: SocketStream) -> None:
-        block = common.source_block()
+        block = common.source_block(size)
         while True:
             await stream.send(block)
 

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import pathlib
 import resource
+import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -14,6 +15,19 @@ BLOCK_SIZE = 65536
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mode", choices=MODES, required=True)
     parser.add_argument("--size", type=int, default=1, help="of a record, in bytes")
+
+
+def add_tls_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"), help="files; without them there is no TLS")
+
+
+def tls_context(arguments: argparse.Namespace) -> ssl.SSLContext | None:
+    """Everything but the certificate is the module's default; the load generator chooses version and cipher."""
+    if arguments.tls is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*arguments.tls)
+    return context
 
 
 def add_loop_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,9 +69,12 @@ def waited() -> float:
         return 0.0
 
 
-def source_block() -> bytes:
-    """What a source repeats; the load generator knows it too."""
-    return bytes((at * 31 + (at >> 8)) & 0xFF for at in range(BLOCK_SIZE))
+def source_block(size: int) -> bytes:
+    """What a source writes at once: a pattern of 64 KiB that the load generator knows too, so many times over."""
+    times, rest = divmod(size, BLOCK_SIZE)
+    if rest or not times:
+        raise ValueError(f"a source writes multiples of {BLOCK_SIZE} bytes, not {size}")
+    return bytes((at * 31 + (at >> 8)) & 0xFF for at in range(BLOCK_SIZE)) * times
 
 
 def loop_factory(loop: str, transports: str) -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import ssl
 import struct
 
 import common
@@ -93,10 +94,9 @@ class Sink(Conversation):
 
 
 class Source(Conversation):
-    block = common.source_block()
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self.block = common.source_block(self.size)
         self.has_room = True
         asyncio.get_running_loop().call_soon(self.resume_writing)
 
@@ -123,8 +123,8 @@ PROTOCOLS = {
 }
 
 
-async def serve(protocol: type[Conversation]) -> None:
-    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
+async def serve(protocol: type[Conversation], tls: ssl.SSLContext | None) -> None:
+    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0, ssl=tls)
     common.announce(server.sockets[0].getsockname()[1])
     await server.serve_forever()
 
@@ -132,10 +132,11 @@ async def serve(protocol: type[Conversation]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     common.add_arguments(parser)
+    common.add_tls_argument(parser)
     common.add_loop_arguments(parser)
     arguments = parser.parse_args()
     Conversation.size = arguments.size
-    common.run(serve(PROTOCOLS[arguments.mode]), arguments)
+    common.run(serve(PROTOCOLS[arguments.mode], common.tls_context(arguments)), arguments)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 
 import argparse
 import asyncio
+import ssl
 import struct
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -58,7 +59,7 @@ def handler_of(mode: str, size: int) -> Handler:
         writer.close()
 
     async def source(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        block = common.source_block()
+        block = common.source_block(size)
         while True:
             writer.write(block)
             await writer.drain()
@@ -87,14 +88,14 @@ def until_the_end(handler: Handler) -> Handler:
     return handle
 
 
-async def serve(streams: str, handler: Handler) -> None:
+async def serve(streams: str, handler: Handler, tls: ssl.SSLContext | None) -> None:
     if streams == "penstock":
         import penstock
 
         start_server: Any = penstock.start_server
     else:
         start_server = asyncio.start_server
-    server = await start_server(handler, "127.0.0.1", 0)
+    server = await start_server(handler, "127.0.0.1", 0, ssl=tls)
     common.announce(server.sockets[0].getsockname()[1])
     await server.serve_forever()
 
@@ -102,11 +103,12 @@ async def serve(streams: str, handler: Handler) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     common.add_arguments(parser)
+    common.add_tls_argument(parser)
     common.add_loop_arguments(parser)
     parser.add_argument("--streams", choices=["asyncio", "penstock"], default="asyncio")
     arguments = parser.parse_args()
     handler = until_the_end(handler_of(arguments.mode, arguments.size))
-    common.run(serve(arguments.streams, handler), arguments)
+    common.run(serve(arguments.streams, handler, common.tls_context(arguments)), arguments)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def handler_of(mode: str, size: int) -> Callable[[trio.SocketStream], Awaitable[
         await stream.send_all(b"%d\n" % count)
 
     async def source(stream: trio.SocketStream) -> None:
-        block = common.source_block()
+        block = common.source_block(size)
         while True:
             await stream.send_all(block)
 

@@ -38,10 +38,25 @@ def _opened(client: subprocess.Popen[bytes], expected: int) -> None:
         raise FailedError(f"the client said {said!r} instead of {expected} connections")
 
 
-def measured(contender: Contender, command: list[str], connections: int, seconds: float) -> Reading:
-    """Start a server, give it one connection and then so many more, and look at it."""
+def measured(
+    contender: Contender,
+    command: list[str],
+    connections: int,
+    seconds: float,
+    authority: pathlib.Path | None = None,
+    burst: int = 0,
+) -> Reading:
+    """Start a server, give it one connection and then so many more, and look at it.
+
+    ``authority`` is for servers with TLS. With ``burst`` each of those connections has so many bytes answered then, and
+    what the server has kept after that is looked at too.
+    """
     with running(command, cores().measured, contender.variables) as (server, port):
         arguments = [sys.executable, str(CLIENT), "--port", str(port), "--connections", str(connections)]
+        if authority is not None:
+            arguments += ["--authority", str(authority)]
+        if burst:
+            arguments += ["--burst", str(burst)]
         client = subprocess.Popen(
             pinned(arguments, cores().load), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
         )
@@ -56,13 +71,19 @@ def measured(contender: Contender, command: list[str], connections: int, seconds
             time.sleep(seconds)
             cpu = clocks.cpu_seconds(server.pid) - cpu
             after = clocks.resident_bytes(server.pid)
+            found = {"bytes_each": (after - before) / connections, "idle_cpu_ms": cpu * 1000}
+            if burst:
+                client.stdin.write(b"\n")
+                _opened(client, connections + 1)
+                time.sleep(SETTLING)
+                found["left_each"] = (clocks.resident_bytes(server.pid) - after) / connections
             if server.poll() is not None or client.poll() is not None:
                 raise FailedError("server or client ended by itself")
         finally:
             if client.stdin is not None:
                 client.stdin.close()
             stop(client)
-    return {"bytes_each": (after - before) / connections, "idle_cpu_ms": cpu * 1000}
+    return found
 
 
 def rows(quick: bool) -> tuple[list[Row], dict[str, str]]:

@@ -73,7 +73,7 @@ def judged(results: Readings, study: Study) -> list[str]:
         beside = {"times": f" of {goal.other}'s", "more": f" more than {goal.other}'s"}[goal.how] if goal.other else ""
         sure = f" ({found.low:{form}} to {found.high:{form}}, at {found.confidence:.0%})" if found.confidence else ""
         lines.append(
-            f"- {goal.row}: {column.title} {found.median:{form}}{beside}{sure}, wanted at most {goal.at_most:.4g}: "
+            f"- {goal.row}: {column.title} {found.median:{form}}{beside}{sure}, wanted at most {goal.at_most:,.5g}: "
             f"**{verdict(found, goal.at_most)}**"
         )
     return lines

@@ -16,7 +16,7 @@ from benchmarks.contenders import Contender, contender_named
 from benchmarks.measure import FailedError
 from benchmarks.programs import HERE, PROGRAM_OF_MODE, Program
 from benchmarks.scenarios import Scenario, scenario_named
-from support.programs import missing, require_program
+from support.programs import missing, require_headers, require_program
 
 SCENARIOS = ("redis", "hypercorn", "smtp")
 
@@ -118,6 +118,7 @@ def unwilling(listener: socket.socket) -> None:
 
 def test_the_floor_is_measured_beside_and_a_profile_is_kept() -> None:
     require_program("gcc")
+    require_headers("openssl/ssl.h", "libssl-dev")
     where = small("smtp")
     both = [contender("asyncio"), contender("penstock-pure")]
     without = rounds.run(where, both, 1, 0, 0.02, lambda what: None)

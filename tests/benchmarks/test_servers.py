@@ -8,10 +8,12 @@ import pytest
 from benchmarks import measure
 from benchmarks.contenders import Contender, contender_named
 from benchmarks.scenarios import Scenario, scenario_named
-from support.programs import missing, require_program
+from support.programs import missing, require_headers, require_program
 
 CONTENDERS = ("c", "go", "asyncio", "uvloop", "penstock", "penstock-pure")
+WITH_TLS = ("go", "asyncio", "uvloop", "asyncio-protocols", "uvloop-protocols", "penstock", "penstock-pure")
 SCENARIOS = ("lines-64", "pingpong", "pipelined", "frames", "blocks", "sink", "source", "connect")
+TLS_SCENARIOS = ("tls-lines", "tls-sink", "tls-source", "tls-handshakes", "tls-resumed")
 
 
 def contender(name: str) -> Contender:
@@ -25,6 +27,11 @@ def contender(name: str) -> Contender:
     return found
 
 
+def require_load_generator() -> None:
+    require_program("gcc")
+    require_headers("openssl/ssl.h", "libssl-dev")
+
+
 def small(name: str) -> Scenario:
     return dataclasses.replace(scenario_named(name), connections=3)
 
@@ -32,7 +39,7 @@ def small(name: str) -> Scenario:
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("name", CONTENDERS)
 def test_every_byte_returns(name: str, scenario: str) -> None:
-    require_program("gcc")
+    require_load_generator()
     one = contender(name)
     where = small(scenario)
     found = measure.server_sample(one.command(where), one.variables, where, 0.02, 0.05)
@@ -41,8 +48,25 @@ def test_every_byte_returns(name: str, scenario: str) -> None:
     assert found.seconds >= 0.05
 
 
+@pytest.mark.parametrize("scenario", TLS_SCENARIOS)
+@pytest.mark.parametrize("name", WITH_TLS)
+def test_every_byte_returns_with_tls(name: str, scenario: str) -> None:
+    require_load_generator()
+    one, whole = contender(name), small(scenario)
+    where = dataclasses.replace(whole, size=min(whole.size, 256 * 1024))
+    found = measure.server_sample(one.command(where), one.variables, where, 0.05, 0.1)
+    assert found.bytes > 0
+    assert found.cpu_seconds > 0
+
+
+def test_whoever_has_no_tls_is_no_contender_in_it() -> None:
+    for name in ("c", "trio", "anyio"):
+        assert contender_named(name).runs(scenario_named("lines-64"))
+        assert not contender_named(name).runs(scenario_named("tls-lines"))
+
+
 def test_answers_that_go_collects_are_the_same() -> None:
-    require_program("gcc")
+    require_load_generator()
     one, where = contender_named("go-buffered"), small("pipelined")
     require_program("go", "golang")
     found = measure.server_sample(one.command(where), one.variables, where, 0.02, 0.05)

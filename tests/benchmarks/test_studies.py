@@ -1,14 +1,18 @@
 """The studies measure what they say, and the report says what they measured."""
 
 import pathlib
+import socket
+from collections.abc import Callable
 
 import click.testing
 import pytest
 
 from benchmarks import __main__ as command
+from benchmarks import certificates
 from benchmarks.contenders import PURE, contender_named
 from benchmarks.ratios import more
-from benchmarks.studies import Column, Goal, Reading, Row, Study, growth, idle, running
+from benchmarks.scenarios import scenario_named
+from benchmarks.studies import Column, Goal, Reading, Row, Study, growth, idle, idle_client, running, tls_idle
 from benchmarks.studies import report as reporting
 from benchmarks.studies.catalogue import STUDIES
 from benchmarks.studies.running import Readings
@@ -26,6 +30,42 @@ def test_idle_connections_take_memory(name: str) -> None:
     # Each has a buffer or objects of its own, and none has a megabyte.
     assert 512 < found["bytes_each"] < 64 * KIB
     assert list(found) == ["bytes_each", "idle_cpu_ms"]
+
+
+@pytest.mark.parametrize("name", ["asyncio", "penstock-pure"])
+def test_idle_connections_with_tls_take_memory_and_a_burst_on_each_is_answered(name: str) -> None:
+    contender = contender_named(name)
+    command = contender.command(scenario_named("tls-lines"))
+    found = idle.measured(contender, command, 30, 0.05, certificates.identity().authority, 256 * KIB)
+    # OpenSSL alone needs more than this for each.
+    assert 8 * KIB < found["bytes_each"] < 1024 * KIB
+    assert -256 * KIB < found["left_each"] < 2048 * KIB
+
+
+@pytest.mark.parametrize("change", [lambda line: line[:-1], lambda line: b"y" + line[1:]])
+def test_a_burst_that_is_answered_wrongly_is_seen(change: Callable[[bytes], bytes]) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(change(idle_client.LINE) + idle_client.LINE)
+        theirs.shutdown(socket.SHUT_WR)
+        with pytest.raises(ValueError, match="an answer is wrong"):
+            idle_client.have_answered([ours], 2 * len(idle_client.LINE))
+
+
+def test_a_burst_that_is_not_answered_whole_is_seen() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(idle_client.LINE)
+        theirs.shutdown(socket.SHUT_WR)
+        with pytest.raises(ConnectionError, match="the server closed"):
+            idle_client.have_answered([ours], 2 * len(idle_client.LINE))
+
+
+def test_the_rows_of_idle_tls_are_each_contender_in_each_number_and_with_bursts() -> None:
+    found, _ = tls_idle.rows(quick=False)
+    names = [row.name for row in found if row.contender == "asyncio"]
+    assert names == ["asyncio at 1000", "asyncio at 5000", "asyncio at 200, with bursts"]
+    assert reporting.ours(names[-1]) == "penstock at 200, with bursts"
 
 
 @pytest.mark.parametrize("chunk", [1, 100, 65536])

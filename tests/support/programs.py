@@ -5,6 +5,7 @@ Where one is missing the test is skipped, naming the Debian package; under PENST
 
 import os
 import shutil
+import subprocess
 from typing import NoReturn
 
 import pytest
@@ -28,3 +29,10 @@ def require_program(name: str, package: str | None = None) -> str:
     if found is None:
         missing(f"{name} is not installed (Debian package {package or name})")
     return found
+
+
+def require_headers(name: str, package: str) -> None:
+    """Skip the running test, naming the Debian package, unless the compiler finds this header."""
+    command = [require_program("gcc"), "-E", "-x", "c", "-include", name, "-o", os.devnull, os.devnull]
+    if subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode:
+        missing(f"{name} is not installed (Debian package {package})")

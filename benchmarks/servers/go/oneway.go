@@ -1,4 +1,5 @@
-// `sink`: reads of 64 KiB, and at the end of input the number of bytes as a line. `source`: writes of 64 KiB.
+// `sink`: reads of 64 KiB, and at the end of input the number of bytes as a line.
+// `source SIZE`: writes of so many bytes, a multiple of 64 KiB.
 package main
 
 import (
@@ -21,9 +22,10 @@ func sink(connection net.Conn) {
 }
 
 func source(connection net.Conn) {
-	block := make([]byte, blockSize)
+	block := make([]byte, size())
 	for i := range block {
-		block[i] = byte(i*31 + i>>8)
+		at := i % blockSize
+		block[i] = byte(at*31 + at>>8)
 	}
 	for {
 		if _, err := connection.Write(block); err != nil {
