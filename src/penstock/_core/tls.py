@@ -104,6 +104,8 @@ class TLSCore(Sink):
             if error is not None:
                 if self.owner is not None:
                     self.owner.failed(error)
+                # Its traceback holds this frame: no ring through it.
+                error = None
                 return wake
             if self.open and not was_open:
                 self.owner.handshake_done()
@@ -217,9 +219,9 @@ class TLSCore(Sink):
                 self._write_records(data)
         except ssl.SSLWantReadError:
             self._held_up.append(data)
-            self._flush()
+            self._answer()
         except ssl.SSLError as error:
-            self._flush()
+            self._answer()
             self.owner.failed(error)
         return None
 
@@ -237,6 +239,7 @@ class TLSCore(Sink):
             self._sink.write_pieces(pieces)
         elif pieces:
             self.carrier.write(b"".join(pieces))
+        self._answer()
 
     def write_pieces(self, pieces: list[bytes]) -> object:
         return self.write(b"".join(pieces))
@@ -251,10 +254,14 @@ class TLSCore(Sink):
         else:
             self.carrier.write(data)
 
-    def _flush(self) -> None:
-        """Send what OpenSSL has to say for itself, and what had to wait for the peer."""
+    def _answer(self) -> None:
+        """Send what OpenSSL has to say for itself."""
         if self._outgoing.pending:
             self._send(self._get())
+
+    def _flush(self) -> None:
+        """Send that, and what had to wait for the peer, of whom something has arrived."""
+        self._answer()
         if self._held_up and self.open:
             held_up, self._held_up = self._held_up, []
             for data in held_up:
@@ -282,7 +289,7 @@ class TLSCore(Sink):
         with contextlib.suppress(ssl.SSLError):
             # SSLWantReadError: the peer's has not come yet.
             self.sslobject.unwrap()
-        self._flush()
+        self._answer()
 
     def let_go(self) -> None:
         """The connection is gone: refer to nobody who refers to this."""

@@ -43,5 +43,6 @@ cdef class TLSCore(Sink):
     @cython.locals(position=Py_ssize_t, pieces=list)
     cdef object _write_records(self, bytes data)
     cdef object _send(self, bytes data)
+    cdef object _answer(self)
     @cython.locals(held_up=list)
     cdef object _flush(self)

@@ -59,7 +59,7 @@ async def open_connection(
         sock: a connected stream socket in place of host and port; owned by the connection from then on.
         local_addr: host and port to connect from.
         server_hostname: the name that the peer's certificate must have, ``host`` by default; ``""`` for none.
-        ssl_handshake_timeout, ssl_shutdown_timeout: seconds; None for the loop's 60 and 30.
+        ssl_handshake_timeout, ssl_shutdown_timeout: seconds; None for 60 and 30.
         happy_eyeballs_delay: seconds of head start for each address before the next is tried beside it (RFC 8305
             recommends 0.25); None tries one after the other.
         interleave: addresses of the resolver's first family before the families alternate; 1 by default with

@@ -59,7 +59,7 @@ async def start_server(
         backlog: connections that the kernel queues before they are accepted; by default as many as the system allows.
         ssl: a context with the server's certificate.
         reuse_address, reuse_port, keep_alive: socket options; reuse_address is set by default where it is harmless.
-        ssl_handshake_timeout, ssl_shutdown_timeout: seconds; None for the loop's 60 and 30.
+        ssl_handshake_timeout, ssl_shutdown_timeout: seconds; None for 60 and 30.
         start_serving: False to accept from ``start_serving()`` or ``serve_forever()`` on.
         close_timeout: seconds in which a closing connection may make no progress before it is aborted; None for ever.
 

@@ -426,7 +426,12 @@ cdef class SocketCore(Pollable):
         for piece in pieces:
             self.out.append(piece)
             self.out_size += PyBytes_GET_SIZE(piece)
-        if self.poller.stepping and self.out_size < CORK_MAXIMUM:
+        if (
+            self.poller.stepping
+            and not self.interest & EPOLLOUT
+            and self.out_size < CORK_MAXIMUM
+            and self.out_size <= self.high
+        ):
             if not self.corked:
                 self.corked = True
                 self.poller.corked.append(self)

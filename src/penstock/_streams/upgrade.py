@@ -42,18 +42,15 @@ async def _upgrade(writer: StreamWriter, sslcontext: ssl.SSLContext, **options: 
     plain = writer._transport
     if plain.is_closing() is True:
         raise ConnectionResetError(f"start_tls() on a connection that is closed ({connection.describe()})")
-    early = b""
-    if reader is not None:
-        if not server_side:
-            _refuse_plaintext(reader, connection)
-        # A server's peer may have sent its ClientHello behind the command; if that is anything else, the handshake
-        # fails. Nothing of it is ever read as if it had come encrypted.
-        early = _take_unread(reader)
+    if reader is not None and not server_side:
+        _refuse_plaintext(reader, connection)
     try:
         encrypted = TLSTransport(
             writer._loop, protocol, sslcontext, server_side=server_side, call_connection_made=False, **options
         )
-        encrypted.over(plain, early)
+        # A server's peer may have sent its ClientHello behind the command; if that is anything else, the handshake
+        # fails. Nothing of it is ever read as if it had come encrypted.
+        encrypted.over(plain, b"" if reader is None else _take_unread(reader))
         await encrypted.made()
     except BaseException as error:
         if isinstance(error, (TypeError, ValueError)) and not isinstance(error, OSError):

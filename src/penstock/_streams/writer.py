@@ -161,8 +161,9 @@ class StreamWriter(WriterCore, asyncio.StreamWriter, metaclass=StandIn):
         Args:
             sslcontext: the context to use; never changed.
             server_hostname: the name that the peer's certificate must have; due where the context checks it.
-            ssl_handshake_timeout: seconds; None for the loop's 60.
-            ssl_shutdown_timeout: seconds that closing waits for the peer's close_notify; None for the loop's 30.
+            ssl_handshake_timeout: seconds; None for 60.
+            ssl_shutdown_timeout: seconds that closing waits for the peer's close_notify; None for 30, which begin when
+                all that was written has left.
 
         Raises:
             PlaintextBeforeTLSError: bytes of the server's had arrived before the upgrade. Nothing has happened yet. On

@@ -77,8 +77,7 @@ async def _attach_encrypted(
     try:
         await _attach(loop, sock, ciphertext, lambda: ciphertext, plain)
     except BaseException:
-        tls.abort()
-        ciphertext.give_up()
+        tls.give_up()
         raise
     await tls.made()
     return tls

@@ -42,10 +42,8 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
         "_protocol",
         "_ps_sink",
         "_shutdown_timeout",
-        "_strict_eof",
         "_timer",
         "_upper_paused",
-        "ps_truncated",
     )
 
     # Marks of asyncio's own transports, for the functions of the loop.
@@ -63,7 +61,6 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
         server_hostname: str | None = None,
         ssl_handshake_timeout: float | None = None,
         ssl_shutdown_timeout: float | None = None,
-        strict_eof: bool = False,
         call_connection_made: bool = True,
     ) -> None:
         self._loop = loop
@@ -79,7 +76,6 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
         self._ciphertext = Ciphertext(self, self._ps_sink, loop)
         self._handshake_timeout = TLS_HANDSHAKE_TIMEOUT if ssl_handshake_timeout is None else ssl_handshake_timeout
         self._shutdown_timeout = TLS_SHUTDOWN_TIMEOUT if ssl_shutdown_timeout is None else ssl_shutdown_timeout
-        self._strict_eof = strict_eof
         self._call_made = call_connection_made
         self._made: asyncio.Future[None] = loop.create_future()
         self._below: Any = None
@@ -90,8 +86,6 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
         self._below_eof = False
         self._upper_paused = False
         self._lost_told = False
-        # The peer's TCP ended without a close_notify.
-        self.ps_truncated = False
         self.set_protocol(protocol)
 
     def __repr__(self) -> str:
@@ -110,15 +104,15 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
         try:
             await self._made
         except BaseException:
-            self._give_up()
+            if not self._closing:
+                self.abort()
             raise
 
-    def _give_up(self) -> None:
-        if self._below is None:
-            self._ciphertext.give_up()
-            self._ps_sink.let_go()
-        elif not self._closing:
-            self.abort()
+    def give_up(self) -> None:
+        """Abort, and tell nobody: the transport below was not to be had."""
+        self.abort()
+        self._ciphertext.give_up()
+        self._ps_sink.let_go()
 
     def over(self, transport: Any, early: bytes = b"") -> None:
         """Begin on a transport that is connected already. ``early`` had come before."""
@@ -217,7 +211,7 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
             self.failed(error)
 
     def peer_ended(self) -> None:
-        """Called by the core: the peer's close_notify came."""
+        """The peer's close_notify came, or its TCP ended without one."""
         if self._closing:
             self._cancel_timer()
             self._below.close()
@@ -233,15 +227,7 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
             self.failed(ConnectionResetError("the peer closed the connection during the TLS handshake"))
         elif self._closing:
             self._below.close()
-        elif self._strict_eof:
-            self.failed(
-                ssl.SSLEOFError(
-                    ssl.SSL_ERROR_EOF,
-                    "EOF occurred in violation of protocol: the peer's TCP ended without close_notify",
-                )
-            )
         else:
-            self.ps_truncated = True
             self.peer_ended()
         return True
 
@@ -283,7 +269,8 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
         if self._upper_paused:
             self._upper_paused = False
             self._tell(self._protocol.resume_writing)
-        if self._closing:
+        # Where the peer has said its farewell already, or nothing more can come, the transport below is closing.
+        if self._closing and not self._below.is_closing():
             self._await_farewell()
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:

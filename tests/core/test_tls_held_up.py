@@ -1,0 +1,74 @@
+"""What is written while OpenSSL has to hear from the peer first, as in a renegotiation of TLS 1.2: kept, in order."""
+
+import ssl
+import types
+from typing import Any
+
+import pytest
+
+from support.certificates import Certificates
+
+
+class Hesitant:
+    """An SSLObject that cannot write for as long as it is told so."""
+
+    def __init__(self, sslobject: ssl.SSLObject) -> None:
+        self._sslobject = sslobject
+        self.hesitates = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sslobject, name)
+
+    def write(self, data: Any) -> int:
+        if self.hesitates:
+            raise ssl.SSLWantReadError
+        return self._sslobject.write(data)
+
+
+class End:
+    """Owner and carrier of one end: what it sends waits in ``sent``, what it is given stands in ``received``."""
+
+    def __init__(self, core: types.ModuleType, context: ssl.SSLContext, **options: Any) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.sslobject = Hesitant(context.wrap_bio(incoming, outgoing, **options))
+        self.sent = self.received = b""
+        self.tls = core.TLSCore(self.sslobject, incoming, outgoing, self)
+        self.tls.set_carrier(self)
+
+    def write(self, data: bytes) -> None:
+        self.sent += data
+
+    def deliver(self, data: bytes) -> None:
+        self.received += data
+
+    def handshake_done(self) -> None:
+        pass
+
+    def take_from(self, other: "End") -> None:
+        sent, other.sent = other.sent, b""
+        if sent:
+            self.tls.take(sent)
+
+
+@pytest.mark.parametrize("size", [10, 50_000])
+def test_held_up_until_the_peer_is_heard(core: types.ModuleType, tls: Certificates, size: int) -> None:
+    client = End(core, tls.client_context, server_hostname="localhost")
+    server = End(core, tls.server_context, server_side=True)
+    client.tls.begin()
+    for _ in range(3):
+        server.take_from(client)
+        client.take_from(server)
+    assert client.tls.open
+    assert server.tls.open
+    client.sslobject.hesitates = True
+    client.tls.write(b"a" * size)
+    client.tls.write(b"b" * size)
+    assert client.sent == b""
+    assert client.tls.held_up() == 2 * size
+    client.sslobject.hesitates = False
+    server.tls.write(b"go on")
+    client.take_from(server)
+    assert client.received == b"go on"
+    assert client.tls.held_up() == 0
+    server.take_from(client)
+    assert server.received == b"a" * size + b"b" * size
