@@ -36,10 +36,10 @@ def test_idle_connections_take_memory(name: str) -> None:
 def test_idle_connections_with_tls_take_memory_and_a_burst_on_each_is_answered(name: str) -> None:
     contender = contender_named(name)
     command = contender.command(scenario_named("tls-lines"))
-    found = idle.measured(contender, command, 30, 0.05, certificates.identity().authority, 256 * KIB)
-    # OpenSSL alone needs more than this for each.
+    found = idle.measured(contender, command, 300, 0.05, certificates.identity().authority, 64 * KIB)
+    # OpenSSL alone needs more than this for each; so many of them that what the first has left free weighs nothing.
     assert 8 * KIB < found["bytes_each"] < 1024 * KIB
-    assert -256 * KIB < found["left_each"] < 2048 * KIB
+    assert -256 * KIB < found["left_each"] < 512 * KIB
 
 
 @pytest.mark.parametrize("change", [lambda line: line[:-1], lambda line: b"y" + line[1:]])

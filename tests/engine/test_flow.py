@@ -3,6 +3,7 @@
 import asyncio
 import pathlib
 import random
+import socket
 
 import pytest
 
@@ -18,6 +19,9 @@ async def test_a_slow_peer_stops_the_writer(peer: Peers):
     listener = peer.listen()
     reader, writer = await penstock.open_connection(*listener.address)
     wire = listener.accept()
+    # A buffer of a size that is set does not grow, however much memory the kernel may give to others.
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
+    wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
     data = random.Random(3).randbytes(SIZE)
     writer.write(data)
     assert writer.transport.get_write_buffer_size() > 65536
@@ -28,7 +32,7 @@ async def test_a_slow_peer_stops_the_writer(peer: Peers):
     first = await wire.in_thread(wire.receive, SIZE - 1000)
     await draining
     assert writer.transport.get_write_buffer_size() <= 16384
-    assert first + wire.receive(1000) == data
+    assert first + await wire.in_thread(wire.receive, 1000) == data
     writer.close()
     await writer.wait_closed()
 
