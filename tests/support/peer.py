@@ -176,7 +176,9 @@ class Script:
         self._told = Signals()
         self._result: concurrent.futures.Future[Any] = concurrent.futures.Future()
         self._seen = False
-        self._thread = threading.Thread(target=self._run, args=(open_wire, body), name=f"peer {getattr(body, '__name__', body)}")
+        self._thread = threading.Thread(
+            target=self._run, args=(open_wire, body), name=f"peer {getattr(body, '__name__', body)}"
+        )
         self._thread.start()
 
     def _run(self, open_wire: Callable[[], Wire], body: Callable[[Wire], Any]) -> None:
