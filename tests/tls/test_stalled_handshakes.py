@@ -54,10 +54,9 @@ async def served(address: tuple[str, int], tls: Certificates) -> bool:
 
 
 @every_stall
+@pytest.mark.loops("asyncio", "uvloop", "eager")  # debug mode keeps the place where each callback was made
 @pytest.mark.skipif(not STATM.exists(), reason="resident memory is read from /proc")
-async def test_what_they_cost(
-    how: str, peer: Peers, tls: Certificates, loop_kind: str, loop_errors: list[dict[str, Any]]
-) -> None:
+async def test_what_they_cost(how: str, peer: Peers, tls: Certificates) -> None:
     async def welcome(_: Any, writer: Any) -> None:
         writer.transport.abort()
 
@@ -96,8 +95,6 @@ async def test_what_they_cost(
         for wire in wires:
             wire.reset()
         assert await served(address, tls)
-    if loop_kind == "debug":
-        loop_errors.clear()
 
 
 @every_stall
