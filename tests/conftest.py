@@ -14,4 +14,5 @@ pytest_plugins = (
     "support.inner_run",
     "support.paths",
     "support.peer",
+    "support.talking",
 )

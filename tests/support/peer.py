@@ -41,7 +41,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -92,6 +92,9 @@ class Signals:
     def __getitem__(self, name: str) -> Signal:
         with self._lock:
             return self._signals.setdefault(name, Signal())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._signals)
 
 
 class Wire:
@@ -173,7 +176,9 @@ class Script:
         self._told = Signals()
         self._result: concurrent.futures.Future[Any] = concurrent.futures.Future()
         self._seen = False
-        self._thread = threading.Thread(target=self._run, args=(open_wire, body), name=f"peer {body.__name__}")
+        self._thread = threading.Thread(
+            target=self._run, args=(open_wire, body), name=f"peer {getattr(body, '__name__', body)}"
+        )
         self._thread.start()
 
     def _run(self, open_wire: Callable[[], Wire], body: Callable[[Wire], Any]) -> None:
@@ -192,6 +197,11 @@ class Script:
     def go(self, name: str = "go") -> None:
         """Let one ``wire.wait(name)`` of the script go on, now or when it comes."""
         self._going[name].give()
+
+    def release(self) -> None:
+        """Let every wait of the script that is under way go on: a test that has failed need not wait for it."""
+        for name in list(self._going):
+            self.go(name)
 
     async def reached(self, name: str = "here") -> None:
         """Wait until the script has called ``wire.tell(name)``, once per call."""

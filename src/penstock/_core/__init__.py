@@ -6,7 +6,7 @@ the files are relative, so that each build finds its own siblings.
 
 from __future__ import annotations
 
-from .arguments import as_bytes, as_count, as_limit, as_separators
+from .arguments import as_bytes, as_count, as_limit, as_seconds, as_separators
 from .buffer import ChunkBuffer
 from .flow import FlowCore
 from .incoming import IncomingCore
@@ -28,5 +28,6 @@ __all__ = [
     "as_bytes",
     "as_count",
     "as_limit",
+    "as_seconds",
     "as_separators",
 ]

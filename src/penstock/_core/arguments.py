@@ -37,6 +37,15 @@ def as_limit(limit: Any) -> int:
     return min(int(limit), UNBOUNDED_LIMIT)
 
 
+def as_seconds(seconds: Any, name: str) -> float:
+    """The timeout ``name``, in seconds."""
+    if not isinstance(seconds, (int, float)):
+        raise TypeError(f"{name} is a number of seconds or None, not {type(seconds).__name__} {seconds!r}")
+    if not seconds > 0:
+        raise ValueError(f"{name} should be a positive number of seconds, got {seconds!r}")
+    return seconds
+
+
 def as_separators(separator: Any) -> tuple[bytes, ...]:
     """The separators of ``readuntil``, shortest first: one bytes-like object or a tuple of them, none empty."""
     given = separator if isinstance(separator, tuple) else (separator,)

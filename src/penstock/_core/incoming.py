@@ -12,6 +12,7 @@ import asyncio
 from typing import Any, NoReturn
 
 from .._facts.constants import FREE_OPERATIONS, MINIMUM_RECEIVE
+from .._facts.errors import IncompleteReadError
 from .arguments import as_bytes
 from .buffer import ChunkBuffer
 
@@ -32,6 +33,10 @@ class IncomingCore:
         self._eof = False
         self._exception: BaseException | None = None
         self._ps_exception_after_data = False
+        # TLS: the peer's end that did not come from the peer, as the error that it may be.
+        self._ps_cut_short: BaseException | None = None
+        # The transport has ended, by our close, before the peer did.
+        self._ps_closed = False
         self._transport: Any = None
         self._paused = False
         self._waiter: asyncio.Future[None] | None = None
@@ -79,6 +84,7 @@ class IncomingCore:
     def _ps_end_transport(self) -> None:
         """The transport is gone: nothing is left to pause, and resuming it may fail."""
         self._paused = False
+        self._ps_closed = not self._eof and self._exception is None
 
     def _ps_failed(self, enough: bool) -> bool:
         """Whether the error is due. Bytes that came before the connection was lost come first, where there are
@@ -95,6 +101,30 @@ class IncomingCore:
     def at_eof(self) -> bool:
         """True when the end of input was received and everything before it was read."""
         return self._eof and not self._ps_unread.held()
+
+    @property
+    def eof_reason(self) -> str | None:
+        """Why no more will come, known before the last bytes are read.
+
+        Returns:
+            None while more may come; ``"clean"`` where the peer has ended its side (FIN; over TLS close_notify);
+            ``"truncated"`` where TCP ended without TLS's close_notify (RFC 8446, 6.1); ``"reset"`` where the connection
+            was lost with an error, which ``exception()`` returns; ``"closed"`` where it was closed here.
+        """
+        if self._ps_cut_short is not None:
+            return "truncated"
+        if self._ps_closed:
+            return "closed"
+        if self._exception is not None and not (self._eof and self._ps_exception_after_data):
+            return "reset"
+        return "clean" if self._eof else None
+
+    def _ps_incomplete(self, expected: int | None) -> IncompleteReadError:
+        """The error of a read that the end of input has cut short; it takes what there is."""
+        error = IncompleteReadError(self._ps_unread.take_all(), expected)
+        if self._ps_cut_short is not None:
+            error.__cause__ = self._ps_cut_short
+        return error
 
     def feed_data(self, data: Any) -> None:
         """Add ``data``, a bytes-like object, to what can be read; a waiting read is woken.

@@ -131,7 +131,7 @@ class ReaderCore(IncomingCore):
             raise self._exception
         if held < n:
             if self._eof:
-                raise IncompleteReadError(self._ps_unread.take_all(), n)
+                raise self._ps_incomplete(n)
             return None
         data = self._ps_unread.take(n)
         if self._paused:
@@ -244,7 +244,7 @@ class ReaderCore(IncomingCore):
             if self._exception is not None and self._ps_failed(False):
                 raise self._exception
             if self._eof:
-                raise IncompleteReadError(self._ps_unread.take_all(), None)
+                raise self._ps_incomplete(None)
             return None
         record = self._ps_unread.take(end)
         if self._paused:

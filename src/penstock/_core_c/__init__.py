@@ -3,7 +3,7 @@
 Importing it fails where it was not compiled; ``penstock._implementation`` asks, and nobody else.
 """
 
-from .arguments import as_bytes, as_count, as_limit, as_separators
+from .arguments import as_bytes, as_count, as_limit, as_seconds, as_separators
 from .buffer import ChunkBuffer
 from .flow import FlowCore
 from .incoming import IncomingCore
@@ -25,5 +25,6 @@ __all__ = [
     "as_bytes",
     "as_count",
     "as_limit",
+    "as_seconds",
     "as_separators",
 ]

@@ -12,6 +12,8 @@ cdef class IncomingCore:
     cdef public bint _eof
     cdef public object _exception
     cdef public bint _ps_exception_after_data
+    cdef public object _ps_cut_short
+    cdef public bint _ps_closed
     cdef public object _transport
     cdef public bint _paused
     cdef public object _waiter

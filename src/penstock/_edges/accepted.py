@@ -28,8 +28,7 @@ class Adoption(NamedTuple):
     limit: int
     close_timeout: float | None
     ssl: ssl_module.SSLContext | None
-    ssl_handshake_timeout: float | None
-    ssl_shutdown_timeout: float | None
+    tls: dict[str, Any]
 
 
 class Accepted:
@@ -95,8 +94,7 @@ class Accepted:
                 sock,
                 receiver,
                 ssl=adoption.ssl,
-                ssl_handshake_timeout=adoption.ssl_handshake_timeout,
-                ssl_shutdown_timeout=adoption.ssl_shutdown_timeout,
+                **adoption.tls,
             )
         except BaseException as error:
             if connection.transport is None:

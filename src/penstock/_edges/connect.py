@@ -17,13 +17,13 @@ from .._streams.writer import StreamWriter
 from .._transports.attaching import attach_connected
 from .._transports.bounded import BoundedReceiver
 from .._transports.connecting import connect_tcp, connect_unix
+from .._transports.tls_options import tls_options
 from .options import (
     check_client_tls,
     check_close_timeout,
     check_port,
     check_server_hostname,
     check_stream_socket,
-    check_timeouts,
     running_loop,
 )
 
@@ -43,6 +43,7 @@ async def open_connection(
     server_hostname: str | None = None,
     ssl_handshake_timeout: float | None = None,
     ssl_shutdown_timeout: float | None = None,
+    strict_eof: bool = False,
     happy_eyeballs_delay: float | None = None,
     interleave: int | None = None,
     all_errors: bool = False,
@@ -60,6 +61,9 @@ async def open_connection(
         local_addr: host and port to connect from.
         server_hostname: the name that the peer's certificate must have, ``host`` by default; ``""`` for none.
         ssl_handshake_timeout, ssl_shutdown_timeout: seconds; None for 60 and 30.
+        strict_eof: raise ssl.SSLEOFError, behind the data, where the peer's TCP ends without its close_notify, which
+            anyone on the way can bring about (RFC 8446, 6.1). Without it that is an end like others, which
+            ``reader.eof_reason`` calls "truncated".
         happy_eyeballs_delay: seconds of head start for each address before the next is tried beside it (RFC 8305
             recommends 0.25); None tries one after the other.
         interleave: addresses of the resolver's first family before the families alternate; 1 by default with
@@ -91,7 +95,7 @@ async def open_connection(
             )
         server_hostname = host.decode("idna") if isinstance(host, bytes) else host
     check_server_hostname(server_hostname, ssl)
-    check_timeouts(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
+    options = tls_options(ssl, ssl_handshake_timeout, ssl_shutdown_timeout, strict_eof)
     if host is not None or port is not None:
         if sock is not None:
             raise ValueError("host/port and sock can not be specified at the same time")
@@ -124,8 +128,7 @@ async def open_connection(
         peer,
         ssl=ssl,
         server_hostname=server_hostname,
-        ssl_handshake_timeout=ssl_handshake_timeout,
-        ssl_shutdown_timeout=ssl_shutdown_timeout,
+        **options,
     )
 
 
@@ -139,6 +142,7 @@ async def open_unix_connection(
     server_hostname: str | None = None,
     ssl_handshake_timeout: float | None = None,
     ssl_shutdown_timeout: float | None = None,
+    strict_eof: bool = False,
     close_timeout: float | None = CLOSE_TIMEOUT,
 ) -> tuple[StreamReader, StreamWriter]:
     """Connect to a Unix socket, or use a connected one, with TLS where ``ssl`` asks for it.
@@ -147,7 +151,7 @@ async def open_unix_connection(
         path: str, bytes or PathLike; a leading NUL makes it an abstract name (Linux).
         sock: a connected Unix stream socket in place of the path; owned by the connection from then on.
         server_hostname: due with ``ssl``, since a path is no name; ``""`` checks none.
-        loop, limit, ssl, ssl_handshake_timeout, ssl_shutdown_timeout, close_timeout: see open_connection.
+        loop, limit, ssl, ssl_handshake_timeout, ssl_shutdown_timeout, strict_eof, close_timeout: see open_connection.
 
     Returns:
         The reader and the writer of the connection.
@@ -167,7 +171,7 @@ async def open_unix_connection(
     if ssl and server_hostname is None:
         raise ValueError("you have to pass server_hostname when using ssl; server_hostname='' checks no name")
     check_server_hostname(server_hostname, ssl)
-    check_timeouts(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
+    options = tls_options(ssl, ssl_handshake_timeout, ssl_shutdown_timeout, strict_eof)
     if path is not None:
         if sock is not None:
             raise ValueError("path and sock can not be specified at the same time")
@@ -189,8 +193,7 @@ async def open_unix_connection(
         peer,
         ssl=ssl,
         server_hostname=server_hostname,
-        ssl_handshake_timeout=ssl_handshake_timeout,
-        ssl_shutdown_timeout=ssl_shutdown_timeout,
+        **options,
     )
 
 

@@ -13,13 +13,13 @@ from .._facts.constants import CLOSE_TIMEOUT, DEFAULT_BACKLOG
 from .._implementation import core
 from .._streams.protocol import ClientConnected
 from .._transports.binding import UnixPath, bind_tcp, bind_unix
+from .._transports.tls_options import tls_options
 from .accepted import Adoption
 from .options import (
     check_close_timeout,
     check_port,
     check_server_tls,
     check_stream_socket,
-    check_timeouts,
     running_loop,
 )
 from .server import Server
@@ -42,6 +42,7 @@ async def start_server(
     keep_alive: bool | None = None,
     ssl_handshake_timeout: float | None = None,
     ssl_shutdown_timeout: float | None = None,
+    strict_eof: bool = False,
     start_serving: bool = True,
     close_timeout: float | None = CLOSE_TIMEOUT,
 ) -> Server:
@@ -60,6 +61,7 @@ async def start_server(
         ssl: a context with the server's certificate.
         reuse_address, reuse_port, keep_alive: socket options; reuse_address is set by default where it is harmless.
         ssl_handshake_timeout, ssl_shutdown_timeout: seconds; None for 60 and 30.
+        strict_eof: see open_connection.
         start_serving: False to accept from ``start_serving()`` or ``serve_forever()`` on.
         close_timeout: seconds in which a closing connection may make no progress before it is aborted; None for ever.
 
@@ -73,7 +75,8 @@ async def start_server(
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.start_server
     """
     running = running_loop(loop)
-    adoption = _adoption(client_connected_cb, limit, close_timeout, ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
+    tls = tls_options(ssl, ssl_handshake_timeout, ssl_shutdown_timeout, strict_eof)
+    adoption = _adoption(client_connected_cb, limit, close_timeout, ssl, tls)
     check_port(port)
     if host is not None or port is not None:
         if sock is not None:
@@ -108,6 +111,7 @@ async def start_unix_server(
     ssl: ssl_module.SSLContext | None = None,
     ssl_handshake_timeout: float | None = None,
     ssl_shutdown_timeout: float | None = None,
+    strict_eof: bool = False,
     start_serving: bool = True,
     cleanup_socket: bool = True,
     close_timeout: float | None = CLOSE_TIMEOUT,
@@ -119,8 +123,8 @@ async def start_unix_server(
             there is replaced.
         sock: a bound Unix stream socket in place of the path; owned by the server from then on.
         cleanup_socket: remove the path when the server closes, if it is still this server's (Python 3.13).
-        client_connected_cb, loop, limit, backlog, ssl, ssl_handshake_timeout, ssl_shutdown_timeout, start_serving,
-            close_timeout: see start_server.
+        client_connected_cb, loop, limit, backlog, ssl, ssl_handshake_timeout, ssl_shutdown_timeout, strict_eof,
+            start_serving, close_timeout: see start_server.
 
     Returns:
         The server.
@@ -133,7 +137,8 @@ async def start_unix_server(
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.start_unix_server
     """
     running = running_loop(loop)
-    adoption = _adoption(client_connected_cb, limit, close_timeout, ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
+    tls = tls_options(ssl, ssl_handshake_timeout, ssl_shutdown_timeout, strict_eof)
+    adoption = _adoption(client_connected_cb, limit, close_timeout, ssl, tls)
     if path is not None:
         if sock is not None:
             raise ValueError("path and sock can not be specified at the same time")
@@ -152,23 +157,20 @@ def _adoption(
     limit: float | None,
     close_timeout: float | None,
     ssl: ssl_module.SSLContext | None,
-    ssl_handshake_timeout: float | None,
-    ssl_shutdown_timeout: float | None,
+    tls: dict[str, Any],
 ) -> Adoption:
     if not callable(client_connected_cb):
         raise TypeError(
             f"client_connected_cb takes a function of (reader, writer), not {type(client_connected_cb).__name__}"
         )
     check_server_tls(ssl)
-    check_timeouts(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
     check_close_timeout(close_timeout)
     return Adoption(
         client_connected_cb,
         core.as_limit(limit),
         close_timeout,
         ssl,
-        ssl_handshake_timeout,
-        ssl_shutdown_timeout,
+        tls,
     )
 
 

@@ -7,6 +7,8 @@ import socket
 import ssl as ssl_module
 from typing import Any
 
+from .._implementation import core
+
 
 def running_loop(loop: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEventLoop:
     """The running loop; ``loop`` may be given for old programs' sake, but no other (contract S9)."""
@@ -14,19 +16,6 @@ def running_loop(loop: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEven
     if loop is not None and loop is not running:
         raise ValueError(f"loop must be the running loop {running!r} or None, not {loop!r}")
     return running
-
-
-def check_timeouts(ssl: Any, ssl_handshake_timeout: float | None, ssl_shutdown_timeout: float | None) -> None:
-    """Timeouts of TLS go with TLS, and are above zero."""
-    for name, seconds in (
-        ("ssl_handshake_timeout", ssl_handshake_timeout),
-        ("ssl_shutdown_timeout", ssl_shutdown_timeout),
-    ):
-        if seconds is None:
-            continue
-        if not ssl:
-            raise ValueError(f"{name} is only meaningful with ssl")
-        _check_seconds(name, seconds)
 
 
 def check_client_tls(ssl: Any) -> None:
@@ -71,14 +60,7 @@ def check_stream_socket(sock: Any, family: int | None = None) -> None:
 def check_close_timeout(seconds: float | None) -> None:
     """``close_timeout``: seconds above zero, or None for no bound."""
     if seconds is not None:
-        _check_seconds("close_timeout", seconds)
-
-
-def _check_seconds(name: str, seconds: Any) -> None:
-    if not isinstance(seconds, (int, float)):
-        raise TypeError(f"{name} is a number of seconds or None, not {type(seconds).__name__} {seconds!r}")
-    if not seconds > 0:
-        raise ValueError(f"{name} should be a positive number of seconds, got {seconds!r}")
+        core.as_seconds(seconds, "close_timeout")
 
 
 def check_port(port: Any) -> None:

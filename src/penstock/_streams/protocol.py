@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import traceback
 import weakref
 from asyncio import streams as asyncio_streams
@@ -13,6 +14,7 @@ from .._facts.log import logger
 from .._implementation import core
 from .connection import Connection
 from .handlers import start_handler
+from .peers import name_peer
 from .reader import StreamReader
 from .standin import StandIn
 from .writer import StreamWriter
@@ -149,11 +151,13 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop when the transport has ended, with the error it ended with or None."""
         reader = self._stream_reader
+        if isinstance(exc, ssl.SSLError):
+            name_peer(exc, self._ps_connection.describe())
         if reader is not None:
             if exc is None:
-                reader.feed_eof()
                 if isinstance(reader, ReaderCore):
                     reader._ps_end_transport()
+                reader.feed_eof()
             elif getattr(reader.set_exception, "__func__", None) is ReaderCore.set_exception:
                 reader._ps_fail(exc)
             else:
@@ -179,6 +183,13 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         if reader is not None:
             reader.feed_eof()
         return not self._over_ssl
+
+    def _ps_cut_short(self, error: ssl.SSLError) -> None:
+        """Called by our TLS before eof_received or connection_lost: the peer ended without saying so."""
+        reader = self._stream_reader
+        if isinstance(reader, ReaderCore):
+            name_peer(error, self._ps_connection.describe())
+            reader._ps_cut_short = error
 
     def __del__(self) -> None:
         # asyncio's looks after a future that there is none of here.

@@ -25,18 +25,17 @@ async def upgrade_to_tls(writer: StreamWriter, sslcontext: ssl.SSLContext, **opt
         raise
 
 
-async def _upgrade(writer: StreamWriter, sslcontext: ssl.SSLContext, **options: Any) -> None:
+async def _upgrade(
+    writer: StreamWriter, sslcontext: ssl.SSLContext, *, server_side: bool | None = None, **options: Any
+) -> None:
     if not isinstance(sslcontext, ssl.SSLContext):
         raise TypeError(f"start_tls() takes an ssl.SSLContext, not {type(sslcontext).__name__}")
     protocol = writer._protocol
     connection = writer._ps_connection
-    server_side = getattr(protocol, "_client_connected_cb", None) is not None
+    if server_side is None:
+        server_side = getattr(protocol, "_client_connected_cb", None) is not None
     if not server_side and sslcontext.check_hostname and not options.get("server_hostname"):
         raise ValueError("start_tls() needs server_hostname: the context checks the name in the peer's certificate")
-    for name in ("ssl_handshake_timeout", "ssl_shutdown_timeout"):
-        seconds = options.get(name)
-        if seconds is not None and not seconds > 0:
-            raise ValueError(f"{name} is a positive number of seconds, not {seconds!r}")
     await writer.drain()
     reader = writer._reader
     plain = writer._transport

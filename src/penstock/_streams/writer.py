@@ -8,6 +8,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from .._implementation import core
+from .._transports.tls_options import tls_options
 from .connection import Connection
 from .standin import StandIn
 from .upgrade import upgrade_to_tls
@@ -155,8 +156,10 @@ class StreamWriter(WriterCore, asyncio.StreamWriter, metaclass=StandIn):
         server_hostname: str | None = None,
         ssl_handshake_timeout: float | None = None,
         ssl_shutdown_timeout: float | None = None,
+        server_side: bool | None = None,
+        strict_eof: bool = False,
     ) -> None:
-        """Send what is buffered, then go on encrypted, as the server where this connection was accepted.
+        """Send what is buffered, then go on encrypted.
 
         Args:
             sslcontext: the context to use; never changed.
@@ -164,10 +167,13 @@ class StreamWriter(WriterCore, asyncio.StreamWriter, metaclass=StandIn):
             ssl_handshake_timeout: seconds; None for 60.
             ssl_shutdown_timeout: seconds that closing waits for the peer's close_notify; None for 30, which begin when
                 all that was written has left.
+            server_side: whether this end answers the handshake; None: where the connection was accepted.
+            strict_eof: see open_connection.
 
         Raises:
-            PlaintextBeforeTLSError: bytes of the server's had arrived before the upgrade. Nothing has happened yet. On
-                the server they are the beginning of the handshake, which fails unless they are a ClientHello.
+            PlaintextBeforeTLSError: this is the client, and bytes of the server's had arrived before the upgrade.
+                Nothing has happened yet. On the server they are the beginning of the handshake, which fails unless they
+                are a ClientHello.
             ssl.SSLError: the handshake failed; the message names the peer. The connection is closed.
             ConnectionError: the connection was lost; also where the handshake took longer than its timeout.
             TypeError, ValueError: no SSLContext; a name is missing where the context checks it.
@@ -177,9 +183,9 @@ class StreamWriter(WriterCore, asyncio.StreamWriter, metaclass=StandIn):
         await upgrade_to_tls(
             self,
             sslcontext,
+            server_side=server_side,
             server_hostname=server_hostname,
-            ssl_handshake_timeout=ssl_handshake_timeout,
-            ssl_shutdown_timeout=ssl_shutdown_timeout,
+            **tls_options(True, ssl_handshake_timeout, ssl_shutdown_timeout, strict_eof),
         )
 
     def __del__(self, warnings: Any = None) -> None:

@@ -42,6 +42,7 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
         "_protocol",
         "_ps_sink",
         "_shutdown_timeout",
+        "_strict_eof",
         "_timer",
         "_upper_paused",
     )
@@ -61,6 +62,7 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
         server_hostname: str | None = None,
         ssl_handshake_timeout: float | None = None,
         ssl_shutdown_timeout: float | None = None,
+        strict_eof: bool = False,
         call_connection_made: bool = True,
     ) -> None:
         self._loop = loop
@@ -76,6 +78,7 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
         self._ciphertext = Ciphertext(self, self._ps_sink, loop)
         self._handshake_timeout = TLS_HANDSHAKE_TIMEOUT if ssl_handshake_timeout is None else ssl_handshake_timeout
         self._shutdown_timeout = TLS_SHUTDOWN_TIMEOUT if ssl_shutdown_timeout is None else ssl_shutdown_timeout
+        self._strict_eof = strict_eof
         self._call_made = call_connection_made
         self._made: asyncio.Future[None] = loop.create_future()
         self._below: Any = None
@@ -211,11 +214,27 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
             self.failed(error)
 
     def peer_ended(self) -> None:
-        """The peer's close_notify came, or its TCP ended without one."""
+        """Called by the core: the peer's close_notify came."""
         if self._closing:
             self._cancel_timer()
             self._below.close()
-            return
+        else:
+            self._tell_end()
+
+    def _cut_short(self) -> None:
+        """The peer's TCP has ended without its close_notify (contract T3, RFC 8446, 6.1)."""
+        error = ssl.SSLEOFError(
+            ssl.SSL_ERROR_EOF, "the peer ended TCP without TLS's close_notify: what it sent may be cut short"
+        )
+        tell = getattr(self._protocol, "_ps_cut_short", None)
+        if tell is not None:
+            tell(error)
+        if self._strict_eof:
+            self.failed(error)
+        else:
+            self._tell_end()
+
+    def _tell_end(self) -> None:
         self._tell(self._protocol.eof_received)
         # As in asyncio, where TLS knows no half-closed connections.
         self.close()
@@ -228,7 +247,7 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
         elif self._closing:
             self._below.close()
         else:
-            self.peer_ended()
+            self._cut_short()
         return True
 
     def pause_reading(self) -> None:

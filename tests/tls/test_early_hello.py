@@ -1,0 +1,253 @@
+"""T2: start_tls where bytes had arrived before it: a ClientHello is used, plaintext is never obeyed, on every loop."""
+
+import asyncio
+import contextlib
+import re
+import ssl
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+import penstock
+from support.certificates import Certificates
+from support.connections import address_of
+from support.peer import Peers, Wire
+from support.tls_by_hand import TLSEnd
+
+COMMAND = b"STARTTLS\r\n"
+INJECTED = b"DELETE everything\r\n"
+
+
+@contextlib.asynccontextmanager
+async def accepting() -> AsyncIterator[tuple[tuple[str, int], "asyncio.Future[Any]"]]:
+    """Yield the address of a server, and (reader, writer) of the one connection that it will have accepted."""
+    accepted: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    over = asyncio.Event()
+
+    async def handle(*ends: Any) -> None:
+        accepted.set_result(ends)
+        await over.wait()
+
+    async with await penstock.start_server(handle, "127.0.0.1", 0) as server:
+        try:
+            yield address_of(server), accepted
+        finally:
+            over.set()
+            if accepted.done():
+                writer = accepted.result()[1]
+                writer.transport.abort()
+                writer.close()
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
+
+
+def new_end(wire: Wire, tls: Certificates) -> TLSEnd:
+    return TLSEnd(wire, tls.client_context, server_hostname="localhost")
+
+
+def talked(end: TLSEnd) -> bytes:
+    """Finish the handshake, say hello, and return the answer."""
+    end.shake_hands()
+    end.send(b"hello\n")
+    return end.receive(6)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("split", [0, 1, 5, 100, None], ids=str)
+async def test_a_hello_in_the_segment_of_the_command(
+    split: int | None, version: ssl.TLSVersion, peer: Peers, tls: Certificates
+) -> None:
+    """``split`` bytes of it, None for all: the rest comes when the server has begun."""
+    context = tls.new_client_context()
+    context.maximum_version = version
+    async with accepting() as (address, accepted):
+        wire = peer.connect(address)
+        end = TLSEnd(wire, context, server_hostname="localhost")
+        hello = end.first_flight()
+        wire.send(COMMAND + hello[:split])
+        reader, writer = await accepted
+        assert await reader.readuntil(b"\r\n") == COMMAND
+        upgrade = asyncio.create_task(writer.start_tls(tls.server_context))
+        await asyncio.sleep(0)
+        if split is not None:
+            wire.send(hello[split:])
+        answered = asyncio.create_task(wire.in_thread(talked, end))
+        await upgrade
+        assert await reader.readline() == b"hello\n"
+        writer.write(b"bye..\n")
+        assert await answered == b"bye..\n"
+
+
+async def test_a_hello_behind_a_header_that_was_read_exactly(peer: Peers, tls: Certificates) -> None:
+    """As behind a PROXY header: what was not read stays for the handshake."""
+    header = b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"
+    async with accepting() as (address, accepted):
+        wire = peer.connect(address)
+        end = new_end(wire, tls)
+        wire.send(header + end.first_flight())
+        reader, writer = await accepted
+        assert await reader.readexactly(len(header)) == header
+        answered = asyncio.create_task(wire.in_thread(talked, end))
+        await writer.start_tls(tls.server_context)
+        assert await reader.readline() == b"hello\n"
+        writer.write(b"bye..\n")
+        assert await answered == b"bye..\n"
+
+
+async def test_a_hello_that_came_long_before_with_reading_paused(peer: Peers, tls: Certificates) -> None:
+    """A command longer than the reader holds: the ClientHello is partly in the reader and partly in the kernel."""
+    async with accepting() as (address, accepted):
+        wire = peer.connect(address)
+        end = new_end(wire, tls)
+        padded = b"x" * 300_000 + b"\n"
+        sending = asyncio.create_task(wire.in_thread(wire.send, padded + end.first_flight()))
+        reader, writer = await accepted
+        assert await reader.readexactly(len(padded)) == padded
+        await sending
+        answered = asyncio.create_task(wire.in_thread(talked, end))
+        await writer.start_tls(tls.server_context)
+        assert await reader.readline() == b"hello\n"
+        writer.write(b"bye..\n")
+        assert await answered == b"bye..\n"
+
+
+async def test_the_clients_second_flight_and_data_came_in_one_segment(peer: Peers, tls: Certificates) -> None:
+    """What is encrypted behind the handshake's last message is data, in order."""
+
+    def talk(wire: Wire) -> bytes:
+        end = new_end(wire, tls)
+        wire.send(COMMAND + end.first_flight())
+        end.shake_hands()
+        wire.send(end.sealed(b"a\n", b"b\n") + end.sealed(b"c\n"))
+        return end.receive(4)
+
+    async with accepting() as (address, accepted):
+        script = peer.visit(address, talk)
+        reader, writer = await accepted
+        assert await reader.readuntil(b"\r\n") == COMMAND
+        await writer.start_tls(tls.server_context)
+        assert [await reader.readline() for _ in range(3)] == [b"a\n", b"b\n", b"c\n"]
+        writer.write(b"done")
+        assert await script.finished() == b"done"
+
+
+@pytest.mark.parametrize("hello_follows", [False, True])
+async def test_plaintext_after_the_command_fails_the_servers_handshake(
+    hello_follows: bool, peer: Peers, tls: Certificates
+) -> None:
+    """The STARTTLS injection: it goes to the handshake, which it spoils, and never to the reader."""
+    async with accepting() as (address, accepted):
+        wire = peer.connect(address)
+        hello = new_end(wire, tls).first_flight() if hello_follows else b""
+        wire.send(COMMAND + INJECTED + hello)
+        reader, writer = await accepted
+        assert await reader.readuntil(b"\r\n") == COMMAND
+        with pytest.raises(ssl.SSLError, match=re.escape(f"127.0.0.1:{wire.sock.getsockname()[1]}")):
+            await writer.start_tls(tls.server_context)
+        with contextlib.suppress(OSError):
+            assert await reader.read() == b""
+        assert writer.is_closing()
+
+
+async def test_plaintext_behind_the_hello_is_never_obeyed(peer: Peers, tls: Certificates) -> None:
+    async with accepting() as (address, accepted):
+        wire = peer.connect(address)
+        wire.send(COMMAND + new_end(wire, tls).first_flight() + INJECTED)
+        reader, writer = await accepted
+        assert await reader.readuntil(b"\r\n") == COMMAND
+        with pytest.raises(ssl.SSLError, match=re.escape(f"127.0.0.1:{wire.sock.getsockname()[1]}")):
+            await writer.start_tls(tls.server_context)
+        with contextlib.suppress(OSError):
+            assert await reader.read() == b""
+
+
+async def test_two_commands_in_one_segment(peer: Peers, tls: Certificates) -> None:
+    """A second STARTTLS line is plaintext like any other."""
+    async with accepting() as (address, accepted):
+        wire = peer.connect(address)
+        wire.send(COMMAND + COMMAND)
+        reader, writer = await accepted
+        assert await reader.readuntil(b"\r\n") == COMMAND
+        with pytest.raises(ssl.SSLError):
+            await writer.start_tls(tls.server_context)
+
+
+async def test_what_the_client_had_received_is_refused_on_its_side(peer: Peers, tls: Certificates) -> None:
+    """Even where it looks like TLS: a server's first words come after the client's."""
+    listener = peer.listen()
+    reader, writer = await penstock.open_connection(*listener.address)
+    wire = listener.accept()
+    wire.send(b"220 go\r\n\x16\x03\x03\x00\x02\x00\x00")
+    assert await reader.readuntil(b"\r\n") == b"220 go\r\n"
+    with pytest.raises(penstock.PlaintextBeforeTLSError, match=str(listener.port)):
+        await writer.start_tls(tls.client_context, server_hostname="localhost")
+    assert await reader.readexactly(7) == b"\x16\x03\x03\x00\x02\x00\x00"
+    writer.close()
+    await writer.wait_closed()
+
+
+# -- server_side, said by the caller --------------------------------------------------------------------------------
+
+
+async def test_the_side_that_connected_can_be_the_server(peer: Peers, tls: Certificates) -> None:
+    """As in a call back, or where the connection was made by something else."""
+
+    def talk(wire: Wire) -> bytes:
+        end = new_end(wire, tls)
+        wire.send(COMMAND + end.first_flight())
+        return talked(end)
+
+    script = peer.serve(talk)
+    reader, writer = await penstock.open_connection(*script.address)
+    assert await reader.readuntil(b"\r\n") == COMMAND
+    await writer.start_tls(tls.server_context, server_side=True)
+    assert writer.get_extra_info("ssl_object").server_side
+    assert await reader.readline() == b"hello\n"
+    writer.write(b"bye..\n")
+    assert await script.finished() == b"bye..\n"
+    writer.transport.abort()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+
+
+async def test_the_side_that_accepted_can_be_the_client(peer: Peers, tls: Certificates) -> None:
+    def serve(wire: Wire) -> bytes:
+        end = TLSEnd(wire, tls.server_context, server_side=True)
+        end.shake_hands()
+        end.send(b"hello\n")
+        return end.receive(6)
+
+    async with accepting() as (address, accepted):
+        script = peer.visit(address, serve)
+        reader, writer = await accepted
+        await writer.start_tls(tls.client_context, server_side=False, server_hostname="localhost")
+        assert not writer.get_extra_info("ssl_object").server_side
+        assert await reader.readline() == b"hello\n"
+        writer.write(b"bye..\n")
+        assert await script.finished() == b"bye..\n"
+
+
+async def test_the_client_is_who_refuses_plaintext_whoever_connected(peer: Peers, tls: Certificates) -> None:
+    async with accepting() as (address, accepted):
+        peer.connect(address).send(COMMAND + INJECTED)
+        reader, writer = await accepted
+        assert await reader.readuntil(b"\r\n") == COMMAND
+        with pytest.raises(penstock.PlaintextBeforeTLSError):
+            await writer.start_tls(tls.client_context, server_side=False, server_hostname="localhost")
+        assert await reader.readuntil(b"\r\n") == INJECTED
+
+
+@pytest.mark.parametrize("server_side", [False, True])
+async def test_a_context_of_the_wrong_side(server_side: bool, peer: Peers, tls: Certificates) -> None:
+    """The ssl module says so."""
+    listener = peer.listen()
+    _, writer = await penstock.open_connection(*listener.address)
+    wire = listener.accept()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT if server_side else ssl.PROTOCOL_TLS_SERVER)
+    with pytest.raises(ssl.SSLError):
+        await writer.start_tls(context, server_side=server_side, server_hostname=None if server_side else "localhost")
+    wire.close()
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()

@@ -1,0 +1,102 @@
+"""openssl's s_client and s_server on the other side: both versions, data both ways, the farewell."""
+
+import contextlib
+import ssl
+from typing import Any
+
+import pytest
+
+import penstock
+from support.certificates import Certificates
+from support.connections import address_of
+from support.talking import s_client, s_server
+
+both_versions = pytest.mark.parametrize("version", ["1_2", "1_3"])
+
+
+async def answer(reader: Any, writer: Any) -> None:
+    with contextlib.suppress(OSError):
+        async for line in reader:
+            writer.write(b"got " + line)
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+
+
+@both_versions
+async def test_a_client(version: str, tls: Certificates) -> None:
+    async with await penstock.start_server(answer, "127.0.0.1", 0, ssl=tls.server_context) as server:
+        with s_client(address_of(server), tls, f"-tls{version}") as program:
+            await program.until(r"Verify return code: 0 \(ok\)")
+            program.say("one\n")
+            await program.until("got one\n")
+            program.say("two\n")
+            await program.until("got two\n")
+            program.say("Q\n")
+            await program.until("DONE")
+            await program.rest()
+
+
+@both_versions
+async def test_a_client_sees_our_farewell(version: str, tls: Certificates) -> None:
+    """s_client says "closed" at close_notify, and tells of an error where TCP ends without it."""
+
+    async def leave(reader: Any, writer: Any) -> None:
+        writer.write(b"bye\n")
+        writer.close()
+        await writer.wait_closed()
+
+    async with await penstock.start_server(leave, "127.0.0.1", 0, ssl=tls.server_context) as server:
+        with s_client(address_of(server), tls, f"-tls{version}") as program:
+            await program.until("bye\n")
+            said = await program.rest()
+    assert "closed" in said
+    assert "error" not in said
+
+
+@both_versions
+async def test_a_server(version: str, tls: Certificates) -> None:
+    with s_server(tls, f"-tls{version}", "-rev") as (_, found):
+        reader, writer = await penstock.open_connection(
+            *await found, ssl=tls.client_context, server_hostname="localhost"
+        )
+        assert writer.get_extra_info("ssl_object").version() == f"TLSv{version.replace('_', '.')}"
+        for word in (b"abc", b"x" * 5000):
+            writer.write(word + b"\n")
+            assert await reader.readline() == word[::-1] + b"\n"
+        writer.close()
+        await writer.wait_closed()
+
+
+@both_versions
+async def test_a_server_that_says_farewell(version: str, tls: Certificates) -> None:
+    with s_server(tls, f"-tls{version}") as (program, found):
+        reader, writer = await penstock.open_connection(
+            *await found, ssl=tls.client_context, server_hostname="localhost"
+        )
+        await program.until("CIPHER is")
+        program.say("bye\n")
+        assert await reader.readline() == b"bye\n"
+        program.say("Q\n")
+        assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
+
+
+@both_versions
+async def test_a_server_of_which_we_take_leave(version: str, tls: Certificates) -> None:
+    with s_server(tls, f"-tls{version}") as (program, found):
+        _, writer = await penstock.open_connection(*await found, ssl=tls.client_context, server_hostname="localhost")
+        writer.write(b"the last\n")
+        writer.close()
+        await writer.wait_closed()
+        await program.until("the last\nDONE")
+
+
+async def test_a_server_that_shares_no_application_protocol(tls: Certificates) -> None:
+    context = tls.new_client_context()
+    context.set_alpn_protocols(["h2"])
+    with s_server(tls, "-alpn", "echo") as (_, found):
+        address = await found
+        with pytest.raises(ssl.SSLError, match=rf"(?is)no.application.protocol.*{address[1]}"):
+            await penstock.open_connection(*address, ssl=context, server_hostname="localhost")

@@ -1,0 +1,141 @@
+"""Clients that connect and go no further: they cost bounded memory, no work, and are gone after their time."""
+
+import asyncio
+import contextlib
+import gc
+import pathlib
+import resource
+import tracemalloc
+from typing import Any
+
+import pytest
+
+import penstock
+from support.certificates import Certificates
+from support.connections import address_of
+from support.peer import Peers, Wire
+from support.tls_by_hand import TLSEnd
+from support.turns import turns
+
+COUNT = 300
+
+# What one may cost: the issue asks for 20 KiB of a connection that is open, OpenSSL needs more while it shakes hands.
+PYTHONS_BYTES = 24 << 10
+RESIDENT_BYTES = 96 << 10
+
+STATM = pathlib.Path("/proc/self/statm")
+
+
+def resident() -> int:
+    return int(STATM.read_text().split()[1]) * resource.getpagesize()
+
+
+async def never(*ends: Any) -> None:
+    raise AssertionError("a handler without a handshake")
+
+
+def stall(peer: Peers, tls: Certificates, address: tuple[str, int], how: str) -> Wire:
+    wire = peer.connect(address)
+    hello = TLSEnd(wire, tls.client_context, server_hostname="localhost").first_flight()
+    wire.send(hello[: {"nothing": 0, "half a hello": len(hello) // 2, "a hello": len(hello)}[how]])
+    return wire
+
+
+every_stall = pytest.mark.parametrize("how", ["nothing", "half a hello", "a hello"])
+
+
+async def served(address: tuple[str, int], tls: Certificates) -> bool:
+    """Say whether a client that behaves gets through the handshake."""
+    _, writer = await penstock.open_connection(*address, ssl=tls.client_context, server_hostname="localhost")
+    writer.transport.abort()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return True
+
+
+@every_stall
+@pytest.mark.loops("asyncio", "uvloop", "eager")  # debug mode keeps the place where each callback was made
+@pytest.mark.skipif(not STATM.exists(), reason="resident memory is read from /proc")
+async def test_what_they_cost(how: str, peer: Peers, tls: Certificates) -> None:
+    async def welcome(_: Any, writer: Any) -> None:
+        writer.transport.abort()
+
+    async with await penstock.start_server(
+        welcome, "127.0.0.1", 0, ssl=tls.server_context, ssl_handshake_timeout=60
+    ) as server:
+        address = address_of(server)
+        # What is made once for all, by the first.
+        for _ in range(5):
+            assert await served(address, tls)
+            stall(peer, tls, address, how).reset()
+        gc.collect()
+        tracemalloc.start()
+        try:
+            wires = []
+            before = resident()
+            for _ in range(COUNT):
+                wires.append(stall(peer, tls, address, how))
+                await turns(2)
+            if how == "a hello":
+                for wire in wires:
+                    assert await wire.in_thread(wire.receive, 1)  # the server has begun with each
+            assert await served(address, tls)  # accepted behind all of them
+            await turns(20)
+            gc.collect()
+            traced, grown = tracemalloc.get_traced_memory()[0], resident() - before
+        finally:
+            tracemalloc.stop()
+        assert traced < COUNT * PYTHONS_BYTES
+        assert grown < COUNT * RESIDENT_BYTES
+
+        # A thread that waits gives up the processor of its own accord each time it has done something.
+        woken = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+        await asyncio.sleep(0.3)  # the time in which nothing is to happen
+        assert resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - woken < COUNT // 10
+        for wire in wires:
+            wire.reset()
+        assert await served(address, tls)
+
+
+@every_stall
+async def test_they_end_by_the_timeout(
+    how: str,
+    peer: Peers,
+    tls: Certificates,
+    loop_kind: str,
+    loop_errors: list[dict[str, Any]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with await penstock.start_server(
+        never, "127.0.0.1", 0, ssl=tls.server_context, ssl_handshake_timeout=0.2
+    ) as server:
+        wires = []
+        for _ in range(COUNT):
+            wires.append(stall(peer, tls, address_of(server), how))
+            await turns(2)
+
+        def all_end() -> None:
+            for wire in wires:
+                with contextlib.suppress(ConnectionError):
+                    wire.receive_rest()
+
+        await asyncio.to_thread(all_end)
+        assert server.is_serving()
+    if loop_kind == "debug":
+        loop_errors.clear()
+    else:
+        assert [record.getMessage() for record in caplog.records if record.levelname != "DEBUG"] == []
+
+
+@every_stall
+async def test_closing_the_server_does_not_wait_for_them_longer_than_that(
+    how: str, peer: Peers, tls: Certificates, loop_kind: str, loop_errors: list[dict[str, Any]]
+) -> None:
+    server = await penstock.start_server(never, "127.0.0.1", 0, ssl=tls.server_context, ssl_handshake_timeout=0.2)
+    wires = [stall(peer, tls, address_of(server), how) for _ in range(10)]
+    await turns(20)
+    server.close()
+    await asyncio.wait_for(server.wait_closed(), 10)
+    assert wires
+    if loop_kind == "debug":
+        loop_errors.clear()

@@ -1,0 +1,64 @@
+"""T1: TLS 1.2 and 1.3, on every way to TLS: what the contexts allow, and what is said where they share nothing."""
+
+import asyncio
+import contextlib
+import ssl
+from typing import Any
+
+import pytest
+
+import penstock
+from support.certificates import Certificates
+from support.connections import connected
+from support.peer import Peers, Wire
+from support.tls_sides import SIDES, facing
+
+VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
+
+
+def only(context: ssl.SSLContext, version: str) -> ssl.SSLContext:
+    context.minimum_version = context.maximum_version = VERSIONS[version]
+    return context
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("side", SIDES)
+async def test_the_version_is_the_contexts(side: str, version: str, peer: Peers, tls: Certificates) -> None:
+    def talk(wire: Wire) -> Any:
+        assert isinstance(wire.sock, ssl.SSLSocket)
+        wire.send(wire.receive(5))
+        return wire.sock.version()
+
+    context = only(tls.new_client_context() if side.endswith("client") else tls.new_server_context(), version)
+    async with facing(side, peer, tls, talk, context=context) as (reader, writer, script):
+        assert writer.get_extra_info("ssl_object").version() == version
+        assert writer.get_extra_info("cipher")[1] in (version, "TLSv1.2")
+        writer.write(b"hello")
+        assert await reader.readexactly(5) == b"hello"
+        assert await script.finished() == version
+
+
+async def test_the_newest_that_both_know(tls: Certificates) -> None:
+    named: dict[str, Any] = {"ssl": tls.client_context, "server_hostname": "localhost"}
+    async with connected(penstock, server={"ssl": tls.server_context}, client=named) as (near, far):
+        for _, writer in (near, far):
+            assert writer.get_extra_info("ssl_object").version() == "TLSv1.3"
+
+
+async def test_the_context_is_never_changed(tls: Certificates) -> None:
+    """It may serve other libraries at the same time."""
+    contexts = tls.new_server_context(), tls.new_client_context()
+
+    def state(context: ssl.SSLContext) -> tuple[Any, ...]:
+        names = ("options", "verify_mode", "verify_flags", "check_hostname", "minimum_version", "maximum_version")
+        return (*(getattr(context, name) for name in names), context.sni_callback, context.get_ciphers())
+
+    before = [state(context) for context in contexts]
+    named: dict[str, Any] = {"ssl": contexts[1], "server_hostname": "localhost"}
+    async with connected(penstock, server={"ssl": contexts[0]}, client=named) as (near, far):
+        near[1].write(b"x")
+        assert await far[0].readexactly(1) == b"x"
+        near[1].close()
+        with contextlib.suppress(OSError):
+            await asyncio.wait_for(near[1].wait_closed(), 10)
+    assert [state(context) for context in contexts] == before
