@@ -1,12 +1,27 @@
-"""What the documents show works: code runs as it stands, make's targets exist, the reference is what the code says."""
+"""What the documents show works: code runs as it stands, make's targets exist, the reference is what the code says.
 
+Examples of one page may need each other:
+
+- A Python block that begins with ``# NAME.py`` is saved under that name. The blocks below it find the file beside them,
+  and what it leaves behind, since it runs before them.
+- One that calls ``serve_forever()`` is a server on port 8443, which prints its port; here that is one of the kernel's
+  choice. It serves while a block that speaks of port 8443 runs.
+- What is printed is in a comment behind the ``print``, ``…`` for what differs from run to run.
+- Shell blocks that call one of PROGRAMS run as well. In a ``console`` block the output of each command is compared.
+"""
+
+import contextlib
+import os
 import pathlib
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
+
+from support.programs import require_program
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -15,6 +30,9 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 PATIENCE = 50
 
 SHELL = {"sh", "bash", "shell", "console"}
+# Those of a block of shell that runs; others build the project, or talk to the network.
+PROGRAMS = {"openssl", "penstock"}
+PORT = "8443"
 OTHER_NAMES_OF_PYTHON = {"py", "python3", "pycon", "python-repl"}
 
 
@@ -55,22 +73,154 @@ def all_blocks() -> list[Block]:
     ]
 
 
-@pytest.mark.parametrize("block", [block for block in all_blocks() if block.info == "python"], ids=str)
-def test_python_runs_as_it_stands(block: Block, tmp_path: pathlib.Path) -> None:
-    program = tmp_path / "example.py"
-    program.write_text(block.text, encoding="utf-8")
-    result = subprocess.run(
-        [sys.executable, "-W", "error", program],
-        cwd=tmp_path,
-        capture_output=True,
+def files_before(block: Block) -> dict[str, Block]:
+    """Return the blocks above ``block`` on its page that are files, by their names."""
+    return {
+        name: other
+        for other in all_blocks()
+        if other.document == block.document and other.line < block.line and (name := file_name(other))
+    }
+
+
+def file_name(block: Block) -> str | None:
+    found = re.match(r"# (\w+\.py)\b", block.text) if block.info == "python" else None
+    return found[1] if found else None
+
+
+def serves(block: Block) -> bool:
+    return "serve_forever()" in block.text
+
+
+def run(
+    command: "list[str | pathlib.Path]", folder: pathlib.Path, stderr: int = subprocess.PIPE
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command where the interpreter's own scripts are found first."""
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=stderr,
         text=True,
         timeout=PATIENCE,
         stdin=subprocess.DEVNULL,
         check=False,
     )
+
+
+def environment() -> dict[str, str]:
+    return {
+        **os.environ,
+        "PATH": os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]),
+    }
+
+
+def run_python(program: pathlib.Path) -> str:
+    """Run an example to its end, and return what it printed."""
+    result = run([sys.executable, "-W", "error", program], program.parent)
     assert result.returncode == 0, result.stderr
     # What a program ignores at its end (an unclosed socket, a task never awaited) stands there.
     assert result.stderr == ""
+    return result.stdout
+
+
+@contextlib.contextmanager
+def serving(program: pathlib.Path, text: str) -> Iterator[str]:
+    """Run a server that its document shows, and yield the port that the kernel gave it."""
+    assert len(re.findall(PORT, text)) == 1, "a server names its port once"
+    program.write_text(text.replace(PORT, "0"), encoding="utf-8")
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-u", program],
+        cwd=program.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            port = re.search(r"\d+$", said.strip())
+            if port is not None:
+                yield port[0]
+        finally:
+            process.terminate()
+            _, errors = process.communicate(timeout=PATIENCE)
+        assert port is not None, said + errors
+        assert errors == ""
+
+
+@contextlib.contextmanager
+def prepared(block: Block, folder: pathlib.Path) -> Iterator[str]:
+    """Make what ``block`` finds beside it, and yield its text, with the port that its page's server has."""
+    server: tuple[pathlib.Path, str] | None = None
+    for name, other in files_before(block).items():
+        if serves(other):
+            server = folder / name, other.text
+            continue
+        (folder / name).write_text(other.text, encoding="utf-8")
+        run_python(folder / name)
+    if server is None or serves(block) or PORT not in block.text:
+        yield block.text
+        return
+    with serving(*server) as port:
+        yield block.text.replace(PORT, port)
+
+
+def pattern(text: str) -> str:
+    """Return the regular expression of an output in which ``…`` stands for anything."""
+    return ".*".join(map(re.escape, text.split("…")))
+
+
+def promised(text: str) -> list[str]:
+    """Return what a Python example says that it prints."""
+    return re.findall(r"^ *print\(.*\)  # (.+)$", text, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("block", [block for block in all_blocks() if block.info == "python"], ids=str)
+def test_python_runs_as_it_stands(block: Block, tmp_path: pathlib.Path) -> None:
+    with prepared(block, tmp_path) as text:
+        program = tmp_path / (file_name(block) or "example.py")
+        if serves(block):
+            with serving(program, text) as port:
+                assert int(port)
+            return
+        program.write_text(text, encoding="utf-8")
+        printed = run_python(program)
+        for line in promised(text):
+            assert re.search(rf"(?m)^{pattern(line)}$", printed), f"{line!r} is not in:\n{printed}"
+
+
+def programs_of(block: Block) -> set[str]:
+    """Return which of PROGRAMS a block of shell calls."""
+    if block.info not in SHELL:
+        return set()
+    return PROGRAMS & {word for line in block.text.splitlines() for word in line.removeprefix("$ ").split()[:1]}
+
+
+def commands_of(transcript: str) -> list[tuple[str, str]]:
+    """Return the commands of a console block, each with the output that it shows."""
+    found: list[tuple[str, str]] = []
+    for line in transcript.splitlines():
+        if line.startswith("$ "):
+            found.append((line.removeprefix("$ "), ""))
+        else:
+            command, output = found.pop()
+            found.append((command, output + line + "\n"))
+    return found
+
+
+@pytest.mark.parametrize("block", [block for block in all_blocks() if programs_of(block)], ids=str)
+def test_shell_runs_as_it_stands(block: Block, tmp_path: pathlib.Path) -> None:
+    for program in programs_of(block) - {"penstock"}:
+        require_program(program)
+    with prepared(block, tmp_path) as text:
+        if block.info != "console":
+            result = run(["sh", "-e", "-c", text], tmp_path)
+            assert result.returncode == 0, result.stderr
+            return
+        for command, output in commands_of(text):
+            said = run(["sh", "-c", command], tmp_path, stderr=subprocess.STDOUT).stdout
+            assert re.fullmatch(pattern(output), said, flags=re.DOTALL), f"{command} says:\n{said}"
 
 
 def test_no_python_escapes_being_run() -> None:
@@ -120,6 +270,13 @@ def test_targets_are_read_from_commands() -> None:
     assert wanted_targets("$ make test PYTHON=python3.13 PYTEST='-x'  # all") == ["test"]
     assert wanted_targets("cd penstock && make clean demo") == ["clean", "demo"]
     assert {"demo", "test", "test-all", "check", "docs", "clean"} <= make_targets()
+
+
+def test_outputs_are_read_from_examples() -> None:
+    assert promised("print(1)  # 1\n    print(f(2))  # a … b\nprint(3)\n") == ["1", "a … b"]
+    assert commands_of("$ one\nfirst\n$ two\n$ three\n…\n") == [("one", "first\n"), ("two", ""), ("three", "…\n")]
+    assert re.fullmatch(pattern("port …: (x)"), "port 7: (x)")
+    assert not re.fullmatch(pattern("port …: (x)"), "port 7: x")
 
 
 def test_the_reference_is_what_the_docstrings_say() -> None:
