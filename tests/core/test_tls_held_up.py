@@ -24,6 +24,12 @@ class Hesitant:
             raise ssl.SSLWantReadError
         return self._sslobject.write(data)
 
+    def unwrap(self) -> None:
+        if self.hesitates:
+            # What OpenSSL says of SSL_shutdown in a handshake.
+            raise ssl.SSLError(ssl.SSL_ERROR_SSL, "shutdown while in init")
+        self._sslobject.unwrap()
+
 
 class End:
     """Owner and carrier of one end: what it sends waits in ``sent``, what it is given stands in ``received``."""
@@ -32,6 +38,7 @@ class End:
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.sslobject = Hesitant(context.wrap_bio(incoming, outgoing, **options))
         self.sent = self.received = b""
+        self.goodbyes = self.farewells = 0
         self.tls = core.TLSCore(self.sslobject, incoming, outgoing, self)
         self.tls.set_carrier(self)
 
@@ -44,14 +51,19 @@ class End:
     def handshake_done(self) -> None:
         pass
 
+    def goodbye_said(self) -> None:
+        self.goodbyes += 1
+
+    def peer_ended(self) -> None:
+        self.farewells += 1
+
     def take_from(self, other: "End") -> None:
         sent, other.sent = other.sent, b""
         if sent:
             self.tls.take(sent)
 
 
-@pytest.mark.parametrize("size", [10, 50_000])
-def test_held_up_until_the_peer_is_heard(core: types.ModuleType, tls: Certificates, size: int) -> None:
+def shaken(core: types.ModuleType, tls: Certificates) -> tuple[End, End]:
     client = End(core, tls.client_context, server_hostname="localhost")
     server = End(core, tls.server_context, server_side=True)
     client.tls.begin()
@@ -60,6 +72,12 @@ def test_held_up_until_the_peer_is_heard(core: types.ModuleType, tls: Certificat
         client.take_from(server)
     assert client.tls.open
     assert server.tls.open
+    return client, server
+
+
+@pytest.mark.parametrize("size", [10, 50_000])
+def test_held_up_until_the_peer_is_heard(core: types.ModuleType, tls: Certificates, size: int) -> None:
+    client, server = shaken(core, tls)
     client.sslobject.hesitates = True
     client.tls.write(b"a" * size)
     client.tls.write(b"b" * size)
@@ -72,3 +90,26 @@ def test_held_up_until_the_peer_is_heard(core: types.ModuleType, tls: Certificat
     assert client.tls.held_up() == 0
     server.take_from(client)
     assert server.received == b"a" * size + b"b" * size
+
+
+@pytest.mark.parametrize("written", [b"", b"last words"])
+def test_the_goodbye_is_said_when_it_can_be(core: types.ModuleType, tls: Certificates, written: bytes) -> None:
+    """Behind what was written; and nothing that comes meanwhile is told to anybody."""
+    client, server = shaken(core, tls)
+    client.sslobject.hesitates = True
+    client.tls.write(written)
+    assert not client.tls.say_goodbye()
+    client.tls.write(b"too late")
+    assert client.tls.held_up() == len(written)
+    server.tls.write(b"go on")
+    client.take_from(server)
+    assert (client.goodbyes, client.sent, client.received) == (0, b"", b"")
+    client.sslobject.hesitates = False
+    server.tls.write(b"go on")
+    client.take_from(server)
+    assert client.goodbyes == 1
+    server.take_from(client)
+    assert (server.received, server.farewells) == (written, 1)
+    server.tls.write(b"go on")
+    client.take_from(server)
+    assert client.goodbyes == 1

@@ -9,7 +9,6 @@ costs an SSLWantReadError; and the BIOs, which keep the memory of the largest co
 
 from __future__ import annotations
 
-import contextlib
 import ssl
 from typing import Any
 
@@ -48,6 +47,10 @@ class TLSCore(Sink):
         self.open = False
         # The peer's close_notify came.
         self.ended = False
+        # Our close_notify is due.
+        self._leaving = False
+        # OpenSSL may have something of its own to send.
+        self._spoke = False
         # A record of which a part is still to come, or what came behind the handshake.
         self._rest = b""
         # One that is whole now, of several arrivals.
@@ -83,24 +86,29 @@ class TLSCore(Sink):
         """Start the handshake: a client speaks first."""
         self.take(b"")
 
-    def take(self, data: Any) -> bool:
+    def take(self, data: Any) -> IncomingCore | None:
         """Decrypt what arrived, a bytes-like object that nobody changes until this returns.
 
-        True where the reader's waiter is to be woken, by the caller, when all state is as it should be.
+        Returns the reader whose waiter is to be woken, by the caller, when all state is as it should be.
         """
-        wake = False
+        wake = None
         while True:
             blocks: list[bytes] = []
             was_open = self.open
             error: BaseException | None = None
+            reader = self.reader()
             try:
-                self._decrypt(data, blocks)
+                if self._decrypt(data, None if self.closing else reader, blocks):
+                    wake = reader
             except (OSError, ValueError) as caught:
                 error = caught
-            # Answers are sent, and the owner told, when ``data`` has been used up: its memory may be used for them.
-            self._flush()
-            if blocks and not self.closing and self._deliver(blocks):
-                wake = True
+                # The alert that says why.
+                self._spoke = True
+            # Answers are sent, and others called, when ``data`` has been used up: its memory may be used for them.
+            if self._spoke or self._held_up or self._leaving:
+                self._flush()
+            if blocks and reader is None and not self.closing:
+                self.owner.deliver(blocks[0] if len(blocks) == 1 else b"".join(blocks))
             if error is not None:
                 if self.owner is not None:
                     self.owner.failed(error)
@@ -115,32 +123,37 @@ class TLSCore(Sink):
                 self.owner.peer_ended()
             return wake
 
-    def _decrypt(self, data: Any, blocks: list[bytes]) -> None:
-        """Give OpenSSL the whole records of ``data``; what is behind the one that completes the handshake is kept."""
+    def _decrypt(self, data: Any, reader: IncomingCore | None, blocks: list[bytes]) -> bool:
+        """Give OpenSSL the whole records of ``data``, and what it makes of them to ``reader``, else to ``blocks``.
+
+        What is behind the record that completes the handshake is kept. True: the reader's waiter is to be woken.
+        """
         size = len(data)
         position = 0
+        wake = False
         was_open = self.open
         if not size:
-            self._feed(b"", blocks)
-            return
+            return self._feed(b"", reader, blocks)
         while position < size and not self.ended:
             if self._rest:
                 position = self._complete(data, position)
                 record = self._record
                 if not record:
-                    return
+                    return wake
                 self._record = b""
             else:
                 length = _record_size(data, position, size)
                 if position + length > size:
                     self._rest = bytes(data[position:])
-                    return
+                    return wake
                 record = data if length == size else data[position : position + length]
                 position += length
-            self._feed(record, blocks)
+            if self._feed(record, reader, blocks):
+                wake = True
             if self.open and not was_open:
                 self._rest = bytes(data[position:])
-                return
+                return wake
+        return wake
 
     def _complete(self, data: Any, position: int) -> int:
         """Add what ``data`` has of the record that had begun; ``_record`` is it, once whole. The next position."""
@@ -161,46 +174,38 @@ class TLSCore(Sink):
         self._rest = rest
         return position
 
-    def _feed(self, record: Any, blocks: list[bytes]) -> None:
-        """One record, or nothing, for what OpenSSL may have kept."""
+    def _feed(self, record: Any, reader: IncomingCore | None, blocks: list[bytes]) -> bool:
+        """One record, or nothing, for what OpenSSL may have kept. True: the reader's waiter is to be woken."""
         size = len(record)
         if size:
             self._put(record)
         if not self.open:
             self._shake_hands()
-            return
+            return False
         try:
-            while True:
-                # No record has more content than bytes, so one read takes all of it.
-                block = self._read_record(size if 0 < size < _PLAINTEXT else _PLAINTEXT)
-                if not block:
-                    self.ended = True
-                    return
-                blocks.append(block)
-                if not self._incoming.pending:
-                    return
+            # No record has more content than bytes, so one read takes all of it.
+            block: bytes = self._read_record(size if 0 < size < _PLAINTEXT else _PLAINTEXT)
         except ssl.SSLWantReadError:
-            # No content, but a message to OpenSSL itself: a session ticket, a key update.
-            return
+            # No content, but a message to OpenSSL itself, which may answer: a session ticket, a key update.
+            self._spoke = True
+            return False
         except ssl.SSLZeroReturnError:
+            block = b""
+        if not block:
             self.ended = True
+            return False
+        if reader is not None:
+            return reader._ps_arrive(block)
+        blocks.append(block)
+        return False
 
     def _shake_hands(self) -> None:
+        self._spoke = True
         try:
             self.sslobject.do_handshake()
         except ssl.SSLWantReadError:
             return
         self.open = True
-
-    def _deliver(self, blocks: list[bytes]) -> bool:
-        reader = self.reader()
-        if reader is None:
-            self.owner.deliver(blocks[0] if len(blocks) == 1 else b"".join(blocks))
-            return False
-        wake = False
-        for block in blocks:
-            wake = reader._ps_arrive(block) or wake
-        return wake
 
     # -- bytes out ----------------------------------------------------------------------------------------------------
 
@@ -210,7 +215,11 @@ class TLSCore(Sink):
             return None
         if self._held_up:
             self._held_up.append(data)
-            return None
+        else:
+            self._encrypt(data)
+        return None
+
+    def _encrypt(self, data: bytes) -> None:
         try:
             if len(data) <= _PLAINTEXT:
                 self._write_record(data)
@@ -223,7 +232,6 @@ class TLSCore(Sink):
         except ssl.SSLError as error:
             self._answer()
             self.owner.failed(error)
-        return None
 
     def _write_records(self, data: bytes) -> None:
         pieces: list[bytes] = []
@@ -256,6 +264,7 @@ class TLSCore(Sink):
 
     def _answer(self) -> None:
         """Send what OpenSSL has to say for itself."""
+        self._spoke = False
         if self._outgoing.pending:
             self._send(self._get())
 
@@ -265,7 +274,12 @@ class TLSCore(Sink):
         if self._held_up and self.open:
             held_up, self._held_up = self._held_up, []
             for data in held_up:
-                self.write(data)
+                if self._held_up:
+                    self._held_up.append(data)
+                else:
+                    self._encrypt(data)
+        if self._leaving:
+            self.say_goodbye()
 
     def before_drain(self) -> object:
         sink = self._sink
@@ -282,14 +296,26 @@ class TLSCore(Sink):
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
-    def say_goodbye(self) -> None:
-        """Send close_notify (RFC 8446, 6.1), behind everything that was written."""
+    def say_goodbye(self) -> bool:
+        """Send close_notify (RFC 8446, 6.1) behind everything that was written, and tell the owner; True if that is
+        done. A renegotiation comes first; then it is done as soon as that has ended."""
         self.closing = True
-        self._held_up = []
-        with contextlib.suppress(ssl.SSLError):
-            # SSLWantReadError: the peer's has not come yet.
-            self.sslobject.unwrap()
+        self._leaving = False
+        try:
+            if not self._held_up:
+                self.sslobject.unwrap()
+        except ssl.SSLWantReadError:
+            # The peer's has not come yet.
+            pass
+        except ssl.SSLError:
+            self._leaving = True
+        if self._held_up:
+            self._leaving = True
         self._answer()
+        if self._leaving:
+            return False
+        self.owner.goodbye_said()
+        return True
 
     def let_go(self) -> None:
         """The connection is gone: refer to nobody who refers to this."""
@@ -300,15 +326,23 @@ class TLSCore(Sink):
         self._reader_ref = None
         self._rest = b""
         self._held_up = []
+        self._leaving = False
 
 
 def _record_size(data: Any, position: int, size: int) -> int:
     """The length of the record that begins at ``position``, as its header says; of a header, where that is not whole;
     everything, where it is none: OpenSSL then says what is wrong."""
-    if size - position < _HEADER:
+    left = size - position
+    if left < _HEADER:
         return _HEADER
+    if type(data) is bytes:
+        return _said_size(data, position, left)
+    return _said_size(bytes(data[position : position + _HEADER]), 0, left)
+
+
+def _said_size(data: bytes, position: int, left: int) -> int:
     kind = data[position]
-    length: int = _HEADER + (data[position + 3] << 8 | data[position + 4])
+    length = _HEADER + (data[position + 3] << 8 | data[position + 4])
     if kind < _FIRST_TYPE or kind > _LAST_TYPE or data[position + 1] != _MAJOR or length > _MAXIMUM_RECORD:
-        return size - position
+        return left
     return length

@@ -6,8 +6,10 @@ from .sink cimport Sink
 cdef Py_ssize_t _HEADER, _PLAINTEXT, _MAXIMUM_RECORD, _ROOM
 cdef int _FIRST_TYPE, _LAST_TYPE, _MAJOR
 
-@cython.locals(kind=int, length=Py_ssize_t)
+@cython.locals(left=Py_ssize_t)
 cdef Py_ssize_t _record_size(object data, Py_ssize_t position, Py_ssize_t size) except -1
+@cython.locals(kind=int, length=Py_ssize_t)
+cdef Py_ssize_t _said_size(bytes data, Py_ssize_t position, Py_ssize_t left) except -1
 
 cdef class TLSCore(Sink):
     cdef public object sslobject
@@ -15,6 +17,8 @@ cdef class TLSCore(Sink):
     cdef public object carrier
     cdef public bint open
     cdef public bint ended
+    cdef bint _leaving
+    cdef bint _spoke
     cdef Sink _sink
     cdef object _read_record
     cdef object _write_record
@@ -29,20 +33,19 @@ cdef class TLSCore(Sink):
 
     cpdef IncomingCore reader(self)
     cpdef Py_ssize_t room(self) except -1
-    @cython.locals(wake=bint, was_open=bint, blocks=list)
-    cpdef bint take(self, object data) except -1
-    @cython.locals(size=Py_ssize_t, position=Py_ssize_t, length=Py_ssize_t, was_open=bint)
-    cdef object _decrypt(self, object data, list blocks)
+    @cython.locals(wake=IncomingCore, reader=IncomingCore, was_open=bint, blocks=list)
+    cpdef IncomingCore take(self, object data)
+    @cython.locals(wake=bint, size=Py_ssize_t, position=Py_ssize_t, length=Py_ssize_t, was_open=bint)
+    cdef bint _decrypt(self, object data, IncomingCore reader, list blocks) except -1
     @cython.locals(size=Py_ssize_t, end=Py_ssize_t, whole=Py_ssize_t, rest=bytes)
     cdef Py_ssize_t _complete(self, object data, Py_ssize_t position) except -1
     @cython.locals(size=Py_ssize_t, block=bytes)
-    cdef object _feed(self, object record, list blocks)
+    cdef bint _feed(self, object record, IncomingCore reader, list blocks) except -1
     cdef object _shake_hands(self)
-    @cython.locals(reader=IncomingCore, wake=bint)
-    cdef bint _deliver(self, list blocks) except -1
     @cython.locals(position=Py_ssize_t, pieces=list)
     cdef object _write_records(self, bytes data)
     cdef object _send(self, bytes data)
     cdef object _answer(self)
+    cdef object _encrypt(self, bytes data)
     @cython.locals(held_up=list)
     cdef object _flush(self)

@@ -91,6 +91,8 @@ cdef enum:
 
 cdef long long CORK_NANOSECONDS = 1000000
 cdef Py_ssize_t DIRECT_MINIMUM = _DIRECT_MINIMUM
+# Ciphertext that is copied rather than looked into where it lies.
+cdef Py_ssize_t LITTLE = 4096
 cdef Py_ssize_t LANDING_AHEAD = _LANDING_AHEAD
 cdef Py_ssize_t LANDING_MINIMUM = _LANDING_MINIMUM
 cdef Py_ssize_t EVERYTHING = _EVERYTHING // 2
@@ -277,11 +279,13 @@ cdef class SocketCore(Pollable):
         cdef ReaderCore reader
         if got <= 0:
             return self.received_none(got, errno)
-        if tls.take(PyMemoryView_FromMemory(self.poller.scratch, got, PyBUF_READ)):
-            reader = tls.reader()
-            if reader is not None:
-                return self.wake_reader(reader)
-        return 0
+        # Looking into a view costs more than copying little.
+        reader = <ReaderCore>tls.take(
+            PyBytes_FromStringAndSize(self.poller.scratch, got)
+            if got <= LITTLE
+            else PyMemoryView_FromMemory(self.poller.scratch, got, PyBUF_READ)
+        )
+        return 0 if reader is None else self.wake_reader(reader)
 
     cdef int receive_landing(self, ReaderCore reader) except -1:
         """Straight into the result of a large readexactly."""

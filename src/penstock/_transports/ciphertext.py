@@ -40,11 +40,9 @@ class Ciphertext(asyncio.BufferedProtocol):
         return self._scratch[: self.ps_core.room()]
 
     def buffer_updated(self, nbytes: int) -> None:
-        tls_core = self.ps_core
-        if tls_core.take(self._scratch[:nbytes]):
-            reader = tls_core.reader()
-            if reader is not None:
-                reader._wakeup_waiter()
+        reader = self.ps_core.take(self._scratch[:nbytes])
+        if reader is not None:
+            reader._wakeup_waiter()
 
     def eof_received(self) -> bool:
         return self._tls is not None and self._tls._below_ended()
@@ -61,7 +59,11 @@ class Ciphertext(asyncio.BufferedProtocol):
         self._tls = None
 
 
-def deliver_buffered(protocol: asyncio.BufferedProtocol, data: bytes) -> None:
+def deliver(protocol: Any, data: bytes) -> None:
+    """Call the protocol with plaintext, in pieces where it has memory of its own for them."""
+    if not isinstance(protocol, asyncio.BufferedProtocol):
+        protocol.data_received(data)
+        return
     while data:
         buffer = memoryview(protocol.get_buffer(len(data))).cast("B")
         size = min(len(buffer), len(data))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._facts.constants import TLS_HANDSHAKE_TIMEOUT, TLS_SHUTDOWN_TIMEOUT
 from .._implementation import core
-from .ciphertext import Ciphertext, deliver_buffered
+from .ciphertext import Ciphertext, deliver
 
 if TYPE_CHECKING:
     from .._core import ReaderCore, TLSCore
@@ -201,12 +201,8 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
 
     def deliver(self, data: bytes) -> None:
         """Called by the core with plaintext for a protocol that has to see it itself."""
-        protocol = self._protocol
         try:
-            if isinstance(protocol, asyncio.BufferedProtocol):
-                deliver_buffered(protocol, data)
-            else:
-                protocol.data_received(data)
+            deliver(self._protocol, data)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001 - whatever a program raises
@@ -314,13 +310,19 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
         if not self._ps_sink.open:
             self.abort()
             return
-        self._ps_sink.say_goodbye()
+        # What the peer still sends is read, if only to be dropped: its farewell is behind it, and the end of a
+        # renegotiation that ours, and what was written, have to wait for.
+        self._below.resume_reading()
+        if not self._ps_sink.say_goodbye() and not self._ps_sink.held_up():
+            self._await_farewell()
+
+    def goodbye_said(self) -> None:
+        """Called by the core: our close_notify is behind everything that was written."""
         if self._ps_sink.ended or self._below_eof or self._below.is_closing():
             self._below.close()
             return
-        # What the peer still sends is read and dropped, and its farewell found behind it. That has its time from when
-        # the last byte of ours has left: a high-water mark of nothing tells when that is.
-        self._below.resume_reading()
+        # The peer's farewell has its time from when the last byte of ours has left: a high-water mark of nothing tells
+        # when that is.
         self._below.set_write_buffer_limits(high=0)
         if not self._below.get_write_buffer_size():
             self._await_farewell()
