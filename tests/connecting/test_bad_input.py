@@ -11,6 +11,12 @@ from support.certificates import Certificates
 from support.peer import Peers
 
 NO_SSL_TIMEOUTS = [
+    (
+        {"ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), "server_hostname": "localhost"},
+        ValueError,
+        "ssl is a context of PROTOCOL_TLS_SERVER: a client needs one of PROTOCOL_TLS_CLIENT",
+    ),
+    ({"strict_eof": True}, ValueError, "strict_eof is only meaningful with ssl"),
     ({"ssl_handshake_timeout": 5.0}, ValueError, "ssl_handshake_timeout is only meaningful with ssl"),
     ({"ssl_shutdown_timeout": 5.0}, ValueError, "ssl_shutdown_timeout is only meaningful with ssl"),
     ({"close_timeout": 0}, ValueError, "close_timeout should be a positive number of seconds, got 0"),

@@ -20,6 +20,12 @@ REFUSED = [
     ({"ssl": True}, TypeError, "SSLContext or None, not True.*certificate"),
     ({"ssl": False}, TypeError, "SSLContext or None, not False"),
     ({"ssl": "cert.pem"}, TypeError, "SSLContext or None, not 'cert.pem'"),
+    (
+        {"ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)},
+        ValueError,
+        "ssl is a context of PROTOCOL_TLS_CLIENT: a server needs one of PROTOCOL_TLS_SERVER, with its certificate",
+    ),
+    ({"strict_eof": True}, ValueError, "strict_eof is only meaningful with ssl"),
     ({"ssl_handshake_timeout": 5.0}, ValueError, "ssl_handshake_timeout is only meaningful with ssl"),
     ({"ssl_shutdown_timeout": 5.0}, ValueError, "ssl_shutdown_timeout is only meaningful with ssl"),
     ({"close_timeout": 0}, ValueError, "close_timeout should be a positive number of seconds, got 0"),

@@ -20,9 +20,9 @@ def running_loop(loop: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEven
 
 def check_client_tls(ssl: Any) -> None:
     """A client's ``ssl``: an SSLContext, True for the default one, or nothing."""
-    if ssl is None or isinstance(ssl, (bool, ssl_module.SSLContext)):
-        return
-    raise TypeError(f"ssl takes an ssl.SSLContext, True or None, not {type(ssl).__name__}")
+    if ssl is not None and not isinstance(ssl, (bool, ssl_module.SSLContext)):
+        raise TypeError(f"ssl takes an ssl.SSLContext, True or None, not {type(ssl).__name__}")
+    _check_side(ssl, ssl_module.PROTOCOL_TLS_SERVER, "a client needs one of PROTOCOL_TLS_CLIENT")
 
 
 def check_server_hostname(server_hostname: Any, ssl: Any) -> None:
@@ -43,6 +43,13 @@ def check_server_tls(ssl: Any) -> None:
     """A server's ``ssl``: an SSLContext with its certificate, or nothing."""
     if ssl is not None and not isinstance(ssl, ssl_module.SSLContext):
         raise TypeError(f"ssl argument must be an SSLContext or None, not {ssl!r}: a server needs a certificate")
+    _check_side(ssl, ssl_module.PROTOCOL_TLS_CLIENT, "a server needs one of PROTOCOL_TLS_SERVER, with its certificate")
+
+
+def _check_side(ssl: Any, wrong: int, needed: str) -> None:
+    protocol = getattr(ssl, "protocol", None)
+    if protocol == wrong:
+        raise ValueError(f"ssl is a context of {protocol.name}: {needed}")
 
 
 def check_stream_socket(sock: Any, family: int | None = None) -> None:
