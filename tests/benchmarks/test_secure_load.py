@@ -68,7 +68,7 @@ def secured(contexts: Iterable[ssl.SSLContext], serve: Serve) -> Iterator[int]:
 
 def driven(scenario: Scenario, contexts: Iterable[ssl.SSLContext], serve: Serve) -> Sample:
     with secured(contexts, serve) as port:
-        return measure.drive(measure.load_command(scenario, None, 0, 0.1), port, 0, 20)
+        return measure.drive(measure.load_command(scenario, None, 0, 0.5), port, 0, 20)
 
 
 def received(wire: ssl.SSLSocket, size: int = 256) -> bytes:

@@ -12,17 +12,20 @@ import penstock
 from support.addresses import silent
 from support.certificates import Certificates
 from support.connections import address_of
-from support.peer import Peers
+from support.peer import Peers, Wire
 from support.resolver import resolving
 
 
-async def cancelled(call: Any) -> None:
+async def cancelled(call: Any, begun: Callable[[], Any] | None = None) -> Any:
+    """Cancel ``call`` once ``begun``, called in a thread, has returned, or when some time has passed."""
     task = asyncio.ensure_future(call)
-    await asyncio.sleep(0.05)
+    await (asyncio.sleep(0.05) if begun is None else asyncio.sleep(0))
+    found = await (asyncio.sleep(0.05) if begun is None else asyncio.to_thread(begun))
     assert not task.done()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    return found
 
 
 async def test_while_the_name_is_looked_up() -> None:
@@ -51,11 +54,17 @@ async def test_while_it_connects(at_end: contextlib.ExitStack) -> None:
 async def test_while_it_shakes_hands(kind: str, peer: Peers, tls: Certificates, unix_path: str) -> None:
     if kind == "tcp":
         listener = peer.listen()
-        await cancelled(penstock.open_connection(*listener.address, ssl=tls.client_context))
+        call = penstock.open_connection(*listener.address, ssl=tls.client_context)
     else:
         listener = peer.listen(unix=unix_path)
-        await cancelled(penstock.open_unix_connection(unix_path, ssl=tls.client_context, server_hostname="localhost"))
-    wire = listener.accept()
+        call = penstock.open_unix_connection(unix_path, ssl=tls.client_context, server_hostname="localhost")
+
+    def greeted() -> Wire:
+        wire = listener.accept()
+        assert wire.receive(1)
+        return wire
+
+    wire = await cancelled(call, greeted)
     with contextlib.suppress(ConnectionResetError):
         await wire.in_thread(wire.receive_rest)
 
