@@ -1,4 +1,4 @@
-"""How long to look at a benchmark in a test: briefly, and on a busy machine for as long as it takes to see something."""
+"""How long a test looks at a benchmark: briefly, and on a busy machine for as long as it takes to see something."""
 
 from collections.abc import Callable
 
