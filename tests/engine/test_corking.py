@@ -1,13 +1,16 @@
 """Contract W9: what is written within a step of the poller leaves together, in order, complete, and in time."""
 
 import asyncio
+import functools
 import os
 import time
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 
 import penstock
-from engine.ends import End, opened, stepped
+from engine.ends import End, closed, opened, stepped, waiting
 from support.certificates import Certificates
 from support.peer import Peers
 
@@ -143,6 +146,60 @@ async def test_a_millisecond_after_the_first_they_leave(peer: Peers, later: str)
 
     assert (await stepped(end, step)).startswith(b"first ")
     await end.close()
+
+
+async def together(ends: list[End], *steps: Callable[[], Coroutine[Any, Any, Any]]) -> list[Any]:
+    """Await each of ``steps`` in a step for one of ``ends``, all in one round of the poller, in their order."""
+
+    async def handle(end: End, step: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        await end.reader.readexactly(1)
+        return await step()
+
+    tasks = [asyncio.create_task(handle(end, step)) for end, step in zip(ends, steps, strict=True)]
+    await waiting(*ends)
+    for end in ends:
+        end.wire.send(b"!")
+    return await asyncio.gather(*tasks)
+
+
+async def test_what_a_round_of_tasks_writes_leaves_when_all_have_blocked(peer: Peers):
+    ends = await opened(peer, 3)
+
+    async def write(number: int) -> tuple[bytes, ...]:
+        ends[number].writer.write(b"%d" % number)
+        return tuple(map(arrived, ends))
+
+    seen = await together(ends, *(functools.partial(write, number) for number in range(3)))
+    assert seen == [(b"", b"", b"")] * 3
+    assert [end.wire.receive(1) for end in ends] == [b"0", b"1", b"2"]
+    await closed(ends)
+
+
+@pytest.mark.parametrize("later", ["write", "the next task"])
+async def test_a_millisecond_after_the_first_of_a_round_all_of_it_leaves(peer: Peers, later: str):
+    """A task that takes long holds up no more than it must."""
+    ends = await opened(peer, 3)
+
+    async def write() -> bytes:
+        ends[0].writer.write(b"first")
+        return arrived(ends[0])
+
+    async def dawdle() -> bytes:
+        ends[1].writer.write(b"a")
+        began = time.monotonic()
+        while time.monotonic() - began < 0.003:
+            pass
+        if later == "write":
+            ends[1].writer.write(b"b")
+        return arrived(ends[0])
+
+    async def look() -> bytes:
+        return arrived(ends[0])
+
+    before, during, behind = await together(ends, write, dawdle, look)
+    assert before == b""
+    assert (during, behind) == ((b"first", b"") if later == "write" else (b"", b"first"))
+    await closed(ends)
 
 
 async def test_no_room_left_behind_what_was_corked(peer: Peers):

@@ -32,6 +32,8 @@ cdef class Poller:
     cdef bint step_at_once
     cdef bint forked
     cdef list corked
+    # When the oldest of them was written.
+    cdef long long corked_at
     # A future that is done, for tasks that are stepped at once.
     cdef object done
     cdef char* scratch
@@ -42,6 +44,8 @@ cdef class Poller:
     cdef int modify(self, Pollable pollable, uint32_t interest) except -1
     cdef int remove(self, Pollable pollable) except -1
     cdef int step(self, Waiter waiter) except -1
+    cdef int cork(self, Pollable pollable) except -1
+    cdef bint corked_long(self) except -1
     cdef int flush(self) except -1
     cdef int unsingle(self) except -1
     cdef int enter(self, Pollable pollable, uint32_t interest) except -1

@@ -59,6 +59,8 @@ cdef enum:
     SCRATCH = 262144     # bytes
 
 cdef long long BATCH_NANOSECONDS = 2000000
+# For how long what was written waits for the end of the round.
+cdef long long CORK_NANOSECONDS = 1000000
 
 cdef object current_task_of = asyncio.current_task
 cdef object pollers = weakref.WeakSet()
@@ -291,8 +293,11 @@ cdef class Poller:
                 if pollable.generation != <uint32_t>(events[i].data.u64 >> 32):
                     continue
                 pollable.ready(events[i].events)
-                if self.corked:
+                if self.corked and self.corked_long():
                     self.flush()
+            # All of a round at once: a peer on this machine that is woken by the first finds the rest, instead of going
+            # to sleep after each.
+            self.flush()
             if n < 2 or self.epfd < 0:
                 # One busy connection: it is surely not ready again yet.
                 break
@@ -320,18 +325,30 @@ cdef class Poller:
             self.flush()
         return 0
 
+    cdef int cork(self, Pollable pollable) except -1:
+        """Have ``pollable`` flushed when the tasks of this round were stepped (contract W9)."""
+        if not self.corked:
+            self.corked_at = monotonic_ns()
+        self.corked.append(pollable)
+        return 0
+
+    cdef bint corked_long(self) except -1:
+        return monotonic_ns() - self.corked_at >= CORK_NANOSECONDS
+
     cdef int flush(self) except -1:
         """Send what was written while tasks were stepped."""
-        cdef Pollable pollable
+        cdef list corked
         interrupt = None
         while self.corked:
-            pollable = <Pollable>self.corked.pop()
-            try:
-                pollable.flush_corked()
-            except BaseException as error:
-                # Out of a protocol that was told to go on writing; what others have written leaves all the same.
-                if interrupt is None:
-                    interrupt = error
+            corked = self.corked
+            self.corked = []
+            for pollable in corked:
+                try:
+                    (<Pollable>pollable).flush_corked()
+                except BaseException as error:
+                    # Out of a protocol that was told to go on writing; what others have written leaves all the same.
+                    if interrupt is None:
+                        interrupt = error
         if interrupt is not None:
             raise interrupt
         return 0

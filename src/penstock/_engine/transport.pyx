@@ -67,14 +67,6 @@ cdef extern from "string.h" nogil:
     void* memset(void* s, int c, size_t n)
     void* memcpy(void* target, const void* source, size_t n)
 
-cdef extern from "time.h" nogil:
-    struct timespec:
-        long tv_sec
-        long tv_nsec
-    enum:
-        CLOCK_MONOTONIC
-    int clock_gettime(int clock, timespec* now)
-
 cdef extern from "Python.h":
     PyObject* PyWeakref_GetObject(object ref)
     object PyMemoryView_FromMemory(char* memory, Py_ssize_t size, int flags)
@@ -89,7 +81,6 @@ cdef enum:
     HIGH_WATER = 65536       # bytes; asyncio's default
     LOST_WRITES = 5          # writes to a lost connection before asyncio would say so
 
-cdef long long CORK_NANOSECONDS = 1000000
 cdef Py_ssize_t DIRECT_MINIMUM = _DIRECT_MINIMUM
 # Ciphertext that is copied rather than looked into where it lies.
 cdef Py_ssize_t LITTLE = 4096
@@ -103,11 +94,6 @@ cdef enum:
     DIRECT = 2
     ENCRYPTED = 3
 
-
-cdef inline long long monotonic_ns() noexcept nogil:
-    cdef timespec now
-    clock_gettime(CLOCK_MONOTONIC, &now)
-    return <long long>now.tv_sec * 1000000000 + now.tv_nsec
 
 
 cdef class SocketCore(Pollable):
@@ -127,7 +113,6 @@ cdef class SocketCore(Pollable):
     cdef Py_ssize_t out_size
     cdef Py_ssize_t high
     cdef Py_ssize_t low
-    cdef long long corked_at
     cdef int lost_writes
     cdef bint corked
     # The last arrival was of no fewer bytes than are worth a receive of their own.
@@ -438,14 +423,14 @@ cdef class SocketCore(Pollable):
         ):
             if not self.corked:
                 self.corked = True
-                self.poller.corked.append(self)
-                self.corked_at = monotonic_ns()
+                self.poller.cork(self)
             return
         self.uncork()
         self.maybe_pause()
 
     cdef int cork(self, bytes data, Py_ssize_t length) except -1:
-        """What a task writes while the poller steps it leaves when it blocks, in one go, or sooner (contract W9)."""
+        """What a task writes while the poller steps it leaves in one go when the poller's round of tasks was stepped,
+        or sooner (contract W9)."""
         self.out.append(data)
         self.out_size += length
         if self.interest & EPOLLOUT:
@@ -453,11 +438,9 @@ cdef class SocketCore(Pollable):
             return 0
         if not self.corked:
             self.corked = True
-            self.poller.corked.append(self)
-        if self.out_size == length:
-            self.corked_at = monotonic_ns()
-        elif monotonic_ns() - self.corked_at >= CORK_NANOSECONDS:
-            self.uncork()
+            self.poller.cork(self)
+        elif self.poller.corked_long():
+            self.poller.flush()
             return 0
         if self.out_size >= CORK_MAXIMUM or self.out_size > self.high:
             self.uncork()
@@ -471,8 +454,8 @@ cdef class SocketCore(Pollable):
 
     cpdef object before_drain(self):
         """Called by drain: what was written more than a millisecond ago waits no longer (contract W9)."""
-        if self.corked and self.out_size and monotonic_ns() - self.corked_at >= CORK_NANOSECONDS:
-            self.uncork()
+        if self.corked and self.out_size and self.poller.corked_long():
+            self.poller.flush()
 
     cdef int flush_corked(self) except -1:
         self.corked = False
