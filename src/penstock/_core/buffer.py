@@ -82,6 +82,14 @@ class ChunkBuffer:
             self._chunks[0] = self._chunks[0][self.waste :]
             self.waste = 0
 
+    def landing(self, size: int) -> memoryview | None:
+        """Memory for up to ``size`` bytes that come next, of which ``landed`` then tells; None: give them to append."""
+        return None
+
+    def landed(self, size: int) -> None:
+        """``size`` bytes were put there."""
+        raise NotImplementedError
+
     def settled(self) -> ChunkBuffer:
         """The buffer to go on with when a read has ended: this one, unless it was made for that read."""
         return self

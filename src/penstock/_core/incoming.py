@@ -147,6 +147,10 @@ class IncomingCore:
         held = self._ps_unread.append(data)
         if held > 2 * self._limit:
             self._ps_relieve()
+        return self._ps_satisfied()
+
+    def _ps_satisfied(self) -> bool:
+        """Whether somebody waits for no more than there is."""
         return self._waiter is not None and self._ps_unread.held() >= self._ps_wanted
 
     def set_transport(self, transport: Any) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
+from .._facts.constants import SCRATCH_SIZE
 from .incoming import IncomingCore
 from .sink import Sink
 
@@ -24,6 +25,7 @@ _FIRST_TYPE, _LAST_TYPE = 20, 24
 _MAJOR = 3
 # Ciphertext asked of the kernel where no reader says what it has room for.
 _ROOM = 65536
+_MAXIMUM_ROOM = SCRATCH_SIZE
 
 
 class TLSCore(Sink):
@@ -51,10 +53,12 @@ class TLSCore(Sink):
         self._leaving = False
         # OpenSSL may have something of its own to send.
         self._spoke = False
-        # A record of which a part is still to come, or what came behind the handshake.
-        self._rest = b""
-        # One that is whole now, of several arrivals.
-        self._record = b""
+        # Of the record that has begun: its header, while that is not whole; its length; and the bytes still to come.
+        self._header = b""
+        self._length = _PLAINTEXT
+        self._missing = 0
+        # What came behind the handshake.
+        self._behind = b""
         # Plaintext that has to wait for the peer, in a renegotiation of TLS 1.2.
         self._held_up: list[bytes] = []
         self._reader_ref: Any = None
@@ -78,7 +82,10 @@ class TLSCore(Sink):
     def room(self) -> int:
         """How many bytes of ciphertext may be received at once (contract R3)."""
         reader = self.reader()
-        return _ROOM if reader is None or self.closing else reader._ps_receive_room()
+        room = _ROOM if reader is None or self.closing else min(_MAXIMUM_ROOM, reader._ps_receive_room())
+        # Whole records, of which the next are as long as the last, where they are long: no parts of them to keep.
+        whole = room - self._missing
+        return self._missing + whole - whole % self._length if whole > self._length > _PLAINTEXT else room
 
     # -- bytes in -----------------------------------------------------------------------------------------------------
 
@@ -117,7 +124,7 @@ class TLSCore(Sink):
                 return wake
             if self.open and not was_open:
                 self.owner.handshake_done()
-                data, self._rest = self._rest, b""
+                data, self._behind = self._behind, b""
                 continue
             if self.ended and self.owner is not None:
                 self.owner.peer_ended()
@@ -133,58 +140,54 @@ class TLSCore(Sink):
         wake = False
         was_open = self.open
         if not size:
-            return self._feed(b"", reader, blocks)
+            return self._read(reader, blocks)
         while position < size and not self.ended:
-            if self._rest:
-                position = self._complete(data, position)
-                record = self._record
-                if not record:
-                    return wake
-                self._record = b""
-            else:
-                length = _record_size(data, position, size)
-                if position + length > size:
-                    self._rest = bytes(data[position:])
-                    return wake
-                record = data if length == size else data[position : position + length]
-                position += length
-            if self._feed(record, reader, blocks):
+            position = self._collect(data, position, size)
+            if self._missing or self._header:
+                continue
+            if self._read(reader, blocks):
                 wake = True
             if self.open and not was_open:
-                self._rest = bytes(data[position:])
+                self._behind = bytes(data[position:])
                 return wake
         return wake
 
-    def _complete(self, data: Any, position: int) -> int:
-        """Add what ``data`` has of the record that had begun; ``_record`` is it, once whole. The next position."""
-        rest = self._rest
-        size = len(data)
-        if len(rest) < _HEADER:
-            end = min(position + _HEADER - len(rest), size)
-            rest += bytes(data[position:end])
-            position = end
-        if len(rest) >= _HEADER:
-            whole = _record_size(rest, 0, len(rest))
-            end = min(position + whole - len(rest), size)
-            rest += bytes(data[position:end])
-            position = end
-            if len(rest) == whole:
-                self._record = rest
-                rest = b""
-        self._rest = rest
-        return position
+    def _collect(self, data: Any, position: int, size: int) -> int:
+        """Put what ``data`` has of one record where OpenSSL will find it; the next position. All of it is there if
+        nothing is missing then, and no header is kept."""
+        if self._missing:
+            end = min(position + self._missing, size)
+            self._missing -= end - position
+        elif self._header or size - position < _HEADER:
+            end = min(position + _HEADER - len(self._header), size)
+            self._header += bytes(data[position:end])
+            if len(self._header) < _HEADER:
+                return end
+            self._length = _record_size(self._header, 0, _HEADER)
+            self._missing = self._length - _HEADER
+            self._put(self._header)
+            self._header = b""
+            return end
+        else:
+            self._length = _record_size(data, position, size)
+            end = min(position + self._length, size)
+            self._missing = self._length - (end - position)
+        self._put(data if end - position == size else data[position:end])
+        return end
 
-    def _feed(self, record: Any, reader: IncomingCore | None, blocks: list[bytes]) -> bool:
-        """One record, or nothing, for what OpenSSL may have kept. True: the reader's waiter is to be woken."""
-        size = len(record)
-        if size:
-            self._put(record)
+    def _read(self, reader: IncomingCore | None, blocks: list[bytes]) -> bool:
+        """Have OpenSSL read the record that it was given, or nothing. True: the reader's waiter is to be woken."""
         if not self.open:
             self._shake_hands()
             return False
+        # No record has more content than bytes, so one read takes all of it.
+        room = min(_PLAINTEXT, self._length)
+        landing = None
+        if reader is not None and reader._ps_wanted:
+            landing = reader._ps_unread.landing(room)
+        block: Any
         try:
-            # No record has more content than bytes, so one read takes all of it.
-            block: bytes = self._read_record(size if 0 < size < _PLAINTEXT else _PLAINTEXT)
+            block = self._read_record(room) if landing is None else self._read_record(room, landing)
         except ssl.SSLWantReadError:
             # No content, but a message to OpenSSL itself, which may answer: a session ticket, a key update.
             self._spoke = True
@@ -194,10 +197,13 @@ class TLSCore(Sink):
         if not block:
             self.ended = True
             return False
-        if reader is not None:
+        if reader is None:
+            blocks.append(block)
+            return False
+        if landing is None:
             return reader._ps_arrive(block)
-        blocks.append(block)
-        return False
+        reader._ps_unread.landed(block)
+        return reader._ps_satisfied()
 
     def _shake_hands(self) -> None:
         self._spoke = True
@@ -324,20 +330,17 @@ class TLSCore(Sink):
         self.carrier = None
         self._sink = None
         self._reader_ref = None
-        self._rest = b""
+        self._behind = b""
         self._held_up = []
         self._leaving = False
 
 
 def _record_size(data: Any, position: int, size: int) -> int:
-    """The length of the record that begins at ``position``, as its header says; of a header, where that is not whole;
-    everything, where it is none: OpenSSL then says what is wrong."""
-    left = size - position
-    if left < _HEADER:
-        return _HEADER
+    """The length of the record whose header is at ``position``; everything, where it is none: OpenSSL then says what is
+    wrong."""
     if type(data) is bytes:
-        return _said_size(data, position, left)
-    return _said_size(bytes(data[position : position + _HEADER]), 0, left)
+        return _said_size(data, position, size - position)
+    return _said_size(bytes(data[position : position + _HEADER]), 0, size - position)
 
 
 def _said_size(data: bytes, position: int, left: int) -> int:

@@ -20,6 +20,8 @@ cdef class ChunkBuffer:
     cpdef Py_ssize_t append(self, bytes data) except -1
     cpdef object compact(self)
     cpdef object clear(self)
+    cpdef object landing(self, Py_ssize_t size)
+    cpdef object landed(self, Py_ssize_t size)
     cpdef ChunkBuffer settled(self)
     @cython.locals(chunks=list, start=Py_ssize_t, end=Py_ssize_t, missing=Py_ssize_t, taken=Py_ssize_t, length=Py_ssize_t)
     cpdef bytes take(self, Py_ssize_t n)

@@ -28,6 +28,7 @@ cdef class IncomingCore:
 
     @cython.locals(held=Py_ssize_t)
     cdef bint _ps_arrive(self, bytes data) except -1
+    cdef bint _ps_satisfied(self) except -1
     cdef bint _ps_failed(self, bint enough) except -1
     @cython.locals(room=Py_ssize_t)
     cdef Py_ssize_t _ps_room(self) except -1

@@ -5,8 +5,39 @@ Only compiled transports can do that, so it has no pure twin. It takes the place
 waits, and whatever else is asked of it meanwhile it answers as a buffer of one chunk.
 """
 
+from cpython.buffer cimport PyBUF_WRITE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.string cimport memcpy
+
+
+cdef extern from *:
+    """
+    /* A block that nobody has seen yet, longer, and moved by the kernel instead of copied where it is large. What
+       _PyBytes_Resize does, but that gives up the bytes where memory has run out. */
+    static int penstock_grow(PyObject** block, Py_ssize_t size) {
+    #ifdef Py_TRACE_REFS
+        PyObject* moved = PyBytes_FromStringAndSize(NULL, size);
+        if (moved == NULL) {
+            PyErr_Clear();
+            return -1;
+        }
+        memcpy(PyBytes_AS_STRING(moved), PyBytes_AS_STRING(*block), PyBytes_GET_SIZE(*block));
+        Py_DECREF(*block);
+    #else
+        PyObject* moved = (PyObject*)PyObject_Realloc(*block, offsetof(PyBytesObject, ob_sval) + size + 1);
+        if (moved == NULL)
+            return -1;
+        Py_SET_SIZE((PyVarObject*)moved, size);
+        PyBytes_AS_STRING(moved)[size] = 0;
+    #endif
+        *block = moved;
+        return 0;
+    }
+    """
+    int penstock_grow(PyObject** block, Py_ssize_t size)
 
 
 cdef class LandingBuffer(ChunkBuffer):
@@ -35,17 +66,33 @@ cdef class LandingBuffer(ChunkBuffer):
         size[0] = PyBytes_GET_SIZE(self.block) - self.filled
         return PyBytes_AS_STRING(self.block) + self.filled
 
-    cdef int landed(self, Py_ssize_t size) noexcept:
+    cpdef object landed(self, Py_ssize_t size):
         """``size`` bytes were put there."""
         self.filled += size
-        return 0
+
+    cpdef object landing(self, Py_ssize_t size):
+        cdef Py_ssize_t room = 0
+        if self.block is None or self.wanted - self.filled < size:
+            return None
+        if PyBytes_GET_SIZE(self.block) - self.filled < size:
+            self.grow(min(self.wanted, max(2 * self.filled, self.filled + size)))
+        return PyMemoryView_FromMemory(self.room(&room), size, PyBUF_WRITE)
 
     cdef int grow(self, Py_ssize_t size) except -1:
-        # A resize in place would lose the old block where memory has run out.
-        block = PyBytes_FromStringAndSize(NULL, size)
-        if self.filled:
-            memcpy(PyBytes_AS_STRING(block), PyBytes_AS_STRING(self.block), self.filled)
-        self.block = block
+        cdef PyObject* block
+        if self.block is None:
+            self.block = PyBytes_FromStringAndSize(NULL, size)
+            return 0
+        # Out of the attribute: nobody but this refers to it while it moves.
+        block = <PyObject*>self.block
+        Py_INCREF(self.block)
+        self.block = None
+        if penstock_grow(&block, size) < 0:
+            self.block = <bytes>block
+            Py_DECREF(self.block)
+            raise MemoryError
+        self.block = <bytes>block
+        Py_DECREF(self.block)
         return 0
 
     # -- a buffer -----------------------------------------------------------------------------------------------------

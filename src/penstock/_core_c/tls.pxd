@@ -3,10 +3,9 @@ cimport cython
 from .incoming cimport IncomingCore
 from .sink cimport Sink
 
-cdef Py_ssize_t _HEADER, _PLAINTEXT, _MAXIMUM_RECORD, _ROOM
+cdef Py_ssize_t _HEADER, _PLAINTEXT, _MAXIMUM_RECORD, _ROOM, _MAXIMUM_ROOM
 cdef int _FIRST_TYPE, _LAST_TYPE, _MAJOR
 
-@cython.locals(left=Py_ssize_t)
 cdef Py_ssize_t _record_size(object data, Py_ssize_t position, Py_ssize_t size) except -1
 @cython.locals(kind=int, length=Py_ssize_t)
 cdef Py_ssize_t _said_size(bytes data, Py_ssize_t position, Py_ssize_t left) except -1
@@ -26,21 +25,24 @@ cdef class TLSCore(Sink):
     cdef object _incoming
     cdef object _get
     cdef object _outgoing
-    cdef bytes _rest
-    cdef bytes _record
+    cdef bytes _header
+    cdef Py_ssize_t _length
+    cdef Py_ssize_t _missing
+    cdef bytes _behind
     cdef list _held_up
     cdef object _reader_ref
 
     cpdef IncomingCore reader(self)
+    @cython.locals(reader=IncomingCore, room=Py_ssize_t, whole=Py_ssize_t)
     cpdef Py_ssize_t room(self) except -1
     @cython.locals(wake=IncomingCore, reader=IncomingCore, was_open=bint, blocks=list)
     cpdef IncomingCore take(self, object data)
-    @cython.locals(wake=bint, size=Py_ssize_t, position=Py_ssize_t, length=Py_ssize_t, was_open=bint)
+    @cython.locals(wake=bint, size=Py_ssize_t, position=Py_ssize_t, was_open=bint)
     cdef bint _decrypt(self, object data, IncomingCore reader, list blocks) except -1
-    @cython.locals(size=Py_ssize_t, end=Py_ssize_t, whole=Py_ssize_t, rest=bytes)
-    cdef Py_ssize_t _complete(self, object data, Py_ssize_t position) except -1
-    @cython.locals(size=Py_ssize_t, block=bytes)
-    cdef bint _feed(self, object record, IncomingCore reader, list blocks) except -1
+    @cython.locals(end=Py_ssize_t)
+    cdef Py_ssize_t _collect(self, object data, Py_ssize_t position, Py_ssize_t size) except -1
+    @cython.locals(room=Py_ssize_t)
+    cdef bint _read(self, IncomingCore reader, list blocks) except -1
     cdef object _shake_hands(self)
     @cython.locals(position=Py_ssize_t, pieces=list)
     cdef object _write_records(self, bytes data)

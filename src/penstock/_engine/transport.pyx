@@ -207,7 +207,6 @@ cdef class SocketCore(Pollable):
     cdef int receive(self) except -1:
         cdef ssize_t got
         cdef Py_ssize_t room
-        cdef Py_ssize_t lacking
         cdef ReaderCore reader
         cdef object found
         if self.receives == ENCRYPTED:
@@ -235,12 +234,16 @@ cdef class SocketCore(Pollable):
         if reader._ps_arrive(PyBytes_FromStringAndSize(self.poller.scratch, got)):
             return self.wake_reader(reader)
         if reader._ps_wanted:
-            lacking = reader._ps_wanted - reader._ps_unread.held()
-            if LANDING_MINIMUM <= lacking < EVERYTHING and type(reader._ps_unread) is ChunkBuffer:
-                # A large readexactly waits: what is still to come goes straight into its result.
-                reader._ps_unread = LandingBuffer(
-                    reader._ps_unread, reader._ps_wanted, max(2 * reader._limit, LANDING_AHEAD)
-                )
+            self.prepare_landing(reader)
+        return 0
+
+    cdef int prepare_landing(self, ReaderCore reader) except -1:
+        """A large readexactly waits: what is still to come goes straight into its result."""
+        cdef Py_ssize_t lacking = reader._ps_wanted - reader._ps_unread.held()
+        if LANDING_MINIMUM <= lacking < EVERYTHING and type(reader._ps_unread) is ChunkBuffer:
+            reader._ps_unread = LandingBuffer(
+                reader._ps_unread, reader._ps_wanted, max(2 * reader._limit, LANDING_AHEAD)
+            )
         return 0
 
     cdef int receive_plain(self, ReaderCore reader) except -1:
@@ -259,9 +262,13 @@ cdef class SocketCore(Pollable):
 
     cdef int receive_encrypted(self) except -1:
         cdef TLSCore tls = self.tls
-        cdef Py_ssize_t room = min(tls.room(), SCRATCH)
-        cdef ssize_t got = recv(self.fd, self.poller.scratch, room, 0)
-        cdef ReaderCore reader
+        cdef Py_ssize_t room
+        cdef ssize_t got
+        cdef ReaderCore reader = <ReaderCore>tls.reader()
+        if reader is not None and reader._ps_wanted and not tls.closing:
+            self.prepare_landing(reader)
+        room = min(tls.room(), SCRATCH)
+        got = recv(self.fd, self.poller.scratch, room, 0)
         if got <= 0:
             return self.received_none(got, errno)
         # Looking into a view costs more than copying little.
