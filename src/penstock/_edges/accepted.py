@@ -41,6 +41,8 @@ class Accepted:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._attaching: asyncio.Task[None] | None = None
+        # In its handshake, by us.
+        self._given_up = False
         # Ours to close until it is given to a transport.
         self._socket: socket.socket | None = None
         self._transport: weakref.ref[Any] | None = None
@@ -49,18 +51,30 @@ class Accepted:
 
     def begin(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, address: Any, adoption: Adoption) -> None:
         """Make the transport, with the TLS handshake where there is one, and start the handler."""
-        if adoption.ssl is None and engine_of(loop) is not None:
-            try:
-                self._transport = weakref.ref(attach_at_once(loop, sock, self._protocol(loop, sock, adoption), address))
-            except OSError as error:
-                self._server._ended(self)
-                _report(loop, error, describe_address(address))
+        if engine_of(loop) is not None:
+            self._begin_at_once(loop, sock, address, adoption)
             return
         self._socket = sock
         task = loop.create_task(self._attach(loop, sock, adoption), name="penstock accepted connection")
         if not task.done():
             self._attaching = task
             task.add_done_callback(self._attached)
+
+    def _begin_at_once(
+        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, address: Any, adoption: Adoption
+    ) -> None:
+        def failed(error: BaseException) -> None:
+            self._server._ended(self)
+            if not self._given_up:
+                peer = describe_address(address)
+                _report(loop, error, f"TLS handshake with {peer}" if adoption.ssl else peer)
+
+        protocol = self._protocol(loop, sock, adoption)
+        tls = {} if adoption.ssl is None else {"ssl": adoption.ssl, "on_failure": failed, **adoption.tls}
+        try:
+            self._transport = weakref.ref(attach_at_once(loop, sock, protocol, address, **tls))
+        except (OSError, ValueError) as error:
+            failed(error)
 
     def _attached(self, task: asyncio.Task[None]) -> None:
         self._attaching = None
@@ -144,6 +158,7 @@ class Accepted:
             else:
                 connection.close()
         elif transport is not None:
+            self._given_up = True
             transport.abort() if aborting else transport.close()
         elif self._attaching is not None:
             self._attaching.cancel()

@@ -35,10 +35,34 @@ async def attach_connected(
     return await _attach_encrypted(loop, sock, protocol, plain, context, server_side=False, **options)
 
 
-def attach_at_once(loop: asyncio.AbstractEventLoop, sock: socket.socket, protocol: Any, address: Any) -> Any:
-    """The transport of an accepted plain socket on the engine, where nothing has to be waited for. ``address`` is the
-    peer's; ``protocol`` hears of the connection before this returns. OSError: descriptors have run out."""
-    return engine_of(loop).attach(loop, sock, protocol, address)
+def attach_at_once(
+    loop: asyncio.AbstractEventLoop,
+    sock: socket.socket,
+    protocol: Any,
+    address: Any,
+    *,
+    ssl: ssl_module.SSLContext | None = None,
+    **options: Any,
+) -> Any:
+    """The transport of an accepted socket on the engine, where nothing has to be waited for. ``address`` is the peer's.
+
+    ``protocol`` hears of the connection before this returns; with ``ssl`` when the handshake is done, and
+    ``options["on_failure"]`` is called if that fails. OSError: descriptors have run out.
+    """
+    engine = engine_of(loop)
+    if ssl is None:
+        return engine.attach(loop, sock, protocol, address)
+    try:
+        tls = TLSTransport(loop, protocol, ssl, server_side=True, **options)
+    except BaseException:
+        sock.close()
+        raise
+    try:
+        engine.attach(loop, sock, tls.ciphertext, address)
+    except BaseException:
+        tls.give_up()
+        raise
+    return tls
 
 
 async def attach_accepted(

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from .._facts.constants import TLS_HANDSHAKE_TIMEOUT, TLS_SHUTDOWN_TIMEOUT
 from .._implementation import core
+from .calling import complain, tell
 from .ciphertext import Ciphertext, deliver
+from .outcome import Outcome
 
 if TYPE_CHECKING:
     from .._core import ReaderCore, TLSCore
@@ -38,7 +40,7 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
         "_error",
         "_handshake_timeout",
         "_lost_told",
-        "_made",
+        "_outcome",
         "_protocol",
         "_ps_sink",
         "_shutdown_timeout",
@@ -64,6 +66,7 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
         ssl_shutdown_timeout: float | None = None,
         strict_eof: bool = False,
         call_connection_made: bool = True,
+        on_failure: Callable[[BaseException], None] | None = None,
     ) -> None:
         self._loop = loop
         self._context = context
@@ -80,7 +83,7 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
         self._shutdown_timeout = TLS_SHUTDOWN_TIMEOUT if ssl_shutdown_timeout is None else ssl_shutdown_timeout
         self._strict_eof = strict_eof
         self._call_made = call_connection_made
-        self._made: asyncio.Future[None] = loop.create_future()
+        self._outcome = Outcome(on_failure)
         self._below: Any = None
         self._addresses: dict[str, Any] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -105,7 +108,7 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
     async def made(self) -> None:
         """Wait for the end of the handshake. Cancelled, or when that fails, the connection is given up."""
         try:
-            await self._made
+            await self._outcome.wait(self._loop)
         except BaseException:
             if not self._closing:
                 self.abort()
@@ -147,13 +150,12 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
     def handshake_done(self) -> None:
         """Called by the core, before any plaintext."""
         self._cancel_timer()
-        if self._made.cancelled():
+        if self._outcome.given_up():
             self.abort()
             return
         if self._call_made:
-            self._tell(self._protocol.connection_made, self)
-        if not self._made.done():
-            self._made.set_result(None)
+            tell(self, self._protocol, self._protocol.connection_made, self)
+        self._outcome.tell(None)
 
     def failed(self, error: BaseException) -> None:
         """Called by the core: the handshake failed, or what arrives is not what the peer sent."""
@@ -168,8 +170,7 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
         self._ps_sink.closing = True
         # The alert that says why leaves first, if it can.
         self._ps_sink.uncork()
-        if not self._made.done():
-            self._made.set_exception(error)
+        self._outcome.tell(error)
         if self._below.get_write_buffer_size():
             self._below.abort()
         else:
@@ -206,7 +207,7 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001 - whatever a program raises
-            self._complain("Fatal error: the protocol failed to take what arrived", error)
+            complain(self, self._protocol, "Fatal error: the protocol failed to take what arrived", error)
             self.failed(error)
 
     def peer_ended(self) -> None:
@@ -231,7 +232,7 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
             self._tell_end()
 
     def _tell_end(self) -> None:
-        self._tell(self._protocol.eof_received)
+        tell(self, self._protocol, self._protocol.eof_received)
         # As in asyncio, where TLS knows no half-closed connections.
         self.close()
 
@@ -278,12 +279,12 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
     def _below_paused(self) -> None:
         if not self._closing and not self._upper_paused and self._ps_sink.open:
             self._upper_paused = True
-            self._tell(self._protocol.pause_writing)
+            tell(self, self._protocol, self._protocol.pause_writing)
 
     def _below_resumed(self) -> None:
         if self._upper_paused:
             self._upper_paused = False
-            self._tell(self._protocol.resume_writing)
+            tell(self, self._protocol, self._protocol.resume_writing)
         # Where the peer has said its farewell already, or nothing more can come, the transport below is closing.
         if self._closing and not self._below.is_closing():
             self._await_farewell()
@@ -357,8 +358,8 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
         self._ps_sink.let_go()
         protocol = self._protocol
         self._protocol = None
-        if not self._made.done():
-            self._made.set_exception(error or ConnectionResetError("the connection was lost during the TLS handshake"))
+        if not self._outcome.over:
+            self._outcome.tell(error or ConnectionResetError("the connection was lost during the TLS handshake"))
         elif protocol is not None and (opened or not self._call_made):
             protocol.connection_lost(error)
 
@@ -366,20 +367,6 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    def _tell(self, call: Callable[..., Any], *arguments: Any) -> None:
-        """Call the protocol, whose errors are its own."""
-        try:
-            call(*arguments)
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # noqa: BLE001 - whatever a program raises
-            self._complain(f"protocol.{call.__name__}() call failed", error)
-
-    def _complain(self, message: str, error: BaseException) -> None:
-        self._loop.call_exception_handler(
-            {"message": message, "exception": error, "transport": self, "protocol": self._protocol}
-        )
 
     # -- what is known ------------------------------------------------------------------------------------------------
 
