@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from benchmarks.studies import Study, growth, idle, import_time, tls_idle
+from benchmarks.studies import Study, growth, idle, import_time, tls_held, tls_idle
 
-STUDIES: Final[tuple[Study, ...]] = (idle.STUDY, tls_idle.STUDY, growth.STUDY, import_time.STUDY)
+STUDIES: Final[tuple[Study, ...]] = (idle.STUDY, tls_idle.STUDY, tls_held.STUDY, growth.STUDY, import_time.STUDY)
 
 
 def study_named(name: str) -> Study:

@@ -17,6 +17,19 @@ PIECE = 1 << 16
 NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
+def unlimited() -> None:
+    """As many connections as this process may have."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def context_of(authority: str) -> ssl.SSLContext:
+    """TLS 1.3 with servers whose certificates this file's authority has signed."""
+    context = ssl.create_default_context(cafile=authority)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    return context
+
+
 def opened(port: int, context: ssl.SSLContext | None) -> socket.socket:
     wire = socket.create_connection(("127.0.0.1", port), PATIENCE)
     wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the line follows the end of the handshake
@@ -99,12 +112,8 @@ def main() -> None:
     )
     parser.add_argument("--burst", type=int, default=0, help="bytes, a multiple of a line's 256")
     arguments = parser.parse_args()
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    context = None
-    if arguments.authority is not None:
-        context = ssl.create_default_context(cafile=arguments.authority)
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
+    unlimited()
+    context = None if arguments.authority is None else context_of(arguments.authority)
     kept = [opened(arguments.port, context)]
     print(len(kept), flush=True)
     sys.stdin.readline()

@@ -12,7 +12,7 @@ from benchmarks import certificates
 from benchmarks.contenders import PURE, contender_named
 from benchmarks.ratios import more
 from benchmarks.scenarios import scenario_named
-from benchmarks.studies import Column, Goal, Reading, Row, Study, growth, idle, idle_client, running, tls_idle
+from benchmarks.studies import Column, Goal, Reading, Row, Study, growth, idle, idle_client, running, tls_held, tls_idle
 from benchmarks.studies import report as reporting
 from benchmarks.studies.catalogue import STUDIES
 from benchmarks.studies.running import Readings
@@ -40,6 +40,14 @@ def test_idle_connections_with_tls_take_memory_and_a_burst_on_each_is_answered(n
     # OpenSSL alone needs more than this for each; so many of them that what the first has left free weighs nothing.
     assert 8 * KIB < found["bytes_each"] < 1024 * KIB
     assert -256 * KIB < found["left_each"] < 512 * KIB
+
+
+@pytest.mark.parametrize("name", ["asyncio", "penstock-pure"])
+def test_fresh_clients_visit_a_server_that_holds_others(name: str) -> None:
+    contender = contender_named(name)
+    found = tls_held.measured(contender, contender.command(scenario_named("tls-lines")), 20, 50)
+    assert 0 < found["empty_p99_us"] < 10e6
+    assert found["times"] == found["held_p99_us"] / found["empty_p99_us"]
 
 
 @pytest.mark.parametrize("change", [lambda line: line[:-1], lambda line: b"y" + line[1:]])

@@ -1,0 +1,71 @@
+"""Does a server that holds thousands of connections with TLS keep a fresh client waiting longer than an empty one?
+
+One client visits one connection after the other: connect, handshake, a line and its answer. What counts is the ratio of
+the slow visits, the 99th percentile, before and while the others are there.
+"""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+import subprocess
+import sys
+from typing import Final
+
+from benchmarks import certificates, contenders, measure
+from benchmarks.contenders import Contender, contender_named
+from benchmarks.measure import FailedError, cores, pinned, running
+from benchmarks.scenarios import scenario_named
+from benchmarks.studies import Column, Goal, Reading, Row, Study
+
+CONNECTIONS: Final = 5000
+FEW: Final = 300  # with --quick
+VISITS: Final = 1000
+PATIENCE: Final = 120
+CONTENDERS: Final = ("go", "asyncio", "uvloop", "penstock", "penstock-uvloop")
+CLIENT: Final = pathlib.Path(__file__).resolve().with_name("held_client.py")
+
+
+def measured(contender: Contender, command: list[str], connections: int, visits: int) -> Reading:
+    with running(command, cores().measured, contender.variables) as (_, port):
+        arguments = [sys.executable, str(CLIENT), "--port", str(port), "--connections", str(connections)]
+        arguments += ["--visits", str(visits), "--authority", str(certificates.identity().authority)]
+        client = subprocess.run(pinned(arguments, cores().load), stdout=subprocess.PIPE, timeout=PATIENCE, check=False)
+    if client.returncode != 0:
+        raise FailedError(f"the client ended with {client.returncode}")
+    kept, empty, held = map(float, client.stdout.split())
+    if kept != connections:
+        raise FailedError(f"the server held {kept:g} connections instead of {connections}")
+    return {"empty_p99_us": empty, "held_p99_us": held, "times": held / empty}
+
+
+def rows(quick: bool) -> tuple[list[Row], dict[str, str]]:
+    found, missing = [], {}
+    connections = FEW if quick else CONNECTIONS
+    for name in CONTENDERS:
+        contender = contender_named(name)
+        try:
+            command = contender.command(scenario_named("tls-lines"))
+        except contenders.MissingError as reason:
+            missing[name] = str(reason)
+            continue
+        shown = (*(f"{key}={value}" for key, value in contender.variables.items()), *map(measure.relative, command))
+        found.append(Row(name, functools.partial(measured, contender, command, connections, VISITS), shown))
+    return found, missing
+
+
+STUDY: Final = Study(
+    "tls-held",
+    f"a fresh client's visit with TLS 1.3 to a server that holds {CONNECTIONS:,} connections; p99 of {VISITS:,} visits",
+    rows,
+    (
+        Column("empty_p99_us", "p99 us, empty", ",.0f"),
+        Column("held_p99_us", "p99 us, holding them", ",.0f"),
+        Column("times", "times"),
+    ),
+    (Goal("penstock", "times", 2.0), Goal("penstock-uvloop", "times", 2.0)),
+    rounds=6,
+    quick_rounds=3,
+    contenders=CONTENDERS,
+    compared="held_p99_us",
+)
