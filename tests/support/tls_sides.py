@@ -3,6 +3,9 @@
 ``async with facing(side, peer, tls, body) as (reader, writer, script)``: ``side`` is one of SIDES, ``body`` is the
 script of the other side, called with the wire when its handshake is done. ``connect``, ``listen`` or ``upgrade``
 options go to whatever makes it TLS.
+
+``async with facing_by_hand(side, peer, tls) as (reader, writer, wire, end)``: the other side is in the hands of the
+test, which decides what of the ciphertext is on the wire and when: ``wire.send(end.sealed(b"…")[:7])``.
 """
 
 import asyncio
@@ -15,11 +18,15 @@ import penstock
 from support.certificates import Certificates
 from support.connections import address_of
 from support.peer import Peers, Script, Wire
+from support.tls_by_hand import TLSEnd
 
 # The last two speak plainly first, and are TLS by start_tls.
 SIDES = ("client", "server", "upgraded client", "upgraded server")
 
 Facing = tuple[Any, Any, Script]
+FacingByHand = tuple[Any, Any, Wire, TLSEnd]
+
+Shake = Callable[[Wire], Any]
 
 
 @contextlib.asynccontextmanager
@@ -31,17 +38,20 @@ async def facing(
     *,
     context: ssl.SSLContext | None = None,
     limit: int = 1 << 16,
+    shake: Shake | None = None,
     **options: Any,
 ) -> AsyncIterator[Facing]:
     """Yield (reader, writer, script), and close the writer at the end; the script must end by itself.
 
-    ``context`` is penstock's, where it is not the shared one; ``options`` go to the call that makes it TLS.
+    ``context`` is penstock's, where it is not the shared one; ``shake`` is the other side's handshake, where that is
+    not simply done; ``options`` go to the call that makes it TLS.
     """
     kind, upgraded = side.rsplit(maxsplit=1)[-1], side.startswith("upgraded")
     opened = {"limit": limit}
     if kind == "client":
         chosen = context or tls.client_context
-        script = peer.serve(lambda wire: _shaken(wire, tls, body, upgraded, server_side=True))
+        shake = shake or (lambda wire: wire.start_tls(tls.server_context, server_side=True))
+        script = peer.serve(lambda wire: _shaken(wire, shake, body, upgraded, server_side=True))
         named = {"ssl": chosen, "server_hostname": "localhost", **options}
         reader, writer = await penstock.open_connection(*script.address, **opened, **({} if upgraded else named))
         async with _ended(writer, script):
@@ -59,9 +69,10 @@ async def facing(
         accepted.set_result(ends)
         await over.wait()
 
+    shake = shake or (lambda wire: wire.start_tls(tls.client_context, server_hostname="localhost"))
     listening = {} if upgraded else {"ssl": chosen, **options}
     async with await penstock.start_server(handle, "127.0.0.1", 0, **opened, **listening) as server:
-        script = peer.visit(address_of(server), lambda wire: _shaken(wire, tls, body, upgraded, server_side=False))
+        script = peer.visit(address_of(server), lambda wire: _shaken(wire, shake, body, upgraded, server_side=False))
         reader, writer = await accepted
         try:
             async with _ended(writer, script):
@@ -74,17 +85,49 @@ async def facing(
             over.set()
 
 
-def _shaken(wire: Wire, tls: Certificates, body: Callable[[Wire], Any], upgraded: bool, server_side: bool) -> Any:
-    if server_side:
-        if upgraded:
-            assert wire.receive(9) == b"STARTTLS\n"
-            wire.send(b"go\n")
-        wire.start_tls(tls.server_context, server_side=True)
-    else:
-        if upgraded:
-            wire.send(b"STARTTLS\n")
-            assert wire.receive(3) == b"go\n"
-        wire.start_tls(tls.client_context, server_hostname="localhost")
+@contextlib.asynccontextmanager
+async def facing_by_hand(
+    side: str,
+    peer: Peers,
+    tls: Certificates,
+    *,
+    peer_context: ssl.SSLContext | None = None,
+    **options: Any,
+) -> AsyncIterator[FacingByHand]:
+    """Yield (reader, writer, wire, end), shaken hands, ``wire`` and ``end`` being the other side's.
+
+    ``peer_context`` is the other side's, where it is not the shared one; ``options`` are facing's.
+    """
+    ends: list[tuple[Wire, TLSEnd]] = []
+
+    def shake(wire: Wire) -> None:
+        if side.endswith("client"):
+            end = TLSEnd(wire, peer_context or tls.server_context, server_side=True)
+        else:
+            end = TLSEnd(wire, peer_context or tls.client_context, server_hostname="localhost")
+        end.shake_hands()
+        ends.append((wire, end))
+
+    def hand_over(wire: Wire) -> None:
+        wire.tell("shaken")
+        wire.wait("over")
+
+    async with facing(side, peer, tls, hand_over, shake=shake, **options) as (reader, writer, script):
+        try:
+            await script.reached("shaken")
+            yield reader, writer, *ends[0]
+        finally:
+            script.go("over")
+
+
+def _shaken(wire: Wire, shake: Shake, body: Callable[[Wire], Any], upgraded: bool, server_side: bool) -> Any:
+    if upgraded and server_side:
+        assert wire.receive(9) == b"STARTTLS\n"
+        wire.send(b"go\n")
+    elif upgraded:
+        wire.send(b"STARTTLS\n")
+        assert wire.receive(3) == b"go\n"
+    shake(wire)
     return body(wire)
 
 
