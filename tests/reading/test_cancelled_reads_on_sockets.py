@@ -8,27 +8,11 @@ from typing import Any
 import pytest
 
 from support.connections import connected
-from support.turns import started, turns
+from support.insistent import insistent
+from support.turns import turns
 
 LINES = [b"%d %s\n" % (number, b"x" * (number * 37 % 500)) for number in range(400)]
 DATA = b"".join(LINES)
-
-
-async def insistent(call: Any) -> bytes:
-    """Cancel the read after a turn of the loop or two, and begin it again, until it comes through."""
-    patience = 1
-    while True:
-        task = await started(call())
-        await turns(patience)
-        if not task.done():
-            task.cancel()
-        try:
-            result: bytes = await task
-        except asyncio.CancelledError:
-            patience = patience % 3 + 1
-            await turns(1)
-        else:
-            return result
 
 
 async def send_in_pieces(writer: Any, data: bytes) -> None:
