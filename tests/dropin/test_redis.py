@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import dataclasses
 import pathlib
-import socket
-import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -16,11 +14,10 @@ import penstock
 from support.carried import Carried, counted
 from support.certificates import Certificates
 from support.orders import ORDERS, imported
-from support.programs import require_program
+from support.redis_server import running_redis
 
 pytestmark = pytest.mark.loops("asyncio", "uvloop")
 
-SOME_TRIES = 5
 MIB = 1 << 20
 
 
@@ -35,41 +32,13 @@ class Places:
 
 @pytest.fixture(scope="module")
 def redis_server(tmp_path_factory: pytest.TempPathFactory, tls: Certificates) -> Iterator[Places]:
-    program = require_program("redis-server")
-    for _ in range(SOME_TRIES):
-        # It does not take port 0; a port that was free a moment ago nearly always is.
-        with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-            port, tls_port = one.getsockname()[1], other.getsockname()[1]
-        directory = tmp_path_factory.mktemp("redis")
-        with short_link(directory) as short:
-            server = subprocess.Popen(
-                [program, "-"],
-                cwd=directory,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
+    with short_link(tmp_path_factory.mktemp("redis")) as directory:
+        with running_redis(directory, tls, f"unixsocket {directory}/s", "tls-auth-clients no") as (port, tls_port):
+            yield Places(
+                {"path": f"{directory}/s"},
+                {"host": "127.0.0.1", "port": port},
+                {"host": "localhost", "port": tls_port, "ssl_ca_certs": tls.ca_file},
             )
-            with server:
-                assert server.stdin is not None
-                assert server.stdout is not None
-                server.stdin.write(
-                    f"bind 127.0.0.1\nport {port}\ntls-port {tls_port}\nunixsocket {short}/s\n"
-                    f"tls-cert-file {tls.certificate_file}\ntls-key-file {tls.key_file}\ntls-auth-clients no\n"
-                    f'save ""\nappendonly no\n'
-                )
-                server.stdin.close()
-                if any("eady to accept connections" in line for line in server.stdout):
-                    try:
-                        yield Places(
-                            {"path": f"{short}/s"},
-                            {"host": "127.0.0.1", "port": port},
-                            {"host": "localhost", "port": tls_port, "ssl_ca_certs": tls.ca_file},
-                        )
-                    finally:
-                        server.kill()
-                    return
-    pytest.fail("redis-server did not start")
 
 
 @contextlib.contextmanager

@@ -94,7 +94,7 @@ async def test_a_peer_that_takes_its_time(side: str, path: pathlib.Path, peer: P
 
     def receive_late(wire: Wire) -> bytes:
         wire.wait("receive")
-        return wire.receive(times * len(CONTENT))
+        return b"".join(wire.receive(len(CONTENT)) for _ in range(times))
 
     async def send(transport: Any) -> None:
         with path.open("rb") as file:

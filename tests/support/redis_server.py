@@ -1,0 +1,64 @@
+"""A real redis-server, on ports of loopback, plain and TLS; it keeps nothing.
+
+``with running_redis(directory, tls, "tls-auth-clients yes") as (port, tls_port)``: the strings are further lines of its
+configuration. Skips the test where there is none.
+"""
+
+import contextlib
+import os
+import pathlib
+import socket
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from support.certificates import Certificates
+from support.programs import require_program
+
+SOME_TRIES = 5
+
+
+@contextlib.contextmanager
+def running_redis(directory: str | pathlib.Path, tls: Certificates, *lines: str) -> Iterator[tuple[int, int]]:
+    """Run it in ``directory`` as long as the block lasts; yield its plain port and its port of TLS."""
+    program = require_program("redis-server")
+    for _ in range(SOME_TRIES):
+        # It does not take port 0; a port that was free a moment ago nearly always is.
+        with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+            port, tls_port = one.getsockname()[1], other.getsockname()[1]
+        configuration = [
+            "bind 127.0.0.1",
+            f"port {port}",
+            f"tls-port {tls_port}",
+            f"tls-cert-file {tls.certificate_file}",
+            f"tls-key-file {tls.key_file}",
+            'save ""',
+            "appendonly no",
+            *lines,
+        ]
+        with _started(program, directory, configuration) as ready:
+            if ready:
+                yield port, tls_port
+                return
+    pytest.fail("redis-server did not start")
+
+
+@contextlib.contextmanager
+def _started(program: str, directory: str | pathlib.Path, configuration: list[str]) -> Iterator[bool]:
+    with subprocess.Popen(
+        [program, "-"],
+        cwd=os.fspath(directory),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        server.stdin.write("\n".join(configuration) + "\n")
+        server.stdin.close()
+        try:
+            yield any("eady to accept connections" in line for line in server.stdout)
+        finally:
+            server.kill()
