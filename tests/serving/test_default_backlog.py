@@ -3,16 +3,15 @@
 import contextlib
 import errno
 import pathlib
-import resource
 import select
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 import penstock
 from support.connections import address_of
+from support.descriptors import descriptors_for
 from support.listening import told_socket
 
 BURST = 1000
@@ -32,18 +31,6 @@ def longest_queue() -> int:
     """Return how many connections the system lets a listener queue, at most."""
     linux = pathlib.Path("/proc/sys/net/core/somaxconn")
     return int(linux.read_text()) if linux.exists() else socket.SOMAXCONN
-
-
-@contextlib.contextmanager
-def descriptors_for(count: int) -> Iterator[None]:
-    """Allow for ``count`` open descriptors."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    enough = count if hard == resource.RLIM_INFINITY else min(count, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, enough), hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def connected(sockets: list[socket.socket]) -> int:

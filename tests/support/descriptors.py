@@ -1,4 +1,5 @@
-"""Whether a connection's descriptor is open, by number: read it before the connection is closed. None left at all."""
+"""Whether a connection's descriptor is open, by number: read it before the connection is closed. None left at all,
+or enough for many."""
 
 import contextlib
 import os
@@ -29,6 +30,18 @@ def no_descriptors_left() -> Iterator[None]:
     lowest_free = os.dup(0)
     os.close(lowest_free)
     resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@contextlib.contextmanager
+def descriptors_for(count: int) -> Iterator[None]:
+    """Allow for ``count`` open descriptors."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, enough), hard))
     try:
         yield
     finally:
