@@ -7,28 +7,7 @@ from typing import Any
 import pytest
 
 from support.certificates import Certificates
-
-
-class Hesitant:
-    """An SSLObject that cannot write for as long as it is told so."""
-
-    def __init__(self, sslobject: ssl.SSLObject) -> None:
-        self._sslobject = sslobject
-        self.hesitates = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._sslobject, name)
-
-    def write(self, data: Any) -> int:
-        if self.hesitates:
-            raise ssl.SSLWantReadError
-        return self._sslobject.write(data)
-
-    def unwrap(self) -> None:
-        if self.hesitates:
-            # What OpenSSL says of SSL_shutdown in a handshake.
-            raise ssl.SSLError(ssl.SSL_ERROR_SSL, "shutdown while in init")
-        self._sslobject.unwrap()
+from support.hesitant import Hesitant
 
 
 class End:
@@ -38,7 +17,8 @@ class End:
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.sslobject = Hesitant(context.wrap_bio(incoming, outgoing, **options))
         self.sent = self.received = b""
-        self.goodbyes = self.farewells = 0
+        self.goodbyes = self.farewells = self.paced = 0
+        self.failures: list[BaseException] = []
         self.tls = core.TLSCore(self.sslobject, incoming, outgoing, self)
         self.tls.set_carrier(self)
 
@@ -53,6 +33,12 @@ class End:
 
     def goodbye_said(self) -> None:
         self.goodbyes += 1
+
+    def held_up(self) -> None:
+        self.paced += 1
+
+    def failed(self, error: BaseException) -> None:
+        self.failures.append(error)
 
     def peer_ended(self) -> None:
         self.farewells += 1
@@ -83,11 +69,13 @@ def test_held_up_until_the_peer_is_heard(core: types.ModuleType, tls: Certificat
     client.tls.write(b"b" * size)
     assert client.sent == b""
     assert client.tls.held_up() == 2 * size
+    assert client.paced == 2
     client.sslobject.hesitates = False
     server.tls.write(b"go on")
     client.take_from(server)
     assert client.received == b"go on"
     assert client.tls.held_up() == 0
+    assert client.paced == 3
     server.take_from(client)
     assert server.received == b"a" * size + b"b" * size
 
@@ -113,3 +101,18 @@ def test_the_goodbye_is_said_when_it_can_be(core: types.ModuleType, tls: Certifi
     server.tls.write(b"go on")
     client.take_from(server)
     assert client.goodbyes == 1
+
+
+def test_an_interrupt_ends_the_connection(core: types.ModuleType, tls: Certificates) -> None:
+    """The ssl module looks for signals when OpenSSL has taken the record already."""
+    client, server = shaken(core, tls)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    client.sslobject.after_read = interrupt
+    server.tls.write(b"lost")
+    with pytest.raises(KeyboardInterrupt):
+        client.take_from(server)
+    assert [type(error) for error in client.failures] == [ConnectionAbortedError]
+    assert client.received == b""

@@ -28,6 +28,20 @@ def arrived(end: End) -> bytes:
         end.wire.sock.settimeout(10)
 
 
+async def together(ends: list[End], *steps: Callable[[], Coroutine[Any, Any, Any]]) -> list[Any]:
+    """Await each of ``steps`` in a step for one of ``ends``, all in one round of the poller, in their order."""
+
+    async def handle(end: End, step: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        await end.reader.readexactly(1)
+        return await step()
+
+    tasks = [asyncio.create_task(handle(end, step)) for end, step in zip(ends, steps, strict=True)]
+    await waiting(*ends)
+    for end in ends:
+        end.wire.send(b"!")
+    return await asyncio.gather(*tasks)
+
+
 @pytest.mark.parametrize("ending", ["close", "write_eof", "wait", "event", "return"])
 async def test_small_writes_leave_in_order_before(peer: Peers, ending: str):
     [end] = await opened(peer)
@@ -81,20 +95,22 @@ async def test_outside_a_step_nothing_waits(peer: Peers):
     await end.close()
 
 
-async def test_abort_drops_what_waits(peer: Peers):
-    [end] = await opened(peer)
+@pytest.mark.parametrize("who", ["the same task", "the next task"])
+async def test_before_abort(peer: Peers, who: str):
+    """As it would have left at once."""
+    ends = await opened(peer, 2)
 
-    async def step():
-        end.writer.write(b"never sent")
-        end.transport.abort()
+    async def write() -> None:
+        ends[0].writer.write(b"answer")
+        if who == "the same task":
+            ends[0].transport.abort()
 
-    await stepped(end, step)
-    end.writer.close()
-    await end.writer.wait_closed()
-    try:
-        assert end.wire.receive_rest() == b""
-    except ConnectionResetError:
-        pass
+    async def abort() -> None:
+        ends[0].transport.abort()
+
+    await together(ends, write, abort)
+    assert ends[0].wire.receive(6) == b"answer"
+    await closed(ends)
 
 
 @pytest.mark.parametrize("size", [65535, 65536, 65537, 200_000, 3_000_000])
@@ -146,20 +162,6 @@ async def test_a_millisecond_after_the_first_they_leave(peer: Peers, later: str)
 
     assert (await stepped(end, step)).startswith(b"first ")
     await end.close()
-
-
-async def together(ends: list[End], *steps: Callable[[], Coroutine[Any, Any, Any]]) -> list[Any]:
-    """Await each of ``steps`` in a step for one of ``ends``, all in one round of the poller, in their order."""
-
-    async def handle(end: End, step: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        await end.reader.readexactly(1)
-        return await step()
-
-    tasks = [asyncio.create_task(handle(end, step)) for end, step in zip(ends, steps, strict=True)]
-    await waiting(*ends)
-    for end in ends:
-        end.wire.send(b"!")
-    return await asyncio.gather(*tasks)
 
 
 async def test_what_a_round_of_tasks_writes_leaves_when_all_have_blocked(peer: Peers):

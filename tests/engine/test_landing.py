@@ -1,6 +1,7 @@
 """A large readexactly is received into its result; what happens to it on the way is what happens to any read."""
 
 import asyncio
+import random
 import tracemalloc
 
 import pytest
@@ -109,3 +110,40 @@ async def test_reads_of_much_are_received_for_directly(peer: Peers):
     await task
     assert got == RECORD
     await end.close()
+
+
+def test_as_a_buffer_it_is_like_any_other() -> None:
+    """Against a bytearray: what a transport lands, what somebody appends, what is taken, of every size."""
+    landing = pytest.importorskip("penstock._core_c.landing")
+    buffer = pytest.importorskip("penstock._core_c.buffer")
+    chance = random.Random(8)
+    for _ in range(300):
+        plain, model = buffer.ChunkBuffer(), bytearray()
+        start = chance.randbytes(chance.choice((0, 10, 3000)))
+        if start:
+            plain.append(start)
+            model += start
+        one = landing.LandingBuffer(plain, len(start) + 100_000, chance.choice((100, 5000, 1 << 20)))
+        for _ in range(20):
+            what = chance.choice(("land", "land", "append", "take", "nothing", "clear"))
+            data = chance.randbytes(chance.choice((1, 100, 16_384)))
+            if what == "land" and (room := one.landing(len(data))) is not None:
+                room[:] = data
+                one.landed(len(data))
+                model += data
+            elif what == "append":
+                assert one.append(data) == len(model) + len(data)
+                model += data
+            elif what == "nothing":
+                one.append(b"")
+            elif what == "take":
+                n = chance.choice((1, 50, 20_000))
+                assert one.take(n) == model[:n]
+                del model[:n]
+            elif what == "clear" and chance.random() < 0.2:
+                one.clear()
+                model.clear()
+            assert one.held() == len(model)
+        settled = one.settled()
+        assert settled is plain
+        assert settled.take_all() == model

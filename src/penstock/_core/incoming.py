@@ -109,7 +109,8 @@ class IncomingCore:
         Returns:
             None while more may come; ``"clean"`` where the peer has ended its side (FIN; over TLS close_notify);
             ``"truncated"`` where TCP ended without TLS's close_notify (RFC 8446, 6.1); ``"reset"`` where the connection
-            was lost with an error, which ``exception()`` returns; ``"closed"`` where it was closed here.
+            was lost with an error, which ``exception()`` returns; ``"closed"`` where it was closed here. The TLS of
+            other transports than penstock's does not tell ``"truncated"`` from ``"clean"``.
         """
         if self._ps_cut_short is not None:
             return "truncated"

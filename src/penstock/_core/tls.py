@@ -81,11 +81,13 @@ class TLSCore(Sink):
 
     def room(self) -> int:
         """How many bytes of ciphertext may be received at once (contract R3)."""
-        reader = self.reader()
-        room = _ROOM if reader is None or self.closing else min(_MAXIMUM_ROOM, reader._ps_receive_room())
+        # Of one that does not take what arrives directly too.
+        reader = None if self._reader_ref is None else self._reader_ref()
+        room = _ROOM if reader is None or self.closing else min(_MAXIMUM_ROOM, reader._ps_room())
         # Whole records, of which the next are as long as the last, where they are long: no parts of them to keep.
-        whole = room - self._missing
-        return self._missing + whole - whole % self._length if whole > self._length > _PLAINTEXT else room
+        rest = self._length - len(self._header) if self._header else self._missing
+        whole = room - rest
+        return rest + whole - whole % self._length if whole > self._length > _PLAINTEXT else room
 
     # -- bytes in -----------------------------------------------------------------------------------------------------
 
@@ -109,10 +111,16 @@ class TLSCore(Sink):
                     wake = reader
             except (OSError, ValueError) as caught:
                 error = caught
-                # The alert that says why.
-                self._spoke = True
+            except BaseException:
+                # An interrupt. What OpenSSL had taken already may be lost, and nothing behind it may pass for whole.
+                if self.owner is not None:
+                    self.owner.failed(ConnectionAbortedError("interrupted while a TLS record was read"))
+                raise
             # Answers are sent, and others called, when ``data`` has been used up: its memory may be used for them.
-            if self._spoke or self._held_up or self._leaving:
+            if error is not None:
+                # The alert that says why.
+                self._answer()
+            elif self._spoke or self._held_up or self._leaving:
                 self._flush()
             if blocks and reader is None and not self.closing:
                 self.owner.deliver(blocks[0] if len(blocks) == 1 else b"".join(blocks))
@@ -220,10 +228,14 @@ class TLSCore(Sink):
         if self.closing or not data:
             return None
         if self._held_up:
-            self._held_up.append(data)
+            self._hold_up(data)
         else:
             self._encrypt(data)
         return None
+
+    def _hold_up(self, data: bytes) -> None:
+        self._held_up.append(data)
+        self.owner.held_up()
 
     def _encrypt(self, data: bytes) -> None:
         try:
@@ -233,7 +245,7 @@ class TLSCore(Sink):
             else:
                 self._write_records(data)
         except ssl.SSLWantReadError:
-            self._held_up.append(data)
+            self._hold_up(data)
             self._answer()
         except ssl.SSLError as error:
             self._answer()
@@ -248,7 +260,7 @@ class TLSCore(Sink):
                 position += self._write_record(view[position : position + _PLAINTEXT])
                 pieces.append(self._get())
         except ssl.SSLWantReadError:
-            self._held_up.append(data[position:])
+            self._hold_up(data[position:])
         if pieces and self._sink is not None:
             self._sink.write_pieces(pieces)
         elif pieces:
@@ -284,6 +296,8 @@ class TLSCore(Sink):
                     self._held_up.append(data)
                 else:
                     self._encrypt(data)
+            if not self._held_up and self.owner is not None:
+                self.owner.held_up()
         if self._leaving:
             self.say_goodbye()
 

@@ -8,4 +8,4 @@ cdef class LandingBuffer(ChunkBuffer):
 
     cdef bint lacks(self) noexcept
     cdef char* room(self, Py_ssize_t* size) except NULL
-    cdef int grow(self, Py_ssize_t size) except -1
+    cdef int resize(self, Py_ssize_t size) except -1

@@ -15,16 +15,16 @@ from libc.string cimport memcpy
 
 cdef extern from *:
     """
-    /* A block that nobody has seen yet, longer, and moved by the kernel instead of copied where it is large. What
+    /* A block that nobody has seen yet, longer or shorter, and moved by the kernel instead of copied where it is large. What
        _PyBytes_Resize does, but that gives up the bytes where memory has run out. */
-    static int penstock_grow(PyObject** block, Py_ssize_t size) {
+    static int penstock_resize(PyObject** block, Py_ssize_t size) {
     #ifdef Py_TRACE_REFS
         PyObject* moved = PyBytes_FromStringAndSize(NULL, size);
         if (moved == NULL) {
             PyErr_Clear();
             return -1;
         }
-        memcpy(PyBytes_AS_STRING(moved), PyBytes_AS_STRING(*block), PyBytes_GET_SIZE(*block));
+        memcpy(PyBytes_AS_STRING(moved), PyBytes_AS_STRING(*block), Py_MIN(size, PyBytes_GET_SIZE(*block)));
         Py_DECREF(*block);
     #else
         PyObject* moved = (PyObject*)PyObject_Realloc(*block, offsetof(PyBytesObject, ob_sval) + size + 1);
@@ -37,7 +37,7 @@ cdef extern from *:
         return 0;
     }
     """
-    int penstock_grow(PyObject** block, Py_ssize_t size)
+    int penstock_resize(PyObject** block, Py_ssize_t size)
 
 
 cdef class LandingBuffer(ChunkBuffer):
@@ -50,7 +50,7 @@ cdef class LandingBuffer(ChunkBuffer):
     def __init__(self, ChunkBuffer plain, Py_ssize_t wanted, Py_ssize_t ahead):
         self.plain = plain
         self.wanted = wanted
-        self.grow(min(wanted, plain.held() + ahead))
+        self.resize(min(wanted, plain.held() + ahead))
         self.append(plain.take_all())
 
     # -- what a transport asks ----------------------------------------------------------------------------------------
@@ -62,7 +62,7 @@ cdef class LandingBuffer(ChunkBuffer):
     cdef char* room(self, Py_ssize_t* size) except NULL:
         """Memory for the next bytes, and for how many; only where it lacks some."""
         if self.filled == PyBytes_GET_SIZE(self.block):
-            self.grow(min(self.wanted, 2 * self.filled))
+            self.resize(min(self.wanted, 2 * self.filled))
         size[0] = PyBytes_GET_SIZE(self.block) - self.filled
         return PyBytes_AS_STRING(self.block) + self.filled
 
@@ -75,10 +75,10 @@ cdef class LandingBuffer(ChunkBuffer):
         if self.block is None or self.wanted - self.filled < size:
             return None
         if PyBytes_GET_SIZE(self.block) - self.filled < size:
-            self.grow(min(self.wanted, max(2 * self.filled, self.filled + size)))
+            self.resize(min(self.wanted, max(2 * self.filled, self.filled + size)))
         return PyMemoryView_FromMemory(self.room(&room), size, PyBUF_WRITE)
 
-    cdef int grow(self, Py_ssize_t size) except -1:
+    cdef int resize(self, Py_ssize_t size) except -1:
         cdef PyObject* block
         if self.block is None:
             self.block = PyBytes_FromStringAndSize(NULL, size)
@@ -87,7 +87,7 @@ cdef class LandingBuffer(ChunkBuffer):
         block = <PyObject*>self.block
         Py_INCREF(self.block)
         self.block = None
-        if penstock_grow(&block, size) < 0:
+        if penstock_resize(&block, size) < 0:
             self.block = <bytes>block
             Py_DECREF(self.block)
             raise MemoryError
@@ -111,8 +111,10 @@ cdef class LandingBuffer(ChunkBuffer):
 
     cpdef Py_ssize_t append(self, bytes data) except -1:
         cdef Py_ssize_t needed = self.filled + PyBytes_GET_SIZE(data)
+        if not data:
+            return self.filled
         if self.block is None or needed > PyBytes_GET_SIZE(self.block):
-            self.grow(max(needed, min(self.wanted, 2 * self.filled)))
+            self.resize(max(needed, min(self.wanted, 2 * self.filled)))
         memcpy(PyBytes_AS_STRING(self.block) + self.filled, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
         self.filled = needed
         return needed
@@ -127,17 +129,21 @@ cdef class LandingBuffer(ChunkBuffer):
     cpdef bytes take(self, Py_ssize_t n):
         if n >= self.filled:
             return self.take_all()
-        whole = self.take_all()
-        self.append(whole[n:])
-        return whole[:n]
+        rest = PyBytes_FromStringAndSize(PyBytes_AS_STRING(self.block) + n, self.filled - n)
+        self.filled = n
+        taken = self.take_all()
+        self.append(rest)
+        return taken
 
     cpdef bytes take_all(self):
-        block = self.block
-        filled = self.filled
-        self.clear()
-        if block is None:
+        if not self.filled:
+            self.clear()
             return b""
-        return block if filled == PyBytes_GET_SIZE(block) else block[:filled]
+        if self.filled < PyBytes_GET_SIZE(self.block):
+            self.resize(self.filled)
+        block = self.block
+        self.clear()
+        return block
 
     cpdef bint matches(self, bytes pattern, Py_ssize_t at) except -1:
         return self.block is not None and self.block[:self.filled].startswith(pattern, at)

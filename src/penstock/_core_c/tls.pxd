@@ -33,7 +33,7 @@ cdef class TLSCore(Sink):
     cdef object _reader_ref
 
     cpdef IncomingCore reader(self)
-    @cython.locals(reader=IncomingCore, room=Py_ssize_t, whole=Py_ssize_t)
+    @cython.locals(reader=IncomingCore, room=Py_ssize_t, rest=Py_ssize_t, whole=Py_ssize_t)
     cpdef Py_ssize_t room(self) except -1
     @cython.locals(wake=IncomingCore, reader=IncomingCore, was_open=bint, blocks=list)
     cpdef IncomingCore take(self, object data)
@@ -49,5 +49,6 @@ cdef class TLSCore(Sink):
     cdef object _send(self, bytes data)
     cdef object _answer(self)
     cdef object _encrypt(self, bytes data)
+    cdef object _hold_up(self, bytes data)
     @cython.locals(held_up=list)
     cdef object _flush(self)

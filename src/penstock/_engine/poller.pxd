@@ -37,6 +37,8 @@ cdef class Poller:
     # A future that is done, for tasks that are stepped at once.
     cdef object done
     cdef char* scratch
+    # For pieces that are sent as one; not the same memory, for what was received may still be looked at.
+    cdef char* gathered
     cdef object __weakref__
 
     cdef int close_when_idle(self) except -1

@@ -56,7 +56,8 @@ cdef extern from "time.h" nogil:
 cdef enum:
     BATCH = 256          # events asked for at once
     ROUNDS = 16          # times that a busy poller asks again before the loop gets its turn
-    SCRATCH = 262144     # bytes
+    SCRATCH = 262144     # bytes received at most at once
+    GATHER_MAXIMUM = 16384   # bytes of several pieces that are sent as one
 
 cdef long long BATCH_NANOSECONDS = 2000000
 # For how long what was written waits for the end of the round.
@@ -116,12 +117,14 @@ cdef class Poller:
         self.done = asyncio.Future(loop=loop)
         self.done.set_result(None)
         self.scratch = <char*>PyMem_Malloc(SCRATCH)
-        if self.scratch == NULL:
+        self.gathered = <char*>PyMem_Malloc(GATHER_MAXIMUM)
+        if self.scratch == NULL or self.gathered == NULL:
             raise MemoryError
         pollers.add(self)
 
     def __dealloc__(self):
         PyMem_Free(self.scratch)
+        PyMem_Free(self.gathered)
         if self.epfd >= 0:
             close_fd(self.epfd)
 

@@ -77,7 +77,7 @@ cdef enum:
     SCRATCH = 262144         # bytes; the poller's
     CORK_MAXIMUM = 65536     # bytes written within a step that wait for its end, at most (contract W9)
     PIECES = 64              # chunks given to the kernel at once
-    GATHER_MAXIMUM = 16384   # bytes in several pieces that are copied together, at most
+    GATHER_MAXIMUM = 16384   # bytes in several pieces that are copied together, at most; the poller's
     HIGH_WATER = 65536       # bytes; asyncio's default
     LOST_WRITES = 5          # writes to a lost connection before asyncio would say so
 
@@ -431,6 +431,8 @@ cdef class SocketCore(Pollable):
             if not self.corked:
                 self.corked = True
                 self.poller.cork(self)
+            elif self.poller.corked_long():
+                self.poller.flush()
             return
         self.uncork()
         self.maybe_pause()
@@ -480,9 +482,8 @@ cdef class SocketCore(Pollable):
             count = 0
             index = self.out_first
             if index + 1 < len(self.out) and self.out_size <= GATHER_MAXIMUM:
-                # For small pieces a copy costs less than the kernel's way through many. The scratch buffer is free:
-                # what was received into it has been taken out before anybody writes.
-                sent = send(self.fd, self.poller.scratch, self.gather(), MSG_NOSIGNAL)
+                # For small pieces a copy costs less than the kernel's way through many.
+                sent = send(self.fd, self.poller.gathered, self.gather(), MSG_NOSIGNAL)
             else:
                 while index < len(self.out) and count < PIECES:
                     piece = <bytes>self.out[index]
@@ -536,8 +537,8 @@ cdef class SocketCore(Pollable):
         return 0
 
     cdef Py_ssize_t gather(self) except -1:
-        """Copy all that waits to be sent, no more than GATHER_MAXIMUM, to the scratch buffer."""
-        cdef char* end = self.poller.scratch
+        """Copy all that waits to be sent, no more than GATHER_MAXIMUM, where they are one."""
+        cdef char* end = self.poller.gathered
         cdef Py_ssize_t index, length, offset = self.out_offset
         cdef bytes piece
         for index in range(self.out_first, len(self.out)):
@@ -546,7 +547,7 @@ cdef class SocketCore(Pollable):
             memcpy(end, PyBytes_AS_STRING(piece) + offset, length)
             end += length
             offset = 0
-        return end - self.poller.scratch
+        return end - self.poller.gathered
 
     cdef int send_failed(self) except -1:
         try:
@@ -628,6 +629,9 @@ cdef class SocketCore(Pollable):
             self.end(None)
 
     def abort(self):
+        # What was written before leaves, as far as the kernel takes it, as it would have at once (contract W9).
+        if not self.closing:
+            self.uncork()
         self.force_close(None)
 
     def force_close(self, error):

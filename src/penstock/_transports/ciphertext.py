@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from .._implementation import core
 from .bounded import scratch_of
 
 if TYPE_CHECKING:
@@ -57,6 +58,14 @@ class Ciphertext(asyncio.BufferedProtocol):
 
     def give_up(self) -> None:
         self._tls = None
+
+
+def direct_reader(protocol: Any) -> Any:
+    """A weak reference to the reader that the protocol would feed, where nobody has overridden how; else None."""
+    if not getattr(getattr(type(protocol), "data_received", None), "_ps_feeds_reader", False):
+        return None
+    reference = protocol._stream_reader_wr
+    return reference if reference is not None and isinstance(reference(), core.ReaderCore) else None
 
 
 def deliver(protocol: Any, data: bytes) -> None:

@@ -7,46 +7,44 @@ programs see, and the protocol that the transport below feeds.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import ssl
-from asyncio import constants, transports
+from asyncio import constants
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .._facts.constants import TLS_HANDSHAKE_TIMEOUT, TLS_SHUTDOWN_TIMEOUT
 from .._implementation import core
 from .calling import complain, tell
-from .ciphertext import Ciphertext, deliver
+from .certificates import peer_certificate
+from .ciphertext import Ciphertext, deliver, direct_reader
 from .outcome import Outcome
+from .sending import Sending
 
 if TYPE_CHECKING:
-    from .._core import ReaderCore, TLSCore
+    from .._core import TLSCore
 else:
-    ReaderCore = core.ReaderCore
     TLSCore = core.TLSCore
 
 
-class TLSTransport(transports._FlowControlMixin, transports.Transport):
+class TLSTransport(Sending):
     """A TLS connection over another transport. ``loop.start_tls`` and ``loop.sendfile`` of asyncio's loop take it."""
 
     __slots__ = (
         "__weakref__",
         "_addresses",
-        "_below",
         "_below_eof",
         "_call_made",
         "_ciphertext",
-        "_closing",
         "_context",
         "_error",
         "_handshake_timeout",
         "_lost_told",
         "_outcome",
-        "_protocol",
-        "_ps_sink",
+        "_run",
         "_shutdown_timeout",
         "_strict_eof",
         "_timer",
-        "_upper_paused",
     )
 
     # Marks of asyncio's own transports, for the functions of the loop.
@@ -84,12 +82,15 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
         self._strict_eof = strict_eof
         self._call_made = call_connection_made
         self._outcome = Outcome(on_failure)
+        # Where the connection was accepted or opened, for a handler that begins when the handshake is done.
+        self._run: Any = contextvars.copy_context().run
         self._below: Any = None
         self._addresses: dict[str, Any] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._error: BaseException | None = None
         self._closing = False
         self._below_eof = False
+        self._clogged = False
         self._upper_paused = False
         self._lost_told = False
         self.set_protocol(protocol)
@@ -153,9 +154,12 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
         if self._outcome.given_up():
             self.abort()
             return
-        if self._call_made:
-            tell(self, self._protocol, self._protocol.connection_made, self)
-        self._outcome.tell(None)
+        try:
+            if self._call_made:
+                self._run(tell, self, self._protocol, self._protocol.connection_made, self)
+        finally:
+            self._outcome.tell(None)
+            del self._run
 
     def failed(self, error: BaseException) -> None:
         """Called by the core: the handshake failed, or what arrives is not what the peer sent."""
@@ -188,16 +192,11 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
 
     def _adopt_reader(self) -> None:
         """Feed the reader without a detour through the protocol, where nobody has overridden that."""
-        reference = None
-        if getattr(getattr(type(self._protocol), "data_received", None), "_ps_feeds_reader", False):
-            reference = self._protocol._stream_reader_wr
-            reader = reference() if reference is not None else None
-            if not isinstance(reader, ReaderCore):
-                reference = None
-            elif self._below is not None:
-                adopt = getattr(self._ps_sink.carrier, "adopt", None)
-                if adopt is not None:
-                    adopt(reader)
+        reference = direct_reader(self._protocol)
+        if reference is not None and self._below is not None:
+            adopt = getattr(self._ps_sink.carrier, "adopt", None)
+            if adopt is not None:
+                adopt(reference())
         self._ps_sink.set_reader(reference)
 
     def deliver(self, data: bytes) -> None:
@@ -223,9 +222,9 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
         error = ssl.SSLEOFError(
             ssl.SSL_ERROR_EOF, "the peer ended TCP without TLS's close_notify: what it sent may be cut short"
         )
-        tell = getattr(self._protocol, "_ps_cut_short", None)
-        if tell is not None:
-            tell(error)
+        note = getattr(self._protocol, "_ps_cut_short", None)
+        if note is not None:
+            note(error)
         if self._strict_eof:
             self.failed(error)
         else:
@@ -258,47 +257,6 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
     def is_reading(self) -> bool:
         return not self._closing and bool(self._below.is_reading())
 
-    # -- what is sent -------------------------------------------------------------------------------------------------
-
-    def write(self, data: Any) -> None:
-        self._ps_sink.write(core.as_bytes(data, "write"))
-
-    def writelines(self, list_of_data: Any) -> None:
-        self.write(b"".join(list_of_data))
-
-    def can_write_eof(self) -> bool:
-        return False
-
-    def write_eof(self) -> None:
-        raise NotImplementedError("TLS ends both directions at once: close() says goodbye")
-
-    @property
-    def _protocol_paused(self) -> bool:
-        return self._upper_paused
-
-    def _below_paused(self) -> None:
-        if not self._closing and not self._upper_paused and self._ps_sink.open:
-            self._upper_paused = True
-            tell(self, self._protocol, self._protocol.pause_writing)
-
-    def _below_resumed(self) -> None:
-        if self._upper_paused:
-            self._upper_paused = False
-            tell(self, self._protocol, self._protocol.resume_writing)
-        # Where the peer has said its farewell already, or nothing more can come, the transport below is closing.
-        if self._closing and not self._below.is_closing():
-            self._await_farewell()
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        self._below.set_write_buffer_limits(high, low)
-
-    def get_write_buffer_limits(self) -> tuple[int, int]:
-        limits: tuple[int, int] = self._below.get_write_buffer_limits()
-        return limits
-
-    def get_write_buffer_size(self) -> int:
-        return int(self._below.get_write_buffer_size()) + self._ps_sink.held_up()
-
     # -- the end ------------------------------------------------------------------------------------------------------
 
     def is_closing(self) -> bool:
@@ -314,7 +272,12 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
         # What the peer still sends is read, if only to be dropped: its farewell is behind it, and the end of a
         # renegotiation that ours, and what was written, have to wait for.
         self._below.resume_reading()
-        if not self._ps_sink.say_goodbye() and not self._ps_sink.held_up():
+        if self._ps_sink.say_goodbye():
+            return
+        if self._ps_sink.ended or self._below_eof:
+            # Nothing more will come that could end the renegotiation.
+            self._below.close()
+        elif not self._ps_sink.held_up():
             self._await_farewell()
 
     def goodbye_said(self) -> None:
@@ -326,6 +289,12 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
         # when that is.
         self._below.set_write_buffer_limits(high=0)
         if not self._below.get_write_buffer_size():
+            self._await_farewell()
+
+    def _below_resumed(self) -> None:
+        super()._below_resumed()
+        # Where the peer has said its farewell already, or nothing more can come, the transport below is closing.
+        if self._closing and not self._below.is_closing():
             self._await_farewell()
 
     def _await_farewell(self) -> None:
@@ -379,7 +348,7 @@ class TLSTransport(transports._FlowControlMixin, transports.Transport):
         if name in ("peercert", "cipher", "compression"):
             if not self._ps_sink.open:
                 return default
-            return sslobject.getpeercert() if name == "peercert" else getattr(sslobject, name)()
+            return peer_certificate(sslobject) if name == "peercert" else getattr(sslobject, name)()
         if name in self._addresses:
             return self._addresses[name]
         return default if self._below is None else self._below.get_extra_info(name, default)

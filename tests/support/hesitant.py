@@ -1,0 +1,53 @@
+"""An SSLObject in a renegotiation, as long as a test wants it: it has to hear from the peer first."""
+
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+
+class Hesitant:
+    """Stands for ``sslobject``; neither writes nor says farewell while ``hesitates``. ``after_read`` is called in each
+    read when OpenSSL has done its part, as signal handlers, the collector and callbacks of the ssl module can be."""
+
+    def __init__(self, sslobject: ssl.SSLObject) -> None:
+        self._sslobject = sslobject
+        self.hesitates = False
+        self.after_read: Callable[[], None] | None = None
+
+    def read(self, *args: Any) -> Any:
+        found = self._sslobject.read(*args)
+        if self.after_read is not None:
+            self.after_read()
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sslobject, name)
+
+    def write(self, data: Any) -> int:
+        if self.hesitates:
+            raise ssl.SSLWantReadError
+        return self._sslobject.write(data)
+
+    def unwrap(self) -> None:
+        if self.hesitates:
+            # What OpenSSL says of SSL_shutdown in a handshake.
+            raise ssl.SSLError(ssl.SSL_ERROR_SSL, "shutdown while in init")
+        self._sslobject.unwrap()
+
+
+class HesitantContext(ssl.SSLContext):
+    """A context whose connections are such; ``made`` has them."""
+
+    made: list[Hesitant]
+
+    @classmethod
+    def trusting(cls, authority: str) -> "HesitantContext":
+        """Make a client's, which trusts the authority in this file."""
+        context = cls(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(authority)
+        return context
+
+    def wrap_bio(self, *args: Any, **options: Any) -> Any:
+        found = Hesitant(super().wrap_bio(*args, **options))
+        self.__dict__.setdefault("made", []).append(found)
+        return found
