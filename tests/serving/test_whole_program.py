@@ -116,6 +116,7 @@ async def echo(reader, writer):
 
 
 async def main():
+    asyncio.get_running_loop().slow_callback_duration = 60
     server = await penstock.start_server(echo, "127.0.0.1", 0)
     reader, writer = await penstock.open_connection(*server.sockets[0].getsockname())
     waiting = asyncio.create_task(reader.readline())
