@@ -165,15 +165,24 @@ async def test_a_millisecond_after_the_first_they_leave(peer: Peers, later: str)
 
 
 async def test_what_a_round_of_tasks_writes_leaves_when_all_have_blocked(peer: Peers):
+    """Unless that takes a millisecond, which it may on a busy machine: then it is tried again, but not for ever."""
     ends = await opened(peer, 3)
+    for _ in range(100):
+        written: list[float] = []
 
-    async def write(number: int) -> tuple[bytes, ...]:
-        ends[number].writer.write(b"%d" % number)
-        return tuple(map(arrived, ends))
+        async def write(number: int, written: list[float] = written) -> tuple[bool, tuple[bytes, ...]]:
+            written.append(time.monotonic())
+            ends[number].writer.write(b"%d" % number)
+            seen = tuple(map(arrived, ends))
+            return time.monotonic() - written[0] < 0.001, seen
 
-    seen = await together(ends, *(functools.partial(write, number) for number in range(3)))
-    assert seen == [(b"", b"", b"")] * 3
-    assert [end.wire.receive(1) for end in ends] == [b"0", b"1", b"2"]
+        rounds = await together(ends, *(functools.partial(write, number) for number in range(3)))
+        arriving = [b"".join(seen[number] for _, seen in rounds) for number in range(3)]
+        for number, end in enumerate(ends):
+            assert (arriving[number] or end.wire.receive(1)) == b"%d" % number
+        if all(in_time for in_time, _ in rounds):
+            assert arriving == [b"", b"", b""]
+            break
     await closed(ends)
 
 
@@ -200,7 +209,8 @@ async def test_a_millisecond_after_the_first_of_a_round_all_of_it_leaves(peer: P
 
     before, during, behind = await together(ends, write, dawdle, look)
     assert before == b""
-    assert (during, behind) == ((b"first", b"") if later == "write" else (b"", b"first"))
+    # At the latest: a busy machine may have taken its millisecond before.
+    assert (during if later == "write" else during + behind) == b"first"
     await closed(ends)
 
 
