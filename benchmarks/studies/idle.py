@@ -13,11 +13,12 @@ import sys
 import time
 from typing import Final
 
-from benchmarks import clocks, contenders, measure
-from benchmarks.contenders import Contender, contender_named
+from benchmarks import clocks
+from benchmarks.contenders import Contender
 from benchmarks.measure import FailedError, cores, first_line, pinned, running, stop
 from benchmarks.scenarios import Scenario, scenario_named
 from benchmarks.studies import Column, Goal, Reading, Row, Study
+from benchmarks.studies.servers import servers
 
 CONNECTIONS: Final = 10_000
 FEW: Final = 1_000  # with --quick
@@ -87,23 +88,12 @@ def measured(
 
 
 def rows(quick: bool) -> tuple[list[Row], dict[str, str]]:
-    found, missing = [], {}
     connections = FEW if quick else CONNECTIONS
-    for name in CONTENDERS:
-        contender = contender_named(name)
-        try:
-            command = contender.command(lines())
-        except contenders.MissingError as reason:
-            missing[name] = str(reason)
-            continue
-        found.append(
-            Row(
-                name,
-                functools.partial(measured, contender, command, connections, SECONDS),
-                (*(f"{key}={value}" for key, value in contender.variables.items()), *map(measure.relative, command)),
-            )
-        )
-    return found, missing
+    found, missing = servers(CONTENDERS, lines())
+    return [
+        Row(one.name, functools.partial(measured, one.contender, one.command, connections, SECONDS), one.shown)
+        for one in found
+    ], missing
 
 
 STUDY: Final = Study(

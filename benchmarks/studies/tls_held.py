@@ -12,11 +12,12 @@ import subprocess
 import sys
 from typing import Final
 
-from benchmarks import certificates, contenders, measure
-from benchmarks.contenders import Contender, contender_named
+from benchmarks import certificates
+from benchmarks.contenders import Contender
 from benchmarks.measure import FailedError, cores, pinned, running
 from benchmarks.scenarios import scenario_named
 from benchmarks.studies import Column, Goal, Reading, Row, Study
+from benchmarks.studies.servers import servers
 
 CONNECTIONS: Final = 5000
 FEW: Final = 300  # with --quick
@@ -40,18 +41,12 @@ def measured(contender: Contender, command: list[str], connections: int, visits:
 
 
 def rows(quick: bool) -> tuple[list[Row], dict[str, str]]:
-    found, missing = [], {}
     connections = FEW if quick else CONNECTIONS
-    for name in CONTENDERS:
-        contender = contender_named(name)
-        try:
-            command = contender.command(scenario_named("tls-lines"))
-        except contenders.MissingError as reason:
-            missing[name] = str(reason)
-            continue
-        shown = (*(f"{key}={value}" for key, value in contender.variables.items()), *map(measure.relative, command))
-        found.append(Row(name, functools.partial(measured, contender, command, connections, VISITS), shown))
-    return found, missing
+    found, missing = servers(CONTENDERS, scenario_named("tls-lines"))
+    return [
+        Row(one.name, functools.partial(measured, one.contender, one.command, connections, VISITS), one.shown)
+        for one in found
+    ], missing
 
 
 STUDY: Final = Study(

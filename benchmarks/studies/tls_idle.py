@@ -9,10 +9,10 @@ from __future__ import annotations
 import functools
 from typing import Final
 
-from benchmarks import certificates, contenders, measure
-from benchmarks.contenders import contender_named
+from benchmarks import certificates
 from benchmarks.scenarios import KIB, MIB, scenario_named
 from benchmarks.studies import Column, Goal, Row, Study, idle
+from benchmarks.studies.servers import servers
 
 NUMBERS: Final = (1000, 5000)
 FEW: Final = (300,)  # with --quick
@@ -23,26 +23,19 @@ SECONDS: Final = 1.0
 
 
 def rows(quick: bool) -> tuple[list[Row], dict[str, str]]:
-    found, missing = [], {}
     ways = [(f"{number}", number, 0) for number in (FEW if quick else NUMBERS)]
-    for name in CONTENDERS:
-        contender = contender_named(name)
-        try:
-            command = contender.command(scenario_named("tls-lines"))
-        except contenders.MissingError as reason:
-            missing[name] = str(reason)
-            continue
-        shown = (*(f"{key}={value}" for key, value in contender.variables.items()), *map(measure.relative, command))
-        authority = certificates.identity().authority
-        found += [
-            Row(
-                f"{name} at {way}",
-                functools.partial(idle.measured, contender, command, number, SECONDS, authority, burst),
-                shown,
-            )
-            for way, number, burst in [*ways, (f"{BURSTS}, with bursts", BURSTS, BURST)]
-        ]
-    return found, missing
+    ways.append((f"{BURSTS}, with bursts", BURSTS, BURST))
+    found, missing = servers(CONTENDERS, scenario_named("tls-lines"))
+    authority = certificates.identity().authority
+    return [
+        Row(
+            f"{one.name} at {way}",
+            functools.partial(idle.measured, one.contender, one.command, number, SECONDS, authority, burst),
+            one.shown,
+        )
+        for one in found
+        for way, number, burst in ways
+    ], missing
 
 
 STUDY: Final = Study(

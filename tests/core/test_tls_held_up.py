@@ -34,7 +34,7 @@ class End:
     def goodbye_said(self) -> None:
         self.goodbyes += 1
 
-    def held_up(self) -> None:
+    def pace(self) -> None:
         self.paced += 1
 
     def failed(self, error: BaseException) -> None:

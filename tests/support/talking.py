@@ -14,6 +14,7 @@ import select
 import subprocess
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,16 @@ from support.programs import require_program
 
 # Seconds until a program that says nothing has failed.
 PATIENCE = 10.0 * FACTOR
+
+
+async def answer(reader: Any, writer: Any) -> None:
+    """Serve a program that talks: each line comes back behind ``got``."""
+    with contextlib.suppress(OSError):
+        async for line in reader:
+            writer.write(b"got " + line)
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
 
 
 class Program:

@@ -10,18 +10,9 @@ import penstock
 from support.certificates import Certificates
 from support.connections import address_of
 from support.peer import Peers, Wire
-from support.talking import s_client, s_server
+from support.talking import answer, s_client, s_server
 
 MIB = 1 << 20
-
-
-async def answer(reader: Any, writer: Any) -> None:
-    with contextlib.suppress(OSError):
-        async for line in reader:
-            writer.write(b"got " + line)
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
 
 
 async def test_a_client_changes_keys(tls: Certificates) -> None:

@@ -14,17 +14,7 @@ import penstock
 from support.certificates import Certificates
 from support.connections import address_of
 from support.peer import Peers, Wire
-
-VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
-
-both_versions = pytest.mark.parametrize("version", VERSIONS)
-
-
-def demanding(tls: Certificates, version: str) -> ssl.SSLContext:
-    context = tls.new_server_context()
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.maximum_version = VERSIONS[version]
-    return context
+from support.tls_versions import VERSIONS, both_versions, demanding
 
 
 def heard(wire: Wire, context: ssl.SSLContext) -> str:

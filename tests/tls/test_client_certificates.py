@@ -9,18 +9,8 @@ import pytest
 import penstock
 from support.certificates import Certificates
 from support.connections import connected
+from support.tls_versions import both_versions, demanding
 from support.turns import until
-
-VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
-
-both_versions = pytest.mark.parametrize("version", VERSIONS)
-
-
-def demanding(tls: Certificates, version: str) -> ssl.SSLContext:
-    context = tls.new_server_context()
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.maximum_version = VERSIONS[version]
-    return context
 
 
 @both_versions

@@ -53,6 +53,15 @@ def talked(end: TLSEnd) -> bytes:
     return end.receive(6)
 
 
+async def upgraded(reader: Any, writer: Any, wire: Wire, end: TLSEnd, tls: Certificates) -> None:
+    """Upgrade this end, and have each side hear the other."""
+    answered = asyncio.create_task(wire.in_thread(talked, end))
+    await writer.start_tls(tls.server_context)
+    assert await reader.readline() == b"hello\n"
+    writer.write(b"bye..\n")
+    assert await answered == b"bye..\n"
+
+
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 @pytest.mark.parametrize("split", [0, 1, 5, 100, None], ids=str)
 async def test_a_hello_in_the_segment_of_the_command(
@@ -88,11 +97,7 @@ async def test_a_hello_behind_a_header_that_was_read_exactly(peer: Peers, tls: C
         wire.send(header + end.first_flight())
         reader, writer = await accepted
         assert await reader.readexactly(len(header)) == header
-        answered = asyncio.create_task(wire.in_thread(talked, end))
-        await writer.start_tls(tls.server_context)
-        assert await reader.readline() == b"hello\n"
-        writer.write(b"bye..\n")
-        assert await answered == b"bye..\n"
+        await upgraded(reader, writer, wire, end, tls)
 
 
 async def test_a_hello_that_came_long_before_with_reading_paused(peer: Peers, tls: Certificates) -> None:
@@ -105,11 +110,7 @@ async def test_a_hello_that_came_long_before_with_reading_paused(peer: Peers, tl
         reader, writer = await accepted
         assert await reader.readexactly(len(padded)) == padded
         await sending
-        answered = asyncio.create_task(wire.in_thread(talked, end))
-        await writer.start_tls(tls.server_context)
-        assert await reader.readline() == b"hello\n"
-        writer.write(b"bye..\n")
-        assert await answered == b"bye..\n"
+        await upgraded(reader, writer, wire, end, tls)
 
 
 async def test_the_clients_second_flight_and_data_came_in_one_segment(peer: Peers, tls: Certificates) -> None:

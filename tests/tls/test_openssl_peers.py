@@ -1,6 +1,5 @@
 """openssl's s_client and s_server on the other side: both versions, data both ways, the farewell."""
 
-import contextlib
 import ssl
 from typing import Any
 
@@ -9,18 +8,9 @@ import pytest
 import penstock
 from support.certificates import Certificates
 from support.connections import address_of
-from support.talking import s_client, s_server
+from support.talking import answer, s_client, s_server
 
 both_versions = pytest.mark.parametrize("version", ["1_2", "1_3"])
-
-
-async def answer(reader: Any, writer: Any) -> None:
-    with contextlib.suppress(OSError):
-        async for line in reader:
-            writer.write(b"got " + line)
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
 
 
 @both_versions

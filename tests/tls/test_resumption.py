@@ -1,6 +1,5 @@
 """T1: sessions are resumed in both versions, and a program can see it."""
 
-import contextlib
 import functools
 import pathlib
 import ssl
@@ -12,7 +11,7 @@ import penstock
 from support.certificates import Certificates
 from support.connections import address_of
 from support.peer import Peers, Wire
-from support.talking import s_client
+from support.talking import answer, s_client
 
 
 @pytest.mark.parametrize("version", ["1_2", "1_3"])
@@ -29,12 +28,7 @@ async def test_by_openssl(version: str, upgraded: bool, tls: Certificates, tmp_p
             writer.write(b"220 go\r\n")
             await writer.start_tls(tls.server_context)
         reused.append(writer.get_extra_info("ssl_object").session_reused)
-        with contextlib.suppress(OSError):
-            async for line in reader:
-                writer.write(b"got " + line)
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
+        await answer(reader, writer)
 
     session = str(tmp_path / "session.pem")
     options = [f"-tls{version}", *(("-starttls", "smtp") if upgraded else ())]

@@ -3,8 +3,9 @@
 It knows neither socket nor loop: ciphertext is handed to ``take``, and what is to be sent goes to ``carrier``. What has
 to be decided (the handshake is done, the peer has ended, the connection is broken) is told to ``owner``.
 
-OpenSSL is given whole records, one at a time. So a read is made only where there is something to be read, and never
-costs an SSLWantReadError; and the BIOs, which keep the memory of the largest content that they ever had, stay small.
+OpenSSL is given one record at a time, in the parts that it came in, and asked for its content when all of it is there.
+So no read of data costs an SSLWantReadError; and the BIOs, which keep the memory of the largest content that they ever
+had, stay small.
 """
 
 from __future__ import annotations
@@ -41,7 +42,6 @@ class TLSCore(Sink):
         self._read_record = inner.read
         self._write_record = inner.write
         self._put = incoming.write
-        self._incoming = incoming
         self._get = outgoing.read
         self._outgoing = outgoing
         self.closing = False
@@ -235,7 +235,7 @@ class TLSCore(Sink):
 
     def _hold_up(self, data: bytes) -> None:
         self._held_up.append(data)
-        self.owner.held_up()
+        self.owner.pace()
 
     def _encrypt(self, data: bytes) -> None:
         try:
@@ -297,7 +297,7 @@ class TLSCore(Sink):
                 else:
                     self._encrypt(data)
             if not self._held_up and self.owner is not None:
-                self.owner.held_up()
+                self.owner.pace()
         if self._leaving:
             self.say_goodbye()
 

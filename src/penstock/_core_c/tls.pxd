@@ -22,7 +22,6 @@ cdef class TLSCore(Sink):
     cdef object _read_record
     cdef object _write_record
     cdef object _put
-    cdef object _incoming
     cdef object _get
     cdef object _outgoing
     cdef bytes _header

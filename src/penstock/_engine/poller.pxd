@@ -3,6 +3,10 @@ from libc.stdint cimport uint32_t, uint64_t
 from penstock._core_c.sink cimport Sink
 from penstock._core_c.waiter cimport Waiter
 
+cdef enum:
+    SCRATCH = 262144         # bytes that are received at once, at most
+    GATHER_MAXIMUM = 16384   # bytes in several pieces that are copied together and sent as one, at most
+
 cdef class Pollable(Sink):
     """A descriptor that the poller watches."""
     cdef int fd

@@ -56,8 +56,6 @@ cdef extern from "time.h" nogil:
 cdef enum:
     BATCH = 256          # events asked for at once
     ROUNDS = 16          # times that a busy poller asks again before the loop gets its turn
-    SCRATCH = 262144     # bytes received at most at once
-    GATHER_MAXIMUM = 16384   # bytes of several pieces that are sent as one
 
 cdef long long BATCH_NANOSECONDS = 2000000
 # For how long what was written waits for the end of the round.

@@ -18,7 +18,7 @@ from penstock._core_c.buffer cimport ChunkBuffer
 from penstock._core_c.landing cimport LandingBuffer
 from penstock._core_c.reader cimport ReaderCore
 from penstock._core_c.tls cimport TLSCore
-from penstock._engine.poller cimport Poller, Pollable, PollerWaiter
+from penstock._engine.poller cimport GATHER_MAXIMUM, Pollable, Poller, PollerWaiter, SCRATCH
 
 from penstock._core_c.arguments import as_bytes
 from penstock._engine.poller import poller_of
@@ -74,10 +74,8 @@ cdef extern from "Python.h":
         PyBUF_READ
 
 cdef enum:
-    SCRATCH = 262144         # bytes; the poller's
     CORK_MAXIMUM = 65536     # bytes written within a step that wait for its end, at most (contract W9)
     PIECES = 64              # chunks given to the kernel at once
-    GATHER_MAXIMUM = 16384   # bytes in several pieces that are copied together, at most; the poller's
     HIGH_WATER = 65536       # bytes; asyncio's default
     LOST_WRITES = 5          # writes to a lost connection before asyncio would say so
 

@@ -156,6 +156,7 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         if reader is not None:
             if exc is None:
                 if isinstance(reader, ReaderCore):
+                    # It asks whether the peer had ended before.
                     reader._ps_end_transport()
                 reader.feed_eof()
             elif getattr(reader.set_exception, "__func__", None) is ReaderCore.set_exception:

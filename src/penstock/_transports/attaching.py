@@ -52,11 +52,7 @@ def attach_at_once(
     engine = engine_of(loop)
     if ssl is None:
         return engine.attach(loop, sock, protocol, address)
-    try:
-        tls = TLSTransport(loop, protocol, ssl, server_side=True, **options)
-    except BaseException:
-        sock.close()
-        raise
+    tls = _encrypted(loop, sock, protocol, ssl, server_side=True, **options)
     try:
         engine.attach(loop, sock, tls.ciphertext, address)
     except BaseException:
@@ -92,11 +88,7 @@ async def _attach_encrypted(
     context: ssl_module.SSLContext,
     **options: Any,
 ) -> Any:
-    try:
-        tls = TLSTransport(loop, protocol.hand_over(), context, **options)
-    except BaseException:
-        sock.close()
-        raise
+    tls = _encrypted(loop, sock, protocol.hand_over(), context, **options)
     ciphertext = tls.ciphertext
     try:
         await _attach(loop, sock, ciphertext, lambda: ciphertext, plain)
@@ -105,6 +97,17 @@ async def _attach_encrypted(
         raise
     await tls.made()
     return tls
+
+
+def _encrypted(
+    loop: asyncio.AbstractEventLoop, sock: socket.socket, protocol: Any, context: ssl_module.SSLContext, **options: Any
+) -> TLSTransport:
+    """A transport that is not begun; the socket is closed where the context refuses."""
+    try:
+        return TLSTransport(loop, protocol, context, **options)
+    except BaseException:
+        sock.close()
+        raise
 
 
 async def _attach(loop: asyncio.AbstractEventLoop, sock: socket.socket, receiver: Any, bare: Any, plain: Any) -> Any:

@@ -43,14 +43,11 @@ class Sending(transports._FlowControlMixin, transports.Transport):
 
     def _below_paused(self) -> None:
         self._clogged = True
-        self._pace()
+        self.pace()
 
-    def held_up(self) -> None:
-        """Called by the core when more has to wait for the peer, and when nothing has to any more."""
-        self._pace()
-
-    def _pace(self) -> None:
-        """Have the protocol write no more than can leave."""
+    def pace(self) -> None:
+        """Have the protocol write no more than can leave. Called by the core too: when more has to wait for the peer,
+        and when nothing has to any more."""
         waits = self._ps_sink.held_up()
         if self._upper_paused and not self._clogged and not waits:
             self._upper_paused = False
@@ -65,7 +62,7 @@ class Sending(transports._FlowControlMixin, transports.Transport):
 
     def _below_resumed(self) -> None:
         self._clogged = False
-        self._pace()
+        self.pace()
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         self._below.set_write_buffer_limits(high, low)
