@@ -10,6 +10,8 @@ class ConnectionState:
     the peer did after that is no longer our caller's concern (contract X1).
     """
 
+    __slots__ = ("closed_first", "closing", "discarding", "error", "lost")
+
     def __init__(self) -> None:
         self.closing = False
         self.lost = False

@@ -38,6 +38,16 @@ class Accepted:
     connection ends; the end of the transport object does.
     """
 
+    __slots__ = (
+        "_attaching",
+        "_connection",
+        "_given_up",
+        "_server",
+        "_socket",
+        "_socket_gone",
+        "_transport",
+    )
+
     def __init__(self, server: Server) -> None:
         self._server = server
         self._attaching: asyncio.Task[None] | None = None
@@ -69,10 +79,11 @@ class Accepted:
                 peer = describe_address(address)
                 _report(loop, error, f"TLS handshake with {peer}" if adoption.ssl else peer)
 
-        protocol = self._protocol(loop, sock, adoption)
+        protocol = self._protocol(loop, adoption)
         tls = {} if adoption.ssl is None else {"ssl": adoption.ssl, "on_failure": failed, **adoption.tls}
         try:
-            self._transport = weakref.ref(attach_at_once(loop, sock, protocol, address, **tls))
+            # On the engine nothing of a transport is left when the socket has ended.
+            self._transport = weakref.ref(attach_at_once(loop, sock, protocol, address, **tls), self._gone)
         except (OSError, ValueError) as error:
             failed(error)
 
@@ -84,21 +95,19 @@ class Accepted:
             self._socket = None
             self._server._ended(self)
 
-    def _protocol(
-        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, adoption: Adoption
-    ) -> StreamReaderProtocol:
+    def _protocol(self, loop: asyncio.AbstractEventLoop, adoption: Adoption) -> StreamReaderProtocol:
         protocol = StreamReaderProtocol(StreamReader(adoption.limit, loop), adoption.client_connected_cb, loop)
         connection = protocol._ps_connection
         connection.close_timeout = adoption.close_timeout
         connection.owner = self
         self._connection = weakref.ref(connection)
-        # Every loop drops the socket when its transport is gone; not all of them let their transports be referred to.
-        self._socket_gone = weakref.ref(sock, self._gone)
         return protocol
 
     async def _attach(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, adoption: Adoption) -> None:
-        protocol = self._protocol(loop, sock, adoption)
+        protocol = self._protocol(loop, adoption)
         connection = protocol._ps_connection
+        # Every loop drops the socket when its transport is gone; not all of them let their transports be referred to.
+        self._socket_gone = weakref.ref(sock, self._gone)
         self._socket = None
         peer = peer_of(sock) if loop.get_debug() else ""
         receiver = BoundedReceiver(protocol, loop)

@@ -5,16 +5,26 @@ from __future__ import annotations
 import asyncio
 import socket
 from asyncio import constants, transports, trsock
+from collections.abc import Callable
 from typing import Any
 
 from .poller import poller_of
 from .transport import SocketCore
 
+_NOT_ASKED: Any = object()
+
+
+def _name_of(ask: Callable[[], Any]) -> Any:
+    try:
+        return ask()
+    except OSError:
+        return None
+
 
 class SocketTransport(transports._FlowControlMixin, transports.Transport):
     """A stream socket on penstock's poller. ``loop.start_tls`` and ``loop.sendfile`` take it on asyncio's loop."""
 
-    __slots__ = ("__weakref__", "_addresses", "_ps_sink", "_socket")
+    __slots__ = ("__weakref__", "_peername", "_ps_sink", "_socket", "_sockname")
 
     # Marks of asyncio's own transports, for the functions of the loop.
     _start_tls_compatible = True
@@ -25,12 +35,9 @@ class SocketTransport(transports._FlowControlMixin, transports.Transport):
         self._loop = loop
         self._socket = sock
         self._ps_sink = core
-        self._addresses: dict[str, Any] = {}
         # A peer that resets takes its name with it.
-        if peer:
-            self._addresses["peername"] = peer
-        else:
-            self._remember("peername", sock)
+        self._peername = peer or _name_of(sock.getpeername)
+        self._sockname: Any = _NOT_ASKED
 
     def __repr__(self) -> str:
         fd = self._socket.fileno()
@@ -42,22 +49,17 @@ class SocketTransport(transports._FlowControlMixin, transports.Transport):
             # Whoever asks for it may write to it.
             self._ps_sink.uncork()
             return trsock.TransportSocket(self._socket)
-        if name in ("peername", "sockname"):
-            if name not in self._addresses and self._socket.fileno() >= 0:
-                self._remember(name, self._socket)
-            return self._addresses.get(name, default)
+        if name == "peername":
+            return self._peername
+        if name == "sockname":
+            self._remember_sockname()
+            return self._sockname
         return default
 
-    def _remember(self, name: str, sock: socket.socket) -> None:
-        try:
-            self._addresses[name] = sock.getpeername() if name == "peername" else sock.getsockname()
-        except OSError:
-            self._addresses[name] = None
-
-    def _remember_addresses(self, sock: socket.socket) -> None:
-        for name in ("peername", "sockname"):
-            if name not in self._addresses:
-                self._remember(name, sock)
+    def _remember_sockname(self) -> None:
+        # Most programs never ask, and to ask is a system call: done at the end at the latest.
+        if self._sockname is _NOT_ASKED:
+            self._sockname = _name_of(self._socket.getsockname)
 
     @property
     def _protocol_paused(self) -> bool:

@@ -673,7 +673,7 @@ cdef class SocketCore(Pollable):
             protocol.connection_lost(error)
         finally:
             if transport is not None:
-                transport._remember_addresses(self.sock)
+                transport._remember_sockname()
             self.sock.close()
             self.fd = -1
             self.poller.let_go()

@@ -58,6 +58,23 @@ class Lifeline:
 class Connection(ConnectionState):
     """Owner of a connection's state on the loop's own transports."""
 
+    __slots__ = (
+        "__weakref__",
+        "_below",
+        "_closed_future",
+        "_closed_waiters",
+        "_discard_told",
+        "_extras",
+        "_flush_watch",
+        "_lifeline",
+        "_unflushed",
+        "close_timeout",
+        "created_at",
+        "loop",
+        "owner",
+        "transport",
+    )
+
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
@@ -71,12 +88,13 @@ class Connection(ConnectionState):
         self.created_at: traceback.StackSummary | None = None
         self.owner = owner
         self._lifeline: weakref.ref[Lifeline] | None = None
-        self._closed_waiters: list[asyncio.Future[None]] = []
+        # Of those who wait, for nearly all of the time nobody; the same goes for what TLS is asked.
+        self._closed_waiters: list[asyncio.Future[None]] | None = None
         self._closed_future: asyncio.Future[None] | None = None
         self._flush_watch: asyncio.TimerHandle | None = None
         self._unflushed = 0
         self._below: Any = None
-        self._extras: dict[str, Any] = {}
+        self._extras: dict[str, Any] | None = None
         self._discard_told = False
 
     def __repr__(self) -> str:
@@ -93,18 +111,17 @@ class Connection(ConnectionState):
     def attach(self, transport: Any) -> None:
         """``transport`` carries this connection from now on: at first, and after an upgrade to TLS."""
         self.transport = transport
-        self._extras.clear()
+        self._extras = None
         ask = getattr(transport, "get_extra_info", None)
         if isinstance(transport, TLSTransport):
             # It remembers by itself.
             return
         if ask is not None and isinstance(ask("sslcontext"), ssl.SSLContext):
-            for name in _TLS_EXTRAS:
-                self._extras[name] = ask(name)
+            self._extras = {name: ask(name) for name in _TLS_EXTRAS}
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         # TLS transports forget what they knew as soon as they end, and some fail when asked (contract T5).
-        if name in self._extras:
+        if self._extras is not None and name in self._extras:
             return self._extras[name]
         try:
             return self.transport.get_extra_info(name, default)
@@ -177,8 +194,8 @@ class Connection(ConnectionState):
         if self._flush_watch is not None:
             self._flush_watch.cancel()
             self._flush_watch = None
-        waiters, self._closed_waiters = self._closed_waiters, []
-        for waiter in waiters:
+        waiters, self._closed_waiters = self._closed_waiters, None
+        for waiter in waiters or ():
             self._tell(waiter)
         if self._closed_future is not None:
             self._tell(self._closed_future)
@@ -191,8 +208,8 @@ class Connection(ConnectionState):
         if self.lost:
             self._tell(waiter)
         else:
-            self._closed_waiters = [other for other in self._closed_waiters if not other.done()]
-            self._closed_waiters.append(waiter)
+            waiting = [other for other in self._closed_waiters or () if not other.done()]
+            self._closed_waiters = [*waiting, waiter]
             if self.transport is not None and self.transport_is_closing():
                 self.watch_flush()
         return waiter

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from .peers import describe_address
 
 if TYPE_CHECKING:
-    from .connection import ConnectionOwner
     from .protocol import StreamReaderProtocol
     from .reader import StreamReader
     from .writer import StreamWriter
@@ -48,7 +47,7 @@ def start_handler(
         owner.handler_started(task)
     else:
         _keep(task, protocol._loop)
-    task.add_done_callback(functools.partial(_finished, protocol, owner))
+    task.add_done_callback(protocol._ps_handler_done)
     return task
 
 
@@ -91,8 +90,9 @@ async def _awaiting(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
 
 
-def _finished(protocol: StreamReaderProtocol, owner: ConnectionOwner | None, task: asyncio.Future[Any]) -> None:
-    protocol._task = None
+def finish_handler(protocol: StreamReaderProtocol, task: asyncio.Future[Any]) -> None:
+    """The handler of ``protocol`` is done: tell its owner, and what it ended with."""
+    owner = protocol._ps_connection.owner
     if owner is not None:
         owner.handler_ended(task)
     if task.cancelled():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .._facts.log import logger
 from .._implementation import core
 from .connection import Connection
-from .handlers import start_handler
+from .handlers import finish_handler, start_handler
 from .peers import name_peer
 from .reader import StreamReader
 from .standin import StandIn
@@ -37,6 +37,9 @@ class FlowControlMixin(FlowCore, asyncio_streams.FlowControlMixin, metaclass=Sta
 
     Unlike asyncio's, it knows when its connection has ended, so ``StreamWriter.wait_closed`` works on it.
     """
+
+    # A dict for each object would cost more than all the rest of it.
+    __slots__ = ("_ps_connection",)
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         if loop is None:
@@ -79,6 +82,16 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
     Source: https://docs.python.org/3/library/asyncio-protocol.html
     """
 
+    __slots__ = (
+        "_client_connected_cb",
+        "_over_ssl",
+        "_stream_reader_wr",
+        "_stream_writer_wr",
+        "_strong_reader",
+        "_task",
+        "_transport",
+    )
+
     _source_traceback: traceback.StackSummary | None = None
 
     def __init__(
@@ -93,7 +106,9 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         self._strong_reader = stream_reader if client_connected_cb is not None else None
         if stream_reader is not None:
             self._stream_reader_wr = weakref.ref(stream_reader)
-            self._source_traceback = getattr(stream_reader, "_source_traceback", None)
+            stack = getattr(stream_reader, "_source_traceback", None)
+            if stack is not None:
+                self._source_traceback = stack
         self._stream_writer_wr: weakref.ref[StreamWriter] | None = None
         self._client_connected_cb = client_connected_cb
         self._task: asyncio.Future[Any] | None = None
@@ -134,6 +149,10 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
             task = start_handler(self, reader, StreamWriter(transport, self, reader, self._loop))
             if task is not None and not task.done():
                 self._task = task
+
+    def _ps_handler_done(self, task: asyncio.Future[Any]) -> None:
+        self._task = None
+        finish_handler(self, task)
 
     def _replace_transport(self, transport: Any) -> None:
         self._transport = transport

@@ -37,7 +37,11 @@ class StreamWriter(WriterCore, asyncio.StreamWriter, metaclass=StandIn):
     Source: https://docs.python.org/3/library/asyncio-stream.html
     """
 
-    _ps_lifeline: Lifeline | None = None
+    # A dict for each object would cost more than all the rest of it.
+    __slots__ = ("_ps_connection", "_ps_lifeline")
+
+    _ps_connection: Connection
+    _ps_lifeline: Lifeline
 
     def __init__(
         self,
