@@ -31,6 +31,12 @@ def require_program(name: str, package: str | None = None) -> str:
     return found
 
 
+def foreign_environment() -> dict[str, str]:
+    """Return the environment for a program that is not Python: without what ``make sanitize`` loads into every process,
+    which curl does not survive."""
+    return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+
+
 def require_headers(name: str, package: str) -> None:
     """Skip the running test, naming the Debian package, unless the compiler finds this header."""
     command = [require_program("gcc"), "-E", "-x", "c", "-include", name, "-o", os.devnull, os.devnull]

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import pytest
 
 from support.certificates import Certificates
-from support.programs import require_program
+from support.programs import foreign_environment, require_program
 
 SOME_TRIES = 5
 
@@ -53,6 +53,7 @@ def _started(program: str, directory: str | pathlib.Path, configuration: list[st
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        env=foreign_environment(),
     ) as server:
         assert server.stdin is not None
         assert server.stdout is not None

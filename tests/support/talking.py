@@ -20,7 +20,7 @@ import pytest
 
 from support.certificates import Certificates
 from support.patience import FACTOR
-from support.programs import require_program
+from support.programs import foreign_environment, require_program
 
 # Seconds until a program that says nothing has failed.
 PATIENCE = 10.0 * FACTOR
@@ -89,7 +89,12 @@ class Program:
 def talking(*command: str | pathlib.Path) -> Iterator[Program]:
     """Run a program as long as the block lasts."""
     process = subprocess.Popen(
-        command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        bufsize=0,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=foreign_environment(),
     )
     try:
         yield Program(process)
@@ -135,7 +140,9 @@ def compile_go(source: pathlib.Path, directory: pathlib.Path) -> pathlib.Path:
     compiler = require_program("go", "golang-go")
     binary = directory / source.stem
     if not binary.exists():
-        subprocess.run([compiler, "build", "-o", binary, source], check=True, timeout=55 * FACTOR)
+        subprocess.run(
+            [compiler, "build", "-o", binary, source], check=True, timeout=55 * FACTOR, env=foreign_environment()
+        )
     return binary
 
 
