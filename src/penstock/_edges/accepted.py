@@ -61,8 +61,9 @@ class Accepted:
 
     def begin(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, address: Any, adoption: Adoption) -> None:
         """Make the transport, with the TLS handshake where there is one, and start the handler."""
-        if engine_of(loop) is not None:
-            self._begin_at_once(loop, sock, address, adoption)
+        engine = engine_of(loop)
+        if engine is not None:
+            self._begin_at_once(engine, loop, sock, address, adoption)
             return
         self._socket = sock
         task = loop.create_task(self._attach(loop, sock, adoption), name="penstock accepted connection")
@@ -71,7 +72,7 @@ class Accepted:
             task.add_done_callback(self._attached)
 
     def _begin_at_once(
-        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, address: Any, adoption: Adoption
+        self, engine: Any, loop: asyncio.AbstractEventLoop, sock: socket.socket, address: Any, adoption: Adoption
     ) -> None:
         def failed(error: BaseException) -> None:
             self._server._ended(self)
@@ -83,7 +84,7 @@ class Accepted:
         tls = {} if adoption.ssl is None else {"ssl": adoption.ssl, "on_failure": failed, **adoption.tls}
         try:
             # On the engine nothing of a transport is left when the socket has ended.
-            self._transport = weakref.ref(attach_at_once(loop, sock, protocol, address, **tls), self._gone)
+            self._transport = weakref.ref(attach_at_once(engine, loop, sock, protocol, address, **tls), self._gone)
         except (OSError, ValueError) as error:
             failed(error)
 
@@ -139,6 +140,8 @@ class Accepted:
 
     def connection_ended(self, connection: Connection) -> None:
         """Called by the connection when its transport is gone."""
+        # Nothing is left to be told by the end of these objects.
+        self._transport = self._socket_gone = None
         self._server._ended(self)
 
     def handler_started(self, task: asyncio.Future[Any]) -> None:

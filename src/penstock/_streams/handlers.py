@@ -64,7 +64,7 @@ def _started(result: Any, writer: StreamWriter) -> asyncio.Future[Any] | None:
         coroutine = _awaiting(result)
     else:
         return None
-    peer = describe_address(writer.get_extra_info("peername"))
+    peer = describe_address(writer.transport.get_extra_info("peername"))
     task: asyncio.Future[Any] = loop.create_task(coroutine, name=f"penstock handler of {peer}")
     return task
 

@@ -36,6 +36,7 @@ async def attach_connected(
 
 
 def attach_at_once(
+    engine: Any,
     loop: asyncio.AbstractEventLoop,
     sock: socket.socket,
     protocol: Any,
@@ -44,12 +45,11 @@ def attach_at_once(
     ssl: ssl_module.SSLContext | None = None,
     **options: Any,
 ) -> Any:
-    """The transport of an accepted socket on the engine, where nothing has to be waited for. ``address`` is the peer's.
+    """The transport of an accepted socket on ``engine``, where nothing has to be waited for. ``address`` is the peer's.
 
     ``protocol`` hears of the connection before this returns; with ``ssl`` when the handshake is done, and
     ``options["on_failure"]`` is called if that fails. OSError: descriptors have run out.
     """
-    engine = engine_of(loop)
     if ssl is None:
         return engine.attach(loop, sock, protocol, address)
     tls = _encrypted(loop, sock, protocol, ssl, server_side=True, **options)
