@@ -75,5 +75,7 @@ def test_wheels_are_made_for_the_pythons_that_are_named() -> None:
     named = re.findall(r"Python :: 3\.(\d+)", "\n".join(project["project"]["classifiers"]))
     cibuildwheel = project["tool"]["cibuildwheel"]
     assert cibuildwheel["build"] == [f"cp3{minor}-*" for minor in named]
+    machines = {system: cibuildwheel[system]["archs"] for system in ("linux", "macos", "windows")}
+    assert machines == {"linux": ["x86_64", "aarch64"], "macos": ["x86_64", "arm64"], "windows": ["AMD64"]}
     assert cibuildwheel["environment"] == {"PENSTOCK_BUILD": "compiled"}
     assert (ROOT / cibuildwheel["test-command"].partition("{project}/")[2]).is_file()

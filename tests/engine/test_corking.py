@@ -232,6 +232,23 @@ async def test_no_room_left_behind_what_was_corked(peer: Peers):
     await end.close()
 
 
+async def test_above_the_high_water_mark_they_leave_before_anybody_is_paused(peer: Peers):
+    [end] = await opened(peer)
+    end.transport.set_write_buffer_limits(100)
+    paused = []
+    end.writer._protocol.pause_writing = lambda: paused.append(True)
+
+    async def step():
+        end.writer.write(b"x" * 100)
+        before = arrived(end)
+        end.writer.write(b"y")
+        return before, arrived(end)
+
+    assert await stepped(end, step) == (b"", b"x" * 100 + b"y")
+    assert not paused
+    await end.close()
+
+
 @pytest.mark.parametrize("high", [0, 1, 100])
 async def test_drains_with_hardly_any_room(peer: Peers, high: int):
     [end] = await opened(peer)

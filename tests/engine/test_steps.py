@@ -129,6 +129,19 @@ async def test_waits_follow_each_other_on_one_reader(peer: Peers):
     await end.close()
 
 
+async def test_one_object_is_awaited_in_all_waits(peer: Peers):
+    [end] = await opened(peer)
+    awaited = []
+    for _ in range(3):
+        reading = asyncio.create_task(end.reader.readexactly(1))
+        await waiting(end)
+        awaited.append(end.reader._waiter)
+        end.wire.send(b"!")
+        await reading
+    assert awaited[0] is awaited[1] is awaited[2]
+    await end.close()
+
+
 async def test_reads_under_the_loops_own_tools(peer: Peers):
     [end] = await opened(peer)
     read = end.reader.readexactly

@@ -182,6 +182,19 @@ async def test_loop_start_tls(peer: Peers, tls: Certificates):
     writer.close()
 
 
+@pytest.mark.loops("uvloop")
+async def test_loop_start_tls_of_a_loop_that_takes_its_own_transports_only(peer: Peers, tls: Certificates):
+    script = peer.serve(lambda wire: wire.send(wire.receive(6)[::-1]))
+    reader, writer = await penstock.open_connection(*script.address)
+    with pytest.raises(TypeError, match="SocketTransport"):
+        await asyncio.get_running_loop().start_tls(writer.transport, Plain(6), tls.client_context)
+    writer.write(b"plain.")
+    assert await reader.readexactly(6) == b".nialp"
+    writer.close()
+    await writer.wait_closed()
+    await script.finished()
+
+
 async def test_writer_start_tls(peer: Peers, tls: Certificates):
     def answer(wire):
         assert wire.receive(8) == b"STARTTLS"

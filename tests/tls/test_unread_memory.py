@@ -58,6 +58,16 @@ async def test_a_flood_is_stopped_at_the_bound(
 
 
 @every_side
+async def test_nothing_is_held_of_a_flood_that_was_read(side: str, peer: Peers, tls: Certificates) -> None:
+    async with flooded(side, peer, tls, 64 * KIB) as (reader, flood):
+        empty = held_bytes(reader)
+        await flood.until_stopped(reader, 1000)
+        assert held_bytes(reader) - empty > 64 * KIB
+        assert await flood.read_all_by(reader.read) == flood.expected()
+        assert held_bytes(reader) - empty < KIB
+
+
+@every_side
 async def test_where_feed_data_is_somebody_elses(side: str, peer: Peers, tls: Certificates) -> None:
     """Its author sees every byte; no connection is excepted from the bound."""
     limit = 4 * KIB

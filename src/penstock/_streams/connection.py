@@ -56,7 +56,7 @@ class Lifeline:
 
 
 class Connection(ConnectionState):
-    """Owner of a connection's state on the loop's own transports."""
+    """Owner of a connection's state, whatever transport carries it."""
 
     __slots__ = (
         "__weakref__",

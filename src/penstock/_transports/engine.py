@@ -1,4 +1,4 @@
-"""Whether the engine carries the plain connections of a loop: compiled, on Linux, on any loop with ``add_reader``.
+"""Whether the engine carries the connections of a loop: compiled, on Linux, on any loop with ``add_reader``.
 
 It does wherever it can. The environment variable PENSTOCK_ENGINE chooses: ``epoll`` makes it an error where the engine
 cannot be had, ``loop`` leaves every connection to the loop's own transports. The engine goes with the compiled core
@@ -37,8 +37,8 @@ def _load() -> Any:
 _facade: Final[ModuleType | None] = _load()
 
 ENGINE: Final[Literal["epoll", "loop"]] = "loop" if _facade is None else "epoll"
-"""What plain connections ride on where the running loop allows: "epoll", penstock's engine (Linux, compiled, a loop
-with ``add_reader``), or "loop", the loop's own transports.
+"""What connections ride on where the running loop allows: "epoll", penstock's engine (Linux, compiled, a loop with
+``add_reader``), or "loop", the loop's own transports.
 PENSTOCK_ENGINE in the environment, read at import, chooses."""
 
 
