@@ -11,6 +11,7 @@ had, stay small.
 from __future__ import annotations
 
 import ssl
+from collections import deque
 from typing import Any
 
 from .._facts.constants import SCRATCH_SIZE
@@ -24,6 +25,9 @@ _MAXIMUM_RECORD = _HEADER + _PLAINTEXT + 2048
 # change_cipher_spec 20, alert 21, handshake 22, application_data 23, heartbeat 24
 _FIRST_TYPE, _LAST_TYPE = 20, 24
 _MAJOR = 3
+# Plaintext that is encrypted before it shows whether the transport below takes more. What is made at a time stays in
+# the processor's cache.
+_AHEAD = 16 * _PLAINTEXT
 # Ciphertext asked of the kernel where no reader says what it has room for.
 _ROOM = 65536
 _MAXIMUM_ROOM = SCRATCH_SIZE
@@ -59,8 +63,11 @@ class TLSCore(Sink):
         self._missing = 0
         # What came behind the handshake.
         self._behind = b""
-        # Plaintext that has to wait for the peer, in a renegotiation of TLS 1.2.
-        self._held_up: list[bytes] = []
+        # Plaintext that has to wait, for room below or, in a renegotiation of TLS 1.2, for the peer; and its bytes.
+        self._held_up: deque[Any] = deque()
+        self._waiting = 0
+        # The transport below takes no more for now; who it tells so says it here.
+        self.clogged = False
         self._reader_ref: Any = None
 
     def set_carrier(self, carrier: Any) -> None:
@@ -120,7 +127,7 @@ class TLSCore(Sink):
             if error is not None:
                 # The alert that says why.
                 self._answer()
-            elif self._spoke or self._held_up or self._leaving:
+            elif self._spoke or self._waiting or self._leaving:
                 self._flush()
             if blocks and reader is None and not self.closing:
                 self.owner.deliver(blocks[0] if len(blocks) == 1 else b"".join(blocks))
@@ -227,52 +234,76 @@ class TLSCore(Sink):
         """Encrypt ``data``, bytes, and send it."""
         if self.closing or not data:
             return None
-        if self._held_up:
-            self._hold_up(data)
-        else:
-            self._encrypt(data)
+        if self._waiting or len(data) > _PLAINTEXT or not self._encrypt(data):
+            self._held_up.append(data)
+            self._waiting += len(data)
+            if self._waiting == len(data):
+                self.go_on(False)
+            if self._waiting:
+                self.owner.pace()
         return None
 
-    def _hold_up(self, data: bytes) -> None:
-        self._held_up.append(data)
-        self.owner.pace()
-
-    def _encrypt(self, data: bytes) -> None:
+    def _encrypt(self, data: bytes) -> bool:
+        """Send ``data`` as one record; False if OpenSSL has to hear from the peer first."""
         try:
-            if len(data) <= _PLAINTEXT:
-                self._write_record(data)
-                self._send(self._get())
-            else:
-                self._write_records(data)
+            self._write_record(data)
+            self._send(self._get())
         except ssl.SSLWantReadError:
-            self._hold_up(data)
             self._answer()
+            return False
         except ssl.SSLError as error:
-            self._answer()
-            self.owner.failed(error)
+            self._refused(error)
+        return True
 
-    def _write_records(self, data: bytes) -> None:
-        pieces: list[bytes] = []
+    def _refused(self, error: ssl.SSLError) -> None:
+        self._held_up.clear()
+        self._waiting = 0
+        self._answer()
+        self.owner.failed(error)
+
+    def go_on(self, everything: bool) -> None:
+        """Encrypt and send what had to wait, as far as the transport below takes it, or all of it."""
+        while self._waiting and self.open and (everything or not self.clogged):
+            pieces: list[bytes] = []
+            try:
+                self._encrypt_next(pieces)
+            except ssl.SSLError as error:
+                self._refused(error)
+                return
+            if not pieces:
+                # OpenSSL has to hear from the peer first.
+                self._answer()
+                return
+            # Whatever is called by this, the queue is as it should be, and these pieces are in their place.
+            if self._sink is not None:
+                self._sink.write_pieces(pieces)
+            else:
+                self.carrier.write(b"".join(pieces))
+
+    def _encrypt_next(self, pieces: list[bytes]) -> None:
+        """Take from the queue what is put into ``pieces``, records of _AHEAD bytes at most."""
+        data = self._held_up[0]
         view = memoryview(data)
+        end = min(len(data), _AHEAD)
         position = 0
         try:
-            while position < len(data):
+            while position < end:
                 position += self._write_record(view[position : position + _PLAINTEXT])
                 pieces.append(self._get())
         except ssl.SSLWantReadError:
-            self._hold_up(data[position:])
-        if pieces and self._sink is not None:
-            self._sink.write_pieces(pieces)
-        elif pieces:
-            self.carrier.write(b"".join(pieces))
-        self._answer()
+            pass
+        self._waiting -= position
+        if position < len(data):
+            self._held_up[0] = view[position:]
+        else:
+            self._held_up.popleft()
 
     def write_pieces(self, pieces: list[bytes]) -> object:
         return self.write(b"".join(pieces))
 
     def held_up(self) -> int:
         """Bytes that are not encrypted yet."""
-        return sum(map(len, self._held_up))
+        return self._waiting
 
     def _send(self, data: bytes) -> None:
         if self._sink is not None:
@@ -289,14 +320,9 @@ class TLSCore(Sink):
     def _flush(self) -> None:
         """Send that, and what had to wait for the peer, of whom something has arrived."""
         self._answer()
-        if self._held_up and self.open:
-            held_up, self._held_up = self._held_up, []
-            for data in held_up:
-                if self._held_up:
-                    self._held_up.append(data)
-                else:
-                    self._encrypt(data)
-            if not self._held_up and self.owner is not None:
+        if self._waiting:
+            self.go_on(False)
+            if not self._waiting and self.owner is not None:
                 self.owner.pace()
         if self._leaving:
             self.say_goodbye()
@@ -321,15 +347,17 @@ class TLSCore(Sink):
         done. A renegotiation comes first; then it is done as soon as that has ended."""
         self.closing = True
         self._leaving = False
+        # What waits for room need not wait here any longer: the transport below holds it as well.
+        self.go_on(True)
         try:
-            if not self._held_up:
+            if not self._waiting:
                 self.sslobject.unwrap()
         except ssl.SSLWantReadError:
             # The peer's has not come yet.
             pass
         except ssl.SSLError:
             self._leaving = True
-        if self._held_up:
+        if self._waiting:
             self._leaving = True
         self._answer()
         if self._leaving:
@@ -345,7 +373,8 @@ class TLSCore(Sink):
         self._sink = None
         self._reader_ref = None
         self._behind = b""
-        self._held_up = []
+        self._held_up.clear()
+        self._waiting = 0
         self._leaving = False
 
 

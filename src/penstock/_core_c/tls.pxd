@@ -3,7 +3,7 @@ cimport cython
 from .incoming cimport IncomingCore
 from .sink cimport Sink
 
-cdef Py_ssize_t _HEADER, _PLAINTEXT, _MAXIMUM_RECORD, _ROOM, _MAXIMUM_ROOM
+cdef Py_ssize_t _HEADER, _PLAINTEXT, _MAXIMUM_RECORD, _AHEAD, _ROOM, _MAXIMUM_ROOM
 cdef int _FIRST_TYPE, _LAST_TYPE, _MAJOR
 
 cdef Py_ssize_t _record_size(object data, Py_ssize_t position, Py_ssize_t size) except -1
@@ -28,7 +28,9 @@ cdef class TLSCore(Sink):
     cdef Py_ssize_t _length
     cdef Py_ssize_t _missing
     cdef bytes _behind
-    cdef list _held_up
+    cdef object _held_up
+    cdef Py_ssize_t _waiting
+    cdef public bint clogged
     cdef object _reader_ref
 
     cpdef IncomingCore reader(self)
@@ -43,11 +45,12 @@ cdef class TLSCore(Sink):
     @cython.locals(room=Py_ssize_t)
     cdef bint _read(self, IncomingCore reader, list blocks) except -1
     cdef object _shake_hands(self)
-    @cython.locals(position=Py_ssize_t, pieces=list)
-    cdef object _write_records(self, bytes data)
     cdef object _send(self, bytes data)
     cdef object _answer(self)
-    cdef object _encrypt(self, bytes data)
-    cdef object _hold_up(self, bytes data)
-    @cython.locals(held_up=list)
+    cdef bint _encrypt(self, bytes data) except -1
+    cdef object _refused(self, error)
+    @cython.locals(pieces=list)
+    cpdef object go_on(self, bint everything)
+    @cython.locals(end=Py_ssize_t, position=Py_ssize_t)
+    cdef object _encrypt_next(self, list pieces)
     cdef object _flush(self)

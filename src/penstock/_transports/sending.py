@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 class Sending(transports._FlowControlMixin, transports.Transport):
     """The writing half of a TLSTransport, which sets everything here."""
 
-    __slots__ = ("_below", "_clogged", "_closing", "_protocol", "_ps_sink", "_upper_paused")
+    __slots__ = ("_below", "_closing", "_protocol", "_ps_sink", "_upper_paused")
 
     _below: Any
-    _clogged: bool
     _closing: bool
     _protocol: Any
     _ps_sink: TLSCore
@@ -42,26 +41,28 @@ class Sending(transports._FlowControlMixin, transports.Transport):
         return self._upper_paused
 
     def _below_paused(self) -> None:
-        self._clogged = True
+        self._ps_sink.clogged = True
         self.pace()
 
     def pace(self) -> None:
         """Have the protocol write no more than can leave. Called by the core too: when more has to wait for the peer,
         and when nothing has to any more."""
         waits = self._ps_sink.held_up()
-        if self._upper_paused and not self._clogged and not waits:
+        clogged = self._ps_sink.clogged
+        if self._upper_paused and not clogged and not waits:
             self._upper_paused = False
             tell(self, self._protocol, self._protocol.resume_writing)
         elif (
             not (self._upper_paused or self._closing)
             and self._ps_sink.open
-            and (self._clogged or waits > self._below.get_write_buffer_limits()[1])
+            and (clogged or waits > self._below.get_write_buffer_limits()[1])
         ):
             self._upper_paused = True
             tell(self, self._protocol, self._protocol.pause_writing)
 
     def _below_resumed(self) -> None:
-        self._clogged = False
+        self._ps_sink.clogged = False
+        self._ps_sink.go_on(False)
         self.pace()
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:

@@ -90,7 +90,6 @@ class TLSTransport(Sending):
         self._error: BaseException | None = None
         self._closing = False
         self._below_eof = False
-        self._clogged = False
         self._upper_paused = False
         self._lost_told = False
         self.set_protocol(protocol)
