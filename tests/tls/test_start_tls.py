@@ -12,6 +12,7 @@ import penstock
 from support.certificates import Certificates
 from support.connections import address_of, connected
 from support.peer import Peers
+from support.turns import turns
 
 
 @contextlib.asynccontextmanager
@@ -32,17 +33,6 @@ async def crosses(one: Any, other: Any) -> bool:
     one[1].write(b"across\n")
     line: bytes = await other[0].readline()
     return line == b"across\n"
-
-
-async def settle() -> None:
-    for _ in range(20):
-        await asyncio.sleep(0)
-
-
-async def lost(end: Any) -> None:
-    """The connection ends here, in bounded time, whatever with."""
-    with contextlib.suppress(OSError):
-        await asyncio.wait_for(end[1].wait_closed(), 5)
 
 
 async def test_both_sides_each_in_its_part(tls: Certificates) -> None:
@@ -171,7 +161,7 @@ async def test_a_reader_that_was_paused_before(tls: Certificates) -> None:
     limit = 100
     async with connected(penstock, client={"limit": limit}) as (near, far):
         far[1].write(b"x" * 5000 + b"\n")
-        await settle()
+        await turns(20)
         assert await near[0].readexactly(5001) == b"x" * 5000 + b"\n"
         upgrade = asyncio.create_task(far[1].start_tls(tls.server_context))
         await near[1].start_tls(tls.client_context, server_hostname="localhost")
@@ -183,7 +173,7 @@ async def test_a_reader_that_was_paused_before(tls: Certificates) -> None:
 async def test_a_read_that_waits_meanwhile_gets_what_is_decrypted(tls: Certificates) -> None:
     async with connected(penstock) as (near, far):
         waiting = asyncio.create_task(near[0].readline())
-        await settle()
+        await turns(20)
         upgrade = asyncio.create_task(far[1].start_tls(tls.server_context))
         await near[1].start_tls(tls.client_context, server_hostname="localhost")
         await upgrade
@@ -211,7 +201,7 @@ async def test_the_servers_handlers_and_count_know_the_end(tls: Certificates) ->
     await writer.start_tls(tls.client_context, server_hostname="localhost")
     server.close()
     waiting = asyncio.create_task(server.wait_closed())
-    await settle()
+    await turns(20)
     assert not waiting.done()
     writer.close()
     await writer.wait_closed()
@@ -339,127 +329,3 @@ async def test_after_the_plaintext_was_read_it_works(tls: Certificates) -> None:
         await near[1].start_tls(tls.client_context, server_hostname="localhost")
         await upgrade
         assert await crosses(near, far)
-
-
-# -- failures -------------------------------------------------------------------------------------------------------
-
-
-async def test_a_failed_handshake_closes_both_sides(tls: Certificates) -> None:
-    async with connected(penstock) as (near, far):
-        upgrade = asyncio.create_task(far[1].start_tls(tls.server_context))
-        with pytest.raises(ssl.SSLCertVerificationError, match=str(near[1].get_extra_info("peername")[1])):
-            await near[1].start_tls(ssl.create_default_context(), server_hostname="localhost")
-        await lost(near)
-        assert near[1].is_closing()
-        with contextlib.suppress(OSError):
-            await upgrade
-        await lost(far)
-
-
-async def test_a_wrong_name(tls: Certificates) -> None:
-    async with connected(penstock) as (near, far):
-        upgrade = asyncio.create_task(far[1].start_tls(tls.server_context))
-        with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
-            await near[1].start_tls(tls.client_context, server_hostname="other.example")
-        await lost(near)
-        with contextlib.suppress(OSError):
-            await upgrade
-        await lost(far)
-
-
-@pytest.mark.parametrize("side", ["client", "server"])
-async def test_a_peer_that_goes_on_in_plaintext(side: str, tls: Certificates) -> None:
-    async with connected(penstock) as (near, far):
-        ours, theirs = (near, far) if side == "client" else (far, near)
-        context = tls.client_context if side == "client" else tls.server_context
-        options = {"server_hostname": "localhost"} if side == "client" else {}
-        upgrade = asyncio.create_task(ours[1].start_tls(context, **options))
-        await settle()
-        theirs[1].write(b"what is it that you say?\n")
-        with pytest.raises(ssl.SSLError):
-            await upgrade
-        await lost(ours)
-        with pytest.raises(OSError):
-            await ours[1].drain()
-            ours[1].write(b"x")
-            await ours[1].drain()
-
-
-@pytest.mark.parametrize("side", ["client", "server"])
-@pytest.mark.parametrize("how", ["close", "reset", "half-close"])
-async def test_a_peer_that_goes_away(side: str, how: str, tls: Certificates, peer: Peers) -> None:
-    if side == "client":
-        listener = peer.listen()
-        ours = await penstock.open_connection(*listener.address)
-        wire, server = listener.accept(), None
-        upgrade = asyncio.create_task(ours[1].start_tls(tls.client_context, server_hostname="localhost"))
-    else:
-        accepted: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        server = await penstock.start_server(lambda *ends: accepted.set_result(ends), "127.0.0.1", 0)
-        wire = peer.connect(address_of(server))
-        ours = await accepted
-        upgrade = asyncio.create_task(ours[1].start_tls(tls.server_context))
-    await settle()
-    {"close": wire.close, "reset": wire.reset, "half-close": wire.half_close}[how]()
-    with pytest.raises(ConnectionError, match=r"127\.0\.0\.1"):
-        await asyncio.wait_for(upgrade, 10)
-    await lost(ours)
-    del ours
-    if server is not None:
-        accepted = None
-        server.close()
-        await server.wait_closed()
-
-
-@pytest.mark.parametrize("side", ["client", "server"])
-async def test_the_handshake_timeout(side: str, tls: Certificates) -> None:
-    async with connected(penstock) as (near, far):
-        ours = near if side == "client" else far
-        context = tls.client_context if side == "client" else tls.server_context
-        options: dict[str, Any] = {"server_hostname": "localhost"} if side == "client" else {}
-        with pytest.raises(ConnectionAbortedError, match=r"(?s)handshake.*127\.0\.0\.1"):
-            await ours[1].start_tls(context, ssl_handshake_timeout=0.05, **options)
-        await lost(ours)
-        assert ours[1].is_closing()
-
-
-@pytest.mark.parametrize("side", ["client", "server"])
-async def test_cancelled_it_closes(side: str, tls: Certificates) -> None:
-    async with connected(penstock) as (near, far):
-        ours = near if side == "client" else far
-        context = tls.client_context if side == "client" else tls.server_context
-        options: dict[str, Any] = {"server_hostname": "localhost"} if side == "client" else {}
-        upgrade = asyncio.create_task(ours[1].start_tls(context, **options))
-        await settle()
-        upgrade.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await upgrade
-        await lost(ours)
-        assert ours[1].is_closing()
-
-
-async def test_a_read_that_waits_ends_with_a_failed_handshake(tls: Certificates) -> None:
-    async with connected(penstock) as (near, far):
-        waiting = asyncio.create_task(near[0].read())
-        await settle()
-        upgrade = asyncio.create_task(far[1].start_tls(tls.server_context))
-        with pytest.raises(ssl.SSLError):
-            await near[1].start_tls(ssl.create_default_context(), server_hostname="localhost")
-        with contextlib.suppress(OSError):
-            assert await asyncio.wait_for(waiting, 5) == b""
-        with contextlib.suppress(OSError):
-            await upgrade
-
-
-async def test_the_shutdown_timeout(tls: Certificates, peer: Peers) -> None:
-    def serve(wire: Any) -> None:
-        wire.start_tls(tls.server_context, server_side=True)
-        wire.wait("closed")
-
-    script = peer.serve(serve)
-    _, writer = await penstock.open_connection(*script.address)
-    await writer.start_tls(tls.client_context, server_hostname="localhost", ssl_shutdown_timeout=0.05)
-    writer.close()
-    await asyncio.wait_for(writer.wait_closed(), 10)
-    script.go("closed")
-    await script.finished()
