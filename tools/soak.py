@@ -2,8 +2,8 @@
 
 Usage: python tools/soak.py [--seconds 300] [--connections 100] [--loop asyncio|uvloop] [--seed 1] [--json FILE]
 
-Client and server are in this process, over TCP and Unix sockets. Reads and drains are cancelled and time out, peers are
-slow, flood, half-close, close in the middle of a write, reset. Every byte that arrives is checked, and that all have
+Client and server are in this process, over TCP, TLS and Unix sockets. Reads and drains are cancelled and time out, peers
+are slow, flood, half-close, close in the middle of a write, reset. Every byte that arrives is checked, and that all have
 arrived where nobody tore the connection. From time to time all connections end; then memory, descriptors, tasks,
 threads and penstock's own objects must be where they were after the first such pause. Ends with 1 where they are not.
 
@@ -19,12 +19,15 @@ import logging
 import os
 import pathlib
 import platform
+import ssl
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
 from typing import Any
+
+import trustme
 
 import penstock
 from soak_connections import Address, Books, Service, Visit
@@ -77,6 +80,16 @@ def grown(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return found
 
 
+def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's, and that of clients who trust it."""
+    authority = trustme.CA()
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(serving)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    return serving, trusting
+
+
 class Soak:
     """Keeps ``connections`` visits going, with pauses."""
 
@@ -91,12 +104,18 @@ class Soak:
         asyncio.get_running_loop().set_exception_handler(self._told)
         path = f"{directory}/soak"
         service = Service(self.seed, self.books)
+        serving, trusting = contexts()
         states = []
         async with (
             await penstock.start_server(service, "127.0.0.1", 0, backlog=1000) as tcp,
+            await penstock.start_server(service, "127.0.0.1", 0, backlog=1000, ssl=serving) as tls,
             await penstock.start_unix_server(service, path, backlog=1000),
         ):
-            addresses: list[Address] = [tcp.sockets[0].getsockname()[:2], path]
+            addresses: list[Address] = [
+                tcp.sockets[0].getsockname()[:2],
+                path,
+                (*tls.sockets[0].getsockname()[:2], trusting),
+            ]
             end = time.monotonic() + seconds
             while True:
                 # The last stretch is no shorter than the others, or there might be none after the warm-up.
@@ -112,7 +131,7 @@ class Soak:
         async def visitor() -> None:
             while time.monotonic() < end:
                 self.visits += 1
-                await Visit(self.visits, addresses[self.visits % 2], self.seed, self.books).make()
+                await Visit(self.visits, addresses[self.visits % len(addresses)], self.seed, self.books).make()
 
         await asyncio.gather(*(visitor() for _ in range(self.connections)))
         # The server's side of the last ones may have some turns to go.

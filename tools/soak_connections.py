@@ -23,7 +23,8 @@ PATIENCE = 60.0
 TOTALS = (0, 10, 3000, 60_000, 300_000, 1_500_000)
 LIMITS = (500, 5000, 65_536)
 
-Address = tuple[str, int] | str
+# A path; or host and port, and over TLS a context behind them.
+Address = tuple[Any, ...] | str
 
 
 def flat(error: BaseException) -> list[BaseException]:
@@ -50,7 +51,15 @@ class Books:
 async def connect(address: Address, limit: int) -> tuple[Any, Any]:
     if isinstance(address, str):
         return await penstock.open_unix_connection(address, limit=limit)
-    return await penstock.open_connection(*address, limit=limit)
+    host, port, *context = address
+    encrypted = {"ssl": context[0], "server_hostname": "localhost"} if context else {}
+    return await penstock.open_connection(host, port, limit=limit, **encrypted)
+
+
+def end_sending(writer: Any) -> None:
+    """TLS ends both directions at once, so there only closing does."""
+    if writer.can_write_eof():
+        writer.write_eof()
 
 
 class Visit:
@@ -70,6 +79,9 @@ class Visit:
             ("lines", self.lines),
             ("torn", self.torn),
         ]
+        if isinstance(address, tuple) and len(address) == 3:
+            kinds = [one for one in kinds if one[0] != "duplex"]
+            books.counts["over TLS"] += 1
         self.kind, self.talk = self.chance.choice(kinds)
         self.total = self.chance.choice(TOTALS)
         self.plan = {
@@ -121,7 +133,7 @@ class Visit:
 
     async def _send_and_end(self, writer: Any) -> None:
         await send(writer, Stream(2 * self.number), self.total, self.disturber)
-        writer.write_eof()
+        end_sending(writer)
 
     async def upload(self, reader: Any, writer: Any) -> None:
         """Close in the middle of what waits to be sent: all of it arrives."""
@@ -240,4 +252,4 @@ class Service:
                     await asyncio.sleep(chance.random() / 10)
                     tear(writer, chance)
             if plan["kind"] == "duplex":
-                writer.write_eof()
+                end_sending(writer)
