@@ -2,10 +2,11 @@
 
 Usage: python tools/soak.py [--seconds 300] [--connections 100] [--loop asyncio|uvloop] [--seed 1] [--json FILE]
 
-Client and server are in this process, over TCP, TLS and Unix sockets. Reads and drains are cancelled and time out, peers
-are slow, flood, half-close, close in the middle of a write, reset. Every byte that arrives is checked, and that all have
-arrived where nobody tore the connection. From time to time all connections end; then memory, descriptors, tasks,
-threads and penstock's own objects must be where they were after the first such pause. Ends with 1 where they are not.
+Client and server are in this process, over TCP, TLS and Unix sockets. Reads and drains are cancelled and time out,
+peers are slow, flood, half-close, close in the middle of a write, reset. Every byte that arrives is checked, and that
+all have arrived where nobody tore the connection. From time to time all connections end; then memory, descriptors,
+tasks, threads and penstock's own objects must be where they were after the first such pause. Ends with 1 where they
+are not.
 
 PENSTOCK_PURE and PENSTOCK_ENGINE choose the implementation, as everywhere.
 """
