@@ -1,6 +1,10 @@
 """What is written while the transport below takes no more: no more is encrypted than it shows to have room for."""
 
+import ssl
 import types
+from collections.abc import Callable
+
+import pytest
 
 from support.certificates import Certificates
 from support.tls_cores import End, shaken
@@ -83,3 +87,56 @@ def test_a_goodbye_by_who_is_told_to_pause_is_behind_all_of_it(core: types.Modul
     assert (client.tls.held_up(), client.goodbyes) == (0, 1)
     server.take_from(client)
     assert (server.received == LARGE, server.farewells) == (True, 1)
+
+
+def nth(number: int, call: Callable[[], object]) -> Callable[[], object]:
+    """``call`` in the call of that number, from 1 on; nothing in the others."""
+    calls = iter(range(1, 1000))
+    return lambda: call() if next(calls) == number else None
+
+
+def test_nothing_is_encrypted_for_a_transport_that_is_gone(core: types.ModuleType, tls: Certificates) -> None:
+    client, _ = clogged(core, tls)
+    before, client.sent = client.tls.held_up(), b""
+    client.gone = True
+    client.has_room()
+    assert not client.tls.say_goodbye()
+    assert (client.sent, client.tls.held_up()) == (b"", before)
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_the_collector_closes_in_the_middle(core: types.ModuleType, tls: Certificates, number: int) -> None:
+    client, server = shaken(core, tls)
+    client.sslobject.after_write = nth(number, client.tls.say_goodbye)
+    client.tls.write(LARGE)
+    assert (client.tls.held_up(), client.goodbyes) == (0, 1)
+    server.take_from(client)
+    assert (server.received == LARGE, server.farewells, server.failures) == (True, 1, [])
+
+
+@pytest.mark.parametrize(("size", "number"), [(10, 1), (len(LARGE), 1), (len(LARGE), 3)])
+def test_an_interrupt_ends_the_connection(core: types.ModuleType, tls: Certificates, size: int, number: int) -> None:
+    """OpenSSL has made the record; nobody knows whether it was sent."""
+    client, _ = shaken(core, tls)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    client.sslobject.after_write = nth(number, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        client.tls.write(LARGE[:size])
+    assert [type(error) for error in client.failures] == [ConnectionAbortedError]
+    assert client.tls.held_up() == 0
+
+
+def test_an_error_of_openssl_ends_what_waits(core: types.ModuleType, tls: Certificates) -> None:
+    client, _ = clogged(core, tls)
+
+    def fail() -> None:
+        raise ssl.SSLError(ssl.SSL_ERROR_SSL, "no more")
+
+    client.sslobject.after_write = fail
+    client.has_room()
+    (error,) = client.failures
+    assert "no more" in str(error)
+    assert client.tls.held_up() == 0

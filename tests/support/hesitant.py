@@ -6,13 +6,17 @@ from typing import Any
 
 
 class Hesitant:
-    """Stands for ``sslobject``; neither writes nor says farewell while ``hesitates``. ``after_read`` is called in each
-    read when OpenSSL has done its part, as signal handlers, the collector and callbacks of the ssl module can be."""
+    """Stands for ``sslobject``; neither writes nor says farewell while ``hesitates``.
+
+    ``after_read`` and ``after_write`` are called in each of them when OpenSSL has done its part, as signal handlers and
+    the collector can be.
+    """
 
     def __init__(self, sslobject: ssl.SSLObject) -> None:
         self._sslobject = sslobject
         self.hesitates = False
-        self.after_read: Callable[[], None] | None = None
+        self.after_read: Callable[[], object] | None = None
+        self.after_write: Callable[[], object] | None = None
 
     def read(self, *args: Any) -> Any:
         found = self._sslobject.read(*args)
@@ -26,7 +30,10 @@ class Hesitant:
     def write(self, data: Any) -> int:
         if self.hesitates:
             raise ssl.SSLWantReadError
-        return self._sslobject.write(data)
+        count = self._sslobject.write(data)
+        if self.after_write is not None:
+            self.after_write()
+        return count
 
     def unwrap(self) -> None:
         if self.hesitates:

@@ -21,6 +21,7 @@ class End:
         self.failures: list[BaseException] = []
         # Bytes in ``sent`` above which it says that it is clogged, and what is called then.
         self.room = math.inf
+        self.gone = False
         self.when_clogged: Callable[[], object] | None = None
         self.tls = core.TLSCore(self.sslobject, incoming, outgoing, self)
         self.tls.set_carrier(self)
@@ -31,6 +32,9 @@ class End:
             self.tls.clogged = True
             if self.when_clogged is not None:
                 self.when_clogged()
+
+    def is_closing(self) -> bool:
+        return self.gone
 
     def has_room(self) -> None:
         self.tls.clogged = False

@@ -12,7 +12,7 @@ import penstock
 from support.certificates import Certificates
 from support.connections import address_of, connected
 from support.peer import Peers
-from support.turns import turns
+from support.turns import started, turns
 
 
 @contextlib.asynccontextmanager
@@ -168,6 +168,36 @@ async def test_a_reader_that_was_paused_before(tls: Certificates) -> None:
         await upgrade
         assert await crosses(far, near)
         assert await crosses(near, far)
+
+
+async def test_a_transport_that_is_full_again(tls: Certificates, peer: Peers) -> None:
+    """By a task that had waited for room as start_tls had, and went on before it."""
+    large = bytes(20 << 20)
+
+    def answer(wire: Any) -> None:
+        wire.wait("go on")
+        wire.receive(2 * len(large))
+        wire.start_tls(tls.server_context, server_side=True)
+        wire.send(wire.receive(6)[::-1])
+
+    async def write_again() -> None:
+        await writer.drain()
+        writer.write(large)
+
+    script = peer.serve(answer)
+    reader, writer = await penstock.open_connection(*script.address)
+    writer.write(large)
+    writing = await started(write_again())
+    upgrade = await started(writer.start_tls(tls.client_context, server_hostname="localhost"))
+    script.go("go on")
+    await writing
+    await upgrade
+    await writer.drain()
+    writer.write(b"secret")
+    assert await reader.readexactly(6) == b"terces"
+    await script.finished()
+    writer.close()
+    await writer.wait_closed()
 
 
 async def test_a_read_that_waits_meanwhile_gets_what_is_decrypted(tls: Certificates) -> None:

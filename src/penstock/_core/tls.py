@@ -64,8 +64,10 @@ class TLSCore(Sink):
         # What came behind the handshake.
         self._behind = b""
         # Plaintext that has to wait, for room below or, in a renegotiation of TLS 1.2, for the peer; and its bytes.
-        self._held_up: deque[Any] = deque()
+        self._held_up: deque[Any] | None = None
         self._waiting = 0
+        # Some of it is being encrypted. The collector may run in the middle of that, and close the connection.
+        self._busy = False
         # The transport below takes no more for now; who it tells so says it here.
         self.clogged = False
         self._reader_ref: Any = None
@@ -235,6 +237,8 @@ class TLSCore(Sink):
         if self.closing or not data:
             return None
         if self._waiting or len(data) > _PLAINTEXT or not self._encrypt(data):
+            if self._held_up is None:
+                self._held_up = deque()
             self._held_up.append(data)
             self._waiting += len(data)
             if self._waiting == len(data):
@@ -247,42 +251,71 @@ class TLSCore(Sink):
         """Send ``data`` as one record; False if OpenSSL has to hear from the peer first."""
         try:
             self._write_record(data)
-            self._send(self._get())
+            sealed = self._get()
         except ssl.SSLWantReadError:
-            self._answer()
             return False
         except ssl.SSLError as error:
             self._refused(error)
+            return True
+        except BaseException:
+            self._interrupted()
+            raise
+        self._send(sealed)
         return True
 
-    def _refused(self, error: ssl.SSLError) -> None:
-        self._held_up.clear()
-        self._waiting = 0
+    def _refused(self, error: BaseException) -> None:
+        self._forget()
         self._answer()
-        self.owner.failed(error)
+        if self.owner is not None:
+            self.owner.failed(error)
+
+    def _interrupted(self) -> None:
+        """OpenSSL may have taken what was written, or not: nothing may go behind it, and it may not go twice."""
+        self._forget()
+        if self.owner is not None:
+            self.owner.failed(ConnectionAbortedError("interrupted while a TLS record was written"))
+
+    def _forget(self) -> None:
+        self._held_up = None
+        self._waiting = 0
 
     def go_on(self, everything: bool) -> None:
         """Encrypt and send what had to wait, as far as the transport below takes it, or all of it."""
+        if self._busy:
+            return
         while self._waiting and self.open and (everything or not self.clogged):
+            if self._sink.closing if self._sink is not None else self.carrier.is_closing():
+                # It would drop everything, each time with a word about it. Its end is to be told soon.
+                return
             pieces: list[bytes] = []
+            self._busy = True
             try:
                 self._encrypt_next(pieces)
             except ssl.SSLError as error:
                 self._refused(error)
                 return
+            except BaseException:
+                self._interrupted()
+                raise
+            finally:
+                self._busy = False
             if not pieces:
                 # OpenSSL has to hear from the peer first.
                 self._answer()
-                return
+                break
             # Whatever is called by this, the queue is as it should be, and these pieces are in their place.
             if self._sink is not None:
                 self._sink.write_pieces(pieces)
             else:
                 self.carrier.write(b"".join(pieces))
+        if self._leaving:
+            self.say_goodbye()
 
     def _encrypt_next(self, pieces: list[bytes]) -> None:
         """Take from the queue what is put into ``pieces``, records of _AHEAD bytes at most."""
-        data = self._held_up[0]
+        held_up = self._held_up
+        assert held_up is not None
+        data = held_up[0]
         view = memoryview(data)
         end = min(len(data), _AHEAD)
         position = 0
@@ -294,9 +327,11 @@ class TLSCore(Sink):
             pass
         self._waiting -= position
         if position < len(data):
-            self._held_up[0] = view[position:]
+            held_up[0] = view[position:]
+        elif self._waiting:
+            held_up.popleft()
         else:
-            self._held_up.popleft()
+            self._held_up = None
 
     def write_pieces(self, pieces: list[bytes]) -> object:
         return self.write(b"".join(pieces))
@@ -324,7 +359,7 @@ class TLSCore(Sink):
             self.go_on(False)
             if not self._waiting and self.owner is not None:
                 self.owner.pace()
-        if self._leaving:
+        elif self._leaving:
             self.say_goodbye()
 
     def before_drain(self) -> object:
@@ -346,9 +381,14 @@ class TLSCore(Sink):
         """Send close_notify (RFC 8446, 6.1) behind everything that was written, and tell the owner; True if that is
         done. A renegotiation comes first; then it is done as soon as that has ended."""
         self.closing = True
-        self._leaving = False
+        # By the collector, in the middle of a record: go_on does it then.
+        self._leaving = self._busy
+        if self._leaving:
+            return False
         # What waits for room need not wait here any longer: the transport below holds it as well.
         self.go_on(True)
+        if self.owner is None:
+            return False
         try:
             if not self._waiting:
                 self.sslobject.unwrap()
@@ -373,8 +413,7 @@ class TLSCore(Sink):
         self._sink = None
         self._reader_ref = None
         self._behind = b""
-        self._held_up.clear()
-        self._waiting = 0
+        self._forget()
         self._leaving = False
 
 

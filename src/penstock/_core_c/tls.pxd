@@ -30,6 +30,7 @@ cdef class TLSCore(Sink):
     cdef bytes _behind
     cdef object _held_up
     cdef Py_ssize_t _waiting
+    cdef bint _busy
     cdef public bint clogged
     cdef object _reader_ref
 
@@ -49,6 +50,8 @@ cdef class TLSCore(Sink):
     cdef object _answer(self)
     cdef bint _encrypt(self, bytes data) except -1
     cdef object _refused(self, error)
+    cdef object _interrupted(self)
+    cdef object _forget(self)
     @cython.locals(pieces=list)
     cpdef object go_on(self, bint everything)
     @cython.locals(end=Py_ssize_t, position=Py_ssize_t)

@@ -122,6 +122,8 @@ class TLSTransport(Sending):
 
     def over(self, transport: Any, early: bytes = b"") -> None:
         """Begin on a transport that is connected already. ``early`` had come before."""
+        # What is still to be told of the transport's room is told to this.
+        self._ps_sink.clogged = self._upper_paused = getattr(self._protocol, "_paused", False) is True
         transport.set_protocol(self._ciphertext)
         self._begin(transport)
         if early and not self._closing:
