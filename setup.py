@@ -14,7 +14,7 @@ import sys
 
 from setuptools import Extension, setup
 
-CORE = ("arguments", "buffer", "flow", "incoming", "live", "reader", "sink", "state", "tls", "writer")
+CORE = ("arguments", "buffer", "flow", "incoming", "live", "reader", "sealing", "sink", "state", "tls", "writer")
 # What the compiled core has beside the files of the core.
 COMPILED_ONLY = ("landing", "spans", "waiter")
 ENGINE = ("poller", "transport") if sys.platform == "linux" else ()

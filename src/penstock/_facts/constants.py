@@ -73,3 +73,6 @@ TLS_HANDSHAKE_TIMEOUT: Final = 60.0
 TLS_SHUTDOWN_TIMEOUT: Final = 30.0
 """Seconds that closing waits for the peer's close_notify, counted from when all that was written had left, as in
 asyncio; then the connection is closed without it."""
+
+TLS_PLAINTEXT: Final = 16 * KIB
+"""Bytes that a TLS record has at most before it is encrypted (RFC 8446, 5.1)."""
