@@ -24,7 +24,7 @@ help:
 	@echo "make soak      five minutes at full load with cancels, resets, slow peers: nothing lost, nothing left"
 	@echo "make check     ruff, mypy --strict, typing tests, layers, each module importing alone"
 	@echo "make docs      docs/reference.md from the docstrings"
-	@echo "make bench     what it costs, beside what else there is; all of it takes an hour and a half, QUICK=1 some minutes"
+	@echo "make bench     what it costs, beside what else there is; all of it takes an hour and a half, QUICK=1 about two minutes"
 	@echo "make venv      the virtual environment with all extras, and its path"
 	@echo "make clean     remove what these made"
 

@@ -36,10 +36,10 @@ def main() -> None:
 @main.command()
 @click.option("--scenario", help="Names, separated by commas; all without it.")
 @click.option("--contenders", help="Names, separated by commas; all without it.")
-@click.option("--rounds", "count", type=click.IntRange(1), help="6, with --quick 3.")
+@click.option("--rounds", "count", type=click.IntRange(1), help="6, with --quick 2.")
 @click.option("--seconds", type=click.FloatRange(0.01), help="The measured window: 1, with --quick 0.3.")
 @click.option("--warmup", type=click.FloatRange(0), help="Seconds before it: 0.5, with --quick 0.2.")
-@click.option("--quick", is_flag=True, help="Few contenders, short windows.")
+@click.option("--quick", is_flag=True, help="Two minutes: few contenders, short windows, neither studies nor programs.")
 @click.option("--output", type=click.Path(path_type=pathlib.Path), default=results.RESULTS, help="Where results go.")
 def run(
     scenario: str | None,
@@ -55,7 +55,9 @@ def run(
     asked_of = {name: None for one in STUDIES for name in (*every, *one.contenders)}
     wanted = _names(contenders, list(asked_of), [])
     everything = [one.name for one in SCENARIOS] + [one.name for one in STUDIES]
-    chosen = _names(scenario, everything, everything)
+    # What takes minutes for itself is measured quickly only if it is asked for.
+    short = [one.name for one in SCENARIOS if not one.numbers and one.side != "program"]
+    chosen = _names(scenario, everything, short if quick else everything)
     if cores().measured is None:
         click.echo("one core only: server and load share it, and nothing is to be concluded from the figures", err=True)
 
@@ -83,7 +85,7 @@ def run(
             found = rounds.run(
                 one,
                 [contender_named(name) for name in names],
-                count or (3 if quick else 6),
+                count or (2 if quick else 6),
                 warmup if warmup is not None else (0.2 if quick else 0.5),
                 seconds or (0.3 if quick else 1),
                 progress,
