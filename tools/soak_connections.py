@@ -56,12 +56,6 @@ async def connect(address: Address, limit: int) -> tuple[Any, Any]:
     return await penstock.open_connection(host, port, limit=limit, **encrypted)
 
 
-def end_sending(writer: Any) -> None:
-    """TLS ends both directions at once, so there only closing does."""
-    if writer.can_write_eof():
-        writer.write_eof()
-
-
 class Visit:
     """One connection, seen from its client."""
 
@@ -133,7 +127,9 @@ class Visit:
 
     async def _send_and_end(self, writer: Any) -> None:
         await send(writer, Stream(2 * self.number), self.total, self.disturber)
-        end_sending(writer)
+        # TLS ends both directions at once, so there only closing does.
+        if writer.can_write_eof():
+            writer.write_eof()
 
     async def upload(self, reader: Any, writer: Any) -> None:
         """Close in the middle of what waits to be sent: all of it arrives."""
@@ -252,4 +248,4 @@ class Service:
                     await asyncio.sleep(chance.random() / 10)
                     tear(writer, chance)
             if plan["kind"] == "duplex":
-                end_sending(writer)
+                writer.write_eof()

@@ -20,6 +20,17 @@ async def test_both_ends_over_tcp():
             assert isinstance(writer.transport, asyncio.Transport)
 
 
+async def test_no_object_of_a_connection_has_a_dict():
+    """Three of them were a fifth of an idle connection."""
+    async with connected(penstock) as ends:
+        for _, writer in ends:
+            protocol = writer._protocol
+            assert not hasattr(protocol._ps_connection, "__dict__")
+            assert vars(writer) == {}
+            # In debug mode it knows where it was made.
+            assert vars(protocol).keys() <= {"_source_traceback"}
+
+
 async def test_both_ends_over_unix(unix_path: str):
     accepted = asyncio.get_running_loop().create_future()
 

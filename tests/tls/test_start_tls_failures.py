@@ -14,6 +14,13 @@ from support.peer import Peers
 from support.turns import turns
 
 
+def chosen(side: str, near: Any, far: Any, tls: Certificates) -> tuple[Any, Any, dict[str, Any]]:
+    """Return the end that upgrades, the other one, and what to call start_tls with."""
+    if side == "client":
+        return near, far, {"sslcontext": tls.client_context, "server_hostname": "localhost"}
+    return far, near, {"sslcontext": tls.server_context}
+
+
 async def lost(end: Any) -> None:
     """The connection ends here, in bounded time, whatever with."""
     with contextlib.suppress(OSError):
@@ -46,10 +53,8 @@ async def test_a_wrong_name(tls: Certificates) -> None:
 @pytest.mark.parametrize("side", ["client", "server"])
 async def test_a_peer_that_goes_on_in_plaintext(side: str, tls: Certificates) -> None:
     async with connected(penstock) as (near, far):
-        ours, theirs = (near, far) if side == "client" else (far, near)
-        context = tls.client_context if side == "client" else tls.server_context
-        options = {"server_hostname": "localhost"} if side == "client" else {}
-        upgrade = asyncio.create_task(ours[1].start_tls(context, **options))
+        ours, theirs, how = chosen(side, near, far, tls)
+        upgrade = asyncio.create_task(ours[1].start_tls(**how))
         await turns(20)
         theirs[1].write(b"what is it that you say?\n")
         with pytest.raises(ssl.SSLError):
@@ -90,11 +95,9 @@ async def test_a_peer_that_goes_away(side: str, how: str, tls: Certificates, pee
 @pytest.mark.parametrize("side", ["client", "server"])
 async def test_the_handshake_timeout(side: str, tls: Certificates) -> None:
     async with connected(penstock) as (near, far):
-        ours = near if side == "client" else far
-        context = tls.client_context if side == "client" else tls.server_context
-        options: dict[str, Any] = {"server_hostname": "localhost"} if side == "client" else {}
+        ours, _, how = chosen(side, near, far, tls)
         with pytest.raises(ConnectionAbortedError, match=r"(?s)handshake.*127\.0\.0\.1"):
-            await ours[1].start_tls(context, ssl_handshake_timeout=0.05, **options)
+            await ours[1].start_tls(ssl_handshake_timeout=0.05, **how)
         await lost(ours)
         assert ours[1].is_closing()
 
@@ -102,10 +105,8 @@ async def test_the_handshake_timeout(side: str, tls: Certificates) -> None:
 @pytest.mark.parametrize("side", ["client", "server"])
 async def test_cancelled_it_closes(side: str, tls: Certificates) -> None:
     async with connected(penstock) as (near, far):
-        ours = near if side == "client" else far
-        context = tls.client_context if side == "client" else tls.server_context
-        options: dict[str, Any] = {"server_hostname": "localhost"} if side == "client" else {}
-        upgrade = asyncio.create_task(ours[1].start_tls(context, **options))
+        ours, _, how = chosen(side, near, far, tls)
+        upgrade = asyncio.create_task(ours[1].start_tls(**how))
         await turns(20)
         upgrade.cancel()
         with pytest.raises(asyncio.CancelledError):

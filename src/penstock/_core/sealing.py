@@ -83,7 +83,7 @@ class SealingCore(Sink):
         self._send(sealed)
         return True
 
-    def _refused(self, error: BaseException) -> None:
+    def _refused(self, error: ssl.SSLError) -> None:
         self._forget()
         self._answer()
         if self.owner is not None:
