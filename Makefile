@@ -3,6 +3,8 @@
 #   PYTEST="-x -k tls"  further arguments for pytest
 #   QUICK=1             bench takes few contenders and short windows
 #   BENCH="--scenario lines-64 --rounds 9"  hands arguments to the benchmarks
+#   COST="--scenario lines-64 --against main"  arguments for cost
+#   UPDATE="reason"     cost writes new figures, for this reason
 #   SOAK="--seconds 30 --loop uvloop"   arguments for soak
 #   SANITIZE="tests/engine tests/core"  what sanitize runs; SANITIZER=valgrind has it run by valgrind
 #   SKIP_CURRENT=1      test-all leaves out the version of PYTHON, which `make test` has done already
@@ -14,7 +16,7 @@ BENCH ?=
 
 environment = test -n "$(PYTHON)" && bin="$$("$(PYTHON)" tools/environment.py
 
-.PHONY: help demo test test-all sanitize soak check docs bench venv clean
+.PHONY: help demo test test-all sanitize soak check docs bench cost venv clean
 
 help:
 	@echo "make demo      see it work: needs no network but for installing, and nothing set up"
@@ -25,6 +27,7 @@ help:
 	@echo "make check     ruff, mypy --strict, typing tests, layers, each module importing alone"
 	@echo "make docs      docs/reference.md from the docstrings"
 	@echo "make bench     what it costs, beside what else there is; all of it takes an hour and a half, QUICK=1 about two minutes"
+	@echo "make cost      instructions and system calls per message, by valgrind; fails where one grew by more than 3 %"
 	@echo "make venv      the virtual environment with all extras, and its path"
 	@echo "make clean     remove what these made"
 
@@ -57,6 +60,9 @@ docs:
 bench:
 	@$(environment) bench)" && "$$bin/python" -m benchmarks run $(if $(QUICK),--quick) $(BENCH) && \
 	"$$bin/python" -m benchmarks report >/dev/null
+
+cost:
+	@$(environment) test)" && "$$bin/python" -m benchmarks.cost $(if $(UPDATE),--update --why "$$UPDATE") $(COST)
 
 venv:
 	@$(environment) check)" && echo "$$bin"

@@ -1,0 +1,111 @@
+"""One connection of the driver, plain or with TLS, whose every step the driver decides."""
+
+from __future__ import annotations
+
+import fcntl
+import socket
+import ssl
+import struct
+import termios
+import time
+from typing import Final
+
+from benchmarks.cost.lockstep import FailedError
+from benchmarks.cost.server import BUFFER_SIZE
+
+# What the server wrote before it arrived at the gate is there already, or is in the kernel's queues.
+ANSWER_SECONDS: Final = 20.0
+POLL_SECONDS: Final = 0.0005
+PIECE_SIZE: Final = 1 << 18
+
+
+class Client:
+    """A blocking socket. Every call ends, by success or by FailedError."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.socket()
+        # Before connect, since the window that is offered depends on it.
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            self._socket.setsockopt(socket.SOL_SOCKET, option, BUFFER_SIZE)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.settimeout(ANSWER_SECONDS)
+        self._socket.connect(("127.0.0.1", port))
+
+    def send(self, data: bytes) -> None:
+        try:
+            self._socket.sendall(data)
+        except TimeoutError:
+            raise FailedError(f"the server's socket does not take {len(data)} bytes; raise net.core.rmem_max") from None
+
+    def wait_delivered(self) -> None:
+        """Wait until the peer's kernel has acknowledged everything."""
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while struct.unpack("i", fcntl.ioctl(self._socket, termios.TIOCOUTQ, bytes(4)))[0]:
+            if time.monotonic() > deadline:
+                raise FailedError("the server's socket does not take a whole request; raise net.core.rmem_max")
+            time.sleep(POLL_SECONDS)
+
+    def receive(self, size: int) -> bytes:
+        """Return exactly ``size`` bytes."""
+        data = bytearray()
+        while len(data) < size:
+            data += self._piece(size - len(data), f"the answer ended after {len(data)} of {size} bytes")
+        return bytes(data)
+
+    def expect_end(self) -> None:
+        try:
+            rest = self._socket.recv(1)
+        except TimeoutError:
+            raise FailedError("the server did not close the connection") from None
+        if rest:
+            raise FailedError("the server sent more than the answer")
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _piece(self, size: int, at_end: str) -> bytes:
+        try:
+            piece = self._socket.recv(size)
+        except TimeoutError:
+            raise FailedError("the server waits although it has not answered everything") from None
+        if not piece:
+            raise FailedError(at_end)
+        return piece
+
+
+class SecureClient(Client):
+    """The same with TLS, whose handshake goes forward one flight at a time."""
+
+    def __init__(self, port: int, context: ssl.SSLContext) -> None:
+        super().__init__(port)
+        self._received = ssl.MemoryBIO()
+        self._to_send = ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._received, self._to_send, server_hostname="localhost")
+
+    def handshake(self) -> bool:
+        """Go one flight further, and return whether the handshake is complete."""
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            complete = False
+        else:
+            complete = True
+        super().send(self._to_send.read())
+        return complete
+
+    def take_flight(self) -> None:
+        """Take what the server has sent."""
+        self._received.write(self._piece(PIECE_SIZE, "the server closed the connection during the handshake"))
+
+    def send(self, data: bytes) -> None:
+        self._tls.write(data)
+        super().send(self._to_send.read())
+
+    def receive(self, size: int) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            try:
+                data += self._tls.read(size - len(data))
+            except ssl.SSLWantReadError:
+                self._received.write(self._piece(PIECE_SIZE, f"the answer ended after {len(data)} of {size} bytes"))
+        return bytes(data)

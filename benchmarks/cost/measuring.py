@@ -1,0 +1,123 @@
+"""One measurement: the server under valgrind, the driver outside, and what they counted per message."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import socket
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+from typing import Final
+
+from benchmarks.certificates import identity
+from benchmarks.compiling import BUILD
+from benchmarks.cost.counts import Cost, calls_of, instructions_of
+from benchmarks.cost.lockstep import PATIENCE_SECONDS, FailedError, Gate
+from benchmarks.cost.package import Package
+from benchmarks.cost.rounds import drive
+from benchmarks.cost.scenarios import Scenario
+
+HERE: Final = pathlib.Path(__file__).resolve().parent
+
+
+def gate_library() -> pathlib.Path:
+    """gate.c, compiled when it is newer."""
+    source = HERE / "gate.c"
+    library = BUILD / "cost-gate.so"
+    if library.exists() and library.stat().st_mtime > source.stat().st_mtime:
+        return library
+    BUILD.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BUILD) as directory:
+        new = pathlib.Path(directory) / library.name
+        flags = ["-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
+        compiled = subprocess.run(
+            ["gcc", *flags, "-o", str(new), str(source)], capture_output=True, text=True, check=False
+        )
+        if compiled.returncode:
+            raise FailedError(f"gcc cannot compile {source.name} (Debian package valgrind):\n{compiled.stderr}")
+        os.replace(new, library)
+    return library
+
+
+def environment_of(package: Package, scenario: Scenario) -> dict[str, str]:
+    """The whole environment of the server: the user's own would move addresses, and might choose another variant."""
+    return {
+        "LC_ALL": "C.UTF-8",
+        "LD_PRELOAD": str(gate_library()),
+        "PATH": os.environ.get("PATH", os.defpath),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": "0",
+        "PYTHONPATH": str(package.path or ""),
+        package.variable("ENGINE"): scenario.engine,
+    }
+
+
+def client_context() -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(identity().authority))
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    return context
+
+
+def measure(package: Package, scenario: Scenario) -> Cost:
+    """Return what one message costs the server. Raise FailedError if anything differs from the scenario."""
+    costs = [measure_layout(package, scenario, layout) for layout in range(scenario.layouts)]
+    return Cost(statistics.median(one.instructions for one in costs), statistics.median(one.calls for one in costs))
+
+
+def measure_layout(package: Package, scenario: Scenario, layout: int) -> Cost:
+    """Return what one message costs where the objects have the addresses of ``layout``."""
+    with tempfile.TemporaryDirectory() as directory:
+        profile, log = pathlib.Path(directory, "profile"), pathlib.Path(directory, "log")
+        errors = pathlib.Path(directory, "errors")
+        ours, theirs = socket.socketpair()
+        valgrind = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--collect-atstart=no"]
+        valgrind += ["--trace-syscalls=yes", f"--log-file={log}", f"--callgrind-out-file={profile}"]
+        # Without the module site: nothing of the environment's packages is found but the measured one.
+        python = [sys.executable, "-P", "-S", "-s", str(HERE / "server.py")]
+        options = [f"--streams={package.name}", f"--mode={scenario.mode}", f"--size={len(scenario.request)}"]
+        options += [f"--gate={theirs.fileno()}"]
+        if scenario.tls:
+            options += ["--tls", str(identity().certificate), str(identity().key)]
+        with errors.open("w") as stderr:
+            server = subprocess.Popen(
+                [*valgrind, *python, *options],
+                env=environment_of(package, scenario) | {"COST_LAYOUT": str(layout)},
+                pass_fds=[theirs.fileno()],
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+            )
+        theirs.close()
+        try:
+            run(server, ours, package, scenario)
+        except FailedError as error:
+            raise FailedError(f"{scenario.name}, {package.name}: {error}\n{errors.read_text()}".rstrip()) from error
+        finally:
+            ours.close()
+            server.kill()
+            server.communicate()
+        messages = scenario.rounds * scenario.messages
+        with profile.open() as lines:
+            instructions = instructions_of(lines)
+        with log.open(errors="replace") as lines:
+            calls = calls_of(lines)
+    return Cost(instructions / messages, calls.total() / messages)
+
+
+def run(server: subprocess.Popen[str], gate: socket.socket, package: Package, scenario: Scenario) -> None:
+    """Drive the server and wait for its end, by which valgrind writes what it counted."""
+    assert server.stdout is not None
+    port, _, file = server.stdout.readline().strip().partition(" ")
+    if not port:
+        raise FailedError("the server did not start")
+    if package.path is not None and not pathlib.Path(file).is_relative_to(package.path):
+        raise FailedError(f"the server imported {file}, which is not below {package.path}")
+    drive(Gate(gate), int(port), scenario, client_context() if scenario.tls else None)
+    gate.close()
+    try:
+        server.wait(PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise FailedError("the server does not end") from None

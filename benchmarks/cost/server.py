@@ -1,0 +1,114 @@
+"""The measured server: streams of asyncio, or of the package named by --streams. valgrind runs it, with gate.c loaded.
+
+It imports nothing of this project but the measured package, so that it also serves with the package of an older commit.
+"""
+
+# ruff: noqa: E402
+
+import os
+
+
+def move_addresses(layout: int) -> object:
+    """Give what is made from now on other addresses and other version tags than in another layout.
+
+    CPython's cache of attributes is indexed by both. Which entries collide is chance, and costs up to 1.5 %.
+    """
+    kinds = [type("Kind", (), {"name": None}) for _ in range(7 * layout)]
+    # The first look-up of an attribute gives a class its version tag.
+    tagged = [hasattr(kind, "name") for kind in kinds]
+    return [kinds, tagged, [bytes(size) for size in range(16, 512, 16) for _ in range(layout)]]
+
+
+LAYOUT = move_addresses(int(os.environ.get("COST_LAYOUT", "0")))
+
+import argparse
+import asyncio
+import ctypes
+import gc
+import importlib
+import socket
+import ssl
+import struct
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+# Linux doubles it, and caps it by net.core.rmem_max and wmem_max without an error. With their defaults a record of
+# 256 KiB fits as well, but the driver then waits for window probes.
+BUFFER_SIZE = 1 << 20
+
+
+async def lines(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while line := await reader.readline():
+        writer.write(line)
+        await writer.drain()
+    writer.close()
+
+
+async def frames(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while True:
+        head = await reader.readexactly(4)
+        (length,) = struct.unpack(">I", head)
+        body = await reader.readexactly(length)
+        writer.write(head)
+        writer.write(body)
+        await writer.drain()
+
+
+async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(await reader.readline())
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+
+
+def blocks(size: int) -> Handler:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            writer.write(await reader.readexactly(size))
+            await writer.drain()
+
+    return handle
+
+
+def handler_of(mode: str, size: int) -> Handler:
+    handlers = {"lines": lines, "frames": frames, "connect": connect, "blocks": blocks(size)}
+    return handlers[mode]
+
+
+async def serve(arguments: argparse.Namespace) -> None:
+    streams: Any = importlib.import_module(arguments.streams)
+    implementation = getattr(streams, "IMPLEMENTATION", "compiled")
+    if arguments.streams != "asyncio" and implementation != "compiled":
+        raise SystemExit(f"{arguments.streams} runs {implementation}; the figures are those of the compiled core")
+    context = None
+    if arguments.tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*arguments.tls)
+    server = await streams.start_server(handler_of(arguments.mode, arguments.size), "127.0.0.1", 0, ssl=context)
+    for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        server.sockets[0].setsockopt(socket.SOL_SOCKET, option, BUFFER_SIZE)
+    # A collection costs as much as hundreds of messages: an object more at start-up would move it into the window.
+    gc.collect()
+    gc.disable()
+    # The C library keeps large pieces only after one was freed; asyncio receives into a new one each time.
+    large = bytearray(1 << 20)
+    del large
+    print(server.sockets[0].getsockname()[1], streams.__file__, flush=True)
+    ctypes.CDLL(None).cost_open_gate(arguments.gate)
+    await server.serve_forever()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--streams", required=True, help="import name: asyncio, or the measured package")
+    parser.add_argument("--mode", choices=["lines", "frames", "connect", "blocks"], required=True)
+    parser.add_argument("--size", type=int, default=0, help="of a block, in bytes")
+    parser.add_argument("--gate", type=int, required=True, help="descriptor of the gate's socket")
+    parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"))
+    asyncio.run(serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
