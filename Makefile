@@ -32,7 +32,7 @@ help:
 	@echo "make clean     remove what these made"
 
 demo:
-	@$(environment) cli)" && "$$bin/penstock" demo
+	@$(environment) cli)" && "$$bin/sluiceway" demo
 
 test:
 	@$(environment) test)" && "$$bin/python" tools/test.py -n $(WORKERS) $(PYTEST)

@@ -1,11 +1,11 @@
 """The compiled parts: the core a second time from the same files, and on Linux the engine.
 
-Both are optional: where they cannot be compiled (no compiler, no headers, no Cython) penstock is installed pure, and
-``penstock doctor`` says so. With PENSTOCK_BUILD=compiled in the environment that is an error, for those who make
-wheels; PENSTOCK_BUILD=pure compiles nothing.
+Both are optional: where they cannot be compiled (no compiler, no headers, no Cython) sluiceway is installed pure, and
+``sluiceway doctor`` says so. With SLUICEWAY_BUILD=compiled in the environment that is an error, for those who make
+wheels; SLUICEWAY_BUILD=pure compiles nothing.
 
 Nothing is declared about free-threaded builds of Python: the core relies on the lock, so importing it turns the lock on
-again, as Python does for every module that says nothing. There PENSTOCK_BUILD=pure may be the better choice.
+again, as Python does for every module that says nothing. There SLUICEWAY_BUILD=pure may be the better choice.
 """
 
 import os
@@ -19,20 +19,20 @@ CORE = ("arguments", "buffer", "flow", "incoming", "live", "reader", "sealing", 
 COMPILED_ONLY = ("landing", "spans", "waiter")
 ENGINE = ("poller", "transport") if sys.platform == "linux" else ()
 
-CHOICE = os.environ.get("PENSTOCK_BUILD", "")
+CHOICE = os.environ.get("SLUICEWAY_BUILD", "")
 
 
 def stale() -> bool:
     """Whether a .pxd is newer than what was translated with it: Cython does not follow them into a parallel package."""
     translated = [path.stat().st_mtime for path in pathlib.Path("build/cython").rglob("*.c")]
-    declared = [path.stat().st_mtime for path in pathlib.Path("src/penstock").rglob("*.pxd")]
+    declared = [path.stat().st_mtime for path in pathlib.Path("src/sluiceway").rglob("*.pxd")]
     return bool(translated) and max(declared) > min(translated)
 
 
 def extensions() -> list[Extension]:
     """Return what is to be compiled, translated to C already."""
     if CHOICE not in ("", "compiled", "pure"):
-        sys.exit(f"PENSTOCK_BUILD is compiled or pure, not {CHOICE!r}")
+        sys.exit(f"SLUICEWAY_BUILD is compiled or pure, not {CHOICE!r}")
     # What is compiled is tried on CPython alone.
     if CHOICE == "pure" or (CHOICE == "" and sys.implementation.name != "cpython"):
         return []
@@ -41,16 +41,16 @@ def extensions() -> list[Extension]:
     except Exception as error:
         if CHOICE == "compiled":
             raise
-        print(f"penstock is installed pure, Cython failed: {type(error).__name__}: {error}", file=sys.stderr)
+        print(f"sluiceway is installed pure, Cython failed: {type(error).__name__}: {error}", file=sys.stderr)
         return []
 
 
 def translated() -> list[Extension]:
     from Cython.Build import cythonize
 
-    sources = {f"penstock._core_c.{name}": f"src/penstock/_core/{name}.py" for name in CORE}
-    sources |= {f"penstock._core_c.{name}": f"src/penstock/_core_c/{name}.pyx" for name in COMPILED_ONLY}
-    sources |= {f"penstock._engine.{name}": f"src/penstock/_engine/{name}.pyx" for name in ENGINE}
+    sources = {f"sluiceway._core_c.{name}": f"src/sluiceway/_core/{name}.py" for name in CORE}
+    sources |= {f"sluiceway._core_c.{name}": f"src/sluiceway/_core_c/{name}.pyx" for name in COMPILED_ONLY}
+    sources |= {f"sluiceway._engine.{name}": f"src/sluiceway/_engine/{name}.pyx" for name in ENGINE}
     found = [Extension(module, [source]) for module, source in sources.items()]
     translations = cythonize(
         found,

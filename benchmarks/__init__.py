@@ -1,1 +1,1 @@
-"""Benchmarks: what penstock costs, beside what else there is. README.md says how to read and to extend them."""
+"""Benchmarks: what sluiceway costs, beside what else there is. README.md says how to read and to extend them."""

@@ -15,7 +15,7 @@ from benchmarks.studies import report as study_reporting
 from benchmarks.studies import running as studying
 from benchmarks.studies.catalogue import STUDIES, study_named
 
-QUICK_CONTENDERS = ("c", "asyncio", "uvloop", "penstock")
+QUICK_CONTENDERS = ("c", "asyncio", "uvloop", "sluiceway")
 
 
 def _names(text: str | None, known: list[str], default: list[str]) -> list[str]:
@@ -30,7 +30,7 @@ def _names(text: str | None, known: list[str], default: list[str]) -> list[str]:
 
 @click.group()
 def main() -> None:
-    """What penstock costs, beside what else there is."""
+    """What sluiceway costs, beside what else there is."""
 
 
 @main.command()

@@ -38,7 +38,7 @@ MARKS: Final = {
     "go": ("Go, net and bufio", "v", "#E69F00"),
     "uvloop": ("asyncio streams on uvloop", "s", "#009E73"),
     "aiofastnet": ("asyncio streams on aiofastnet", "D", "#CC79A7"),
-    "penstock": ("penstock", "o", "#0072B2"),
+    "sluiceway": ("sluiceway", "o", "#0072B2"),
 }
 INK: Final = "#333333"
 
@@ -70,7 +70,7 @@ def draw(results: Mapping[str, Results], directory: pathlib.Path) -> list[pathli
 
     mpl.use("Agg")
     # The same figures give the same file: no random ids, no date.
-    mpl.rcParams.update({"svg.hashsalt": "penstock", "svg.fonttype": "none", "font.size": 10, "text.color": INK})
+    mpl.rcParams.update({"svg.hashsalt": "sluiceway", "svg.fonttype": "none", "font.size": 10, "text.color": INK})
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(8, 1.6 + 0.52 * len(rows)), facecolor="white", layout="constrained")
@@ -93,7 +93,7 @@ def _rows(axes: Any, rows: list[tuple[str, dict[str, float]]]) -> None:
     axes.set_xlim(0, edge)
     for contender, (title, marker, colour) in MARKS.items():
         points = [(shares[contender], at) for at, (_, shares) in zip(places, rows, strict=True) if contender in shares]
-        ours = contender == "penstock"
+        ours = contender == "sluiceway"
         axes.scatter(
             [min(x, edge * 0.96) for x, _ in points],
             [y for _, y in points],
@@ -110,16 +110,16 @@ def _rows(axes: Any, rows: list[tuple[str, dict[str, float]]]) -> None:
                     f"{x:.1f}", (edge * 0.97, at), textcoords="offset points", xytext=(4, -3), fontsize=8, color=INK
                 )
     for at, (_, shares) in zip(places, rows, strict=True):
-        if "penstock" in shares:
-            axes.plot([shares["penstock"], 1], [at, at], color="#9DBFD9", linewidth=2, zorder=1)
+        if "sluiceway" in shares:
+            axes.plot([shares["sluiceway"], 1], [at, at], color="#9DBFD9", linewidth=2, zorder=1)
             axes.annotate(
-                f"{shares['penstock']:.2f}",
-                (shares["penstock"], at),
+                f"{shares['sluiceway']:.2f}",
+                (shares["sluiceway"], at),
                 textcoords="offset points",
                 xytext=(0, -14),
                 ha="center",
                 fontsize=8,
-                color=MARKS["penstock"][2],
+                color=MARKS["sluiceway"][2],
             )
     axes.axvline(1, color=INK, linewidth=1, zorder=2)
     axes.set_yticks(list(places), [label for label, _ in rows])

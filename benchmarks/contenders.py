@@ -20,10 +20,10 @@ from benchmarks.scenarios import Scenario
 HERE: Final = pathlib.Path(__file__).resolve().parent
 UVLOOP: Final = ("--loop", "uvloop")
 AIOFASTNET: Final = ("--transports", "aiofastnet")
-OURS: Final = ("--streams", "penstock")
-ENGINE: Final = {"PENSTOCK_PURE": "0", "PENSTOCK_ENGINE": "epoll"}
+OURS: Final = ("--streams", "sluiceway")
+ENGINE: Final = {"SLUICEWAY_PURE": "0", "SLUICEWAY_ENGINE": "epoll"}
 WITH_TLS: Final = ("streams.py", "protocols.py", "go")  # the programs that know --tls
-PURE: Final = {"PENSTOCK_PURE": "1", "PENSTOCK_ENGINE": "loop"}
+PURE: Final = {"SLUICEWAY_PURE": "1", "SLUICEWAY_ENGINE": "loop"}
 
 
 class MissingError(Exception):
@@ -106,15 +106,17 @@ CONTENDERS: Final = (
     ),
     Contender("trio", "trio", "trio_server.py", packages=("trio",)),
     Contender("anyio", "anyio on asyncio", "anyio_server.py", packages=("anyio",)),
-    Contender("penstock", "penstock", "streams.py", OURS, ("penstock",), ENGINE),
-    Contender("penstock-uvloop", "penstock on uvloop", "streams.py", (*OURS, *UVLOOP), ("penstock", "uvloop"), ENGINE),
-    Contender("penstock-pure", "penstock, pure", "streams.py", OURS, ("penstock",), PURE),
+    Contender("sluiceway", "sluiceway", "streams.py", OURS, ("sluiceway",), ENGINE),
     Contender(
-        "penstock-pure-uvloop",
-        "penstock, pure, on uvloop",
+        "sluiceway-uvloop", "sluiceway on uvloop", "streams.py", (*OURS, *UVLOOP), ("sluiceway", "uvloop"), ENGINE
+    ),
+    Contender("sluiceway-pure", "sluiceway, pure", "streams.py", OURS, ("sluiceway",), PURE),
+    Contender(
+        "sluiceway-pure-uvloop",
+        "sluiceway, pure, on uvloop",
         "streams.py",
         (*OURS, *UVLOOP),
-        ("penstock", "uvloop"),
+        ("sluiceway", "uvloop"),
         PURE,
     ),
 )

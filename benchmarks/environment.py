@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 # What runs in the processes that are measured.
 RUN = tuple(f"benchmarks/{folder}" for folder in ("servers", "clients", "programs", "studies"))
-PACKAGES = ("penstock", "uvloop", "aiofastnet", "trio", "anyio", "redis", "hiredis", "hypercorn", "aiosmtpd")
+PACKAGES = ("sluiceway", "uvloop", "aiofastnet", "trio", "anyio", "redis", "hiredis", "hypercorn", "aiosmtpd")
 
 
 def processor() -> str:

@@ -12,7 +12,7 @@ from benchmarks.ratios import Interval, paired
 from benchmarks.results import Results
 from benchmarks.scenarios import Scenario, Target, scenario_named
 
-OURS = "penstock"
+OURS = "sluiceway"
 
 
 def figures(samples: Sequence[Sample], figure: str, unit: str) -> list[float]:

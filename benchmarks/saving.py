@@ -4,8 +4,8 @@
 - No program is without socket work. What it costs at the least, as a part of what asyncio's streams cost, is the
   **floor**: C's CPU for a line divided by that of asyncio's streams, in the same rounds, with as many connections.
 - **Can be saved**: the share times (1 - floor).
-- **Was saved**: how much less CPU an operation costs on penstock, as a part of what it costs on asyncio. The turns of
-  the loop that penstock saves are in it and not in the share, so more than all that can be saved may be saved.
+- **Was saved**: how much less CPU an operation costs on sluiceway, as a part of what it costs on asyncio. The turns of
+  the loop that sluiceway saves are in it and not in the share, so more than all that can be saved may be saved.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from benchmarks.ratios import Interval, interval
 from benchmarks.scenarios import Scenario, scenario_named
 
 BEFORE: Final = "asyncio"
-AFTER: Final = "penstock"
+AFTER: Final = "sluiceway"
 FLOOR: Final = ("c", BEFORE)  # the contenders of the raw scenario
 WANTED: Final = 0.6
 RAW: Final = "lines-64"

@@ -1,4 +1,4 @@
-"""The scenarios: what is sent, how it is counted, and what penstock is to reach in each.
+"""The scenarios: what is sent, how it is counted, and what sluiceway is to reach in each.
 
 A scenario is data. Its mode is one that the load generator and the servers know.
 """
@@ -26,7 +26,7 @@ class Target:
     other: str
     at_most: float
     figure: Literal["cpu", "p50"] = "cpu"
-    contender: str = "penstock"
+    contender: str = "sluiceway"
     unless_beyond: bool = False
 
 
@@ -34,7 +34,7 @@ class Target:
 class Scenario:
     """``size`` is of one record, in bytes; ``batch`` records are sent at once. CPU is told per ``unit``.
 
-    On the side ``program`` the mode names one of programs/, before and after ``penstock.install()``.
+    On the side ``program`` the mode names one of programs/, before and after ``sluiceway.install()``.
     ``tls`` says whether there is TLS, and whether its sessions are resumed after the first handshake.
     ``numbers``, if given, are the numbers of connections that each contender is measured with, in the same rounds;
     ``contenders``, if given, are those that it is measured with when nobody names others.
@@ -62,18 +62,18 @@ def _cpu(**at_most: float) -> tuple[Target, ...]:
 
 
 def _not_slower() -> tuple[Target, ...]:
-    """What holds in each scenario: uvloop under penstock costs no more than asyncio, pure no more than asyncio's."""
+    """What holds in each scenario: uvloop under sluiceway costs no more than asyncio, pure no more than asyncio's."""
     return (
-        Target("penstock", 1.0, contender="penstock-uvloop", unless_beyond=True),
-        Target("asyncio", 1.0, contender="penstock-pure", unless_beyond=True),
+        Target("sluiceway", 1.0, contender="sluiceway-uvloop", unless_beyond=True),
+        Target("asyncio", 1.0, contender="sluiceway-pure", unless_beyond=True),
     )
 
 
 def _never_slower() -> tuple[Target, ...]:
-    """What holds in each program: it costs no more on penstock than before, on either loop and in pure Python too."""
+    """What holds in each program: it costs no more on sluiceway than before, on either loop and in pure Python too."""
     return (
         Target("asyncio", 1.0, unless_beyond=True),
-        Target("uvloop", 1.0, contender="penstock-uvloop", unless_beyond=True),
+        Target("uvloop", 1.0, contender="sluiceway-uvloop", unless_beyond=True),
         *_not_slower(),
     )
 
@@ -82,10 +82,10 @@ IN_PROGRAMS: Final = (
     "asyncio",
     "uvloop",
     "aiofastnet",
-    "penstock",
-    "penstock-uvloop",
-    "penstock-pure",
-    "penstock-pure-uvloop",
+    "sluiceway",
+    "sluiceway-uvloop",
+    "sluiceway-pure",
+    "sluiceway-pure-uvloop",
 )
 
 IN_TLS: Final = (
@@ -96,10 +96,10 @@ IN_TLS: Final = (
     "aiofastnet-uvloop",
     "aiofastnet-protocols",
     "aiofastnet-protocols-uvloop",
-    "penstock",
-    "penstock-uvloop",
-    "penstock-pure",
-    "penstock-pure-uvloop",
+    "sluiceway",
+    "sluiceway-uvloop",
+    "sluiceway-pure",
+    "sluiceway-pure-uvloop",
 )
 
 
@@ -209,9 +209,9 @@ SCENARIOS: Final = (
         LINE,
         100,
         numbers=(1, 10, 100, 1000, 10_000),
-        contenders=("c", "go", "asyncio", "penstock"),
+        contenders=("c", "go", "asyncio", "sluiceway"),
         targets=tuple(
-            Target("penstock at 100", 1.3, contender=f"penstock at {number}") for number in (1, 10, 1000, 10_000)
+            Target("sluiceway at 100", 1.3, contender=f"sluiceway at {number}") for number in (1, 10, 1000, 10_000)
         ),
     ),
     Scenario(

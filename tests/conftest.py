@@ -3,8 +3,8 @@
 import hypothesis
 
 # Random examples that differ from run to run would make a red run hard to repeat.
-hypothesis.settings.register_profile("penstock", derandomize=True, deadline=None, database=None)
-hypothesis.settings.load_profile("penstock")
+hypothesis.settings.register_profile("sluiceway", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("sluiceway")
 
 pytest_plugins = (
     "pytester",

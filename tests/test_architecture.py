@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-import penstock
+import sluiceway
 from support.layers import violations
 from support.package import module_name, source_files
 
@@ -52,22 +52,22 @@ def test_a_lower_layer_never_imports_a_higher_one(path: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("penstock._core.buffer", "from penstock._streams import reader"),
-        ("penstock._core.buffer", "from .. import _streams"),
-        ("penstock._core.buffer", "from .._transports.bounded import BoundedProtocol"),
-        ("penstock._core.buffer", "def f():\n    import penstock._edges.connect"),
-        ("penstock._core.buffer", "import socket"),
-        ("penstock._core.buffer", "from ssl import SSLContext"),
-        ("penstock._core.buffer", "import asyncio\nasyncio.new_event_loop()"),
-        ("penstock._core.buffer", "from asyncio import get_event_loop"),
-        ("penstock._facts.constants", "from penstock import _core"),
-        ("penstock._streams.reader", "import penstock"),
-        ("penstock._streams.reader", "from penstock import StreamReader"),
-        ("penstock._streams.reader", "from penstock.cli import main"),
-        ("penstock._new.thing", ""),
-        ("penstock.cli.demo", "from penstock._streams import reader"),
-        ("penstock.cli.demo", "from penstock import _streams"),
-        ("penstock.cli.demo", "import penstock\npenstock._streams"),
+        ("sluiceway._core.buffer", "from sluiceway._streams import reader"),
+        ("sluiceway._core.buffer", "from .. import _streams"),
+        ("sluiceway._core.buffer", "from .._transports.bounded import BoundedProtocol"),
+        ("sluiceway._core.buffer", "def f():\n    import sluiceway._edges.connect"),
+        ("sluiceway._core.buffer", "import socket"),
+        ("sluiceway._core.buffer", "from ssl import SSLContext"),
+        ("sluiceway._core.buffer", "import asyncio\nasyncio.new_event_loop()"),
+        ("sluiceway._core.buffer", "from asyncio import get_event_loop"),
+        ("sluiceway._facts.constants", "from sluiceway import _core"),
+        ("sluiceway._streams.reader", "import sluiceway"),
+        ("sluiceway._streams.reader", "from sluiceway import StreamReader"),
+        ("sluiceway._streams.reader", "from sluiceway.cli import main"),
+        ("sluiceway._new.thing", ""),
+        ("sluiceway.cli.demo", "from sluiceway._streams import reader"),
+        ("sluiceway.cli.demo", "from sluiceway import _streams"),
+        ("sluiceway.cli.demo", "import sluiceway\nsluiceway._streams"),
     ],
 )
 def test_what_breaks_the_layers_is_seen(module: str, source: str) -> None:
@@ -77,11 +77,11 @@ def test_what_breaks_the_layers_is_seen(module: str, source: str) -> None:
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("penstock", "from penstock._edges.connect import open_connection"),
-        ("penstock._streams.reader", "from penstock._core import buffer\nfrom . import writer\nimport ssl"),
-        ("penstock._core.buffer", "import asyncio\nfrom penstock._facts.errors import LimitOverrunError"),
-        ("penstock.cli.demo", "import penstock\nfrom penstock import StreamReader\npenstock.install()"),
-        ("penstock.cli.demo.parts", "from penstock.cli import demo\nfrom . import other"),
+        ("sluiceway", "from sluiceway._edges.connect import open_connection"),
+        ("sluiceway._streams.reader", "from sluiceway._core import buffer\nfrom . import writer\nimport ssl"),
+        ("sluiceway._core.buffer", "import asyncio\nfrom sluiceway._facts.errors import LimitOverrunError"),
+        ("sluiceway.cli.demo", "import sluiceway\nfrom sluiceway import StreamReader\nsluiceway.install()"),
+        ("sluiceway.cli.demo.parts", "from sluiceway.cli import demo\nfrom . import other"),
     ],
 )
 def test_what_the_layers_allow_is_let_through(module: str, source: str) -> None:
@@ -94,45 +94,45 @@ def test_each_module_imports_alone(module: str) -> None:
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
-def test_importing_penstock_imports_nothing_from_outside_the_standard_library() -> None:
+def test_importing_sluiceway_imports_nothing_from_outside_the_standard_library() -> None:
     script = (
-        "import sys; before = set(sys.modules); import penstock;"
+        "import sys; before = set(sys.modules); import sluiceway;"
         "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
     )
     result = isolated("-c", script)
     assert result.stderr == ""
     # Compiled code registers what its modules share under names of its own; nothing is imported for that.
     names = {name for name in result.stdout.split() if not name.startswith(("_cython_", "cython_runtime"))}
-    assert "penstock" in names
-    assert names - {"penstock"} - sys.stdlib_module_names == set()
+    assert "sluiceway" in names
+    assert names - {"sluiceway"} - sys.stdlib_module_names == set()
 
 
 def test_all_names_the_public_names_exactly() -> None:
     found = {
         name
-        for name, value in vars(penstock).items()
+        for name, value in vars(sluiceway).items()
         if not name.startswith("_") and name != "annotations" and not isinstance(value, types.ModuleType)
     }
-    assert len(penstock.__all__) == len(set(penstock.__all__))
-    assert set(penstock.__all__) == found | {"__version__"} == PUBLIC
+    assert len(sluiceway.__all__) == len(set(sluiceway.__all__))
+    assert set(sluiceway.__all__) == found | {"__version__"} == PUBLIC
 
 
 def test_all_is_sorted() -> None:
     def constants_then_classes_then_the_rest(name: str) -> tuple[int, str]:
         return (0 if name.isupper() else 1 if name[0].isupper() else 2), name
 
-    assert list(penstock.__all__) == sorted(penstock.__all__, key=constants_then_classes_then_the_rest)
+    assert list(sluiceway.__all__) == sorted(sluiceway.__all__, key=constants_then_classes_then_the_rest)
 
 
 def undocumented() -> list[str]:
     """Return the public classes and functions, and the methods and properties of ours, that promise nothing."""
     found = []
-    for name in penstock.__all__:
-        thing = getattr(penstock, name)
+    for name in sluiceway.__all__:
+        thing = getattr(sluiceway, name)
         if callable(thing) and not thing.__doc__:
             found.append(name)
         # An override may leave the promise to the class of ours that it overrides, but not to asyncio's.
-        bases = [base for base in getattr(thing, "__mro__", ()) if base.__module__.startswith("penstock.")]
+        bases = [base for base in getattr(thing, "__mro__", ()) if base.__module__.startswith("sluiceway.")]
         members = {member: attribute for base in bases for member, attribute in vars(base).items() if member[0] != "_"}
         for member, attribute in members.items():
             documented = any(vars(base)[member].__doc__ for base in bases if member in vars(base))
@@ -146,7 +146,7 @@ def test_every_public_name_says_what_it_promises() -> None:
 
 
 def test_the_package_says_that_it_is_typed() -> None:
-    assert pathlib.Path(penstock.__file__).with_name("py.typed").is_file()
+    assert pathlib.Path(sluiceway.__file__).with_name("py.typed").is_file()
 
 
 @pytest.mark.parametrize("path", source_files(), ids=module_name)

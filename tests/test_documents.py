@@ -31,7 +31,7 @@ PATIENCE = 50
 
 SHELL = {"sh", "bash", "shell", "console"}
 # Those of a block of shell that runs; others build the project, or talk to the network.
-PROGRAMS = {"openssl", "penstock"}
+PROGRAMS = {"openssl", "sluiceway"}
 PORT = "8443"
 OTHER_NAMES_OF_PYTHON = {"py", "python3", "pycon", "python-repl"}
 
@@ -211,7 +211,7 @@ def commands_of(transcript: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("block", [block for block in all_blocks() if programs_of(block)], ids=str)
 def test_shell_runs_as_it_stands(block: Block, tmp_path: pathlib.Path) -> None:
-    for program in programs_of(block) - {"penstock"}:
+    for program in programs_of(block) - {"sluiceway"}:
         require_program(program)
     with prepared(block, tmp_path) as text:
         if block.info != "console":
@@ -268,7 +268,7 @@ def test_blocks_are_found_as_markdown_means_them() -> None:
 
 def test_targets_are_read_from_commands() -> None:
     assert wanted_targets("$ make test PYTHON=python3.13 PYTEST='-x'  # all") == ["test"]
-    assert wanted_targets("cd penstock && make clean demo") == ["clean", "demo"]
+    assert wanted_targets("cd sluiceway && make clean demo") == ["clean", "demo"]
     assert {"demo", "test", "test-all", "check", "docs", "clean"} <= make_targets()
 
 

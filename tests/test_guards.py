@@ -249,12 +249,12 @@ def test_here():
 def test_missing():
     require_program("no-such-program", "such-package")
 """
-    monkeypatch.delenv("PENSTOCK_REQUIRE_PEERS", raising=False)
+    monkeypatch.delenv("SLUICEWAY_REQUIRE_PEERS", raising=False)
     result = inner_run(source)
     result.assert_outcomes(passed=1, skipped=1)
     result.stdout.fnmatch_lines(["*no-such-program is not installed (Debian package such-package)*"])
 
-    monkeypatch.setenv("PENSTOCK_REQUIRE_PEERS", "1")
+    monkeypatch.setenv("SLUICEWAY_REQUIRE_PEERS", "1")
     inner_run(source).assert_outcomes(passed=1, failed=1)
 
 
@@ -266,10 +266,10 @@ loops.HAS_UVLOOP = False
 @pytest.mark.loops("uvloop")
 async def test_there(): pass
 """
-    monkeypatch.delenv("PENSTOCK_REQUIRE_PEERS", raising=False)
+    monkeypatch.delenv("SLUICEWAY_REQUIRE_PEERS", raising=False)
     result = inner_run(source)
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines(["*uvloop is not installed*"])
 
-    monkeypatch.setenv("PENSTOCK_REQUIRE_PEERS", "1")
+    monkeypatch.setenv("SLUICEWAY_REQUIRE_PEERS", "1")
     assert inner_run(source).ret == pytest.ExitCode.TESTS_FAILED

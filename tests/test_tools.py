@@ -96,6 +96,6 @@ def test_a_missing_ensurepip_is_told_in_one_line(tmp_path: pathlib.Path) -> None
     result = environment_without("ensurepip", tmp_path)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.splitlines() == [
-        f"penstock: {sys.executable} lacks ensurepip. Debian: apt-get install python{SERIES}-venv (or python3-venv)"
+        f"sluiceway: {sys.executable} lacks ensurepip. Debian: apt-get install python{SERIES}-venv (or python3-venv)"
     ]
     assert not (tmp_path / ".venv").exists()

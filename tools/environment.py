@@ -44,7 +44,7 @@ def fingerprint() -> str:
 
 def compiled_from() -> str:
     """Return what the compiled parts are made of, as one line: an edited source needs another build."""
-    package = ROOT / "src" / "penstock"
+    package = ROOT / "src" / "sluiceway"
     sources = sorted(
         path for kind in ("_core/*.py", "_core_c/*.p[xy]*", "_engine/*.p[xy]*") for path in package.glob(kind)
     )
@@ -55,8 +55,8 @@ def environment(extra: str) -> pathlib.Path:
     """Return the bin directory of an environment with the project and this extra in it."""
     home = ROOT / ".venv" / f"{sys.version_info.major}.{sys.version_info.minor}"
     bin_directory = home / ("Scripts" if WINDOWS else "bin")
-    made_for = home / "penstock-made-for"
-    installed = home / f"penstock-has-{extra}"
+    made_for = home / "sluiceway-made-for"
+    installed = home / f"sluiceway-has-{extra}"
     wanted = fingerprint()
 
     if not made_for.exists() or made_for.read_text() != wanted:
@@ -68,7 +68,7 @@ def environment(extra: str) -> pathlib.Path:
         made_for.write_text(wanted)
     build = compiled_from()
     if not installed.exists() or installed.read_text() != build:
-        say(f"installing penstock[{extra}] into {home.relative_to(ROOT)}")
+        say(f"installing sluiceway[{extra}] into {home.relative_to(ROOT)}")
         install(bin_directory / "python", extra)
         installed.write_text(build)
     return bin_directory
@@ -91,7 +91,7 @@ def install(python: pathlib.Path, extra: str) -> None:
         hint = ""
         if not any(shutil.which(name) for name in ("cc", "gcc", "clang")) and not WINDOWS:
             hint = "; if a package had to be compiled, Debian: apt-get install build-essential python3-dev"
-        raise CannotError(f"pip could not install penstock[{extra}]{hint}")
+        raise CannotError(f"pip could not install sluiceway[{extra}]{hint}")
 
 
 def say(what: str) -> None:
@@ -104,7 +104,7 @@ def main() -> None:
     try:
         print(environment(sys.argv[1]))
     except (CannotError, subprocess.CalledProcessError) as error:
-        sys.exit(f"penstock: {error}")
+        sys.exit(f"sluiceway: {error}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 Usage: python tools/reference.py [--check] FILE
 
-The page is made from the names in penstock.__all__. Signatures are taken from the source text, so that the page is the
+The page is made from the names in sluiceway.__all__. Signatures are taken from the source text, so that the page is the
 same whatever interpreter makes it. With --check nothing is written; a page that is not up to date is an error.
 """
 
@@ -19,10 +19,10 @@ from collections.abc import Iterator
 from typing import Any
 
 # Compiled functions have no source to read a signature from; the choice is made at import.
-os.environ["PENSTOCK_PURE"] = "1"
-os.environ["PENSTOCK_ENGINE"] = "loop"
+os.environ["SLUICEWAY_PURE"] = "1"
+os.environ["SLUICEWAY_ENGINE"] = "loop"
 
-import penstock
+import sluiceway
 
 # Characters of a signature that are still read at a glance, and fit a page.
 WIDTH = 90
@@ -35,8 +35,8 @@ What each public name promises. Made from the docstrings by `make docs`; edit th
 
 
 def ours(thing: Any) -> bool:
-    """Say whether penstock defines this, or only passes on what asyncio has."""
-    return (getattr(thing, "__module__", None) or "").partition(".")[0] == "penstock"
+    """Say whether sluiceway defines this, or only passes on what asyncio has."""
+    return (getattr(thing, "__module__", None) or "").partition(".")[0] == "sluiceway"
 
 
 def signature(function: Any) -> str:
@@ -123,7 +123,7 @@ def describe_function(title: str, function: Any, heading: str) -> Iterator[str]:
 
 
 def members(cls: type) -> Iterator[tuple[str, Any]]:
-    """Yield the public attributes that penstock gives a class, in the order of the source, the class's own first."""
+    """Yield the public attributes that sluiceway gives a class, in the order of the source, the class's own first."""
     seen = set()
     for base in cls.__mro__:
         for name, attribute in vars(base).items():
@@ -158,7 +158,7 @@ def describe_class(name: str, cls: type) -> Iterator[str]:
 
 
 def describe(name: str) -> Iterator[str]:
-    thing = getattr(penstock, name)
+    thing = getattr(sluiceway, name)
     if inspect.isclass(thing):
         yield from describe_class(name, thing)
     elif inspect.isroutine(thing):
@@ -171,7 +171,7 @@ def describe(name: str) -> Iterator[str]:
 
 def constant_prose(name: str) -> str:
     """Return the string that stands below the assignment of a public constant, where it is defined."""
-    package = pathlib.Path(penstock.__file__)
+    package = pathlib.Path(sluiceway.__file__)
     module = package
     for node in ast.parse(package.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ImportFrom) and any(alias.name == name for alias in node.names):
@@ -185,7 +185,7 @@ def constant_prose(name: str) -> str:
 
 def page() -> str:
     parts = [INTRODUCTION]
-    for name in sorted(penstock.__all__, key=lambda name: (name.startswith("_"), name.isupper(), name.lower())):
+    for name in sorted(sluiceway.__all__, key=lambda name: (name.startswith("_"), name.isupper(), name.lower())):
         parts += [part for part in describe(name) if part]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 

@@ -37,14 +37,14 @@ FOR_VALGRIND = ["tests/engine/test_steps.py"]
 SANITIZED = "-fsanitize=address,undefined -fno-sanitize=alignment -fno-wrapv -fno-omit-frame-pointer -g -O1 -UNDEBUG"
 OBSERVABLE = "-fno-omit-frame-pointer -g -O1 -UNDEBUG"
 
-# Python keeps much until its end, which is no leak; what penstock loses is measured by the soak.
+# Python keeps much until its end, which is no leak; what sluiceway loses is measured by the soak.
 ASAN_OPTIONS = "detect_leaks=0:handle_abort=1:detect_stack_use_after_return=1"
 
 # The two libraries share what UBSAN_OPTIONS=log_path would set: the second one's reports would go to standard error,
 # where pytest keeps them to itself. Every Python of the run says it to the second itself.
 SITECUSTOMIZE = """\
 import ctypes, os
-ctypes.CDLL(os.environ["PENSTOCK_UBSAN"]).__sanitizer_set_report_path(os.environ["PENSTOCK_REPORTS"].encode())
+ctypes.CDLL(os.environ["SLUICEWAY_UBSAN"]).__sanitizer_set_report_path(os.environ["SLUICEWAY_REPORTS"].encode())
 """
 
 # glibc compares wide strings by whole vectors, beyond their end but never beyond the page.
@@ -87,7 +87,7 @@ def sanitizers() -> list[str]:
 
 
 def build(flags: str, kind: str) -> pathlib.Path:
-    """Return a directory with penstock in it, its compiled parts built with ``flags``."""
+    """Return a directory with sluiceway in it, its compiled parts built with ``flags``."""
     site = HOME / kind / "site"
     made_for = HOME / kind / "made-for"
     python_files = b"".join(path.read_bytes() for path in sorted((ROOT / "src").rglob("*.py")))
@@ -113,7 +113,7 @@ def build(flags: str, kind: str) -> pathlib.Path:
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     for module in ("_core_c/reader", "_engine/transport"):
         # Extensions are optional to the build; here they are what it is about.
-        if not (site / "penstock" / f"{module}{suffix}").exists():
+        if not (site / "sluiceway" / f"{module}{suffix}").exists():
             raise CannotError(f"{module} was not compiled (Debian: apt-get install build-essential python3-dev)")
     made_for.write_text(wanted)
     return site
@@ -122,10 +122,10 @@ def build(flags: str, kind: str) -> pathlib.Path:
 def environment_of(site: pathlib.Path, kind: str) -> dict[str, str]:
     return {
         **os.environ,
-        "PENSTOCK_ENGINE": "epoll",
-        "PENSTOCK_PURE": "0",
-        "PENSTOCK_TEST_REFERENCE": "0",
-        "PENSTOCK_TEST_PATIENCE": str(PATIENCE[kind]),
+        "SLUICEWAY_ENGINE": "epoll",
+        "SLUICEWAY_PURE": "0",
+        "SLUICEWAY_TEST_REFERENCE": "0",
+        "SLUICEWAY_TEST_PATIENCE": str(PATIENCE[kind]),
         "PYTHONPATH": str(site),
         "PYTHONMALLOC": "malloc",
     }
@@ -138,7 +138,7 @@ def limit(kind: str) -> list[str]:
 
 def check_what_is_tested(site: pathlib.Path, command: list[str], environment: dict[str, str]) -> None:
     """Raise CannotError if the tests would run on anything but what was just built."""
-    program = "import penstock._engine.transport as engine; print(engine.__file__)"
+    program = "import sluiceway._engine.transport as engine; print(engine.__file__)"
     found = subprocess.run([*command, "-c", program], env=environment, stdout=subprocess.PIPE, text=True, check=False)
     if not found.stdout.startswith(str(site)):
         raise CannotError(f"the engine that runs is {found.stdout.strip() or 'none'} and not the one in {site}")
@@ -156,11 +156,11 @@ def told(reports: pathlib.Path) -> list[str]:
 
 def with_sanitizers(preloaded: list[str], chosen: list[str], arguments: list[str]) -> bool:
     site = build(SANITIZED, "sanitizers")
-    with tempfile.TemporaryDirectory(prefix="penstock-sanitize-") as reports:
+    with tempfile.TemporaryDirectory(prefix="sluiceway-sanitize-") as reports:
         environment = environment_of(site, "sanitizers")
         environment["LD_PRELOAD"] = ":".join(preloaded)
-        environment["PENSTOCK_UBSAN"] = preloaded[1]
-        environment["PENSTOCK_REPORTS"] = f"{reports}/report"
+        environment["SLUICEWAY_UBSAN"] = preloaded[1]
+        environment["SLUICEWAY_REPORTS"] = f"{reports}/report"
         environment["ASAN_OPTIONS"] = f"{ASAN_OPTIONS}:log_path={reports}/report"
         environment["UBSAN_OPTIONS"] = "print_stacktrace=1"
         (site / "sitecustomize.py").write_text(SITECUSTOMIZE)
@@ -173,7 +173,7 @@ def with_sanitizers(preloaded: list[str], chosen: list[str], arguments: list[str
 
 def with_valgrind(valgrind: str, chosen: list[str], arguments: list[str]) -> bool:
     site = build(OBSERVABLE, "valgrind")
-    with tempfile.TemporaryDirectory(prefix="penstock-sanitize-") as reports:
+    with tempfile.TemporaryDirectory(prefix="sluiceway-sanitize-") as reports:
         suppressed = site / "valgrind.supp"
         suppressed.write_text(SUPPRESSED)
         command = [valgrind, "--quiet", f"--log-file={reports}/report.%p", "--error-exitcode=99"]
@@ -199,7 +199,7 @@ def main() -> None:
     chosen = shlex.split(os.environ.get("SANITIZE", ""))
     wanted = os.environ.get("SANITIZER", "")
     if wanted not in ("", "valgrind"):
-        sys.exit(f"penstock: SANITIZER is valgrind or nothing, not {wanted!r}")
+        sys.exit(f"sluiceway: SANITIZER is valgrind or nothing, not {wanted!r}")
     try:
         preloaded = [] if wanted == "valgrind" else sanitizers()
         valgrind = shutil.which("valgrind")
@@ -211,9 +211,9 @@ def main() -> None:
         else:
             raise CannotError("neither gcc's sanitizers nor valgrind are here (Debian: apt-get install gcc valgrind)")
     except CannotError as error:
-        sys.exit(f"penstock: {error}")
+        sys.exit(f"sluiceway: {error}")
     if not passed:
-        sys.exit("penstock: failed under the checks")
+        sys.exit("sluiceway: failed under the checks")
 
 
 if __name__ == "__main__":

@@ -7,10 +7,10 @@ import asyncio
 import socket
 import sys
 
-import penstock
+import sluiceway
 
 
-async def echo(reader: penstock.StreamReader, writer: penstock.StreamWriter) -> None:
+async def echo(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
     async for line in reader:
         writer.write(line)
         await writer.drain()
@@ -18,9 +18,9 @@ async def echo(reader: penstock.StreamReader, writer: penstock.StreamWriter) -> 
 
 
 async def there_and_back() -> bytes:
-    server = await penstock.start_server(echo, "127.0.0.1", 0, family=socket.AF_INET)
+    server = await sluiceway.start_server(echo, "127.0.0.1", 0, family=socket.AF_INET)
     async with server:
-        reader, writer = await penstock.open_connection(*server.sockets[0].getsockname())
+        reader, writer = await sluiceway.open_connection(*server.sockets[0].getsockname())
         writer.write(b"through the wheel\n")
         line = await reader.readline()
         writer.close()
@@ -30,8 +30,8 @@ async def there_and_back() -> bytes:
 
 def main() -> None:
     found = {
-        "implementation": penstock.IMPLEMENTATION,
-        "engine": penstock.ENGINE,
+        "implementation": sluiceway.IMPLEMENTATION,
+        "engine": sluiceway.ENGINE,
         "line": asyncio.run(asyncio.wait_for(there_and_back(), 10)),
     }
     wanted = {
@@ -40,8 +40,8 @@ def main() -> None:
         "line": b"through the wheel\n",
     }
     if found != wanted:
-        sys.exit(f"{penstock.__file__}: {found}, not {wanted}")
-    print(f"penstock {penstock.__version__}: {found['implementation']}, {found['engine']}")
+        sys.exit(f"{sluiceway.__file__}: {found}, not {wanted}")
+    print(f"sluiceway {sluiceway.__version__}: {found['implementation']}, {found['engine']}")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""Run penstock at full load for minutes with everything that goes wrong in a network, and see that nothing is left.
+"""Run sluiceway at full load for minutes with everything that goes wrong in a network, and see that nothing is left.
 
 Usage: python tools/soak.py [--seconds 300] [--connections 100] [--loop asyncio|uvloop] [--seed 1] [--json FILE]
 
 Client and server are in this process, over TCP, TLS and Unix sockets. Reads and drains are cancelled and time out,
 peers are slow, flood, half-close, close in the middle of a write, reset. Every byte that arrives is checked, and that
 all have arrived where nobody tore the connection. From time to time all connections end; then memory, descriptors,
-tasks, threads and penstock's own objects must be where they were after the first such pause. Ends with 1 where they
+tasks, threads and sluiceway's own objects must be where they were after the first such pause. Ends with 1 where they
 are not.
 
-PENSTOCK_PURE and PENSTOCK_ENGINE choose the implementation, as everywhere.
+SLUICEWAY_PURE and SLUICEWAY_ENGINE choose the implementation, as everywhere.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from typing import Any
 
 import trustme
 
-import penstock
+import sluiceway
 from soak_connections import Address, Books, Service, Visit
 
 STRETCH = 20.0  # seconds between two pauses
@@ -47,9 +47,9 @@ def resident() -> int:
 
 
 def objects() -> dict[str, int]:
-    """How many objects of penstock's classes there are, by class."""
+    """How many objects of sluiceway's classes there are, by class."""
     names = (f"{type(one).__module__}.{type(one).__qualname__}" for one in gc.get_objects())
-    return dict(Counter(name for name in names if name.startswith("penstock.")))
+    return dict(Counter(name for name in names if name.startswith("sluiceway.")))
 
 
 def state() -> dict[str, Any]:
@@ -108,9 +108,9 @@ class Soak:
         serving, trusting = contexts()
         states = []
         async with (
-            await penstock.start_server(service, "127.0.0.1", 0, backlog=1000) as tcp,
-            await penstock.start_server(service, "127.0.0.1", 0, backlog=1000, ssl=serving) as tls,
-            await penstock.start_unix_server(service, path, backlog=1000),
+            await sluiceway.start_server(service, "127.0.0.1", 0, backlog=1000) as tcp,
+            await sluiceway.start_server(service, "127.0.0.1", 0, backlog=1000, ssl=serving) as tls,
+            await sluiceway.start_unix_server(service, path, backlog=1000),
         ):
             addresses: list[Address] = [
                 tcp.sockets[0].getsockname()[:2],
@@ -137,7 +137,7 @@ class Soak:
         await asyncio.gather(*(visitor() for _ in range(self.connections)))
         # The server's side of the last ones may have some turns to go.
         others = asyncio.all_tasks() - {asyncio.current_task()}
-        handlers = [task for task in others if task.get_name().startswith("penstock handler")]
+        handlers = [task for task in others if task.get_name().startswith("sluiceway handler")]
         if handlers:
             await asyncio.wait(handlers)
         for _ in range(10):
@@ -148,10 +148,10 @@ class Soak:
 
 
 def report(arguments: argparse.Namespace, books: Books, states: list[dict[str, Any]], cpu: float) -> dict[str, Any]:
-    from penstock._transports.engine import ENGINE
+    from sluiceway._transports.engine import ENGINE
 
     return {
-        "implementation": penstock.IMPLEMENTATION,
+        "implementation": sluiceway.IMPLEMENTATION,
         "engine": ENGINE,
         "loop": arguments.loop,
         "python": platform.python_version(),
@@ -174,7 +174,7 @@ def show(result: dict[str, Any]) -> None:
         total = sum(one["objects"].values())
         print(
             f"{one['after']:7.1f} s: {one['resident'] >> 10} KiB resident, {one['descriptors']} descriptors, "
-            f"{one['tasks']} tasks, {one['threads']} threads, {total} objects of penstock's"
+            f"{one['tasks']} tasks, {one['threads']} threads, {total} objects of sluiceway's"
         )
     for failure in result["failures"]:
         print(f"FAILED {failure}")
@@ -206,8 +206,8 @@ def main() -> None:
     arguments = parsed()
     books = Books()
     # Bytes that are dropped after a reset are told to the log, and here there are many.
-    logging.getLogger("penstock").addHandler(logging.NullHandler())
-    logging.getLogger("penstock").propagate = False
+    logging.getLogger("sluiceway").addHandler(logging.NullHandler())
+    logging.getLogger("sluiceway").propagate = False
     sys.unraisablehook = lambda told: books.failed(f"ignored in {told.object!r}: {told.exc_value!r}")
     began = time.process_time()
     soak = Soak(arguments.connections, arguments.seed, books)

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import penstock
+import sluiceway
 from soak_traffic import Disturber, Stream, WrongBytesError, receive, send
 
 # Seconds that one connection may take, under any load that a soak is run with; it ends by itself in far less.
@@ -50,10 +50,10 @@ class Books:
 
 async def connect(address: Address, limit: int) -> tuple[Any, Any]:
     if isinstance(address, str):
-        return await penstock.open_unix_connection(address, limit=limit)
+        return await sluiceway.open_unix_connection(address, limit=limit)
     host, port, *context = address
     encrypted = {"ssl": context[0], "server_hostname": "localhost"} if context else {}
-    return await penstock.open_connection(host, port, limit=limit, **encrypted)
+    return await sluiceway.open_connection(host, port, limit=limit, **encrypted)
 
 
 class Visit:

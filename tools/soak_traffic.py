@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-import penstock
+import sluiceway
 
 LENGTH = 1_000_003  # bytes; prime, so that no chunk size repeats itself in step with it
 PATTERN = random.Random(1).randbytes(LENGTH)
@@ -147,10 +147,10 @@ async def receive(reader: Any, stream: Stream, disturber: Disturber) -> None:
                 if data is not None:
                     stream.check(data)
                     return
-        except penstock.IncompleteReadError as error:
+        except sluiceway.IncompleteReadError as error:
             stream.check(error.partial)
             return
-        except penstock.LimitOverrunError as error:
+        except sluiceway.LimitOverrunError as error:
             # Nothing was taken; a part of it is, so that there is room for the rest.
             data = await reader.readexactly(max(1, error.consumed // 2))
         if data is not None:

@@ -3,7 +3,7 @@
 Usage: python tools/test.py [pytest's arguments]
 
 Run by the interpreter of an environment that has the extra ``test``. The reference, asyncio itself, is the same in
-all legs and runs in the first. Where nothing could be compiled there is one leg, and with PENSTOCK_REQUIRE_PEERS=1
+all legs and runs in the first. Where nothing could be compiled there is one leg, and with SLUICEWAY_REQUIRE_PEERS=1
 that is a failure.
 """
 
@@ -20,14 +20,14 @@ BEHAVIOUR = ("closing", "connecting", "core", "dropin", "engine", "reading", "se
 def legs() -> list[tuple[str, dict[str, str], list[str]]]:
     """Return name, environment variables and folders of each leg that can run here."""
     found: list[tuple[str, dict[str, str], list[str]]] = [
-        ("pure, loop's transports", {"PENSTOCK_PURE": "1", "PENSTOCK_ENGINE": "loop"}, [])
+        ("pure, loop's transports", {"SLUICEWAY_PURE": "1", "SLUICEWAY_ENGINE": "loop"}, [])
     ]
     behaviour = [f"tests/{name}" for name in BEHAVIOUR]
-    if importlib.util.find_spec("penstock._core_c.reader") is not None:
-        found.append(("compiled, loop's transports", {"PENSTOCK_PURE": "0", "PENSTOCK_ENGINE": "loop"}, behaviour))
-    if importlib.util.find_spec("penstock._engine.transport") is not None:
+    if importlib.util.find_spec("sluiceway._core_c.reader") is not None:
+        found.append(("compiled, loop's transports", {"SLUICEWAY_PURE": "0", "SLUICEWAY_ENGINE": "loop"}, behaviour))
+    if importlib.util.find_spec("sluiceway._engine.transport") is not None:
         # The debug hooks of the allocator tell of a write beyond an object, and of the use of one that is gone.
-        variables = {"PENSTOCK_PURE": "0", "PENSTOCK_ENGINE": "epoll", "PYTHONMALLOC": "debug", "PYTHONDEVMODE": "1"}
+        variables = {"SLUICEWAY_PURE": "0", "SLUICEWAY_ENGINE": "epoll", "PYTHONMALLOC": "debug", "PYTHONDEVMODE": "1"}
         found.append(("compiled, engine", variables, behaviour))
     return found
 
@@ -38,11 +38,11 @@ def main() -> None:
     failed = []
     if len(runnable) == 1:
         print("the compiled parts are not installed (no compiler?): the pure core is tested alone", flush=True)
-        if os.environ.get("PENSTOCK_REQUIRE_PEERS") == "1":
+        if os.environ.get("SLUICEWAY_REQUIRE_PEERS") == "1":
             failed.append("compiling")
     for index, (name, variables, folders) in enumerate(runnable):
         print(f"\n===== {name} =====", flush=True)
-        environment = {**os.environ, **variables, "PENSTOCK_TEST_REFERENCE": "0" if index else "1"}
+        environment = {**os.environ, **variables, "SLUICEWAY_TEST_REFERENCE": "0" if index else "1"}
         command = [sys.executable, "-m", "pytest", *arguments, *folders]
         if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode != 0:
             failed.append(name)

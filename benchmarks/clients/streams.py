@@ -21,10 +21,10 @@ def line(generator: random.Random, size: int) -> bytes:
 
 
 async def talk(streams: str, port: int, requests: list[bytes], count: list[int]) -> None:
-    if streams == "penstock":
-        import penstock
+    if streams == "sluiceway":
+        import sluiceway
 
-        open_connection = penstock.open_connection
+        open_connection = sluiceway.open_connection
     else:
         open_connection = asyncio.open_connection
     reader, writer = await open_connection("127.0.0.1", port)
@@ -73,7 +73,7 @@ async def measure(arguments: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     common.add_loop_arguments(parser)
-    parser.add_argument("--streams", choices=["asyncio", "penstock"], default="asyncio")
+    parser.add_argument("--streams", choices=["asyncio", "sluiceway"], default="asyncio")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--size", type=int, required=True)
     parser.add_argument("--connections", type=int, required=True)

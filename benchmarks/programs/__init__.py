@@ -1,4 +1,4 @@
-"""Real programs, measured before and after ``penstock.install()``: what each is called and what it needs.
+"""Real programs, measured before and after ``sluiceway.install()``: what each is called and what it needs.
 
 The other files here are the programs themselves, and what drives them; they run as processes of their own.
 """

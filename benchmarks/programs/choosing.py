@@ -18,7 +18,7 @@ run = common.run
 def parser(description: str | None) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=description)
     common.add_loop_arguments(made)
-    made.add_argument("--streams", choices=["asyncio", "penstock"], default="asyncio")
+    made.add_argument("--streams", choices=["asyncio", "sluiceway"], default="asyncio")
     made.add_argument("--profile", metavar="FILE", help="say there where the CPU time went")
     return made
 
@@ -28,9 +28,9 @@ def chosen(arguments: argparse.Namespace, until_terminated: bool = False) -> Non
 
     A server is looked at from here until it is terminated, a client when it says so.
     """
-    if arguments.streams == "penstock":
-        import penstock
+    if arguments.streams == "sluiceway":
+        import sluiceway
 
-        penstock.install()
+        sluiceway.install()
     if arguments.profile and until_terminated:
         sampling.until_terminated(arguments.profile)

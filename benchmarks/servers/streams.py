@@ -1,4 +1,4 @@
-"""A server on streams: asyncio's or penstock's, one handler for each mode, the same code for both.
+"""A server on streams: asyncio's or sluiceway's, one handler for each mode, the same code for both.
 
 ``--transports aiofastnet`` puts them on aiofastnet's transports, by the loop factory that its documentation names.
 """
@@ -89,10 +89,10 @@ def until_the_end(handler: Handler) -> Handler:
 
 
 async def serve(streams: str, handler: Handler, tls: ssl.SSLContext | None) -> None:
-    if streams == "penstock":
-        import penstock
+    if streams == "sluiceway":
+        import sluiceway
 
-        start_server: Any = penstock.start_server
+        start_server: Any = sluiceway.start_server
     else:
         start_server = asyncio.start_server
     server = await start_server(handler, "127.0.0.1", 0, ssl=tls)
@@ -105,7 +105,7 @@ def main() -> None:
     common.add_arguments(parser)
     common.add_tls_argument(parser)
     common.add_loop_arguments(parser)
-    parser.add_argument("--streams", choices=["asyncio", "penstock"], default="asyncio")
+    parser.add_argument("--streams", choices=["asyncio", "sluiceway"], default="asyncio")
     arguments = parser.parse_args()
     handler = until_the_end(handler_of(arguments.mode, arguments.size))
     common.run(serve(arguments.streams, handler, common.tls_context(arguments)), arguments)

@@ -11,7 +11,7 @@ from typing import Literal
 
 Reading = dict[str, float]
 
-OURS = "penstock"
+OURS = "sluiceway"
 
 
 class MissingError(Exception):
@@ -67,4 +67,4 @@ class Study:
     rounds: int
     quick_rounds: int
     contenders: tuple[str, ...]
-    compared: str  # the figure of which the table has the ratio of penstock to each row
+    compared: str  # the figure of which the table has the ratio of sluiceway to each row

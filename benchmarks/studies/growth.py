@@ -27,11 +27,11 @@ LIMIT_BEYOND: Final = 1024  # by so much the limit is larger than the record
 ALLOWED_BEYOND: Final = 32 * 1024  # contract R3: no more than 2 x limit and this is held
 
 WORKER: Final = pathlib.Path(__file__).resolve().with_name("growth_worker.py")
-COMPILED: Final = {"PENSTOCK_PURE": "0"}
+COMPILED: Final = {"SLUICEWAY_PURE": "0"}
 CONTENDERS: Final[dict[str, tuple[str, Mapping[str, str]]]] = {
     "asyncio": ("asyncio", {}),
-    "penstock": ("penstock", COMPILED),
-    "penstock-pure": ("penstock", PURE),
+    "sluiceway": ("sluiceway", COMPILED),
+    "sluiceway-pure": ("sluiceway", PURE),
 }
 
 
@@ -60,7 +60,7 @@ def commands(contender: str, chunk: int, size: int) -> dict[str, list[str]]:
     for name, value in options.items():
         command += [f"--{name}", str(value)]
     # The compiled core is made of the same files as the pure one, and nothing can be counted in it.
-    measures = ["time", "held", *(["looked"] if contender == "penstock-pure" else [])]
+    measures = ["time", "held", *(["looked"] if contender == "sluiceway-pure" else [])]
     return {measure: [*command, "--what", measure] for measure in measures}
 
 
@@ -101,8 +101,8 @@ STUDY: Final = Study(
         Column("looked", "looked at/received", ".4f"),
     ),
     (
-        *(Goal(f"penstock-pure at {chunk}", "looked", 2) for chunk in CHUNKS),
-        *(Goal(f"{ours} at {chunk}", "held", HELD) for ours in ("penstock", "penstock-pure") for chunk in CHUNKS),
+        *(Goal(f"sluiceway-pure at {chunk}", "looked", 2) for chunk in CHUNKS),
+        *(Goal(f"{ours} at {chunk}", "held", HELD) for ours in ("sluiceway", "sluiceway-pure") for chunk in CHUNKS),
     ),
     rounds=3,
     quick_rounds=3,

@@ -17,10 +17,10 @@ END = b"\r\n"
 
 def reader_of(streams: str, limit: int) -> Any:
     loop = asyncio.get_running_loop()
-    if streams == "penstock":
-        import penstock
+    if streams == "sluiceway":
+        import sluiceway
 
-        return penstock.StreamReader(limit=limit, loop=loop)
+        return sluiceway.StreamReader(limit=limit, loop=loop)
     return asyncio.StreamReader(limit=limit, loop=loop)
 
 
@@ -74,7 +74,7 @@ async def held(arguments: argparse.Namespace) -> dict[str, float]:
 
 async def looked(arguments: argparse.Namespace) -> dict[str, float]:
     """What the pure core's searches go over, counted where all pass, and what they may see at a seam of chunks."""
-    from penstock._core import spans
+    from sluiceway._core import spans
 
     count, find_in = 0, spans.find_in
 
@@ -102,7 +102,7 @@ MEASURES = {"time": timed, "held": held, "looked": looked}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--streams", choices=["asyncio", "penstock"], required=True)
+    parser.add_argument("--streams", choices=["asyncio", "sluiceway"], required=True)
     parser.add_argument("--size", type=int, required=True)
     parser.add_argument("--chunk", type=int, required=True)
     parser.add_argument("--limit", type=int, required=True)

@@ -25,7 +25,7 @@ FEW: Final = 1_000  # with --quick
 SECONDS: Final = 2.0
 SETTLING: Final = 0.3  # seconds for what a server does after its last answer
 PATIENCE: Final = 60
-CONTENDERS: Final = ("c", "go", "asyncio", "uvloop", "aiofastnet", "penstock", "penstock-uvloop", "penstock-pure")
+CONTENDERS: Final = ("c", "go", "asyncio", "uvloop", "aiofastnet", "sluiceway", "sluiceway-uvloop", "sluiceway-pure")
 CLIENT: Final = pathlib.Path(__file__).resolve().with_name("idle_client.py")
 
 
@@ -102,12 +102,12 @@ STUDY: Final = Study(
     rows,
     (Column("bytes_each", "resident bytes each", ",.0f"), Column("idle_cpu_ms", "idle CPU ms")),
     (
-        Goal("penstock", "bytes_each", 0.5, "asyncio"),
-        Goal("penstock", "bytes_each", 0.3, "go"),
+        Goal("sluiceway", "bytes_each", 0.5, "asyncio"),
+        Goal("sluiceway", "bytes_each", 0.3, "go"),
         # None: what a clock that counts nanoseconds shows of a process that never ran, and as little beyond.
-        Goal("penstock", "idle_cpu_ms", 0.1),
-        Goal("penstock-uvloop", "idle_cpu_ms", 0.1),
-        Goal("penstock-pure", "idle_cpu_ms", 0.1),
+        Goal("sluiceway", "idle_cpu_ms", 0.1),
+        Goal("sluiceway-uvloop", "idle_cpu_ms", 0.1),
+        Goal("sluiceway-pure", "idle_cpu_ms", 0.1),
     ),
     rounds=6,
     quick_rounds=3,

@@ -1,6 +1,6 @@
-"""What does ``import penstock`` cost a program that has imported asyncio already?
+"""What does ``import sluiceway`` cost a program that has imported asyncio already?
 
-Each round starts one interpreter for each of penstock's choices and one that imports asyncio alone. An interpreter
+Each round starts one interpreter for each of sluiceway's choices and one that imports asyncio alone. An interpreter
 tells how long its import took by the clock; the operating system tells the CPU of the whole interpreter, of which the
 difference to asyncio alone, round by round, is the second figure. Bytecode is cached, as after an installation by pip.
 """
@@ -25,20 +25,20 @@ PATIENCE: Final = 30
 ALONE: Final = "asyncio"
 CONTENDERS: Final[dict[str, Mapping[str, str]]] = {
     ALONE: {},
-    "penstock": ENGINE,
-    "penstock-loop": {"PENSTOCK_PURE": "0", "PENSTOCK_ENGINE": "loop"},
-    "penstock-pure": PURE,
+    "sluiceway": ENGINE,
+    "sluiceway-loop": {"SLUICEWAY_PURE": "0", "SLUICEWAY_ENGINE": "loop"},
+    "sluiceway-pure": PURE,
 }
 SCRIPT: Final = "import asyncio, time; begun = time.perf_counter(); import {module}; print(time.perf_counter() - begun)"
 
 
 def command(contender: str) -> list[str]:
-    return [sys.executable, "-c", SCRIPT.format(module="asyncio" if contender == ALONE else "penstock")]
+    return [sys.executable, "-c", SCRIPT.format(module="asyncio" if contender == ALONE else "sluiceway")]
 
 
 def measured(contender: str) -> Reading:
     """Start one interpreter."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PENSTOCK_", "PYTHON"))}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SLUICEWAY_", "PYTHON"))}
     cache = {"PYTHONPYCACHEPREFIX": str(compiling.BUILD / "bytecode")}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
@@ -71,7 +71,7 @@ def rows(quick: bool) -> tuple[list[Row], dict[str, str]]:
 
 STUDY: Final = Study(
     "import-time",
-    "import penstock after import asyncio, in a new interpreter",
+    "import sluiceway after import asyncio, in a new interpreter",
     rows,
     (Column("import_ms", "import ms"), Column("cpu_ms", "interpreter's CPU ms")),
     (

@@ -16,7 +16,7 @@ def figures(readings: list[Reading], figure: str) -> list[float] | None:
 
 
 def ours(name: str) -> str:
-    """The row of penstock that a row stands beside: with the same number, if it has one."""
+    """The row of sluiceway that a row stands beside: with the same number, if it has one."""
     return OURS + name[len(name.partition(" at ")[0]) :]
 
 

@@ -23,7 +23,7 @@ CONNECTIONS: Final = 5000
 FEW: Final = 300  # with --quick
 VISITS: Final = 1000
 PATIENCE: Final = 120
-CONTENDERS: Final = ("go", "asyncio", "uvloop", "penstock", "penstock-uvloop")
+CONTENDERS: Final = ("go", "asyncio", "uvloop", "sluiceway", "sluiceway-uvloop")
 CLIENT: Final = pathlib.Path(__file__).resolve().with_name("held_client.py")
 
 
@@ -58,7 +58,7 @@ STUDY: Final = Study(
         Column("held_p99_us", "p99 us, holding them", ",.0f"),
         Column("times", "times"),
     ),
-    (Goal("penstock", "times", 2.0), Goal("penstock-uvloop", "times", 2.0)),
+    (Goal("sluiceway", "times", 2.0), Goal("sluiceway-uvloop", "times", 2.0)),
     rounds=6,
     quick_rounds=3,
     contenders=CONTENDERS,

@@ -18,7 +18,7 @@ NUMBERS: Final = (1000, 5000)
 FEW: Final = (300,)  # with --quick
 BURSTS: Final = 200
 BURST: Final = MIB
-CONTENDERS: Final = ("go", "asyncio", "uvloop", "aiofastnet", "penstock", "penstock-uvloop", "penstock-pure")
+CONTENDERS: Final = ("go", "asyncio", "uvloop", "aiofastnet", "sluiceway", "sluiceway-uvloop", "sluiceway-pure")
 SECONDS: Final = 1.0
 
 
@@ -49,7 +49,7 @@ STUDY: Final = Study(
     ),
     tuple(
         Goal(f"{name} at {number}", "bytes_each", 20 * KIB)
-        for name in ("penstock", "penstock-uvloop")
+        for name in ("sluiceway", "sluiceway-uvloop")
         for number in NUMBERS
     ),
     rounds=6,

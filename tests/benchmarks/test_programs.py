@@ -23,7 +23,7 @@ SCENARIOS = ("redis", "hypercorn", "smtp")
 
 
 def contender(name: str) -> Contender:
-    if name == "penstock" and importlib.util.find_spec("penstock._engine.transport") is None:
+    if name == "sluiceway" and importlib.util.find_spec("sluiceway._engine.transport") is None:
         missing("the engine is not installed")
     return contender_named(name)
 
@@ -36,7 +36,7 @@ def small(name: str) -> Scenario:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-@pytest.mark.parametrize("name", ["asyncio", "uvloop", "penstock", "penstock-pure"])
+@pytest.mark.parametrize("name", ["asyncio", "uvloop", "sluiceway", "sluiceway-pure"])
 def test_operations_are_done_and_their_cpu_is_read(name: str, scenario: str) -> None:
     where, one = small(scenario), contender(name)
     found = looked_at(lambda seconds: driving.program_sample(one.command(where), one.variables, where, 0, seconds))
@@ -56,7 +56,7 @@ def test_a_profile_finds_streams_and_the_program(scenario: str) -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAM_OF_MODE.values(), ids=PROGRAM_OF_MODE)
-def test_no_library_is_imported_before_penstock_can_be_installed(program: Program) -> None:
+def test_no_library_is_imported_before_sluiceway_can_be_installed(program: Program) -> None:
     module = pathlib.Path(program.file).stem
     code = f"import sys, {module}; print([name for name in {program.packages!r} if name in sys.modules])"
     said = subprocess.run(
@@ -121,10 +121,10 @@ def test_the_floor_is_measured_beside_and_a_profile_is_kept() -> None:
     require_program("gcc")
     require_headers("openssl/ssl.h", "libssl-dev")
     where = small("smtp")
-    both = [contender("asyncio"), contender("penstock-pure")]
+    both = [contender("asyncio"), contender("sluiceway-pure")]
     without = rounds.run(where, both, 1, 0, 0.02, lambda what: None)
     assert without.raw == {}, "there is no floor without a before and an after"
-    found = rounds.run(where, [both[0], contender("penstock")], 1, 0, 0.02, lambda what: None)
-    assert {name: len(one) for name, one in found.samples.items()} == {"asyncio": 1, "penstock": 1}
+    found = rounds.run(where, [both[0], contender("sluiceway")], 1, 0, 0.02, lambda what: None)
+    assert {name: len(one) for name, one in found.samples.items()} == {"asyncio": 1, "sluiceway": 1}
     assert {name: len(one) for name, one in found.raw.items()} == {"c": 1, "asyncio": 1}
     assert len(found.profiles) == 1

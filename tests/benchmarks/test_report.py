@@ -46,18 +46,18 @@ def scenario(*targets: Target) -> Scenario:
     ],
 )
 def test_a_target_is_judged_by_the_paired_ratio(ours: list[float], target: Target, verdict: str) -> None:
-    (line,) = report.judged(measured(penstock=ours, c=[10.0] * 6), scenario(target))
+    (line,) = report.judged(measured(sluiceway=ours, c=[10.0] * 6), scenario(target))
     assert line.endswith(verdict)
 
 
 def test_a_target_whose_partner_was_not_measured_is_not_judged() -> None:
-    assert report.judged(measured(penstock=[1.0]), scenario(Target("c", 1.0))) == []
+    assert report.judged(measured(sluiceway=[1.0]), scenario(Target("c", 1.0))) == []
 
 
 def test_the_cheapest_stands_first_with_the_ratio_to_it() -> None:
-    first, second = report.rows(measured(penstock=[8.0] * 6, c=[4.0] * 6), scenario())
+    first, second = report.rows(measured(sluiceway=[8.0] * 6, c=[4.0] * 6), scenario())
     assert first[:4] == ["c", "4.00", "2.00", "2.00 to 2.00"]
-    assert second[:4] == ["penstock", "8.00", "1.00", "1.00 to 1.00"]
+    assert second[:4] == ["sluiceway", "8.00", "1.00", "1.00 to 1.00"]
 
 
 def test_megabytes_are_counted_in_bytes() -> None:
@@ -72,7 +72,7 @@ def test_rounds_in_which_something_else_ran_are_told() -> None:
 
 
 def test_results_are_read_as_they_were_kept(tmp_path: pathlib.Path) -> None:
-    kept = measured(penstock=[1.0, 2.0], c=[0.5, 0.6])
+    kept = measured(sluiceway=[1.0, 2.0], c=[0.5, 0.6])
     kept.save(tmp_path)
     assert results.load_all(tmp_path) == {"lines-64": kept}
 

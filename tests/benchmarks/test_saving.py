@@ -32,7 +32,7 @@ PROFILES = [{"streams": 30, "loop": 20, "program": 70}, {"streams": 20, "loop": 
 
 
 def measured(after: list[Sample]) -> Results:
-    by_contender = {"asyncio": samples(*[100.0] * 6), "penstock": after}
+    by_contender = {"asyncio": samples(*[100.0] * 6), "sluiceway": after}
     return Results("redis", {"commit": "0" * 40}, {}, by_contender, {}, RAW, PROFILES)
 
 

@@ -11,8 +11,8 @@ from benchmarks.scenarios import Scenario, scenario_named
 from support.programs import missing, require_headers, require_program
 from support.windows import looked_at
 
-CONTENDERS = ("c", "go", "asyncio", "uvloop", "penstock", "penstock-pure")
-WITH_TLS = ("go", "asyncio", "uvloop", "asyncio-protocols", "uvloop-protocols", "penstock", "penstock-pure")
+CONTENDERS = ("c", "go", "asyncio", "uvloop", "sluiceway", "sluiceway-pure")
+WITH_TLS = ("go", "asyncio", "uvloop", "asyncio-protocols", "uvloop-protocols", "sluiceway", "sluiceway-pure")
 SCENARIOS = ("lines-64", "pingpong", "pipelined", "frames", "blocks", "sink", "source", "connect")
 TLS_SCENARIOS = ("tls-lines", "tls-sink", "tls-source", "tls-handshakes", "tls-resumed")
 
@@ -23,7 +23,7 @@ def contender(name: str) -> Contender:
         require_program("gcc")
     if found.language == "go":
         require_program("go", "golang")
-    if name == "penstock" and importlib.util.find_spec("penstock._engine.transport") is None:
+    if name == "sluiceway" and importlib.util.find_spec("sluiceway._engine.transport") is None:
         missing("the engine is not installed")
     return found
 
@@ -75,7 +75,7 @@ def test_answers_that_go_collects_are_the_same() -> None:
     assert found.messages % where.batch == 0
 
 
-@pytest.mark.parametrize("name", ["asyncio", "uvloop", "penstock", "penstock-pure"])
+@pytest.mark.parametrize("name", ["asyncio", "uvloop", "sluiceway", "sluiceway-pure"])
 def test_a_client_has_its_answers(name: str) -> None:
     require_program("gcc")
     one, where = contender(name), small("client")

@@ -21,7 +21,7 @@ from support.programs import require_program
 KIB = 1024
 
 
-@pytest.mark.parametrize("name", ["c", "go", "asyncio", "penstock-pure"])
+@pytest.mark.parametrize("name", ["c", "go", "asyncio", "sluiceway-pure"])
 def test_idle_connections_take_memory(name: str) -> None:
     if name in {"c", "go"}:
         require_program("gcc" if name == "c" else "go", None if name == "c" else "golang")
@@ -32,7 +32,7 @@ def test_idle_connections_take_memory(name: str) -> None:
     assert list(found) == ["bytes_each", "idle_cpu_ms"]
 
 
-@pytest.mark.parametrize("name", ["asyncio", "penstock-pure"])
+@pytest.mark.parametrize("name", ["asyncio", "sluiceway-pure"])
 def test_idle_connections_with_tls_take_memory_and_a_burst_on_each_is_answered(name: str) -> None:
     contender = contender_named(name)
     command = contender.command(scenario_named("tls-lines"))
@@ -42,7 +42,7 @@ def test_idle_connections_with_tls_take_memory_and_a_burst_on_each_is_answered(n
     assert -256 * KIB < found["left_each"] < 512 * KIB
 
 
-@pytest.mark.parametrize("name", ["asyncio", "penstock-pure"])
+@pytest.mark.parametrize("name", ["asyncio", "sluiceway-pure"])
 def test_fresh_clients_visit_a_server_that_holds_others(name: str) -> None:
     contender = contender_named(name)
     found = tls_held.measured(contender, contender.command(scenario_named("tls-lines")), 20, 50)
@@ -73,13 +73,13 @@ def test_the_rows_of_idle_tls_are_each_contender_in_each_number_and_with_bursts(
     found, _ = tls_idle.rows(quick=False)
     names = [row.name for row in found if row.contender == "asyncio"]
     assert names == ["asyncio at 1000", "asyncio at 5000", "asyncio at 200, with bursts"]
-    assert reporting.ours(names[-1]) == "penstock at 200, with bursts"
+    assert reporting.ours(names[-1]) == "sluiceway at 200, with bursts"
 
 
 @pytest.mark.parametrize("chunk", [1, 100, 65536])
 @pytest.mark.parametrize("contender", list(growth.CONTENDERS))
 def test_a_record_arrives_whole_and_is_counted(contender: str, chunk: int) -> None:
-    variables = PURE if contender == "penstock-pure" else {}
+    variables = PURE if contender == "sluiceway-pure" else {}
     size = 200_000
     for what, one in growth.commands(contender, chunk, size).items():
         found = growth.measured(one, variables)
@@ -97,10 +97,10 @@ def test_a_study_is_run_kept_and_shown_by_the_command(tmp_path: pathlib.Path) ->
     arguments = ["run", "--scenario", "import-time", "--rounds", "2", "--output", str(tmp_path)]
     done = runner.invoke(command.main, arguments)
     assert done.exit_code == 0, done.output
-    assert "- penstock-pure: import ms" in done.output
+    assert "- sluiceway-pure: import ms" in done.output
     (kept,) = running.load_all(tmp_path).values()
     assert {len(readings) for readings in kept.samples.values()} == {2}
-    assert all(one["import_ms"] > 0.1 for one in kept.samples["penstock-pure"])
+    assert all(one["import_ms"] > 0.1 for one in kept.samples["sluiceway-pure"])
     assert str(pathlib.Path.cwd()) not in (tmp_path / "import-time.json").read_text()
     shown = runner.invoke(command.main, ["report", "--no-chart", "--results", str(tmp_path)])
     assert "## import-time: " in shown.output
@@ -116,7 +116,7 @@ def study(*goals: Goal) -> Study:
         goals,
         6,
         3,
-        ("asyncio", "penstock"),
+        ("asyncio", "sluiceway"),
         "bytes_each",
     )
 
@@ -129,24 +129,24 @@ def readings(**rows: list[float]) -> Readings:
 @pytest.mark.parametrize(
     ("goal", "said"),
     [
-        (Goal("penstock", "bytes_each", 0.5, "asyncio"), "bytes 0.400 of asyncio's (0.400 to 0.400, at 97%)"),
+        (Goal("sluiceway", "bytes_each", 0.5, "asyncio"), "bytes 0.400 of asyncio's (0.400 to 0.400, at 97%)"),
         (
-            Goal("penstock", "bytes_each", -5, "asyncio", "more"),
+            Goal("sluiceway", "bytes_each", -5, "asyncio", "more"),
             "bytes -6.0 more than asyncio's (-6.0 to -6.0, at 97%)",
         ),
-        (Goal("penstock", "bytes_each", 4), "bytes 4.0 (4.0 to 4.0, at 97%)"),
+        (Goal("sluiceway", "bytes_each", 4), "bytes 4.0 (4.0 to 4.0, at 97%)"),
     ],
 )
 def test_a_goal_is_of_a_row_by_itself_or_beside_another(goal: Goal, said: str) -> None:
-    (line,) = reporting.judged(readings(penstock=[4.0] * 6, asyncio=[10.0] * 6), study(goal))
-    assert line == f"- penstock: {said}, wanted at most {goal.at_most:.4g}: **met**"
-    (line,) = reporting.judged(readings(penstock=[9.0] * 6, asyncio=[10.0] * 6), study(goal))
+    (line,) = reporting.judged(readings(sluiceway=[4.0] * 6, asyncio=[10.0] * 6), study(goal))
+    assert line == f"- sluiceway: {said}, wanted at most {goal.at_most:.4g}: **met**"
+    (line,) = reporting.judged(readings(sluiceway=[9.0] * 6, asyncio=[10.0] * 6), study(goal))
     assert line.endswith("**MISSED**")
 
 
 def test_a_goal_whose_rows_were_not_measured_is_not_judged() -> None:
-    goals = [Goal("penstock", "bytes_each", 1, "asyncio"), Goal("asyncio", "bytes_each", 1)]
-    assert reporting.judged(readings(penstock=[1.0]), study(*goals)) == []
+    goals = [Goal("sluiceway", "bytes_each", 1, "asyncio"), Goal("asyncio", "bytes_each", 1)]
+    assert reporting.judged(readings(sluiceway=[1.0]), study(*goals)) == []
 
 
 def test_what_is_the_same_in_every_round_is_measured_once_and_shown_without_interval(tmp_path: pathlib.Path) -> None:
@@ -157,34 +157,34 @@ def test_what_is_the_same_in_every_round_is_measured_once_and_shown_without_inte
         return {"counted": 2.0}
 
     def rows(quick: bool) -> tuple[list[Row], dict[str, str]]:
-        return [Row("penstock at 1", lambda: {"bytes_each": 1.0}, ("run",), once)], {"go": "go is not installed"}
+        return [Row("sluiceway at 1", lambda: {"bytes_each": 1.0}, ("run",), once)], {"go": "go is not installed"}
 
     one = Study(
-        "idle", "", rows, study().columns, (Goal("penstock at 1", "counted", 2),), 3, 3, ("penstock",), "counted"
+        "idle", "", rows, study().columns, (Goal("sluiceway at 1", "counted", 2),), 3, 3, ("sluiceway",), "counted"
     )
     found = running.run(one, None, 3, False, lambda what: None)
     assert len(counted) == 1
-    assert found.samples["penstock at 1"] == [
+    assert found.samples["sluiceway at 1"] == [
         {"bytes_each": 1.0, "counted": 2.0},
         {"bytes_each": 1.0},
         {"bytes_each": 1.0},
     ]
-    assert reporting.table(found, one)[1] == ["penstock at 1", "1.0", "2.00", "1.00 (1.00 to 1.00)"]
-    assert reporting.judged(found, one) == ["- penstock at 1: counted 2.00, wanted at most 2: **met**"]
+    assert reporting.table(found, one)[1] == ["sluiceway at 1", "1.0", "2.00", "1.00 (1.00 to 1.00)"]
+    assert reporting.judged(found, one) == ["- sluiceway at 1: counted 2.00, wanted at most 2: **met**"]
     found.save(tmp_path)
     assert running.load_all(tmp_path) == {"idle": found}
 
 
 def test_each_row_stands_beside_the_one_of_ours_with_its_number() -> None:
-    assert reporting.ours("asyncio") == "penstock"
-    assert reporting.ours("asyncio at 16") == "penstock at 16"
+    assert reporting.ours("asyncio") == "sluiceway"
+    assert reporting.ours("asyncio at 16") == "sluiceway at 16"
 
 
 def test_only_the_contenders_that_are_asked_for_are_measured() -> None:
     def rows(quick: bool) -> tuple[list[Row], dict[str, str]]:
-        return [Row(name, lambda: {"bytes_each": 1.0}, ()) for name in ("asyncio at 1", "penstock at 1")], {"go": "no"}
+        return [Row(name, lambda: {"bytes_each": 1.0}, ()) for name in ("asyncio at 1", "sluiceway at 1")], {"go": "no"}
 
-    one = Study("idle", "", rows, study().columns, (), 3, 3, ("asyncio", "penstock"), "bytes_each")
+    one = Study("idle", "", rows, study().columns, (), 3, 3, ("asyncio", "sluiceway"), "bytes_each")
     found = running.run(one, ["asyncio"], 1, False, lambda what: None)
     assert list(found.samples) == ["asyncio at 1"]
     assert found.missing == {}

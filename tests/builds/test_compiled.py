@@ -11,7 +11,7 @@ import pytest
 
 from support.building import ROOT, python, require_compiler, wheel
 
-PACKAGE = ROOT / "src" / "penstock"
+PACKAGE = ROOT / "src" / "sluiceway"
 
 
 def names(kinds: tuple[str, ...]) -> set[str]:
@@ -23,8 +23,8 @@ def names(kinds: tuple[str, ...]) -> set[str]:
 def to_be_compiled() -> set[str]:
     """Return the modules that have a compiled form on this system."""
     twins = [path for path in (PACKAGE / "_core").glob("*.py") if path.stem != "__init__"]
-    core = {f"penstock/_core_c/{path.stem}" for path in [*twins, *(PACKAGE / "_core_c").glob("*.pyx")]}
-    engine = {f"penstock/_engine/{path.stem}" for path in (PACKAGE / "_engine").glob("*.pyx")}
+    core = {f"sluiceway/_core_c/{path.stem}" for path in [*twins, *(PACKAGE / "_core_c").glob("*.pyx")]}
+    engine = {f"sluiceway/_engine/{path.stem}" for path in (PACKAGE / "_engine").glob("*.pyx")}
     return core | engine if sys.platform == "linux" else core
 
 
@@ -33,7 +33,7 @@ def test_the_source_distribution_is_whole(made_sdist: pathlib.Path) -> None:
         (top,) = {name.partition("/")[0] for name in archive.getnames()}
         found = {name.removeprefix(f"{top}/") for name in archive.getnames()}
     package = {f"src/{name}" for name in names(("*.py", "*.pxd", "*.pyx", "*.pyi", "py.typed"))}
-    assert "src/penstock/py.typed" in package
+    assert "src/sluiceway/py.typed" in package
     assert package - found == set()
     beside = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "CHANGELOG.md", "Makefile", "docs/reference.md")
     tests = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py")}
@@ -47,7 +47,7 @@ def test_the_source_distribution_is_whole(made_sdist: pathlib.Path) -> None:
 @pytest.fixture(scope="module")
 def made_wheel(made_sdist: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     require_compiler()
-    return wheel(made_sdist, tmp_path_factory.mktemp("wheel"), PENSTOCK_BUILD="compiled")
+    return wheel(made_sdist, tmp_path_factory.mktemp("wheel"), SLUICEWAY_BUILD="compiled")
 
 
 def test_a_wheel_holds_the_package_and_its_compiled_modules(made_wheel: pathlib.Path) -> None:
@@ -65,8 +65,8 @@ def test_a_wheel_passes_the_check_that_those_for_others_are_given(
     with zipfile.ZipFile(made_wheel) as archive:
         archive.extractall(installed)
     engine = "epoll" if sys.platform == "linux" else "loop"
-    assert re.fullmatch(rf"penstock \S+: compiled, {engine}\n", python(installed, ROOT / "tools" / "smoke.py"))
-    place = python(installed, "-c", "import penstock; print(penstock.__file__)").strip()
+    assert re.fullmatch(rf"sluiceway \S+: compiled, {engine}\n", python(installed, ROOT / "tools" / "smoke.py"))
+    place = python(installed, "-c", "import sluiceway; print(sluiceway.__file__)").strip()
     assert pathlib.Path(place).is_relative_to(installed)
 
 
@@ -77,5 +77,5 @@ def test_wheels_are_made_for_the_pythons_that_are_named() -> None:
     assert cibuildwheel["build"] == [f"cp3{minor}-*" for minor in named]
     machines = {system: cibuildwheel[system]["archs"] for system in ("linux", "macos", "windows")}
     assert machines == {"linux": ["x86_64", "aarch64"], "macos": ["x86_64", "arm64"], "windows": ["AMD64"]}
-    assert cibuildwheel["environment"] == {"PENSTOCK_BUILD": "compiled"}
+    assert cibuildwheel["environment"] == {"SLUICEWAY_BUILD": "compiled"}
     assert (ROOT / cibuildwheel["test-command"].partition("{project}/")[2]).is_file()

@@ -1,4 +1,4 @@
-"""Without a compiler, or without a Cython that works, penstock is installed pure, works, and says so once."""
+"""Without a compiler, or without a Cython that works, sluiceway is installed pure, works, and says so once."""
 
 import json
 import pathlib
@@ -12,11 +12,11 @@ from support.building import ROOT, install, pip, python, wheel
 FALSE = shutil.which("false") or "false"
 
 THERE_AND_BACK = """
-import asyncio, socket, penstock
+import asyncio, socket, sluiceway
 
 async def main():
     mine, others = socket.socketpair()
-    reader, writer = await penstock.open_connection(sock=mine)
+    reader, writer = await sluiceway.open_connection(sock=mine)
     others.sendall(b"line\\n")
     others.close()
     assert await reader.readline() == b"line\\n"
@@ -24,7 +24,7 @@ async def main():
     await writer.wait_closed()
 
 asyncio.run(main())
-print(penstock.IMPLEMENTATION, penstock.ENGINE, penstock.__file__)
+print(sluiceway.IMPLEMENTATION, sluiceway.ENGINE, sluiceway.__file__)
 """
 
 
@@ -56,19 +56,19 @@ def test_it_is_installed_pure_without(what: str, made_sdist: pathlib.Path, tmp_p
     assert (implementation, engine) == ("pure", "loop")
     assert pathlib.Path(place).is_relative_to(installed)
 
-    told = python(installed, "-m", "penstock.cli", "doctor")
-    assert told.count("nothing was compiled when penstock was installed") == 1
+    told = python(installed, "-m", "sluiceway.cli", "doctor")
+    assert told.count("nothing was compiled when sluiceway was installed") == 1
     assert told.count("install a C compiler and Python's headers") == 1
-    document = json.loads(python(installed, "-m", "penstock.cli", "doctor", "--json"))
+    document = json.loads(python(installed, "-m", "sluiceway.cli", "doctor", "--json"))
     assert document["implementation"]["core"]["in_use"] == "pure"
     assert [advice["about"] for advice in document["advice"] if "compiler" in advice["text"]] == ["implementation.core"]
 
 
 def test_a_pure_wheel_is_for_every_python(made_sdist: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    path = wheel(made_sdist, tmp_path, PENSTOCK_BUILD="pure")
+    path = wheel(made_sdist, tmp_path, SLUICEWAY_BUILD="pure")
     assert path.name.endswith("-py3-none-any.whl")
     with zipfile.ZipFile(path) as archive:
-        assert "penstock/py.typed" in archive.namelist()
+        assert "sluiceway/py.typed" in archive.namelist()
 
 
 @pytest.mark.parametrize("what", ["a compiler that works", "a Cython that works"])
@@ -76,15 +76,15 @@ def test_where_compiling_was_asked_for_nothing_is_installed_without(
     what: str, made_sdist: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     variables = without(what, tmp_path)
-    result = pip("wheel", made_sdist, cwd=tmp_path, PENSTOCK_BUILD="compiled", **variables)
+    result = pip("wheel", made_sdist, cwd=tmp_path, SLUICEWAY_BUILD="compiled", **variables)
     assert result.returncode != 0
     assert list(tmp_path.glob("*.whl")) == []
 
 
 def test_a_wish_that_nobody_knows(tmp_path: pathlib.Path, made_sdist: pathlib.Path) -> None:
-    result = pip("wheel", made_sdist, cwd=tmp_path, PENSTOCK_BUILD="fast")
+    result = pip("wheel", made_sdist, cwd=tmp_path, SLUICEWAY_BUILD="fast")
     assert result.returncode != 0
-    assert "PENSTOCK_BUILD is compiled or pure, not 'fast'" in result.stdout + result.stderr
+    assert "SLUICEWAY_BUILD is compiled or pure, not 'fast'" in result.stdout + result.stderr
 
 
 def test_the_build_needs_nothing_beside_what_it_names() -> None:

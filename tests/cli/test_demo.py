@@ -1,4 +1,4 @@
-"""``penstock demo``: what it prints, and that each of its checks decides the exit status."""
+"""``sluiceway demo``: what it prints, and that each of its checks decides the exit status."""
 
 import asyncio
 import contextlib
@@ -11,9 +11,9 @@ import sys
 
 import pytest
 
-import penstock
-from penstock.cli.demo import comparison, service, steps, tour
-from penstock.cli.demo.report import check
+import sluiceway
+from sluiceway.cli.demo import comparison, service, steps, tour
+from sluiceway.cli.demo.report import check
 from support.command import only_line, run, start
 
 KINDS = ["TCP", "TLS", "Unix socket"]
@@ -31,10 +31,10 @@ def test_as_a_program(directory):
     out, err = program.communicate(timeout=60)
     assert (program.returncode, err) == (0, ""), out
     assert "\x1b" not in out
-    assert f"penstock {penstock.__version__}, implementation: {penstock.IMPLEMENTATION}\n" in out
+    assert f"sluiceway {sluiceway.__version__}, implementation: {sluiceway.IMPLEMENTATION}\n" in out
     assert out.count("HTTP header> HTTP/1.1 200 OK\n") == 3
     for scheme in ("http://127.0.0.1:", "https://127.0.0.1:", f"unix:{directory}/"):
-        assert f"$ penstock headers {scheme}" in out
+        assert f"$ sluiceway headers {scheme}" in out
     for kind in KINDS:
         assert f"  {kind}: 200 lines sent, every echo is the line\n" in out
         assert f"  {kind}: 8 frames of 1 byte to 1,000,000 bytes, all exact\n" in out
@@ -55,7 +55,7 @@ def test_on_a_terminal_a_bar_is_drawn(directory):
     environment |= {name: os.environ[name] for name in ("PYTHONPATH", "HOME") if name in os.environ}
     try:
         program = subprocess.Popen(
-            [sys.executable, "-m", "penstock.cli", "demo", "--quick"],
+            [sys.executable, "-m", "sluiceway.cli", "demo", "--quick"],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -87,13 +87,13 @@ def test_control_c_leaves_nothing(directory):
 
 def test_asyncios_own_streams_do_not_pass(monkeypatch):
     """The check of the cancelled read can fail: on asyncio's streams a cancelled read(-1) loses what it had."""
-    monkeypatch.setattr(penstock, "open_connection", asyncio.open_connection)
-    monkeypatch.setattr(penstock, "open_unix_connection", asyncio.open_unix_connection)
+    monkeypatch.setattr(sluiceway, "open_connection", asyncio.open_connection)
+    monkeypatch.setattr(sluiceway, "open_unix_connection", asyncio.open_unix_connection)
     monkeypatch.setattr(tour, "STEPS", [("Reads", steps.cancel_reads)])
     result = run("demo", "--quick")
     assert result.exit_code == 1
     assert only_line(result.stderr) == (
-        "penstock: demo: Reads: this does not hold: over TCP: read(-1) was interrupted twice, "
+        "sluiceway: demo: Reads: this does not hold: over TCP: read(-1) was interrupted twice, "
         "then brought 501 bytes of 1000"
     )
     assert result.stdout.endswith("  Failed: Reads.\n")
@@ -120,7 +120,7 @@ def test_a_server_that_answers_wrongly_fails_its_step(monkeypatch, step, handler
     monkeypatch.setattr(tour, "STEPS", [(name, step)])
     result = run("demo", "--quick")
     assert result.exit_code == 1
-    assert only_line(result.stderr).startswith(f"penstock: demo: {name}: ")
+    assert only_line(result.stderr).startswith(f"sluiceway: demo: {name}: ")
     assert result.stdout.endswith(f"  Failed: {name}.\n")
 
 
@@ -135,7 +135,7 @@ def test_an_exception_in_a_step_is_one_line(monkeypatch):
     async def step(_demo):
         raise OSError("two\nlines")
 
-    assert failing(monkeypatch, step) == "penstock: demo: Odd: OSError: two lines"
+    assert failing(monkeypatch, step) == "sluiceway: demo: Odd: OSError: two lines"
 
 
 def test_a_step_that_hangs_ends_with_a_sentence(monkeypatch):
@@ -145,10 +145,10 @@ def test_a_step_that_hangs_ends_with_a_sentence(monkeypatch):
     monkeypatch.setattr(tour, "_STEP_LIMIT", 0.5)
 
     async def nothing(_size):
-        return {name: comparison.Measurement([1.0], [1.0], [1.0], [1.0]) for name in ("asyncio", "penstock")}
+        return {name: comparison.Measurement([1.0], [1.0], [1.0], [1.0]) for name in ("asyncio", "sluiceway")}
 
     monkeypatch.setattr(comparison, "compare", nothing)
-    assert failing(monkeypatch, step) == "penstock: demo: Odd: not done after 0.5 s"
+    assert failing(monkeypatch, step) == "sluiceway: demo: Odd: not done after 0.5 s"
 
 
 def test_an_exception_that_nobody_handled_fails_the_demonstration(monkeypatch):
@@ -165,13 +165,13 @@ def test_a_failed_check_during_a_visit_does_not_hang_the_server(monkeypatch):
             async with service.visit(doors[0].connect()):
                 check(False, "what cannot be")
 
-    assert failing(monkeypatch, step) == "penstock: demo: Odd: this does not hold: what cannot be"
+    assert failing(monkeypatch, step) == "sluiceway: demo: Odd: this does not hold: what cannot be"
 
 
 @pytest.mark.loops("asyncio")
 async def test_the_comparison_measures_both(monkeypatch):
     results = await comparison.compare(comparison.Size(echoes=3, transfer_bytes=300_000, rounds=2))
-    assert set(results) == {"asyncio", "penstock"}
+    assert set(results) == {"asyncio", "sluiceway"}
     for measurement in results.values():
         for numbers in (
             measurement.messages_per_second,
@@ -182,5 +182,5 @@ async def test_the_comparison_measures_both(monkeypatch):
             assert len(numbers) == 2
             assert all(number > 0 for number in numbers)
     rows = comparison.table(results)
-    assert [column.header for column in rows.columns] == ["", "asyncio", "penstock", "penstock / asyncio"]
+    assert [column.header for column in rows.columns] == ["", "asyncio", "sluiceway", "sluiceway / asyncio"]
     assert rows.row_count == 4

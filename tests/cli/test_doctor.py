@@ -1,4 +1,4 @@
-"""``penstock doctor``: what it says is what is the case, for people and for machines."""
+"""``sluiceway doctor``: what it says is what is the case, for people and for machines."""
 
 import json
 import os
@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-import penstock
-from penstock.cli.doctor import limits, trial
-from penstock.cli.doctor.findings import Finding, Section, as_json, as_lines
-from penstock.cli.doctor.implementation import implementation
+import sluiceway
+from sluiceway.cli.doctor import limits, trial
+from sluiceway.cli.doctor.findings import Finding, Section, as_json, as_lines
+from sluiceway.cli.doctor.implementation import implementation
 from support.command import run
 
 SECTIONS = ["Versions", "Implementation", "Loops", "TLS", "Limits"]
@@ -55,18 +55,18 @@ def test_for_people() -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
     assert [line for line in lines if line and not line.startswith(" ")] == SECTIONS
-    for known in (penstock.__version__, platform.python_version(), platform.release(), ssl.OPENSSL_VERSION):
+    for known in (sluiceway.__version__, platform.python_version(), platform.release(), ssl.OPENSSL_VERSION):
         assert known in result.stdout
 
 
 def test_for_machines() -> None:
     document = examined()
     assert list(document) == ["versions", "implementation", "loops", "tls", "limits", "advice"]
-    assert document["versions"]["penstock"] == penstock.__version__
+    assert document["versions"]["sluiceway"] == sluiceway.__version__
     assert document["versions"]["python"] == platform.python_version()
     assert document["tls"]["library"] == ssl.OPENSSL_VERSION
-    assert document["implementation"]["core"]["in_use"] == penstock.IMPLEMENTATION
-    assert document["implementation"]["engine"]["in_use"] == penstock.ENGINE
+    assert document["implementation"]["core"]["in_use"] == sluiceway.IMPLEMENTATION
+    assert document["implementation"]["engine"]["in_use"] == sluiceway.ENGINE
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert document["limits"]["open_files"] == {
         name: "unlimited" if limit == resource.RLIM_INFINITY else limit
@@ -76,7 +76,7 @@ def test_for_machines() -> None:
 
 def test_without_a_terminal_a_width_or_a_useful_encoding() -> None:
     result = subprocess.run(
-        [sys.executable, "-m", "penstock.cli", "doctor"],
+        [sys.executable, "-m", "sluiceway.cli", "doctor"],
         env={**os.environ, "PYTHONIOENCODING": "ascii", "TERM": "dumb", "COLUMNS": "20"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -93,8 +93,8 @@ def test_without_a_terminal_a_width_or_a_useful_encoding() -> None:
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_what_carries_a_connection_was_tried(loop: str) -> None:
     carried = examined()["loops"][loop]
-    assert carried["engine"] is (penstock.ENGINE == "epoll")
-    assert carried["carried_by"].startswith("penstock." if carried["engine"] else f"{loop}.")
+    assert carried["engine"] is (sluiceway.ENGINE == "epoll")
+    assert carried["carried_by"].startswith("sluiceway." if carried["engine"] else f"{loop}.")
 
 
 def test_a_connection_that_cannot_be_made_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,20 +130,20 @@ def test_a_connection_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPa
     ("core", "engine", "system", "environment", "core_reason", "engine_reason", "advised"),
     [
         ("compiled", "epoll", "linux", {}, None, None, None),
-        ("compiled", "loop", "linux", {"PENSTOCK_ENGINE": "loop"}, None, "PENSTOCK_ENGINE=loop asks for it", None),
+        ("compiled", "loop", "linux", {"SLUICEWAY_ENGINE": "loop"}, None, "SLUICEWAY_ENGINE=loop asks for it", None),
         ("compiled", "loop", "darwin", {}, None, "the engine is for Linux", None),
-        ("compiled", "loop", "linux", {}, None, "the engine was not compiled when penstock was installed", "engine"),
+        ("compiled", "loop", "linux", {}, None, "the engine was not compiled when sluiceway was installed", "engine"),
         (
-            "pure", "loop", "linux", {"PENSTOCK_PURE": "1"},
-            "PENSTOCK_PURE=1 asks for it", "the engine goes with the compiled core", None,
+            "pure", "loop", "linux", {"SLUICEWAY_PURE": "1"},
+            "SLUICEWAY_PURE=1 asks for it", "the engine goes with the compiled core", None,
         ),
         (
-            "pure", "loop", "linux", {"PENSTOCK_PURE": "0"},
-            "nothing was compiled when penstock was installed", "the engine goes with the compiled core", "core",
+            "pure", "loop", "linux", {"SLUICEWAY_PURE": "0"},
+            "nothing was compiled when sluiceway was installed", "the engine goes with the compiled core", "core",
         ),
         (
             "pure", "loop", "win32", {},
-            "nothing was compiled when penstock was installed", "the engine is for Linux", "core",
+            "nothing was compiled when sluiceway was installed", "the engine is for Linux", "core",
         ),
     ],
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Every line that ``penstock headers`` has for a failure, each provoked by a real socket."""
+"""Every line that ``sluiceway headers`` has for a failure, each provoked by a real socket."""
 
 import contextlib
 import datetime
@@ -21,7 +21,7 @@ def failure(url, *options, timeout="10"):
     result = run("headers", "--timeout", timeout, *options, url)
     assert result.exit_code == 1, result.output
     line = only_line(result.stderr)
-    begin = f"penstock: {url}: "
+    begin = f"sluiceway: {url}: "
     assert line.startswith(begin)
     return line.removeprefix(begin), result.stdout
 

@@ -1,4 +1,4 @@
-"""``penstock headers`` when all is well, and what is wrong before anything is asked."""
+"""``sluiceway headers`` when all is well, and what is wrong before anything is asked."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-import penstock
+import sluiceway
 from support.command import only_line, run, start
 
 HEAD = b"HTTP/1.1 204 No Content\r\nServer: test\r\nX-A: b\r\n\r\n"
@@ -30,7 +30,7 @@ def answer(wire):
 
 def expected_request(path, host):
     return (
-        f"HEAD {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: penstock/{penstock.__version__}\r\n"
+        f"HEAD {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: sluiceway/{sluiceway.__version__}\r\n"
         "Accept: */*\r\nConnection: close\r\n\r\n"
     ).encode()
 
@@ -68,7 +68,7 @@ def test_over_a_unix_socket(peer, unix_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="abstract names are Linux's")
 def test_over_an_abstract_name(peer):
-    name = f"penstock-test-{os.getpid()}"
+    name = f"sluiceway-test-{os.getpid()}"
     script = peer.serve(answer, unix=f"\0{name}")
     result = run("headers", f"unix:@{name}")
     assert (result.exit_code, result.stdout, result.stderr) == (0, SHOWN, "")
@@ -97,7 +97,7 @@ def test_one_failure_of_several_is_status_1_and_the_others_are_shown(peer, unix_
     result = run("headers", f"unix:{unix_path}", url)
     assert result.exit_code == 1
     assert result.stdout == f"unix:{unix_path}\n{url}\n{SHOWN}"
-    assert only_line(result.stderr).startswith(f"penstock: unix:{unix_path}: no such socket")
+    assert only_line(result.stderr).startswith(f"sluiceway: unix:{unix_path}: no such socket")
 
 
 @pytest.mark.parametrize("url", ["example.org", "ftp://example.org/", "http://example.org:99999/", "http://a/\x01"])
@@ -105,7 +105,7 @@ def test_a_bad_url_is_wrong_usage_and_nothing_is_asked(peer, url):
     listener = peer.listen()
     result = run("headers", f"http://127.0.0.1:{listener.port}/", url)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert only_line(result.stderr).startswith(f"penstock: {url!r}: bad URL: ")
+    assert only_line(result.stderr).startswith(f"sluiceway: {url!r}: bad URL: ")
     listener.sock.setblocking(False)
     with pytest.raises(BlockingIOError):
         listener.accept()
@@ -115,7 +115,7 @@ def test_a_bad_url_is_wrong_usage_and_nothing_is_asked(peer, url):
 def test_a_bad_timeout(timeout):
     result = run("headers", f"--timeout={timeout}", "http://127.0.0.1/")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert only_line(result.stderr).startswith(f"penstock: --timeout {timeout}: ")
+    assert only_line(result.stderr).startswith(f"sluiceway: --timeout {timeout}: ")
 
 
 def test_no_url():
@@ -127,7 +127,7 @@ def test_no_url():
 def test_a_cafile_that_is_missing(tmp_path):
     result = run("headers", "--cafile", str(tmp_path / "none"), "http://127.0.0.1/")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert only_line(result.stderr) == f"penstock: --cafile {tmp_path / 'none'}: No such file or directory"
+    assert only_line(result.stderr) == f"sluiceway: --cafile {tmp_path / 'none'}: No such file or directory"
 
 
 @pytest.mark.parametrize("content", ["", "no certificate\n"])
@@ -135,13 +135,13 @@ def test_a_cafile_without_certificates(tmp_path, content):
     (tmp_path / "ca.pem").write_text(content)
     result = run("headers", "--cafile", str(tmp_path / "ca.pem"), "http://127.0.0.1/")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert only_line(result.stderr) == f"penstock: --cafile {tmp_path / 'ca.pem'}: holds no certificate in PEM form"
+    assert only_line(result.stderr) == f"sluiceway: --cafile {tmp_path / 'ca.pem'}: holds no certificate in PEM form"
 
 
 def test_version():
     result = run("--version")
     assert result.exit_code == 0
-    assert result.stdout.startswith(f"penstock {penstock.__version__} ({penstock.IMPLEMENTATION}, Python ")
+    assert result.stdout.startswith(f"sluiceway {sluiceway.__version__} ({sluiceway.IMPLEMENTATION}, Python ")
 
 
 def test_as_a_program_whose_output_cannot_hold_every_letter(peer):
@@ -163,7 +163,7 @@ def test_nobody_reads_the_output(peer):
     os.close(reading)
     try:
         program = subprocess.Popen(
-            [sys.executable, "-m", "penstock.cli", "headers", f"http://127.0.0.1:{port}/"],
+            [sys.executable, "-m", "sluiceway.cli", "headers", f"http://127.0.0.1:{port}/"],
             stdout=writing,
             stderr=subprocess.PIPE,
             text=True,
@@ -186,16 +186,16 @@ def test_control_c_is_quiet_and_status_130(peer):
 
 @pytest.mark.parametrize("package", ["click", "rich"])
 def test_without_the_extra_one_line_says_what_to_install(package):
-    code = f"import sys; sys.modules[{package!r}] = None; from penstock.cli import main; main()"
+    code = f"import sys; sys.modules[{package!r}] = None; from sluiceway.cli import main; main()"
     program = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30)
     assert (program.returncode, program.stdout) == (2, "")
     assert only_line(program.stderr) == (
-        f"penstock: the command line needs {package}, which is not installed: pip install 'penstock[cli]'"
+        f"sluiceway: the command line needs {package}, which is not installed: pip install 'sluiceway[cli]'"
     )
 
 
 def test_without_trustme_headers_works_and_the_demo_says_what_to_install(unix_path):
-    code = "import sys; sys.modules['trustme'] = None; from penstock.cli import main; main()"
+    code = "import sys; sys.modules['trustme'] = None; from sluiceway.cli import main; main()"
     headers, demo = (
         subprocess.run(
             [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False, timeout=30
@@ -206,5 +206,5 @@ def test_without_trustme_headers_works_and_the_demo_says_what_to_install(unix_pa
     assert "no such socket" in only_line(headers.stderr)
     assert demo.returncode == 2
     assert only_line(demo.stderr) == (
-        "penstock: the command line needs trustme, which is not installed: pip install 'penstock[cli]'"
+        "sluiceway: the command line needs trustme, which is not installed: pip install 'sluiceway[cli]'"
     )

@@ -2,8 +2,8 @@
 
 import pytest
 
-import penstock
-from penstock.cli.response import HEAD_LIMIT, LINE_LIMIT, ClosedEarlyError, HeadTooLongError, NotHTTPError, read_head
+import sluiceway
+from sluiceway.cli.response import HEAD_LIMIT, LINE_LIMIT, ClosedEarlyError, HeadTooLongError, NotHTTPError, read_head
 
 pytestmark = pytest.mark.loops("asyncio")
 
@@ -12,7 +12,7 @@ LINES = ["HTTP/1.1 200 OK", "Server: a", "X-Latin: caf\u00e9", "Bare: newline"]
 
 
 def reader_of(*chunks, end=True):
-    reader = penstock.StreamReader(limit=LINE_LIMIT)
+    reader = sluiceway.StreamReader(limit=LINE_LIMIT)
     for chunk in chunks:
         reader.feed_data(chunk)
     if end:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from penstock.cli.target import BadURLError, parse
+from sluiceway.cli.target import BadURLError, parse
 
 
 @pytest.mark.parametrize(

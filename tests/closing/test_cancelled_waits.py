@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.backlog import PAYLOAD, backlogged, unread
 from support.connections import connected
 from support.peer import Peers
@@ -29,7 +29,7 @@ async def _cancelled(*tasks: asyncio.Task[None]) -> None:
 
 async def test_others_go_on_waiting_and_end(peer: Peers) -> None:
     """X6: of many waiters every second is cancelled while the backlog is flushed; the others end with it."""
-    async with backlogged(penstock, peer) as (_, writer, wire):
+    async with backlogged(sluiceway, peer) as (_, writer, wire):
         writer.close()
         tasks = await _waiting(writer, 50)
         await _cancelled(*tasks[::2])
@@ -43,7 +43,7 @@ async def test_others_go_on_waiting_and_end(peer: Peers) -> None:
 
 async def test_later_waits_are_not_poisoned(peer: Peers) -> None:
     """X6: after a cancelled wait, one that begins later waits and ends properly, before and after the end."""
-    async with backlogged(penstock, peer) as (_, writer, wire):
+    async with backlogged(sluiceway, peer) as (_, writer, wire):
         writer.close()
         for _ in range(3):
             with pytest.raises(TimeoutError):
@@ -58,7 +58,7 @@ async def test_later_waits_are_not_poisoned(peer: Peers) -> None:
 
 async def test_wait_cancelled_before_the_close(peer: Peers) -> None:
     """X6: somebody waited for the end and gave up; the connection is as it was, and closes as any other."""
-    async with unread(penstock, peer) as (reader, writer, wire):
+    async with unread(sluiceway, peer) as (reader, writer, wire):
         tasks = await _waiting(writer, 3)
         await _cancelled(tasks[0])
         assert not writer.is_closing()
@@ -70,7 +70,7 @@ async def test_wait_cancelled_before_the_close(peer: Peers) -> None:
 
 async def test_error_reaches_those_who_still_wait(peer: Peers) -> None:
     """X6: the peer's reset before close() is raised in each of the others."""
-    async with unread(penstock, peer) as (_, writer, wire):
+    async with unread(sluiceway, peer) as (_, writer, wire):
         tasks = await _waiting(writer, 5)
         await _cancelled(tasks[0], tasks[3])
         wire.reset()
@@ -80,7 +80,7 @@ async def test_error_reaches_those_who_still_wait(peer: Peers) -> None:
 
 async def test_all_cancelled(peer: Peers) -> None:
     """X6: no one waits any more when the error comes: nobody is told, nothing is reported."""
-    async with unread(penstock, peer) as (reader, writer, wire):
+    async with unread(sluiceway, peer) as (reader, writer, wire):
         await _cancelled(*await _waiting(writer, 3))
         wire.reset()
         with pytest.raises(ConnectionResetError):
@@ -91,7 +91,7 @@ async def test_all_cancelled(peer: Peers) -> None:
 
 async def test_cancelled_in_the_turn_of_the_end(peer: Peers) -> None:
     """X6: the end is decided and the task is cancelled before it runs: cancelled, and nothing is reported."""
-    async with unread(penstock, peer) as (_, writer, wire):
+    async with unread(sluiceway, peer) as (_, writer, wire):
         tasks = await _waiting(writer, 2)
         wire.reset()
         with pytest.raises(ConnectionError):
@@ -105,7 +105,7 @@ async def test_cancelled_in_the_turn_of_the_end(peer: Peers) -> None:
 async def test_over_tls(tls: Any) -> None:
     """X6: the same on both sides of TLS."""
     async with connected(
-        penstock,
+        sluiceway,
         server={"ssl": tls.server_context},
         client={"ssl": tls.client_context, "server_hostname": "localhost"},
     ) as ((_, writer), (far_reader, far)):
@@ -120,7 +120,7 @@ async def test_over_tls(tls: Any) -> None:
 
 async def test_drain_and_wait_closed_do_not_touch_each_other(peer: Peers) -> None:
     """X6: cancelling drains leaves wait_closed alone and the other way round."""
-    async with backlogged(penstock, peer) as (_, writer, wire):
+    async with backlogged(sluiceway, peer) as (_, writer, wire):
         draining = [asyncio.create_task(writer.drain()) for _ in range(2)]
         waiting = await _waiting(writer, 2)
         await _cancelled(draining[0], waiting[0])

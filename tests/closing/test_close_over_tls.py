@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.backlog import PAYLOAD
 from support.connections import address_of, connected
 from support.descriptors import descriptor_of, is_open
@@ -23,7 +23,7 @@ HELD = 12345.0
 
 
 async def _open(script: Script, tls: Any, **more: Any) -> tuple[Any, Any]:
-    return await penstock.open_connection(*script.address, ssl=tls.client_context, server_hostname="localhost", **more)
+    return await sluiceway.open_connection(*script.address, ssl=tls.client_context, server_hostname="localhost", **more)
 
 
 def _both_tls(tls: Any, **timeouts: float) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def _both_tls(tls: Any, **timeouts: float) -> dict[str, Any]:
 
 async def test_everything_is_flushed(tls: Any) -> None:
     """X1: every byte, the farewell of both sides, both descriptors closed."""
-    async with connected(penstock, **_both_tls(tls)) as ((_, writer), (far_reader, far)):
+    async with connected(sluiceway, **_both_tls(tls)) as ((_, writer), (far_reader, far)):
         descriptors = descriptor_of(writer), descriptor_of(far)
         writer.write(PAYLOAD)
         writer.close()
@@ -59,7 +59,7 @@ async def test_both_close_at_once(streams: types.ModuleType, tls: Any) -> None:
 @pytest.mark.parametrize("calls", ["close close", "transport close", "close wait close"])
 async def test_closed_more_than_once(tls: Any, calls: str) -> None:
     """X1: over TLS a second close takes nothing away: the bytes arrive, everything can still be asked."""
-    async with connected(penstock, **_both_tls(tls)) as ((_, writer), (far_reader, far)):
+    async with connected(sluiceway, **_both_tls(tls)) as ((_, writer), (far_reader, far)):
         peername = writer.get_extra_info("peername")
         writer.write(b"the last words")
         for call in calls.split():
@@ -124,7 +124,7 @@ async def test_peer_keeps_sending_after_the_close(peer: Peers, tls: Any) -> None
 
 async def test_reading_paused_at_the_close(tls: Any) -> None:
     """X1: nobody reads, so reading is paused, with more waiting in the kernel: the close ends all the same."""
-    async with connected(penstock, **_both_tls(tls, ssl_shutdown_timeout=SOON)) as ((reader, writer), (_, far)):
+    async with connected(sluiceway, **_both_tls(tls, ssl_shutdown_timeout=SOON)) as ((reader, writer), (_, far)):
         far.write(PAYLOAD)
         # The paused state shows in the transport: nothing more arrives though there is more.
         while writer.transport.is_reading():
@@ -186,7 +186,7 @@ async def test_peer_that_never_reads(peer: Peers, tls: Any, caplog: pytest.LogCa
     """X1: a backlog of which the kernel takes nothing ends after close_timeout, told once, not after 30 s of TLS's."""
     await _end_unread_backlog(peer, tls, 10, close_timeout=SOON)
     records = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert [record.name for record in records] == ["penstock"]
+    assert [record.name for record in records] == ["sluiceway"]
 
 
 async def test_slow_peer_has_longer_than_the_farewell(peer: Peers, tls: Any) -> None:
@@ -259,7 +259,7 @@ async def test_close_in_the_handler(peer: Peers, tls: Any) -> None:
         wire.wait("end")
         return data
 
-    async with await penstock.start_server(
+    async with await sluiceway.start_server(
         handle, "127.0.0.1", 0, ssl=tls.server_context, ssl_shutdown_timeout=SOON
     ) as server:
         script = peer.visit(address_of(server), read)
@@ -281,7 +281,7 @@ async def test_handler_that_closes_at_once(peer: Peers, tls: Any, loop_errors: l
             wire.start_tls(tls.client_context, server_hostname="localhost")
             wire.reset()
 
-    async with await penstock.start_server(handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
         for _ in range(5):
             await peer.visit(address_of(server), leave).finished()
     assert loop_errors == []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.backlog import PAYLOAD, aborted, backlogged, unread
 from support.connections import address_of
 from support.descriptors import descriptor_of, is_open
@@ -22,7 +22,7 @@ HELD = 12345.0
 
 def only_record(caplog: pytest.LogCaptureFixture) -> str:
     records = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert [record.name for record in records] == ["penstock"], records
+    assert [record.name for record in records] == ["sluiceway"], records
     return records[0].getMessage()
 
 
@@ -33,7 +33,7 @@ def named(writer: Any, message: str) -> bool:
 
 async def test_peer_that_never_reads(peer: Peers, caplog: pytest.LogCaptureFixture) -> None:
     """X1: aborted, told once with the connection's name, wait_closed returns, the descriptor is closed."""
-    async with backlogged(penstock, peer, close_timeout=SOON) as (_, writer, wire):
+    async with backlogged(sluiceway, peer, close_timeout=SOON) as (_, writer, wire):
         descriptor = descriptor_of(writer)
         writer.close()
         assert await writer.wait_closed() is None
@@ -52,7 +52,7 @@ async def test_server_side(peer: Peers, caplog: pytest.LogCaptureFixture) -> Non
         await writer.wait_closed()
         ended.set_result(writer)
 
-    async with await penstock.start_server(handle, "127.0.0.1", 0, close_timeout=SOON) as server:
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0, close_timeout=SOON) as server:
         peer.connect(address_of(server))
         assert named(await ended, only_record(caplog))
 
@@ -67,13 +67,13 @@ async def test_unix(peer: Peers, unix_path: str, caplog: pytest.LogCaptureFixtur
         await writer.wait_closed()
         ended.set_result(None)
 
-    async with await penstock.start_unix_server(handle, unix_path, close_timeout=SOON):
+    async with await sluiceway.start_unix_server(handle, unix_path, close_timeout=SOON):
         peer.connect(unix_path)
         await ended
     assert unix_path in only_record(caplog)
     caplog.clear()
     listener = peer.listen(unix=f"{unix_path}2")
-    _, writer = await penstock.open_unix_connection(f"{unix_path}2", close_timeout=SOON)
+    _, writer = await sluiceway.open_unix_connection(f"{unix_path}2", close_timeout=SOON)
     listener.accept()
     writer.write(PAYLOAD)
     writer.close()
@@ -84,7 +84,7 @@ async def test_unix(peer: Peers, unix_path: str, caplog: pytest.LogCaptureFixtur
 @pytest.mark.parametrize("writer_closes_too", [False, True])
 async def test_transport_closed_by_hand(peer: Peers, caplog: pytest.LogCaptureFixture, writer_closes_too: bool) -> None:
     """X1: transport.close(), then wait_closed: bounded as well."""
-    async with backlogged(penstock, peer, close_timeout=SOON) as (_, writer, _wire):
+    async with backlogged(sluiceway, peer, close_timeout=SOON) as (_, writer, _wire):
         writer.transport.close()
         if writer_closes_too:
             writer.close()
@@ -94,7 +94,7 @@ async def test_transport_closed_by_hand(peer: Peers, caplog: pytest.LogCaptureFi
 
 async def test_wait_closed_that_began_before(peer: Peers, caplog: pytest.LogCaptureFixture) -> None:
     """X1: whoever waited before close() was called is told by the same abort; a waiting drain too."""
-    async with backlogged(penstock, peer, close_timeout=SOON) as (_, writer, _wire):
+    async with backlogged(sluiceway, peer, close_timeout=SOON) as (_, writer, _wire):
         waiting = [asyncio.create_task(writer.wait_closed()), asyncio.create_task(writer.drain())]
         await asyncio.sleep(0)
         writer.close()
@@ -110,7 +110,7 @@ async def test_asyncios_protocol(peer: Peers, caplog: pytest.LogCaptureFixture) 
         reader = asyncio.StreamReader(loop=loop)
         protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
         transport, _ = await loop.create_connection(lambda: protocol, *listener.address)
-        writer = penstock.StreamWriter(transport, protocol, reader, loop)
+        writer = sluiceway.StreamWriter(transport, protocol, reader, loop)
         wire = listener.accept()
         writer.write(PAYLOAD)
         await _settled(writer)
@@ -152,7 +152,7 @@ async def _take_some(writer: Any, wire: Wire, received: bytearray) -> None:
 
 async def test_slow_peer_is_not_aborted(peer: Peers, caplog: pytest.LogCaptureFixture) -> None:
     """X1: a peer that takes something in each interval is waited for, however long it takes in all."""
-    async with unread(penstock, peer, close_timeout=HELD) as (_, writer, wire):
+    async with unread(sluiceway, peer, close_timeout=HELD) as (_, writer, wire):
         with held_timers(HELD) as timers:
             received = bytearray()
             _small_buffers(writer, wire)
@@ -176,7 +176,7 @@ async def test_slow_peer_is_not_aborted(peer: Peers, caplog: pytest.LogCaptureFi
 
 async def test_peer_that_stops_after_a_while(peer: Peers, caplog: pytest.LogCaptureFixture) -> None:
     """X1: progress in one interval is no credit for the next."""
-    async with unread(penstock, peer, close_timeout=HELD) as (_, writer, wire):
+    async with unread(sluiceway, peer, close_timeout=HELD) as (_, writer, wire):
         with held_timers(HELD) as timers:
             received = bytearray()
             _small_buffers(writer, wire)
@@ -200,7 +200,7 @@ async def test_peer_that_stops_after_a_while(peer: Peers, caplog: pytest.LogCapt
 
 async def test_default_is_thirty_seconds(peer: Peers) -> None:
     """X1: without close_timeout, 30 s, on both sides."""
-    async with backlogged(penstock, peer) as (_, writer, _wire):
+    async with backlogged(sluiceway, peer) as (_, writer, _wire):
         with held_timers(30.0) as timers:
             await _settled(writer)
             writer.close()
@@ -210,7 +210,7 @@ async def test_default_is_thirty_seconds(peer: Peers) -> None:
 
 async def test_none_is_no_bound(peer: Peers) -> None:
     """X1: close_timeout=None starts no timer at all."""
-    async with backlogged(penstock, peer, close_timeout=None) as (_, writer, wire):
+    async with backlogged(sluiceway, peer, close_timeout=None) as (_, writer, wire):
         started = []
         loop: Any = asyncio.get_running_loop()
         original = loop.call_later
@@ -231,14 +231,14 @@ async def test_none_is_no_bound(peer: Peers) -> None:
 async def test_bad_close_timeout(wrong: float) -> None:
     """A ValueError that says what is accepted, before anything is opened."""
     with pytest.raises(ValueError, match="close_timeout"):
-        await penstock.open_connection("127.0.0.1", 9, close_timeout=wrong)
+        await sluiceway.open_connection("127.0.0.1", 9, close_timeout=wrong)
     with pytest.raises(ValueError, match="close_timeout"):
-        await penstock.start_server(lambda *_: None, "127.0.0.1", 0, close_timeout=wrong)
+        await sluiceway.start_server(lambda *_: None, "127.0.0.1", 0, close_timeout=wrong)
 
 
 async def test_timer_ends_with_the_connection(peer: Peers) -> None:
     """X1: no timer outlives what it watches."""
-    async with unread(penstock, peer, close_timeout=HELD) as (_, writer, wire):
+    async with unread(sluiceway, peer, close_timeout=HELD) as (_, writer, wire):
         with held_timers(HELD) as timers:
             writer.write(PAYLOAD)
             await _settled(writer)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support import loops
 from support.backlog import PAYLOAD
 from support.connections import address_of
@@ -45,7 +45,7 @@ async def _turns() -> None:
 
 async def _open(peer: Peers, **more: Any) -> tuple[Any, Any, Wire]:
     listener = peer.listen()
-    reader, writer = await penstock.open_connection(*listener.address, **more)
+    reader, writer = await sluiceway.open_connection(*listener.address, **more)
     return reader, writer, listener.accept()
 
 
@@ -76,7 +76,7 @@ async def test_both_dropped(peer: Peers, first: str) -> None:
 async def test_both_dropped_over_unix(peer: Peers, unix_path: str) -> None:
     """X5: over a Unix socket."""
     listener = peer.listen(unix=unix_path)
-    pair = await penstock.open_unix_connection(unix_path)
+    pair = await sluiceway.open_unix_connection(unix_path)
     wire = listener.accept()
     with recorded() as found:
         del pair
@@ -95,7 +95,7 @@ async def test_both_dropped_over_tls(peer: Peers, tls: Any) -> None:
         return data
 
     script = peer.serve(listen_for_the_end)
-    pair = await penstock.open_connection(*script.address, ssl=tls.client_context, server_hostname="localhost")
+    pair = await sluiceway.open_connection(*script.address, ssl=tls.client_context, server_hostname="localhost")
     with recorded() as found:
         del pair
         assert only_warning(found).startswith("unclosed <StreamWriter")
@@ -303,7 +303,7 @@ async def test_handler_that_does_not_close(peer: Peers) -> None:
         writer.write(b"bye")
 
     with recorded() as found:
-        async with await penstock.start_server(handle, "127.0.0.1", 0) as server:
+        async with await sluiceway.start_server(handle, "127.0.0.1", 0) as server:
             wire = peer.connect(address_of(server))
             assert await wire.in_thread(wire.receive_rest) == b"bye"
             await _turns()
@@ -313,7 +313,7 @@ async def test_handler_that_does_not_close(peer: Peers) -> None:
 async def test_plain_handler_that_keeps_nothing(peer: Peers) -> None:
     """X5: the same for a handler that is a plain function."""
     with recorded() as found:
-        async with await penstock.start_server(lambda _reader, _writer: None, "127.0.0.1", 0) as server:
+        async with await sluiceway.start_server(lambda _reader, _writer: None, "127.0.0.1", 0) as server:
             wire = peer.connect(address_of(server))
             assert await wire.in_thread(wire.receive_rest) == b""
             await _turns()
@@ -328,7 +328,7 @@ async def test_handler_that_hands_its_writer_on(peer: Peers) -> None:
         kept.append(writer)
 
     with recorded() as found:
-        async with await penstock.start_server(handle, "127.0.0.1", 0) as server:
+        async with await sluiceway.start_server(handle, "127.0.0.1", 0) as server:
             wire = peer.connect(address_of(server))
             while not kept:
                 await asyncio.sleep(0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.connections import address_of, connected
 from support.peer import Peers, Wire
 
@@ -69,7 +69,7 @@ def _known(writer: Any, names: tuple[str, ...]) -> dict[str, Any]:
 @sides
 async def test_tcp(side: str, ending: Ending) -> None:
     """T5: on both sides of a TCP connection."""
-    async with connected(penstock) as ((_, near), (_, far)):
+    async with connected(sluiceway) as ((_, near), (_, far)):
         writer, other = (near, far) if side == "client" else (far, near)
         known = _known(writer, PLAIN)
         assert known["peername"][0] == "127.0.0.1"
@@ -90,8 +90,8 @@ async def test_unix(unix_path: str, side: str, ending: Ending) -> None:
         accepted.set_result(writer)
         await over.wait()
 
-    async with await penstock.start_unix_server(handle, unix_path):
-        _, near = await penstock.open_unix_connection(unix_path)
+    async with await sluiceway.start_unix_server(handle, unix_path):
+        _, near = await sluiceway.open_unix_connection(unix_path)
         far = await accepted
         assert near.get_extra_info("peername") == far.get_extra_info("sockname") == unix_path
         writer, other = (near, far) if side == "client" else (far, near)
@@ -109,7 +109,7 @@ async def test_unix(unix_path: str, side: str, ending: Ending) -> None:
 async def test_tls(tls: Any, side: str, ending: Ending) -> None:
     """T5: on both sides of a TLS connection, with what TLS knows; the ssl_object can still be asked."""
     async with connected(
-        penstock,
+        sluiceway,
         server={"ssl": tls.server_context},
         client={"ssl": tls.client_context, "server_hostname": "localhost"},
     ) as ((_, near), (_, far)):
@@ -129,7 +129,7 @@ async def test_tls(tls: Any, side: str, ending: Ending) -> None:
 async def test_certificate(tls: Any) -> None:
     """T5: the client can still say whom it spoke with."""
     async with connected(
-        penstock,
+        sluiceway,
         server={"ssl": tls.server_context},
         client={"ssl": tls.client_context, "server_hostname": "localhost"},
     ) as ((_, writer), (_, far)):
@@ -145,7 +145,7 @@ async def test_after_a_reset(peer: Peers, side: str) -> None:
     """T5: the peer has reset: who it was can be logged."""
     if side == "client":
         listener = peer.listen()
-        reader, writer = await penstock.open_connection(*listener.address)
+        reader, writer = await sluiceway.open_connection(*listener.address)
         wire = listener.accept()
         server = None
     else:
@@ -154,7 +154,7 @@ async def test_after_a_reset(peer: Peers, side: str) -> None:
         def handle(reader: Any, writer: Any) -> None:
             accepted.set_result((reader, writer))
 
-        server = await penstock.start_server(handle, "127.0.0.1", 0)
+        server = await sluiceway.start_server(handle, "127.0.0.1", 0)
         wire = peer.connect(address_of(server))
         reader, writer = await accepted
     known = _known(writer, PLAIN)
@@ -182,7 +182,7 @@ async def test_after_a_reset_over_tls(peer: Peers, tls: Any) -> None:
         wire.reset()
 
     script = peer.serve(answer)
-    reader, writer = await penstock.open_connection(
+    reader, writer = await sluiceway.open_connection(
         *script.address, ssl=tls.client_context, server_hostname="localhost"
     )
     known = _known(writer, OVER_TLS)
@@ -210,8 +210,8 @@ async def test_after_start_tls(tls: Any) -> None:
         writer.close()
         await writer.wait_closed()
 
-    async with await penstock.start_server(handle, "127.0.0.1", 0) as server:
-        _, writer = await penstock.open_connection(*address_of(server))
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0) as server:
+        _, writer = await sluiceway.open_connection(*address_of(server))
         plain = _known(writer, PLAIN)
         await writer.start_tls(tls.client_context, server_hostname="localhost")
         known = _known(writer, OVER_TLS)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.backlog import PAYLOAD
 from support.connections import address_of
 from support.peer import Peers
@@ -86,8 +86,8 @@ async def test_after_an_orderly_end(secure: bool, tls: Any) -> None:
     context = {"ssl": tls.server_context} if secure else {}
     near = {"ssl": tls.client_context, "server_hostname": "localhost"} if secure else {}
     with without_collector():
-        async with await penstock.start_server(handle, "127.0.0.1", 0, **context) as server:
-            reader, writer = await penstock.open_connection(*address_of(server), **near)
+        async with await sluiceway.start_server(handle, "127.0.0.1", 0, **context) as server:
+            reader, writer = await sluiceway.open_connection(*address_of(server), **near)
             watched = await _talk(reader, writer)
             assert watched.alive == ["reader", "writer", "protocol", "connection"]
             writer.close()
@@ -101,7 +101,7 @@ async def test_after_the_peers_end(peer: Peers) -> None:
     """The peer ended, everything was read, then we closed."""
     with without_collector():
         listener = peer.listen()
-        reader, writer = await penstock.open_connection(*listener.address)
+        reader, writer = await sluiceway.open_connection(*listener.address)
         watched = Watched(reader, writer)
         wire = listener.accept()
         wire.send(b"a line\nrest")
@@ -117,7 +117,7 @@ async def test_after_a_flush(peer: Peers) -> None:
     """Waits in drain and wait_closed, some cancelled, leave nothing."""
     with without_collector():
         listener = peer.listen()
-        reader, writer = await penstock.open_connection(*listener.address)
+        reader, writer = await sluiceway.open_connection(*listener.address)
         watched = Watched(reader, writer)
         wire = listener.accept()
         writer.write(PAYLOAD)
@@ -140,7 +140,7 @@ async def test_after_the_close_timeout(peer: Peers) -> None:
     """The timer that aborted a connection holds it no longer."""
     with without_collector():
         listener = peer.listen()
-        reader, writer = await penstock.open_connection(*listener.address, close_timeout=0.05)
+        reader, writer = await sluiceway.open_connection(*listener.address, close_timeout=0.05)
         watched = Watched(reader, writer)
         wire = listener.accept()
         writer.write(PAYLOAD)
@@ -155,7 +155,7 @@ async def test_after_a_reset_that_nobody_saw(peer: Peers) -> None:
     """The peer reset and nobody read: the error itself must not hold the connection."""
     with without_collector():
         listener = peer.listen()
-        reader, writer = await penstock.open_connection(*listener.address)
+        reader, writer = await sluiceway.open_connection(*listener.address)
         watched = Watched(reader, writer)
         wire = listener.accept()
         wire.reset()
@@ -170,7 +170,7 @@ async def test_reader_dies_though_the_writer_is_kept_by_nobody(peer: Peers) -> N
     """An aborted connection with unread input."""
     with without_collector():
         listener = peer.listen()
-        reader, writer = await penstock.open_connection(*listener.address)
+        reader, writer = await sluiceway.open_connection(*listener.address)
         watched = Watched(reader, writer)
         wire = listener.accept()
         wire.send(bytes(100_000))
@@ -191,7 +191,7 @@ async def test_handler_that_returned(peer: Peers) -> None:
         writer.close()
 
     with without_collector():
-        async with await penstock.start_server(handle, "127.0.0.1", 0) as server:
+        async with await sluiceway.start_server(handle, "127.0.0.1", 0) as server:
             wire = peer.connect(address_of(server))
             assert await wire.in_thread(wire.receive_rest) == b"bye"
             assert await _gone(*served) == [[]]

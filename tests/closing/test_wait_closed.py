@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.backlog import PAYLOAD, backlogged, unread
 from support.connections import address_of, connected
 from support.descriptors import descriptor_of, is_open
@@ -96,7 +96,7 @@ async def test_unseen_reset_before_the_close(streams: types.ModuleType, peer: Pe
 
 async def test_reset_after_the_close_is_not_raised(peer: Peers) -> None:
     """X1: the peer resets while we flush: the end, without an error, for all who wait and who ask later."""
-    async with backlogged(penstock, peer) as (_, writer, wire):
+    async with backlogged(sluiceway, peer) as (_, writer, wire):
         descriptor = descriptor_of(writer)
         writer.close()
         closed = [asyncio.create_task(writer.wait_closed()) for _ in range(3)]
@@ -109,7 +109,7 @@ async def test_reset_after_the_close_is_not_raised(peer: Peers) -> None:
 
 async def test_reset_after_the_close_with_a_drain_waiting(peer: Peers) -> None:
     """X1: the drain is told, wait_closed is not."""
-    async with backlogged(penstock, peer) as (_, writer, wire):
+    async with backlogged(sluiceway, peer) as (_, writer, wire):
         draining = asyncio.create_task(writer.drain())
         await asyncio.sleep(0)
         writer.close()
@@ -248,7 +248,7 @@ async def _with_asyncios_protocol(peer: Peers) -> tuple[Any, Any, Any]:
     reader = asyncio.StreamReader(loop=loop)
     protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
     transport, _ = await loop.create_connection(lambda: protocol, *listener.address)
-    return reader, penstock.StreamWriter(transport, protocol, reader, loop), listener.accept()
+    return reader, sluiceway.StreamWriter(transport, protocol, reader, loop), listener.accept()
 
 
 async def test_asyncios_protocol(peer: Peers) -> None:
@@ -307,12 +307,12 @@ async def test_asyncios_protocol_and_a_cancelled_wait(peer: Peers) -> None:
 
 async def test_closing_says_nothing(peer: Peers, caplog: pytest.LogCaptureFixture) -> None:
     """X1: an end that is no trouble makes no record."""
-    async with backlogged(penstock, peer) as (_, writer, wire):
+    async with backlogged(sluiceway, peer) as (_, writer, wire):
         writer.close()
         receiving = asyncio.create_task(wire.in_thread(wire.receive_rest))
         await writer.wait_closed()
         await receiving
-    async with backlogged(penstock, peer) as (_, writer, wire):
+    async with backlogged(sluiceway, peer) as (_, writer, wire):
         writer.close()
         wire.reset()
         await writer.wait_closed()

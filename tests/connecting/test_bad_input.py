@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.peer import Peers
 
@@ -58,7 +58,7 @@ class Untouched:
 async def test_tcp_option(options: dict[str, Any], error: type[Exception], sentence: str, peer: Peers) -> None:
     untouched = Untouched(peer)
     with pytest.raises(error, match=sentence):
-        await penstock.open_connection(*untouched.address, **options)
+        await sluiceway.open_connection(*untouched.address, **options)
     untouched.check()
 
 
@@ -68,7 +68,7 @@ async def test_unix_option(
 ) -> None:
     untouched = Untouched(peer, unix_path)
     with pytest.raises(error, match=sentence):
-        await penstock.open_unix_connection(untouched.address, **options)
+        await sluiceway.open_unix_connection(untouched.address, **options)
     untouched.check()
 
 
@@ -78,7 +78,7 @@ async def test_tls_option(
 ) -> None:
     untouched = Untouched(peer)
     with pytest.raises(error, match=sentence):
-        await penstock.open_connection(*untouched.address, ssl=tls.client_context, **options)
+        await sluiceway.open_connection(*untouched.address, ssl=tls.client_context, **options)
     untouched.check()
 
 
@@ -89,7 +89,7 @@ async def test_tls_option_over_unix(
     untouched = Untouched(peer, unix_path)
     given = {"server_hostname": "localhost", **options}
     with pytest.raises(error, match=sentence):
-        await penstock.open_unix_connection(untouched.address, ssl=tls.client_context, **given)
+        await sluiceway.open_unix_connection(untouched.address, ssl=tls.client_context, **given)
     untouched.check()
 
 
@@ -98,7 +98,7 @@ async def test_a_name_that_no_certificate_can_have(name: str, peer: Peers, tls: 
     """Nothing is left open, whenever it is found out."""
     listener = peer.listen()
     with pytest.raises(ValueError):
-        await penstock.open_connection(*listener.address, ssl=tls.client_context, server_hostname=name)
+        await sluiceway.open_connection(*listener.address, ssl=tls.client_context, server_hostname=name)
     listener.sock.settimeout(0.05)
     try:
         wire = listener.accept()
@@ -109,9 +109,9 @@ async def test_a_name_that_no_certificate_can_have(name: str, peer: Peers, tls: 
 
 async def test_neither_address_nor_socket() -> None:
     with pytest.raises(ValueError, match="host and port was not specified and no sock"):
-        await penstock.open_connection()
+        await sluiceway.open_connection()
     with pytest.raises(ValueError, match="no path and sock"):
-        await penstock.open_unix_connection()
+        await sluiceway.open_unix_connection()
 
 
 @pytest.mark.parametrize("address", [("127.0.0.1", 1), ("127.0.0.1", None), (None, 1)])
@@ -119,7 +119,7 @@ async def test_host_and_sock(address: Any) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         with pytest.raises(ValueError, match="host/port and sock can not be specified at the same time"):
-            await penstock.open_connection(*address, sock=ours)
+            await sluiceway.open_connection(*address, sock=ours)
         ours.send(b"still open")
         assert theirs.recv(100) == b"still open"
 
@@ -128,7 +128,7 @@ async def test_path_and_sock(unix_path: str) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         with pytest.raises(ValueError, match="path and sock can not be specified at the same time"):
-            await penstock.open_unix_connection(unix_path, sock=ours)
+            await sluiceway.open_unix_connection(unix_path, sock=ours)
         ours.send(b"still open")
 
 
@@ -137,33 +137,33 @@ async def test_ssl_without_a_name_to_check(tls: Certificates, unix_path: str, pe
     with ours, theirs:
         for options in ({"sock": ours}, {"port": 1}, {"host": "", "port": 1}):
             with pytest.raises(ValueError, match="server_hostname"):
-                await penstock.open_connection(ssl=tls.client_context, **options)
+                await sluiceway.open_connection(ssl=tls.client_context, **options)
         with pytest.raises(ValueError, match="server_hostname"):
-            await penstock.open_unix_connection(sock=ours, ssl=tls.client_context)
+            await sluiceway.open_unix_connection(sock=ours, ssl=tls.client_context)
         ours.send(b"still open")
     untouched = Untouched(peer, unix_path)
     with pytest.raises(ValueError, match="server_hostname"):
-        await penstock.open_unix_connection(unix_path, ssl=tls.client_context)
+        await sluiceway.open_unix_connection(unix_path, ssl=tls.client_context)
     with pytest.raises(ValueError, match="server_hostname"):
-        await penstock.open_unix_connection(unix_path, ssl=True)
+        await sluiceway.open_unix_connection(unix_path, ssl=True)
     untouched.check()
 
 
 async def test_a_datagram_socket() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         with pytest.raises(ValueError, match="A Stream Socket was expected"):
-            await penstock.open_connection(sock=sock)
+            await sluiceway.open_connection(sock=sock)
         assert sock.fileno() >= 0
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         with pytest.raises(ValueError, match="A UNIX Domain Stream Socket was expected"):
-            await penstock.open_unix_connection(sock=sock)
+            await sluiceway.open_unix_connection(sock=sock)
         assert sock.fileno() >= 0
 
 
 async def test_a_tcp_socket_for_a_unix_connection() -> None:
     with socket.socket() as sock:
         with pytest.raises(ValueError, match="A UNIX Domain Stream Socket was expected"):
-            await penstock.open_unix_connection(sock=sock)
+            await sluiceway.open_unix_connection(sock=sock)
         assert sock.fileno() >= 0
 
 
@@ -174,7 +174,7 @@ async def test_a_socket_that_ssl_has_wrapped(tls: Certificates) -> None:
         tls.client_context.wrap_socket(ours, do_handshake_on_connect=False, server_hostname="localhost") as wrapped,
     ):
         assert isinstance(wrapped, ssl.SSLSocket)
-        for function in (penstock.open_connection, penstock.open_unix_connection):
+        for function in (sluiceway.open_connection, sluiceway.open_unix_connection):
             with pytest.raises(TypeError, match="SSLSocket"):
                 await function(sock=wrapped)
         assert wrapped.fileno() >= 0
@@ -183,7 +183,7 @@ async def test_a_socket_that_ssl_has_wrapped(tls: Certificates) -> None:
 async def test_a_socket_that_is_not_connected() -> None:
     with socket.socket() as sock:
         with pytest.raises(OSError):
-            _, writer = await penstock.open_connection(sock=sock)
+            _, writer = await sluiceway.open_connection(sock=sock)
             writer.write(b"x")
             await writer.drain()
 
@@ -191,12 +191,12 @@ async def test_a_socket_that_is_not_connected() -> None:
 @pytest.mark.parametrize("port", [65536, -1, 1 << 40])
 async def test_a_port_that_cannot_be(port: int) -> None:
     with pytest.raises(ValueError, match=f"port takes a number from 0 to 65535, not {port}"):
-        await penstock.open_connection("127.0.0.1", port)
+        await sluiceway.open_connection("127.0.0.1", port)
 
 
 @pytest.mark.parametrize("address", [("127.0.0.1",), 5])
 async def test_a_local_address_that_is_none(address: Any, peer: Peers) -> None:
     untouched = Untouched(peer)
     with pytest.raises((TypeError, ValueError)):
-        await penstock.open_connection(*untouched.address, local_addr=address)
+        await sluiceway.open_connection(*untouched.address, local_addr=address)
     untouched.check()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.addresses import silent
 from support.certificates import Certificates
 from support.connections import address_of
@@ -36,28 +36,28 @@ async def test_while_the_name_is_looked_up() -> None:
 
     loop.getaddrinfo = for_ever
     try:
-        await cancelled(penstock.open_connection("a.name", 1))
-        await cancelled(penstock.open_connection("a.name", 1, happy_eyeballs_delay=0.01))
-        await cancelled(penstock.open_connection("127.0.0.1", 1, local_addr=("a.name", 0)))
-        await cancelled(penstock.start_server(lambda r, w: None, "a.name", 0))
-        await cancelled(penstock.start_server(lambda r, w: None, ["127.0.0.1", "a.name"], 0))
+        await cancelled(sluiceway.open_connection("a.name", 1))
+        await cancelled(sluiceway.open_connection("a.name", 1, happy_eyeballs_delay=0.01))
+        await cancelled(sluiceway.open_connection("127.0.0.1", 1, local_addr=("a.name", 0)))
+        await cancelled(sluiceway.start_server(lambda r, w: None, "a.name", 0))
+        await cancelled(sluiceway.start_server(lambda r, w: None, ["127.0.0.1", "a.name"], 0))
     finally:
         del loop.getaddrinfo
 
 
 async def test_while_it_connects(at_end: contextlib.ExitStack) -> None:
-    await cancelled(penstock.open_connection(*silent(at_end)))
-    await cancelled(penstock.open_connection(*silent(at_end), happy_eyeballs_delay=0.001))
+    await cancelled(sluiceway.open_connection(*silent(at_end)))
+    await cancelled(sluiceway.open_connection(*silent(at_end), happy_eyeballs_delay=0.001))
 
 
 @pytest.mark.parametrize("kind", ["tcp", "unix"])
 async def test_while_it_shakes_hands(kind: str, peer: Peers, tls: Certificates, unix_path: str) -> None:
     if kind == "tcp":
         listener = peer.listen()
-        call = penstock.open_connection(*listener.address, ssl=tls.client_context)
+        call = sluiceway.open_connection(*listener.address, ssl=tls.client_context)
     else:
         listener = peer.listen(unix=unix_path)
-        call = penstock.open_unix_connection(unix_path, ssl=tls.client_context, server_hostname="localhost")
+        call = sluiceway.open_unix_connection(unix_path, ssl=tls.client_context, server_hostname="localhost")
 
     def greeted() -> Wire:
         wire = listener.accept()
@@ -72,26 +72,26 @@ async def test_while_it_shakes_hands(kind: str, peer: Peers, tls: Certificates, 
 async def test_a_socket_handed_over_is_closed_with_the_handshake(peer: Peers, tls: Certificates) -> None:
     listener = peer.listen()
     sock = socket.create_connection(listener.address)
-    await cancelled(penstock.open_connection(sock=sock, ssl=tls.client_context, server_hostname="localhost"))
+    await cancelled(sluiceway.open_connection(sock=sock, ssl=tls.client_context, server_hostname="localhost"))
     for _ in range(3):
         await asyncio.sleep(0)
     assert sock.fileno() == -1
 
 
 def _plain(address: Any, tls: Certificates) -> Any:
-    return penstock.open_connection(*address)
+    return sluiceway.open_connection(*address)
 
 
 def _named(address: Any, tls: Certificates) -> Any:
-    return penstock.open_connection("name", 1)
+    return sluiceway.open_connection("name", 1)
 
 
 def _racing(address: Any, tls: Certificates) -> Any:
-    return penstock.open_connection("name", 1, happy_eyeballs_delay=0.25)
+    return sluiceway.open_connection("name", 1, happy_eyeballs_delay=0.25)
 
 
 def _encrypted(address: Any, tls: Certificates) -> Any:
-    return penstock.open_connection(*address, ssl=tls.client_context)
+    return sluiceway.open_connection(*address, ssl=tls.client_context)
 
 
 @pytest.mark.parametrize("connect", [_plain, _named, _racing, _encrypted])
@@ -105,7 +105,7 @@ async def test_after_any_number_of_turns(
         writer.close()
 
     context = tls.server_context if connect is _encrypted else None
-    server = await penstock.start_server(handle, "127.0.0.1", 0, ssl=context)
+    server = await sluiceway.start_server(handle, "127.0.0.1", 0, ssl=context)
     address = address_of(server)
     made = 0
     with resolving({"name": [address]}):
@@ -133,8 +133,8 @@ async def test_after_any_number_of_turns(
 async def test_start_server_after_any_number_of_turns(unix_path: str) -> None:
     for turns in range(6):
         for start in (
-            penstock.start_server(lambda r, w: None, ["127.0.0.1", "::1"], 0),
-            penstock.start_unix_server(lambda r, w: None, unix_path),
+            sluiceway.start_server(lambda r, w: None, ["127.0.0.1", "::1"], 0),
+            sluiceway.start_unix_server(lambda r, w: None, unix_path),
         ):
             task = asyncio.ensure_future(start)
             for _ in range(turns):
@@ -148,7 +148,7 @@ async def test_start_server_after_any_number_of_turns(unix_path: str) -> None:
 
 async def test_timed_out(at_end: contextlib.ExitStack, peer: Peers, tls: Certificates) -> None:
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(penstock.open_connection(*silent(at_end)), 0.02)
+        await asyncio.wait_for(sluiceway.open_connection(*silent(at_end)), 0.02)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.02):
-            await penstock.open_connection(*peer.listen().address, ssl=tls.client_context)
+            await sluiceway.open_connection(*peer.listen().address, ssl=tls.client_context)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.addresses import refusing
 from support.resolver import resolving
 
@@ -21,7 +21,7 @@ EACH_WAY = [{}, {"happy_eyeballs_delay": 60}]
 async def test_a_refused_connection_names_the_address(host: str, options: dict[str, Any]) -> None:
     port = refusing(host)[1]
     with pytest.raises(ConnectionRefusedError, match=rf"'{re.escape(host)}', {port}") as caught:
-        await penstock.open_connection(host, port, **options)
+        await sluiceway.open_connection(host, port, **options)
     assert caught.value.errno == errno.ECONNREFUSED
 
 
@@ -29,7 +29,7 @@ async def test_a_refused_connection_names_the_address(host: str, options: dict[s
 async def test_several_errors_are_listed_in_order(options: dict[str, Any]) -> None:
     first, second = refusing(), refusing("::1")
     with resolving({"both": [first, second]}), pytest.raises(OSError) as caught:
-        await penstock.open_connection("both", 1, **options)
+        await sluiceway.open_connection("both", 1, **options)
     message = str(caught.value)
     assert message.startswith("Multiple exceptions: ")
     assert message.index(f"'127.0.0.1', {first[1]}") < message.index(f"'::1', {second[1]}")
@@ -40,7 +40,7 @@ async def test_several_errors_are_listed_in_order(options: dict[str, Any]) -> No
 async def test_the_same_error_several_times_is_raised_once(options: dict[str, Any]) -> None:
     address = refusing()
     with resolving({"twice": [address, address]}), pytest.raises(ConnectionRefusedError) as caught:
-        await penstock.open_connection("twice", 1, **options)
+        await sluiceway.open_connection("twice", 1, **options)
     assert "Multiple" not in str(caught.value)
 
 
@@ -49,7 +49,7 @@ async def test_the_same_error_several_times_is_raised_once(options: dict[str, An
 async def test_all_errors_are_a_group(options: dict[str, Any], count: int) -> None:
     addresses = [refusing(), refusing("::1")][:count]
     with resolving({"all": addresses}), pytest.raises(ExceptionGroup, match="create_connection failed") as caught:
-        await penstock.open_connection("all", 1, all_errors=True, **options)
+        await sluiceway.open_connection("all", 1, all_errors=True, **options)
     assert len(caught.value.exceptions) == count
     for error, (host, port) in zip(caught.value.exceptions, addresses, strict=True):
         assert isinstance(error, ConnectionRefusedError)
@@ -65,9 +65,9 @@ async def test_an_unknown_name() -> None:
     loop.getaddrinfo = unknown
     try:
         with pytest.raises(socket.gaierror, match="not known"):
-            await penstock.open_connection("no.such.name.invalid", 80)
+            await sluiceway.open_connection("no.such.name.invalid", 80)
         with pytest.raises(socket.gaierror, match="not known"):
-            await penstock.start_server(lambda r, w: None, "no.such.name.invalid", 0)
+            await sluiceway.start_server(lambda r, w: None, "no.such.name.invalid", 0)
     finally:
         del loop.getaddrinfo
 
@@ -75,7 +75,7 @@ async def test_an_unknown_name() -> None:
 @pytest.mark.parametrize("options", EACH_WAY)
 async def test_a_name_without_addresses(options: dict[str, Any]) -> None:
     with resolving({"none": []}), pytest.raises(OSError, match=r"getaddrinfo.*empty list"):
-        await penstock.open_connection("none", 80, **options)
+        await sluiceway.open_connection("none", 80, **options)
 
 
 @pytest.mark.parametrize("options", [*EACH_WAY, {"all_errors": True}, {"all_errors": True, "happy_eyeballs_delay": 60}])
@@ -87,7 +87,7 @@ async def test_the_error_is_part_of_no_ring(options: dict[str, Any]) -> None:
     try:
         with resolving({"both": [refusing(), refusing("::1")]}):
             try:
-                await penstock.open_connection("both", 1, **options)
+                await sluiceway.open_connection("both", 1, **options)
             except (OSError, ExceptionGroup) as error:
                 kept = error
         assert kept is not None
@@ -105,7 +105,7 @@ def _frames(error: BaseException) -> list[Any]:
     frames = []
     traceback = error.__traceback__
     while traceback is not None:
-        if "penstock" in traceback.tb_frame.f_code.co_filename:
+        if "sluiceway" in traceback.tb_frame.f_code.co_filename:
             frames.append(traceback.tb_frame)
         traceback = traceback.tb_next
     return frames
@@ -115,13 +115,13 @@ def _frames(error: BaseException) -> list[Any]:
 async def test_nothing_is_left_to_the_collector(options: dict[str, Any]) -> None:
     with resolving({"both": [refusing(), refusing("::1")]}):
         with pytest.raises((OSError, ExceptionGroup)):
-            await penstock.open_connection("both", 1, **options)
+            await sluiceway.open_connection("both", 1, **options)
         gc.collect()
         gc.disable()
         gc.set_debug(gc.DEBUG_SAVEALL)
         try:
             try:
-                await penstock.open_connection("both", 1, **options)
+                await sluiceway.open_connection("both", 1, **options)
             except (OSError, ExceptionGroup):
                 pass
             await asyncio.sleep(0)

@@ -2,7 +2,7 @@
 
 import socket
 
-import penstock
+import sluiceway
 from support.peer import Peers
 
 
@@ -11,7 +11,7 @@ async def test_a_blocking_socket_does_not_block_the_loop(peer: Peers) -> None:
     listener = peer.listen()
     sock = socket.create_connection(listener.address)
     assert sock.getblocking()
-    _, writer = await penstock.open_connection(sock=sock)
+    _, writer = await sluiceway.open_connection(sock=sock)
     wire = listener.accept()
     assert not sock.getblocking()
     writer.close()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.addresses import refusing, silent
 from support.peer import Peers
 from support.resolver import resolving
@@ -20,7 +20,7 @@ async def closed(writer: Any) -> None:
 async def test_a_silent_address_does_not_hold_up_the_next(peer: Peers, at_end: contextlib.ExitStack) -> None:
     listener = peer.listen("::1")
     with resolving({"name": [silent(at_end), ("::1", listener.port)]}):
-        _, writer = await penstock.open_connection("name", 1, happy_eyeballs_delay=0.01)
+        _, writer = await sluiceway.open_connection("name", 1, happy_eyeballs_delay=0.01)
     assert writer.get_extra_info("peername")[0] == "::1"
     await closed(writer)
 
@@ -28,7 +28,7 @@ async def test_a_silent_address_does_not_hold_up_the_next(peer: Peers, at_end: c
 async def test_without_it_a_silent_address_holds_up_the_rest(peer: Peers, at_end: contextlib.ExitStack) -> None:
     listener = peer.listen()
     with resolving({"name": [silent(at_end), ("127.0.0.1", listener.port)]}):
-        connecting = asyncio.create_task(penstock.open_connection("name", 1))
+        connecting = asyncio.create_task(sluiceway.open_connection("name", 1))
         await asyncio.sleep(0.1)
         assert not connecting.done()
         connecting.cancel()
@@ -39,7 +39,7 @@ async def test_without_it_a_silent_address_holds_up_the_rest(peer: Peers, at_end
 async def test_a_refused_address_starts_the_next_at_once(peer: Peers) -> None:
     listener = peer.listen("::1")
     with resolving({"name": [refusing(), refusing(), ("::1", listener.port)]}):
-        _, writer = await penstock.open_connection("name", 1, happy_eyeballs_delay=3600)
+        _, writer = await sluiceway.open_connection("name", 1, happy_eyeballs_delay=3600)
     assert writer.get_extra_info("peername")[0] == "::1"
     await closed(writer)
 
@@ -47,7 +47,7 @@ async def test_a_refused_address_starts_the_next_at_once(peer: Peers) -> None:
 async def test_the_first_that_answers_is_the_only_one_asked(peer: Peers) -> None:
     first, second = peer.listen(), peer.listen("::1")
     with resolving({"name": [("127.0.0.1", first.port), ("::1", second.port)]}):
-        _, writer = await penstock.open_connection("name", 1, happy_eyeballs_delay=3600)
+        _, writer = await sluiceway.open_connection("name", 1, happy_eyeballs_delay=3600)
     first.accept()
     second.sock.setblocking(False)
     with pytest.raises(BlockingIOError):
@@ -70,7 +70,7 @@ async def test_cancelled_while_several_are_under_way(peer: Peers, at_end: contex
     loop.sock_connect = sock_connect
     try:
         with resolving({"name": [silent(at_end), silent(at_end, "::1")]}):
-            connecting = asyncio.create_task(penstock.open_connection("name", 1, happy_eyeballs_delay=0.001))
+            connecting = asyncio.create_task(sluiceway.open_connection("name", 1, happy_eyeballs_delay=0.001))
             await both.wait()
             connecting.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -93,7 +93,7 @@ async def test_the_losers_are_closed_when_it_returns(peer: Peers, at_end: contex
     loop.sock_connect = sock_connect
     try:
         with resolving({"name": [silent(at_end), ("::1", listener.port)]}):
-            _, writer = await penstock.open_connection("name", 1, happy_eyeballs_delay=0.001)
+            _, writer = await sluiceway.open_connection("name", 1, happy_eyeballs_delay=0.001)
     finally:
         del loop.sock_connect
     assert socks[0].fileno() == -1
@@ -103,14 +103,14 @@ async def test_the_losers_are_closed_when_it_returns(peer: Peers, at_end: contex
 async def test_the_local_address_is_bound_for_each(peer: Peers) -> None:
     listener = peer.listen("::1")
     with resolving({"name": [refusing(), ("::1", listener.port)], "here": [("127.0.0.1", 0), ("::1", 0)]}):
-        _, writer = await penstock.open_connection("name", 1, happy_eyeballs_delay=0.25, local_addr=("here", 0))
+        _, writer = await sluiceway.open_connection("name", 1, happy_eyeballs_delay=0.25, local_addr=("here", 0))
     assert writer.get_extra_info("sockname")[0] == "::1"
     await closed(writer)
 
 
 async def test_one_address_alone(peer: Peers) -> None:
     listener = peer.listen()
-    _, writer = await penstock.open_connection(*listener.address, happy_eyeballs_delay=0.25, interleave=2)
+    _, writer = await sluiceway.open_connection(*listener.address, happy_eyeballs_delay=0.25, interleave=2)
     await closed(writer)
 
 
@@ -122,7 +122,7 @@ async def test_the_handshake_is_with_the_winner_alone(peer: Peers, tls: Any) -> 
 
     script = peer.serve(greet)
     with resolving({"localhost": [refusing("::1"), script.address]}):
-        reader, writer = await penstock.open_connection(
+        reader, writer = await sluiceway.open_connection(
             "localhost", 1, ssl=tls.client_context, happy_eyeballs_delay=0.25
         )
     assert await reader.readexactly(5) == b"hello"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.addresses import refusing
 from support.certificates import Certificates
 from support.peer import Peers
@@ -26,7 +26,7 @@ async def test_all_of_them_at_once(peer: Peers, tls: Certificates) -> None:
         return wire.sock.getpeername()[0]
 
     script = peer.serve(greet)
-    reader, writer = await penstock.open_connection(
+    reader, writer = await sluiceway.open_connection(
         *script.address,
         limit=1000,
         ssl=tls.client_context,
@@ -51,7 +51,7 @@ async def test_all_of_them_at_once(peer: Peers, tls: Certificates) -> None:
 async def test_family(family: int, host: str, peer: Peers) -> None:
     listener = peer.listen(host)
     with resolving({"here": [(host, listener.port)]}) as asked:
-        _, writer = await penstock.open_connection("here", 1, family=family)
+        _, writer = await sluiceway.open_connection("here", 1, family=family)
     assert writer.get_extra_info("socket").family == family
     assert writer.get_extra_info("peername")[0] == host
     assert asked[0][1]["family"] == family
@@ -60,13 +60,13 @@ async def test_family(family: int, host: str, peer: Peers) -> None:
 
 async def test_family_that_the_address_is_not_of() -> None:
     with pytest.raises(socket.gaierror):
-        await penstock.open_connection("127.0.0.1", 1, family=socket.AF_INET6)
+        await sluiceway.open_connection("127.0.0.1", 1, family=socket.AF_INET6)
 
 
 async def test_proto_and_flags_reach_the_resolver(peer: Peers) -> None:
     listener = peer.listen()
     with resolving({"a.name": [("127.0.0.1", listener.port)]}) as asked:
-        _, writer = await penstock.open_connection("a.name", 80, proto=socket.IPPROTO_TCP, flags=socket.AI_CANONNAME)
+        _, writer = await sluiceway.open_connection("a.name", 80, proto=socket.IPPROTO_TCP, flags=socket.AI_CANONNAME)
     (address, options), *_ = asked
     assert address == ("a.name", 80)
     assert options["proto"] == socket.IPPROTO_TCP
@@ -77,12 +77,12 @@ async def test_proto_and_flags_reach_the_resolver(peer: Peers) -> None:
 
 async def test_flags_have_effect() -> None:
     with pytest.raises(socket.gaierror):
-        await penstock.open_connection("localhost", 1, flags=socket.AI_NUMERICHOST)
+        await sluiceway.open_connection("localhost", 1, flags=socket.AI_NUMERICHOST)
 
 
 async def test_service_names_as_port() -> None:
     with resolving({"a.name": []}) as asked, pytest.raises(OSError, match="empty list"):
-        await penstock.open_connection("a.name", "https")
+        await sluiceway.open_connection("a.name", "https")
     assert asked[0][0] == ("a.name", "https")
 
 
@@ -90,7 +90,7 @@ async def test_service_names_as_port() -> None:
 @pytest.mark.parametrize("kind", [int, str, lambda port: str(port).encode()])
 async def test_kinds_of_host_and_port(host: Any, kind: Any, peer: Peers) -> None:
     listener = peer.listen()
-    _, writer = await penstock.open_connection(host, kind(listener.port), family=socket.AF_INET)
+    _, writer = await sluiceway.open_connection(host, kind(listener.port), family=socket.AF_INET)
     assert writer.get_extra_info("peername") == listener.address
     await closed(writer)
 
@@ -99,7 +99,7 @@ async def test_host_none_or_empty_is_this_machine(peer: Peers) -> None:
     listener = peer.listen()
     for host in (None, ""):
         with resolving({"": [listener.address]}):
-            _, writer = await penstock.open_connection(host, listener.port, family=socket.AF_INET)
+            _, writer = await sluiceway.open_connection(host, listener.port, family=socket.AF_INET)
         assert writer.get_extra_info("peername") == listener.address
         await closed(writer)
 
@@ -108,7 +108,7 @@ async def test_host_none_or_empty_is_this_machine(peer: Peers) -> None:
 async def test_local_addr(wrapped: str, peer: Peers) -> None:
     listener = peer.listen()
     port = refusing()[1]
-    _, writer = await penstock.open_connection(*listener.address, local_addr=(wrapped, port), family=socket.AF_INET)
+    _, writer = await sluiceway.open_connection(*listener.address, local_addr=(wrapped, port), family=socket.AF_INET)
     assert listener.accept().sock.getpeername() == ("127.0.0.1", port)
     assert writer.get_extra_info("sockname") == ("127.0.0.1", port)
     await closed(writer)
@@ -117,19 +117,19 @@ async def test_local_addr(wrapped: str, peer: Peers) -> None:
 async def test_local_addr_in_use_is_named(peer: Peers) -> None:
     listener, other = peer.listen(), peer.listen()
     with pytest.raises(OSError, match=rf"bind on address .*{other.port}.*in use"):
-        await penstock.open_connection(*listener.address, local_addr=other.address)
+        await sluiceway.open_connection(*listener.address, local_addr=other.address)
 
 
 async def test_local_addr_of_another_family(peer: Peers) -> None:
     listener = peer.listen()
     with pytest.raises(OSError, match=r"no matching local address with family=.*AF_INET"):
-        await penstock.open_connection(*listener.address, local_addr=("::1", 0))
+        await sluiceway.open_connection(*listener.address, local_addr=("::1", 0))
 
 
 async def test_local_addr_picks_the_address_of_the_same_family(peer: Peers) -> None:
     listener = peer.listen()
     with resolving({"here": [("::1", 0), ("127.0.0.1", 0)]}):
-        _, writer = await penstock.open_connection(*listener.address, local_addr=("here", 0))
+        _, writer = await sluiceway.open_connection(*listener.address, local_addr=("here", 0))
     assert writer.get_extra_info("sockname")[0] == "127.0.0.1"
     await closed(writer)
 
@@ -141,7 +141,7 @@ async def test_sock(kind: str, blocking: bool, peer: Peers, unix_path: str) -> N
     sock = socket.socket(listener.sock.family)
     sock.connect(listener.address)
     sock.setblocking(blocking)
-    connect = penstock.open_connection if kind == "tcp" else penstock.open_unix_connection
+    connect = sluiceway.open_connection if kind == "tcp" else sluiceway.open_unix_connection
     reader, writer = await connect(sock=sock)
     wire = listener.accept()
     wire.send(b"to you")
@@ -162,7 +162,7 @@ async def test_sock_with_tls(kind: str, peer: Peers, tls: Certificates, unix_pat
     script = peer.serve(greet) if kind == "tcp" else peer.serve(greet, unix=unix_path)
     sock = socket.socket(socket.AF_INET if kind == "tcp" else socket.AF_UNIX)
     sock.connect(script.address)
-    connect = penstock.open_connection if kind == "tcp" else penstock.open_unix_connection
+    connect = sluiceway.open_connection if kind == "tcp" else sluiceway.open_unix_connection
     reader, writer = await connect(sock=sock, ssl=tls.client_context, server_hostname="localhost")
     assert await reader.readexactly(5) == b"hello"
     await closed(writer)
@@ -172,7 +172,7 @@ async def test_sock_with_tls(kind: str, peer: Peers, tls: Certificates, unix_pat
 async def test_a_unix_socket_given_to_open_connection() -> None:
     ours, theirs = socket.socketpair()
     with theirs:
-        reader, writer = await penstock.open_connection(sock=ours)
+        reader, writer = await sluiceway.open_connection(sock=ours)
         theirs.sendall(b"hello")
         assert await reader.readexactly(5) == b"hello"
         await closed(writer)
@@ -181,7 +181,7 @@ async def test_a_unix_socket_given_to_open_connection() -> None:
 async def test_limit_is_the_readers(peer: Peers) -> None:
     listener = peer.listen()
     for limit in (10, None, float("inf")):
-        reader, writer = await penstock.open_connection(*listener.address, limit=limit)
+        reader, writer = await sluiceway.open_connection(*listener.address, limit=limit)
         wire = listener.accept()
         wire.send(b"0123456789abcdef\n")
         if limit == 10:
@@ -195,14 +195,14 @@ async def test_limit_is_the_readers(peer: Peers) -> None:
 async def test_close_timeout_bounds_the_close(peer: Peers, caplog: pytest.LogCaptureFixture) -> None:
     listener = peer.listen()
     for close_timeout in (0.05, 30.0):
-        _, writer = await penstock.open_connection(*listener.address, close_timeout=close_timeout)
+        _, writer = await sluiceway.open_connection(*listener.address, close_timeout=close_timeout)
         wire = listener.accept()
         writer.write(bytes(16 << 20))
         writer.close()
         if close_timeout == 30.0:
             wire.close()
         await writer.wait_closed()
-    assert [record.name for record in caplog.records] == ["penstock"]
+    assert [record.name for record in caplog.records] == ["sluiceway"]
     assert "0.05 s" in caplog.text
 
 
@@ -229,11 +229,11 @@ async def test_interleave_alternates_families(peer: Peers) -> None:
             for interleave, order in orders.items():
                 tried.clear()
                 with pytest.raises(OSError):
-                    await penstock.open_connection("many", 1, interleave=interleave)
+                    await sluiceway.open_connection("many", 1, interleave=interleave)
                 assert tried == order
             tried.clear()
             with pytest.raises(OSError):
-                await penstock.open_connection("many", 1, happy_eyeballs_delay=60)
+                await sluiceway.open_connection("many", 1, happy_eyeballs_delay=60)
             assert tried == orders[1]
     finally:
         del loop.sock_connect

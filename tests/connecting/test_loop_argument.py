@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.connections import address_of
 
 
@@ -15,10 +15,10 @@ def _ignore(reader: Any, writer: Any) -> None:
 
 
 CALLS: dict[str, Callable[..., Any]] = {
-    "open_connection": lambda **kwargs: penstock.open_connection("127.0.0.1", 1, **kwargs),
-    "open_unix_connection": lambda **kwargs: penstock.open_unix_connection("/nowhere/at/all", **kwargs),
-    "start_server": lambda **kwargs: penstock.start_server(_ignore, "127.0.0.1", 0, **kwargs),
-    "start_unix_server": lambda **kwargs: penstock.start_unix_server(_ignore, "/nowhere/at/all", **kwargs),
+    "open_connection": lambda **kwargs: sluiceway.open_connection("127.0.0.1", 1, **kwargs),
+    "open_unix_connection": lambda **kwargs: sluiceway.open_unix_connection("/nowhere/at/all", **kwargs),
+    "start_server": lambda **kwargs: sluiceway.start_server(_ignore, "127.0.0.1", 0, **kwargs),
+    "start_unix_server": lambda **kwargs: sluiceway.start_unix_server(_ignore, "/nowhere/at/all", **kwargs),
 }
 
 
@@ -42,9 +42,9 @@ async def test_what_is_no_loop_is_refused_in_the_same_way(call: str) -> None:
 async def test_tcp_with_the_running_loop_or_none(given: str) -> None:
     loop = asyncio.get_running_loop()
     kwargs = {"nothing": {}, "none": {"loop": None}, "running": {"loop": loop}}[given]
-    async with await penstock.start_server(_ignore, "127.0.0.1", 0, **kwargs) as server:
+    async with await sluiceway.start_server(_ignore, "127.0.0.1", 0, **kwargs) as server:
         assert server.get_loop() is loop
-        reader, writer = await penstock.open_connection(*address_of(server), **kwargs)
+        reader, writer = await sluiceway.open_connection(*address_of(server), **kwargs)
         assert await reader.read() == b""
         writer.close()
         await writer.wait_closed()
@@ -54,9 +54,9 @@ async def test_tcp_with_the_running_loop_or_none(given: str) -> None:
 async def test_unix_with_the_running_loop_or_none(given: str, unix_path: str) -> None:
     loop = asyncio.get_running_loop()
     kwargs = {"nothing": {}, "none": {"loop": None}, "running": {"loop": loop}}[given]
-    async with await penstock.start_unix_server(_ignore, unix_path, **kwargs) as server:
+    async with await sluiceway.start_unix_server(_ignore, unix_path, **kwargs) as server:
         assert server.get_loop() is loop
-        reader, writer = await penstock.open_unix_connection(unix_path, **kwargs)
+        reader, writer = await sluiceway.open_unix_connection(unix_path, **kwargs)
         assert await reader.read() == b""
         writer.close()
         await writer.wait_closed()

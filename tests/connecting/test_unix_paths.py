@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 
 
 class BytesPath:
@@ -69,23 +69,23 @@ async def test_abstract_name(streams: types.ModuleType, kind: str, unix_path: st
 
 async def test_a_name_that_is_no_utf_8(unix_path: str) -> None:
     path = os.fsencode(unix_path) + b"\xff\xfe"
-    await echo_once(penstock, path, os.fsdecode(path))
-    await echo_once(penstock, os.fsdecode(path), path)
+    await echo_once(sluiceway, path, os.fsdecode(path))
+    await echo_once(sluiceway, os.fsdecode(path), path)
 
 
 @pytest.mark.parametrize("given", [17, 1.5, ["/tmp/x"]])
 async def test_what_is_no_path(given: Any) -> None:
     with pytest.raises(TypeError, match=type(given).__name__):
-        await penstock.open_unix_connection(given)
+        await sluiceway.open_unix_connection(given)
     with pytest.raises(TypeError, match=type(given).__name__):
-        await penstock.start_unix_server(lambda r, w: None, given)
+        await sluiceway.start_unix_server(lambda r, w: None, given)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_path_that_is_too_long(kind: str, unix_path: str) -> None:
     path = KINDS[kind](unix_path + 200 * "x")
-    for attempt in (penstock.open_unix_connection(path), penstock.start_unix_server(lambda r, w: None, path)):
-        with pytest.raises(penstock.UnixPathError, match=rf"at most 107 bytes.* has {len(unix_path) + 200}") as caught:
+    for attempt in (sluiceway.open_unix_connection(path), sluiceway.start_unix_server(lambda r, w: None, path)):
+        with pytest.raises(sluiceway.UnixPathError, match=rf"at most 107 bytes.* has {len(unix_path) + 200}") as caught:
             await attempt
         assert caught.value.errno == errno.ENAMETOOLONG
         assert isinstance(caught.value, OSError)
@@ -94,7 +94,7 @@ async def test_a_path_that_is_too_long(kind: str, unix_path: str) -> None:
 
 async def test_the_longest_path_that_there_can_be_works(unix_path: str) -> None:
     path = unix_path + (107 - len(unix_path)) * "x"
-    await echo_once(penstock, path, path)
+    await echo_once(sluiceway, path, path)
 
 
 @pytest.mark.parametrize("what", ["file", "directory"])
@@ -104,11 +104,11 @@ async def test_a_path_that_is_no_socket(what: str, unix_path: str) -> None:
         path.write_bytes(b"precious")
     else:
         path.mkdir()
-    with pytest.raises(penstock.UnixPathError, match="exists and is not a Unix socket") as caught:
-        await penstock.open_unix_connection(path)
+    with pytest.raises(sluiceway.UnixPathError, match="exists and is not a Unix socket") as caught:
+        await sluiceway.open_unix_connection(path)
     assert caught.value.errno == errno.ENOTSOCK
-    with pytest.raises(penstock.UnixPathError, match="exists and is not a Unix socket") as caught:
-        await penstock.start_unix_server(lambda r, w: None, path)
+    with pytest.raises(sluiceway.UnixPathError, match="exists and is not a Unix socket") as caught:
+        await sluiceway.start_unix_server(lambda r, w: None, path)
     assert caught.value.errno == errno.EADDRINUSE
     if what == "file":
         assert path.read_bytes() == b"precious"
@@ -116,40 +116,40 @@ async def test_a_path_that_is_no_socket(what: str, unix_path: str) -> None:
 
 async def test_nothing_there(unix_path: str) -> None:
     with pytest.raises(FileNotFoundError, match=unix_path):
-        await penstock.open_unix_connection(unix_path)
+        await sluiceway.open_unix_connection(unix_path)
 
 
 async def test_nobody_listens_any_more(unix_path: str) -> None:
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(unix_path)
     with pytest.raises(ConnectionRefusedError, match=unix_path):
-        await penstock.open_unix_connection(unix_path)
+        await sluiceway.open_unix_connection(unix_path)
     with pytest.raises(ConnectionRefusedError, match="nobody"):
-        await penstock.open_unix_connection("\0penstock-nobody-at-all")
+        await sluiceway.open_unix_connection("\0sluiceway-nobody-at-all")
 
 
 async def test_a_path_that_a_gone_server_left_is_replaced(unix_path: str) -> None:
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(unix_path)
-    await echo_once(penstock, unix_path, unix_path)
+    await echo_once(sluiceway, unix_path, unix_path)
 
 
 async def test_a_directory_that_is_not_there_is_named(unix_path: str) -> None:
     path = os.path.join(unix_path, "deeper")
     with pytest.raises(FileNotFoundError):
-        await penstock.start_unix_server(lambda r, w: None, path)
+        await sluiceway.start_unix_server(lambda r, w: None, path)
 
 
 async def test_an_abstract_name_in_use_is_named(unix_path: str) -> None:
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind("\0" + unix_path)
         with pytest.raises(OSError, match=f"{unix_path}.*already in use") as caught:
-            await penstock.start_unix_server(lambda r, w: None, "\0" + unix_path)
+            await sluiceway.start_unix_server(lambda r, w: None, "\0" + unix_path)
         assert caught.value.errno == errno.EADDRINUSE
 
 
 async def test_cleanup_removes_the_path_when_the_server_closes(unix_path: str) -> None:
-    server = await penstock.start_unix_server(lambda r, w: None, unix_path)
+    server = await sluiceway.start_unix_server(lambda r, w: None, unix_path)
     assert stat.S_ISSOCK(os.stat(unix_path).st_mode)
     server.close()
     assert not os.path.exists(unix_path)
@@ -159,14 +159,14 @@ async def test_cleanup_removes_the_path_when_the_server_closes(unix_path: str) -
 async def test_cleanup_of_a_socket_handed_over(unix_path: str) -> None:
     sock = socket.socket(socket.AF_UNIX)
     sock.bind(unix_path)
-    server = await penstock.start_unix_server(lambda r, w: None, sock=sock)
+    server = await sluiceway.start_unix_server(lambda r, w: None, sock=sock)
     server.close()
     assert not os.path.exists(unix_path)
     await server.wait_closed()
 
 
 async def test_no_cleanup_where_none_is_wanted(unix_path: str) -> None:
-    server = await penstock.start_unix_server(lambda r, w: None, unix_path, cleanup_socket=False)
+    server = await sluiceway.start_unix_server(lambda r, w: None, unix_path, cleanup_socket=False)
     server.close()
     assert stat.S_ISSOCK(os.stat(unix_path).st_mode)
     await server.wait_closed()
@@ -174,16 +174,16 @@ async def test_no_cleanup_where_none_is_wanted(unix_path: str) -> None:
 
 @pytest.mark.parametrize("successor", ["server", "file"])
 async def test_cleanup_leaves_what_is_not_ours_any_more(successor: str, unix_path: str) -> None:
-    first = await penstock.start_unix_server(lambda r, w: None, unix_path)
+    first = await sluiceway.start_unix_server(lambda r, w: None, unix_path)
     if successor == "file":
         os.unlink(unix_path)
         pathlib.Path(unix_path).write_bytes(b"")
         first.close()
         assert os.path.isfile(unix_path)
     else:
-        second = await penstock.start_unix_server(lambda r, w: w.close(), unix_path)
+        second = await sluiceway.start_unix_server(lambda r, w: w.close(), unix_path)
         first.close()
-        reader, writer = await penstock.open_unix_connection(unix_path)
+        reader, writer = await sluiceway.open_unix_connection(unix_path)
         assert await reader.read() == b""
         writer.close()
         await writer.wait_closed()
@@ -194,7 +194,7 @@ async def test_cleanup_leaves_what_is_not_ours_any_more(successor: str, unix_pat
 
 
 async def test_cleanup_of_a_path_that_is_gone_is_no_error(unix_path: str) -> None:
-    server = await penstock.start_unix_server(lambda r, w: None, unix_path)
+    server = await sluiceway.start_unix_server(lambda r, w: None, unix_path)
     os.unlink(unix_path)
     server.close()
     await server.wait_closed()

@@ -7,9 +7,9 @@ import types
 
 import pytest
 
-# Modules with the names of penstock._core: the source itself, and the same compiled, where it could be.
-COMPILED = "penstock._core_c"
-CORES = ["penstock._core"]
+# Modules with the names of sluiceway._core: the source itself, and the same compiled, where it could be.
+COMPILED = "sluiceway._core_c"
+CORES = ["sluiceway._core"]
 if importlib.util.find_spec(f"{COMPILED}.reader") is not None:
     CORES.append(COMPILED)
 

@@ -40,7 +40,7 @@ def _counting(kind: type, looked: Looked) -> Any:
 @pytest.fixture
 def core() -> types.ModuleType:
     """The source: inside its compiled twin nothing can be counted."""
-    return importlib.import_module("penstock._core")
+    return importlib.import_module("sluiceway._core")
 
 
 @pytest.fixture

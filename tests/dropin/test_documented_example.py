@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.package import package_directory
 from support.peer import Peers, Wire
@@ -68,9 +68,9 @@ WAYS = {
 }
 IMPORTS = {
     "asyncio": "import types",
-    "installed": "import types, penstock; penstock.install()",
-    "import penstock as asyncio": (
-        "import types, penstock\nfor name in penstock.__all__: setattr(asyncio, name, getattr(penstock, name))"
+    "installed": "import types, sluiceway; sluiceway.install()",
+    "import sluiceway as asyncio": (
+        "import types, sluiceway\nfor name in sluiceway.__all__: setattr(asyncio, name, getattr(sluiceway, name))"
     ),
 }
 
@@ -172,8 +172,8 @@ async def test_every_awaitable_is_a_coroutine_that_a_task_takes(streams: types.M
 @pytest.mark.loops("asyncio")
 async def test_a_writers_awaitables_are_coroutines_that_a_task_takes() -> None:
     loop = asyncio.get_running_loop()
-    server = await penstock.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
-    _, writer = await penstock.open_connection(*server.sockets[0].getsockname())
+    server = await sluiceway.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
+    _, writer = await sluiceway.open_connection(*server.sockets[0].getsockname())
     await loop.create_task(writer.drain())
     writer.close()
     await loop.create_task(writer.wait_closed())

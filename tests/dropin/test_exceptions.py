@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 
 
 async def raised_by(call: Any) -> BaseException:
@@ -41,7 +41,7 @@ def copies(error: Any) -> list[Any]:
 async def test_an_incomplete_read(streams: types.ModuleType) -> None:
     error = await incomplete(streams)
     for one in copies(error):
-        assert type(one) is asyncio.IncompleteReadError is penstock.IncompleteReadError
+        assert type(one) is asyncio.IncompleteReadError is sluiceway.IncompleteReadError
         assert isinstance(one, EOFError)
         assert (one.partial, one.expected) == (b"abc", 5)
         assert type(one.partial) is bytes
@@ -61,7 +61,7 @@ async def test_an_incomplete_record_expects_no_number(streams: types.ModuleType)
 async def test_an_overrun(streams: types.ModuleType) -> None:
     error = await overrun(streams)
     for one in copies(error):
-        assert type(one) is asyncio.LimitOverrunError is penstock.LimitOverrunError
+        assert type(one) is asyncio.LimitOverrunError is sluiceway.LimitOverrunError
         assert one.consumed == 8
         assert str(one) == str(error)
 
@@ -70,15 +70,15 @@ def test_they_are_the_names_in_asyncio_streams_and_exceptions() -> None:
     from asyncio import exceptions, streams
 
     for name in ("IncompleteReadError", "LimitOverrunError"):
-        assert getattr(penstock, name) is getattr(exceptions, name) is getattr(asyncio, name)
+        assert getattr(sluiceway, name) is getattr(exceptions, name) is getattr(asyncio, name)
     assert streams.exceptions is exceptions
-    with penstock.installed():
-        assert asyncio.IncompleteReadError is penstock.IncompleteReadError
+    with sluiceway.installed():
+        assert asyncio.IncompleteReadError is sluiceway.IncompleteReadError
 
 
 @pytest.mark.loops("asyncio")
-async def test_penstocks_own_are_picklable_too() -> None:
-    error = penstock.PlaintextBeforeTLSError("7 bytes")
+async def test_sluiceways_own_are_picklable_too() -> None:
+    error = sluiceway.PlaintextBeforeTLSError("7 bytes")
     for one in copies(error):
-        assert type(one) is penstock.PlaintextBeforeTLSError
+        assert type(one) is sluiceway.PlaintextBeforeTLSError
         assert str(one) == "7 bytes"

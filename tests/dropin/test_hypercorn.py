@@ -1,4 +1,4 @@
-"""hypercorn on penstock, asked by curl over https (contract S12)."""
+"""hypercorn on sluiceway, asked by curl over https (contract S12)."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.carried import counted
 from support.certificates import Certificates
 from support.orders import ORDERS, imported
@@ -78,7 +78,7 @@ async def serving(order: str, tls: Certificates) -> AsyncIterator[Serving]:
     config.graceful_timeout = PATIENCE
     config.loglevel = "ERROR"
     application, stop = Application(), asyncio.Event()
-    with penstock.installed():
+    with sluiceway.installed():
         task = asyncio.get_running_loop().create_task(library.serve(application, config, shutdown_trigger=stop.wait))
         running = Serving(task, stop, port, application)
         try:

@@ -291,11 +291,11 @@ async def test_the_transport_can_be_replaced_through_the_protocol(streams: types
 
 
 @pytest.mark.loops("asyncio")
-async def test_penstock_knows_both_names_of_replacing() -> None:
-    import penstock
+async def test_sluiceway_knows_both_names_of_replacing() -> None:
+    import sluiceway
 
-    assert callable(penstock.StreamReaderProtocol._replace_transport)
-    assert callable(penstock.StreamReaderProtocol._replace_writer)
+    assert callable(sluiceway.StreamReaderProtocol._replace_transport)
+    assert callable(sluiceway.StreamReaderProtocol._replace_writer)
 
 
 async def test_a_method_added_to_the_class(streams: types.ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

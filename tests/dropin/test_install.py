@@ -10,7 +10,7 @@ from unittest import mock
 
 import pytest
 
-import penstock
+import sluiceway
 from support.mixtures import asyncios
 
 CLASSES = ("StreamReader", "StreamWriter", "StreamReaderProtocol")
@@ -26,7 +26,7 @@ class DerivedBefore(asyncio.StreamReader):
 def _uninstalled_at_the_end() -> Iterator[None]:
     assert names_now() == THEIRS
     yield
-    penstock.uninstall()
+    sluiceway.uninstall()
     assert names_now() == THEIRS
 
 
@@ -43,70 +43,70 @@ def is_installed() -> bool:
 
 
 def test_every_name_is_replaced_and_put_back() -> None:
-    penstock.install()
+    sluiceway.install()
     for name in CLASSES:
-        assert getattr(asyncio, name) is getattr(streams, name) is getattr(penstock, name)
-    assert streams.FlowControlMixin is penstock.FlowControlMixin
+        assert getattr(asyncio, name) is getattr(streams, name) is getattr(sluiceway, name)
+    assert streams.FlowControlMixin is sluiceway.FlowControlMixin
     for name in FUNCTIONS:
         assert getattr(asyncio, name) is getattr(streams, name)
         now = getattr(asyncio, name)
-        assert getattr(now, "__wrapped__", now) is getattr(penstock, name)
-    penstock.uninstall()
+        assert getattr(now, "__wrapped__", now) is getattr(sluiceway, name)
+    sluiceway.uninstall()
     assert not is_installed()
 
 
 def test_installing_and_uninstalling_twice_is_harmless() -> None:
-    penstock.uninstall()
+    sluiceway.uninstall()
     assert not is_installed()
-    penstock.install()
-    penstock.install()
+    sluiceway.install()
+    sluiceway.install()
     assert is_installed()
     assert issubclass(THEIRS["StreamReader"], asyncio.StreamReader)
-    penstock.uninstall()
+    sluiceway.uninstall()
     assert not is_installed()
-    penstock.uninstall()
+    sluiceway.uninstall()
     assert not is_installed()
-    penstock.install()
+    sluiceway.install()
     assert is_installed()
 
 
 def test_installed_is_nested() -> None:
-    with penstock.installed():
-        with penstock.installed():
+    with sluiceway.installed():
+        with sluiceway.installed():
             assert is_installed()
         assert is_installed()
     assert not is_installed()
 
 
 def test_installed_leaves_an_installation_as_it_was() -> None:
-    penstock.install()
-    with penstock.installed():
+    sluiceway.install()
+    with sluiceway.installed():
         assert is_installed()
     assert is_installed()
 
 
 def test_installed_ends_with_an_error_too() -> None:
-    with pytest.raises(KeyError), penstock.installed():
+    with pytest.raises(KeyError), sluiceway.installed():
         raise KeyError
     assert not is_installed()
 
 
 def test_uninstalling_inside_installed_is_harmless() -> None:
-    with penstock.installed():
-        penstock.uninstall()
+    with sluiceway.installed():
+        sluiceway.uninstall()
         assert not is_installed()
     assert not is_installed()
 
 
 @pytest.mark.parametrize("module", [asyncio, streams], ids=["asyncio", "asyncio.streams"])
 def test_somebody_elses_patch_over_ours_survives(module: Any) -> None:
-    class Elses(penstock.StreamReader):
+    class Elses(sluiceway.StreamReader):
         pass
 
-    penstock.install()
+    sluiceway.install()
     module.StreamReader = Elses
     try:
-        penstock.uninstall()
+        sluiceway.uninstall()
         assert module.StreamReader is Elses
         assert {name for name, now in names_now().items() if now is not THEIRS[name]} <= {"StreamReader"}
     finally:
@@ -120,42 +120,42 @@ def test_a_patch_made_before_install_comes_back(monkeypatch: pytest.MonkeyPatch)
 
     with monkeypatch.context() as patch:
         patch.setattr(streams, "StreamReader", Elses)
-        penstock.install()
-        assert streams.StreamReader is penstock.StreamReader
-        penstock.uninstall()
+        sluiceway.install()
+        assert streams.StreamReader is sluiceway.StreamReader
+        sluiceway.uninstall()
         assert streams.StreamReader is Elses
         assert asyncio.StreamReader is THEIRS["StreamReader"]
 
 
 def test_classes_derived_before_keep_their_base_and_those_derived_after_have_ours() -> None:
-    penstock.install()
+    sluiceway.install()
 
     class DerivedAfter(asyncio.StreamReader):
         pass
 
     assert DerivedBefore.__mro__[1] is THEIRS["StreamReader"]
-    assert DerivedAfter.__mro__[1] is penstock.StreamReader
-    penstock.uninstall()
+    assert DerivedAfter.__mro__[1] is sluiceway.StreamReader
+    sluiceway.uninstall()
 
     class DerivedLater(asyncio.StreamReader):
         pass
 
     assert DerivedLater.__mro__[1] is THEIRS["StreamReader"]
-    assert DerivedAfter.__mro__[1] is penstock.StreamReader
+    assert DerivedAfter.__mro__[1] is sluiceway.StreamReader
 
 
 @pytest.mark.parametrize("name", [*CLASSES, "FlowControlMixin"])
 @pytest.mark.loops("asyncio")
 async def test_isinstance_and_issubclass_both_ways(name: str) -> None:
-    ours, theirs = getattr(penstock, name), THEIRS[name]
+    ours, theirs = getattr(sluiceway, name), THEIRS[name]
     our_object, their_object = an_object_of(ours), an_object_of(theirs)
     assert theirs is asyncios(ours)
     assert isinstance(our_object, theirs)
     assert issubclass(ours, theirs)
     assert not isinstance(their_object, ours)
     assert not issubclass(theirs, ours)
-    penstock.install()
-    # Under asyncio's name, now penstock's class, what was kept of asyncio's counts as before.
+    sluiceway.install()
+    # Under asyncio's name, now sluiceway's class, what was kept of asyncio's counts as before.
     now = getattr(streams, name)
     assert isinstance(their_object, now)
     assert isinstance(our_object, now)
@@ -163,7 +163,7 @@ async def test_isinstance_and_issubclass_both_ways(name: str) -> None:
     assert issubclass(ours, now)
     assert not isinstance(object(), now)
     assert not issubclass(int, now)
-    penstock.uninstall()
+    sluiceway.uninstall()
     assert isinstance(our_object, getattr(streams, name))
     assert not isinstance(their_object, ours)
     assert not issubclass(theirs, ours)
@@ -184,7 +184,7 @@ def an_object_of(kind: Any) -> Any:
 
 def test_subclasses_of_ours_are_not_stood_in_for() -> None:
     """The question is answered as asyncio's class would, and a subclass is not asyncio's class."""
-    penstock.install()
+    sluiceway.install()
 
     class Special(asyncio.StreamReader):
         pass
@@ -195,11 +195,11 @@ def test_subclasses_of_ours_are_not_stood_in_for() -> None:
 
 
 def test_a_servers_class() -> None:
-    assert issubclass(penstock.Server, base_events.Server)
-    assert issubclass(penstock.Server, asyncio.AbstractServer)
+    assert issubclass(sluiceway.Server, base_events.Server)
+    assert issubclass(sluiceway.Server, asyncio.AbstractServer)
 
 
-async def test_the_functions_make_penstocks_objects_while_installed_only(tmp_path: Any, unix_path: str) -> None:
+async def test_the_functions_make_sluiceways_objects_while_installed_only(tmp_path: Any, unix_path: str) -> None:
     accepted: list[Any] = []
 
     def handler(reader: Any, writer: Any) -> None:
@@ -208,7 +208,7 @@ async def test_the_functions_make_penstocks_objects_while_installed_only(tmp_pat
 
     for ours in (True, False):
         if ours:
-            penstock.install()
+            sluiceway.install()
         for unix in (False, True):
             if unix:
                 server = await asyncio.start_unix_server(handler, unix_path)
@@ -223,11 +223,11 @@ async def test_the_functions_make_penstocks_objects_while_installed_only(tmp_pat
             await server.wait_closed()
             for far_reader, far_writer in [*accepted, (reader, writer)]:
                 await far_writer.wait_closed()
-                assert isinstance(far_reader, penstock.StreamReader) is ours
-                assert isinstance(far_writer, penstock.StreamWriter) is ours
-            assert isinstance(server, penstock.Server) is ours
+                assert isinstance(far_reader, sluiceway.StreamReader) is ours
+                assert isinstance(far_writer, sluiceway.StreamWriter) is ours
+            assert isinstance(server, sluiceway.Server) is ours
             accepted.clear()
-        penstock.uninstall()
+        sluiceway.uninstall()
 
 
 async def test_what_was_made_while_installed_works_on_afterwards() -> None:
@@ -235,10 +235,10 @@ async def test_what_was_made_while_installed_works_on_afterwards() -> None:
         writer.write(await reader.readline())
         writer.close()
 
-    penstock.install()
+    sluiceway.install()
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-    penstock.uninstall()
+    sluiceway.uninstall()
     writer.write(b"still there\n")
     assert await reader.read() == b"still there\n"
     writer.close()
@@ -247,11 +247,11 @@ async def test_what_was_made_while_installed_works_on_afterwards() -> None:
     await server.wait_closed()
 
 
-def test_importing_penstock_changes_nothing() -> None:
+def test_importing_sluiceway_changes_nothing() -> None:
     from support.package import package_directory
 
     program = (
-        "import asyncio, asyncio.streams as s; before = {**vars(asyncio)}, {**vars(s)}; import penstock; "
+        "import asyncio, asyncio.streams as s; before = {**vars(asyncio)}, {**vars(s)}; import sluiceway; "
         "after = {**vars(asyncio)}, {**vars(s)}; assert all(new[name] is old[name] for old, new in zip(before, after) "
         "for name in old), 'changed'"
     )

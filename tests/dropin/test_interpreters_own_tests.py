@@ -1,4 +1,4 @@
-"""The interpreter's own tests of asyncio's streams, with penstock under asyncio's names (contract S12).
+"""The interpreter's own tests of asyncio's streams, with sluiceway under asyncio's names (contract S12).
 
 Each of their methods is one test here; a class's methods share a process. differences.toml has those that do not pass.
 """
@@ -93,7 +93,7 @@ def group_of(test: str) -> str:
 
 
 def test_the_interpreters_test(interpreters_test: str, mode: str, results_of: Any) -> None:
-    """S12: what asyncio's own tests ask of streams holds for penstock."""
+    """S12: what asyncio's own tests ask of streams holds for sluiceway."""
     result = results_of(group_of(interpreters_test), mode).get(interpreters_test)
 
     def on_asyncio() -> Result:
@@ -113,7 +113,7 @@ def judge(result: Result | None, difference: dict[str, Any] | None, on_asyncio: 
     if difference is not None:
         pytest.xfail(f"{difference['contract']}: {difference['reason']}")
     if on_asyncio().outcome == "failed":
-        pytest.xfail(f"asyncio itself fails it here; penstock: {result.detail.strip().splitlines()[-1]}")
+        pytest.xfail(f"asyncio itself fails it here; sluiceway: {result.detail.strip().splitlines()[-1]}")
     pytest.fail(result.detail, pytrace=False)
 
 

@@ -1,4 +1,4 @@
-"""Readers, writers and protocols of asyncio's and of penstock's work together (contract S12)."""
+"""Readers, writers and protocols of asyncio's and of sluiceway's work together (contract S12)."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.mixtures import MIXTURES, OURS, THEIRS, Mixture, of
 from support.peer import Peers, Wire
@@ -176,7 +176,7 @@ async def test_start_tls(mixture: Mixture, peer: Peers, tls: Certificates) -> No
 @pytest.mark.parametrize("readers", [THEIRS, OURS], ids="{}'s reader".format)
 @pytest.mark.parametrize("kind", ["coroutine", "function"])
 async def test_the_accepting_side(readers: str, protocols: str, installed: bool, kind: str, peer: Peers) -> None:
-    """The protocol makes the writer: the one that asyncio's name stands for, or penstock's."""
+    """The protocol makes the writer: the one that asyncio's name stands for, or sluiceway's."""
     loop = asyncio.get_running_loop()
     accepted: asyncio.Future[tuple[Any, Any]] = loop.create_future()
 
@@ -187,18 +187,18 @@ async def test_the_accepting_side(readers: str, protocols: str, installed: bool,
         accepted.set_result((reader, writer))
 
     def make() -> asyncio.BaseProtocol:
-        reader = of(readers, penstock.StreamReader)(loop=loop)
+        reader = of(readers, sluiceway.StreamReader)(loop=loop)
         callback = handler if kind == "coroutine" else function
-        made: asyncio.BaseProtocol = of(protocols, penstock.StreamReaderProtocol)(reader, callback, loop)
+        made: asyncio.BaseProtocol = of(protocols, sluiceway.StreamReaderProtocol)(reader, callback, loop)
         return made
 
-    with penstock.installed() if installed else contextlib.nullcontext():
+    with sluiceway.installed() if installed else contextlib.nullcontext():
         server = await loop.create_server(make, "127.0.0.1", 0)
         try:
             wire = peer.connect(server.sockets[0].getsockname())
             reader, writer = await accepted
-            assert type(reader) is of(readers, penstock.StreamReader)
-            assert isinstance(writer, penstock.StreamWriter) is (installed or protocols == OURS)
+            assert type(reader) is of(readers, sluiceway.StreamReader)
+            assert isinstance(writer, sluiceway.StreamWriter) is (installed or protocols == OURS)
             wire.send(b"there\n")
             assert await reader.readline() == b"there\n"
             writer.write(b"and back\n")

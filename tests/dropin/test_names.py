@@ -1,6 +1,6 @@
-"""Every name of asyncio's classes is penstock's own, or stands here as meant to be inherited (contracts S4-S6, S12).
+"""Every name of asyncio's classes is sluiceway's own, or stands here as meant to be inherited (contracts S4-S6, S12).
 
-Silent inheritance is the trap: a method that a newer Python adds would work on attributes that penstock does not keep.
+Silent inheritance is the trap: a method that a newer Python adds would work on attributes that sluiceway does not keep.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from unittest import mock
 
 import pytest
 
-import penstock
+import sluiceway
 
 CLASSES = {
     "StreamReader": streams.StreamReader,
@@ -43,9 +43,9 @@ INHERITED = {
     ("Server", "_abc_impl"): "none",
 }
 
-# What outsiders have no use for: how asyncio keeps what penstock keeps in its own way.
+# What outsiders have no use for: how asyncio keeps what sluiceway keeps in its own way.
 NOT_KEPT = {
-    # A server's connections are made, and counted, by penstock itself.
+    # A server's connections are made, and counted, by sluiceway itself.
     "Server": {
         "_protocol_factory",
         "_backlog",
@@ -77,21 +77,21 @@ def resolved_in(kind: type, name: str) -> type:
 def test_every_name_is_overridden_or_meant_to_be_inherited(kind: str) -> None:
     reference = CLASSES[kind]
     assert reference.__module__.startswith("asyncio."), "install() is on: this is no reference"
-    ours = getattr(penstock, kind)
-    inherited = {name for name in names_of(reference) if not resolved_in(ours, name).__module__.startswith("penstock")}
+    ours = getattr(sluiceway, kind)
+    inherited = {name for name in names_of(reference) if not resolved_in(ours, name).__module__.startswith("sluiceway")}
     assert inherited <= {name for of, name in INHERITED if of == kind}
 
 
 def test_what_is_listed_as_inherited_is_inherited() -> None:
     for kind, name in INHERITED:
         if hasattr(CLASSES[kind], name):
-            assert not resolved_in(getattr(penstock, kind), name).__module__.startswith("penstock"), (kind, name)
+            assert not resolved_in(getattr(sluiceway, kind), name).__module__.startswith("sluiceway"), (kind, name)
 
 
 @pytest.mark.parametrize("kind", CLASSES)
 def test_every_method_is_of_asyncios_kind(kind: str) -> None:
     """A coroutine function stays one, a property one, a plain method one."""
-    ours = getattr(penstock, kind)
+    ours = getattr(sluiceway, kind)
     for name in names_of(CLASSES[kind]):
         theirs, own = inspect.getattr_static(CLASSES[kind], name), inspect.getattr_static(ours, name)
         # __anext__ of a compiled class is a slot, not a function.
@@ -133,7 +133,7 @@ def accepted_by(signature: inspect.Signature, reference: inspect.Signature) -> l
 @pytest.mark.parametrize("kind", CLASSES)
 def test_every_public_method_accepts_at_least_what_asyncios_does(kind: str) -> None:
     """S4, S5, S6, S10. A Server is made by the functions alone."""
-    ours = getattr(penstock, kind)
+    ours = getattr(sluiceway, kind)
     names = {name for name in names_of(CLASSES[kind]) if not name.startswith("_")}
     names |= {"__init__", "_drain_helper", "_get_close_waiter", "_wait_for_data", "_attach", "_detach"}
     names -= {"__init__"} if kind == "Server" else set()
@@ -159,7 +159,7 @@ def test_the_check_of_signatures_sees_what_is_missing() -> None:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_function_accepts_at_least_what_asyncios_does(name: str) -> None:
     """S1, S2, S3"""
-    ours = getattr(penstock, name)
+    ours = getattr(sluiceway, name)
     assert inspect.iscoroutinefunction(ours)
     assert not accepted_by(inspect.signature(ours), inspect.signature(getattr(streams, name)))
     assert "loop" in inspect.signature(ours).parameters
@@ -177,7 +177,7 @@ def test_every_function_accepts_at_least_what_asyncios_does(name: str) -> None:
 def test_every_keyword_that_asyncio_passes_on_to_the_loop_is_accepted(name: str, passed_on_to: str) -> None:
     """S10"""
     theirs = inspect.signature(getattr(asyncio.SelectorEventLoop, passed_on_to)).parameters
-    ours = inspect.signature(getattr(penstock, name)).parameters
+    ours = inspect.signature(getattr(sluiceway, name)).parameters
     missing = {one for one in theirs if one not in ours} - {"self", "protocol_factory"}
     assert not missing
 
@@ -209,7 +209,7 @@ async def instances(names: Any) -> dict[str, Any]:
 @pytest.mark.loops("asyncio")
 async def test_every_attribute_of_asyncios_instances_answers() -> None:
     """S12: what outsiders read from the inside is there."""
-    theirs, ours = await instances(asyncio), await instances(penstock)
+    theirs, ours = await instances(asyncio), await instances(sluiceway)
     for kind, reference in theirs.items():
         missing = {name for name in vars(reference) if not hasattr(ours[kind], name)} - NOT_KEPT.get(kind, set())
         assert not missing, f"{kind}: {missing}"
@@ -217,5 +217,5 @@ async def test_every_attribute_of_asyncios_instances_answers() -> None:
 
 def test_exceptions_are_asyncios() -> None:
     """S7: whichever name is caught."""
-    assert penstock.IncompleteReadError is asyncio.IncompleteReadError
-    assert penstock.LimitOverrunError is asyncio.LimitOverrunError
+    assert sluiceway.IncompleteReadError is asyncio.IncompleteReadError
+    assert sluiceway.LimitOverrunError is asyncio.LimitOverrunError

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support import loops
 from support.package import package_directory
 from support.programs import missing
@@ -32,7 +32,7 @@ async def writing_to(streams: types.ModuleType, descriptor: int, protocol: str =
     """The two recipes that people use differ in the protocol."""
     loop = asyncio.get_running_loop()
     if protocol == "FlowControlMixin":
-        factory = streams.FlowControlMixin if streams is penstock else asyncio_streams.FlowControlMixin
+        factory = streams.FlowControlMixin if streams is sluiceway else asyncio_streams.FlowControlMixin
     else:
         factory = lambda: streams.StreamReaderProtocol(streams.StreamReader(), loop=loop)  # noqa: E731
     transport, made = await loop.connect_write_pipe(factory, os.fdopen(descriptor, "wb", 0))
@@ -141,7 +141,7 @@ async def test_a_writer_for_asyncios_protocol_of_the_short_recipe() -> None:
     out_of, into = os.pipe()
     with os.fdopen(out_of, "rb") as file:
         transport, protocol = await loop.connect_write_pipe(asyncio_streams.FlowControlMixin, os.fdopen(into, "wb", 0))
-        writer = penstock.StreamWriter(transport, protocol, None, loop)
+        writer = sluiceway.StreamWriter(transport, protocol, None, loop)
         writer.write(b"all of it")
         await writer.drain()
         writer.close()
@@ -150,8 +150,8 @@ async def test_a_writer_for_asyncios_protocol_of_the_short_recipe() -> None:
 
 PROGRAM = """
 import asyncio, sys
-import penstock
-penstock.install()
+import sluiceway
+sluiceway.install()
 from asyncio import streams
 
 async def main():
@@ -161,8 +161,8 @@ async def main():
     incoming, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     transport, protocol = await loop.connect_write_pipe(streams.FlowControlMixin, sys.stdout)
     writer = asyncio.StreamWriter(transport, protocol, reader, loop)
-    assert type(reader) is penstock.StreamReader and type(writer) is penstock.StreamWriter
-    assert isinstance(protocol, penstock.FlowControlMixin)
+    assert type(reader) is sluiceway.StreamReader and type(writer) is sluiceway.StreamWriter
+    assert isinstance(protocol, sluiceway.FlowControlMixin)
     while line := await reader.readline():
         writer.write(line.upper())
         await writer.drain()

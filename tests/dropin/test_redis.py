@@ -1,4 +1,4 @@
-"""redis.asyncio on penstock, against a real server (contract S12)."""
+"""redis.asyncio on sluiceway, against a real server (contract S12)."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.carried import Carried, counted
 from support.certificates import Certificates
 from support.orders import ORDERS, imported
@@ -76,7 +76,7 @@ def variant(request: pytest.FixtureRequest) -> Variant:
 
 @contextlib.asynccontextmanager
 async def client_of(server: Places, variant: Variant, **options: Any) -> AsyncIterator[Any]:
-    """A client of redis.asyncio, emptied database, with penstock installed meanwhile."""
+    """A client of redis.asyncio, emptied database, with sluiceway installed meanwhile."""
     library = imported("redis.asyncio", variant.order)
     parsers = imported("redis._parsers", variant.order)
     connection = imported("redis.asyncio.connection", variant.order)
@@ -86,7 +86,7 @@ async def client_of(server: Places, variant: Variant, **options: Any) -> AsyncIt
         "tcp": connection.Connection,
         "tls": connection.SSLConnection,
     }[variant.place]
-    with penstock.installed():
+    with sluiceway.installed():
         pool = library.BlockingConnectionPool(
             connection_class=kind, parser_class=parser, protocol=2, **getattr(server, variant.place), **options
         )
@@ -99,7 +99,7 @@ async def client_of(server: Places, variant: Variant, **options: Any) -> AsyncIt
 
 
 def proven(carried: Carried, *, read: int, written: int) -> None:
-    """At least so much went through penstock, and nothing through asyncio's own classes."""
+    """At least so much went through sluiceway, and nothing through asyncio's own classes."""
     assert carried.read >= read
     assert carried.written >= written
     assert carried.by_asyncio == 0

@@ -1,4 +1,4 @@
-"""An aiosmtpd server on penstock, and the standard library's smtplib over STARTTLS (contract S12)."""
+"""An aiosmtpd server on sluiceway, and the standard library's smtplib over STARTTLS (contract S12)."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.carried import counted
 from support.certificates import Certificates
 from support.orders import ORDERS, imported
@@ -34,7 +34,7 @@ class Mailbox:
 
 @contextlib.asynccontextmanager
 async def serving(order: str, mailbox: Mailbox, tls: Certificates, **options: Any) -> AsyncIterator[tuple[str, int]]:
-    """Yield where an aiosmtpd server listens, with penstock installed meanwhile."""
+    """Yield where an aiosmtpd server listens, with sluiceway installed meanwhile."""
     smtp = imported("aiosmtpd.smtp", order).SMTP
     loop = asyncio.get_running_loop()
     protocols = []
@@ -44,7 +44,7 @@ async def serving(order: str, mailbox: Mailbox, tls: Certificates, **options: An
         protocols.append(protocol)
         return protocol
 
-    with penstock.installed():
+    with sluiceway.installed():
         server = await loop.create_server(make, "127.0.0.1", 0)
         try:
             yield server.sockets[0].getsockname()[:2]

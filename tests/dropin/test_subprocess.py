@@ -1,4 +1,4 @@
-"""S12: the pipes of asyncio.create_subprocess_exec and _shell run on penstock while it is installed.
+"""S12: the pipes of asyncio.create_subprocess_exec and _shell run on sluiceway while it is installed.
 
 Each test runs on asyncio's own streams too.
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.carried import Carried, counted
 
 MUCH = 4 << 20
@@ -23,10 +23,10 @@ ECHO = "import sys, shutil; shutil.copyfileobj(sys.stdin.buffer, sys.stdout.buff
 
 @pytest.fixture(params=["asyncio", "installed"])
 def carried(request: pytest.FixtureRequest, at_end: contextlib.ExitStack) -> Iterator[Carried]:
-    """What penstock's streams carry; none of it when it is not installed."""
+    """What sluiceway's streams carry; none of it when it is not installed."""
     at_end.callback(join_watchers)
     ours = request.param == "installed"
-    with counted() as count, penstock.installed() if ours else contextlib.nullcontext():
+    with counted() as count, sluiceway.installed() if ours else contextlib.nullcontext():
         yield count
         assert (count.read + count.written > 0) is ours
         assert (count.by_asyncio == 0) is ours
@@ -120,7 +120,7 @@ async def test_a_child_that_closes_its_input(carried: Carried) -> None:
     process = await python(program, stdin=PIPE, stdout=PIPE)
     assert await process.stdout.readline() == b"closed\n"
     # asyncio's writer on uvloop may come upon the closed handle first.
-    others = () if asyncio.StreamWriter is penstock.StreamWriter else (RuntimeError,)
+    others = () if asyncio.StreamWriter is sluiceway.StreamWriter else (RuntimeError,)
     with pytest.raises((BrokenPipeError, ConnectionResetError, *others)):
         while True:
             process.stdin.write(b"x" * 65536)
@@ -165,8 +165,8 @@ async def test_a_cancelled_read_takes_nothing(carried: Carried) -> None:
 @pytest.mark.loops("asyncio", "uvloop")
 async def test_whose_the_pipes_are(at_end: contextlib.ExitStack) -> None:
     at_end.callback(join_watchers)
-    with penstock.installed():
+    with sluiceway.installed():
         process = await python("print()", stdin=PIPE, stdout=PIPE, stderr=PIPE)
-    assert type(process.stdin) is penstock.StreamWriter
-    assert type(process.stdout) is type(process.stderr) is penstock.StreamReader
+    assert type(process.stdin) is sluiceway.StreamWriter
+    assert type(process.stdout) is type(process.stderr) is sluiceway.StreamReader
     await process.communicate()

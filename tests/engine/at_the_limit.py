@@ -16,8 +16,8 @@ import resource
 import sys
 from typing import Any
 
-import penstock
-from penstock._transports import listener
+import sluiceway
+from sluiceway._transports import listener
 
 LIMIT = 64
 # Those that are connected and not accepted yet leave the server some to go on with.
@@ -26,7 +26,7 @@ VISITS = 10
 
 
 class Shortage(logging.Handler):
-    """Counts how often connecting and accepting found no descriptor; penstock's log tells of accepting."""
+    """Counts how often connecting and accepting found no descriptor; sluiceway's log tells of accepting."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class Client:
         done = 0
         while done < VISITS:
             try:
-                reader, writer = await penstock.open_connection(*address)
+                reader, writer = await sluiceway.open_connection(*address)
             except OSError as error:
                 if error.errno != errno.EMFILE:
                     raise
@@ -82,9 +82,9 @@ class Client:
 
 async def main() -> int:
     shortage = Shortage()
-    logger = logging.getLogger("penstock")
+    logger = logging.getLogger("sluiceway")
     logger.addHandler(shortage)
-    server = await penstock.start_server(echo, "127.0.0.1", 0)
+    server = await sluiceway.start_server(echo, "127.0.0.1", 0)
     address = server.sockets[0].getsockname()
     clients = [Client(number, shortage) for number in range(CLIENTS)]
     await asyncio.gather(*(client.visit_all(address) for client in clients))

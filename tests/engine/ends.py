@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import penstock
+import sluiceway
 from support.peer import Peers, Wire
 
 
 class End:
     """One connection: the streams here, the wire over there."""
 
-    def __init__(self, reader: penstock.StreamReader, writer: penstock.StreamWriter, wire: Wire) -> None:
+    def __init__(self, reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter, wire: Wire) -> None:
         self.reader = reader
         self.writer = writer
         self.wire = wire
@@ -30,7 +30,7 @@ async def opened(peer: Peers, count: int = 1, **options: Any) -> list[End]:
     listener = peer.listen(backlog=max(100, count))
     ends = []
     for _ in range(count):
-        reader, writer = await penstock.open_connection(*listener.address, **options)
+        reader, writer = await sluiceway.open_connection(*listener.address, **options)
         ends.append(End(reader, writer, listener.accept()))
     return ends
 

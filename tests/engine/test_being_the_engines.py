@@ -5,15 +5,15 @@ import socket
 
 import pytest
 
-import penstock
+import sluiceway
 from engine.ends import opened
-from penstock._engine.facade import SocketTransport
+from sluiceway._engine.facade import SocketTransport
 from support.connections import connected
 from support.peer import Peers
 
 
 async def test_both_ends_over_tcp():
-    async with connected(penstock) as ((_, near), (_, far)):
+    async with connected(sluiceway) as ((_, near), (_, far)):
         for writer in (near, far):
             assert isinstance(writer.transport, SocketTransport)
             assert type(writer.transport).__name__ == "SocketTransport"
@@ -22,7 +22,7 @@ async def test_both_ends_over_tcp():
 
 async def test_no_object_of_a_connection_has_a_dict():
     """Three of them were a fifth of an idle connection."""
-    async with connected(penstock) as ends:
+    async with connected(sluiceway) as ends:
         for _, writer in ends:
             protocol = writer._protocol
             assert not hasattr(protocol._ps_connection, "__dict__")
@@ -40,8 +40,8 @@ async def test_both_ends_over_unix(unix_path: str):
         writer.close()
         await writer.wait_closed()
 
-    async with await penstock.start_unix_server(handle, unix_path):
-        reader, writer = await penstock.open_unix_connection(unix_path)
+    async with await sluiceway.start_unix_server(handle, unix_path):
+        reader, writer = await sluiceway.open_unix_connection(unix_path)
         writer.write(b"over\n")
         assert await reader.read() == b"over\n"
         assert isinstance(writer.transport, SocketTransport)

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-import penstock
+import sluiceway
 from engine.ends import End, closed
 from support.flood import PATTERN
 from support.peer import Listener, Peers
@@ -69,7 +69,7 @@ class Chaos:
         self.over = False
 
     async def bear(self) -> None:
-        reader, writer = await penstock.open_connection(
+        reader, writer = await sluiceway.open_connection(
             *self.listener.address, limit=self.chance.choice((10, 1000, 65536))
         )
         life = Life(End(reader, writer, self.listener.accept()))
@@ -84,7 +84,7 @@ class Chaos:
                     data = await life.end.reader.read(size)
                 else:
                     data = await life.end.reader.readexactly(size)
-            except penstock.IncompleteReadError as error:
+            except sluiceway.IncompleteReadError as error:
                 life.took(error.partial)
                 return
             except OSError:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from engine.ends import End, closed, opened, stepped, waiting
 from support.certificates import Certificates
 from support.peer import Peers
@@ -301,7 +301,7 @@ async def test_before_start_tls(peer: Peers, tls: Certificates):
         return wire.receive(5)
 
     script = peer.serve(answer)
-    reader, writer = await penstock.open_connection(*script.address)
+    reader, writer = await sluiceway.open_connection(*script.address)
 
     async def handle():
         writer.write(b"abc")

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-import penstock
+import sluiceway
 from engine.ends import End, opened, waiting
 from support import guards
 from support.peer import Peers
@@ -17,7 +17,7 @@ SIZE = 4_000_000
 
 async def test_a_slow_peer_stops_the_writer(peer: Peers):
     listener = peer.listen()
-    reader, writer = await penstock.open_connection(*listener.address)
+    reader, writer = await sluiceway.open_connection(*listener.address)
     wire = listener.accept()
     # A buffer of a size that is set does not grow, however much memory the kernel may give to others.
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-import penstock
+import sluiceway
 from engine.ends import closed, opened, stepped, waiting
 from support import guards
 from support.peer import Peers
@@ -92,7 +92,7 @@ async def test_the_child_runs_a_loop_of_its_own(peer: Peers):
     listener = peer.listen()
 
     async def talk():
-        reader, writer = await penstock.open_connection(*listener.address)
+        reader, writer = await sluiceway.open_connection(*listener.address)
         wire = listener.accept()
         reading = asyncio.create_task(reader.readexactly(5))
         await asyncio.sleep(0)

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 
-import penstock
+import sluiceway
 from engine.ends import opened
 from support.certificates import Certificates
 from support.hesitant import HesitantContext
@@ -26,7 +26,7 @@ async def test_records_that_came_together(peer: Peers, tls: Certificates) -> Non
 
     script = peer.serve(serve)
     context = HesitantContext.trusting(tls.ca_file)
-    reader, writer = await penstock.open_connection(*script.address, ssl=context, server_hostname="localhost")
+    reader, writer = await sluiceway.open_connection(*script.address, ssl=context, server_hostname="localhost")
 
     def send() -> None:
         other.writer.write(b"\xff" * 6000)

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-import penstock
+import sluiceway
 from engine.ends import closed, opened
 from support import guards
 from support.descriptors import no_descriptors_left
@@ -24,12 +24,12 @@ async def test_connecting_says_so_and_leaves_nothing(peer: Peers):
     with no_descriptors_left():
         for _ in range(3):
             with pytest.raises(OSError) as caught:
-                await penstock.open_connection(*listener.address)
+                await sluiceway.open_connection(*listener.address)
             assert caught.value.errno == errno.EMFILE
         other.wire.send(b"goes on")
         assert await other.reader.readexactly(7) == b"goes on"
     assert guards.open_descriptors() == before
-    reader, writer = await penstock.open_connection(*listener.address)
+    reader, writer = await sluiceway.open_connection(*listener.address)
     wire = listener.accept()
     wire.send(b"again")
     assert await reader.readexactly(5) == b"again"

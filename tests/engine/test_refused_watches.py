@@ -5,7 +5,7 @@ import errno
 
 import pytest
 
-import penstock
+import sluiceway
 from engine.ends import End, closed, opened, stepped
 from engine.kernel import refusing, watching
 from support.flood import Flood
@@ -46,7 +46,7 @@ async def test_when_it_connects(peer: Peers):
     listener = peer.listen()
     [poller] = watching(other)
     with refusing(poller):
-        reader, writer = await penstock.open_connection(*listener.address)
+        reader, writer = await sluiceway.open_connection(*listener.address)
         refused = End(reader, writer, listener.accept())
         await turns(5)
     await ended_with_the_kernels_error(refused)
@@ -68,7 +68,7 @@ async def test_when_it_is_accepted(peer: Peers):
             await served.put(error.errno)
         writer.close()
 
-    async with await penstock.start_server(handle, "127.0.0.1", 0) as server:
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0) as server:
         address = server.sockets[0].getsockname()
         with refusing(poller):
             refused = peer.connect(address)

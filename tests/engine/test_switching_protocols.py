@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-import penstock
+import sluiceway
 from engine.ends import End, opened, waiting
 from support.certificates import Certificates
 from support.peer import Peers
@@ -117,8 +117,8 @@ async def test_two_readers_that_wait_on_one_transport_in_turn(peer: Peers):
     first = end.transport.get_protocol()
     old = asyncio.create_task(end.reader.readexactly(3))
     await waiting(end)
-    reader = penstock.StreamReader(loop=loop)
-    end.transport.set_protocol(penstock.StreamReaderProtocol(reader, loop=loop))
+    reader = sluiceway.StreamReader(loop=loop)
+    end.transport.set_protocol(sluiceway.StreamReaderProtocol(reader, loop=loop))
     new = asyncio.create_task(reader.readexactly(3))
     await waiting(End(reader, end.writer, end.wire))
     old.cancel()
@@ -166,7 +166,7 @@ async def test_loop_start_tls(peer: Peers, tls: Certificates):
         wire.send(wire.receive(6)[::-1])
 
     script = peer.serve(answer)
-    reader, writer = await penstock.open_connection(*script.address)
+    reader, writer = await sluiceway.open_connection(*script.address)
     plain = Plain(6)
     encrypted = await asyncio.get_running_loop().start_tls(
         writer.transport, plain, tls.client_context, server_hostname="localhost"
@@ -185,7 +185,7 @@ async def test_loop_start_tls(peer: Peers, tls: Certificates):
 @pytest.mark.loops("uvloop")
 async def test_loop_start_tls_of_a_loop_that_takes_its_own_transports_only(peer: Peers, tls: Certificates):
     script = peer.serve(lambda wire: wire.send(wire.receive(6)[::-1]))
-    reader, writer = await penstock.open_connection(*script.address)
+    reader, writer = await sluiceway.open_connection(*script.address)
     with pytest.raises(TypeError, match="SocketTransport"):
         await asyncio.get_running_loop().start_tls(writer.transport, Plain(6), tls.client_context)
     writer.write(b"plain.")
@@ -203,7 +203,7 @@ async def test_writer_start_tls(peer: Peers, tls: Certificates):
         wire.receive_rest()
 
     script = peer.serve(answer)
-    reader, writer = await penstock.open_connection(*script.address)
+    reader, writer = await sluiceway.open_connection(*script.address)
     writer.write(b"STARTTLS")
     await writer.start_tls(tls.client_context, server_hostname="localhost")
     assert writer.get_extra_info("cipher")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from engine.ends import closed, opened, waiting
 from engine.kernel import watching
 from support import guards, loops
@@ -33,7 +33,7 @@ async def echo(reader: Any, writer: Any) -> None:
 async def talk(seed: int, address: tuple[str, int]) -> int:
     """Have ``MESSAGES`` lines come back on one connection; return how many did."""
     chance = random.Random(seed)
-    reader, writer = await penstock.open_connection(*address)
+    reader, writer = await sluiceway.open_connection(*address)
     for number in range(MESSAGES):
         line = b"%d %d %s\n" % (seed, number, b"x" * chance.randrange(2000))
         writer.write(line)
@@ -45,7 +45,7 @@ async def talk(seed: int, address: tuple[str, int]) -> int:
 
 async def steady(seed: int) -> int:
     """A server and its clients on the running loop; return how many lines came back."""
-    server = await penstock.start_server(echo, "127.0.0.1", 0)
+    server = await sluiceway.start_server(echo, "127.0.0.1", 0)
     counts = await asyncio.gather(*(talk(seed + number, address_of(server)) for number in range(CLIENTS)))
     server.close()
     await server.wait_closed()
@@ -74,7 +74,7 @@ async def test_loops_that_come_and_go_beside_one_that_stays(loop_kind: str, peer
     listener = peer.listen()
 
     async def visit():
-        reader, writer = await penstock.open_connection(*listener.address)
+        reader, writer = await sluiceway.open_connection(*listener.address)
         wire = listener.accept()
         wire.send(b"hello")
         assert await reader.readexactly(5) == b"hello"
@@ -108,10 +108,10 @@ async def test_each_has_a_poller_of_its_own(loop_kind: str, peer: Peers):
     looked = threading.Event()
 
     async def stay():
-        reader, writer = await penstock.open_connection(*others.address)
+        reader, writer = await sluiceway.open_connection(*others.address)
         wire = others.accept()
         end = type(here)(reader, writer, wire)
-        second = type(here)(*await penstock.open_connection(*others.address), others.accept())
+        second = type(here)(*await sluiceway.open_connection(*others.address), others.accept())
         pollers = watching(end)
         opened_there.set()
         await asyncio.to_thread(looked.wait, PATIENCE)
@@ -186,7 +186,7 @@ def test_a_loop_closed_in_another_thread_with_connections_open(loop_kind: str, p
     inodes: list[int] = []
 
     async def leave():
-        reader, writer = await penstock.open_connection(*listener.address)
+        reader, writer = await sluiceway.open_connection(*listener.address)
         inodes.append(os.fstat(writer.get_extra_info("socket").fileno()).st_ino)
         writer.write(b"left open")
         return reader, writer, listener.accept()

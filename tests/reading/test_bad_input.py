@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.turns import started, turns
 
 Read = Callable[[Any], Any]
@@ -37,7 +37,7 @@ BAD_CALLS: list[tuple[Read, type[Exception], str]] = [
 @pytest.mark.loops("asyncio")
 @pytest.mark.parametrize(("call", "kind", "words"), BAD_CALLS, ids=[str(number) for number in range(len(BAD_CALLS))])
 async def test_a_bad_read_takes_nothing(call: Read, kind: type[Exception], words: str) -> None:
-    reader = penstock.StreamReader()
+    reader = sluiceway.StreamReader()
     reader.feed_data(b"line\nrest")
     coroutine = call(reader)
     with pytest.raises(kind, match=words.replace("(", r"\(")):
@@ -50,7 +50,7 @@ async def test_a_bad_read_takes_nothing(call: Read, kind: type[Exception], words
 async def test_a_bad_read_is_refused_without_waiting(call: Read, kind: type[Exception], words: str) -> None:
     """Not only when data comes: at the first step, on an empty stream and at its end too."""
     for ended in (False, True):
-        reader = penstock.StreamReader()
+        reader = sluiceway.StreamReader()
         if ended:
             reader.feed_eof()
         with pytest.raises(kind):
@@ -74,7 +74,7 @@ class Three:
 
 
 async def test_numbers_of_other_kinds_count() -> None:
-    reader = penstock.StreamReader()
+    reader = sluiceway.StreamReader()
     reader.feed_data(b"abcdefgh")
     assert await reader.read(Three()) == b"abc"
     assert await reader.readexactly(Three()) == b"def"
@@ -99,7 +99,7 @@ async def test_the_functions_refuse_a_bad_limit_before_they_connect(function: st
     address: tuple[Any, ...] = (unix_path,) if "unix" in function else ("127.0.0.1", 1)
     callback: tuple[Any, ...] = (lambda reader, writer: None,) if "start" in function else ()
     with pytest.raises(TypeError if limit == "1024" else ValueError, match=r"[Ll]imit .*(given|'1024')"):
-        await getattr(penstock, function)(*callback, *address, limit=limit)
+        await getattr(sluiceway, function)(*callback, *address, limit=limit)
 
 
 @pytest.mark.parametrize("data", ["text", 5, object(), ["x"]])
@@ -112,7 +112,7 @@ async def test_what_is_fed_is_bytes(streams: types.ModuleType, data: Any) -> Non
 
 
 async def test_a_bad_feed_wakes_nobody() -> None:
-    reader = penstock.StreamReader()
+    reader = sluiceway.StreamReader()
     task = await started(reader.read(5))
     with pytest.raises(TypeError, match="bytes-like objects, not str"):
         reader.feed_data("text")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support import loops
 
 
@@ -48,11 +48,13 @@ def test_without_a_loop_the_interpreters_rules_hold_outside_of_a_loop(loop_kind:
         asyncio.set_event_loop(loop if current else None)
         try:
             for ours, theirs in zip(
-                readers(penstock) + protocols(penstock, loop), readers(asyncio) + protocols(asyncio, loop), strict=True
+                readers(sluiceway) + protocols(sluiceway, loop),
+                readers(asyncio) + protocols(asyncio, loop),
+                strict=True,
             ):
                 assert outcome(ours) == outcome(theirs)
             if current:
-                assert penstock.StreamReader()._loop is loop
+                assert sluiceway.StreamReader()._loop is loop
         finally:
             asyncio.set_event_loop(None)
 
@@ -93,9 +95,9 @@ async def test_another_loop_than_the_running_one_is_taken_as_given(streams: type
 
 @pytest.mark.parametrize("given", [(), (None,)])
 async def test_no_limit_given_is_the_default(given: tuple[None, ...]) -> None:
-    reader = penstock.StreamReader(*given)
+    reader = sluiceway.StreamReader(*given)
     assert reader._limit == 64 * 1024
-    reader = penstock.StreamReader(limit=None, loop=asyncio.get_running_loop())
+    reader = sluiceway.StreamReader(limit=None, loop=asyncio.get_running_loop())
     assert reader._limit == 64 * 1024
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.peer import Peers, Wire
 from support.tls_sides import SIDES, facing
@@ -23,7 +23,7 @@ async def ended(writer: Any) -> None:
 
 async def test_fin_is_clean(peer: Peers) -> None:
     listener = peer.listen()
-    reader, writer = await penstock.open_connection(*listener.address)
+    reader, writer = await sluiceway.open_connection(*listener.address)
     wire = listener.accept()
     assert reader.eof_reason is None
     wire.send(b"word")
@@ -38,7 +38,7 @@ async def test_fin_is_clean(peer: Peers) -> None:
 
 async def test_fin_is_clean_on_a_unix_socket(peer: Peers, unix_path: str) -> None:
     listener = peer.listen(unix=unix_path)
-    reader, writer = await penstock.open_unix_connection(unix_path)
+    reader, writer = await sluiceway.open_unix_connection(unix_path)
     listener.accept().half_close()
     assert await reader.read() == b""
     assert reader.eof_reason == "clean"
@@ -47,7 +47,7 @@ async def test_fin_is_clean_on_a_unix_socket(peer: Peers, unix_path: str) -> Non
 
 async def test_a_reset(peer: Peers) -> None:
     listener = peer.listen()
-    reader, writer = await penstock.open_connection(*listener.address)
+    reader, writer = await sluiceway.open_connection(*listener.address)
     listener.accept().reset()
     with pytest.raises(ConnectionResetError):
         await reader.read()
@@ -59,7 +59,7 @@ async def test_a_reset(peer: Peers) -> None:
 @pytest.mark.parametrize("how", ["close", "abort"])
 async def test_closed_here(how: str, peer: Peers) -> None:
     listener = peer.listen()
-    reader, writer = await penstock.open_connection(*listener.address)
+    reader, writer = await sluiceway.open_connection(*listener.address)
     wire = listener.accept()
     if how == "close":
         writer.close()
@@ -74,7 +74,7 @@ async def test_closed_here(how: str, peer: Peers) -> None:
 
 async def test_closed_here_with_a_read_that_waits(peer: Peers) -> None:
     listener = peer.listen()
-    reader, writer = await penstock.open_connection(*listener.address)
+    reader, writer = await sluiceway.open_connection(*listener.address)
     listener.accept()
     reading = asyncio.create_task(reader.read(10))
     await asyncio.sleep(0)
@@ -85,7 +85,7 @@ async def test_closed_here_with_a_read_that_waits(peer: Peers) -> None:
 
 async def test_it_cannot_be_set(peer: Peers) -> None:
     listener = peer.listen()
-    reader, writer = await penstock.open_connection(*listener.address)
+    reader, writer = await sluiceway.open_connection(*listener.address)
     with pytest.raises(AttributeError):
         reader.eof_reason = "clean"
     await ended(writer)
@@ -96,7 +96,7 @@ async def test_it_cannot_be_set(peer: Peers) -> None:
     (lambda reader: reader.set_exception(ConnectionResetError()), "reset"),
 ])  # fmt: skip
 async def test_of_a_reader_that_is_fed_by_hand(feed: Any, reason: str) -> None:
-    reader = penstock.StreamReader()
+    reader = sluiceway.StreamReader()
     reader.feed_data(b"word")
     assert reader.eof_reason is None
     feed(reader)

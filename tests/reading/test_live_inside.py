@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-import penstock
+import sluiceway
 from support.connections import connected
 from support.flow import CountingTransport
 from support.turns import started, turns, until
@@ -75,7 +75,7 @@ async def test_assigned(streams: types.ModuleType) -> None:
 
 async def test_bytes_assigned() -> None:
     """asyncio fails at the next feed_data: its buffer has to be a bytearray."""
-    reader = penstock.StreamReader()
+    reader = sluiceway.StreamReader()
     reader.feed_data(b"old\n")
     reader._buffer = b"new\nrest"
     reader.feed_data(b"!")
@@ -122,7 +122,7 @@ async def test_assigned_while_readexactly_waits(streams: types.ModuleType) -> No
 
 async def test_cleared_after_data_was_fed_before_the_task_ran() -> None:
     """asyncio's read then returns b"", which means the end and is none."""
-    reader = penstock.StreamReader()
+    reader = sluiceway.StreamReader()
     task = await started(reader.read(5))
     reader.feed_data(b"gone")
     reader._buffer.clear()

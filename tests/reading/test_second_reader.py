@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.connections import connected
 from support.turns import started, turns
 
@@ -36,7 +36,7 @@ SECOND: dict[str, Callable[[Any], Awaitable[bytes]]] = {
 async def test_the_second_is_refused_and_the_first_undisturbed(
     first: tuple[Callable[[Any], Any], bytes], second: Callable[[Any], Any], fed: bytes
 ) -> None:
-    reader = penstock.StreamReader()
+    reader = sluiceway.StreamReader()
     call, result = first
     holder = await started(call(reader), name="the holder")
     reader.feed_data(fed)
@@ -52,7 +52,7 @@ async def test_the_second_is_refused_and_the_first_undisturbed(
 
 @pytest.mark.parametrize(("name", "arguments"), [("read", (1,)), ("readexactly", (1,)), ("readline", ())])
 async def test_each_side_is_named(name: str, arguments: tuple[int, ...]) -> None:
-    reader = penstock.StreamReader()
+    reader = sluiceway.StreamReader()
     holder = await started(reader.readuntil(b"--"), name="kept")
     with pytest.raises(RuntimeError) as refused:
         await getattr(reader, name)(*arguments)
@@ -75,7 +75,7 @@ async def test_the_reference_refuses_a_second_wait_too(streams: types.ModuleType
 
 
 async def test_the_stream_is_free_after_every_kind_of_end() -> None:
-    reader = penstock.StreamReader(limit=4)
+    reader = sluiceway.StreamReader(limit=4)
     returned = await started(reader.read(1))
     reader.feed_data(b"x")
     assert await returned == b"x"
@@ -95,7 +95,7 @@ async def test_the_stream_is_free_after_every_kind_of_end() -> None:
 
 
 async def test_a_cancelled_holder_is_named_until_it_has_let_go() -> None:
-    reader = penstock.StreamReader()
+    reader = sluiceway.StreamReader()
     holder = await started(reader.readline(), name="going")
     holder.cancel()
     with pytest.raises(RuntimeError, match="'going'"):
@@ -106,7 +106,7 @@ async def test_a_cancelled_holder_is_named_until_it_has_let_go() -> None:
 
 
 async def test_many_tasks_at_one_stream() -> None:
-    async with connected(penstock) as ((reader, _), (_, far)):
+    async with connected(sluiceway) as ((reader, _), (_, far)):
         tasks = [asyncio.create_task(reader.readline(), name=f"task {number}") for number in range(20)]
         await turns()
         far.write(b"one line\n")

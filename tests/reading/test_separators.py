@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import penstock
+import sluiceway
 from support.turns import started, turns
 
 OLD = sys.version_info < (3, 13)
@@ -98,7 +98,7 @@ def first_record(data: bytes, separators: tuple[bytes, ...]) -> int:
 @settings(max_examples=150)
 @given(chunks=st.lists(WORDS, max_size=12), separators=st.lists(WORDS, min_size=1, max_size=3).map(tuple))
 async def test_records_are_what_a_plain_search_finds(chunks: list[bytes], separators: tuple[bytes, ...]) -> None:
-    reader = penstock.StreamReader()
+    reader = sluiceway.StreamReader()
     records: list[bytes] = []
 
     async def collect() -> bytes:

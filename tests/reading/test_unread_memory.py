@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.connections import address_of
 from support.flood import Flood
 from support.held import held_bytes, unread_bytes
@@ -28,15 +28,15 @@ def bound(limit: int) -> int:
 
 @contextlib.asynccontextmanager
 async def flooded_end(peer: Peers, end: str, limit: int) -> AsyncIterator[tuple[Any, Flood]]:
-    """The reader of a connection that penstock opened ("client") or accepted ("server"), and the flood to it."""
+    """The reader of a connection that sluiceway opened ("client") or accepted ("server"), and the flood to it."""
     server = None
     if end == "client":
         listener = peer.listen()
-        reader, writer = await penstock.open_connection(*listener.address, limit=limit)
+        reader, writer = await sluiceway.open_connection(*listener.address, limit=limit)
         wire = listener.accept()
     else:
         accepted: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        server = await penstock.start_server(lambda *both: accepted.set_result(both), "127.0.0.1", 0, limit=limit)
+        server = await sluiceway.start_server(lambda *both: accepted.set_result(both), "127.0.0.1", 0, limit=limit)
         wire = peer.connect(address_of(server))
         reader, writer = await accepted
     try:

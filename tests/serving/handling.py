@@ -5,14 +5,14 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import penstock
+import sluiceway
 
 MESSAGE = "Unhandled exception in client_connected_cb"
 
 
 @contextlib.asynccontextmanager
 async def serving(handle: Callable[..., Any]) -> AsyncIterator[Any]:
-    async with await penstock.start_server(handle, "127.0.0.1", 0) as server:
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0) as server:
         yield server
 
 

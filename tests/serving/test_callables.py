@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.connections import address_of
 
 
@@ -131,13 +131,13 @@ async def test_callable(streams: types.ModuleType, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", OURS_ALONE)
 async def test_callable_that_asyncio_does_not_wait_for(kind: str) -> None:
-    await served_twice(penstock, kind)
+    await served_twice(sluiceway, kind)
 
 
 @pytest.mark.parametrize("kind", ["coroutine function", "returns a future", "returns an awaitable of its own"])
 async def test_callable_of_a_unix_server(kind: str, unix_path: str) -> None:
-    async with await penstock.start_unix_server(CALLABLES[kind], unix_path):
-        reader, writer = await penstock.open_unix_connection(unix_path)
+    async with await sluiceway.start_unix_server(CALLABLES[kind], unix_path):
+        reader, writer = await sluiceway.open_unix_connection(unix_path)
         writer.write(b"hello\n")
         assert await reader.read() == b"hello\n"
         writer.close()
@@ -150,8 +150,8 @@ async def test_what_a_plain_function_returns_beside_awaitables_is_ignored(value:
         writer.close()
         return value
 
-    async with await penstock.start_server(handle, "127.0.0.1", 0) as server:
-        reader, writer = await penstock.open_connection(*address_of(server))
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0) as server:
+        reader, writer = await sluiceway.open_connection(*address_of(server))
         assert await reader.read() == b""
         writer.close()
         await writer.wait_closed()
@@ -164,8 +164,8 @@ async def test_reader_and_writer_are_of_the_public_classes() -> None:
         given.set_result((type(reader), type(writer)))
         writer.close()
 
-    async with await penstock.start_server(handle, "127.0.0.1", 0) as server:
-        _, writer = await penstock.open_connection(*address_of(server))
-        assert await given == (penstock.StreamReader, penstock.StreamWriter)
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0) as server:
+        _, writer = await sluiceway.open_connection(*address_of(server))
+        assert await given == (sluiceway.StreamReader, sluiceway.StreamWriter)
         writer.close()
         await writer.wait_closed()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.connections import address_of
 from support.descriptors import descriptors_for
 from support.listening import told_socket
@@ -54,10 +54,10 @@ def connected(sockets: list[socket.socket]) -> int:
 async def test_a_burst_finds_room_before_anything_is_accepted(kind: str, unix_path: str) -> None:
     address: Any
     if kind == "tcp":
-        server = await penstock.start_server(ignore, "127.0.0.1", 0)
+        server = await sluiceway.start_server(ignore, "127.0.0.1", 0)
         address = address_of(server)
     else:
-        server = await penstock.start_unix_server(ignore, unix_path)
+        server = await sluiceway.start_unix_server(ignore, unix_path)
         address = unix_path
     burst = min(BURST, longest_queue())
     assert burst > 100, "this system's queue is so short that the test would prove nothing"
@@ -76,6 +76,6 @@ async def test_a_burst_finds_room_before_anything_is_accepted(kind: str, unix_pa
 
 async def test_what_the_kernel_is_asked_for() -> None:
     sock = told_socket()
-    async with await penstock.start_server(ignore, sock=sock):
+    async with await sluiceway.start_server(ignore, sock=sock):
         (asked,) = sock.backlogs
     assert asked >= longest_queue()

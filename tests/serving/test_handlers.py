@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from serving.handling import ended, only_report, serving, settle
 from support import loops
 from support.connections import address_of
@@ -204,7 +204,7 @@ async def test_an_error_of_a_unix_connection(unix_path: str, peer: Peers, loop_e
     async def handle(reader: Any, writer: Any) -> None:
         raise KeyError("x")
 
-    async with await penstock.start_unix_server(handle, unix_path):
+    async with await sluiceway.start_unix_server(handle, unix_path):
         await ended(peer.connect(unix_path))
         await settle()
         assert unix_path in only_report(loop_errors, KeyError)["connection"]

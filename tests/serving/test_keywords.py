@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.addresses import refusing
 from support.certificates import Certificates
 from support.connections import address_of
@@ -20,7 +20,7 @@ def ignore(reader: Any, writer: Any) -> None:
 
 
 async def greeted(address: Any, **options: Any) -> bool:
-    reader, writer = await penstock.open_connection(*address, **options)
+    reader, writer = await sluiceway.open_connection(*address, **options)
     ended = await reader.read() == b""
     writer.close()
     await writer.wait_closed()
@@ -41,7 +41,7 @@ async def test_all_of_them_at_once(tls: Certificates, unix_path: str) -> None:
         "start_serving": True,
         "close_timeout": 5.0,
     }
-    tcp = await penstock.start_server(
+    tcp = await sluiceway.start_server(
         ignore,
         "127.0.0.1",
         0,
@@ -53,8 +53,8 @@ async def test_all_of_them_at_once(tls: Certificates, unix_path: str) -> None:
         **shared,
     )
     assert await greeted(address_of(tcp), ssl=tls.client_context)
-    unix = await penstock.start_unix_server(ignore, unix_path, cleanup_socket=True, **shared)
-    reader, writer = await penstock.open_unix_connection(
+    unix = await sluiceway.start_unix_server(ignore, unix_path, cleanup_socket=True, **shared)
+    reader, writer = await sluiceway.open_unix_connection(
         unix_path,
         limit=1000,
         ssl=tls.client_context,
@@ -80,7 +80,7 @@ async def test_keep_alive(wanted: bool) -> None:
         inherited.set_result(bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)))
         writer.close()
 
-    async with await penstock.start_server(handle, ["127.0.0.1", "::1"], 0, keep_alive=wanted) as server:
+    async with await sluiceway.start_server(handle, ["127.0.0.1", "::1"], 0, keep_alive=wanted) as server:
         assert option(server, socket.SOL_SOCKET, socket.SO_KEEPALIVE) == [wanted, wanted]
         assert await greeted(address_of(server))
         assert await inherited == wanted
@@ -88,16 +88,16 @@ async def test_keep_alive(wanted: bool) -> None:
 
 @pytest.mark.parametrize(("wanted", "found"), [(True, True), (False, False), (None, True)])
 async def test_reuse_address(wanted: bool | None, found: bool) -> None:
-    async with await penstock.start_server(ignore, "127.0.0.1", 0, reuse_address=wanted) as server:
+    async with await sluiceway.start_server(ignore, "127.0.0.1", 0, reuse_address=wanted) as server:
         assert option(server, socket.SOL_SOCKET, socket.SO_REUSEADDR) == [found]
 
 
 @pytest.mark.parametrize("wanted", [True, False, None])
 async def test_reuse_port(wanted: bool | None) -> None:
-    async with await penstock.start_server(ignore, "127.0.0.1", 0, reuse_port=wanted) as server:
+    async with await sluiceway.start_server(ignore, "127.0.0.1", 0, reuse_port=wanted) as server:
         assert option(server, socket.SOL_SOCKET, socket.SO_REUSEPORT) == [bool(wanted)]
         if wanted:
-            second = await penstock.start_server(ignore, *address_of(server), reuse_port=True)
+            second = await sluiceway.start_server(ignore, *address_of(server), reuse_port=True)
             second.close()
             await second.wait_closed()
 
@@ -105,7 +105,7 @@ async def test_reuse_port(wanted: bool | None) -> None:
 async def test_reuse_port_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(socket, "SO_REUSEPORT")
     with pytest.raises(ValueError, match="reuse_port not supported"):
-        await penstock.start_server(ignore, "127.0.0.1", 0, reuse_port=True)
+        await sluiceway.start_server(ignore, "127.0.0.1", 0, reuse_port=True)
 
 
 @pytest.mark.parametrize("kind", ["tcp", "unix"])
@@ -113,10 +113,10 @@ async def test_reuse_port_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -
 async def test_backlog(kind: str, backlog: int, unix_path: str) -> None:
     if kind == "tcp":
         sock = told_socket()
-        server = await penstock.start_server(ignore, sock=sock, backlog=backlog)
+        server = await sluiceway.start_server(ignore, sock=sock, backlog=backlog)
     else:
         sock = told_socket(socket.AF_UNIX, unix_path)
-        server = await penstock.start_unix_server(ignore, sock=sock, backlog=backlog)
+        server = await sluiceway.start_unix_server(ignore, sock=sock, backlog=backlog)
     assert sock.backlogs == [backlog]
     server.close()
     await server.wait_closed()
@@ -127,12 +127,12 @@ async def test_start_serving_false(kind: str, unix_path: str) -> None:
     server: Any
     connect: Any
     if kind == "tcp":
-        server = await penstock.start_server(ignore, "127.0.0.1", 0, start_serving=False)
+        server = await sluiceway.start_server(ignore, "127.0.0.1", 0, start_serving=False)
         address = address_of(server)
-        connect = lambda: penstock.open_connection(*address)  # noqa: E731
+        connect = lambda: sluiceway.open_connection(*address)  # noqa: E731
     else:
-        server = await penstock.start_unix_server(ignore, unix_path, start_serving=False)
-        connect = lambda: penstock.open_unix_connection(unix_path)  # noqa: E731
+        server = await sluiceway.start_unix_server(ignore, unix_path, start_serving=False)
+        connect = lambda: sluiceway.open_unix_connection(unix_path)  # noqa: E731
     assert not server.is_serving()
     assert len(server.sockets) == 1
     with pytest.raises(ConnectionRefusedError):
@@ -148,16 +148,16 @@ async def test_start_serving_false(kind: str, unix_path: str) -> None:
 
 
 async def test_never_served(unix_path: str) -> None:
-    server = await penstock.start_server(ignore, "127.0.0.1", 0, start_serving=False)
+    server = await sluiceway.start_server(ignore, "127.0.0.1", 0, start_serving=False)
     server.close()
     await server.wait_closed()
-    server = await penstock.start_unix_server(ignore, unix_path, start_serving=False)
+    server = await sluiceway.start_unix_server(ignore, unix_path, start_serving=False)
     server.close()
     await server.wait_closed()
 
 
 async def test_several_hosts() -> None:
-    async with await penstock.start_server(ignore, ["127.0.0.1", "::1", "127.0.0.2"], 0) as server:
+    async with await sluiceway.start_server(ignore, ["127.0.0.1", "::1", "127.0.0.2"], 0) as server:
         names = [sock.getsockname()[:2] for sock in server.sockets]
         assert [name[0] for name in names] == ["127.0.0.1", "::1", "127.0.0.2"]
         for name in names:
@@ -166,19 +166,19 @@ async def test_several_hosts() -> None:
 
 @pytest.mark.parametrize("kind", [tuple, set, iter, lambda hosts: (host for host in hosts)])
 async def test_hosts_of_any_iterable(kind: Any) -> None:
-    async with await penstock.start_server(ignore, kind(["127.0.0.1", b"::1"]), 0) as server:
+    async with await sluiceway.start_server(ignore, kind(["127.0.0.1", b"::1"]), 0) as server:
         assert {sock.getsockname()[0] for sock in server.sockets} == {"127.0.0.1", "::1"}
 
 
 async def test_a_host_given_twice_is_bound_once() -> None:
     port = refusing()[1]
-    async with await penstock.start_server(ignore, ["127.0.0.1", "127.0.0.1"], port) as server:
+    async with await sluiceway.start_server(ignore, ["127.0.0.1", "127.0.0.1"], port) as server:
         assert len(server.sockets) == 1
 
 
 @pytest.mark.parametrize("host", ["", None])
 async def test_every_interface(host: str | None) -> None:
-    async with await penstock.start_server(ignore, host, 0) as server:
+    async with await sluiceway.start_server(ignore, host, 0) as server:
         bound = {sock.getsockname()[0]: sock.getsockname()[1] for sock in server.sockets}
         assert "0.0.0.0" in bound
         assert await greeted(("127.0.0.1", bound["0.0.0.0"]))
@@ -188,26 +188,26 @@ async def test_every_interface(host: str | None) -> None:
 
 @pytest.mark.parametrize(("family", "found"), [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")])
 async def test_family(family: int, found: str) -> None:
-    async with await penstock.start_server(ignore, None, 0, family=family) as server:
+    async with await sluiceway.start_server(ignore, None, 0, family=family) as server:
         (sock,) = server.sockets
         assert sock.family == family
         assert sock.getsockname()[0] == found
 
 
 async def test_an_ipv6_socket_takes_no_ipv4() -> None:
-    async with await penstock.start_server(ignore, "::", 0) as server:
+    async with await sluiceway.start_server(ignore, "::", 0) as server:
         assert option(server, socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == [True]
 
 
 async def test_flags_reach_the_resolver() -> None:
     with resolving({"a.name": [("127.0.0.1", 0)]}) as asked:
-        async with await penstock.start_server(ignore, "a.name", 0, flags=socket.AI_CANONNAME):
+        async with await sluiceway.start_server(ignore, "a.name", 0, flags=socket.AI_CANONNAME):
             pass
-        async with await penstock.start_server(ignore, "a.name", 0):
+        async with await sluiceway.start_server(ignore, "a.name", 0):
             pass
     assert [options["flags"] for _, options in asked] == [socket.AI_CANONNAME, socket.AI_PASSIVE]
     with pytest.raises(socket.gaierror):
-        await penstock.start_server(ignore, "localhost", 0, flags=socket.AI_NUMERICHOST)
+        await sluiceway.start_server(ignore, "localhost", 0, flags=socket.AI_NUMERICHOST)
 
 
 @pytest.mark.parametrize("blocking", [True, False])
@@ -218,7 +218,7 @@ async def test_sock(blocking: bool, listening: bool) -> None:
     if listening:
         sock.listen()
     sock.setblocking(blocking)
-    async with await penstock.start_server(ignore, sock=sock) as server:
+    async with await sluiceway.start_server(ignore, sock=sock) as server:
         assert await greeted(address_of(server))
     assert sock.fileno() == -1
 
@@ -226,8 +226,8 @@ async def test_sock(blocking: bool, listening: bool) -> None:
 async def test_a_unix_socket_given_to_start_server(unix_path: str) -> None:
     sock = socket.socket(socket.AF_UNIX)
     sock.bind(unix_path)
-    async with await penstock.start_server(ignore, sock=sock):
-        reader, writer = await penstock.open_unix_connection(unix_path)
+    async with await sluiceway.start_server(ignore, sock=sock):
+        reader, writer = await sluiceway.open_unix_connection(unix_path)
         assert await reader.read() == b""
         writer.close()
         await writer.wait_closed()
@@ -243,8 +243,8 @@ async def test_limit_is_the_readers() -> None:
             seen.set_result(error)
         writer.close()
 
-    async with await penstock.start_server(handle, "127.0.0.1", 0, limit=10) as server:
-        _, writer = await penstock.open_connection(*address_of(server))
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0, limit=10) as server:
+        _, writer = await sluiceway.open_connection(*address_of(server))
         writer.write(b"0123456789abcdef\n")
         assert isinstance(await seen, ValueError)
         writer.close()
@@ -261,7 +261,7 @@ async def test_close_timeout_bounds_the_servers_side(peer: Any, caplog: pytest.L
         await writer.wait_closed()
         closed.set_result(None)
 
-    async with await penstock.start_server(handle, "127.0.0.1", 0, close_timeout=0.05) as server:
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0, close_timeout=0.05) as server:
         peer.connect(address_of(server), receive_buffer=4096)
         await closed
     assert "0.05 s" in caplog.text

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-import penstock
-from penstock._transports import listener
+import sluiceway
+from sluiceway._transports import listener
 from support.connections import address_of
 
 
@@ -56,7 +56,7 @@ async def echo(reader: Any, writer: Any) -> None:
 
 
 async def visit(address: Any) -> None:
-    reader, writer = await penstock.open_connection(*address)
+    reader, writer = await sluiceway.open_connection(*address)
     writer.write(b"hello\n")
     assert await reader.readline() == b"hello\n"
     writer.close()
@@ -67,7 +67,7 @@ def test_it_serves() -> None:
     loop = CompletionLoop()
 
     async def main() -> None:
-        async with await penstock.start_server(echo, "127.0.0.1", 0) as server:
+        async with await sluiceway.start_server(echo, "127.0.0.1", 0) as server:
             for _ in range(3):
                 await visit(address_of(server))
             await asyncio.gather(*(visit(address_of(server)) for _ in range(20)))
@@ -78,7 +78,7 @@ def test_it_serves() -> None:
 
 def test_it_closes_before_it_served() -> None:
     async def main() -> None:
-        server = await penstock.start_server(echo, "127.0.0.1", 0, start_serving=False)
+        server = await sluiceway.start_server(echo, "127.0.0.1", 0, start_serving=False)
         server.close()
         await server.wait_closed()
 
@@ -87,7 +87,7 @@ def test_it_closes_before_it_served() -> None:
 
 def test_it_closes_while_it_accepts() -> None:
     async def main() -> None:
-        server = await penstock.start_server(echo, "127.0.0.1", 0)
+        server = await sluiceway.start_server(echo, "127.0.0.1", 0)
         await asyncio.sleep(0)
         address = address_of(server)
         server.close()
@@ -95,7 +95,7 @@ def test_it_closes_while_it_accepts() -> None:
         for _ in range(3):  # sock_accept gives up the socket one turn later
             await asyncio.sleep(0)
         with pytest.raises(ConnectionRefusedError):
-            await penstock.open_connection(*address)
+            await sluiceway.open_connection(*address)
 
     assert run(main(), CompletionLoop()) == []
 
@@ -105,7 +105,7 @@ def test_errors_of_the_peer_are_passed_by() -> None:
     loop.failures = [errno.ECONNABORTED, errno.EPROTO]
 
     async def main() -> None:
-        async with await penstock.start_server(echo, "127.0.0.1", 0) as server:
+        async with await sluiceway.start_server(echo, "127.0.0.1", 0) as server:
             await visit(address_of(server))
 
     assert run(main(), loop) == []
@@ -117,11 +117,11 @@ def test_a_shortage_pauses_and_resumes(monkeypatch: pytest.MonkeyPatch, caplog: 
     loop.failures = [errno.EMFILE, errno.EMFILE]
 
     async def main() -> None:
-        async with await penstock.start_server(echo, "127.0.0.1", 0) as server:
+        async with await sluiceway.start_server(echo, "127.0.0.1", 0) as server:
             await visit(address_of(server))
 
     assert run(main(), loop) == []
-    assert len([record for record in caplog.records if record.name == "penstock"]) == 1
+    assert len([record for record in caplog.records if record.name == "sluiceway"]) == 1
 
 
 @pytest.mark.parametrize("delay", [3600, 0.001])
@@ -131,7 +131,7 @@ def test_it_closes_while_it_pauses(delay: float, monkeypatch: pytest.MonkeyPatch
     loop.failures = [errno.EMFILE]
 
     async def main() -> None:
-        server = await penstock.start_server(echo, "127.0.0.1", 0)
+        server = await sluiceway.start_server(echo, "127.0.0.1", 0)
         while loop.failures:
             await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -146,7 +146,7 @@ def test_any_other_error_ends_accepting_and_is_told() -> None:
     loop.failures = [errno.EINVAL]
 
     async def main() -> None:
-        server = await penstock.start_server(echo, "127.0.0.1", 0)
+        server = await sluiceway.start_server(echo, "127.0.0.1", 0)
         while loop.failures:
             await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -160,8 +160,8 @@ def test_any_other_error_ends_accepting_and_is_told() -> None:
 
 def test_tls_too(tls: Any) -> None:
     async def main() -> None:
-        async with await penstock.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context) as server:
-            reader, writer = await penstock.open_connection(*address_of(server), ssl=tls.client_context)
+        async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context) as server:
+            reader, writer = await sluiceway.open_connection(*address_of(server), ssl=tls.client_context)
             writer.write(b"hello\n")
             assert await reader.readline() == b"hello\n"
             writer.close()

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-import penstock
-from penstock._facts.constants import ACCEPT_BATCH
+import sluiceway
+from sluiceway._facts.constants import ACCEPT_BATCH
 from support.connections import address_of
 from support.guards import open_descriptors
 from support.listening import told_socket
@@ -63,7 +63,7 @@ class Visits:
 @pytest.mark.parametrize("how", ["closed", "data"])
 async def test_dropped_by_the_client(how: str) -> None:
     visits = Visits()
-    server = await penstock.start_server(visits.handle, "127.0.0.1", 0, backlog=AT_ONCE)
+    server = await sluiceway.start_server(visits.handle, "127.0.0.1", 0, backlog=AT_ONCE)
     address = address_of(server)
 
     for count in range(AT_ONCE, MANY + 1, AT_ONCE):
@@ -82,13 +82,13 @@ async def test_dropped_by_the_client(how: str) -> None:
 async def test_reset_by_the_client() -> None:
     """A reset in the queue may be all that is seen of a connection; what is accepted ends, and nothing is told."""
     visits = Visits()
-    server = await penstock.start_server(visits.handle, "127.0.0.1", 0, backlog=AT_ONCE)
+    server = await sluiceway.start_server(visits.handle, "127.0.0.1", 0, backlog=AT_ONCE)
     for _ in range(MANY // ACCEPT_BATCH):
         for _ in range(ACCEPT_BATCH):
             dropped(address_of(server), "reset")
         for _ in range(3):
             await asyncio.sleep(0)
-    reader, writer = await penstock.open_connection(*address_of(server))
+    reader, writer = await sluiceway.open_connection(*address_of(server))
     writer.close()
     await writer.wait_closed()
     server.close()
@@ -101,7 +101,7 @@ async def test_reset_by_the_client() -> None:
 @pytest.mark.loops("asyncio", "uvloop")
 async def test_memory_does_not_grow() -> None:
     visits = Visits()
-    server = await penstock.start_server(visits.handle, "127.0.0.1", 0, backlog=AT_ONCE)
+    server = await sluiceway.start_server(visits.handle, "127.0.0.1", 0, backlog=AT_ONCE)
     address = address_of(server)
     total = 0
 
@@ -134,7 +134,7 @@ async def test_memory_does_not_grow() -> None:
 async def test_a_full_queue_is_accepted_in_batches(peer: Peers) -> None:
     """Other callbacks of the loop get their turn between the batches."""
     sock = told_socket()
-    server = await penstock.start_server(lambda r, w: w.close(), sock=sock, backlog=500, start_serving=False)
+    server = await sluiceway.start_server(lambda r, w: w.close(), sock=sock, backlog=500, start_serving=False)
     await server.start_serving()
     loop = asyncio.get_running_loop()
     wires = [peer.connect(sock.getsockname()) for _ in range(3 * ACCEPT_BATCH)]
@@ -153,20 +153,20 @@ async def test_a_full_queue_is_accepted_in_batches(peer: Peers) -> None:
     await server.wait_closed()
 
 
-async def test_clients_of_penstock_all_at_once() -> None:
+async def test_clients_of_sluiceway_all_at_once() -> None:
     async def echo(reader: Any, writer: Any) -> None:
         writer.write(await reader.readline())
         writer.close()
         await writer.wait_closed()
 
     async def visit(number: int) -> None:
-        reader, writer = await penstock.open_connection(*address)
+        reader, writer = await sluiceway.open_connection(*address)
         writer.write(b"%d\n" % number)
         assert await reader.read() == b"%d\n" % number
         writer.close()
         await writer.wait_closed()
 
-    server = await penstock.start_server(echo, "127.0.0.1", 0)
+    server = await sluiceway.start_server(echo, "127.0.0.1", 0)
     address = address_of(server)
     await asyncio.gather(*(visit(number) for number in range(AT_ONCE // 2)))
     server.close()

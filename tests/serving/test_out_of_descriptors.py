@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-import penstock
-from penstock._transports import listener
+import sluiceway
+from sluiceway._transports import listener
 from support.descriptors import no_descriptors_left
 from support.listening import ToldSocket, told_socket
 from support.peer import Peers
 
 
 class Log(logging.Handler):
-    """What penstock logs, and an event for the first of it."""
+    """What sluiceway logs, and an event for the first of it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Log(logging.Handler):
 @contextlib.contextmanager
 def logged() -> Iterator[Log]:
     log = Log()
-    logger = logging.getLogger("penstock")
+    logger = logging.getLogger("sluiceway")
     logger.addHandler(log)
     try:
         yield log
@@ -55,7 +55,7 @@ async def settle() -> None:
 async def test_it_pauses_says_so_once_and_resumes(peer: Peers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "ACCEPT_RETRY_DELAY", 0.01)
     sock = told_socket()
-    server = await penstock.start_server(greet, sock=sock)
+    server = await sluiceway.start_server(greet, sock=sock)
     wires = [peer.connect(sock.getsockname()) for _ in range(20)]
     with logged() as log:
         with no_descriptors_left():
@@ -74,7 +74,7 @@ async def test_it_pauses_says_so_once_and_resumes(peer: Peers, monkeypatch: pyte
 async def test_it_does_not_spin(peer: Peers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "ACCEPT_RETRY_DELAY", 3600)
     sock = told_socket()
-    server = await penstock.start_server(greet, sock=sock, backlog=10_000)
+    server = await sluiceway.start_server(greet, sock=sock, backlog=10_000)
     for _ in range(20):
         peer.connect(sock.getsockname())
     with logged() as log, no_descriptors_left():
@@ -96,7 +96,7 @@ async def test_what_was_accepted_before_goes_on_being_served(peer: Peers, monkey
         writer.close()
 
     sock = told_socket()
-    server = await penstock.start_server(echo, sock=sock)
+    server = await sluiceway.start_server(echo, sock=sock)
     first = peer.connect(sock.getsockname())
     first.send(b"one\n")
     assert await first.in_thread(first.receive, 4) == b"one\n"
@@ -116,7 +116,7 @@ async def test_what_was_accepted_before_goes_on_being_served(peer: Peers, monkey
 async def test_a_connection_that_ends_makes_room_for_the_next(peer: Peers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "ACCEPT_RETRY_DELAY", 0.01)
     sock = told_socket()
-    server = await penstock.start_server(lambda r, w: asyncio.create_task(greet(r, w)), sock=sock)
+    server = await sluiceway.start_server(lambda r, w: asyncio.create_task(greet(r, w)), sock=sock)
     wires = [peer.connect(sock.getsockname()) for _ in range(5)]
     spare = os.dup(0)
     with logged() as log:
@@ -149,7 +149,7 @@ async def _all_of(wire: Any) -> bytes:
 async def test_it_is_said_again_after_it_was_over(peer: Peers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "ACCEPT_RETRY_DELAY", 0.01)
     sock = told_socket()
-    server = await penstock.start_server(greet, sock=sock)
+    server = await sluiceway.start_server(greet, sock=sock)
     for count in (1, 2):
         wire = peer.connect(sock.getsockname())
         with logged() as log:
@@ -166,7 +166,7 @@ async def test_it_is_said_again_after_it_was_over(peer: Peers, monkeypatch: pyte
 async def test_closing_while_it_pauses(delay: float, peer: Peers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "ACCEPT_RETRY_DELAY", delay)
     sock = told_socket()
-    server = await penstock.start_server(greet, sock=sock)
+    server = await sluiceway.start_server(greet, sock=sock)
     peer.connect(sock.getsockname())
     with logged() as log, no_descriptors_left():
         await log.told.wait()
@@ -200,7 +200,7 @@ def failing(*failures: int) -> Failing:
 async def test_the_other_shortages(number: int, peer: Peers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "ACCEPT_RETRY_DELAY", 0.001)
     sock = failing(number, number)
-    server = await penstock.start_server(greet, sock=sock)
+    server = await sluiceway.start_server(greet, sock=sock)
     with logged() as log:
         wire = peer.connect(sock.getsockname())
         assert await wire.in_thread(wire.receive_rest) == b"hello"
@@ -211,7 +211,7 @@ async def test_the_other_shortages(number: int, peer: Peers, monkeypatch: pytest
 
 async def test_errors_of_the_peer_are_passed_by(peer: Peers) -> None:
     sock = failing(errno.ECONNABORTED, errno.EPROTO, errno.EINTR)
-    server = await penstock.start_server(greet, sock=sock)
+    server = await sluiceway.start_server(greet, sock=sock)
     with logged() as log:
         wire = peer.connect(sock.getsockname())
         assert await wire.in_thread(wire.receive_rest) == b"hello"
@@ -222,7 +222,7 @@ async def test_errors_of_the_peer_are_passed_by(peer: Peers) -> None:
 
 async def test_any_other_error_ends_accepting_and_is_told(peer: Peers, loop_errors: list[dict[str, Any]]) -> None:
     sock = failing(errno.EINVAL)
-    server = await penstock.start_server(greet, sock=sock)
+    server = await sluiceway.start_server(greet, sock=sock)
     wire = peer.connect(sock.getsockname())
     await sock.accepted(1)
     await settle()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from serving.handling import ended, only_report, serving, settle
 from support.connections import address_of
 from support.peer import Peers
@@ -116,12 +116,12 @@ async def test_any_other_connection_error_is_told(
 
 
 async def test_the_loss_of_another_connection_is_told(peer: Peers, loop_errors: list[dict[str, Any]]) -> None:
-    """A proxy's: the upstream connection is penstock's as well, but not this one."""
+    """A proxy's: the upstream connection is sluiceway's as well, but not this one."""
     upstream = peer.listen()
     up = asyncio.Event()
 
     async def handle(reader: Any, writer: Any) -> None:
-        other_reader, other_writer = await penstock.open_connection(*upstream.address)
+        other_reader, other_writer = await sluiceway.open_connection(*upstream.address)
         up.set()
         try:
             await other_reader.read(1)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.connections import address_of
 from support.peer import Peers
 
@@ -18,7 +18,7 @@ async def until_the_end(reader: Any, writer: Any) -> None:
     writer.close()
 
 
-async def started(streams: types.ModuleType = penstock, **options: Any) -> Any:
+async def started(streams: types.ModuleType = sluiceway, **options: Any) -> Any:
     return await streams.start_server(until_the_end, "127.0.0.1", 0, **options)
 
 
@@ -29,7 +29,7 @@ def refused(address: tuple[str, int]) -> bool:
 
 async def test_it_is_a_server_for_isinstance() -> None:
     async with await started() as server:
-        assert isinstance(server, penstock.Server)
+        assert isinstance(server, sluiceway.Server)
         assert isinstance(server, asyncio.Server)
         assert isinstance(server, asyncio.AbstractServer)
 
@@ -183,9 +183,9 @@ async def test_closing_from_a_handler() -> None:
         writer.write(b"closed\n")
         writer.close()
 
-    server = await penstock.start_server(handle, "127.0.0.1", 0)
+    server = await sluiceway.start_server(handle, "127.0.0.1", 0)
     address = address_of(server)
-    reader, writer = await penstock.open_connection(*address)
+    reader, writer = await sluiceway.open_connection(*address)
     assert await reader.read() == b"closed\n"
     writer.close()
     await writer.wait_closed()
@@ -204,7 +204,7 @@ async def test_closed_in_the_batch_that_accepts(peer: Peers) -> None:
         server.close()
         writer.close()
 
-    server = await penstock.start_server(handle, "127.0.0.1", 0)
+    server = await sluiceway.start_server(handle, "127.0.0.1", 0)
     wires = [peer.connect(address_of(server)) for _ in range(10)]
     for wire in wires:
         with contextlib.suppress(ConnectionResetError):
@@ -221,7 +221,7 @@ async def test_close_clients_sends_what_is_buffered(peer: Peers) -> None:
         connected.set()
         await reader.read()
 
-    server = await penstock.start_server(handle, "127.0.0.1", 0)
+    server = await sluiceway.start_server(handle, "127.0.0.1", 0)
     wire = peer.connect(address_of(server))
     await connected.wait()
     server.close()
@@ -238,7 +238,7 @@ async def test_abort_clients_does_not(peer: Peers) -> None:
         connected.set()
         await reader.read()
 
-    server = await penstock.start_server(handle, "127.0.0.1", 0)
+    server = await sluiceway.start_server(handle, "127.0.0.1", 0)
     peer.connect(address_of(server), receive_buffer=4096)
     await connected.wait()
     server.close()
@@ -251,7 +251,7 @@ async def test_abort_clients_does_not(peer: Peers) -> None:
 async def test_ending_clients_that_were_just_accepted(end: str, secure: bool, peer: Peers, tls: Any) -> None:
     """Before their transport or handshake is there: none is forgotten, at whatever turn it happens."""
     for turns in range(8):
-        server = await penstock.start_server(until_the_end, "127.0.0.1", 0, ssl=tls.server_context if secure else None)
+        server = await sluiceway.start_server(until_the_end, "127.0.0.1", 0, ssl=tls.server_context if secure else None)
         wires = [peer.connect(address_of(server)) for _ in range(3)]
         for _ in range(turns):
             await asyncio.sleep(0)
@@ -267,7 +267,7 @@ async def test_ending_clients_that_were_just_accepted(end: str, secure: bool, pe
 @pytest.mark.parametrize("end", ["close_clients", "abort_clients"])
 async def test_ending_clients_in_every_turn(end: str, peer: Peers) -> None:
     """The same, from a callback that runs in each turn of the loop: between accepting and the transport too."""
-    server = await penstock.start_server(until_the_end, "127.0.0.1", 0)
+    server = await sluiceway.start_server(until_the_end, "127.0.0.1", 0)
     loop = asyncio.get_running_loop()
     going = True
 
@@ -297,9 +297,9 @@ async def test_ending_clients_of_none() -> None:
 
 
 async def test_a_dual_stack_server_serves_both() -> None:
-    async with await penstock.start_server(echo, ["127.0.0.1", "::1"], 0) as server:
+    async with await sluiceway.start_server(echo, ["127.0.0.1", "::1"], 0) as server:
         for sock in server.sockets:
-            reader, writer = await penstock.open_connection(*sock.getsockname()[:2])
+            reader, writer = await sluiceway.open_connection(*sock.getsockname()[:2])
             writer.write(b"hello\n")
             assert await reader.readline() == b"hello\n"
             writer.close()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.connections import address_of
 
 TURNS = 20
@@ -45,14 +45,14 @@ async def end(writer: Any) -> None:
 
 
 async def test_nobody_connected() -> None:
-    server = await penstock.start_server(until_the_end, "127.0.0.1", 0)
+    server = await sluiceway.start_server(until_the_end, "127.0.0.1", 0)
     server.close()
     await server.wait_closed()
     await server.wait_closed()
 
 
 async def test_after_close_it_waits_for_connections() -> None:
-    server, writer = await connected(penstock)
+    server, writer = await connected(sluiceway)
     server.close()
     waiting = asyncio.create_task(server.wait_closed())
     await settle()
@@ -62,7 +62,7 @@ async def test_after_close_it_waits_for_connections() -> None:
 
 
 async def test_before_close_it_waits_for_close_and_connections() -> None:
-    server, writer = await connected(penstock)
+    server, writer = await connected(sluiceway)
     waiting = asyncio.create_task(server.wait_closed())
     await end(writer)
     await settle()
@@ -72,7 +72,7 @@ async def test_before_close_it_waits_for_close_and_connections() -> None:
 
 
 async def test_close_first_connections_afterwards() -> None:
-    server, writer = await connected(penstock)
+    server, writer = await connected(sluiceway)
     waiting = [asyncio.create_task(server.wait_closed()) for _ in range(3)]
     await settle()
     server.close()
@@ -83,7 +83,7 @@ async def test_close_first_connections_afterwards() -> None:
 
 
 async def test_a_cancelled_wait_cancels_itself_alone() -> None:
-    server, writer = await connected(penstock)
+    server, writer = await connected(sluiceway)
     server.close()
     first, second = (asyncio.create_task(server.wait_closed()) for _ in range(2))
     await settle()
@@ -97,7 +97,7 @@ async def test_a_cancelled_wait_cancels_itself_alone() -> None:
 
 
 async def test_async_with_waits_for_connections() -> None:
-    server, writer = await connected(penstock)
+    server, writer = await connected(sluiceway)
 
     async def serve() -> None:
         async with server:
@@ -129,8 +129,8 @@ async def test_a_handler_that_gave_its_transport_another_protocol(loop_kind: str
         with_writer.append(writer)
         handle(reader, writer)
 
-    server = await penstock.start_server(keep, "127.0.0.1", 0)
-    _, writer = await penstock.open_connection(*address_of(server))
+    server = await sluiceway.start_server(keep, "127.0.0.1", 0)
+    _, writer = await sluiceway.open_connection(*address_of(server))
     await switched.wait()
     server.close()
     waiting = asyncio.create_task(server.wait_closed())
@@ -168,8 +168,8 @@ async def _returns_with_a_connection_open(streams: Any, when: str) -> bool:
 @pytest.mark.parametrize("when", ["before close", "after close"])
 async def test_installed_it_is_as_the_running_interpreter_has_it(when: str) -> None:
     expected = await _returns_with_a_connection_open(asyncio, when)
-    with penstock.installed():
-        assert asyncio.start_server is not penstock.start_server
+    with sluiceway.installed():
+        assert asyncio.start_server is not sluiceway.start_server
         assert await _returns_with_a_connection_open(asyncio, when) == expected
 
 
@@ -184,7 +184,7 @@ async def _program_that_relies_on_it(streams: types.ModuleType) -> None:
 @pytest.mark.loops("uvloop", *(["asyncio"] if sys.version_info < (3, 12) else []))  # later asyncio waits itself
 async def test_installed_no_program_hangs_that_did_not() -> None:
     await asyncio.wait_for(_program_that_relies_on_it(asyncio), 5)
-    with penstock.installed():
+    with sluiceway.installed():
         await asyncio.wait_for(_program_that_relies_on_it(asyncio), 5)
 
 
@@ -196,7 +196,7 @@ def test_installed_on_a_loop_of_the_users_own_class() -> None:
 
     with asyncio.Runner(loop_factory=Loop) as runner:
         expected = runner.run(_returns_with_a_connection_open(asyncio, "after close"))
-        with penstock.installed():
+        with sluiceway.installed():
             assert runner.run(_returns_with_a_connection_open(asyncio, "after close")) == expected
 
 
@@ -220,5 +220,5 @@ async def test_installed_unix(unix_path: str) -> None:
         return returned
 
     expected = await program()
-    with penstock.installed():
+    with sluiceway.installed():
         assert await program() == expected

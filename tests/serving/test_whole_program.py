@@ -11,7 +11,7 @@ from support.package import package_directory
 
 PROGRAM = """
 import asyncio, contextlib, ssl, sys
-import penstock
+import sluiceway
 
 server_context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
 server_context.load_cert_chain(sys.argv[2], sys.argv[3])
@@ -52,22 +52,22 @@ async def main():
     loop.slow_callback_duration = 60
     path = sys.argv[5]
     async with (
-        await penstock.start_server(echo, "127.0.0.1", 0) as plain,
-        await penstock.start_server(echo, "127.0.0.1", 0, ssl=server_context) as encrypted,
-        await penstock.start_server(upgrading, "127.0.0.1", 0) as later,
-        await penstock.start_unix_server(echo, path),
+        await sluiceway.start_server(echo, "127.0.0.1", 0) as plain,
+        await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=server_context) as encrypted,
+        await sluiceway.start_server(upgrading, "127.0.0.1", 0) as later,
+        await sluiceway.start_unix_server(echo, path),
     ):
         port = lambda server: server.sockets[0].getsockname()[1]
-        await visit(*await penstock.open_connection("127.0.0.1", port(plain)))
-        await visit(*await penstock.open_connection("127.0.0.1", port(plain), happy_eyeballs_delay=0.25))
-        await visit(*await penstock.open_connection("localhost", port(encrypted), ssl=client_context))
-        await visit(*await penstock.open_connection("127.0.0.1", port(later)), upgrade=True)
-        await visit(*await penstock.open_unix_connection(path))
+        await visit(*await sluiceway.open_connection("127.0.0.1", port(plain)))
+        await visit(*await sluiceway.open_connection("127.0.0.1", port(plain), happy_eyeballs_delay=0.25))
+        await visit(*await sluiceway.open_connection("localhost", port(encrypted), ssl=client_context))
+        await visit(*await sluiceway.open_connection("127.0.0.1", port(later)), upgrade=True)
+        await visit(*await sluiceway.open_unix_connection(path))
         await asyncio.gather(*[
-            visit(*await penstock.open_connection("127.0.0.1", port(plain))) for _ in range(10)
+            visit(*await sluiceway.open_connection("127.0.0.1", port(plain))) for _ in range(10)
         ])
     # Left to asyncio.run to end: a server that serves, a handler that waits, a connection that is open.
-    server = await penstock.start_server(echo, "127.0.0.1", 0)
+    server = await sluiceway.start_server(echo, "127.0.0.1", 0)
     forever = asyncio.create_task(server.serve_forever())
     await asyncio.sleep(0)
     forever.cancel()
@@ -105,7 +105,7 @@ def test_it_is_clean(loop_kind: str, tls: Certificates, unix_path: str) -> None:
 
 PARTED = """
 import asyncio, socket, sys
-import penstock
+import sluiceway
 
 
 async def echo(reader, writer):
@@ -117,8 +117,8 @@ async def echo(reader, writer):
 
 async def main():
     asyncio.get_running_loop().slow_callback_duration = 60
-    server = await penstock.start_server(echo, "127.0.0.1", 0)
-    reader, writer = await penstock.open_connection(*server.sockets[0].getsockname())
+    server = await sluiceway.start_server(echo, "127.0.0.1", 0)
+    reader, writer = await sluiceway.open_connection(*server.sockets[0].getsockname())
     waiting = asyncio.create_task(reader.readline())
     for _ in range(5):
         await asyncio.sleep(0)

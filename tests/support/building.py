@@ -1,4 +1,4 @@
-"""Building penstock as its users do: a source distribution, and installations made of it, without the network.
+"""Building sluiceway as its users do: a source distribution, and installations made of it, without the network.
 
 ``made_sdist`` is built once; ``install(sdist, directory, **environment)`` and ``wheel(…)`` build from it with pip, and
 ``python(directory, …)`` runs Python on what was installed. Environment variables given as None are taken away.
@@ -37,7 +37,7 @@ def environment(**changes: str | None) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("PENSTOCK_") and name not in ("CC", "CFLAGS", "PYTHONPATH")
+        if not name.startswith("SLUICEWAY_") and name not in ("CC", "CFLAGS", "PYTHONPATH")
     }
     # What is compiled here is not measured.
     changed = {"CFLAGS": "-O0", **changes}

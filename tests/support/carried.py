@@ -1,4 +1,4 @@
-"""Who carried the bytes: proof that a library's streams were penstock's, and asyncio's were idle (contract S12)."""
+"""Who carried the bytes: proof that a library's streams were sluiceway's, and asyncio's were idle (contract S12)."""
 
 import contextlib
 import dataclasses
@@ -6,13 +6,13 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import penstock
+import sluiceway
 from support.mixtures import asyncios as asyncio_class
 
 
 @dataclasses.dataclass
 class Carried:
-    """Bytes that programs read from and wrote to penstock's streams, and that passed through asyncio's own code."""
+    """Bytes that programs read from and wrote to sluiceway's streams, and that passed through asyncio's own code."""
 
     read: int = 0
     written: int = 0
@@ -69,12 +69,12 @@ def counted() -> Iterator[Carried]:
 
     with contextlib.ExitStack() as stack:
         for name in ("read", "readline", "readexactly", "readuntil"):
-            _replace(stack, penstock.StreamReader, name, reading)
-        _replace(stack, penstock.StreamWriter, "write", writing)
-        _replace(stack, penstock.StreamWriter, "writelines", writing_lines)
-        _replace(stack, asyncio_class(penstock.StreamReader), "feed_data", asyncios)
-        _replace(stack, asyncio_class(penstock.StreamWriter), "write", asyncios)
-        _replace(stack, asyncio_class(penstock.StreamWriter), "writelines", asyncios)
+            _replace(stack, sluiceway.StreamReader, name, reading)
+        _replace(stack, sluiceway.StreamWriter, "write", writing)
+        _replace(stack, sluiceway.StreamWriter, "writelines", writing_lines)
+        _replace(stack, asyncio_class(sluiceway.StreamReader), "feed_data", asyncios)
+        _replace(stack, asyncio_class(sluiceway.StreamWriter), "write", asyncios)
+        _replace(stack, asyncio_class(sluiceway.StreamWriter), "writelines", asyncios)
         yield carried
 
 

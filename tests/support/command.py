@@ -1,4 +1,4 @@
-"""The command ``penstock`` as tests run it: inside this process, or as a program of its own."""
+"""The command ``sluiceway`` as tests run it: inside this process, or as a program of its own."""
 
 import subprocess
 import sys
@@ -6,18 +6,18 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
-from penstock.cli.application import application
+from sluiceway.cli.application import application
 
 
 def run(*arguments: str) -> Result:
     """Run the command in this process; ``exit_code``, ``stdout`` and ``stderr`` are what a shell would see."""
-    return CliRunner().invoke(application, arguments, prog_name="penstock")
+    return CliRunner().invoke(application, arguments, prog_name="sluiceway")
 
 
 def start(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
     """Start the command as a program; the caller waits for it."""
     return subprocess.Popen(
-        [sys.executable, "-m", "penstock.cli", *arguments],
+        [sys.executable, "-m", "sluiceway.cli", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -15,7 +15,7 @@ def unread_bytes(reader: Any) -> int:
 
 
 def held_bytes(owner: Any) -> int:
-    """Return the size of every bytes object, bytearray and list that ``owner`` or a penstock object in it refers to.
+    """Return the size of every bytes object, bytearray and list that ``owner`` or a sluiceway object in it refers to.
 
     It walks references, not names: what the objects inside are called, and what they are compiled from, is no matter.
     Transports, loops and tasks are not followed.
@@ -30,6 +30,6 @@ def held_bytes(owner: Any) -> int:
             seen.add(id(one))
             if isinstance(one, (*_MEMORY, list)):
                 total += sys.getsizeof(one)
-            if isinstance(one, _CONTAINERS) or type(one).__module__.startswith("penstock"):
+            if isinstance(one, _CONTAINERS) or type(one).__module__.startswith("sluiceway"):
                 queue.append(one)
     return total

@@ -1,10 +1,10 @@
 """One suite for every implementation: a test that takes ``streams`` never imports what it tests.
 
-``streams`` is a module with the names of asyncio's streams: asyncio itself, the reference, and penstock. An
+``streams`` is a module with the names of asyncio's streams: asyncio itself, the reference, and sluiceway. An
 expectation about asyncio's behaviour that is wrong fails on the reference first. A contract that asyncio does not
-meet is tested on penstock alone (import it), or with the marker that says what the reference does instead.
+meet is tested on sluiceway alone (import it), or with the marker that says what the reference does instead.
 
-Markers, both without effect on penstock:
+Markers, both without effect on sluiceway:
     reference_fails(contract, reason, when=None, run=True): asyncio is known to fail this test. ``when``, given the
         kind of loop ("asyncio" for a test without one), says whether it fails there; ``run=False`` where it would
         take the process with it.
@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 
 REFERENCE = "asyncio"
-# PENSTOCK_TEST_REFERENCE=0 leaves the reference out: it is the same in every leg of a run.
-IMPLEMENTATIONS = ("penstock",) if os.environ.get("PENSTOCK_TEST_REFERENCE") == "0" else (REFERENCE, "penstock")
+# SLUICEWAY_TEST_REFERENCE=0 leaves the reference out: it is the same in every leg of a run.
+IMPLEMENTATIONS = ("sluiceway",) if os.environ.get("SLUICEWAY_TEST_REFERENCE") == "0" else (REFERENCE, "sluiceway")
 
 _KNOWN_FAILURE = pytest.StashKey[bool]()
 

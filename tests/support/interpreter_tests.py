@@ -1,4 +1,4 @@
-"""The interpreter's own tests of asyncio, in a process of their own, with penstock under asyncio's names or without.
+"""The interpreter's own tests of asyncio, in a process of their own, with sluiceway under asyncio's names or without.
 
 This file is also the program of that process: its arguments are a JSON object, its last line of output another.
 """
@@ -139,9 +139,9 @@ def _run(tests: list[str]) -> dict[str, tuple[str, str]]:
 def main() -> None:
     question = json.loads(sys.argv[1])
     if question["install"]:
-        import penstock
+        import sluiceway
 
-        penstock.install()
+        sluiceway.install()
     output, sys.stdout = sys.stdout, io.StringIO()
     answer = _list(question["modules"]) if question["do"] == "list" else _run(question["tests"])
     output.write("\n" + json.dumps(answer) + "\n")

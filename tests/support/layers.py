@@ -1,6 +1,6 @@
 """The layers, and what an import of the wrong one looks like.
 
-A module may import its own layer and lower ones. The command imports public names only. ``penstock/__init__.py``
+A module may import its own layer and lower ones. The command imports public names only. ``sluiceway/__init__.py``
 gathers names from everywhere and is the one exception.
 """
 
@@ -21,7 +21,7 @@ LAYERS = {
 OUTSIDE = 5
 
 # The core is bytes in and bytes out; TLS is that too, over memory BIOs.
-TLS_FILES = {"penstock._core.sealing", "penstock._core.tls"}
+TLS_FILES = {"sluiceway._core.sealing", "sluiceway._core.tls"}
 NOT_IN_THE_CORE = {"_socket", "_ssl", "select", "selectors", "socket", "socketserver", "ssl"}
 LOOP_MAKERS = {"get_event_loop", "new_event_loop", "set_event_loop", "Runner"}
 
@@ -44,7 +44,7 @@ def imports(tree: ast.AST, module: str, is_package: bool) -> Iterator[tuple[int,
 
 def violations(source: str, module: str, public: set[str], *, is_package: bool = False) -> list[str]:
     """Return a sentence for each import, and each reach through the package, that the layers forbid."""
-    if module == "penstock":
+    if module == "sluiceway":
         return []
     part = module.split(".")[1]
     if part not in LAYERS:
@@ -54,7 +54,7 @@ def violations(source: str, module: str, public: set[str], *, is_package: bool =
     found = []
     for line, base, name in imports(tree, module, is_package):
         target = base.split(".")
-        if target[0] != "penstock":
+        if target[0] != "sluiceway":
             if module in TLS_FILES and target[0] == "ssl":
                 continue
             if part == "_core" and (target[0] in NOT_IN_THE_CORE or (target[0] == "asyncio" and name in LOOP_MAKERS)):
@@ -76,8 +76,8 @@ def violations(source: str, module: str, public: set[str], *, is_package: bool =
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             whole, attribute = node.value.id, node.attr
-            if own == OUTSIDE and whole == "penstock" and attribute not in public:
-                found.append(f"{module}:{node.lineno} uses penstock.{attribute}: only public names")
+            if own == OUTSIDE and whole == "sluiceway" and attribute not in public:
+                found.append(f"{module}:{node.lineno} uses sluiceway.{attribute}: only public names")
             if part == "_core" and whole == "asyncio" and attribute in LOOP_MAKERS | {"run"}:
                 found.append(f"{module}:{node.lineno} uses asyncio.{attribute}: the core makes no loop")
     return found

@@ -1,4 +1,4 @@
-"""Every mixture of asyncio's and penstock's reader, writer and protocol, put together by hand (contract S12)."""
+"""Every mixture of asyncio's and sluiceway's reader, writer and protocol, put together by hand (contract S12)."""
 
 import asyncio
 import contextlib
@@ -8,24 +8,24 @@ from asyncio import streams as asyncio_streams
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import penstock
+import sluiceway
 
-OURS, THEIRS = "penstock", "asyncio"
+OURS, THEIRS = "sluiceway", "asyncio"
 
 
 def asyncios(ours: type) -> type:
-    """asyncio's own class behind one of penstock's, whatever its name in asyncio stands for at the moment."""
+    """asyncio's own class behind one of sluiceway's, whatever its name in asyncio stands for at the moment."""
     return next(base for base in ours.__mro__ if base.__module__ == asyncio_streams.__name__)
 
 
 def of(whose: str, ours: type) -> Any:
-    """Penstock's class, or asyncio's of the same name."""
+    """Sluiceway's class, or asyncio's of the same name."""
     return ours if whose == OURS else asyncios(ours)
 
 
 @dataclasses.dataclass(frozen=True)
 class Mixture:
-    """Whose classes; ``installed``: while penstock is installed."""
+    """Whose classes; ``installed``: while sluiceway is installed."""
 
     reader: str
     writer: str
@@ -39,8 +39,8 @@ class Mixture:
     def pieces(self, limit: int = 1 << 16) -> tuple[Any, Any]:
         """A reader and the protocol that feeds it."""
         loop = asyncio.get_running_loop()
-        reader = of(self.reader, penstock.StreamReader)(limit=limit, loop=loop)
-        return reader, of(self.protocol, penstock.StreamReaderProtocol)(reader, loop=loop)
+        reader = of(self.reader, sluiceway.StreamReader)(limit=limit, loop=loop)
+        return reader, of(self.protocol, sluiceway.StreamReaderProtocol)(reader, loop=loop)
 
     @contextlib.asynccontextmanager
     async def connected(self, address: tuple[str, int], limit: int = 1 << 16) -> AsyncIterator[tuple[Any, Any]]:
@@ -49,7 +49,7 @@ class Mixture:
         with self.in_force():
             reader, protocol = self.pieces(limit)
             transport, _ = await loop.create_connection(lambda: protocol, *address)
-            writer = of(self.writer, penstock.StreamWriter)(transport, protocol, reader, loop)
+            writer = of(self.writer, sluiceway.StreamWriter)(transport, protocol, reader, loop)
             try:
                 yield reader, writer
             finally:
@@ -64,7 +64,7 @@ class Mixture:
 
     @contextlib.contextmanager
     def in_force(self) -> Iterator[None]:
-        with penstock.installed() if self.installed else contextlib.nullcontext():
+        with sluiceway.installed() if self.installed else contextlib.nullcontext():
             yield
 
 

@@ -1,22 +1,22 @@
-"""The two orders in which a program may call install() and import the library that is to run on penstock."""
+"""The two orders in which a program may call install() and import the library that is to run on sluiceway."""
 
 import importlib
 import sys
 import types
 
-import penstock
+import sluiceway
 
 ORDERS = ("import, install", "install, import")
 
 
-# A second set of the modules of each package: those that were imported while penstock was installed.
+# A second set of the modules of each package: those that were imported while sluiceway was installed.
 _imported_installed: dict[str, dict[str, types.ModuleType]] = {}
 
 
 def imported(name: str, order: str) -> types.ModuleType:
     """Return module ``name`` as it is when imported in this order; for use while installed.
 
-    The second order has its own copy of the module's package, imported anew while penstock was installed.
+    The second order has its own copy of the module's package, imported anew while sluiceway was installed.
     """
     usual = importlib.import_module(name)
     if order == ORDERS[0]:
@@ -25,7 +25,7 @@ def imported(name: str, order: str) -> types.ModuleType:
     before = _take(package)
     sys.modules.update(_imported_installed.get(package, {}))
     try:
-        with penstock.installed():
+        with sluiceway.installed():
             return importlib.import_module(name)
     finally:
         _imported_installed[package] = _take(package)

@@ -7,7 +7,7 @@ import pathlib
 
 @functools.cache
 def package_directory() -> pathlib.Path:
-    spec = importlib.util.find_spec("penstock")
+    spec = importlib.util.find_spec("sluiceway")
     assert spec is not None
     assert spec.origin is not None
     return pathlib.Path(spec.origin).parent

@@ -1,9 +1,9 @@
 """How long tests wait before they call it a hang, for programs that run slower than usual.
 
-PENSTOCK_TEST_PATIENCE multiplies every limit: tools/sanitize.py sets it. Nothing is asserted about time, so it changes
+SLUICEWAY_TEST_PATIENCE multiplies every limit: tools/sanitize.py sets it. Nothing is asserted about time, so it changes
 no result but that of a hang.
 """
 
 import os
 
-FACTOR = float(os.environ.get("PENSTOCK_TEST_PATIENCE") or 1)
+FACTOR = float(os.environ.get("SLUICEWAY_TEST_PATIENCE") or 1)

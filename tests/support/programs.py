@@ -1,6 +1,6 @@
 """Programs that some tests talk to and that Python packages cannot bring.
 
-Where one is missing the test is skipped, naming the Debian package; under PENSTOCK_REQUIRE_PEERS=1 it fails.
+Where one is missing the test is skipped, naming the Debian package; under SLUICEWAY_REQUIRE_PEERS=1 it fails.
 """
 
 import os
@@ -13,8 +13,8 @@ import pytest
 
 def missing(what: str) -> NoReturn:
     """Skip the running test because of ``what``, or fail it where nothing may be skipped."""
-    if os.environ.get("PENSTOCK_REQUIRE_PEERS") == "1":
-        pytest.fail(f"{what}, and PENSTOCK_REQUIRE_PEERS=1 allows no skip", pytrace=False)
+    if os.environ.get("SLUICEWAY_REQUIRE_PEERS") == "1":
+        pytest.fail(f"{what}, and SLUICEWAY_REQUIRE_PEERS=1 allows no skip", pytrace=False)
     pytest.skip(what)
 
 

@@ -1,4 +1,4 @@
-"""penstock's end of a TLS connection, whichever way it came to be, facing a scripted peer.
+"""sluiceway's end of a TLS connection, whichever way it came to be, facing a scripted peer.
 
 ``async with facing(side, peer, tls, body) as (reader, writer, script)``: ``side`` is one of SIDES, ``body`` is the
 script of the other side, called with the wire when its handshake is done. ``connect``, ``listen`` or ``upgrade``
@@ -14,7 +14,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.connections import address_of
 from support.peer import Peers, Script, Wire
@@ -43,7 +43,7 @@ async def facing(
 ) -> AsyncIterator[Facing]:
     """Yield (reader, writer, script), and close the writer at the end; the script must end by itself.
 
-    ``context`` is penstock's, where it is not the shared one; ``shake`` is the other side's handshake, where that is
+    ``context`` is sluiceway's, where it is not the shared one; ``shake`` is the other side's handshake, where that is
     not simply done; ``options`` go to the call that makes it TLS.
     """
     kind, upgraded = side.rsplit(maxsplit=1)[-1], side.startswith("upgraded")
@@ -53,7 +53,7 @@ async def facing(
         shake = shake or (lambda wire: wire.start_tls(tls.server_context, server_side=True))
         script = peer.serve(lambda wire: _shaken(wire, shake, body, upgraded, server_side=True))
         named = {"ssl": chosen, "server_hostname": "localhost", **options}
-        reader, writer = await penstock.open_connection(*script.address, **opened, **({} if upgraded else named))
+        reader, writer = await sluiceway.open_connection(*script.address, **opened, **({} if upgraded else named))
         async with _ended(writer, script):
             if upgraded:
                 writer.write(b"STARTTLS\n")
@@ -71,7 +71,7 @@ async def facing(
 
     shake = shake or (lambda wire: wire.start_tls(tls.client_context, server_hostname="localhost"))
     listening = {} if upgraded else {"ssl": chosen, **options}
-    async with await penstock.start_server(handle, "127.0.0.1", 0, **opened, **listening) as server:
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0, **opened, **listening) as server:
         script = peer.visit(address_of(server), lambda wire: _shaken(wire, shake, body, upgraded, server_side=False))
         reader, writer = await accepted
         try:

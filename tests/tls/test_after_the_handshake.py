@@ -6,7 +6,7 @@ import contextlib
 import ssl
 from typing import Any
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.connections import address_of
 from support.peer import Peers, Wire
@@ -17,7 +17,7 @@ MIB = 1 << 20
 
 async def test_a_client_changes_keys(tls: Certificates) -> None:
     """``k``: its own; ``K``: it asks for the server's as well."""
-    async with await penstock.start_server(answer, "127.0.0.1", 0, ssl=tls.server_context) as server:
+    async with await sluiceway.start_server(answer, "127.0.0.1", 0, ssl=tls.server_context) as server:
         with s_client(address_of(server), tls, "-tls1_3") as program:
             program.say("one\n")
             await program.until("got one\n")
@@ -33,7 +33,7 @@ async def test_a_client_changes_keys(tls: Certificates) -> None:
 async def test_a_server_changes_keys(tls: Certificates) -> None:
     """``K``: it asks for the client's as well, and gets them with what the client says next."""
     with s_server(tls, "-tls1_3", "-msg") as (program, found):
-        reader, writer = await penstock.open_connection(
+        reader, writer = await sluiceway.open_connection(
             *await found, ssl=tls.client_context, server_hostname="localhost"
         )
         await program.until("CIPHER is")
@@ -53,7 +53,7 @@ async def test_a_server_changes_keys(tls: Certificates) -> None:
 async def test_keys_change_while_nobody_reads(tls: Certificates) -> None:
     """The client only writes: the server's change is taken in all the same."""
     with s_server(tls, "-tls1_3", "-msg") as (program, found):
-        _, writer = await penstock.open_connection(*await found, ssl=tls.client_context, server_hostname="localhost")
+        _, writer = await sluiceway.open_connection(*await found, ssl=tls.client_context, server_hostname="localhost")
         await program.until("CIPHER is")
         for number in range(3):
             program.say("K\n")
@@ -78,7 +78,7 @@ async def test_a_clients_renegotiation_is_refused(tls: Certificates) -> None:
         with contextlib.suppress(OSError):
             await writer.wait_closed()
 
-    async with await penstock.start_server(handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
         with s_client(address_of(server), tls, "-tls1_2") as other:
             with s_client(address_of(server), tls, "-tls1_2") as program:
                 program.say("one\n")
@@ -96,7 +96,7 @@ async def test_a_clients_renegotiation_is_refused(tls: Certificates) -> None:
 async def test_a_servers_renegotiation_is_taken_or_refused_without_harm(tls: Certificates) -> None:
     """1.2's HelloRequest: what was sent before and behind it arrives whole."""
     with s_server(tls, "-tls1_2") as (program, found):
-        reader, writer = await penstock.open_connection(
+        reader, writer = await sluiceway.open_connection(
             *await found, ssl=tls.client_context, server_hostname="localhost"
         )
         await program.until("CIPHER is")
@@ -122,7 +122,7 @@ async def test_tickets_while_nobody_reads(peer: Peers, tls: Certificates) -> Non
         return count
 
     script = peer.serve(serve)
-    _, writer = await penstock.open_connection(*script.address, ssl=tls.client_context, server_hostname="localhost")
+    _, writer = await sluiceway.open_connection(*script.address, ssl=tls.client_context, server_hostname="localhost")
     writer.write(bytes(MIB))
     script.go("receive")
     writer.close()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trustme
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.connections import address_of
 from support.peer import Peers, Wire
@@ -60,7 +60,7 @@ async def test_our_client_is_told_why_it_is_refused(how: str, version: str, peer
 
     script = peer.serve(serve)
     with pytest.raises(ssl.SSLError) as caught:
-        reader, writer = await penstock.open_connection(
+        reader, writer = await sluiceway.open_connection(
             *script.address, ssl=client_context, server_hostname="localhost"
         )
         try:
@@ -85,7 +85,7 @@ async def test_our_server_says_why_it_refuses(
     client_context = tls.new_client_context()
     configure(client_context, tls)
 
-    async with await penstock.start_server(never, "127.0.0.1", 0, ssl=demanding(tls, version)) as server:
+    async with await sluiceway.start_server(never, "127.0.0.1", 0, ssl=demanding(tls, version)) as server:
         script = peer.visit(address_of(server), lambda wire: heard(wire, client_context))
         assert alerts[version] in await script.finished()
     if loop_kind == "debug":
@@ -103,7 +103,7 @@ async def test_our_server_tells_a_client_that_knows_no_version_of_its(
     client_context.minimum_version = client_context.maximum_version = VERSIONS[clients]
     server_context.minimum_version = server_context.maximum_version = VERSIONS[other]
 
-    async with await penstock.start_server(never, "127.0.0.1", 0, ssl=server_context) as server:
+    async with await sluiceway.start_server(never, "127.0.0.1", 0, ssl=server_context) as server:
         script = peer.visit(address_of(server), lambda wire: heard(wire, client_context))
         assert "alert protocol version" in await script.finished()
     if loop_kind == "debug":
@@ -130,7 +130,7 @@ async def test_a_name_that_is_refused(
 
     context = tls.new_server_context()
     context.sni_callback = choose  # type: ignore[assignment]
-    async with await penstock.start_server(never, "127.0.0.1", 0, ssl=context) as server:
+    async with await sluiceway.start_server(never, "127.0.0.1", 0, ssl=context) as server:
         script = peer.visit(address_of(server), lambda wire: heard(wire, tls.client_context))
         words = "unrecognized name" if fault == "alert" else "alert handshake failure"
         assert words in await script.finished()
@@ -157,12 +157,12 @@ async def test_our_client_says_why_it_refuses(
 
     script = peer.serve(serve)
     if upgraded:
-        _, writer = await penstock.open_connection(*script.address)
+        _, writer = await sluiceway.open_connection(*script.address)
         with pytest.raises(ssl.SSLCertVerificationError, match=str(script.address[1])):
             await writer.start_tls(context, server_hostname=name)
         with contextlib.suppress(OSError):
             await writer.wait_closed()
     else:
         with pytest.raises(ssl.SSLCertVerificationError, match=str(script.address[1])):
-            await penstock.open_connection(*script.address, ssl=context, server_hostname=name)
+            await sluiceway.open_connection(*script.address, ssl=context, server_hostname=name)
     assert alert in await script.finished()

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.attacks import HOSTILE
 from support.certificates import Certificates
 from support.connections import address_of
@@ -97,7 +97,7 @@ def attacks(attack: Any, tls: Certificates) -> Callable[[Wire], None]:
 async def behaves(number: int, address: tuple[str, int], tls: Certificates, over: asyncio.Event) -> int:
     """Say lines of one's own and hear them, at least ROUNDS and as long as bad ones are about; return how many."""
     choose = random.Random(number)
-    reader, writer = await penstock.open_connection(*address, ssl=tls.client_context, server_hostname="localhost")
+    reader, writer = await sluiceway.open_connection(*address, ssl=tls.client_context, server_hostname="localhost")
     said = 0
     while said < ROUNDS or not over.is_set():
         line = b"%d of %d " % (said, number) + b"." * choose.choice([1, 1000, 30_000]) + b"\n"
@@ -134,7 +134,7 @@ async def test_the_good_ones_get_every_byte(
                 await writer.wait_closed()
 
     over = asyncio.Event()
-    async with await penstock.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context) as server:
+    async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context) as server:
         address = address_of(server)
         good = [asyncio.create_task(behaves(number, address, tls, over)) for number in range(GOOD)]
         bad = [peer.visit(address, misbehaves(misdeed, tls)) for misdeed in MISDEEDS]

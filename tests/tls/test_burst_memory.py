@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.connections import address_of
 
@@ -74,9 +74,9 @@ async def burst(reader: Any, writer: Any, size: int) -> None:
 
 
 async def test_a_burst_leaves_no_more_than_a_record(tls: Certificates, allocated: Callable[[], int]) -> None:
-    async with await penstock.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context) as server:
+    async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context) as server:
         ends = [
-            await penstock.open_connection(*address_of(server), ssl=tls.client_context, server_hostname="localhost")
+            await sluiceway.open_connection(*address_of(server), ssl=tls.client_context, server_hostname="localhost")
             for _ in range(CONNECTIONS)
         ]
         for end in ends:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.connections import connected
 from support.tls_versions import both_versions, demanding
@@ -21,7 +21,7 @@ async def test_given(version: str, upgraded: bool, tls: Certificates) -> None:
     server_context = demanding(tls, version)
     named: dict[str, Any] = {"ssl": client_context, "server_hostname": "localhost"}
     keywords: dict[str, Any] = {} if upgraded else {"server": {"ssl": server_context}, "client": named}
-    async with connected(penstock, **keywords) as (near, far):
+    async with connected(sluiceway, **keywords) as (near, far):
         if upgraded:
             upgrade = asyncio.create_task(far[1].start_tls(server_context))
             await near[1].start_tls(client_context, server_hostname="localhost")
@@ -37,7 +37,7 @@ async def test_asked_for_and_not_given(tls: Certificates) -> None:
     context = tls.new_server_context()
     context.verify_mode = ssl.CERT_OPTIONAL
     named: dict[str, Any] = {"ssl": tls.client_context, "server_hostname": "localhost"}
-    async with connected(penstock, server={"ssl": context}, client=named) as (near, far):
+    async with connected(sluiceway, server={"ssl": context}, client=named) as (near, far):
         near[1].write(b"x")
         assert await far[0].readexactly(1) == b"x"
         assert not far[1].get_extra_info("peercert")
@@ -50,7 +50,7 @@ async def test_asked_for_after_the_handshake(tls: Certificates) -> None:
     server_context.post_handshake_auth = client_context.post_handshake_auth = True
     tls.authority.issue_cert("client.example").configure_cert(client_context)
     named: dict[str, Any] = {"ssl": client_context, "server_hostname": "localhost"}
-    async with connected(penstock, server={"ssl": server_context}, client=named) as (near, far):
+    async with connected(sluiceway, server={"ssl": server_context}, client=named) as (near, far):
         ssl_object = far[1].get_extra_info("ssl_object")
         assert not ssl_object.getpeercert()
         ssl_object.verify_client_post_handshake()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.connections import address_of, connected
 from support.peer import Peers
@@ -50,15 +50,15 @@ async def test_true_is_the_default_context(
     tls: Certificates, monkeypatch: pytest.MonkeyPatch, loop_kind: str, loop_errors: list[dict[str, Any]]
 ) -> None:
     """It trusts what the system trusts, and that is not the tests' authority; SSL_CERT_FILE makes it so."""
-    server = await penstock.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context)
+    server = await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context)
     with pytest.raises(ssl.SSLCertVerificationError):
-        await penstock.open_connection(*address_of(server), ssl=True)
+        await sluiceway.open_connection(*address_of(server), ssl=True)
     for _ in range(10):
         await asyncio.sleep(0)
     if loop_kind == "debug":
         loop_errors.clear()  # there the server tells of the handshake that failed
     monkeypatch.setenv("SSL_CERT_FILE", tls.ca_file)
-    reader, writer = await penstock.open_connection(*address_of(server), ssl=True)
+    reader, writer = await sluiceway.open_connection(*address_of(server), ssl=True)
     assert await said(reader, writer)
     await closed(writer)
     server.close()
@@ -67,7 +67,7 @@ async def test_true_is_the_default_context(
 
 async def test_false_is_no_tls(peer: Peers) -> None:
     listener = peer.listen()
-    _, writer = await penstock.open_connection(*listener.address, ssl=False)
+    _, writer = await sluiceway.open_connection(*listener.address, ssl=False)
     wire = listener.accept()
     writer.write(b"plain")
     assert await wire.in_thread(wire.receive, 5) == b"plain"
@@ -75,8 +75,8 @@ async def test_false_is_no_tls(peer: Peers) -> None:
 
 
 async def test_over_a_unix_socket(tls: Certificates, unix_path: str) -> None:
-    async with await penstock.start_unix_server(echo, unix_path, ssl=tls.server_context):
-        reader, writer = await penstock.open_unix_connection(
+    async with await sluiceway.start_unix_server(echo, unix_path, ssl=tls.server_context):
+        reader, writer = await sluiceway.open_unix_connection(
             unix_path, ssl=tls.client_context, server_hostname="localhost"
         )
         assert await said(reader, writer)
@@ -97,8 +97,8 @@ async def test_the_server_is_told_the_name(
     context = tls.new_server_context()
     context.sni_callback = lambda sslobject, name, context: told.append(name)
     options = {} if given is None else {"server_hostname": given}
-    async with await penstock.start_server(echo, "127.0.0.1", 0, ssl=context) as server:
-        reader, writer = await penstock.open_connection(
+    async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=context) as server:
+        reader, writer = await sluiceway.open_connection(
             host, address_of(server)[1], ssl=tls.client_context, family=socket.AF_INET, **options
         )
         assert await said(reader, writer)
@@ -109,8 +109,8 @@ async def test_the_server_is_told_the_name(
 async def test_server_hostname_empty_checks_no_name(tls: Certificates) -> None:
     context = tls.new_client_context()
     context.check_hostname = False
-    async with await penstock.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context) as server:
-        reader, writer = await penstock.open_connection(*address_of(server), ssl=context, server_hostname="")
+    async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context) as server:
+        reader, writer = await sluiceway.open_connection(*address_of(server), ssl=context, server_hostname="")
         assert await said(reader, writer)
         await closed(writer)
 
@@ -119,7 +119,7 @@ async def test_alpn(tls: Certificates) -> None:
     server_context, client_context = tls.new_server_context(), tls.new_client_context()
     server_context.set_alpn_protocols(["h2", "http/1.1"])
     client_context.set_alpn_protocols(["http/1.1"])
-    async with connected(penstock, server={"ssl": server_context}, client={"ssl": client_context}) as (near, far):
+    async with connected(sluiceway, server={"ssl": server_context}, client={"ssl": client_context}) as (near, far):
         for _, writer in (near, far):
             assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "http/1.1"
 
@@ -128,7 +128,7 @@ async def test_a_clients_certificate(tls: Certificates, tmp_path: Any) -> None:
     server_context, client_context = tls.new_server_context(), tls.new_client_context()
     server_context.verify_mode = ssl.CERT_REQUIRED
     tls.authority.issue_cert("client.example").configure_cert(client_context)
-    async with connected(penstock, server={"ssl": server_context}, client={"ssl": client_context}) as (near, far):
+    async with connected(sluiceway, server={"ssl": server_context}, client={"ssl": client_context}) as (near, far):
         assert ("DNS", "client.example") in far[1].get_extra_info("peercert")["subjectAltName"]
         assert await _crosses(near, far)
 
@@ -141,7 +141,10 @@ async def _crosses(near: Any, far: Any) -> bool:
 
 async def test_what_is_known_stays_known_after_close(tls: Certificates) -> None:
     """T5"""
-    async with connected(penstock, server={"ssl": tls.server_context}, client={"ssl": tls.client_context}) as (near, _):
+    async with connected(sluiceway, server={"ssl": tls.server_context}, client={"ssl": tls.client_context}) as (
+        near,
+        _,
+    ):
         writer = near[1]
         names = ("peername", "sockname", "cipher", "peercert", "sslcontext", "ssl_object")
         before = [writer.get_extra_info(name) for name in names]
@@ -155,7 +158,7 @@ async def test_a_large_transfer_both_ways(version: ssl.TLSVersion, tls: Certific
     context = tls.new_client_context()
     context.minimum_version = context.maximum_version = version
     data = bytes(range(256)) * (8 << 12)
-    async with connected(penstock, server={"ssl": tls.server_context}, client={"ssl": context}) as (near, far):
+    async with connected(sluiceway, server={"ssl": tls.server_context}, client={"ssl": context}) as (near, far):
 
         async def send(writer: Any) -> None:
             for start in range(0, len(data), 100_000):
@@ -187,7 +190,7 @@ async def test_closing_sends_everything_first(tls: Certificates, peer: Peers) ->
         wire.farewell()
         return received
 
-    async with await penstock.start_server(handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
         assert await peer.visit(address_of(server), receive).finished() == data
 
 
@@ -195,7 +198,7 @@ async def test_unread_data_stops_the_peer(tls: Certificates) -> None:
     """R3: over TLS the reader holds no more than its bound either, but for what is decrypted already."""
     limit = 8192
     async with connected(
-        penstock, server={"ssl": tls.server_context}, client={"ssl": tls.client_context, "limit": limit}
+        sluiceway, server={"ssl": tls.server_context}, client={"ssl": tls.client_context, "limit": limit}
     ) as (near, far):
         far[1].write(bytes(4 << 20))
         for _ in range(200):

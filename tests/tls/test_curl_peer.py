@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.connections import address_of
 from support.programs import require_program
@@ -81,7 +81,7 @@ async def curl(
 async def test_bodies_both_ways(version: str, tls: Certificates, tmp_path: pathlib.Path) -> None:
     site = Site()
     (tmp_path / "body").write_bytes(CONTENT)
-    async with await penstock.start_server(site.handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
+    async with await sluiceway.start_server(site.handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
         address = address_of(server)
         got = await curl(address, tls, version, "-o", tmp_path / "got", paths=("/content",))
         assert got == f"200 {len(CONTENT)} \n"
@@ -94,7 +94,7 @@ async def test_bodies_both_ways(version: str, tls: Certificates, tmp_path: pathl
 @both_versions
 async def test_several_requests_on_one_connection(version: str, tls: Certificates, tmp_path: pathlib.Path) -> None:
     site = Site()
-    async with await penstock.start_server(site.handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
+    async with await sluiceway.start_server(site.handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
         # -o is for one URL each.
         outputs = [part for number in range(5) for part in ("-o", str(tmp_path / str(number)))]
         got = await curl(address_of(server), tls, version, *outputs, paths=("/content",) * 5)
@@ -107,7 +107,7 @@ async def test_several_requests_on_one_connection(version: str, tls: Certificate
 async def test_our_farewell_ends_the_body(version: str, tls: Certificates, tmp_path: pathlib.Path) -> None:
     """The end of the connection is the end of the body: curl takes it for whole because of close_notify."""
     site = Site()
-    async with await penstock.start_server(site.handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
+    async with await sluiceway.start_server(site.handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
         got = await curl(address_of(server), tls, version, "-o", tmp_path / "got", paths=("/close",))
         assert got == f"200 {len(CONTENT)} \n"
     assert (tmp_path / "got").read_bytes() == CONTENT
@@ -121,7 +121,7 @@ async def test_a_clients_certificate(version: str, tls: Certificates, tmp_path: 
     context = tls.new_server_context()
     context.verify_mode = ssl.CERT_REQUIRED
     own = ("--cert", tmp_path / "client.pem")
-    async with await penstock.start_server(site.handle, "127.0.0.1", 0, ssl=context) as server:
+    async with await sluiceway.start_server(site.handle, "127.0.0.1", 0, ssl=context) as server:
         got = await curl(address_of(server), tls, version, *own, "-o", tmp_path / "got", paths=("/content",))
         assert got == f"200 {len(CONTENT)} \n"
     assert [peer["subjectAltName"] for peer in site.peers] == [(("DNS", "client.example"),)]
@@ -134,7 +134,7 @@ async def test_without_one_it_is_told(
     site = Site()
     context = tls.new_server_context()
     context.verify_mode = ssl.CERT_REQUIRED
-    async with await penstock.start_server(site.handle, "127.0.0.1", 0, ssl=context) as server:
+    async with await sluiceway.start_server(site.handle, "127.0.0.1", 0, ssl=context) as server:
         got = await curl(address_of(server), tls, version, paths=("/content",))
     assert ("handshake failure" if version == "1.2" else "certificate required") in got
     assert "000 0 " in got

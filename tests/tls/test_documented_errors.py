@@ -1,4 +1,4 @@
-"""What docs/tls.md says of errors is what penstock raises: each row of its table is brought about here."""
+"""What docs/tls.md says of errors is what sluiceway raises: each row of its table is brought about here."""
 
 import contextlib
 import datetime
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 import trustme
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.connections import address_of
 from support.peer import Peers, Wire
@@ -51,17 +51,17 @@ class Trouble(NamedTuple):
         return context
 
     async def connect(self, server: "ssl.SSLContext | None", client: Any = None, **options: Any) -> None:
-        """Connect to a server of penstock's by its address, and read to the end."""
+        """Connect to a server of sluiceway's by its address, and read to the end."""
         context = client or self.tls.client_context
-        async with await penstock.start_server(close, "127.0.0.1", 0, ssl=server) as serving:
-            reader, writer = await penstock.open_connection(*address_of(serving), ssl=context, **options)
+        async with await sluiceway.start_server(close, "127.0.0.1", 0, ssl=server) as serving:
+            reader, writer = await sluiceway.open_connection(*address_of(serving), ssl=context, **options)
             await read_to_end(reader, writer)
 
     async def connect_to(self, body: Callable[[Wire], Any], **options: Any) -> None:
         """Connect to a peer that behaves as it is told to, and read to the end."""
         script = self.peer.serve(body)
         try:
-            reader, writer = await penstock.open_connection(*script.address, ssl=self.tls.client_context, **options)
+            reader, writer = await sluiceway.open_connection(*script.address, ssl=self.tls.client_context, **options)
             await read_to_end(reader, writer)
         finally:
             script.release()
@@ -220,8 +220,8 @@ async def plain_server_that_makes_nothing_of_it(trouble: Trouble) -> None:
         await reader.read(100_000)
         writer.close()
 
-    async with await penstock.start_server(read_and_close, "127.0.0.1", 0) as server:
-        await penstock.open_connection(*address_of(server), ssl=trouble.tls.client_context)
+    async with await sluiceway.start_server(read_and_close, "127.0.0.1", 0) as server:
+        await sluiceway.open_connection(*address_of(server), ssl=trouble.tls.client_context)
 
 
 @brings_about("it says nothing")
@@ -235,15 +235,15 @@ async def plain_server_that_waits_for_more(trouble: Trouble) -> None:
         await reader.read()
         writer.close()
 
-    async with await penstock.start_server(wait, "127.0.0.1", 0) as server:
+    async with await sluiceway.start_server(wait, "127.0.0.1", 0) as server:
         context = trouble.tls.client_context
-        await penstock.open_connection(*address_of(server), ssl=context, ssl_handshake_timeout=0.2)
+        await sluiceway.open_connection(*address_of(server), ssl=context, ssl_handshake_timeout=0.2)
 
 
 @brings_about("the peer spoke before")
 async def plaintext_before_tls(trouble: Trouble) -> None:
     script = trouble.peer.serve(lambda wire: (wire.send(b"go\r\nmore\r\nx"), wire.receive_rest()))
-    reader, writer = await penstock.open_connection(*script.address)
+    reader, writer = await sluiceway.open_connection(*script.address)
     try:
         assert await reader.readexactly(3) == b"go\r"
         await writer.start_tls(trouble.tls.client_context, server_hostname="localhost")
@@ -271,8 +271,8 @@ async def servers_context(trouble: Trouble) -> None:
 
 @brings_about("`start_tls` at a client")
 async def no_name(trouble: Trouble) -> None:
-    async with await penstock.start_server(close, "127.0.0.1", 0) as server:
-        reader, writer = await penstock.open_connection(*address_of(server))
+    async with await sluiceway.start_server(close, "127.0.0.1", 0) as server:
+        reader, writer = await sluiceway.open_connection(*address_of(server))
         try:
             await writer.start_tls(trouble.tls.client_context)
         finally:
@@ -289,7 +289,7 @@ async def test_it_is_what_the_page_says(
     what: str, cause: Cause, peer: Peers, tls: Certificates, loop_kind: str, loop_errors: Any
 ) -> None:
     row = row_of(what)
-    expected = eval(row.exception, {"ssl": ssl, "penstock": penstock})
+    expected = eval(row.exception, {"ssl": ssl, "sluiceway": sluiceway})
     with pytest.raises((OSError, ValueError)) as caught:
         await cause(Trouble(peer, tls))
     assert type(caught.value) is expected
@@ -303,9 +303,9 @@ async def test_who_speaks_plainly_to_a_tls_port_reads_the_end(
     tls: Certificates, loop_kind: str, loop_errors: Any
 ) -> None:
     row = row_of("you speak plainly")
-    async with await penstock.start_server(close, "127.0.0.1", 0, ssl=tls.server_context) as server:
+    async with await sluiceway.start_server(close, "127.0.0.1", 0, ssl=tls.server_context) as server:
         for said in (b"GET / HTTP/1.1\r\n\r\n", b"EHLO example.org\r\n"):
-            reader, writer = await penstock.open_connection(*address_of(server))
+            reader, writer = await sluiceway.open_connection(*address_of(server))
             writer.write(said)
             assert await reader.read() == b""
             writer.close()

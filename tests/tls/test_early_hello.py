@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.connections import address_of
 from support.peer import Peers, Wire
@@ -29,7 +29,7 @@ async def accepting() -> AsyncIterator[tuple[tuple[str, int], "asyncio.Future[An
         accepted.set_result(ends)
         await over.wait()
 
-    async with await penstock.start_server(handle, "127.0.0.1", 0) as server:
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0) as server:
         try:
             yield address_of(server), accepted
         finally:
@@ -177,11 +177,11 @@ async def test_two_commands_in_one_segment(peer: Peers, tls: Certificates) -> No
 async def test_what_the_client_had_received_is_refused_on_its_side(peer: Peers, tls: Certificates) -> None:
     """Even where it looks like TLS: a server's first words come after the client's."""
     listener = peer.listen()
-    reader, writer = await penstock.open_connection(*listener.address)
+    reader, writer = await sluiceway.open_connection(*listener.address)
     wire = listener.accept()
     wire.send(b"220 go\r\n\x16\x03\x03\x00\x02\x00\x00")
     assert await reader.readuntil(b"\r\n") == b"220 go\r\n"
-    with pytest.raises(penstock.PlaintextBeforeTLSError, match=str(listener.port)):
+    with pytest.raises(sluiceway.PlaintextBeforeTLSError, match=str(listener.port)):
         await writer.start_tls(tls.client_context, server_hostname="localhost")
     assert await reader.readexactly(7) == b"\x16\x03\x03\x00\x02\x00\x00"
     writer.close()
@@ -200,7 +200,7 @@ async def test_the_side_that_connected_can_be_the_server(peer: Peers, tls: Certi
         return talked(end)
 
     script = peer.serve(talk)
-    reader, writer = await penstock.open_connection(*script.address)
+    reader, writer = await sluiceway.open_connection(*script.address)
     assert await reader.readuntil(b"\r\n") == COMMAND
     await writer.start_tls(tls.server_context, server_side=True)
     assert writer.get_extra_info("ssl_object").server_side
@@ -234,7 +234,7 @@ async def test_the_client_is_who_refuses_plaintext_whoever_connected(peer: Peers
         peer.connect(address).send(COMMAND + INJECTED)
         reader, writer = await accepted
         assert await reader.readuntil(b"\r\n") == COMMAND
-        with pytest.raises(penstock.PlaintextBeforeTLSError):
+        with pytest.raises(sluiceway.PlaintextBeforeTLSError):
             await writer.start_tls(tls.client_context, server_side=False, server_hostname="localhost")
         assert await reader.readuntil(b"\r\n") == INJECTED
 
@@ -243,7 +243,7 @@ async def test_the_client_is_who_refuses_plaintext_whoever_connected(peer: Peers
 async def test_a_context_of_the_wrong_side(server_side: bool, peer: Peers, tls: Certificates) -> None:
     """The ssl module says so."""
     listener = peer.listen()
-    _, writer = await penstock.open_connection(*listener.address)
+    _, writer = await sluiceway.open_connection(*listener.address)
     wire = listener.accept()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT if server_side else ssl.PROTOCOL_TLS_SERVER)
     with pytest.raises(ssl.SSLError):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trustme
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.connections import address_of
 from support.peer import Peers
@@ -24,10 +24,10 @@ async def refused(
     server_context: ssl.SSLContext, client_context: ssl.SSLContext, loop_kind: str, loop_errors: Any, **options: Any
 ) -> BaseException:
     """Return what connecting raises, after checking that it names the peer; the server stays as it is."""
-    async with await penstock.start_server(ignore, "127.0.0.1", 0, ssl=server_context) as server:
+    async with await sluiceway.start_server(ignore, "127.0.0.1", 0, ssl=server_context) as server:
         host, port = address_of(server)
         with pytest.raises((OSError, ValueError)) as caught:
-            await penstock.open_connection(host, port, ssl=client_context, **options)
+            await sluiceway.open_connection(host, port, ssl=client_context, **options)
         assert server.is_serving()
     assert str(port) in str(caught.value)
     if loop_kind == "debug":
@@ -69,7 +69,7 @@ async def alerted(server_context: ssl.SSLContext, client_context: ssl.SSLContext
 
     script = peer.serve(serve)
     with pytest.raises(ssl.SSLError, match=str(script.address[1])) as caught:
-        await penstock.open_connection(*script.address, ssl=client_context)
+        await sluiceway.open_connection(*script.address, ssl=client_context)
     await script.finished()
     return caught.value
 
@@ -145,7 +145,7 @@ async def test_a_peer_that_does_not_shake_hands(
 ) -> None:
     script = peer.serve(body)
     with pytest.raises(kind, match=str(script.address[1])):
-        await penstock.open_connection(*script.address, ssl=tls.client_context)
+        await sluiceway.open_connection(*script.address, ssl=tls.client_context)
     await script.finished()
 
 
@@ -157,11 +157,11 @@ async def test_a_silent_peer_meets_the_handshake_timeout(
     if kind == "tcp":
         listener = peer.listen()
         with pytest.raises(ConnectionAbortedError, match=rf"(?s)handshake.*{listener.port}"):
-            await penstock.open_connection(*listener.address, **options)
+            await sluiceway.open_connection(*listener.address, **options)
     else:
         listener = peer.listen(unix=unix_path)
         with pytest.raises(ConnectionAbortedError, match=rf"(?s)handshake.*{unix_path}"):
-            await penstock.open_unix_connection(unix_path, server_hostname="localhost", **options)
+            await sluiceway.open_unix_connection(unix_path, server_hostname="localhost", **options)
     wire = listener.accept()
     await wire.in_thread(wire.receive_rest)
 
@@ -173,7 +173,7 @@ async def test_a_peer_that_never_says_farewell_meets_the_shutdown_timeout(peer: 
         wire.wait("closed")
 
     script = peer.serve(greet)
-    reader, writer = await penstock.open_connection(*script.address, ssl=tls.client_context, ssl_shutdown_timeout=0.05)
+    reader, writer = await sluiceway.open_connection(*script.address, ssl=tls.client_context, ssl_shutdown_timeout=0.05)
     assert await reader.readexactly(5) == b"hello"
     writer.close()
     await writer.wait_closed()
@@ -252,9 +252,9 @@ async def test_a_bad_client_disturbs_nobody(
         writer.write(b"hello")
         writer.close()
 
-    server = await penstock.start_server(greet, "127.0.0.1", 0, ssl=context, ssl_handshake_timeout=0.5)
+    server = await sluiceway.start_server(greet, "127.0.0.1", 0, ssl=context, ssl_handshake_timeout=0.5)
     bad = peer.visit(address_of(server), lambda wire: body(wire, tls))
-    reader, writer = await penstock.open_connection(*address_of(server), ssl=tls.client_context)
+    reader, writer = await sluiceway.open_connection(*address_of(server), ssl=tls.client_context)
     assert await reader.read() == b"hello"
     writer.close()
     await writer.wait_closed()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.connections import address_of
 from support.talking import talking
@@ -39,7 +39,7 @@ async def test_a_client(version: str, go_peer: pathlib.Path, tls: Certificates) 
 
     context = tls.new_server_context()
     context.set_alpn_protocols(["other", "echo"])
-    async with await penstock.start_server(handle, "127.0.0.1", 0, ssl=context) as server:
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0, ssl=context) as server:
         host, port = address_of(server)
         with talking(go_peer, "client", f"{host}:{port}", tls.ca_file, version) as program:
             said = await program.rest()
@@ -67,7 +67,7 @@ async def test_a_clients_certificate(
     mine.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "client.pem"))
     context = tls.new_server_context()
     context.verify_mode = ssl.CERT_REQUIRED
-    async with await penstock.start_server(handle, "127.0.0.1", 0, ssl=context) as server:
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0, ssl=context) as server:
         host, port = address_of(server)
         mine_twice = (tmp_path / "client.pem", tmp_path / "client.pem")
         with talking(go_peer, "client", f"{host}:{port}", tls.ca_file, version, *mine_twice) as program:
@@ -82,7 +82,7 @@ async def test_a_server(version: str, go_peer: pathlib.Path, tls: Certificates) 
     context.set_alpn_protocols(["echo"])
     with talking(go_peer, "server", tls.certificate_file, tls.key_file, version) as program:
         host, port = (await program.until(r"listening (\S+)\n"))[1].split(":")
-        reader, writer = await penstock.open_connection(host, int(port), ssl=context, server_hostname="localhost")
+        reader, writer = await sluiceway.open_connection(host, int(port), ssl=context, server_hostname="localhost")
         assert writer.get_extra_info("ssl_object").version() == f"TLSv{version}"
         assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "echo"
         reading = asyncio.create_task(reader.readexactly(MIB))
@@ -102,7 +102,7 @@ async def test_a_server_that_shares_no_application_protocol(
     with talking(go_peer, "server", tls.certificate_file, tls.key_file, version) as program:
         host, port = (await program.until(r"listening (\S+)\n"))[1].split(":")
         with pytest.raises(ssl.SSLError, match=rf"(?is)no.application.protocol.*{port}"):
-            await penstock.open_connection(host, int(port), ssl=context, server_hostname="localhost")
+            await sluiceway.open_connection(host, int(port), ssl=context, server_hostname="localhost")
 
 
 async def test_a_server_that_demands_a_certificate(version: str, go_peer: pathlib.Path, tls: Certificates) -> None:
@@ -110,7 +110,7 @@ async def test_a_server_that_demands_a_certificate(version: str, go_peer: pathli
     tls.authority.issue_cert("client.example").configure_cert(context)
     with talking(go_peer, "server", tls.certificate_file, tls.key_file, version, tls.ca_file) as program:
         host, port = (await program.until(r"listening (\S+)\n"))[1].split(":")
-        reader, writer = await penstock.open_connection(host, int(port), ssl=context, server_hostname="localhost")
+        reader, writer = await sluiceway.open_connection(host, int(port), ssl=context, server_hostname="localhost")
         await program.until(r"client \[client.example\]")
         writer.write(b"hello")
         assert await reader.readexactly(5) == b"hello"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.hesitant import Hesitant, HesitantContext
 from support.peer import Peers, Wire
@@ -23,7 +23,7 @@ async def hesitating(peer: Peers, tls: Certificates, body: Any) -> tuple[Any, An
 
     context = HesitantContext.trusting(tls.ca_file)
     script = peer.serve(serve)
-    reader, writer = await penstock.open_connection(
+    reader, writer = await sluiceway.open_connection(
         *script.address, ssl=context, server_hostname="localhost", ssl_shutdown_timeout=60, close_timeout=None
     )
     [sslobject] = context.made

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.attacks import HOSTILE, RANDOM, Attack
 from support.certificates import Certificates
 from support.connections import address_of
@@ -53,8 +53,8 @@ async def test_nobody_else_notices(
             return
         drained(wire)
 
-    async with await penstock.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context) as server:
-        good = await penstock.open_connection(*address_of(server), ssl=tls.client_context, server_hostname="localhost")
+    async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context) as server:
+        good = await sluiceway.open_connection(*address_of(server), ssl=tls.client_context, server_hostname="localhost")
         for _ in range(3):
             await peer.visit(address_of(server), visit).finished()
             good[1].write(b"still here\n")
@@ -87,7 +87,7 @@ async def test_a_server_that_does_so_is_named(attack: Attack, peer: Peers, tls: 
 
     script = peer.serve(serve)
     with pytest.raises((ssl.SSLError, ConnectionError), match=rf"\b{script.address[1]}\b"):
-        await penstock.open_connection(*script.address, ssl=tls.client_context, server_hostname="localhost")
+        await sluiceway.open_connection(*script.address, ssl=tls.client_context, server_hostname="localhost")
     await script.finished()
 
 
@@ -115,7 +115,7 @@ async def test_garbage_after_the_handshake(peer: Peers, tls: Certificates) -> No
         wire.send(end.sealed(b"hello") + RANDOM)
         drained(wire)
 
-    async with await penstock.start_server(handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
         await peer.visit(address_of(server), visit).finished()
         first, error = await outcome
     assert first == b"hello"
@@ -141,5 +141,5 @@ async def test_a_hello_that_drips_is_a_hello(size: int, peer: Peers, tls: Certif
         wire.send(*(said[at : at + size] for at in range(0, len(said), size)))
         return end.receive_rest()
 
-    async with await penstock.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context) as server:
+    async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context) as server:
         assert await peer.visit(address_of(server), visit).finished() == b"hello\n"

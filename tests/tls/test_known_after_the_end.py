@@ -45,7 +45,7 @@ ENDINGS: list[tuple[Ending, str | None]] = [
 
 
 def with_certificates(side: str, version: ssl.TLSVersion, tls: Certificates) -> dict[str, ssl.SSLContext]:
-    """Contexts for penstock's side and the other: the client has a certificate, and the server asks for it."""
+    """Contexts for sluiceway's side and the other: the client has a certificate, and the server asks for it."""
     client, server = tls.new_client_context(), tls.new_server_context()
     tls.authority.issue_cert("client.example").configure_cert(client)
     server.verify_mode = ssl.CERT_REQUIRED

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.connections import address_of
 from support.talking import answer, s_client, s_server
@@ -15,7 +15,7 @@ both_versions = pytest.mark.parametrize("version", ["1_2", "1_3"])
 
 @both_versions
 async def test_a_client(version: str, tls: Certificates) -> None:
-    async with await penstock.start_server(answer, "127.0.0.1", 0, ssl=tls.server_context) as server:
+    async with await sluiceway.start_server(answer, "127.0.0.1", 0, ssl=tls.server_context) as server:
         with s_client(address_of(server), tls, f"-tls{version}") as program:
             await program.until(r"Verify return code: 0 \(ok\)")
             program.say("one\n")
@@ -36,7 +36,7 @@ async def test_a_client_sees_our_farewell(version: str, tls: Certificates) -> No
         writer.close()
         await writer.wait_closed()
 
-    async with await penstock.start_server(leave, "127.0.0.1", 0, ssl=tls.server_context) as server:
+    async with await sluiceway.start_server(leave, "127.0.0.1", 0, ssl=tls.server_context) as server:
         with s_client(address_of(server), tls, f"-tls{version}") as program:
             await program.until("bye\n")
             said = await program.rest()
@@ -47,7 +47,7 @@ async def test_a_client_sees_our_farewell(version: str, tls: Certificates) -> No
 @both_versions
 async def test_a_server(version: str, tls: Certificates) -> None:
     with s_server(tls, f"-tls{version}", "-rev") as (_, found):
-        reader, writer = await penstock.open_connection(
+        reader, writer = await sluiceway.open_connection(
             *await found, ssl=tls.client_context, server_hostname="localhost"
         )
         assert writer.get_extra_info("ssl_object").version() == f"TLSv{version.replace('_', '.')}"
@@ -61,7 +61,7 @@ async def test_a_server(version: str, tls: Certificates) -> None:
 @both_versions
 async def test_a_server_that_says_farewell(version: str, tls: Certificates) -> None:
     with s_server(tls, f"-tls{version}") as (program, found):
-        reader, writer = await penstock.open_connection(
+        reader, writer = await sluiceway.open_connection(
             *await found, ssl=tls.client_context, server_hostname="localhost"
         )
         await program.until("CIPHER is")
@@ -76,7 +76,7 @@ async def test_a_server_that_says_farewell(version: str, tls: Certificates) -> N
 @both_versions
 async def test_a_server_of_which_we_take_leave(version: str, tls: Certificates) -> None:
     with s_server(tls, f"-tls{version}") as (program, found):
-        _, writer = await penstock.open_connection(*await found, ssl=tls.client_context, server_hostname="localhost")
+        _, writer = await sluiceway.open_connection(*await found, ssl=tls.client_context, server_hostname="localhost")
         writer.write(b"the last\n")
         writer.close()
         await writer.wait_closed()
@@ -89,4 +89,4 @@ async def test_a_server_that_shares_no_application_protocol(tls: Certificates) -
     with s_server(tls, "-alpn", "echo") as (_, found):
         address = await found
         with pytest.raises(ssl.SSLError, match=rf"(?is)no.application.protocol.*{address[1]}"):
-            await penstock.open_connection(*address, ssl=context, server_hostname="localhost")
+            await sluiceway.open_connection(*address, ssl=context, server_hostname="localhost")

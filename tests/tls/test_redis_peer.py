@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.redis_server import running_redis
 
@@ -36,7 +36,7 @@ def own_context(tls: Certificates, version: ssl.TLSVersion) -> ssl.SSLContext:
 
 @contextlib.asynccontextmanager
 async def opened(port: int, context: ssl.SSLContext) -> AsyncIterator[tuple[Any, Any]]:
-    reader, writer = await penstock.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost")
+    reader, writer = await sluiceway.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost")
     try:
         yield reader, writer
     finally:

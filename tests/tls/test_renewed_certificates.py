@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 import trustme
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.connections import address_of
 
 
 @contextlib.asynccontextmanager
-async def connection(server: penstock.Server, context: ssl.SSLContext) -> AsyncIterator[tuple[Any, Any]]:
+async def connection(server: sluiceway.Server, context: ssl.SSLContext) -> AsyncIterator[tuple[Any, Any]]:
     """Yield (reader, writer) of a new connection to ``server``."""
-    reader, writer = await penstock.open_connection(*address_of(server), ssl=context)
+    reader, writer = await sluiceway.open_connection(*address_of(server), ssl=context)
     try:
         yield reader, writer
     finally:
@@ -43,7 +43,7 @@ def serial(writer: Any) -> Any:
 
 async def test_new_connections_see_the_new_one_and_open_ones_go_on(tls: Certificates, tmp_path: pathlib.Path) -> None:
     context, client = tls.new_server_context(), tls.client_context
-    async with await penstock.start_server(echo, "127.0.0.1", 0, ssl=context) as server:
+    async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=context) as server:
         async with connection(server, client) as (reader, writer):
             before = serial(writer)
             leaf = tls.authority.issue_cert("127.0.0.1")
@@ -61,11 +61,11 @@ async def test_a_pair_that_does_not_fit_leaves_no_key(
     """OpenSSL's way: it takes the certificate first, and drops the key that does not fit."""
     context = tls.new_server_context()
     one, other = (tls.authority.issue_cert("127.0.0.1") for _ in range(2))
-    async with await penstock.start_server(echo, "127.0.0.1", 0, ssl=context) as server:
+    async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=context) as server:
         with pytest.raises(ssl.SSLError, match="KEY_VALUES_MISMATCH"):
             context.load_cert_chain(written(one, other, tmp_path / "mixed.pem"))
         with pytest.raises(ssl.SSLError, match=r"(?i)alert handshake failure"):
-            await penstock.open_connection(*address_of(server), ssl=tls.client_context)
+            await sluiceway.open_connection(*address_of(server), ssl=tls.client_context)
         context.load_cert_chain(written(one, one, tmp_path / "right.pem"))
         async with connection(server, tls.client_context) as (_, writer):
             assert writer.get_extra_info("peercert")
@@ -81,7 +81,7 @@ async def test_one_with_a_key_of_another_kind_stands_beside_the_first(
     context.load_cert_chain(written(leaf, leaf, tmp_path / "rsa.pem"))
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     ciphers = set()
-    async with await penstock.start_server(echo, "127.0.0.1", 0, ssl=context) as server:
+    async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=context) as server:
         for signed in ("aECDSA", "aRSA"):
             client = tls.new_client_context()
             client.set_ciphers(f"{signed}+AESGCM")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.connections import address_of
 from support.peer import Peers, Wire
@@ -33,7 +33,7 @@ async def test_by_openssl(version: str, upgraded: bool, tls: Certificates, tmp_p
     session = str(tmp_path / "session.pem")
     options = [f"-tls{version}", *(("-starttls", "smtp") if upgraded else ())]
     listening = {} if upgraded else {"ssl": tls.server_context}
-    async with await penstock.start_server(handle, "127.0.0.1", 0, **listening) as server:
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0, **listening) as server:
         for which, said in (("-sess_out", "New"), ("-sess_in", "Reused")):
             with s_client(address_of(server), tls, *options, which, session) as program:
                 await program.until(f"{said}, TLSv{version.replace('_', '.')}")
@@ -65,7 +65,7 @@ async def test_by_pythons_own_client(version: ssl.TLSVersion, peer: Peers, tls: 
         wire.farewell()
         return taken
 
-    async with await penstock.start_server(handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
         session = None
         for _ in range(3):
             session = await peer.visit(address_of(server), functools.partial(visit, session=session)).finished()
@@ -84,7 +84,7 @@ async def test_one_session_for_two_contexts_of_a_server_is_not_resumed(
         await writer.wait_closed()
 
     for which in ("-sess_out", "-sess_in"):
-        async with await penstock.start_server(handle, "127.0.0.1", 0, ssl=tls.new_server_context()) as server:
+        async with await sluiceway.start_server(handle, "127.0.0.1", 0, ssl=tls.new_server_context()) as server:
             with s_client(address_of(server), tls, which, session) as program:
                 await program.until("New, TLSv1.3")
                 program.say("hello\n")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import trustme
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.connections import connected
 from support.peer import Peers, Wire
@@ -42,7 +42,7 @@ async def test_another_context_for_each_name(
     first.sni_callback = choose
     named: dict[str, Any] = {"ssl": client, "server_hostname": name}
     keywords: dict[str, Any] = {} if upgraded else {"server": {"ssl": first}, "client": named}
-    async with connected(penstock, **keywords) as (near, far):
+    async with connected(sluiceway, **keywords) as (near, far):
         if upgraded:
             upgrade = asyncio.create_task(far[1].start_tls(first))
             await near[1].start_tls(client, server_hostname=name)
@@ -63,5 +63,5 @@ async def test_our_client_hears_of_a_name_that_is_refused(peer: Peers, tls: Cert
 
     script = peer.serve(serve)
     with pytest.raises(ssl.SSLError, match=rf"(?is)unrecognized.name.*{script.address[1]}"):
-        await penstock.open_connection(*script.address, ssl=tls.client_context, server_hostname="localhost")
+        await sluiceway.open_connection(*script.address, ssl=tls.client_context, server_hostname="localhost")
     await script.finished()

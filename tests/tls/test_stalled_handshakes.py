@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.connections import address_of
 from support.descriptors import descriptors_for
@@ -66,7 +66,7 @@ every_stall = pytest.mark.parametrize("how", ["nothing", "half a hello", "a hell
 
 async def served(address: tuple[str, int], tls: Certificates) -> bool:
     """Say whether a client that behaves gets through the handshake."""
-    _, writer = await penstock.open_connection(*address, ssl=tls.client_context, server_hostname="localhost")
+    _, writer = await sluiceway.open_connection(*address, ssl=tls.client_context, server_hostname="localhost")
     writer.transport.abort()
     with contextlib.suppress(OSError):
         await writer.wait_closed()
@@ -80,7 +80,7 @@ async def test_what_they_cost(how: str, hello: bytes, peer: Peers, tls: Certific
     async def welcome(_: Any, writer: Any) -> None:
         writer.transport.abort()
 
-    async with await penstock.start_server(
+    async with await sluiceway.start_server(
         welcome, "127.0.0.1", 0, ssl=tls.server_context, ssl_handshake_timeout=60
     ) as server:
         address = address_of(server)
@@ -127,7 +127,7 @@ async def test_they_end_by_the_timeout(
     loop_errors: list[dict[str, Any]],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async with await penstock.start_server(
+    async with await sluiceway.start_server(
         never, "127.0.0.1", 0, ssl=tls.server_context, ssl_handshake_timeout=0.2
     ) as server:
         wires = []
@@ -152,7 +152,7 @@ async def test_they_end_by_the_timeout(
 async def test_closing_the_server_does_not_wait_for_them_longer_than_that(
     how: str, hello: bytes, peer: Peers, tls: Certificates, loop_kind: str, loop_errors: list[dict[str, Any]]
 ) -> None:
-    server = await penstock.start_server(never, "127.0.0.1", 0, ssl=tls.server_context, ssl_handshake_timeout=0.2)
+    server = await sluiceway.start_server(never, "127.0.0.1", 0, ssl=tls.server_context, ssl_handshake_timeout=0.2)
     wires = [stall(peer, hello, address_of(server), how) for _ in range(10)]
     await turns(20)
     server.close()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.connections import address_of, connected
 from support.peer import Peers
@@ -18,7 +18,7 @@ from support.turns import started, turns
 @contextlib.asynccontextmanager
 async def upgraded(tls: Certificates, **options: Any) -> AsyncIterator[tuple[Any, Any]]:
     """Yield both ends of a connection that has spoken plainly and speaks TLS now."""
-    async with connected(penstock, **options) as (near, far):
+    async with connected(sluiceway, **options) as (near, far):
         near[1].write(b"STARTTLS\n")
         assert await far[0].readline() == b"STARTTLS\n"
         far[1].write(b"go\n")
@@ -51,8 +51,8 @@ async def test_over_a_unix_socket(tls: Certificates, unix_path: str) -> None:
         writer.write(await reader.readline())
         writer.close()
 
-    async with await penstock.start_unix_server(handle, unix_path):
-        reader, writer = await penstock.open_unix_connection(unix_path)
+    async with await sluiceway.start_unix_server(handle, unix_path):
+        reader, writer = await sluiceway.open_unix_connection(unix_path)
         writer.write(b"STARTTLS\n")
         assert await reader.readline() == b"go\n"
         await writer.start_tls(tls.client_context, server_hostname="localhost")
@@ -73,7 +73,7 @@ async def test_with_a_peer_that_is_not_ours(tls: Certificates, peer: Peers) -> N
         return received
 
     script = peer.serve(serve)
-    reader, writer = await penstock.open_connection(*script.address)
+    reader, writer = await sluiceway.open_connection(*script.address)
     writer.write(b"STARTTLS\n")
     assert await reader.readline() == b"go\n"
     await writer.start_tls(tls.client_context, server_hostname="localhost")
@@ -95,7 +95,7 @@ async def test_what_was_buffered_is_sent_plainly_before(tls: Certificates, peer:
         return plain
 
     script = peer.serve(serve)
-    _, writer = await penstock.open_connection(*script.address)
+    _, writer = await sluiceway.open_connection(*script.address)
     writer.write(data)
     await writer.start_tls(tls.client_context, server_hostname="localhost")
     writer.write(b"encrypted")
@@ -159,7 +159,7 @@ async def test_flow_control_goes_on(tls: Certificates) -> None:
 
 async def test_a_reader_that_was_paused_before(tls: Certificates) -> None:
     limit = 100
-    async with connected(penstock, client={"limit": limit}) as (near, far):
+    async with connected(sluiceway, client={"limit": limit}) as (near, far):
         far[1].write(b"x" * 5000 + b"\n")
         await turns(20)
         assert await near[0].readexactly(5001) == b"x" * 5000 + b"\n"
@@ -185,7 +185,7 @@ async def test_a_transport_that_is_full_again(tls: Certificates, peer: Peers) ->
         writer.write(large)
 
     script = peer.serve(answer)
-    reader, writer = await penstock.open_connection(*script.address)
+    reader, writer = await sluiceway.open_connection(*script.address)
     writer.write(large)
     writing = await started(write_again())
     upgrade = await started(writer.start_tls(tls.client_context, server_hostname="localhost"))
@@ -201,7 +201,7 @@ async def test_a_transport_that_is_full_again(tls: Certificates, peer: Peers) ->
 
 
 async def test_a_read_that_waits_meanwhile_gets_what_is_decrypted(tls: Certificates) -> None:
-    async with connected(penstock) as (near, far):
+    async with connected(sluiceway) as (near, far):
         waiting = asyncio.create_task(near[0].readline())
         await turns(20)
         upgrade = asyncio.create_task(far[1].start_tls(tls.server_context))
@@ -226,8 +226,8 @@ async def test_the_servers_handlers_and_count_know_the_end(tls: Certificates) ->
         await reader.read()
         writer.close()
 
-    server = await penstock.start_server(handle, "127.0.0.1", 0)
-    _, writer = await penstock.open_connection(*address_of(server))
+    server = await sluiceway.start_server(handle, "127.0.0.1", 0)
+    _, writer = await sluiceway.open_connection(*address_of(server))
     await writer.start_tls(tls.client_context, server_hostname="localhost")
     server.close()
     waiting = asyncio.create_task(server.wait_closed())
@@ -243,7 +243,7 @@ async def test_the_servers_handlers_and_count_know_the_end(tls: Certificates) ->
 
 @pytest.mark.parametrize("context", [None, True, "context", 5])
 async def test_what_is_no_context(context: Any, tls: Certificates) -> None:
-    async with connected(penstock) as (near, far):
+    async with connected(sluiceway) as (near, far):
         for end in (near, far):
             with pytest.raises(
                 TypeError, match=rf"start_tls\(\) takes an ssl.SSLContext, not {type(context).__name__}"
@@ -253,7 +253,7 @@ async def test_what_is_no_context(context: Any, tls: Certificates) -> None:
 
 
 async def test_a_name_is_missing_where_it_is_checked(tls: Certificates) -> None:
-    async with connected(penstock) as (near, far):
+    async with connected(sluiceway) as (near, far):
         for given in ({}, {"server_hostname": None}, {"server_hostname": ""}):
             with pytest.raises(ValueError, match="server_hostname"):
                 await near[1].start_tls(tls.client_context, **given)
@@ -263,7 +263,7 @@ async def test_a_name_is_missing_where_it_is_checked(tls: Certificates) -> None:
 @pytest.mark.parametrize("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
 @pytest.mark.parametrize("seconds", [0, -1])
 async def test_a_timeout_that_is_not_above_zero(name: str, seconds: float, tls: Certificates) -> None:
-    async with connected(penstock) as (near, far):
+    async with connected(sluiceway) as (near, far):
         for end, context, options in (
             (near, tls.client_context, {"server_hostname": "localhost"}),
             (far, tls.server_context, {}),
@@ -274,7 +274,7 @@ async def test_a_timeout_that_is_not_above_zero(name: str, seconds: float, tls: 
 
 
 async def test_of_a_closed_connection(tls: Certificates) -> None:
-    async with connected(penstock) as (near, _):
+    async with connected(sluiceway) as (near, _):
         near[1].close()
         with pytest.raises(ConnectionError):
             await near[1].start_tls(tls.client_context, server_hostname="localhost")
@@ -283,10 +283,10 @@ async def test_of_a_closed_connection(tls: Certificates) -> None:
 
 async def test_plaintext_before_it_is_refused_and_stays_readable(tls: Certificates) -> None:
     """The STARTTLS injection: bytes of before the handshake never pass for authenticated ones."""
-    async with connected(penstock) as (near, far):
+    async with connected(sluiceway) as (near, far):
         far[1].write(b"go\ninjected\n")
         assert await near[0].readline() == b"go\n"
-        with pytest.raises(penstock.PlaintextBeforeTLSError, match=r"9 bytes.*before start_tls") as caught:
+        with pytest.raises(sluiceway.PlaintextBeforeTLSError, match=r"9 bytes.*before start_tls") as caught:
             await near[1].start_tls(tls.client_context, server_hostname="localhost")
         assert isinstance(caught.value, ConnectionError)
         assert str(near[1].get_extra_info("peername")[1]) in str(caught.value)
@@ -300,7 +300,7 @@ async def test_plaintext_before_it_is_refused_and_stays_readable(tls: Certificat
 
 async def test_plaintext_before_it_fails_the_servers_handshake(tls: Certificates) -> None:
     """On the server it is a part of the handshake, which a ClientHello would be too, and never read as a command."""
-    async with connected(penstock) as (near, far):
+    async with connected(sluiceway) as (near, far):
         near[1].write(b"STARTTLS\nMAIL FROM: somebody\n")
         assert await far[0].readline() == b"STARTTLS\n"
         with pytest.raises(ssl.SSLError, match=str(far[1].get_extra_info("peername")[1])):
@@ -343,16 +343,16 @@ async def test_a_client_hello_that_came_early_is_used(tls: Certificates, peer: P
         writer.close()
         await writer.wait_closed()
 
-    async with await penstock.start_server(upgrade, "127.0.0.1", 0) as server:
+    async with await sluiceway.start_server(upgrade, "127.0.0.1", 0) as server:
         script = peer.visit(server.sockets[0].getsockname(), hurry)
         assert await script.finished() == b"safe\n"
 
 
 async def test_after_the_plaintext_was_read_it_works(tls: Certificates) -> None:
-    async with connected(penstock) as (near, far):
+    async with connected(sluiceway) as (near, far):
         far[1].write(b"go\ninjected\n")
         assert await near[0].readline() == b"go\n"
-        with pytest.raises(penstock.PlaintextBeforeTLSError):
+        with pytest.raises(sluiceway.PlaintextBeforeTLSError):
             await near[1].start_tls(tls.client_context, server_hostname="localhost")
         await near[0].readline()
         upgrade = asyncio.create_task(far[1].start_tls(tls.server_context))

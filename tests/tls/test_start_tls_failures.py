@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.connections import address_of, connected
 from support.peer import Peers
@@ -28,7 +28,7 @@ async def lost(end: Any) -> None:
 
 
 async def test_a_failed_handshake_closes_both_sides(tls: Certificates) -> None:
-    async with connected(penstock) as (near, far):
+    async with connected(sluiceway) as (near, far):
         upgrade = asyncio.create_task(far[1].start_tls(tls.server_context))
         with pytest.raises(ssl.SSLCertVerificationError, match=str(near[1].get_extra_info("peername")[1])):
             await near[1].start_tls(ssl.create_default_context(), server_hostname="localhost")
@@ -40,7 +40,7 @@ async def test_a_failed_handshake_closes_both_sides(tls: Certificates) -> None:
 
 
 async def test_a_wrong_name(tls: Certificates) -> None:
-    async with connected(penstock) as (near, far):
+    async with connected(sluiceway) as (near, far):
         upgrade = asyncio.create_task(far[1].start_tls(tls.server_context))
         with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
             await near[1].start_tls(tls.client_context, server_hostname="other.example")
@@ -52,7 +52,7 @@ async def test_a_wrong_name(tls: Certificates) -> None:
 
 @pytest.mark.parametrize("side", ["client", "server"])
 async def test_a_peer_that_goes_on_in_plaintext(side: str, tls: Certificates) -> None:
-    async with connected(penstock) as (near, far):
+    async with connected(sluiceway) as (near, far):
         ours, theirs, how = chosen(side, near, far, tls)
         upgrade = asyncio.create_task(ours[1].start_tls(**how))
         await turns(20)
@@ -71,12 +71,12 @@ async def test_a_peer_that_goes_on_in_plaintext(side: str, tls: Certificates) ->
 async def test_a_peer_that_goes_away(side: str, how: str, tls: Certificates, peer: Peers) -> None:
     if side == "client":
         listener = peer.listen()
-        ours = await penstock.open_connection(*listener.address)
+        ours = await sluiceway.open_connection(*listener.address)
         wire, server = listener.accept(), None
         upgrade = asyncio.create_task(ours[1].start_tls(tls.client_context, server_hostname="localhost"))
     else:
         accepted: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        server = await penstock.start_server(lambda *ends: accepted.set_result(ends), "127.0.0.1", 0)
+        server = await sluiceway.start_server(lambda *ends: accepted.set_result(ends), "127.0.0.1", 0)
         wire = peer.connect(address_of(server))
         ours = await accepted
         upgrade = asyncio.create_task(ours[1].start_tls(tls.server_context))
@@ -94,7 +94,7 @@ async def test_a_peer_that_goes_away(side: str, how: str, tls: Certificates, pee
 
 @pytest.mark.parametrize("side", ["client", "server"])
 async def test_the_handshake_timeout(side: str, tls: Certificates) -> None:
-    async with connected(penstock) as (near, far):
+    async with connected(sluiceway) as (near, far):
         ours, _, how = chosen(side, near, far, tls)
         with pytest.raises(ConnectionAbortedError, match=r"(?s)handshake.*127\.0\.0\.1"):
             await ours[1].start_tls(ssl_handshake_timeout=0.05, **how)
@@ -104,7 +104,7 @@ async def test_the_handshake_timeout(side: str, tls: Certificates) -> None:
 
 @pytest.mark.parametrize("side", ["client", "server"])
 async def test_cancelled_it_closes(side: str, tls: Certificates) -> None:
-    async with connected(penstock) as (near, far):
+    async with connected(sluiceway) as (near, far):
         ours, _, how = chosen(side, near, far, tls)
         upgrade = asyncio.create_task(ours[1].start_tls(**how))
         await turns(20)
@@ -116,7 +116,7 @@ async def test_cancelled_it_closes(side: str, tls: Certificates) -> None:
 
 
 async def test_a_read_that_waits_ends_with_a_failed_handshake(tls: Certificates) -> None:
-    async with connected(penstock) as (near, far):
+    async with connected(sluiceway) as (near, far):
         waiting = asyncio.create_task(near[0].read())
         await turns(20)
         upgrade = asyncio.create_task(far[1].start_tls(tls.server_context))
@@ -134,7 +134,7 @@ async def test_the_shutdown_timeout(tls: Certificates, peer: Peers) -> None:
         wire.wait("closed")
 
     script = peer.serve(serve)
-    _, writer = await penstock.open_connection(*script.address)
+    _, writer = await sluiceway.open_connection(*script.address)
     await writer.start_tls(tls.client_context, server_hostname="localhost", ssl_shutdown_timeout=0.05)
     writer.close()
     await asyncio.wait_for(writer.wait_closed(), 10)

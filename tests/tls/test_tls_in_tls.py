@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.connections import address_of, connected
 from support.peer import Peers, Wire
@@ -37,7 +37,7 @@ async def test_the_client(peer: Peers, tls: Certificates) -> None:
         return received
 
     script = peer.serve(serve)
-    reader, writer = await penstock.open_connection(
+    reader, writer = await sluiceway.open_connection(
         *script.address, ssl=tls.client_context, server_hostname="localhost"
     )
     outer = writer.get_extra_info("ssl_object")
@@ -82,13 +82,13 @@ async def test_the_server(early: bool, peer: Peers, tls: Certificates) -> None:
         wire.send(outer.farewell())
         return received
 
-    async with await penstock.start_server(handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
         assert await peer.visit(address_of(server), visit).finished() == DATA[:7]
 
 
 async def test_both_sides(tls: Certificates) -> None:
     named: dict[str, Any] = {"ssl": tls.client_context, "server_hostname": "localhost"}
-    async with connected(penstock, server={"ssl": tls.server_context}, client=named) as (near, far):
+    async with connected(sluiceway, server={"ssl": tls.server_context}, client=named) as (near, far):
         for _ in range(2):  # three layers at the end
             upgrade = asyncio.create_task(far[1].start_tls(tls.server_context))
             await near[1].start_tls(tls.client_context, server_hostname="localhost")
@@ -107,7 +107,7 @@ async def test_what_can_be_asked_is_the_inner_ones(tls: Certificates) -> None:
     client = tls.new_client_context()
     client.set_alpn_protocols(["inner"])
     named: dict[str, Any] = {"ssl": tls.client_context, "server_hostname": "localhost"}
-    async with connected(penstock, server={"ssl": tls.server_context}, client=named) as (near, far):
+    async with connected(sluiceway, server={"ssl": tls.server_context}, client=named) as (near, far):
         upgrade = asyncio.create_task(far[1].start_tls(inner))
         await near[1].start_tls(client, server_hostname="localhost")
         await upgrade
@@ -133,7 +133,7 @@ async def test_the_inner_end_is_cut_though_the_outer_says_farewell(peer: Peers, 
             wire.receive_rest()
 
     script = peer.serve(serve)
-    reader, writer = await penstock.open_connection(
+    reader, writer = await sluiceway.open_connection(
         *script.address, ssl=tls.client_context, server_hostname="localhost"
     )
     await writer.start_tls(tls.client_context, server_hostname="localhost")
@@ -145,7 +145,7 @@ async def test_the_inner_end_is_cut_though_the_outer_says_farewell(peer: Peers, 
 
 async def test_the_inner_handshake_fails(tls: Certificates) -> None:
     named: dict[str, Any] = {"ssl": tls.client_context, "server_hostname": "localhost"}
-    async with connected(penstock, server={"ssl": tls.server_context}, client=named) as (near, far):
+    async with connected(sluiceway, server={"ssl": tls.server_context}, client=named) as (near, far):
         upgrade = asyncio.create_task(far[1].start_tls(tls.server_context))
         port = near[1].get_extra_info("peername")[1]
         with pytest.raises(ssl.SSLCertVerificationError, match=str(port)):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.peer import Peers, Wire
 from support.tls_by_hand import TLSEnd
@@ -47,7 +47,7 @@ async def test_the_end(name: str, version: ssl.TLSVersion, peer: Peers, tls: Cer
             pass
 
     script = peer.serve(serve)
-    reader, writer = await penstock.open_connection(
+    reader, writer = await sluiceway.open_connection(
         *script.address, ssl=tls.client_context, server_hostname="localhost"
     )
     assert await reader.read() == data
@@ -76,7 +76,7 @@ async def test_a_record_that_was_changed_on_its_way(peer: Peers, tls: Certificat
             pass
 
     script = peer.serve(serve)
-    reader, writer = await penstock.open_connection(
+    reader, writer = await sluiceway.open_connection(
         *script.address, ssl=tls.client_context, server_hostname="localhost"
     )
     assert await reader.readexactly(5) == b"whole"

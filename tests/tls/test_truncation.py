@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.peer import Peers, Wire
 from support.tls_sides import SIDES, facing
@@ -211,7 +211,7 @@ async def test_strict_over_unix_sockets(peer: Peers, tls: Certificates, unix_pat
         wire.half_close()
         wire.receive_rest()
 
-    async with await penstock.start_unix_server(handle, unix_path, ssl=tls.server_context, strict_eof=True):
+    async with await sluiceway.start_unix_server(handle, unix_path, ssl=tls.server_context, strict_eof=True):
         await peer.visit(unix_path, visit).finished()
         assert await ended == "refused"
 
@@ -222,7 +222,7 @@ async def test_strict_over_unix_sockets(peer: Peers, tls: Certificates, unix_pat
         wire.receive_rest()
 
     script = peer.serve(serve, unix=unix_path + "2")
-    reader, writer = await penstock.open_unix_connection(
+    reader, writer = await sluiceway.open_unix_connection(
         unix_path + "2", ssl=tls.client_context, server_hostname="localhost", strict_eof=True
     )
     assert await reader.read(1) == b"x"

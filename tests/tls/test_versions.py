@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.certificates import Certificates
 from support.connections import connected
 from support.peer import Peers, Wire
@@ -40,7 +40,7 @@ async def test_the_version_is_the_contexts(side: str, version: str, peer: Peers,
 
 async def test_the_newest_that_both_know(tls: Certificates) -> None:
     named: dict[str, Any] = {"ssl": tls.client_context, "server_hostname": "localhost"}
-    async with connected(penstock, server={"ssl": tls.server_context}, client=named) as (near, far):
+    async with connected(sluiceway, server={"ssl": tls.server_context}, client=named) as (near, far):
         for _, writer in (near, far):
             assert writer.get_extra_info("ssl_object").version() == "TLSv1.3"
 
@@ -55,7 +55,7 @@ async def test_the_context_is_never_changed(tls: Certificates) -> None:
 
     before = [state(context) for context in contexts]
     named: dict[str, Any] = {"ssl": contexts[1], "server_hostname": "localhost"}
-    async with connected(penstock, server={"ssl": contexts[0]}, client=named) as (near, far):
+    async with connected(sluiceway, server={"ssl": contexts[0]}, client=named) as (near, far):
         near[1].write(b"x")
         assert await far[0].readexactly(1) == b"x"
         near[1].close()

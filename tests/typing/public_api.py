@@ -7,31 +7,31 @@ import ssl
 from functools import partial
 from typing import Any, Literal, assert_type
 
-import penstock
+import sluiceway
 
 
 async def connecting() -> None:
-    reader, writer = await penstock.open_connection("localhost", 80)
-    assert_type(reader, penstock.StreamReader)
-    assert_type(writer, penstock.StreamWriter)
+    reader, writer = await sluiceway.open_connection("localhost", 80)
+    assert_type(reader, sluiceway.StreamReader)
+    assert_type(writer, sluiceway.StreamWriter)
     assert_type(
-        await penstock.open_connection(
+        await sluiceway.open_connection(
             "::1", "https", limit=2**20, ssl=True, happy_eyeballs_delay=0.25, all_errors=True
         ),
-        tuple[penstock.StreamReader, penstock.StreamWriter],
+        tuple[sluiceway.StreamReader, sluiceway.StreamWriter],
     )
     assert_type(
-        await penstock.open_unix_connection(
+        await sluiceway.open_unix_connection(
             pathlib.Path("s"), ssl=ssl.create_default_context(), server_hostname="name"
         ),
-        tuple[penstock.StreamReader, penstock.StreamWriter],
+        tuple[sluiceway.StreamReader, sluiceway.StreamWriter],
     )
-    await penstock.open_connection("localhost", 80, limit=None, loop=None)
-    await penstock.open_connection("localhost", 80, limit="many")  # type: ignore[arg-type]
-    await penstock.open_connection("localhost", 80, sll=True)  # type: ignore[call-arg]
+    await sluiceway.open_connection("localhost", 80, limit=None, loop=None)
+    await sluiceway.open_connection("localhost", 80, limit="many")  # type: ignore[arg-type]
+    await sluiceway.open_connection("localhost", 80, sll=True)  # type: ignore[call-arg]
 
 
-async def reading(reader: penstock.StreamReader) -> None:
+async def reading(reader: sluiceway.StreamReader) -> None:
     assert_type(await reader.read(), bytes)
     assert_type(await reader.read(100), bytes)
     assert_type(await reader.readline(), bytes)
@@ -46,7 +46,7 @@ async def reading(reader: penstock.StreamReader) -> None:
     await reader.readexactly("4")  # type: ignore[arg-type]
 
 
-async def writing(writer: penstock.StreamWriter, context: ssl.SSLContext) -> None:
+async def writing(writer: sluiceway.StreamWriter, context: ssl.SSLContext) -> None:
     writer.write(b"bytes")
     writer.write(bytearray(b"bytes"))
     writer.write(memoryview(b"bytes"))
@@ -62,21 +62,21 @@ async def writing(writer: penstock.StreamWriter, context: ssl.SSLContext) -> Non
     asyncio.create_task(writer.drain())
 
 
-async def handler(reader: penstock.StreamReader, writer: penstock.StreamWriter) -> None:
+async def handler(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
     writer.write(await reader.readline())
 
 
-def plain_handler(reader: penstock.StreamReader, writer: penstock.StreamWriter) -> None:
+def plain_handler(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
     writer.close()
 
 
-async def named_handler(name: str, reader: penstock.StreamReader, writer: penstock.StreamWriter) -> None:
+async def named_handler(name: str, reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
     await handler(reader, writer)
 
 
 async def serving() -> None:
-    server = await penstock.start_server(handler, "127.0.0.1", 0, backlog=10, reuse_port=True, start_serving=False)
-    assert_type(server, penstock.Server)
+    server = await sluiceway.start_server(handler, "127.0.0.1", 0, backlog=10, reuse_port=True, start_serving=False)
+    assert_type(server, sluiceway.Server)
     async with server:
         await server.start_serving()
         assert_type(server.is_serving(), bool)
@@ -85,32 +85,32 @@ async def serving() -> None:
         server.abort_clients()
         server.close()
         await server.wait_closed()
-    await penstock.start_server(plain_handler, port=0)
-    await penstock.start_server(partial(named_handler, "name"), port=0)
-    assert_type(await penstock.start_unix_server(handler, b"s", cleanup_socket=False), penstock.Server)
-    await penstock.start_server(lambda reader: None, port=0)  # type: ignore[misc, arg-type]
+    await sluiceway.start_server(plain_handler, port=0)
+    await sluiceway.start_server(partial(named_handler, "name"), port=0)
+    assert_type(await sluiceway.start_unix_server(handler, b"s", cleanup_socket=False), sluiceway.Server)
+    await sluiceway.start_server(lambda reader: None, port=0)  # type: ignore[misc, arg-type]
 
 
 def in_place_of_asyncio(
-    reader: penstock.StreamReader, writer: penstock.StreamWriter
+    reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     return reader, writer
 
 
-async def errors(reader: penstock.StreamReader) -> None:
+async def errors(reader: sluiceway.StreamReader) -> None:
     try:
         await reader.readexactly(1)
-    except penstock.IncompleteReadError as incomplete:
+    except sluiceway.IncompleteReadError as incomplete:
         assert_type(incomplete.partial, bytes)
         assert_type(incomplete.expected, int | None)
-    except penstock.LimitOverrunError as overrun:
+    except sluiceway.LimitOverrunError as overrun:
         assert_type(overrun.consumed, int)
-    except (penstock.PlaintextBeforeTLSError, penstock.UnixPathError) as other:
+    except (sluiceway.PlaintextBeforeTLSError, sluiceway.UnixPathError) as other:
         same: OSError = other
         raise same
 
 
-class CountingReader(penstock.StreamReader):
+class CountingReader(sluiceway.StreamReader):
     count = 0
 
     async def readline(self) -> bytes:
@@ -118,7 +118,7 @@ class CountingReader(penstock.StreamReader):
         return await super().readline()
 
 
-class OwnProtocol(penstock.StreamReaderProtocol):
+class OwnProtocol(sluiceway.StreamReaderProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
 
@@ -126,7 +126,7 @@ class OwnProtocol(penstock.StreamReaderProtocol):
 def classes(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
     reader = CountingReader(limit=100, loop=loop)
     protocol = OwnProtocol(reader, loop=loop)
-    assert_type(penstock.StreamWriter(transport, protocol, reader, loop), penstock.StreamWriter)
+    assert_type(sluiceway.StreamWriter(transport, protocol, reader, loop), sluiceway.StreamWriter)
     assert_type(as_asyncio_protocol(protocol), asyncio.StreamReaderProtocol)
 
 
@@ -135,14 +135,14 @@ def as_asyncio_protocol(protocol: asyncio.StreamReaderProtocol) -> asyncio.Strea
 
 
 def installing() -> None:
-    penstock.install()
-    penstock.uninstall()
-    with penstock.installed():
+    sluiceway.install()
+    sluiceway.uninstall()
+    with sluiceway.installed():
         pass
-    assert_type(penstock.__version__, str)
-    assert_type(penstock.IMPLEMENTATION, Literal["pure", "compiled"])
-    assert_type(penstock.ENGINE, Literal["epoll", "loop"])
+    assert_type(sluiceway.__version__, str)
+    assert_type(sluiceway.IMPLEMENTATION, Literal["pure", "compiled"])
+    assert_type(sluiceway.ENGINE, Literal["epoll", "loop"])
 
 
 def installed_for_a_while() -> contextlib.AbstractContextManager[None]:
-    return penstock.installed()
+    return sluiceway.installed()

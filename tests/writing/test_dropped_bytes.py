@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.backlog import backlogged, unread
 from support.connections import connected
 from support.peer import Peers
@@ -21,9 +21,9 @@ def told(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
 
 
 def only_record(caplog: pytest.LogCaptureFixture) -> str:
-    """The message of the one record, which is penstock's."""
+    """The message of the one record, which is sluiceway's."""
     records = told(caplog)
-    assert [(record.name, record.levelname) for record in records] == [("penstock", "WARNING")], records
+    assert [(record.name, record.levelname) for record in records] == [("sluiceway", "WARNING")], records
     return records[0].getMessage()
 
 
@@ -63,7 +63,7 @@ async def test_one_record_after_close(
     peer: Peers, caplog: pytest.LogCaptureFixture, send: Callable[[Any], None]
 ) -> None:
     """W5: twenty writes after close, before and after it is done: one record, both ends named."""
-    async with unread(penstock, peer) as (_, writer, _wire):
+    async with unread(sluiceway, peer) as (_, writer, _wire):
         writer.close()
         for _ in range(10):
             send(writer)
@@ -75,7 +75,7 @@ async def test_one_record_after_close(
 
 async def test_no_record_where_nothing_is_dropped(peer: Peers, caplog: pytest.LogCaptureFixture) -> None:
     """W5: empty writes after close lose nothing, and neither does a close with a backlog."""
-    async with unread(penstock, peer) as (_, writer, wire):
+    async with unread(sluiceway, peer) as (_, writer, wire):
         writer.write(b"all of it")
         writer.close()
         writer.write(b"")
@@ -90,7 +90,7 @@ async def test_one_record_each_connection(peer: Peers, caplog: pytest.LogCapture
     """W5: the record belongs to the connection; the next connection has its own."""
     writers = []
     for _ in range(3):
-        async with unread(penstock, peer) as (_, writer, _wire):
+        async with unread(sluiceway, peer) as (_, writer, _wire):
             writer.close()
             writer.write(b"dropped")
             writer.write(b"dropped")
@@ -103,7 +103,7 @@ async def test_one_record_each_connection(peer: Peers, caplog: pytest.LogCapture
 
 async def test_one_record_after_the_peers_reset(peer: Peers, caplog: pytest.LogCaptureFixture) -> None:
     """W5: to a peer whose reset was seen: one record, no lines of asyncio's."""
-    async with unread(penstock, peer) as (reader, writer, wire):
+    async with unread(sluiceway, peer) as (reader, writer, wire):
         wire.reset()
         with pytest.raises(ConnectionResetError):
             await reader.read()
@@ -116,7 +116,7 @@ async def test_one_record_after_the_peers_reset(peer: Peers, caplog: pytest.LogC
 
 async def test_one_record_where_writing_finds_the_peer_dead(peer: Peers, caplog: pytest.LogCaptureFixture) -> None:
     """W5: the reset is there and nobody has looked: a burst of writes without a turn of the loop finds it."""
-    async with unread(penstock, peer) as (_, writer, wire):
+    async with unread(sluiceway, peer) as (_, writer, wire):
         wire.reset()
         for _ in range(20):
             writer.write(b"dropped")
@@ -134,7 +134,7 @@ async def test_one_record_where_the_transport_was_ended(
     peer: Peers, caplog: pytest.LogCaptureFixture, end: str
 ) -> None:
     """W5: somebody called transport.close() or transport.abort() itself."""
-    async with unread(penstock, peer) as (_, writer, _wire):
+    async with unread(sluiceway, peer) as (_, writer, _wire):
         getattr(writer.transport, end)()
         for _ in range(20):
             writer.write(b"dropped")
@@ -147,7 +147,7 @@ async def test_one_record_where_the_transport_was_ended(
 
 async def test_one_record_after_close_with_a_backlog(peer: Peers, caplog: pytest.LogCaptureFixture) -> None:
     """W5: what comes after close is dropped though what was before it is still being sent."""
-    async with backlogged(penstock, peer) as (_, writer, _wire):
+    async with backlogged(sluiceway, peer) as (_, writer, _wire):
         writer.close()
         pending = writer.transport.get_write_buffer_size()
         for _ in range(20):
@@ -159,7 +159,7 @@ async def test_one_record_after_close_with_a_backlog(peer: Peers, caplog: pytest
 async def test_one_record_over_tls(caplog: pytest.LogCaptureFixture, tls: Any) -> None:
     """W5: the same on both sides of TLS, which forgets its peer when it is closed."""
     async with connected(
-        penstock,
+        sluiceway,
         server={"ssl": tls.server_context},
         client={"ssl": tls.client_context, "server_hostname": "localhost"},
     ) as ((_, writer), (far_reader, far)):
@@ -184,7 +184,7 @@ async def test_record_of_a_unix_connection_names_the_path(
 ) -> None:
     """W5: a Unix connection is named by its path."""
     listener = peer.listen(unix=unix_path)
-    _, writer = await penstock.open_unix_connection(unix_path)
+    _, writer = await sluiceway.open_unix_connection(unix_path)
     listener.accept()
     writer.close()
     writer.write(b"dropped")
@@ -195,7 +195,7 @@ async def test_record_of_a_unix_connection_names_the_path(
 async def test_record_long_after_the_end(peer: Peers, unix_path: str, caplog: pytest.LogCaptureFixture) -> None:
     """W5: written when the transport cannot be asked any more how the connection was called."""
     listener = peer.listen(unix=unix_path)
-    _, writer = await penstock.open_unix_connection(unix_path)
+    _, writer = await sluiceway.open_unix_connection(unix_path)
     listener.accept()
     # uvloop keeps what it gave out here, and asks it for the name of the descriptor that is closed by then.
     assert writer.get_extra_info("socket").fileno() >= 0
@@ -215,7 +215,7 @@ async def test_record_says_where_the_connection_was_made(peer: Peers, caplog: py
         writer.write(b"dropped")
         lines = [line.strip() for line in only_record(caplog).splitlines()]
     outer = lines.index("async with made_here(peer) as writer:")
-    inner = lines.index("_, writer = await penstock.open_connection(*listener.address)  # made here")
+    inner = lines.index("_, writer = await sluiceway.open_connection(*listener.address)  # made here")
     assert outer < inner
 
 
@@ -232,7 +232,7 @@ async def test_record_is_one_line_without_debug(peer: Peers, caplog: pytest.LogC
 async def made_here(peer: Peers) -> AsyncIterator[Any]:
     """A connection that a line of this file has made."""
     listener = peer.listen()
-    _, writer = await penstock.open_connection(*listener.address)  # made here
+    _, writer = await sluiceway.open_connection(*listener.address)  # made here
     yield writer
     writer.close()
     await writer.wait_closed()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.backlog import PAYLOAD, unread
 from support.peer import Peers
 
@@ -71,7 +71,7 @@ MULTIBYTE = {
 async def test_buffer_of_any_shape_is_sent_whole(peer: Peers, send: Send, shape: str) -> None:
     """W7: memoryviews of any item size and layout, arrays: the bytes that tobytes() gives."""
     data = MULTIBYTE[shape]()
-    async with unread(penstock, peer) as (_, writer, wire):
+    async with unread(sluiceway, peer) as (_, writer, wire):
         send(writer, data)
         writer.write(b"|end")
         await writer.drain()
@@ -84,7 +84,7 @@ async def test_buffer_of_any_shape_is_sent_whole(peer: Peers, send: Send, shape:
 async def test_typed_view_larger_than_the_kernel_takes_is_sent_whole(peer: Peers, send: Send) -> None:
     """W7: a memoryview of doubles, sent in many parts to a peer that reads late, byte for byte."""
     data = memoryview(array.array("d", PAYLOAD))
-    async with unread(penstock, peer) as (_, writer, wire):
+    async with unread(sluiceway, peer) as (_, writer, wire):
         send(writer, data)
         writer.write(b"|end")
         rest = await _late_reading(writer, wire)
@@ -105,7 +105,7 @@ async def _late_reading(writer: Any, wire: Any) -> bytes:
 async def test_bytearray_changed_after_write(peer: Peers, send: Send) -> None:
     """W7: the caller may overwrite, clear and fill its bytearray again while most of it is unsent."""
     data = bytearray(PAYLOAD)
-    async with unread(penstock, peer) as (_, writer, wire):
+    async with unread(sluiceway, peer) as (_, writer, wire):
         send(writer, data)
         data[:] = bytes(len(data))
         # Whoever still exports the buffer would refuse this with a BufferError.
@@ -121,7 +121,7 @@ async def test_bytearray_changed_after_write(peer: Peers, send: Send) -> None:
 async def test_memory_under_a_view_changed_after_write(peer: Peers, send: Send) -> None:
     """W7: the same for a memoryview of the caller's memory, which may also be released."""
     memory = bytearray(PAYLOAD)
-    async with unread(penstock, peer) as (_, writer, wire):
+    async with unread(sluiceway, peer) as (_, writer, wire):
         with memoryview(memory)[1:] as view:
             send(writer, view)
         memory[:] = bytes(len(memory))
@@ -156,7 +156,7 @@ async def test_empty_pieces_are_harmless(streams: types.ModuleType, peer: Peers)
 
 async def test_empty_pieces_behind_a_backlog(peer: Peers) -> None:
     """W7: the same where everything has to wait for the peer to read."""
-    async with unread(penstock, peer) as (_, writer, wire):
+    async with unread(sluiceway, peer) as (_, writer, wire):
         writer.write(PAYLOAD)
         writer.writelines([b"", b"", b"a", b""])
         writer.write(b"")
@@ -188,7 +188,7 @@ NOT_BYTES = ["text", 5, None, 1.5, object(), ["a"], {"a": 1}]
 @pytest.mark.parametrize("data", NOT_BYTES, ids=[type(data).__name__ for data in NOT_BYTES])
 async def test_write_refuses_what_is_not_bytes(peer: Peers, data: object) -> None:
     """A TypeError that names the type, at the call; the connection goes on."""
-    async with unread(penstock, peer) as (_, writer, wire):
+    async with unread(sluiceway, peer) as (_, writer, wire):
         with pytest.raises(TypeError, match=type(data).__name__):
             writer.write(data)
         with pytest.raises(TypeError):
@@ -202,7 +202,7 @@ async def test_write_refuses_what_is_not_bytes(peer: Peers, data: object) -> Non
 @pytest.mark.parametrize("data", [b"abc", "abc", 5, None], ids=["bytes", "str", "int", "None"])
 async def test_writelines_refuses_what_is_no_iterable_of_bytes(peer: Peers, data: object) -> None:
     """writelines(b"abc") would iterate over numbers: a TypeError, and nothing is sent."""
-    async with unread(penstock, peer) as (_, writer, wire):
+    async with unread(sluiceway, peer) as (_, writer, wire):
         with pytest.raises(TypeError):
             writer.writelines(data)
         writer.close()
@@ -212,7 +212,7 @@ async def test_writelines_refuses_what_is_no_iterable_of_bytes(peer: Peers, data
 
 async def test_write_refuses_what_is_not_bytes_after_close_too(peer: Peers) -> None:
     """A mistake is told whether the bytes would be sent or dropped."""
-    async with unread(penstock, peer) as (_, writer, _wire):
+    async with unread(sluiceway, peer) as (_, writer, _wire):
         writer.close()
         with pytest.raises(TypeError):
             writer.write("text")
@@ -226,7 +226,7 @@ async def test_iterable_that_fails_sends_nothing(peer: Peers) -> None:
         yield b"first"
         raise LookupError("of the caller")
 
-    async with unread(penstock, peer) as (_, writer, wire):
+    async with unread(sluiceway, peer) as (_, writer, wire):
         with pytest.raises(LookupError, match="of the caller"):
             writer.writelines(pieces())
         writer.write(b"next")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.backlog import unread
 from support.connections import connected
 from support.peer import Peers
@@ -34,21 +34,21 @@ def _signature(owner: Any, name: str) -> list[tuple[str, Any, Any]]:
 @pytest.mark.parametrize("name", sorted({n for n in vars(asyncio.StreamWriter) if n[0] != "_"} - {"transport"}))
 def test_method_has_asyncios_signature(name: str) -> None:
     """S5: every public method of the running interpreter's StreamWriter, overridden, with the same parameters."""
-    assert getattr(penstock.StreamWriter, name) is not getattr(asyncio.StreamWriter, name)
+    assert getattr(sluiceway.StreamWriter, name) is not getattr(asyncio.StreamWriter, name)
     theirs = _signature(asyncio.StreamWriter, name)
     # Python 3.11 has no ssl_shutdown_timeout yet; contract S11 gives every version the newest.
-    assert _signature(penstock.StreamWriter, name)[: len(theirs)] == theirs
+    assert _signature(sluiceway.StreamWriter, name)[: len(theirs)] == theirs
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
 def test_documented_name_exists(name: str) -> None:
     """S5, S10: whatever the interpreter has."""
-    assert inspect.getdoc(getattr(penstock.StreamWriter, name)) or name in {"write", "writelines", "drain"}
+    assert inspect.getdoc(getattr(sluiceway.StreamWriter, name)) or name in {"write", "writelines", "drain"}
 
 
 def test_constructor_takes_asyncios_arguments() -> None:
     """S5: StreamWriter(transport, protocol, reader, loop), by position and by name."""
-    assert list(inspect.signature(penstock.StreamWriter).parameters) == ["transport", "protocol", "reader", "loop"]
+    assert list(inspect.signature(sluiceway.StreamWriter).parameters) == ["transport", "protocol", "reader", "loop"]
 
 
 async def test_writer_of_a_transport_made_by_hand(streams: types.ModuleType, peer: Peers) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import penstock
+import sluiceway
 from support.backlog import unread
 from support.peer import Peers
 
@@ -27,7 +27,7 @@ both = pytest.mark.parametrize("send", [by_write, by_writelines])
 async def test_two_hundred_megabytes_in_pieces_pause_the_writer(peer: Peers) -> None:
     """W8 (CVE-2024-12254): handed over piece by piece without drain, the writer is paused and drain waits."""
     piece = bytes(1 << 20)
-    async with unread(penstock, peer) as (_, writer, wire):
+    async with unread(sluiceway, peer) as (_, writer, wire):
         for _ in range(20):
             writer.writelines([piece] * 10)
         pending = writer.transport.get_write_buffer_size()
@@ -44,7 +44,7 @@ async def test_two_hundred_megabytes_in_pieces_pause_the_writer(peer: Peers) -> 
 @pytest.mark.parametrize("pieces", [1, 2, 64])
 async def test_writelines_over_the_mark_pauses(peer: Peers, pieces: int) -> None:
     """W8: one call is enough, however the bytes are cut."""
-    async with unread(penstock, peer) as (_, writer, wire):
+    async with unread(sluiceway, peer) as (_, writer, wire):
         writer.writelines([bytes((12 << 20) // pieces)] * pieces)
         draining = asyncio.create_task(writer.drain())
         await asyncio.sleep(0)
@@ -58,7 +58,7 @@ async def test_writelines_over_the_mark_pauses(peer: Peers, pieces: int) -> None
 @both
 async def test_after_close(peer: Peers, send: Send) -> None:
     """W8: dropped, and drain raises ConnectionResetError."""
-    async with unread(penstock, peer) as (_, writer, wire):
+    async with unread(sluiceway, peer) as (_, writer, wire):
         writer.close()
         send(writer, b"late")
         with pytest.raises(ConnectionResetError):
@@ -73,7 +73,7 @@ async def test_after_close(peer: Peers, send: Send) -> None:
 @both
 async def test_after_abort(peer: Peers, send: Send) -> None:
     """W8: the same after transport.abort()."""
-    async with unread(penstock, peer) as (_, writer, _wire):
+    async with unread(sluiceway, peer) as (_, writer, _wire):
         writer.transport.abort()
         send(writer, b"late")
         with pytest.raises(ConnectionResetError):
@@ -86,7 +86,7 @@ async def test_after_abort(peer: Peers, send: Send) -> None:
 @both
 async def test_after_the_peers_reset(peer: Peers, send: Send) -> None:
     """W8: the same after a reset that was read; the reader's error is what drain raises."""
-    async with unread(penstock, peer) as (reader, writer, wire):
+    async with unread(sluiceway, peer) as (reader, writer, wire):
         wire.reset()
         with pytest.raises(ConnectionResetError):
             await reader.read()
@@ -105,10 +105,10 @@ async def test_over_tls_after_close_and_abort(tls: Any, send: Send) -> None:
         writer.close()
         await writer.wait_closed()
 
-    async with await penstock.start_server(handle, "localhost", 0, ssl=tls.server_context) as server:
+    async with await sluiceway.start_server(handle, "localhost", 0, ssl=tls.server_context) as server:
         host, port = server.sockets[0].getsockname()[:2]
         for end in ("close", "abort", "transport.close", "both", "close, close", "close, abort"):
-            _, writer = await penstock.open_connection(host, port, ssl=tls.client_context)
+            _, writer = await sluiceway.open_connection(host, port, ssl=tls.client_context)
             if end == "close":
                 writer.close()
             elif end == "abort":

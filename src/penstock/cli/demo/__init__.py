@@ -1,1 +1,0 @@
-"""``penstock demo``: servers and clients on loopback, each step checked, and a comparison measured on the spot."""

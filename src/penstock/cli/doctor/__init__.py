@@ -1,1 +1,0 @@
-"""``penstock doctor``: what this installation is made of, what carries its connections, and what limits them."""

@@ -1,0 +1,399 @@
+# cython: language_level=3, binding=False
+"""The poller: one epoll descriptor for all of sluiceway's sockets of a running loop, which watches just that one.
+
+When the loop wakes it, the poller collects every ready socket at once and serves them without a handle, selector key or
+callback for each. Under load it asks again, for a bounded number of rounds and a bounded time, before the loop gets its
+turn.
+
+A handler that runs in a batch may close other connections of the batch. The kernel's event carries the generation of
+the registration it was made for; an event whose registration is gone is dropped.
+"""
+
+import asyncio
+import os
+import weakref
+from asyncio.selector_events import BaseSelectorEventLoop
+
+from cpython.exc cimport PyErr_SetFromErrno
+from cpython.mem cimport PyMem_Malloc, PyMem_Free
+from cpython.ref cimport PyObject
+from libc.stdint cimport uint32_t, uint64_t
+
+cdef extern from "sys/epoll.h" nogil:
+    enum:
+        EPOLL_CTL_ADD
+        EPOLL_CTL_MOD
+        EPOLL_CTL_DEL
+        EPOLL_CLOEXEC
+        EPOLLIN
+    ctypedef union epoll_data_t:
+        uint64_t u64
+    struct epoll_event:
+        uint32_t events
+        epoll_data_t data
+    int epoll_create1(int flags)
+    int epoll_ctl(int epfd, int op, int fd, epoll_event* event)
+    int epoll_wait(int epfd, epoll_event* events, int maxevents, int timeout)
+
+cdef extern from "Python.h":
+    ctypedef struct PyThreadState:
+        PyObject* context
+    PyThreadState* PyThreadState_Get()
+    int PyContext_Enter(object context) except -1
+    int PyContext_Exit(object context) except -1
+
+cdef extern from "unistd.h" nogil:
+    int close_fd "close"(int fd)
+
+cdef extern from "time.h" nogil:
+    struct timespec:
+        long tv_sec
+        long tv_nsec
+    enum:
+        CLOCK_MONOTONIC
+    int clock_gettime(int clock, timespec* now)
+
+cdef enum:
+    BATCH = 256          # events asked for at once
+    ROUNDS = 16          # times that a busy poller asks again before the loop gets its turn
+
+cdef long long BATCH_NANOSECONDS = 2000000
+# For how long what was written waits for the end of the round.
+cdef long long CORK_NANOSECONDS = 1000000
+
+cdef object current_task_of = asyncio.current_task
+cdef object pollers = weakref.WeakSet()
+
+
+cdef long long monotonic_ns() noexcept nogil:
+    cdef timespec now
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return <long long>now.tv_sec * 1000000000 + now.tv_nsec
+
+
+cdef class Pollable:
+    def __cinit__(self, *args):
+        self.fd = -1
+
+    cdef int ready(self, uint32_t events) except -1:
+        raise NotImplementedError
+
+    cdef int flush_corked(self) except -1:
+        raise NotImplementedError
+
+    cdef int unwatched(self, error) except -1:
+        """The poller cannot tell of it any more."""
+        raise NotImplementedError
+
+    cdef int watch(self, uint32_t interest) except -1:
+        """Be told of ``interest``; 0 for nothing at all, not even a hang-up."""
+        if interest == self.interest:
+            return 0
+        if self.poller.forked:
+            # The epoll instance is the parent's; this process has the descriptor, and nothing that watches it.
+            self.interest = interest
+            return 0
+        if self.interest == 0:
+            self.poller.add(self, interest)
+        elif interest == 0:
+            self.poller.remove(self)
+        else:
+            self.poller.modify(self, interest)
+        self.interest = interest
+        return 0
+
+
+cdef class Poller:
+    """Of one running loop; made by poller_of."""
+
+    def __cinit__(self, loop):
+        self.loop = loop
+        self.epfd = -1
+        self.table = []
+        self.corked = []
+        self.watches_itself = isinstance(loop, BaseSelectorEventLoop)
+        self.done = asyncio.Future(loop=loop)
+        self.done.set_result(None)
+        self.scratch = <char*>PyMem_Malloc(SCRATCH)
+        self.gathered = <char*>PyMem_Malloc(GATHER_MAXIMUM)
+        if self.scratch == NULL or self.gathered == NULL:
+            raise MemoryError
+        pollers.add(self)
+
+    def __dealloc__(self):
+        PyMem_Free(self.scratch)
+        PyMem_Free(self.gathered)
+        if self.epfd >= 0:
+            close_fd(self.epfd)
+
+    def prepare(self):
+        """Open the epoll descriptor and have the loop watch it; NotImplementedError where the loop cannot."""
+        if self.epfd >= 0:
+            return
+        self.epfd = epoll_create1(EPOLL_CLOEXEC)
+        if self.epfd < 0:
+            PyErr_SetFromErrno(OSError)
+        try:
+            self.loop.add_reader(self.epfd, self._on_ready)
+        except BaseException:
+            close_fd(self.epfd)
+            self.epfd = -1
+            raise
+        self.close_when_idle()
+
+    def hold(self):
+        """Stay open until let_go: for a socket, watched or not at the moment, and for a listener. When descriptors have
+        run out there is none to spare to open the poller again."""
+        self.prepare()
+        self.holds += 1
+
+    def let_go(self):
+        """The end of one hold."""
+        self.holds -= 1
+        self.close_when_idle()
+
+    cdef int close_when_idle(self) except -1:
+        if self.holds == 0 and not self.closing_soon and not self.loop.is_closed():
+            # A connection may follow at once; one turn without any is the end.
+            self.closing_soon = True
+            self.loop.call_soon(self._close_if_idle)
+        return 0
+
+    cdef int add(self, Pollable pollable, uint32_t interest) except -1:
+        """Watch a socket. The only one that a loop has is watched by the loop itself: two descriptors and two questions
+        for one event are a tenth of the cost of a message on one connection, and many a client has just one. Only
+        asyncio's own loops do: libuv ceases to watch a socket at a reset, and does not call."""
+        if self.single is not None:
+            self.unsingle()
+        elif self.watched == 0 and interest == EPOLLIN and self.watches_itself:
+            self.loop.add_reader(pollable.fd, self._on_ready)
+            self.single = pollable
+            self.watched += 1
+            return 0
+        self.enter(pollable, interest)
+        self.watched += 1
+        return 0
+
+    cdef int unsingle(self) except -1:
+        """Another socket has come, or the only one is to be watched for more: the loop watches the poller instead."""
+        cdef Pollable pollable = self.single
+        self.single = None
+        self.loop.remove_reader(pollable.fd)
+        try:
+            self.enter(pollable, EPOLLIN)
+        except OSError as error:
+            pollable.unwatched(error)
+        return 0
+
+    cdef int enter(self, Pollable pollable, uint32_t interest) except -1:
+        cdef epoll_event event
+        cdef int fd = pollable.fd
+        self.prepare()
+        while len(self.table) <= fd:
+            self.table.append(None)
+        self.generations += 1
+        pollable.generation = self.generations
+        event.events = interest
+        event.data.u64 = (<uint64_t>pollable.generation << 32) | <uint32_t>fd
+        if epoll_ctl(self.epfd, EPOLL_CTL_ADD, fd, &event) < 0:
+            PyErr_SetFromErrno(OSError)
+        self.table[fd] = pollable
+        return 0
+
+    cdef int modify(self, Pollable pollable, uint32_t interest) except -1:
+        cdef epoll_event event
+        if pollable is self.single:
+            self.unsingle()
+        event.events = interest
+        event.data.u64 = (<uint64_t>pollable.generation << 32) | <uint32_t>pollable.fd
+        if epoll_ctl(self.epfd, EPOLL_CTL_MOD, pollable.fd, &event) < 0:
+            PyErr_SetFromErrno(OSError)
+        return 0
+
+    cdef int remove(self, Pollable pollable) except -1:
+        cdef epoll_event event
+        self.watched -= 1
+        if pollable is self.single:
+            self.single = None
+            if not self.loop.is_closed():
+                self.loop.remove_reader(pollable.fd)
+            return 0
+        # Somebody may have closed the descriptor behind our back, and another connection have its number now.
+        if pollable.fd < len(self.table) and self.table[pollable.fd] is pollable:
+            self.table[pollable.fd] = None
+            if self.epfd >= 0:
+                epoll_ctl(self.epfd, EPOLL_CTL_DEL, pollable.fd, &event)
+        return 0
+
+    def _close_if_idle(self):
+        self.closing_soon = False
+        if self.holds == 0 and self.epfd >= 0:
+            self.loop.remove_reader(self.epfd)
+            close_fd(self.epfd)
+            self.epfd = -1
+
+    def _forked(self):
+        """In the child: the epoll instance is shared with the parent; a descriptor may be closed, nothing else."""
+        if self.epfd >= 0:
+            close_fd(self.epfd)
+            self.epfd = -1
+        self.forked = True
+        self.single = None
+        self.table = []
+        self.corked = []
+
+    def _flush_before_fork(self):
+        """What a task has written leaves before it forks (contract W9), and once."""
+        self.flush()
+
+    def _on_ready(self):
+        # The context of the loop's handle is left meanwhile: a loop that runs inside a task of the batch enters it again.
+        cdef PyObject* current = PyThreadState_Get().context
+        if current == NULL:
+            self.serve()
+            return
+        context = <object>current
+        PyContext_Exit(context)
+        try:
+            self.serve()
+        finally:
+            PyContext_Enter(context)
+
+    cdef int serve(self) except -1:
+        # A loop may run inside a task of a batch (nested run_until_complete): served, but nobody stepped at once.
+        cdef bint outer_step = self.step_at_once, outer_stepping = self.stepping
+        self.step_at_once = current_task_of(self.loop) is None
+        self.stepping = self.step_at_once
+        try:
+            if self.single is not None:
+                self.single.ready(EPOLLIN)
+            else:
+                self.serve_rounds()
+        finally:
+            self.step_at_once = outer_step
+            self.stepping = outer_stepping
+            self.flush()
+        return 0
+
+    cdef int serve_rounds(self) except -1:
+        cdef epoll_event events[BATCH]
+        cdef int n, i, round_
+        cdef int fd
+        cdef Pollable pollable
+        cdef long long start = 0
+        for round_ in range(ROUNDS):
+            n = epoll_wait(self.epfd, events, BATCH, 0)
+            if n <= 0:
+                break
+            for i in range(n):
+                fd = <int>(events[i].data.u64 & 0xffffffff)
+                entry = self.table[fd] if fd < len(self.table) else None
+                if entry is None:
+                    continue
+                pollable = <Pollable>entry
+                if pollable.generation != <uint32_t>(events[i].data.u64 >> 32):
+                    continue
+                pollable.ready(events[i].events)
+                if self.corked and self.corked_long():
+                    self.flush()
+            # All of a round at once: a peer on this machine that is woken by the first finds the rest, instead of going
+            # to sleep after each.
+            self.flush()
+            if n < 2 or self.epfd < 0:
+                # One busy connection: it is surely not ready again yet.
+                break
+            if round_ == 0:
+                start = monotonic_ns()
+            elif monotonic_ns() - start > BATCH_NANOSECONDS:
+                break
+            if getattr(self.loop, "_stopping", False):
+                break
+        return 0
+
+    cdef int step(self, Waiter waiter) except -1:
+        """Step the task of a wait that ends with a turn of the loop, as in a batch of its own."""
+        cdef bint outer_step = self.step_at_once, outer_stepping = self.stepping
+        self.step_at_once = current_task_of(self.loop) is None
+        self.stepping = self.step_at_once
+        try:
+            if self.step_at_once:
+                waiter.wake_at_once(self.done)
+            else:
+                waiter.wake()
+        finally:
+            self.step_at_once = outer_step
+            self.stepping = outer_stepping
+            self.flush()
+        return 0
+
+    cdef int cork(self, Pollable pollable) except -1:
+        """Have ``pollable`` flushed when the tasks of this round were stepped (contract W9)."""
+        if not self.corked:
+            self.corked_at = monotonic_ns()
+        self.corked.append(pollable)
+        return 0
+
+    cdef bint corked_long(self) except -1:
+        return monotonic_ns() - self.corked_at >= CORK_NANOSECONDS
+
+    cdef int flush(self) except -1:
+        """Send what was written while tasks were stepped."""
+        cdef list corked
+        interrupt = None
+        while self.corked:
+            corked = self.corked
+            self.corked = []
+            for pollable in corked:
+                try:
+                    (<Pollable>pollable).flush_corked()
+                except BaseException as error:
+                    # Out of a protocol that was told to go on writing; what others have written leaves all the same.
+                    if interrupt is None:
+                        interrupt = error
+        if interrupt is not None:
+            raise interrupt
+        return 0
+
+
+cdef class PollerWaiter(Waiter):
+    """The waiter of a connection on the poller, which steps it at once after a rest too."""
+
+    def __init__(self, loop, Poller poller):
+        self.poller = poller
+
+    cpdef object rest(self):
+        # One callback of the loop for each: an interrupt in one, or a loop nested in it, keeps nobody else waiting.
+        self._loop.call_soon(self._rested, self._wait)
+
+    def _rested(self, unsigned long wait):
+        if wait == self._wait:
+            self.poller.step(self)
+
+
+cdef str ATTRIBUTE = "_sluiceway_poller"
+
+
+def poller_of(loop):
+    """The poller of ``loop``, made at first; kept by the loop itself, and gone with it."""
+    cdef Poller poller
+    found = getattr(loop, ATTRIBUTE, None)
+    if found is not None:
+        return found
+    poller = Poller(loop)
+    setattr(loop, ATTRIBUTE, poller)
+    return poller
+
+
+def _before_fork():
+    loop = asyncio._get_running_loop()
+    poller = None if loop is None else getattr(loop, ATTRIBUTE, None)
+    if poller is not None:
+        poller._flush_before_fork()
+
+
+def _after_fork():
+    for poller in list(pollers):
+        poller._forked()
+
+
+os.register_at_fork(before=_before_fork, after_in_child=_after_fork)

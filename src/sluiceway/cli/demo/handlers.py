@@ -1,0 +1,76 @@
+"""What the servers of the demonstration do with a connection."""
+
+from __future__ import annotations
+
+import hashlib
+
+import sluiceway
+
+# Bytes of the length that stands before a frame and before a transfer.
+LENGTH_BYTES = 4
+CHUNK = 256 * 1024
+
+_HTML = b"<!doctype html><title>sluiceway</title><p>Water under pressure.\n"
+
+
+async def serve_http(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
+    """Answer one HEAD or GET and let the connection close."""
+    request_line = (await reader.readline()).decode("latin1").split()
+    while (await reader.readline()).strip():
+        pass
+    method = request_line[0] if request_line else ""
+    allowed = method in ("HEAD", "GET")
+    body = _HTML if allowed else b""
+    status = "200 OK" if allowed else "405 Method Not Allowed"
+    head = (
+        f"HTTP/1.1 {status}\r\n"
+        f"Server: sluiceway-demo/{sluiceway.__version__}\r\n"
+        "Content-Type: text/html; charset=utf-8\r\n"
+        f"Content-Length: {len(body)}\r\n"
+        "Connection: close\r\n"
+        "\r\n"
+    )
+    writer.write(head.encode("ascii"))
+    if method == "GET":
+        writer.write(body)
+    await writer.drain()
+
+
+async def echo_lines(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
+    """Send every line back, until the client ends its side."""
+    async for line in reader:
+        writer.write(line)
+        await writer.drain()
+
+
+async def echo_frames(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
+    """Send every length-prefixed frame back; a frame of length 0 ends the conversation."""
+    while True:
+        prefix = await reader.readexactly(LENGTH_BYTES)
+        writer.write(prefix)
+        size = int.from_bytes(prefix, "big")
+        if size == 0:
+            break
+        writer.write(await reader.readexactly(size))
+        await writer.drain()
+    await writer.drain()
+
+
+async def take_transfer(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
+    """Receive a transfer and answer with its checksum.
+
+    On the wire: the length (LENGTH_BYTES, big-endian), the bytes, the sender's SHA-256. The answer is a line:
+    ``ok`` or ``damaged``, and the SHA-256 of what arrived in hexadecimal digits.
+    """
+    missing = int.from_bytes(await reader.readexactly(LENGTH_BYTES), "big")
+    digest = hashlib.sha256()
+    while missing:
+        chunk = await reader.read(min(missing, CHUNK))
+        if not chunk:
+            return
+        digest.update(chunk)
+        missing -= len(chunk)
+    announced = await reader.readexactly(digest.digest_size)
+    verdict = "ok" if announced == digest.digest() else "damaged"
+    writer.write(f"{verdict} {digest.hexdigest()}\n".encode("ascii"))
+    await writer.drain()

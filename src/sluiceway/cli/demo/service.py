@@ -1,0 +1,124 @@
+"""One handler served over TCP, over TLS and on a Unix socket, and the ways to connect to it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import sluiceway
+from sluiceway.cli.demo.certificate import Identity
+from sluiceway.cli.demo.report import check
+
+Connection = tuple[sluiceway.StreamReader, sluiceway.StreamWriter]
+Handler = Callable[[sluiceway.StreamReader, sluiceway.StreamWriter], Awaitable[None]]
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One way into a service.
+
+    Attributes:
+        label: "TCP", "TLS" or "Unix socket".
+        url: for ``sluiceway headers``.
+        connect: opens a connection.
+    """
+
+    label: str
+    url: str
+    connect: Callable[[], Awaitable[Connection]]
+
+
+@asynccontextmanager
+async def visit(connecting: Awaitable[Connection]) -> AsyncIterator[Connection]:
+    """A client's connection that is closed at the end, and aborted when the visit fails.
+
+    A server that stops waits for its connections: one left open by a failed check would hide the failure behind a
+    hang.
+    """
+    reader, writer = await connecting
+    try:
+        yield reader, writer
+        if writer.can_write_eof():
+            writer.write_eof()
+            check(await reader.read() == b"", "nothing more comes after the last answer")
+    except BaseException:
+        writer.transport.abort()
+        raise
+    writer.close()
+    await writer.wait_closed()
+
+
+@dataclass(slots=True)
+class Place:
+    """Where the services of one run live: a directory for the sockets and the TLS settings."""
+
+    directory: Path
+    identity: Identity
+
+
+@dataclass(slots=True)
+class Service:
+    """A handler with a name, its doors while it is served, and a count of its connections.
+
+    Attributes:
+        name: also the name of its Unix socket.
+        handler: talks to one client; the connection is closed when it returns.
+        opened: connections accepted so far.
+        finished: handlers that have returned or raised.
+    """
+
+    name: str
+    handler: Handler
+    opened: int = 0
+    finished: int = 0
+
+    async def handle(self, reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
+        """Serve one connection; this is the callback for ``sluiceway.start_server``."""
+        self.opened += 1
+        try:
+            await self.handler(reader, writer)
+        finally:
+            writer.close()
+            self.finished += 1
+        await writer.wait_closed()
+
+    @asynccontextmanager
+    async def everywhere(self, place: Place) -> AsyncIterator[list[Door]]:
+        """Serve on every kind of socket that this machine has; stop accepting and wait for the handlers at the end."""
+        async with AsyncExitStack() as stack:
+            doors = []
+            tcp = await stack.enter_async_context(await sluiceway.start_server(self.handle, LOOPBACK, 0))
+            doors.append(_tcp_door(_port(tcp)))
+            tls = await stack.enter_async_context(
+                await sluiceway.start_server(self.handle, LOOPBACK, 0, ssl=place.identity.server)
+            )
+            doors.append(_tls_door(_port(tls), place.identity))
+            if hasattr(socket, "AF_UNIX"):
+                path = place.directory / f"{self.name}.sock"
+                await stack.enter_async_context(await sluiceway.start_unix_server(self.handle, path))
+                doors.append(_unix_door(path))
+            yield doors
+
+
+def _port(server: sluiceway.Server) -> int:
+    port: int = server.sockets[0].getsockname()[1]
+    return port
+
+
+def _tcp_door(port: int) -> Door:
+    return Door("TCP", f"http://{LOOPBACK}:{port}/", lambda: sluiceway.open_connection(LOOPBACK, port))
+
+
+def _tls_door(port: int, identity: Identity) -> Door:
+    return Door(
+        "TLS", f"https://{LOOPBACK}:{port}/", lambda: sluiceway.open_connection(LOOPBACK, port, ssl=identity.client)
+    )
+
+
+def _unix_door(path: Path) -> Door:
+    return Door("Unix socket", f"unix:{path}", lambda: sluiceway.open_unix_connection(path))

@@ -1,0 +1,64 @@
+"""Which core and which engine are in use here, and why it is not the faster one where it is not."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+
+import sluiceway
+from sluiceway.cli.doctor.findings import Finding, Section
+
+# Without its cache pip would take the pure wheel again that it built when there was no compiler.
+_HOW_TO_COMPILE = (
+    "install a C compiler and Python's headers (Debian: apt-get install build-essential python3-dev), then: "
+    "pip install --force-reinstall --no-deps --no-cache-dir --no-binary sluiceway sluiceway"
+)
+
+
+def implementation(
+    core: str = sluiceway.IMPLEMENTATION,
+    engine: str = sluiceway.ENGINE,
+    system: str = sys.platform,
+    environment: Mapping[str, str] = os.environ,
+) -> Section:
+    """The core and the engine; the arguments are what is the case here."""
+    asked_for_pure = environment.get("SLUICEWAY_PURE", "") not in ("", "0")
+    not_compiled = core == "pure" and not asked_for_pure
+    if core == "compiled":
+        why_core = None
+    elif asked_for_pure:
+        why_core = f"SLUICEWAY_PURE={environment['SLUICEWAY_PURE']} asks for it"
+    else:
+        why_core = "nothing was compiled when sluiceway was installed"
+
+    why_engine = advice = None
+    if engine == "loop":
+        if system != "linux":
+            why_engine = "the engine is for Linux"
+        elif core == "pure":
+            why_engine = "the engine goes with the compiled core"
+        elif environment.get("SLUICEWAY_ENGINE") == "loop":
+            why_engine = "SLUICEWAY_ENGINE=loop asks for it"
+        else:
+            why_engine = "the engine was not compiled when sluiceway was installed"
+            advice = _HOW_TO_COMPILE
+    words = "sluiceway's own, on epoll" if engine == "epoll" else "none, the running loop's transports"
+    return Section(
+        "implementation",
+        "Implementation",
+        [
+            Finding(
+                "core",
+                "core",
+                {"in_use": core, "reason": why_core},
+                _because(core, why_core),
+                _HOW_TO_COMPILE if not_compiled else None,
+            ),
+            Finding("engine", "engine", {"in_use": engine, "reason": why_engine}, _because(words, why_engine), advice),
+        ],
+    )
+
+
+def _because(what: str, why: str | None) -> str:
+    return what if why is None else f"{what} ({why})"

@@ -1,0 +1,70 @@
+"""What carries a connection here, found out by making one: a pair of sockets, a line there and back, on each loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import sluiceway
+from sluiceway.cli.doctor.findings import Finding, Section
+
+# Seconds for one line over a pair of sockets; it takes a thousandth.
+_PATIENCE = 5.0
+
+_LINE = b"sluiceway doctor\n"
+
+
+def loops() -> Section:
+    """asyncio's loop, and uvloop's where it can be imported."""
+    findings = [_tried("asyncio", None)]
+    try:
+        uvloop: Any = importlib.import_module("uvloop")
+    except ImportError:
+        pass
+    else:
+        findings.append(_tried("uvloop", uvloop.new_event_loop))
+    return Section("loops", "Loops", findings)
+
+
+def _tried(name: str, factory: Callable[[], asyncio.AbstractEventLoop] | None) -> Finding:
+    try:
+        with asyncio.Runner(loop_factory=factory) as runner:
+            loop, carrier, ours = runner.run(_carried())
+    except (OSError, asyncio.IncompleteReadError) as error:
+        failure = str(error) or type(error).__name__
+        return Finding(name, name, {"carried_by": None, "failure": failure}, f"a connection fails: {failure}")
+    value = {"loop": loop, "carried_by": carrier, "engine": ours}
+    words = "sluiceway's engine" if ours else f"the loop's {carrier.rpartition('.')[2]}"
+    return Finding(name, name, value, f"{loop}; a connection is carried by {words}")
+
+
+async def _carried() -> tuple[str, str, bool]:
+    """The names of the loop's class and of the transport's, and whether that is sluiceway's."""
+    writers: list[sluiceway.StreamWriter] = []
+    # A socket is its connection's from open_connection on; where that fails it is still ours to close.
+    with contextlib.ExitStack() as sockets:
+        mine, others = map(sockets.enter_context, socket.socketpair())
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                reader, writer = await sluiceway.open_connection(sock=mine)
+                writers.append(writer)
+                echoing, echo = await sluiceway.open_connection(sock=others)
+                writers.append(echo)
+                writer.write(_LINE)
+                echo.write(await echoing.readuntil(b"\n"))
+                await reader.readuntil(b"\n")
+        finally:
+            for one in writers:
+                one.close()
+                await one.wait_closed()
+    carrier = _name(writer.transport)
+    return _name(asyncio.get_running_loop()), carrier, carrier.startswith("sluiceway.")
+
+
+def _name(thing: object) -> str:
+    kind = type(thing)
+    return f"{kind.__module__}.{kind.__qualname__}"

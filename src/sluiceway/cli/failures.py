@@ -1,0 +1,196 @@
+"""From an exception to one line: what happened, to whom, and what to do about it.
+
+Every failure that the command knows has its sentence here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import enum
+import errno
+import os
+import socket
+import ssl
+import stat
+import sys
+
+from sluiceway.cli.response import ClosedEarlyError, HeadTooLongError, NotHTTPError
+from sluiceway.cli.target import Target
+
+
+class Stage(enum.Enum):
+    """How far a request had come when it failed."""
+
+    CONNECTING = enum.auto()
+    ANSWERING = enum.auto()
+
+
+_UNREACHABLE = "unreachable"
+
+# OpenSSL's X509_V_ERR_… numbers (x509_vfy.h); the ssl module has no names for them.
+_NOT_YET_VALID = 9
+_EXPIRED = 10
+_HOST_MISMATCH = frozenset({62, 64})
+
+# Bytes of sun_path without its final NUL (unix(7): 108 on Linux, 104 on BSD and macOS).
+_UNIX_PATH_BYTES = 107 if sys.platform == "linux" else 103
+
+# What OpenSSL says when the bytes that came are no TLS record.
+_NOT_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
+
+
+def describe(error: BaseException, target: Target, stage: Stage, timeout: float) -> str:
+    """Say in one line what went wrong and what to do.
+
+    Args:
+        error: what was raised while the target was asked.
+        target: whom it was about.
+        stage: how far the request had come.
+        timeout: the deadline that was set, in seconds.
+
+    Returns:
+        ``kind: what happened; what to do``, without a line break.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        sentence = _group(error, target, stage, timeout)
+    elif isinstance(error, NotHTTPError):
+        sentence = _not_http(error, target)
+    elif isinstance(error, ClosedEarlyError):
+        sentence = _closed_early(error, target)
+    elif isinstance(error, HeadTooLongError):
+        sentence = (
+            f"response header too long: {error.what} passes {error.limit // 1024} KiB; "
+            f"ask whoever runs {target.peer} why"
+        )
+    elif target.unix_path is not None and stage is Stage.CONNECTING and isinstance(error, (OSError, ValueError)):
+        sentence = _unix(error, target, target.unix_path, timeout)
+    elif isinstance(error, ssl.SSLCertVerificationError):
+        sentence = _certificate(error, target)
+    elif isinstance(error, ssl.SSLError):
+        sentence = _tls(error, target)
+    elif isinstance(error, socket.gaierror):
+        sentence = _name(error, target)
+    elif isinstance(error, OSError):
+        sentence = _connection(error, target, stage, timeout)
+    else:
+        sentence = f"failed: {type(error).__name__}: {error}"
+    return " ".join(sentence.split())
+
+
+def _group(error: BaseExceptionGroup[BaseException], target: Target, stage: Stage, timeout: float) -> str:
+    """One sentence for the failures at all addresses of a name; they seldom differ."""
+    sentences = list(dict.fromkeys(describe(one, target, stage, timeout) for one in error.exceptions))
+    # localhost often has an IPv6 address on machines without IPv6: that is not what went wrong.
+    telling = [sentence for sentence in sentences if not sentence.startswith(_UNREACHABLE)]
+    return "; ".join(telling or sentences)
+
+
+def _not_http(error: NotHTTPError, target: Target) -> str:
+    if error.is_tls:
+        return f"not HTTP: {target.peer} answers in TLS; use https:// instead of http://"
+    return f"not HTTP: {target.peer} answers with {_quoted(error.beginning)}; check the port"
+
+
+def _quoted(data: bytes) -> str:
+    return repr(data.rstrip(b"\r\n"))[1:]
+
+
+def _closed_early(error: ClosedEarlyError, target: Target) -> str:
+    said_nothing = error.where in ("before the first byte", "before its status line")
+    may_be_tls = said_nothing and not target.tls and target.unix_path is None
+    advice = "check that it speaks HTTP, or use https:// if this is its TLS port" if may_be_tls else "try again"
+    return f"closed early: {target.peer} {'reset' if error.reset else 'ended'} the connection {error.where}; {advice}"
+
+
+def _certificate(error: ssl.SSLCertVerificationError, target: Target) -> str:
+    if error.verify_code in _HOST_MISMATCH:
+        return (
+            f"host name mismatch: the certificate of {target.peer} is not for {target.host!r} "
+            f"({error.verify_message.rstrip('.')}); use a name that it is for"
+        )
+    if error.verify_code == _EXPIRED:
+        return f"certificate expired: {target.peer} must renew its certificate; check this machine's clock too"
+    if error.verify_code == _NOT_YET_VALID:
+        return f"certificate not yet valid: at {target.peer}; check this machine's clock"
+    return (
+        f"certificate not trusted: {target.peer} ({error.verify_message.rstrip('.')}); "
+        "name the authority that signed it with --cafile FILE"
+    )
+
+
+def _tls(error: ssl.SSLError, target: Target) -> str:
+    if error.reason in _NOT_TLS:
+        return f"not TLS: {target.peer} does not speak TLS; use http:// instead of https://, or check the port"
+    if isinstance(error, ssl.SSLEOFError) or error.reason == "UNEXPECTED_EOF_WHILE_READING":
+        return _ended_in_handshake(target)
+    reason = (error.reason or error.strerror or str(error)).replace("_", " ").lower()
+    return f"TLS failed: {target.peer}: {reason}; check which protocols and certificates it asks for"
+
+
+def _ended_in_handshake(target: Target) -> str:
+    return f"closed early: {target.peer} ended the connection during the TLS handshake; check that it is a TLS port"
+
+
+def _name(error: socket.gaierror, target: Target) -> str:
+    if error.errno == socket.EAI_AGAIN:
+        return (
+            f"name not found: the name servers gave no answer for {target.host!r} ({error.strerror}); "
+            "check this machine's network and try again"
+        )
+    return f"name not found: {target.host!r} ({error.strerror}); check the spelling"
+
+
+def _connection(error: OSError, target: Target, stage: Stage, timeout: float) -> str:
+    if isinstance(error, TimeoutError):
+        # The system's own time-out carries an errno, ours does not.
+        if error.errno is not None:
+            return f"timeout: {target.peer} does not answer ({os.strerror(error.errno)}); check host and port"
+        if stage is Stage.ANSWERING:
+            return f"timeout: {target.peer} sent no complete header within {timeout:g} s; raise --timeout"
+        handshake = " and TLS handshake" if target.tls else ""
+        return (
+            f"timeout: no connection{handshake} with {target.peer} within {timeout:g} s; "
+            "check host and port or raise --timeout"
+        )
+    if isinstance(error, ConnectionRefusedError):
+        return f"refused: nothing listens at {target.peer}; start the server or check the port"
+    if isinstance(error, ConnectionError):
+        if stage is Stage.CONNECTING and target.tls:
+            return _ended_in_handshake(target)
+        return f"closed early: {target.peer} reset the connection before its header was complete; try again"
+    if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL):
+        return (
+            f"{_UNREACHABLE}: {target.peer} ({os.strerror(error.errno)}); check the address and this machine's network"
+        )
+    return f"failed: {target.peer}: {error.strerror or error}"
+
+
+def _unix(error: OSError | ValueError, target: Target, path: str, timeout: float) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"no such socket: {target.peer} does not exist; start the server or check the path"
+    if isinstance(error, PermissionError):
+        return f"permission denied: {target.peer}; connecting takes the right to write to the socket"
+    if not _may_be_socket(path):
+        return f"not a socket: {target.peer} is something else; check the path"
+    if isinstance(error, ConnectionRefusedError):
+        return f"refused: nothing listens at {target.peer}; start the server"
+    size = len(os.fsencode(path))
+    if size > _UNIX_PATH_BYTES:
+        return (
+            f"path too long: {target.peer} has {size} bytes, a Unix socket's path has at most "
+            f"{_UNIX_PATH_BYTES}; use a relative path or a shorter directory"
+        )
+    if isinstance(error, OSError):
+        if error.errno == errno.EPROTOTYPE:
+            return f"not a stream socket: {target.peer} takes datagrams; check the path"
+        if error.errno is None or isinstance(error, ConnectionError):
+            return _connection(error, target, Stage.CONNECTING, timeout)
+    return f"failed: {target.peer}: {error}"
+
+
+def _may_be_socket(path: str) -> bool:
+    if path.startswith("\0"):
+        return True
+    try:
+        return stat.S_ISSOCK(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return True

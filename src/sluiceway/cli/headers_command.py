@@ -1,0 +1,105 @@
+"""``sluiceway headers``: the arguments, and what is printed."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import ssl
+import sys
+from collections.abc import Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from sluiceway.cli.headers import Outcome, fetch_all
+from sluiceway.cli.lookups import AbandonableExecutor
+from sluiceway.cli.target import BadURLError, Target, parse
+
+
+class _BadArgument(click.ClickException):
+    """Wrong usage in one line, where click's own would print three."""
+
+    exit_code = 2
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"sluiceway: {self.message}", file=file, err=file is None)
+
+
+def _seconds(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
+    if not (math.isfinite(value) and value > 0):
+        raise _BadArgument(f"--timeout {value:g}: must be a number of seconds greater than 0")
+    return value
+
+
+@click.command()
+@click.argument("urls", metavar="URL...", nargs=-1, required=True)
+@click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=float,
+    default=10.0,
+    show_default=True,
+    callback=_seconds,
+    help="Time for each URL: connecting, TLS and the whole header.",
+)
+@click.option(
+    "--cafile",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Trust the certificate authorities in this PEM file too.",
+)
+def headers(urls: tuple[str, ...], timeout: float, cafile: Path | None) -> None:
+    """Print the response headers of each URL.
+
+    A URL is http://HOST[:PORT][/PATH], https://HOST[:PORT][/PATH], or unix:/PATH/TO.SOCK for a server on a Unix
+    socket; unix:@NAME is an abstract name. Add ?path=/x to ask a Unix socket for another path than /, and
+    &host=NAME for another Host header than localhost.
+
+    All URLs are asked at once and printed in the order given. Exit status: 0 when all answered, 1 when one failed,
+    2 for wrong usage.
+    """
+    targets = [_target(url) for url in urls]
+    context = _context(cafile)
+    sys.exit(asyncio.run(_ask(targets, timeout, context)))
+
+
+def _target(url: str) -> Target:
+    try:
+        return parse(url)
+    except BadURLError as error:
+        raise _BadArgument(f"{url!r}: bad URL: {error}") from None
+
+
+def _context(cafile: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if cafile is None:
+        return context
+    try:
+        context.load_verify_locations(cafile)
+    except ssl.SSLError:
+        raise _BadArgument(f"--cafile {cafile}: holds no certificate in PEM form") from None
+    except OSError as error:
+        raise _BadArgument(f"--cafile {cafile}: {error.strerror}") from None
+    return context
+
+
+async def _ask(targets: Sequence[Target], timeout: float, context: ssl.SSLContext) -> int:
+    asyncio.get_running_loop().set_default_executor(AbandonableExecutor())
+    status = 0
+    async with aclosing(fetch_all(targets, timeout=timeout, context=context)) as outcomes:
+        async for outcome in outcomes:
+            _show(outcome, heading=len(targets) > 1)
+            if outcome.failure is not None:
+                status = 1
+    return status
+
+
+def _show(outcome: Outcome, *, heading: bool) -> None:
+    if heading:
+        click.echo(f"{outcome.target.url}")
+    for line in outcome.lines:
+        click.echo(f"HTTP header> {line}")
+    if outcome.failure is not None:
+        click.echo(f"sluiceway: {outcome.target.url}: {outcome.failure}", err=True)
