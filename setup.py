@@ -14,10 +14,22 @@ import sys
 
 from setuptools import Extension, setup
 
-CORE = ("arguments", "buffer", "flow", "incoming", "live", "reader", "sealing", "sink", "state", "tls", "writer")
+CORE = (
+    "bytearray_buffer",
+    "chunk_buffer",
+    "connection_state",
+    "flow_control",
+    "interface",
+    "read_operations",
+    "receiver",
+    "tls_receive",
+    "tls_send",
+    "validation",
+    "write_operations",
+)
 # What the compiled core has beside the files of the core.
-COMPILED_ONLY = ("landing", "spans", "waiter")
-ENGINE = ("poller", "transport") if sys.platform == "linux" else ()
+COMPILED_ONLY = ("direct_buffer", "search", "waiter")
+ENGINE = ("poller", "stream_socket") if sys.platform == "linux" else ()
 
 CHOICE = os.environ.get("SLUICEWAY_BUILD", "")
 
@@ -50,7 +62,7 @@ def translated() -> list[Extension]:
 
     sources = {f"sluiceway._core_c.{name}": f"src/sluiceway/_core/{name}.py" for name in CORE}
     sources |= {f"sluiceway._core_c.{name}": f"src/sluiceway/_core_c/{name}.pyx" for name in COMPILED_ONLY}
-    sources |= {f"sluiceway._engine.{name}": f"src/sluiceway/_engine/{name}.pyx" for name in ENGINE}
+    sources |= {f"sluiceway._transports.epoll.{name}": f"src/sluiceway/_transports/epoll/{name}.pyx" for name in ENGINE}
     found = [Extension(module, [source]) for module, source in sources.items()]
     translations = cythonize(
         found,

@@ -8,13 +8,13 @@ import textwrap
 
 import pytest
 
-COMPILED = importlib.util.find_spec("sluiceway._core_c.reader") is not None
-ENGINE = importlib.util.find_spec("sluiceway._engine.transport") is not None
+COMPILED = importlib.util.find_spec("sluiceway._core_c.read_operations") is not None
+ENGINE = importlib.util.find_spec("sluiceway._transports.epoll.stream_socket") is not None
 
 BEST = ("compiled" if COMPILED else "pure", "epoll" if ENGINE else "loop")
 
 # As if it had not been compiled.
-WITHOUT_THE_ENGINE = "import sys; sys.modules['sluiceway._engine.transport'] = None"
+WITHOUT_THE_ENGINE = "import sys; sys.modules['sluiceway._transports.epoll.stream_socket'] = None"
 
 WHAT_CARRIES = """
 import asyncio, socket
@@ -99,4 +99,6 @@ def test_it_carries_what_it_says(variables: dict[str, str]) -> None:
     engine = chosen(variables)[1]
     result = python(f"import sluiceway\n{WHAT_CARRIES}", variables)
     assert result.stderr == ""
-    assert result.stdout.strip() == ("sluiceway._engine.facade" if engine == "epoll" else "asyncio.selector_events")
+    assert result.stdout.strip() == (
+        "sluiceway._transports.epoll.socket_transport" if engine == "epoll" else "asyncio.selector_events"
+    )

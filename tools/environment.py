@@ -46,7 +46,7 @@ def compiled_from() -> str:
     """Return what the compiled parts are made of, as one line: an edited source needs another build."""
     package = ROOT / "src" / "sluiceway"
     sources = sorted(
-        path for kind in ("_core/*.py", "_core_c/*.p[xy]*", "_engine/*.p[xy]*") for path in package.glob(kind)
+        path for kind in ("_core/*.py", "_core_c/*.p[xy]*", "_transports/epoll/*.p[xy]*") for path in package.glob(kind)
     )
     return hashlib.sha256(b"".join(path.read_bytes() for path in [ROOT / "setup.py", *sources])).hexdigest()
 

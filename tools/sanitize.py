@@ -111,7 +111,7 @@ def build(flags: str, kind: str) -> pathlib.Path:
     if subprocess.run(command, env=environment, check=False).returncode != 0:
         raise CannotError("the compiled parts cannot be built with the checks")
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
-    for module in ("_core_c/reader", "_engine/transport"):
+    for module in ("_core_c/receiver", "_transports/epoll/stream_socket"):
         # Extensions are optional to the build; here they are what it is about.
         if not (site / "sluiceway" / f"{module}{suffix}").exists():
             raise CannotError(f"{module} was not compiled (Debian: apt-get install build-essential python3-dev)")
@@ -138,7 +138,7 @@ def limit(kind: str) -> list[str]:
 
 def check_what_is_tested(site: pathlib.Path, command: list[str], environment: dict[str, str]) -> None:
     """Raise CannotError if the tests would run on anything but what was just built."""
-    program = "import sluiceway._engine.transport as engine; print(engine.__file__)"
+    program = "import sluiceway._transports.epoll.stream_socket as engine; print(engine.__file__)"
     found = subprocess.run([*command, "-c", program], env=environment, stdout=subprocess.PIPE, text=True, check=False)
     if not found.stdout.startswith(str(site)):
         raise CannotError(f"the engine that runs is {found.stdout.strip() or 'none'} and not the one in {site}")

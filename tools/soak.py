@@ -148,7 +148,7 @@ class Soak:
 
 
 def report(arguments: argparse.Namespace, books: Books, states: list[dict[str, Any]], cpu: float) -> dict[str, Any]:
-    from sluiceway._transports.engine import ENGINE
+    from sluiceway._transports.engine_choice import ENGINE
 
     return {
         "implementation": sluiceway.IMPLEMENTATION,

@@ -23,9 +23,9 @@ def legs() -> list[tuple[str, dict[str, str], list[str]]]:
         ("pure, loop's transports", {"SLUICEWAY_PURE": "1", "SLUICEWAY_ENGINE": "loop"}, [])
     ]
     behaviour = [f"tests/{name}" for name in BEHAVIOUR]
-    if importlib.util.find_spec("sluiceway._core_c.reader") is not None:
+    if importlib.util.find_spec("sluiceway._core_c.read_operations") is not None:
         found.append(("compiled, loop's transports", {"SLUICEWAY_PURE": "0", "SLUICEWAY_ENGINE": "loop"}, behaviour))
-    if importlib.util.find_spec("sluiceway._engine.transport") is not None:
+    if importlib.util.find_spec("sluiceway._transports.epoll.stream_socket") is not None:
         # The debug hooks of the allocator tell of a write beyond an object, and of the use of one that is gone.
         variables = {"SLUICEWAY_PURE": "0", "SLUICEWAY_ENGINE": "epoll", "PYTHONMALLOC": "debug", "PYTHONDEVMODE": "1"}
         found.append(("compiled, engine", variables, behaviour))

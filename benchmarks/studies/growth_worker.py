@@ -74,9 +74,9 @@ async def held(arguments: argparse.Namespace) -> dict[str, float]:
 
 async def looked(arguments: argparse.Namespace) -> dict[str, float]:
     """What the pure core's searches go over, counted where all pass, and what they may see at a seam of chunks."""
-    from sluiceway._core import spans
+    from sluiceway._core import search
 
-    count, find_in = 0, spans.find_in
+    count, find_in = 0, search.find_in
 
     def counting(chunk: Any, pattern: bytes, start: int) -> int:
         nonlocal count
@@ -84,7 +84,7 @@ async def looked(arguments: argparse.Namespace) -> dict[str, float]:
         count += (len(chunk) if found < 0 else found + len(pattern)) - start + 2 * (len(pattern) - 1)
         return found
 
-    spans.find_in = counting
+    search.find_in = counting
     record = await whole(reader_of(arguments.streams, arguments.limit), arguments.size, arguments.chunk)
     check(record, arguments.size)
     if count < len(record):

@@ -3,16 +3,16 @@
 The API is that of https://docs.python.org/3/library/asyncio-stream.html; docs/differences.md has what differs.
 """
 
-from ._edges.connect import open_connection, open_unix_connection
-from ._edges.install import install, installed, uninstall
-from ._edges.listen import start_server, start_unix_server
-from ._edges.server import Server
-from ._facts.errors import IncompleteReadError, LimitOverrunError, PlaintextBeforeTLSError, UnixPathError
+from ._asyncio.install import install, installed, uninstall
+from ._asyncio.open_connection import open_connection, open_unix_connection
+from ._asyncio.protocol import FlowControlMixin, StreamReaderProtocol
+from ._asyncio.reader import StreamReader
+from ._asyncio.server import Server
+from ._asyncio.start_server import start_server, start_unix_server
+from ._asyncio.writer import StreamWriter
+from ._errors import IncompleteReadError, LimitOverrunError, PlaintextBeforeTLSError, UnixPathError
 from ._implementation import IMPLEMENTATION
-from ._streams.protocol import FlowControlMixin, StreamReaderProtocol
-from ._streams.reader import StreamReader
-from ._streams.writer import StreamWriter
-from ._transports.engine import ENGINE
+from ._transports.engine_choice import ENGINE
 
 __version__ = "0.1.0"
 

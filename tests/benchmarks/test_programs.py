@@ -23,7 +23,7 @@ SCENARIOS = ("redis", "hypercorn", "smtp")
 
 
 def contender(name: str) -> Contender:
-    if name == "sluiceway" and importlib.util.find_spec("sluiceway._engine.transport") is None:
+    if name == "sluiceway" and importlib.util.find_spec("sluiceway._transports.epoll.stream_socket") is None:
         missing("the engine is not installed")
     return contender_named(name)
 

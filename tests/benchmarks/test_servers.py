@@ -23,7 +23,7 @@ def contender(name: str) -> Contender:
         require_program("gcc")
     if found.language == "go":
         require_program("go", "golang")
-    if name == "sluiceway" and importlib.util.find_spec("sluiceway._engine.transport") is None:
+    if name == "sluiceway" and importlib.util.find_spec("sluiceway._transports.epoll.stream_socket") is None:
         missing("the engine is not installed")
     return found
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sluiceway._transports.racing import race
+from sluiceway._net.happy_eyeballs import race
 
 NEVER = 3600.0
 

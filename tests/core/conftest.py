@@ -10,7 +10,7 @@ import pytest
 # Modules with the names of sluiceway._core: the source itself, and the same compiled, where it could be.
 COMPILED = "sluiceway._core_c"
 CORES = ["sluiceway._core"]
-if importlib.util.find_spec(f"{COMPILED}.reader") is not None:
+if importlib.util.find_spec(f"{COMPILED}.receiver") is not None:
     CORES.append(COMPILED)
 
 

@@ -17,7 +17,7 @@ import sys
 from typing import Any
 
 import sluiceway
-from sluiceway._transports import listener
+from sluiceway._net import accept
 
 LIMIT = 64
 # Those that are connected and not accepted yet leave the server some to go on with.
@@ -113,7 +113,7 @@ def open_numbers() -> list[int]:
 
 
 if __name__ == "__main__":
-    listener.ACCEPT_RETRY_DELAY = 0.005  # type: ignore[misc]
+    accept.ACCEPT_RETRY_DELAY = 0.005  # type: ignore[misc]
     # What a loop keeps for the process is there from the first on.
     asyncio.Runner().run(asyncio.sleep(0))
     if sys.argv[1] == "uvloop":

@@ -5,7 +5,7 @@ They are left out and not skipped: where it is not installed or not chosen there
 
 import pathlib
 
-from sluiceway._transports.engine import ENGINE
+from sluiceway._transports.engine_choice import ENGINE
 
 
 def pytest_ignore_collect(collection_path: pathlib.Path) -> bool | None:

@@ -7,7 +7,7 @@ import pytest
 
 import sluiceway
 from engine.ends import opened
-from sluiceway._engine.facade import SocketTransport
+from sluiceway._transports.epoll.socket_transport import SocketTransport
 from support.connections import connected
 from support.peer import Peers
 

@@ -114,8 +114,8 @@ async def test_reads_of_much_are_received_for_directly(peer: Peers):
 
 def test_as_a_buffer_it_is_like_any_other() -> None:
     """Against a bytearray: what a transport lands, what somebody appends, what is taken, of every size."""
-    landing = pytest.importorskip("sluiceway._core_c.landing")
-    buffer = pytest.importorskip("sluiceway._core_c.buffer")
+    landing = pytest.importorskip("sluiceway._core_c.direct_buffer")
+    buffer = pytest.importorskip("sluiceway._core_c.chunk_buffer")
     chance = random.Random(8)
     for _ in range(300):
         plain, model = buffer.ChunkBuffer(), bytearray()

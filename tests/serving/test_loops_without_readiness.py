@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import sluiceway
-from sluiceway._transports import listener
+from sluiceway._net import accept
 from support.connections import address_of
 
 
@@ -112,7 +112,7 @@ def test_errors_of_the_peer_are_passed_by() -> None:
 
 
 def test_a_shortage_pauses_and_resumes(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(listener, "ACCEPT_RETRY_DELAY", 0.001)
+    monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 0.001)
     loop = CompletionLoop()
     loop.failures = [errno.EMFILE, errno.EMFILE]
 
@@ -126,7 +126,7 @@ def test_a_shortage_pauses_and_resumes(monkeypatch: pytest.MonkeyPatch, caplog: 
 
 @pytest.mark.parametrize("delay", [3600, 0.001])
 def test_it_closes_while_it_pauses(delay: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "ACCEPT_RETRY_DELAY", delay)
+    monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", delay)
     loop = CompletionLoop()
     loop.failures = [errno.EMFILE]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import sluiceway
-from sluiceway._facts.constants import ACCEPT_BATCH
+from sluiceway._constants import ACCEPT_BATCH
 from support.connections import address_of
 from support.guards import open_descriptors
 from support.listening import told_socket

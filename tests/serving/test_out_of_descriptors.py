@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import sluiceway
-from sluiceway._transports import listener
+from sluiceway._net import accept
 from support.descriptors import no_descriptors_left
 from support.listening import ToldSocket, told_socket
 from support.peer import Peers
@@ -53,7 +53,7 @@ async def settle() -> None:
 
 
 async def test_it_pauses_says_so_once_and_resumes(peer: Peers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "ACCEPT_RETRY_DELAY", 0.01)
+    monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 0.01)
     sock = told_socket()
     server = await sluiceway.start_server(greet, sock=sock)
     wires = [peer.connect(sock.getsockname()) for _ in range(20)]
@@ -72,7 +72,7 @@ async def test_it_pauses_says_so_once_and_resumes(peer: Peers, monkeypatch: pyte
 
 
 async def test_it_does_not_spin(peer: Peers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "ACCEPT_RETRY_DELAY", 3600)
+    monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 3600)
     sock = told_socket()
     server = await sluiceway.start_server(greet, sock=sock, backlog=10_000)
     for _ in range(20):
@@ -88,7 +88,7 @@ async def test_it_does_not_spin(peer: Peers, monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_what_was_accepted_before_goes_on_being_served(peer: Peers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "ACCEPT_RETRY_DELAY", 0.01)
+    monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 0.01)
 
     async def echo(reader: Any, writer: Any) -> None:
         async for line in reader:
@@ -114,7 +114,7 @@ async def test_what_was_accepted_before_goes_on_being_served(peer: Peers, monkey
 
 
 async def test_a_connection_that_ends_makes_room_for_the_next(peer: Peers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "ACCEPT_RETRY_DELAY", 0.01)
+    monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 0.01)
     sock = told_socket()
     server = await sluiceway.start_server(lambda r, w: asyncio.create_task(greet(r, w)), sock=sock)
     wires = [peer.connect(sock.getsockname()) for _ in range(5)]
@@ -147,7 +147,7 @@ async def _all_of(wire: Any) -> bytes:
 
 
 async def test_it_is_said_again_after_it_was_over(peer: Peers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "ACCEPT_RETRY_DELAY", 0.01)
+    monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 0.01)
     sock = told_socket()
     server = await sluiceway.start_server(greet, sock=sock)
     for count in (1, 2):
@@ -164,7 +164,7 @@ async def test_it_is_said_again_after_it_was_over(peer: Peers, monkeypatch: pyte
 
 @pytest.mark.parametrize("delay", [3600, 0.01])
 async def test_closing_while_it_pauses(delay: float, peer: Peers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "ACCEPT_RETRY_DELAY", delay)
+    monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", delay)
     sock = told_socket()
     server = await sluiceway.start_server(greet, sock=sock)
     peer.connect(sock.getsockname())
@@ -198,7 +198,7 @@ def failing(*failures: int) -> Failing:
 
 @pytest.mark.parametrize("number", [errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
 async def test_the_other_shortages(number: int, peer: Peers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "ACCEPT_RETRY_DELAY", 0.001)
+    monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 0.001)
     sock = failing(number, number)
     server = await sluiceway.start_server(greet, sock=sock)
     with logged() as log:

@@ -6,15 +6,15 @@ the files are relative, so that each build finds its own siblings.
 
 from __future__ import annotations
 
-from .arguments import as_bytes, as_count, as_limit, as_seconds, as_separators
-from .buffer import ChunkBuffer
-from .flow import FlowCore
-from .incoming import IncomingCore
-from .live import LiveBuffer
-from .reader import ReaderCore
-from .state import ConnectionState
-from .tls import TLSCore
-from .writer import WriterCore
+from .bytearray_buffer import LiveBuffer
+from .chunk_buffer import ChunkBuffer
+from .connection_state import ConnectionState
+from .flow_control import FlowCore
+from .read_operations import ReaderCore
+from .receiver import IncomingCore
+from .tls_receive import TLSCore
+from .validation import as_bytes, as_count, as_limit, as_seconds, as_separators
+from .write_operations import WriterCore
 
 __all__ = [
     "ChunkBuffer",

@@ -1,1 +1,1 @@
-"""Layer 2: sockets and the loop's transports: receiving bounded, connecting, listening, accepting."""
+"""Layer 2: transports, which move bytes between a socket and a receiver."""

@@ -1,0 +1,91 @@
+"""install: sluiceway under asyncio's names, for every program and library that looks them up there (contract S12)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import sys
+from asyncio import streams as asyncio_streams
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+from .instance_check import stand_in
+from .open_connection import open_connection, open_unix_connection
+from .protocol import FlowControlMixin, StreamReaderProtocol
+from .reader import StreamReader
+from .server import Server
+from .start_server import start_server, start_unix_server
+from .writer import StreamWriter
+
+
+def _with_the_interpreters_wait(start: Callable[..., Awaitable[Server]]) -> Callable[..., Awaitable[Server]]:
+    """The same function, its servers' wait_closed() as the running interpreter and loop have it (contract S11).
+
+    Before Python 3.12.1, and on uvloop to this day, wait_closed() after close() returns though connections are open;
+    a program that relies on that would hang.
+    """
+
+    @functools.wraps(start)
+    async def started(*args: Any, **kwargs: Any) -> Server:
+        server = await start(*args, **kwargs)
+        native = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
+        server._waits_for_connections = sys.version_info >= (3, 12, 1) and native
+        return server
+
+    return started
+
+
+_replacements: dict[str, Any] = {
+    "FlowControlMixin": FlowControlMixin,
+    "StreamReader": StreamReader,
+    "StreamReaderProtocol": StreamReaderProtocol,
+    "StreamWriter": StreamWriter,
+    "open_connection": open_connection,
+    "open_unix_connection": open_unix_connection,
+    "start_server": _with_the_interpreters_wait(start_server),
+    "start_unix_server": _with_the_interpreters_wait(start_unix_server),
+}
+
+_originals: list[tuple[Any, str, Any]] = []
+
+
+def install() -> None:
+    """Put sluiceway's names in ``asyncio`` and ``asyncio.streams``. Harmless when it is done already.
+
+    Whatever looks the names up there from now on runs on sluiceway: libraries that call ``asyncio.open_connection``,
+    pipes of ``asyncio.create_subprocess_exec``. Names that were imported before (``from asyncio import StreamReader``)
+    and classes derived before stay asyncio's, and work together with sluiceway's objects. While it is installed,
+    ``isinstance(it, asyncio.StreamReader)`` holds for readers of both.
+    """
+    if _originals:
+        return
+    for module in (asyncio, asyncio_streams):
+        for name, replacement in _replacements.items():
+            original = module.__dict__.get(name)
+            if original is not None:
+                _originals.append((module, name, original))
+                setattr(module, name, replacement)
+    stand_in({_replacements[name]: original for _, name, original in _originals if isinstance(original, type)})
+
+
+def uninstall() -> None:
+    """Give asyncio its own names back. Harmless when sluiceway is not installed. What was made stays sluiceway's."""
+    for module, name, original in _originals:
+        # Somebody else may have put a name of theirs there since.
+        if module.__dict__.get(name) is _replacements[name]:
+            setattr(module, name, original)
+    _originals.clear()
+    stand_in({})
+
+
+@contextlib.contextmanager
+def installed() -> Iterator[None]:
+    """``with sluiceway.installed():`` installs for a while; where it is installed already it stays so afterwards."""
+    was_installed = bool(_originals)
+    install()
+    try:
+        yield
+    finally:
+        if not was_installed:
+            uninstall()

@@ -1,0 +1,216 @@
+"""The protocols between a transport and the streams: FlowControlMixin and StreamReaderProtocol."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import traceback
+import weakref
+from asyncio import streams as asyncio_streams
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .._connection.connection import Connection
+from .._connection.handler_tasks import finish_handler, start_handler
+from .._implementation import core
+from .._log import logger
+from .._net.addresses import name_peer
+from .instance_check import StandIn
+from .reader import StreamReader
+from .writer import StreamWriter
+
+if TYPE_CHECKING:
+    from .._core import FlowCore, ReaderCore
+else:
+    FlowCore = core.FlowCore
+    ReaderCore = core.ReaderCore
+
+ClientConnected = Callable[[StreamReader, StreamWriter], Any]
+
+
+class FlowControlMixin(FlowCore, asyncio_streams.FlowControlMixin, metaclass=StandIn):
+    """The protocol of a transport that is only written to, as in the recipe for standard output with
+    ``loop.connect_write_pipe``; ``StreamWriter.drain`` waits on it.
+
+    Args:
+        loop: the event loop; None takes the current one.
+
+    Unlike asyncio's, it knows when its connection has ended, so ``StreamWriter.wait_closed`` works on it.
+    """
+
+    # A dict for each object would cost more than all the rest of it.
+    __slots__ = ("_ps_connection",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        if loop is None:
+            loop = asyncio.get_event_loop()
+        FlowCore.__init__(self, loop)
+        self._ps_connection = Connection(loop)
+
+    def connection_made(self, transport: Any) -> None:
+        """Called by the loop when ``transport`` is ready."""
+        self._ps_connection.attach(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the loop when the transport has ended, with the error it ended with or None."""
+        self._ps_connection.lose(exc)
+        self._ps_end_flow(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._loop.get_debug():
+            logger.debug("%r pauses writing", self)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._loop.get_debug():
+            logger.debug("%r resumes writing", self)
+
+    def _get_close_waiter(self, stream: Any) -> asyncio.Future[None]:
+        return self._ps_connection.closed_waiter()
+
+
+class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
+    """Feeds a StreamReader from a transport; the protocol to give to ``loop.create_connection`` and its kin.
+
+    Args:
+        stream_reader: the StreamReader to feed (sluiceway's or asyncio's), held weakly once connected, or None.
+        client_connected_cb: called as ``cb(reader, writer)`` when the connection is made; may return an awaitable,
+            which then runs as a task. None on the connecting side.
+        loop: the event loop; None takes the current one as the running interpreter's own class does.
+
+    Source: https://docs.python.org/3/library/asyncio-protocol.html
+    """
+
+    __slots__ = (
+        "_client_connected_cb",
+        "_over_ssl",
+        "_stream_reader_wr",
+        "_stream_writer_wr",
+        "_strong_reader",
+        "_task",
+        "_transport",
+    )
+
+    _source_traceback: traceback.StackSummary | None = None
+
+    def __init__(
+        self,
+        stream_reader: StreamReader | asyncio.StreamReader | None,
+        client_connected_cb: ClientConnected | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(loop)
+        self._stream_reader_wr: weakref.ref[Any] | None = None
+        # Until the handler has it, nobody else holds the reader of an accepted connection.
+        self._strong_reader = stream_reader if client_connected_cb is not None else None
+        if stream_reader is not None:
+            self._stream_reader_wr = weakref.ref(stream_reader)
+            stack = getattr(stream_reader, "_source_traceback", None)
+            if stack is not None:
+                self._source_traceback = stack
+        self._stream_writer_wr: weakref.ref[StreamWriter] | None = None
+        self._client_connected_cb = client_connected_cb
+        self._task: asyncio.Future[Any] | None = None
+        self._transport: Any = None
+        self._over_ssl = False
+
+    @property
+    def _stream_reader(self) -> Any:
+        return self._stream_reader_wr() if self._stream_reader_wr is not None else None
+
+    @property
+    def _stream_writer(self) -> StreamWriter | None:
+        return self._stream_writer_wr() if self._stream_writer_wr is not None else None
+
+    @property
+    def _closed(self) -> asyncio.Future[None]:
+        # asyncio's future of the end; subclasses resolve it in place of calling our connection_lost.
+        return self._ps_connection.closed_future()
+
+    @property
+    def close_timeout(self) -> float | None:
+        """Seconds in which a closing connection may make no progress before it is aborted; None for no bound."""
+        return self._ps_connection.close_timeout
+
+    @close_timeout.setter
+    def close_timeout(self, seconds: float | None) -> None:
+        self._ps_connection.close_timeout = seconds
+
+    def connection_made(self, transport: Any) -> None:
+        """Called by the loop when ``transport`` is ready; starts the handler of an accepted connection."""
+        self._replace_transport(transport)
+        reader = self._stream_reader
+        if reader is not None:
+            reader.set_transport(transport)
+        self._ps_connection.created_at = self._source_traceback
+        if self._client_connected_cb is not None:
+            self._strong_reader = None
+            task = start_handler(self, reader, StreamWriter(transport, self, reader, self._loop))
+            if task is not None and not task.done():
+                self._task = task
+
+    def _ps_handler_done(self, task: asyncio.Future[Any]) -> None:
+        self._task = None
+        finish_handler(self, task)
+
+    def _replace_transport(self, transport: Any) -> None:
+        self._transport = transport
+        self._ps_connection.attach(transport)
+        self._over_ssl = transport.get_extra_info("sslcontext") is not None
+        reader = self._stream_reader
+        if self._over_ssl and isinstance(reader, ReaderCore) and hasattr(transport, "set_read_buffer_limits"):
+            # What the loop's TLS holds undecrypted comes on top of the reader's own bound.
+            transport.set_read_buffer_limits(high=reader._limit)
+
+    def _replace_writer(self, writer: Any) -> None:
+        # The name under which CPython 3.11 and 3.12 do the same.
+        self._replace_transport(writer.transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the loop when the transport has ended, with the error it ended with or None."""
+        reader = self._stream_reader
+        if isinstance(exc, ssl.SSLError):
+            name_peer(exc, self._ps_connection.describe())
+        if reader is not None:
+            if exc is None:
+                if isinstance(reader, ReaderCore):
+                    # It asks whether the peer had ended before.
+                    reader._ps_end_transport()
+                reader.feed_eof()
+            elif getattr(reader.set_exception, "__func__", None) is ReaderCore.set_exception:
+                reader._ps_fail(exc)
+            else:
+                reader.set_exception(exc)
+        super().connection_lost(exc)
+        self._stream_reader_wr = None
+        self._stream_writer_wr = None
+        self._transport = None
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the loop with bytes that arrived."""
+        reader_ref = self._stream_reader_wr
+        reader = reader_ref() if reader_ref is not None else None
+        if reader is not None:
+            reader.feed_data(data)
+
+    # For transports that feed the reader themselves where nobody has overridden this.
+    data_received._ps_feeds_reader = True  # type: ignore[attr-defined]
+
+    def eof_received(self) -> bool:
+        """Called by the loop when the peer has ended its side; True keeps ours open, which TLS cannot."""
+        reader = self._stream_reader
+        if reader is not None:
+            reader.feed_eof()
+        return not self._over_ssl
+
+    def _ps_cut_short(self, error: ssl.SSLError) -> None:
+        """Called by our TLS before eof_received or connection_lost: the peer ended without saying so."""
+        reader = self._stream_reader
+        if isinstance(reader, ReaderCore):
+            name_peer(error, self._ps_connection.describe())
+            reader._ps_cut_short = error
+
+    def __del__(self) -> None:
+        # asyncio's looks after a future that there is none of here.
+        pass

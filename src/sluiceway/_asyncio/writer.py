@@ -1,0 +1,199 @@
+"""The public StreamWriter: the core's writer under asyncio's names, with closing and the upgrade to TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from .._connection.connection import Connection
+from .._connection.starttls import upgrade_to_tls
+from .._implementation import core
+from .._transports.tls.options import tls_options
+from .instance_check import StandIn
+
+if TYPE_CHECKING:
+    from .._connection.connection import Lifeline
+    from .._core import WriterCore
+    from .reader import StreamReader
+else:
+    WriterCore = core.WriterCore
+
+
+class StreamWriter(WriterCore, asyncio.StreamWriter, metaclass=StandIn):
+    """Writes bytes to a peer; made by ``open_connection`` and ``start_server``.
+
+    Args:
+        transport: the transport to write to, of any kind.
+        protocol: the protocol that the transport calls: a StreamReaderProtocol or FlowControlMixin, ours or asyncio's,
+            or what derives from them.
+        reader: the StreamReader of the same connection, or None for a transport that is only written to.
+        loop: the event loop of the transport.
+
+    Dropping a writer and its reader without close() warns with ResourceWarning and closes the connection; so does
+    dropping the writer alone once the peer has ended its side.
+
+    Source: https://docs.python.org/3/library/asyncio-stream.html
+    """
+
+    # A dict for each object would cost more than all the rest of it.
+    __slots__ = ("_ps_connection", "_ps_lifeline")
+
+    _ps_connection: Connection
+    _ps_lifeline: Lifeline
+
+    def __init__(
+        self,
+        transport: Any,
+        protocol: Any,
+        reader: StreamReader | asyncio.StreamReader | None,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        connection = getattr(protocol, "_ps_connection", None)
+        if not isinstance(connection, Connection):
+            # A protocol of asyncio's: the end of the connection is asked of it, everything else is known here.
+            connection = Connection(loop)
+        if connection.transport is not transport:
+            connection.attach(transport)
+        WriterCore.__init__(self, transport, protocol, reader, loop, connection)
+        self._ps_connection = connection
+        self._ps_lifeline = connection.lifeline()
+        if isinstance(reader, core.ReaderCore):
+            reader._ps_hold(self._ps_lifeline)
+            if connection.created_at is None:
+                connection.created_at = reader._source_traceback
+        if hasattr(protocol, "_stream_writer_wr"):
+            protocol._stream_writer_wr = weakref.ref(self)
+
+    def __repr__(self) -> str:
+        info = [self.__class__.__name__, f"transport={self._transport!r}"]
+        if self._reader is not None:
+            info.append(f"reader={self._reader!r}")
+        return f"<{' '.join(info)}>"
+
+    @property
+    def transport(self) -> Any:
+        """The transport that carries the bytes; another one after start_tls."""
+        return self._transport
+
+    def write_eof(self) -> None:
+        """Send what is buffered, then end our side; the peer can still be read.
+
+        Raises:
+            NotImplementedError: the transport cannot: TLS, and pipes on some loops. Ask can_write_eof().
+        """
+        # After the end it does nothing, on uvloop too, whose transport would raise.
+        if not self._ps_state.discarding:
+            self._transport.write_eof()
+
+    def can_write_eof(self) -> bool:
+        """Whether write_eof works on this connection."""
+        return bool(self._transport.can_write_eof())
+
+    def close(self) -> None:
+        """Send what is buffered, then close. Returns at once; what is written from now on is dropped.
+
+        The connection is aborted where its peer takes not one byte for the close timeout (30 s by default).
+        """
+        connection = self._ps_current()
+        if not connection.closing and not isinstance(self._protocol, core.FlowCore):
+            # asyncio's protocol knows whether the connection was lost before; ours tells the connection itself.
+            self._ps_ask_foreign_protocol(connection)
+        connection.close()
+
+    def _ps_ask_foreign_protocol(self, connection: Connection) -> None:
+        try:
+            closed = self._protocol._get_close_waiter(self)
+        except (AttributeError, NotImplementedError):
+            return
+        if asyncio.isfuture(closed):
+            if closed.done() and not closed.cancelled():
+                connection.mark_lost(closed.exception())
+        elif asyncio.iscoroutine(closed):
+            closed.close()
+
+    def _ps_current(self) -> Connection:
+        """The connection, on the transport that this writer has now: people assign ``writer._transport``."""
+        if self._ps_connection.transport is not self._transport:
+            self._ps_connection.attach(self._transport)
+        return self._ps_connection
+
+    def is_closing(self) -> bool:
+        """True once the connection is closing or closed, from whichever side."""
+        return self._ps_connection.closing or bool(self._transport.is_closing())
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection is closed and its descriptor with it.
+
+        Raises:
+            Exception: the error that the connection was lost with, where it was lost before close() was called. What
+                the peer does after close() is not raised.
+
+        Cancelling it cancels this wait alone. After close() it always ends: when everything is sent, when the
+        peer fails, or after the close timeout.
+        """
+        waiter = self._protocol._get_close_waiter(self)
+        if isinstance(self._protocol, core.FlowCore):
+            await waiter
+            return
+        if self._ps_connection.transport_is_closing():
+            self._ps_connection.watch_flush()
+        try:
+            # asyncio's protocols give the same future to everybody; a cancelled wait must not end it for the others.
+            await asyncio.shield(waiter)
+        except Exception:
+            if not self._ps_connection.closed_first:
+                raise
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """What the transport knows under ``name`` (peername, sockname, socket, cipher, peercert …), else ``default``.
+
+        Peername, cipher and certificate stay readable after the connection is closed.
+        """
+        return self._ps_current().get_extra_info(name, default)
+
+    async def start_tls(
+        self,
+        sslcontext: ssl.SSLContext,
+        *,
+        server_hostname: str | None = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+        server_side: bool | None = None,
+        strict_eof: bool = False,
+    ) -> None:
+        """Send what is buffered, then go on encrypted.
+
+        Args:
+            sslcontext: the context to use; never changed.
+            server_hostname: the name that the peer's certificate must have; due where the context checks it.
+            ssl_handshake_timeout: seconds; None for 60.
+            ssl_shutdown_timeout: seconds that closing waits for the peer's close_notify; None for 30, which begin when
+                all that was written has left.
+            server_side: whether this end answers the handshake; None: where the connection was accepted.
+            strict_eof: see open_connection.
+
+        Raises:
+            PlaintextBeforeTLSError: this is the client, and bytes of the server's had arrived before the upgrade.
+                Nothing has happened yet. On the server they are the beginning of the handshake, which fails unless they
+                are a ClientHello.
+            ssl.SSLError: the handshake failed; the message names the peer. The connection is closed.
+            ConnectionError: the connection was lost; also where the handshake took longer than its timeout.
+            TypeError, ValueError: no SSLContext; a name is missing where the context checks it.
+
+        Cancelled during the handshake it closes the connection.
+        """
+        await upgrade_to_tls(
+            self,
+            sslcontext,
+            server_side=server_side,
+            server_hostname=server_hostname,
+            **tls_options(True, ssl_handshake_timeout, ssl_shutdown_timeout, strict_eof),
+        )
+
+    def __del__(self, warnings: Any = None) -> None:
+        # Without a reader, or with one that has nothing more to come, the writer is all that kept the connection.
+        connection = getattr(self, "_ps_connection", None)
+        if connection is not None and (self._reader is None or getattr(self._reader, "_eof", False)):
+            connection.abandoned(self)

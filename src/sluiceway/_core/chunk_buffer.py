@@ -1,0 +1,194 @@
+"""Received bytes, as a queue of chunks with an offset into the first.
+
+A chunk is handed over as it came where the reader wants all of it; nothing is ever moved to the front. Arrivals of a
+few bytes are gathered in the last chunk, since a queue of 2-byte chunks takes 29 times its payload, and a dripping peer
+would make use of that. A search starts where the caller says and never looks at a byte before it.
+"""
+
+from __future__ import annotations
+
+from .._constants import CHUNK_COST, FREE_CHUNK_COST, MERGE_BELOW, TAIL_MAXIMUM
+from . import search
+
+# Again, under names that the compiled twin keeps as numbers.
+_MERGE_BELOW = MERGE_BELOW
+_TAIL_MAXIMUM = TAIL_MAXIMUM
+_CHUNK_COST = CHUNK_COST
+_FREE_CHUNK_COST = FREE_CHUNK_COST
+
+
+class ChunkBuffer:
+    """Unread bytes in order. ``held()`` is their number; ``waste`` the bytes in memory that were read already."""
+
+    __slots__ = ("_chunks", "_searched", "_searched_for", "_size", "waste")
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes | bytearray] = []
+        self._size = 0
+        self.waste = 0
+        # What the last fruitless search looked for and where the next one for the same may begin; reading anything
+        # makes it void. A read that is cancelled and repeated while its peer drips would search all over again.
+        self._searched_for: object = None
+        self._searched = 0
+
+    def held(self) -> int:
+        """The number of unread bytes."""
+        return self._size
+
+    def searched(self, patterns: tuple[bytes, ...]) -> int:
+        """Where a search for ``patterns`` has to begin: everything before is known to hold none of them."""
+        return self._searched if self._searched and self._searched_for == patterns else 0
+
+    def remember_search(self, patterns: tuple[bytes, ...], end: int) -> None:
+        """None of ``patterns`` begins before ``end``."""
+        self._searched_for = patterns
+        self._searched = end
+
+    def excess(self) -> int:
+        """Bytes of memory held beyond the unread ones and what contract R3 leaves for the cost of holding them."""
+        cost = len(self._chunks) * _CHUNK_COST
+        return self.waste + (cost - _FREE_CHUNK_COST if cost > _FREE_CHUNK_COST else 0)
+
+    def append(self, data: bytes) -> int:
+        """Add ``data``, which nobody may change afterwards, at the end; returns held() + excess()."""
+        chunks = self._chunks
+        length = len(data)
+        self._size += length
+        if not chunks:
+            chunks.append(data)
+            return length
+        tail = chunks[-1]
+        tail_length = len(tail)
+        if (length < _MERGE_BELOW or tail_length < _MERGE_BELOW) and tail_length + length <= _TAIL_MAXIMUM:
+            if type(tail) is bytearray:
+                tail += data
+            else:
+                if len(chunks) == 1:
+                    self.compact()
+                chunks[-1] = bytearray(chunks[-1])
+                chunks[-1] += data
+            return self._size + self.excess()
+        if type(tail) is bytearray:
+            # Closed: what it reserved to grow is given back.
+            if len(chunks) == 1:
+                self.compact()
+            chunks[-1] = bytes(chunks[-1])
+        chunks.append(data)
+        return self._size + self.excess()
+
+    def compact(self) -> None:
+        """Give back the memory of bytes that were read. Costs a copy of the first chunk's rest."""
+        if self.waste:
+            self._chunks[0] = self._chunks[0][self.waste :]
+            self.waste = 0
+
+    def landing(self, size: int) -> memoryview | None:
+        """Memory for up to ``size`` bytes that come next, of which ``landed`` then tells; None: give them to append."""
+        return None
+
+    def landed(self, size: int) -> None:
+        """``size`` bytes were put there."""
+        raise NotImplementedError
+
+    def settled(self) -> ChunkBuffer:
+        """The buffer to go on with when a read has ended: this one, unless it was made for that read."""
+        return self
+
+    def clear(self) -> None:
+        """Forget every unread byte."""
+        self._chunks.clear()
+        self._size = self.waste = self._searched = 0
+
+    def take(self, n: int) -> bytes:
+        """Remove and return the first ``n`` bytes, or all where there are fewer."""
+        if not n:
+            return b""
+        if n >= self._size:
+            return self.take_all()
+        chunks = self._chunks
+        first = chunks[0]
+        start = self.waste
+        end = start + n
+        self._size -= n
+        self._searched = 0
+        length = len(first)
+        if end <= length:
+            if end < length:
+                self.waste = end
+            else:
+                del chunks[0]
+                self.waste = 0
+            return search.cut(first, start, end)
+        pieces = [memoryview(first)[start:]]
+        missing = n - len(pieces[0])
+        taken = 1
+        while missing >= len(chunks[taken]):
+            pieces.append(memoryview(chunks[taken]))
+            missing -= len(chunks[taken])
+            taken += 1
+        if missing:
+            pieces.append(memoryview(chunks[taken])[:missing])
+        result = b"".join(pieces)
+        pieces.clear()
+        del chunks[:taken]
+        self.waste = missing
+        return result
+
+    def take_all(self) -> bytes:
+        """Remove and return everything."""
+        chunks = self._chunks
+        if len(chunks) == 1:
+            whole = search.cut(chunks[0], self.waste, self.waste + self._size)
+            self.clear()
+            return whole
+        self.compact()
+        result = b"".join(chunks)
+        self.clear()
+        return result
+
+    def matches(self, pattern: bytes, at: int) -> bool:
+        """Whether the unread bytes go on with ``pattern`` at offset ``at``."""
+        at += self.waste
+        wanted = pattern
+        for chunk in self._chunks:
+            if at >= len(chunk):
+                at -= len(chunk)
+                continue
+            have = chunk[at : at + len(wanted)]
+            if not wanted.startswith(have):
+                return False
+            wanted = wanted[len(have) :]
+            if not wanted:
+                return True
+            at = 0
+        return False
+
+    def find(self, pattern: bytes, start: int) -> int:
+        """The offset of the first ``pattern`` that begins at or after ``start``, or -1."""
+        chunks = self._chunks
+        if len(chunks) == 1:
+            found = search.find_in(chunks[0], pattern, self.waste + start)
+            return found if found < 0 else found - self.waste
+        # The part of interest is nearly always the newest, so the chunk to begin with is sought from the end.
+        index = len(chunks)
+        base = self._size
+        while index and base > start:
+            index -= 1
+            base -= len(chunks[index])
+        overlap = len(pattern) - 1
+        before = b""
+        while index < len(chunks):
+            chunk = chunks[index]
+            low = max(start - base, 0)
+            if before:
+                found = (before + chunk[:overlap]).find(pattern)
+                if found >= 0:
+                    return base - len(before) + found
+            found = search.find_in(chunk, pattern, low)
+            if found >= 0:
+                return base + found
+            if overlap:
+                before = bytes(before + chunk[max(low, len(chunk) - overlap) :])[-overlap:]
+            base += len(chunk)
+            index += 1
+        return -1

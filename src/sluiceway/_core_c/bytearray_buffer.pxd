@@ -1,0 +1,4 @@
+from .chunk_buffer cimport ChunkBuffer
+
+cdef class LiveBuffer(ChunkBuffer):
+    cdef public bytearray data

@@ -1,0 +1,34 @@
+cimport cython
+
+from . cimport search
+
+cdef Py_ssize_t _MERGE_BELOW, _TAIL_MAXIMUM, _CHUNK_COST, _FREE_CHUNK_COST
+
+cdef class ChunkBuffer:
+    cdef list _chunks
+    cdef Py_ssize_t _size
+    cdef public Py_ssize_t waste
+    cdef object _searched_for
+    cdef Py_ssize_t _searched
+
+    cpdef Py_ssize_t held(self) except -1
+    cpdef Py_ssize_t searched(self, tuple patterns) except -1
+    cpdef object remember_search(self, tuple patterns, Py_ssize_t end)
+    @cython.locals(cost=Py_ssize_t)
+    cpdef Py_ssize_t excess(self) except -1
+    @cython.locals(chunks=list, length=Py_ssize_t, tail_length=Py_ssize_t)
+    cpdef Py_ssize_t append(self, bytes data) except -1
+    cpdef object compact(self)
+    cpdef object clear(self)
+    cpdef object landing(self, Py_ssize_t size)
+    cpdef object landed(self, Py_ssize_t size)
+    cpdef ChunkBuffer settled(self)
+    @cython.locals(chunks=list, start=Py_ssize_t, end=Py_ssize_t, missing=Py_ssize_t, taken=Py_ssize_t, length=Py_ssize_t)
+    cpdef bytes take(self, Py_ssize_t n)
+    @cython.locals(chunks=list)
+    cpdef bytes take_all(self)
+    cpdef bint matches(self, bytes pattern, Py_ssize_t at) except -1
+    @cython.locals(
+        chunks=list, found=Py_ssize_t, index=Py_ssize_t, base=Py_ssize_t, overlap=Py_ssize_t, low=Py_ssize_t
+    )
+    cpdef Py_ssize_t find(self, bytes pattern, Py_ssize_t start) except -2

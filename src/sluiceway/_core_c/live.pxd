@@ -1,4 +1,0 @@
-from .buffer cimport ChunkBuffer
-
-cdef class LiveBuffer(ChunkBuffer):
-    cdef public bytearray data

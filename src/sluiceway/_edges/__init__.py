@@ -1,1 +1,0 @@
-"""Layer 4: where programs enter: connecting, serving, and taking asyncio's place."""

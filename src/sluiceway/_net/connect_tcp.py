@@ -1,0 +1,121 @@
+"""Connect to a TCP server: one address after the other, or several at once."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import socket
+from typing import Any
+
+from .._constants import FIRST_ADDRESS_FAMILY_COUNT
+from .happy_eyeballs import race
+from .resolve import AddressInfo, interleave, resolve
+
+
+async def connect_tcp(
+    loop: asyncio.AbstractEventLoop,
+    host: Any,
+    port: Any,
+    *,
+    family: int = 0,
+    proto: int = 0,
+    flags: int = 0,
+    local_addr: tuple[Any, ...] | None = None,
+    happy_eyeballs_delay: float | None = None,
+    interleaved: int | None = None,
+    all_errors: bool = False,
+) -> socket.socket:
+    """A non-blocking socket connected to ``host`` and ``port``.
+
+    Raises:
+        OSError: no address could be connected to; the one error, or one that lists those that differ.
+        ExceptionGroup: the same with ``all_errors``: every error.
+    """
+    infos = await resolve(loop, (host, port), family=family, proto=proto, flags=flags)
+    local = None
+    if local_addr is not None:
+        local = await resolve(loop, tuple(local_addr), family=family, proto=proto, flags=flags)
+    if happy_eyeballs_delay is not None and interleaved is None:
+        interleaved = FIRST_ADDRESS_FAMILY_COUNT
+    if interleaved:
+        infos = interleave(infos, interleaved)
+    errors: list[OSError] = []
+    sock: socket.socket | None = None
+    if happy_eyeballs_delay is None:
+        for info in infos:
+            try:
+                sock = await _connect_one(loop, info, local, errors)
+                break
+            except OSError:
+                continue
+    else:
+        sock = await race(
+            [functools.partial(_connect_one, loop, info, local, errors) for info in infos], happy_eyeballs_delay
+        )
+    if sock is not None:
+        return sock
+    try:
+        _raise(errors, all_errors)
+    finally:
+        # The errors' tracebacks hold this frame: no ring through it.
+        del errors
+    raise AssertionError("unreachable")
+
+
+def _raise(errors: list[OSError], all_errors: bool) -> None:
+    try:
+        if all_errors:
+            raise ExceptionGroup("create_connection failed", errors)
+        messages = [str(error) for error in errors]
+        if len(set(messages)) == 1:
+            raise errors[0]
+        raise OSError(f"Multiple exceptions: {', '.join(messages)}")
+    finally:
+        del errors
+
+
+async def _connect_one(
+    loop: asyncio.AbstractEventLoop, info: AddressInfo, local: list[AddressInfo] | None, errors: list[OSError]
+) -> socket.socket:
+    """Connect to one address; an error is raised and added to ``errors``."""
+    family, kind, proto, _, address = info
+    sock: socket.socket | None = None
+    try:
+        sock = socket.socket(family, kind, proto)
+        sock.setblocking(False)
+        if local is not None:
+            _bind_local(sock, local)
+        try:
+            await loop.sock_connect(sock, address)
+        except OSError as error:
+            # Loops differ in whether they name the address; here every one does.
+            if error.errno is None or str(address) in str(error):
+                raise
+            raise OSError(error.errno, f"Connect call failed {address}") from None
+        return sock
+    except OSError as error:
+        errors.append(error)
+        if sock is not None:
+            sock.close()
+        raise
+    except BaseException:
+        if sock is not None:
+            sock.close()
+        raise
+    finally:
+        del errors
+
+
+def _bind_local(sock: socket.socket, local: list[AddressInfo]) -> None:
+    failed: OSError | None = None
+    for family, _, _, _, address in local:
+        if family != sock.family:
+            continue
+        try:
+            sock.bind(address)
+            return
+        except OSError as error:
+            failed = OSError(
+                error.errno, f"error while attempting to bind on address {address!r}: {str(error).lower()}"
+            )
+    raise failed or OSError(f"no matching local address with family={sock.family!r} found")

@@ -1,0 +1,119 @@
+"""Unix sockets: connect to a path, bind one, remove it; and what is wrong with a path that cannot be used."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import stat
+from typing import Any
+
+from .._errors import UnixPathError
+from .._log import logger
+
+
+async def connect_unix(loop: asyncio.AbstractEventLoop, path: Any) -> socket.socket:
+    """A non-blocking socket connected to the Unix socket ``path``: str, bytes or PathLike, a leading NUL for an
+    abstract name.
+
+    Raises:
+        UnixPathError: the path is too long, or it is something else than a socket.
+        OSError: nobody listens there, or it does not exist.
+    """
+    path = os.fspath(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        try:
+            await loop.sock_connect(sock, path)
+        except OSError as error:
+            explain_unix_path(path, error)
+            if error.errno is not None and error.filename is None and repr(path) not in str(error):
+                raise OSError(error.errno, f"{error.strerror}: {path!r}") from None
+            raise
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def explain_unix_path(path: str | bytes, error: OSError) -> None:
+    """Raise UnixPathError where ``error``, of a connect or bind to ``path``, comes from what the path is."""
+    if path[:1] in ("\0", b"\0"):
+        return
+    if error.errno is None and "too long" in str(error):
+        raise UnixPathError(
+            errno.ENAMETOOLONG,
+            f"a Unix socket's path has at most 107 bytes on Linux (103 elsewhere); "
+            f"this one has {len(os.fsencode(path))}: {path!r}",
+        ) from None
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return
+    if not stat.S_ISSOCK(mode):
+        code = errno.EADDRINUSE if error.errno == errno.EADDRINUSE else errno.ENOTSOCK
+        raise UnixPathError(code, f"{path!r} exists and is not a Unix socket") from None
+
+
+def bind_unix(path: Any) -> socket.socket:
+    """A socket bound to ``path``; what a server left there that is gone is replaced, as in asyncio.
+
+    Raises:
+        UnixPathError: the path is too long, or there is something else than a socket.
+        OSError: it cannot be bound.
+    """
+    path = os.fspath(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        if path[:1] not in ("\0", b"\0"):
+            _remove_stale(path)
+        try:
+            sock.bind(path)
+        except OSError as error:
+            explain_unix_path(path, error)
+            if error.errno == errno.EADDRINUSE:
+                raise OSError(errno.EADDRINUSE, f"Address {path!r} is already in use") from None
+            raise
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _remove_stale(path: str | bytes) -> None:
+    try:
+        if stat.S_ISSOCK(os.stat(path).st_mode):
+            os.remove(path)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        # The directory may allow to create and not to look; binding will tell.
+        logger.error("Unable to check or remove stale UNIX socket %r: %r", path, error)
+
+
+class UnixPath:
+    """The path of a bound Unix socket, to be removed when it is closed, if it is still the same socket's."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._path: Any = sock.getsockname()
+        self._inode: int | None = None
+        if self._path and self._path[:1] not in ("\0", b"\0"):
+            try:
+                self._inode = os.stat(self._path).st_ino
+            except OSError:
+                self._inode = None
+
+    def remove(self) -> None:
+        """Remove it, unless somebody else has put another there."""
+        if self._inode is None:
+            return
+        try:
+            if os.stat(self._path).st_ino == self._inode:
+                os.unlink(self._path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            logger.error("Unable to clean up listening UNIX socket %r: %r", self._path, error)

@@ -1,0 +1,37 @@
+"""Which transports carry the connections of a loop: the epoll engine's or the loop's own.
+
+The engine is used wherever it can be: compiled, on Linux, on any loop with ``add_reader``, with the compiled core.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from types import ModuleType
+from typing import Any, Final, Literal
+
+from .._config import ENGINE_CHOICE, PURE
+
+
+def _load() -> Any:
+    if ENGINE_CHOICE == "loop" or PURE:
+        return None
+    try:
+        from .epoll import socket_transport
+    except ImportError as error:
+        if ENGINE_CHOICE == "epoll":
+            raise ImportError(f"SLUICEWAY_ENGINE=epoll, but the engine was not compiled here: {error}") from error
+        return None
+    return socket_transport
+
+
+_engine: Final[ModuleType | None] = _load()
+
+ENGINE: Final[Literal["epoll", "loop"]] = "loop" if _engine is None else "epoll"
+"""What carries connections where the running loop allows it: "epoll", the package's engine (Linux, compiled, a loop
+with ``add_reader``), or "loop", the loop's own transports. SLUICEWAY_ENGINE in the environment, read at import,
+chooses."""
+
+
+def engine_of(loop: asyncio.AbstractEventLoop) -> Any:
+    """The engine's module where it can carry connections of ``loop``, else None."""
+    return _engine if _engine is not None and _engine.can_serve(loop) else None

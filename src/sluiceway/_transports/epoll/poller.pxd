@@ -1,0 +1,62 @@
+from libc.stdint cimport uint32_t, uint64_t
+
+from sluiceway._core_c.interface cimport Sink
+from sluiceway._core_c.waiter cimport Waiter
+
+cdef enum:
+    SCRATCH = 262144         # bytes that are received at once, at most
+    GATHER_MAXIMUM = 16384   # bytes in several pieces that are copied together and sent as one, at most
+
+cdef class Pollable(Sink):
+    """A descriptor that the poller watches."""
+    cdef int fd
+    cdef uint32_t interest
+    cdef uint32_t generation
+    cdef Poller poller
+
+    cdef int ready(self, uint32_t events) except -1
+    cdef int flush_corked(self) except -1
+    cdef int unwatched(self, error) except -1
+    cdef int watch(self, uint32_t interest) except -1
+
+cdef class Poller:
+    cdef object loop
+    cdef int epfd
+    cdef list table
+    cdef Py_ssize_t watched
+    # The only socket, where the loop watches it itself.
+    cdef Pollable single
+    cdef bint watches_itself
+    cdef uint32_t generations
+    cdef Py_ssize_t holds
+    cdef bint closing_soon
+    cdef public object usable
+    # True while the poller steps tasks: writes may wait until the task blocks.
+    cdef bint stepping
+    cdef bint step_at_once
+    cdef bint forked
+    cdef list corked
+    # When the oldest of them was written.
+    cdef long long corked_at
+    # A future that is done, for tasks that are stepped at once.
+    cdef object done
+    cdef char* scratch
+    # For pieces that are sent as one; not the same memory, for what was received may still be looked at.
+    cdef char* gathered
+    cdef object __weakref__
+
+    cdef int close_when_idle(self) except -1
+    cdef int add(self, Pollable pollable, uint32_t interest) except -1
+    cdef int modify(self, Pollable pollable, uint32_t interest) except -1
+    cdef int remove(self, Pollable pollable) except -1
+    cdef int step(self, Waiter waiter) except -1
+    cdef int cork(self, Pollable pollable) except -1
+    cdef bint corked_long(self) except -1
+    cdef int flush(self) except -1
+    cdef int unsingle(self) except -1
+    cdef int enter(self, Pollable pollable, uint32_t interest) except -1
+    cdef int serve(self) except -1
+    cdef int serve_rounds(self) except -1
+
+cdef class PollerWaiter(Waiter):
+    cdef Poller poller

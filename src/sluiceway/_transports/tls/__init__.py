@@ -1,0 +1,1 @@
+"""TLS over any transport: the handshake, the transport that programs see, flow control, closing."""
