@@ -1,9 +1,12 @@
-/* Time, and of the server and of this process the CPU time and the time for which they had to wait for their cores. */
+/* The monotonic clock, and the CPU time and run-queue time of the server and of this process. */
+#include "clocks.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "load.h"
+#include "failure.h"
+#include "options.h"
 
 static uint64_t read_clock(clockid_t clock)
 {
@@ -18,7 +21,7 @@ uint64_t now(void)
     return read_clock(CLOCK_MONOTONIC);
 }
 
-uint64_t cpu_of_server(void)
+uint64_t server_cpu_time(void)
 {
     clockid_t clock;
     if (!options.pid)
@@ -29,27 +32,27 @@ uint64_t cpu_of_server(void)
     return read_clock(clock);
 }
 
-uint64_t cpu_of_load(void)
+uint64_t own_cpu_time(void)
 {
     return read_clock(CLOCK_PROCESS_CPUTIME_ID);
 }
 
-/* The second figure in schedstat, of a process's first thread: nanoseconds on a run queue. 0 where there is no such. */
-static uint64_t wait_of(int pid)
+/* The second number in schedstat, which is of the process's first thread. 0 if the kernel has no schedstat. */
+static uint64_t run_queue_time_of(int pid)
 {
     char path[64];
-    unsigned long long ran, waited = 0;
+    unsigned long long run, waited = 0;
     snprintf(path, sizeof path, pid ? "/proc/%d/schedstat" : "/proc/self/schedstat", pid);
     FILE *file = fopen(path, "r");
     if (!file)
         return 0;
-    if (fscanf(file, "%llu %llu", &ran, &waited) != 2)
+    if (fscanf(file, "%llu %llu", &run, &waited) != 2)
         waited = 0;
     fclose(file);
     return waited;
 }
 
-uint64_t waited(void)
+uint64_t run_queue_time(void)
 {
-    return wait_of(0) + (options.pid ? wait_of(options.pid) : 0);
+    return run_queue_time_of(0) + (options.pid ? run_queue_time_of(options.pid) : 0);
 }

@@ -1,9 +1,9 @@
-/* How a run fails. */
+/* Reports an error as one line of JSON and exits. */
+#include "failure.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "load.h"
 
 void fail(const char *format, ...)
 {

@@ -1,56 +1,68 @@
-/* The load generator: drives a server on 127.0.0.1, checks every byte, and prints one JSON line. See README.md. */
+/* The load generator: drives a server on 127.0.0.1, checks every byte, and prints one line of JSON. See README.md. */
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
-#include "load.h"
+#include "connection.h"
+#include "failure.h"
+#include "measurement.h"
+#include "options.h"
+#include "payload.h"
+#include "poller.h"
+#include "request_response.h"
+#include "short_lived.h"
+#include "sink.h"
+#include "source.h"
+#include "tls.h"
 
-void watch(int epoll, int fd, uint32_t interest, void *what)
+static void raise_descriptor_limit(void)
 {
-    struct epoll_event event = {.events = interest, .data.ptr = what};
-    if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event))
-        fail("epoll_ctl: %s", strerror(errno));
+    struct rlimit files;
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
+static void pin_to_core(int cpu)
+{
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    CPU_SET((size_t)cpu, &cores);
+    if (sched_setaffinity(0, sizeof cores, &cores))
+        fail("core %d cannot be had: %s", cpu, strerror(errno));
+}
+
+static void run_long_lived(int poller)
+{
+    struct connection *connections = calloc((size_t)options.connections, sizeof *connections);
+    if (!connections)
+        fail("no memory for the connections");
+    connection_start_all(connections);
+    if (!strcmp(options.mode, "sink"))
+        run_sink(poller, connections);
+    else if (!strcmp(options.mode, "source"))
+        run_source(poller, connections);
+    else
+        run_request_response(poller, connections);
+    free(connections);
 }
 
 int main(int argc, char **argv)
 {
-    struct rlimit files;
-    cpu_set_t cores;
-    read_options(argc, argv);
-    getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
-    if (options.cpu >= 0) {
-        CPU_ZERO(&cores);
-        CPU_SET((size_t)options.cpu, &cores);
-        if (sched_setaffinity(0, sizeof cores, &cores))
-            fail("core %d cannot be had: %s", options.cpu, strerror(errno));
-    }
-    make_payloads();
+    options_parse(argc, argv);
+    raise_descriptor_limit();
+    if (options.cpu >= 0)
+        pin_to_core(options.cpu);
+    payloads_init();
     if (options.tls != TLS_NONE)
-        secure_prepare();
-    int epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (epoll < 0)
-        fail("epoll_create1: %s", strerror(errno));
-
-    if (!strcmp(options.mode, "connect")) {
-        run_churn(epoll);
-    } else {
-        struct wire *wires = calloc((size_t)options.connections, sizeof *wires);
-        if (!wires)
-            fail("no memory for the connections");
-        connect_all(wires);
-        if (!strcmp(options.mode, "sink"))
-            run_sink(epoll, wires);
-        else if (!strcmp(options.mode, "source"))
-            run_source(epoll, wires);
-        else
-            run_exchange(epoll, wires);
-        free(wires);
-    }
-    window_report();
+        tls_init();
+    int poller = poller_create();
+    if (!strcmp(options.mode, "connect"))
+        run_short_lived(poller);
+    else
+        run_long_lived(poller);
+    measurement_print();
     return 0;
 }

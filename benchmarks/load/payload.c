@@ -1,11 +1,15 @@
-/* What is sent and what must come back, made from the seed. */
+/* Requests and the expected responses, generated from the seed. */
+#include "payload.h"
+
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "load.h"
+#include "failure.h"
+#include "options.h"
 
-#define MOST 16
-static struct payload payloads[MOST];
+#define MAX_PAYLOADS 16
+static struct payload payloads[MAX_PAYLOADS];
 static unsigned count;
 
 static uint64_t next_random(void)
@@ -19,63 +23,63 @@ static uint64_t next_random(void)
     return state;
 }
 
-static void fill(char *at, size_t size)
+static void fill_binary(char *record, size_t size)
 {
     for (size_t i = 0; i < size; i++)
-        at[i] = (char)(next_random() >> 32);
+        record[i] = (char)(next_random() >> 32);
 }
 
-static void fill_line(char *at, size_t size)
+static void fill_line(char *record, size_t size)
 {
     for (size_t i = 0; i + 1 < size; i++)
-        at[i] = (char)(' ' + (next_random() >> 32) % 95);
-    at[size - 1] = '\n';
+        record[i] = (char)(' ' + (next_random() >> 32) % 95);
+    record[size - 1] = '\n';
 }
 
-static void make(struct payload *payload)
+static void generate(struct payload *payload)
 {
-    size_t head = strcmp(options.mode, "frames") ? 0 : 4, each = head + options.size;
-    payload->request_size = payload->answer_size = each * (size_t)options.batch;
-    char *at = payload->request = payload->answer = malloc(payload->request_size);
-    if (!at)
+    size_t header = strcmp(options.mode, "frames") ? 0 : 4, record_size = header + options.size;
+    payload->request_size = payload->response_size = record_size * (size_t)options.batch;
+    char *record = payload->request = payload->response = malloc(payload->request_size);
+    if (!record)
         fail("no memory for the payload");
-    for (int i = 0; i < options.batch; i++, at += each) {
-        for (size_t b = 0; b < head; b++)
-            at[b] = (char)(options.size >> (8 * (head - 1 - b)));
+    for (int i = 0; i < options.batch; i++, record += record_size) {
+        for (size_t b = 0; b < header; b++)
+            record[b] = (char)(options.size >> (8 * (header - 1 - b)));
         if (!strcmp(options.mode, "lines") || !strcmp(options.mode, "connect"))
-            fill_line(at, options.size);
+            fill_line(record, options.size);
         else
-            fill(at + head, options.size);
+            fill_binary(record + header, options.size);
     }
-    if (!strcmp(options.mode, "blocks")) { /* answered by its last byte */
-        payload->answer = payload->request + payload->request_size - 1;
-        payload->answer_size = 1;
+    if (!strcmp(options.mode, "blocks")) { /* the server returns the last byte only */
+        payload->response = payload->request + payload->request_size - 1;
+        payload->response_size = 1;
     }
 }
 
-void make_payloads(void)
+void payloads_init(void)
 {
-    size_t one = options.size * (size_t)options.batch;
-    count = MOST;
-    while (count > 2 && count * one > 1 << 20) /* they should stay in the cache */
+    size_t request_size = options.size * (size_t)options.batch;
+    count = MAX_PAYLOADS;
+    while (count > 2 && count * request_size > 1 << 20) /* all payloads together fit into the CPU cache */
         count /= 2;
     for (unsigned i = 0; i < count; i++)
-        make(&payloads[i]);
+        generate(&payloads[i]);
 }
 
-const struct payload *payload_of(unsigned turn)
+const struct payload *payload_at(unsigned index)
 {
-    return &payloads[turn % count];
+    return &payloads[index % count];
 }
 
 char *source_pattern(size_t extra)
 {
-    char *pattern = malloc(SOURCE_BLOCK + extra);
+    char *pattern = malloc(SOURCE_PERIOD + extra);
     if (!pattern)
         fail("no memory for the pattern");
-    for (size_t i = 0; i < SOURCE_BLOCK + extra; i++) {
-        size_t at = i % SOURCE_BLOCK;
-        pattern[i] = (char)(at * 31 + (at >> 8));
+    for (size_t i = 0; i < SOURCE_PERIOD + extra; i++) {
+        size_t offset = i % SOURCE_PERIOD;
+        pattern[i] = (char)(offset * 31 + (offset >> 8));
     }
     return pattern;
 }

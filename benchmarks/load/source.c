@@ -1,53 +1,63 @@
-/* One way from the server: a pattern that it repeats for ever, each byte checked. */
+/* Bulk data from the server, which repeats a pattern. Each byte is checked. */
+#include "source.h"
+
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "load.h"
+#include "clocks.h"
+#include "failure.h"
+#include "measurement.h"
+#include "options.h"
+#include "payload.h"
+#include "poller.h"
 
-struct flow {
-    struct wire *wire;
+struct stream {
+    struct connection *connection;
     int number;
     uint64_t received;
 };
 
-#define MOST 64 /* pulls at once; a source sends more in any case, and so tells of what is left */
+/* Reads per event. Data that TLS still holds after them is read at the next event: the server sends without a pause. */
+#define MAX_READS 64
 
-static char scratch[1 << 18];
+static char buffer[1 << 18];
 static char *pattern;
 
-static int pull(struct flow *flow)
+/* True if more data can be read without an event. */
+static int receive_data(struct stream *stream)
 {
-    ssize_t n = wire_receive(flow->wire, scratch, sizeof scratch);
+    ssize_t n = connection_receive(stream->connection, buffer, sizeof buffer);
     if (n < 0 && errno == EAGAIN)
         return 0;
     if (n <= 0)
-        fail("connection %d: the server %s", flow->number, n ? strerror(errno) : "closed");
-    if (memcmp(scratch, pattern + flow->received % SOURCE_BLOCK, (size_t)n))
-        fail("connection %d: a byte after %llu is wrong", flow->number, (unsigned long long)flow->received);
-    flow->received += (uint64_t)n;
-    window_count(0, (uint64_t)n);
-    return wire_holds(flow->wire);
+        fail("connection %d: the server %s", stream->number, n ? strerror(errno) : "closed");
+    if (memcmp(buffer, pattern + stream->received % SOURCE_PERIOD, (size_t)n))
+        fail("connection %d: a byte after %llu is wrong", stream->number, (unsigned long long)stream->received);
+    stream->received += (uint64_t)n;
+    measurement_add(0, (uint64_t)n);
+    return connection_has_pending(stream->connection);
 }
 
-void run_source(int epoll, struct wire *wires)
+void run_source(int poller, struct connection *connections)
 {
-    struct flow *flows = calloc((size_t)options.connections, sizeof *flows);
-    struct epoll_event events[EVENTS];
-    if (!flows)
+    struct stream *streams = calloc((size_t)options.connections, sizeof *streams);
+    struct epoll_event events[MAX_EVENTS];
+    if (!streams)
         fail("no memory for the connections");
-    pattern = source_pattern(sizeof scratch);
-    window_begin();
+    pattern = source_pattern(sizeof buffer);
+    measurement_start();
     for (int i = 0; i < options.connections; i++) {
-        flows[i].wire = &wires[i];
-        flows[i].number = i;
-        watch(epoll, wires[i].fd, EPOLLIN, &flows[i]);
+        streams[i].connection = &connections[i];
+        streams[i].number = i;
+        poller_add(poller, connections[i].fd, EPOLLIN, &streams[i]);
     }
-    while (!window_tick(now())) {
-        int ready = epoll_wait(epoll, events, EVENTS, 1000);
-        for (int i = 0; i < ready; i++)
-            for (int turns = MOST; turns && pull(events[i].data.ptr); turns--)
+    while (!measurement_update(now())) {
+        int count = poller_wait(poller, events);
+        for (int i = 0; i < count; i++)
+            for (int reads = MAX_READS; reads && receive_data(events[i].data.ptr); reads--)
                 ;
     }
-    free(flows);
+    free(streams);
 }
