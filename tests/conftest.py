@@ -1,4 +1,4 @@
-"""What every test is given. Each module named here holds one idea and says how it is used."""
+"""The fixtures and hooks that all tests share. The docstring of each module below says how to use it."""
 
 import hypothesis
 
@@ -11,8 +11,8 @@ pytest_plugins = (
     "support.implementations",  # before what imports it, or its asserts would not be rewritten
     "support.async_tests",
     "support.certificates",
-    "support.inner_run",
-    "support.paths",
-    "support.peer",
-    "support.talking",
+    "support.pytest_subprocess",
+    "support.unix_socket_path",
+    "support.raw_peer",
+    "support.interactive_programs",
 )

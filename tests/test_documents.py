@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import pytest
 
-from support.programs import require_program
+from support.external_programs import require_program
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

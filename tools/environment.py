@@ -21,29 +21,29 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 WINDOWS = os.name == "nt"
 
 
-class CannotError(Exception):
+class SetupError(Exception):
     """The environment cannot be made; the message is the one line that the user needs."""
 
 
 def check_interpreter() -> None:
-    """Raise CannotError if this interpreter cannot make an environment, naming what brings the missing part."""
+    """Raise SetupError if this interpreter cannot make an environment, naming what brings the missing part."""
     series = f"{sys.version_info.major}.{sys.version_info.minor}"
     missing = [name for name in ("venv", "ensurepip", "ssl") if importlib.util.find_spec(name) is None]
     if missing:
-        raise CannotError(
+        raise SetupError(
             f"{sys.executable} lacks {' and '.join(missing)}. Debian: apt-get install python{series}-venv "
             "(or python3-venv)"
         )
 
 
 def fingerprint() -> str:
-    """Return what the environment depends on, as one line."""
+    """Return, as one line, everything that the environment depends on."""
     project = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
     return f"{project} {sys.version_info[:3]} {sysconfig.get_platform()} {os.path.realpath(sys.executable)} {ROOT}"
 
 
-def compiled_from() -> str:
-    """Return what the compiled parts are made of, as one line: an edited source needs another build."""
+def source_hash() -> str:
+    """Return a hash of the sources of the compiled parts: an edited source needs another build."""
     package = ROOT / "src" / "sluiceway"
     sources = sorted(
         path for kind in ("_core/*.py", "_core_c/*.p[xy]*", "_transports/epoll/*.p[xy]*") for path in package.glob(kind)
@@ -55,22 +55,22 @@ def environment(extra: str) -> pathlib.Path:
     """Return the bin directory of an environment with the project and this extra in it."""
     home = ROOT / ".venv" / f"{sys.version_info.major}.{sys.version_info.minor}"
     bin_directory = home / ("Scripts" if WINDOWS else "bin")
-    made_for = home / "sluiceway-made-for"
-    installed = home / f"sluiceway-has-{extra}"
-    wanted = fingerprint()
+    fingerprint_file = home / "sluiceway-made-for"
+    extra_file = home / f"sluiceway-has-{extra}"
+    current = fingerprint()
 
-    if not made_for.exists() or made_for.read_text() != wanted:
+    if not fingerprint_file.exists() or fingerprint_file.read_text() != current:
         check_interpreter()
         if home.exists():
             shutil.rmtree(home)
-        say(f"making {home.relative_to(ROOT)} of {sys.executable}")
+        log(f"making {home.relative_to(ROOT)} of {sys.executable}")
         venv.create(home, with_pip=True, symlinks=not WINDOWS)
-        made_for.write_text(wanted)
-    build = compiled_from()
-    if not installed.exists() or installed.read_text() != build:
-        say(f"installing sluiceway[{extra}] into {home.relative_to(ROOT)}")
+        fingerprint_file.write_text(current)
+    build = source_hash()
+    if not extra_file.exists() or extra_file.read_text() != build:
+        log(f"installing sluiceway[{extra}] into {home.relative_to(ROOT)}")
         install(bin_directory / "python", extra)
-        installed.write_text(build)
+        extra_file.write_text(build)
     return bin_directory
 
 
@@ -91,11 +91,11 @@ def install(python: pathlib.Path, extra: str) -> None:
         hint = ""
         if not any(shutil.which(name) for name in ("cc", "gcc", "clang")) and not WINDOWS:
             hint = "; if a package had to be compiled, Debian: apt-get install build-essential python3-dev"
-        raise CannotError(f"pip could not install sluiceway[{extra}]{hint}")
+        raise SetupError(f"pip could not install sluiceway[{extra}]{hint}")
 
 
-def say(what: str) -> None:
-    print(what, file=sys.stderr, flush=True)
+def log(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
 
 
 def main() -> None:
@@ -103,7 +103,7 @@ def main() -> None:
         sys.exit(__doc__)
     try:
         print(environment(sys.argv[1]))
-    except (CannotError, subprocess.CalledProcessError) as error:
+    except (SetupError, subprocess.CalledProcessError) as error:
         sys.exit(f"sluiceway: {error}")
 
 

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 
 OLDEST = (3, 11)
 
-# Seconds for an interpreter to say who it is; a network file system may be slow, a wrapper may hang.
-PATIENCE = 20
+# Seconds for an interpreter to report its version; a network file system may be slow, a wrapper may hang.
+PROBE_TIMEOUT = 20
 
-WHO = """
+PROBE = """
 import importlib.util, os, sys, sysconfig
 plain = (sys.implementation.name == "cpython" and sys.version_info.releaselevel == "final"
     and not sysconfig.get_config_var("Py_GIL_DISABLED"))
@@ -41,11 +41,11 @@ def identify(path: pathlib.Path) -> tuple[bool, tuple[int, int, int]] | None:
     try:
         # -I: what a directory or an environment variable adds is not the interpreter's own
         answer = subprocess.run(
-            [path, "-I", "-c", WHO],
+            [path, "-I", "-c", PROBE],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=PROBE_TIMEOUT,
             check=True,
         )
         plain, whole, major, minor, micro = map(int, answer.stdout.split())

@@ -34,7 +34,7 @@ What each public name promises. Made from the docstrings by `make docs`; edit th
 """
 
 
-def ours(thing: Any) -> bool:
+def is_own(thing: Any) -> bool:
     """Say whether sluiceway defines this, or only passes on what asyncio has."""
     return (getattr(thing, "__module__", None) or "").partition(".")[0] == "sluiceway"
 
@@ -44,7 +44,7 @@ def signature(function: Any) -> str:
     node = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
     assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     static = any(ast.unparse(decorator) == "staticmethod" for decorator in node.decorator_list)
-    arguments = list(written_arguments(node.args, function.__globals__))
+    arguments = list(format_arguments(node.args, function.__globals__))
     if "." in function.__qualname__.rpartition("<locals>.")[2] and not static:
         del arguments[0]
     returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
@@ -54,10 +54,10 @@ def signature(function: Any) -> str:
     return "(\n" + "".join(f"    {argument},\n" for argument in arguments) + f"){returns}"
 
 
-def written_arguments(arguments: ast.arguments, names: dict[str, Any]) -> Iterator[str]:
+def format_arguments(arguments: ast.arguments, names: dict[str, Any]) -> Iterator[str]:
     """Yield each argument as the source has it, the bare ``/`` and ``*`` among them; constants by their value."""
 
-    def written(argument: ast.arg, default: ast.expr | None = None, stars: str = "") -> str:
+    def format_argument(argument: ast.arg, default: ast.expr | None = None, stars: str = "") -> str:
         text = stars + argument.arg
         if argument.annotation:
             text += f": {ast.unparse(argument.annotation)}"
@@ -69,27 +69,27 @@ def written_arguments(arguments: ast.arguments, names: dict[str, Any]) -> Iterat
     positional = arguments.posonlyargs + arguments.args
     defaults = [None] * (len(positional) - len(arguments.defaults)) + arguments.defaults
     for number, (argument, default) in enumerate(zip(positional, defaults, strict=True), 1):
-        yield written(argument, default)
+        yield format_argument(argument, default)
         if number == len(arguments.posonlyargs):
             yield "/"
     if arguments.vararg:
-        yield written(arguments.vararg, stars="*")
+        yield format_argument(arguments.vararg, stars="*")
     elif arguments.kwonlyargs:
         yield "*"
     for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
-        yield written(argument, default)
+        yield format_argument(argument, default)
     if arguments.kwarg:
-        yield written(arguments.kwarg, stars="**")
+        yield format_argument(arguments.kwarg, stars="**")
 
 
-def unwrapped(attribute: Any) -> Any:
+def unwrap(attribute: Any) -> Any:
     """Return the function under a property, a class method or a decorator."""
     if isinstance(attribute, property):
         attribute = attribute.fget
     return inspect.unwrap(getattr(attribute, "__func__", attribute))
 
 
-def prose(thing: Any) -> str:
+def docstring(thing: Any) -> str:
     return markdown((inspect.getdoc(thing) or "").strip())
 
 
@@ -118,8 +118,8 @@ def markdown(docstring: str) -> str:
 def describe_function(title: str, function: Any, heading: str) -> Iterator[str]:
     prefix = "async " if inspect.iscoroutinefunction(function) else ""
     yield f"{heading} `{title}`"
-    yield f"```text\n{prefix}{title}{signature(unwrapped(function))}\n```"
-    yield prose(function)
+    yield f"```text\n{prefix}{title}{signature(unwrap(function))}\n```"
+    yield docstring(function)
 
 
 def members(cls: type) -> Iterator[tuple[str, Any]]:
@@ -127,32 +127,32 @@ def members(cls: type) -> Iterator[tuple[str, Any]]:
     seen = set()
     for base in cls.__mro__:
         for name, attribute in vars(base).items():
-            if name not in seen and not name.startswith("_") and ours(base):
+            if name not in seen and not name.startswith("_") and is_own(base):
                 seen.add(name)
                 yield name, attribute
 
 
 def describe_class(name: str, cls: type) -> Iterator[str]:
     yield f"## `{name}`"
-    if not ours(cls):
+    if not is_own(cls):
         yield f"`{cls.__module__}.{cls.__qualname__}` itself."
         return
     init = inspect.getattr_static(cls, "__init__")
-    if inspect.isfunction(init) and ours(init):
+    if inspect.isfunction(init) and is_own(init):
         yield f"```text\n{name}{signature(init).removesuffix(' -> None')}\n```"
     bases = [base.__name__ for base in cls.__mro__[1:] if base.__module__.partition(".")[0] == "asyncio"]
     if bases:
         yield f"Is a subclass of asyncio's {', '.join(f'`{base}`' for base in bases)}."
-    yield prose(cls)
+    yield docstring(cls)
     for member, attribute in members(cls):
-        function = unwrapped(attribute)
-        if not inspect.isfunction(function) or not prose(attribute):
+        function = unwrap(attribute)
+        if not inspect.isfunction(function) or not docstring(attribute):
             continue
         if isinstance(attribute, property):
             yield f"### `{name}.{member}`"
             returns = signature(function).rpartition(" -> ")[2]
             yield f"```text\n{name}.{member}: {returns}\n```"
-            yield prose(attribute)
+            yield docstring(attribute)
         else:
             yield from describe_function(f"{name}.{member}", function, "###")
 
@@ -166,10 +166,10 @@ def describe(name: str) -> Iterator[str]:
     else:
         yield f"## `{name}`"
         yield f"A `{type(thing).__name__}`."
-        yield markdown(constant_prose(name))
+        yield markdown(constant_docstring(name))
 
 
-def constant_prose(name: str) -> str:
+def constant_docstring(name: str) -> str:
     """Return the string that stands below the assignment of a public constant, where it is defined."""
     package = pathlib.Path(sluiceway.__file__)
     module = package
@@ -183,7 +183,7 @@ def constant_prose(name: str) -> str:
     return ""
 
 
-def page() -> str:
+def render_page() -> str:
     parts = [INTRODUCTION]
     for name in sorted(sluiceway.__all__, key=lambda name: (name.startswith("_"), name.isupper(), name.lower())):
         parts += [part for part in describe(name) if part]
@@ -198,7 +198,7 @@ def main() -> None:
     if len(arguments) != 1:
         sys.exit(__doc__)
     path = pathlib.Path(arguments[0])
-    new = page()
+    new = render_page()
     if not check:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(new, encoding="utf-8")

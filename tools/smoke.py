@@ -1,4 +1,4 @@
-"""Check an installed wheel: compiled, the engine in use where it is to be had, one line there and back.
+"""Check an installed wheel: the core is compiled, the engine is in use on Linux, and a line is echoed.
 
 Usage: python tools/smoke.py
 """
@@ -17,7 +17,7 @@ async def echo(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -
     writer.close()
 
 
-async def there_and_back() -> bytes:
+async def echo_one_line() -> bytes:
     server = await sluiceway.start_server(echo, "127.0.0.1", 0, family=socket.AF_INET)
     async with server:
         reader, writer = await sluiceway.open_connection(*server.sockets[0].getsockname())
@@ -29,19 +29,19 @@ async def there_and_back() -> bytes:
 
 
 def main() -> None:
-    found = {
+    actual = {
         "implementation": sluiceway.IMPLEMENTATION,
         "engine": sluiceway.ENGINE,
-        "line": asyncio.run(asyncio.wait_for(there_and_back(), 10)),
+        "line": asyncio.run(asyncio.wait_for(echo_one_line(), 10)),
     }
-    wanted = {
+    expected = {
         "implementation": "compiled",
         "engine": "epoll" if sys.platform == "linux" else "loop",
         "line": b"through the wheel\n",
     }
-    if found != wanted:
-        sys.exit(f"{sluiceway.__file__}: {found}, not {wanted}")
-    print(f"sluiceway {sluiceway.__version__}: {found['implementation']}, {found['engine']}")
+    if actual != expected:
+        sys.exit(f"{sluiceway.__file__}: {actual}, not {expected}")
+    print(f"sluiceway {sluiceway.__version__}: {actual['implementation']}, {actual['engine']}")
 
 
 if __name__ == "__main__":

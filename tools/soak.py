@@ -31,13 +31,14 @@ from typing import Any
 import trustme
 
 import sluiceway
-from soak_connections import Address, Books, Service, Visit
+from soak_connections import Address, ClientConnection, Records, ServerHandler
 
-STRETCH = 20.0  # seconds between two pauses
-GROWTH = 4 << 20  # bytes of resident memory that the allocator may hold on to beyond what it had after the warm-up
+PHASE_DURATION = 20.0  # seconds between two pauses
+# Bytes of resident memory that the allocator may keep beyond those after the warm-up.
+ALLOWED_GROWTH = 4 << 20
 
 
-def resident() -> int:
+def resident_memory() -> int:
     """Bytes in memory, after what is free was given back as far as it can be."""
     gc.collect()
     if platform.libc_ver()[0] == "glibc":
@@ -46,25 +47,25 @@ def resident() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def objects() -> dict[str, int]:
+def object_counts() -> dict[str, int]:
     """How many objects of sluiceway's classes there are, by class."""
     names = (f"{type(one).__module__}.{type(one).__qualname__}" for one in gc.get_objects())
     return dict(Counter(name for name in names if name.startswith("sluiceway.")))
 
 
-def state() -> dict[str, Any]:
+def process_state() -> dict[str, Any]:
     """What there is in this process, to be compared between two pauses."""
-    memory = resident()
+    memory = resident_memory()
     return {
         "resident": memory,
         "descriptors": len(os.listdir("/proc/self/fd")),
         "tasks": len(asyncio.all_tasks()),
         "threads": threading.active_count(),
-        "objects": objects(),
+        "objects": object_counts(),
     }
 
 
-def grown(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+def growth(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """Return a sentence for each thing that is not where it was."""
     found = [
         f"{name}: {before[name]} before, {after[name]} after"
@@ -76,12 +77,12 @@ def grown(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         for kind, count in after["objects"].items()
         if count > before["objects"].get(kind, 0)
     ]
-    if after["resident"] > before["resident"] + GROWTH:
+    if after["resident"] > before["resident"] + ALLOWED_GROWTH:
         found.append(f"resident memory: {before['resident'] >> 10} KiB before, {after['resident'] >> 10} KiB after")
     return found
 
 
-def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+def tls_contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """A server's, and that of clients who trust it."""
     authority = trustme.CA()
     serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -92,20 +93,20 @@ def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 
 class Soak:
-    """Keeps ``connections`` visits going, with pauses."""
+    """Keeps ``connections`` connections open at a time, with pauses."""
 
-    def __init__(self, connections: int, seed: int, books: Books) -> None:
+    def __init__(self, connections: int, seed: int, records: Records) -> None:
         self.connections = connections
         self.seed = seed
-        self.books = books
-        self.visits = 0
+        self.records = records
+        self.connections_made = 0
 
     async def run(self, seconds: float, directory: str) -> list[dict[str, Any]]:
         """Return the states at the pauses; the first is after the warm-up."""
-        asyncio.get_running_loop().set_exception_handler(self._told)
+        asyncio.get_running_loop().set_exception_handler(self._record_loop_error)
         path = f"{directory}/soak"
-        service = Service(self.seed, self.books)
-        serving, trusting = contexts()
+        service = ServerHandler(self.seed, self.records)
+        serving, trusting = tls_contexts()
         states = []
         async with (
             await sluiceway.start_server(service, "127.0.0.1", 0, backlog=1000) as tcp,
@@ -120,21 +121,23 @@ class Soak:
             end = time.monotonic() + seconds
             while True:
                 # The last stretch is no shorter than the others, or there might be none after the warm-up.
-                stretch = min(STRETCH, seconds / 3)
-                await self._stretch(addresses, stretch)
-                states.append({"after": round(seconds - (end - time.monotonic()), 1), **state()})
-                if time.monotonic() + stretch / 2 > end:
+                phase = min(PHASE_DURATION, seconds / 3)
+                await self._run_phase(addresses, phase)
+                states.append({"after": round(seconds - (end - time.monotonic()), 1), **process_state()})
+                if time.monotonic() + phase / 2 > end:
                     return states
 
-    async def _stretch(self, addresses: list[Address], seconds: float) -> None:
+    async def _run_phase(self, addresses: list[Address], seconds: float) -> None:
         end = time.monotonic() + seconds
 
-        async def visitor() -> None:
+        async def client() -> None:
             while time.monotonic() < end:
-                self.visits += 1
-                await Visit(self.visits, addresses[self.visits % len(addresses)], self.seed, self.books).make()
+                self.connections_made += 1
+                await ClientConnection(
+                    self.connections_made, addresses[self.connections_made % len(addresses)], self.seed, self.records
+                ).run()
 
-        await asyncio.gather(*(visitor() for _ in range(self.connections)))
+        await asyncio.gather(*(client() for _ in range(self.connections)))
         # The server's side of the last ones may have some turns to go.
         others = asyncio.all_tasks() - {asyncio.current_task()}
         handlers = [task for task in others if task.get_name().startswith("sluiceway handler")]
@@ -143,11 +146,11 @@ class Soak:
         for _ in range(10):
             await asyncio.sleep(0)
 
-    def _told(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        self.books.failed(f"the loop's exception handler: {context.get('message')}: {context.get('exception')!r}")
+    def _record_loop_error(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.records.failed(f"the loop's exception handler: {context.get('message')}: {context.get('exception')!r}")
 
 
-def report(arguments: argparse.Namespace, books: Books, states: list[dict[str, Any]], cpu: float) -> dict[str, Any]:
+def report(arguments: argparse.Namespace, records: Records, states: list[dict[str, Any]], cpu: float) -> dict[str, Any]:
     from sluiceway._transports.engine_choice import ENGINE
 
     return {
@@ -159,14 +162,14 @@ def report(arguments: argparse.Namespace, books: Books, states: list[dict[str, A
         "connections": arguments.connections,
         "seed": arguments.seed,
         "cpu seconds": round(cpu, 1),
-        "counts": dict(sorted(books.counts.items())),
+        "counts": dict(sorted(records.counts.items())),
         "states": states,
-        "failures": books.failures,
-        "grown": grown(states[0], states[-1]) if states else ["no pause was reached"],
+        "failures": records.failures,
+        "grown": growth(states[0], states[-1]) if states else ["no pause was reached"],
     }
 
 
-def show(result: dict[str, Any]) -> None:
+def print_report(result: dict[str, Any]) -> None:
     title = ("implementation", "engine", "loop", "python", "seconds", "connections", "seed", "cpu seconds")
     print(", ".join(f"{name} {result[name]}" for name in title))
     print(", ".join(f"{name} {count}" for name, count in result["counts"].items()))
@@ -184,7 +187,7 @@ def show(result: dict[str, Any]) -> None:
         print("nothing lost, nothing left")
 
 
-def parsed() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--connections", type=int, default=100)
@@ -203,21 +206,23 @@ def loop_factory(name: str) -> Any:
 
 
 def main() -> None:
-    arguments = parsed()
-    books = Books()
+    arguments = parse_arguments()
+    records = Records()
     # Bytes that are dropped after a reset are told to the log, and here there are many.
     logging.getLogger("sluiceway").addHandler(logging.NullHandler())
     logging.getLogger("sluiceway").propagate = False
-    sys.unraisablehook = lambda told: books.failed(f"ignored in {told.object!r}: {told.exc_value!r}")
+    sys.unraisablehook = lambda unraisable: records.failed(
+        f"ignored in {unraisable.object!r}: {unraisable.exc_value!r}"
+    )
     began = time.process_time()
-    soak = Soak(arguments.connections, arguments.seed, books)
+    soak = Soak(arguments.connections, arguments.seed, records)
     with (
         tempfile.TemporaryDirectory() as directory,
         asyncio.Runner(loop_factory=loop_factory(arguments.loop)) as runner,
     ):
         states = runner.run(soak.run(arguments.seconds, directory))
-    result = report(arguments, books, states, time.process_time() - began)
-    show(result)
+    result = report(arguments, records, states, time.process_time() - began)
+    print_report(result)
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(result, indent=1) + "\n")
     sys.exit(1 if result["failures"] or result["grown"] else 0)

@@ -1,7 +1,7 @@
-"""The connections of the soak: both ends of each, how they talk and how they end.
+"""The connections of the soak: both ends of each, what they exchange and how they end.
 
-The client chooses a plan and tells it in its first line. Where both ends part in peace, all that was sent must have
-arrived; where one of them is torn away, what did arrive must still be right.
+The client chooses a plan and sends it in its first line. After a clean close, all data that was sent must have
+arrived; after an abort, the data that did arrive must still be correct.
 """
 
 import asyncio
@@ -15,32 +15,32 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import sluiceway
-from soak_traffic import Disturber, Stream, WrongBytesError, receive, send
+from soak_traffic import FaultInjector, Stream, WrongBytesError, receive, send
 
 # Seconds that one connection may take, under any load that a soak is run with; it ends by itself in far less.
-PATIENCE = 60.0
+CONNECTION_TIMEOUT = 60.0
 
-TOTALS = (0, 10, 3000, 60_000, 300_000, 1_500_000)
+STREAM_SIZES = (0, 10, 3000, 60_000, 300_000, 1_500_000)
 LIMITS = (500, 5000, 65_536)
 
 # A path; or host and port, and over TLS a context behind them.
 Address = tuple[Any, ...] | str
 
 
-def flat(error: BaseException) -> list[BaseException]:
+def flatten_errors(error: BaseException) -> list[BaseException]:
     """The errors in a group, and in groups within it."""
     if isinstance(error, BaseExceptionGroup):
-        return [one for inner in error.exceptions for one in flat(inner)]
+        return [one for inner in error.exceptions for one in flatten_errors(inner)]
     return [error]
 
 
-class Books:
-    """What the two ends of each connection know of it, and what went wrong."""
+class Records:
+    """Counters, failures, and for each connection the number of bytes that the server received."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.failures: list[str] = []
-        self.served: dict[int, asyncio.Future[int]] = {}
+        self.server_received: dict[int, asyncio.Future[int]] = {}
 
     def failed(self, what: str) -> None:
         self.counts["failures"] += 1
@@ -56,128 +56,128 @@ async def connect(address: Address, limit: int) -> tuple[Any, Any]:
     return await sluiceway.open_connection(host, port, limit=limit, **encrypted)
 
 
-class Visit:
-    """One connection, seen from its client."""
+class ClientConnection:
+    """One connection, on the client's side."""
 
-    def __init__(self, number: int, address: Address, seed: int, books: Books) -> None:
+    def __init__(self, number: int, address: Address, seed: int, records: Records) -> None:
         self.number = number
         self.address = address
-        self.chance = random.Random(seed * 1_000_003 + number)
-        self.books = books
-        self.disturber = Disturber(self.chance, books.counts)
+        self.random = random.Random(seed * 1_000_003 + number)
+        self.records = records
+        self.faults = FaultInjector(self.random, records.counts)
         kinds: list[tuple[str, Callable[[Any, Any], Coroutine[Any, Any, None]]]] = [
             ("duplex", self.duplex),
             ("duplex", self.duplex),
             ("upload", self.upload),
             ("download", self.download),
             ("lines", self.lines),
-            ("torn", self.torn),
+            ("aborted", self.aborted),
         ]
         if isinstance(address, tuple) and len(address) == 3:
             kinds = [one for one in kinds if one[0] != "duplex"]
-            books.counts["over TLS"] += 1
-        self.kind, self.talk = self.chance.choice(kinds)
-        self.total = self.chance.choice(TOTALS)
+            records.counts["over TLS"] += 1
+        self.kind, self.exchange = self.random.choice(kinds)
+        self.total = self.random.choice(STREAM_SIZES)
         self.plan = {
             "number": number,
             "kind": self.kind,
             "total": self.total,
-            "torn by": self.chance.choice(("client", "server")),
+            "aborted by": self.random.choice(("client", "server")),
         }
 
-    async def make(self) -> None:
-        """Connect, talk, part, check; what goes wrong is written down and never raised."""
+    async def run(self) -> None:
+        """Connect, exchange data, close and check; failures are recorded and never raised."""
         done = asyncio.get_running_loop().create_future()
-        self.books.served[self.number] = done
+        self.records.server_received[self.number] = done
         try:
-            async with asyncio.timeout(PATIENCE):
-                reader, writer = await connect(self.address, self.chance.choice(LIMITS))
+            async with asyncio.timeout(CONNECTION_TIMEOUT):
+                reader, writer = await connect(self.address, self.random.choice(LIMITS))
                 try:
                     writer.write(json.dumps(self.plan).encode() + b"\n")
-                    await self.talk(reader, writer)
+                    await self.exchange(reader, writer)
                 finally:
                     writer.close()
-                    await self.parted(writer)
+                    await self.wait_closed(writer)
                 received = await done
             if self.kind == "duplex" and received != self.total:
                 raise WrongBytesError(f"the server received {received} of {self.total} bytes")
             if self.kind == "upload" and received != self.total:
                 raise WrongBytesError(f"the server received {received} of {self.total} bytes written before close()")
         except Exception as error:  # noqa: BLE001 - whatever it is, the soak goes on and tells it at its end
-            self.books.failed(f"{self.plan}: on the client: {flat(error)!r}")
+            self.records.failed(f"{self.plan}: on the client: {flatten_errors(error)!r}")
         finally:
-            self.books.served.pop(self.number, None)
-        self.books.counts[self.kind] += 1
+            self.records.server_received.pop(self.number, None)
+        self.records.counts[self.kind] += 1
 
-    async def parted(self, writer: Any) -> None:
-        if self.kind == "torn":
+    async def wait_closed(self, writer: Any) -> None:
+        if self.kind == "aborted":
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
         else:
-            await self.disturber.disturbed(writer.wait_closed)
+            await self.faults.inject(writer.wait_closed)
             await writer.wait_closed()
 
     async def duplex(self, reader: Any, writer: Any) -> None:
         incoming = Stream(2 * self.number + 1)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._send_and_end(writer))
-            group.create_task(receive(reader, incoming, self.disturber))
+            group.create_task(receive(reader, incoming, self.faults))
         if incoming.position != self.total:
             raise WrongBytesError(f"the client received {incoming.position} of {self.total} bytes")
 
     async def _send_and_end(self, writer: Any) -> None:
-        await send(writer, Stream(2 * self.number), self.total, self.disturber)
+        await send(writer, Stream(2 * self.number), self.total, self.faults)
         # TLS ends both directions at once, so there only closing does.
         if writer.can_write_eof():
             writer.write_eof()
 
     async def upload(self, reader: Any, writer: Any) -> None:
         """Close in the middle of what waits to be sent: all of it arrives."""
-        await send(writer, Stream(2 * self.number), self.total, self.disturber)
+        await send(writer, Stream(2 * self.number), self.total, self.faults)
 
     async def download(self, reader: Any, writer: Any) -> None:
         incoming = Stream(2 * self.number + 1)
-        await receive(reader, incoming, self.disturber)
+        await receive(reader, incoming, self.faults)
         if incoming.position != self.total:
             raise WrongBytesError(f"the client received {incoming.position} of {self.total} bytes before the close()")
 
     async def lines(self, reader: Any, writer: Any) -> None:
         stream = Stream(2 * self.number)
-        for _ in range(self.chance.randrange(1, 60)):
+        for _ in range(self.random.randrange(1, 60)):
             sent = [
-                stream.next(self.chance.randrange(200)).hex().encode() + b"\n"
-                for _ in range(self.chance.choice((1, 1, 20)))
+                stream.next(self.random.randrange(200)).hex().encode() + b"\n"
+                for _ in range(self.random.choice((1, 1, 20)))
             ]
             for line in sent:
                 writer.write(line)
             for line in sent:
                 answer = None
                 while answer is None:
-                    answer = await self.disturber.disturbed(reader.readline)
+                    answer = await self.faults.inject(reader.readline)
                 if answer != line:
                     raise WrongBytesError(f"the answer {answer[:50]!r} to the line {line[:50]!r}")
-                self.books.counts["bytes checked"] += len(answer)
-            await self.disturber.pause()
+                self.records.counts["bytes checked"] += len(answer)
+            await self.faults.pause()
 
-    async def torn(self, reader: Any, writer: Any) -> None:
-        """Talk as in peace, until one side tears it off; half of the clients never read."""
+    async def aborted(self, reader: Any, writer: Any) -> None:
+        """Exchange data until one side aborts the connection; half of the clients never read."""
         incoming = Stream(2 * self.number + 1)
         talking = [asyncio.create_task(self._send_and_end(writer))]
-        if self.chance.random() < 0.5:
-            talking.append(asyncio.create_task(receive(reader, incoming, self.disturber)))
-        await asyncio.wait(talking, timeout=self.chance.random() / 10)
-        if self.plan["torn by"] == "client":
-            tear(writer, self.chance)
+        if self.random.random() < 0.5:
+            talking.append(asyncio.create_task(receive(reader, incoming, self.faults)))
+        await asyncio.wait(talking, timeout=self.random.random() / 10)
+        if self.plan["aborted by"] == "client":
+            drop_connection(writer, self.random)
         for task in talking:
-            if self.chance.random() < 0.5:
+            if self.random.random() < 0.5:
                 task.cancel()
         if not any(task.cancelled() for task in talking):
-            await asyncio.wait(talking, timeout=self.chance.random() / 10)
+            await asyncio.wait(talking, timeout=self.random.random() / 10)
         abort(writer)
         for result in await asyncio.gather(*talking, return_exceptions=True):
             if isinstance(result, BaseException) and not isinstance(result, OSError | asyncio.CancelledError):
                 raise result
-        self.books.counts["torn by the client" if self.plan["torn by"] == "client" else "torn by the server"] += 1
+        self.records.counts[f"aborted by the {self.plan['aborted by']}"] += 1
 
 
 def abort(writer: Any) -> None:
@@ -186,8 +186,8 @@ def abort(writer: Any) -> None:
         writer.transport.abort()
 
 
-def tear(writer: Any, chance: random.Random) -> None:
-    """End a connection without ceremony, in one of the ways there are."""
+def drop_connection(writer: Any, chance: random.Random) -> None:
+    """Reset, abort or close a connection."""
     way = chance.randrange(3)
     if writer.transport.is_closing():
         return
@@ -200,52 +200,52 @@ def tear(writer: Any, chance: random.Random) -> None:
         abort(writer)
 
 
-class Service:
+class ServerHandler:
     """The server's side of every plan."""
 
-    def __init__(self, seed: int, books: Books) -> None:
+    def __init__(self, seed: int, records: Records) -> None:
         self.seed = seed
-        self.books = books
+        self.records = records
 
     async def __call__(self, reader: Any, writer: Any) -> None:
         plan: dict[str, Any] = {}
         incoming = Stream(0)
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(CONNECTION_TIMEOUT):
                 plan = json.loads(await reader.readline() or b"{}")
                 if plan:
                     incoming = Stream(2 * plan["number"])
-                    await self.talk(plan, reader, writer, incoming)
+                    await self.exchange(plan, reader, writer, incoming)
                 writer.close()
                 await writer.wait_closed()
         except Exception as error:  # noqa: BLE001 - whatever it is, the soak goes on and tells it at its end
-            causes = flat(error)
-            if plan.get("kind") != "torn" or not all(isinstance(cause, OSError) for cause in causes):
-                self.books.failed(f"{plan}: on the server: {causes!r}")
+            causes = flatten_errors(error)
+            if plan.get("kind") != "aborted" or not all(isinstance(cause, OSError) for cause in causes):
+                self.records.failed(f"{plan}: on the server: {causes!r}")
         finally:
             writer.close()
-            done = self.books.served.get(plan.get("number", -1))
+            done = self.records.server_received.get(plan.get("number", -1))
             if done is not None and not done.done():
                 done.set_result(incoming.position)
 
-    async def talk(self, plan: dict[str, Any], reader: Any, writer: Any, incoming: Stream) -> None:
+    async def exchange(self, plan: dict[str, Any], reader: Any, writer: Any, incoming: Stream) -> None:
         chance = random.Random(self.seed * 999_983 + plan["number"])
-        disturber = Disturber(chance, self.books.counts)
+        faults = FaultInjector(chance, self.records.counts)
         outgoing = Stream(2 * plan["number"] + 1)
         if plan["kind"] == "upload":
-            await receive(reader, incoming, disturber)
+            await receive(reader, incoming, faults)
         elif plan["kind"] == "download":
-            await send(writer, outgoing, plan["total"], disturber)
+            await send(writer, outgoing, plan["total"], faults)
         elif plan["kind"] == "lines":
             async for line in reader:
                 writer.write(line)
                 await writer.drain()
         else:
             async with asyncio.TaskGroup() as group:
-                group.create_task(receive(reader, incoming, disturber))
-                group.create_task(send(writer, outgoing, plan["total"], disturber))
-                if plan["kind"] == "torn" and plan["torn by"] == "server":
+                group.create_task(receive(reader, incoming, faults))
+                group.create_task(send(writer, outgoing, plan["total"], faults))
+                if plan["kind"] == "aborted" and plan["aborted by"] == "server":
                     await asyncio.sleep(chance.random() / 10)
-                    tear(writer, chance)
+                    drop_connection(writer, chance)
             if plan["kind"] == "duplex":
                 writer.write_eof()

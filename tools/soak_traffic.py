@@ -1,7 +1,7 @@
 """What the soak sends and how it reads: streams of known bytes, random cancels and time-outs; every byte is checked.
 
 A connection's stream is a part of one random pattern that its seed chooses, so a byte that is lost, doubled or another
-connection's does not pass for the one that is due.
+connection's is not mistaken for the expected one.
 """
 
 import asyncio
@@ -12,10 +12,10 @@ from typing import Any
 
 import sluiceway
 
-LENGTH = 1_000_003  # bytes; prime, so that no chunk size repeats itself in step with it
-PATTERN = random.Random(1).randbytes(LENGTH)
-SIZES = (1, 2, 7, 60, 500, 1000, 4000, 16_000, 70_000, 200_000)
-UNDRAINED = 400_000  # bytes written without a drain, at most; more tells of the allocator, not of the streams
+PATTERN_SIZE = 1_000_003  # bytes; prime, so that no chunk size repeats itself in step with it
+PATTERN = random.Random(1).randbytes(PATTERN_SIZE)
+CHUNK_SIZES = (1, 2, 7, 60, 500, 1000, 4000, 16_000, 70_000, 200_000)
+MAX_UNDRAINED = 400_000  # bytes written without a drain, at most; more tells of the allocator, not of the streams
 
 
 class WrongBytesError(Exception):
@@ -26,12 +26,12 @@ class Stream:
     """One direction of one connection."""
 
     def __init__(self, seed: int) -> None:
-        self._start = seed * 7919 % LENGTH
+        self._start = seed * 7919 % PATTERN_SIZE
         self.position = 0
 
     def next(self, size: int) -> bytes:
         """The next ``size`` bytes."""
-        at = (self._start + self.position) % LENGTH
+        at = (self._start + self.position) % PATTERN_SIZE
         self.position += size
         data = PATTERN[at : at + size]
         while len(data) < size:
@@ -45,28 +45,28 @@ class Stream:
             raise WrongBytesError(f"{len(data)} bytes at {at} are not those that were sent: {data[:40]!r} …")
 
 
-class Disturber:
-    """Cancels and times out what it is given, at random; counts what it did."""
+class FaultInjector:
+    """Cancels and times out calls at random, and counts how often."""
 
-    def __init__(self, chance: random.Random, counts: Counter[str]) -> None:
-        self.chance = chance
+    def __init__(self, random_source: random.Random, counts: Counter[str]) -> None:
+        self.random = random_source
         self.counts = counts
 
-    async def disturbed(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """Await ``make()``, as a rule; None where it was cancelled or timed out."""
-        fate = self.chance.random()
+    async def inject(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Await ``make()``; return None if it was cancelled or timed out, which happens to some calls."""
+        fate = self.random.random()
         if fate < 0.7:
             return await make()
         if fate < 0.85:
-            return await self._cancelled(make())
+            return await self._cancel(make())
         if fate < 0.95:
-            return await self._timed_out(asyncio.wait_for(make(), self.chance.random() / 500))
-        return await self._timed_out(_within(self.chance.random() / 500, make()))
+            return await self._time_out(asyncio.wait_for(make(), self.random.random() / 500))
+        return await self._time_out(_within(self.random.random() / 500, make()))
 
-    async def _cancelled(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    async def _cancel(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         task = asyncio.create_task(coroutine)
         try:
-            for _ in range(self.chance.randrange(4)):
+            for _ in range(self.random.randrange(4)):
                 await asyncio.sleep(0)
             task.cancel()
             await asyncio.wait([task])
@@ -80,7 +80,7 @@ class Disturber:
             return None
         return task.result()
 
-    async def _timed_out(self, waiting: Awaitable[Any]) -> Any:
+    async def _time_out(self, waiting: Awaitable[Any]) -> Any:
         try:
             return await waiting
         except TimeoutError:
@@ -89,9 +89,9 @@ class Disturber:
 
     async def pause(self) -> None:
         """Sometimes be slow, mostly not."""
-        fate = self.chance.random()
+        fate = self.random.random()
         if fate < 0.03:
-            await asyncio.sleep(self.chance.random() / 50)
+            await asyncio.sleep(self.random.random() / 50)
         elif fate < 0.1:
             await asyncio.sleep(0)
 
@@ -101,13 +101,13 @@ async def _within(seconds: float, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return await coroutine
 
 
-async def send(writer: Any, stream: Stream, total: int, disturber: Disturber) -> None:
+async def send(writer: Any, stream: Stream, total: int, faults: FaultInjector) -> None:
     """Write ``total`` bytes of ``stream`` in pieces; what the kernel has not taken may still wait at the end."""
-    chance = disturber.chance
+    random_source = faults.random
     undrained = 0
     while stream.position < total:
-        data = stream.next(min(chance.choice(SIZES), total - stream.position))
-        way = chance.random()
+        data = stream.next(min(random_source.choice(CHUNK_SIZES), total - stream.position))
+        way = random_source.random()
         if way < 0.1:
             changed = bytearray(data)
             writer.write(changed)
@@ -118,32 +118,32 @@ async def send(writer: Any, stream: Stream, total: int, disturber: Disturber) ->
         else:
             writer.write(data)
         undrained += len(data)
-        if undrained > UNDRAINED:
+        if undrained > MAX_UNDRAINED:
             await writer.drain()
             undrained = 0
-        elif chance.random() < 0.6:
-            await disturber.disturbed(writer.drain)
-        await disturber.pause()
+        elif random_source.random() < 0.6:
+            await faults.inject(writer.drain)
+        await faults.pause()
 
 
-async def receive(reader: Any, stream: Stream, disturber: Disturber) -> None:
+async def receive(reader: Any, stream: Stream, faults: FaultInjector) -> None:
     """Read to the end of input by every kind of read, and check."""
-    chance = disturber.chance
+    random_source = faults.random
     while True:
-        way = chance.random()
-        size = chance.choice(SIZES)
+        way = random_source.random()
+        size = random_source.choice(CHUNK_SIZES)
         try:
             if way < 0.45:
-                data = await disturber.disturbed(lambda size=size: reader.read(size))
+                data = await faults.inject(lambda size=size: reader.read(size))
                 if data == b"":
                     return
             elif way < 0.8:
-                data = await disturber.disturbed(lambda size=size: reader.readexactly(size))
+                data = await faults.inject(lambda size=size: reader.readexactly(size))
             elif way < 0.97:
-                separator = PATTERN[size : size + chance.randrange(1, 3)]
-                data = await disturber.disturbed(lambda separator=separator: reader.readuntil(separator))
+                separator = PATTERN[size : size + random_source.randrange(1, 3)]
+                data = await faults.inject(lambda separator=separator: reader.readuntil(separator))
             else:
-                data = await disturber.disturbed(reader.read)
+                data = await faults.inject(reader.read)
                 if data is not None:
                     stream.check(data)
                     return
@@ -155,5 +155,5 @@ async def receive(reader: Any, stream: Stream, disturber: Disturber) -> None:
             data = await reader.readexactly(max(1, error.consumed // 2))
         if data is not None:
             stream.check(data)
-            disturber.counts["bytes checked"] += len(data)
-        await disturber.pause()
+            faults.counts["bytes checked"] += len(data)
+        await faults.pause()

@@ -10,7 +10,7 @@ import pytest
 from benchmarks import measure
 from benchmarks.measure import FailedError, Sample
 from benchmarks.scenarios import Scenario
-from support.programs import require_headers, require_program
+from support.external_programs import require_headers, require_program
 
 LINES = Scenario("test", "lines", "lines", 256, 1)
 SINK = Scenario("test", "sink", "sink", 4096, 1)

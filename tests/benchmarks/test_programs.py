@@ -16,15 +16,15 @@ from benchmarks.contenders import Contender, contender_named
 from benchmarks.measure import FailedError
 from benchmarks.programs import HERE, PROGRAM_OF_MODE, Program
 from benchmarks.scenarios import Scenario, scenario_named
-from support.programs import missing, require_headers, require_program
-from support.windows import looked_at
+from support.benchmark_samples import sample_until_active
+from support.external_programs import require_headers, require_program, skip_missing
 
 SCENARIOS = ("redis", "hypercorn", "smtp")
 
 
 def contender(name: str) -> Contender:
     if name == "sluiceway" and importlib.util.find_spec("sluiceway._transports.epoll.stream_socket") is None:
-        missing("the engine is not installed")
+        skip_missing("the engine is not installed")
     return contender_named(name)
 
 
@@ -39,7 +39,9 @@ def small(name: str) -> Scenario:
 @pytest.mark.parametrize("name", ["asyncio", "uvloop", "sluiceway", "sluiceway-pure"])
 def test_operations_are_done_and_their_cpu_is_read(name: str, scenario: str) -> None:
     where, one = small(scenario), contender(name)
-    found = looked_at(lambda seconds: driving.program_sample(one.command(where), one.variables, where, 0, seconds))
+    found = sample_until_active(
+        lambda seconds: driving.program_sample(one.command(where), one.variables, where, 0, seconds)
+    )
     assert found.messages > 0
     assert found.bytes >= found.messages * where.size
     assert found.cpu_seconds > 0

@@ -16,7 +16,7 @@ from benchmarks import certificates, measure
 from benchmarks.certificates import Identity
 from benchmarks.measure import FailedError, Sample
 from benchmarks.scenarios import Scenario
-from support.programs import require_headers, require_program
+from support.external_programs import require_headers, require_program
 
 LINES = Scenario("test", "lines", "lines", 256, 1, tls="full")
 VISITS = Scenario("test", "connect", "connect", 256, 1, tls="full")

@@ -8,8 +8,8 @@ import pytest
 from benchmarks import measure
 from benchmarks.contenders import Contender, contender_named
 from benchmarks.scenarios import Scenario, scenario_named
-from support.programs import missing, require_headers, require_program
-from support.windows import looked_at
+from support.benchmark_samples import sample_until_active
+from support.external_programs import require_headers, require_program, skip_missing
 
 CONTENDERS = ("c", "go", "asyncio", "uvloop", "sluiceway", "sluiceway-pure")
 WITH_TLS = ("go", "asyncio", "uvloop", "asyncio-protocols", "uvloop-protocols", "sluiceway", "sluiceway-pure")
@@ -24,7 +24,7 @@ def contender(name: str) -> Contender:
     if found.language == "go":
         require_program("go", "golang")
     if name == "sluiceway" and importlib.util.find_spec("sluiceway._transports.epoll.stream_socket") is None:
-        missing("the engine is not installed")
+        skip_missing("the engine is not installed")
     return found
 
 
@@ -43,7 +43,9 @@ def test_every_byte_returns(name: str, scenario: str) -> None:
     require_load_generator()
     one = contender(name)
     where = small(scenario)
-    found = looked_at(lambda seconds: measure.server_sample(one.command(where), one.variables, where, 0.02, seconds))
+    found = sample_until_active(
+        lambda seconds: measure.server_sample(one.command(where), one.variables, where, 0.02, seconds)
+    )
     assert found.bytes > 0
     assert found.cpu_seconds > 0
     assert found.seconds >= 0.05
@@ -55,7 +57,9 @@ def test_every_byte_returns_with_tls(name: str, scenario: str) -> None:
     require_load_generator()
     one, whole = contender(name), small(scenario)
     where = dataclasses.replace(whole, size=min(whole.size, 256 * 1024))
-    found = looked_at(lambda seconds: measure.server_sample(one.command(where), one.variables, where, 0.05, seconds))
+    found = sample_until_active(
+        lambda seconds: measure.server_sample(one.command(where), one.variables, where, 0.05, seconds)
+    )
     assert found.bytes > 0
     assert found.cpu_seconds > 0
 
@@ -70,7 +74,9 @@ def test_answers_that_go_collects_are_the_same() -> None:
     require_load_generator()
     one, where = contender_named("go-buffered"), small("pipelined")
     require_program("go", "golang")
-    found = looked_at(lambda seconds: measure.server_sample(one.command(where), one.variables, where, 0.02, seconds))
+    found = sample_until_active(
+        lambda seconds: measure.server_sample(one.command(where), one.variables, where, 0.02, seconds)
+    )
     assert found.messages > 0
     assert found.messages % where.batch == 0
 
@@ -79,6 +85,8 @@ def test_answers_that_go_collects_are_the_same() -> None:
 def test_a_client_has_its_answers(name: str) -> None:
     require_program("gcc")
     one, where = contender(name), small("client")
-    found = looked_at(lambda seconds: measure.client_sample(one.command(where), one.variables, where, 0.05, seconds))
+    found = sample_until_active(
+        lambda seconds: measure.client_sample(one.command(where), one.variables, where, 0.05, seconds)
+    )
     assert found.messages > 0
     assert found.bytes == found.messages * where.size

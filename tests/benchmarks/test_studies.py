@@ -16,7 +16,7 @@ from benchmarks.studies import Column, Goal, Reading, Row, Study, growth, idle, 
 from benchmarks.studies import report as reporting
 from benchmarks.studies.catalogue import STUDIES
 from benchmarks.studies.running import Readings
-from support.programs import require_program
+from support.external_programs import require_program
 
 KIB = 1024
 

@@ -1,5 +1,12 @@
-"""The tests of building are the same whatever implementation runs them; tools/test.py runs them once."""
+"""The source distribution that the tests of builds share; tools/test.py runs them in one configuration only."""
 
-from support.building import made_sdist
+import pathlib
 
-__all__ = ["made_sdist"]
+import pytest
+
+from builds.package_builds import build_sdist
+
+
+@pytest.fixture(scope="session")
+def sdist_path(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    return build_sdist(tmp_path_factory.mktemp("sdist"))

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import sluiceway
-from support.connections import address_of, connected
-from support.peer import Peers, Wire
+from support.connections import connected_pair, server_address
+from support.raw_peer import RawPeer, RawPeers
 
 PLAIN = ("peername", "sockname")
 OVER_TLS = (*PLAIN, "cipher", "peercert", "compression", "ssl_object", "sslcontext")
@@ -69,7 +69,7 @@ def _known(writer: Any, names: tuple[str, ...]) -> dict[str, Any]:
 @sides
 async def test_tcp(side: str, ending: Ending) -> None:
     """T5: on both sides of a TCP connection."""
-    async with connected(sluiceway) as ((_, near), (_, far)):
+    async with connected_pair(sluiceway) as ((_, near), (_, far)):
         writer, other = (near, far) if side == "client" else (far, near)
         known = _known(writer, PLAIN)
         assert known["peername"][0] == "127.0.0.1"
@@ -108,7 +108,7 @@ async def test_unix(unix_path: str, side: str, ending: Ending) -> None:
 @sides
 async def test_tls(tls: Any, side: str, ending: Ending) -> None:
     """T5: on both sides of a TLS connection, with what TLS knows; the ssl_object can still be asked."""
-    async with connected(
+    async with connected_pair(
         sluiceway,
         server={"ssl": tls.server_context},
         client={"ssl": tls.client_context, "server_hostname": "localhost"},
@@ -128,7 +128,7 @@ async def test_tls(tls: Any, side: str, ending: Ending) -> None:
 
 async def test_certificate(tls: Any) -> None:
     """T5: the client can still say whom it spoke with."""
-    async with connected(
+    async with connected_pair(
         sluiceway,
         server={"ssl": tls.server_context},
         client={"ssl": tls.client_context, "server_hostname": "localhost"},
@@ -141,12 +141,12 @@ async def test_certificate(tls: Any) -> None:
 
 
 @sides
-async def test_after_a_reset(peer: Peers, side: str) -> None:
+async def test_after_a_reset(raw_peers: RawPeers, side: str) -> None:
     """T5: the peer has reset: who it was can be logged."""
     if side == "client":
-        listener = peer.listen()
+        listener = raw_peers.listen()
         reader, writer = await sluiceway.open_connection(*listener.address)
-        wire = listener.accept()
+        peer = listener.accept()
         server = None
     else:
         accepted: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -155,11 +155,11 @@ async def test_after_a_reset(peer: Peers, side: str) -> None:
             accepted.set_result((reader, writer))
 
         server = await sluiceway.start_server(handle, "127.0.0.1", 0)
-        wire = peer.connect(address_of(server))
+        peer = raw_peers.connect(server_address(server))
         reader, writer = await accepted
     known = _known(writer, PLAIN)
-    assert known == {"peername": wire.sock.getsockname(), "sockname": wire.sock.getpeername()}
-    wire.reset()
+    assert known == {"peername": peer.sock.getsockname(), "sockname": peer.sock.getpeername()}
+    peer.reset()
     with pytest.raises(ConnectionResetError):
         await reader.read()
     assert _known(writer, PLAIN) == known
@@ -173,20 +173,20 @@ async def test_after_a_reset(peer: Peers, side: str) -> None:
         await server.wait_closed()
 
 
-async def test_after_a_reset_over_tls(peer: Peers, tls: Any) -> None:
+async def test_after_a_reset_over_tls(raw_peers: RawPeers, tls: Any) -> None:
     """T5: the same over TLS, before anybody closes and after."""
 
-    def answer(wire: Wire) -> None:
-        wire.start_tls(tls.server_context, server_side=True)
-        wire.wait("reset")
-        wire.reset()
+    def answer(peer: RawPeer) -> None:
+        peer.start_tls(tls.server_context, server_side=True)
+        peer.wait_for("reset")
+        peer.reset()
 
-    script = peer.serve(answer)
+    script = raw_peers.serve(answer)
     reader, writer = await sluiceway.open_connection(
         *script.address, ssl=tls.client_context, server_hostname="localhost"
     )
     known = _known(writer, OVER_TLS)
-    script.go("reset")
+    script.signal("reset")
     with pytest.raises(ConnectionResetError):
         await reader.read()
     assert _known(writer, OVER_TLS) == known
@@ -211,7 +211,7 @@ async def test_after_start_tls(tls: Any) -> None:
         await writer.wait_closed()
 
     async with await sluiceway.start_server(handle, "127.0.0.1", 0) as server:
-        _, writer = await sluiceway.open_connection(*address_of(server))
+        _, writer = await sluiceway.open_connection(*server_address(server))
         plain = _known(writer, PLAIN)
         await writer.start_tls(tls.client_context, server_hostname="localhost")
         known = _known(writer, OVER_TLS)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import sluiceway
-from support.connections import address_of
+from support.connections import server_address
 
 
 def _ignore(reader: Any, writer: Any) -> None:
@@ -44,7 +44,7 @@ async def test_tcp_with_the_running_loop_or_none(given: str) -> None:
     kwargs = {"nothing": {}, "none": {"loop": None}, "running": {"loop": loop}}[given]
     async with await sluiceway.start_server(_ignore, "127.0.0.1", 0, **kwargs) as server:
         assert server.get_loop() is loop
-        reader, writer = await sluiceway.open_connection(*address_of(server), **kwargs)
+        reader, writer = await sluiceway.open_connection(*server_address(server), **kwargs)
         assert await reader.read() == b""
         writer.close()
         await writer.wait_closed()

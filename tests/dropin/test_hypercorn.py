@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 import sluiceway
-from support.carried import counted
+from dropin.import_order import IMPORT_ORDERS, import_in_order
+from dropin.traffic_counter import count_traffic
 from support.certificates import Certificates
-from support.orders import ORDERS, imported
-from support.programs import missing, require_program
+from support.external_programs import require_program, skip_missing
 
-pytestmark = [pytest.mark.loops("asyncio", "uvloop"), pytest.mark.parametrize("order", ORDERS)]
+pytestmark = [pytest.mark.loops("asyncio", "uvloop"), pytest.mark.parametrize("order", IMPORT_ORDERS)]
 
 PATIENCE = 20
 BODY = bytes(range(256)) * 4096
@@ -69,8 +69,8 @@ class Serving:
 
 @contextlib.asynccontextmanager
 async def serving(order: str, tls: Certificates) -> AsyncIterator[Serving]:
-    library = imported("hypercorn.asyncio", order)
-    config = imported("hypercorn.config", order).Config()
+    library = import_in_order("hypercorn.asyncio", order)
+    config = import_in_order("hypercorn.config", order).Config()
     sock = socket.create_server(("127.0.0.1", 0))
     port = sock.getsockname()[1]
     config.bind = [f"fd://{sock.detach()}"]
@@ -105,7 +105,7 @@ def version_option(version: str) -> str:
         return "--http1.1"
     told = subprocess.run([require_program("curl"), "--version"], capture_output=True, text=True, check=True).stdout
     if "HTTP2" not in told.split():
-        missing("curl is built without HTTP/2")
+        skip_missing("curl is built without HTTP/2")
     return "--http2"
 
 
@@ -114,20 +114,20 @@ async def test_a_body_there_and_back(order: str, version: str, tls: Certificates
     (tmp_path / "body").write_bytes(BODY)
     (tmp_path / "log").touch()
     options = [version_option(version), "--data-binary", f"@{tmp_path}/body", "-w", "%{stderr}%{http_version}"]
-    with counted() as carried:
+    with count_traffic() as traffic:
         async with serving(order, tls) as running:
             for _ in range(2):
                 done = await curl(tls, running, "/echo", *options)
                 assert (done.returncode, done.stderr) == (0, version.encode())
                 assert done.stdout == BODY
-    assert carried.read > 2 * len(BODY)
-    assert carried.written > 2 * len(BODY)
-    assert carried.by_asyncio == 0
+    assert traffic.bytes_read > 2 * len(BODY)
+    assert traffic.bytes_written > 2 * len(BODY)
+    assert traffic.asyncio_calls == 0
 
 
 @pytest.mark.parametrize("version", ["1.1", "2"])
 async def test_a_graceful_stop_lets_the_request_in_hand_finish(order: str, version: str, tls: Certificates) -> None:
-    with counted() as carried:
+    with count_traffic() as traffic:
         async with serving(order, tls) as running:
             asking = asyncio.create_task(curl(tls, running, "/slow", version_option(version), "-d", "last words"))
             await running.application.slow_request.wait()
@@ -139,8 +139,8 @@ async def test_a_graceful_stop_lets_the_request_in_hand_finish(order: str, versi
             done = await asking
             assert (done.returncode, done.stdout, done.stderr) == (0, b"last words", b"")
             await stopping
-    assert carried.read > 0
-    assert carried.by_asyncio == 0
+    assert traffic.bytes_read > 0
+    assert traffic.asyncio_calls == 0
 
 
 async def refused(port: int) -> bool:
@@ -158,23 +158,23 @@ async def test_a_graceful_stop_closes_connections_that_are_idle(order: str, tls:
     def stay(port: int) -> bytes:
         with (
             socket.create_connection(("127.0.0.1", port), PATIENCE) as plain,
-            tls.client_context.wrap_socket(plain, server_hostname="localhost") as wire,
+            tls.client_context.wrap_socket(plain, server_hostname="localhost") as sock,
         ):
-            wire.sendall(b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello")
+            sock.sendall(b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello")
             received = b""
             while not received.endswith(b"hello\r\n0\r\n\r\n") and not received.endswith(b"\r\n\r\nhello"):
-                received += wire.recv(4096)
+                received += sock.recv(4096)
             loop.call_soon_threadsafe(told.set)
             try:
-                return wire.recv(4096)
+                return sock.recv(4096)
             except ssl.SSLEOFError:
                 return b""
 
-    with counted() as carried:
+    with count_traffic() as traffic:
         async with serving(order, tls) as running:
             staying = asyncio.create_task(asyncio.to_thread(stay, running.port))
             await told.wait()
             await running.stop()
             assert await staying == b""
-    assert carried.read > 0
-    assert carried.by_asyncio == 0
+    assert traffic.bytes_read > 0
+    assert traffic.asyncio_calls == 0

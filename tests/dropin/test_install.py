@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 
 import sluiceway
-from support.mixtures import asyncios
+from dropin.class_combinations import asyncio_class
 
 CLASSES = ("StreamReader", "StreamWriter", "StreamReaderProtocol")
 FUNCTIONS = ("open_connection", "start_server", "open_unix_connection", "start_unix_server")
@@ -149,7 +149,7 @@ def test_classes_derived_before_keep_their_base_and_those_derived_after_have_our
 async def test_isinstance_and_issubclass_both_ways(name: str) -> None:
     ours, theirs = getattr(sluiceway, name), THEIRS[name]
     our_object, their_object = an_object_of(ours), an_object_of(theirs)
-    assert theirs is asyncios(ours)
+    assert theirs is asyncio_class(ours)
     assert isinstance(our_object, theirs)
     assert issubclass(ours, theirs)
     assert not isinstance(their_object, ours)

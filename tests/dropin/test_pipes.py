@@ -13,8 +13,8 @@ import pytest
 
 import sluiceway
 from support import loops
+from support.external_programs import skip_missing
 from support.package import package_directory
-from support.programs import missing
 
 MUCH = 4 << 20
 
@@ -181,7 +181,7 @@ else:
 @pytest.mark.parametrize("kind", ["asyncio", "debug", "uvloop"])
 def test_a_program_on_its_own_standard_input_and_output(kind: str) -> None:
     if kind == "uvloop" and not loops.HAS_UVLOOP:
-        missing("uvloop is not installed (it is in the extra `test`)")
+        skip_missing("uvloop is not installed (it is in the extra `test`)")
     lines = b"".join(b"line %d\n" % number for number in range(20_000))
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", PROGRAM, kind],

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 import sluiceway
-from support.carried import Carried, counted
+from dropin.import_order import IMPORT_ORDERS, import_in_order
+from dropin.traffic_counter import Traffic, count_traffic
 from support.certificates import Certificates
-from support.orders import ORDERS, imported
-from support.redis_server import running_redis
+from support.redis_server import start_redis_server
 
 pytestmark = pytest.mark.loops("asyncio", "uvloop")
 
@@ -33,7 +33,7 @@ class Places:
 @pytest.fixture(scope="module")
 def redis_server(tmp_path_factory: pytest.TempPathFactory, tls: Certificates) -> Iterator[Places]:
     with short_link(tmp_path_factory.mktemp("redis")) as directory:
-        with running_redis(directory, tls, f"unixsocket {directory}/s", "tls-auth-clients no") as (port, tls_port):
+        with start_redis_server(directory, tls, f"unixsocket {directory}/s", "tls-auth-clients no") as (port, tls_port):
             yield Places(
                 {"path": f"{directory}/s"},
                 {"host": "127.0.0.1", "port": port},
@@ -61,11 +61,11 @@ class Variant:
 
 
 VARIANTS = [
-    Variant("hiredis", "unix", ORDERS[0]),
-    Variant("pure", "tcp", ORDERS[0]),
-    Variant("pure", "tls", ORDERS[0]),
-    Variant("hiredis", "tcp", ORDERS[1]),
-    Variant("pure", "unix", ORDERS[1]),
+    Variant("hiredis", "unix", IMPORT_ORDERS[0]),
+    Variant("pure", "tcp", IMPORT_ORDERS[0]),
+    Variant("pure", "tls", IMPORT_ORDERS[0]),
+    Variant("hiredis", "tcp", IMPORT_ORDERS[1]),
+    Variant("pure", "unix", IMPORT_ORDERS[1]),
 ]
 
 
@@ -77,9 +77,9 @@ def variant(request: pytest.FixtureRequest) -> Variant:
 @contextlib.asynccontextmanager
 async def client_of(server: Places, variant: Variant, **options: Any) -> AsyncIterator[Any]:
     """A client of redis.asyncio, emptied database, with sluiceway installed meanwhile."""
-    library = imported("redis.asyncio", variant.order)
-    parsers = imported("redis._parsers", variant.order)
-    connection = imported("redis.asyncio.connection", variant.order)
+    library = import_in_order("redis.asyncio", variant.order)
+    parsers = import_in_order("redis._parsers", variant.order)
+    connection = import_in_order("redis.asyncio.connection", variant.order)
     parser = parsers._AsyncHiredisParser if variant.parser == "hiredis" else parsers._AsyncRESP2Parser
     kind = {
         "unix": connection.UnixDomainSocketConnection,
@@ -98,16 +98,16 @@ async def client_of(server: Places, variant: Variant, **options: Any) -> AsyncIt
             await client.aclose()
 
 
-def proven(carried: Carried, *, read: int, written: int) -> None:
+def proven(traffic: Traffic, *, read: int, written: int) -> None:
     """At least so much went through sluiceway, and nothing through asyncio's own classes."""
-    assert carried.read >= read
-    assert carried.written >= written
-    assert carried.by_asyncio == 0
+    assert traffic.bytes_read >= read
+    assert traffic.bytes_written >= written
+    assert traffic.asyncio_calls == 0
 
 
 async def test_values_and_pipelines(redis_server: Places, variant: Variant) -> None:
     value = bytes(range(256)) * (MIB // 256)
-    with counted() as carried:
+    with count_traffic() as traffic:
         async with client_of(redis_server, variant) as client:
             await client.set("value", value)
             assert await client.get("value") == value
@@ -120,11 +120,11 @@ async def test_values_and_pipelines(redis_server: Places, variant: Variant) -> N
                     answers = await pipeline.execute()
                 assert answers == [True] * 300 + [(str(number) * 10).encode() for number in range(300)]
             assert await client.mget(f"key {number}" for number in range(3)) == [b"0" * 10, b"1" * 10, b"2" * 10]
-    proven(carried, read=MIB, written=MIB)
+    proven(traffic, read=MIB, written=MIB)
 
 
 async def test_published_messages_arrive_in_order(redis_server: Places, variant: Variant) -> None:
-    with counted() as carried:
+    with count_traffic() as traffic:
         async with client_of(redis_server, variant) as client, client.pubsub() as subscriber:
             await subscriber.subscribe("news")
             assert (await subscriber.get_message(timeout=10))["type"] == "subscribe"
@@ -137,7 +137,7 @@ async def test_published_messages_arrive_in_order(redis_server: Places, variant:
             assert await subscriber.get_message(timeout=0.01) is None
             await client.publish("news", "last")
             assert (await subscriber.get_message(timeout=10))["data"] == b"last"
-    proven(carried, read=100_000, written=100_000)
+    proven(traffic, read=100_000, written=100_000)
 
 
 async def blocked(client: Any, count: int) -> None:
@@ -147,7 +147,7 @@ async def blocked(client: Any, count: int) -> None:
 
 
 async def test_a_blocking_pop_can_time_out_and_be_cancelled(redis_server: Places, variant: Variant) -> None:
-    with counted() as carried:
+    with count_traffic() as traffic:
         async with client_of(redis_server, variant) as client:
             assert await client.blpop("queue", timeout=0.01) is None
             popping = asyncio.ensure_future(client.blpop("queue", timeout=0))
@@ -162,7 +162,7 @@ async def test_a_blocking_pop_can_time_out_and_be_cancelled(redis_server: Places
             await client.rpush("queue", "item")
             assert await popping == (b"queue", b"item")
             assert await client.llen("queue") == 0
-    proven(carried, read=1, written=1)
+    proven(traffic, read=1, written=1)
 
 
 async def test_many_tasks_share_a_few_connections(redis_server: Places, variant: Variant) -> None:
@@ -171,21 +171,21 @@ async def test_many_tasks_share_a_few_connections(redis_server: Places, variant:
             await client.incr("shared")
             assert await client.incr(f"mine {name}") > 0
 
-    with counted() as carried:
+    with count_traffic() as traffic:
         async with client_of(redis_server, variant, max_connections=8) as client:
             async with asyncio.TaskGroup() as tasks:
                 for name in range(30):
                     tasks.create_task(count(client, name))
             assert await client.get("shared") == b"150"
             assert await client.get("mine 29") == b"5"
-    proven(carried, read=150, written=150)
+    proven(traffic, read=150, written=150)
 
 
 async def test_a_connection_that_the_server_cuts_is_told_and_replaced(redis_server: Places, variant: Variant) -> None:
-    errors = imported("redis.exceptions", variant.order)
-    retry = imported("redis.asyncio.retry", variant.order).Retry
-    never = imported("redis.backoff", variant.order).NoBackoff()
-    with counted() as carried:
+    errors = import_in_order("redis.exceptions", variant.order)
+    retry = import_in_order("redis.asyncio.retry", variant.order).Retry
+    never = import_in_order("redis.backoff", variant.order).NoBackoff()
+    with count_traffic() as traffic:
         async with client_of(redis_server, variant, retry=retry(never, 0)) as client:
             popping = asyncio.ensure_future(client.blpop("queue", timeout=0))
             await blocked(client, 1)
@@ -193,4 +193,4 @@ async def test_a_connection_that_the_server_cuts_is_told_and_replaced(redis_serv
             with pytest.raises(errors.ConnectionError):
                 await popping
             assert await client.ping()
-    proven(carried, read=1, written=1)
+    proven(traffic, read=1, written=1)

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 import sluiceway
-from support.carried import counted
+from dropin.import_order import IMPORT_ORDERS, import_in_order
+from dropin.traffic_counter import count_traffic
 from support.certificates import Certificates
-from support.orders import ORDERS, imported
 
 PATIENCE = 10
 ATTACHMENT = bytes(range(256)) * 1024
@@ -35,7 +35,7 @@ class Mailbox:
 @contextlib.asynccontextmanager
 async def serving(order: str, mailbox: Mailbox, tls: Certificates, **options: Any) -> AsyncIterator[tuple[str, int]]:
     """Yield where an aiosmtpd server listens, with sluiceway installed meanwhile."""
-    smtp = imported("aiosmtpd.smtp", order).SMTP
+    smtp = import_in_order("aiosmtpd.smtp", order).SMTP
     loop = asyncio.get_running_loop()
     protocols = []
 
@@ -82,7 +82,7 @@ def delivered(envelope: Any) -> bytes:
     return attachment
 
 
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("order", IMPORT_ORDERS)
 async def test_mail_over_starttls(order: str, tls: Certificates) -> None:
     mailbox = Mailbox()
 
@@ -94,69 +94,69 @@ async def test_mail_over_starttls(order: str, tls: Certificates) -> None:
         for _ in range(2):
             assert client.send_message(message()) == {}
 
-    with counted() as carried:
+    with count_traffic() as traffic:
         async with serving(order, mailbox, tls) as address:
             await visit(send, address)
     assert [delivered(envelope) for envelope in mailbox.envelopes] == [ATTACHMENT] * 2
-    assert carried.read > 2 * len(ATTACHMENT)
-    assert carried.written > 0
-    assert carried.by_asyncio == 0
+    assert traffic.bytes_read > 2 * len(ATTACHMENT)
+    assert traffic.bytes_written > 0
+    assert traffic.asyncio_calls == 0
 
 
-def replies(wire: socket.socket, count: int) -> list[bytes]:
+def replies(sock: socket.socket, count: int) -> list[bytes]:
     """The next replies of the server, one line each."""
     received = b""
     while received.count(b"\n") < count:
-        part = wire.recv(4096)
+        part = sock.recv(4096)
         assert part, received
         received += part
     return received.splitlines()
 
 
-async def by_hand(address: tuple[str, int], body: Callable[[socket.socket], Any]) -> Any:
+async def run_on_blocking_socket(address: tuple[str, int], body: Callable[[socket.socket], Any]) -> Any:
     """Run ``body`` in a thread with a connected socket on which the server has greeted."""
 
     def session() -> Any:
-        with socket.create_connection(address, PATIENCE) as wire:
-            assert replies(wire, 1)[0].startswith(b"220")
-            return body(wire)
+        with socket.create_connection(address, PATIENCE) as sock:
+            assert replies(sock, 1)[0].startswith(b"220")
+            return body(sock)
 
     return await asyncio.to_thread(session)
 
 
 @pytest.mark.loops("asyncio", "uvloop")
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("order", IMPORT_ORDERS)
 async def test_commands_slipped_in_before_the_handshake_are_forgotten(order: str, tls: Certificates) -> None:
     """aiosmtpd clears ``_buffer`` when the encryption begins, and that is what counts."""
 
-    def slip_in(wire: socket.socket) -> list[bytes]:
-        wire.sendall(b"EHLO x\r\n")
-        while not wire.recv(4096).splitlines()[-1].startswith(b"250 "):
+    def slip_in(sock: socket.socket) -> list[bytes]:
+        sock.sendall(b"EHLO x\r\n")
+        while not sock.recv(4096).splitlines()[-1].startswith(b"250 "):
             pass
-        wire.sendall(b"STARTTLS\r\nVRFY slipped@in\r\nHELP\r\n")
-        assert replies(wire, 1)[0].startswith(b"220")
-        with tls.client_context.wrap_socket(wire, server_hostname="localhost") as encrypted:
+        sock.sendall(b"STARTTLS\r\nVRFY slipped@in\r\nHELP\r\n")
+        assert replies(sock, 1)[0].startswith(b"220")
+        with tls.client_context.wrap_socket(sock, server_hostname="localhost") as encrypted:
             encrypted.sendall(b"NOOP\r\nQUIT\r\n")
             return replies(encrypted, 2)
 
-    with counted() as carried:
+    with count_traffic() as traffic:
         async with serving(order, Mailbox(), tls) as address:
-            answers = await by_hand(address, slip_in)
+            answers = await run_on_blocking_socket(address, slip_in)
     assert [answer[:3] for answer in answers] == [b"250", b"221"]
-    assert carried.read > 0
-    assert carried.by_asyncio == 0
+    assert traffic.bytes_read > 0
+    assert traffic.asyncio_calls == 0
 
 
 @pytest.mark.loops("asyncio", "uvloop")
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("order", IMPORT_ORDERS)
 async def test_a_line_longer_than_the_limit_is_refused_and_the_next_understood(order: str, tls: Certificates) -> None:
-    def be_long(wire: socket.socket) -> list[bytes]:
-        wire.sendall(b"NOOP " + b"x" * 3000 + b"\r\nNOOP\r\nQUIT\r\n")
-        return replies(wire, 3)
+    def be_long(sock: socket.socket) -> list[bytes]:
+        sock.sendall(b"NOOP " + b"x" * 3000 + b"\r\nNOOP\r\nQUIT\r\n")
+        return replies(sock, 3)
 
-    with counted() as carried:
+    with count_traffic() as traffic:
         async with serving(order, Mailbox(), tls) as address:
-            answers = await by_hand(address, be_long)
+            answers = await run_on_blocking_socket(address, be_long)
     assert [answer[:3] for answer in answers] == [b"500", b"250", b"221"]
-    assert carried.read > 3000
-    assert carried.by_asyncio == 0
+    assert traffic.bytes_read > 3000
+    assert traffic.asyncio_calls == 0

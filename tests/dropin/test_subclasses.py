@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from support.by_hand import made_by_hand
-from support.peer import Peers
+from support.connections import connect_with_protocol
+from support.raw_peer import RawPeers
 
 
 @pytest.mark.parametrize("side", ["create_connection", "create_server"])
-async def test_a_protocols_callbacks_are_called(streams: types.ModuleType, side: str, peer: Peers) -> None:
+async def test_a_protocols_callbacks_are_called(streams: types.ModuleType, side: str, raw_peers: RawPeers) -> None:
     loop = asyncio.get_running_loop()
     calls: list[Any] = []
     over = loop.create_future()
@@ -36,25 +36,25 @@ async def test_a_protocols_callbacks_are_called(streams: types.ModuleType, side:
 
     reader = streams.StreamReader(loop=loop)
     if side == "create_connection":
-        listener = peer.listen()
+        listener = raw_peers.listen()
         transport, protocol = await loop.create_connection(lambda: Protocol(reader, loop=loop), *listener.address)
         writer = streams.StreamWriter(transport, protocol, reader, loop)
-        wire, server = listener.accept(), None
+        peer, server = listener.accept(), None
     else:
         accepted = loop.create_future()
         server = await loop.create_server(
             lambda: Protocol(reader, lambda *ends: accepted.set_result(ends), loop), "127.0.0.1", 0
         )
-        wire = peer.connect(server.sockets[0].getsockname())
+        peer = raw_peers.connect(server.sockets[0].getsockname())
         given, writer = await accepted
         assert given is reader
-    wire.send(b"some")
+    peer.send(b"some")
     assert await reader.readexactly(4) == b"SOME"
-    wire.half_close()
+    peer.half_close()
     assert await reader.read() == b""
     # True from eof_received: our side stays open.
     writer.write(b"still open")
-    assert await wire.in_thread(wire.receive, 10) == b"still open"
+    assert await peer.in_thread(peer.receive, 10) == b"still open"
     writer.close()
     await over
     await writer.wait_closed()
@@ -64,7 +64,7 @@ async def test_a_protocols_callbacks_are_called(streams: types.ModuleType, side:
         await server.wait_closed()
 
 
-async def test_a_protocols_eof_received_decides(streams: types.ModuleType, peer: Peers) -> None:
+async def test_a_protocols_eof_received_decides(streams: types.ModuleType, raw_peers: RawPeers) -> None:
     """A false answer lets the transport close itself."""
 
     class Closing(streams.StreamReaderProtocol):  # type: ignore[name-defined, misc]
@@ -72,17 +72,17 @@ async def test_a_protocols_eof_received_decides(streams: types.ModuleType, peer:
             super().eof_received()
             return False
 
-    listener = peer.listen()
-    async with made_by_hand(streams, listener.address, protocol_class=Closing) as (reader, writer, _):
-        wire = listener.accept()
-        wire.send(b"bye")
-        wire.half_close()
+    listener = raw_peers.listen()
+    async with connect_with_protocol(streams, listener.address, protocol_class=Closing) as (reader, writer, _):
+        peer = listener.accept()
+        peer.send(b"bye")
+        peer.half_close()
         assert await reader.read() == b"bye"
-        assert await wire.in_thread(wire.receive_rest) == b""
+        assert await peer.in_thread(peer.receive_rest) == b""
         await writer.wait_closed()
 
 
-async def test_flow_control_of_a_subclass_sees_the_transport(streams: types.ModuleType, peer: Peers) -> None:
+async def test_flow_control_of_a_subclass_sees_the_transport(streams: types.ModuleType, raw_peers: RawPeers) -> None:
     calls: list[str] = []
 
     class Telling(streams.StreamReaderProtocol):  # type: ignore[name-defined, misc]
@@ -94,18 +94,20 @@ async def test_flow_control_of_a_subclass_sees_the_transport(streams: types.Modu
             calls.append("resume")
             super().resume_writing()
 
-    listener = peer.listen()
-    async with made_by_hand(streams, listener.address, protocol_class=Telling) as (_, writer, _protocol):
-        wire = listener.accept()
+    listener = raw_peers.listen()
+    async with connect_with_protocol(streams, listener.address, protocol_class=Telling) as (_, writer, _protocol):
+        peer = listener.accept()
         writer.write(b"x" * (8 << 20))
         assert calls == ["pause"]
-        receiving = asyncio.ensure_future(wire.in_thread(wire.receive, 8 << 20))
+        receiving = asyncio.ensure_future(peer.in_thread(peer.receive, 8 << 20))
         await writer.drain()
         assert calls == ["pause", "resume"]
         await receiving
 
 
-async def test_a_drain_helper_of_a_subclass_is_what_drain_waits_for(streams: types.ModuleType, peer: Peers) -> None:
+async def test_a_drain_helper_of_a_subclass_is_what_drain_waits_for(
+    streams: types.ModuleType, raw_peers: RawPeers
+) -> None:
     room = asyncio.Event()
 
     class Patient(streams.StreamReaderProtocol):  # type: ignore[name-defined, misc]
@@ -113,8 +115,8 @@ async def test_a_drain_helper_of_a_subclass_is_what_drain_waits_for(streams: typ
             await room.wait()
             await super()._drain_helper()
 
-    listener = peer.listen()
-    async with made_by_hand(streams, listener.address, protocol_class=Patient) as (_, writer, _protocol):
+    listener = raw_peers.listen()
+    async with connect_with_protocol(streams, listener.address, protocol_class=Patient) as (_, writer, _protocol):
         draining = asyncio.ensure_future(writer.drain())
         await asyncio.sleep(0)
         assert not draining.done()
@@ -122,7 +124,7 @@ async def test_a_drain_helper_of_a_subclass_is_what_drain_waits_for(streams: typ
         await draining
 
 
-async def test_a_readers_methods_are_called(streams: types.ModuleType, peer: Peers) -> None:
+async def test_a_readers_methods_are_called(streams: types.ModuleType, raw_peers: RawPeers) -> None:
     calls: list[Any] = []
 
     class Reader(streams.StreamReader):  # type: ignore[name-defined, misc]
@@ -146,17 +148,17 @@ async def test_a_readers_methods_are_called(streams: types.ModuleType, peer: Pee
             calls.append("wait")
             await super()._wait_for_data(func_name)
 
-    listener = peer.listen()
+    listener = raw_peers.listen()
     reader = Reader(loop=asyncio.get_running_loop())
-    async with made_by_hand(streams, listener.address, reader=reader):
-        wire = listener.accept()
+    async with connect_with_protocol(streams, listener.address, reader=reader):
+        peer = listener.accept()
         reading = asyncio.ensure_future(reader.readline())
         await asyncio.sleep(0)
-        wire.send(b"line\n")
+        peer.send(b"line\n")
         assert await reading == b"LINE\n"
         ending = asyncio.ensure_future(reader.read())
         await asyncio.sleep(0)
-        wire.half_close()
+        peer.half_close()
         assert await ending == b""
         assert calls == ["transport", ("until", b"\n"), "wait", ("data", b"line\n"), "wait", "eof"]
 
@@ -182,7 +184,7 @@ async def test_every_read_waits_by_the_overridden_method(streams: types.ModuleTy
     assert await reading == b"fed\n"
 
 
-async def test_an_overridden_set_exception_is_told_of_the_loss(streams: types.ModuleType, peer: Peers) -> None:
+async def test_an_overridden_set_exception_is_told_of_the_loss(streams: types.ModuleType, raw_peers: RawPeers) -> None:
     told: list[BaseException] = []
 
     class Renaming(streams.StreamReader):  # type: ignore[name-defined, misc]
@@ -190,13 +192,15 @@ async def test_an_overridden_set_exception_is_told_of_the_loss(streams: types.Mo
             told.append(exc)
             super().set_exception(LookupError("theirs"))
 
-    listener = peer.listen()
-    async with made_by_hand(streams, listener.address, reader=Renaming(loop=asyncio.get_running_loop())) as ends:
+    listener = raw_peers.listen()
+    async with connect_with_protocol(
+        streams, listener.address, reader=Renaming(loop=asyncio.get_running_loop())
+    ) as ends:
         reader = ends[0]
-        wire = listener.accept()
+        peer = listener.accept()
         reading = asyncio.ensure_future(reader.read(1))
         await asyncio.sleep(0)
-        wire.reset()
+        peer.reset()
         with pytest.raises(LookupError):
             await reading
         assert [type(error) for error in told] == [ConnectionResetError]
@@ -204,18 +208,18 @@ async def test_an_overridden_set_exception_is_told_of_the_loss(streams: types.Mo
 
 
 async def test_set_exception_replaced_on_an_instance_is_told_of_the_loss(
-    streams: types.ModuleType, peer: Peers
+    streams: types.ModuleType, raw_peers: RawPeers
 ) -> None:
-    listener = peer.listen()
-    async with made_by_hand(streams, listener.address) as (reader, _, _protocol):
+    listener = raw_peers.listen()
+    async with connect_with_protocol(streams, listener.address) as (reader, _, _protocol):
         told: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         reader.set_exception = told.set_result
-        wire = listener.accept()
-        wire.reset()
+        peer = listener.accept()
+        peer.reset()
         assert isinstance(await told, ConnectionResetError)
 
 
-async def test_a_writers_methods_are_called(streams: types.ModuleType, peer: Peers) -> None:
+async def test_a_writers_methods_are_called(streams: types.ModuleType, raw_peers: RawPeers) -> None:
     calls: list[str] = []
 
     class Writer(streams.StreamWriter):  # type: ignore[name-defined, misc]
@@ -242,24 +246,24 @@ async def test_a_writers_methods_are_called(streams: types.ModuleType, peer: Pee
         def is_closing(self) -> bool:
             return bool(super().is_closing())
 
-    listener = peer.listen()
-    async with made_by_hand(streams, listener.address, writer_class=Writer) as (_, writer, _protocol):
-        wire = listener.accept()
+    listener = raw_peers.listen()
+    async with connect_with_protocol(streams, listener.address, writer_class=Writer) as (_, writer, _protocol):
+        peer = listener.accept()
         writer.write(b"one ")
         writer.writelines([b"three", b"two "])
         await writer.drain()
         writer.close()
         await writer.wait_closed()
-        assert await wire.in_thread(wire.receive_rest) == b"ONE two three"
+        assert await peer.in_thread(peer.receive_rest) == b"ONE two three"
         assert calls == ["write", "writelines", "drain", "close", "wait_closed"]
 
 
-async def test_instances_take_attributes(streams: types.ModuleType, peer: Peers) -> None:
+async def test_instances_take_attributes(streams: types.ModuleType, raw_peers: RawPeers) -> None:
     """Libraries keep their own things on the objects, and refer to them weakly."""
     import weakref
 
-    listener = peer.listen()
-    async with made_by_hand(streams, listener.address) as made:
+    listener = raw_peers.listen()
+    async with connect_with_protocol(streams, listener.address) as made:
         for one in made:
             one.something_of_theirs = 1
             assert one.something_of_theirs == 1

@@ -15,21 +15,21 @@ from typing import Any
 import pytest
 
 import sluiceway
-from support.carried import Carried, counted
+from dropin.traffic_counter import Traffic, count_traffic
 
 MUCH = 4 << 20
 ECHO = "import sys, shutil; shutil.copyfileobj(sys.stdin.buffer, sys.stdout.buffer)"
 
 
 @pytest.fixture(params=["asyncio", "installed"])
-def carried(request: pytest.FixtureRequest, at_end: contextlib.ExitStack) -> Iterator[Carried]:
+def traffic(request: pytest.FixtureRequest, cleanup: contextlib.ExitStack) -> Iterator[Traffic]:
     """What sluiceway's streams carry; none of it when it is not installed."""
-    at_end.callback(join_watchers)
+    cleanup.callback(join_watchers)
     ours = request.param == "installed"
-    with counted() as count, sluiceway.installed() if ours else contextlib.nullcontext():
-        yield count
-        assert (count.read + count.written > 0) is ours
-        assert (count.by_asyncio == 0) is ours
+    with count_traffic() as counted, sluiceway.installed() if ours else contextlib.nullcontext():
+        yield counted
+        assert (counted.bytes_read + counted.bytes_written > 0) is ours
+        assert (counted.asyncio_calls == 0) is ours
 
 
 def join_watchers() -> None:
@@ -49,7 +49,7 @@ async def python(program: str, *arguments: str, **options: Any) -> Any:
     return await asyncio.create_subprocess_exec(sys.executable, "-S", "-c", program, *arguments, **options)
 
 
-async def test_communicate(carried: Carried) -> None:
+async def test_communicate(traffic: Traffic) -> None:
     data = bytes(range(256)) * (MUCH // 256)
     process = await python(ECHO, stdin=PIPE, stdout=PIPE)
     out, err = await process.communicate(data)
@@ -58,7 +58,7 @@ async def test_communicate(carried: Carried) -> None:
     assert err is None
 
 
-async def test_lines(carried: Carried) -> None:
+async def test_lines(traffic: Traffic) -> None:
     process = await python("for n in range(1000): print(n)", stdout=PIPE)
     assert await process.stdout.readline() == b"0\n"
     assert await process.stdout.readuntil(b"2\n") == b"1\n2\n"
@@ -66,7 +66,7 @@ async def test_lines(carried: Carried) -> None:
     assert await process.wait() == 0
 
 
-async def test_a_conversation(carried: Carried) -> None:
+async def test_a_conversation(traffic: Traffic) -> None:
     program = "import sys\nfor line in sys.stdin: print(line.upper(), end='', flush=True)"
     process = await python(program, stdin=PIPE, stdout=PIPE)
     for question in (b"one\n", b"two\n"):
@@ -79,7 +79,7 @@ async def test_a_conversation(carried: Carried) -> None:
     assert await process.wait() == 0
 
 
-async def test_both_outputs_and_the_shell(carried: Carried) -> None:
+async def test_both_outputs_and_the_shell(traffic: Traffic) -> None:
     process = await asyncio.create_subprocess_shell("echo out; echo err >&2; exit 3", stdout=PIPE, stderr=PIPE)
     assert await process.communicate() == (b"out\n", b"err\n")
     assert process.returncode == 3
@@ -87,7 +87,7 @@ async def test_both_outputs_and_the_shell(carried: Carried) -> None:
     assert await process.communicate() == (b"out\nerr\n", None)
 
 
-async def test_a_child_that_does_not_read_makes_drain_wait(carried: Carried) -> None:
+async def test_a_child_that_does_not_read_makes_drain_wait(traffic: Traffic) -> None:
     program = "import sys; sys.stdout.write('ready\\n'); sys.stdout.flush(); sys.stdin.readline(); "
     process = await python(program + "print(len(sys.stdin.buffer.read()))", stdin=PIPE, stdout=PIPE)
     assert await process.stdout.readline() == b"ready\n"
@@ -98,7 +98,7 @@ async def test_a_child_that_does_not_read_makes_drain_wait(carried: Carried) -> 
     assert await process.wait() == 0
 
 
-async def test_a_child_that_writes_much_is_made_to_wait(carried: Carried) -> None:
+async def test_a_child_that_writes_much_is_made_to_wait(traffic: Traffic) -> None:
     process = await python(f"import sys; sys.stdout.write('x' * {MUCH})", stdout=PIPE, limit=4096)
     while not process.stdout._paused:
         await asyncio.sleep(0)
@@ -107,7 +107,7 @@ async def test_a_child_that_writes_much_is_made_to_wait(carried: Carried) -> Non
     assert await process.wait() == 0
 
 
-async def test_the_limit_is_that_of_the_call(carried: Carried) -> None:
+async def test_the_limit_is_that_of_the_call(traffic: Traffic) -> None:
     process = await python("print('x' * 1000); print('y')", stdout=PIPE, limit=100)
     with pytest.raises(ValueError, match="limit"):
         await process.stdout.readline()
@@ -115,7 +115,7 @@ async def test_the_limit_is_that_of_the_call(carried: Carried) -> None:
     assert await process.wait() == 0
 
 
-async def test_a_child_that_closes_its_input(carried: Carried) -> None:
+async def test_a_child_that_closes_its_input(traffic: Traffic) -> None:
     program = "import os, sys; os.close(0); print('closed', flush=True); sys.stdout.close(); os.close(1)"
     process = await python(program, stdin=PIPE, stdout=PIPE)
     assert await process.stdout.readline() == b"closed\n"
@@ -129,14 +129,14 @@ async def test_a_child_that_closes_its_input(carried: Carried) -> None:
     await input_closed(process)
 
 
-async def test_communicate_ignores_a_child_that_does_not_want_to_hear(carried: Carried) -> None:
+async def test_communicate_ignores_a_child_that_does_not_want_to_hear(traffic: Traffic) -> None:
     process = await python("import os; os.close(0); print('deaf')", stdin=PIPE, stdout=PIPE)
     out, _ = await process.communicate(b"x" * MUCH)
     assert out == b"deaf\n"
     await input_closed(process)
 
 
-async def test_a_killed_child_ends_the_stream(carried: Carried) -> None:
+async def test_a_killed_child_ends_the_stream(traffic: Traffic) -> None:
     process = await python("print('alive', flush=True); import signal; signal.pause()", stdout=PIPE)
     assert await process.stdout.readline() == b"alive\n"
     reading = asyncio.ensure_future(process.stdout.read())
@@ -146,7 +146,7 @@ async def test_a_killed_child_ends_the_stream(carried: Carried) -> None:
     assert await process.wait() == -signal.SIGKILL
 
 
-async def test_a_cancelled_read_takes_nothing(carried: Carried) -> None:
+async def test_a_cancelled_read_takes_nothing(traffic: Traffic) -> None:
     program = "import sys\nfor line in sys.stdin: print(line, end='', flush=True)"
     process = await python(program, stdin=PIPE, stdout=PIPE)
     reading = asyncio.ensure_future(process.stdout.readexactly(8))
@@ -163,8 +163,8 @@ async def test_a_cancelled_read_takes_nothing(carried: Carried) -> None:
 
 
 @pytest.mark.loops("asyncio", "uvloop")
-async def test_whose_the_pipes_are(at_end: contextlib.ExitStack) -> None:
-    at_end.callback(join_watchers)
+async def test_whose_the_pipes_are(cleanup: contextlib.ExitStack) -> None:
+    cleanup.callback(join_watchers)
     with sluiceway.installed():
         process = await python("print()", stdin=PIPE, stdout=PIPE, stderr=PIPE)
     assert type(process.stdin) is sluiceway.StreamWriter

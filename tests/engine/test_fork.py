@@ -7,9 +7,9 @@ import os
 import pytest
 
 import sluiceway
-from engine.ends import closed, opened, stepped, waiting
-from support import guards
-from support.peer import Peers
+from engine.peer_connections import abort_connections, open_connections, run_in_poller_step, wait_for_readers
+from support import file_descriptors
+from support.raw_peer import RawPeers
 
 # In a process with threads Python warns of every fork; the test's child does nothing that needs another thread.
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
@@ -30,73 +30,73 @@ def forked(child) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-async def test_what_was_written_before_leaves_before(peer: Peers):
-    [end] = await opened(peer)
-    descriptor = end.writer.get_extra_info("socket").fileno()
+async def test_what_was_written_before_leaves_before(raw_peers: RawPeers):
+    [connection] = await open_connections(raw_peers)
+    descriptor = connection.writer.get_extra_info("socket").fileno()
 
     async def step():
-        end.writer.write(b"parent, ")
+        connection.writer.write(b"parent, ")
         assert forked(lambda: os.write(descriptor, b"child, ")) == 0
-        end.writer.write(b"parent")
+        connection.writer.write(b"parent")
 
-    await stepped(end, step)
-    assert end.wire.receive(21) == b"parent, child, parent"
-    await end.close()
+    await run_in_poller_step(connection, step)
+    assert connection.peer.receive(21) == b"parent, child, parent"
+    await connection.close()
 
 
-async def test_the_child_closes_what_it_inherited(peer: Peers):
-    ends = await opened(peer, 3)
+async def test_the_child_closes_what_it_inherited(raw_peers: RawPeers):
+    connections = await open_connections(raw_peers, 3)
 
     def child():
-        for end in ends:
-            end.transport.pause_reading()
-            end.transport.resume_reading()
-            end.writer.close()
-            end.transport.abort()
+        for connection in connections:
+            connection.transport.pause_reading()
+            connection.transport.resume_reading()
+            connection.writer.close()
+            connection.transport.abort()
 
     async def step():
         assert forked(child) == 0
 
-    reading = asyncio.create_task(ends[1].reader.readexactly(5))
-    await waiting(ends[1])
-    await stepped(ends[0], step)
-    ends[1].wire.send(b"still")
+    reading = asyncio.create_task(connections[1].reader.readexactly(5))
+    await wait_for_readers(connections[1])
+    await run_in_poller_step(connections[0], step)
+    connections[1].peer.send(b"still")
     assert await reading == b"still"
-    for end in ends:
-        end.writer.write(b"here")
-        assert end.wire.receive(4) == b"here"
-    await closed(ends)
+    for connection in connections:
+        connection.writer.write(b"here")
+        assert connection.peer.receive(4) == b"here"
+    await abort_connections(connections)
 
 
-async def test_the_childs_poller_is_closed(peer: Peers):
-    [end] = await opened(peer)
+async def test_the_childs_poller_is_closed(raw_peers: RawPeers):
+    [connection] = await open_connections(raw_peers)
 
     def child():
         # The loop's own descriptor stays: it is the loop's affair.
         os._exit(10 + polls())
 
     def polls() -> int:
-        return sum("eventpoll" in target for _, target in guards.open_descriptors())
+        return sum("eventpoll" in target for _, target in file_descriptors.open_descriptors())
 
     async def step():
         return polls(), forked(child)
 
-    before, after = await stepped(end, step)
+    before, after = await run_in_poller_step(connection, step)
     assert after == 10 + before - 1
-    await end.close()
+    await connection.close()
 
 
 @pytest.mark.loops("asyncio")
-async def test_the_child_runs_a_loop_of_its_own(peer: Peers):
-    ends = await opened(peer, 2)
-    listener = peer.listen()
+async def test_the_child_runs_a_loop_of_its_own(raw_peers: RawPeers):
+    connections = await open_connections(raw_peers, 2)
+    listener = raw_peers.listen()
 
     async def talk():
         reader, writer = await sluiceway.open_connection(*listener.address)
-        wire = listener.accept()
+        peer = listener.accept()
         reading = asyncio.create_task(reader.readexactly(5))
         await asyncio.sleep(0)
-        wire.send(b"hello")
+        peer.send(b"hello")
         assert await asyncio.wait_for(reading, 5) == b"hello"
         writer.close()
         await writer.wait_closed()
@@ -112,7 +112,7 @@ async def test_the_child_runs_a_loop_of_its_own(peer: Peers):
     async def step():
         return forked(child)
 
-    assert await stepped(ends[0], step) == 0
-    ends[1].wire.send(b"on")
-    assert await ends[1].reader.readexactly(2) == b"on"
-    await closed(ends)
+    assert await run_in_poller_step(connections[0], step) == 0
+    connections[1].peer.send(b"on")
+    assert await connections[1].reader.readexactly(2) == b"on"
+    await abort_connections(connections)

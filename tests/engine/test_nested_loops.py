@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from engine.ends import closed, opened, stepped, waiting
-from support import patience
-from support.peer import Peers
+from engine.peer_connections import abort_connections, open_connections, run_in_poller_step, wait_for_readers
+from support import timeout_scale
+from support.raw_peer import RawPeers
 
 pytestmark = pytest.mark.loops("asyncio", "debug", "eager")
 
 # Seconds until a nested run is called a hang; it fails the test, and the task that it runs in.
-PATIENCE = 3.0 * patience.FACTOR
+PATIENCE = 3.0 * timeout_scale.TIMEOUT_SCALE
 TURNS = 500
 
 
@@ -54,99 +54,99 @@ def run_nested(future: asyncio.Future) -> None:
         run_turns(future.done)
 
 
-async def test_the_others_of_the_batch_are_served_inside(peer: Peers):
-    first, *others = await opened(peer, 10)
-    reads = [asyncio.create_task(end.reader.readexactly(4)) for end in others]
-    await waiting(*others)
+async def test_the_others_of_the_batch_are_served_inside(raw_peers: RawPeers):
+    first, *others = await open_connections(raw_peers, 10)
+    reads = [asyncio.create_task(connection.reader.readexactly(4)) for connection in others]
+    await wait_for_readers(*others)
 
     async def step():
-        for number, end in enumerate(others):
-            end.wire.send(b"%04d" % number)
+        for number, connection in enumerate(others):
+            connection.peer.send(b"%04d" % number)
         run_nested(asyncio.gather(*reads))
         return [read.result() for read in reads]
 
-    assert await stepped(first, step) == [b"%04d" % number for number in range(9)]
-    await closed([first, *others])
+    assert await run_in_poller_step(first, step) == [b"%04d" % number for number in range(9)]
+    await abort_connections([first, *others])
 
 
-async def test_the_others_of_its_own_batch_are_served_inside(peer: Peers):
-    ends = await opened(peer, 10)
+async def test_the_others_of_its_own_batch_are_served_inside(raw_peers: RawPeers):
+    connections = await open_connections(raw_peers, 10)
     nested = []
 
     async def handle(number):
-        data = await ends[number].reader.readexactly(4)
+        data = await connections[number].reader.readexactly(4)
         if not nested:
             nested.append(number)
             run_nested(asyncio.gather(*(task for task in tasks if task is not asyncio.current_task())))
         return data
 
     tasks = [asyncio.create_task(handle(number)) for number in range(10)]
-    await waiting(*ends)
+    await wait_for_readers(*connections)
     # All are ready when the poller looks: whichever is stepped first waits for all others in its step.
-    for number, end in enumerate(ends):
-        end.wire.send(b"%04d" % number)
+    for number, connection in enumerate(connections):
+        connection.peer.send(b"%04d" % number)
     assert await asyncio.gather(*tasks) == [b"%04d" % number for number in range(10)]
-    await closed(ends)
+    await abort_connections(connections)
 
 
-async def test_ones_own_connection_is_served_inside(peer: Peers):
-    first, other = await opened(peer, 2)
+async def test_ones_own_connection_is_served_inside(raw_peers: RawPeers):
+    first, other = await open_connections(raw_peers, 2)
 
     async def step():
         for turn in range(5):
             reading = asyncio.ensure_future(first.reader.readexactly(4))
-            first.wire.send(b"%04d" % turn)
+            first.peer.send(b"%04d" % turn)
             run_nested(reading)
             assert reading.result() == b"%04d" % turn
         return "done"
 
-    assert await stepped(first, step) == "done"
-    await closed([first, other])
+    assert await run_in_poller_step(first, step) == "done"
+    await abort_connections([first, other])
 
 
-async def test_connections_end_and_begin_inside(peer: Peers):
-    ends = await opened(peer, 20)
+async def test_connections_end_and_begin_inside(raw_peers: RawPeers):
+    connections = await open_connections(raw_peers, 20)
     reached = []
 
     async def renew():
-        await closed(ends[1:])
-        new = await opened(peer, 20)
-        reads = [asyncio.create_task(end.reader.readexactly(3)) for end in new]
-        await waiting(*new)
-        for end in new:
-            end.wire.send(b"new")
+        await abort_connections(connections[1:])
+        new = await open_connections(raw_peers, 20)
+        reads = [asyncio.create_task(connection.reader.readexactly(3)) for connection in new]
+        await wait_for_readers(*new)
+        for connection in new:
+            connection.peer.send(b"new")
         assert await asyncio.gather(*reads) == [b"new"] * 20
-        await closed(new)
+        await abort_connections(new)
 
-    async def handle(end):
-        data = await end.reader.read(100)
-        if data and end is ends[0]:
-            reached.append(end)
+    async def handle(connection):
+        data = await connection.reader.read(100)
+        if data and connection is connections[0]:
+            reached.append(connection)
             run_nested(asyncio.ensure_future(renew()))
         return data
 
-    tasks = [asyncio.create_task(handle(end)) for end in ends]
-    await waiting(*ends)
+    tasks = [asyncio.create_task(handle(connection)) for connection in connections]
+    await wait_for_readers(*connections)
     # The first is served first, and the events of all others are in its batch.
-    for end in ends:
-        end.wire.send(b"old")
+    for connection in connections:
+        connection.peer.send(b"old")
     results = await asyncio.gather(*tasks)
     assert results[0] == b"old"
     assert set(results) <= {b"old", b""}
     assert reached
-    await closed(ends)
+    await abort_connections(connections)
 
 
-async def test_the_poller_closes_inside(peer: Peers):
-    [end] = await opened(peer)
+async def test_the_poller_closes_inside(raw_peers: RawPeers):
+    [connection] = await open_connections(raw_peers)
 
     async def step():
-        run_nested(asyncio.ensure_future(closed([end])))
+        run_nested(asyncio.ensure_future(abort_connections([connection])))
         run_nested(asyncio.ensure_future(asyncio.sleep(0.01)))
-        [new] = run(opened(peer))
-        new.wire.send(b"new")
+        [new] = run(open_connections(raw_peers))
+        new.peer.send(b"new")
         assert run(new.reader.readexactly(3)) == b"new"
-        run(closed([new]))
+        run(abort_connections([new]))
         return "done"
 
     def run(coroutine):
@@ -154,48 +154,48 @@ async def test_the_poller_closes_inside(peer: Peers):
         run_nested(task)
         return task.result()
 
-    assert await stepped(end, step) == "done"
+    assert await run_in_poller_step(connection, step) == "done"
 
 
-async def test_what_was_written_before_leaves_by_then(peer: Peers):
-    first, other = await opened(peer, 2)
+async def test_what_was_written_before_leaves_by_then(raw_peers: RawPeers):
+    first, other = await open_connections(raw_peers, 2)
 
     async def step():
         first.writer.write(b"outside ")
         other.writer.write(b"outside ")
         echo = asyncio.ensure_future(other.reader.readexactly(1))
-        other.wire.send(b"!")
+        other.peer.send(b"!")
         run_nested(echo)
         first.writer.write(b"after")
         other.writer.write(b"after")
-        return other.wire.receive(8)
+        return other.peer.receive(8)
 
-    assert await stepped(first, step) == b"outside "
-    assert first.wire.receive(13) == b"outside after"
-    assert other.wire.receive(5) == b"after"
-    await closed([first, other])
+    assert await run_in_poller_step(first, step) == b"outside "
+    assert first.peer.receive(13) == b"outside after"
+    assert other.peer.receive(5) == b"after"
+    await abort_connections([first, other])
 
 
-async def test_a_plain_callback_serves_without_a_task_set_aside(peer: Peers):
-    first, other = await opened(peer, 2)
+async def test_a_plain_callback_serves_without_a_task_set_aside(raw_peers: RawPeers):
+    first, other = await open_connections(raw_peers, 2)
     got = []
 
     class Plain(asyncio.Protocol):
         def data_received(self, data):
             got.append(data)
             if data == b"outer":
-                other.wire.send(b"inner")
+                other.peer.send(b"inner")
                 run_turns(lambda: len(got) == 2)
                 got.append(b"outer goes on")
 
-    for end in (first, other):
-        streams = end.transport.get_protocol()
-        end.transport.set_protocol(Plain())
-        end.streams = streams
-    first.wire.send(b"outer")
+    for connection in (first, other):
+        streams = connection.transport.get_protocol()
+        connection.transport.set_protocol(Plain())
+        connection.streams = streams
+    first.peer.send(b"outer")
     while len(got) < 3:
         await asyncio.sleep(0)
     assert got == [b"outer", b"inner", b"outer goes on"]
-    for end in (first, other):
-        end.transport.set_protocol(end.streams)
-    await closed([first, other])
+    for connection in (first, other):
+        connection.transport.set_protocol(connection.streams)
+    await abort_connections([first, other])

@@ -8,11 +8,11 @@ import pytest
 
 import sluiceway
 from support.certificates import Certificates
-from support.peer import Peers, Wire
-from support.tls_sides import SIDES, facing
-from support.turns import until
+from support.raw_peer import RawPeer, RawPeers
+from support.scheduling import wait_until
+from support.tls_connections import TLS_ROLES, tls_connection
 
-every_side = pytest.mark.parametrize("side", SIDES)
+every_side = pytest.mark.parametrize("role", TLS_ROLES)
 
 
 async def ended(writer: Any) -> None:
@@ -21,23 +21,23 @@ async def ended(writer: Any) -> None:
         await writer.wait_closed()
 
 
-async def test_fin_is_clean(peer: Peers) -> None:
-    listener = peer.listen()
+async def test_fin_is_clean(raw_peers: RawPeers) -> None:
+    listener = raw_peers.listen()
     reader, writer = await sluiceway.open_connection(*listener.address)
-    wire = listener.accept()
+    peer = listener.accept()
     assert reader.eof_reason is None
-    wire.send(b"word")
+    peer.send(b"word")
     assert await reader.readexactly(4) == b"word"
     assert reader.eof_reason is None
-    wire.half_close()
+    peer.half_close()
     assert await reader.read() == b""
     assert reader.eof_reason == "clean"
     await ended(writer)
     assert reader.eof_reason == "clean"
 
 
-async def test_fin_is_clean_on_a_unix_socket(peer: Peers, unix_path: str) -> None:
-    listener = peer.listen(unix=unix_path)
+async def test_fin_is_clean_on_a_unix_socket(raw_peers: RawPeers, unix_path: str) -> None:
+    listener = raw_peers.listen(unix=unix_path)
     reader, writer = await sluiceway.open_unix_connection(unix_path)
     listener.accept().half_close()
     assert await reader.read() == b""
@@ -45,8 +45,8 @@ async def test_fin_is_clean_on_a_unix_socket(peer: Peers, unix_path: str) -> Non
     await ended(writer)
 
 
-async def test_a_reset(peer: Peers) -> None:
-    listener = peer.listen()
+async def test_a_reset(raw_peers: RawPeers) -> None:
+    listener = raw_peers.listen()
     reader, writer = await sluiceway.open_connection(*listener.address)
     listener.accept().reset()
     with pytest.raises(ConnectionResetError):
@@ -57,10 +57,10 @@ async def test_a_reset(peer: Peers) -> None:
 
 
 @pytest.mark.parametrize("how", ["close", "abort"])
-async def test_closed_here(how: str, peer: Peers) -> None:
-    listener = peer.listen()
+async def test_closed_here(how: str, raw_peers: RawPeers) -> None:
+    listener = raw_peers.listen()
     reader, writer = await sluiceway.open_connection(*listener.address)
-    wire = listener.accept()
+    peer = listener.accept()
     if how == "close":
         writer.close()
     else:
@@ -69,11 +69,11 @@ async def test_closed_here(how: str, peer: Peers) -> None:
         await writer.wait_closed()
     assert await reader.read() == b""
     assert reader.eof_reason == "closed"
-    wire.close()
+    peer.close()
 
 
-async def test_closed_here_with_a_read_that_waits(peer: Peers) -> None:
-    listener = peer.listen()
+async def test_closed_here_with_a_read_that_waits(raw_peers: RawPeers) -> None:
+    listener = raw_peers.listen()
     reader, writer = await sluiceway.open_connection(*listener.address)
     listener.accept()
     reading = asyncio.create_task(reader.read(10))
@@ -83,8 +83,8 @@ async def test_closed_here_with_a_read_that_waits(peer: Peers) -> None:
     assert reader.eof_reason == "closed"
 
 
-async def test_it_cannot_be_set(peer: Peers) -> None:
-    listener = peer.listen()
+async def test_it_cannot_be_set(raw_peers: RawPeers) -> None:
+    listener = raw_peers.listen()
     reader, writer = await sluiceway.open_connection(*listener.address)
     with pytest.raises(AttributeError):
         reader.eof_reason = "clean"
@@ -95,7 +95,7 @@ async def test_it_cannot_be_set(peer: Peers) -> None:
     (lambda reader: reader.feed_eof(), "clean"),
     (lambda reader: reader.set_exception(ConnectionResetError()), "reset"),
 ])  # fmt: skip
-async def test_of_a_reader_that_is_fed_by_hand(feed: Any, reason: str) -> None:
+async def test_of_a_reader_fed_without_a_transport(feed: Any, reason: str) -> None:
     reader = sluiceway.StreamReader()
     reader.feed_data(b"word")
     assert reader.eof_reason is None
@@ -107,17 +107,17 @@ async def test_of_a_reader_that_is_fed_by_hand(feed: Any, reason: str) -> None:
 
 
 @every_side
-async def test_close_notify_is_clean(side: str, peer: Peers, tls: Certificates) -> None:
-    def leave(wire: Wire) -> None:
-        wire.send(b"word")
-        wire.wait("leave")
-        wire.farewell()
+async def test_close_notify_is_clean(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
+    def leave(peer: RawPeer) -> None:
+        peer.send(b"word")
+        peer.wait_for("leave")
+        peer.unwrap_tls()
 
-    async with facing(side, peer, tls, leave) as (reader, writer, script):
+    async with tls_connection(role, raw_peers, tls, leave) as (reader, writer, script):
         assert reader.eof_reason is None
         assert await reader.readexactly(4) == b"word"
         assert reader.eof_reason is None
-        script.go("leave")
+        script.signal("leave")
         assert await reader.read() == b""
         assert reader.eof_reason == "clean"
         await ended(writer)
@@ -126,15 +126,15 @@ async def test_close_notify_is_clean(side: str, peer: Peers, tls: Certificates) 
 
 
 @every_side
-async def test_a_reset_over_tls(side: str, peer: Peers, tls: Certificates) -> None:
-    def leave(wire: Wire) -> None:
-        wire.send(b"word")
-        wire.wait("reset")
-        wire.reset()
+async def test_a_reset_over_tls(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
+    def leave(peer: RawPeer) -> None:
+        peer.send(b"word")
+        peer.wait_for("reset")
+        peer.reset()
 
-    async with facing(side, peer, tls, leave) as (reader, writer, script):
+    async with tls_connection(role, raw_peers, tls, leave) as (reader, writer, script):
         assert await reader.readexactly(4) == b"word"
-        script.go("reset")
+        script.signal("reset")
         with pytest.raises(ConnectionResetError):
             await reader.read()
         assert reader.eof_reason == "reset"
@@ -143,32 +143,32 @@ async def test_a_reset_over_tls(side: str, peer: Peers, tls: Certificates) -> No
 
 
 @every_side
-async def test_closed_here_over_tls(side: str, peer: Peers, tls: Certificates) -> None:
+async def test_closed_here_over_tls(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
     """The peer's answer to our close_notify is no end of its own."""
 
-    def answer(wire: Wire) -> None:
-        assert wire.receive_rest() == b""
-        wire.farewell()
+    def answer(peer: RawPeer) -> None:
+        assert peer.receive_rest() == b""
+        peer.unwrap_tls()
 
-    async with facing(side, peer, tls, answer) as (reader, writer, script):
+    async with tls_connection(role, raw_peers, tls, answer) as (reader, writer, script):
         await ended(writer)
         assert await reader.read() == b""
         assert reader.eof_reason == "closed"
         await script.finished()
 
 
-async def test_bytes_before_a_reset_over_tls(peer: Peers, tls: Certificates) -> None:
+async def test_bytes_before_a_reset_over_tls(raw_peers: RawPeers, tls: Certificates) -> None:
     """R2: what had arrived is delivered, the error and its reason come behind it."""
 
-    def leave(wire: Wire) -> None:
-        wire.send(b"word")
-        wire.wait("reset")
-        wire.reset()
+    def leave(peer: RawPeer) -> None:
+        peer.send(b"word")
+        peer.wait_for("reset")
+        peer.reset()
 
-    async with facing("client", peer, tls, leave) as (reader, writer, script):
+    async with tls_connection("client", raw_peers, tls, leave) as (reader, writer, script):
         assert await reader.readexactly(1) == b"w"
-        script.go("reset")
-        await until(lambda: reader.exception() is not None)
+        script.signal("reset")
+        await wait_until(lambda: reader.exception() is not None)
         assert await reader.readexactly(3) == b"ord"
         with pytest.raises(ConnectionResetError):
             await reader.read(1)

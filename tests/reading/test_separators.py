@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sluiceway
-from support.turns import started, turns
+from support.scheduling import run_iterations, start_task
 
 OLD = sys.version_info < (3, 13)
 no_tuples = pytest.mark.reference_fails("S10", "no tuples of separators before 3.13", when=lambda _kind: OLD)
@@ -42,10 +42,10 @@ async def check_every_cut(streams: types.ModuleType, text: bytes, separator: Any
     for after in (b"", b"after" + text):
         for chunks in cuts:
             reader = streams.StreamReader()
-            task = await started(reader.readuntil(separator))
+            task = await start_task(reader.readuntil(separator))
             for chunk in chunks:
                 reader.feed_data(chunk)
-                await turns(1)
+                await run_iterations(1)
             reader.feed_data(after)
             assert await task == record
             reader.feed_eof()
@@ -108,10 +108,10 @@ async def test_records_are_what_a_plain_search_finds(chunks: list[bytes], separa
         except asyncio.IncompleteReadError as error:
             return error.partial
 
-    task = await started(collect())
+    task = await start_task(collect())
     for chunk in chunks:
         reader.feed_data(chunk)
-        await turns(1)
+        await run_iterations(1)
     reader.feed_eof()
     rest = await task
     data = b"".join(chunks)

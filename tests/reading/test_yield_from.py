@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from support.connections import address_of
-from support.turns import turns
+from support.connections import server_address
+from support.scheduling import run_iterations
 
 Steps = Generator[Any, Any, Any]
 
@@ -74,7 +74,7 @@ def exchange(streams: types.ModuleType, unix: str | None, contexts: Any = None) 
         server = yield from streams.start_unix_server(handler, unix, start_serving=False)
     yield from server.start_serving()
     if unix is None:
-        reader, writer = yield from streams.open_connection(*address_of(server))
+        reader, writer = yield from streams.open_connection(*server_address(server))
     else:
         reader, writer = yield from streams.open_unix_connection(unix)
     writer.write(b"hello\n")
@@ -112,7 +112,7 @@ async def test_serving_for_ever(streams: types.ModuleType) -> None:
 
     server = await streams.start_server(lambda reader, writer: None, "127.0.0.1", 0)
     task = asyncio.ensure_future(serve(server))
-    await turns()
+    await run_iterations()
     assert server.is_serving()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

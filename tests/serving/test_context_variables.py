@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from support.certificates import Certificates
-from support.connections import address_of
+from support.connections import server_address
 
 name: contextvars.ContextVar[str] = contextvars.ContextVar("name", default="unset")
 
@@ -25,7 +25,7 @@ async def test_what_was_set_before(streams: Any, kind: str, tls: Certificates) -
     client_side = {} if kind == "plain" else {"ssl": tls.client_context, "server_hostname": "localhost"}
     async with await streams.start_server(handle, "127.0.0.1", 0, **server_side) as server:
         name.set("another")
-        reader, writer = await streams.open_connection(*address_of(server), **client_side)
+        reader, writer = await streams.open_connection(*server_address(server), **client_side)
         assert await seen == "set"
         assert await reader.read() == b""
         writer.close()

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import sluiceway
-from support.connections import address_of
-from support.descriptors import descriptors_for
-from support.listening import told_socket
+from serving.recording_socket import bound_recording_socket
+from support.connections import server_address
+from support.file_descriptors import raised_descriptor_limit
 
 BURST = 1000
 
@@ -55,13 +55,13 @@ async def test_a_burst_finds_room_before_anything_is_accepted(kind: str, unix_pa
     address: Any
     if kind == "tcp":
         server = await sluiceway.start_server(ignore, "127.0.0.1", 0)
-        address = address_of(server)
+        address = server_address(server)
     else:
         server = await sluiceway.start_unix_server(ignore, unix_path)
         address = unix_path
     burst = min(BURST, longest_queue())
     assert burst > 100, "this system's queue is so short that the test would prove nothing"
-    with descriptors_for(burst + OTHERS), contextlib.ExitStack() as stack:
+    with raised_descriptor_limit(burst + OTHERS), contextlib.ExitStack() as stack:
         sockets = []
         for _ in range(burst):
             sock = stack.enter_context(socket.socket(socket.AF_INET if kind == "tcp" else socket.AF_UNIX))
@@ -75,7 +75,7 @@ async def test_a_burst_finds_room_before_anything_is_accepted(kind: str, unix_pa
 
 
 async def test_what_the_kernel_is_asked_for() -> None:
-    sock = told_socket()
+    sock = bound_recording_socket()
     async with await sluiceway.start_server(ignore, sock=sock):
         (asked,) = sock.backlogs
     assert asked >= longest_queue()

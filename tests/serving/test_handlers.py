@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 import sluiceway
-from serving.handling import ended, only_report, serving, settle
+from serving.failing_handlers import assert_connection_closed, pop_handler_error, running_server
 from support import loops
-from support.connections import address_of
-from support.peer import Peers
+from support.connections import server_address
+from support.raw_peer import RawPeers
+from support.scheduling import run_iterations
 
 
 class Misfit(BaseException):
@@ -22,7 +23,7 @@ class Misfit(BaseException):
 # -- ownership ------------------------------------------------------------------------------------------------------
 
 
-async def test_running_handlers_are_listed_and_named_for_their_peer(peer: Peers) -> None:
+async def test_running_handlers_are_listed_and_named_for_their_peer(raw_peers: RawPeers) -> None:
     over = asyncio.Event()
     begun = asyncio.Queue[Any]()
 
@@ -31,30 +32,30 @@ async def test_running_handlers_are_listed_and_named_for_their_peer(peer: Peers)
         await over.wait()
         writer.close()
 
-    async with serving(handle) as server:
+    async with running_server(handle) as server:
         assert server.handlers == frozenset()
-        wires = [peer.connect(address_of(server)) for _ in range(3)]
-        tasks = {await begun.get() for _ in wires}
-        await settle()
+        peers = [raw_peers.connect(server_address(server)) for _ in range(3)]
+        tasks = {await begun.get() for _ in peers}
+        await run_iterations(10)
         assert server.handlers == tasks
         names = {task.get_name() for task in tasks}
-        for wire in wires:
-            host, port = wire.sock.getsockname()
+        for peer in peers:
+            host, port = peer.sock.getsockname()
             assert any(f"{host}:{port}" in name for name in names)
         over.set()
         await asyncio.wait(tasks)
-        await settle()
+        await run_iterations(10)
         assert server.handlers == frozenset()
 
 
-async def test_the_list_of_handlers_cannot_be_changed(peer: Peers) -> None:
-    async with serving(lambda reader, writer: writer.close()) as server:
+async def test_the_list_of_handlers_cannot_be_changed(raw_peers: RawPeers) -> None:
+    async with running_server(lambda reader, writer: writer.close()) as server:
         assert isinstance(server.handlers, frozenset)
         with pytest.raises(AttributeError):
             server.handlers = set()
 
 
-async def test_a_handler_that_nobody_refers_to_is_not_collected(peer: Peers) -> None:
+async def test_a_handler_that_nobody_refers_to_is_not_collected(raw_peers: RawPeers) -> None:
     """The task waits for a future that only itself refers to: all that keeps it is the server."""
     finished: list[str] = []
     waits_for: list[Any] = []
@@ -69,22 +70,22 @@ async def test_a_handler_that_nobody_refers_to_is_not_collected(peer: Peers) -> 
         finally:
             writer.close()
 
-    async with serving(handle) as server:
-        wire = peer.connect(address_of(server))
+    async with running_server(handle) as server:
+        peer = raw_peers.connect(server_address(server))
         while not waits_for:
             await asyncio.sleep(0)
-        await settle()
+        await run_iterations(10)
         for _ in range(3):
             gc.collect()
         future = waits_for[0]()
         assert future is not None
         future.set_result("alive")
         del future
-        await ended(wire)
+        await assert_connection_closed(peer)
     assert finished == ["alive"]
 
 
-async def test_a_handler_outlives_its_connection_and_stays_listed(peer: Peers) -> None:
+async def test_a_handler_outlives_its_connection_and_stays_listed(raw_peers: RawPeers) -> None:
     over = asyncio.Event()
     gone = asyncio.Event()
 
@@ -95,20 +96,20 @@ async def test_a_handler_outlives_its_connection_and_stays_listed(peer: Peers) -
         gone.set()
         await over.wait()
 
-    async with serving(handle) as server:
-        peer.connect(address_of(server)).close()
+    async with running_server(handle) as server:
+        raw_peers.connect(server_address(server)).close()
         await gone.wait()
-        await settle()
+        await run_iterations(10)
         assert len(server.handlers) == 1
         server.close()
         await server.wait_closed()
         assert len(server.handlers) == 1
         over.set()
-        await settle()
+        await run_iterations(10)
         assert len(server.handlers) == 0
 
 
-async def test_an_awaitable_of_the_callers_is_listed_too(peer: Peers) -> None:
+async def test_an_awaitable_of_the_callers_is_listed_too(raw_peers: RawPeers) -> None:
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     held: list[Any] = []
 
@@ -116,13 +117,13 @@ async def test_an_awaitable_of_the_callers_is_listed_too(peer: Peers) -> None:
         held.append(writer)
         return future
 
-    async with serving(handle) as server:
-        peer.connect(address_of(server))
+    async with running_server(handle) as server:
+        raw_peers.connect(server_address(server))
         while not held:
             await asyncio.sleep(0)
         assert server.handlers == {future}
         future.set_result(None)
-        await settle()
+        await run_iterations(10)
         assert server.handlers == frozenset()
         held.pop().close()
 
@@ -178,45 +179,47 @@ KINDS = list(raising(RuntimeError))
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("error", [KeyError, OSError, StopAsyncIteration])
 async def test_an_error_is_told_once_and_ends_the_connection(
-    kind: str, error: type[Exception], peer: Peers, loop_errors: list[dict[str, Any]]
+    kind: str, error: type[Exception], raw_peers: RawPeers, loop_errors: list[dict[str, Any]]
 ) -> None:
-    async with serving(raising(lambda: error("a mistake"))[kind]) as server:
-        wire = peer.connect(address_of(server))
-        wire.send(b"x")
-        await ended(wire)
-        await settle()
-        context = only_report(loop_errors, error)
+    async with running_server(raising(lambda: error("a mistake"))[kind]) as server:
+        peer = raw_peers.connect(server_address(server))
+        peer.send(b"x")
+        await assert_connection_closed(peer)
+        await run_iterations(10)
+        context = pop_handler_error(loop_errors, error)
         assert context["exception"].args == ("a mistake",)
-        host, port = wire.sock.getsockname() if wire.sock.fileno() >= 0 else (None, None)
+        host, port = peer.sock.getsockname() if peer.sock.fileno() >= 0 else (None, None)
         assert f"{host}:{port}" in str(context["connection"])
         assert context["transport"].is_closing()
         context.clear()
         # The server lives on.
-        again = peer.connect(address_of(server))
+        again = raw_peers.connect(server_address(server))
         again.send(b"x")
-        await ended(again)
-        await settle()
-        only_report(loop_errors, error)
+        await assert_connection_closed(again)
+        await run_iterations(10)
+        pop_handler_error(loop_errors, error)
         assert server.is_serving()
 
 
-async def test_an_error_of_a_unix_connection(unix_path: str, peer: Peers, loop_errors: list[dict[str, Any]]) -> None:
+async def test_an_error_of_a_unix_connection(
+    unix_path: str, raw_peers: RawPeers, loop_errors: list[dict[str, Any]]
+) -> None:
     async def handle(reader: Any, writer: Any) -> None:
         raise KeyError("x")
 
     async with await sluiceway.start_unix_server(handle, unix_path):
-        await ended(peer.connect(unix_path))
-        await settle()
-        assert unix_path in only_report(loop_errors, KeyError)["connection"]
+        await assert_connection_closed(raw_peers.connect(unix_path))
+        await run_iterations(10)
+        assert unix_path in pop_handler_error(loop_errors, KeyError)["connection"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_an_error_that_is_no_exception(kind: str, peer: Peers, loop_errors: list[dict[str, Any]]) -> None:
-    async with serving(raising(lambda: Misfit("odd"))[kind]) as server:
-        wire = peer.connect(address_of(server))
-        wire.send(b"x")
-        await ended(wire)
-        await settle()
+async def test_an_error_that_is_no_exception(kind: str, raw_peers: RawPeers, loop_errors: list[dict[str, Any]]) -> None:
+    async with running_server(raising(lambda: Misfit("odd"))[kind]) as server:
+        peer = raw_peers.connect(server_address(server))
+        peer.send(b"x")
+        await assert_connection_closed(peer)
+        await run_iterations(10)
         assert [type(context["exception"]) for context in loop_errors] == [Misfit]
         loop_errors.clear()
         assert server.is_serving()
@@ -226,8 +229,8 @@ async def test_an_error_that_is_no_exception(kind: str, peer: Peers, loop_errors
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
 def test_what_ends_a_program_ends_it(kind: str, error: type[BaseException], loop_kind: str) -> None:
     async def main() -> None:
-        async with serving(raising(error)[kind]) as server:
-            with socket.create_connection(address_of(server)) as sock:
+        async with running_server(raising(error)[kind]) as server:
+            with socket.create_connection(server_address(server)) as sock:
                 sock.sendall(b"x")
                 await asyncio.Event().wait()
 
@@ -237,33 +240,33 @@ def test_what_ends_a_program_ends_it(kind: str, error: type[BaseException], loop
     gc.collect()
 
 
-async def test_a_handler_that_returns_at_once_without_closing(peer: Peers) -> None:
+async def test_a_handler_that_returns_at_once_without_closing(raw_peers: RawPeers) -> None:
     """Nobody can close the connection any more: it is closed, with a warning, as in asyncio since Python 3.13."""
 
     async def handle(reader: Any, writer: Any) -> None:
         pass
 
     async def visit() -> None:
-        async with serving(handle) as server:
-            await ended(peer.connect(address_of(server)))
+        async with running_server(handle) as server:
+            await assert_connection_closed(raw_peers.connect(server_address(server)))
             gc.collect()
 
     with pytest.warns(ResourceWarning, match="unclosed"):
         await visit()
 
 
-async def test_a_handler_that_closes_and_returns_at_once(peer: Peers) -> None:
+async def test_a_handler_that_closes_and_returns_at_once(raw_peers: RawPeers) -> None:
     async def handle(reader: Any, writer: Any) -> None:
         writer.write(b"bye")
         writer.close()
 
-    async with serving(handle) as server:
-        wire = peer.connect(address_of(server))
-        assert await wire.in_thread(wire.receive_rest) == b"bye"
+    async with running_server(handle) as server:
+        peer = raw_peers.connect(server_address(server))
+        assert await peer.in_thread(peer.receive_rest) == b"bye"
 
 
 @pytest.mark.parametrize("how", ["task", "raised", "future"])
-async def test_cancellation_ends_the_connection_and_is_not_told(how: str, peer: Peers) -> None:
+async def test_cancellation_ends_the_connection_and_is_not_told(how: str, raw_peers: RawPeers) -> None:
     begun = asyncio.Event()
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     held: list[Any] = []
@@ -279,28 +282,28 @@ async def test_cancellation_ends_the_connection_and_is_not_told(how: str, peer: 
         begun.set()
         return future
 
-    async with serving(with_future if how == "future" else handle) as server:
-        wire = peer.connect(address_of(server))
+    async with running_server(with_future if how == "future" else handle) as server:
+        peer = raw_peers.connect(server_address(server))
         await begun.wait()
-        await settle()
+        await run_iterations(10)
         for task in server.handlers:
             task.cancel()
-        await ended(wire)
+        await assert_connection_closed(peer)
         assert server.handlers == frozenset()
         held.clear()
 
 
-async def test_a_plain_function_that_raises_cancelled_error(peer: Peers) -> None:
+async def test_a_plain_function_that_raises_cancelled_error(raw_peers: RawPeers) -> None:
     def handle(reader: Any, writer: Any) -> None:
         raise asyncio.CancelledError
 
-    async with serving(handle) as server:
-        await ended(peer.connect(address_of(server)))
+    async with running_server(handle) as server:
+        await assert_connection_closed(raw_peers.connect(server_address(server)))
         assert server.is_serving()
 
 
 async def test_a_future_of_another_loop_is_told_and_ends_the_connection(
-    peer: Peers, loop_errors: list[dict[str, Any]]
+    raw_peers: RawPeers, loop_errors: list[dict[str, Any]]
 ) -> None:
     other = asyncio.new_event_loop()
     try:
@@ -311,10 +314,10 @@ async def test_a_future_of_another_loop_is_told_and_ends_the_connection(
             held.append(writer)
             return future
 
-        async with serving(handle) as server:
-            await ended(peer.connect(address_of(server)))
-            await settle()
-            only_report(loop_errors, ValueError)
+        async with running_server(handle) as server:
+            await assert_connection_closed(raw_peers.connect(server_address(server)))
+            await run_iterations(10)
+            pop_handler_error(loop_errors, ValueError)
         future.cancel()
     finally:
         other.close()

@@ -1,4 +1,4 @@
-"""2,000 connections opened and dropped: all served, nothing left (the guards count descriptors, tasks and threads)."""
+"""2,000 connections opened and dropped: all are served; the leak checks count descriptors, tasks and threads."""
 
 import asyncio
 import gc
@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 import sluiceway
+from serving.recording_socket import bound_recording_socket
 from sluiceway._constants import ACCEPT_BATCH
-from support.connections import address_of
-from support.guards import open_descriptors
-from support.listening import told_socket
-from support.peer import Peers
+from support.connections import server_address
+from support.file_descriptors import open_descriptors
+from support.raw_peer import RawPeers
 
 MANY = 2000
 AT_ONCE = 200
@@ -64,7 +64,7 @@ class Visits:
 async def test_dropped_by_the_client(how: str) -> None:
     visits = Visits()
     server = await sluiceway.start_server(visits.handle, "127.0.0.1", 0, backlog=AT_ONCE)
-    address = address_of(server)
+    address = server_address(server)
 
     for count in range(AT_ONCE, MANY + 1, AT_ONCE):
         for _ in range(AT_ONCE):
@@ -85,10 +85,10 @@ async def test_reset_by_the_client() -> None:
     server = await sluiceway.start_server(visits.handle, "127.0.0.1", 0, backlog=AT_ONCE)
     for _ in range(MANY // ACCEPT_BATCH):
         for _ in range(ACCEPT_BATCH):
-            dropped(address_of(server), "reset")
+            dropped(server_address(server), "reset")
         for _ in range(3):
             await asyncio.sleep(0)
-    reader, writer = await sluiceway.open_connection(*address_of(server))
+    reader, writer = await sluiceway.open_connection(*server_address(server))
     writer.close()
     await writer.wait_closed()
     server.close()
@@ -102,7 +102,7 @@ async def test_reset_by_the_client() -> None:
 async def test_memory_does_not_grow() -> None:
     visits = Visits()
     server = await sluiceway.start_server(visits.handle, "127.0.0.1", 0, backlog=AT_ONCE)
-    address = address_of(server)
+    address = server_address(server)
     total = 0
 
     async def some(count: int) -> None:
@@ -131,23 +131,23 @@ async def test_memory_does_not_grow() -> None:
     await server.wait_closed()
 
 
-async def test_a_full_queue_is_accepted_in_batches(peer: Peers) -> None:
+async def test_a_full_queue_is_accepted_in_batches(raw_peers: RawPeers) -> None:
     """Other callbacks of the loop get their turn between the batches."""
-    sock = told_socket()
+    sock = bound_recording_socket()
     server = await sluiceway.start_server(lambda r, w: w.close(), sock=sock, backlog=500, start_serving=False)
     await server.start_serving()
     loop = asyncio.get_running_loop()
-    wires = [peer.connect(sock.getsockname()) for _ in range(3 * ACCEPT_BATCH)]
+    peers = [raw_peers.connect(sock.getsockname()) for _ in range(3 * ACCEPT_BATCH)]
     seen = []
 
     def look() -> None:
         seen.append(sock.accepts)
-        if sock.accepts < len(wires):
+        if sock.accepts < len(peers):
             loop.call_soon(look)
 
     look()
-    for wire in wires:
-        assert await wire.in_thread(wire.receive_rest) == b""
+    for peer in peers:
+        assert await peer.in_thread(peer.receive_rest) == b""
     assert max(after - before for before, after in itertools.pairwise(seen)) <= ACCEPT_BATCH
     server.close()
     await server.wait_closed()
@@ -167,7 +167,7 @@ async def test_clients_of_sluiceway_all_at_once() -> None:
         await writer.wait_closed()
 
     server = await sluiceway.start_server(echo, "127.0.0.1", 0)
-    address = address_of(server)
+    address = server_address(server)
     await asyncio.gather(*(visit(number) for number in range(AT_ONCE // 2)))
     server.close()
     await server.wait_closed()

@@ -10,14 +10,10 @@ from typing import Any
 import pytest
 
 import sluiceway
-from support.connections import address_of
+from support.connections import server_address
+from support.scheduling import run_iterations
 
-TURNS = 20
-
-
-async def settle() -> None:
-    for _ in range(TURNS):
-        await asyncio.sleep(0)
+ITERATIONS = 20
 
 
 async def until_the_end(reader: Any, writer: Any) -> None:
@@ -34,7 +30,7 @@ async def connected(streams: Any) -> tuple[Any, Any]:
         await until_the_end(reader, writer)
 
     server = await streams.start_server(handle, "127.0.0.1", 0)
-    _, writer = await streams.open_connection(*address_of(server))
+    _, writer = await streams.open_connection(*server_address(server))
     await running.wait()
     return server, writer
 
@@ -55,7 +51,7 @@ async def test_after_close_it_waits_for_connections() -> None:
     server, writer = await connected(sluiceway)
     server.close()
     waiting = asyncio.create_task(server.wait_closed())
-    await settle()
+    await run_iterations(ITERATIONS)
     assert not waiting.done()
     await end(writer)
     await waiting
@@ -65,7 +61,7 @@ async def test_before_close_it_waits_for_close_and_connections() -> None:
     server, writer = await connected(sluiceway)
     waiting = asyncio.create_task(server.wait_closed())
     await end(writer)
-    await settle()
+    await run_iterations(ITERATIONS)
     assert not waiting.done()
     server.close()
     await waiting
@@ -74,9 +70,9 @@ async def test_before_close_it_waits_for_close_and_connections() -> None:
 async def test_close_first_connections_afterwards() -> None:
     server, writer = await connected(sluiceway)
     waiting = [asyncio.create_task(server.wait_closed()) for _ in range(3)]
-    await settle()
+    await run_iterations(ITERATIONS)
     server.close()
-    await settle()
+    await run_iterations(ITERATIONS)
     assert not any(one.done() for one in waiting)
     await end(writer)
     await asyncio.gather(*waiting)
@@ -86,11 +82,11 @@ async def test_a_cancelled_wait_cancels_itself_alone() -> None:
     server, writer = await connected(sluiceway)
     server.close()
     first, second = (asyncio.create_task(server.wait_closed()) for _ in range(2))
-    await settle()
+    await run_iterations(ITERATIONS)
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
-    await settle()
+    await run_iterations(ITERATIONS)
     assert not second.done()
     await end(writer)
     await second
@@ -104,7 +100,7 @@ async def test_async_with_waits_for_connections() -> None:
             pass
 
     serving = asyncio.create_task(serve())
-    await settle()
+    await run_iterations(ITERATIONS)
     assert not serving.done()
     await end(writer)
     await serving
@@ -130,16 +126,16 @@ async def test_a_handler_that_gave_its_transport_another_protocol(loop_kind: str
         handle(reader, writer)
 
     server = await sluiceway.start_server(keep, "127.0.0.1", 0)
-    _, writer = await sluiceway.open_connection(*address_of(server))
+    _, writer = await sluiceway.open_connection(*server_address(server))
     await switched.wait()
     server.close()
     waiting = asyncio.create_task(server.wait_closed())
-    await settle()
+    await run_iterations(ITERATIONS)
     assert not waiting.done()
     await end(writer)
     await lost.wait()
     with_writer.clear()
-    await settle()
+    await run_iterations(ITERATIONS)
     if sys.version_info < (3, 12) and loop_kind != "uvloop":
         gc.collect()  # there asyncio's transport is part of a ring of its own
     await asyncio.wait_for(waiting, 5)
@@ -153,12 +149,12 @@ async def _returns_with_a_connection_open(streams: Any, when: str) -> bool:
     server, writer = await connected(streams)
     if when == "before close":
         waiting = asyncio.create_task(server.wait_closed())
-        await settle()
+        await run_iterations(ITERATIONS)
         server.close()
     else:
         server.close()
         waiting = asyncio.create_task(server.wait_closed())
-    await settle()
+    await run_iterations(ITERATIONS)
     returned = waiting.done()
     await end(writer)
     await asyncio.wait_for(waiting, 5)
@@ -213,7 +209,7 @@ async def test_installed_unix(unix_path: str) -> None:
         await running.wait()
         server.close()
         waiting = asyncio.create_task(server.wait_closed())
-        await settle()
+        await run_iterations(ITERATIONS)
         returned = waiting.done()
         await end(writer)
         await waiting

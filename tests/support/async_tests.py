@@ -1,4 +1,4 @@
-"""Async tests: any ``async def test_…`` runs once on each kind of loop, watched by the guards.
+"""Async tests: any ``async def test_…`` runs once on each kind of loop, with leak checks.
 
 Markers:
     loops("asyncio", "uvloop"): run on these kinds only.
@@ -7,7 +7,7 @@ Fixtures:
     loop_kind: the kind this test runs on; a plain function that takes it is parametrized as well.
     loop_errors: the contexts given to the loop's exception handler. A test that expects some inspects and clears the
         list; what is left in it fails the test.
-    at_end: a contextlib.ExitStack that is closed after the loop and before the guards look.
+    cleanup: a contextlib.ExitStack that is closed after the loop and before the leak checks.
 """
 
 import contextlib
@@ -18,13 +18,13 @@ from typing import Any
 
 import pytest
 
-from support import guards, implementations, loops, patience, programs
+from support import external_programs, implementations, leak_checks, loops, timeout_scale
 
-# How long one async test may take. Far more than any needs: it is there so that a hang is told by where it hangs.
-LIMIT = 30.0 * patience.FACTOR
+# Seconds that one async test may take: far more than any needs, so that the traceback of a hang shows where it hangs.
+TIMEOUT = 30.0 * timeout_scale.TIMEOUT_SCALE
 
 # A test that the reference is known to fail may well hang there, once per loop.
-LIMIT_FOR_KNOWN_FAILURES = 3.0 * patience.FACTOR
+TIMEOUT_OF_KNOWN_FAILURES = 3.0 * timeout_scale.TIMEOUT_SCALE
 
 _FAILED = pytest.StashKey[bool]()
 
@@ -34,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    # The guards collect garbage at every test: only what the tests make is to be looked at.
+    # The leak checks collect garbage after every test: objects made before the tests need not be scanned.
     gc.collect()
     gc.freeze()
 
@@ -65,7 +65,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def loop_kind(request: pytest.FixtureRequest) -> str:
     kind: str = request.param
     if kind == "uvloop" and not loops.HAS_UVLOOP:
-        programs.missing("uvloop is not installed (it is in the extra `test`)")
+        external_programs.skip_missing("uvloop is not installed (it is in the extra `test`)")
     loops.warm_up(kind)
     return kind
 
@@ -76,7 +76,7 @@ def loop_errors() -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def at_end() -> Iterator[contextlib.ExitStack]:
+def cleanup() -> Iterator[contextlib.ExitStack]:
     with contextlib.ExitStack() as stack:
         yield stack
 
@@ -109,39 +109,41 @@ def _run_examples(item: pytest.Function, test: Callable[..., Any], arguments: di
 
 
 def _run(item: pytest.Function, body: Callable[[Callable[[Any], None]], None]) -> None:
-    """Call ``body`` with what runs a coroutine on a new loop, and fail if something is left behind."""
-    with guards.swept() if implementations.litters(item) else contextlib.nullcontext():
+    """Call ``body`` with what runs a coroutine on a new loop, and fail if the test leaks."""
+    with leak_checks.garbage_discarded() if implementations.may_leak(item) else contextlib.nullcontext():
         _run_guarded(item, body)
 
 
 def _run_guarded(item: pytest.Function, body: Callable[[Callable[[Any], None]], None]) -> None:
-    watch = guards.Watch(item.funcargs.get("loop_errors", []))
+    check = leak_checks.LeakCheck(item.funcargs.get("loop_errors", []))
     try:
-        _run_on_loop(item, body, watch)
+        _run_on_loop(item, body, check)
     except BaseException as error:
         # The traceback still holds what the test was using: descriptors tell nothing now.
-        for note in watch.inner_complaints():
+        for note in check.loop_leaks():
             error.add_note(note)
         raise
-    if not implementations.litters(item) and (complaints := watch.complaints()):
-        raise guards.LitterError("\n".join(complaints))
+    if not implementations.may_leak(item) and (leaks := check.leaks()):
+        raise leak_checks.LeakError("\n".join(leaks))
 
 
-def _run_on_loop(item: pytest.Function, body: Callable[[Callable[[Any], None]], None], watch: guards.Watch) -> None:
-    limit = LIMIT_FOR_KNOWN_FAILURES if implementations.known_failure(item) else LIMIT
+def _run_on_loop(
+    item: pytest.Function, body: Callable[[Callable[[Any], None]], None], check: leak_checks.LeakCheck
+) -> None:
+    limit = TIMEOUT_OF_KNOWN_FAILURES if implementations.is_known_failure(item) else TIMEOUT
     with contextlib.ExitStack() as stack:
-        if "at_end" in item.funcargs:
-            stack.callback(item.funcargs["at_end"].close)
+        if "cleanup" in item.funcargs:
+            stack.callback(item.funcargs["cleanup"].close)
         runner = loops.new_runner(item.funcargs["loop_kind"])
-        stack.callback(guards.close_runner, runner, watch)
-        body(lambda coroutine: runner.run(guards.run_watched(coroutine, watch, limit)))
+        stack.callback(leak_checks.close_runner, runner, check)
+        body(lambda coroutine: runner.run(leak_checks.run_checked(coroutine, check, limit)))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     result = yield
     if item.stash.get(_FAILED, False):
-        with guards.swept():
+        with leak_checks.garbage_discarded():
             pass
     return result
 

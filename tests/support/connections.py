@@ -1,4 +1,4 @@
-"""Connections of the streams under test to themselves."""
+"""Connections of the streams under test, and how they are closed."""
 
 import asyncio
 import contextlib
@@ -6,27 +6,27 @@ import types
 from collections.abc import AsyncIterator
 from typing import Any
 
-Ends = tuple[Any, Any]
+StreamPair = tuple[Any, Any]
 
 
-def address_of(server: Any) -> tuple[str, int]:
+def server_address(server: Any) -> tuple[str, int]:
     """Return host and port of a server's first socket, as ``open_connection(*address)`` takes them."""
     host, port = server.sockets[0].getsockname()[:2]
     return host, port
 
 
 @contextlib.asynccontextmanager
-async def connected(
+async def connected_pair(
     streams: types.ModuleType,
     *,
     server: dict[str, Any] | None = None,
     client: dict[str, Any] | None = None,
-) -> AsyncIterator[tuple[Ends, Ends]]:
+) -> AsyncIterator[tuple[StreamPair, StreamPair]]:
     """Yield ((reader, writer) of the client, (reader, writer) of the server) over TCP, and close both at the end.
 
     ``server`` and ``client`` are further keywords for start_server and open_connection.
     """
-    accepted: asyncio.Future[Ends] = asyncio.get_running_loop().create_future()
+    accepted: asyncio.Future[StreamPair] = asyncio.get_running_loop().create_future()
     over = asyncio.Event()
 
     async def handle(reader: Any, writer: Any) -> None:
@@ -35,24 +35,54 @@ async def connected(
 
     listening = await streams.start_server(handle, "127.0.0.1", 0, **(server or {}))
     try:
-        near = await streams.open_connection(*address_of(listening), **(client or {}))
+        near = await streams.open_connection(*server_address(listening), **(client or {}))
         try:
             far = await accepted
             try:
                 yield near, far
             finally:
                 over.set()
-                await _closed(far[1])
+                await close_discarding(far[1])
         finally:
-            await _closed(near[1])
+            await close_discarding(near[1])
     finally:
         over.set()
         listening.close()
         await listening.wait_closed()
 
 
-async def _closed(writer: Any) -> None:
-    # A test may leave more than the other side will ever read; closing gracefully would wait for it.
+@contextlib.asynccontextmanager
+async def connect_with_protocol(
+    streams: types.ModuleType,
+    address: Any,
+    *,
+    reader: Any = None,
+    protocol_class: Any = None,
+    writer_class: Any = None,
+    **options: Any,
+) -> AsyncIterator[tuple[Any, Any, Any]]:
+    """Connect by ``loop.create_connection``, as libraries do; yield (reader, writer, protocol), closed at the end.
+
+    ``options`` are create_connection's.
+    """
+    loop = asyncio.get_running_loop()
+    reader = reader or streams.StreamReader(loop=loop)
+    protocol = (protocol_class or streams.StreamReaderProtocol)(reader, loop=loop)
+    transport, _ = await loop.create_connection(lambda: protocol, *address, **options)
+    writer = (writer_class or streams.StreamWriter)(transport, protocol, reader, loop)
+    try:
+        yield reader, writer, protocol
+    finally:
+        # asyncio's TLS transports must not be called again once they are closed.
+        if not writer.is_closing():
+            await close_discarding(writer)
+        else:
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+
+async def close_discarding(writer: Any) -> None:
+    """Close and wait; pending data is discarded, since the other side may never read it."""
     if writer.transport.get_write_buffer_size():
         writer.transport.abort()
     writer.close()

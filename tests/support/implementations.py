@@ -8,7 +8,7 @@ Markers, both without effect on sluiceway:
     reference_fails(contract, reason, when=None, run=True): asyncio is known to fail this test. ``when``, given the
         kind of loop ("asyncio" for a test without one), says whether it fails there; ``run=False`` where it would
         take the process with it.
-    reference_litters(reason): asyncio passes, but leaves something behind that the guards would tell.
+    reference_leaks(reason): asyncio passes, but leaves something behind that the leak checks would report.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 REFERENCE = "asyncio"
-# SLUICEWAY_TEST_REFERENCE=0 leaves the reference out: it is the same in every leg of a run.
+# SLUICEWAY_TEST_REFERENCE=0 leaves the reference out: it is the same in every configuration of tools/test.py.
 IMPLEMENTATIONS = ("sluiceway",) if os.environ.get("SLUICEWAY_TEST_REFERENCE") == "0" else (REFERENCE, "sluiceway")
 
 _KNOWN_FAILURE = pytest.StashKey[bool]()
@@ -28,7 +28,7 @@ _KNOWN_FAILURE = pytest.StashKey[bool]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "reference_fails(contract, reason, when=None, run=True): asyncio fails this")
-    config.addinivalue_line("markers", "reference_litters(reason): asyncio passes this, but leaves something behind")
+    config.addinivalue_line("markers", "reference_leaks(reason): asyncio passes this, but leaves something behind")
 
 
 @pytest.fixture(params=IMPLEMENTATIONS)
@@ -42,7 +42,7 @@ def streams(request: pytest.FixtureRequest) -> types.ModuleType:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for mark in item.iter_markers("reference_fails"):
-            if on_reference(item) and (reason := _expected(item, *mark.args, **mark.kwargs)):
+            if runs_on_reference(item) and (reason := _expected(item, *mark.args, **mark.kwargs)):
                 item.stash[_KNOWN_FAILURE] = True
                 item.add_marker(pytest.mark.xfail(strict=False, reason=reason, run=mark.kwargs.get("run", True)))
 
@@ -57,16 +57,16 @@ def _parameters(item: pytest.Item) -> dict[str, Any]:
     return item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
 
 
-def on_reference(item: pytest.Item) -> bool:
+def runs_on_reference(item: pytest.Item) -> bool:
     """Say whether this test runs on asyncio's own streams."""
     return _parameters(item).get("streams") == REFERENCE
 
 
-def known_failure(item: pytest.Item) -> bool:
+def is_known_failure(item: pytest.Item) -> bool:
     """Say whether a marker expects this test to fail, here on the reference."""
     return item.stash.get(_KNOWN_FAILURE, False)
 
 
-def litters(item: pytest.Item) -> bool:
-    """Say whether the guards are to look away: only ever on the reference."""
-    return on_reference(item) and item.get_closest_marker("reference_litters") is not None
+def may_leak(item: pytest.Item) -> bool:
+    """Say whether the leak checks skip this test: only on the reference."""
+    return runs_on_reference(item) and item.get_closest_marker("reference_leaks") is not None

@@ -1,7 +1,7 @@
 """A real redis-server, on ports of loopback, plain and TLS; it keeps nothing.
 
-``with running_redis(directory, tls, "tls-auth-clients yes") as (port, tls_port)``: the strings are further lines of its
-configuration. Skips the test where there is none.
+``with start_redis_server(directory, tls, "tls-auth-clients yes") as (port, tls_port)``: the strings are further
+lines of its configuration. The test is skipped where redis-server is not installed.
 """
 
 import contextlib
@@ -14,16 +14,16 @@ from collections.abc import Iterator
 import pytest
 
 from support.certificates import Certificates
-from support.programs import foreign_environment, require_program
+from support.external_programs import environment_without_preload, require_program
 
-SOME_TRIES = 5
+START_ATTEMPTS = 5
 
 
 @contextlib.contextmanager
-def running_redis(directory: str | pathlib.Path, tls: Certificates, *lines: str) -> Iterator[tuple[int, int]]:
-    """Run it in ``directory`` as long as the block lasts; yield its plain port and its port of TLS."""
+def start_redis_server(directory: str | pathlib.Path, tls: Certificates, *lines: str) -> Iterator[tuple[int, int]]:
+    """Run redis-server in ``directory`` inside the block; yield its plain port and its TLS port."""
     program = require_program("redis-server")
-    for _ in range(SOME_TRIES):
+    for _ in range(START_ATTEMPTS):
         # It does not take port 0; a port that was free a moment ago nearly always is.
         with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
             port, tls_port = one.getsockname()[1], other.getsockname()[1]
@@ -53,7 +53,7 @@ def _started(program: str, directory: str | pathlib.Path, configuration: list[st
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=foreign_environment(),
+        env=environment_without_preload(),
     ) as server:
         assert server.stdin is not None
         assert server.stdout is not None

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import sluiceway
-from support.backlog import unread
-from support.peer import Peers
+from support.non_reading_peer import non_reading_peer
+from support.raw_peer import RawPeers
 
 Send = Callable[[Any, Any], None]
 
@@ -24,10 +24,10 @@ def by_writelines(writer: Any, data: bytes) -> None:
 both = pytest.mark.parametrize("send", [by_write, by_writelines])
 
 
-async def test_two_hundred_megabytes_in_pieces_pause_the_writer(peer: Peers) -> None:
+async def test_two_hundred_megabytes_in_pieces_pause_the_writer(raw_peers: RawPeers) -> None:
     """W8 (CVE-2024-12254): handed over piece by piece without drain, the writer is paused and drain waits."""
     piece = bytes(1 << 20)
-    async with unread(sluiceway, peer) as (_, writer, wire):
+    async with non_reading_peer(sluiceway, raw_peers) as (_, writer, peer):
         for _ in range(20):
             writer.writelines([piece] * 10)
         pending = writer.transport.get_write_buffer_size()
@@ -36,29 +36,29 @@ async def test_two_hundred_megabytes_in_pieces_pause_the_writer(peer: Peers) -> 
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert not draining.done()
-        wire.reset()
+        peer.reset()
         with pytest.raises(ConnectionError):
             await draining
 
 
 @pytest.mark.parametrize("pieces", [1, 2, 64])
-async def test_writelines_over_the_mark_pauses(peer: Peers, pieces: int) -> None:
+async def test_writelines_over_the_mark_pauses(raw_peers: RawPeers, pieces: int) -> None:
     """W8: one call is enough, however the bytes are cut."""
-    async with unread(sluiceway, peer) as (_, writer, wire):
+    async with non_reading_peer(sluiceway, raw_peers) as (_, writer, peer):
         writer.writelines([bytes((12 << 20) // pieces)] * pieces)
         draining = asyncio.create_task(writer.drain())
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert not draining.done()
-        reading = asyncio.create_task(wire.in_thread(wire.receive, 12 << 20))
+        reading = asyncio.create_task(peer.in_thread(peer.receive, 12 << 20))
         await draining
         await reading
 
 
 @both
-async def test_after_close(peer: Peers, send: Send) -> None:
+async def test_after_close(raw_peers: RawPeers, send: Send) -> None:
     """W8: dropped, and drain raises ConnectionResetError."""
-    async with unread(sluiceway, peer) as (_, writer, wire):
+    async with non_reading_peer(sluiceway, raw_peers) as (_, writer, peer):
         writer.close()
         send(writer, b"late")
         with pytest.raises(ConnectionResetError):
@@ -67,13 +67,13 @@ async def test_after_close(peer: Peers, send: Send) -> None:
         send(writer, b"later")
         with pytest.raises(ConnectionResetError):
             await writer.drain()
-        assert wire.receive_rest() == b""
+        assert peer.receive_rest() == b""
 
 
 @both
-async def test_after_abort(peer: Peers, send: Send) -> None:
+async def test_after_abort(raw_peers: RawPeers, send: Send) -> None:
     """W8: the same after transport.abort()."""
-    async with unread(sluiceway, peer) as (_, writer, _wire):
+    async with non_reading_peer(sluiceway, raw_peers) as (_, writer, _peer):
         writer.transport.abort()
         send(writer, b"late")
         with pytest.raises(ConnectionResetError):
@@ -84,10 +84,10 @@ async def test_after_abort(peer: Peers, send: Send) -> None:
 
 
 @both
-async def test_after_the_peers_reset(peer: Peers, send: Send) -> None:
+async def test_after_the_peers_reset(raw_peers: RawPeers, send: Send) -> None:
     """W8: the same after a reset that was read; the reader's error is what drain raises."""
-    async with unread(sluiceway, peer) as (reader, writer, wire):
-        wire.reset()
+    async with non_reading_peer(sluiceway, raw_peers) as (reader, writer, peer):
+        peer.reset()
         with pytest.raises(ConnectionResetError):
             await reader.read()
         for _ in range(20):
@@ -129,7 +129,7 @@ async def test_over_tls_after_close_and_abort(tls: Any, send: Send) -> None:
                 assert writer.is_closing()
                 writer.close()
                 with pytest.raises(ConnectionError):
-                    # The farewell may be under way, and then nothing is lost yet.
+                    # The close_notify may be under way, and then nothing is lost yet.
                     while True:
                         await writer.drain()
                         await asyncio.sleep(0)

@@ -1,0 +1,96 @@
+"""Without a compiler, or without a Cython that works, sluiceway is installed pure, works, and says so once."""
+
+import json
+import pathlib
+import shutil
+import zipfile
+
+import pytest
+
+from builds.package_builds import ROOT, build_wheel, install_sdist, run_pip, run_python
+
+FALSE = shutil.which("false") or "false"
+
+THERE_AND_BACK = """
+import asyncio, socket, sluiceway
+
+async def main():
+    mine, others = socket.socketpair()
+    reader, writer = await sluiceway.open_connection(sock=mine)
+    others.sendall(b"line\\n")
+    others.close()
+    assert await reader.readline() == b"line\\n"
+    writer.close()
+    await writer.wait_closed()
+
+asyncio.run(main())
+print(sluiceway.IMPLEMENTATION, sluiceway.ENGINE, sluiceway.__file__)
+"""
+
+
+def broken_cython(directory: pathlib.Path, what: str) -> str:
+    """Make a Cython that fails, to be put before the real one; return where it is."""
+    package = directory / "broken" / "Cython"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise ImportError('no Cython')\n" if what == "missing" else "")
+    (package / "Build.py").write_text("def cythonize(*_, **__):\n    raise RuntimeError('cannot be translated')\n")
+    return str(package.parent)
+
+
+def without(what: str, directory: pathlib.Path) -> dict[str, str | None]:
+    """Return the variables under which ``what`` is not to be had."""
+    if what == "a compiler that works":
+        return {"CC": FALSE}
+    if what == "a compiler":
+        (directory / "empty").mkdir()
+        return {"PATH": str(directory / "empty")}
+    return {"PYTHONPATH": broken_cython(directory, "missing" if what == "Cython" else "failing")}
+
+
+@pytest.mark.parametrize("what", ["a compiler that works", "a compiler", "Cython", "a Cython that works"])
+def test_it_is_installed_pure_without(what: str, sdist_path: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    installed = install_sdist(sdist_path, tmp_path, **without(what, tmp_path))
+    assert sorted(installed.rglob("*.so")) == []
+
+    implementation, engine, place = run_python(installed, "-c", THERE_AND_BACK).split()
+    assert (implementation, engine) == ("pure", "loop")
+    assert pathlib.Path(place).is_relative_to(installed)
+
+    told = run_python(installed, "-m", "sluiceway.cli", "doctor")
+    assert told.count("nothing was compiled when sluiceway was installed") == 1
+    assert told.count("install a C compiler and Python's headers") == 1
+    document = json.loads(run_python(installed, "-m", "sluiceway.cli", "doctor", "--json"))
+    assert document["implementation"]["core"]["in_use"] == "pure"
+    assert [advice["about"] for advice in document["advice"] if "compiler" in advice["text"]] == ["implementation.core"]
+
+
+def test_a_pure_wheel_is_for_every_python(sdist_path: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    path = build_wheel(sdist_path, tmp_path, SLUICEWAY_BUILD="pure")
+    assert path.name.endswith("-py3-none-any.whl")
+    with zipfile.ZipFile(path) as archive:
+        assert "sluiceway/py.typed" in archive.namelist()
+
+
+@pytest.mark.parametrize("what", ["a compiler that works", "a Cython that works"])
+def test_where_compiling_was_asked_for_nothing_is_installed_without(
+    what: str, sdist_path: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    variables = without(what, tmp_path)
+    result = run_pip("wheel", sdist_path, cwd=tmp_path, SLUICEWAY_BUILD="compiled", **variables)
+    assert result.returncode != 0
+    assert list(tmp_path.glob("*.whl")) == []
+
+
+def test_a_wish_that_nobody_knows(tmp_path: pathlib.Path, sdist_path: pathlib.Path) -> None:
+    result = run_pip("wheel", sdist_path, cwd=tmp_path, SLUICEWAY_BUILD="fast")
+    assert result.returncode != 0
+    assert "SLUICEWAY_BUILD is compiled or pure, not 'fast'" in result.stdout + result.stderr
+
+
+def test_the_build_needs_nothing_beside_what_it_names() -> None:
+    """The test extra brings for builds without isolation what pip brings for those with it."""
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    needed = {requirement.lower() for requirement in project["build-system"]["requires"]}
+    assert needed <= set(project["project"]["optional-dependencies"]["test"])

@@ -1,0 +1,186 @@
+"""``sluiceway demo``: what it prints, and that each of its checks decides the exit status."""
+
+import asyncio
+import contextlib
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+import sluiceway
+from cli.command_runner import run_command, single_line, start_command
+from sluiceway.cli.demo import comparison, service, steps, tour
+from sluiceway.cli.demo.report import check
+
+KINDS = ["TCP", "TLS", "Unix socket"]
+
+
+@pytest.fixture
+def directory(unix_path):
+    """A TMPDIR of the demonstration's own; it is empty at the end or the demonstration has left something."""
+    yield os.path.dirname(unix_path)
+    assert os.listdir(os.path.dirname(unix_path)) == []
+
+
+def test_as_a_program(directory):
+    program = start_command("demo", "--quick", env={**os.environ, "TMPDIR": directory})
+    out, err = program.communicate(timeout=60)
+    assert (program.returncode, err) == (0, ""), out
+    assert "\x1b" not in out
+    assert f"sluiceway {sluiceway.__version__}, implementation: {sluiceway.IMPLEMENTATION}\n" in out
+    assert out.count("HTTP header> HTTP/1.1 200 OK\n") == 3
+    for scheme in ("http://127.0.0.1:", "https://127.0.0.1:", f"unix:{directory}/"):
+        assert f"$ sluiceway headers {scheme}" in out
+    for kind in KINDS:
+        assert f"  {kind}: 200 lines sent, every echo is the line\n" in out
+        assert f"  {kind}: 8 frames of 1 byte to 1,000,000 bytes, all exact\n" in out
+        assert re.search(rf"  {kind}: 2 MiB in [\d.]+ s, SHA-256 [0-9a-f]{{16}}\.\.\. at both ends\n", out)
+    for read in ("readexactly(999)", "read(-1)"):
+        assert f"  {read}: cancelled, then timed out after 500 of 1000 bytes, then all there\n" in out
+    assert "  wait_closed() returned: 5 served, 5 handlers finished\n" in out
+    for row in ("256-byte lines echoed per second", "CPU per echoed line, us", "bulk transfer, MiB per second"):
+        assert re.search(rf"{row} +[\d,.]+ +[\d,.]+ +[\d.]+ *\n", out), row
+    assert "Client and server run in this one process and both are counted.\n" in out
+    assert out.endswith("  All checks held.\n")
+
+
+def test_on_a_terminal_a_bar_is_drawn(directory):
+    ours, theirs = pty.openpty()
+    # Without the variables by which a CI tells rich that nothing is a terminal.
+    environment = {"PATH": os.environ["PATH"], "TMPDIR": directory, "TERM": "xterm", "COLUMNS": "100"}
+    environment |= {name: os.environ[name] for name in ("PYTHONPATH", "HOME") if name in os.environ}
+    try:
+        program = subprocess.Popen(
+            [sys.executable, "-m", "sluiceway.cli", "demo", "--quick"],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=environment,
+        )
+    finally:
+        os.close(theirs)
+    shown = b""
+    # A terminal whose last program has gone answers EIO.
+    with contextlib.suppress(OSError):
+        while part := os.read(ours, 65536):
+            shown += part
+    os.close(ours)
+    assert program.wait(30) == 0, shown
+    assert b"2.0/2.0 MiB" in shown, shown
+    assert b"All checks held." in shown
+
+
+def test_control_c_leaves_nothing(directory):
+    program = start_command("demo", env={**os.environ, "TMPDIR": directory})
+    assert program.stdout is not None
+    for line in program.stdout:
+        if line.startswith("Transfer"):
+            break
+    program.send_signal(signal.SIGINT)
+    _, err = program.communicate(timeout=60)
+    assert (program.returncode, err) == (130, "")
+
+
+def test_asyncios_own_streams_do_not_pass(monkeypatch):
+    """The check of the cancelled read can fail: on asyncio's streams a cancelled read(-1) loses what it had."""
+    monkeypatch.setattr(sluiceway, "open_connection", asyncio.open_connection)
+    monkeypatch.setattr(sluiceway, "open_unix_connection", asyncio.open_unix_connection)
+    monkeypatch.setattr(tour, "STEPS", [("Reads", steps.cancel_reads)])
+    result = run_command("demo", "--quick")
+    assert result.exit_code == 1
+    assert single_line(result.stderr) == (
+        "sluiceway: demo: Reads: this does not hold: over TCP: read(-1) was interrupted twice, "
+        "then brought 501 bytes of 1000"
+    )
+    assert result.stdout.endswith("  Failed: Reads.\n")
+
+
+@pytest.mark.parametrize(
+    ("step", "handler", "name"),
+    [
+        (steps.ask_for_headers, "serve_http", "Headers"),
+        (steps.talk_in_lines, "echo_lines", "Lines"),
+        (steps.talk_in_frames, "echo_frames", "Frames"),
+        (steps.transfer, "take_transfer", "Transfer"),
+        (steps.stop_gracefully, "echo_lines", "Stop"),
+    ],
+)
+def test_a_server_that_answers_wrongly_fails_its_step(monkeypatch, step, handler, name):
+    async def wrong(reader, writer):
+        await reader.read(1)
+        writer.write(b"wrong answer\n" * 10)
+        await writer.drain()
+        await reader.read()
+
+    monkeypatch.setattr(steps, handler, wrong)
+    monkeypatch.setattr(tour, "STEPS", [(name, step)])
+    result = run_command("demo", "--quick")
+    assert result.exit_code == 1
+    assert single_line(result.stderr).startswith(f"sluiceway: demo: {name}: ")
+    assert result.stdout.endswith(f"  Failed: {name}.\n")
+
+
+def failing(monkeypatch, body):
+    monkeypatch.setattr(tour, "STEPS", [("Odd", body)])
+    result = run_command("demo", "--quick")
+    assert result.exit_code == 1
+    return single_line(result.stderr)
+
+
+def test_an_exception_in_a_step_is_one_line(monkeypatch):
+    async def step(_demo):
+        raise OSError("two\nlines")
+
+    assert failing(monkeypatch, step) == "sluiceway: demo: Odd: OSError: two lines"
+
+
+def test_a_step_that_hangs_ends_with_a_sentence(monkeypatch):
+    async def step(_demo):
+        await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(tour, "_STEP_LIMIT", 0.5)
+
+    async def nothing(_size):
+        return {name: comparison.Measurement([1.0], [1.0], [1.0], [1.0]) for name in ("asyncio", "sluiceway")}
+
+    monkeypatch.setattr(comparison, "compare", nothing)
+    assert failing(monkeypatch, step) == "sluiceway: demo: Odd: not done after 0.5 s"
+
+
+def test_an_exception_that_nobody_handled_fails_the_demonstration(monkeypatch):
+    async def step(_demo):
+        asyncio.get_running_loop().call_soon(lambda: 1 / 0)
+        await asyncio.sleep(0)
+
+    assert "ZeroDivisionError" in failing(monkeypatch, step)
+
+
+def test_a_failed_check_during_a_visit_does_not_hang_the_server(monkeypatch):
+    async def step(demo):
+        async with service.Service("lines", steps.echo_lines).everywhere(demo.place) as doors:
+            async with service.visit(doors[0].connect()):
+                check(False, "what cannot be")
+
+    assert failing(monkeypatch, step) == "sluiceway: demo: Odd: this does not hold: what cannot be"
+
+
+@pytest.mark.loops("asyncio")
+async def test_the_comparison_measures_both(monkeypatch):
+    results = await comparison.compare(comparison.Size(echoes=3, transfer_bytes=300_000, rounds=2))
+    assert set(results) == {"asyncio", "sluiceway"}
+    for measurement in results.values():
+        for numbers in (
+            measurement.messages_per_second,
+            measurement.microseconds_per_message,
+            measurement.mib_per_second,
+            measurement.milliseconds_per_mib,
+        ):
+            assert len(numbers) == 2
+            assert all(number > 0 for number in numbers)
+    rows = comparison.table(results)
+    assert [column.header for column in rows.columns] == ["", "asyncio", "sluiceway", "sluiceway / asyncio"]
+    assert rows.row_count == 4

@@ -1,0 +1,210 @@
+"""``sluiceway headers`` when all is well, and what is wrong before anything is asked."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+import sluiceway
+from cli.command_runner import run_command, single_line, start_command
+
+HEAD = b"HTTP/1.1 204 No Content\r\nServer: test\r\nX-A: b\r\n\r\n"
+SHOWN = "HTTP header> HTTP/1.1 204 No Content\nHTTP header> Server: test\nHTTP header> X-A: b\n"
+
+
+def request_of(peer):
+    request = b""
+    while not request.endswith(b"\r\n\r\n"):
+        request += peer.receive(1)
+    return request
+
+
+def answer(peer):
+    request = request_of(peer)
+    peer.send(HEAD)
+    peer.receive_rest()
+    return request
+
+
+def expected_request(path, host):
+    return (
+        f"HEAD {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: sluiceway/{sluiceway.__version__}\r\n"
+        "Accept: */*\r\nConnection: close\r\n\r\n"
+    ).encode()
+
+
+def result_of(script):
+    return script._result.result(10)
+
+
+def test_over_tcp(raw_peers):
+    script = raw_peers.serve(answer)
+    port = script.address[1]
+    result = run_command("headers", f"http://127.0.0.1:{port}/a?b=c")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, SHOWN, "")
+    assert result_of(script) == expected_request("/a?b=c", f"127.0.0.1:{port}")
+
+
+def test_over_tls(raw_peers, tls):
+    def encrypted(peer):
+        peer.start_tls(tls.server_context, server_side=True)
+        return answer(peer)
+
+    script = raw_peers.serve(encrypted)
+    port = script.address[1]
+    result = run_command("headers", "--cafile", tls.ca_file, f"https://localhost:{port}/")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, SHOWN, "")
+    assert result_of(script) == expected_request("/", f"localhost:{port}")
+
+
+def test_over_a_unix_socket(raw_peers, unix_path):
+    script = raw_peers.serve(answer, unix=unix_path)
+    result = run_command("headers", f"unix:{unix_path}?path=/status&host=example.org")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, SHOWN, "")
+    assert result_of(script) == expected_request("/status", "example.org")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="abstract names are Linux's")
+def test_over_an_abstract_name(raw_peers):
+    name = f"sluiceway-test-{os.getpid()}"
+    script = raw_peers.serve(answer, unix=f"\0{name}")
+    result = run_command("headers", f"unix:@{name}")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, SHOWN, "")
+    assert result_of(script) == expected_request("/", "localhost")
+
+
+def test_several_are_asked_at_once_and_shown_in_the_order_given(raw_peers):
+    last = raw_peers.serve(lambda peer: (peer.signal("asked"), answer(peer))[1])
+    script_of_first = []
+
+    def wait_for_the_last(peer):
+        # Were they asked one after the other, the last would never be.
+        last._from_script["asked"].acquire().result(10)
+        return answer(peer)
+
+    first = raw_peers.serve(wait_for_the_last)
+    script_of_first.append(first)
+    urls = [f"http://127.0.0.1:{script.address[1]}/" for script in (first, last)]
+    result = run_command("headers", *urls)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == f"{urls[0]}\n{SHOWN}{urls[1]}\n{SHOWN}"
+
+
+def test_one_failure_of_several_is_status_1_and_the_others_are_shown(raw_peers, unix_path):
+    url = f"http://127.0.0.1:{raw_peers.serve(answer).address[1]}/"
+    result = run_command("headers", f"unix:{unix_path}", url)
+    assert result.exit_code == 1
+    assert result.stdout == f"unix:{unix_path}\n{url}\n{SHOWN}"
+    assert single_line(result.stderr).startswith(f"sluiceway: unix:{unix_path}: no such socket")
+
+
+@pytest.mark.parametrize("url", ["example.org", "ftp://example.org/", "http://example.org:99999/", "http://a/\x01"])
+def test_a_bad_url_is_wrong_usage_and_nothing_is_asked(raw_peers, url):
+    listener = raw_peers.listen()
+    result = run_command("headers", f"http://127.0.0.1:{listener.port}/", url)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert single_line(result.stderr).startswith(f"sluiceway: {url!r}: bad URL: ")
+    listener.sock.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        listener.accept()
+
+
+@pytest.mark.parametrize("timeout", ["0", "-1", "nan", "inf"])
+def test_a_bad_timeout(timeout):
+    result = run_command("headers", f"--timeout={timeout}", "http://127.0.0.1/")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert single_line(result.stderr).startswith(f"sluiceway: --timeout {timeout}: ")
+
+
+def test_no_url():
+    result = run_command("headers")
+    assert result.exit_code == 2
+    assert "Missing argument" in result.stderr
+
+
+def test_a_cafile_that_is_missing(tmp_path):
+    result = run_command("headers", "--cafile", str(tmp_path / "none"), "http://127.0.0.1/")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert single_line(result.stderr) == f"sluiceway: --cafile {tmp_path / 'none'}: No such file or directory"
+
+
+@pytest.mark.parametrize("content", ["", "no certificate\n"])
+def test_a_cafile_without_certificates(tmp_path, content):
+    (tmp_path / "ca.pem").write_text(content)
+    result = run_command("headers", "--cafile", str(tmp_path / "ca.pem"), "http://127.0.0.1/")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert single_line(result.stderr) == f"sluiceway: --cafile {tmp_path / 'ca.pem'}: holds no certificate in PEM form"
+
+
+def test_version():
+    result = run_command("--version")
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"sluiceway {sluiceway.__version__} ({sluiceway.IMPLEMENTATION}, Python ")
+
+
+def test_as_a_program_whose_output_cannot_hold_every_letter(raw_peers):
+    def exotic(peer):
+        request_of(peer)
+        peer.send(b"HTTP/1.1 200 OK\r\nX: caf\xe9\r\n\r\n")
+        peer.receive_rest()
+
+    port = raw_peers.serve(exotic).address[1]
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1251"}
+    program = start_command("headers", f"http://127.0.0.1:{port}/", env=environment)
+    out, err = program.communicate(timeout=30)
+    assert (program.returncode, out, err) == (0, "HTTP header> HTTP/1.1 200 OK\nHTTP header> X: caf\\xe9\n", "")
+
+
+def test_nobody_reads_the_output(raw_peers):
+    port = raw_peers.serve(answer).address[1]
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        program = subprocess.Popen(
+            [sys.executable, "-m", "sluiceway.cli", "headers", f"http://127.0.0.1:{port}/"],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        os.close(writing)
+    _, err = program.communicate(timeout=30)
+    assert (program.returncode, err) == (1, "")
+
+
+def test_control_c_is_quiet_and_status_130(raw_peers):
+    listener = raw_peers.listen()
+    program = start_command("headers", f"http://127.0.0.1:{listener.port}/")
+    peer = listener.accept()
+    request_of(peer)
+    program.send_signal(signal.SIGINT)
+    out, err = program.communicate(timeout=30)
+    assert (program.returncode, out, err) == (130, "", "")
+
+
+@pytest.mark.parametrize("package", ["click", "rich"])
+def test_without_the_extra_one_line_says_what_to_install(package):
+    code = f"import sys; sys.modules[{package!r}] = None; from sluiceway.cli import main; main()"
+    program = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30)
+    assert (program.returncode, program.stdout) == (2, "")
+    assert single_line(program.stderr) == (
+        f"sluiceway: the command line needs {package}, which is not installed: pip install 'sluiceway[cli]'"
+    )
+
+
+def test_without_trustme_headers_works_and_the_demo_says_what_to_install(unix_path):
+    code = "import sys; sys.modules['trustme'] = None; from sluiceway.cli import main; main()"
+    headers, demo = (
+        subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False, timeout=30
+        )
+        for arguments in (["headers", f"unix:{unix_path}"], ["demo"])
+    )
+    assert headers.returncode == 1
+    assert "no such socket" in single_line(headers.stderr)
+    assert demo.returncode == 2
+    assert single_line(demo.stderr) == (
+        "sluiceway: the command line needs trustme, which is not installed: pip install 'sluiceway[cli]'"
+    )

@@ -1,0 +1,207 @@
+"""What open_connection and open_unix_connection refuse: a TypeError or ValueError with a sentence, nothing opened."""
+
+import socket
+import ssl
+from typing import Any
+
+import pytest
+
+import sluiceway
+from support.certificates import Certificates
+from support.raw_peer import RawPeers
+
+NO_SSL_TIMEOUTS = [
+    (
+        {"ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), "server_hostname": "localhost"},
+        ValueError,
+        "ssl is a context of PROTOCOL_TLS_SERVER: a client needs one of PROTOCOL_TLS_CLIENT",
+    ),
+    ({"strict_eof": True}, ValueError, "strict_eof is only meaningful with ssl"),
+    ({"ssl_handshake_timeout": 5.0}, ValueError, "ssl_handshake_timeout is only meaningful with ssl"),
+    ({"ssl_shutdown_timeout": 5.0}, ValueError, "ssl_shutdown_timeout is only meaningful with ssl"),
+    ({"close_timeout": 0}, ValueError, "close_timeout should be a positive number of seconds, got 0"),
+    ({"close_timeout": -1.5}, ValueError, "close_timeout should be a positive number of seconds, got -1.5"),
+    ({"close_timeout": float("nan")}, ValueError, "close_timeout should be a positive number of seconds, got nan"),
+    ({"close_timeout": "soon"}, TypeError, "close_timeout is a number of seconds or None, not str 'soon'"),
+    ({"limit": 0}, ValueError, "Limit cannot be <= 0: 0 was given"),
+    ({"limit": -5}, ValueError, "Limit cannot be <= 0: -5 was given"),
+    ({"limit": "64k"}, TypeError, "limit is a number of bytes or None, not str '64k'"),
+    ({"limit": 1.5}, ValueError, "whole number of bytes or infinity, not 1.5"),
+    ({"ssl": "yes"}, TypeError, "ssl takes an ssl.SSLContext, True or None, not str"),
+    ({"ssl": 1}, TypeError, "ssl takes an ssl.SSLContext, True or None, not int"),
+    ({"server_hostname": "localhost"}, ValueError, "server_hostname is only meaningful with ssl"),
+    ({"no_such_option": 1}, TypeError, "no_such_option"),
+]
+
+WITH_SSL = [
+    ({"ssl_handshake_timeout": 0}, ValueError, "ssl_handshake_timeout should be a positive number of seconds, got 0"),
+    ({"ssl_shutdown_timeout": -1}, ValueError, "ssl_shutdown_timeout should be a positive number of seconds, got -1"),
+    ({"server_hostname": 7}, TypeError, "server_hostname|int"),
+    ({"server_hostname": b"localhost"}, TypeError, "server_hostname|bytes"),
+]
+
+
+class Untouched:
+    """A listener that nobody may have connected to."""
+
+    def __init__(self, raw_peers: RawPeers, unix: str | None = None) -> None:
+        self._listener = raw_peers.listen(unix=unix)
+        self.address: Any = self._listener.address
+
+    def check(self) -> None:
+        self._listener.sock.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            self._listener.sock.accept()
+
+
+@pytest.mark.parametrize(("options", "error", "sentence"), NO_SSL_TIMEOUTS)
+async def test_tcp_option(options: dict[str, Any], error: type[Exception], sentence: str, raw_peers: RawPeers) -> None:
+    untouched = Untouched(raw_peers)
+    with pytest.raises(error, match=sentence):
+        await sluiceway.open_connection(*untouched.address, **options)
+    untouched.check()
+
+
+@pytest.mark.parametrize(("options", "error", "sentence"), NO_SSL_TIMEOUTS)
+async def test_unix_option(
+    options: dict[str, Any], error: type[Exception], sentence: str, raw_peers: RawPeers, unix_path: str
+) -> None:
+    untouched = Untouched(raw_peers, unix_path)
+    with pytest.raises(error, match=sentence):
+        await sluiceway.open_unix_connection(untouched.address, **options)
+    untouched.check()
+
+
+@pytest.mark.parametrize(("options", "error", "sentence"), WITH_SSL)
+async def test_tls_option(
+    options: dict[str, Any], error: type[Exception], sentence: str, raw_peers: RawPeers, tls: Certificates
+) -> None:
+    untouched = Untouched(raw_peers)
+    with pytest.raises(error, match=sentence):
+        await sluiceway.open_connection(*untouched.address, ssl=tls.client_context, **options)
+    untouched.check()
+
+
+@pytest.mark.parametrize(("options", "error", "sentence"), WITH_SSL)
+async def test_tls_option_over_unix(
+    options: dict[str, Any],
+    error: type[Exception],
+    sentence: str,
+    raw_peers: RawPeers,
+    tls: Certificates,
+    unix_path: str,
+) -> None:
+    untouched = Untouched(raw_peers, unix_path)
+    given = {"server_hostname": "localhost", **options}
+    with pytest.raises(error, match=sentence):
+        await sluiceway.open_unix_connection(untouched.address, ssl=tls.client_context, **given)
+    untouched.check()
+
+
+@pytest.mark.parametrize("name", [70 * "x", ".localhost", "local..host"])
+async def test_a_name_that_no_certificate_can_have(name: str, raw_peers: RawPeers, tls: Certificates) -> None:
+    """Nothing is left open, whenever it is found out."""
+    listener = raw_peers.listen()
+    with pytest.raises(ValueError):
+        await sluiceway.open_connection(*listener.address, ssl=tls.client_context, server_hostname=name)
+    listener.sock.settimeout(0.05)
+    try:
+        peer = listener.accept()
+    except TimeoutError:
+        return
+    assert await peer.in_thread(peer.receive_rest) == b""
+
+
+async def test_neither_address_nor_socket() -> None:
+    with pytest.raises(ValueError, match="host and port was not specified and no sock"):
+        await sluiceway.open_connection()
+    with pytest.raises(ValueError, match="no path and sock"):
+        await sluiceway.open_unix_connection()
+
+
+@pytest.mark.parametrize("address", [("127.0.0.1", 1), ("127.0.0.1", None), (None, 1)])
+async def test_host_and_sock(address: Any) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        with pytest.raises(ValueError, match="host/port and sock can not be specified at the same time"):
+            await sluiceway.open_connection(*address, sock=ours)
+        ours.send(b"still open")
+        assert theirs.recv(100) == b"still open"
+
+
+async def test_path_and_sock(unix_path: str) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        with pytest.raises(ValueError, match="path and sock can not be specified at the same time"):
+            await sluiceway.open_unix_connection(unix_path, sock=ours)
+        ours.send(b"still open")
+
+
+async def test_ssl_without_a_name_to_check(tls: Certificates, unix_path: str, raw_peers: RawPeers) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        for options in ({"sock": ours}, {"port": 1}, {"host": "", "port": 1}):
+            with pytest.raises(ValueError, match="server_hostname"):
+                await sluiceway.open_connection(ssl=tls.client_context, **options)
+        with pytest.raises(ValueError, match="server_hostname"):
+            await sluiceway.open_unix_connection(sock=ours, ssl=tls.client_context)
+        ours.send(b"still open")
+    untouched = Untouched(raw_peers, unix_path)
+    with pytest.raises(ValueError, match="server_hostname"):
+        await sluiceway.open_unix_connection(unix_path, ssl=tls.client_context)
+    with pytest.raises(ValueError, match="server_hostname"):
+        await sluiceway.open_unix_connection(unix_path, ssl=True)
+    untouched.check()
+
+
+async def test_a_datagram_socket() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        with pytest.raises(ValueError, match="A Stream Socket was expected"):
+            await sluiceway.open_connection(sock=sock)
+        assert sock.fileno() >= 0
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        with pytest.raises(ValueError, match="A UNIX Domain Stream Socket was expected"):
+            await sluiceway.open_unix_connection(sock=sock)
+        assert sock.fileno() >= 0
+
+
+async def test_a_tcp_socket_for_a_unix_connection() -> None:
+    with socket.socket() as sock:
+        with pytest.raises(ValueError, match="A UNIX Domain Stream Socket was expected"):
+            await sluiceway.open_unix_connection(sock=sock)
+        assert sock.fileno() >= 0
+
+
+async def test_a_socket_that_ssl_has_wrapped(tls: Certificates) -> None:
+    ours, theirs = socket.socketpair()
+    with (
+        theirs,
+        tls.client_context.wrap_socket(ours, do_handshake_on_connect=False, server_hostname="localhost") as wrapped,
+    ):
+        assert isinstance(wrapped, ssl.SSLSocket)
+        for function in (sluiceway.open_connection, sluiceway.open_unix_connection):
+            with pytest.raises(TypeError, match="SSLSocket"):
+                await function(sock=wrapped)
+        assert wrapped.fileno() >= 0
+
+
+async def test_a_socket_that_is_not_connected() -> None:
+    with socket.socket() as sock:
+        with pytest.raises(OSError):
+            _, writer = await sluiceway.open_connection(sock=sock)
+            writer.write(b"x")
+            await writer.drain()
+
+
+@pytest.mark.parametrize("port", [65536, -1, 1 << 40])
+async def test_a_port_that_cannot_be(port: int) -> None:
+    with pytest.raises(ValueError, match=f"port takes a number from 0 to 65535, not {port}"):
+        await sluiceway.open_connection("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("address", [("127.0.0.1",), 5])
+async def test_a_local_address_that_is_none(address: Any, raw_peers: RawPeers) -> None:
+    untouched = Untouched(raw_peers)
+    with pytest.raises((TypeError, ValueError)):
+        await sluiceway.open_connection(*untouched.address, local_addr=address)
+    untouched.check()

@@ -1,0 +1,80 @@
+"""R2, S10: a peer whose handshake, data and close_notify arrive in one piece is read to the end, as by asyncio."""
+
+import asyncio
+import ssl
+import types
+from typing import Any
+
+import pytest
+
+from support.certificates import Certificates
+from support.connections import server_address
+from support.raw_peer import RawPeer, RawPeers
+
+
+def burst(peer: RawPeer, context: ssl.SSLContext, data: bytes) -> bytes:
+    """Shake hands as a TLS 1.3 client; the last step of it goes out together with ``data`` and close_notify."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    session = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    while True:
+        try:
+            session.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            if outgoing.pending:
+                peer.send(outgoing.read())
+            incoming.write(peer.sock.recv(1 << 16))
+    session.write(data)
+    with pytest.raises(ssl.SSLWantReadError):
+        session.unwrap()
+    peer.send(outgoing.read())
+    return peer.receive_rest()
+
+
+@pytest.mark.parametrize("data", [b"hello", b""], ids=["data", "no data"])
+async def test_start_tls(streams: types.ModuleType, data: bytes, raw_peers: RawPeers, tls: Certificates) -> None:
+    read: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def handler(reader: Any, writer: Any) -> None:
+        try:
+            writer.write(await reader.readexactly(8))
+            await writer.start_tls(tls.server_context)
+            read.set_result(await reader.read())
+        except OSError as error:
+            read.set_exception(error)
+        finally:
+            writer.close()
+
+    def visit(peer: RawPeer) -> None:
+        peer.send(b"starttls")
+        peer.receive(8)
+        burst(peer, tls.client_context, data)
+
+    server = await streams.start_server(handler, "127.0.0.1", 0)
+    script = raw_peers.run_client(server_address(server), visit)
+    assert await read == data
+    await script.finished()
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.mark.parametrize("data", [b"hello", b""], ids=["data", "no data"])
+async def test_a_server_that_speaks_tls(
+    streams: types.ModuleType, data: bytes, raw_peers: RawPeers, tls: Certificates
+) -> None:
+    read: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def handler(reader: Any, writer: Any) -> None:
+        try:
+            read.set_result(await reader.read())
+        except OSError as error:
+            read.set_exception(error)
+        finally:
+            writer.close()
+
+    server = await streams.start_server(handler, "127.0.0.1", 0, ssl=tls.server_context)
+    script = raw_peers.run_client(server_address(server), lambda peer: burst(peer, tls.client_context, data))
+    assert await read == data
+    await script.finished()
+    server.close()
+    await server.wait_closed()

@@ -1,0 +1,218 @@
+"""Readers, writers and protocols of asyncio's and of sluiceway's work together (contract S12)."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import pytest
+
+import sluiceway
+from dropin.class_combinations import ASYNCIO, COMBINATIONS, SLUICEWAY, ClassCombination, select_class
+from support.certificates import Certificates
+from support.raw_peer import RawPeer, RawPeers
+
+LIMIT = 4096
+MUCH = 8 << 20
+
+pytestmark = pytest.mark.loops("asyncio", "uvloop")
+
+each_mixture = pytest.mark.parametrize("mixture", COMBINATIONS, ids=str)
+
+
+@each_mixture
+async def test_every_read_and_write(mixture: ClassCombination, raw_peers: RawPeers) -> None:
+    listener = raw_peers.listen()
+    async with mixture.connected(listener.address) as (reader, writer):
+        peer = listener.accept()
+        writer.write(b"one ")
+        writer.writelines([b"two ", bytearray(b"three "), memoryview(b"four")])
+        await writer.drain()
+        assert writer.can_write_eof()
+        writer.write_eof()
+        assert await peer.in_thread(peer.receive_rest) == b"one two three four"
+        peer.send(b"line\nuntil;exactlysome")
+        assert await reader.readline() == b"line\n"
+        assert await reader.readuntil(b";") == b"until;"
+        assert await reader.readexactly(7) == b"exactly"
+        assert await reader.read(100) == b"some"
+        peer.send(b"1\n2\n3\nrest")
+        peer.half_close()
+        assert [await reader.readline() for _ in range(2)] == [b"1\n", b"2\n"]
+        assert [line async for line in reader] == [b"3\n", b"rest"]
+        assert reader.at_eof()
+        assert await reader.read() == b""
+        assert writer.get_extra_info("peername") == listener.address
+        assert writer.transport is not None
+
+
+@each_mixture
+async def test_drain_waits_for_a_slow_peer(mixture: ClassCombination, raw_peers: RawPeers) -> None:
+    listener = raw_peers.listen()
+    async with mixture.connected(listener.address) as (_, writer):
+        peer = listener.accept()
+        writer.write(b"x" * MUCH)
+        draining = [asyncio.ensure_future(writer.drain()) for _ in range(2)]
+        await asyncio.sleep(0)
+        # The rest is beyond what the kernel takes, and the peer reads nothing.
+        assert not any(task.done() for task in draining)
+        assert await peer.in_thread(peer.receive, MUCH) == b"x" * MUCH
+        await asyncio.gather(*draining)
+
+
+@each_mixture
+async def test_a_cancelled_drain_cancels_itself_alone(mixture: ClassCombination, raw_peers: RawPeers) -> None:
+    listener = raw_peers.listen()
+    async with mixture.connected(listener.address) as (_, writer):
+        peer = listener.accept()
+        writer.write(b"x" * MUCH)
+        cancelled, other = (asyncio.ensure_future(writer.drain()) for _ in range(2))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+        assert not other.done()
+        await peer.in_thread(peer.receive, MUCH)
+        await other
+
+
+@each_mixture
+async def test_a_slow_reader_makes_the_peer_wait(mixture: ClassCombination, raw_peers: RawPeers) -> None:
+    listener = raw_peers.listen()
+    async with mixture.connected(listener.address, limit=LIMIT) as (reader, _):
+        peer = listener.accept()
+        data = bytes(range(256)) * (MUCH // 256)
+        sending = asyncio.ensure_future(peer.in_thread(peer.send, data))
+        while not reader._paused:
+            await asyncio.sleep(0)
+        assert not sending.done()
+        assert await reader.readexactly(len(data)) == data
+        await sending
+
+
+@each_mixture
+async def test_close_sends_what_is_buffered_and_wait_closed_ends(
+    mixture: ClassCombination, raw_peers: RawPeers
+) -> None:
+    listener = raw_peers.listen()
+    async with mixture.connected(listener.address) as (reader, writer):
+        peer = listener.accept()
+        writer.write(b"x" * MUCH)
+        assert not writer.is_closing()
+        writer.close()
+        assert writer.is_closing()
+        receiving = asyncio.ensure_future(peer.in_thread(peer.receive_rest))
+        await writer.wait_closed()
+        assert len(await receiving) == MUCH
+        assert await reader.read() == b""
+        await writer.wait_closed()
+
+
+CLOSING_IS_OURS = [mixture for mixture in COMBINATIONS if SLUICEWAY in (mixture.writer, mixture.protocol)]
+
+
+@pytest.mark.parametrize("mixture", CLOSING_IS_OURS, ids=str)
+async def test_a_cancelled_wait_closed_cancels_itself_alone(mixture: ClassCombination, raw_peers: RawPeers) -> None:
+    """X6, which asyncio's writer on asyncio's protocol does not have."""
+    listener = raw_peers.listen()
+    async with mixture.connected(listener.address) as (_, writer):
+        peer = listener.accept()
+        writer.write(b"x" * MUCH)
+        writer.close()
+        cancelled, other = (asyncio.ensure_future(writer.wait_closed()) for _ in range(2))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+        assert not other.done()
+        await peer.in_thread(peer.receive_rest)
+        await other
+
+
+@each_mixture
+async def test_a_reset_is_told_to_who_reads_drains_and_waits(mixture: ClassCombination, raw_peers: RawPeers) -> None:
+    listener = raw_peers.listen()
+    async with mixture.connected(listener.address) as (reader, writer):
+        peer = listener.accept()
+        reading = asyncio.ensure_future(reader.read(1))
+        await asyncio.sleep(0)
+        peer.reset()
+        with pytest.raises(ConnectionResetError):
+            await reading
+        with pytest.raises(ConnectionResetError):
+            await reader.readline()
+        assert isinstance(reader.exception(), ConnectionResetError)
+        with pytest.raises(ConnectionResetError):
+            await writer.drain()
+        with pytest.raises(ConnectionResetError):
+            await writer.wait_closed()
+
+
+@each_mixture
+async def test_start_tls(mixture: ClassCombination, raw_peers: RawPeers, tls: Certificates) -> None:
+    def serve(peer: RawPeer) -> None:
+        peer.receive(8)
+        peer.send(b"go on\n")
+        peer.start_tls(tls.server_context, server_side=True)
+        peer.send(peer.receive(MUCH // 8))
+        peer.unwrap_tls()
+
+    script = raw_peers.serve(serve)
+    async with mixture.connected(script.address) as (reader, writer):
+        writer.write(b"starttls")
+        assert await reader.readline() == b"go on\n"
+        plain = writer.transport
+        await writer.start_tls(tls.client_context, server_hostname="localhost")
+        assert writer.transport is not plain
+        assert writer.get_extra_info("ssl_object") is not None
+        writer.write(b"x" * (MUCH // 8))
+        await writer.drain()
+        assert await reader.readexactly(MUCH // 8) == b"x" * (MUCH // 8)
+        assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
+        await script.finished()
+
+
+@pytest.mark.parametrize("installed", [False, True], ids=["not installed", "installed"])
+@pytest.mark.parametrize("protocols", [ASYNCIO, SLUICEWAY], ids="{}'s protocol".format)
+@pytest.mark.parametrize("readers", [ASYNCIO, SLUICEWAY], ids="{}'s reader".format)
+@pytest.mark.parametrize("kind", ["coroutine", "function"])
+async def test_the_accepting_side(
+    readers: str, protocols: str, installed: bool, kind: str, raw_peers: RawPeers
+) -> None:
+    """The protocol makes the writer: the one that asyncio's name stands for, or sluiceway's."""
+    loop = asyncio.get_running_loop()
+    accepted: asyncio.Future[tuple[Any, Any]] = loop.create_future()
+
+    async def handler(reader: Any, writer: Any) -> None:
+        accepted.set_result((reader, writer))
+
+    def function(reader: Any, writer: Any) -> None:
+        accepted.set_result((reader, writer))
+
+    def make() -> asyncio.BaseProtocol:
+        reader = select_class(readers, sluiceway.StreamReader)(loop=loop)
+        callback = handler if kind == "coroutine" else function
+        made: asyncio.BaseProtocol = select_class(protocols, sluiceway.StreamReaderProtocol)(reader, callback, loop)
+        return made
+
+    with sluiceway.installed() if installed else contextlib.nullcontext():
+        server = await loop.create_server(make, "127.0.0.1", 0)
+        try:
+            peer = raw_peers.connect(server.sockets[0].getsockname())
+            reader, writer = await accepted
+            assert type(reader) is select_class(readers, sluiceway.StreamReader)
+            assert isinstance(writer, sluiceway.StreamWriter) is (installed or protocols == SLUICEWAY)
+            peer.send(b"there\n")
+            assert await reader.readline() == b"there\n"
+            writer.write(b"and back\n")
+            await writer.drain()
+            assert await peer.in_thread(peer.receive, 9) == b"and back\n"
+            peer.half_close()
+            assert await reader.read() == b""
+            writer.close()
+            await writer.wait_closed()
+            assert await peer.in_thread(peer.receive_rest) == b""
+        finally:
+            server.close()
+            await server.wait_closed()

@@ -1,0 +1,392 @@
+"""S12: what outsiders read and assign inside asyncio's objects answers, and has the effect that it has in asyncio."""
+
+import asyncio
+import contextlib
+import types
+from asyncio import streams as asyncio_streams
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from support.certificates import Certificates
+from support.connections import connect_with_protocol, connected_pair
+from support.raw_peer import RawPeers
+
+
+def reader_of(streams: types.ModuleType, limit: int = 1 << 16) -> Any:
+    return streams.StreamReader(limit=limit, loop=asyncio.get_running_loop())
+
+
+async def test_the_names_answer(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    loop = asyncio.get_running_loop()
+    listener = raw_peers.listen()
+    async with connect_with_protocol(streams, listener.address) as (reader, writer, protocol):
+        assert reader._limit == 1 << 16
+        assert reader._loop is writer._loop is protocol._loop is loop
+        assert reader._transport is writer._transport is protocol._transport is writer.transport
+        assert reader._waiter is None
+        assert reader._exception is None
+        assert reader._eof is False
+        assert reader._paused is False
+        assert protocol._paused is False
+        assert protocol._connection_lost is False
+        assert protocol._stream_reader is reader
+        assert protocol._over_ssl is False
+        assert protocol._client_connected_cb is None
+        assert writer._protocol is protocol
+        assert writer._reader is reader
+        await protocol._drain_helper()
+        closed = protocol._get_close_waiter(writer)
+        assert not closed.done()
+        writer.close()
+        await closed
+        assert protocol._connection_lost is True
+        with pytest.raises(ConnectionResetError):
+            await protocol._drain_helper()
+
+
+@pytest.mark.parametrize("over_tls", [False, True], ids=["plain", "tls"])
+async def test_the_names_answer_on_what_the_functions_make(
+    streams: types.ModuleType, over_tls: bool, tls: Certificates
+) -> None:
+    server = {"ssl": tls.server_context} if over_tls else {}
+    client = {"ssl": tls.client_context, "server_hostname": "localhost"} if over_tls else {}
+    async with connected_pair(streams, server=server, client=client) as ((near_reader, near), (far_reader, far)):
+        for reader, writer in ((near_reader, near), (far_reader, far)):
+            protocol = writer._protocol
+            assert writer._reader is reader
+            assert reader._transport is writer._transport
+            assert protocol._stream_reader is reader
+            assert protocol._over_ssl is over_tls
+            assert isinstance(protocol, streams.StreamReaderProtocol)
+            await protocol._drain_helper()
+            assert not protocol._get_close_waiter(writer).done()
+            await reader_would_wait(reader)
+
+
+async def reader_would_wait(reader: Any) -> None:
+    reading = asyncio.ensure_future(reader.read(1))
+    await asyncio.sleep(0)
+    assert asyncio.isfuture(reader._waiter)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert reader._waiter is None
+
+
+async def test_the_transport_leads_to_the_protocol(streams: types.ModuleType) -> None:
+    """Asked for by name or by ``set_protocol(get_protocol())``, it goes on working."""
+    async with connected_pair(streams) as ((reader, writer), (_, far)):
+        protocol = writer.transport.get_protocol()
+        assert protocol._stream_reader is reader
+        writer.transport.set_protocol(protocol)
+        far.write(b"still read")
+        assert await reader.readexactly(10) == b"still read"
+
+
+async def test_another_protocol_takes_the_transport_over(streams: types.ModuleType) -> None:
+    """An upgrade of somebody's own: what was read already is taken from the buffer, the rest goes past the reader."""
+
+    class Taking(asyncio.Protocol):
+        def __init__(self) -> None:
+            self.got = bytearray()
+            self.more = asyncio.Event()
+
+        def data_received(self, data: bytes) -> None:
+            self.got += data
+            self.more.set()
+
+    async with connected_pair(streams) as ((reader, writer), (_, far)):
+        far.write(b"upgrade\nleft")
+        assert await reader.readline() == b"upgrade\n"
+        while len(reader._buffer) < 4:
+            await asyncio.sleep(0)
+        taking, before = Taking(), writer.transport.get_protocol()
+        taking.got += reader._buffer
+        reader._buffer.clear()
+        writer.transport.set_protocol(taking)
+        far.write(b" and right")
+        while len(taking.got) < 14:
+            taking.more.clear()
+            await taking.more.wait()
+        assert taking.got == b"left and right"
+        writer.transport.set_protocol(before)
+        far.write(b"back")
+        assert await reader.readexactly(4) == b"back"
+
+
+async def test_a_readers_transport_can_be_assigned(streams: types.ModuleType) -> None:
+    first, second = (mock.create_autospec(asyncio.Transport, instance=True) for _ in range(2))
+    reader = reader_of(streams, 4)
+    reader.set_transport(first)
+    reader._transport = second
+    reader.feed_data(b"x" * 9)
+    first.pause_reading.assert_not_called()
+    second.pause_reading.assert_called_once_with()
+    assert reader._paused is True
+    assert await reader.readexactly(9) == b"x" * 9
+    second.resume_reading.assert_called_once_with()
+    assert reader._paused is False
+    reader._transport = None
+    reader.feed_data(b"x" * 9)
+    assert await reader.readexactly(9) == b"x" * 9
+    reader.set_transport(first)
+
+
+async def test_a_writers_transport_can_be_assigned(streams: types.ModuleType) -> None:
+    """aiosmtpd does it after STARTTLS."""
+    async with connected_pair(streams) as ((_, near), _ends):
+        before = near._transport
+        other = mock.create_autospec(asyncio.Transport, instance=True)
+        other.is_closing.return_value = False
+        other.get_write_buffer_size.return_value = 0
+        other.get_extra_info.side_effect = {"peername": "elsewhere"}.get
+        near._transport = other
+        assert near.transport is other
+        near.write(b"written")
+        near.writelines([b"and ", b"more"])
+        assert b"".join(call.args[0] for call in other.write.call_args_list) == b"written" + (
+            b"and more" if not other.writelines.called else b""
+        )
+        assert near.get_extra_info("peername") == "elsewhere"
+        near.close()
+        other.close.assert_called_with()
+        assert not before.is_closing()
+        near._transport = before
+
+
+async def test_a_waiting_read_is_woken_by_its_waiter(streams: types.ModuleType) -> None:
+    reader = reader_of(streams)
+    reading = asyncio.ensure_future(reader.readexactly(2))
+    await asyncio.sleep(0)
+    waiter = reader._waiter
+    reader._buffer.extend(b"ab")
+    reader._waiter = None
+    waiter.set_result(None)
+    assert await reading == b"ab"
+
+
+async def test_a_waiter_given_an_error_raises_it(streams: types.ModuleType) -> None:
+    reader = reader_of(streams)
+    reading = asyncio.ensure_future(reader.read(2))
+    await asyncio.sleep(0)
+    reader._waiter.set_exception(LookupError("theirs"))
+    with pytest.raises(LookupError):
+        await reading
+    reader.feed_data(b"ab")
+    assert await reader.read(2) == b"ab"
+
+
+async def test_an_outsiders_waiter_keeps_others_from_reading(streams: types.ModuleType) -> None:
+    """Whoever waits by hand, as in a recipe for peek, owns the stream until then."""
+    loop = asyncio.get_running_loop()
+    reader = reader_of(streams)
+    mine = reader._waiter = loop.create_future()
+    with pytest.raises(RuntimeError):
+        await reader.read(1)
+    reader.feed_data(b"ab")
+    await mine
+    assert reader._waiter is None
+    assert await reader.read(2) == b"ab"
+
+
+@pytest.mark.parametrize("call", ["read", "readline", "readuntil", "readexactly"])
+async def test_an_assigned_exception_is_raised_and_forgotten_when_taken_away(
+    streams: types.ModuleType, call: str
+) -> None:
+    reader = reader_of(streams)
+    arguments = {"readexactly": (3,), "read": (3,)}.get(call, ())
+    reader.feed_data(b"ab\n")
+    reader._exception = LookupError("theirs")
+    assert reader.exception() is reader._exception
+    with pytest.raises(LookupError):
+        await getattr(reader, call)(*arguments)
+    reader._exception = None
+    assert reader.exception() is None
+    assert await getattr(reader, call)(*arguments) == b"ab\n"
+
+
+async def test_the_end_can_be_assigned_and_taken_back(streams: types.ModuleType) -> None:
+    reader = reader_of(streams)
+    reader.feed_data(b"last")
+    reader._eof = True
+    assert not reader.at_eof()
+    assert await reader.read() == b"last"
+    assert reader.at_eof()
+    assert await reader.read() == b""
+    reader._eof = False
+    reader.feed_data(b"more")
+    assert await reader.read(10) == b"more"
+    assert not reader.at_eof()
+
+
+async def test_an_assigned_pause_is_ended_by_the_next_read(streams: types.ModuleType) -> None:
+    transport = mock.create_autospec(asyncio.Transport, instance=True)
+    reader = reader_of(streams)
+    reader.set_transport(transport)
+    reader.feed_data(b"ab")
+    reader._paused = True
+    assert await reader.read(1) == b"a"
+    transport.resume_reading.assert_called_once_with()
+    assert reader._paused is False
+
+
+async def test_a_pause_assigned_during_a_wait_or_before_it_does_not_make_it_hang(streams: types.ModuleType) -> None:
+    transport = mock.create_autospec(asyncio.Transport, instance=True)
+    reader = reader_of(streams)
+    reader.set_transport(transport)
+    reader._paused = True
+    reading = asyncio.ensure_future(reader.read(1))
+    await asyncio.sleep(0)
+    transport.resume_reading.assert_called_once_with()
+    reader.feed_data(b"a")
+    assert await reading == b"a"
+
+
+async def test_the_limit_can_be_assigned(streams: types.ModuleType) -> None:
+    """Programs raise it for one long line."""
+    reader = reader_of(streams, 4)
+    reader.feed_data(b"x" * 100 + b"\n")
+    with pytest.raises(asyncio.LimitOverrunError):
+        await reader.readuntil(b"\n")
+    reader._limit = 1000
+    assert await reader.readuntil(b"\n") == b"x" * 100 + b"\n"
+
+
+async def test_writing_can_be_paused_through_the_protocol(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    listener = raw_peers.listen()
+    async with connect_with_protocol(streams, listener.address) as (_, writer, protocol):
+        protocol.pause_writing()
+        assert protocol._paused is True
+        draining = [asyncio.ensure_future(writer.drain()) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert not any(task.done() for task in draining)
+        protocol.resume_writing()
+        await asyncio.gather(*draining)
+        assert protocol._paused is False
+
+
+async def test_the_transport_can_be_replaced_through_the_protocol(
+    streams: types.ModuleType, raw_peers: RawPeers
+) -> None:
+    """The names under which asyncio does it after start_tls: the first in 3.12 and later, the second before."""
+    listener = raw_peers.listen()
+    async with connect_with_protocol(streams, listener.address) as (_, writer, protocol):
+        encrypted = mock.create_autospec(asyncio.Transport, instance=True)
+        encrypted.get_extra_info.side_effect = {"sslcontext": object()}.get
+        plain = writer.transport
+        if hasattr(protocol, "_replace_transport"):
+            protocol._replace_transport(encrypted)
+            assert protocol._transport is encrypted
+            assert protocol._over_ssl is True
+            protocol._replace_transport(plain)
+        if hasattr(protocol, "_replace_writer"):
+            writer._transport = encrypted
+            protocol._replace_writer(writer)
+            assert protocol._transport is encrypted
+            assert protocol._over_ssl is True
+            writer._transport = plain
+            protocol._replace_writer(writer)
+        assert protocol._over_ssl is False
+
+
+@pytest.mark.loops("asyncio")
+async def test_sluiceway_knows_both_names_of_replacing() -> None:
+    import sluiceway
+
+    assert callable(sluiceway.StreamReaderProtocol._replace_transport)
+    assert callable(sluiceway.StreamReaderProtocol._replace_writer)
+
+
+async def test_a_method_added_to_the_class(streams: types.ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recipe for peek that half the world uses."""
+
+    async def peek(self: Any, n: int) -> bytes:
+        while len(self._buffer) < n and not self._eof:
+            await self._wait_for_data("peek")
+        return bytes(self._buffer[:n])
+
+    async def shout(self: Any, data: bytes) -> None:
+        self.write(data.upper())
+        await self.drain()
+
+    monkeypatch.setattr(streams.StreamReader, "peek", peek, raising=False)
+    monkeypatch.setattr(streams.StreamWriter, "shout", shout, raising=False)
+    async with connected_pair(streams) as ((near_reader, near), (far_reader, far)):
+        peeking = asyncio.ensure_future(near_reader.peek(4))
+        await asyncio.sleep(0)
+        with pytest.raises(RuntimeError):
+            await near_reader.read(1)
+        await far.shout(b"hel")
+        await far.shout(b"lo\n")
+        assert await peeking == b"HELL"
+        assert await near_reader.readline() == b"HELLO\n"
+        far.close()
+        assert await near_reader.peek(4) == b""
+
+
+async def test_a_method_of_the_class_replaced(streams: types.ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = bytearray()
+    original = streams.StreamReader.feed_data
+
+    def feed_data(self: Any, data: bytes) -> None:
+        seen.extend(data)
+        original(self, data.swapcase())
+
+    monkeypatch.setattr(streams.StreamReader, "feed_data", feed_data)
+    async with connected_pair(streams) as ((near_reader, _), (_, far)):
+        far.write(b"Every Byte")
+        assert await near_reader.readexactly(10) == b"eVERY bYTE"
+    assert seen == b"Every Byte"
+
+
+@pytest.mark.parametrize("over_tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("side", ["client", "server"])
+async def test_feed_data_replaced_on_an_instance_gets_every_byte(
+    streams: types.ModuleType, side: str, over_tls: bool, tls: Certificates
+) -> None:
+    server = {"ssl": tls.server_context} if over_tls else {}
+    client = {"ssl": tls.client_context, "server_hostname": "localhost"} if over_tls else {}
+    data = bytes(range(256)) * 400
+    async with connected_pair(streams, server=server, client=client) as (near, far):
+        (reader, _), (_, writer) = (near, far) if side == "client" else (far, near)
+        writer.write(b"before")
+        assert await reader.readexactly(6) == b"before"
+        original, passed = reader.feed_data, bytearray()
+
+        def feed_data(piece: bytes) -> None:
+            passed.extend(piece)
+            original(bytes(byte ^ 1 for byte in piece))
+
+        reader.feed_data = feed_data
+        writing = asyncio.ensure_future(written(writer, data))
+        assert await reader.readexactly(len(data)) == bytes(byte ^ 1 for byte in data)
+        await writing
+        assert passed == data
+
+
+async def written(writer: Any, data: bytes) -> None:
+    writer.write(data)
+    await writer.drain()
+
+
+async def test_drain_waits_on_somebody_elses_protocol(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """The recipe for standard output, on a socket: FlowControlMixin, and a writer without a reader."""
+    loop = asyncio.get_running_loop()
+    mixin = asyncio_streams.FlowControlMixin if streams is asyncio else streams.FlowControlMixin
+    listener = raw_peers.listen()
+    transport, protocol = await loop.create_connection(lambda: mixin(loop=loop), *listener.address)
+    writer = streams.StreamWriter(transport, protocol, None, loop)
+    peer = listener.accept()
+    writer.write(b"x" * (8 << 20))
+    draining = asyncio.ensure_future(writer.drain())
+    await asyncio.sleep(0)
+    assert not draining.done()
+    await peer.in_thread(peer.receive, 8 << 20)
+    await draining
+    writer.close()
+    # asyncio's mixin knows no end; the transport's comes by itself.
+    with contextlib.suppress(NotImplementedError):
+        await writer.wait_closed()
+    assert await peer.in_thread(peer.receive_rest) == b""

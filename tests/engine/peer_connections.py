@@ -1,0 +1,67 @@
+"""Connections on the engine to raw peers, for tests that decide which sockets are ready at the same time."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import sluiceway
+from support.raw_peer import RawPeer, RawPeers
+
+
+class PeerConnection:
+    """One connection: the streams, and the raw peer at its other end."""
+
+    def __init__(self, reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter, peer: RawPeer) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.peer = peer
+
+    @property
+    def transport(self) -> Any:
+        return self.writer.transport
+
+    async def close(self) -> None:
+        self.writer.close()
+        await self.writer.wait_closed()
+
+
+async def open_connections(raw_peers: RawPeers, count: int = 1, **options: Any) -> list[PeerConnection]:
+    """Return ``count`` open connections to peers; ``options`` go to open_connection."""
+    listener = raw_peers.listen(backlog=max(100, count))
+    connections = []
+    for _ in range(count):
+        reader, writer = await sluiceway.open_connection(*listener.address, **options)
+        connections.append(PeerConnection(reader, writer, listener.accept()))
+    return connections
+
+
+async def run_in_poller_step(connection: PeerConnection, step: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """Await ``step()`` while the poller steps the task, after a read that had to wait; return its result."""
+
+    async def handle() -> Any:
+        await connection.reader.readexactly(1)
+        return await step()
+
+    task = asyncio.create_task(handle())
+    while connection.reader._waiter is None:
+        await asyncio.sleep(0)
+    connection.peer.send(b"!")
+    return await task
+
+
+async def wait_for_readers(*connections: PeerConnection) -> None:
+    """Wait until a read is blocked on each of ``connections``."""
+    while any(connection.reader._waiter is None for connection in connections):
+        await asyncio.sleep(0)
+
+
+async def abort_connections(connections: list[PeerConnection]) -> None:
+    """Abort all, whatever their state."""
+    for connection in connections:
+        connection.writer.transport.abort()
+        connection.writer.close()
+    for connection in connections:
+        try:
+            await connection.writer.wait_closed()
+        except OSError:
+            continue

@@ -1,0 +1,214 @@
+"""The protocol of a live transport is replaced, the ways asyncio's own functions and programs do it."""
+
+import asyncio
+
+import pytest
+
+import sluiceway
+from engine.peer_connections import PeerConnection, open_connections, wait_for_readers
+from support.certificates import Certificates
+from support.raw_peer import RawPeers
+
+
+class Plain(asyncio.Protocol):
+    def __init__(self, count: int) -> None:
+        self.got = bytearray()
+        self.count = count
+        self.done = asyncio.get_running_loop().create_future()
+
+    def data_received(self, data: bytes) -> None:
+        assert type(data) is bytes
+        self.got += data
+        if len(self.got) == self.count:
+            self.done.set_result(bytes(self.got))
+
+
+class Buffered(asyncio.BufferedProtocol):
+    def __init__(self, count: int, size: int) -> None:
+        self.memory = bytearray(size)
+        self.got = bytearray()
+        self.count = count
+        self.done = asyncio.get_running_loop().create_future()
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self.memory
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.got += self.memory[:nbytes]
+        if len(self.got) == self.count:
+            self.done.set_result(bytes(self.got))
+
+
+@pytest.mark.parametrize("kind", ["plain", "buffered", "buffered by one"])
+async def test_away_from_the_streams_and_back(raw_peers: RawPeers, kind: str):
+    [connection] = await open_connections(raw_peers)
+    connection.peer.send(b"streams")
+    assert await connection.reader.readexactly(7) == b"streams"
+    streams = connection.transport.get_protocol()
+    other = Plain(1000) if kind == "plain" else Buffered(1000, 1 if "one" in kind else 300)
+    connection.transport.set_protocol(other)
+    assert connection.transport.get_protocol() is other
+    connection.peer.send(bytes(range(250)) * 4)
+    assert await other.done == bytes(range(250)) * 4
+    connection.transport.set_protocol(streams)
+    reading = asyncio.create_task(connection.reader.readexactly(5))
+    await wait_for_readers(connection)
+    connection.peer.send(b"again")
+    assert await reading == b"again"
+    await connection.close()
+
+
+async def test_a_protocol_that_fails(raw_peers: RawPeers, loop_errors):
+    class Failing(Plain):
+        def data_received(self, data: bytes) -> None:
+            raise LookupError("of the protocol")
+
+        def connection_lost(self, error) -> None:
+            self.done.set_result(error)
+
+    [connection] = await open_connections(raw_peers)
+    streams = connection.transport.get_protocol()
+    failing = Failing(1)
+    connection.transport.set_protocol(failing)
+    connection.peer.send(b"x")
+    assert isinstance(await failing.done, LookupError)
+    streams.connection_lost(None)
+    [context] = loop_errors
+    assert isinstance(context["exception"], LookupError)
+    loop_errors.clear()
+    connection.writer.close()
+
+
+async def test_a_buffer_of_no_room(raw_peers: RawPeers, loop_errors):
+    class Empty(Buffered):
+        def connection_lost(self, error) -> None:
+            self.done.set_result(error)
+
+    [connection] = await open_connections(raw_peers)
+    streams = connection.transport.get_protocol()
+    empty = Empty(1, 0)
+    connection.transport.set_protocol(empty)
+    connection.peer.send(b"x")
+    assert isinstance(await empty.done, RuntimeError)
+    streams.connection_lost(None)
+    [context] = loop_errors
+    assert isinstance(context["exception"], RuntimeError)
+    loop_errors.clear()
+    connection.writer.close()
+
+
+async def test_one_without_data_received(raw_peers: RawPeers):
+    [connection] = await open_connections(raw_peers)
+    streams = connection.transport.get_protocol()
+    connection.transport.pause_reading()
+    silent = asyncio.BaseProtocol()
+    connection.transport.set_protocol(silent)
+    assert connection.transport.get_protocol() is silent
+    connection.transport.set_protocol(streams)
+    connection.transport.resume_reading()
+    connection.peer.send(b"ok")
+    assert await connection.reader.readexactly(2) == b"ok"
+    await connection.close()
+
+
+async def test_two_readers_that_wait_on_one_transport_in_turn(raw_peers: RawPeers):
+    [connection] = await open_connections(raw_peers)
+    loop = asyncio.get_running_loop()
+    first = connection.transport.get_protocol()
+    old = asyncio.create_task(connection.reader.readexactly(3))
+    await wait_for_readers(connection)
+    reader = sluiceway.StreamReader(loop=loop)
+    connection.transport.set_protocol(sluiceway.StreamReaderProtocol(reader, loop=loop))
+    new = asyncio.create_task(reader.readexactly(3))
+    await wait_for_readers(PeerConnection(reader, connection.writer, connection.peer))
+    old.cancel()
+    async with asyncio.timeout(10):
+        with pytest.raises(asyncio.CancelledError):
+            await old
+        connection.peer.send(b"new")
+        assert await new == b"new"
+    connection.transport.set_protocol(first)
+    await connection.close()
+
+
+@pytest.mark.loops("asyncio", "debug", "eager")
+@pytest.mark.parametrize("in_a_step", [False, True])
+async def test_loop_sendfile(raw_peers: RawPeers, tmp_path, in_a_step: bool):
+    [connection] = await open_connections(raw_peers)
+    path = tmp_path / "file"
+    data = bytes(range(256)) * 8000
+    path.write_bytes(data)
+    receiving = asyncio.create_task(connection.peer.in_thread(connection.peer.receive, len(data) + 12))
+
+    async def send():
+        if in_a_step:
+            await connection.reader.readexactly(1)
+        connection.writer.write(b"before")
+        with path.open("rb") as file:
+            assert await asyncio.get_running_loop().sendfile(connection.transport, file) == len(data)
+        connection.writer.write(b"behind")
+
+    sending = asyncio.create_task(send())
+    if in_a_step:
+        await wait_for_readers(connection)
+        connection.peer.send(b"!")
+    await sending
+    assert await receiving == b"before" + data + b"behind"
+    connection.peer.send(b"goes on")
+    assert await connection.reader.readexactly(7) == b"goes on"
+    await connection.close()
+
+
+@pytest.mark.loops("asyncio", "debug", "eager")
+async def test_loop_start_tls(raw_peers: RawPeers, tls: Certificates):
+    def answer(peer):
+        peer.start_tls(tls.server_context, server_side=True)
+        peer.send(peer.receive(6)[::-1])
+
+    script = raw_peers.serve(answer)
+    reader, writer = await sluiceway.open_connection(*script.address)
+    plain = Plain(6)
+    encrypted = await asyncio.get_running_loop().start_tls(
+        writer.transport, plain, tls.client_context, server_hostname="localhost"
+    )
+    encrypted.write(b"secret")
+    assert await plain.done == b"terces"
+    await script.finished()
+    encrypted.close()
+    writer.transport.abort()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    writer._protocol.connection_lost(None)
+    writer.close()
+
+
+@pytest.mark.loops("uvloop")
+async def test_loop_start_tls_of_a_loop_that_takes_its_own_transports_only(raw_peers: RawPeers, tls: Certificates):
+    script = raw_peers.serve(lambda peer: peer.send(peer.receive(6)[::-1]))
+    reader, writer = await sluiceway.open_connection(*script.address)
+    with pytest.raises(TypeError, match="SocketTransport"):
+        await asyncio.get_running_loop().start_tls(writer.transport, Plain(6), tls.client_context)
+    writer.write(b"plain.")
+    assert await reader.readexactly(6) == b".nialp"
+    writer.close()
+    await writer.wait_closed()
+    await script.finished()
+
+
+async def test_writer_start_tls(raw_peers: RawPeers, tls: Certificates):
+    def answer(peer):
+        assert peer.receive(8) == b"STARTTLS"
+        peer.start_tls(tls.server_context, server_side=True)
+        peer.send(peer.receive(6)[::-1] + b"\n")
+        peer.receive_rest()
+
+    script = raw_peers.serve(answer)
+    reader, writer = await sluiceway.open_connection(*script.address)
+    writer.write(b"STARTTLS")
+    await writer.start_tls(tls.client_context, server_hostname="localhost")
+    assert writer.get_extra_info("cipher")
+    writer.write(b"secret")
+    assert await reader.readline() == b"terces\n"
+    writer.close()
+    await writer.wait_closed()
+    await script.finished()

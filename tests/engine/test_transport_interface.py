@@ -1,0 +1,125 @@
+"""The connections of every kind of loop are the engine's, on both ends, and have the whole interface of a transport."""
+
+import asyncio
+import socket
+
+import pytest
+
+import sluiceway
+from engine.peer_connections import open_connections
+from sluiceway._transports.epoll.socket_transport import SocketTransport
+from support.connections import connected_pair
+from support.raw_peer import RawPeers
+
+
+async def test_both_ends_over_tcp():
+    async with connected_pair(sluiceway) as ((_, near), (_, far)):
+        for writer in (near, far):
+            assert isinstance(writer.transport, SocketTransport)
+            assert type(writer.transport).__name__ == "SocketTransport"
+            assert isinstance(writer.transport, asyncio.Transport)
+
+
+async def test_no_object_of_a_connection_has_a_dict():
+    """Three of them were a fifth of an idle connection."""
+    async with connected_pair(sluiceway) as connections:
+        for _, writer in connections:
+            protocol = writer._protocol
+            assert not hasattr(protocol._ps_connection, "__dict__")
+            assert vars(writer) == {}
+            # In debug mode it knows where it was made.
+            assert vars(protocol).keys() <= {"_source_traceback"}
+
+
+async def test_both_ends_over_unix(unix_path: str):
+    accepted = asyncio.get_running_loop().create_future()
+
+    async def handle(reader, writer):
+        accepted.set_result(writer.transport)
+        writer.write(await reader.readline())
+        writer.close()
+        await writer.wait_closed()
+
+    async with await sluiceway.start_unix_server(handle, unix_path):
+        reader, writer = await sluiceway.open_unix_connection(unix_path)
+        writer.write(b"over\n")
+        assert await reader.read() == b"over\n"
+        assert isinstance(writer.transport, SocketTransport)
+        assert isinstance(await accepted, SocketTransport)
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_what_a_transport_tells(raw_peers: RawPeers):
+    [connection] = await open_connections(raw_peers)
+    transport = connection.transport
+    assert transport.is_reading()
+    assert not transport.is_closing()
+    assert transport.can_write_eof()
+    assert transport.get_write_buffer_size() == 0
+    assert transport.get_write_buffer_limits() == (16384, 65536)
+    assert transport.get_extra_info("peername") == connection.peer.sock.getsockname()
+    assert transport.get_extra_info("sockname") == connection.peer.sock.getpeername()
+    assert transport.get_extra_info("socket").family == socket.AF_INET
+    assert transport.get_extra_info("cipher") is None
+    assert transport.get_extra_info("nothing of this name", "default") == "default"
+    fd = transport.get_extra_info("socket").fileno()
+    assert f"fd={fd}" in repr(transport)
+    assert "SocketTransport" in repr(transport)
+    await connection.close()
+    assert transport.is_closing()
+    assert not transport.is_reading()
+    assert "closed" in repr(transport)
+    assert transport.get_extra_info("peername") == connection.peer.sock.getsockname()
+    assert transport.get_extra_info("sockname") == connection.peer.sock.getpeername()
+
+
+async def test_buffer_limits(raw_peers: RawPeers):
+    [connection] = await open_connections(raw_peers)
+    transport = connection.transport
+    transport.set_write_buffer_limits(high=1000)
+    assert transport.get_write_buffer_limits() == (250, 1000)
+    transport.set_write_buffer_limits(low=100)
+    assert transport.get_write_buffer_limits() == (100, 400)
+    transport.set_write_buffer_limits(0, 0)
+    assert transport.get_write_buffer_limits() == (0, 0)
+    transport.set_write_buffer_limits()
+    assert transport.get_write_buffer_limits() == (16384, 65536)
+    with pytest.raises(ValueError, match="must be >="):
+        transport.set_write_buffer_limits(high=1, low=2)
+    with pytest.raises(ValueError, match="must be >="):
+        transport.set_write_buffer_limits(high=1, low=-1)
+    assert transport.get_write_buffer_limits() == (16384, 65536)
+    await connection.close()
+
+
+async def test_what_a_transport_writes(raw_peers: RawPeers):
+    [connection] = await open_connections(raw_peers)
+    for data in (b"bytes ", bytearray(b"bytearray "), memoryview(b"memoryview "), b""):
+        connection.transport.write(data)
+    connection.transport.writelines([b"lines ", bytearray(b"of "), memoryview(b"any")])
+    with pytest.raises(TypeError):
+        connection.transport.write("text")
+    connection.transport.write_eof()
+    connection.transport.write_eof()
+    with pytest.raises(RuntimeError):
+        connection.transport.write(b"after the end")
+    assert await connection.peer.in_thread(connection.peer.receive_rest) == b"bytes bytearray memoryview lines of any"
+    await connection.close()
+
+
+async def test_after_its_end_it_is_harmless(raw_peers: RawPeers):
+    [connection] = await open_connections(raw_peers)
+    transport = connection.transport
+    await connection.close()
+    transport.write(b"lost")
+    transport.writelines([b"lost"])
+    transport.write_eof()
+    transport.pause_reading()
+    transport.resume_reading()
+    transport.set_write_buffer_limits(1)
+    transport.close()
+    transport.abort()
+    assert transport.get_write_buffer_size() == 0
+    await asyncio.sleep(0)
+    assert connection.peer.receive_rest() == b""

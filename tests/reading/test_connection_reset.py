@@ -1,0 +1,157 @@
+"""R2: bytes that arrived before a reset are delivered, then the error; exception() tells at once."""
+
+import asyncio
+import contextlib
+import types
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from support.raw_peer import RawPeer, RawPeers
+from support.scheduling import start_task, wait_until
+
+LINES = [b"line %d\n" % number for number in range(3000)]
+DATA = b"".join(LINES)
+loses = pytest.mark.reference_fails("R2", "the error comes before the bytes")
+
+
+@contextlib.asynccontextmanager
+async def connection(
+    streams: types.ModuleType, raw_peers: RawPeers, limit: int = 65536
+) -> AsyncIterator[tuple[Any, Any, RawPeer]]:
+    listener = raw_peers.listen()
+    reader, writer = await streams.open_connection(*listener.address, limit=limit)
+    try:
+        yield reader, writer, listener.accept()
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+async def reset_after(reader: Any, peer: RawPeer, *chunks: bytes) -> None:
+    """Send and reset; return when the reader knows."""
+    peer.send(*chunks)
+    peer.reset()
+    await wait_until(reader.exception)
+    assert isinstance(reader.exception(), ConnectionResetError)
+
+
+@loses
+async def test_lines_before_a_reset_are_delivered(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    async with connection(streams, raw_peers) as (reader, _, peer):
+        await reset_after(reader, peer, DATA)
+        for line in LINES:
+            assert await reader.readline() == line
+        with pytest.raises(ConnectionResetError) as error:
+            await reader.readline()
+        assert error.value is reader.exception()
+
+
+@loses
+@pytest.mark.parametrize("count", [1, 7, 1000, 1 << 20])
+async def test_bytes_before_a_reset_are_delivered(streams: types.ModuleType, raw_peers: RawPeers, count: int) -> None:
+    data = DATA[:300] if count == 1 else DATA
+    async with connection(streams, raw_peers) as (reader, _, peer):
+        await reset_after(reader, peer, data)
+        got = b""
+        with pytest.raises(ConnectionResetError):
+            while True:
+                part = await reader.read(count)
+                assert part, "a reset is no end of input"
+                got += part
+        assert got == data
+        assert not reader.at_eof()
+
+
+@loses
+async def test_records_and_frames_before_a_reset_are_delivered(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    async with connection(streams, raw_peers) as (reader, _, peer):
+        await reset_after(reader, peer, b"record|", b"frame", b"line\n", b"part of")
+        assert await reader.readuntil(b"|") == b"record|"
+        assert await reader.readexactly(5) == b"frame"
+        assert await anext(reader) == b"line\n"
+        for read in (reader.readuntil(b"|"), reader.readexactly(100), reader.readline(), anext(reader), reader.read()):
+            with pytest.raises(ConnectionResetError):
+                await read
+        assert await reader.read(100) == b"part of", "what answers no read stays readable"
+        with pytest.raises(ConnectionResetError):
+            await reader.read(100)
+
+
+@loses
+async def test_iteration_ends_with_the_error(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    async with connection(streams, raw_peers) as (reader, _, peer):
+        await reset_after(reader, peer, b"one\ntwo\nthr")
+        lines = []
+        with pytest.raises(ConnectionResetError):
+            async for line in reader:
+                lines.append(line)  # noqa: PERF401 - a comprehension would lose them
+        assert lines == [b"one\n", b"two\n"]
+
+
+async def test_a_reset_behind_a_paused_transport(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """The reader has stopped reading; the rest of the bytes and the reset wait in the kernel."""
+    async with connection(streams, raw_peers, limit=1000) as (reader, _, peer):
+        peer.send(DATA)
+        await wait_until(lambda: reader._paused)
+        peer.reset()
+        got = b""
+        with pytest.raises(ConnectionResetError):
+            while True:
+                got += await reader.readline()
+        assert got == DATA
+
+
+@pytest.mark.parametrize("name", ["read", "readline", "readuntil"])
+async def test_a_read_that_waits_gets_the_error(streams: types.ModuleType, raw_peers: RawPeers, name: str) -> None:
+    async with connection(streams, raw_peers) as (reader, _, peer):
+        task = await start_task(getattr(reader, name)())
+        peer.reset()
+        with pytest.raises(ConnectionResetError):
+            await task
+
+
+@pytest.mark.reference_fails("R2", "the partial bytes are lost")
+async def test_a_reset_in_the_middle_of_a_message(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    async with connection(streams, raw_peers) as (reader, _, peer):
+        task = await start_task(reader.readexactly(10))
+        peer.send(b"half")
+        await wait_until(lambda: "4 bytes" in repr(reader))
+        peer.reset()
+        with pytest.raises(ConnectionResetError):
+            await task
+        assert await reader.readexactly(4) == b"half"
+        with pytest.raises(ConnectionResetError):
+            await reader.readexactly(1)
+
+
+async def test_a_public_set_exception_raises_at_once(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    async with connection(streams, raw_peers) as (reader, _, peer):
+        peer.send(b"unread\n")
+        await wait_until(lambda: "7 bytes" in repr(reader))
+        told = RuntimeError("told")
+        reader.set_exception(told)
+        for read in (reader.read(1), reader.readline(), reader.readexactly(1), reader.readuntil(), reader.read()):
+            with pytest.raises(RuntimeError, match="told"):
+                await read
+        assert reader.exception() is told
+
+
+async def test_a_waiting_read_gets_a_public_exception(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    async with connection(streams, raw_peers) as (reader, _, peer):
+        task = await start_task(reader.readexactly(5))
+        reader.set_exception(RuntimeError("told"))
+        with pytest.raises(RuntimeError, match="told"):
+            await task
+
+
+async def test_an_end_in_the_middle_of_readexactly(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    async with connection(streams, raw_peers) as (reader, _, peer):
+        peer.send(b"half")
+        peer.half_close()
+        with pytest.raises(asyncio.IncompleteReadError) as error:
+            await reader.readexactly(10)
+        assert (error.value.partial, error.value.expected) == (b"half", 10)
+        assert reader.exception() is None

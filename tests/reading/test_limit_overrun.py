@@ -1,0 +1,114 @@
+"""Lines and records over the limit: readuntil keeps the bytes, readline drops them as in asyncio."""
+
+import asyncio
+import types
+
+import pytest
+
+from support.connections import connected_pair
+from support.raw_peer import RawPeers
+from support.scheduling import run_iterations, start_task
+
+
+@pytest.mark.parametrize("cut", [0, 1, 4, 6])
+async def test_a_line_too_long_whose_newline_is_there_is_dropped_alone(streams: types.ModuleType, cut: int) -> None:
+    reader = streams.StreamReader(limit=4)
+    text = b"12345\nnext\n"
+    reader.feed_data(text[:cut])
+    task = await start_task(reader.readline())
+    reader.feed_data(text[cut:])
+    with pytest.raises(ValueError, match="Separator is found, but chunk is longer than limit"):
+        await task
+    assert await reader.readline() == b"next\n"
+
+
+async def test_a_line_too_long_without_newline_is_dropped_as_far_as_it_came(streams: types.ModuleType) -> None:
+    reader = streams.StreamReader(limit=4)
+    reader.feed_data(b"123456")
+    with pytest.raises(ValueError, match="Separator is not found, and chunk exceed the limit"):
+        await reader.readline()
+    reader.feed_data(b"7\nnext\n")
+    assert await reader.readline() == b"7\n"
+    assert await reader.readline() == b"next\n"
+
+
+@pytest.mark.parametrize("length", [3, 4, 5])
+async def test_the_limit_counts_what_is_before_the_separator(streams: types.ModuleType, length: int) -> None:
+    reader = streams.StreamReader(limit=4)
+    reader.feed_data(b"x" * length + b"\r\n" + b"rest")
+    if length <= 4:
+        assert await reader.readuntil(b"\r\n") == b"x" * length + b"\r\n"
+        assert await reader.read(9) == b"rest"
+    else:
+        with pytest.raises(asyncio.LimitOverrunError) as error:
+            await reader.readuntil(b"\r\n")
+        assert error.value.consumed == length
+        assert await reader.readexactly(error.value.consumed + 2) == b"x" * length + b"\r\n"
+        assert await reader.read(9) == b"rest"
+
+
+async def test_iterating_over_a_line_too_long_raises_and_goes_on(streams: types.ModuleType) -> None:
+    reader = streams.StreamReader(limit=4)
+    reader.feed_data(b"one\n12345\ntwo\n")
+    reader.feed_eof()
+    seen: list[object] = []
+    while True:
+        try:
+            async for line in reader:
+                seen.append(line)  # noqa: PERF401 - a comprehension would lose them
+        except ValueError as error:
+            seen.append(type(error))
+        else:
+            break
+    assert seen == [b"one\n", ValueError, b"two\n"]
+
+
+async def test_the_error_can_be_caught_as_asyncios_and_has_its_words(streams: types.ModuleType) -> None:
+    """S7"""
+    reader = streams.StreamReader(limit=4)
+    reader.feed_data(b"123456")
+    with pytest.raises(streams.LimitOverrunError) as error:
+        await reader.readuntil(b"\n")
+    assert isinstance(error.value, asyncio.LimitOverrunError)
+    assert error.value.consumed == 6
+    assert str(error.value) == "Separator is not found, and chunk exceed the limit"
+
+
+async def test_ten_megabytes_without_a_newline(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """The line is refused at the limit, on a real connection, and the peer still held back by what is unread."""
+    listener = raw_peers.listen()
+    reader, writer = await streams.open_connection(*listener.address, limit=64 * 1024)
+    peer = listener.accept()
+    peer.sock.setblocking(False)
+    task = await start_task(reader.readuntil(b"\n"))
+    sent = 0
+    block = b"x" * 65536
+    while sent < 10_000_000 and not task.done():
+        try:
+            sent += peer.sock.send(block)
+        except BlockingIOError:
+            pass
+        await run_iterations(1)
+    with pytest.raises(asyncio.LimitOverrunError) as error:
+        await task
+    assert error.value.consumed > 64 * 1024
+    writer.transport.abort()
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_the_reader_is_in_step_after_a_refusal(streams: types.ModuleType) -> None:
+    async with connected_pair(streams, client={"limit": 1000}) as ((reader, _), (_, far)):
+        far.write(b"x" * 5000 + b"\nnext\n")
+        await far.drain()
+        far.write_eof()
+        lines: list[object] = []
+        while True:
+            try:
+                line = await reader.readline()
+            except ValueError:
+                continue
+            if not line:
+                break
+            lines.append(line)
+        assert lines[-1] == b"next\n"

@@ -1,0 +1,239 @@
+"""L1: when the system is out of descriptors accepting pauses, says so once, does not spin, and goes on later."""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import sluiceway
+from serving.recording_socket import RecordingSocket, bound_recording_socket
+from sluiceway._net import accept
+from support.file_descriptors import descriptors_exhausted
+from support.raw_peer import RawPeers
+from support.scheduling import run_iterations
+
+
+class Log(logging.Handler):
+    """What sluiceway logs, and an event for the first of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self.told = asyncio.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(f"{record.levelname} {record.getMessage()}")
+        self.told.set()
+
+
+@contextlib.contextmanager
+def logged() -> Iterator[Log]:
+    log = Log()
+    logger = logging.getLogger("sluiceway")
+    logger.addHandler(log)
+    try:
+        yield log
+    finally:
+        logger.removeHandler(log)
+
+
+async def greet(reader: Any, writer: Any) -> None:
+    writer.write(b"hello")
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_it_pauses_says_so_once_and_resumes(raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 0.01)
+    sock = bound_recording_socket()
+    server = await sluiceway.start_server(greet, sock=sock)
+    peers = [raw_peers.connect(sock.getsockname()) for _ in range(20)]
+    with logged() as log:
+        with descriptors_exhausted():
+            await sock.wait_for_accepts(6)
+        for peer in peers:
+            assert await peer.in_thread(peer.receive_rest) == b"hello"
+    (line,) = log.lines
+    assert line.startswith("ERROR")
+    assert "out of resources" in line
+    assert os.strerror(errno.EMFILE) in line
+    assert str(sock.getsockname()[1]) in line
+    server.close()
+    await server.wait_closed()
+
+
+async def test_it_does_not_spin(raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 3600)
+    sock = bound_recording_socket()
+    server = await sluiceway.start_server(greet, sock=sock, backlog=10_000)
+    for _ in range(20):
+        raw_peers.connect(sock.getsockname())
+    with logged() as log, descriptors_exhausted():
+        await log.told.wait()
+        assert sock.accepts == 1
+        await run_iterations(50)
+        assert sock.accepts == 1
+    assert len(log.lines) == 1
+    server.close()
+    await server.wait_closed()
+
+
+async def test_what_was_accepted_before_goes_on_being_served(
+    raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 0.01)
+
+    async def echo(reader: Any, writer: Any) -> None:
+        async for line in reader:
+            writer.write(line)
+        writer.close()
+
+    sock = bound_recording_socket()
+    server = await sluiceway.start_server(echo, sock=sock)
+    first = raw_peers.connect(sock.getsockname())
+    first.send(b"one\n")
+    assert await first.in_thread(first.receive, 4) == b"one\n"
+    waiting = raw_peers.connect(sock.getsockname())
+    with logged() as log, descriptors_exhausted():
+        await log.told.wait()
+        first.send(b"two\n")
+        assert await first.in_thread(first.receive, 4) == b"two\n"
+        first.close()
+    waiting.send(b"three\n")
+    assert await waiting.in_thread(waiting.receive, 6) == b"three\n"
+    waiting.close()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_connection_that_ends_makes_room_for_the_next(
+    raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 0.01)
+    sock = bound_recording_socket()
+    server = await sluiceway.start_server(lambda r, w: asyncio.create_task(greet(r, w)), sock=sock)
+    peers = [raw_peers.connect(sock.getsockname()) for _ in range(5)]
+    spare = os.dup(0)
+    with logged() as log:
+        with descriptors_exhausted():
+            await log.told.wait()
+            os.close(spare)
+            # One free number serves them all, one after the other.
+            for peer in peers:
+                peer.sock.setblocking(True)
+                assert await _all_of(peer) == b"hello"
+    server.close()
+    await server.wait_closed()
+
+
+async def _all_of(peer: Any) -> bytes:
+    """Receive to the end without a thread, which may need descriptors."""
+    received = b""
+    peer.sock.setblocking(False)
+    while True:
+        try:
+            part = peer.sock.recv(100)
+        except BlockingIOError:
+            await asyncio.sleep(0.001)
+            continue
+        if not part:
+            return received
+        received += part
+
+
+async def test_it_is_said_again_after_it_was_over(raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 0.01)
+    sock = bound_recording_socket()
+    server = await sluiceway.start_server(greet, sock=sock)
+    for count in (1, 2):
+        peer = raw_peers.connect(sock.getsockname())
+        with logged() as log:
+            with descriptors_exhausted():
+                await log.told.wait()
+            assert await peer.in_thread(peer.receive_rest) == b"hello"
+        assert len(log.lines) == 1, count
+        await run_iterations(50)
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.mark.parametrize("delay", [3600, 0.01])
+async def test_closing_while_it_pauses(delay: float, raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", delay)
+    sock = bound_recording_socket()
+    server = await sluiceway.start_server(greet, sock=sock)
+    raw_peers.connect(sock.getsockname())
+    with logged() as log, descriptors_exhausted():
+        await log.told.wait()
+        server.close()
+        assert sock.fileno() == -1
+    await server.wait_closed()
+    await run_iterations(50)
+
+
+class Failing(RecordingSocket):
+    """accept() fails with these errors first."""
+
+    failures: list[int]
+
+    def accept(self) -> Any:
+        if self.failures:
+            self.record_accept()
+            number = self.failures.pop(0)
+            raise OSError(number, os.strerror(number))
+        return super().accept()
+
+
+def failing(*failures: int) -> Failing:
+    sock = Failing()
+    sock.bind(("127.0.0.1", 0))
+    sock.failures = list(failures)
+    return sock
+
+
+@pytest.mark.parametrize("number", [errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
+async def test_the_other_shortages(number: int, raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 0.001)
+    sock = failing(number, number)
+    server = await sluiceway.start_server(greet, sock=sock)
+    with logged() as log:
+        peer = raw_peers.connect(sock.getsockname())
+        assert await peer.in_thread(peer.receive_rest) == b"hello"
+    assert len(log.lines) == 1
+    server.close()
+    await server.wait_closed()
+
+
+async def test_errors_of_the_peer_are_passed_by(raw_peers: RawPeers) -> None:
+    sock = failing(errno.ECONNABORTED, errno.EPROTO, errno.EINTR)
+    server = await sluiceway.start_server(greet, sock=sock)
+    with logged() as log:
+        peer = raw_peers.connect(sock.getsockname())
+        assert await peer.in_thread(peer.receive_rest) == b"hello"
+    assert log.lines == []
+    server.close()
+    await server.wait_closed()
+
+
+async def test_any_other_error_ends_accepting_and_is_told(
+    raw_peers: RawPeers, loop_errors: list[dict[str, Any]]
+) -> None:
+    sock = failing(errno.EINVAL)
+    server = await sluiceway.start_server(greet, sock=sock)
+    peer = raw_peers.connect(sock.getsockname())
+    await sock.wait_for_accepts(1)
+    await run_iterations(50)
+    (context,) = loop_errors
+    loop_errors.clear()
+    assert "stopped accepting" in context["message"]
+    assert context["exception"].errno == errno.EINVAL
+    assert sock.accepts == 1
+    context.clear()
+    server.close()
+    await server.wait_closed()
+    peer.close()

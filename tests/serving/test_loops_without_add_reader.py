@@ -1,0 +1,171 @@
+"""Loops that have no add_reader, since they wait for completion: accepting goes through sock_accept."""
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+import sluiceway
+from sluiceway._net import accept
+from support.connections import server_address
+
+
+class CompletionLoop(asyncio.SelectorEventLoop):
+    """add_reader and remove_reader are for asyncio's own use only, as if this were a proactor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sock_accepts = 0
+        self.failures: list[int] = []
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> Any:
+        raise NotImplementedError
+
+    def remove_reader(self, fd: Any) -> bool:
+        if not sys._getframe(1).f_globals["__name__"].startswith("asyncio."):
+            raise NotImplementedError
+        return super().remove_reader(fd)
+
+    async def sock_accept(self, sock: socket.socket) -> Any:
+        self.sock_accepts += 1
+        if self.failures:
+            number = self.failures.pop(0)
+            raise OSError(number, os.strerror(number))
+        return await super().sock_accept(sock)
+
+
+def run(body: Coroutine[Any, Any, None], loop: CompletionLoop) -> list[dict[str, Any]]:
+    told: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _, context: told.append(context))
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(asyncio.wait_for(body, 20))
+    return told
+
+
+async def echo(reader: Any, writer: Any) -> None:
+    async for line in reader:
+        writer.write(line)
+    writer.close()
+    await writer.wait_closed()
+
+
+async def visit(address: Any) -> None:
+    reader, writer = await sluiceway.open_connection(*address)
+    writer.write(b"hello\n")
+    assert await reader.readline() == b"hello\n"
+    writer.close()
+    await writer.wait_closed()
+
+
+def test_it_serves() -> None:
+    loop = CompletionLoop()
+
+    async def main() -> None:
+        async with await sluiceway.start_server(echo, "127.0.0.1", 0) as server:
+            for _ in range(3):
+                await visit(server_address(server))
+            await asyncio.gather(*(visit(server_address(server)) for _ in range(20)))
+
+    assert run(main(), loop) == []
+    assert loop.sock_accepts >= 23
+
+
+def test_it_closes_before_it_served() -> None:
+    async def main() -> None:
+        server = await sluiceway.start_server(echo, "127.0.0.1", 0, start_serving=False)
+        server.close()
+        await server.wait_closed()
+
+    assert run(main(), CompletionLoop()) == []
+
+
+def test_it_closes_while_it_accepts() -> None:
+    async def main() -> None:
+        server = await sluiceway.start_server(echo, "127.0.0.1", 0)
+        await asyncio.sleep(0)
+        address = server_address(server)
+        server.close()
+        await server.wait_closed()
+        for _ in range(3):  # sock_accept gives up the socket one turn later
+            await asyncio.sleep(0)
+        with pytest.raises(ConnectionRefusedError):
+            await sluiceway.open_connection(*address)
+
+    assert run(main(), CompletionLoop()) == []
+
+
+def test_errors_of_the_peer_are_passed_by() -> None:
+    loop = CompletionLoop()
+    loop.failures = [errno.ECONNABORTED, errno.EPROTO]
+
+    async def main() -> None:
+        async with await sluiceway.start_server(echo, "127.0.0.1", 0) as server:
+            await visit(server_address(server))
+
+    assert run(main(), loop) == []
+
+
+def test_a_shortage_pauses_and_resumes(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 0.001)
+    loop = CompletionLoop()
+    loop.failures = [errno.EMFILE, errno.EMFILE]
+
+    async def main() -> None:
+        async with await sluiceway.start_server(echo, "127.0.0.1", 0) as server:
+            await visit(server_address(server))
+
+    assert run(main(), loop) == []
+    assert len([record for record in caplog.records if record.name == "sluiceway"]) == 1
+
+
+@pytest.mark.parametrize("delay", [3600, 0.001])
+def test_it_closes_while_it_pauses(delay: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", delay)
+    loop = CompletionLoop()
+    loop.failures = [errno.EMFILE]
+
+    async def main() -> None:
+        server = await sluiceway.start_server(echo, "127.0.0.1", 0)
+        while loop.failures:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        server.close()
+        await server.wait_closed()
+
+    assert run(main(), loop) == []
+
+
+def test_any_other_error_ends_accepting_and_is_told() -> None:
+    loop = CompletionLoop()
+    loop.failures = [errno.EINVAL]
+
+    async def main() -> None:
+        server = await sluiceway.start_server(echo, "127.0.0.1", 0)
+        while loop.failures:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        server.close()
+        await server.wait_closed()
+
+    (context,) = run(main(), loop)
+    assert context["exception"].errno == errno.EINVAL
+    assert "stopped accepting" in context["message"]
+
+
+def test_tls_too(tls: Any) -> None:
+    async def main() -> None:
+        async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context) as server:
+            reader, writer = await sluiceway.open_connection(*server_address(server), ssl=tls.client_context)
+            writer.write(b"hello\n")
+            assert await reader.readline() == b"hello\n"
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    assert run(main(), CompletionLoop()) == []

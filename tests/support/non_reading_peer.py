@@ -1,0 +1,45 @@
+"""Connections whose peer does not read, so that written data stays in the writer's transport.
+
+``async with pending_writes(streams, raw_peers) as (reader, writer, peer)``: the writer has at least MIN_PENDING bytes
+of PAYLOAD in its transport's buffer, and ``peer`` has read nothing. The connection is aborted at the end.
+"""
+
+import contextlib
+import random
+import types
+from collections.abc import AsyncIterator
+from typing import Any
+
+from support.connections import close_discarding
+from support.raw_peer import RawPeer, RawPeers
+
+# More than the kernel takes for a peer that does not read: its send buffer grows to 4 MiB on Linux.
+PAYLOAD = random.Random(2).randbytes(1 << 20) * 10
+
+MIN_PENDING = 1 << 20
+
+
+@contextlib.asynccontextmanager
+async def non_reading_peer(
+    streams: types.ModuleType, raw_peers: RawPeers, **client: Any
+) -> AsyncIterator[tuple[Any, Any, RawPeer]]:
+    """Yield (reader, writer, peer) of a connection, nothing written yet; the writer is aborted at the end."""
+    listener = raw_peers.listen()
+    reader, writer = await streams.open_connection(*listener.address, **client)
+    try:
+        yield reader, writer, listener.accept()
+    finally:
+        await close_discarding(writer)
+
+
+@contextlib.asynccontextmanager
+async def pending_writes(
+    streams: types.ModuleType, raw_peers: RawPeers, **client: Any
+) -> AsyncIterator[tuple[Any, Any, RawPeer]]:
+    """Yield (reader, writer, peer) with PAYLOAD written; the writer is aborted at the end."""
+    async with non_reading_peer(streams, raw_peers, **client) as (reader, writer, peer):
+        writer.write(PAYLOAD)
+        assert writer.transport.get_write_buffer_size() >= MIN_PENDING, (
+            "the kernel took more than this test is made for"
+        )
+        yield reader, writer, peer

@@ -1,0 +1,25 @@
+"""Runs pytest on a given source, in a process of its own, with the configuration and conftest of this suite."""
+
+import pathlib
+from collections.abc import Callable
+
+import pytest
+
+CONFTEST = pathlib.Path(__file__).parent.with_name("conftest.py")
+CONFIGURATION = CONFTEST.parent.parent / "pyproject.toml"
+
+RunPytest = Callable[[str], pytest.RunResult]
+
+
+@pytest.fixture
+def run_pytest(pytester: pytest.Pytester) -> RunPytest:
+    """Call it with the source of a test file; some imports are there already."""
+    pytester.makeconftest(CONFTEST.read_text(encoding="utf-8"))
+
+    def run(source: str) -> pytest.RunResult:
+        path = pytester.makepyfile("import asyncio, socket, threading, warnings\nimport pytest\n\n" + source)
+        return pytester.runpytest_subprocess(
+            path, "-s", "-c", str(CONFIGURATION), f"--rootdir={pytester.path}", "-p", "no:cacheprovider"
+        )
+
+    return run

@@ -1,0 +1,35 @@
+"""Addresses on loopback that refuse a connection, and that never answer."""
+
+import contextlib
+import random
+import socket
+
+# Below the ports that the kernel hands out: no other process gets one of these between the check and the connect.
+PORTS = range(20_000, 32_000)
+
+
+def refusing_address(host: str = "127.0.0.1") -> tuple[str, int]:
+    """Return an address of ``host`` where nothing listens."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        with socket.socket(family) as sock, contextlib.suppress(OSError):
+            sock.bind((host, port))
+            return host, port
+
+
+def unresponsive_address(cleanup: contextlib.ExitStack, host: str = "127.0.0.1") -> tuple[str, int]:
+    """Return an address whose accept queue stays full until ``cleanup`` is closed: a connect there never completes."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = cleanup.enter_context(socket.socket(family))
+    listener.bind((host, 0))
+    listener.listen(0)
+    address: tuple[str, int] = listener.getsockname()[:2]
+    for _ in range(10):
+        sock = cleanup.enter_context(socket.socket(family))
+        sock.settimeout(0.05)
+        try:
+            sock.connect(address)
+        except TimeoutError:
+            return address
+    raise AssertionError("this kernel's queue does not fill")

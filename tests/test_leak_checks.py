@@ -1,0 +1,275 @@
+"""The leak checks themselves: each example leaks one thing and must fail for that reason."""
+
+import sys
+
+import pytest
+
+EVERY_KIND = 4 if sys.version_info >= (3, 12) else 3
+
+
+def test_an_async_test_runs_on_every_kind_of_loop(run_pytest):
+    result = run_pytest(
+        """
+async def test_kind(loop_kind):
+    loop = asyncio.get_running_loop()
+    print(loop_kind, type(loop).__module__.partition(".")[0], loop.get_debug(), loop.get_task_factory() is not None)
+"""
+    )
+    result.assert_outcomes(passed=EVERY_KIND)
+    output = result.stdout.str()
+    assert "asyncio asyncio False False" in output
+    assert "debug asyncio True False" in output
+    assert "uvloop uvloop False False" in output
+    assert ("eager asyncio False True" in output) == (EVERY_KIND == 4)
+
+
+def test_a_marker_narrows_the_loops(run_pytest):
+    result = run_pytest('@pytest.mark.loops("asyncio", "uvloop")\nasync def test_two(): pass\n')
+    result.assert_outcomes(passed=2)
+
+
+def test_a_marker_with_an_unknown_loop_is_an_error(run_pytest):
+    result = run_pytest('@pytest.mark.loops("asyncoi")\nasync def test_two(): pass\n')
+    assert result.ret != pytest.ExitCode.OK
+    assert "no such kind of loop: ['asyncoi']" in result.stdout.str() + result.stderr.str()
+
+
+def test_async_methods_and_examples_of_hypothesis_really_run(run_pytest):
+    result = run_pytest(
+        """
+from hypothesis import given, strategies
+
+class TestMethods:
+    @pytest.mark.loops("asyncio")
+    async def test_fails(self):
+        await asyncio.sleep(0)
+        raise KeyError("from the method")
+
+@pytest.mark.loops("asyncio")
+@given(number=strategies.integers(0, 1000))
+async def test_small(number):
+    await asyncio.sleep(0)
+    assert number < 500
+"""
+    )
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*KeyError: 'from the method'", "*number=500*"])
+
+
+def test_a_plain_function_may_ask_for_the_kind_of_loop(run_pytest):
+    run_pytest("def test_kind(loop_kind): assert isinstance(loop_kind, str)\n").assert_outcomes(passed=EVERY_KIND)
+
+
+LEAKS = {
+    "a task": ("asyncio.get_running_loop().kept = asyncio.create_task(asyncio.sleep(50))", "*task left over: *sleep*"),
+    "a socket": ("kept.append(socket.socket())", "*descriptor left open: * -> socket:*"),
+    "an eventfd": ("import os; kept.append(os.eventfd(0))", "*descriptor left open: * -> anon_inode:*eventfd*"),
+    "a file": ("kept.append(open(__file__))", "*descriptor left open: * -> *.py"),
+    "a thread": (
+        "kept.append(threading.Thread(target=release.wait, daemon=True)); kept[-1].start()",
+        "*thread left over: *",
+    ),
+    "a call of the exception handler": (
+        "asyncio.get_running_loop().call_soon(lambda: 1 / 0)",
+        "*exception handler was called: *",
+    ),
+    "an exception that nobody retrieves": (
+        "asyncio.get_running_loop().create_future().set_exception(KeyError('lost'))",
+        "*exception handler was called: *Future exception was never retrieved*",
+    ),
+    "an unclosed socket": ("socket.socket()", "*ResourceWarning: unclosed <socket*"),
+    "a coroutine never awaited": ("asyncio.sleep(0)", "*coroutine 'sleep' was never awaited*"),
+    "a warning": ("warnings.warn('mind the gap')", "*UserWarning: mind the gap"),
+    "an exception in a thread": (
+        "thread = threading.Thread(target=lambda: 1 / 0); thread.start(); thread.join()",
+        "*PytestUnhandledThreadExceptionWarning*",
+    ),
+    "an unclosed transport": (
+        "await asyncio.get_running_loop().create_connection(asyncio.Protocol, *raw_peers.listen().address)",
+        "*ResourceWarning: unclosed *ransport*",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", LEAKS)
+def test_leaving_something_behind_fails(run_pytest, what):
+    statement, message = LEAKS[what]
+    if what == "an eventfd" and not sys.platform.startswith("linux"):
+        pytest.skip("no eventfd on this system")
+    result = run_pytest(
+        f"""
+kept = []
+release = threading.Event()
+
+@pytest.mark.loops("asyncio", "uvloop")
+async def test_leak(raw_peers):
+    {statement}
+
+def test_clean_again():
+    release.set()
+    pass
+"""
+    )
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.fnmatch_lines([message])
+
+
+def test_what_ends_by_itself_is_not_left_over(run_pytest):
+    result = run_pytest(
+        """
+async def test_tidy(raw_peers):
+    reader, writer = await asyncio.open_connection(*raw_peers.listen().address)
+    writer.close()
+    kept.add(asyncio.create_task(asyncio.sleep(0.01)))
+
+kept = set()
+"""
+    )
+    result.assert_outcomes(passed=EVERY_KIND)
+
+
+def test_declared_loop_errors_are_the_tests_own_affair(run_pytest):
+    result = run_pytest(
+        """
+async def test_inspects(loop_errors):
+    asyncio.get_running_loop().call_soon(lambda: 1 / 0)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert isinstance(loop_errors[0]["exception"], ZeroDivisionError)
+    loop_errors.clear()
+
+@pytest.mark.loops("asyncio")
+async def test_forgets_to_clear(loop_errors):
+    asyncio.get_running_loop().call_soon(lambda: 1 / 0)
+"""
+    )
+    result.assert_outcomes(passed=EVERY_KIND, failed=1)
+
+
+def test_a_failing_test_tells_what_it_left_and_does_not_harm_the_next(run_pytest):
+    result = run_pytest(
+        """
+@pytest.mark.loops("asyncio")
+async def test_fails(raw_peers):
+    everything = await asyncio.open_connection(*raw_peers.listen().address)
+    asyncio.get_running_loop().kept = asyncio.create_task(asyncio.sleep(50))
+    assert everything is None
+
+async def test_innocent(): pass
+"""
+    )
+    result.assert_outcomes(passed=EVERY_KIND, failed=1)
+    result.stdout.fnmatch_lines(["*assert * is None", "*task left over: *sleep*"])
+
+
+def test_a_test_that_hangs_is_told_by_where_it_hangs(run_pytest, monkeypatch):
+    result = run_pytest(
+        """
+from support import async_tests
+async_tests.TIMEOUT = 0.05
+
+@pytest.mark.loops("asyncio", "uvloop")
+async def test_hangs():
+    await asyncio.Event().wait()
+"""
+    )
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*await asyncio.Event().wait()*", "*TimeoutError*"])
+
+
+def test_the_reference_may_be_known_to_fail(run_pytest):
+    result = run_pytest(
+        """
+@pytest.fixture(params=["asyncio", "json"])
+def streams(request):
+    return __import__(request.param)
+
+@pytest.mark.loops("asyncio")
+@pytest.mark.reference_fails("W7", "asyncio is not json")
+async def test_known(streams):
+    kept = socket.socket()
+    assert streams.__name__ == "json"
+    kept.close()
+
+@pytest.mark.loops("asyncio", "debug")
+@pytest.mark.reference_fails("W7", "only in debug mode", when=lambda loop_kind: loop_kind == "debug")
+async def test_known_on_one_loop(streams):
+    assert streams.__name__ == "json" or not asyncio.get_running_loop().get_debug()
+
+@pytest.mark.loops("asyncio")
+@pytest.mark.reference_fails("W7", "would kill the process", run=False)
+async def test_never_run_there(streams):
+    if streams.__name__ != "json":
+        import os
+        os._exit(1)
+
+@pytest.mark.loops("asyncio")
+@pytest.mark.reference_fails("W7", "the marker says nothing about json")
+async def test_is_held_to_it(streams):
+    assert streams.__name__ != "json"
+"""
+    )
+    result.assert_outcomes(xfailed=3, passed=5, failed=1, xpassed=1)
+    result.stdout.fnmatch_lines(["*XFAIL*test_known?asyncio*W7: asyncio is not json"])
+
+
+def test_the_reference_may_be_known_to_leak(run_pytest):
+    result = run_pytest(
+        """
+@pytest.fixture(params=["asyncio", "json"])
+def streams(request):
+    return __import__(request.param)
+
+kept = []
+
+@pytest.mark.loops("asyncio")
+@pytest.mark.reference_leaks("shows the marker")
+async def test_leaks(streams):
+    socket.socket()
+    kept.append(socket.socket())
+    asyncio.get_running_loop().kept = asyncio.create_task(asyncio.sleep(50))
+
+def test_close():
+    for sock in kept:
+        sock.close()
+"""
+    )
+    # The unclosed socket is told apart from the rest, after the test.
+    result.assert_outcomes(passed=2, failed=1, errors=1)
+    result.stdout.fnmatch_lines(["*FAILED*test_leaks?json*"])
+
+
+def test_a_missing_program_skips_and_names_the_package(run_pytest, monkeypatch):
+    source = """
+from support.external_programs import require_program
+
+def test_here():
+    assert require_program("sh").endswith("/sh")
+
+def test_missing():
+    require_program("no-such-program", "such-package")
+"""
+    monkeypatch.delenv("SLUICEWAY_REQUIRE_PEERS", raising=False)
+    result = run_pytest(source)
+    result.assert_outcomes(passed=1, skipped=1)
+    result.stdout.fnmatch_lines(["*no-such-program is not installed (Debian package such-package)*"])
+
+    monkeypatch.setenv("SLUICEWAY_REQUIRE_PEERS", "1")
+    run_pytest(source).assert_outcomes(passed=1, failed=1)
+
+
+def test_uvloop_is_skipped_by_name_where_it_is_missing(run_pytest, monkeypatch):
+    source = """
+from support import loops
+loops.HAS_UVLOOP = False
+
+@pytest.mark.loops("uvloop")
+async def test_there(): pass
+"""
+    monkeypatch.delenv("SLUICEWAY_REQUIRE_PEERS", raising=False)
+    result = run_pytest(source)
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*uvloop is not installed*"])
+
+    monkeypatch.setenv("SLUICEWAY_REQUIRE_PEERS", "1")
+    assert run_pytest(source).ret == pytest.ExitCode.TESTS_FAILED

@@ -1,0 +1,147 @@
+"""Hostile input to a TLS server: its connection ends, no handler runs, nothing is printed, all others are served.
+
+handshake/test_handshake_errors.py has the ordinary misfortunes; here is what somebody sends on purpose.
+"""
+
+import asyncio
+import re
+import ssl
+from typing import Any
+
+import pytest
+
+import sluiceway
+from support.certificates import Certificates
+from support.connections import server_address
+from support.manual_tls import ManualTLS
+from support.raw_peer import RawPeer, RawPeers
+from tls.hostile_peers.malformed_input import MALFORMED_INPUTS, RANDOM, SendMalformed
+
+
+def drained(peer: RawPeer) -> None:
+    """Wait for the end of the connection, whatever is said before."""
+    try:
+        peer.receive_rest()
+    except ConnectionError:
+        pass
+
+
+@pytest.mark.parametrize("attack", MALFORMED_INPUTS, ids=lambda attack: attack.__name__)
+async def test_nobody_else_notices(
+    attack: SendMalformed,
+    raw_peers: RawPeers,
+    tls: Certificates,
+    loop_kind: str,
+    loop_errors: list[dict[str, Any]],
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    served = 0
+
+    async def echo(reader: Any, writer: Any) -> None:
+        nonlocal served
+        served += 1
+        async for line in reader:
+            writer.write(line)
+        writer.close()
+        await writer.wait_closed()
+
+    def visit(peer: RawPeer) -> None:
+        try:
+            attack(peer, tls)
+        except ConnectionError:
+            return
+        drained(peer)
+
+    async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context) as server:
+        good = await sluiceway.open_connection(
+            *server_address(server), ssl=tls.client_context, server_hostname="localhost"
+        )
+        for _ in range(3):
+            await raw_peers.run_client(server_address(server), visit).finished()
+            good[1].write(b"still here\n")
+            assert await good[0].readline() == b"still here\n"
+        good[1].close()
+        await good[1].wait_closed()
+        assert server.is_serving()
+    assert served == 1
+    if loop_kind == "debug":
+        # There those who debug are told, with the peer's name.
+        assert all(re.search(r"127\.0\.0\.1:\d+", str(told["exception"])) for told in loop_errors)
+        loop_errors.clear()
+    else:
+        assert [record.getMessage() for record in caplog.records if record.levelname != "DEBUG"] == []
+        assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("attack", MALFORMED_INPUTS, ids=lambda attack: attack.__name__)
+async def test_a_server_that_does_so_is_named(attack: SendMalformed, raw_peers: RawPeers, tls: Certificates) -> None:
+    """The same bytes from a server: connecting fails with an error that says whom."""
+
+    def serve(peer: RawPeer) -> None:
+        peer.receive(1)
+        try:
+            attack(peer, tls)
+            peer.half_close()
+        except OSError:  # refused before all was sent
+            return
+        drained(peer)
+
+    script = raw_peers.serve(serve)
+    with pytest.raises((ssl.SSLError, ConnectionError), match=rf"\b{script.address[1]}\b"):
+        await sluiceway.open_connection(*script.address, ssl=tls.client_context, server_hostname="localhost")
+    await script.finished()
+
+
+async def test_garbage_after_the_handshake(raw_peers: RawPeers, tls: Certificates) -> None:
+    """The handler's read fails with TLS's error, once; what came before it was delivered."""
+    outcome: asyncio.Future[tuple[bytes, BaseException]] = asyncio.get_running_loop().create_future()
+
+    async def handle(reader: Any, writer: Any) -> None:
+        first = await reader.readexactly(5)
+        try:
+            await reader.read()
+        except OSError as error:
+            outcome.set_result((first, error))
+        else:
+            outcome.set_result((first, LookupError("no error")))
+        writer.close()
+        try:
+            await writer.wait_closed()
+        except OSError:
+            pass
+
+    def visit(peer: RawPeer) -> None:
+        manual_tls = ManualTLS(peer, tls.client_context, server_hostname="localhost")
+        manual_tls.do_handshake()
+        peer.send(manual_tls.encrypt(b"hello") + RANDOM)
+        drained(peer)
+
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
+        await raw_peers.run_client(server_address(server), visit).finished()
+        first, error = await outcome
+    assert first == b"hello"
+    assert isinstance(error, ssl.SSLError)
+    assert not isinstance(error, ssl.SSLEOFError)
+
+
+@pytest.mark.parametrize("size", [1, 7])
+async def test_a_hello_that_drips_is_a_hello(size: int, raw_peers: RawPeers, tls: Certificates) -> None:
+    """A slow client is no attacker: each byte by itself, as is the rest."""
+
+    async def echo(reader: Any, writer: Any) -> None:
+        writer.write(await reader.readline())
+        writer.close()
+        await writer.wait_closed()
+
+    def visit(peer: RawPeer) -> bytes:
+        manual_tls = ManualTLS(peer, tls.client_context, server_hostname="localhost")
+        hello = manual_tls.first_flight()
+        peer.send(*(hello[at : at + size] for at in range(0, len(hello), size)))
+        manual_tls.do_handshake()
+        said = manual_tls.encrypt(b"hello\n")
+        peer.send(*(said[at : at + size] for at in range(0, len(said), size)))
+        return manual_tls.receive_rest()
+
+    async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context) as server:
+        assert await raw_peers.run_client(server_address(server), visit).finished() == b"hello\n"

@@ -1,0 +1,254 @@
+"""T2: start_tls where bytes had arrived before it: a ClientHello is used, plaintext is never obeyed, on every loop."""
+
+import asyncio
+import contextlib
+import re
+import ssl
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+import sluiceway
+from support.certificates import Certificates
+from support.connections import server_address
+from support.manual_tls import ManualTLS
+from support.raw_peer import RawPeer, RawPeers
+
+COMMAND = b"STARTTLS\r\n"
+INJECTED = b"DELETE everything\r\n"
+
+
+@contextlib.asynccontextmanager
+async def accepting() -> AsyncIterator[tuple[tuple[str, int], "asyncio.Future[Any]"]]:
+    """Yield the address of a server, and (reader, writer) of the one connection that it will have accepted."""
+    accepted: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    over = asyncio.Event()
+
+    async def handle(*ends: Any) -> None:
+        accepted.set_result(ends)
+        await over.wait()
+
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0) as server:
+        try:
+            yield server_address(server), accepted
+        finally:
+            over.set()
+            if accepted.done():
+                writer = accepted.result()[1]
+                writer.transport.abort()
+                writer.close()
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
+
+
+def new_manual_tls(peer: RawPeer, tls: Certificates) -> ManualTLS:
+    return ManualTLS(peer, tls.client_context, server_hostname="localhost")
+
+
+def talked(manual_tls: ManualTLS) -> bytes:
+    """Finish the handshake, say hello, and return the answer."""
+    manual_tls.do_handshake()
+    manual_tls.send(b"hello\n")
+    return manual_tls.receive(6)
+
+
+async def upgraded(reader: Any, writer: Any, peer: RawPeer, manual_tls: ManualTLS, tls: Certificates) -> None:
+    """Upgrade this end, and have each side hear the other."""
+    answered = asyncio.create_task(peer.in_thread(talked, manual_tls))
+    await writer.start_tls(tls.server_context)
+    assert await reader.readline() == b"hello\n"
+    writer.write(b"bye..\n")
+    assert await answered == b"bye..\n"
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("split", [0, 1, 5, 100, None], ids=str)
+async def test_a_hello_in_the_segment_of_the_command(
+    split: int | None, version: ssl.TLSVersion, raw_peers: RawPeers, tls: Certificates
+) -> None:
+    """``split`` bytes of it, None for all: the rest comes when the server has begun."""
+    context = tls.new_client_context()
+    context.maximum_version = version
+    async with accepting() as (address, accepted):
+        peer = raw_peers.connect(address)
+        manual_tls = ManualTLS(peer, context, server_hostname="localhost")
+        hello = manual_tls.first_flight()
+        peer.send(COMMAND + hello[:split])
+        reader, writer = await accepted
+        assert await reader.readuntil(b"\r\n") == COMMAND
+        upgrade = asyncio.create_task(writer.start_tls(tls.server_context))
+        await asyncio.sleep(0)
+        if split is not None:
+            peer.send(hello[split:])
+        answered = asyncio.create_task(peer.in_thread(talked, manual_tls))
+        await upgrade
+        assert await reader.readline() == b"hello\n"
+        writer.write(b"bye..\n")
+        assert await answered == b"bye..\n"
+
+
+async def test_a_hello_behind_a_header_that_was_read_exactly(raw_peers: RawPeers, tls: Certificates) -> None:
+    """As behind a PROXY header: what was not read stays for the handshake."""
+    header = b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"
+    async with accepting() as (address, accepted):
+        peer = raw_peers.connect(address)
+        manual_tls = new_manual_tls(peer, tls)
+        peer.send(header + manual_tls.first_flight())
+        reader, writer = await accepted
+        assert await reader.readexactly(len(header)) == header
+        await upgraded(reader, writer, peer, manual_tls, tls)
+
+
+async def test_a_hello_that_came_long_before_with_reading_paused(raw_peers: RawPeers, tls: Certificates) -> None:
+    """A command longer than the reader holds: the ClientHello is partly in the reader and partly in the kernel."""
+    async with accepting() as (address, accepted):
+        peer = raw_peers.connect(address)
+        manual_tls = new_manual_tls(peer, tls)
+        padded = b"x" * 300_000 + b"\n"
+        sending = asyncio.create_task(peer.in_thread(peer.send, padded + manual_tls.first_flight()))
+        reader, writer = await accepted
+        assert await reader.readexactly(len(padded)) == padded
+        await sending
+        await upgraded(reader, writer, peer, manual_tls, tls)
+
+
+async def test_the_clients_second_flight_and_data_came_in_one_segment(raw_peers: RawPeers, tls: Certificates) -> None:
+    """What is encrypted behind the handshake's last message is data, in order."""
+
+    def talk(peer: RawPeer) -> bytes:
+        manual_tls = new_manual_tls(peer, tls)
+        peer.send(COMMAND + manual_tls.first_flight())
+        manual_tls.do_handshake()
+        peer.send(manual_tls.encrypt(b"a\n", b"b\n") + manual_tls.encrypt(b"c\n"))
+        return manual_tls.receive(4)
+
+    async with accepting() as (address, accepted):
+        script = raw_peers.run_client(address, talk)
+        reader, writer = await accepted
+        assert await reader.readuntil(b"\r\n") == COMMAND
+        await writer.start_tls(tls.server_context)
+        assert [await reader.readline() for _ in range(3)] == [b"a\n", b"b\n", b"c\n"]
+        writer.write(b"done")
+        assert await script.finished() == b"done"
+
+
+@pytest.mark.parametrize("hello_follows", [False, True])
+async def test_plaintext_after_the_command_fails_the_servers_handshake(
+    hello_follows: bool, raw_peers: RawPeers, tls: Certificates
+) -> None:
+    """The STARTTLS injection: it goes to the handshake, which it spoils, and never to the reader."""
+    async with accepting() as (address, accepted):
+        peer = raw_peers.connect(address)
+        hello = new_manual_tls(peer, tls).first_flight() if hello_follows else b""
+        peer.send(COMMAND + INJECTED + hello)
+        reader, writer = await accepted
+        assert await reader.readuntil(b"\r\n") == COMMAND
+        with pytest.raises(ssl.SSLError, match=re.escape(f"127.0.0.1:{peer.sock.getsockname()[1]}")):
+            await writer.start_tls(tls.server_context)
+        with contextlib.suppress(OSError):
+            assert await reader.read() == b""
+        assert writer.is_closing()
+
+
+async def test_plaintext_behind_the_hello_is_never_obeyed(raw_peers: RawPeers, tls: Certificates) -> None:
+    async with accepting() as (address, accepted):
+        peer = raw_peers.connect(address)
+        peer.send(COMMAND + new_manual_tls(peer, tls).first_flight() + INJECTED)
+        reader, writer = await accepted
+        assert await reader.readuntil(b"\r\n") == COMMAND
+        with pytest.raises(ssl.SSLError, match=re.escape(f"127.0.0.1:{peer.sock.getsockname()[1]}")):
+            await writer.start_tls(tls.server_context)
+        with contextlib.suppress(OSError):
+            assert await reader.read() == b""
+
+
+async def test_two_commands_in_one_segment(raw_peers: RawPeers, tls: Certificates) -> None:
+    """A second STARTTLS line is plaintext like any other."""
+    async with accepting() as (address, accepted):
+        peer = raw_peers.connect(address)
+        peer.send(COMMAND + COMMAND)
+        reader, writer = await accepted
+        assert await reader.readuntil(b"\r\n") == COMMAND
+        with pytest.raises(ssl.SSLError):
+            await writer.start_tls(tls.server_context)
+
+
+async def test_what_the_client_had_received_is_refused_on_its_side(raw_peers: RawPeers, tls: Certificates) -> None:
+    """Even where it looks like TLS: a server's first words come after the client's."""
+    listener = raw_peers.listen()
+    reader, writer = await sluiceway.open_connection(*listener.address)
+    peer = listener.accept()
+    peer.send(b"220 go\r\n\x16\x03\x03\x00\x02\x00\x00")
+    assert await reader.readuntil(b"\r\n") == b"220 go\r\n"
+    with pytest.raises(sluiceway.PlaintextBeforeTLSError, match=str(listener.port)):
+        await writer.start_tls(tls.client_context, server_hostname="localhost")
+    assert await reader.readexactly(7) == b"\x16\x03\x03\x00\x02\x00\x00"
+    writer.close()
+    await writer.wait_closed()
+
+
+# -- server_side, said by the caller --------------------------------------------------------------------------------
+
+
+async def test_the_side_that_connected_can_be_the_server(raw_peers: RawPeers, tls: Certificates) -> None:
+    """As in a call back, or where the connection was made by something else."""
+
+    def talk(peer: RawPeer) -> bytes:
+        manual_tls = new_manual_tls(peer, tls)
+        peer.send(COMMAND + manual_tls.first_flight())
+        return talked(manual_tls)
+
+    script = raw_peers.serve(talk)
+    reader, writer = await sluiceway.open_connection(*script.address)
+    assert await reader.readuntil(b"\r\n") == COMMAND
+    await writer.start_tls(tls.server_context, server_side=True)
+    assert writer.get_extra_info("ssl_object").server_side
+    assert await reader.readline() == b"hello\n"
+    writer.write(b"bye..\n")
+    assert await script.finished() == b"bye..\n"
+    writer.transport.abort()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+
+
+async def test_the_side_that_accepted_can_be_the_client(raw_peers: RawPeers, tls: Certificates) -> None:
+    def serve(peer: RawPeer) -> bytes:
+        manual_tls = ManualTLS(peer, tls.server_context, server_side=True)
+        manual_tls.do_handshake()
+        manual_tls.send(b"hello\n")
+        return manual_tls.receive(6)
+
+    async with accepting() as (address, accepted):
+        script = raw_peers.run_client(address, serve)
+        reader, writer = await accepted
+        await writer.start_tls(tls.client_context, server_side=False, server_hostname="localhost")
+        assert not writer.get_extra_info("ssl_object").server_side
+        assert await reader.readline() == b"hello\n"
+        writer.write(b"bye..\n")
+        assert await script.finished() == b"bye..\n"
+
+
+async def test_the_client_is_who_refuses_plaintext_whoever_connected(raw_peers: RawPeers, tls: Certificates) -> None:
+    async with accepting() as (address, accepted):
+        raw_peers.connect(address).send(COMMAND + INJECTED)
+        reader, writer = await accepted
+        assert await reader.readuntil(b"\r\n") == COMMAND
+        with pytest.raises(sluiceway.PlaintextBeforeTLSError):
+            await writer.start_tls(tls.client_context, server_side=False, server_hostname="localhost")
+        assert await reader.readuntil(b"\r\n") == INJECTED
+
+
+@pytest.mark.parametrize("server_side", [False, True])
+async def test_a_context_of_the_wrong_side(server_side: bool, raw_peers: RawPeers, tls: Certificates) -> None:
+    """The ssl module says so."""
+    listener = raw_peers.listen()
+    _, writer = await sluiceway.open_connection(*listener.address)
+    peer = listener.accept()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT if server_side else ssl.PROTOCOL_TLS_SERVER)
+    with pytest.raises(ssl.SSLError):
+        await writer.start_tls(context, server_side=server_side, server_hostname=None if server_side else "localhost")
+    peer.close()
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
