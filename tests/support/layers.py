@@ -1,83 +1,109 @@
-"""The layers, and what an import of the wrong one looks like.
+"""The layers of the package, and the imports that they forbid.
 
-A module may import its own layer and lower ones. The command imports public names only. ``sluiceway/__init__.py``
-gathers names from everywhere and is the one exception.
+A module imports its own layer and lower ones. The command line imports public names only. ``sluiceway/__init__.py``
+imports names from every layer and is the one exception.
 """
 
-import ast
 from collections.abc import Iterator
 
+from support.facts import Facts, Import
+from support.public_names import PUBLIC
+
 LAYERS = {
-    "_facts": 0,
+    "_constants": 0,
+    "_errors": 0,
+    "_log": 0,
+    "_config": 0,
     "_core": 1,
     "_core_c": 1,
     "_implementation": 1,
-    "_engine": 2,
     "_transports": 2,
-    "_streams": 3,
-    "_edges": 4,
-    "cli": 5,
+    "_net": 3,
+    "_connection": 4,
+    "_asyncio": 5,
+    "stream": 6,
+    "framing": 7,
+    "serve": 8,
+    "testing": 9,
+    "cli": 10,
 }
-OUTSIDE = 5
+COMMAND_LINE = "cli"
+PUBLIC_PACKAGES = {name for name in LAYERS if not name.startswith("_")} - {COMMAND_LINE}
 
-# The core is bytes in and bytes out; TLS is that too, over memory BIOs.
-TLS_FILES = {"sluiceway._core.tls_send", "sluiceway._core.tls_receive"}
-NOT_IN_THE_CORE = {"_socket", "_ssl", "select", "selectors", "socket", "socketserver", "ssl"}
-LOOP_MAKERS = {"get_event_loop", "new_event_loop", "set_event_loop", "Runner"}
+# Modules of the transports that never import each other, and the one that imports no other module of its layer.
+SEPARATE = {"epoll": "tls", "tls": "epoll"}
+INTERFACE = "sluiceway._transports.interface"
 
-
-def imports(tree: ast.AST, module: str, is_package: bool) -> Iterator[tuple[int, str, str | None]]:
-    """Yield (line, module imported, name taken from it) for every import statement, relative ones made absolute."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield node.lineno, alias.name, None
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                package = module.split(".") if is_package else module.split(".")[:-1]
-                package = package[: len(package) - node.level + 1]
-                base = ".".join([*package, *([base] if base else [])])
-            for alias in node.names:
-                yield node.lineno, base, alias.name
+# The core is sans-IO. TLS is too, over memory BIOs, but needs the ssl module.
+CORE = {"_core", "_core_c"}
+NOT_IN_THE_CORE = {"_socket", "_ssl", "posix", "select", "selectors", "socket", "socketserver", "ssl"}
+HEADERS_NOT_IN_THE_CORE = ("sys/", "netinet/", "arpa/", "openssl/", "netdb.h", "poll.h", "unistd.h", "winsock")
+LOOP_FUNCTIONS = {"get_event_loop", "new_event_loop", "set_event_loop", "Runner", "run"}
 
 
-def violations(source: str, module: str, public: set[str], *, is_package: bool = False) -> list[str]:
-    """Return a sentence for each import, and each reach through the package, that the layers forbid."""
+def layer_violations(facts: Facts, module: str) -> list[str]:
+    """Return a line for each import, and each use of a name of the package, that the layers forbid."""
     if module == "sluiceway":
         return []
     part = module.split(".")[1]
     if part not in LAYERS:
         return [f"{module}: {part} is in no layer"]
-    own = LAYERS[part]
-    tree = ast.parse(source)
-    found = []
-    for line, base, name in imports(tree, module, is_package):
-        target = base.split(".")
-        if target[0] != "sluiceway":
-            if module in TLS_FILES and target[0] == "ssl":
-                continue
-            if part == "_core" and (target[0] in NOT_IN_THE_CORE or (target[0] == "asyncio" and name in LOOP_MAKERS)):
-                found.append(f"{module}:{line} imports {base}: the core is sans-IO")
-            continue
-        if len(target) == 1 and name in LAYERS:
-            target.append(name)
-        if own == OUTSIDE:
-            if (len(target) > 1 and LAYERS.get(target[1]) != OUTSIDE) or (
-                len(target) == 1 and name is not None and name not in public
-            ):
-                found.append(f"{module}:{line} imports {base} {name or ''}: only public names")
-        elif len(target) == 1:
-            found.append(f"{module}:{line} imports the package itself, which is above every layer")
-        elif target[1] not in LAYERS:
-            found.append(f"{module}:{line} imports {base}: {target[1]} is in no layer")
-        elif LAYERS[target[1]] > own:
-            found.append(f"{module}:{line} imports {base}: layer {LAYERS[target[1]]} from layer {own}")
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            whole, attribute = node.value.id, node.attr
-            if own == OUTSIDE and whole == "sluiceway" and attribute not in public:
-                found.append(f"{module}:{node.lineno} uses sluiceway.{attribute}: only public names")
-            if part == "_core" and whole == "asyncio" and attribute in LOOP_MAKERS | {"run"}:
-                found.append(f"{module}:{node.lineno} uses asyncio.{attribute}: the core makes no loop")
+    found = [f"{module}:{line}: the name of this import is computed; write a constant" for line in facts.computed]
+    for imported in facts.imports:
+        inside = imported.module.split(".")[0] == "sluiceway"
+        reason = _inside(imported, module, part) if inside else None
+        if reason is not None:
+            found.append(f"{module}:{imported.line}: imports {imported.path}: {reason}")
+    if part == COMMAND_LINE:
+        for line, name in facts.uses:
+            if name.startswith("sluiceway.") and name.split(".")[1] not in PUBLIC | PUBLIC_PACKAGES | {COMMAND_LINE}:
+                found.append(f"{module}:{line}: uses {name}: only public names")
+    if part in CORE:
+        found += _io_in_the_core(facts, module)
     return found
+
+
+def _inside(imported: Import, module: str, part: str) -> str | None:
+    """Return why ``module`` may not import this name of the package, or None where it may."""
+    path = imported.path.split(".")[1:]
+    if part == COMMAND_LINE:
+        return None if _is_public(path) else "only public names"
+    if not path or path[0] in PUBLIC:
+        return "the package itself is above every layer"
+    if path[0] not in LAYERS:
+        return f"{path[0]} is in no layer"
+    if LAYERS[path[0]] > LAYERS[part]:
+        return f"layer {LAYERS[path[0]]} from layer {LAYERS[part]}"
+    if part == path[0] == "_transports":
+        if module == INTERFACE:
+            return "the interface imports nothing of its layer"
+        folder = module.split(".")[2:3]
+        if folder and path[1:2] == [SEPARATE.get(folder[0])]:
+            return f"{folder[0]} and {path[1]} never import each other"
+    return None
+
+
+def _is_public(path: list[str]) -> bool:
+    """Return whether the command line may import a path below the package; an empty one is the package."""
+    if not path or path[0] == COMMAND_LINE:
+        return True
+    if path[0] in PUBLIC_PACKAGES:
+        return not any(part.startswith("_") for part in path)
+    return path[0] in PUBLIC and len(path) == 1
+
+
+def _io_in_the_core(facts: Facts, module: str) -> Iterator[str]:
+    for imported in facts.imports:
+        top = imported.module.split(".")[0]
+        if top == "ssl" and module.rpartition(".")[2].startswith("tls_"):
+            continue
+        if top in NOT_IN_THE_CORE:
+            yield f"{module}:{imported.line}: imports {imported.path}: the core is sans-IO"
+        if top == "asyncio" and imported.name in LOOP_FUNCTIONS:
+            yield f"{module}:{imported.line}: imports {imported.path}: the core creates no loop"
+    for line, name in facts.uses:
+        if name.startswith("asyncio.") and name.split(".")[1] in LOOP_FUNCTIONS:
+            yield f"{module}:{line}: uses {name}: the core creates no loop"
+    for line, header in facts.headers:
+        if header.startswith(HEADERS_NOT_IN_THE_CORE):
+            yield f"{module}:{line}: includes {header}: the core is sans-IO"

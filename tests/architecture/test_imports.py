@@ -1,0 +1,34 @@
+"""Each module imports alone, and the package imports nothing from outside the standard library."""
+
+import subprocess
+import sys
+
+import pytest
+
+from support.package import module_name, source_files
+
+
+def run_isolated(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python without environment variables and current directory; warnings are errors."""
+    return subprocess.run(
+        [sys.executable, "-I", "-W", "error", *arguments], capture_output=True, text=True, timeout=50, check=False
+    )
+
+
+@pytest.mark.parametrize("module", [module_name(path) for path in source_files()])
+def test_module_imports_alone(module: str) -> None:
+    result = run_isolated("-c", f"import {module}")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_package_imports_nothing_from_outside_the_standard_library() -> None:
+    script = (
+        "import sys; before = set(sys.modules); import sluiceway;"
+        "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
+    )
+    result = run_isolated("-c", script)
+    assert result.stderr == ""
+    # Compiled modules register what they share under names that Cython makes up; these are no imports.
+    names = {name for name in result.stdout.split() if not name.startswith(("_cython_", "cython_runtime"))}
+    assert "sluiceway" in names
+    assert names - {"sluiceway"} - sys.stdlib_module_names == set()

@@ -1,0 +1,25 @@
+"""Files are short enough to be read."""
+
+import statistics
+
+import pytest
+
+from support.sources import Source, package_sources
+
+LONGEST = 500
+MEDIAN = 150
+
+FILES = [source for source in package_sources() if source.path.suffix != ".pyi"]
+
+
+def lines(source: Source) -> int:
+    return len(source.text().splitlines())
+
+
+@pytest.mark.parametrize("source", FILES, ids=lambda source: source.name)
+def test_file_has_at_most_500_lines(source: Source) -> None:
+    assert lines(source) <= LONGEST
+
+
+def test_median_length_is_at_most_150_lines() -> None:
+    assert statistics.median(lines(source) for source in FILES if not source.is_package) <= MEDIAN
