@@ -15,20 +15,30 @@ import sys
 from setuptools import Extension, setup
 
 CORE = (
+    "budget",
     "bytearray_buffer",
     "chunk_buffer",
     "connection_state",
-    "flow_control",
-    "interface",
+    "end_of_input",
+    "protocol_operations",
+    "protocol_receiver",
+    "raw_transport",
+    "read_flow_control",
     "read_operations",
+    "read_records",
+    "read_wait",
+    "receive_interface",
     "receiver",
+    "sender",
     "tls_receive",
     "tls_send",
     "validation",
+    "write_flow_control",
     "write_operations",
+    "write_queue",
 )
-# What the compiled core has beside the files of the core.
-COMPILED_ONLY = ("direct_buffer", "search", "waiter")
+# What is written over pointers: for some of them _core/ has a pure variant.
+COMPILED_ONLY = ("direct_buffer", "receive_memory", "search", "waiter", "weak_reference")
 ENGINE = ("poller", "stream_socket") if sys.platform == "linux" else ()
 
 CHOICE = os.environ.get("SLUICEWAY_BUILD", "")

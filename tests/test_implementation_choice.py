@@ -85,7 +85,7 @@ def test_an_engine_that_is_not_there_is_an_error_where_it_was_asked_for() -> Non
 
 def test_the_engine_and_the_pure_core_contradict_each_other() -> None:
     said = refusal({"SLUICEWAY_ENGINE": "epoll", "SLUICEWAY_PURE": "1"})
-    assert said == "ImportError: SLUICEWAY_ENGINE=epoll contradicts SLUICEWAY_PURE: the engine has no pure twin"
+    assert said == "ImportError: SLUICEWAY_ENGINE=epoll contradicts SLUICEWAY_PURE: the engine needs the compiled core"
 
 
 @pytest.mark.parametrize("name", ["asyncio", "Epoll", "1"])
@@ -100,5 +100,5 @@ def test_it_carries_what_it_says(variables: dict[str, str]) -> None:
     result = python(f"import sluiceway\n{WHAT_CARRIES}", variables)
     assert result.stderr == ""
     assert result.stdout.strip() == (
-        "sluiceway._transports.epoll.socket_transport" if engine == "epoll" else "asyncio.selector_events"
+        "sluiceway._transports.epoll.transport" if engine == "epoll" else "asyncio.selector_events"
     )

@@ -8,6 +8,7 @@ same whatever interpreter makes it. With --check nothing is written; a page that
 
 import ast
 import difflib
+import enum
 import inspect
 import itertools
 import os
@@ -41,17 +42,38 @@ def is_own(thing: Any) -> bool:
 
 def signature(function: Any) -> str:
     """Return what stands between ``def`` and the colon, without self; a long one has a line for each argument."""
+    if hasattr(function, "__signature__"):
+        # Its keywords are defined elsewhere, once for several functions.
+        given: inspect.Signature = function.__signature__
+        return layout(list(format_parameters(given)), f" -> {given.return_annotation}")
     node = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
     assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     static = any(ast.unparse(decorator) == "staticmethod" for decorator in node.decorator_list)
     arguments = list(format_arguments(node.args, function.__globals__))
     if "." in function.__qualname__.rpartition("<locals>.")[2] and not static:
         del arguments[0]
-    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    return layout(arguments, f" -> {ast.unparse(node.returns)}" if node.returns else "")
+
+
+def layout(arguments: list[str], returns: str) -> str:
     line = f"({', '.join(arguments)}){returns}"
     if len(line) <= WIDTH:
         return line
     return "(\n" + "".join(f"    {argument},\n" for argument in arguments) + f"){returns}"
+
+
+def format_parameters(signature: inspect.Signature) -> Iterator[str]:
+    """Yield each parameter of a signature as a source would have it."""
+    before: Any = None
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY and before is not parameter.KEYWORD_ONLY:
+            yield "*"
+        before = parameter.kind
+        text = f"{parameter.name}: {parameter.annotation}"
+        if parameter.default is not parameter.empty:
+            default = parameter.default
+            text += f" = socket.{default.name}" if isinstance(default, enum.Enum) else f" = {default!r}"
+        yield text
 
 
 def format_arguments(arguments: ast.arguments, names: dict[str, Any]) -> Iterator[str]:

@@ -10,8 +10,8 @@ import termios
 import time
 from typing import Final
 
+from benchmarks.cost.echo_server import BUFFER_SIZE
 from benchmarks.cost.lockstep import FailedError
-from benchmarks.cost.server import BUFFER_SIZE
 
 # What the server wrote before it arrived at the gate is there already, or is in the kernel's queues.
 ANSWER_SECONDS: Final = 20.0

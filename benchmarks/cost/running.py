@@ -9,8 +9,8 @@ import queue
 from collections.abc import Iterable
 
 from benchmarks.certificates import identity
+from benchmarks.cost.callgrind import gate_library, measure
 from benchmarks.cost.counts import Cost
-from benchmarks.cost.measuring import gate_library, measure
 from benchmarks.cost.package import Package
 from benchmarks.cost.scenarios import Scenario
 

@@ -14,8 +14,10 @@ EngineChoice = Literal["", "epoll", "loop"]
 
 def _engine_choice() -> EngineChoice:
     choice = os.environ.get("SLUICEWAY_ENGINE", "")
-    if choice in {"", "loop"}:
-        return choice
+    if choice == "":
+        return ""
+    if choice == "loop":
+        return "loop"
     if choice != "epoll":
         raise ImportError(f"SLUICEWAY_ENGINE is epoll or loop, not {choice!r}")
     if PURE:

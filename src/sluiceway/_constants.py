@@ -56,16 +56,17 @@ FREE_OPERATIONS: Final = 256
 as many where only drains are made. A coroutine that never has to wait would starve everybody else (tokio's budget is
 128). At 256 a batch of 100 pipelined requests, each read and answered, passes without an interruption."""
 
-LANDING_MINIMUM: Final = 32 * KIB
-"""Bytes that a waiting ``readexactly`` lacks for its result to be received into directly. Below it a copy costs less
-than the system call that ends at the record's end and not where the data ends."""
+DIRECT_BUFFER_MINIMUM: Final = 32 * KIB
+"""Bytes that a waiting ``readexactly`` must lack before it receives into its result directly (DirectBuffer). Below
+that, a copy costs less than a system call that ends at the record's end and not where the data ends."""
 
-LANDING_AHEAD: Final = 1024 * KIB
-"""Bytes of a result that are allocated before any of them arrived, at most, or 2 x limit: the count comes from the
-peer, as a rule, and memory is the program's."""
+DIRECT_BUFFER_AHEAD: Final = 1024 * KIB
+"""Bytes of a DirectBuffer that are allocated before they arrive, at most; 2 x limit where that is more. A peer chooses
+the size of the record, as a rule, and the memory is the program's."""
 
-DIRECT_MINIMUM: Final = 16 * KIB
-"""Bytes. A waiting ``read(n)`` of no fewer is received for without a detour where the last arrival was as large."""
+BLOCK_MINIMUM: Final = 16 * KIB
+"""Bytes. A waiting ``read(n)`` of at least as many receives into the bytes object that it returns (Block), where the
+last arrival was as large."""
 
 TLS_HANDSHAKE_TIMEOUT: Final = 60.0
 """Seconds from the connection to the end of the TLS handshake, as in asyncio; then the connection is given up."""

@@ -10,7 +10,7 @@ CORE = "sluiceway._core.chunk_buffer"
 CORE_C = "sluiceway._core_c.search"
 TLS = "sluiceway._transports.tls.transport"
 EPOLL = "sluiceway._transports.epoll.poller"
-INTERFACE = "sluiceway._transports.interface"
+INTERFACE = "sluiceway._transports.transport_interface"
 READER = "sluiceway._asyncio.reader"
 DEMO = "sluiceway.cli.demo"
 
@@ -149,9 +149,13 @@ def test_input_output_in_the_core_is_found(module: str, suffix: str, source: str
         (
             TLS,
             ".py",
-            "from .. import interface\nfrom ..loop_adapter import scratch_of\nfrom .handshake import Handshake",
+            "from .. import transport_interface\nfrom ..loop_adapter import scratch_of\nfrom .options import x",
         ),
-        (EPOLL, ".pyx", "from ..interface import Receiver\nfrom sluiceway._core_c.waiter cimport Waiter"),
+        (
+            EPOLL,
+            ".pyx",
+            "from ..transport_interface import StreamTransport\nfrom sluiceway._core_c.waiter cimport Waiter",
+        ),
         (EPOLL, ".pyx", 'cdef extern from "sys/epoll.h":\n    pass'),
         (INTERFACE, ".py", "from .._core import ReaderCore\nimport asyncio"),
         ("sluiceway._transports.engine_choice", ".py", "from .epoll import poller\nfrom .tls import transport"),

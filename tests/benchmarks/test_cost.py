@@ -7,14 +7,14 @@ import subprocess
 import pytest
 
 from benchmarks.cost import commits, figures, machine
+from benchmarks.cost.callgrind import measure
 from benchmarks.cost.counts import Cost, calls_of, instructions_of
 from benchmarks.cost.figures import Figures, grown, unexplained
 from benchmarks.cost.lockstep import FailedError
-from benchmarks.cost.measuring import measure
 from benchmarks.cost.package import ASYNCIO, Package, name_in
 from benchmarks.cost.scenarios import SCENARIOS, scenario_named
 from benchmarks.cost.table import table
-from support.programs import require_headers, require_program
+from support.external_programs import require_headers, require_program
 
 BEFORE = {"lines-64": Cost(10000.0, 2.0)}
 MACHINE = {"interpreter": "3.11.7", "machine": "x86_64"}

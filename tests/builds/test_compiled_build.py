@@ -22,8 +22,8 @@ def names(kinds: tuple[str, ...]) -> set[str]:
 
 def to_be_compiled() -> set[str]:
     """Return the modules that have a compiled form on this system."""
-    twins = [path for path in (PACKAGE / "_core").glob("*.py") if path.stem != "__init__"]
-    core = {f"sluiceway/_core_c/{path.stem}" for path in [*twins, *(PACKAGE / "_core_c").glob("*.pyx")]}
+    sources = [path for path in (PACKAGE / "_core").glob("*.py") if path.stem != "__init__"]
+    core = {f"sluiceway/_core_c/{path.stem}" for path in [*sources, *(PACKAGE / "_core_c").glob("*.pyx")]}
     engine = {f"sluiceway/_transports/epoll/{path.stem}" for path in (PACKAGE / "_transports/epoll").glob("*.pyx")}
     return core | engine if sys.platform == "linux" else core
 

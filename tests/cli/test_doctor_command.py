@@ -127,22 +127,25 @@ def test_a_connection_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    ("core", "engine", "system", "environment", "core_reason", "engine_reason", "advised"),
+    ("core", "engine", "system", "pure_requested", "engine_choice", "core_reason", "engine_reason", "advised"),
     [
-        ("compiled", "epoll", "linux", {}, None, None, None),
-        ("compiled", "loop", "linux", {"SLUICEWAY_ENGINE": "loop"}, None, "SLUICEWAY_ENGINE=loop asks for it", None),
-        ("compiled", "loop", "darwin", {}, None, "the engine is for Linux", None),
-        ("compiled", "loop", "linux", {}, None, "the engine was not compiled when sluiceway was installed", "engine"),
+        ("compiled", "epoll", "linux", False, "", None, None, None),
+        ("compiled", "loop", "linux", False, "loop", None, "SLUICEWAY_ENGINE=loop asks for it", None),
+        ("compiled", "loop", "darwin", False, "", None, "the engine is for Linux", None),
         (
-            "pure", "loop", "linux", {"SLUICEWAY_PURE": "1"},
-            "SLUICEWAY_PURE=1 asks for it", "the engine goes with the compiled core", None,
+            "compiled", "loop", "linux", False, "",
+            None, "the engine was not compiled when sluiceway was installed", "engine",
         ),
         (
-            "pure", "loop", "linux", {"SLUICEWAY_PURE": "0"},
+            "pure", "loop", "linux", True, "",
+            "SLUICEWAY_PURE asks for it", "the engine goes with the compiled core", None,
+        ),
+        (
+            "pure", "loop", "linux", False, "",
             "nothing was compiled when sluiceway was installed", "the engine goes with the compiled core", "core",
         ),
         (
-            "pure", "loop", "win32", {},
+            "pure", "loop", "win32", False, "",
             "nothing was compiled when sluiceway was installed", "the engine is for Linux", "core",
         ),
     ],
@@ -151,12 +154,13 @@ def test_why_it_is_not_the_faster_one(
     core: str,
     engine: str,
     system: str,
-    environment: dict[str, str],
+    pure_requested: bool,
+    engine_choice: str,
     core_reason: str | None,
     engine_reason: str | None,
     advised: str | None,
 ) -> None:
-    section = implementation(core, engine, system, environment)
+    section = implementation(core, engine, system, pure_requested, engine_choice)
     assert found(section, "core").value == {"in_use": core, "reason": core_reason}
     assert found(section, "engine").value == {"in_use": engine, "reason": engine_reason}
     for reason in filter(None, (core_reason, engine_reason)):

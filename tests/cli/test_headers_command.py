@@ -190,7 +190,7 @@ def test_without_the_extra_one_line_says_what_to_install(package):
     program = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30)
     assert (program.returncode, program.stdout) == (2, "")
     assert single_line(program.stderr) == (
-        f"sluiceway: the command line needs {package}, which is not installed: pip install 'sluiceway[cli]'"
+        f"sluiceway: the command line needs {package}, which is not installed: pip install {package}"
     )
 
 
@@ -206,5 +206,5 @@ def test_without_trustme_headers_works_and_the_demo_says_what_to_install(unix_pa
     assert "no such socket" in single_line(headers.stderr)
     assert demo.returncode == 2
     assert single_line(demo.stderr) == (
-        "sluiceway: the command line needs trustme, which is not installed: pip install 'sluiceway[cli]'"
+        "sluiceway: the command line needs trustme, which is not installed: pip install trustme"
     )

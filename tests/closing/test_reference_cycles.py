@@ -34,7 +34,7 @@ class Watched:
             "reader": weakref.ref(reader),
             "writer": weakref.ref(writer),
             "protocol": weakref.ref(protocol),
-            "connection": weakref.ref(protocol._ps_connection),
+            "connection": weakref.ref(protocol._sluiceway),
         }
 
     @property

@@ -17,3 +17,11 @@ if importlib.util.find_spec(f"{COMPILED}.receiver") is not None:
 @pytest.fixture(params=CORES, scope="session")
 def core(request: pytest.FixtureRequest) -> types.ModuleType:
     return importlib.import_module(request.param)
+
+
+@pytest.fixture(scope="session")
+def compiled_core() -> types.ModuleType:
+    """For what only the compiled core has."""
+    if COMPILED not in CORES:
+        pytest.skip("the core is not compiled")
+    return importlib.import_module(COMPILED)

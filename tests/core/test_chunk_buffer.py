@@ -45,7 +45,7 @@ def test_chunks_of_every_two_edge_sizes_come_out_as_they_went_in(
             buffer.append(data[at : at + size])
             at += size
         pieces = [buffer.take(step)]
-        while step > 1 and buffer.held():
+        while step > 1 and buffer.size():
             pieces.append(buffer.take(step))
         pieces.append(buffer.take_all())
         assert b"".join(pieces) == data

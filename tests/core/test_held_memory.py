@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support import loops
-from support.flow import CountingTransport
-from support.held import held_bytes
+from support.fake_transports import CountingTransport
+from support.memory_usage import retained_memory
 
 KIB = 1024
 LIMITS = {"1 KiB": KIB, "64 KiB": 64 * KIB, "1 MiB": 1024 * KIB}
@@ -49,33 +49,33 @@ def bound(limit: int) -> int:
 def test_a_flooded_reader_holds_no_more_than_its_bound(
     core: types.ModuleType, loop: object, cuts: list[int], limit: int
 ) -> None:
-    reader = core.ReaderCore(limit, loop)
+    reader = core.ReadOperations(limit, loop)
     transport = CountingTransport()
     reader.set_transport(transport)
-    empty = held_bytes(reader)
+    empty = retained_memory(reader)
     fed = 0
     for size in itertools.cycle(cuts):
         # There is always room for 4 KiB, and asking would take half of the time.
-        piece = bytes(size if size <= 4 * KIB else min(size, reader._ps_receive_room()))
+        piece = bytes(size if size <= 4 * KIB else min(size, reader._sluiceway.room()))
         reader.feed_data(piece)
         fed += len(piece)
         if transport.paused:
             break
         if fed % KIB == 0 and len(piece) >= KIB:
-            assert held_bytes(reader) - empty <= bound(limit)
+            assert retained_memory(reader) - empty <= bound(limit)
     assert fed > 2 * limit, "a reader that stops its peer early holds little, but reads slowly"
-    assert held_bytes(reader) - empty <= bound(limit)
+    assert retained_memory(reader) - empty <= bound(limit)
 
 
 @pytest.mark.parametrize("limit", [16 * KIB * KIB], ids=["16 MiB"])
 @pytest.mark.parametrize("size", [8 * KIB, 8 * KIB - 1, 9000, 1500])
 def test_the_bound_holds_for_large_limits_too(core: types.ModuleType, loop: object, size: int, limit: int) -> None:
-    reader = core.ReaderCore(limit, loop)
+    reader = core.ReadOperations(limit, loop)
     transport = CountingTransport()
     reader.set_transport(transport)
     while not transport.paused:
-        reader.feed_data(bytes(min(size, reader._ps_receive_room())))
-    assert held_bytes(reader) <= bound(limit)
+        reader.feed_data(bytes(min(size, reader._sluiceway.room())))
+    assert retained_memory(reader) <= bound(limit)
 
 
 STEPS = st.lists(
@@ -94,17 +94,17 @@ def test_the_bound_holds_at_every_step_of_reading_and_receiving(
     core: types.ModuleType, loop: object, steps: list[tuple[str, int, int]], limit: int
 ) -> None:
     """Bytes that were read may still be held, as the beginning of a chunk whose end is unread."""
-    reader = core.ReaderCore(limit, loop)
+    reader = core.ReadOperations(limit, loop)
     transport = CountingTransport()
     reader.set_transport(transport)
     for step, size, times in steps:
         for _ in range(times):
-            if step == "read" and reader._ps_unread.held():
+            if step == "read" and reader._sluiceway.buffer.size():
                 with pytest.raises(StopIteration):  # there is data: no wait
                     reader.read(size).send(None)
             elif step == "feed" and not transport.paused:
-                reader.feed_data(bytes(min(size, reader._ps_receive_room())))
-        assert held_bytes(reader) <= bound(limit)
+                reader.feed_data(bytes(min(size, reader._sluiceway.room())))
+        assert retained_memory(reader) <= bound(limit)
 
 
 def test_a_chunk_of_which_one_byte_is_left_does_not_stay_when_more_arrives(
@@ -112,11 +112,11 @@ def test_a_chunk_of_which_one_byte_is_left_does_not_stay_when_more_arrives(
 ) -> None:
     """R3: what was read already counts as long as it is in memory."""
     limit = 64 * KIB
-    reader = core.ReaderCore(limit, loop)
+    reader = core.ReadOperations(limit, loop)
     reader.set_transport(CountingTransport())
     reader.feed_data(bytes(2 * limit))
     with pytest.raises(StopIteration):
         reader.read(2 * limit - 1).send(None)
     reader.feed_data(bytes(2 * limit - 1))
-    assert reader._ps_unread.held() == 2 * limit
-    assert held_bytes(reader) <= bound(limit)
+    assert reader._sluiceway.buffer.size() == 2 * limit
+    assert retained_memory(reader) <= bound(limit)

@@ -12,7 +12,7 @@ class LiveMachine(BufferMachine):
     """The operations of a buffer, and an outsider who changes the bytearray between them."""
 
     def __init__(self, core: types.ModuleType, data: bytearray) -> None:
-        super().__init__(lambda: core.LiveBuffer(data))
+        super().__init__(lambda: core.BytearrayBuffer(data))
         self.outside = data
         self.model = bytes(data)
 
@@ -49,7 +49,7 @@ def test_the_live_buffer_is_the_bytearray(core: types.ModuleType) -> None:
 
 def test_a_search_remembers_nothing(core: types.ModuleType) -> None:
     data = bytearray(b"no end here")
-    buffer = core.LiveBuffer(data)
+    buffer = core.BytearrayBuffer(data)
     buffer.remember_search((b"\n",), len(data))
     assert buffer.searched((b"\n",)) == 0
     data[2:3] = b"\n"

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.flow import CountingTransport
-from support.held import unread_bytes
-from support.turns import turns
+from support.fake_transports import CountingTransport
+from support.memory_usage import buffered_size
+from support.scheduling import run_iterations
 
 LIMITS = st.sampled_from([1, 2, 5, 8, 40, 65536])
 DATA = st.one_of(st.text("ab\n", max_size=12), st.text("x-|\r\n", max_size=30)).map(str.encode)
@@ -86,7 +86,7 @@ class Pair:
 
     def __init__(self, core: types.ModuleType, limit: int) -> None:
         loop = asyncio.get_running_loop()
-        self.ours, self.theirs = Side(core.ReaderCore(limit, loop)), Side(asyncio.StreamReader(limit, loop))
+        self.ours, self.theirs = Side(core.ReadOperations(limit, loop)), Side(asyncio.StreamReader(limit, loop))
         self.sides = self.ours, self.theirs
         self.ended = False
         self.error = ConnectionError("gone")
@@ -97,7 +97,7 @@ class Pair:
 
     async def step(self, name: str, arguments: tuple[Any, ...]) -> None:
         if name == "turn":
-            await turns()
+            await run_iterations()
             assert not (self.ours.transport.paused and self.ours.waits), "the read would wait for ever"
         elif name == "cancel":
             await self.cancel()
@@ -108,27 +108,27 @@ class Pair:
         elif name.startswith(("read", "__")) and self.idle:
             for side in self.sides:
                 side.begin(name, *arguments)
-            await turns(1)
+            await run_iterations(1)
         self.look()
 
     async def cancel(self) -> None:
         for side in self.sides:
             if side.task is not None and not side.greedy:
                 side.task.cancel()
-        await turns()
+        await run_iterations()
 
     def look(self) -> None:
         for side in self.sides:
             side.look()
         ours, theirs = self.sides
-        if self.idle and unread_bytes(ours.reader) > 2 * ours.reader._limit and not self.ended:
+        if self.idle and buffered_size(ours.reader) > 2 * ours.reader._limit and not self.ended:
             assert ours.transport.paused, "R3"
         assert ours.seen == theirs.seen
         assert (ours.task is None) == (theirs.task is None)
         assert ours.reader.exception() is theirs.reader.exception()
         if not ours.greedy:  # asyncio's read(-1) takes bytes before it returns them
             assert ours.reader.at_eof() == theirs.reader.at_eof()
-            assert ours.reader._ps_unread.held() == len(theirs.reader._buffer)
+            assert ours.reader._sluiceway.buffer.size() == len(theirs.reader._buffer)
 
 
 @pytest.mark.loops("asyncio", "eager")
@@ -142,7 +142,7 @@ async def test_the_reader_does_what_asyncios_does(core: types.ModuleType, steps:
         await pair.step("feed_eof", ())
         await pair.step("turn", ())
         assert pair.idle
-        assert pair.ours.reader._ps_unread.take_all() == pair.theirs.reader._buffer
+        assert pair.ours.reader._sluiceway.buffer.take_all() == pair.theirs.reader._buffer
     finally:
         for side in pair.sides:
             side.greedy = False

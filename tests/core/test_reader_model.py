@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.flow import CountingTransport
-from support.turns import turns
+from support.fake_transports import CountingTransport
+from support.scheduling import run_iterations
 
 LIMIT = 8
 CHUNKS = st.text("ab|\r\n", min_size=1, max_size=15).map(str.encode)
@@ -74,7 +74,7 @@ class Reading:
 
 @contextlib.asynccontextmanager
 async def reading_from(core: types.ModuleType) -> AsyncIterator[Reading]:
-    reader = core.ReaderCore(LIMIT, asyncio.get_running_loop())
+    reader = core.ReadOperations(LIMIT, asyncio.get_running_loop())
     reader.set_transport(CountingTransport())
     reading = Reading(reader)
     try:
@@ -82,7 +82,7 @@ async def reading_from(core: types.ModuleType) -> AsyncIterator[Reading]:
     finally:
         if reading.task is not None:
             reading.task.cancel()
-            await turns()
+            await run_iterations()
 
 
 async def play(reading: Reading, steps: list[tuple[Any, ...]]) -> bytes:
@@ -93,12 +93,12 @@ async def play(reading: Reading, steps: list[tuple[Any, ...]]) -> bytes:
             reading.reader.feed_data(*arguments)
             fed += arguments[0]
         elif name == "turn":
-            await turns()
+            await run_iterations()
         elif name.startswith("cancel"):
             if reading.task is not None:
                 reading.task.cancel()
                 if name == "cancel and turn":
-                    await turns()
+                    await run_iterations()
         elif reading.task is None:
             reading.asked = (name, *arguments)
             reading.task = asyncio.create_task(getattr(reading.reader, name)(*arguments))
@@ -119,7 +119,7 @@ async def test_reads_and_cancels_lose_nothing_and_keep_the_order(core: types.Mod
             return  # readline clears what is too long, as in asyncio: no more is to be asked of the rest
         if reading.task is not None:
             reading.task.cancel()
-            await turns()
+            await run_iterations()
             reading.look()
         reading.reader.feed_eof()
         rest = await reading.reader.read(-1)
@@ -135,9 +135,9 @@ async def test_a_lost_connection_tells_after_the_bytes(core: types.ModuleType, s
     async with reading_from(core) as reading:
         fed = await play(reading, steps)
         lost = ConnectionResetError("lost")
-        reading.reader._ps_fail(lost)
+        reading.reader._sluiceway.lost(lost)
         assert reading.reader.exception() is lost
-        await turns()
+        await run_iterations()
         reading.look()
         assert reading.task is None, "a read that waits ends with the connection"
         if reading.dropped:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from support.flow import CountingTransport
-from support.turns import started, turns
+from support.fake_transports import CountingTransport
+from support.scheduling import run_iterations, start_task
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -39,7 +39,7 @@ def _counting(kind: type, looked: Looked) -> Any:
 
 @pytest.fixture
 def core() -> types.ModuleType:
-    """The source: inside its compiled twin nothing can be counted."""
+    """The pure variant: nothing can be counted inside compiled code."""
     return importlib.import_module("sluiceway._core")
 
 
@@ -65,8 +65,8 @@ def looked(core: types.ModuleType, monkeypatch: pytest.MonkeyPatch) -> Looked:
 async def test_a_record_in_chunks_is_searched_once(
     core: types.ModuleType, looked: Looked, size: int, total: int, separator: Any
 ) -> None:
-    reader = core.ReaderCore(total + KIB, asyncio.get_running_loop())
-    task = await started(reader.readuntil(separator))
+    reader = core.ReadOperations(total + KIB, asyncio.get_running_loop())
+    task = await start_task(reader.readuntil(separator))
     separators = separator if isinstance(separator, tuple) else (separator,)
     end = separators[-1]
     piece = bytes(size)
@@ -84,8 +84,8 @@ async def test_a_record_in_chunks_is_searched_once(
 
 @pytest.mark.loops("asyncio")
 async def test_a_megabyte_one_byte_at_a_time_is_searched_once(core: types.ModuleType, looked: Looked) -> None:
-    reader = core.ReaderCore(2 * MIB, asyncio.get_running_loop())
-    task = await started(reader.readuntil(b"\r\n"))
+    reader = core.ReadOperations(2 * MIB, asyncio.get_running_loop())
+    task = await start_task(reader.readuntil(b"\r\n"))
     for number in range(MIB):
         reader.feed_data(b"\r")
         if number % 20_000 == 0:
@@ -98,8 +98,8 @@ async def test_a_megabyte_one_byte_at_a_time_is_searched_once(core: types.Module
 @pytest.mark.loops("asyncio")
 async def test_a_dripping_peer_costs_one_look_per_byte(core: types.ModuleType, looked: Looked) -> None:
     """The task is woken for every byte, and looks at the new one and at what may have begun before it."""
-    reader = core.ReaderCore(MIB, asyncio.get_running_loop())
-    task = await started(reader.readline())
+    reader = core.ReadOperations(MIB, asyncio.get_running_loop())
+    task = await start_task(reader.readline())
     for _ in range(20_000):
         reader.feed_data(b"x")
         await asyncio.sleep(0)
@@ -112,12 +112,12 @@ async def test_a_dripping_peer_costs_one_look_per_byte(core: types.ModuleType, l
 async def test_a_read_that_is_cancelled_and_repeated_does_not_search_again(
     core: types.ModuleType, looked: Looked
 ) -> None:
-    reader = core.ReaderCore(MIB, asyncio.get_running_loop())
+    reader = core.ReadOperations(MIB, asyncio.get_running_loop())
     for _ in range(500):
         reader.feed_data(b"x" * 1000)
-        task = await started(reader.readuntil(b"\r\n"))
+        task = await start_task(reader.readuntil(b"\r\n"))
         task.cancel()
-        await turns()
+        await run_iterations()
         assert task.cancelled()
     reader.feed_data(b"\r\n")
     assert len(await reader.readuntil(b"\r\n")) == 500_002
@@ -127,11 +127,11 @@ async def test_a_read_that_is_cancelled_and_repeated_does_not_search_again(
 @pytest.mark.loops("asyncio")
 async def test_a_search_for_something_else_begins_at_the_beginning(core: types.ModuleType) -> None:
     """What was remembered of a search for one separator says nothing of another."""
-    reader = core.ReaderCore(MIB, asyncio.get_running_loop())
+    reader = core.ReadOperations(MIB, asyncio.get_running_loop())
     reader.feed_data(b"one|two--three")
-    task = await started(reader.readuntil(b"\n"))
+    task = await start_task(reader.readuntil(b"\n"))
     task.cancel()
-    await turns()
+    await run_iterations()
     assert await reader.readuntil(b"|") == b"one|"
     assert await reader.readuntil((b"--", b"\n")) == b"two--"
     reader.feed_data(b"\n")
@@ -145,17 +145,17 @@ async def test_ten_megabytes_without_a_newline_are_refused_at_the_limit(
 ) -> None:
     """The peer has ten megabytes to send; it is stopped long before."""
     limit = 64 * 1024
-    reader = core.ReaderCore(limit, asyncio.get_running_loop())
+    reader = core.ReadOperations(limit, asyncio.get_running_loop())
     transport = CountingTransport()
     reader.set_transport(transport)
-    task = await started(reader.readuntil(b"\n"))
+    task = await start_task(reader.readuntil(b"\n"))
     fed = 0
     while fed < 10 * MIB and not transport.paused and not task.done():
         reader.feed_data(bytes(size))
         fed += size
         if fed % 8192 == 0:
             await asyncio.sleep(0)
-    await turns()
+    await run_iterations()
     refused = task.exception()
     assert isinstance(refused, asyncio.LimitOverrunError)
     assert refused.consumed == fed

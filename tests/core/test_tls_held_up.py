@@ -11,19 +11,19 @@ from support.tls_cores import shaken
 @pytest.mark.parametrize("size", [10, 50_000])
 def test_held_up_until_the_peer_is_heard(core: types.ModuleType, tls: Certificates, size: int) -> None:
     client, server = shaken(core, tls)
-    client.sslobject.hesitates = True
-    client.tls.write(b"a" * size)
-    client.tls.write(b"b" * size)
+    client.sslobject.renegotiating = True
+    client.sender.write(b"a" * size)
+    client.sender.write(b"b" * size)
     assert client.sent == b""
-    assert client.tls.held_up() == 2 * size
-    assert client.paced == 2
-    client.sslobject.hesitates = False
-    server.tls.write(b"go on")
-    client.take_from(server)
+    assert client.sender.pending_size() == 2 * size
+    assert client.flow_control_updates == 2
+    client.sslobject.renegotiating = False
+    server.sender.write(b"go on")
+    client.receive_from(server)
     assert client.received == b"go on"
-    assert client.tls.held_up() == 0
-    assert client.paced == 3
-    server.take_from(client)
+    assert client.sender.pending_size() == 0
+    assert client.flow_control_updates == 3
+    server.receive_from(client)
     assert server.received == b"a" * size + b"b" * size
 
 
@@ -31,23 +31,23 @@ def test_held_up_until_the_peer_is_heard(core: types.ModuleType, tls: Certificat
 def test_the_goodbye_is_said_when_it_can_be(core: types.ModuleType, tls: Certificates, written: bytes) -> None:
     """Behind what was written; and nothing that comes meanwhile is told to anybody."""
     client, server = shaken(core, tls)
-    client.sslobject.hesitates = True
-    client.tls.write(written)
-    assert not client.tls.say_goodbye()
-    client.tls.write(b"too late")
-    assert client.tls.held_up() == len(written)
-    server.tls.write(b"go on")
-    client.take_from(server)
-    assert (client.goodbyes, client.sent, client.received) == (0, b"", b"")
-    client.sslobject.hesitates = False
-    server.tls.write(b"go on")
-    client.take_from(server)
-    assert client.goodbyes == 1
-    server.take_from(client)
-    assert (server.received, server.farewells) == (written, 1)
-    server.tls.write(b"go on")
-    client.take_from(server)
-    assert client.goodbyes == 1
+    client.sslobject.renegotiating = True
+    client.sender.write(written)
+    assert not client.sender.send_close_notify()
+    client.sender.write(b"too late")
+    assert client.sender.pending_size() == len(written)
+    server.sender.write(b"go on")
+    client.receive_from(server)
+    assert (client.close_notifies_sent, client.sent, client.received) == (0, b"", b"")
+    client.sslobject.renegotiating = False
+    server.sender.write(b"go on")
+    client.receive_from(server)
+    assert client.close_notifies_sent == 1
+    server.receive_from(client)
+    assert (server.received, server.close_notifies_received) == (written, 1)
+    server.sender.write(b"go on")
+    client.receive_from(server)
+    assert client.close_notifies_sent == 1
 
 
 def test_an_interrupt_ends_the_connection(core: types.ModuleType, tls: Certificates) -> None:
@@ -58,8 +58,8 @@ def test_an_interrupt_ends_the_connection(core: types.ModuleType, tls: Certifica
         raise KeyboardInterrupt
 
     client.sslobject.after_read = interrupt
-    server.tls.write(b"lost")
+    server.sender.write(b"lost")
     with pytest.raises(KeyboardInterrupt):
-        client.take_from(server)
+        client.receive_from(server)
     assert [type(error) for error in client.failures] == [ConnectionAbortedError]
     assert client.received == b""

@@ -7,7 +7,7 @@ import pytest
 
 import sluiceway
 from engine.peer_connections import open_connections
-from sluiceway._transports.epoll.socket_transport import SocketTransport
+from sluiceway._transports.epoll.transport import SocketTransport
 from support.connections import connected_pair
 from support.raw_peer import RawPeers
 
@@ -25,7 +25,7 @@ async def test_no_object_of_a_connection_has_a_dict():
     async with connected_pair(sluiceway) as connections:
         for _, writer in connections:
             protocol = writer._protocol
-            assert not hasattr(protocol._ps_connection, "__dict__")
+            assert not hasattr(protocol._sluiceway, "__dict__")
             assert vars(writer) == {}
             # In debug mode it knows where it was made.
             assert vars(protocol).keys() <= {"_source_traceback"}

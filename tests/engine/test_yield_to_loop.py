@@ -24,7 +24,7 @@ def test_an_interrupt_in_one_keeps_nobody_else_waiting(
         async def handle(number):
             await connections[number].reader.readexactly(1)
             for count in range(LINES):
-                if number == 0 and connections[0].reader._ps_spent == 1 and count > 200:
+                if number == 0 and connections[0].reader._sluiceway.budget.used == 1 and count > 200:
                     raise exception("after a rest")
                 await connections[number].reader.readline()
             return number
@@ -50,7 +50,7 @@ async def test_a_loop_nested_in_one_serves_the_others(raw_peers: RawPeers):
     async def handle(number):
         await connections[number].reader.readexactly(1)
         for count in range(LINES):
-            if number == 0 and connections[0].reader._ps_spent == 1 and count > 200 and not nested:
+            if number == 0 and connections[0].reader._sluiceway.budget.used == 1 and count > 200 and not nested:
                 nested.append(count)
                 run_nested(asyncio.gather(*tasks[1:]))
             assert await connections[number].reader.readline() == b"%06d\n" % count

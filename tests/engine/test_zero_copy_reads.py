@@ -19,10 +19,10 @@ async def landing(connection: PeerConnection, size: int = SIZE) -> "asyncio.Task
     """Start a readexactly and return its task when some of its bytes have landed."""
     task = await start_task(connection.reader.readexactly(size))
     connection.peer.send(RECORD[:1000])
-    await wait_until(lambda: connection.reader._ps_unread.held() == 1000)
+    await wait_until(lambda: connection.reader._sluiceway.buffer.size() == 1000)
     connection.peer.send(RECORD[1000:50_000])
-    await wait_until(lambda: connection.reader._ps_unread.held() == 50_000)
-    assert type(connection.reader._ps_unread).__name__ == "LandingBuffer"
+    await wait_until(lambda: connection.reader._sluiceway.buffer.size() == 50_000)
+    assert type(connection.reader._sluiceway.buffer).__name__ == "DirectBuffer"
     return task
 
 
@@ -32,7 +32,7 @@ async def test_it_is_whole_and_what_follows_is_not_touched(raw_peers: RawPeers):
     await connection.peer.in_thread(connection.peer.send, RECORD[50_000:] + b"after it")
     assert await task == RECORD
     assert await connection.reader.readexactly(8) == b"after it"
-    assert type(connection.reader._ps_unread).__name__ == "ChunkBuffer"
+    assert type(connection.reader._sluiceway.buffer).__name__ == "ChunkBuffer"
     await connection.close()
 
 
@@ -113,8 +113,8 @@ async def test_reads_of_much_are_received_for_directly(raw_peers: RawPeers):
 
 
 def test_as_a_buffer_it_is_like_any_other() -> None:
-    """Against a bytearray: what a transport lands, what somebody appends, what is taken, of every size."""
-    landing = pytest.importorskip("sluiceway._core_c.direct_buffer")
+    """Against a bytearray: what is received, appended and taken, of every size."""
+    direct_buffer = pytest.importorskip("sluiceway._core_c.direct_buffer")
     buffer = pytest.importorskip("sluiceway._core_c.chunk_buffer")
     chance = random.Random(8)
     for _ in range(300):
@@ -123,13 +123,14 @@ def test_as_a_buffer_it_is_like_any_other() -> None:
         if start:
             plain.append(start)
             model += start
-        one = landing.LandingBuffer(plain, len(start) + 100_000, chance.choice((100, 5000, 1 << 20)))
+        one = direct_buffer.DirectBuffer(plain, len(start) + 100_000, chance.choice((100, 5000, 1 << 20)))
         for _ in range(20):
-            what = chance.choice(("land", "land", "append", "take", "nothing", "clear"))
+            what = chance.choice(("receive", "receive", "append", "take", "nothing", "clear"))
             data = chance.randbytes(chance.choice((1, 100, 16_384)))
-            if what == "land" and (room := one.landing(len(data))) is not None:
-                room[:] = data
-                one.landed(len(data))
+            if what == "receive" and (memory := one.direct(len(data))) is not None:
+                with memoryview(memory) as view:
+                    view[: len(data)] = data
+                    one.direct_committed(len(data))
                 model += data
             elif what == "append":
                 assert one.append(data) == len(model) + len(data)
@@ -143,7 +144,6 @@ def test_as_a_buffer_it_is_like_any_other() -> None:
             elif what == "clear" and chance.random() < 0.2:
                 one.clear()
                 model.clear()
-            assert one.held() == len(model)
-        settled = one.settled()
-        assert settled is plain
-        assert settled.take_all() == model
+            assert one.size() == len(model)
+        assert one.plain_buffer() is plain
+        assert plain.take_all() == model

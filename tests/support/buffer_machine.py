@@ -105,11 +105,11 @@ class BufferMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_size_is_right(self) -> None:
-        assert self.buffer.held() == len(self.model)
+        assert self.buffer.size() == len(self.model)
 
     def teardown(self) -> None:
         assert self.buffer.take_all() == self.model
-        assert self.buffer.held() == 0
+        assert self.buffer.size() == 0
 
 
 def check(machine: Callable[[], BufferMachine], examples: int = 60, steps: int = 40) -> None:

@@ -32,7 +32,7 @@ PUBLIC_PACKAGES = {name for name in LAYERS if not name.startswith("_")} - {COMMA
 
 # Modules of the transports that never import each other, and the one that imports no other module of its layer.
 SEPARATE = {"epoll": "tls", "tls": "epoll"}
-INTERFACE = "sluiceway._transports.interface"
+INTERFACE = "sluiceway._transports.transport_interface"
 
 # The core is sans-IO. TLS is too, over memory BIOs, but needs the ssl module.
 CORE = {"_core", "_core_c"}
@@ -84,8 +84,11 @@ def _inside(imported: Import, module: str, part: str) -> str | None:
 
 
 def _is_public(path: list[str]) -> bool:
-    """Return whether the command line may import a path below the package; an empty one is the package."""
-    if not path or path[0] == COMMAND_LINE:
+    """Return whether the command line may import a path below the package; an empty one is the package.
+
+    ``_config`` too: doctor explains which environment variable chose what, and only that module reads them.
+    """
+    if not path or path[0] in {COMMAND_LINE, "_config"}:
         return True
     if path[0] in PUBLIC_PACKAGES:
         return not any(part.startswith("_") for part in path)

@@ -10,7 +10,7 @@ _MEMORY = (bytes, bytearray)
 
 def buffered_size(reader: Any) -> int:
     """Return how many unread bytes a sluiceway reader buffers; this does not convert its buffer to a bytearray."""
-    count: int = reader._ps_unread.held()
+    count: int = reader._sluiceway.buffer.size()
     return count
 
 

@@ -1,4 +1,4 @@
-"""Two TLSCores that face each other without a transport, in memory."""
+"""Two ends of a TLS connection that face each other without a transport, in memory."""
 
 import math
 import ssl
@@ -7,70 +7,81 @@ from collections.abc import Callable
 from typing import Any
 
 from support.certificates import Certificates
-from support.hesitant import Hesitant
+from support.renegotiating_tls import RenegotiatingSSLObject
 
 
 class End:
-    """Owner and carrier of one end: what it sends waits in ``sent``, what it is given stands in ``received``."""
+    """Owner and lower transport of one end: what it sends waits in ``sent``, what it is given is in ``received``."""
 
     def __init__(self, core: types.ModuleType, context: ssl.SSLContext, **options: Any) -> None:
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.sslobject = Hesitant(context.wrap_bio(incoming, outgoing, **options))
+        self.sslobject = RenegotiatingSSLObject(context.wrap_bio(incoming, outgoing, **options))
         self.sent = self.received = b""
-        self.goodbyes = self.farewells = self.paced = 0
+        self.close_notifies_sent = self.close_notifies_received = self.flow_control_updates = 0
         self.failures: list[BaseException] = []
-        # Bytes in ``sent`` above which it says that it is clogged, and what is called then.
+        # Bytes in ``sent`` above which it pauses, and what is called then.
         self.room = math.inf
-        self.gone = False
-        self.when_clogged: Callable[[], object] | None = None
-        self.tls = core.TLSCore(self.sslobject, incoming, outgoing, self)
-        self.tls.set_carrier(self)
+        self.closed = False
+        self.when_paused: Callable[[], object] | None = None
+        self.sender = core.TLSSender(self.sslobject, outgoing, self)
+        self.receiver = core.TLSReceiver(self.sslobject, incoming, self.sender, self)
+        self.receiver.set_protocol(self)
+        self.sender.set_lower(self)
+
+    # -- the lower transport ------------------------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
         self.sent += data
-        if len(self.sent) > self.room and not self.tls.clogged:
-            self.tls.clogged = True
-            if self.when_clogged is not None:
-                self.when_clogged()
+        if len(self.sent) > self.room and not self.sender.lower_paused:
+            self.sender.lower_paused = True
+            if self.when_paused is not None:
+                self.when_paused()
 
     def is_closing(self) -> bool:
-        return self.gone
+        return self.closed
 
-    def has_room(self) -> None:
-        self.tls.clogged = False
-        self.tls.go_on(False)
+    def resume(self) -> None:
+        self.sender.lower_paused = False
+        self.sender.flush(False)
 
-    def deliver(self, data: bytes) -> None:
+    # -- the protocol -------------------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
         self.received += data
 
-    def handshake_done(self) -> None:
+    # -- the owner ----------------------------------------------------------------------------------------------------
+
+    def handshake_completed(self) -> None:
         pass
 
-    def goodbye_said(self) -> None:
-        self.goodbyes += 1
+    def close_notify_sent(self) -> None:
+        self.close_notifies_sent += 1
 
-    def pace(self) -> None:
-        self.paced += 1
+    def update_flow_control(self) -> None:
+        self.flow_control_updates += 1
 
     def failed(self, error: BaseException) -> None:
         self.failures.append(error)
 
-    def peer_ended(self) -> None:
-        self.farewells += 1
+    def protocol_failed(self, error: BaseException) -> None:
+        raise error
 
-    def take_from(self, other: "End") -> None:
+    def close_notify_arrived(self) -> None:
+        self.close_notifies_received += 1
+
+    def receive_from(self, other: "End") -> None:
         sent, other.sent = other.sent, b""
         if sent:
-            self.tls.take(sent)
+            self.receiver.feed(sent)
 
 
 def shaken(core: types.ModuleType, tls: Certificates) -> tuple[End, End]:
     client = End(core, tls.client_context, server_hostname="localhost")
     server = End(core, tls.server_context, server_side=True)
-    client.tls.begin()
+    client.receiver.begin_handshake()
     for _ in range(3):
-        server.take_from(client)
-        client.take_from(server)
-    assert client.tls.open
-    assert server.tls.open
+        server.receive_from(client)
+        client.receive_from(server)
+    assert client.sender.handshake_complete
+    assert server.sender.handshake_complete
     return client, server

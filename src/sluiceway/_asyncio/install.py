@@ -10,7 +10,7 @@ from asyncio import streams as asyncio_streams
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-from .instance_check import stand_in
+from .instance_check import replace_in_checks
 from .open_connection import open_connection, open_unix_connection
 from .protocol import FlowControlMixin, StreamReaderProtocol
 from .reader import StreamReader
@@ -66,7 +66,7 @@ def install() -> None:
             if original is not None:
                 _originals.append((module, name, original))
                 setattr(module, name, replacement)
-    stand_in({_replacements[name]: original for _, name, original in _originals if isinstance(original, type)})
+    replace_in_checks({_replacements[name]: original for _, name, original in _originals if isinstance(original, type)})
 
 
 def uninstall() -> None:
@@ -76,7 +76,7 @@ def uninstall() -> None:
         if module.__dict__.get(name) is _replacements[name]:
             setattr(module, name, original)
     _originals.clear()
-    stand_in({})
+    replace_in_checks({})
 
 
 @contextlib.contextmanager

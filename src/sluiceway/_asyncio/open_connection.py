@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import ssl as ssl_module
-from typing import Any
+from typing import Any, Unpack
 
-from .._constants import CLOSE_TIMEOUT
 from .._implementation import core
 from .._net.addresses import describe_address, name_peer, peer_of
 from .._net.connect_tcp import connect_tcp
 from .._net.unix_sockets import connect_unix
-from .._transports.loop_adapter import BoundedReceiver
+from .._transports.make_transport import make_connected
 from .._transports.tls.options import tls_options
-from .._transports.wrap_socket import attach_connected
 from .argument_checks import (
     check_client_tls,
     check_close_timeout,
@@ -24,31 +21,24 @@ from .argument_checks import (
     check_stream_socket,
     running_loop,
 )
+from .keyword_arguments import (
+    TCP_CLIENT,
+    UNIX_CLIENT,
+    ClientParameters,
+    TCPClientParameters,
+    merge,
+    with_keywords,
+)
 from .protocol import StreamReaderProtocol
 from .reader import StreamReader
 from .writer import StreamWriter
 
 
+@with_keywords(TCPClientParameters, TCP_CLIENT)
 async def open_connection(
     host: str | bytes | None = None,
     port: str | bytes | int | None = None,
-    *,
-    loop: asyncio.AbstractEventLoop | None = None,
-    limit: float | None = None,
-    ssl: ssl_module.SSLContext | bool | None = None,
-    family: int = 0,
-    proto: int = 0,
-    flags: int = 0,
-    sock: socket.socket | None = None,
-    local_addr: tuple[str, int] | None = None,
-    server_hostname: str | None = None,
-    ssl_handshake_timeout: float | None = None,
-    ssl_shutdown_timeout: float | None = None,
-    strict_eof: bool = False,
-    happy_eyeballs_delay: float | None = None,
-    interleave: int | None = None,
-    all_errors: bool = False,
-    close_timeout: float | None = CLOSE_TIMEOUT,
+    **options: Unpack[TCPClientParameters],
 ) -> tuple[StreamReader, StreamWriter]:
     """Connect to a TCP server, or use a connected socket, with TLS where ``ssl`` asks for it.
 
@@ -85,9 +75,11 @@ async def open_connection(
 
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.open_connection
     """
-    running = running_loop(loop)
+    given: TCPClientParameters = merge("open_connection", TCP_CLIENT, options)
+    sock, ssl, server_hostname = given["sock"], given["ssl"], given["server_hostname"]
+    running = running_loop(given["loop"])
     check_client_tls(ssl)
-    check_close_timeout(close_timeout)
+    check_close_timeout(given["close_timeout"])
     check_port(port)
     if ssl and server_hostname is None:
         if not host:
@@ -96,55 +88,38 @@ async def open_connection(
             )
         server_hostname = host.decode("idna") if isinstance(host, bytes) else host
     check_server_hostname(server_hostname, ssl)
-    options = tls_options(ssl, ssl_handshake_timeout, ssl_shutdown_timeout, strict_eof)
+    tls = tls_options(ssl, given)
     if host is not None or port is not None:
         if sock is not None:
             raise ValueError("host/port and sock can not be specified at the same time")
     elif sock is None:
         raise ValueError("host and port was not specified and no sock specified")
-    protocol, reader = _make_protocol(running, limit, close_timeout)
+    protocol, reader = _make_protocol(running, given["limit"], given["close_timeout"])
     if sock is None:
         sock = await connect_tcp(
             running,
             host,
             port,
-            family=family,
-            proto=proto,
-            flags=flags,
-            local_addr=local_addr,
-            happy_eyeballs_delay=happy_eyeballs_delay,
-            interleaved=interleave,
-            all_errors=all_errors,
+            family=given["family"],
+            proto=given["proto"],
+            flags=given["flags"],
+            local_addr=given["local_addr"],
+            happy_eyeballs_delay=given["happy_eyeballs_delay"],
+            interleaved=given["interleave"],
+            all_errors=given["all_errors"],
         )
         peer = f"{server_hostname or host!s} port {port!s}"
     else:
         check_stream_socket(sock)
         sock.setblocking(False)
         peer = peer_of(sock)
-    return await _finish(
-        running,
-        sock,
-        protocol,
-        reader,
-        peer,
-        ssl=ssl,
-        server_hostname=server_hostname,
-        **options,
-    )
+    return await _wrap(running, sock, protocol, reader, peer, ssl=ssl, server_hostname=server_hostname, **tls)
 
 
+@with_keywords(ClientParameters, UNIX_CLIENT)
 async def open_unix_connection(
     path: str | bytes | os.PathLike[str] | os.PathLike[bytes] | None = None,
-    *,
-    loop: asyncio.AbstractEventLoop | None = None,
-    limit: float | None = None,
-    ssl: ssl_module.SSLContext | bool | None = None,
-    sock: socket.socket | None = None,
-    server_hostname: str | None = None,
-    ssl_handshake_timeout: float | None = None,
-    ssl_shutdown_timeout: float | None = None,
-    strict_eof: bool = False,
-    close_timeout: float | None = CLOSE_TIMEOUT,
+    **options: Unpack[ClientParameters],
 ) -> tuple[StreamReader, StreamWriter]:
     """Connect to a Unix socket, or use a connected one, with TLS where ``ssl`` asks for it.
 
@@ -166,19 +141,21 @@ async def open_unix_connection(
 
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.open_unix_connection
     """
-    running = running_loop(loop)
+    given: ClientParameters = merge("open_unix_connection", UNIX_CLIENT, options)
+    sock, ssl, server_hostname = given["sock"], given["ssl"], given["server_hostname"]
+    running = running_loop(given["loop"])
     check_client_tls(ssl)
-    check_close_timeout(close_timeout)
+    check_close_timeout(given["close_timeout"])
     if ssl and server_hostname is None:
         raise ValueError("you have to pass server_hostname when using ssl; server_hostname='' checks no name")
     check_server_hostname(server_hostname, ssl)
-    options = tls_options(ssl, ssl_handshake_timeout, ssl_shutdown_timeout, strict_eof)
+    tls = tls_options(ssl, given)
     if path is not None:
         if sock is not None:
             raise ValueError("path and sock can not be specified at the same time")
     elif sock is None:
         raise ValueError("no path and sock were specified")
-    protocol, reader = _make_protocol(running, limit, close_timeout)
+    protocol, reader = _make_protocol(running, given["limit"], given["close_timeout"])
     if sock is None:
         sock = await connect_unix(running, path)
         peer = describe_address(os.fspath(path)) if path is not None else ""
@@ -186,16 +163,7 @@ async def open_unix_connection(
         check_stream_socket(sock, socket.AF_UNIX)
         sock.setblocking(False)
         peer = peer_of(sock)
-    return await _finish(
-        running,
-        sock,
-        protocol,
-        reader,
-        peer,
-        ssl=ssl,
-        server_hostname=server_hostname,
-        **options,
-    )
+    return await _wrap(running, sock, protocol, reader, peer, ssl=ssl, server_hostname=server_hostname, **tls)
 
 
 def _make_protocol(
@@ -207,7 +175,7 @@ def _make_protocol(
     return protocol, reader
 
 
-async def _finish(
+async def _wrap(
     loop: asyncio.AbstractEventLoop,
     sock: socket.socket,
     protocol: StreamReaderProtocol,
@@ -216,7 +184,7 @@ async def _finish(
     **tls: Any,
 ) -> tuple[StreamReader, StreamWriter]:
     try:
-        transport = await attach_connected(loop, sock, BoundedReceiver(protocol, loop), **tls)
+        transport = await make_connected(loop, sock, protocol, **tls)
     except OSError as error:
         name_peer(error, f"TLS handshake with {peer}" if tls["ssl"] else peer)
         raise

@@ -11,24 +11,24 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .._connection.connection import Connection
-from .._connection.handler_tasks import finish_handler, start_handler
+from .._connection.handler_tasks import start_handler
 from .._implementation import core
 from .._log import logger
 from .._net.addresses import name_peer
-from .instance_check import StandIn
+from .instance_check import InstanceCheck
 from .reader import StreamReader
 from .writer import StreamWriter
 
 if TYPE_CHECKING:
-    from .._core import FlowCore, ReaderCore
+    from .._core import ProtocolOperations, ReadOperations
 else:
-    FlowCore = core.FlowCore
-    ReaderCore = core.ReaderCore
+    ProtocolOperations = core.ProtocolOperations
+    ReadOperations = core.ReadOperations
 
 ClientConnected = Callable[[StreamReader, StreamWriter], Any]
 
 
-class FlowControlMixin(FlowCore, asyncio_streams.FlowControlMixin, metaclass=StandIn):
+class FlowControlMixin(ProtocolOperations, asyncio_streams.FlowControlMixin, metaclass=InstanceCheck):
     """The protocol of a transport that is only written to, as in the recipe for standard output with
     ``loop.connect_write_pipe``; ``StreamWriter.drain`` waits on it.
 
@@ -39,22 +39,24 @@ class FlowControlMixin(FlowCore, asyncio_streams.FlowControlMixin, metaclass=Sta
     """
 
     # A dict for each object would cost more than all the rest of it.
-    __slots__ = ("_ps_connection",)
+    __slots__ = ()
+
+    _sluiceway: Connection
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         if loop is None:
             loop = asyncio.get_event_loop()
-        FlowCore.__init__(self, loop)
-        self._ps_connection = Connection(loop)
+        ProtocolOperations.__init__(self, Connection(loop))
 
     def connection_made(self, transport: Any) -> None:
-        """Called by the loop when ``transport`` is ready."""
-        self._ps_connection.attach(transport)
+        """The loop calls this when ``transport`` is ready."""
+        self._sluiceway.attach(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the loop when the transport has ended, with the error it ended with or None."""
-        self._ps_connection.lose(exc)
-        self._ps_end_flow(exc)
+        """The loop calls this when the transport has ended, with the error it ended with or None."""
+        connection = self._sluiceway
+        connection.lose(exc)
+        connection.flow.end(exc)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -67,7 +69,7 @@ class FlowControlMixin(FlowCore, asyncio_streams.FlowControlMixin, metaclass=Sta
             logger.debug("%r resumes writing", self)
 
     def _get_close_waiter(self, stream: Any) -> asyncio.Future[None]:
-        return self._ps_connection.closed_waiter()
+        return self._sluiceway.closed_waiter()
 
 
 class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
@@ -86,7 +88,6 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         "_client_connected_cb",
         "_over_ssl",
         "_stream_reader_wr",
-        "_stream_writer_wr",
         "_strong_reader",
         "_task",
         "_transport",
@@ -106,10 +107,13 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         self._strong_reader = stream_reader if client_connected_cb is not None else None
         if stream_reader is not None:
             self._stream_reader_wr = weakref.ref(stream_reader)
+            # A class that overrides data_received is given every byte.
+            reader: Any = stream_reader
+            if isinstance(reader, ReadOperations) and type(self).data_received is StreamReaderProtocol.data_received:
+                self._sluiceway.receiver_ref = weakref.ref(reader._sluiceway)
             stack = getattr(stream_reader, "_source_traceback", None)
             if stack is not None:
                 self._source_traceback = stack
-        self._stream_writer_wr: weakref.ref[StreamWriter] | None = None
         self._client_connected_cb = client_connected_cb
         self._task: asyncio.Future[Any] | None = None
         self._transport: Any = None
@@ -121,96 +125,94 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
 
     @property
     def _stream_writer(self) -> StreamWriter | None:
-        return self._stream_writer_wr() if self._stream_writer_wr is not None else None
+        writer_ref = self._sluiceway.writer_ref
+        return writer_ref() if writer_ref is not None else None
 
     @property
     def _closed(self) -> asyncio.Future[None]:
         # asyncio's future of the end; subclasses resolve it in place of calling our connection_lost.
-        return self._ps_connection.closed_future()
+        return self._sluiceway.closed_future()
 
     @property
     def close_timeout(self) -> float | None:
         """Seconds in which a closing connection may make no progress before it is aborted; None for no bound."""
-        return self._ps_connection.close_timeout
+        return self._sluiceway.close_timeout
 
     @close_timeout.setter
     def close_timeout(self, seconds: float | None) -> None:
-        self._ps_connection.close_timeout = seconds
+        self._sluiceway.close_timeout = seconds
 
     def connection_made(self, transport: Any) -> None:
-        """Called by the loop when ``transport`` is ready; starts the handler of an accepted connection."""
+        """The loop calls this when ``transport`` is ready; starts the handler of an accepted connection."""
         self._replace_transport(transport)
         reader = self._stream_reader
         if reader is not None:
             reader.set_transport(transport)
-        self._ps_connection.created_at = self._source_traceback
+        connection = self._sluiceway
+        connection.created_at = self._source_traceback
         if self._client_connected_cb is not None:
             self._strong_reader = None
-            task = start_handler(self, reader, StreamWriter(transport, self, reader, self._loop))
+            writer = StreamWriter(transport, self, reader, connection.loop)
+            task = start_handler(connection, self, self._client_connected_cb, reader, writer)
             if task is not None and not task.done():
                 self._task = task
 
-    def _ps_handler_done(self, task: asyncio.Future[Any]) -> None:
-        self._task = None
-        finish_handler(self, task)
-
     def _replace_transport(self, transport: Any) -> None:
         self._transport = transport
-        self._ps_connection.attach(transport)
-        self._over_ssl = transport.get_extra_info("sslcontext") is not None
-        reader = self._stream_reader
-        if self._over_ssl and isinstance(reader, ReaderCore) and hasattr(transport, "set_read_buffer_limits"):
-            # What the loop's TLS holds undecrypted comes on top of the reader's own bound.
-            transport.set_read_buffer_limits(high=reader._limit)
+        self._sluiceway.attach(transport)
+        over_ssl = self._over_ssl = transport.get_extra_info("sslcontext") is not None
+        if over_ssl and hasattr(transport, "set_read_buffer_limits"):
+            reader = self._stream_reader
+            if isinstance(reader, ReadOperations):
+                # What the loop's TLS buffers undecrypted adds to the reader's own bound.
+                transport.set_read_buffer_limits(high=reader._limit)
 
     def _replace_writer(self, writer: Any) -> None:
         # The name under which CPython 3.11 and 3.12 do the same.
         self._replace_transport(writer.transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the loop when the transport has ended, with the error it ended with or None."""
+        """The loop calls this when the transport has ended, with the error it ended with or None."""
         reader = self._stream_reader
+        connection = self._sluiceway
         if isinstance(exc, ssl.SSLError):
-            name_peer(exc, self._ps_connection.describe())
+            name_peer(exc, connection.describe())
         if reader is not None:
             if exc is None:
-                if isinstance(reader, ReaderCore):
-                    # It asks whether the peer had ended before.
-                    reader._ps_end_transport()
+                if isinstance(reader, ReadOperations):
+                    # Before feed_eof: whether the peer had ended first decides what eof_reason is.
+                    reader._sluiceway.transport_ended()
                 reader.feed_eof()
-            elif getattr(reader.set_exception, "__func__", None) is ReaderCore.set_exception:
-                reader._ps_fail(exc)
+            elif getattr(reader.set_exception, "__func__", None) is ReadOperations.set_exception:
+                reader._sluiceway.lost(exc)
             else:
                 reader.set_exception(exc)
-        super().connection_lost(exc)
+        connection.lose(exc)
+        connection.flow.end(exc)
         self._stream_reader_wr = None
-        self._stream_writer_wr = None
+        connection.writer_ref = None
         self._transport = None
 
     def data_received(self, data: bytes) -> None:
-        """Called by the loop with bytes that arrived."""
+        """The loop calls this with bytes that arrived."""
         reader_ref = self._stream_reader_wr
         reader = reader_ref() if reader_ref is not None else None
         if reader is not None:
             reader.feed_data(data)
 
-    # For transports that feed the reader themselves where nobody has overridden this.
-    data_received._ps_feeds_reader = True  # type: ignore[attr-defined]
-
     def eof_received(self) -> bool:
-        """Called by the loop when the peer has ended its side; True keeps ours open, which TLS cannot."""
+        """The loop calls this when the peer has ended its side; True keeps ours open, which TLS cannot."""
         reader = self._stream_reader
         if reader is not None:
             reader.feed_eof()
         return not self._over_ssl
 
-    def _ps_cut_short(self, error: ssl.SSLError) -> None:
-        """Called by our TLS before eof_received or connection_lost: the peer ended without saying so."""
+    def _sluiceway_truncated(self, error: BaseException) -> None:
         reader = self._stream_reader
-        if isinstance(reader, ReaderCore):
-            name_peer(error, self._ps_connection.describe())
-            reader._ps_cut_short = error
+        if isinstance(reader, ReadOperations):
+            name_peer(error, self._sluiceway.describe())
+            reader._sluiceway.end.truncation = error
 
     def __del__(self) -> None:
-        # asyncio's looks after a future that there is none of here.
+        # asyncio's own looks at a future that does not exist here.
         pass

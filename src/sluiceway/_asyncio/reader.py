@@ -1,4 +1,4 @@
-"""The public StreamReader: the core's reader under asyncio's names, documented."""
+"""The public StreamReader: the core's read operations under asyncio's name."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from typing import TYPE_CHECKING
 
 from .._constants import DEFAULT_LIMIT
 from .._implementation import IMPLEMENTATION, core
-from .instance_check import StandIn
+from .instance_check import InstanceCheck
 
 if TYPE_CHECKING:
-    from .._core import ReaderCore
+    from .._core import ReadOperations
 else:
-    ReaderCore = core.ReaderCore
+    ReadOperations = core.ReadOperations
 
 
 _STACK_DEPTH = 10
-_OURS = __name__.partition(".")[0]
+_PACKAGE = __name__.partition(".")[0]
 
 
 def creation_stack(loop: asyncio.AbstractEventLoop) -> traceback.StackSummary | None:
-    """Where the program called sluiceway, innermost last, in debug mode; collecting it is too slow for any other."""
+    """Where the program called sluiceway, innermost last, in debug mode; it is too slow for any other."""
     if not loop.get_debug():
         return None
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _OURS:
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
         frame = frame.f_back
     stack = traceback.StackSummary.extract(traceback.walk_stack(frame), limit=_STACK_DEPTH, lookup_lines=False)
     stack.reverse()
     return stack
 
 
-class StreamReader(ReaderCore, asyncio.StreamReader, metaclass=StandIn):  # type: ignore[misc] # exception(): typeshed
+class StreamReader(ReadOperations, asyncio.StreamReader, metaclass=InstanceCheck):  # type: ignore[misc] # exception(): typeshed
     """Reads bytes, lines and records that a peer sent; made by ``open_connection`` and ``start_server``.
 
     Args:
         limit: bytes, an int above 0, ``math.inf`` or None for the default of 64 KiB. The longest line or record, and
-            half of what is held unread before the peer is made to wait.
+            half of what is buffered before reading from the peer pauses.
         loop: the event loop to wait on, running or not; None takes the current one as the running interpreter's own
             StreamReader does.
 
@@ -61,14 +61,15 @@ class StreamReader(ReaderCore, asyncio.StreamReader, metaclass=StandIn):  # type
         checked = core.as_limit(limit)
         if loop is None:
             loop = asyncio.get_event_loop()
-        ReaderCore.__init__(self, checked, loop, _intercepts(type(self)))
+        ReadOperations.__init__(self, checked, loop, _intercepts(type(self)))
         if loop.get_debug():
             self._source_traceback = creation_stack(loop)
 
     def __repr__(self) -> str:
+        receiver = self._sluiceway
         info = ["StreamReader"]
-        if self._ps_unread.held():
-            info.append(f"{self._ps_unread.held()} bytes")
+        if receiver.buffer.size():
+            info.append(f"{receiver.buffer.size()} bytes")
         if self._eof:
             info.append("eof")
         if self._limit != DEFAULT_LIMIT:
@@ -83,29 +84,18 @@ class StreamReader(ReaderCore, asyncio.StreamReader, metaclass=StandIn):  # type
             info.append("paused")
         return f"<{' '.join(info)}>"
 
-    @property
-    def _buffer(self) -> bytearray:
-        unread = self._ps_unread
-        if not isinstance(unread, core.LiveBuffer):
-            unread = self._ps_unread = core.LiveBuffer(bytearray(unread.take_all()))
-        return unread.data
 
-    @_buffer.setter
-    def _buffer(self, value: bytearray | bytes) -> None:
-        self._ps_unread = core.LiveBuffer(value if isinstance(value, bytearray) else bytearray(value))
-
-
-# What transports and reads of the compiled core would pass by where somebody has put something else in its place.
+# Methods that the transports and the compiled reads do not call unless a program has replaced one of them.
 _INTERCEPTED = ("feed_data", "readuntil", "_wait_for_data")
 
 
 def _intercepts(cls: type[StreamReader]) -> bool:
-    # The pure core looks for itself; so it sees what is put on an object without a __setattr__, which costs it more.
+    # The pure core looks at the object each time, so it needs no __setattr__, which would cost it more.
     return (
         IMPLEMENTATION == "pure"
-        or cls.feed_data is not ReaderCore.feed_data
-        or cls.readuntil is not ReaderCore.readuntil
-        or cls._wait_for_data is not ReaderCore._wait_for_data
+        or cls.feed_data is not ReadOperations.feed_data
+        or cls.readuntil is not ReadOperations.readuntil
+        or cls._wait_for_data is not ReadOperations._wait_for_data
     )
 
 
@@ -113,7 +103,7 @@ if IMPLEMENTATION == "compiled":
 
     def _watch_interception(self: StreamReader, name: str, value: object) -> None:
         if name in _INTERCEPTED:
-            self._ps_intercepted = True
+            self._sluiceway.intercepted = True
         object.__setattr__(self, name, value)
 
     StreamReader.__setattr__ = _watch_interception  # type: ignore[method-assign,assignment]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from .._net.accept import Listener
-from .server_connection import Accepted, Adoption
+from .server_connection import ConnectionOptions, ServerConnection
 
 
 class Server(asyncio.Server):
@@ -24,22 +24,22 @@ class Server(asyncio.Server):
         self,
         loop: asyncio.AbstractEventLoop,
         sockets: list[socket.socket],
-        adoption: Adoption,
+        options: ConnectionOptions,
         *,
         backlog: int,
         on_close: Callable[[], None] | None = None,
         waits_for_connections: bool = True,
     ) -> None:
         self._loop = loop
-        self._adoption = adoption
-        self._listeners: list[Listener] | None = [Listener(loop, sock, backlog, self._adopt) for sock in sockets]
+        self._options = options
+        self._listeners: list[Listener] | None = [Listener(loop, sock, backlog, self._accept) for sock in sockets]
         self._on_close = on_close
         self._waits_for_connections = waits_for_connections
         self._serving = False
         self._serving_forever: asyncio.Future[None] | None = None
         # None once the server is closed and nobody has to wait any more, as in asyncio.
         self._waiters: list[asyncio.Future[None]] | None = []
-        self._accepted: set[Accepted] = set()
+        self._connections: set[ServerConnection] = set()
         self._handlers: set[asyncio.Future[Any]] = set()
         self._attached = 0
 
@@ -129,12 +129,12 @@ class Server(asyncio.Server):
 
     def close_clients(self) -> None:
         """Close every connection that was accepted; what is buffered is sent first (Python 3.13)."""
-        for client in list(self._accepted):
+        for client in list(self._connections):
             client.close()
 
     def abort_clients(self) -> None:
         """Abort every connection that was accepted; what is buffered is lost (Python 3.13)."""
-        for client in list(self._accepted):
+        for client in list(self._connections):
             client.abort()
 
     async def wait_closed(self) -> None:
@@ -161,20 +161,20 @@ class Server(asyncio.Server):
 
     def _maybe_closed(self) -> None:
         # Also where wait_closed() returns at once after close(), those who waited before it wait for all connections.
-        if self._listeners is not None or self._accepted or self._attached:
+        if self._listeners is not None or self._connections or self._attached:
             return
         waiters, self._waiters = self._waiters, None
         for waiter in waiters or ():
             if not waiter.done():
                 waiter.set_result(None)
 
-    def _adopt(self, sock: socket.socket, address: Any) -> None:
-        client = Accepted(self)
-        self._accepted.add(client)
-        client.begin(self._loop, sock, address, self._adoption)
+    def _accept(self, sock: socket.socket, address: Any) -> None:
+        client = ServerConnection(self)
+        self._connections.add(client)
+        client.start(self._loop, sock, address, self._options)
 
-    def _ended(self, client: Accepted) -> None:
-        self._accepted.discard(client)
+    def _connection_ended(self, client: ServerConnection) -> None:
+        self._connections.discard(client)
         self._maybe_closed()
 
     def _handler_started(self, task: asyncio.Future[Any]) -> None:

@@ -1,4 +1,4 @@
-"""One accepted connection in its server's books: from the socket to the end of its transport."""
+"""One accepted connection in the books of its server: from the socket to the end of its transport."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ import contextlib
 import socket
 import ssl as ssl_module
 import weakref
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from .._connection.connection import Connection
 from .._net.addresses import describe_address, name_peer, peer_of
 from .._transports.engine_choice import engine_of
-from .._transports.loop_adapter import BoundedReceiver
-from .._transports.wrap_socket import attach_accepted, attach_at_once
+from .._transports.make_transport import make_accepted, make_accepted_now
 from .protocol import ClientConnected, StreamReaderProtocol
 from .reader import StreamReader
 
-if TYPE_CHECKING:
-    from .server import Server
 
+class ConnectionOptions(NamedTuple):
+    """What a server does with each socket that it accepts.
 
-class Adoption(NamedTuple):
-    """What becomes of an accepted socket."""
+    ``limit``: bytes; see StreamReader. ``close_timeout``: seconds, or None. ``tls``: options of a TLSTransport.
+    """
 
     client_connected_cb: ClientConnected
     limit: int
@@ -31,153 +30,175 @@ class Adoption(NamedTuple):
     tls: dict[str, Any]
 
 
-class Accepted:
-    """The entry of a connection; it holds neither the connection nor its transport once that is made.
+class ServerEvents(Protocol):
+    """What a server keeps account of."""
 
-    A program may give the transport another protocol (an upgrade of its own), and then nobody tells when the
-    connection ends; the end of the transport object does.
+    def _connection_ended(self, client: ServerConnection) -> None:
+        """``client`` has ended, or could not be made."""
+
+    def _handler_started(self, task: asyncio.Future[Any]) -> None:
+        """A handler runs as ``task``."""
+
+    def _handler_ended(self, task: asyncio.Future[Any]) -> None:
+        """``task`` is done."""
+
+
+class ServerConnection:
+    """The entry of a connection; it refers to neither the connection nor its transport strongly once that is made.
+
+    A program may give the transport another protocol (an upgrade of its own). Then nothing reports the end of the
+    connection, so the entry ends with the transport object.
     """
 
     __slots__ = (
-        "_attaching",
+        "_aborted_in_handshake",
         "_connection",
-        "_given_up",
         "_server",
         "_socket",
-        "_socket_gone",
+        "_socket_ref",
         "_transport",
+        "_wrapping",
     )
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: ServerEvents) -> None:
         self._server = server
-        self._attaching: asyncio.Task[None] | None = None
-        # In its handshake, by us.
-        self._given_up = False
-        # Ours to close until it is given to a transport.
+        # The task that makes the transport, where that takes one.
+        self._wrapping: asyncio.Task[None] | None = None
+        self._aborted_in_handshake = False
+        # Closed here until a transport owns it.
         self._socket: socket.socket | None = None
         self._transport: weakref.ref[Any] | None = None
-        self._socket_gone: weakref.ref[socket.socket] | None = None
+        self._socket_ref: weakref.ref[socket.socket] | None = None
         self._connection: weakref.ref[Connection] | None = None
 
-    def begin(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, address: Any, adoption: Adoption) -> None:
+    def start(
+        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, address: Any, options: ConnectionOptions
+    ) -> None:
         """Make the transport, with the TLS handshake where there is one, and start the handler."""
         engine = engine_of(loop)
         if engine is not None:
-            self._begin_at_once(engine, loop, sock, address, adoption)
+            self._start_now(engine, loop, sock, address, options)
             return
         self._socket = sock
-        task = loop.create_task(self._attach(loop, sock, adoption), name="sluiceway accepted connection")
+        task = loop.create_task(self._wrap(loop, sock, options), name="sluiceway accepted connection")
         if not task.done():
-            self._attaching = task
-            task.add_done_callback(self._attached)
+            self._wrapping = task
+            task.add_done_callback(self._wrapped)
 
-    def _begin_at_once(
-        self, engine: Any, loop: asyncio.AbstractEventLoop, sock: socket.socket, address: Any, adoption: Adoption
+    def _start_now(
+        self,
+        engine: Any,
+        loop: asyncio.AbstractEventLoop,
+        sock: socket.socket,
+        address: Any,
+        options: ConnectionOptions,
     ) -> None:
         def failed(error: BaseException) -> None:
-            self._server._ended(self)
-            if not self._given_up:
+            self._server._connection_ended(self)
+            if not self._aborted_in_handshake:
                 peer = describe_address(address)
-                _report(loop, error, f"TLS handshake with {peer}" if adoption.ssl else peer)
+                _report(loop, error, f"TLS handshake with {peer}" if options.ssl else peer)
 
-        protocol = self._protocol(loop, adoption)
-        tls = {} if adoption.ssl is None else {"ssl": adoption.ssl, "on_failure": failed, **adoption.tls}
+        protocol = self._make_protocol(loop, options)
+        tls = {} if options.ssl is None else {"ssl": options.ssl, "on_failure": failed, **options.tls}
         try:
             # On the engine nothing of a transport is left when the socket has ended.
-            self._transport = weakref.ref(attach_at_once(engine, loop, sock, protocol, address, **tls), self._gone)
+            self._transport = weakref.ref(make_accepted_now(engine, loop, sock, protocol, address, **tls), self._gone)
         except (OSError, ValueError) as error:
             failed(error)
 
-    def _attached(self, task: asyncio.Task[None]) -> None:
-        self._attaching = None
-        if self._socket is not None:
-            # Cancelled before its first step, the task never ran a line.
-            self._socket.close()
-            self._socket = None
-            self._server._ended(self)
-
-    def _protocol(self, loop: asyncio.AbstractEventLoop, adoption: Adoption) -> StreamReaderProtocol:
-        protocol = StreamReaderProtocol(StreamReader(adoption.limit, loop), adoption.client_connected_cb, loop)
-        connection = protocol._ps_connection
-        connection.close_timeout = adoption.close_timeout
+    def _make_protocol(self, loop: asyncio.AbstractEventLoop, options: ConnectionOptions) -> StreamReaderProtocol:
+        protocol = StreamReaderProtocol(StreamReader(options.limit, loop), options.client_connected_cb, loop)
+        connection = protocol._sluiceway
+        connection.close_timeout = options.close_timeout
         connection.owner = self
         self._connection = weakref.ref(connection)
         return protocol
 
-    async def _attach(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, adoption: Adoption) -> None:
-        protocol = self._protocol(loop, adoption)
-        connection = protocol._ps_connection
-        # Every loop drops the socket when its transport is gone; not all of them let their transports be referred to.
-        self._socket_gone = weakref.ref(sock, self._gone)
+    async def _wrap(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, options: ConnectionOptions) -> None:
+        protocol = self._make_protocol(loop, options)
+        connection = protocol._sluiceway
+        # Every loop drops the socket when its transport is gone; some have transports without weak references.
+        self._socket_ref = weakref.ref(sock, self._gone)
         self._socket = None
         peer = peer_of(sock) if loop.get_debug() else ""
-        receiver = BoundedReceiver(protocol, loop)
         try:
-            transport = await attach_accepted(
-                loop,
-                sock,
-                receiver,
-                ssl=adoption.ssl,
-                **adoption.tls,
-            )
+            transport = await make_accepted(loop, sock, protocol, ssl=options.ssl, **options.tls)
         except BaseException as error:
             if connection.transport is None:
-                self._server._ended(self)
+                self._server._connection_ended(self)
             else:
-                # uvloop, asked to give up between connection_made and the end of its own waiting, tells of no loss.
-                loop.call_soon(loop.call_soon, receiver.connection_lost, None)
+                # uvloop, cancelled between connection_made and the end of its own wait, does not report the loss.
+                loop.call_soon(loop.call_soon, _report_loss, protocol)
             if isinstance(error, (asyncio.CancelledError, KeyboardInterrupt, SystemExit)):
                 raise
-            _report(loop, error, f"TLS handshake with {peer}" if adoption.ssl else peer)
-            # Through frames of the loop's the traceback leads to the error itself: no ring.
+            _report(loop, error, f"TLS handshake with {peer}" if options.ssl else peer)
+            # Through frames of the loop the traceback refers to the error itself: no reference cycle.
             error.__traceback__ = None
             return
         with contextlib.suppress(TypeError):
             self._transport = weakref.ref(transport)
 
+    def _wrapped(self, task: asyncio.Task[None]) -> None:
+        self._wrapping = None
+        if self._socket is not None:
+            # Cancelled before its first step, the task never ran.
+            self._socket.close()
+            self._socket = None
+            self._server._connection_ended(self)
+
     def _gone(self, _: object) -> None:
-        self._server._ended(self)
+        self._server._connection_ended(self)
+
+    # -- the connection's owner ---------------------------------------------------------------------------------------
 
     def connection_ended(self, connection: Connection) -> None:
-        """Called by the connection when its transport is gone."""
-        # Nothing is left to be told by the end of these objects.
-        self._transport = self._socket_gone = None
-        self._server._ended(self)
+        """The connection calls this when its transport is gone."""
+        # The end of these objects reports nothing more.
+        self._transport = self._socket_ref = None
+        self._server._connection_ended(self)
 
     def handler_started(self, task: asyncio.Future[Any]) -> None:
-        """Called when the handler runs as a task."""
+        """The handler runs as ``task``."""
         self._server._handler_started(task)
 
     def handler_ended(self, task: asyncio.Future[Any]) -> None:
-        """Called when the handler's task is done."""
+        """The handler's task is done."""
         self._server._handler_ended(task)
 
+    # -- what a server does with it -----------------------------------------------------------------------------------
+
     def close(self) -> None:
-        """Close the connection as it is now; give up one that is still in its handshake."""
+        """Close the connection as it is now; abort one that is still in its handshake."""
         self._end(aborting=False)
 
     def abort(self) -> None:
-        """The same without sending what is buffered."""
+        """Close it at once; what is buffered is discarded."""
         self._end(aborting=True)
 
     def _end(self, *, aborting: bool) -> None:
         connection = self._connection() if self._connection is not None else None
         transport = self._transport() if self._transport is not None else None
-        # The transport may be made, and the handler at work, before the task that made it goes on.
+        # The transport may be made, and the handler running, before the task that made it continues.
         if connection is not None and connection.transport is not None:
             if aborting:
                 connection.transport.abort()
             else:
                 connection.close()
         elif transport is not None:
-            self._given_up = True
+            self._aborted_in_handshake = True
             transport.abort() if aborting else transport.close()
-        elif self._attaching is not None:
-            self._attaching.cancel()
+        elif self._wrapping is not None:
+            self._wrapping.cancel()
+
+
+def _report_loss(protocol: StreamReaderProtocol) -> None:
+    if not protocol._sluiceway.lost:
+        protocol.connection_lost(None)
 
 
 def _report(loop: asyncio.AbstractEventLoop, error: BaseException, peer: str) -> None:
-    """A peer that fails its handshake is the peer's trouble: told to those who debug, as in asyncio."""
+    """Report a failed handshake in debug mode only, as asyncio does: the peer failed, not the server."""
     if loop.get_debug():
         name_peer(error, peer)
         loop.call_exception_handler(

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
-import ssl as ssl_module
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Unpack
 
-from .._constants import CLOSE_TIMEOUT, DEFAULT_BACKLOG
 from .._implementation import core
 from .._net.bind_tcp import bind_tcp
 from .._net.unix_sockets import UnixPath, bind_unix
@@ -21,31 +18,26 @@ from .argument_checks import (
     check_stream_socket,
     running_loop,
 )
+from .keyword_arguments import (
+    TCP_SERVER,
+    UNIX_SERVER,
+    ServerParameters,
+    TCPServerParameters,
+    UnixServerParameters,
+    merge,
+    with_keywords,
+)
 from .protocol import ClientConnected
 from .server import Server
-from .server_connection import Adoption
+from .server_connection import ConnectionOptions
 
 
+@with_keywords(TCPServerParameters, TCP_SERVER)
 async def start_server(
     client_connected_cb: ClientConnected,
     host: str | bytes | Iterable[str | bytes] | None = None,
     port: str | bytes | int | None = None,
-    *,
-    loop: asyncio.AbstractEventLoop | None = None,
-    limit: float | None = None,
-    family: int = socket.AF_UNSPEC,
-    flags: int = socket.AI_PASSIVE,
-    sock: socket.socket | None = None,
-    backlog: int = DEFAULT_BACKLOG,
-    ssl: ssl_module.SSLContext | None = None,
-    reuse_address: bool | None = None,
-    reuse_port: bool | None = None,
-    keep_alive: bool | None = None,
-    ssl_handshake_timeout: float | None = None,
-    ssl_shutdown_timeout: float | None = None,
-    strict_eof: bool = False,
-    start_serving: bool = True,
-    close_timeout: float | None = CLOSE_TIMEOUT,
+    **options: Unpack[TCPServerParameters],
 ) -> Server:
     """Listen on TCP addresses and call ``client_connected_cb(reader, writer)`` for each connection.
 
@@ -75,9 +67,10 @@ async def start_server(
 
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.start_server
     """
-    running = running_loop(loop)
-    tls = tls_options(ssl, ssl_handshake_timeout, ssl_shutdown_timeout, strict_eof)
-    adoption = _adoption(client_connected_cb, limit, close_timeout, ssl, tls)
+    given: TCPServerParameters = merge("start_server", TCP_SERVER, options)
+    sock = given["sock"]
+    running = running_loop(given["loop"])
+    accepted = _connection_options(client_connected_cb, given)
     check_port(port)
     if host is not None or port is not None:
         if sock is not None:
@@ -86,11 +79,11 @@ async def start_server(
             running,
             host,
             port,
-            family=family,
-            flags=flags,
-            reuse_address=reuse_address,
-            reuse_port=reuse_port,
-            keep_alive=keep_alive,
+            family=given["family"],
+            flags=given["flags"],
+            reuse_address=given["reuse_address"],
+            reuse_port=given["reuse_port"],
+            keep_alive=given["keep_alive"],
         )
     else:
         if sock is None:
@@ -98,24 +91,14 @@ async def start_server(
         check_stream_socket(sock)
         sock.setblocking(False)
         sockets = [sock]
-    return await _serve(Server(running, sockets, adoption, backlog=backlog), start_serving)
+    return await _serve(Server(running, sockets, accepted, backlog=given["backlog"]), given["start_serving"])
 
 
+@with_keywords(UnixServerParameters, UNIX_SERVER)
 async def start_unix_server(
     client_connected_cb: ClientConnected,
     path: str | bytes | os.PathLike[str] | os.PathLike[bytes] | None = None,
-    *,
-    loop: asyncio.AbstractEventLoop | None = None,
-    limit: float | None = None,
-    sock: socket.socket | None = None,
-    backlog: int = DEFAULT_BACKLOG,
-    ssl: ssl_module.SSLContext | None = None,
-    ssl_handshake_timeout: float | None = None,
-    ssl_shutdown_timeout: float | None = None,
-    strict_eof: bool = False,
-    start_serving: bool = True,
-    cleanup_socket: bool = True,
-    close_timeout: float | None = CLOSE_TIMEOUT,
+    **options: Unpack[UnixServerParameters],
 ) -> Server:
     """Listen on a Unix socket and call ``client_connected_cb(reader, writer)`` for each connection.
 
@@ -137,9 +120,10 @@ async def start_unix_server(
 
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.start_unix_server
     """
-    running = running_loop(loop)
-    tls = tls_options(ssl, ssl_handshake_timeout, ssl_shutdown_timeout, strict_eof)
-    adoption = _adoption(client_connected_cb, limit, close_timeout, ssl, tls)
+    given: UnixServerParameters = merge("start_unix_server", UNIX_SERVER, options)
+    sock = given["sock"]
+    running = running_loop(given["loop"])
+    accepted = _connection_options(client_connected_cb, given)
     if path is not None:
         if sock is not None:
             raise ValueError("path and sock can not be specified at the same time")
@@ -149,29 +133,21 @@ async def start_unix_server(
             raise ValueError("path was not specified, and no sock specified")
         check_stream_socket(sock, socket.AF_UNIX)
         sock.setblocking(False)
-    on_close = UnixPath(sock).remove if cleanup_socket else None
-    return await _serve(Server(running, [sock], adoption, backlog=backlog, on_close=on_close), start_serving)
+    on_close = UnixPath(sock).remove if given["cleanup_socket"] else None
+    server = Server(running, [sock], accepted, backlog=given["backlog"], on_close=on_close)
+    return await _serve(server, given["start_serving"])
 
 
-def _adoption(
-    client_connected_cb: Any,
-    limit: float | None,
-    close_timeout: float | None,
-    ssl: ssl_module.SSLContext | None,
-    tls: dict[str, Any],
-) -> Adoption:
+def _connection_options(client_connected_cb: Any, given: ServerParameters) -> ConnectionOptions:
+    tls = tls_options(given["ssl"], given)
     if not callable(client_connected_cb):
         raise TypeError(
             f"client_connected_cb takes a function of (reader, writer), not {type(client_connected_cb).__name__}"
         )
-    check_server_tls(ssl)
-    check_close_timeout(close_timeout)
-    return Adoption(
-        client_connected_cb,
-        core.as_limit(limit),
-        close_timeout,
-        ssl,
-        tls,
+    check_server_tls(given["ssl"])
+    check_close_timeout(given["close_timeout"])
+    return ConnectionOptions(
+        client_connected_cb, core.as_limit(given["limit"]), given["close_timeout"], given["ssl"], tls
     )
 
 

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from .._connection.connection import Connection
 from .._connection.starttls import upgrade_to_tls
+from .._connection.unclosed_guard import close_unreferenced
 from .._implementation import core
 from .._transports.tls.options import tls_options
-from .instance_check import StandIn
+from .instance_check import InstanceCheck
+from .reader import StreamReader
 
 if TYPE_CHECKING:
-    from .._connection.connection import Lifeline
-    from .._core import WriterCore
-    from .reader import StreamReader
+    from .._core import WriteOperations
 else:
-    WriterCore = core.WriterCore
+    WriteOperations = core.WriteOperations
 
 
-class StreamWriter(WriterCore, asyncio.StreamWriter, metaclass=StandIn):
+class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceCheck):
     """Writes bytes to a peer; made by ``open_connection`` and ``start_server``.
 
     Args:
@@ -38,10 +38,7 @@ class StreamWriter(WriterCore, asyncio.StreamWriter, metaclass=StandIn):
     """
 
     # A dict for each object would cost more than all the rest of it.
-    __slots__ = ("_ps_connection", "_ps_lifeline")
-
-    _ps_connection: Connection
-    _ps_lifeline: Lifeline
+    __slots__ = ()
 
     def __init__(
         self,
@@ -50,21 +47,14 @@ class StreamWriter(WriterCore, asyncio.StreamWriter, metaclass=StandIn):
         reader: StreamReader | asyncio.StreamReader | None,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        connection = getattr(protocol, "_ps_connection", None)
-        if not isinstance(connection, Connection):
-            # A protocol of asyncio's: the end of the connection is asked of it, everything else is known here.
-            connection = Connection(loop)
+        # A protocol of asyncio's is asked for the end of the connection; everything else is known here.
+        connection: Any = protocol._sluiceway if isinstance(protocol, core.ProtocolOperations) else Connection(loop)
         if connection.transport is not transport:
             connection.attach(transport)
-        WriterCore.__init__(self, transport, protocol, reader, loop, connection)
-        self._ps_connection = connection
-        self._ps_lifeline = connection.lifeline()
-        if isinstance(reader, core.ReaderCore):
-            reader._ps_hold(self._ps_lifeline)
-            if connection.created_at is None:
-                connection.created_at = reader._source_traceback
-        if hasattr(protocol, "_stream_writer_wr"):
-            protocol._stream_writer_wr = weakref.ref(self)
+        WriteOperations.__init__(self, transport, protocol, reader, loop, connection, connection.guard())
+        if connection.created_at is None and isinstance(reader, StreamReader):
+            connection.created_at = reader._source_traceback
+        connection.writer_ref = weakref.ref(self)
 
     def __repr__(self) -> str:
         info = [self.__class__.__name__, f"transport={self._transport!r}"]
@@ -84,7 +74,7 @@ class StreamWriter(WriterCore, asyncio.StreamWriter, metaclass=StandIn):
             NotImplementedError: the transport cannot: TLS, and pipes on some loops. Ask can_write_eof().
         """
         # After the end it does nothing, on uvloop too, whose transport would raise.
-        if not self._ps_state.discarding:
+        if not self._sluiceway.connection.discarding:
             self._transport.write_eof()
 
     def can_write_eof(self) -> bool:
@@ -96,32 +86,15 @@ class StreamWriter(WriterCore, asyncio.StreamWriter, metaclass=StandIn):
 
         The connection is aborted where its peer takes not one byte for the close timeout (30 s by default).
         """
-        connection = self._ps_current()
-        if not connection.closing and not isinstance(self._protocol, core.FlowCore):
-            # asyncio's protocol knows whether the connection was lost before; ours tells the connection itself.
-            self._ps_ask_foreign_protocol(connection)
+        connection = _current_connection(self)
+        if not connection.closing and not isinstance(self._protocol, core.ProtocolOperations):
+            # asyncio's protocol knows whether the connection was lost before; ours reports it to the connection.
+            _ask_foreign_protocol(self, connection)
         connection.close()
-
-    def _ps_ask_foreign_protocol(self, connection: Connection) -> None:
-        try:
-            closed = self._protocol._get_close_waiter(self)
-        except (AttributeError, NotImplementedError):
-            return
-        if asyncio.isfuture(closed):
-            if closed.done() and not closed.cancelled():
-                connection.mark_lost(closed.exception())
-        elif asyncio.iscoroutine(closed):
-            closed.close()
-
-    def _ps_current(self) -> Connection:
-        """The connection, on the transport that this writer has now: people assign ``writer._transport``."""
-        if self._ps_connection.transport is not self._transport:
-            self._ps_connection.attach(self._transport)
-        return self._ps_connection
 
     def is_closing(self) -> bool:
         """True once the connection is closing or closed, from whichever side."""
-        return self._ps_connection.closing or bool(self._transport.is_closing())
+        return self._sluiceway.connection.closing or bool(self._transport.is_closing())
 
     async def wait_closed(self) -> None:
         """Wait until the connection is closed and its descriptor with it.
@@ -134,16 +107,17 @@ class StreamWriter(WriterCore, asyncio.StreamWriter, metaclass=StandIn):
         peer fails, or after the close timeout.
         """
         waiter = self._protocol._get_close_waiter(self)
-        if isinstance(self._protocol, core.FlowCore):
+        if isinstance(self._protocol, core.ProtocolOperations):
             await waiter
             return
-        if self._ps_connection.transport_is_closing():
-            self._ps_connection.watch_flush()
+        connection = self._sluiceway.connection
+        if connection.transport_is_closing():
+            connection.bound_close()
         try:
-            # asyncio's protocols give the same future to everybody; a cancelled wait must not end it for the others.
+            # asyncio's protocols return the same future to every caller; a cancelled wait must not cancel it.
             await asyncio.shield(waiter)
         except Exception:
-            if not self._ps_connection.closed_first:
+            if not connection.closed_first:
                 raise
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
@@ -151,7 +125,7 @@ class StreamWriter(WriterCore, asyncio.StreamWriter, metaclass=StandIn):
 
         Peername, cipher and certificate stay readable after the connection is closed.
         """
-        return self._ps_current().get_extra_info(name, default)
+        return _current_connection(self).get_extra_info(name, default)
 
     async def start_tls(
         self,
@@ -186,14 +160,49 @@ class StreamWriter(WriterCore, asyncio.StreamWriter, metaclass=StandIn):
         """
         await upgrade_to_tls(
             self,
+            self._sluiceway.connection,
             sslcontext,
             server_side=server_side,
             server_hostname=server_hostname,
-            **tls_options(True, ssl_handshake_timeout, ssl_shutdown_timeout, strict_eof),
+            **tls_options(
+                True,
+                {
+                    "ssl_handshake_timeout": ssl_handshake_timeout,
+                    "ssl_shutdown_timeout": ssl_shutdown_timeout,
+                    "strict_eof": strict_eof,
+                },
+            ),
         )
 
     def __del__(self, warnings: Any = None) -> None:
-        # Without a reader, or with one that has nothing more to come, the writer is all that kept the connection.
-        connection = getattr(self, "_ps_connection", None)
-        if connection is not None and (self._reader is None or getattr(self._reader, "_eof", False)):
-            connection.abandoned(self)
+        # Without a reader, or with one that has nothing more to come, only the writer kept the connection.
+        try:
+            sender: Any = self._sluiceway
+        except AttributeError:
+            # __init__ failed.
+            return
+        if sender is not None and (sender.reader is None or getattr(sender.reader, "_eof", False)):
+            close_unreferenced(sender.connection, self)
+
+
+# Functions and not methods, whose names a program's subclass may have for its own.
+
+
+def _current_connection(writer: StreamWriter) -> Connection:
+    """The connection, on the transport that this writer has now: programs assign ``writer._transport``."""
+    connection: Connection = writer._sluiceway.connection
+    if connection.transport is not writer._transport:
+        connection.attach(writer._transport)
+    return connection
+
+
+def _ask_foreign_protocol(writer: StreamWriter, connection: Connection) -> None:
+    try:
+        closed = writer._protocol._get_close_waiter(writer)
+    except (AttributeError, NotImplementedError):
+        return
+    if asyncio.isfuture(closed):
+        if closed.done() and not closed.cancelled():
+            connection.mark_lost(closed.exception())
+    elif asyncio.iscoroutine(closed):
+        closed.close()

@@ -1,8 +1,8 @@
-"""Received bytes as one bytearray that outsiders hold too.
+"""Received bytes as one bytearray that programs hold too.
 
-``StreamReader._buffer`` is private in asyncio and yet touched by half the world: cleared on STARTTLS, extended to push
-back, cut to skip. From the first touch on the bytearray *is* the buffer (contract S12); it costs speed, never bytes.
-Nothing about its content may be remembered between two calls.
+``StreamReader._buffer`` is private in asyncio, and yet many programs clear it on STARTTLS, extend it to push bytes
+back, or delete from it to skip. After the first access the bytearray *is* the buffer (contract S12), which costs speed
+and never bytes. Nothing about its content is remembered between two calls.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 from .chunk_buffer import ChunkBuffer
 
 
-class LiveBuffer(ChunkBuffer):
-    """The same interface as ChunkBuffer over a bytearray that may change behind our back."""
+class BytearrayBuffer(ChunkBuffer):
+    """The interface of ChunkBuffer over a bytearray that the program may change at any time."""
 
     __slots__ = ("data",)
 
@@ -22,7 +22,7 @@ class LiveBuffer(ChunkBuffer):
     def searched(self, patterns: tuple[bytes, ...]) -> int:
         return 0
 
-    def held(self) -> int:
+    def size(self) -> int:
         return len(self.data)
 
     def excess(self) -> int:

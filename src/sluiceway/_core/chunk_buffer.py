@@ -7,10 +7,12 @@ would make use of that. A search starts where the caller says and never looks at
 
 from __future__ import annotations
 
+from typing import Any
+
 from .._constants import CHUNK_COST, FREE_CHUNK_COST, MERGE_BELOW, TAIL_MAXIMUM
 from . import search
 
-# Again, under names that the compiled twin keeps as numbers.
+# The compiled variant keeps these as numbers.
 _MERGE_BELOW = MERGE_BELOW
 _TAIL_MAXIMUM = TAIL_MAXIMUM
 _CHUNK_COST = CHUNK_COST
@@ -18,7 +20,7 @@ _FREE_CHUNK_COST = FREE_CHUNK_COST
 
 
 class ChunkBuffer:
-    """Unread bytes in order. ``held()`` is their number; ``waste`` the bytes in memory that were read already."""
+    """Unread bytes in order. ``size()`` is their number; ``waste`` the bytes in memory that were read already."""
 
     __slots__ = ("_chunks", "_searched", "_searched_for", "_size", "waste")
 
@@ -26,12 +28,12 @@ class ChunkBuffer:
         self._chunks: list[bytes | bytearray] = []
         self._size = 0
         self.waste = 0
-        # What the last fruitless search looked for and where the next one for the same may begin; reading anything
-        # makes it void. A read that is cancelled and repeated while its peer drips would search all over again.
+        # What the last search without a result looked for, and where the next one for the same begins; any read clears
+        # it. A read that is cancelled and repeated while its peer sends single bytes would search all over again.
         self._searched_for: object = None
         self._searched = 0
 
-    def held(self) -> int:
+    def size(self) -> int:
         """The number of unread bytes."""
         return self._size
 
@@ -50,7 +52,7 @@ class ChunkBuffer:
         return self.waste + (cost - _FREE_CHUNK_COST if cost > _FREE_CHUNK_COST else 0)
 
     def append(self, data: bytes) -> int:
-        """Add ``data``, which nobody may change afterwards, at the end; returns held() + excess()."""
+        """Add ``data``, which must not change afterwards, at the end; returns size() + excess()."""
         chunks = self._chunks
         length = len(data)
         self._size += length
@@ -82,15 +84,18 @@ class ChunkBuffer:
             self._chunks[0] = self._chunks[0][self.waste :]
             self.waste = 0
 
-    def landing(self, size: int) -> memoryview | None:
-        """Memory for up to ``size`` bytes that come next, of which ``landed`` then tells; None: give them to append."""
+    def direct(self, size: int) -> Any:
+        """Memory inside the result of a large read for the next ``size`` bytes, for as many as fit where it is 0.
+
+        None where this buffer has none; then the bytes are given to ``append``.
+        """
         return None
 
-    def landed(self, size: int) -> None:
-        """``size`` bytes were put there."""
+    def direct_committed(self, n: int) -> None:
+        """The first ``n`` bytes of that memory were received."""
         raise NotImplementedError
 
-    def settled(self) -> ChunkBuffer:
+    def plain_buffer(self) -> ChunkBuffer:
         """The buffer to go on with when a read has ended: this one, unless it was made for that read."""
         return self
 

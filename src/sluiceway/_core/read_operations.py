@@ -1,22 +1,93 @@
-"""Reading: what a read takes, when it has enough, and which error it tells.
+# cython: nonecheck=True
+"""The operations of a StreamReader, on its receiver.
 
-A read takes bytes only in the step in which it returns them, so a cancelled read has taken nothing (contract R1).
+They are those of asyncio: https://docs.python.org/3/library/asyncio-stream.html#streamreader
 """
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, Self
+import asyncio
+from typing import Any, Self
 
 from .._constants import EVERYTHING
 from .._errors import IncompleteReadError, LimitOverrunError
-from .receiver import IncomingCore
-from .validation import as_count, as_separators
+from . import read_records
+from .bytearray_buffer import BytearrayBuffer
+from .receiver import Receiver
+from .validation import as_bytes, as_count, as_separators
 
-_NEWLINE = (b"\n",)
+# The compiled variant keeps this as a number.
+_EVERYTHING = EVERYTHING
 
 
-class ReaderCore(IncomingCore):
-    """The operations of a StreamReader; the public class adds its construction and what outsiders touch."""
+def begin_wait(reader: ReadOperations, receiver: Receiver, operation: str) -> Any:
+    """What a read awaits. A class that overrides ``_wait_for_data`` expects every read to wait through it."""
+    if receiver.intercepted:
+        overridden = getattr(reader._wait_for_data, "__func__", None) is not ReadOperations._wait_for_data
+        if overridden:
+            return reader._wait_for_data(operation)
+    return receiver.begin_wait(operation)
+
+
+class ReadOperations:
+    """The base class of StreamReader. All state is in the receiver; asyncio's private names show it.
+
+    One read at a time owns the stream, from its first wait to its end.
+    """
+
+    def __init__(self, limit: int, loop: asyncio.AbstractEventLoop, intercepted: bool = True) -> None:
+        self._sluiceway = Receiver(limit, loop, intercepted)
+
+    # -- what a source of bytes calls ---------------------------------------------------------------------------------
+
+    def exception(self) -> BaseException | None:
+        """The error that ended the stream, as soon as it is known, or None."""
+        return self._sluiceway.end.exception
+
+    def set_exception(self, exc: BaseException) -> None:
+        """End the stream with ``exc``: the waiting read raises it, and every later read raises it at once."""
+        self._sluiceway.fail(exc)
+
+    def feed_eof(self) -> None:
+        """No more data will come; a waiting read completes."""
+        self._sluiceway.eof()
+
+    def feed_data(self, data: Any) -> None:
+        """Add ``data``, a bytes-like object, to what can be read; a waiting read completes.
+
+        Raises:
+            AssertionError: after feed_eof.
+            TypeError: ``data`` is not bytes-like.
+        """
+        receiver = self._sluiceway
+        assert not receiver.end.reached, "feed_data after feed_eof"
+        if type(data) is not bytes:
+            data = as_bytes(data, "feed_data")
+        if data and receiver.feed(data):
+            receiver.wait.complete()
+
+    def set_transport(self, transport: Any) -> None:
+        """Set the transport to pause while too much is unread. AssertionError where there is one already."""
+        assert self._sluiceway.flow.transport is None, "Transport already set"
+        self._sluiceway.flow.transport = transport
+
+    def at_eof(self) -> bool:
+        """True when the end of input was received and everything before it was read."""
+        return self._sluiceway.end.reached and not self._sluiceway.buffer.size()
+
+    @property
+    def eof_reason(self) -> str | None:
+        """Why no more data will come, known before the last bytes are read.
+
+        Returns:
+            None while more may come; ``"clean"`` where the peer has ended its side (FIN; over TLS close_notify);
+            ``"truncated"`` where TCP ended without TLS's close_notify (RFC 8446, 6.1); ``"reset"`` where the connection
+            was lost with an error, which ``exception()`` returns; ``"closed"`` where it was closed here. The TLS of
+            other transports than sluiceway's does not distinguish ``"truncated"`` from ``"clean"``.
+        """
+        return self._sluiceway.end.reason()
+
+    # -- reads --------------------------------------------------------------------------------------------------------
 
     async def read(self, n: int = -1) -> bytes:
         """Read up to ``n`` bytes, as soon as there is one; everything up to the end of input where ``n`` is negative.
@@ -33,58 +104,46 @@ class ReaderCore(IncomingCore):
         Cancellation takes nothing from the stream, a negative ``n`` included. The limit does not bound the result; a
         negative ``n`` holds in memory what the peer chooses to send.
         """
+        receiver = self._sluiceway
         if type(n) is not int:
             n = as_count(n, "read")
-        if self._ps_operation is not None and n:
-            self._ps_refuse("read")
+        if receiver.wait.operation is not None and n:
+            receiver.wait.raise_busy("read")
         if n < 0:
-            return await self._ps_read_to_end()
-        if self._ps_tired():
-            await self._ps_rest("read")
+            return await self._sluiceway_read_to_end()
+        if receiver.budget.spend_read():
+            await receiver.yield_to_loop("read")
         waited = False
         while True:
-            data = self._ps_take_some(n, waited)
+            data = read_records.some(receiver, n, waited)
             if data is not None:
                 return data
-            waiter = self._ps_wait("read")
-            self._ps_asked = n
+            future = begin_wait(self, receiver, "read")
+            receiver.wait.max_size = n
             try:
-                await waiter
+                await future
             finally:
-                self._ps_end_wait()
+                receiver.wait.end()
             waited = True
 
-    def _ps_take_some(self, n: int, waited: bool) -> bytes | None:
-        """Remove and return up to ``n`` bytes; None where the first is still to come."""
-        # Asked anew after each wait: outsiders may change the buffer, or the buffer itself.
-        unread = self._ps_unread
-        # Data that woke this read is its own, whatever set_exception says in the same turn, as in asyncio.
-        if self._exception is not None and not (waited and unread.held()) and self._ps_failed(True):
-            raise self._exception
-        if not unread.held() and not self._eof and n:
-            return None
-        data = unread.take(n)
-        if self._paused:
-            self._maybe_resume_transport()
-        return data
-
-    async def _ps_read_to_end(self) -> bytes:
+    async def _sluiceway_read_to_end(self) -> bytes:
+        receiver = self._sluiceway
         try:
             while True:
-                if self._exception is not None and self._ps_failed(False):
-                    raise self._exception
-                if self._eof:
+                if receiver.end.exception is not None and receiver.end.due(receiver.buffer.size(), False):
+                    raise receiver.end.exception
+                if receiver.end.reached:
                     break
-                self._ps_wanted = EVERYTHING
-                waiter = self._ps_wait("read")
+                receiver.wait.target_size = _EVERYTHING
+                future = begin_wait(self, receiver, "read")
                 try:
-                    await waiter
+                    await future
                 finally:
-                    self._ps_end_wait()
+                    receiver.wait.end()
         finally:
-            self._ps_want_no_more()
-        data = self._ps_unread.take_all()
-        self._maybe_resume_transport()
+            receiver.end_large_read()
+        data = receiver.buffer.take_all()
+        receiver.resume_if_low()
         return data
 
     async def readexactly(self, n: int) -> bytes:
@@ -99,43 +158,29 @@ class ReaderCore(IncomingCore):
 
         Cancellation takes nothing from the stream. The limit does not bound ``n``.
         """
+        receiver = self._sluiceway
         if type(n) is not int:
             n = as_count(n, "readexactly")
         if n < 0:
             raise ValueError(f"readexactly size can not be less than zero: {n} was given")
-        if self._ps_operation is not None and n:
-            self._ps_refuse("readexactly")
-        if self._ps_tired():
-            await self._ps_rest("readexactly")
-        data = self._ps_take_exactly(n, False)
+        if receiver.wait.operation is not None and n:
+            receiver.wait.raise_busy("readexactly")
+        if receiver.budget.spend_read():
+            await receiver.yield_to_loop("readexactly")
+        data = read_records.exactly(receiver, n, False)
         if data is None:
             try:
                 while data is None:
-                    self._ps_wanted = n
-                    waiter = self._ps_wait("readexactly")
+                    receiver.wait.target_size = n
+                    future = begin_wait(self, receiver, "readexactly")
                     try:
-                        await waiter
+                        await future
                     finally:
-                        self._ps_end_wait()
-                    data = self._ps_take_exactly(n, True)
+                        receiver.wait.end()
+                    data = read_records.exactly(receiver, n, True)
             finally:
-                self._ps_want_no_more()
-            if self._paused:
-                self._maybe_resume_transport()
-        return data
-
-    def _ps_take_exactly(self, n: int, waited: bool) -> bytes | None:
-        """Remove and return ``n`` bytes; None where some are still to come."""
-        held = self._ps_unread.held()
-        if self._exception is not None and not (waited and held >= n) and self._ps_failed(held >= n > 0):
-            raise self._exception
-        if held < n:
-            if self._eof:
-                raise self._ps_incomplete(n)
-            return None
-        data = self._ps_unread.take(n)
-        if self._paused:
-            self._maybe_resume_transport()
+                receiver.end_large_read()
+            receiver.resume_if_low()
         return data
 
     async def readuntil(self, separator: Any = b"\n") -> bytes:
@@ -159,9 +204,21 @@ class ReaderCore(IncomingCore):
 
         Cancellation takes nothing from the stream. However small the chunks, no byte is searched twice.
         """
-        return await self._ps_read_record(
-            _NEWLINE if separator is _NEWLINE[0] else as_separators(separator), "readuntil"
-        )
+        separators = read_records.NEWLINE if separator is read_records.NEWLINE[0] else as_separators(separator)
+        receiver = self._sluiceway
+        if receiver.budget.spend_read():
+            await receiver.yield_to_loop("readuntil")
+        waited = False
+        while True:
+            record = read_records.record(receiver, separators, "readuntil", waited)
+            if record is not None:
+                return record
+            future = begin_wait(self, receiver, "readuntil")
+            try:
+                await future
+            finally:
+                receiver.wait.end()
+            waited = True
 
     async def readline(self) -> bytes:
         """Read a line, its ``\\n`` included.
@@ -177,110 +234,30 @@ class ReaderCore(IncomingCore):
 
         Cancellation takes nothing from the stream.
         """
-        # Who overrides readuntil, in a subclass or on the object, expects readline to go through it, as in asyncio.
-        if self._ps_intercepted and getattr(self.readuntil, "__func__", None) is not ReaderCore.readuntil:
+        receiver = self._sluiceway
+        # A class or an object that overrides readuntil expects readline to go through it, as in asyncio.
+        if receiver.intercepted and getattr(self.readuntil, "__func__", None) is not ReadOperations.readuntil:
             try:
                 return await self.readuntil(b"\n")
             except IncompleteReadError as error:
                 return error.partial
             except LimitOverrunError as error:
-                self._ps_drop_line(error)
-        if self._ps_tired():
-            await self._ps_rest("readline")
+                overrun = error
+            # Out of the clause: the ValueError has no context, as in asyncio.
+            read_records.drop_line(receiver, overrun.args[0], overrun.consumed)
+        if receiver.budget.spend_read():
+            await receiver.yield_to_loop("readline")
         waited = False
         while True:
-            line = self._ps_take_line(waited)
+            line = read_records.line(receiver, waited)
             if line is not None:
                 return line
-            waiter = self._ps_wait("readline")
+            future = begin_wait(self, receiver, "readline")
             try:
-                await waiter
+                await future
             finally:
-                self._ps_end_wait()
+                receiver.wait.end()
             waited = True
-
-    def _ps_take_line(self, waited: bool) -> bytes | None:
-        """Remove and return the first line, or what is left at the end of input; None where its end is to come."""
-        try:
-            return self._ps_take_record(_NEWLINE, "readline", waited)
-        except IncompleteReadError as error:
-            return error.partial
-        except LimitOverrunError as error:
-            self._ps_drop_line(error)
-
-    def _ps_drop_line(self, error: LimitOverrunError) -> NoReturn:
-        """The line is longer than the limit: drop it as asyncio does, and raise what asyncio raises."""
-        if self._ps_unread.matches(b"\n", error.consumed):
-            self._ps_unread.take(error.consumed + 1)
-        else:
-            self._ps_unread.clear()
-        self._maybe_resume_transport()
-        raise ValueError(error.args[0]) from None
-
-    async def _ps_read_record(self, separators: tuple[bytes, ...], operation: str) -> bytes:
-        if self._ps_tired():
-            await self._ps_rest(operation)
-        waited = False
-        while True:
-            record = self._ps_take_record(separators, operation, waited)
-            if record is not None:
-                return record
-            waiter = self._ps_wait(operation)
-            try:
-                await waiter
-            finally:
-                self._ps_end_wait()
-            waited = True
-
-    def _ps_take_record(self, separators: tuple[bytes, ...], operation: str, waited: bool) -> bytes | None:
-        """Remove and return the first record; None where its end is still to come. What woke a read that ``waited`` is
-        its own, whatever set_exception says in the same turn."""
-        if self._ps_operation is not None:
-            self._ps_refuse(operation)
-        if self._exception is not None and not self._ps_exception_after_data and not waited:
-            raise self._exception
-        end = self._ps_record_end(separators)
-        if end < 0:
-            if self._exception is not None and self._ps_failed(False):
-                raise self._exception
-            if self._eof:
-                raise self._ps_incomplete(None)
-            return None
-        record = self._ps_unread.take(end)
-        if self._paused:
-            self._maybe_resume_transport()
-        return record
-
-    def _ps_record_end(self, separators: tuple[bytes, ...]) -> int:
-        """How many bytes the first record has, separator included; -1 if its end is not there yet.
-
-        Raises LimitOverrunError, nothing taken, as soon as the record is known to be longer than the limit.
-        """
-        unread = self._ps_unread
-        size = unread.held()
-        start = unread.searched(separators)
-        length = len(separators[0])
-        if size - start >= length:
-            end = -1
-            record = 0
-            for separator in separators:
-                found = unread.find(separator, start)
-                length = len(separator)
-                if found >= 0 and (end < 0 or found + length < end):
-                    end = found + length
-                    record = found
-            if end >= 0:
-                if record > self._limit:
-                    raise LimitOverrunError("Separator is found, but chunk is longer than limit", record)
-                return end
-            # The longest separator, the last, may have begun in the last bytes; what is before is known to hold none.
-            start = max(0, size + 1 - length)
-            unread.remember_search(separators, start)
-        if start > self._limit:
-            raise LimitOverrunError("Separator is not found, and chunk exceed the limit", start)
-        return -1
-
-    # -- iteration --------------------------------------------------------------------------------------------------
 
     def __aiter__(self) -> Self:
         return self
@@ -290,3 +267,89 @@ class ReaderCore(IncomingCore):
         if line == b"":
             raise StopAsyncIteration
         return line
+
+    # -- asyncio's private names, which programs use and assign -------------------------------------------------------
+
+    async def _wait_for_data(self, func_name: str) -> None:
+        receiver = self._sluiceway
+        future = receiver.begin_wait(func_name)
+        try:
+            await future
+        finally:
+            receiver.wait.end()
+
+    def _wakeup_waiter(self) -> None:
+        self._sluiceway.wait.complete()
+
+    def _maybe_resume_transport(self) -> None:
+        self._sluiceway.resume_if_low()
+
+    @property
+    def _limit(self) -> int:
+        return self._sluiceway.flow.limit
+
+    @_limit.setter
+    def _limit(self, limit: int) -> None:
+        self._sluiceway.flow.limit = limit
+
+    @property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return self._sluiceway.loop
+
+    @_loop.setter
+    def _loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._sluiceway.loop = loop
+
+    @property
+    def _eof(self) -> bool:
+        return self._sluiceway.end.reached
+
+    @_eof.setter
+    def _eof(self, reached: bool) -> None:
+        self._sluiceway.end.reached = reached
+
+    @property
+    def _exception(self) -> BaseException | None:
+        return self._sluiceway.end.exception
+
+    @_exception.setter
+    def _exception(self, exception: BaseException | None) -> None:
+        self._sluiceway.end.exception = exception
+
+    @property
+    def _transport(self) -> Any:
+        return self._sluiceway.flow.transport
+
+    @_transport.setter
+    def _transport(self, transport: Any) -> None:
+        self._sluiceway.flow.transport = transport
+
+    @property
+    def _paused(self) -> bool:
+        return self._sluiceway.flow.paused
+
+    @_paused.setter
+    def _paused(self, paused: bool) -> None:
+        self._sluiceway.flow.paused = paused
+
+    @property
+    def _waiter(self) -> Any:
+        return self._sluiceway.wait.future
+
+    @_waiter.setter
+    def _waiter(self, future: Any) -> None:
+        self._sluiceway.wait.future = future
+
+    @property
+    def _buffer(self) -> bytearray:
+        buffer = self._sluiceway.buffer
+        if not isinstance(buffer, BytearrayBuffer):
+            buffer = self._sluiceway.buffer = BytearrayBuffer(bytearray(buffer.take_all()))
+        return buffer.data
+
+    @_buffer.setter
+    def _buffer(self, value: bytearray | bytes) -> None:
+        if not isinstance(self._sluiceway.buffer, BytearrayBuffer):
+            # A transport may be receiving into it; the content of before is gone.
+            self._sluiceway.buffer.clear()
+        self._sluiceway.buffer = BytearrayBuffer(value if isinstance(value, bytearray) else bytearray(value))

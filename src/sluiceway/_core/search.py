@@ -1,6 +1,6 @@
-"""Looking into one chunk of received bytes: the one thing of the core that its compiled twin does with pointers.
+"""Search and slice one chunk of received bytes: the pure variant.
 
-``_core_c/spans.pyx`` has the same functions; what they return is the same for every argument.
+``_core_c/search.pyx`` has the same functions, over pointers; they return the same for every argument.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
-"""TLS as bytes in and bytes out, over the ``ssl`` module's SSLObject and two memory BIOs (contracts T1 to T3).
+"""The receiving side of TLS, over the ``ssl`` module's SSLObject and a memory BIO (contracts T1 to T3).
 
-It knows neither socket nor loop: ciphertext is handed to ``take``, and what is to be sent goes to ``carrier``. What has
-to be decided (the handshake is done, the peer has ended, the connection is broken) is told to ``owner``. sealing.py has
-the other half, which sends.
+It touches neither sockets nor loops. As a receiver it takes records from the lower transport; the plaintext goes to the
+receiver of the upper protocol. Decisions go to ``owner``, the TLS transport.
 
-OpenSSL is given one record at a time, in the parts that it came in, and asked for its content when all of it is there.
-So no read of data costs an SSLWantReadError; and the BIOs, which keep the memory of the largest content that they ever
-had, stay small.
+OpenSSL is given one record at a time, in the parts in which it arrived, and is asked for the content when all of the
+record is there. So no read of data costs an SSLWantReadError; and the BIOs, which keep the memory of the largest
+content that they ever had, stay small.
 """
 
 from __future__ import annotations
@@ -15,8 +14,10 @@ import ssl
 from typing import Any
 
 from .._constants import SCRATCH_SIZE, TLS_PLAINTEXT
-from .receiver import IncomingCore
-from .tls_send import SealingCore, inner_of
+from .protocol_receiver import ProtocolReceivers
+from .receive_interface import ReceiveInterface
+from .receiver import Receiver
+from .tls_send import TLSSender, inner_object
 
 # RFC 8446, 5.1 and 5.2, and RFC 5246, 6.2.3: a record's header, its largest content, and what encryption may add.
 _HEADER = 5
@@ -25,123 +26,188 @@ _MAXIMUM_RECORD = _HEADER + _PLAINTEXT + 2048
 # change_cipher_spec 20, alert 21, handshake 22, application_data 23, heartbeat 24
 _FIRST_TYPE, _LAST_TYPE = 20, 24
 _MAJOR = 3
-# Ciphertext asked of the kernel where no reader says what it has room for.
+# Bytes of records that are received at once where no stream bounds them.
 _ROOM = 65536
 _MAXIMUM_ROOM = SCRATCH_SIZE
+# Bytes. Fewer are copied; a view of them would cost more.
+_COPY_MAXIMUM = 4096
 
 
-class TLSCore(SealingCore):
-    """One end of a TLS connection: its receiving half, and the handshake."""
+class TLSReceiver(ReceiveInterface):
+    """``close_notify_received``: the peer has ended its side (RFC 8446, 6.1)."""
 
-    def __init__(self, sslobject: Any, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, owner: Any) -> None:
-        SealingCore.__init__(self, sslobject, outgoing, owner)
-        self._read_record = inner_of(sslobject).read
+    def __init__(self, sslobject: Any, incoming: ssl.MemoryBIO, sender: TLSSender, owner: Any) -> None:
+        self.intercepted = False
+        self.sslobject = sslobject
+        self.owner = owner
+        self._sender = sender
+        self._read_record = inner_object(sslobject).read
         self._put = incoming.write
-        # The peer's close_notify came.
-        self.ended = False
-        # Of the record that has begun: its header, while that is not whole; its length; and the bytes still to come.
+        self.close_notify_received = False
+        # Of the record that has begun: its header, while that is incomplete; its length; the bytes still missing.
         self._header = b""
         self._length = _PLAINTEXT
         self._missing = 0
-        # What came behind the handshake.
-        self._behind = b""
-        self._reader_ref: Any = None
+        # What arrived after the record that completed the handshake.
+        self._trailing_data = b""
+        self._upper: ProtocolReceivers | None = None
+        self._scratch: Any = None
+        self._waiters: Any = None
+        # The receiver whose waiting read can complete.
+        self._ready: ReceiveInterface | None = None
 
-    def set_reader(self, reference: Any) -> None:
-        """Feed the reader that ``reference`` refers to weakly; None hands everything to the owner."""
-        self._reader_ref = reference
+    def set_protocol(self, protocol: Any) -> None:
+        """Give the plaintext to ``protocol`` from now on; None for nobody."""
+        self._upper = None if protocol is None else ProtocolReceivers(protocol)
+        if self._upper is not None:
+            self._upper.attach(self._scratch, self._waiters)
 
-    def reader(self) -> IncomingCore | None:
-        """The reader that is fed directly, if it is there and takes it."""
-        if self._reader_ref is None:
-            return None
-        reader: IncomingCore | None = self._reader_ref()
-        return None if reader is None or reader._ps_intercepted else reader
+    def detach(self) -> None:
+        """The connection is gone: drop every reference to what refers to this."""
+        self.owner = None
+        self._upper = None
+        self._trailing_data = b""
+
+    # -- the receive interface ----------------------------------------------------------------------------------------
+
+    def attach(self, scratch: Any, waiters: Any) -> None:
+        self._scratch = scratch
+        self._waiters = waiters
+        if self._upper is not None:
+            self._upper.attach(scratch, waiters)
+
+    def get_buffer(self, hint: int) -> Any:
+        return self._scratch.part(self.room())
+
+    def committed(self, n: int) -> bool:
+        return self.receive(self._scratch.take(n) if n <= _COPY_MAXIMUM else self._scratch.view(n))
+
+    def feed(self, data: bytes) -> bool:
+        return self.receive(data)
+
+    def wake(self) -> None:
+        ready = self._ready
+        self._ready = None
+        if ready is not None:
+            ready.wake()
+
+    def eof(self) -> bool:
+        """TCP has ended; True keeps the lower transport open, which the owner closes."""
+        return self.owner is not None and bool(self.owner.lower_eof())
+
+    def lost(self, error: BaseException | None) -> None:
+        """The lower transport is gone."""
+        if self.owner is not None:
+            self.owner.lower_lost(error)
 
     def room(self) -> int:
-        """How many bytes of ciphertext may be received at once (contract R3)."""
-        # Of one that does not take what arrives directly too.
-        reader = None if self._reader_ref is None else self._reader_ref()
-        room = _ROOM if reader is None or self.closing else min(_MAXIMUM_ROOM, reader._ps_room())
-        # Whole records, of which the next are as long as the last, where they are long: no parts of them to keep.
+        """How many bytes of records may be received at once (contract R3)."""
+        stream = self._stream()
+        room = _ROOM if stream is None or self._sender.closing else min(_MAXIMUM_ROOM, stream.room())
+        # Whole records where they are long, of which the next are as long as the last: no parts of them to keep.
         rest = self._length - len(self._header) if self._header else self._missing
         whole = room - rest
         return rest + whole - whole % self._length if whole > self._length > _PLAINTEXT else room
 
-    # -- bytes in -----------------------------------------------------------------------------------------------------
+    def _stream(self) -> Receiver | None:
+        stream = None if self._upper is None else self._upper.stream()
+        return stream if isinstance(stream, Receiver) else None
 
-    def begin(self) -> None:
-        """Start the handshake: a client speaks first."""
-        self.take(b"")
+    # -- records ------------------------------------------------------------------------------------------------------
 
-    def take(self, data: Any) -> IncomingCore | None:
-        """Decrypt what arrived, a bytes-like object that nobody changes until this returns.
+    def begin_handshake(self) -> None:
+        """Start the handshake: a client sends first."""
+        self.receive(b"")
 
-        Returns the reader whose waiter is to be woken, by the caller, when all state is as it should be.
+    def receive(self, data: Any) -> bool:
+        """Decrypt what arrived, a bytes-like object that does not change until this returns.
+
+        True if a waiting read can complete; ``wake`` completes it.
         """
-        wake = None
+        ready: ReceiveInterface | None = None
+        sender = self._sender
         while True:
             blocks: list[bytes] = []
-            was_open = self.open
+            was_complete = sender.handshake_complete
             error: BaseException | None = None
-            reader = self.reader()
+            stream = self._stream()
+            if stream is not None and stream.intercepted:
+                stream = None
             try:
-                if self._decrypt(data, None if self.closing else reader, blocks):
-                    wake = reader
+                if self._decrypt(data, None if sender.closing else stream, blocks):
+                    ready = stream
             except (OSError, ValueError) as caught:
                 error = caught
             except BaseException:
-                # An interrupt. What OpenSSL had taken already may be lost, and nothing behind it may pass for whole.
+                # An interrupt: what OpenSSL had taken may be lost, so nothing after it may be read.
                 if self.owner is not None:
                     self.owner.failed(ConnectionAbortedError("interrupted while a TLS record was read"))
                 raise
-            # Answers are sent, and others called, when ``data`` has been used up: its memory may be used for them.
+            # All of ``data`` is used before anything else is called, which may reuse its memory.
             if error is not None:
-                # The alert that says why.
-                self._answer()
-            elif self._spoke or self._waiting or self._leaving:
-                self._flush()
-            if blocks and reader is None and not self.closing:
-                self.owner.deliver(blocks[0] if len(blocks) == 1 else b"".join(blocks))
+                # The alert that names the reason.
+                sender.send_output()
+            elif sender.needs_flush():
+                sender.flush_after_arrival()
+            if blocks and stream is None and not sender.closing:
+                ready = self._deliver(blocks[0] if len(blocks) == 1 else b"".join(blocks))
             if error is not None:
                 if self.owner is not None:
                     self.owner.failed(error)
-                # Its traceback holds this frame: no ring through it.
+                # Its traceback refers to this frame: no reference cycle through it.
                 error = None
-                return wake
-            if self.open and not was_open:
-                self.owner.handshake_done()
-                data, self._behind = self._behind, b""
+            elif sender.handshake_complete and not was_complete:
+                self.owner.handshake_completed()
+                data = self._trailing_data
+                self._trailing_data = b""
                 continue
-            if self.ended and self.owner is not None:
-                self.owner.peer_ended()
-            return wake
+            elif self.close_notify_received and self.owner is not None:
+                self.owner.close_notify_arrived()
+            self._ready = ready
+            return ready is not None
 
-    def _decrypt(self, data: Any, reader: IncomingCore | None, blocks: list[bytes]) -> bool:
-        """Give OpenSSL the whole records of ``data``, and what it makes of them to ``reader``, else to ``blocks``.
+    def _deliver(self, data: bytes) -> ReceiveInterface | None:
+        """Give plaintext to another receiver than a stream's; returns it if a read of it can complete."""
+        upper = self._upper
+        if upper is None:
+            return None
+        receiver = upper.current()
+        try:
+            return receiver if receiver.feed(data) else None
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a program raises
+            if self.owner is not None:
+                self.owner.protocol_failed(error)
+            return None
 
-        What is behind the record that completes the handshake is kept. True: the reader's waiter is to be woken.
+    def _decrypt(self, data: Any, stream: Receiver | None, blocks: list[bytes]) -> bool:
+        """Give OpenSSL the records of ``data``, and the plaintext to ``stream``, else to ``blocks``.
+
+        What follows the record that completes the handshake is kept. True: a read of ``stream`` can complete.
         """
         size = len(data)
         position = 0
-        wake = False
-        was_open = self.open
+        ready = False
+        was_complete = self._sender.handshake_complete
         if not size:
-            return self._read(reader, blocks)
-        while position < size and not self.ended:
+            return self._read(stream, blocks)
+        while position < size and not self.close_notify_received:
             position = self._collect(data, position, size)
             if self._missing or self._header:
                 continue
-            if self._read(reader, blocks):
-                wake = True
-            if self.open and not was_open:
-                self._behind = bytes(data[position:])
-                return wake
-        return wake
+            if self._read(stream, blocks):
+                ready = True
+            if self._sender.handshake_complete and not was_complete:
+                self._trailing_data = bytes(data[position:])
+                return ready
+        return ready
 
     def _collect(self, data: Any, position: int, size: int) -> int:
-        """Put what ``data`` has of one record where OpenSSL will find it; the next position. All of it is there if
-        nothing is missing then, and no header is kept."""
+        """Put the next part of a record into the BIO; returns the next position.
+
+        The record is complete if nothing is missing then, and no header is kept.
+        """
         if self._missing:
             end = min(position + self._missing, size)
             self._missing -= end - position
@@ -162,60 +228,49 @@ class TLSCore(SealingCore):
         self._put(data if end - position == size else data[position:end])
         return end
 
-    def _read(self, reader: IncomingCore | None, blocks: list[bytes]) -> bool:
-        """Have OpenSSL read the record that it was given, or nothing. True: the reader's waiter is to be woken."""
-        if not self.open:
-            self._shake_hands()
+    def _read(self, stream: Receiver | None, blocks: list[bytes]) -> bool:
+        """Let OpenSSL read the record that it was given, or nothing. True: a read of ``stream`` can complete."""
+        if not self._sender.handshake_complete:
+            self._continue_handshake()
             return False
         # No record has more content than bytes, so one read takes all of it.
         room = min(_PLAINTEXT, self._length)
-        landing = None
-        if reader is not None and reader._ps_wanted:
-            landing = reader._ps_unread.landing(room)
+        target: Any = None if stream is None else stream.direct_buffer(room)
         block: Any
         try:
-            block = self._read_record(room) if landing is None else self._read_record(room, landing)
+            block = self._read_record(room) if target is None else self._read_record(room, target)
         except ssl.SSLWantReadError:
-            # No content, but a message to OpenSSL itself, which may answer: a session ticket, a key update.
-            self._spoke = True
+            # No content: a message to OpenSSL itself, which may answer, such as a session ticket or a key update.
+            self._sender.output_pending = True
             return False
         except ssl.SSLZeroReturnError:
             block = b""
         if not block:
-            self.ended = True
+            self.close_notify_received = True
             return False
-        if reader is None:
+        if stream is None:
             blocks.append(block)
             return False
-        if landing is None:
-            return reader._ps_arrive(block)
-        reader._ps_unread.landed(block)
-        return reader._ps_satisfied()
+        return stream.feed(block) if target is None else stream.committed(block)
 
-    def _shake_hands(self) -> None:
-        self._spoke = True
+    def _continue_handshake(self) -> None:
+        self._sender.output_pending = True
         try:
             self.sslobject.do_handshake()
         except ssl.SSLWantReadError:
             return
-        self.open = True
-
-    def let_go(self) -> None:
-        """The connection is gone: refer to nobody who refers to this."""
-        SealingCore.let_go(self)
-        self._reader_ref = None
-        self._behind = b""
+        self._sender.handshake_complete = True
 
 
 def _record_size(data: Any, position: int, size: int) -> int:
-    """The length of the record whose header is at ``position``; everything, where it is none: OpenSSL then says what is
-    wrong."""
+    """The length of the record whose header is at ``position``; everything where it is no header: OpenSSL then reports
+    what is wrong."""
     if type(data) is bytes:
-        return _said_size(data, position, size - position)
-    return _said_size(bytes(data[position : position + _HEADER]), 0, size - position)
+        return _length_in_header(data, position, size - position)
+    return _length_in_header(bytes(data[position : position + _HEADER]), 0, size - position)
 
 
-def _said_size(data: bytes, position: int, left: int) -> int:
+def _length_in_header(data: bytes, position: int, left: int) -> int:
     kind = data[position]
     length = _HEADER + (data[position + 3] << 8 | data[position + 4])
     if kind < _FIRST_TYPE or kind > _LAST_TYPE or data[position + 1] != _MAJOR or length > _MAXIMUM_RECORD:

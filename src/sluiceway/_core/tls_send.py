@@ -1,235 +1,236 @@
-"""The sending half of TLS: plaintext in, records out, as many as the transport below takes; and the farewell."""
+"""The sending side of TLS: plaintext in, records out, as many as the lower transport takes; and the close_notify alert.
+
+It touches neither sockets nor loops: what is to be sent goes to the lower transport, and decisions go to ``owner``, the
+TLS transport.
+"""
 
 from __future__ import annotations
 
 import ssl
-from collections import deque
 from typing import Any
 
 from .._constants import TLS_PLAINTEXT
-from .interface import Sink
+from .raw_transport import RawTransport, RawTransportProvider
+from .write_queue import WriteQueue
 
-# Again, under a name that the compiled twin keeps as a number.
+# The compiled variant keeps these as numbers.
 _PLAINTEXT = TLS_PLAINTEXT
-# Plaintext that is encrypted before it shows whether the transport below takes more. What is made at a time stays in
+# Plaintext that is encrypted before a look at whether the lower transport takes more. What is made at a time stays in
 # the processor's cache.
 _AHEAD = 16 * _PLAINTEXT
 
 
-def inner_of(sslobject: Any) -> Any:
+def inner_object(sslobject: Any) -> Any:
     """The object behind an SSLObject, whose methods do no more than call it."""
     return sslobject._sslobj if type(sslobject) is ssl.SSLObject else sslobject  # type: ignore[attr-defined]
 
 
-class SealingCore(Sink):
-    """``carrier`` is a transport, or the sink of one of ours; ``owner`` is told what has to be decided."""
+class TLSSender(RawTransport):
+    """``lower``: the transport that carries the records. ``owner``: decides what follows from an event.
+
+    ``handshake_complete``: data may be sent. ``closing``: nothing more is accepted. ``lower_paused``: the lower
+    transport takes no more for now; the protocol that it tells so sets it.
+    """
 
     def __init__(self, sslobject: Any, outgoing: ssl.MemoryBIO, owner: Any) -> None:
         self.sslobject = sslobject
         self.owner = owner
-        self.carrier: Any = None
-        self._sink: Any = None
-        self._write_record = inner_of(sslobject).write
-        self._get = outgoing.read
+        self.lower: Any = None
+        self._raw: Any = None
+        self._write_record = inner_object(sslobject).write
+        self._read_outgoing = outgoing.read
         self._outgoing = outgoing
         self.closing = False
-        # The handshake is done.
-        self.open = False
-        # Our close_notify is due.
-        self._leaving = False
-        # OpenSSL may have something of its own to send.
-        self._spoke = False
-        # Plaintext that has to wait, for room below or, in a renegotiation of TLS 1.2, for the peer; and its bytes.
-        self._held_up: deque[Any] | None = None
-        self._waiting = 0
-        # Some of it is being encrypted. The collector may run in the middle of that, and close the connection.
-        self._busy = False
-        # The transport below takes no more for now; who it tells so says it here.
-        self.clogged = False
+        self.handshake_complete = False
+        # close_notify is to be sent once everything before it has been.
+        self._shutdown_pending = False
+        # OpenSSL may have output of its own.
+        self.output_pending = False
+        # Plaintext that waits: for room below or, in a renegotiation of TLS 1.2, for the peer.
+        self._queue: WriteQueue | None = None
+        # Some of it is being encrypted. The collector may run meanwhile, and close the connection.
+        self._encrypting = False
+        self.lower_paused = False
 
-    def set_carrier(self, carrier: Any) -> None:
-        """Send to ``carrier`` from now on."""
-        self.carrier = carrier
-        self._sink = carrier if isinstance(carrier, Sink) else None
+    def set_lower(self, lower: Any) -> None:
+        """Send to ``lower`` from now on."""
+        self.lower = lower
+        self._raw = lower.raw if isinstance(lower, RawTransportProvider) else None  # type: ignore[attr-defined]
 
     def write(self, data: Any) -> object:
         """Encrypt ``data``, bytes, and send it."""
         if self.closing or not data:
             return None
-        if self._waiting or len(data) > _PLAINTEXT or not self._encrypt(data):
-            if self._held_up is None:
-                self._held_up = deque()
-            self._held_up.append(data)
-            self._waiting += len(data)
-            if self._waiting == len(data):
-                self.go_on(False)
-            if self._waiting:
-                self.owner.pace()
+        if self.pending_size() or len(data) > _PLAINTEXT or not self._encrypt(data):
+            if self._queue is None:
+                self._queue = WriteQueue()
+            self._queue.append(data)
+            if self._queue.size == len(data):
+                self.flush(False)
+            if self.pending_size():
+                self.owner.update_flow_control()
         return None
 
+    def write_pieces(self, pieces: list[bytes]) -> object:
+        return self.write(b"".join(pieces))
+
+    def pending_size(self) -> int:
+        """Bytes that are not encrypted yet."""
+        return 0 if self._queue is None else self._queue.size
+
     def _encrypt(self, data: bytes) -> bool:
-        """Send ``data`` as one record; False if OpenSSL has to hear from the peer first."""
+        """Send ``data`` as one record; False if OpenSSL needs data from the peer first."""
         try:
             self._write_record(data)
-            sealed = self._get()
+            record = self._read_outgoing()
         except ssl.SSLWantReadError:
             return False
         except ssl.SSLError as error:
-            self._refused(error)
+            self._encryption_failed(error)
             return True
         except BaseException:
             self._interrupted()
             raise
-        self._send(sealed)
+        self._send(record)
         return True
 
-    def _refused(self, error: ssl.SSLError) -> None:
-        self._forget()
-        self._answer()
+    def _encryption_failed(self, error: ssl.SSLError) -> None:
+        self._queue = None
+        self.send_output()
         if self.owner is not None:
             self.owner.failed(error)
 
     def _interrupted(self) -> None:
-        """OpenSSL may have taken what was written, or not: nothing may go behind it, and it may not go twice."""
-        self._forget()
+        """OpenSSL may have taken what was written, or not: nothing may follow it, and it may not be sent twice."""
+        self._queue = None
         if self.owner is not None:
             self.owner.failed(ConnectionAbortedError("interrupted while a TLS record was written"))
 
-    def _forget(self) -> None:
-        self._held_up = None
-        self._waiting = 0
-
-    def go_on(self, everything: bool) -> None:
-        """Encrypt and send what had to wait, as far as the transport below takes it, or all of it."""
-        if self._busy:
+    def flush(self, everything: bool) -> None:
+        """Encrypt and send what waits, as far as the lower transport takes it, or all of it."""
+        if self._encrypting:
             return
-        while self._waiting and self.open and (everything or not self.clogged):
-            if self._sink.closing if self._sink is not None else self.carrier.is_closing():
-                # It would drop everything, each time with a word about it. Its end is to be told soon.
+        while self.pending_size() and self.handshake_complete and (everything or not self.lower_paused):
+            if self._raw.closing if self._raw is not None else self.lower.is_closing():
+                # It would discard everything, each time with a log line. Its end is reported soon.
                 return
-            pieces: list[bytes] = []
-            self._busy = True
+            records: list[bytes] = []
+            self._encrypting = True
             try:
-                self._encrypt_next(pieces)
+                self._encrypt_next(records)
             except ssl.SSLError as error:
-                self._refused(error)
+                self._encryption_failed(error)
                 return
             except BaseException:
                 self._interrupted()
                 raise
             finally:
-                self._busy = False
-            if not pieces:
-                # OpenSSL has to hear from the peer first.
-                self._answer()
+                self._encrypting = False
+            if not records:
+                # OpenSSL needs data from the peer first.
+                self.send_output()
                 break
-            # Whatever is called by this, the queue is as it should be, and these pieces are in their place.
-            if self._sink is not None:
-                self._sink.write_pieces(pieces)
+            # The queue is complete here: the call below may run any code.
+            if self._raw is not None:
+                self._raw.write_pieces(records)
             else:
-                self.carrier.write(b"".join(pieces))
-        if self._leaving:
-            self.say_goodbye()
+                self.lower.write(b"".join(records))
+        if self._shutdown_pending:
+            self.send_close_notify()
 
-    def _encrypt_next(self, pieces: list[bytes]) -> None:
-        """Take from the queue what is put into ``pieces``, records of _AHEAD bytes at most."""
-        held_up = self._held_up
-        assert held_up is not None
-        data = held_up[0]
-        view = memoryview(data)
-        end = min(len(data), _AHEAD)
+    def _encrypt_next(self, records: list[bytes]) -> None:
+        """Encrypt the first piece that waits into ``records``, at most _AHEAD bytes of it."""
+        queue = self._queue
+        assert queue is not None
+        view = queue.first()
+        end = min(len(view), _AHEAD)
         position = 0
         try:
             while position < end:
                 position += self._write_record(view[position : position + _PLAINTEXT])
-                pieces.append(self._get())
+                records.append(self._read_outgoing())
         except ssl.SSLWantReadError:
             pass
-        self._waiting -= position
-        if position < len(data):
-            held_up[0] = view[position:]
-        elif self._waiting:
-            held_up.popleft()
-        else:
-            self._held_up = None
-
-    def write_pieces(self, pieces: list[bytes]) -> object:
-        return self.write(b"".join(pieces))
-
-    def held_up(self) -> int:
-        """Bytes that are not encrypted yet."""
-        return self._waiting
+        queue.advance(position)
+        if not queue.size:
+            self._queue = None
 
     def _send(self, data: bytes) -> None:
-        if self._sink is not None:
-            self._sink.write(data)
+        if self._raw is not None:
+            self._raw.write(data)
         else:
-            self.carrier.write(data)
+            self.lower.write(data)
 
-    def _answer(self) -> None:
-        """Send what OpenSSL has to say for itself."""
-        self._spoke = False
+    def send_output(self) -> None:
+        """Send what OpenSSL has written of its own: handshake messages, alerts."""
+        self.output_pending = False
         if self._outgoing.pending:
-            self._send(self._get())
+            self._send(self._read_outgoing())
 
-    def _flush(self) -> None:
-        """Send that, and what had to wait for the peer, of whom something has arrived."""
-        self._answer()
-        if self._waiting:
-            self.go_on(False)
-            if not self._waiting and self.owner is not None:
-                self.owner.pace()
-        elif self._leaving:
-            self.say_goodbye()
+    def needs_flush(self) -> bool:
+        """Whether an arrival from the peer may let something be sent."""
+        return self.output_pending or self._shutdown_pending or self.pending_size() > 0
+
+    def flush_after_arrival(self) -> None:
+        """Send OpenSSL's output, and what waited for the peer, of whom something has arrived."""
+        self.send_output()
+        if self.pending_size():
+            self.flush(False)
+            if not self.pending_size() and self.owner is not None:
+                self.owner.update_flow_control()
+        elif self._shutdown_pending:
+            self.send_close_notify()
 
     def before_drain(self) -> object:
-        sink = self._sink
-        if sink is not None:
-            sink.before_drain()
-            if sink.closing:
+        raw = self._raw
+        if raw is not None:
+            raw.before_drain()
+            if raw.closing:
                 self.closing = True
-        elif self.carrier is None or self.carrier.is_closing():
+        elif self.lower is None or self.lower.is_closing():
             self.closing = True
         return None
 
     def uncork(self) -> object:
-        return None if self._sink is None else self._sink.uncork()
+        return None if self._raw is None else self._raw.uncork()
 
-    # -- the end ------------------------------------------------------------------------------------------------------
+    # -- closing ------------------------------------------------------------------------------------------------------
 
-    def say_goodbye(self) -> bool:
-        """Send close_notify (RFC 8446, 6.1) behind everything that was written, and tell the owner; True if that is
-        done. A renegotiation comes first; then it is done as soon as that has ended."""
+    def send_close_notify(self) -> bool:
+        """Send close_notify (RFC 8446, 6.1) after everything that was written, and tell the owner; True if it was sent.
+
+        A renegotiation comes first; then close_notify is sent as soon as that has ended.
+        """
         self.closing = True
-        # By the collector, in the middle of a record: go_on does it then.
-        self._leaving = self._busy
-        if self._leaving:
+        # Called by the collector while a record is encrypted: flush() sends it then.
+        self._shutdown_pending = self._encrypting
+        if self._encrypting:
             return False
-        # What waits for room need not wait here any longer: the transport below holds it as well.
-        self.go_on(True)
+        # What waits for room need not wait here any longer: the lower transport buffers it as well.
+        self.flush(True)
         if self.owner is None:
             return False
         try:
-            if not self._waiting:
+            if not self.pending_size():
                 self.sslobject.unwrap()
         except ssl.SSLWantReadError:
-            # The peer's has not come yet.
+            # The peer's close_notify has not arrived yet.
             pass
         except ssl.SSLError:
-            self._leaving = True
-        if self._waiting:
-            self._leaving = True
-        self._answer()
-        if self._leaving:
+            self._shutdown_pending = True
+        if self.pending_size():
+            self._shutdown_pending = True
+        self.send_output()
+        if self._shutdown_pending:
             return False
-        self.owner.goodbye_said()
+        self.owner.close_notify_sent()
         return True
 
-    def let_go(self) -> None:
-        """The connection is gone: refer to nobody who refers to this."""
+    def detach(self) -> None:
+        """The connection is gone: drop every reference to what refers to this."""
         self.closing = True
         self.owner = None
-        self.carrier = None
-        self._sink = None
-        self._forget()
-        self._leaving = False
+        self.lower = None
+        self._raw = None
+        self._queue = None
+        self._shutdown_pending = False

@@ -1,4 +1,8 @@
-"""The writing half of a stream: what may be written, as it is at that moment, and the wait for room."""
+# cython: nonecheck=True
+"""The operations of a StreamWriter that send: write, writelines, drain.
+
+They are those of asyncio: https://docs.python.org/3/library/asyncio-stream.html#streamwriter
+"""
 
 from __future__ import annotations
 
@@ -6,84 +10,51 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-from .._constants import FREE_OPERATIONS
 from .connection_state import ConnectionState
-from .flow_control import FlowCore
-from .receiver import IncomingCore
+from .sender import Sender
 from .validation import as_bytes
 
-# Again, under a name that the compiled twin keeps as a number.
-_FREE_DRAINS = 2 * FREE_OPERATIONS
 
-
-class WriterCore:
-    """State and operations of a StreamWriter; the public class adds closing, TLS and documentation."""
-
-    _loop: asyncio.AbstractEventLoop
-    _ps_sink: Any
+class WriteOperations:
+    """The base class of StreamWriter. All state is in the sender; asyncio's private names show it."""
 
     def __init__(
-        self, transport: Any, protocol: Any, reader: Any, loop: asyncio.AbstractEventLoop, state: ConnectionState
+        self,
+        transport: Any,
+        protocol: Any,
+        reader: Any,
+        loop: asyncio.AbstractEventLoop,
+        connection: ConnectionState,
+        guard: object = None,
     ) -> None:
-        self._transport = transport
-        self._protocol = protocol
-        self._reader = reader
-        self._loop = loop
-        self._ps_state = state
-
-    # What is looked at by every write and drain is kept beside what programs may assign, by its type.
-
-    @property
-    def _transport(self) -> Any:
-        return self._ps_carrier
-
-    @_transport.setter
-    def _transport(self, transport: Any) -> None:
-        self._ps_carrier = transport
-        # What is written to where the transport has a part that takes it without a detour.
-        self._ps_sink = transport._ps_sink if getattr(type(transport), "_has_ps_sink", False) else None
-
-    @property
-    def _protocol(self) -> Any:
-        return self._ps_protocol
-
-    @_protocol.setter
-    def _protocol(self, protocol: Any) -> None:
-        self._ps_protocol = protocol
-        plain = isinstance(protocol, FlowCore) and type(protocol)._drain_helper is FlowCore._drain_helper
-        self._ps_flow = protocol if plain else None
-
-    @property
-    def _reader(self) -> Any:
-        return self._ps_reader
-
-    @_reader.setter
-    def _reader(self, reader: Any) -> None:
-        self._ps_reader = reader
-        plain = isinstance(reader, IncomingCore) and type(reader).exception is IncomingCore.exception
-        self._ps_input = reader if plain else None
+        sender = self._sluiceway = Sender(loop, connection, guard)
+        sender.set_transport(transport)
+        sender.set_protocol(protocol)
+        sender.set_reader(reader)
 
     def write(self, data: Any) -> None:
         """Send ``data`` as soon as the peer takes it; returns at once.
 
         Args:
-            data: any bytes-like object. What it holds now is what is sent, whatever becomes of it.
+            data: any bytes-like object. Its present content is sent, whatever happens to it afterwards.
 
         Raises:
             TypeError: ``data`` is not bytes-like.
             RuntimeError: after write_eof.
 
-        After close, or when the peer is gone, it is dropped: drain raises, and the logger ``sluiceway`` tells once.
+        After close, or when the peer is gone, ``data`` is discarded: drain raises, and the logger ``sluiceway`` reports
+        it once for each connection.
         """
         if type(data) is not bytes:
             data = as_bytes(data, "write")
-        sink = self._ps_sink
-        if self._ps_state.discarding or (sink.closing if sink is not None else self._ps_gone()):
-            self._ps_state.discarded(len(data))
-        elif sink is not None:
-            sink.write(data)
+        sender = self._sluiceway
+        raw = sender.raw
+        if sender.connection.discarding or (raw.closing if raw is not None else sender.transport_closing()):
+            sender.connection.discarded(len(data))
+        elif raw is not None:
+            raw.write(data)
         else:
-            self._ps_carrier.write(data)
+            sender.transport.write(data)
 
     def writelines(self, data: Iterable[Any]) -> None:
         """Write the bytes-like objects that ``data`` yields, joined, in one go; see write."""
@@ -91,14 +62,7 @@ class WriterCore:
         # cut typed memoryviews short (contracts W7, W8).
         joined = b"".join([piece if type(piece) is bytes else as_bytes(piece, "writelines") for piece in data])
         if joined:
-            WriterCore.write(self, joined)
-
-    def _ps_gone(self) -> bool:
-        """Whether the transport is closing. It would drop what is written, with a log line that names nobody."""
-        try:
-            return self._ps_carrier.is_closing() is True
-        except (AttributeError, NotImplementedError):
-            return False
+            WriteOperations.write(self, joined)
 
     async def drain(self) -> None:
         """Wait until the transport has room for more: ``writer.write(data); await writer.drain()``.
@@ -112,40 +76,52 @@ class WriterCore:
 
         Cancelling it cancels this wait alone; what was written stays written.
         """
-        if self._ps_tired():
+        sender = self._sluiceway
+        if sender.budget_exhausted():
             await asyncio.sleep(0)
-        if self._ps_sink is not None and self._ps_has_room():
+        if sender.has_room():
             return
-        reader = self._ps_reader
+        reader = sender.reader
         if reader is not None:
             error = reader.exception()
             if error is not None:
                 raise error
-        if self._ps_carrier.is_closing():
-            # connection_lost may be due; without this turn of the loop a caller that only writes and drains would
-            # never see it come.
+        if sender.transport.is_closing():
+            # connection_lost may follow in the next turn; without one, a caller that only writes and drains would
+            # never see it.
             await asyncio.sleep(0)
-        await self._ps_protocol._drain_helper()
+        await sender.protocol._drain_helper()
 
-    def _ps_has_room(self) -> bool:
-        """Whether drain may return at once: nothing is wrong, and the transport takes more."""
-        sink = self._ps_sink
-        sink.before_drain()
-        flow = self._ps_flow
-        if flow is None or flow._paused or flow._connection_lost or sink.closing:
-            return False
-        reader = self._ps_input
-        if reader is None:
-            return self._ps_reader is None
-        return reader._exception is None
+    # -- asyncio's private names, which programs use and assign -------------------------------------------------------
 
-    def _ps_tired(self) -> bool:
-        """Count a drain. True where so many reads and drains found all they needed that the loop is due its turn."""
-        reader = self._ps_input
-        if reader is None:
-            return False
-        reader._ps_spent += 1
-        if reader._ps_spent <= _FREE_DRAINS:
-            return False
-        reader._ps_spent = 0
-        return True
+    @property
+    def _transport(self) -> Any:
+        return self._sluiceway.transport
+
+    @_transport.setter
+    def _transport(self, transport: Any) -> None:
+        self._sluiceway.set_transport(transport)
+
+    @property
+    def _protocol(self) -> Any:
+        return self._sluiceway.protocol
+
+    @_protocol.setter
+    def _protocol(self, protocol: Any) -> None:
+        self._sluiceway.set_protocol(protocol)
+
+    @property
+    def _reader(self) -> Any:
+        return self._sluiceway.reader
+
+    @_reader.setter
+    def _reader(self, reader: Any) -> None:
+        self._sluiceway.set_reader(reader)
+
+    @property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return self._sluiceway.loop
+
+    @_loop.setter
+    def _loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._sluiceway.loop = loop

@@ -1,27 +1,42 @@
-"""The core of ``sluiceway._core``, compiled: the same files, each with a .pxd here that gives its fields types.
+"""The compiled variant of ``sluiceway._core``: the same files, each with a .pxd here that gives its fields types.
 
-Importing it fails where it was not compiled; ``sluiceway._implementation`` asks, and nobody else.
+Importing it fails where it was not compiled; only ``sluiceway._implementation`` does it.
 """
 
-from .bytearray_buffer import LiveBuffer
+from .bytearray_buffer import BytearrayBuffer
 from .chunk_buffer import ChunkBuffer
 from .connection_state import ConnectionState
-from .flow_control import FlowCore
-from .read_operations import ReaderCore
-from .receiver import IncomingCore
-from .tls_receive import TLSCore
+from .protocol_operations import ProtocolOperations
+from .protocol_receiver import ProtocolReceivers
+from .raw_transport import RawTransportProvider
+from .read_operations import ReadOperations
+from .receive_interface import ReceiverProvider, ReceiverReference
+from .receive_memory import Scratch
+from .receiver import Receiver
+from .tls_receive import TLSReceiver
+from .tls_send import TLSSender
 from .validation import as_bytes, as_count, as_limit, as_seconds, as_separators
-from .write_operations import WriterCore
+from .write_flow_control import WriteFlowControl
+from .write_operations import WriteOperations
+from .write_queue import WriteQueue
 
 __all__ = [
+    "BytearrayBuffer",
     "ChunkBuffer",
     "ConnectionState",
-    "FlowCore",
-    "IncomingCore",
-    "LiveBuffer",
-    "ReaderCore",
-    "TLSCore",
-    "WriterCore",
+    "ProtocolOperations",
+    "ProtocolReceivers",
+    "RawTransportProvider",
+    "ReadOperations",
+    "Receiver",
+    "ReceiverProvider",
+    "ReceiverReference",
+    "Scratch",
+    "TLSReceiver",
+    "TLSSender",
+    "WriteFlowControl",
+    "WriteOperations",
+    "WriteQueue",
     "as_bytes",
     "as_count",
     "as_limit",

@@ -1,4 +1,4 @@
 from .chunk_buffer cimport ChunkBuffer
 
-cdef class LiveBuffer(ChunkBuffer):
+cdef class BytearrayBuffer(ChunkBuffer):
     cdef public bytearray data

@@ -1,6 +1,7 @@
 cimport cython
 
 from . cimport search
+from .receive_memory cimport Memory
 
 cdef Py_ssize_t _MERGE_BELOW, _TAIL_MAXIMUM, _CHUNK_COST, _FREE_CHUNK_COST
 
@@ -11,7 +12,7 @@ cdef class ChunkBuffer:
     cdef object _searched_for
     cdef Py_ssize_t _searched
 
-    cpdef Py_ssize_t held(self) except -1
+    cpdef Py_ssize_t size(self) except -1
     cpdef Py_ssize_t searched(self, tuple patterns) except -1
     cpdef object remember_search(self, tuple patterns, Py_ssize_t end)
     @cython.locals(cost=Py_ssize_t)
@@ -20,9 +21,9 @@ cdef class ChunkBuffer:
     cpdef Py_ssize_t append(self, bytes data) except -1
     cpdef object compact(self)
     cpdef object clear(self)
-    cpdef object landing(self, Py_ssize_t size)
-    cpdef object landed(self, Py_ssize_t size)
-    cpdef ChunkBuffer settled(self)
+    cpdef Memory direct(self, Py_ssize_t size)
+    cpdef object direct_committed(self, Py_ssize_t n)
+    cpdef ChunkBuffer plain_buffer(self)
     @cython.locals(chunks=list, start=Py_ssize_t, end=Py_ssize_t, missing=Py_ssize_t, taken=Py_ssize_t, length=Py_ssize_t)
     cpdef bytes take(self, Py_ssize_t n)
     @cython.locals(chunks=list)

@@ -1,6 +1,13 @@
-cdef class ConnectionState:
-    cdef public bint closing
-    cdef public bint lost
-    cdef public bint closed_first
+from .write_flow_control cimport WriteFlowControl
+from .receive_interface cimport ReceiverReference
+
+cdef class ConnectionState(ReceiverReference):
+    cdef readonly WriteFlowControl flow
+    cdef readonly str state
     cdef public object error
-    cdef public bint discarding
+    cdef readonly bint closing
+    cdef readonly bint lost
+    cdef readonly bint closed_first
+    cdef readonly bint discarding
+
+    cpdef apply(self, str event)

@@ -1,13 +1,11 @@
 # cython: language_level=3, binding=False
-"""Where a large readexactly lands: the bytes of its result are received into the result itself.
+"""A buffer whose bytes are received into the result of a large readexactly.
 
-Only compiled transports can do that, so it has no pure twin. It takes the place of the reader's buffer while the read
-waits, and whatever else is asked of it meanwhile it answers as a buffer of one chunk.
+It takes the place of the reader's ChunkBuffer while that read waits, and is a buffer of one chunk meanwhile. The pure
+core has none.
 """
 
-from cpython.buffer cimport PyBUF_WRITE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.string cimport memcpy
@@ -15,8 +13,8 @@ from libc.string cimport memcpy
 
 cdef extern from *:
     """
-    /* A block that nobody has seen yet, longer or shorter, and moved by the kernel instead of copied where it is large. What
-       _PyBytes_Resize does, but that gives up the bytes where memory has run out. */
+    /* Makes a bytes object that has one reference longer or shorter; where it is large the kernel moves its pages instead
+       of copying them. _PyBytes_Resize does the same, but frees the bytes where memory has run out. */
     static int sluiceway_resize(PyObject** block, Py_ssize_t size) {
     #ifdef Py_TRACE_REFS
         PyObject* moved = PyBytes_FromStringAndSize(NULL, size);
@@ -36,68 +34,97 @@ cdef extern from *:
         *block = moved;
         return 0;
     }
+
+    static inline int sluiceway_is_shared(PyObject* block) {
+        return Py_REFCNT(block) > 1;
+    }
     """
     int sluiceway_resize(PyObject** block, Py_ssize_t size)
+    bint sluiceway_is_shared(PyObject* block)
 
 
-cdef class LandingBuffer(ChunkBuffer):
-    """Made of the buffer ``plain`` of a reader that waits for ``wanted`` bytes, more than it holds.
+cdef class ResultMemory(Memory):
+    """The rest of a result that is not filled yet. ``owner``: the bytes object that ``start`` points into."""
 
-    Memory is allocated for at most ``ahead`` bytes that have not arrived, and doubled from then on: how many are
-    wanted is what a peer says, as a rule.
+
+cdef class DirectBuffer(ChunkBuffer):
+    """In place of ``plain``, the buffer of a reader that waits for ``target_size`` bytes, more than there are.
+
+    ``result`` is what the read returns, ``filled`` how much of it has arrived. While memory of it is lent,
+    from ``direct`` to ``direct_committed`` or for as long as a view of it exists, the window refers to it as well; then
+    it neither moves nor changes. Memory is allocated for at most
+    ``ahead`` bytes that have not arrived, and doubled from then on: a peer chooses ``target_size``, as a rule.
     """
 
-    def __init__(self, ChunkBuffer plain, Py_ssize_t wanted, Py_ssize_t ahead):
+    def __init__(self, ChunkBuffer plain, Py_ssize_t target_size, Py_ssize_t ahead):
         self.plain = plain
-        self.wanted = wanted
-        self.resize(min(wanted, plain.held() + ahead))
+        self.target_size = target_size
+        self.window = ResultMemory()
+        self.resize(min(target_size, plain.size() + ahead))
         self.append(plain.take_all())
 
-    # -- what a transport asks ----------------------------------------------------------------------------------------
+    # -- memory for a transport ---------------------------------------------------------------------------------------
 
-    cdef bint lacks(self) noexcept:
-        """Whether bytes are still to land. They are not where somebody has taken the block away."""
-        return self.filled < self.wanted and self.block is not None
-
-    cdef char* room(self, Py_ssize_t* size) except NULL:
-        """Memory for the next bytes, and for how many; only where it lacks some."""
-        if self.filled == PyBytes_GET_SIZE(self.block):
-            self.resize(min(self.wanted, 2 * self.filled))
-        size[0] = PyBytes_GET_SIZE(self.block) - self.filled
-        return PyBytes_AS_STRING(self.block) + self.filled
-
-    cpdef object landed(self, Py_ssize_t size):
-        """``size`` bytes were put there."""
-        self.filled += size
-
-    cpdef object landing(self, Py_ssize_t size):
-        cdef Py_ssize_t room = 0
-        if self.block is None or self.wanted - self.filled < size:
+    cpdef Memory direct(self, Py_ssize_t size):
+        cdef Py_ssize_t missing = self.target_size - self.filled
+        cdef ResultMemory window
+        if missing <= 0 or missing < size or self.result is None:
+            # The read is complete, or a program has taken the bytes away.
             return None
-        if PyBytes_GET_SIZE(self.block) - self.filled < size:
-            self.resize(min(self.wanted, max(2 * self.filled, self.filled + size)))
-        return PyMemoryView_FromMemory(self.room(&room), size, PyBUF_WRITE)
+        # A repeated call: nothing was received into the memory of the last one.
+        self.drop_window()
+        if PyBytes_GET_SIZE(self.result) - self.filled < max(size, 1):
+            self.resize(min(self.target_size, max(2 * self.filled, self.filled + size)))
+        window = self.window
+        window.owner = self.result
+        window.start = PyBytes_AS_STRING(self.result) + self.filled
+        window.size = PyBytes_GET_SIZE(self.result) - self.filled
+        return window
+
+    cpdef object direct_committed(self, Py_ssize_t n):
+        cdef ResultMemory window = self.window
+        if window.owner is self.result:
+            self.filled += n
+        else:
+            # The result was replaced while the memory was lent.
+            self.append(PyBytes_FromStringAndSize(window.start, n))
+        self.drop_window()
+
+    cdef int drop_window(self) except -1:
+        """End the loan of the memory; a view of it that still exists keeps the result that it refers to."""
+        if self.window.exports:
+            self.window = ResultMemory()
+        else:
+            self.window.owner = None
+        return 0
 
     cdef int resize(self, Py_ssize_t size) except -1:
         cdef PyObject* block
-        if self.block is None:
-            self.block = PyBytes_FromStringAndSize(NULL, size)
+        cdef bytes other
+        if self.result is None:
+            self.result = PyBytes_FromStringAndSize(NULL, size)
             return 0
-        # Out of the attribute: nobody but this refers to it while it moves.
-        block = <PyObject*>self.block
-        Py_INCREF(self.block)
-        self.block = None
+        if sluiceway_is_shared(<PyObject*>self.result):
+            # Lent: something may write into the memory without the interpreter lock, such as OpenSSL. It stays in place.
+            other = PyBytes_FromStringAndSize(NULL, size)
+            memcpy(PyBytes_AS_STRING(other), PyBytes_AS_STRING(self.result), min(size, self.filled))
+            self.result = other
+            return 0
+        # Out of the attribute: only this function refers to the object while it moves.
+        block = <PyObject*>self.result
+        Py_INCREF(self.result)
+        self.result = None
         if sluiceway_resize(&block, size) < 0:
-            self.block = <bytes>block
-            Py_DECREF(self.block)
+            self.result = <bytes>block
+            Py_DECREF(self.result)
             raise MemoryError
-        self.block = <bytes>block
-        Py_DECREF(self.block)
+        self.result = <bytes>block
+        Py_DECREF(self.result)
         return 0
 
     # -- a buffer -----------------------------------------------------------------------------------------------------
 
-    cpdef Py_ssize_t held(self) except -1:
+    cpdef Py_ssize_t size(self) except -1:
         return self.filled
 
     cpdef Py_ssize_t searched(self, tuple patterns) except -1:
@@ -113,9 +140,9 @@ cdef class LandingBuffer(ChunkBuffer):
         cdef Py_ssize_t needed = self.filled + PyBytes_GET_SIZE(data)
         if not data:
             return self.filled
-        if self.block is None or needed > PyBytes_GET_SIZE(self.block):
-            self.resize(max(needed, min(self.wanted, 2 * self.filled)))
-        memcpy(PyBytes_AS_STRING(self.block) + self.filled, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+        if self.result is None or needed > PyBytes_GET_SIZE(self.result) or sluiceway_is_shared(<PyObject*>self.result):
+            self.resize(max(needed, min(self.target_size, 2 * self.filled)))
+        memcpy(PyBytes_AS_STRING(self.result) + self.filled, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
         self.filled = needed
         return needed
 
@@ -123,13 +150,13 @@ cdef class LandingBuffer(ChunkBuffer):
         pass
 
     cpdef object clear(self):
-        self.block = None
+        self.result = None
         self.filled = 0
 
     cpdef bytes take(self, Py_ssize_t n):
         if n >= self.filled:
             return self.take_all()
-        rest = PyBytes_FromStringAndSize(PyBytes_AS_STRING(self.block) + n, self.filled - n)
+        rest = PyBytes_FromStringAndSize(PyBytes_AS_STRING(self.result) + n, self.filled - n)
         self.filled = n
         taken = self.take_all()
         self.append(rest)
@@ -139,19 +166,23 @@ cdef class LandingBuffer(ChunkBuffer):
         if not self.filled:
             self.clear()
             return b""
-        if self.filled < PyBytes_GET_SIZE(self.block):
+        if self.filled < PyBytes_GET_SIZE(self.result) or sluiceway_is_shared(<PyObject*>self.result):
             self.resize(self.filled)
-        block = self.block
+        taken = self.result
         self.clear()
-        return block
+        return taken
 
     cpdef bint matches(self, bytes pattern, Py_ssize_t at) except -1:
-        return self.block is not None and self.block[:self.filled].startswith(pattern, at)
+        return self.result is not None and self.result[:self.filled].startswith(pattern, at)
 
     cpdef Py_ssize_t find(self, bytes pattern, Py_ssize_t start) except -2:
-        return -1 if self.block is None else self.block.find(pattern, start, self.filled)
+        return -1 if self.result is None else self.result.find(pattern, start, self.filled)
 
-    cpdef ChunkBuffer settled(self):
+    cpdef ChunkBuffer plain_buffer(self):
         if self.filled:
             self.plain.append(self.take_all())
         return self.plain
+
+
+cpdef ChunkBuffer direct_buffer(ChunkBuffer plain, Py_ssize_t target_size, Py_ssize_t ahead):
+    return DirectBuffer(plain, target_size, ahead)

@@ -1,39 +1,40 @@
 cimport cython
 
+from . cimport receive_memory
+from .budget cimport Budget
 from .chunk_buffer cimport ChunkBuffer
-from .waiter cimport Waiter
+from .end_of_input cimport EndOfInput
+from .receive_interface cimport ReceiveInterface
+from .receive_memory cimport Block, Memory, Scratch
+from .read_flow_control cimport ReadFlowControl
+from .read_wait cimport ReadWait
 
-cdef Py_ssize_t _MINIMUM_RECEIVE, _FREE_OPERATIONS
+cdef Py_ssize_t _DIRECT_BUFFER_AHEAD, _DIRECT_BUFFER_MINIMUM, _BLOCK_MINIMUM, _EVERYTHING
 
-cdef class IncomingCore:
-    cdef public Py_ssize_t _limit
-    cdef public object _loop
-    cdef public ChunkBuffer _ps_unread
-    cdef public bint _eof
-    cdef public object _exception
-    cdef public bint _ps_exception_after_data
-    cdef public object _ps_cut_short
-    cdef public bint _ps_closed
-    cdef public object _transport
-    cdef public bint _paused
-    cdef public object _waiter
-    cdef public Waiter _ps_waiter_source
-    cdef public bint _ps_intercepted
-    cdef public object _ps_lifeline
-    cdef public object _ps_operation
-    cdef public object _ps_holder
-    cdef public Py_ssize_t _ps_wanted
-    cdef public Py_ssize_t _ps_asked
-    cdef public Py_ssize_t _ps_spent
+cdef class Receiver(ReceiveInterface):
+    cdef public object loop
+    cdef public ChunkBuffer buffer
+    cdef readonly ReadFlowControl flow
+    cdef readonly EndOfInput end
+    cdef readonly ReadWait wait
+    cdef readonly Budget budget
+    cdef public object guard
+    cdef Scratch _scratch
+    cdef ChunkBuffer _direct
+    cdef Block _block
+    cdef bint _large
 
-    @cython.locals(held=Py_ssize_t)
-    cdef bint _ps_arrive(self, bytes data) except -1
-    cdef bint _ps_satisfied(self) except -1
-    cdef bint _ps_failed(self, bint enough) except -1
     @cython.locals(room=Py_ssize_t)
-    cdef Py_ssize_t _ps_room(self) except -1
-    cdef object _ps_wait(self, object operation)
-    cdef object _ps_begin_wait(self, object operation)
-    cdef object _ps_own(self, object operation)
-    cdef object _ps_end_wait(self)
-    cdef bint _ps_tired(self) except -1
+    cpdef Memory get_buffer(self, Py_ssize_t hint)
+    @cython.locals(direct=ChunkBuffer, data=bytes)
+    cpdef bint committed(self, Py_ssize_t n) except -1
+    @cython.locals(size=Py_ssize_t)
+    cpdef bint feed(self, bytes data) except -1
+    cdef bint ready(self) except -1
+    cpdef object transport_ended(self)
+    cpdef Py_ssize_t room(self) except -1
+    cdef object resume_if_low(self)
+    @cython.locals(missing=Py_ssize_t, ahead=Py_ssize_t)
+    cdef object _receive_directly(self)
+    cdef object begin_wait(self, object operation)
+    cdef object end_large_read(self)

@@ -1,5 +1,5 @@
 # cython: language_level=3, binding=False
-"""Looking into one chunk of received bytes; the twin of ``_core/spans.py``, with pointers."""
+"""Search and slice one chunk of received bytes: the compiled variant of ``_core/search.py``, over pointers."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE

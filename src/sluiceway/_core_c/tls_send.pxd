@@ -1,33 +1,34 @@
 cimport cython
 
-from .interface cimport Sink
+from .raw_transport cimport RawTransport
+from .write_queue cimport WriteQueue
 
 cdef Py_ssize_t _PLAINTEXT, _AHEAD
 
-cdef class SealingCore(Sink):
+cdef class TLSSender(RawTransport):
     cdef public object sslobject
     cdef public object owner
-    cdef public object carrier
-    cdef public bint open
-    cdef public bint clogged
-    cdef bint _leaving
-    cdef bint _spoke
-    cdef bint _busy
-    cdef Sink _sink
+    cdef public object lower
+    cdef public bint handshake_complete
+    cdef public bint lower_paused
+    cdef public bint output_pending
+    cdef bint _shutdown_pending
+    cdef bint _encrypting
+    cdef RawTransport _raw
     cdef object _write_record
-    cdef object _get
+    cdef object _read_outgoing
     cdef object _outgoing
-    cdef object _held_up
-    cdef Py_ssize_t _waiting
+    cdef WriteQueue _queue
 
-    cdef object _send(self, bytes data)
-    cdef object _answer(self)
+    cpdef Py_ssize_t pending_size(self) except -1
     cdef bint _encrypt(self, bytes data) except -1
-    cdef object _refused(self, error)
+    cdef object _encryption_failed(self, error)
     cdef object _interrupted(self)
-    cdef object _forget(self)
-    @cython.locals(pieces=list)
-    cpdef object go_on(self, bint everything)
-    @cython.locals(end=Py_ssize_t, position=Py_ssize_t)
-    cdef object _encrypt_next(self, list pieces)
-    cdef object _flush(self)
+    @cython.locals(records=list)
+    cpdef object flush(self, bint everything)
+    @cython.locals(queue=WriteQueue, end=Py_ssize_t, position=Py_ssize_t)
+    cdef object _encrypt_next(self, list records)
+    cdef object _send(self, bytes data)
+    cdef object send_output(self)
+    cdef bint needs_flush(self) except -1
+    cdef object flush_after_arrival(self)

@@ -6,13 +6,14 @@ cdef class Waiter:
     cdef object _error
     cdef object _cancel_message
     cdef int _state
-    # The number of the present wait.
+    # The number of the current wait.
     cdef unsigned long _wait
     cdef public bint _asyncio_future_blocking
 
     cpdef Waiter begin(self)
-    cpdef object rest(self)
+    cpdef object complete_soon(self)
     cdef int end(self) except -1
     cdef int wake(self) except -1
-    cdef int wake_at_once(self, object done) except -1
+    cdef int wake_now(self) except -1
+    cdef int step(self, object done) except -1
     cdef int _deliver(self) except -1

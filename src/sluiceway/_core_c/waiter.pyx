@@ -1,9 +1,10 @@
 # cython: language_level=3, binding=False
-"""What a read awaits on a transport of the engine: one future-like object, reused for all its waits.
+"""What a read awaits on the epoll engine: one future-like object, reused for all its waits.
 
-Only compiled transports have it, so it has no pure twin; the core knows it as ``_ps_waiter_source``. asyncio resolves a future, which schedules a callback, which steps the task one turn of the loop later. The poller steps
-the task at once instead, in the task's context. Only the poller may, and only when no task runs; everybody else wakes
-through ``loop.call_soon``. A wake-up that is refused goes there too, so none is lost.
+The pure core has none; ReadWait has it as ``source``. asyncio resolves a future, which schedules a callback, which steps
+the task one turn of the loop later. The poller steps the task immediately instead, in the task's context. Only the
+poller may do that, and only when no task runs; every other caller wakes the task through ``loop.call_soon``. A step that
+is refused goes through ``call_soon`` as well, so no wake-up is lost.
 """
 
 import asyncio
@@ -33,7 +34,7 @@ cdef class Waiter:
         self._state = IDLE
 
     cpdef Waiter begin(self):
-        """Ready for the next wait. A wake-up that was scheduled for the one before finds its callback gone."""
+        """Begin the next wait. A wake-up that was scheduled for the previous one finds no callback."""
         self._state = PENDING
         self._wait += 1
         self._callback = None
@@ -44,12 +45,12 @@ cdef class Waiter:
         self._asyncio_future_blocking = False
         return self
 
-    cpdef object rest(self):
-        """Wake the wait that has just begun in the next turn of the loop."""
+    cpdef object complete_soon(self):
+        """Complete the wait that has just begun in the next turn of the loop."""
         raise NotImplementedError
 
     cdef int end(self) except -1:
-        """The wait is over, and was told."""
+        """The read has returned from its wait."""
         self._scheduled = None
         return 0
 
@@ -135,22 +136,26 @@ cdef class Waiter:
     def _callbacks(self):
         return None if self._callback is None else [(self._callback, self._context)]
 
-    def holder(self):
-        """The task that waits, or that is on its way to be stepped; None where something else than a task waits."""
+    def reading_task(self):
+        """The task that waits or is scheduled to be stepped; None where something else than a task waits."""
         callback = self._callback if self._callback is not None else self._scheduled
         return getattr(callback, "__self__", None)
 
     cdef int wake(self) except -1:
-        """The wait has ended; the task is stepped in the next turn of the loop."""
+        """End the wait; the task is stepped in the next turn of the loop."""
         if self._state != PENDING:
             return 0
         self._state = DONE
         return self._deliver()
 
-    cdef int wake_at_once(self, object done) except -1:
-        """The wait has ended; step the task now. Only for the poller, when all state is complete and no task runs.
+    cdef int wake_now(self) except -1:
+        """End the wait; step the task immediately where that is possible."""
+        return self.wake()
 
-        ``done`` is a future of asyncio's own that is done. A C task asks it for its result without a call.
+    cdef int step(self, object done) except -1:
+        """End the wait and step the task now. Only for the poller, when all state is complete and no task runs.
+
+        ``done``: a future of asyncio's that is done. A C task reads its result without a call.
         """
         if self._state != PENDING:
             return 0
@@ -162,7 +167,7 @@ cdef class Waiter:
         try:
             PyContext_Enter(context)
         except RuntimeError:
-            # The context is entered already, by whoever called us from inside it.
+            # The context is entered already: the caller runs inside it.
             return self._deliver()
         self._callback = None
         self._context = None

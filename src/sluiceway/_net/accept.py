@@ -53,7 +53,7 @@ class Listener:
         self._short_of_resources = False
         self._acceptor: asyncio.Task[None] | None = None
         self._watching = False
-        self._held: Any = None
+        self._poller: Any = None
         self._kind = (int(sock.family), int(sock.type), sock.proto)
 
     def start(self) -> None:
@@ -61,15 +61,15 @@ class Listener:
         self.socket.listen(self._backlog)
         engine = engine_of(self._loop)
         if engine is not None:
-            self._held = engine.poller_of(self._loop)
-            self._held.hold()
+            self._poller = engine.poller_of(self._loop)
+            self._poller.acquire()
         self._watch()
 
     def stop(self) -> None:
         """Accept no more, close the socket."""
-        if self._held is not None:
-            self._held.let_go()
-            self._held = None
+        if self._poller is not None:
+            self._poller.release()
+            self._poller = None
         if self._resume is not None:
             self._resume.cancel()
             self._resume = None
@@ -115,7 +115,7 @@ class Listener:
                 if error.errno in _OF_THE_PEER:
                     continue
                 self._unwatch()
-                self._troubled(error)
+                self._on_accept_error(error)
                 return
             sock.setblocking(False)
             self._accepted(sock, address)
@@ -131,13 +131,13 @@ class Listener:
                 if error.errno in _OF_THE_PEER:
                     continue
                 self._acceptor = None
-                self._troubled(error)
+                self._on_accept_error(error)
                 return
             self._short_of_resources = False
             sock.setblocking(False)
             self._accepted(sock, address)
 
-    def _troubled(self, error: OSError) -> None:
+    def _on_accept_error(self, error: OSError) -> None:
         """Accepting has stopped; go on later where there is hope."""
         if error.errno not in _OUT_OF_RESOURCES:
             self._loop.call_exception_handler(

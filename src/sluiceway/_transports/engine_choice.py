@@ -16,12 +16,12 @@ def _load() -> Any:
     if ENGINE_CHOICE == "loop" or PURE:
         return None
     try:
-        from .epoll import socket_transport
+        from .epoll import transport
     except ImportError as error:
         if ENGINE_CHOICE == "epoll":
             raise ImportError(f"SLUICEWAY_ENGINE=epoll, but the engine was not compiled here: {error}") from error
         return None
-    return socket_transport
+    return transport
 
 
 _engine: Final[ModuleType | None] = _load()

@@ -29,7 +29,7 @@ def main() -> None:
         if package not in _PACKAGES_OF_THE_EXTRA:
             raise
         print(
-            f"sluiceway: the command line needs {package}, which is not installed: pip install 'sluiceway[cli]'",
+            f"sluiceway: the command line needs {package}, which is not installed: pip install {package}",
             file=sys.stderr,
         )
         sys.exit(_USAGE_ERROR)

@@ -26,7 +26,7 @@ async def test_it_waits_and_arrives(role: str, then: str, raw_peers: RawPeers, t
         writer.write(LARGE)
         # The kernel's buffers take some megabytes.
         assert writer.transport.get_write_buffer_size() > len(LARGE) // 2
-        assert writer.transport._below.get_write_buffer_size() <= BELOW
+        assert writer.transport._lower.get_write_buffer_size() <= BELOW
         if then == "close":
             writer.close()
         script.signal("go on")

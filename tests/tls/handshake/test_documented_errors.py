@@ -253,7 +253,7 @@ async def plaintext_before_tls(trouble: Trouble) -> None:
         await script.finished()
 
 
-@brings_about("TCP ended without farewell")
+@brings_about("TCP ended without close_notify")
 async def cut_short(trouble: Trouble) -> None:
     def cut(peer: RawPeer) -> None:
         peer.start_tls(trouble.tls.server_context, server_side=True)

@@ -336,7 +336,7 @@ async def test_a_client_hello_that_came_early_is_used(tls: Certificates, raw_pee
     async def upgrade(reader: Any, writer: Any) -> None:
         assert await reader.readline() == b"STARTTLS\n"
         # All of it is there before the upgrade begins.
-        while not reader._ps_unread.held():
+        while not reader._sluiceway.buffer.size():
             await asyncio.sleep(0)
         await writer.start_tls(tls.server_context)
         writer.write(await reader.readline())

@@ -1,13 +1,13 @@
 from libc.stdint cimport uint32_t, uint64_t
 
-from sluiceway._core_c.interface cimport Sink
+from sluiceway._core_c.raw_transport cimport RawTransport
+from sluiceway._core_c.receive_memory cimport Scratch
 from sluiceway._core_c.waiter cimport Waiter
 
 cdef enum:
-    SCRATCH = 262144         # bytes that are received at once, at most
     GATHER_MAXIMUM = 16384   # bytes in several pieces that are copied together and sent as one, at most
 
-cdef class Pollable(Sink):
+cdef class Pollable(RawTransport):
     """A descriptor that the poller watches."""
     cdef int fd
     cdef uint32_t interest
@@ -16,7 +16,7 @@ cdef class Pollable(Sink):
 
     cdef int ready(self, uint32_t events) except -1
     cdef int flush_corked(self) except -1
-    cdef int unwatched(self, error) except -1
+    cdef int watch_failed(self, error) except -1
     cdef int watch(self, uint32_t interest) except -1
 
 cdef class Poller:
@@ -25,10 +25,10 @@ cdef class Poller:
     cdef list table
     cdef Py_ssize_t watched
     # The only socket, where the loop watches it itself.
-    cdef Pollable single
+    cdef Pollable sole_socket
     cdef bint watches_itself
     cdef uint32_t generations
-    cdef Py_ssize_t holds
+    cdef Py_ssize_t users
     cdef bint closing_soon
     cdef public object usable
     # True while the poller steps tasks: writes may wait until the task blocks.
@@ -40,8 +40,8 @@ cdef class Poller:
     cdef long long corked_at
     # A future that is done, for tasks that are stepped at once.
     cdef object done
-    cdef char* scratch
-    # For pieces that are sent as one; not the same memory, for what was received may still be looked at.
+    cdef readonly Scratch scratch
+    # For pieces that are sent as one; memory of its own, since received bytes may still be in use.
     cdef char* gathered
     cdef object __weakref__
 
@@ -49,12 +49,12 @@ cdef class Poller:
     cdef int add(self, Pollable pollable, uint32_t interest) except -1
     cdef int modify(self, Pollable pollable, uint32_t interest) except -1
     cdef int remove(self, Pollable pollable) except -1
-    cdef int step(self, Waiter waiter) except -1
+    cdef int step(self, PollerWaiter waiter) except -1
     cdef int cork(self, Pollable pollable) except -1
     cdef bint corked_long(self) except -1
     cdef int flush(self) except -1
-    cdef int unsingle(self) except -1
-    cdef int enter(self, Pollable pollable, uint32_t interest) except -1
+    cdef int register_sole_socket(self) except -1
+    cdef int register(self, Pollable pollable, uint32_t interest) except -1
     cdef int serve(self) except -1
     cdef int serve_rounds(self) except -1
 

@@ -1,9 +1,9 @@
 # cython: language_level=3, binding=False
-"""The poller: one epoll descriptor for all of sluiceway's sockets of a running loop, which watches just that one.
+"""The poller: one epoll descriptor for all of the package's sockets of a running loop, which watches only that one.
 
 When the loop wakes it, the poller collects every ready socket at once and serves them without a handle, selector key or
-callback for each. Under load it asks again, for a bounded number of rounds and a bounded time, before the loop gets its
-turn.
+callback for each. Under load it asks again, for a bounded number of rounds and a bounded time, before it returns to the
+loop.
 
 A handler that runs in a batch may close other connections of the batch. The kernel's event carries the generation of
 the registration it was made for; an event whose registration is gone is dropped.
@@ -18,6 +18,10 @@ from cpython.exc cimport PyErr_SetFromErrno
 from cpython.mem cimport PyMem_Malloc, PyMem_Free
 from cpython.ref cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
+
+from sluiceway._core_c.receive_memory cimport Scratch
+
+from sluiceway._constants import SCRATCH_SIZE
 
 cdef extern from "sys/epoll.h" nogil:
     enum:
@@ -81,12 +85,12 @@ cdef class Pollable:
     cdef int flush_corked(self) except -1:
         raise NotImplementedError
 
-    cdef int unwatched(self, error) except -1:
-        """The poller cannot tell of it any more."""
+    cdef int watch_failed(self, error) except -1:
+        """The kernel refused to watch the descriptor."""
         raise NotImplementedError
 
     cdef int watch(self, uint32_t interest) except -1:
-        """Be told of ``interest``; 0 for nothing at all, not even a hang-up."""
+        """Watch for the events ``interest``; 0 for none at all, not even a hang-up."""
         if interest == self.interest:
             return 0
         if self.poller.forked:
@@ -114,14 +118,13 @@ cdef class Poller:
         self.watches_itself = isinstance(loop, BaseSelectorEventLoop)
         self.done = asyncio.Future(loop=loop)
         self.done.set_result(None)
-        self.scratch = <char*>PyMem_Malloc(SCRATCH)
+        self.scratch = Scratch(SCRATCH_SIZE)
         self.gathered = <char*>PyMem_Malloc(GATHER_MAXIMUM)
-        if self.scratch == NULL or self.gathered == NULL:
+        if self.gathered == NULL:
             raise MemoryError
         pollers.add(self)
 
     def __dealloc__(self):
-        PyMem_Free(self.scratch)
         PyMem_Free(self.gathered)
         if self.epfd >= 0:
             close_fd(self.epfd)
@@ -141,51 +144,55 @@ cdef class Poller:
             raise
         self.close_when_idle()
 
-    def hold(self):
-        """Stay open until let_go: for a socket, watched or not at the moment, and for a listener. When descriptors have
-        run out there is none to spare to open the poller again."""
-        self.prepare()
-        self.holds += 1
+    def new_waiter(self):
+        """What the reads of one reader wait on (see ReceiveInterface.attach)."""
+        return PollerWaiter(self.loop, self)
 
-    def let_go(self):
-        """The end of one hold."""
-        self.holds -= 1
+    def acquire(self):
+        """Stay open until release(): for a socket, watched or not, and for a listener. When descriptors have run out,
+        none is left to open the poller again."""
+        self.prepare()
+        self.users += 1
+
+    def release(self):
+        """The end of one acquire()."""
+        self.users -= 1
         self.close_when_idle()
 
     cdef int close_when_idle(self) except -1:
-        if self.holds == 0 and not self.closing_soon and not self.loop.is_closed():
+        if self.users == 0 and not self.closing_soon and not self.loop.is_closed():
             # A connection may follow at once; one turn without any is the end.
             self.closing_soon = True
             self.loop.call_soon(self._close_if_idle)
         return 0
 
     cdef int add(self, Pollable pollable, uint32_t interest) except -1:
-        """Watch a socket. The only one that a loop has is watched by the loop itself: two descriptors and two questions
-        for one event are a tenth of the cost of a message on one connection, and many a client has just one. Only
-        asyncio's own loops do: libuv ceases to watch a socket at a reset, and does not call."""
-        if self.single is not None:
-            self.unsingle()
+        """Watch a socket. The loop itself watches the only one that it has: two descriptors and two system calls for one
+        event are a tenth of the cost of a message on one connection, and many clients have just one. Only asyncio's own
+        loops do that: libuv stops watching a socket at a reset, without a call."""
+        if self.sole_socket is not None:
+            self.register_sole_socket()
         elif self.watched == 0 and interest == EPOLLIN and self.watches_itself:
             self.loop.add_reader(pollable.fd, self._on_ready)
-            self.single = pollable
+            self.sole_socket = pollable
             self.watched += 1
             return 0
-        self.enter(pollable, interest)
+        self.register(pollable, interest)
         self.watched += 1
         return 0
 
-    cdef int unsingle(self) except -1:
-        """Another socket has come, or the only one is to be watched for more: the loop watches the poller instead."""
-        cdef Pollable pollable = self.single
-        self.single = None
+    cdef int register_sole_socket(self) except -1:
+        """There is a second socket, or the only one is watched for more events: the loop watches the poller instead."""
+        cdef Pollable pollable = self.sole_socket
+        self.sole_socket = None
         self.loop.remove_reader(pollable.fd)
         try:
-            self.enter(pollable, EPOLLIN)
+            self.register(pollable, EPOLLIN)
         except OSError as error:
-            pollable.unwatched(error)
+            pollable.watch_failed(error)
         return 0
 
-    cdef int enter(self, Pollable pollable, uint32_t interest) except -1:
+    cdef int register(self, Pollable pollable, uint32_t interest) except -1:
         cdef epoll_event event
         cdef int fd = pollable.fd
         self.prepare()
@@ -202,8 +209,8 @@ cdef class Poller:
 
     cdef int modify(self, Pollable pollable, uint32_t interest) except -1:
         cdef epoll_event event
-        if pollable is self.single:
-            self.unsingle()
+        if pollable is self.sole_socket:
+            self.register_sole_socket()
         event.events = interest
         event.data.u64 = (<uint64_t>pollable.generation << 32) | <uint32_t>pollable.fd
         if epoll_ctl(self.epfd, EPOLL_CTL_MOD, pollable.fd, &event) < 0:
@@ -213,12 +220,12 @@ cdef class Poller:
     cdef int remove(self, Pollable pollable) except -1:
         cdef epoll_event event
         self.watched -= 1
-        if pollable is self.single:
-            self.single = None
+        if pollable is self.sole_socket:
+            self.sole_socket = None
             if not self.loop.is_closed():
                 self.loop.remove_reader(pollable.fd)
             return 0
-        # Somebody may have closed the descriptor behind our back, and another connection have its number now.
+        # The program may have closed the descriptor, and another connection may have its number now.
         if pollable.fd < len(self.table) and self.table[pollable.fd] is pollable:
             self.table[pollable.fd] = None
             if self.epfd >= 0:
@@ -227,7 +234,7 @@ cdef class Poller:
 
     def _close_if_idle(self):
         self.closing_soon = False
-        if self.holds == 0 and self.epfd >= 0:
+        if self.users == 0 and self.epfd >= 0:
             self.loop.remove_reader(self.epfd)
             close_fd(self.epfd)
             self.epfd = -1
@@ -238,12 +245,12 @@ cdef class Poller:
             close_fd(self.epfd)
             self.epfd = -1
         self.forked = True
-        self.single = None
+        self.sole_socket = None
         self.table = []
         self.corked = []
 
     def _flush_before_fork(self):
-        """What a task has written leaves before it forks (contract W9), and once."""
+        """Send what a task has written before it forks (contract W9), and once."""
         self.flush()
 
     def _on_ready(self):
@@ -260,13 +267,13 @@ cdef class Poller:
             PyContext_Enter(context)
 
     cdef int serve(self) except -1:
-        # A loop may run inside a task of a batch (nested run_until_complete): served, but nobody stepped at once.
+        # A loop may run inside a task of a batch (nested run_until_complete): its sockets are served, its tasks not stepped.
         cdef bint outer_step = self.step_at_once, outer_stepping = self.stepping
         self.step_at_once = current_task_of(self.loop) is None
         self.stepping = self.step_at_once
         try:
-            if self.single is not None:
-                self.single.ready(EPOLLIN)
+            if self.sole_socket is not None:
+                self.sole_socket.ready(EPOLLIN)
             else:
                 self.serve_rounds()
         finally:
@@ -296,11 +303,11 @@ cdef class Poller:
                 pollable.ready(events[i].events)
                 if self.corked and self.corked_long():
                     self.flush()
-            # All of a round at once: a peer on this machine that is woken by the first finds the rest, instead of going
-            # to sleep after each.
+            # The writes of a round leave together: a peer on this machine that the first one wakes finds the others,
+            # instead of going to sleep after each.
             self.flush()
             if n < 2 or self.epfd < 0:
-                # One busy connection: it is surely not ready again yet.
+                # One busy connection, which is not ready again yet.
                 break
             if round_ == 0:
                 start = monotonic_ns()
@@ -310,14 +317,14 @@ cdef class Poller:
                 break
         return 0
 
-    cdef int step(self, Waiter waiter) except -1:
+    cdef int step(self, PollerWaiter waiter) except -1:
         """Step the task of a wait that ends with a turn of the loop, as in a batch of its own."""
         cdef bint outer_step = self.step_at_once, outer_stepping = self.stepping
         self.step_at_once = current_task_of(self.loop) is None
         self.stepping = self.step_at_once
         try:
             if self.step_at_once:
-                waiter.wake_at_once(self.done)
+                waiter.step(self.done)
             else:
                 waiter.wake()
         finally:
@@ -327,7 +334,7 @@ cdef class Poller:
         return 0
 
     cdef int cork(self, Pollable pollable) except -1:
-        """Have ``pollable`` flushed when the tasks of this round were stepped (contract W9)."""
+        """Flush ``pollable`` when the tasks of this round were stepped (contract W9)."""
         if not self.corked:
             self.corked_at = monotonic_ns()
         self.corked.append(pollable)
@@ -347,7 +354,7 @@ cdef class Poller:
                 try:
                     (<Pollable>pollable).flush_corked()
                 except BaseException as error:
-                    # Out of a protocol that was told to go on writing; what others have written leaves all the same.
+                    # Raised by a protocol's resume_writing(); what others have written is sent nevertheless.
                     if interrupt is None:
                         interrupt = error
         if interrupt is not None:
@@ -356,16 +363,19 @@ cdef class Poller:
 
 
 cdef class PollerWaiter(Waiter):
-    """The waiter of a connection on the poller, which steps it at once after a rest too."""
+    """The waiter of a connection on the poller, which steps its task after a yield to the loop too."""
 
     def __init__(self, loop, Poller poller):
         self.poller = poller
 
-    cpdef object rest(self):
-        # One callback of the loop for each: an interrupt in one, or a loop nested in it, keeps nobody else waiting.
-        self._loop.call_soon(self._rested, self._wait)
+    cdef int wake_now(self) except -1:
+        return self.step(self.poller.done) if self.poller.step_at_once else self.wake()
 
-    def _rested(self, unsigned long wait):
+    cpdef object complete_soon(self):
+        # One callback of the loop for each waiter: an interrupt in one, or a loop nested in it, delays no other.
+        self._loop.call_soon(self._complete, self._wait)
+
+    def _complete(self, unsigned long wait):
         if wait == self._wait:
             self.poller.step(self)
 
@@ -374,7 +384,7 @@ cdef str ATTRIBUTE = "_sluiceway_poller"
 
 
 def poller_of(loop):
-    """The poller of ``loop``, made at first; kept by the loop itself, and gone with it."""
+    """The poller of ``loop``, created by the first call; the loop owns it."""
     cdef Poller poller
     found = getattr(loop, ATTRIBUTE, None)
     if found is not None:

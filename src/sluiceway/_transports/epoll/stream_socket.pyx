@@ -1,120 +1,51 @@
 # cython: language_level=3, binding=False
-"""The compiled half of a socket transport on the poller: receiving, sending, closing.
+"""The raw transport of a connected socket on the poller: receive, send, close.
 
-Its other half, SocketTransport, is what programs see: an asyncio.Transport that passes everything on to this.
+SocketTransport is what programs see: an asyncio.Transport that passes every call on to this.
 """
 
 from asyncio import BufferedProtocol
 from os import strerror
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_SetFromErrno
 from libc.errno cimport EAGAIN, EINTR, errno
-from cpython.ref cimport PyObject
 from libc.stdint cimport uint32_t
 
-from sluiceway._core_c.chunk_buffer cimport ChunkBuffer
-from sluiceway._core_c.direct_buffer cimport LandingBuffer
-from sluiceway._core_c.read_operations cimport ReaderCore
-from sluiceway._core_c.tls_receive cimport TLSCore
-from sluiceway._transports.epoll.poller cimport GATHER_MAXIMUM, Pollable, Poller, PollerWaiter, SCRATCH
+from sluiceway._core_c.receive_interface cimport ReceiveInterface
+from sluiceway._core_c.receive_memory cimport Memory
+from sluiceway._core_c.protocol_receiver cimport ProtocolReceivers
+from sluiceway._core_c.write_queue cimport WriteQueue
+from sluiceway._transports.epoll.poller cimport GATHER_MAXIMUM, Pollable, Poller
+from sluiceway._transports.epoll.system cimport (
+    EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, IPPROTO_TCP, MSG_NOSIGNAL, SHUT_WR, TCP_NODELAY,
+    iovec, memcpy, memset, msghdr, recv, send, sendmsg, setsockopt, shutdown,
+)
 
 from sluiceway._core_c.validation import as_bytes
-from sluiceway._transports.epoll.poller import poller_of
-from sluiceway._constants import (
-    DIRECT_MINIMUM as _DIRECT_MINIMUM,
-    EVERYTHING as _EVERYTHING,
-    LANDING_AHEAD as _LANDING_AHEAD,
-    LANDING_MINIMUM as _LANDING_MINIMUM,
-)
 from sluiceway._log import logger
-
-cdef extern from "sys/epoll.h" nogil:
-    enum:
-        EPOLLIN
-        EPOLLOUT
-        EPOLLERR
-        EPOLLHUP
-
-cdef extern from "sys/uio.h" nogil:
-    struct iovec:
-        void* iov_base
-        size_t iov_len
-
-cdef extern from "sys/socket.h" nogil:
-    struct msghdr:
-        iovec* msg_iov
-        size_t msg_iovlen
-    enum:
-        MSG_NOSIGNAL
-        SHUT_WR
-    int setsockopt(int fd, int level, int name, const void* value, unsigned int length)
-    ssize_t recv(int fd, void* buffer, size_t length, int flags)
-    ssize_t send(int fd, const void* buffer, size_t length, int flags)
-    ssize_t sendmsg(int fd, const msghdr* message, int flags)
-    int shutdown(int fd, int how)
-
-cdef extern from "netinet/in.h" nogil:
-    enum:
-        IPPROTO_TCP
-
-cdef extern from "netinet/tcp.h" nogil:
-    enum:
-        TCP_NODELAY
-
-cdef extern from "string.h" nogil:
-    void* memset(void* s, int c, size_t n)
-    void* memcpy(void* target, const void* source, size_t n)
-
-cdef extern from "Python.h":
-    PyObject* PyWeakref_GetObject(object ref)
-    object PyMemoryView_FromMemory(char* memory, Py_ssize_t size, int flags)
-    enum:
-        PyBUF_READ
+from sluiceway._transports.epoll.poller import poller_of
 
 cdef enum:
     CORK_MAXIMUM = 65536     # bytes written within a step that wait for its end, at most (contract W9)
-    PIECES = 64              # chunks given to the kernel at once
+    PIECES = 64              # pieces given to the kernel at once
     HIGH_WATER = 65536       # bytes; asyncio's default
-    LOST_WRITES = 5          # writes to a lost connection before asyncio would say so
-
-cdef Py_ssize_t DIRECT_MINIMUM = _DIRECT_MINIMUM
-# Ciphertext that is copied rather than looked into where it lies.
-cdef Py_ssize_t LITTLE = 4096
-cdef Py_ssize_t LANDING_AHEAD = _LANDING_AHEAD
-cdef Py_ssize_t LANDING_MINIMUM = _LANDING_MINIMUM
-cdef Py_ssize_t EVERYTHING = _EVERYTHING // 2
-
-cdef enum:
-    PLAIN = 0
-    BUFFERED = 1
-    DIRECT = 2
-    ENCRYPTED = 3
+    LOST_WRITES = 5          # writes to a lost connection before asyncio logs a warning
 
 
-
-cdef class SocketCore(Pollable):
+cdef class StreamSocket(Pollable):
     """One connected, non-blocking stream socket."""
 
     cdef readonly object loop
     cdef object sock
     cdef object protocol
     cdef object transport
-    cdef object reader_ref
-    # What decrypts, where the protocol is one of ciphertext.
-    cdef TLSCore tls
-    cdef int receives
-    cdef list out
-    cdef Py_ssize_t out_first
-    cdef Py_ssize_t out_offset
-    cdef Py_ssize_t out_size
+    cdef ProtocolReceivers receivers
+    cdef WriteQueue queue
     cdef Py_ssize_t high
     cdef Py_ssize_t low
     cdef int lost_writes
     cdef bint corked
-    # The last arrival was of no fewer bytes than are worth a receive of their own.
-    cdef bint large
     cdef bint ended
     cdef bint eof_written
     cdef bint eof_received
@@ -126,69 +57,48 @@ cdef class SocketCore(Pollable):
         self.sock = sock
         self.fd = sock.fileno()
         cdef int on = 1
-        # As asyncio does. A Unix socket refuses, which is as well.
+        # As asyncio does. A Unix socket refuses it, without harm.
         setsockopt(self.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on))
         self.poller = poller_of(loop)
-        # What may fail for want of a descriptor fails before anybody was told of a connection.
+        # What may fail for want of a descriptor fails before the protocol is called.
         self.poller.prepare()
-        self.out = []
+        self.queue = WriteQueue()
         self.high = HIGH_WATER
         self.low = HIGH_WATER // 4
         self.set_protocol(protocol)
 
     def start(self, transport):
-        """Tell the protocol that the connection is made, then receive."""
+        """Call the protocol's connection_made, then receive."""
         self.transport = transport
-        self.poller.hold()
+        self.poller.acquire()
         try:
             self.protocol.connection_made(transport)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
-            self.complain("protocol.connection_made() call failed", error)
+            self.report_error("protocol.connection_made() call failed", error)
         if not self.closing and not self.reading_paused:
-            self.follow(self.interest | EPOLLIN)
+            self.set_interest(self.interest | EPOLLIN)
 
-    cdef int follow(self, uint32_t interest) except -1:
-        """Be told of ``interest`` from now on. A connection of which nothing is told any more has to end."""
+    cdef int set_interest(self, uint32_t interest) except -1:
+        """Watch for the events ``interest`` from now on. A connection that cannot be watched has to end."""
         try:
             self.watch(interest)
         except OSError as error:
-            self.unwatched(error)
+            self.watch_failed(error)
         return 0
 
-    cdef int unwatched(self, error) except -1:
+    cdef int watch_failed(self, error) except -1:
         return self.fail(error, "The poller cannot watch the socket")
 
     # -- the protocol -------------------------------------------------------------------------------------------------
 
     def set_protocol(self, protocol):
-        # Whoever takes over finds everything sent that was written for the one before.
+        # The new protocol finds everything sent that was written for the previous one.
         self.uncork()
         self.protocol = protocol
-        self.reader_ref = None
-        self.tls = None
-        if isinstance(protocol, BufferedProtocol):
-            self.receives = BUFFERED
-            secure = getattr(protocol, "ps_core", None)
-            if isinstance(secure, TLSCore):
-                self.receives = ENCRYPTED
-                self.tls = secure
-            return
-        self.receives = PLAIN
-        if getattr(getattr(type(protocol), "data_received", None), "_ps_feeds_reader", False):
-            ref = protocol._stream_reader_wr
-            reader = ref() if ref is not None else None
-            if isinstance(reader, ReaderCore):
-                self.receives = DIRECT
-                self.reader_ref = ref
-                self.adopt(reader)
-
-    def adopt(self, ReaderCore reader):
-        """Step the tasks that wait for ``reader`` at once."""
-        # One waiter for each reader: two that share it would take each other's wake-ups.
-        if reader._ps_waiter_source is None:
-            reader._ps_waiter_source = PollerWaiter(self.loop, self.poller)
+        self.receivers = ProtocolReceivers(protocol)
+        self.receivers.attach(self.poller.scratch, self.poller)
 
     def get_protocol(self):
         return self.protocol
@@ -203,140 +113,41 @@ cdef class SocketCore(Pollable):
         return 0
 
     cdef int receive(self) except -1:
+        cdef ReceiveInterface receiver = self.receivers.current()
+        cdef Memory memory
         cdef ssize_t got
-        cdef Py_ssize_t room
-        cdef ReaderCore reader
-        cdef object found
-        if self.receives == ENCRYPTED:
-            return self.receive_encrypted()
-        if self.receives == BUFFERED:
-            return self.receive_buffered()
-        reader = None
-        if self.reader_ref is not None:
-            found = <object>PyWeakref_GetObject(self.reader_ref)
-            if found is not None:
-                reader = <ReaderCore>found
-        if reader is None or reader._ps_intercepted:
-            return self.receive_plain(reader)
-        if type(reader._ps_unread) is LandingBuffer and (<LandingBuffer>reader._ps_unread).lacks():
-            return self.receive_landing(reader)
-        room = reader._ps_room()
-        if room > SCRATCH:
-            room = SCRATCH
-        if self.large and reader._ps_asked >= DIRECT_MINIMUM and reader._waiter is not None:
-            return self.receive_direct(reader, min(room, reader._ps_asked))
-        got = recv(self.fd, self.poller.scratch, room, 0)
-        if got <= 0:
-            return self.received_none(got, errno)
-        self.large = got >= DIRECT_MINIMUM
-        if reader._ps_arrive(PyBytes_FromStringAndSize(self.poller.scratch, got)):
-            return self.wake_reader(reader)
-        if reader._ps_wanted:
-            self.prepare_landing(reader)
-        return 0
-
-    cdef int prepare_landing(self, ReaderCore reader) except -1:
-        """A large readexactly waits: what is still to come goes straight into its result."""
-        cdef Py_ssize_t lacking = reader._ps_wanted - reader._ps_unread.held()
-        if LANDING_MINIMUM <= lacking < EVERYTHING and type(reader._ps_unread) is ChunkBuffer:
-            reader._ps_unread = LandingBuffer(
-                reader._ps_unread, reader._ps_wanted, max(2 * reader._limit, LANDING_AHEAD)
-            )
-        return 0
-
-    cdef int receive_plain(self, ReaderCore reader) except -1:
-        """For a protocol, or a reader, that has to see everything itself."""
-        cdef Py_ssize_t room = SCRATCH if reader is None else min(reader._ps_room(), SCRATCH)
-        cdef ssize_t got = recv(self.fd, self.poller.scratch, room, 0)
-        if got <= 0:
-            return self.received_none(got, errno)
+        cdef int problem
+        cdef bint ready = False
+        cdef bint receiving = True
         try:
-            self.protocol.data_received(PyBytes_FromStringAndSize(self.poller.scratch, got))
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            self.fail(error, "Fatal error: protocol.data_received() call failed.")
-        return 0
-
-    cdef int receive_encrypted(self) except -1:
-        cdef TLSCore tls = self.tls
-        cdef Py_ssize_t room
-        cdef ssize_t got
-        cdef ReaderCore reader = <ReaderCore>tls.reader()
-        if reader is not None and reader._ps_wanted and not tls.closing:
-            self.prepare_landing(reader)
-        room = min(tls.room(), SCRATCH)
-        got = recv(self.fd, self.poller.scratch, room, 0)
-        if got <= 0:
-            return self.received_none(got, errno)
-        # Looking into a view costs more than copying little.
-        reader = <ReaderCore>tls.take(
-            PyBytes_FromStringAndSize(self.poller.scratch, got)
-            if got <= LITTLE
-            else PyMemoryView_FromMemory(self.poller.scratch, got, PyBUF_READ)
-        )
-        return 0 if reader is None else self.wake_reader(reader)
-
-    cdef int receive_landing(self, ReaderCore reader) except -1:
-        """Straight into the result of a large readexactly."""
-        cdef LandingBuffer landing = <LandingBuffer>reader._ps_unread
-        cdef Py_ssize_t room = 0
-        cdef char* memory = landing.room(&room)
-        cdef ssize_t got = recv(self.fd, memory, room, 0)
-        if got <= 0:
-            return self.received_none(got, errno)
-        landing.landed(got)
-        return 0 if landing.lacks() else self.wake_reader(reader)
-
-    cdef int receive_direct(self, ReaderCore reader, Py_ssize_t size) except -1:
-        """Straight into what a read of much will return, where much arrives at a time."""
-        cdef bytes block = PyBytes_FromStringAndSize(NULL, size)
-        cdef ssize_t got = recv(self.fd, PyBytes_AS_STRING(block), size, 0)
-        if got <= 0:
-            return self.received_none(got, errno)
-        self.large = got >= DIRECT_MINIMUM
-        if got < size:
-            block = block[:got]
-        return self.wake_reader(reader) if reader._ps_arrive(block) else 0
-
-    cdef int wake_reader(self, ReaderCore reader) except -1:
-        if reader._waiter is reader._ps_waiter_source and self.poller.step_at_once:
-            reader._waiter = None
-            # Everything is as it should be: whoever waits may run now, and do whatever it likes.
-            reader._ps_waiter_source.wake_at_once(self.poller.done)
-        else:
-            reader._wakeup_waiter()
-        return 0
-
-    cdef int receive_buffered(self) except -1:
-        cdef Py_buffer view
-        cdef ssize_t got
-        cdef int problem = 0
-        try:
-            buffer = self.protocol.get_buffer(-1)
-            PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            self.fail(error, "Fatal error: protocol.get_buffer() call failed.")
-            return 0
-        try:
-            if not view.len:
-                self.fail(RuntimeError("get_buffer() returned an empty buffer"), "Fatal error: protocol.get_buffer() call failed.")
-                return 0
-            got = recv(self.fd, view.buf, view.len, 0)
+            memory = receiver.get_buffer(-1)
+            got = recv(self.fd, memory.start, memory.size, 0)
             problem = errno
-        finally:
-            PyBuffer_Release(&view)
-        if got <= 0:
-            return self.received_none(got, problem)
-        try:
-            self.protocol.buffer_updated(got)
+            if got > 0:
+                receiving = False
+                ready = receiver.committed(got)
+            else:
+                memory.give_back()
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
-            self.fail(error, "Fatal error: protocol.buffer_updated() call failed.")
+            self.receiving_failed(error, receiving)
+            return 0
+        if ready:
+            # All state is complete: the task that waits may run now, and call anything.
+            receiver.wake()
+        elif got <= 0:
+            return self.received_none(got, problem)
         return 0
+
+    cdef int receiving_failed(self, error, bint receiving) except -1:
+        if receiving:
+            call = "protocol.get_buffer()"
+        elif isinstance(self.protocol, BufferedProtocol):
+            call = "protocol.buffer_updated()"
+        else:
+            call = "protocol.data_received()"
+        return self.fail(error, f"Fatal error: {call} call failed.")
 
     cdef int received_none(self, ssize_t got, int problem) except -1:
         if got < 0:
@@ -352,8 +163,8 @@ cdef class SocketCore(Pollable):
             self.fail(error, "Fatal error: protocol.eof_received() call failed.")
             return 0
         if keep_open:
-            # A closed connection would report its hang-up for ever.
-            self.follow(self.interest & ~<uint32_t>EPOLLIN)
+            # A closed connection would report its hang-up again and again.
+            self.set_interest(self.interest & ~<uint32_t>EPOLLIN)
         else:
             self.close()
         return 0
@@ -363,13 +174,13 @@ cdef class SocketCore(Pollable):
     def pause_reading(self):
         if not self.closing and not self.reading_paused:
             self.reading_paused = True
-            self.follow(self.interest & ~<uint32_t>EPOLLIN)
+            self.set_interest(self.interest & ~<uint32_t>EPOLLIN)
 
     def resume_reading(self):
         if not self.closing and self.reading_paused:
             self.reading_paused = False
             if not self.eof_received and self.transport is not None:
-                self.follow(self.interest | EPOLLIN)
+                self.set_interest(self.interest | EPOLLIN)
 
     def is_reading(self):
         return not self.closing and not self.reading_paused
@@ -394,7 +205,7 @@ cdef class SocketCore(Pollable):
         if self.poller.stepping:
             self.cork(data, length)
             return
-        if self.out_size == 0:
+        if self.queue.size == 0:
             sent = send(self.fd, PyBytes_AS_STRING(data), length, MSG_NOSIGNAL)
             if sent == length:
                 return
@@ -403,28 +214,25 @@ cdef class SocketCore(Pollable):
                     self.send_failed()
                     return
                 sent = 0
-            self.out.append(data)
-            self.out_offset = sent
-            self.out_size = length - sent
-            self.follow(self.interest | EPOLLOUT)
+            self.queue.append(data)
+            if sent:
+                self.queue.advance(sent)
+            self.set_interest(self.interest | EPOLLOUT)
         else:
-            self.out.append(data)
-            self.out_size += length
+            self.queue.append(data)
         self.maybe_pause()
 
     cpdef object write_pieces(self, list pieces):
-        """For data that is made here: bytes, in pieces of some size."""
         cdef bytes piece
         if self.closing or self.eof_written or self.lost_writes:
             return
         for piece in pieces:
-            self.out.append(piece)
-            self.out_size += PyBytes_GET_SIZE(piece)
+            self.queue.append(piece)
         if (
             self.poller.stepping
             and not self.interest & EPOLLOUT
-            and self.out_size < CORK_MAXIMUM
-            and self.out_size <= self.high
+            and self.queue.size < CORK_MAXIMUM
+            and self.queue.size <= self.high
         ):
             if not self.corked:
                 self.corked = True
@@ -436,10 +244,9 @@ cdef class SocketCore(Pollable):
         self.maybe_pause()
 
     cdef int cork(self, bytes data, Py_ssize_t length) except -1:
-        """What a task writes while the poller steps it leaves in one go when the poller's round of tasks was stepped,
-        or sooner (contract W9)."""
-        self.out.append(data)
-        self.out_size += length
+        """Delay what a task writes while the poller steps it: all of it is sent in one go when the tasks of the round
+        were stepped, or sooner (contract W9)."""
+        self.queue.append(data)
         if self.interest & EPOLLOUT:
             self.maybe_pause()
             return 0
@@ -449,19 +256,19 @@ cdef class SocketCore(Pollable):
         elif self.poller.corked_long():
             self.poller.flush()
             return 0
-        if self.out_size >= CORK_MAXIMUM or self.out_size > self.high:
+        if self.queue.size >= CORK_MAXIMUM or self.queue.size > self.high:
             self.uncork()
         return 0
 
     cpdef object uncork(self):
-        """Send what waits for the end of the step; in vain where the kernel has no room."""
-        if self.out_size and not self.interest & EPOLLOUT:
+        """Send what is corked, as far as the kernel takes it."""
+        if self.queue.size and not self.interest & EPOLLOUT:
             self.send_out()
             self.maybe_pause()
 
     cpdef object before_drain(self):
-        """Called by drain: what was written more than a millisecond ago waits no longer (contract W9)."""
-        if self.corked and self.out_size and self.poller.corked_long():
+        """Send what was corked more than a millisecond ago (contract W9)."""
+        if self.corked and self.queue.size and self.poller.corked_long():
             self.poller.flush()
 
     cdef int flush_corked(self) except -1:
@@ -471,76 +278,61 @@ cdef class SocketCore(Pollable):
 
     cdef int send_out(self) except -1:
         """Give the kernel what it takes."""
-        cdef iovec pieces[PIECES]
-        cdef msghdr message
+        cdef WriteQueue queue = self.queue
         cdef ssize_t sent
-        cdef Py_ssize_t index, count, length
-        cdef bytes piece
-        while self.out_size:
-            count = 0
-            index = self.out_first
-            if index + 1 < len(self.out) and self.out_size <= GATHER_MAXIMUM:
-                # For small pieces a copy costs less than the kernel's way through many.
-                sent = send(self.fd, self.poller.gathered, self.gather(), MSG_NOSIGNAL)
-            else:
-                while index < len(self.out) and count < PIECES:
-                    piece = <bytes>self.out[index]
-                    pieces[count].iov_base = PyBytes_AS_STRING(piece)
-                    pieces[count].iov_len = PyBytes_GET_SIZE(piece)
-                    count += 1
-                    index += 1
-                pieces[0].iov_base = <char*>pieces[0].iov_base + self.out_offset
-                pieces[0].iov_len -= self.out_offset
-                if count == 1:
-                    sent = send(self.fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL)
-                else:
-                    memset(&message, 0, sizeof(message))
-                    message.msg_iov = pieces
-                    message.msg_iovlen = count
-                    sent = sendmsg(self.fd, &message, MSG_NOSIGNAL)
+        while queue.size:
+            sent = self.send_once()
             if sent < 0:
                 if errno == EINTR:
                     continue
                 if errno == EAGAIN:
-                    self.follow(self.interest | EPOLLOUT)
+                    self.set_interest(self.interest | EPOLLOUT)
                     break
                 self.send_failed()
                 return 0
-            self.out_size -= sent
-            if self.out_size == 0:
-                self.out.clear()
-                self.out_first = 0
-                self.out_offset = 0
-                break
-            while sent:
-                length = PyBytes_GET_SIZE(<bytes>self.out[self.out_first]) - self.out_offset
-                if sent < length:
-                    self.out_offset += sent
-                    break
-                sent -= length
-                self.out[self.out_first] = None
-                self.out_first += 1
-                self.out_offset = 0
-            if self.out_first > PIECES:
-                del self.out[:self.out_first]
-                self.out_first = 0
+            queue.advance(sent)
         self.maybe_resume()
-        if self.out_size == 0:
+        if queue.size == 0:
             if self.interest & EPOLLOUT:
-                self.follow(self.interest & ~<uint32_t>EPOLLOUT)
+                self.set_interest(self.interest & ~<uint32_t>EPOLLOUT)
             if self.closing:
                 self.end(None)
             elif self.eof_written:
                 shutdown(self.fd, SHUT_WR)
         return 0
 
-    cdef Py_ssize_t gather(self) except -1:
-        """Copy all that waits to be sent, no more than GATHER_MAXIMUM, where they are one."""
-        cdef char* end = self.poller.gathered
-        cdef Py_ssize_t index, length, offset = self.out_offset
+    cdef ssize_t send_once(self) except? -1:
+        """One system call for the pieces at the front of the queue; what send(2) returns."""
+        cdef WriteQueue queue = self.queue
+        cdef iovec vectors[PIECES]
+        cdef msghdr message
+        cdef Py_ssize_t index, count, waiting = len(queue.pieces) - queue.head
         cdef bytes piece
-        for index in range(self.out_first, len(self.out)):
-            piece = <bytes>self.out[index]
+        if waiting > 1 and queue.size <= GATHER_MAXIMUM:
+            # For small pieces a copy costs less than the kernel's way through many.
+            return send(self.fd, self.poller.gathered, self.gather(), MSG_NOSIGNAL)
+        count = waiting if waiting < PIECES else PIECES
+        for index in range(count):
+            piece = <bytes>queue.pieces[queue.head + index]
+            vectors[index].iov_base = PyBytes_AS_STRING(piece)
+            vectors[index].iov_len = PyBytes_GET_SIZE(piece)
+        vectors[0].iov_base = <char*>vectors[0].iov_base + queue.offset
+        vectors[0].iov_len -= queue.offset
+        if count == 1:
+            return send(self.fd, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL)
+        memset(&message, 0, sizeof(message))
+        message.msg_iov = vectors
+        message.msg_iovlen = count
+        return sendmsg(self.fd, &message, MSG_NOSIGNAL)
+
+    cdef Py_ssize_t gather(self) except -1:
+        """Copy all that waits to be sent, no more than GATHER_MAXIMUM, into one block."""
+        cdef WriteQueue queue = self.queue
+        cdef char* end = self.poller.gathered
+        cdef Py_ssize_t index, length, offset = queue.offset
+        cdef bytes piece
+        for index in range(queue.head, len(queue.pieces)):
+            piece = <bytes>queue.pieces[index]
             length = PyBytes_GET_SIZE(piece) - offset
             memcpy(end, PyBytes_AS_STRING(piece) + offset, length)
             end += length
@@ -558,7 +350,7 @@ cdef class SocketCore(Pollable):
         if self.closing or self.eof_written:
             return
         self.eof_written = True
-        if self.out_size == 0:
+        if self.queue.size == 0:
             shutdown(self.fd, SHUT_WR)
         else:
             self.uncork()
@@ -566,7 +358,7 @@ cdef class SocketCore(Pollable):
     # -- flow control -------------------------------------------------------------------------------------------------
 
     cdef int maybe_pause(self) except -1:
-        if self.out_size <= self.high or self.protocol_paused:
+        if self.queue.size <= self.high or self.protocol_paused:
             return 0
         self.protocol_paused = True
         try:
@@ -574,11 +366,11 @@ cdef class SocketCore(Pollable):
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
-            self.complain("protocol.pause_writing() failed", error)
+            self.report_error("protocol.pause_writing() failed", error)
         return 0
 
     cdef int maybe_resume(self) except -1:
-        if not self.protocol_paused or self.out_size > self.low:
+        if not self.protocol_paused or self.queue.size > self.low:
             return 0
         self.protocol_paused = False
         try:
@@ -586,7 +378,7 @@ cdef class SocketCore(Pollable):
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
-            self.complain("protocol.resume_writing() failed", error)
+            self.report_error("protocol.resume_writing() failed", error)
         return 0
 
     def set_write_buffer_limits(self, high=None, low=None):
@@ -604,7 +396,7 @@ cdef class SocketCore(Pollable):
         return self.low, self.high
 
     def get_write_buffer_size(self):
-        return self.out_size
+        return self.queue.size
 
     @property
     def writing_paused(self):
@@ -622,21 +414,18 @@ cdef class SocketCore(Pollable):
         if self.closing:
             return
         self.closing = True
-        self.follow(self.interest & ~<uint32_t>EPOLLIN)
-        if self.out_size == 0:
+        self.set_interest(self.interest & ~<uint32_t>EPOLLIN)
+        if self.queue.size == 0:
             self.end(None)
 
     def abort(self):
-        # What was written before leaves, as far as the kernel takes it, as it would have at once (contract W9).
+        # What was written before is sent as far as the kernel takes it, as it would have been at once (contract W9).
         if not self.closing:
             self.uncork()
         self.force_close(None)
 
     def force_close(self, error):
-        self.out.clear()
-        self.out_first = 0
-        self.out_offset = 0
-        self.out_size = 0
+        self.queue.clear()
         self.closing = True
         self.end(error)
 
@@ -645,18 +434,18 @@ cdef class SocketCore(Pollable):
             if self.loop.get_debug():
                 logger.debug("%r: %s", self.transport, message, exc_info=error)
         else:
-            self.complain(message, error)
+            self.report_error(message, error)
         self.force_close(error)
         return 0
 
-    cdef int complain(self, message, error) except -1:
+    cdef int report_error(self, message, error) except -1:
         self.loop.call_exception_handler(
             {"message": message, "exception": error, "transport": self.transport, "protocol": self.protocol}
         )
         return 0
 
     cdef int end(self, error) except -1:
-        """No event is of interest any more; the protocol is told in the next turn of the loop."""
+        """Watch for no event any more; the protocol's connection_lost is called in the next turn of the loop."""
         if self.ended:
             return 0
         self.ended = True
@@ -673,12 +462,10 @@ cdef class SocketCore(Pollable):
             protocol.connection_lost(error)
         finally:
             if transport is not None:
-                transport._remember_sockname()
+                transport.save_sockname()
             self.sock.close()
             self.fd = -1
-            self.poller.let_go()
+            self.poller.release()
             self.protocol = None
             self.transport = None
-            self.reader_ref = None
-            self.tls = None
-
+            self.receivers = None

@@ -1,4 +1,4 @@
-"""How a handshake ended: told once, to the one who waits for it, or to the one who only wants to hear of failures."""
+"""The TLS handshake: its time limit, and its result for the coroutine that waits for it or for a failure callback."""
 
 from __future__ import annotations
 
@@ -6,41 +6,67 @@ import asyncio
 from collections.abc import Callable
 
 
-class Outcome:
-    """``over`` when it has been told. ``on_failure`` is called with the error where there is one."""
+class Handshake:
+    """``ended``: the result is known. ``on_failure`` is called with the error of a failed handshake."""
 
-    __slots__ = ("_failure", "_on_failure", "_waiter", "over")
+    __slots__ = ("_error", "_loop", "_on_failure", "_seconds", "_timer", "_waiter", "ended")
 
-    def __init__(self, on_failure: Callable[[BaseException], None] | None = None) -> None:
-        self.over = False
-        self._failure: BaseException | None = None
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        seconds: float,
+        on_failure: Callable[[BaseException], None] | None,
+    ) -> None:
+        self.ended = False
+        self._loop = loop
+        self._seconds = seconds
+        self._timer: asyncio.TimerHandle | None = None
+        self._error: BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._on_failure = on_failure
 
-    async def wait(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Return when it is over; raise the error that it ended with."""
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
-        if not self.over:
-            self._waiter = loop.create_future()
+    def start_timer(self, fail: Callable[[BaseException], None]) -> None:
+        """Call ``fail`` with an error if the handshake has not ended in time."""
+        self._timer = self._loop.call_later(self._seconds, self._timed_out, fail)
+
+    def _timed_out(self, fail: Callable[[BaseException], None]) -> None:
+        self._timer = None
+        fail(
+            ConnectionAbortedError(
+                f"SSL handshake is taking longer than {self._seconds:g} seconds: aborting the connection"
+            )
+        )
+
+    def stop_timer(self) -> None:
+        """The handshake has ended, or the connection has."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def wait(self) -> None:
+        """Return when the handshake is complete; raise the error that it failed with."""
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+        if not self.ended:
+            self._waiter = self._loop.create_future()
             await self._waiter
 
-    def given_up(self) -> bool:
-        """Whether the one who waited was cancelled."""
+    def wait_cancelled(self) -> bool:
+        """Whether the coroutine that waited was cancelled."""
         return self._waiter is not None and self._waiter.cancelled()
 
-    def tell(self, failure: BaseException | None) -> None:
-        """It is over; not the first time, this does nothing."""
-        if self.over:
+    def report(self, error: BaseException | None) -> None:
+        """The handshake has ended, with ``error`` or without. Only the first call has an effect."""
+        if self.ended:
             return
-        self.over = True
+        self.ended = True
         waiter = self._waiter
         if waiter is None:
-            self._failure = failure
+            self._error = error
         elif not waiter.done():
-            waiter.set_result(None) if failure is None else waiter.set_exception(failure)
+            waiter.set_result(None) if error is None else waiter.set_exception(error)
         on_failure, self._on_failure = self._on_failure, None
-        if failure is not None and on_failure is not None:
-            self._failure = None
-            on_failure(failure)
+        if error is not None and on_failure is not None:
+            self._error = None
+            on_failure(error)

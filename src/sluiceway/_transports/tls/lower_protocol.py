@@ -1,83 +1,76 @@
-"""The protocol below TLS: what the transport that carries ciphertext calls; and how plaintext is given to a protocol
-that has memory of its own for it."""
+"""The protocol below TLS: what the transport that carries the records calls."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+import weakref
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..._implementation import core
 from ..loop_adapter import scratch_of
 
 if TYPE_CHECKING:
-    from ..._core import TLSCore
-    from .transport import TLSTransport
+    from ..._core import ReceiverProvider, TLSReceiver
+else:
+    ReceiverProvider = core.ReceiverProvider
 
 
-class Ciphertext(asyncio.BufferedProtocol):
-    """What the transport below calls."""
+class LowerEvents(Protocol):
+    """What a TLS transport does at the events of the transport below it; its receiver reports the end and the loss."""
 
-    __slots__ = ("__weakref__", "_scratch", "_tls", "ps_core")
+    def lower_made(self, lower: Any) -> None:
+        """``lower`` is connected."""
 
-    def __init__(self, tls: TLSTransport, tls_core: TLSCore, loop: asyncio.AbstractEventLoop) -> None:
-        self._tls: TLSTransport | None = tls
-        # The engine hands it what arrived without a detour.
-        self.ps_core = tls_core
-        self._scratch = scratch_of(loop)
+    def lower_paused(self) -> None:
+        """It takes no more for now."""
+
+    def lower_resumed(self) -> None:
+        """It takes more again."""
+
+
+class LowerProtocol(ReceiverProvider, asyncio.BufferedProtocol):
+    """Passes events to a TLS transport, and records to its receiver."""
+
+    __slots__ = ("__weakref__", "_events", "_receiver")
+
+    def __init__(self, events: LowerEvents, receiver: TLSReceiver, loop: asyncio.AbstractEventLoop) -> None:
+        self._events: LowerEvents | None = events
+        owner = core.ReceiverReference()
+        owner.receiver_ref = weakref.ref(receiver)
+        super().__init__(owner)
+        self._receiver = receiver
+        receiver.attach(scratch_of(loop), None)
 
     def connection_made(self, transport: Any) -> None:
-        if self._tls is None:
-            # Given up before it was made; uvloop tells of it all the same.
+        if self._events is None:
+            # The connection was discarded before; uvloop calls this nevertheless.
             transport.abort()
         else:
-            self._tls._begin(transport)
+            self._events.lower_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        tls, self._tls = self._tls, None
-        if tls is not None:
-            tls._lost(exc)
+        if self._events is not None:
+            self._events = None
+            self._receiver.lost(exc)
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return self._scratch[: self.ps_core.room()]
+    def get_buffer(self, sizehint: int) -> Any:
+        return self._receiver.get_buffer(sizehint)
 
     def buffer_updated(self, nbytes: int) -> None:
-        reader = self.ps_core.take(self._scratch[:nbytes])
-        if reader is not None:
-            reader._wakeup_waiter()
+        if self._receiver.committed(nbytes):
+            self._receiver.wake()
 
     def eof_received(self) -> bool:
-        return self._tls is not None and self._tls._below_ended()
+        return self._events is not None and self._receiver.eof()
 
     def pause_writing(self) -> None:
-        if self._tls is not None:
-            self._tls._below_paused()
+        if self._events is not None:
+            self._events.lower_paused()
 
     def resume_writing(self) -> None:
-        if self._tls is not None:
-            self._tls._below_resumed()
+        if self._events is not None:
+            self._events.lower_resumed()
 
-    def give_up(self) -> None:
-        self._tls = None
-
-
-def direct_reader(protocol: Any) -> Any:
-    """A weak reference to the reader that the protocol would feed, where nobody has overridden how; else None."""
-    if not getattr(getattr(type(protocol), "data_received", None), "_ps_feeds_reader", False):
-        return None
-    reference = protocol._stream_reader_wr
-    return reference if reference is not None and isinstance(reference(), core.ReaderCore) else None
-
-
-def deliver(protocol: Any, data: bytes) -> None:
-    """Call the protocol with plaintext, in pieces where it has memory of its own for them."""
-    if not isinstance(protocol, asyncio.BufferedProtocol):
-        protocol.data_received(data)
-        return
-    while data:
-        buffer = memoryview(protocol.get_buffer(len(data))).cast("B")
-        size = min(len(buffer), len(data))
-        if not size:
-            raise RuntimeError("get_buffer() returned an empty buffer")
-        buffer[:size] = data[:size]
-        protocol.buffer_updated(size)
-        data = data[size:]
+    def detach(self) -> None:
+        """Pass on no event any more."""
+        self._events = None

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Mapping
 
 import sluiceway
+from sluiceway._config import ENGINE_CHOICE, PURE
 from sluiceway.cli.doctor.findings import Finding, Section
 
 # Without its cache pip would take the pure wheel again that it built when there was no compiler.
 _HOW_TO_COMPILE = (
     "install a C compiler and Python's headers (Debian: apt-get install build-essential python3-dev), then: "
-    "pip install --force-reinstall --no-deps --no-cache-dir --no-binary sluiceway sluiceway"
+    "pip install --force-reinstall --no-deps --no-cache-dir . in a checkout of sluiceway"
 )
 
 
@@ -20,15 +19,15 @@ def implementation(
     core: str = sluiceway.IMPLEMENTATION,
     engine: str = sluiceway.ENGINE,
     system: str = sys.platform,
-    environment: Mapping[str, str] = os.environ,
+    pure_requested: bool = PURE,
+    engine_choice: str = ENGINE_CHOICE,
 ) -> Section:
-    """The core and the engine; the arguments are what is the case here."""
-    asked_for_pure = environment.get("SLUICEWAY_PURE", "") not in ("", "0")
-    not_compiled = core == "pure" and not asked_for_pure
+    """The core and the engine. The arguments are those of this process; tests give others."""
+    not_compiled = core == "pure" and not pure_requested
     if core == "compiled":
         why_core = None
-    elif asked_for_pure:
-        why_core = f"SLUICEWAY_PURE={environment['SLUICEWAY_PURE']} asks for it"
+    elif pure_requested:
+        why_core = "SLUICEWAY_PURE asks for it"
     else:
         why_core = "nothing was compiled when sluiceway was installed"
 
@@ -38,7 +37,7 @@ def implementation(
             why_engine = "the engine is for Linux"
         elif core == "pure":
             why_engine = "the engine goes with the compiled core"
-        elif environment.get("SLUICEWAY_ENGINE") == "loop":
+        elif engine_choice == "loop":
             why_engine = "SLUICEWAY_ENGINE=loop asks for it"
         else:
             why_engine = "the engine was not compiled when sluiceway was installed"

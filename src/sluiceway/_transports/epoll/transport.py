@@ -6,10 +6,15 @@ import asyncio
 import socket
 from asyncio import constants, transports, trsock
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .poller import poller_of
-from .stream_socket import SocketCore
+from .stream_socket import StreamSocket
+
+if TYPE_CHECKING:
+    from ..._core import RawTransportProvider
+else:
+    from ..._core_c import RawTransportProvider
 
 _NOT_ASKED: Any = object()
 
@@ -21,118 +26,118 @@ def _name_of(ask: Callable[[], Any]) -> Any:
         return None
 
 
-class SocketTransport(transports._FlowControlMixin, transports.Transport):
-    """A stream socket on sluiceway's poller. ``loop.start_tls`` and ``loop.sendfile`` take it on asyncio's loop."""
+class SocketTransport(RawTransportProvider, transports._FlowControlMixin, transports.Transport):
+    """A stream socket on the package's poller. ``loop.start_tls`` and ``loop.sendfile`` of asyncio's loop accept it."""
 
-    __slots__ = ("__weakref__", "_peername", "_ps_sink", "_socket", "_sockname")
+    __slots__ = ("__weakref__", "_peername", "_socket", "_sockname", "raw")
 
     # Marks of asyncio's own transports, for the functions of the loop.
     _start_tls_compatible = True
     _sendfile_compatible = constants._SendfileMode.FALLBACK
-    _has_ps_sink = True
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, core: SocketCore, peer: Any) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, raw: StreamSocket, peer: Any) -> None:
         self._loop = loop
         self._socket = sock
-        self._ps_sink = core
-        # A peer that resets takes its name with it.
+        self.raw = raw
+        # The name of a peer that resets is gone with the connection.
         self._peername = peer or _name_of(sock.getpeername)
         self._sockname: Any = _NOT_ASKED
 
     def __repr__(self) -> str:
         fd = self._socket.fileno()
-        state = "closed" if fd < 0 else f"{'closing ' if self._ps_sink.is_closing() else ''}fd={fd}"
+        state = "closed" if fd < 0 else f"{'closing ' if self.raw.is_closing() else ''}fd={fd}"
         return f"<{type(self).__name__} {state} write_buffer_size={self.get_write_buffer_size()}>"
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         if name == "socket":
-            # Whoever asks for it may write to it.
-            self._ps_sink.uncork()
+            # The program may write to it.
+            self.raw.uncork()
             return trsock.TransportSocket(self._socket)
         if name == "peername":
             return self._peername
         if name == "sockname":
-            self._remember_sockname()
+            self.save_sockname()
             return self._sockname
         return default
 
-    def _remember_sockname(self) -> None:
-        # Most programs never ask, and to ask is a system call: done at the end at the latest.
+    def save_sockname(self) -> None:
+        """Ask the kernel for the socket's name, once: most programs never need it, and it costs a system call. The raw
+        transport calls this before it closes the socket."""
         if self._sockname is _NOT_ASKED:
             self._sockname = _name_of(self._socket.getsockname)
 
     @property
     def _protocol_paused(self) -> bool:
-        return self._ps_sink.writing_paused
+        return self.raw.writing_paused
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        self._ps_sink.set_protocol(protocol)
+        self.raw.set_protocol(protocol)
 
     def get_protocol(self) -> Any:
-        return self._ps_sink.get_protocol()
+        return self.raw.get_protocol()
 
     def is_closing(self) -> bool:
-        return self._ps_sink.is_closing()
+        return self.raw.is_closing()
 
     def close(self) -> None:
-        self._ps_sink.close()
+        self.raw.close()
 
     def abort(self) -> None:
-        self._ps_sink.abort()
+        self.raw.abort()
 
     def _force_close(self, error: BaseException | None) -> None:
-        self._ps_sink.force_close(error)
+        self.raw.force_close(error)
 
     def pause_reading(self) -> None:
-        self._ps_sink.pause_reading()
+        self.raw.pause_reading()
 
     def resume_reading(self) -> None:
-        self._ps_sink.resume_reading()
+        self.raw.resume_reading()
 
     def is_reading(self) -> bool:
-        return self._ps_sink.is_reading()
+        return self.raw.is_reading()
 
     def write(self, data: Any) -> None:
-        self._ps_sink.write(data)
+        self.raw.write(data)
 
     def writelines(self, list_of_data: Any) -> None:
-        self._ps_sink.write(b"".join(list_of_data))
+        self.raw.write(b"".join(list_of_data))
 
     def write_eof(self) -> None:
-        self._ps_sink.write_eof()
+        self.raw.write_eof()
 
     def can_write_eof(self) -> bool:
         return True
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        self._ps_sink.set_write_buffer_limits(high, low)
+        self.raw.set_write_buffer_limits(high, low)
 
     def get_write_buffer_limits(self) -> tuple[int, int]:
-        return self._ps_sink.get_write_buffer_limits()
+        return self.raw.get_write_buffer_limits()
 
     def get_write_buffer_size(self) -> int:
-        return self._ps_sink.get_write_buffer_size()
+        return self.raw.get_write_buffer_size()
 
 
 def attach(
     loop: asyncio.AbstractEventLoop, sock: socket.socket, protocol: asyncio.BaseProtocol, peer: Any = None
 ) -> SocketTransport:
-    """Make the transport of a connected, non-blocking socket, tell ``protocol``, and begin to receive.
+    """Make the transport of a connected, non-blocking socket, call connection_made, and begin to receive.
 
     ``peer`` is the address of the other end where it is known already.
     """
     try:
-        core = SocketCore(loop, sock, protocol)
+        raw = StreamSocket(loop, sock, protocol)
     except BaseException:
         sock.close()
         raise
-    transport = SocketTransport(loop, sock, core, peer)
-    core.start(transport)
+    transport = SocketTransport(loop, sock, raw, peer)
+    raw.start(transport)
     return transport
 
 
 def can_serve(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether ``loop`` can watch the engine's descriptor; found out once."""
+    """Whether ``loop`` can watch the engine's descriptor; tried once."""
     poller: Any = poller_of(loop)
     if poller.usable is None:
         try:

@@ -76,7 +76,7 @@ def measure_layout(package: Package, scenario: Scenario, layout: int) -> Cost:
         valgrind = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--collect-atstart=no"]
         valgrind += ["--trace-syscalls=yes", f"--log-file={log}", f"--callgrind-out-file={profile}"]
         # Without the module site: nothing of the environment's packages is found but the measured one.
-        python = [sys.executable, "-P", "-S", "-s", str(HERE / "server.py")]
+        python = [sys.executable, "-P", "-S", "-s", str(HERE / "echo_server.py")]
         options = [f"--streams={package.name}", f"--mode={scenario.mode}", f"--size={len(scenario.request)}"]
         options += [f"--gate={theirs.fileno()}"]
         if scenario.tls:

@@ -1,0 +1,138 @@
+"""The keywords of open_connection, start_server and their Unix variants: the type and the default of each, once.
+
+A function takes them as ``**options: Unpack[...]``, which type checkers resolve to single keywords; the decorator
+``with_keywords`` does the same for ``inspect.signature`` and ``help()``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import socket
+import ssl as ssl_module
+from collections.abc import Callable
+from typing import Any, Final, TypedDict, TypeVar
+
+from .._constants import CLOSE_TIMEOUT, DEFAULT_BACKLOG
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class StreamParameters(TypedDict, total=False):
+    """Those of all four functions."""
+
+    loop: asyncio.AbstractEventLoop | None
+    limit: float | None
+    sock: socket.socket | None
+    ssl_handshake_timeout: float | None
+    ssl_shutdown_timeout: float | None
+    strict_eof: bool
+    close_timeout: float | None
+
+
+class ClientParameters(StreamParameters, total=False):
+    """Those of open_unix_connection, and of open_connection too."""
+
+    ssl: ssl_module.SSLContext | bool | None
+    server_hostname: str | None
+
+
+class TCPClientParameters(ClientParameters, total=False):
+    """Those of open_connection."""
+
+    family: int
+    proto: int
+    flags: int
+    local_addr: tuple[str, int] | None
+    happy_eyeballs_delay: float | None
+    interleave: int | None
+    all_errors: bool
+
+
+class ServerParameters(StreamParameters, total=False):
+    """Those of both start_server and start_unix_server."""
+
+    ssl: ssl_module.SSLContext | None
+    backlog: int
+    start_serving: bool
+
+
+class TCPServerParameters(ServerParameters, total=False):
+    """Those of start_server."""
+
+    family: int
+    flags: int
+    reuse_address: bool | None
+    reuse_port: bool | None
+    keep_alive: bool | None
+
+
+class UnixServerParameters(ServerParameters, total=False):
+    """Those of start_unix_server."""
+
+    cleanup_socket: bool
+
+
+_STREAM: Final[StreamParameters] = {
+    "loop": None,
+    "limit": None,
+    "sock": None,
+    "ssl_handshake_timeout": None,
+    "ssl_shutdown_timeout": None,
+    "strict_eof": False,
+    "close_timeout": CLOSE_TIMEOUT,
+}
+_SERVER: Final[ServerParameters] = {**_STREAM, "ssl": None, "backlog": DEFAULT_BACKLOG, "start_serving": True}
+
+UNIX_CLIENT: Final[ClientParameters] = {**_STREAM, "ssl": None, "server_hostname": None}
+TCP_CLIENT: Final[TCPClientParameters] = {
+    **UNIX_CLIENT,
+    "family": 0,
+    "proto": 0,
+    "flags": 0,
+    "local_addr": None,
+    "happy_eyeballs_delay": None,
+    "interleave": None,
+    "all_errors": False,
+}
+TCP_SERVER: Final[TCPServerParameters] = {
+    **_SERVER,
+    "family": socket.AF_UNSPEC,
+    "flags": socket.AI_PASSIVE,
+    "reuse_address": None,
+    "reuse_port": None,
+    "keep_alive": None,
+}
+UNIX_SERVER: Final[UnixServerParameters] = {**_SERVER, "cleanup_socket": True}
+
+
+def with_keywords(parameters: type, defaults: Any) -> Callable[[_Function], _Function]:
+    """Give a function that takes ``**options`` a signature that names each keyword of ``parameters``."""
+
+    def decorate(function: _Function) -> _Function:
+        signature = inspect.signature(function)
+        positional = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        keywords = [
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=_annotation(parameters, name)
+            )
+            for name, default in defaults.items()
+        ]
+        function.__signature__ = signature.replace(parameters=[*positional, *keywords])  # type: ignore[attr-defined]
+        return function
+
+    return decorate
+
+
+def _annotation(parameters: type, name: str) -> Any:
+    annotation = parameters.__annotations__[name]
+    # As every annotation of this package: unevaluated.
+    return getattr(annotation, "__forward_arg__", annotation)
+
+
+def merge(function: str, defaults: Any, options: Any) -> Any:
+    """``options`` with the defaults of those that were not given. TypeError for a keyword that ``function`` lacks."""
+    unknown = sorted(options.keys() - defaults.keys())
+    if unknown:
+        raise TypeError(f"{function}() got an unexpected keyword argument {unknown[0]!r}")
+    return {**defaults, **options}

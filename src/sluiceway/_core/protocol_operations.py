@@ -1,0 +1,64 @@
+# cython: nonecheck=True
+"""What a protocol of a stream does when its transport pauses or resumes writing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .receive_interface import ReceiverProvider
+from .write_flow_control import WriteFlowControl
+
+if TYPE_CHECKING:
+    import asyncio
+
+
+def flow_of(protocol: ProtocolOperations) -> WriteFlowControl:
+    connection: Any = protocol._sluiceway
+    flow: WriteFlowControl = connection.flow
+    return flow
+
+
+class ProtocolOperations(ReceiverProvider):
+    """The base class of the public protocols: flow control under asyncio's names. All state is in the connection."""
+
+    def _sluiceway_truncated(self, error: BaseException) -> None:
+        """TLS calls this before eof_received or connection_lost: the peer has ended TCP without close_notify."""
+
+    def pause_writing(self) -> None:
+        """The transport calls this when its buffer is above the high-water mark."""
+        flow_of(self).pause()
+
+    def resume_writing(self) -> None:
+        """The transport calls this when its buffer is at the low-water mark again."""
+        flow_of(self).resume()
+
+    async def _drain_helper(self) -> None:
+        await flow_of(self).wait()
+
+    @property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return flow_of(self).loop
+
+    @_loop.setter
+    def _loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        flow_of(self).loop = loop
+
+    @property
+    def _paused(self) -> bool:
+        return flow_of(self).paused
+
+    @_paused.setter
+    def _paused(self, paused: bool) -> None:
+        flow_of(self).paused = paused
+
+    @property
+    def _connection_lost(self) -> bool:
+        return flow_of(self).lost
+
+    @_connection_lost.setter
+    def _connection_lost(self, lost: bool) -> None:
+        flow_of(self).lost = lost
+
+    @property
+    def _drain_waiters(self) -> list[asyncio.Future[None]] | None:
+        return flow_of(self).waiters

@@ -1,0 +1,139 @@
+"""Receivers for protocols of programs: every byte goes through the methods of the protocol.
+
+An exception of such a method is raised to the transport.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from .._constants import SCRATCH_SIZE
+from . import receive_memory, weak_reference
+from .receive_interface import ReceiveInterface, ReceiverProvider
+from .receiver import Receiver
+
+
+def receiver_for(protocol: Any, stream_ref: Any) -> ReceiveInterface:
+    """The receiver that calls ``protocol``. ``stream_ref``: a weak reference to the Receiver that it feeds, or None."""
+    if isinstance(protocol, asyncio.BufferedProtocol):
+        return BufferedProtocolReceiver(protocol)
+    return ProtocolReceiver(protocol, stream_ref)
+
+
+class ProtocolReceiver(ReceiveInterface):
+    """Calls ``data_received``; receives no more than the stream behind the protocol has room for."""
+
+    __slots__ = ("_protocol", "_scratch", "_stream_ref")
+
+    def __init__(self, protocol: Any, stream_ref: Any) -> None:
+        self.intercepted = False
+        self._protocol = protocol
+        self._stream_ref = stream_ref
+        self._scratch: Any = None
+
+    def attach(self, scratch: Any, waiters: Any) -> None:
+        self._scratch = scratch
+
+    def get_buffer(self, hint: int) -> Any:
+        receiver: Receiver | None = None if self._stream_ref is None else weak_reference.target(self._stream_ref)
+        return self._scratch.part(SCRATCH_SIZE if receiver is None else receiver.room())
+
+    def committed(self, n: int) -> bool:
+        self._protocol.data_received(self._scratch.take(n))
+        return False
+
+    def feed(self, data: bytes) -> bool:
+        self._protocol.data_received(data)
+        return False
+
+
+class BufferedProtocolReceiver(ReceiveInterface):
+    """Calls ``get_buffer`` and ``buffer_updated``."""
+
+    __slots__ = ("_borrowed", "_protocol")
+
+    def __init__(self, protocol: Any) -> None:
+        self.intercepted = False
+        self._protocol = protocol
+        self._borrowed: Any = None
+
+    def attach(self, scratch: Any, waiters: Any) -> None:
+        pass
+
+    def get_buffer(self, hint: int) -> Any:
+        # A repeated call: the protocol may resize its buffer.
+        self._return_buffer()
+        self._borrowed = receive_memory.borrow(self._protocol.get_buffer(hint))
+        if not len(self._borrowed):
+            self._return_buffer()
+            raise RuntimeError("get_buffer() returned an empty buffer")
+        return self._borrowed
+
+    def committed(self, n: int) -> bool:
+        # The protocol may resize its buffer only when it is not lent any more.
+        self._return_buffer()
+        self._protocol.buffer_updated(n)
+        return False
+
+    def _return_buffer(self) -> None:
+        borrowed = self._borrowed
+        self._borrowed = None
+        if borrowed is not None:
+            receive_memory.release(borrowed)
+
+    def feed(self, data: bytes) -> bool:
+        while data:
+            view = memoryview(self.get_buffer(len(data)))
+            size = min(len(view), len(data))
+            view[:size] = data[:size]
+            view.release()
+            self.committed(size)
+            data = data[size:]
+        return False
+
+
+class ProtocolReceivers:
+    """The receivers of one protocol: that of its stream, and the one that calls the protocol's methods.
+
+    ``overrides``: the ``__dict__`` of the protocol, or None. Where it has anything in it, a program may have replaced a
+    method on the object, so the second is used.
+    """
+
+    __slots__ = ("_called", "_overrides", "_protocol", "_scratch", "_stream_ref", "_waiters")
+
+    def __init__(self, protocol: Any, overrides: Any = None) -> None:
+        self._overrides = overrides
+        self._protocol = protocol
+        # Weak: a reader that the program drops takes its receiver along.
+        self._stream_ref: Any = protocol._sluiceway.receiver_ref if isinstance(protocol, ReceiverProvider) else None
+        self._called: ReceiveInterface | None = None
+        self._scratch: Any = None
+        self._waiters: Any = None
+
+    def attach(self, scratch: Any, waiters: Any) -> None:
+        """See ReceiveInterface.attach."""
+        self._scratch = scratch
+        self._waiters = waiters
+        stream = self.stream()
+        if stream is not None:
+            stream.attach(scratch, waiters)
+
+    def stream(self) -> ReceiveInterface | None:
+        """The receiver of the stream, if there is one; also where the bytes have to go through the protocol."""
+        if self._stream_ref is None:
+            return None
+        stream: ReceiveInterface | None = weak_reference.target(self._stream_ref)
+        return stream
+
+    def current(self) -> ReceiveInterface:
+        """The receiver that the next bytes go to."""
+        if self._stream_ref is not None and not self._overrides:
+            stream: ReceiveInterface | None = weak_reference.target(self._stream_ref)
+            if stream is not None and not stream.intercepted:
+                return stream
+        called = self._called
+        if called is None:
+            called = self._called = receiver_for(self._protocol, self._stream_ref)
+            called.attach(self._scratch, self._waiters)
+        return called

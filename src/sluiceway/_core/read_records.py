@@ -1,0 +1,123 @@
+"""What a read takes from a receiver, when it has enough, and which error it raises.
+
+Each function takes bytes and returns them in one step, so a cancelled read has taken nothing (contract R1). It returns
+None where the read has to wait. ``waited`` says that it did: then the data that woke the read is its own, whatever
+``set_exception`` reported in the same turn of the loop, as in asyncio.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from .._errors import LimitOverrunError
+from .receiver import Receiver
+
+NEWLINE = (b"\n",)
+
+
+def some(receiver: Receiver, n: int, waited: bool) -> bytes | None:
+    """Up to ``n`` bytes."""
+    # Looked up after each wait: programs may change the buffer, or replace it.
+    size = receiver.buffer.size()
+    if receiver.end.exception is not None and not (waited and size) and receiver.end.due(size, True):
+        raise receiver.end.exception
+    if not size and not receiver.end.reached and n:
+        return None
+    data = receiver.buffer.take(n)
+    receiver.resume_if_low()
+    return data
+
+
+def exactly(receiver: Receiver, n: int, waited: bool) -> bytes | None:
+    """``n`` bytes. IncompleteReadError at the end of input takes what there is."""
+    size = receiver.buffer.size()
+    if receiver.end.exception is not None and not (waited and size >= n) and receiver.end.due(size, size >= n > 0):
+        raise receiver.end.exception
+    if size < n:
+        if receiver.end.reached:
+            raise receiver.incomplete(n)
+        return None
+    data = receiver.buffer.take(n)
+    receiver.resume_if_low()
+    return data
+
+
+def line(receiver: Receiver, waited: bool) -> bytes | None:
+    """The first line, or the rest at the end of input. ValueError for one longer than the limit, which is dropped."""
+    return _record(receiver, NEWLINE, "readline", waited, True)
+
+
+def record(receiver: Receiver, separators: tuple[bytes, ...], operation: str, waited: bool) -> bytes | None:
+    """The first record with its separator. IncompleteReadError at the end of input takes what there is."""
+    return _record(receiver, separators, operation, waited, False)
+
+
+def _record(
+    receiver: Receiver, separators: tuple[bytes, ...], operation: str, waited: bool, is_line: bool
+) -> bytes | None:
+    if receiver.wait.operation is not None:
+        receiver.wait.raise_busy(operation)
+    if receiver.end.exception is not None and not receiver.end.after_data and not waited:
+        raise receiver.end.exception
+    length = _record_length(receiver, separators, is_line)
+    if length < 0:
+        if receiver.end.exception is not None and receiver.end.due(receiver.buffer.size(), False):
+            raise receiver.end.exception
+        if not receiver.end.reached:
+            return None
+        if not is_line:
+            raise receiver.incomplete(None)
+        return receiver.buffer.take_all()
+    data = receiver.buffer.take(length)
+    receiver.resume_if_low()
+    return data
+
+
+def _record_length(receiver: Receiver, separators: tuple[bytes, ...], is_line: bool) -> int:
+    """How many bytes the first record has, separator included; -1 if its end has not arrived.
+
+    Raises as soon as the record is known to be longer than the limit.
+    """
+    buffer = receiver.buffer
+    size = buffer.size()
+    start = buffer.searched(separators)
+    length = len(separators[0])
+    if size - start >= length:
+        end = -1
+        position = 0
+        for separator in separators:
+            found = buffer.find(separator, start)
+            length = len(separator)
+            if found >= 0 and (end < 0 or found + length < end):
+                end = found + length
+                position = found
+        if end >= 0:
+            if position > receiver.flow.limit:
+                _raise_overrun(receiver, "Separator is found, but chunk is longer than limit", position, is_line)
+            return end
+        # The longest separator, the last, may have begun in the last bytes; none begins before them.
+        start = max(0, size + 1 - length)
+        buffer.remember_search(separators, start)
+    if start > receiver.flow.limit:
+        _raise_overrun(receiver, "Separator is not found, and chunk exceed the limit", start, is_line)
+    return -1
+
+
+def _raise_overrun(receiver: Receiver, message: str, consumed: int, is_line: bool) -> NoReturn:
+    """A record keeps its bytes; a line is dropped, as in asyncio."""
+    if is_line:
+        drop_line(receiver, message, consumed)
+    raise LimitOverrunError(message, consumed)
+
+
+def drop_line(receiver: Receiver, message: str, consumed: int) -> NoReturn:
+    """Drop a line that is longer than the limit, and raise ValueError.
+
+    It is dropped with its newline, if that has arrived; if not, with everything that has arrived.
+    """
+    if receiver.buffer.matches(b"\n", consumed):
+        receiver.buffer.take(consumed + 1)
+    else:
+        receiver.buffer.clear()
+    receiver.resume_if_low()
+    raise ValueError(message)

@@ -1,0 +1,11 @@
+cimport cython
+
+from .connection_state cimport ConnectionState
+from .write_flow_control cimport WriteFlowControl
+from .receive_interface cimport ReceiverProvider
+
+@cython.locals(connection=ConnectionState)
+cdef WriteFlowControl flow_of(ProtocolOperations protocol)
+
+cdef class ProtocolOperations(ReceiverProvider):
+    pass

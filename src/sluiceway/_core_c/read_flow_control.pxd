@@ -1,0 +1,19 @@
+cimport cython
+
+from .chunk_buffer cimport ChunkBuffer
+
+cdef Py_ssize_t _MINIMUM_RECEIVE
+
+@cython.final
+@cython.freelist(64)
+cdef class ReadFlowControl:
+    cdef public Py_ssize_t limit
+    cdef public object transport
+    cdef public bint paused
+
+    @cython.locals(room=Py_ssize_t)
+    cdef Py_ssize_t room(self, Py_ssize_t size, Py_ssize_t target_size) except -1
+    @cython.locals(held=Py_ssize_t)
+    cdef object pause_if_high(self, ChunkBuffer buffer, Py_ssize_t target_size)
+    cdef object resume_if_low(self, Py_ssize_t size)
+    cdef object resume(self)

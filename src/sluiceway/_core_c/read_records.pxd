@@ -1,0 +1,22 @@
+cimport cython
+
+from .chunk_buffer cimport ChunkBuffer
+from .receiver cimport Receiver
+
+cdef tuple NEWLINE
+
+@cython.locals(size=Py_ssize_t)
+cdef bytes some(Receiver receiver, Py_ssize_t n, bint waited)
+@cython.locals(size=Py_ssize_t)
+cdef bytes exactly(Receiver receiver, Py_ssize_t n, bint waited)
+cdef bytes line(Receiver receiver, bint waited)
+cdef bytes record(Receiver receiver, tuple separators, object operation, bint waited)
+@cython.locals(length=Py_ssize_t)
+cdef bytes _record(Receiver receiver, tuple separators, object operation, bint waited, bint is_line)
+@cython.locals(
+    buffer=ChunkBuffer, size=Py_ssize_t, start=Py_ssize_t, end=Py_ssize_t, position=Py_ssize_t, found=Py_ssize_t,
+    length=Py_ssize_t, separator=bytes,
+)
+cdef Py_ssize_t _record_length(Receiver receiver, tuple separators, bint is_line) except -2
+cdef object _raise_overrun(Receiver receiver, message, Py_ssize_t consumed, bint is_line)
+cdef object drop_line(Receiver receiver, message, Py_ssize_t consumed)

@@ -1,0 +1,28 @@
+cimport cython
+
+cdef class Memory:
+    cdef char* start
+    cdef Py_ssize_t size
+    # Buffers that were exported and not released: while there is one, the memory must stay where it is.
+    cdef Py_ssize_t exports
+
+    cdef int give_back(self) except -1
+
+@cython.final
+cdef class Scratch(Memory):
+    cdef Py_ssize_t capacity
+    cdef char* allocated
+
+    cpdef Memory part(self, Py_ssize_t size)
+    cpdef bytes take(self, Py_ssize_t n)
+    cpdef object view(self, Py_ssize_t n)
+
+@cython.final
+cdef class Block(Memory):
+    cdef bytes content
+
+    cpdef bytes take(self, Py_ssize_t n)
+
+cpdef Block block(Py_ssize_t size)
+cpdef Memory borrow(buffer)
+cpdef object release(Memory memory)

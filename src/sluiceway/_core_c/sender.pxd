@@ -1,0 +1,28 @@
+cimport cython
+
+from . cimport protocol_operations
+from .connection_state cimport ConnectionState
+from .write_flow_control cimport WriteFlowControl
+from .raw_transport cimport RawTransport
+from .receiver cimport Receiver
+
+@cython.final
+@cython.freelist(64)
+cdef class Sender:
+    cdef public object loop
+    cdef readonly ConnectionState connection
+    cdef public object guard
+    cdef readonly object transport
+    cdef readonly object protocol
+    cdef readonly object reader
+    cdef RawTransport raw
+    cdef WriteFlowControl flow
+    cdef Receiver receiver
+
+    cpdef object set_transport(self, transport)
+    cpdef object set_protocol(self, protocol)
+    @cython.locals(receiver=Receiver)
+    cpdef object set_reader(self, reader)
+    cdef bint transport_closing(self) except -1
+    cdef bint has_room(self) except -1
+    cdef bint budget_exhausted(self) except -1

@@ -1,0 +1,27 @@
+# cython: language_level=3, binding=False
+"""Follow a weak reference without a Python call: the compiled variant of ``_core/weak_reference.py``."""
+
+cdef extern from *:
+    """
+    /* Always a strong reference: the object may go away whenever other code runs. PyWeakref_GetObject, which returns a
+       borrowed one, is gone from the headers of CPython 3.15. */
+    static inline PyObject* sluiceway_weak_target(PyObject* reference) {
+    #if PY_VERSION_HEX >= 0x030D0000
+        PyObject* target;
+        if (PyWeakref_GetRef(reference, &target) < 0)
+            return NULL;
+        if (target == NULL)
+            Py_RETURN_NONE;
+        return target;
+    #else
+        PyObject* target = PyWeakref_GetObject(reference);
+        Py_XINCREF(target);
+        return target;
+    #endif
+    }
+    """
+    object sluiceway_weak_target(object reference)
+
+
+cpdef object target(reference):
+    return sluiceway_weak_target(reference)

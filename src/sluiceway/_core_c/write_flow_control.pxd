@@ -1,0 +1,10 @@
+cimport cython
+
+@cython.final
+@cython.freelist(64)
+cdef class WriteFlowControl:
+    cdef public object loop
+    cdef public bint paused
+    cdef public bint lost
+    cdef readonly list waiters
+    cdef public object error_mark

@@ -1,0 +1,18 @@
+cimport cython
+
+cdef Py_ssize_t _COMPACT
+
+@cython.final
+@cython.freelist(64)
+cdef class WriteQueue:
+    cdef list pieces
+    cdef Py_ssize_t head
+    cdef Py_ssize_t offset
+    cdef readonly Py_ssize_t size
+
+    cpdef object append(self, bytes piece)
+    cpdef Py_ssize_t count(self) except -1
+    cpdef object first(self)
+    @cython.locals(pieces=list, head=Py_ssize_t, length=Py_ssize_t)
+    cpdef object advance(self, Py_ssize_t n)
+    cpdef object clear(self)

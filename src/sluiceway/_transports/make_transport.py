@@ -1,0 +1,135 @@
+"""Give a connected socket to a transport, the engine's or the running loop's, with TLS or without."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl as ssl_module
+from collections.abc import Callable
+from typing import Any
+
+from .engine_choice import engine_of
+from .loop_adapter import LoopAdapter
+from .tls.transport import TLSTransport
+
+_AF_UNIX = getattr(socket, "AF_UNIX", None)
+
+CreateTransport = Callable[[Any], Any]
+"""Makes the loop's own transport for a protocol; returns an awaitable of transport and protocol."""
+
+
+async def make_connected(
+    loop: asyncio.AbstractEventLoop,
+    sock: socket.socket,
+    protocol: Any,
+    *,
+    ssl: ssl_module.SSLContext | bool | None = None,
+    **options: Any,
+) -> Any:
+    """The transport of a socket that connected, after the TLS handshake where ``ssl`` asks for one; then ``options``
+    are TLSTransport's."""
+
+    def create(receiver: Any) -> Any:
+        make: Any = loop.create_unix_connection if sock.family == _AF_UNIX else loop.create_connection
+        return make(lambda: receiver, sock=sock)
+
+    if not ssl:
+        return await _wrap_plain(loop, sock, protocol, create)
+    context = ssl_module.create_default_context() if ssl is True else ssl
+    return await _wrap_encrypted(loop, sock, protocol, create, context, server_side=False, **options)
+
+
+async def make_accepted(
+    loop: asyncio.AbstractEventLoop,
+    sock: socket.socket,
+    protocol: Any,
+    *,
+    ssl: ssl_module.SSLContext | None = None,
+    **options: Any,
+) -> Any:
+    """The transport of a socket that was accepted, after the TLS handshake where ``ssl`` asks for one; then
+    ``options`` are TLSTransport's."""
+
+    def create(receiver: Any) -> Any:
+        return loop.connect_accepted_socket(lambda: receiver, sock)
+
+    if ssl is None:
+        return await _wrap_plain(loop, sock, protocol, create)
+    return await _wrap_encrypted(loop, sock, protocol, create, ssl, server_side=True, **options)
+
+
+def make_accepted_now(
+    engine: Any,
+    loop: asyncio.AbstractEventLoop,
+    sock: socket.socket,
+    protocol: Any,
+    address: Any,
+    *,
+    ssl: ssl_module.SSLContext | None = None,
+    **options: Any,
+) -> Any:
+    """The transport of an accepted socket on ``engine``, which needs no task. ``address`` is the peer's.
+
+    ``connection_made`` is called before this returns; with ``ssl`` when the handshake is complete, and
+    ``options["on_failure"]`` is called if that fails. OSError: descriptors have run out.
+    """
+    if ssl is None:
+        return engine.attach(loop, sock, protocol, address)
+    tls = _tls_transport(loop, sock, protocol, ssl, server_side=True, **options)
+    try:
+        engine.attach(loop, sock, tls.lower_protocol, address)
+    except BaseException:
+        tls.discard()
+        raise
+    return tls
+
+
+async def _wrap_encrypted(
+    loop: asyncio.AbstractEventLoop,
+    sock: socket.socket,
+    protocol: Any,
+    create: CreateTransport,
+    context: ssl_module.SSLContext,
+    **options: Any,
+) -> Any:
+    tls = _tls_transport(loop, sock, protocol, context, **options)
+    try:
+        engine = engine_of(loop)
+        if engine is not None:
+            engine.attach(loop, sock, tls.lower_protocol)
+        else:
+            await create(tls.lower_protocol)
+    except BaseException:
+        tls.discard()
+        raise
+    await tls.wait_for_handshake()
+    return tls
+
+
+def _tls_transport(
+    loop: asyncio.AbstractEventLoop, sock: socket.socket, protocol: Any, context: ssl_module.SSLContext, **options: Any
+) -> TLSTransport:
+    """A transport that is not started; the socket is closed where the context refuses."""
+    try:
+        return TLSTransport(loop, protocol, context, **options)
+    except BaseException:
+        sock.close()
+        raise
+
+
+async def _wrap_plain(
+    loop: asyncio.AbstractEventLoop, sock: socket.socket, protocol: Any, create: CreateTransport
+) -> Any:
+    engine = engine_of(loop)
+    if engine is not None:
+        return engine.attach(loop, sock, protocol)
+    adapter = LoopAdapter(protocol, loop)
+    try:
+        transport, _ = await create(adapter)
+    except BaseException:
+        # connection_lost is not called where connection_made was not.
+        if adapter.take_transport() is None:
+            adapter.release()
+        raise
+    adapter.take_transport()
+    return transport

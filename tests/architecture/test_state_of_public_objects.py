@@ -1,0 +1,52 @@
+"""Objects that programs subclass have one private attribute of the package, ``_sluiceway``, beside asyncio's names.
+
+Any other name could be one that a program's subclass uses for its own.
+"""
+
+import pytest
+
+import sluiceway
+
+# What asyncio's classes, and their objects, have in CPython 3.11 to 3.14.
+ASYNCIO = {
+    "StreamReader": {
+        "_buffer", "_eof", "_exception", "_limit", "_loop", "_maybe_resume_transport", "_paused", "_source_traceback",
+        "_transport", "_wait_for_data", "_waiter", "_wakeup_waiter",
+    },
+    "StreamWriter": {"_complete_fut", "_loop", "_protocol", "_reader", "_transport"},
+    "StreamReaderProtocol": {
+        "_client_connected_cb", "_closed", "_connection_lost", "_drain_helper", "_drain_waiters", "_get_close_waiter",
+        "_loop", "_over_ssl", "_paused", "_reject_connection", "_replace_transport", "_replace_writer",
+        "_source_traceback", "_stream_reader", "_stream_reader_wr", "_stream_writer", "_strong_reader", "_task",
+        "_transport",
+    },
+    "FlowControlMixin": {
+        "_connection_lost", "_drain_helper", "_drain_waiters", "_get_close_waiter", "_loop", "_paused",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ASYNCIO)
+def test_private_names_of_a_public_class_are_asyncios_or_begin_with_the_packages(name: str) -> None:
+    cls = getattr(sluiceway, name)
+    own = [base for base in cls.__mro__ if base.__module__.startswith("sluiceway.")]
+    names = {member for base in own for member in vars(base) if member[0] == "_" and member[:2] != "__"}
+    # Of ABCMeta, the metaclass.
+    names -= {"_abc_impl"}
+    assert {member for member in names - ASYNCIO[name] if not member.startswith("_sluiceway")} == set()
+
+
+@pytest.mark.parametrize("name", ASYNCIO)
+def test_the_state_of_a_public_object_is_in_one_attribute(name: str) -> None:
+    cls = getattr(sluiceway, name)
+    own = [base for base in cls.__mro__ if base.__module__.startswith("sluiceway.")]
+    slots = {slot for base in own for slot in vars(base).get("__slots__", ())}
+    assert {slot for slot in slots - ASYNCIO[name] if slot != "_sluiceway"} == set()
+
+
+@pytest.mark.loops("asyncio")
+async def test_an_object_keeps_nothing_of_the_package_in_its_dict() -> None:
+    reader = sluiceway.StreamReader()
+    protocol = sluiceway.StreamReaderProtocol(reader)
+    for thing in (reader, protocol):
+        assert set(vars(thing)) <= {"_sluiceway"}

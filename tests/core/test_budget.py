@@ -1,0 +1,100 @@
+"""Reads and drains that never wait yield to the loop once their budget is exhausted."""
+
+import asyncio
+import importlib
+import types
+from typing import Any
+
+import pytest
+
+from support.core_modules import core_module
+
+FREE = 256
+
+
+@pytest.fixture
+def pure_budget() -> Any:
+    """The compiled variant can be called from compiled code only."""
+    return importlib.import_module("sluiceway._core.budget").Budget()
+
+
+def test_budget_of_reads_is_exhausted_after_256(pure_budget: Any) -> None:
+    assert [pure_budget.spend_read() for _ in range(FREE + 3)] == [False] * FREE + [True] * 3
+    pure_budget.used = 0
+    assert pure_budget.spend_read() is False
+
+
+def test_budget_of_drains_is_twice_as_large_and_starts_again(pure_budget: Any) -> None:
+    period = [False] * 2 * FREE + [True]
+    assert [pure_budget.spend_drain() for _ in range(3 * len(period))] == period * 3
+
+
+def test_reads_and_drains_share_the_budget(pure_budget: Any) -> None:
+    assert [pure_budget.spend_drain() for _ in range(FREE)] == [False] * FREE
+    assert pure_budget.spend_read() is True
+
+
+def test_new_budget_is_unused(core: types.ModuleType) -> None:
+    assert core_module(core, "budget").Budget().used == 0
+
+
+def waits(operation: Any) -> bool:
+    """Run a coroutine up to its first wait. True if it has one."""
+    try:
+        operation.send(None)
+    except StopIteration:
+        return False
+    operation.close()
+    return True
+
+
+READS = {
+    "read": lambda reader: reader.read(1),
+    "readexactly": lambda reader: reader.readexactly(1),
+    "readline": lambda reader: reader.readline(),
+    "readuntil": lambda reader: reader.readuntil(b"\n"),
+}
+
+
+@pytest.mark.parametrize("read", READS)
+@pytest.mark.loops("asyncio")
+async def test_every_257th_read_that_finds_its_data_yields(core: types.ModuleType, read: str) -> None:
+    reader = core.ReadOperations(1 << 20, asyncio.get_running_loop())
+    reader.feed_data(b"\n" * 3 * FREE)
+    waited = [waits(READS[read](reader)) for _ in range(2 * FREE + 2)]
+    assert waited == ([False] * FREE + [True]) * 2
+    assert reader._sluiceway.buffer.size() == FREE, "a read that was closed while it yielded takes nothing"
+
+
+@pytest.mark.loops("asyncio")
+async def test_read_that_waits_for_data_renews_the_budget(core: types.ModuleType) -> None:
+    reader = core.ReadOperations(1 << 20, asyncio.get_running_loop())
+    reader._sluiceway.budget.used = FREE - 1
+    assert waits(reader.read(1))
+    assert reader._sluiceway.budget.used == 0
+
+
+class OpenTransport:
+    def is_closing(self) -> bool:
+        return False
+
+
+class RoomyProtocol:
+    async def _drain_helper(self) -> None:
+        pass
+
+
+@pytest.mark.loops("asyncio")
+async def test_every_513th_drain_that_finds_room_yields(core: types.ModuleType) -> None:
+    loop = asyncio.get_running_loop()
+    reader = core.ReadOperations(100, loop)
+    writer = core.WriteOperations(OpenTransport(), RoomyProtocol(), reader, loop, core.ConnectionState(loop))
+    waited = [waits(writer.drain()) for _ in range(2 * (2 * FREE + 1))]
+    assert waited == ([False] * 2 * FREE + [True]) * 2
+
+
+@pytest.mark.loops("asyncio")
+async def test_drain_of_a_writer_without_a_reader_has_no_budget(core: types.ModuleType) -> None:
+    loop = asyncio.get_running_loop()
+    writer = core.WriteOperations(OpenTransport(), RoomyProtocol(), None, loop, core.ConnectionState(loop))
+    assert not any(waits(writer.drain()) for _ in range(4 * FREE))
