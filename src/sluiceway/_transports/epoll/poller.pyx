@@ -267,13 +267,15 @@ cdef class Poller:
             PyContext_Enter(context)
 
     cdef int serve(self) except -1:
+        # A reference of this call's own: a callback may run the loop until the connection is gone.
+        cdef Pollable sole_socket = self.sole_socket
         # A loop may run inside a task of a batch (nested run_until_complete): its sockets are served, its tasks not stepped.
         cdef bint outer_step = self.step_at_once, outer_stepping = self.stepping
         self.step_at_once = current_task_of(self.loop) is None
         self.stepping = self.step_at_once
         try:
-            if self.sole_socket is not None:
-                self.sole_socket.ready(EPOLLIN)
+            if sole_socket is not None:
+                sole_socket.ready(EPOLLIN)
             else:
                 self.serve_rounds()
         finally:
