@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class WritePauses:
-    """``paused``: the protocol was told to pause writing."""
+    """``paused``: ``pause_writing()`` of the protocol was called last, not ``resume_writing()``."""
 
     __slots__ = ("paused",)
 
