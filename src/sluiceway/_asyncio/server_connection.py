@@ -1,4 +1,4 @@
-"""One accepted connection in the books of its server: from the socket to the end of its transport."""
+"""One accepted connection of a server: from the socket to the end of its transport."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A connection: the transport, its state, how it ends, and which waiters and which owner learn of the end.
+"""A connection: the transport, its state, how it ends, and what is reported to waiters and to the owner then.
 
 The transport refers to the protocol, the protocol to the connection, the connection to the transport: that reference
 cycle is asyncio's, and ends with ``connection_lost``. Only the program refers to reader and writer. Both refer to one

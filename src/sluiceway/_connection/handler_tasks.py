@@ -1,4 +1,4 @@
-"""Run the handler of an accepted connection, keep its task, and report its exception (contracts S2, X4)."""
+"""Run the handler of an accepted connection, keep its task, report its exception and close (contracts S2, X4)."""
 
 from __future__ import annotations
 
@@ -104,6 +104,7 @@ def _ended(connection: Connection, protocol: Any, task: asyncio.Future[Any]) -> 
 
 
 def _report(connection: Connection, protocol: Any, error: BaseException) -> None:
+    """Report the exception of a handler, once, and close its connection."""
     if not _is_own_loss(connection, error):
         connection.loop.call_exception_handler(
             {

@@ -12,7 +12,7 @@ _FREE_OPERATIONS = FREE_OPERATIONS
 
 
 class Budget:
-    """``used``: reads and drains of a connection since the last one that waited."""
+    """``used``: reads and drains of a connection since the last one that waited or yielded."""
 
     __slots__ = ("used",)
 

@@ -16,6 +16,7 @@ from .._constants import ACCEPT_BATCH, ACCEPT_RETRY_DELAY
 from .._log import logger
 from .._transports.engine_choice import engine_of
 
+# accept(2): descriptors of the process (EMFILE) or the system, or memory, have run out; accepting goes on later.
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 # accept(2): errors of the connection that was in the queue; the listener is well.
 _OF_THE_PEER = frozenset(

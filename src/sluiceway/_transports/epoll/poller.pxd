@@ -31,7 +31,7 @@ cdef class Poller:
     cdef Py_ssize_t users
     cdef bint closing_soon
     cdef public object usable
-    # True while the poller steps tasks: writes may wait until the task blocks.
+    # True while the poller steps tasks: writes wait until the tasks of the round were stepped.
     cdef bint stepping
     cdef bint step_at_once
     cdef bint forked

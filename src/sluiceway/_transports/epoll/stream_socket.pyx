@@ -27,7 +27,7 @@ from sluiceway._log import logger
 from sluiceway._transports.epoll.poller import poller_of
 
 cdef enum:
-    CORK_MAXIMUM = 65536     # bytes written within a step that wait for its end, at most (contract W9)
+    CORK_MAXIMUM = 65536     # bytes that wait for the end of the round, at most (contract W9)
     PIECES = 64              # pieces given to the kernel at once
     HIGH_WATER = 65536       # bytes; asyncio's default
     LOST_WRITES = 5          # writes to a lost connection before asyncio logs a warning

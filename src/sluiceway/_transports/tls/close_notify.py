@@ -82,6 +82,7 @@ class CloseSequence:
         self.lower = None
 
     def _peer_ended(self) -> bool:
+        """Whether nothing more will arrive: close_notify or the end of TCP has."""
         return self._receiver.close_notify_received or self.lower_ended
 
     def _start_timer(self) -> None:
