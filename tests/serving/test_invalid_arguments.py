@@ -1,8 +1,10 @@
 """What start_server and start_unix_server refuse: a TypeError or ValueError with a sentence, nothing opened."""
 
+import contextlib
 import os
 import socket
 import ssl
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -120,9 +122,26 @@ async def test_an_address_in_use_is_named() -> None:
             await sluiceway.start_server(ignore, "127.0.0.1", port)
 
 
+@contextlib.contextmanager
+def port_in_use_on_ipv6_only() -> Iterator[int]:
+    """A port that a server has on ::1, and that no other process takes on 127.0.0.1 meanwhile."""
+    while True:
+        with socket.socket() as reserved:
+            # Bound, but not listening: a server that sets SO_REUSEADDR as well may bind it.
+            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            reserved.bind(("127.0.0.1", 0))
+            port = reserved.getsockname()[1]
+            try:
+                other = socket.create_server(("::1", port), family=socket.AF_INET6)
+            except OSError:
+                continue
+            with other:
+                yield port
+                return
+
+
 async def test_one_of_several_in_use_leaves_none_open() -> None:
-    with socket.create_server(("::1", 0), family=socket.AF_INET6) as other:
-        port = other.getsockname()[1]
+    with port_in_use_on_ipv6_only() as port:
         with pytest.raises(OSError, match=rf"'::1', {port}.*in use"):
             await sluiceway.start_server(ignore, ["127.0.0.1", "::1"], port)
         with socket.create_server(("127.0.0.1", port)):
