@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import sluiceway
-from sluiceway._asyncio import keyword_arguments as parameters
+from sluiceway._asyncio import keyword_defaults as parameters
 
 FUNCTIONS = {
     "open_connection": (parameters.TCPClientParameters, parameters.TCP_CLIENT),

@@ -21,7 +21,7 @@ from .argument_checks import (
     check_stream_socket,
     running_loop,
 )
-from .keyword_arguments import (
+from .keyword_defaults import (
     TCP_CLIENT,
     UNIX_CLIENT,
     ClientParameters,

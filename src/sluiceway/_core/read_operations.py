@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from .._constants import EVERYTHING
 from .._errors import IncompleteReadError, LimitOverrunError
-from . import read_records
+from . import read_by_size, read_until
 from .bytearray_buffer import BytearrayBuffer
 from .receiver import Receiver
 from .validation import as_bytes, as_count, as_separators
@@ -115,7 +115,7 @@ class ReadOperations:
             await receiver.yield_to_loop("read")
         waited = False
         while True:
-            data = read_records.some(receiver, n, waited)
+            data = read_by_size.some(receiver, n, waited)
             if data is not None:
                 return data
             future = begin_wait(self, receiver, "read")
@@ -167,7 +167,7 @@ class ReadOperations:
             receiver.wait.raise_busy("readexactly")
         if receiver.budget.spend_read():
             await receiver.yield_to_loop("readexactly")
-        data = read_records.exactly(receiver, n, False)
+        data = read_by_size.exactly(receiver, n, False)
         if data is None:
             try:
                 while data is None:
@@ -177,7 +177,7 @@ class ReadOperations:
                         await future
                     finally:
                         receiver.wait.end()
-                    data = read_records.exactly(receiver, n, True)
+                    data = read_by_size.exactly(receiver, n, True)
             finally:
                 receiver.end_large_read()
             receiver.resume_if_low()
@@ -204,13 +204,13 @@ class ReadOperations:
 
         Cancellation takes nothing from the stream. However small the chunks, no byte is searched twice.
         """
-        separators = read_records.NEWLINE if separator is read_records.NEWLINE[0] else as_separators(separator)
+        separators = read_until.NEWLINE if separator is read_until.NEWLINE[0] else as_separators(separator)
         receiver = self._sluiceway
         if receiver.budget.spend_read():
             await receiver.yield_to_loop("readuntil")
         waited = False
         while True:
-            record = read_records.record(receiver, separators, "readuntil", waited)
+            record = read_until.record(receiver, separators, "readuntil", waited)
             if record is not None:
                 return record
             future = begin_wait(self, receiver, "readuntil")
@@ -244,12 +244,12 @@ class ReadOperations:
             except LimitOverrunError as error:
                 overrun = error
             # Out of the clause: the ValueError has no context, as in asyncio.
-            read_records.drop_line(receiver, overrun.args[0], overrun.consumed)
+            read_until.drop_line(receiver, overrun.args[0], overrun.consumed)
         if receiver.budget.spend_read():
             await receiver.yield_to_loop("readline")
         waited = False
         while True:
-            line = read_records.line(receiver, waited)
+            line = read_until.line(receiver, waited)
             if line is not None:
                 return line
             future = begin_wait(self, receiver, "readline")

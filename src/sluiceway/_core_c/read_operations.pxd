@@ -1,4 +1,4 @@
-from . cimport read_records
+from . cimport read_by_size, read_until
 from .receiver cimport Receiver
 
 cdef Py_ssize_t _EVERYTHING

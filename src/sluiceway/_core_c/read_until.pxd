@@ -5,10 +5,6 @@ from .receiver cimport Receiver
 
 cdef tuple NEWLINE
 
-@cython.locals(size=Py_ssize_t)
-cdef bytes some(Receiver receiver, Py_ssize_t n, bint waited)
-@cython.locals(size=Py_ssize_t)
-cdef bytes exactly(Receiver receiver, Py_ssize_t n, bint waited)
 cdef bytes line(Receiver receiver, bint waited)
 cdef bytes record(Receiver receiver, tuple separators, object operation, bint waited)
 @cython.locals(length=Py_ssize_t)
