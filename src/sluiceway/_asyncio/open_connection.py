@@ -113,7 +113,17 @@ async def open_connection(
         check_stream_socket(sock)
         sock.setblocking(False)
         peer = peer_of(sock)
-    return await _wrap(running, sock, protocol, reader, peer, ssl=ssl, server_hostname=server_hostname, **tls)
+    return await _wrap(
+        running,
+        sock,
+        protocol,
+        reader,
+        peer,
+        shared=sock is given["sock"],
+        ssl=ssl,
+        server_hostname=server_hostname,
+        **tls,
+    )
 
 
 @with_keywords(ClientParameters, UNIX_CLIENT)
@@ -163,7 +173,17 @@ async def open_unix_connection(
         check_stream_socket(sock, socket.AF_UNIX)
         sock.setblocking(False)
         peer = peer_of(sock)
-    return await _wrap(running, sock, protocol, reader, peer, ssl=ssl, server_hostname=server_hostname, **tls)
+    return await _wrap(
+        running,
+        sock,
+        protocol,
+        reader,
+        peer,
+        shared=sock is given["sock"],
+        ssl=ssl,
+        server_hostname=server_hostname,
+        **tls,
+    )
 
 
 def _make_protocol(
@@ -181,11 +201,11 @@ async def _wrap(
     protocol: StreamReaderProtocol,
     reader: StreamReader,
     peer: str,
-    **tls: Any,
+    **options: Any,
 ) -> tuple[StreamReader, StreamWriter]:
     try:
-        transport = await make_connected(loop, sock, protocol, **tls)
+        transport = await make_connected(loop, sock, protocol, **options)
     except OSError as error:
-        name_peer(error, f"TLS handshake with {peer}" if tls["ssl"] else peer)
+        name_peer(error, f"TLS handshake with {peer}" if options["ssl"] else peer)
         raise
     return reader, StreamWriter(transport, protocol, reader, loop)

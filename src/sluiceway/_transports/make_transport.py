@@ -24,19 +24,20 @@ async def make_connected(
     protocol: Any,
     *,
     ssl: ssl_module.SSLContext | bool | None = None,
+    shared: bool = False,
     **options: Any,
 ) -> Any:
     """The transport of a socket that connected, after the TLS handshake where ``ssl`` asks for one; then ``options``
-    are TLSTransport's."""
+    are TLSTransport's. ``shared``: the program has the socket too, since it was given as ``sock=``."""
 
     def create(receiver: Any) -> Any:
         make: Any = loop.create_unix_connection if sock.family == _AF_UNIX else loop.create_connection
         return make(lambda: receiver, sock=sock)
 
     if not ssl:
-        return await _wrap_plain(loop, sock, protocol, create)
+        return await _wrap_plain(loop, sock, protocol, create, shared)
     context = ssl_module.create_default_context() if ssl is True else ssl
-    return await _wrap_encrypted(loop, sock, protocol, create, context, server_side=False, **options)
+    return await _wrap_encrypted(loop, sock, protocol, create, context, shared, server_side=False, **options)
 
 
 async def make_accepted(
@@ -54,8 +55,8 @@ async def make_accepted(
         return loop.connect_accepted_socket(lambda: receiver, sock)
 
     if ssl is None:
-        return await _wrap_plain(loop, sock, protocol, create)
-    return await _wrap_encrypted(loop, sock, protocol, create, ssl, server_side=True, **options)
+        return await _wrap_plain(loop, sock, protocol, create, False)
+    return await _wrap_encrypted(loop, sock, protocol, create, ssl, False, server_side=True, **options)
 
 
 def make_accepted_now(
@@ -90,13 +91,14 @@ async def _wrap_encrypted(
     protocol: Any,
     create: CreateTransport,
     context: ssl_module.SSLContext,
+    shared: bool,
     **options: Any,
 ) -> Any:
     tls = _tls_transport(loop, sock, protocol, context, **options)
     try:
         engine = engine_of(loop)
         if engine is not None:
-            engine.attach(loop, sock, tls.lower_protocol)
+            engine.attach(loop, sock, tls.lower_protocol, shared=shared)
         else:
             await create(tls.lower_protocol)
     except BaseException:
@@ -118,11 +120,11 @@ def _tls_transport(
 
 
 async def _wrap_plain(
-    loop: asyncio.AbstractEventLoop, sock: socket.socket, protocol: Any, create: CreateTransport
+    loop: asyncio.AbstractEventLoop, sock: socket.socket, protocol: Any, create: CreateTransport, shared: bool
 ) -> Any:
     engine = engine_of(loop)
     if engine is not None:
-        return engine.attach(loop, sock, protocol)
+        return engine.attach(loop, sock, protocol, shared=shared)
     adapter = LoopAdapter(protocol, loop)
     try:
         transport, _ = await create(adapter)

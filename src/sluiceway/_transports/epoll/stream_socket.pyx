@@ -51,10 +51,13 @@ cdef class StreamSocket(Pollable):
     cdef bint eof_received
     cdef bint reading_paused
     cdef bint protocol_paused
+    # The program has the descriptor: no write is corked.
+    cdef bint shared
 
-    def __cinit__(self, loop, sock, protocol):
+    def __cinit__(self, loop, sock, protocol, bint shared=False):
         self.loop = loop
         self.sock = sock
+        self.shared = shared
         self.fd = sock.fileno()
         cdef int on = 1
         # As asyncio does. A Unix socket refuses it, without harm.
@@ -202,7 +205,7 @@ cdef class StreamSocket(Pollable):
                 logger.warning("socket.send() raised exception.")
             self.lost_writes += 1
             return
-        if self.poller.stepping:
+        if self.poller.stepping and not self.shared:
             self.cork(data, length)
             return
         if self.queue.size == 0:
@@ -230,6 +233,7 @@ cdef class StreamSocket(Pollable):
             self.queue.append(piece)
         if (
             self.poller.stepping
+            and not self.shared
             and not self.interest & EPOLLOUT
             and self.queue.size < CORK_MAXIMUM
             and self.queue.size <= self.high
@@ -265,6 +269,11 @@ cdef class StreamSocket(Pollable):
         if self.queue.size and not self.interest & EPOLLOUT:
             self.send_out()
             self.maybe_pause()
+
+    def share(self):
+        """The program gets the descriptor: send what is corked, and from now on each write at once (contract W9)."""
+        self.shared = True
+        self.uncork()
 
     cpdef object before_drain(self):
         """Send what was corked more than a millisecond ago (contract W9)."""

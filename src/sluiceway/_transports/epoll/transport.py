@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from asyncio import constants, transports, trsock
+from asyncio import constants, transports
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .poller import poller_of
 from .stream_socket import StreamSocket
+from .transport_socket import TransportSocket
 
 if TYPE_CHECKING:
     from ..._core import RawTransportProvider
@@ -50,9 +51,7 @@ class SocketTransport(RawTransportProvider, transports._FlowControlMixin, transp
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         if name == "socket":
-            # The program may write to it.
-            self.raw.uncork()
-            return trsock.TransportSocket(self._socket)
+            return TransportSocket(self._socket, self.raw)
         if name == "peername":
             return self._peername
         if name == "sockname":
@@ -120,14 +119,19 @@ class SocketTransport(RawTransportProvider, transports._FlowControlMixin, transp
 
 
 def attach(
-    loop: asyncio.AbstractEventLoop, sock: socket.socket, protocol: asyncio.BaseProtocol, peer: Any = None
+    loop: asyncio.AbstractEventLoop,
+    sock: socket.socket,
+    protocol: asyncio.BaseProtocol,
+    peer: Any = None,
+    *,
+    shared: bool = False,
 ) -> SocketTransport:
     """Make the transport of a connected, non-blocking socket, call connection_made, and begin to receive.
 
-    ``peer`` is the address of the other end where it is known already.
+    ``peer`` is the address of the other end where it is known already. ``shared``: the program has the socket too.
     """
     try:
-        raw = StreamSocket(loop, sock, protocol)
+        raw = StreamSocket(loop, sock, protocol, shared)
     except BaseException:
         sock.close()
         raise
