@@ -13,6 +13,9 @@ Fixtures:
 import contextlib
 import gc
 import inspect
+import itertools
+import os
+import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -25,6 +28,10 @@ TIMEOUT = 30.0 * timeout_scale.TIMEOUT_SCALE
 
 # A test that the reference is known to fail may well hang there, once per loop.
 TIMEOUT_OF_KNOWN_FAILURES = 3.0 * timeout_scale.TIMEOUT_SCALE
+
+# What is imported and reported during the run need not be scanned by the leak checks of all tests that follow.
+TESTS_BETWEEN_FREEZES = 25
+_tests_run = itertools.count(1)
 
 _FAILED = pytest.StashKey[bool]()
 
@@ -58,7 +65,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if unknown:
             raise pytest.UsageError(f"{metafunc.definition.nodeid}: no such kind of loop: {sorted(unknown)}")
         kinds = [kind for kind in loops.LOOP_KINDS if all(kind in kinds for kinds in wanted)]
+        if os.environ.get("SLUICEWAY_TEST_SELECTION") == "1":
+            kinds = _selected(kinds, metafunc.definition.path)
         metafunc.parametrize("loop_kind", kinds, indirect=True)
+
+
+def _selected(kinds: list[str], path: pathlib.Path) -> list[str]:
+    """Where time is short: the default loop, and uvloop for tests of connecting. A test keeps at least one kind."""
+    fewer = [kind for kind in kinds if kind == "asyncio" or (kind == "uvloop" and path.parent.name == "connecting")]
+    return fewer or kinds[:1]
 
 
 @pytest.fixture
@@ -125,6 +140,8 @@ def _run_guarded(item: pytest.Function, body: Callable[[Callable[[Any], None]], 
         raise
     if not implementations.may_leak(item) and (leaks := check.leaks()):
         raise leak_checks.LeakError("\n".join(leaks))
+    if next(_tests_run) % TESTS_BETWEEN_FREEZES == 0:
+        gc.freeze()
 
 
 def _run_on_loop(
