@@ -41,7 +41,8 @@ def here(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def found_interpreters(**environment: str | pathlib.Path) -> list[str]:
-    result = run(sys.executable, "-I", TOOLS / "interpreters.py", **environment)
+    environment.setdefault("SLUICEWAY_DEBIAN_ROOT", "/nonexistent")
+    result = run(sys.executable, TOOLS / "interpreters.py", **environment)
     assert (result.returncode, result.stderr) == (0, "")
     return result.stdout.split()
 
@@ -65,6 +66,25 @@ def test_pyenv_is_looked_through_by_its_root_and_by_its_usual_place(tmp_path: pa
     name = f"versions/{later}.0/bin/python{later}"
     assert found_interpreters(PYENV_ROOT=tmp_path / "elsewhere") == [sys.executable, f"{tmp_path}/elsewhere/{name}"]
     assert found_interpreters(HOME=tmp_path) == [sys.executable, f"{tmp_path}/.pyenv/{name}"]
+
+
+def test_interpreters_of_an_incomplete_debian_root_are_passed_over(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "usr" / "bin").mkdir(parents=True)
+    (tmp_path / "usr" / "bin" / "python3.15").symlink_to(sys.executable)
+    assert found_interpreters(PATH=tmp_path, SLUICEWAY_DEBIAN_ROOT=tmp_path) == [sys.executable]
+
+
+def test_a_program_in_the_debian_root_keeps_its_directory_and_starts_peers_outside(tmp_path: pathlib.Path) -> None:
+    own = {name: os.environ[name] for name in ("PATH", "HOME", "SLUICEWAY_DEBIAN_ROOT") if name in os.environ}
+    question = "import debian_root; debian_root.usable() or exit(1)"
+    if run(sys.executable, "-c", question, PYTHONPATH=TOOLS, **own).returncode != 0:
+        pytest.skip("no Debian root here (tools/debian_root.py make, as root on Debian)")
+    (tmp_path / "given").write_text("outside")
+    script = f'pwd; cat "{tmp_path}/given"; echo; cat /etc/debian_version; git --version'
+    inside = run(sys.executable, TOOLS / "debian_root.py", "run", "sh", "-c", script, **own).stdout.splitlines()
+    assert inside[:2] == [os.getcwd(), "outside"]
+    assert inside[2].startswith("forky")
+    assert inside[3] == run("git", "--version", **own).stdout.strip()
 
 
 def test_the_first_python_that_runs_is_chosen(shims: pathlib.Path, here: pathlib.Path) -> None:

@@ -1,15 +1,19 @@
 """Find every CPython from 3.11 up on this machine, each X.Y once, and print their paths, one per line.
 
-Looked at: the running interpreter, python3.N on PATH, and pyenv's versions. Something that is called python3.N but does
-not run, or is another version than its name says, is passed over, as are pre-releases and free-threaded builds.
+Looked at: the running interpreter, python3.N on PATH, pyenv's versions, and, for a series that is nowhere else, the
+Debian root that debian_root.py makes. Something that is called python3.N but does not run, or is another version than
+its name says, is passed over, as are pre-releases and free-threaded builds.
 """
 
+import dataclasses
 import os
 import pathlib
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+
+import debian_root
 
 OLDEST = (3, 11)
 
@@ -25,6 +29,21 @@ print(int(plain), int(whole), *sys.version_info[:3])
 """
 
 
+@dataclasses.dataclass(frozen=True)
+class Interpreter:
+    """``path``, which is one inside the Debian root if ``entry``, the command that enters it, is not empty."""
+
+    path: pathlib.Path
+    entry: tuple[str, ...] = ()
+
+    def command(self, *arguments: str | pathlib.Path) -> list[str]:
+        """Return the command that runs the interpreter with these arguments."""
+        return [*self.entry, str(self.path), *map(str, arguments)]
+
+    def __str__(self) -> str:
+        return f"{self.path} in {debian_root.location()}" if self.entry else str(self.path)
+
+
 def candidates() -> Iterator[pathlib.Path]:
     """Yield whatever might be an interpreter, the running one first."""
     yield pathlib.Path(sys.executable)
@@ -36,12 +55,12 @@ def candidates() -> Iterator[pathlib.Path]:
             yield from sorted(path for path in place.iterdir() if re.fullmatch(r"python3\.\d+", path.name))
 
 
-def identify(path: pathlib.Path) -> tuple[bool, tuple[int, int, int]] | None:
+def identify(interpreter: Interpreter) -> tuple[bool, tuple[int, int, int]] | None:
     """Return whether the interpreter can make virtual environments, and its version; None if it is of no use."""
     try:
         # -I: what a directory or an environment variable adds is not the interpreter's own
         answer = subprocess.run(
-            [path, "-I", "-c", PROBE],
+            interpreter.command("-I", "-c", PROBE),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -54,23 +73,27 @@ def identify(path: pathlib.Path) -> tuple[bool, tuple[int, int, int]] | None:
     return (bool(whole), (major, minor, micro)) if plain else None
 
 
-def interpreters() -> dict[tuple[int, int], pathlib.Path]:
+def interpreters() -> dict[tuple[int, int], Interpreter]:
     """Return the best interpreter of each series, in order: one that can make environments, then the newest."""
-    best: dict[tuple[int, int], tuple[tuple[bool, bool, tuple[int, int, int]], pathlib.Path]] = {}
+    best: dict[tuple[int, int], tuple[tuple[bool, bool, tuple[int, int, int]], Interpreter]] = {}
     seen = set()
     for path in candidates():
         real = path.resolve()
         if real in seen:
             continue
         seen.add(real)
-        if (found := identify(path)) is not None and found[1] >= OLDEST:
+        if (found := identify(Interpreter(path))) is not None and found[1] >= OLDEST:
             whole, version = found
             rank = (whole, path == pathlib.Path(sys.executable), version)
             if version[:2] not in best or rank > best[version[:2]][0]:
-                best[version[:2]] = (rank, path)
+                best[version[:2]] = (rank, Interpreter(path))
+    for path in debian_root.pythons():
+        inside = Interpreter(path, tuple(debian_root.entry()))
+        if (found := identify(inside)) is not None and found[1][:2] not in best:
+            best[found[1][:2]] = ((*found[:1], False, found[1]), inside)
     return {series: best[series][1] for series in sorted(best)}
 
 
 if __name__ == "__main__":
-    for found_path in interpreters().values():
-        print(found_path)
+    for found_interpreter in interpreters().values():
+        print(found_interpreter)

@@ -1,6 +1,8 @@
 """Run the test suite in each configuration: all tests on the pure core, the tests of behaviour on the compiled ones.
 
-Usage: python tools/test.py [pytest's arguments]
+Usage: python tools/test.py [--selection] [pytest's arguments]
+
+``--selection``: the engine only, on asyncio's loop; connecting on uvloop too. It includes the interpreter's own tests.
 
 Run by the interpreter of an environment that has the extra ``test``. The reference, asyncio itself, runs in
 the first configuration only. Without the compiled parts that is the only configuration, which is a failure with
@@ -36,13 +38,21 @@ def main() -> None:
     arguments = sys.argv[1:]
     available = configurations()
     failed = []
+    selection = "--selection" in arguments
+    if selection:
+        arguments.remove("--selection")
     if len(available) == 1:
         print("the compiled parts are not installed (no compiler?): only the pure core is tested", flush=True)
         if os.environ.get("SLUICEWAY_REQUIRE_PEERS") == "1":
             failed.append("compiling")
     for index, (name, variables, folders) in enumerate(available):
+        if selection and index < len(available) - 1:
+            continue
         print(f"\n===== {name} =====", flush=True)
-        environment = {**os.environ, **variables, "SLUICEWAY_TEST_REFERENCE": "0" if index else "1"}
+        reference = "0" if index else "1"
+        environment = {**os.environ, **variables, "SLUICEWAY_TEST_REFERENCE": reference}
+        if selection:
+            environment["SLUICEWAY_TEST_SELECTION"] = "1"
         command = [sys.executable, "-m", "pytest", *arguments, *folders]
         if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode != 0:
             failed.append(name)

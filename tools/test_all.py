@@ -1,31 +1,35 @@
-"""Run the whole suite on every interpreter that interpreters.py finds; fail if any run fails.
+"""Run the suite on every interpreter that interpreters.py finds; fail if any run fails.
 
 Usage: python tools/test_all.py [--skip-current] [pytest's arguments]
 
-Each run ends with pytest's closing line; after the last one nothing is printed but which runs failed.
+The oldest and the newest Python run everything, those between a selection (see test.py). Each run ends with pytest's
+closing line; after the last one nothing is printed but which runs failed.
 """
 
 import pathlib
 import subprocess
 import sys
+import time
 
-from interpreters import interpreters
+from interpreters import Interpreter, interpreters
 
 HERE = pathlib.Path(__file__).resolve().parent
 
 
-def run(python: pathlib.Path, arguments: list[str]) -> bool:
-    """Run the suite in the environment of this interpreter; say whether all went well."""
-    made = subprocess.run([python, HERE / "environment.py", "test"], stdout=subprocess.PIPE, text=True, check=False)
+def run(interpreter: Interpreter, arguments: list[str]) -> bool:
+    """Run the suite in the environment of this interpreter; return whether it passed."""
+    command = interpreter.command(HERE / "environment.py", "test")
+    made = subprocess.run(command, cwd=HERE.parent, stdout=subprocess.PIPE, text=True, check=False)
     if made.returncode != 0:
         return False
-    program = pathlib.Path(made.stdout.strip()) / "python"
-    return subprocess.run([program, HERE / "test.py", *arguments], cwd=HERE.parent, check=False).returncode == 0
+    program = Interpreter(pathlib.Path(made.stdout.strip()) / "python", interpreter.entry)
+    return subprocess.run(program.command(HERE / "test.py", *arguments), cwd=HERE.parent, check=False).returncode == 0
 
 
 def main() -> None:
     arguments = sys.argv[1:]
     found = interpreters()
+    whole = {min(found), max(found)}
     if "--skip-current" in arguments:
         arguments.remove("--skip-current")
         found.pop(sys.version_info[:2], None)
@@ -34,10 +38,13 @@ def main() -> None:
         return
     print("interpreters:", *(f"{major}.{minor}" for major, minor in found), flush=True)
     failed = []
-    for (major, minor), python in found.items():
-        print(f"\n===== Python {major}.{minor}: {python} =====", flush=True)
-        if not run(python, arguments):
-            failed.append(f"{major}.{minor}")
+    for series, interpreter in found.items():
+        name = ".".join(map(str, series))
+        print(f"\n===== Python {name}: {interpreter} =====", flush=True)
+        begin = time.monotonic()
+        if not run(interpreter, arguments if series in whole else ["--selection", *arguments]):
+            failed.append(name)
+        print(f"Python {name}: {(time.monotonic() - begin) / 60:.1f} minutes", flush=True)
     if failed:
         sys.exit(f"failed on Python {', '.join(failed)}")
 
