@@ -1,5 +1,6 @@
 """The queue of chunks holds what a plain bytes value would."""
 
+import importlib
 import types
 from typing import Any
 
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from support.buffer_machine import BufferMachine, check, filled
+from support.counting_list import CountingList
 
 KIB = 1024
 EDGE_SIZES = [1, 2, 8 * KIB - 1, 8 * KIB, 8 * KIB + 1, 24 * KIB, 32 * KIB - 1, 32 * KIB, 32 * KIB + 1]
@@ -22,7 +24,7 @@ class ChunkMachine(BufferMachine):
 
     def taken(self, piece: bytes, n: int) -> None:
         if piece:
-            assert self.buffer.searched((b"word",)) == 0, (
+            assert self.buffer.searched((b"word",), True) == 0, (
                 "offsets count from the first unread byte: a search is void after a take"
             )
         super().taken(piece, n)
@@ -118,3 +120,20 @@ def test_appending_does_not_change_what_the_caller_keeps(core: types.ModuleType)
     buffer.append(second)
     assert buffer.take_all() == b"firstsecond"
     assert (first, second) == (b"first", b"second")
+
+
+@pytest.mark.parametrize("chunks_per_take", [1, 3])
+def test_taking_n_chunks_moves_at_most_2n_chunks(chunks_per_take: int) -> None:
+    """Counted in the pure variant: the list of a compiled buffer cannot be replaced."""
+    n, size = 9000, 8 * KIB
+    buffer = importlib.import_module("sluiceway._core").ChunkBuffer()
+    buffer._chunks = chunks = CountingList()
+    chunk = bytes(size)
+    for _ in range(n + 1):
+        buffer.append(chunk)
+    for taken in range(chunks_per_take, n + 1, chunks_per_take):
+        assert len(buffer.take(size * chunks_per_take)) == size * chunks_per_take
+        assert buffer.size() == (n + 1 - taken) * size
+    assert buffer._chunks is chunks
+    assert 0 < chunks.moved <= 2 * n
+    assert chunks.count(chunk) == 1, "chunks that were read are released at once"

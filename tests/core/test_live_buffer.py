@@ -2,10 +2,13 @@
 
 import types
 
+import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import invariant, rule
+from hypothesis.stateful import invariant, precondition, rule
 
 from support.buffer_machine import WORDS, BufferMachine, check
+
+NEWLINE = (b"\n",)
 
 
 class LiveMachine(BufferMachine):
@@ -15,28 +18,47 @@ class LiveMachine(BufferMachine):
         super().__init__(lambda: core.BytearrayBuffer(data))
         self.outside = data
         self.model = bytes(data)
+        self.view: memoryview | None = None
 
+    @precondition(lambda self: self.view is None)
     @rule(data=WORDS)
     def extend_outside(self, data: bytes) -> None:
         self.outside.extend(data)
         self.model += data
 
+    @precondition(lambda self: self.view is None)
     @rule(data=WORDS)
     def push_back_outside(self, data: bytes) -> None:
         self.outside[0:0] = data
         self.model = data + self.model
 
+    @precondition(lambda self: self.view is None)
     @rule(first=st.floats(0, 1), second=st.floats(0, 1))
     def cut_outside(self, first: float, second: float) -> None:
         low, high = sorted((self.place(first), self.place(second)))
         del self.outside[low:high]
         self.model = self.model[:low] + self.model[high:]
 
+    @precondition(lambda self: self.view is None)
     @rule()
     def clear_outside(self) -> None:
         self.outside.clear()
         self.model = b""
 
+    @precondition(lambda self: self.view is None)
+    @rule()
+    def begin_to_hold_a_view(self) -> None:
+        self.view = memoryview(self.outside)
+
+    @precondition(lambda self: self.view is not None)
+    @rule()
+    def release_the_view(self) -> None:
+        assert self.view is not None
+        self.view.release()
+        self.view = None
+        self.buffer.settle()
+
+    @precondition(lambda self: self.view is None)
     @invariant()
     def the_outsider_sees_the_same(self) -> None:
         assert self.buffer.data is self.outside
@@ -47,10 +69,73 @@ def test_the_live_buffer_is_the_bytearray(core: types.ModuleType) -> None:
     check(lambda: LiveMachine(core, bytearray(b"before")))
 
 
-def test_a_search_remembers_nothing(core: types.ModuleType) -> None:
-    data = bytearray(b"no end here")
+@pytest.mark.parametrize("cut", range(1, 6))
+def test_pattern_across_the_end_of_a_viewed_bytearray_is_found(core: types.ModuleType, cut: int) -> None:
+    data = bytearray(b"12--en"[:cut])
     buffer = core.BytearrayBuffer(data)
-    buffer.remember_search((b"\n",), len(data))
-    assert buffer.searched((b"\n",)) == 0
+    with memoryview(data):
+        buffer.append(b"12--end--"[cut:])
+        assert [buffer.find(b"--end-", start) for start in range(4)] == [2, 2, 2, -1]
+        assert buffer.take(1) == b"1"
+        assert buffer.find(b"--end-", 0) == 1
+        assert buffer.matches(b"--end--", 1)
+        assert not buffer.matches(b"--end--x", 1)
+
+
+def test_bytearray_with_read_bytes_at_its_front_cannot_be_resized(core: types.ModuleType) -> None:
+    """A program that keeps the bytearray would cut what was read already, and not what it means."""
+    data = bytearray(b"read, unread")
+    buffer = core.BytearrayBuffer(data)
+    with memoryview(data):
+        assert buffer.take(6) == b"read, "
+    with pytest.raises(BufferError):
+        del data[:2]
+    buffer.settle()
+    assert data == b"unread"
+    del data[:2]
+    assert buffer.take_all() == b"read"
+
+
+def test_bytes_that_arrive_beside_a_view_count_for_flow_control(core: types.ModuleType) -> None:
+    data = bytearray(b"before")
+    buffer = core.BytearrayBuffer(data)
+    chunk = bytes(10_000)
+    with memoryview(data):
+        counts = [buffer.append(chunk) for _ in range(2000)]
+        assert buffer.size() == 6 + 20_000_000
+        assert counts[-1] == buffer.size() + buffer.excess()
+        assert buffer.excess() > 0
+
+
+def remembering(core: types.ModuleType, data: bytearray) -> types.SimpleNamespace:
+    buffer = core.BytearrayBuffer(data)
+    buffer.remember_search(NEWLINE, len(data))
+    return buffer
+
+
+def test_search_continues_behind_what_the_same_read_has_searched(core: types.ModuleType) -> None:
+    buffer = remembering(core, bytearray(b"no end here"))
+    buffer.append(b", nor here")
+    assert buffer.searched(NEWLINE, True) == 11
+    assert buffer.searched((b"e",), True) == 0
+
+
+def test_search_of_another_read_begins_at_the_beginning(core: types.ModuleType) -> None:
+    data = bytearray(b"no end here")
+    buffer = remembering(core, data)
     data[2:3] = b"\n"
-    assert buffer.find(b"\n", buffer.searched((b"\n",))) == 2
+    assert buffer.searched(NEWLINE, False) == 0
+
+
+def test_search_begins_at_the_beginning_after_the_program_has_resized_the_bytearray(core: types.ModuleType) -> None:
+    data = bytearray(b"no end here")
+    buffer = remembering(core, data)
+    del data[:2]
+    buffer.append(b"xx")
+    assert buffer.searched(NEWLINE, True) == 0
+
+
+def test_search_begins_at_the_beginning_after_the_program_has_looked_up_the_bytearray(core: types.ModuleType) -> None:
+    buffer = remembering(core, bytearray(b"no end here"))
+    buffer.forget_search()
+    assert buffer.searched(NEWLINE, True) == 0

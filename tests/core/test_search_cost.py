@@ -96,9 +96,12 @@ async def test_a_megabyte_one_byte_at_a_time_is_searched_once(core: types.Module
 
 
 @pytest.mark.loops("asyncio")
-async def test_a_dripping_peer_costs_one_look_per_byte(core: types.ModuleType, looked: Looked) -> None:
+@pytest.mark.parametrize("shared", [False, True], ids=["chunks", "reader._buffer"])
+async def test_a_dripping_peer_costs_one_look_per_byte(core: types.ModuleType, looked: Looked, shared: bool) -> None:
     """The task is woken for every byte, and looks at the new one and at what may have begun before it."""
     reader = core.ReadOperations(MIB, asyncio.get_running_loop())
+    if shared:
+        reader._buffer = _counting(bytearray, looked)()
     task = await start_task(reader.readline())
     for _ in range(20_000):
         reader.feed_data(b"x")

@@ -197,3 +197,78 @@ async def test_touching_it_at_every_step_loses_nothing(streams: types.ModuleType
             received += part
         assert received == data
         await sending
+
+
+async def arrived_beside_a_view(reader: Any, count: int) -> None:
+    """Wait until so many bytes are unread, by the look of the reader: the bytearray cannot grow."""
+    while f" {count} bytes " not in repr(reader):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.reference_fails("S12", "the connection ends with BufferError")
+@pytest.mark.parametrize("large", [False, True])
+async def test_bytes_that_arrive_while_a_view_exists_are_read(
+    streams: types.ModuleType, raw_peers: RawPeers, large: bool
+) -> None:
+    more = b"second\n" * (20_000 if large else 1)
+    listener = raw_peers.listen()
+    reader = streams.StreamReader(2**20, asyncio.get_running_loop())
+    async with connect_with_protocol(streams, listener.address, reader=reader):
+        peer = listener.accept()
+        peer.send(b"first\n")
+        await arrived(reader, 6)
+        buffer = reader._buffer
+        with memoryview(buffer) as view:
+            sending = asyncio.ensure_future(peer.in_thread(peer.send, more))
+            await arrived_beside_a_view(reader, 6 + len(more))
+            await sending
+            assert view == b"first\n"
+        assert reader._buffer is buffer
+        assert buffer == b"first\n" + more
+        peer.send(b"third\n")
+        peer.close()
+        assert await reader.read() == b"first\n" + more + b"third\n"
+
+
+@pytest.mark.reference_fails("S12", "the read raises BufferError")
+@pytest.mark.parametrize(
+    ("call", "arguments", "result"),
+    [
+        ("read", (4,), b"abc\n"),
+        ("readline", (), b"abc\n"),
+        ("readuntil", (b"c",), b"abc"),
+        ("readexactly", (6,), b"abc\nde"),
+        ("readexactly", (10,), b"abc\ndef\ngh"),
+    ],
+)
+async def test_reads_while_a_view_exists_return_the_bytes_in_order(
+    streams: types.ModuleType, call: str, arguments: tuple[Any, ...], result: bytes
+) -> None:
+    reader = streams.StreamReader(loop=asyncio.get_running_loop())
+    reader.feed_data(b"abc\ndef\n")
+    buffer = reader._buffer
+    with memoryview(buffer) as view:
+        reader.feed_data(b"ghi\n")
+        assert await getattr(reader, call)(*arguments) == result
+        assert view == b"abc\ndef\n"
+        reader.feed_data(b"jkl\n")
+    rest = b"abc\ndef\nghi\njkl\n"[len(result) :]
+    assert reader._buffer is buffer
+    assert buffer == rest
+    reader.feed_eof()
+    assert await reader.read() == rest
+    assert reader.at_eof()
+
+
+@pytest.mark.reference_fails("S12", "the read raises BufferError")
+async def test_assigning_the_buffer_to_itself_keeps_what_waits_for_a_view(streams: types.ModuleType) -> None:
+    reader = streams.StreamReader(loop=asyncio.get_running_loop())
+    reader.feed_data(b"abc")
+    with memoryview(reader._buffer):
+        reader.feed_data(b"def")
+        reader._buffer = reader._buffer
+        assert await reader.read(2) == b"ab"
+        reader._buffer = reader._buffer
+        assert await reader.read(1) == b"c"
+    reader._buffer += b"ghi"
+    assert await reader.read(9) == b"defghi"

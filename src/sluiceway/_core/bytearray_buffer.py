@@ -2,7 +2,7 @@
 
 ``StreamReader._buffer`` is private in asyncio, and yet many programs clear it on STARTTLS, extend it to push bytes
 back, or delete from it to skip. After the first access the bytearray *is* the buffer (contract S12), which costs speed
-and never bytes. Nothing about its content is remembered between two calls.
+and never bytes.
 """
 
 from __future__ import annotations
@@ -11,46 +11,137 @@ from .chunk_buffer import ChunkBuffer
 
 
 class BytearrayBuffer(ChunkBuffer):
-    """The interface of ChunkBuffer over a bytearray that the program may change at any time."""
+    """The interface of ChunkBuffer over a bytearray that the program may change at any time.
 
-    __slots__ = ("data",)
+    Python refuses to resize a bytearray while a memoryview of it exists. Bytes that arrive meanwhile wait in
+    ``_pending``, behind those in ``data``. Bytes that are read meanwhile stay at the front of ``data``: ``_taken`` is
+    their number. ``settle()`` makes up for both once the view is gone. Until then ``_pin``, a view of our own, keeps
+    the program from resizing ``data`` while it begins with bytes that were read.
+
+    ``_length``: the length that ``data`` has if only this buffer has resized it since the last search.
+    """
+
+    __slots__ = ("_length", "_pending", "_pin", "_taken", "data")
 
     def __init__(self, data: bytearray) -> None:
         super().__init__()
         self.data = data
+        self._pending = ChunkBuffer()
+        self._taken = 0
+        self._length = 0
+        self._pin: memoryview | None = None
 
-    def searched(self, patterns: tuple[bytes, ...]) -> int:
-        return 0
+    def searched(self, patterns: tuple[bytes, ...], waited: bool) -> int:
+        # A program that has resized the bytearray may have moved every byte. One that has replaced bytes is noticed
+        # by the next read, or where it looks up ``reader._buffer`` for that; asyncio notices only the first.
+        if not waited or len(self.data) != self._length:
+            return 0
+        return ChunkBuffer.searched(self, patterns, waited)
+
+    def remember_search(self, patterns: tuple[bytes, ...], end: int) -> None:
+        self._length = len(self.data)
+        ChunkBuffer.remember_search(self, patterns, end)
+
+    def forget_search(self) -> None:
+        """The program may change ``data`` from here on."""
+        self._searched = 0
 
     def size(self) -> int:
-        return len(self.data)
+        return len(self.data) - self._taken + self._pending.size()
 
     def excess(self) -> int:
-        return 0
-
-    def append(self, data: bytes) -> int:
-        self.data += data
-        return len(self.data)
+        return self._pending.excess()
 
     def compact(self) -> None:
-        pass
+        self._pending.compact()
+
+    def append(self, data: bytes) -> int:
+        self.settle()
+        if not self._pending.size():
+            try:
+                self.data += data
+            except BufferError:
+                pass
+            else:
+                self._length += len(data)
+                return self.size()
+        self._pending.append(data)
+        return self.size() + self.excess()
 
     def clear(self) -> None:
-        self.data.clear()
+        self.settle()
+        self._pending.clear()
+        self._remove(len(self.data) - self._taken)
 
     def take(self, n: int) -> bytes:
+        if not n:
+            return b""
+        self.settle()
+        start = self._taken
         with memoryview(self.data) as view:
-            result = bytes(view[:n])
-        del self.data[:n]
+            result = bytes(view[start : start + n])
+        taken = len(result)
+        if taken < n:
+            result += self._pending.take(n - taken)
+        self._remove(taken)
         return result
 
     def take_all(self) -> bytes:
-        result = bytes(self.data)
-        self.data.clear()
-        return result
+        return self.take(self.size())
 
     def matches(self, pattern: bytes, at: int) -> bool:
-        return self.data.startswith(pattern, at)
+        in_data = len(self.data) - self._taken - at
+        if in_data <= 0:
+            return self._pending.matches(pattern, -in_data)
+        if not self.data.startswith(pattern[:in_data], self._taken + at):
+            return False
+        return in_data >= len(pattern) or self._pending.matches(pattern[in_data:], 0)
 
     def find(self, pattern: bytes, start: int) -> int:
-        return self.data.find(pattern, start)
+        found = self.data.find(pattern, self._taken + start)
+        if found >= 0 or not self._pending.size():
+            return found if found < 0 else found - self._taken
+        in_data = len(self.data) - self._taken
+        for at in range(max(start, in_data - len(pattern) + 1), in_data):
+            if self.matches(pattern, at):
+                return at
+        found = self._pending.find(pattern, max(0, start - in_data))
+        return found if found < 0 else found + in_data
+
+    def settle(self) -> None:
+        """Move what had to wait into ``data``, and remove from it what was read, unless a view of it exists still."""
+        if self._pin is not None:
+            self._pin.release()
+            self._pin = None
+            taken = self._taken
+            self._taken = 0
+            self._remove(taken)
+        if self._pending.size() and not self._taken and self._resizable():
+            data = self._pending.take_all()
+            try:
+                self.data += data
+            except MemoryError:
+                self._pending.append(data)
+                raise
+            self._length += len(data)
+
+    def _resizable(self) -> bool:
+        """Whether no view of ``data`` exists."""
+        try:
+            self.data.append(0)
+        except BufferError:
+            return False
+        del self.data[-1]
+        return True
+
+    def _remove(self, n: int) -> None:
+        """The ``n`` bytes after those that were read before were read as well."""
+        self._searched = 0
+        if self._pin is None:
+            try:
+                del self.data[:n]
+            except BufferError:
+                self._pin = memoryview(self.data)
+            else:
+                return
+        self._taken += n

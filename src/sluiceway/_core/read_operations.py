@@ -345,11 +345,17 @@ class ReadOperations:
         buffer = self._sluiceway.buffer
         if not isinstance(buffer, BytearrayBuffer):
             buffer = self._sluiceway.buffer = BytearrayBuffer(bytearray(buffer.take_all()))
+        buffer.settle()
+        buffer.forget_search()
         return buffer.data
 
     @_buffer.setter
     def _buffer(self, value: bytearray | bytes) -> None:
-        if not isinstance(self._sluiceway.buffer, BytearrayBuffer):
+        buffer = self._sluiceway.buffer
+        if not isinstance(buffer, BytearrayBuffer):
             # A transport may be receiving into it; the content of before is gone.
-            self._sluiceway.buffer.clear()
+            buffer.clear()
+        elif value is buffer.data:
+            # ``reader._buffer += data``. What could not be moved into the bytearray yet is kept.
+            return
         self._sluiceway.buffer = BytearrayBuffer(value if isinstance(value, bytearray) else bytearray(value))

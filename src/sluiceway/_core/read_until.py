@@ -32,7 +32,7 @@ def _record(
         receiver.wait.raise_busy(operation)
     if receiver.end.exception is not None and not receiver.end.after_data and not waited:
         raise receiver.end.exception
-    length = _record_length(receiver, separators, is_line)
+    length = _record_length(receiver, separators, waited, is_line)
     if length < 0:
         if receiver.end.exception is not None and receiver.end.due(receiver.buffer.size(), False):
             raise receiver.end.exception
@@ -46,14 +46,14 @@ def _record(
     return data
 
 
-def _record_length(receiver: Receiver, separators: tuple[bytes, ...], is_line: bool) -> int:
+def _record_length(receiver: Receiver, separators: tuple[bytes, ...], waited: bool, is_line: bool) -> int:
     """How many bytes the first record has, separator included; -1 if its end has not arrived.
 
     Raises as soon as the record is known to be longer than the limit.
     """
     buffer = receiver.buffer
     size = buffer.size()
-    start = buffer.searched(separators)
+    start = buffer.searched(separators, waited)
     length = len(separators[0])
     if size - start >= length:
         end = -1

@@ -33,10 +33,6 @@ class WriteQueue:
         self.pieces.append(piece)
         self.size += len(piece)
 
-    def count(self) -> int:
-        """How many pieces wait."""
-        return len(self.pieces) - self.head
-
     def first(self) -> memoryview:
         """The part of the first piece that was not sent. Only where something waits."""
         return memoryview(self.pieces[self.head])[self.offset :]

@@ -3,17 +3,18 @@ cimport cython
 from . cimport search
 from .receive_memory cimport Memory
 
-cdef Py_ssize_t _MERGE_BELOW, _TAIL_MAXIMUM, _CHUNK_COST, _FREE_CHUNK_COST
+cdef Py_ssize_t _MERGE_BELOW, _TAIL_MAXIMUM, _CHUNK_COST, _FREE_CHUNK_COST, _COMPACT
 
 cdef class ChunkBuffer:
     cdef list _chunks
+    cdef Py_ssize_t _head
     cdef Py_ssize_t _size
     cdef public Py_ssize_t waste
     cdef object _searched_for
     cdef Py_ssize_t _searched
 
     cpdef Py_ssize_t size(self) except -1
-    cpdef Py_ssize_t searched(self, tuple patterns) except -1
+    cpdef Py_ssize_t searched(self, tuple patterns, bint waited) except -1
     cpdef object remember_search(self, tuple patterns, Py_ssize_t end)
     @cython.locals(cost=Py_ssize_t)
     cpdef Py_ssize_t excess(self) except -1
@@ -24,10 +25,15 @@ cdef class ChunkBuffer:
     cpdef Memory direct(self, Py_ssize_t size)
     cpdef object direct_committed(self, Py_ssize_t n)
     cpdef ChunkBuffer plain_buffer(self)
-    @cython.locals(chunks=list, start=Py_ssize_t, end=Py_ssize_t, missing=Py_ssize_t, taken=Py_ssize_t, length=Py_ssize_t)
+    @cython.locals(
+        chunks=list, index=Py_ssize_t, start=Py_ssize_t, end=Py_ssize_t, length=Py_ssize_t, result=bytes, pieces=list
+    )
     cpdef bytes take(self, Py_ssize_t n)
+    @cython.locals(chunks=list, index=Py_ssize_t)
+    cdef object _drop(self, Py_ssize_t head)
     @cython.locals(chunks=list)
     cpdef bytes take_all(self)
+    @cython.locals(index=Py_ssize_t)
     cpdef bint matches(self, bytes pattern, Py_ssize_t at) except -1
     @cython.locals(
         chunks=list, found=Py_ssize_t, index=Py_ssize_t, base=Py_ssize_t, overlap=Py_ssize_t, low=Py_ssize_t

@@ -127,7 +127,7 @@ cdef class DirectBuffer(ChunkBuffer):
     cpdef Py_ssize_t size(self) except -1:
         return self.filled
 
-    cpdef Py_ssize_t searched(self, tuple patterns) except -1:
+    cpdef Py_ssize_t searched(self, tuple patterns, bint waited) except -1:
         return 0
 
     cpdef object remember_search(self, tuple patterns, Py_ssize_t end):

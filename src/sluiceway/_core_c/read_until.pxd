@@ -13,6 +13,6 @@ cdef bytes _record(Receiver receiver, tuple separators, object operation, bint w
     buffer=ChunkBuffer, size=Py_ssize_t, start=Py_ssize_t, end=Py_ssize_t, position=Py_ssize_t, found=Py_ssize_t,
     length=Py_ssize_t, separator=bytes,
 )
-cdef Py_ssize_t _record_length(Receiver receiver, tuple separators, bint is_line) except -2
+cdef Py_ssize_t _record_length(Receiver receiver, tuple separators, bint waited, bint is_line) except -2
 cdef object _raise_overrun(Receiver receiver, message, Py_ssize_t consumed, bint is_line)
 cdef object drop_line(Receiver receiver, message, Py_ssize_t consumed)

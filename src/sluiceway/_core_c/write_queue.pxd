@@ -11,7 +11,6 @@ cdef class WriteQueue:
     cdef readonly Py_ssize_t size
 
     cpdef object append(self, bytes piece)
-    cpdef Py_ssize_t count(self) except -1
     cpdef object first(self)
     @cython.locals(pieces=list, head=Py_ssize_t, length=Py_ssize_t)
     cpdef object advance(self, Py_ssize_t n)
