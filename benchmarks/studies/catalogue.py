@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from benchmarks.studies import Study, growth, idle, import_time, tls_held, tls_idle
+from benchmarks.studies import Study, growth, idle, import_time, tls_held, tls_idle, write_growth
 
-STUDIES: Final[tuple[Study, ...]] = (idle.STUDY, tls_idle.STUDY, tls_held.STUDY, growth.STUDY, import_time.STUDY)
+STUDIES: Final[tuple[Study, ...]] = (
+    idle.STUDY,
+    tls_idle.STUDY,
+    tls_held.STUDY,
+    growth.STUDY,
+    write_growth.STUDY,
+    import_time.STUDY,
+)
 
 
 def study_named(name: str) -> Study:

@@ -12,7 +12,20 @@ from benchmarks import certificates
 from benchmarks.contenders import PURE, contender_named
 from benchmarks.ratios import more
 from benchmarks.scenarios import scenario_named
-from benchmarks.studies import Column, Goal, Reading, Row, Study, growth, idle, idle_client, running, tls_held, tls_idle
+from benchmarks.studies import (
+    Column,
+    Goal,
+    Reading,
+    Row,
+    Study,
+    growth,
+    idle,
+    idle_client,
+    running,
+    tls_held,
+    tls_idle,
+    write_growth,
+)
 from benchmarks.studies import report as reporting
 from benchmarks.studies.catalogue import STUDIES
 from benchmarks.studies.running import Readings
@@ -90,6 +103,13 @@ def test_a_record_arrives_whole_and_is_counted(contender: str, chunk: int) -> No
             assert 1 <= found["looked"] <= 2
         else:
             assert found["ns_per_byte"] > 0
+
+
+@pytest.mark.parametrize("carrier", list(write_growth.WRITES))
+@pytest.mark.parametrize("contender", ["asyncio", "sluiceway-pure"])
+def test_queued_writes_arrive_and_their_cost_is_shown(contender: str, carrier: str) -> None:
+    found = growth.measured(write_growth.command(contender, carrier, 2000), write_growth.CONTENDERS[contender][1])
+    assert list(found) == ["ns_per_write", "growth"]
 
 
 def test_a_study_is_run_kept_and_shown_by_the_command(tmp_path: pathlib.Path) -> None:
