@@ -1,18 +1,22 @@
 """The compiled parts: the core a second time from the same files, and on Linux the engine.
 
-Both are optional: where they cannot be compiled (no compiler, no headers, no Cython) sluiceway is installed pure, and
-``sluiceway doctor`` says so. With SLUICEWAY_BUILD=compiled in the environment that is an error, for those who make
-wheels; SLUICEWAY_BUILD=pure compiles nothing.
+They are compiled wherever there is a C compiler, and what fails to compile ends the build. SLUICEWAY_BUILD=pure in the
+environment compiles nothing; SLUICEWAY_BUILD=compiled fails where there is no compiler.
 
-Nothing is declared about free-threaded builds of Python: the core relies on the lock, so importing it turns the lock on
-again, as Python does for every module that says nothing. There SLUICEWAY_BUILD=pure may be the better choice.
+No part is declared safe without the interpreter lock, so importing the core on a free-threaded build turns the lock on,
+and none is declared for subinterpreters, so those use the pure core.
 """
 
 import os
 import pathlib
+import re
+import shutil
+import subprocess
 import sys
+import sysconfig
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 CORE = (
     "budget",
@@ -43,6 +47,7 @@ COMPILED_ONLY = ("direct_buffer", "receive_memory", "search", "waiter", "weak_re
 ENGINE = ("poller", "stream_socket") if sys.platform == "linux" else ()
 
 CHOICE = os.environ.get("SLUICEWAY_BUILD", "")
+POSIX = os.name == "posix"
 
 
 def stale() -> bool:
@@ -52,6 +57,14 @@ def stale() -> bool:
     return bool(translated) and max(declared) > min(translated)
 
 
+def compiler_found() -> bool:
+    """Whether this system has a C compiler: the one that Python was built with, or that CC names."""
+    if not POSIX:
+        # Python finds Visual C++ by the registry, and says where to get it.
+        return True
+    return shutil.which((os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]) is not None
+
+
 def extensions() -> list[Extension]:
     """Return what is to be compiled, translated to C already."""
     if CHOICE not in ("", "compiled", "pure"):
@@ -59,13 +72,10 @@ def extensions() -> list[Extension]:
     # What is compiled is tried on CPython alone.
     if CHOICE == "pure" or (CHOICE == "" and sys.implementation.name != "cpython"):
         return []
-    try:
-        return translated()
-    except Exception as error:
-        if CHOICE == "compiled":
-            raise
-        print(f"sluiceway is installed pure, Cython failed: {type(error).__name__}: {error}", file=sys.stderr)
+    if CHOICE == "" and not compiler_found():
+        print("sluiceway is built without its compiled parts: there is no C compiler", file=sys.stderr)
         return []
+    return translated()
 
 
 def translated() -> list[Extension]:
@@ -74,8 +84,15 @@ def translated() -> list[Extension]:
     sources = {f"sluiceway._core_c.{name}": f"src/sluiceway/_core/{name}.py" for name in CORE}
     sources |= {f"sluiceway._core_c.{name}": f"src/sluiceway/_core_c/{name}.pyx" for name in COMPILED_ONLY}
     sources |= {f"sluiceway._transports.epoll.{name}": f"src/sluiceway/_transports/epoll/{name}.pyx" for name in ENGINE}
-    found = [Extension(module, [source]) for module, source in sources.items()]
-    translations = cythonize(
+    # Tables for a debugger are four fifths of the size. Whoever sets CFLAGS chooses.
+    bare = POSIX and "CFLAGS" not in os.environ
+    compile_arguments = ["-g0"] if bare else []
+    link_arguments = ["-Wl,--strip-debug"] if bare and sys.platform == "linux" else []
+    found = [
+        Extension(module, [source], extra_compile_args=compile_arguments, extra_link_args=link_arguments)
+        for module, source in sources.items()
+    ]
+    return cythonize(
         found,
         build_dir="build/cython",
         force=stale(),
@@ -85,12 +102,38 @@ def translated() -> list[Extension]:
             "binding": True,
             "annotation_typing": False,
             "iterable_coroutine": True,
+            "freethreading_compatible": False,
+            "subinterpreters_compatible": "no",
         },
     )
-    for extension in translations:
-        # Said here, since cythonize makes new extensions and forgets it.
-        extension.optional = CHOICE != "compiled"
-    return translations
 
 
-setup(ext_modules=extensions())
+class BuildExtensions(build_ext):
+    """Compiles several files at once, and ends the build at the first that fails with its name and the reason."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
+
+    def build_extension(self, ext: Extension) -> None:
+        try:
+            super().build_extension(ext)
+        except Exception as error:
+            sys.exit(
+                f"sluiceway: {ext.name} cannot be compiled: {reason(ext.sources) or error}\n"
+                "Install a C compiler and the headers of this Python (Debian: build-essential and python3-dev), "
+                "or set SLUICEWAY_BUILD=pure"
+            )
+
+
+def reason(sources: list[str]) -> str | None:
+    """Return the first error of the compiler for these sources, compiled once more without an output."""
+    if not POSIX:
+        return None
+    compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()
+    command = [*compiler, "-fsyntax-only", f"-I{sysconfig.get_path('include')}", *sources]
+    messages = subprocess.run(command, capture_output=True, text=True, check=False).stderr.splitlines()
+    return next((line for line in messages if re.search(r"\berror\b", line)), None)
+
+
+setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExtensions})

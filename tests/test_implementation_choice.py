@@ -13,8 +13,9 @@ ENGINE = importlib.util.find_spec("sluiceway._transports.epoll.stream_socket") i
 
 BEST = ("compiled" if COMPILED else "pure", "epoll" if ENGINE else "loop")
 
-# As if it had not been compiled.
+# As if these could not be loaded.
 WITHOUT_THE_ENGINE = "import sys; sys.modules['sluiceway._transports.epoll.stream_socket'] = None"
+WITHOUT_THE_CORE = "import sys; sys.modules['sluiceway._core_c.receiver'] = None"
 
 WHAT_CARRIES = """
 import asyncio, socket
@@ -74,8 +75,67 @@ def test_the_pure_core_goes_without_the_engine(variables: dict[str, str]) -> Non
     assert chosen({"SLUICEWAY_PURE": "1", **variables}) == ("pure", "loop")
 
 
-def test_without_the_engine_the_loops_transports_are_used() -> None:
-    assert chosen({}, WITHOUT_THE_ENGINE) == (BEST[0], "loop")
+@pytest.mark.skipif(not ENGINE, reason="the engine is not compiled here")
+def test_engine_that_cannot_be_loaded_is_logged_and_the_loops_transports_are_used() -> None:
+    result = python(f"{WITHOUT_THE_ENGINE}\nimport sluiceway; print(sluiceway.IMPLEMENTATION, sluiceway.ENGINE)", {})
+    assert result.stdout.split() == ["compiled", "loop"]
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("the compiled engine cannot be used: ")
+    assert line.endswith("; the loop's transports are used, which are slower")
+    assert "stream_socket" in line
+
+
+@pytest.mark.skipif(not COMPILED, reason="nothing is compiled here")
+def test_core_that_cannot_be_loaded_is_logged_and_the_pure_core_is_used() -> None:
+    result = python(f"{WITHOUT_THE_CORE}\nimport sluiceway; print(sluiceway.IMPLEMENTATION, sluiceway.ENGINE)", {})
+    assert result.stdout.split() == ["pure", "loop"]
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("the compiled core cannot be used: ")
+    assert line.endswith("; the pure core is used, which is slower")
+    assert "receiver" in line
+
+
+@pytest.mark.skipif(not COMPILED, reason="nothing is compiled here")
+def test_doctor_names_the_part_that_cannot_be_loaded_and_the_reason() -> None:
+    script = f"{WITHOUT_THE_CORE}\nfrom sluiceway.cli import main\nsys.argv = ['sluiceway', 'doctor']\nmain()"
+    output = " ".join(python(script, {}).stdout.split())
+    assert "the compiled core cannot be used: " in output
+    assert "sluiceway._core_c.receiver" in output
+
+
+def test_engine_asked_for_is_an_error_where_the_core_cannot_be_loaded() -> None:
+    said = refusal({"SLUICEWAY_ENGINE": "epoll"}, WITHOUT_THE_CORE)
+    assert said.startswith("ImportError: SLUICEWAY_ENGINE=epoll, but the engine needs the compiled core: ")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="InterpreterPoolExecutor is new in Python 3.14")
+def test_a_subinterpreter_uses_the_pure_core_and_logs_why() -> None:
+    script = """
+    from concurrent.futures import InterpreterPoolExecutor
+
+    def use():
+        import asyncio, socket, sluiceway
+
+        async def main():
+            mine, peers = socket.socketpair()
+            reader, writer = await sluiceway.open_connection(sock=mine)
+            peers.sendall(b"line\\n")
+            peers.close()
+            line = await reader.readline()
+            writer.close()
+            await writer.wait_closed()
+            return line
+
+        return asyncio.run(main()), sluiceway.IMPLEMENTATION, sluiceway.ENGINE
+
+    with InterpreterPoolExecutor(1) as executor:
+        print(*executor.submit(use).result())
+    """
+    result = python(script, {})
+    assert result.stdout.split() == ["b'line\\n'", "pure", "loop"]
+    if COMPILED:
+        assert "the compiled core cannot be used: " in result.stderr
+        assert "subinterpreters" in result.stderr
 
 
 def test_an_engine_that_is_not_there_is_an_error_where_it_was_asked_for() -> None:

@@ -114,7 +114,6 @@ def build(flags: str, kind: str) -> pathlib.Path:
         raise SetupError("the compiled parts cannot be built with the checks")
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     for module in ("_core_c/receiver", "_transports/epoll/stream_socket"):
-        # Extensions are optional to the build; here they are what it is about.
         if not (site / "sluiceway" / f"{module}{suffix}").exists():
             raise SetupError(f"{module} was not compiled (Debian: apt-get install build-essential python3-dev)")
     made_for.write_text(wanted)

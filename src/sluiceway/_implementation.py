@@ -6,12 +6,26 @@
 from __future__ import annotations
 
 import importlib
+import importlib.machinery
+import pathlib
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, Literal
 
 from ._config import PURE
+from ._log import logger
 
-__all__ = ["IMPLEMENTATION", "core"]
+__all__ = ["IMPLEMENTATION", "core", "missing_parts", "report_missing"]
+
+missing_parts: dict[str, str] = {}
+"""The compiled parts that are installed and cannot be used, "core" or "engine", each with the reason."""
+
+
+def report_missing(part: str, error: ImportError, instead: str) -> None:
+    """Note and log that a compiled part cannot be used, unless nothing was compiled where it is."""
+    suffixes = tuple(importlib.machinery.EXTENSION_SUFFIXES)
+    if any(path.name.endswith(suffixes) for path in pathlib.Path(__file__).parent.glob("_core_c/*")):
+        missing_parts[part] = str(error)
+        logger.warning("the compiled %s cannot be used: %s; %s", part, error, instead)
 
 
 def _compiled() -> ModuleType | None:
@@ -19,7 +33,8 @@ def _compiled() -> ModuleType | None:
         return None
     try:
         return importlib.import_module("sluiceway._core_c")
-    except ImportError:
+    except ImportError as error:
+        report_missing("core", error, "the pure core is used, which is slower")
         return None
 
 

@@ -134,7 +134,7 @@ def test_a_connection_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPa
         ("compiled", "loop", "darwin", False, "", None, "the engine is for Linux", None),
         (
             "compiled", "loop", "linux", False, "",
-            None, "the engine was not compiled when sluiceway was installed", "engine",
+            None, "the engine cannot be used: it was not compiled", "engine",
         ),
         (
             "pure", "loop", "linux", True, "",

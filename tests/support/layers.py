@@ -86,9 +86,10 @@ def _inside(imported: Import, module: str, part: str) -> str | None:
 def _is_public(path: list[str]) -> bool:
     """Return whether the command line may import a path below the package; an empty one is the package.
 
-    ``_config`` too: doctor explains which environment variable chose what, and only that module reads them.
+    ``_config`` and ``_implementation`` too: doctor explains which environment variable chose what, and which compiled
+    part cannot be used.
     """
-    if not path or path[0] in {COMMAND_LINE, "_config"}:
+    if not path or path[0] in {COMMAND_LINE, "_config", "_implementation"}:
         return True
     if path[0] in PUBLIC_PACKAGES:
         return not any(part.startswith("_") for part in path)

@@ -6,20 +6,27 @@ The engine is used wherever it can be: compiled, on Linux, on any loop with ``ad
 from __future__ import annotations
 
 import asyncio
+import sys
 from types import ModuleType
 from typing import Any, Final, Literal
 
-from .._config import ENGINE_CHOICE, PURE
+from .._config import ENGINE_CHOICE
+from .._implementation import IMPLEMENTATION, missing_parts, report_missing
 
 
 def _load() -> Any:
-    if ENGINE_CHOICE == "loop" or PURE:
+    if IMPLEMENTATION == "pure" and ENGINE_CHOICE == "epoll":
+        reason = missing_parts.get("core", "it was not compiled here")
+        raise ImportError(f"SLUICEWAY_ENGINE=epoll, but the engine needs the compiled core: {reason}")
+    if ENGINE_CHOICE == "loop" or IMPLEMENTATION == "pure":
         return None
     try:
         from .epoll import transport
     except ImportError as error:
         if ENGINE_CHOICE == "epoll":
             raise ImportError(f"SLUICEWAY_ENGINE=epoll, but the engine was not compiled here: {error}") from error
+        if sys.platform == "linux":
+            report_missing("engine", error, "the loop's transports are used, which are slower")
         return None
     return transport
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 import sluiceway
 from sluiceway._config import ENGINE_CHOICE, PURE
+from sluiceway._implementation import missing_parts
 from sluiceway.cli.doctor.findings import Finding, Section
 
 # Without its cache pip would take the pure wheel again that it built when there was no compiler.
@@ -21,6 +23,7 @@ def implementation(
     system: str = sys.platform,
     pure_requested: bool = PURE,
     engine_choice: str = ENGINE_CHOICE,
+    missing: Mapping[str, str] = missing_parts,
 ) -> Section:
     """The core and the engine. The arguments are those of this process; tests give others."""
     not_compiled = core == "pure" and not pure_requested
@@ -28,6 +31,8 @@ def implementation(
         why_core = None
     elif pure_requested:
         why_core = "SLUICEWAY_PURE asks for it"
+    elif "core" in missing:
+        why_core = f"the compiled core cannot be used: {missing['core']}"
     else:
         why_core = "nothing was compiled when sluiceway was installed"
 
@@ -40,7 +45,7 @@ def implementation(
         elif engine_choice == "loop":
             why_engine = "SLUICEWAY_ENGINE=loop asks for it"
         else:
-            why_engine = "the engine was not compiled when sluiceway was installed"
+            why_engine = f"the engine cannot be used: {missing.get('engine', 'it was not compiled')}"
             advice = _HOW_TO_COMPILE
     words = "sluiceway's own, on epoll" if engine == "epoll" else "none, the running loop's transports"
     return Section(
