@@ -3,7 +3,7 @@
 The API is that of https://docs.python.org/3/library/asyncio-stream.html; docs/differences.md has what differs.
 """
 
-from ._asyncio.install import install, installed, uninstall
+from ._asyncio.install import install, installed, is_installed, uninstall
 from ._asyncio.open_connection import open_connection, open_unix_connection
 from ._asyncio.protocol import FlowControlMixin, StreamReaderProtocol
 from ._asyncio.reader import StreamReader
@@ -31,6 +31,7 @@ __all__ = [
     "__version__",
     "install",
     "installed",
+    "is_installed",
     "open_connection",
     "open_unix_connection",
     "start_server",

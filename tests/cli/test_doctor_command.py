@@ -67,6 +67,7 @@ def test_for_machines() -> None:
     assert document["tls"]["library"] == ssl.OPENSSL_VERSION
     assert document["implementation"]["core"]["in_use"] == sluiceway.IMPLEMENTATION
     assert document["implementation"]["engine"]["in_use"] == sluiceway.ENGINE
+    assert document["implementation"]["installed"] is False
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert document["limits"]["open_files"] == {
         name: "unlimited" if limit == resource.RLIM_INFINITY else limit

@@ -39,6 +39,7 @@ def is_installed() -> bool:
     ours = [getattr(streams, name) is not original for name, original in THEIRS.items()]
     ours += [getattr(asyncio, name) is not THEIRS[name] for name in (*CLASSES, *FUNCTIONS)]
     assert len(set(ours)) == 1, names_now()
+    assert sluiceway.is_installed() is ours[0]
     return ours[0]
 
 
@@ -68,6 +69,30 @@ def test_installing_and_uninstalling_twice_is_harmless() -> None:
     assert not is_installed()
     sluiceway.install()
     assert is_installed()
+
+
+def test_installed_as_a_condition_raises_type_error_that_names_is_installed() -> None:
+    with pytest.raises(TypeError, match=r"is_installed\(\) returns whether"):
+        bool(sluiceway.installed())
+    assert not is_installed()
+
+
+def test_installed_decorates_a_function() -> None:
+    decorated = sluiceway.installed()(is_installed)
+    assert [decorated(), is_installed(), decorated()] == [True, False, True]
+
+
+def test_install_and_uninstall_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    made_of = f"(core: {sluiceway.IMPLEMENTATION}, engine: {sluiceway.ENGINE})"
+    with caplog.at_level("DEBUG", logger="sluiceway"):
+        sluiceway.install()
+        sluiceway.install()
+        sluiceway.uninstall()
+        sluiceway.uninstall()
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("DEBUG", f"installed: asyncio's streams are sluiceway's {made_of}"),
+        ("DEBUG", "uninstalled: asyncio's streams are asyncio's own again"),
+    ]
 
 
 def test_installed_is_nested() -> None:

@@ -15,6 +15,7 @@ PUBLIC = {
     "__version__",
     "install",
     "installed",
+    "is_installed",
     "open_connection",
     "open_unix_connection",
     "start_server",

@@ -139,6 +139,7 @@ def installing() -> None:
     sluiceway.uninstall()
     with sluiceway.installed():
         pass
+    assert_type(sluiceway.is_installed(), bool)
     assert_type(sluiceway.__version__, str)
     assert_type(sluiceway.IMPLEMENTATION, Literal["pure", "compiled"])
     assert_type(sluiceway.ENGINE, Literal["epoll", "loop"])

@@ -7,9 +7,12 @@ import contextlib
 import functools
 import sys
 from asyncio import streams as asyncio_streams
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn
 
+from .._implementation import IMPLEMENTATION
+from .._log import logger
+from .._transports.engine_choice import ENGINE
 from .instance_check import replace_in_checks
 from .open_connection import open_connection, open_unix_connection
 from .protocol import FlowControlMixin, StreamReaderProtocol
@@ -67,25 +70,49 @@ def install() -> None:
                 _originals.append((module, name, original))
                 setattr(module, name, replacement)
     replace_in_checks({_replacements[name]: original for _, name, original in _originals if isinstance(original, type)})
+    logger.debug("installed: asyncio's streams are sluiceway's (core: %s, engine: %s)", IMPLEMENTATION, ENGINE)
 
 
 def uninstall() -> None:
     """Give asyncio its own names back. Harmless when sluiceway is not installed. What was made stays sluiceway's."""
+    if not _originals:
+        return
     for module, name, original in _originals:
         # Somebody else may have put a name of theirs there since.
         if module.__dict__.get(name) is _replacements[name]:
             setattr(module, name, original)
     _originals.clear()
     replace_in_checks({})
+    logger.debug("uninstalled: asyncio's streams are asyncio's own again")
 
 
-@contextlib.contextmanager
-def installed() -> Iterator[None]:
-    """``with sluiceway.installed():`` installs for a while; where it is installed already it stays so afterwards."""
-    was_installed = bool(_originals)
-    install()
-    try:
-        yield
-    finally:
-        if not was_installed:
+def is_installed() -> bool:
+    """Whether sluiceway's names are in the place of asyncio's: between ``install()`` and ``uninstall()``."""
+    return bool(_originals)
+
+
+def installed() -> _Installed:
+    """``with sluiceway.installed():`` installs for a while; where it is installed already it stays so afterwards.
+
+    As a condition the result raises TypeError; ``is_installed()`` returns whether sluiceway is installed.
+    """
+    return _Installed()
+
+
+class _Installed(contextlib.ContextDecorator, contextlib.AbstractContextManager[None]):
+    def __init__(self) -> None:
+        self._was_installed: list[bool] = []
+
+    def __enter__(self) -> None:
+        self._was_installed.append(is_installed())
+        install()
+
+    def __exit__(self, *exc: object) -> None:
+        if not self._was_installed.pop():
             uninstall()
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError(
+            "installed() installs sluiceway for a `with` block and is no condition; "
+            "is_installed() returns whether it is installed"
+        )

@@ -61,4 +61,5 @@ class ProtocolOperations(ReceiverProvider):
 
     @property
     def _drain_waiters(self) -> list[asyncio.Future[None]] | None:
-        return flow_of(self).waiters
+        waiters = flow_of(self).waiters
+        return None if waiters is None else list(waiters)

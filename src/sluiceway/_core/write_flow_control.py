@@ -21,8 +21,8 @@ class WriteFlowControl:
         self.loop = loop
         self.paused = False
         self.lost = False
-        # Created by the first wait: on most connections there is none.
-        self.waiters: list[asyncio.Future[None]] | None = None
+        # In order, each removed in constant time. Created by the first wait: on most connections there is none.
+        self.waiters: dict[asyncio.Future[None], None] | None = None
         self.error_mark: object = None
 
     def pause(self) -> None:
@@ -71,10 +71,10 @@ class WriteFlowControl:
             return
         waiter: asyncio.Future[None] = self.loop.create_future()
         if self.waiters is None:
-            self.waiters = []
+            self.waiters = {}
         waiters = self.waiters
-        waiters.append(waiter)
+        waiters[waiter] = None
         try:
             await waiter
         finally:
-            waiters.remove(waiter)
+            del waiters[waiter]

@@ -6,5 +6,5 @@ cdef class WriteFlowControl:
     cdef public object loop
     cdef public bint paused
     cdef public bint lost
-    cdef readonly list waiters
+    cdef readonly dict waiters
     cdef public object error_mark

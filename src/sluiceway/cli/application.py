@@ -13,16 +13,24 @@ import sluiceway
 from sluiceway.cli.demo.command import demo
 from sluiceway.cli.doctor.command import doctor
 from sluiceway.cli.headers_command import headers
+from sluiceway.cli.run_command import run
 
 _INTERRUPTED = 130
 
 
 class _Group(click.Group):
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        found = super().resolve_command(ctx, args)
+        if found[1] is not run:
+            # A peer's header may hold characters that a terminal's encoding lacks; that is no reason to fail.
+            for stream in (sys.stdout, sys.stderr):
+                if isinstance(stream, io.TextIOWrapper):
+                    stream.reconfigure(errors="backslashreplace")
+        return found
+
     def invoke(self, ctx: click.Context) -> Any:
-        # A peer's header may hold characters that a terminal's encoding lacks; that is no reason to fail.
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -42,3 +50,4 @@ def application() -> None:
 application.add_command(headers)
 application.add_command(doctor)
 application.add_command(demo)
+application.add_command(run)

@@ -9,27 +9,18 @@ import sys
 from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import IO, Any
 
 import click
 
+from sluiceway.cli.bad_argument import BadArgument
 from sluiceway.cli.headers import Outcome, fetch_all
 from sluiceway.cli.lookups import AbandonableExecutor
 from sluiceway.cli.target import BadURLError, Target, parse
 
 
-class _BadArgument(click.ClickException):
-    """Wrong usage in one line, where click's own would print three."""
-
-    exit_code = 2
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"sluiceway: {self.message}", file=file, err=file is None)
-
-
 def _seconds(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
     if not (math.isfinite(value) and value > 0):
-        raise _BadArgument(f"--timeout {value:g}: must be a number of seconds greater than 0")
+        raise BadArgument(f"--timeout {value:g}: must be a number of seconds greater than 0")
     return value
 
 
@@ -69,7 +60,7 @@ def _target(url: str) -> Target:
     try:
         return parse(url)
     except BadURLError as error:
-        raise _BadArgument(f"{url!r}: bad URL: {error}") from None
+        raise BadArgument(f"{url!r}: bad URL: {error}") from None
 
 
 def _context(cafile: Path | None) -> ssl.SSLContext:
@@ -79,9 +70,9 @@ def _context(cafile: Path | None) -> ssl.SSLContext:
     try:
         context.load_verify_locations(cafile)
     except ssl.SSLError:
-        raise _BadArgument(f"--cafile {cafile}: holds no certificate in PEM form") from None
+        raise BadArgument(f"--cafile {cafile}: holds no certificate in PEM form") from None
     except OSError as error:
-        raise _BadArgument(f"--cafile {cafile}: {error.strerror}") from None
+        raise BadArgument(f"--cafile {cafile}: {error.strerror}") from None
     return context
 
 

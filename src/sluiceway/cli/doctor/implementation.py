@@ -47,6 +47,7 @@ def implementation(
         else:
             why_engine = f"the engine cannot be used: {missing.get('engine', 'it was not compiled')}"
             advice = _HOW_TO_COMPILE
+    installed = sluiceway.is_installed()
     words = "sluiceway's own, on epoll" if engine == "epoll" else "none, the running loop's transports"
     return Section(
         "implementation",
@@ -60,6 +61,14 @@ def implementation(
                 _HOW_TO_COMPILE if not_compiled else None,
             ),
             Finding("engine", "engine", {"in_use": engine, "reason": why_engine}, _because(words, why_engine), advice),
+            Finding(
+                "installed",
+                "installed",
+                installed,
+                "yes, asyncio's streams are sluiceway's in this process"
+                if installed
+                else "no, asyncio's streams are its own in this process; install() or `sluiceway run` changes that",
+            ),
         ],
     )
 
