@@ -11,6 +11,8 @@ import pytest
 
 from builds.package_builds import ROOT, build_wheel, require_compiler, run_python
 
+pytestmark = pytest.mark.timeout(300)
+
 PACKAGE = ROOT / "src" / "sluiceway"
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from builds.package_builds import ROOT, build_wheel, install_sdist, require_compiler, run_pip, run_python
 
+pytestmark = pytest.mark.timeout(300)
+
 FALSE = shutil.which("false") or "false"
 
 THERE_AND_BACK = """

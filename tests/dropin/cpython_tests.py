@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import faulthandler
+import gc
 import importlib
 import inspect
 import io
@@ -18,6 +19,7 @@ import sys
 import traceback
 import types
 import unittest
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -80,6 +82,12 @@ class _Recorder(unittest.TestResult):
     def __init__(self) -> None:
         super().__init__()
         self.found: dict[str, tuple[str, str]] = {}
+
+    def stopTest(self, test: unittest.TestCase) -> None:  # noqa: N802 - unittest's name
+        super().stopTest(test)
+        # A failed test leaves connections in its traceback; the next test would see the warnings about them.
+        with warnings.catch_warnings(action="ignore"):
+            gc.collect()
 
     def addSuccess(self, test: unittest.TestCase) -> None:  # noqa: N802 - unittest's name
         self.found.setdefault(test.id(), ("passed", ""))

@@ -71,6 +71,10 @@ class ReadOperations:
         assert self._sluiceway.flow.transport is None, "Transport already set"
         self._sluiceway.flow.transport = transport
 
+    def _replace_transport(self, transport: Any) -> None:
+        assert self._sluiceway.flow.transport is not None, "Transport not set"
+        self._sluiceway.flow.transport = transport
+
     def at_eof(self) -> bool:
         """True when the end of input was received and everything before it was read."""
         return self._sluiceway.end.reached and not self._sluiceway.buffer.size()

@@ -86,7 +86,12 @@ async def test_a_record_that_was_changed_on_its_way(raw_peers: RawPeers, tls: Ce
     with pytest.raises(ssl.SSLError) as caught:
         await reader.read()
     assert not isinstance(caught.value, ssl.SSLEOFError)
-    assert "bad record mac" in str(caught.value).lower().replace("_", " ")
+    # OpenSSL 3.6 has the second reason.
+    assert caught.value.reason in {
+        "DECRYPTION_FAILED_OR_BAD_RECORD_MAC",
+        "SSLV3_ALERT_BAD_RECORD_MAC",
+        "RECORD_LAYER_FAILURE",
+    }
     assert reader.eof_reason not in (None, "clean", "closed")
     writer.close()
     with pytest.raises(ssl.SSLError):
