@@ -24,7 +24,7 @@ help:
 	@echo "make test-all  all tests on every Python from 3.11 up that is found, pyenv's too"
 	@echo "make sanitize  tests of behaviour on an engine and a core that watch their memory (gcc's sanitizers, or valgrind)"
 	@echo "make soak      five minutes at full load with cancels, resets, slow peers: nothing lost, nothing left"
-	@echo "make check     ruff, mypy --strict, typing tests, the tests of the architecture"
+	@echo "make check     ruff, mypy --strict, pyright, typing tests, the tests of the architecture"
 	@echo "make docs      docs/reference.md from the docstrings"
 	@echo "make bench     what it costs, beside what else there is; all of it takes an hour and a half, QUICK=1 about two minutes"
 	@echo "make cost      instructions and system calls per message, by valgrind; fails where one grew by more than 3 %"
@@ -52,6 +52,7 @@ check:
 	"$$bin/ruff" format --check . && \
 	"$$bin/mypy" && \
 	"$$bin/mypy" tests/typing && \
+	"$$bin/basedpyright" --pythonpath "$$bin/python" && \
 	"$$bin/python" -m pytest tests/architecture
 
 docs:

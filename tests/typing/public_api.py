@@ -1,8 +1,13 @@
-"""What a type checker knows about the public names. `make check` runs mypy --strict over this; it is never executed."""
+"""What a type checker knows about the public names. It is never executed.
+
+`make check` runs mypy --strict and pyright over this. Both report a `type: ignore` that has nothing to ignore, so each
+of them asserts that the line is rejected.
+"""
 
 import asyncio
 import contextlib
 import pathlib
+import socket
 import ssl
 from functools import partial
 from typing import Any, Literal, assert_type
@@ -41,9 +46,18 @@ async def reading(reader: sluiceway.StreamReader) -> None:
     assert_type(await reader.readuntil((b"\r\n", b"\n")), bytes)
     assert_type(reader.at_eof(), bool)
     assert_type(reader.exception(), BaseException | None)
+    assert_type(reader.eof_reason, Literal["clean", "truncated", "reset", "closed"] | None)
     async for line in reader:
         assert_type(line, bytes)
+    await reader.readuntil(memoryview(b"\r\n"))
+    await reader.read("4")  # type: ignore[arg-type]
     await reader.readexactly("4")  # type: ignore[arg-type]
+    await reader.readuntil("x")  # type: ignore[arg-type]
+    await reader.readuntil((b"x", "y"))  # type: ignore[arg-type]
+    await reader.readuntil(5)  # type: ignore[arg-type]
+    reader.feed_data(b"bytes")
+    reader.feed_data("str")  # type: ignore[arg-type]
+    reader.set_transport(None)  # type: ignore[arg-type]
 
 
 async def writing(writer: sluiceway.StreamWriter, context: ssl.SSLContext) -> None:
@@ -51,7 +65,16 @@ async def writing(writer: sluiceway.StreamWriter, context: ssl.SSLContext) -> No
     writer.write(bytearray(b"bytes"))
     writer.write(memoryview(b"bytes"))
     writer.writelines([b"a", bytearray(b"b"), memoryview(b"c")])
+    writer.write("str")  # type: ignore[arg-type]
+    writer.write(5)  # type: ignore[arg-type]
+    writer.write(None)  # type: ignore[arg-type]
+    writer.write([1, 2])  # type: ignore[arg-type]
+    writer.writelines(["a"])  # type: ignore[list-item]
+    writer.writelines("a")  # type: ignore[arg-type]
+    writer.writelines(b"a")  # type: ignore[arg-type]
     await writer.drain()
+    assert_type(writer.transport, asyncio.WriteTransport)
+    await writer.start_tls(True)  # type: ignore[arg-type]
     await writer.start_tls(context, server_hostname="localhost")
     assert_type(writer.is_closing(), bool)
     assert_type(writer.can_write_eof(), bool)
@@ -74,6 +97,10 @@ async def named_handler(name: str, reader: sluiceway.StreamReader, writer: sluic
     await handler(reader, writer)
 
 
+def counting_handler(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> int:
+    return 1
+
+
 async def serving() -> None:
     server = await sluiceway.start_server(handler, "127.0.0.1", 0, backlog=10, reuse_port=True, start_serving=False)
     assert_type(server, sluiceway.Server)
@@ -88,7 +115,11 @@ async def serving() -> None:
     await sluiceway.start_server(plain_handler, port=0)
     await sluiceway.start_server(partial(named_handler, "name"), port=0)
     assert_type(await sluiceway.start_unix_server(handler, b"s", cleanup_socket=False), sluiceway.Server)
+    assert_type(server.sockets, tuple[socket.socket, ...])
     await sluiceway.start_server(lambda reader: None, port=0)  # type: ignore[misc, arg-type]
+    await sluiceway.start_server(counting_handler, port=0)  # type: ignore[arg-type]
+    await sluiceway.start_server(None, port=0)  # type: ignore[arg-type]
+    await sluiceway.start_server(handler, port=0, backlog="10")  # type: ignore[arg-type]
 
 
 def in_place_of_asyncio(
@@ -127,6 +158,9 @@ def classes(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> No
     reader = CountingReader(limit=100, loop=loop)
     protocol = OwnProtocol(reader, loop=loop)
     assert_type(sluiceway.StreamWriter(transport, protocol, reader, loop), sluiceway.StreamWriter)
+    sluiceway.StreamWriter(None, protocol, reader, loop)  # type: ignore[arg-type]
+    sluiceway.StreamWriter(transport, reader, reader, loop)  # type: ignore[arg-type]
+    sluiceway.StreamReader(limit="many", loop=loop)  # type: ignore[arg-type]
     assert_type(as_asyncio_protocol(protocol), asyncio.StreamReaderProtocol)
 
 

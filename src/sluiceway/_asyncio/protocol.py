@@ -7,7 +7,7 @@ import ssl
 import traceback
 import weakref
 from asyncio import streams as asyncio_streams
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from .._connection.connection import Connection
@@ -25,7 +25,7 @@ else:
     ProtocolOperations = core.ProtocolOperations
     ReadOperations = core.ReadOperations
 
-ClientConnected = Callable[[StreamReader, StreamWriter], Any]
+ClientConnected = Callable[[StreamReader, StreamWriter], Awaitable[object] | None]
 
 
 class FlowControlMixin(ProtocolOperations, asyncio_streams.FlowControlMixin, metaclass=InstanceCheck):
@@ -48,7 +48,7 @@ class FlowControlMixin(ProtocolOperations, asyncio_streams.FlowControlMixin, met
             loop = asyncio.get_event_loop()
         ProtocolOperations.__init__(self, Connection(loop))
 
-    def connection_made(self, transport: Any) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The loop calls this when ``transport`` is ready."""
         self._sluiceway.attach(transport)
 
@@ -142,7 +142,7 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
     def close_timeout(self, seconds: float | None) -> None:
         self._sluiceway.close_timeout = seconds
 
-    def connection_made(self, transport: Any) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The loop calls this when ``transport`` is ready; starts the handler of an accepted connection."""
         self._replace_transport(transport)
         reader = self._stream_reader
@@ -152,7 +152,8 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         connection.created_at = self._source_traceback
         if self._client_connected_cb is not None:
             self._strong_reader = None
-            writer = StreamWriter(transport, self, reader, connection.loop)
+            # A transport that accepts a connection can be written to.
+            writer = StreamWriter(transport, self, reader, connection.loop)  # type: ignore[arg-type]
             task = start_handler(connection, self, self._client_connected_cb, reader, writer)
             if task is not None and not task.done():
                 self._task = task

@@ -6,7 +6,7 @@ import asyncio
 import socket
 from asyncio import trsock
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from .._net.accept import Listener
 from .server_connection import ConnectionOptions, ServerConnection
@@ -55,11 +55,12 @@ class Server(asyncio.Server):
         return self._serving
 
     @property
-    def sockets(self) -> tuple[Any, ...]:
+    def sockets(self) -> tuple[socket.socket, ...]:
         """The listening sockets, as socket-like objects to look at; none once the server is closed."""
         if self._listeners is None:
             return ()
-        return tuple(trsock.TransportSocket(listener.socket) for listener in self._listeners)
+        # TransportSocket derives from nothing; typeshed too calls it a socket here.
+        return cast("tuple[socket.socket, ...]", tuple(trsock.TransportSocket(one.socket) for one in self._listeners))
 
     @property
     def _sockets(self) -> list[socket.socket] | None:

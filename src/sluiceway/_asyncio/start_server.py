@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable
-from typing import Any, Unpack
+from typing import Unpack
 
 from .._implementation import core
 from .._net.bind_tcp import bind_tcp
@@ -138,7 +138,7 @@ async def start_unix_server(
     return await _serve(server, given["start_serving"])
 
 
-def _connection_options(client_connected_cb: Any, given: ServerParameters) -> ConnectionOptions:
+def _connection_options(client_connected_cb: ClientConnected, given: ServerParameters) -> ConnectionOptions:
     tls = tls_options(given["ssl"], given)
     if not callable(client_connected_cb):
         raise TypeError(

@@ -42,13 +42,14 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
 
     def __init__(
         self,
-        transport: Any,
-        protocol: Any,
+        transport: asyncio.WriteTransport,
+        protocol: asyncio.BaseProtocol,
         reader: StreamReader | asyncio.StreamReader | None,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         # A protocol of asyncio's is asked for the end of the connection; everything else is known here.
-        connection: Any = protocol._sluiceway if isinstance(protocol, core.ProtocolOperations) else Connection(loop)
+        ours = isinstance(protocol, core.ProtocolOperations)
+        connection: Any = protocol._sluiceway if ours else Connection(loop)  # type: ignore[attr-defined]
         if connection.transport is not transport:
             connection.attach(transport)
         WriteOperations.__init__(self, transport, protocol, reader, loop, connection, connection.guard())
@@ -63,9 +64,10 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         return f"<{' '.join(info)}>"
 
     @property
-    def transport(self) -> Any:
+    def transport(self) -> asyncio.WriteTransport:
         """The transport that carries the bytes; another one after start_tls."""
-        return self._transport
+        transport: asyncio.WriteTransport = self._transport
+        return transport
 
     def write_eof(self) -> None:
         """Send what is buffered, then end our side; the peer can still be read.

@@ -6,6 +6,10 @@ before it (contract R2), the second at once, as in asyncio.
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
+EofReason: TypeAlias = Literal["clean", "truncated", "reset", "closed"]
+
 
 class EndOfInput:
     """``reached``: the peer sends no more. ``exception``: what ended the stream with an error.
@@ -33,7 +37,7 @@ class EndOfInput:
             return True
         return not (enough or self.reached)
 
-    def reason(self) -> str | None:
+    def reason(self) -> EofReason | None:
         """See ``StreamReader.eof_reason``."""
         if self.truncation is not None:
             return "truncated"

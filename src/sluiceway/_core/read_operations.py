@@ -13,8 +13,9 @@ from .._constants import EVERYTHING
 from .._errors import IncompleteReadError, LimitOverrunError
 from . import read_by_size, read_until
 from .bytearray_buffer import BytearrayBuffer
+from .end_of_input import EofReason
 from .receiver import Receiver
-from .validation import as_bytes, as_count, as_separators
+from .validation import BytesLike, as_bytes, as_count, as_separators
 
 # The compiled variant keeps this as a number.
 _EVERYTHING = EVERYTHING
@@ -52,7 +53,7 @@ class ReadOperations:
         """No more data will come; a waiting read completes."""
         self._sluiceway.eof()
 
-    def feed_data(self, data: Any) -> None:
+    def feed_data(self, data: BytesLike) -> None:
         """Add ``data``, a bytes-like object, to what can be read; a waiting read completes.
 
         Raises:
@@ -66,7 +67,7 @@ class ReadOperations:
         if data and receiver.feed(data):
             receiver.wait.complete()
 
-    def set_transport(self, transport: Any) -> None:
+    def set_transport(self, transport: asyncio.BaseTransport) -> None:
         """Set the transport to pause while too much is unread. AssertionError where there is one already."""
         assert self._sluiceway.flow.transport is None, "Transport already set"
         self._sluiceway.flow.transport = transport
@@ -80,7 +81,7 @@ class ReadOperations:
         return self._sluiceway.end.reached and not self._sluiceway.buffer.size()
 
     @property
-    def eof_reason(self) -> str | None:
+    def eof_reason(self) -> EofReason | None:
         """Why no more data will come, known before the last bytes are read.
 
         Returns:
@@ -187,7 +188,7 @@ class ReadOperations:
             receiver.resume_if_low()
         return data
 
-    async def readuntil(self, separator: Any = b"\n") -> bytes:
+    async def readuntil(self, separator: BytesLike | tuple[BytesLike, ...] = b"\n") -> bytes:
         """Read up to and including ``separator``.
 
         Args:

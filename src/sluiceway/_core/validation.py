@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import Any
+from typing import Any, TypeAlias
 
 from .._constants import DEFAULT_LIMIT, UNBOUNDED_LIMIT
+
+BytesLike: TypeAlias = bytes | bytearray | memoryview
+"""What asyncio's stubs accept as data. Any other object with a buffer works too (contract S11)."""
 
 
 def as_count(n: Any, call: str) -> int:

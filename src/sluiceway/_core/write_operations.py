@@ -12,7 +12,7 @@ from typing import Any
 
 from .connection_state import ConnectionState
 from .sender import Sender
-from .validation import as_bytes
+from .validation import BytesLike, as_bytes
 
 
 class WriteOperations:
@@ -32,7 +32,7 @@ class WriteOperations:
         sender.set_protocol(protocol)
         sender.set_reader(reader)
 
-    def write(self, data: Any) -> None:
+    def write(self, data: BytesLike) -> None:
         """Send ``data`` as soon as the peer takes it; returns at once.
 
         Args:
@@ -56,7 +56,7 @@ class WriteOperations:
         else:
             sender.transport.write(data)
 
-    def writelines(self, data: Iterable[Any]) -> None:
+    def writelines(self, data: Iterable[BytesLike]) -> None:
         """Write the bytes-like objects that ``data`` yields, joined, in one go; see write."""
         # One write of everything: transports of CPython 3.12.1 and 3.13.0 apply no flow control to writelines and
         # cut typed memoryviews short (contracts W7, W8).
