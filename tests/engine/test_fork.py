@@ -1,33 +1,22 @@
-"""A fork within a step: what was written before has left, the child can close what it inherited, the parent goes on."""
+"""A fork: writes of both processes arrive once and in order, and no epoll set is changed for the other process."""
 
 import asyncio
+import contextlib
 import gc
 import os
+import pathlib
+import socket
 
 import pytest
 
 import sluiceway
 from engine.peer_connections import abort_connections, open_connections, run_in_poller_step, wait_for_readers
-from support import file_descriptors
+from support import file_descriptors, loops
+from support.child_processes import IGNORE_THREADS, run_child, start_child, wait_for_child
+from support.connections import server_address
 from support.raw_peer import RawPeers
 
-# In a process with threads Python warns of every fork; the test's child does nothing that needs another thread.
-pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-
-
-def forked(child) -> int:
-    """Run ``child()`` in a new process; return its exit status: 0 where nothing was raised."""
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            child()
-            status = 0
-        except BaseException as error:  # noqa: BLE001 - pytest must not see the child
-            os.write(2, f"in the child: {error!r}\n".encode())
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+pytestmark = IGNORE_THREADS
 
 
 async def test_what_was_written_before_leaves_before(raw_peers: RawPeers):
@@ -36,7 +25,7 @@ async def test_what_was_written_before_leaves_before(raw_peers: RawPeers):
 
     async def step():
         connection.writer.write(b"parent, ")
-        assert forked(lambda: os.write(descriptor, b"child, ")) == 0
+        assert run_child(lambda: os.write(descriptor, b"child, ")) == 0
         connection.writer.write(b"parent")
 
     await run_in_poller_step(connection, step)
@@ -44,8 +33,31 @@ async def test_what_was_written_before_leaves_before(raw_peers: RawPeers):
     await connection.close()
 
 
-async def test_the_child_closes_what_it_inherited(raw_peers: RawPeers):
-    connections = await open_connections(raw_peers, 3)
+async def test_write_of_child_is_sent_though_it_ends_within_the_step(raw_peers: RawPeers):
+    [connection] = await open_connections(raw_peers)
+
+    async def step():
+        assert run_child(lambda: connection.writer.write(b"child, ")) == 0
+        connection.writer.write(b"parent")
+
+    await run_in_poller_step(connection, step)
+    assert connection.peer.receive(13) == b"child, parent"
+    await connection.close()
+
+
+def epoll_registrations() -> list[str]:
+    """What the epoll sets of this process watch."""
+    return [
+        pathlib.Path(f"/proc/self/fdinfo/{number}").read_text()
+        for number, target in sorted(file_descriptors.open_descriptors())
+        if "eventpoll" in target
+    ]
+
+
+# The loop watches a single connection itself.
+@pytest.mark.parametrize("count", [1, 3])
+async def test_child_that_closes_what_it_inherited_changes_nothing_in_parent(raw_peers: RawPeers, count: int):
+    connections = await open_connections(raw_peers, count)
 
     def child():
         for connection in connections:
@@ -55,35 +67,99 @@ async def test_the_child_closes_what_it_inherited(raw_peers: RawPeers):
             connection.transport.abort()
 
     async def step():
-        assert forked(child) == 0
+        before = epoll_registrations()
+        assert run_child(child) == 0
+        return before, epoll_registrations()
 
-    reading = asyncio.create_task(connections[1].reader.readexactly(5))
-    await wait_for_readers(connections[1])
-    await run_in_poller_step(connections[0], step)
-    connections[1].peer.send(b"still")
-    assert await reading == b"still"
+    reading = asyncio.create_task(connections[-1].reader.readexactly(6))
+    await wait_for_readers(connections[-1])
+    if count > 1:
+        before, after = await run_in_poller_step(connections[0], step)
+    else:
+        before, after = await step()
+    assert after == before
+    connections[-1].peer.send(b"still!")
+    assert await reading == b"still!"
     for connection in connections:
         connection.writer.write(b"here")
         assert connection.peer.receive(4) == b"here"
     await abort_connections(connections)
 
 
-async def test_the_childs_poller_is_closed(raw_peers: RawPeers):
-    [connection] = await open_connections(raw_peers)
+@pytest.mark.loops("asyncio")
+def test_parent_is_not_woken_for_connection_of_child(loop_kind: str):
+    """It would be again and again, since it cannot receive what has arrived."""
 
-    def child():
-        # The loop's own descriptor stays: it is the loop's affair.
-        os._exit(10 + polls())
+    async def handle(reader, writer):
+        writer.write(await reader.readline())
+        await asyncio.sleep(0)
+        # The child does nothing until its parent has closed its end of the pipe.
+        os.read(to_child, 1)
+        loop.stop()
 
-    def polls() -> int:
-        return sum("eventpoll" in target for _, target in file_descriptors.open_descriptors())
+    to_child, from_parent = os.pipe()
+    with loops.new_runner(loop_kind) as runner:
+        loop = runner.get_loop()
+        server = loop.run_until_complete(sluiceway.start_server(handle, "127.0.0.1", 0))
 
-    async def step():
-        return polls(), forked(child)
+        def child():
+            os.close(from_parent)
+            loop.run_forever()
 
-    before, after = await run_in_poller_step(connection, step)
-    assert after == 10 + before - 1
-    await connection.close()
+        pid = start_child(child)
+        with socket.create_connection(server_address(server), timeout=10) as client:
+            client.sendall(b"first\n")
+            assert client.recv(100) == b"first\n"
+            client.sendall(b"second\n")
+            # selectors.EpollSelector drops events of descriptors that it does not know.
+            events = loop._selector._selector.poll(0)
+        os.close(from_parent)
+        assert wait_for_child(pid) == 0
+        assert events == []
+        server.close()
+        loop.run_until_complete(server.wait_closed())
+    os.close(to_child)
+
+
+@pytest.mark.loops("asyncio")
+def test_child_that_stops_listening_leaves_parent_and_other_child_listening(loop_kind: str):
+    async def handle(reader, writer):
+        if os.getpid() != parent:
+            server.close()
+        while line := await reader.readline():
+            writer.write(line)
+            if os.getpid() == parent or line == b"stop\n":
+                loop.stop()
+        writer.close()
+
+    def echoed(client, line):
+        client.sendall(line)
+        return client.recv(100)
+
+    parent = os.getpid()
+    with loops.new_runner(loop_kind) as runner, contextlib.ExitStack() as stack:
+        loop = runner.get_loop()
+        server = loop.run_until_complete(sluiceway.start_server(handle, "127.0.0.1", 0))
+        children = [start_child(loop.run_forever) for _ in range(2)]
+
+        def connect():
+            return stack.enter_context(socket.create_connection(server_address(server), timeout=10))
+
+        clients = []
+        for _ in children:
+            # The child that has answered the last one listens no more.
+            clients.append(connect())
+            assert echoed(clients[-1], b"hello\n") == b"hello\n"
+        last = connect()
+        last.sendall(b"hello\n")
+        loop.run_forever()
+        assert last.recv(100) == b"hello\n"
+        for client in clients:
+            assert echoed(client, b"stop\n") == b"stop\n"
+        assert [wait_for_child(pid) for pid in children] == [0, 0]
+        last.close()
+        server.close()
+        loop.run_until_complete(server.wait_closed())
 
 
 @pytest.mark.loops("asyncio")
@@ -110,7 +186,7 @@ async def test_the_child_runs_a_loop_of_its_own(raw_peers: RawPeers):
         gc.collect()
 
     async def step():
-        return forked(child)
+        return run_child(child)
 
     assert await run_in_poller_step(connections[0], step) == 0
     connections[1].peer.send(b"on")

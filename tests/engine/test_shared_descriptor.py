@@ -170,3 +170,17 @@ async def test_records_are_sent_at_once_to_shared_descriptor(
     writer.transport.abort()
     with contextlib.suppress(OSError):
         await writer.wait_closed()
+
+
+@pytest.mark.loops("asyncio", "debug", "eager")
+async def test_second_stream_on_same_socket_is_refused(raw_peers: RawPeers):
+    listener = raw_peers.listen()
+    sock = socket.create_connection(listener.address)
+    reader, writer = await sluiceway.open_connection(sock=sock)
+    peer = listener.accept()
+    with pytest.raises(RuntimeError, match="is used by transport"):
+        await sluiceway.open_connection(sock=sock)
+    peer.send(b"on")
+    assert await reader.readexactly(2) == b"on"
+    writer.close()
+    await writer.wait_closed()

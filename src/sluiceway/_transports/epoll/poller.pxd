@@ -26,7 +26,10 @@ cdef class Poller:
     cdef Py_ssize_t watched
     # The only socket, where the loop watches it itself.
     cdef Pollable sole_socket
-    cdef bint watches_itself
+    # An asyncio loop: it can watch a socket itself, and knows the transport of each.
+    cdef readonly bint watches_itself
+    # The dict inside its table of transports; None on other loops.
+    cdef dict transports
     cdef uint32_t generations
     cdef Py_ssize_t users
     cdef bint closing_soon
@@ -34,6 +37,7 @@ cdef class Poller:
     # True while the poller steps tasks: writes wait until the tasks of the round were stepped.
     cdef bint stepping
     cdef bint step_at_once
+    # A child: the epoll sets are still the parent's.
     cdef bint forked
     cdef list corked
     # When the oldest of them was written.
@@ -45,7 +49,12 @@ cdef class Poller:
     cdef char* gathered
     cdef object __weakref__
 
+    cdef int enter(self, int fd, transport) except -1
     cdef int close_when_idle(self) except -1
+    cdef int watch_in_loop(self, int fd) except -1
+    cdef int unwatch_in_loop(self, int fd) except -1
+    cdef int separate(self) except -1
+    cdef int control(self, int operation, Pollable pollable, uint32_t interest) except -1
     cdef int add(self, Pollable pollable, uint32_t interest) except -1
     cdef int modify(self, Pollable pollable, uint32_t interest) except -1
     cdef int remove(self, Pollable pollable) except -1

@@ -22,6 +22,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from sluiceway._core_c.receive_memory cimport Scratch
 
 from sluiceway._constants import SCRATCH_SIZE
+from sluiceway._transports.epoll.selector_after_fork import replace_epoll_set
 
 cdef extern from "sys/epoll.h" nogil:
     enum:
@@ -48,6 +49,11 @@ cdef extern from "Python.h":
 
 cdef extern from "unistd.h" nogil:
     int close_fd "close"(int fd)
+    int dup3(int source, int target, int flags)
+
+cdef extern from "fcntl.h" nogil:
+    enum:
+        O_CLOEXEC
 
 cdef extern from "time.h" nogil:
     struct timespec:
@@ -67,6 +73,7 @@ cdef long long CORK_NANOSECONDS = 1000000
 
 cdef object current_task_of = asyncio.current_task
 cdef object pollers = weakref.WeakSet()
+cdef object weak_reference = weakref.ref
 
 
 cdef long long monotonic_ns() noexcept nogil:
@@ -94,9 +101,7 @@ cdef class Pollable:
         if interest == self.interest:
             return 0
         if self.poller.forked:
-            # The epoll instance is the parent's; this process has the descriptor, and nothing that watches it.
-            self.interest = interest
-            return 0
+            self.poller.separate()
         if self.interest == 0:
             self.poller.add(self, interest)
         elif interest == 0:
@@ -116,6 +121,8 @@ cdef class Poller:
         self.table = []
         self.corked = []
         self.watches_itself = isinstance(loop, BaseSelectorEventLoop)
+        if self.watches_itself:
+            self.transports = loop._transports.data
         self.done = asyncio.Future(loop=loop)
         self.done.set_result(None)
         self.scratch = Scratch(SCRATCH_SIZE)
@@ -131,18 +138,36 @@ cdef class Poller:
 
     def prepare(self):
         """Open the epoll descriptor and have the loop watch it; NotImplementedError where the loop cannot."""
+        if self.forked:
+            self.separate()
         if self.epfd >= 0:
             return
         self.epfd = epoll_create1(EPOLL_CLOEXEC)
         if self.epfd < 0:
             PyErr_SetFromErrno(OSError)
         try:
-            self.loop.add_reader(self.epfd, self._on_ready)
+            self.watch_in_loop(self.epfd)
         except BaseException:
             close_fd(self.epfd)
             self.epfd = -1
             raise
         self.close_when_idle()
+
+    cdef int watch_in_loop(self, int fd) except -1:
+        """Have the loop call _on_ready when ``fd`` is readable. asyncio's loops refuse the sockets of transports, ours
+        included, to everything but the calls that their own transports make."""
+        if self.watches_itself:
+            self.loop._add_reader(fd, self._on_ready)
+        else:
+            self.loop.add_reader(fd, self._on_ready)
+        return 0
+
+    cdef int unwatch_in_loop(self, int fd) except -1:
+        if self.watches_itself:
+            self.loop._remove_reader(fd)
+        else:
+            self.loop.remove_reader(fd)
+        return 0
 
     def new_waiter(self):
         """What the reads of one reader wait on (see ReceiveInterface.attach)."""
@@ -159,6 +184,14 @@ cdef class Poller:
         self.users -= 1
         self.close_when_idle()
 
+    cdef int enter(self, int fd, transport) except -1:
+        """Enter ``transport`` in the table of an asyncio loop: add_reader(), sock_recv() and the like refuse its socket
+        until it is closing. The table is a WeakValueDictionary. An assignment to it would cost 2 % of a connection, so
+        the reference is stored in its dict; a later transport of the same number replaces it."""
+        if self.transports is not None:
+            self.transports[fd] = weak_reference(transport)
+        return 0
+
     cdef int close_when_idle(self) except -1:
         if self.users == 0 and not self.closing_soon and not self.loop.is_closed():
             # A connection may follow at once; one turn without any is the end.
@@ -173,7 +206,7 @@ cdef class Poller:
         if self.sole_socket is not None:
             self.register_sole_socket()
         elif self.watched == 0 and interest == EPOLLIN and self.watches_itself:
-            self.loop.add_reader(pollable.fd, self._on_ready)
+            self.watch_in_loop(pollable.fd)
             self.sole_socket = pollable
             self.watched += 1
             return 0
@@ -185,7 +218,7 @@ cdef class Poller:
         """There is a second socket, or the only one is watched for more events: the loop watches the poller instead."""
         cdef Pollable pollable = self.sole_socket
         self.sole_socket = None
-        self.loop.remove_reader(pollable.fd)
+        self.unwatch_in_loop(pollable.fd)
         try:
             self.register(pollable, EPOLLIN)
         except OSError as error:
@@ -193,27 +226,26 @@ cdef class Poller:
         return 0
 
     cdef int register(self, Pollable pollable, uint32_t interest) except -1:
-        cdef epoll_event event
         cdef int fd = pollable.fd
         self.prepare()
         while len(self.table) <= fd:
             self.table.append(None)
         self.generations += 1
         pollable.generation = self.generations
-        event.events = interest
-        event.data.u64 = (<uint64_t>pollable.generation << 32) | <uint32_t>fd
-        if epoll_ctl(self.epfd, EPOLL_CTL_ADD, fd, &event) < 0:
-            PyErr_SetFromErrno(OSError)
+        self.control(EPOLL_CTL_ADD, pollable, interest)
         self.table[fd] = pollable
         return 0
 
     cdef int modify(self, Pollable pollable, uint32_t interest) except -1:
-        cdef epoll_event event
         if pollable is self.sole_socket:
             self.register_sole_socket()
+        return self.control(EPOLL_CTL_MOD, pollable, interest)
+
+    cdef int control(self, int operation, Pollable pollable, uint32_t interest) except -1:
+        cdef epoll_event event
         event.events = interest
         event.data.u64 = (<uint64_t>pollable.generation << 32) | <uint32_t>pollable.fd
-        if epoll_ctl(self.epfd, EPOLL_CTL_MOD, pollable.fd, &event) < 0:
+        if epoll_ctl(self.epfd, operation, pollable.fd, &event) < 0:
             PyErr_SetFromErrno(OSError)
         return 0
 
@@ -223,7 +255,7 @@ cdef class Poller:
         if pollable is self.sole_socket:
             self.sole_socket = None
             if not self.loop.is_closed():
-                self.loop.remove_reader(pollable.fd)
+                self.unwatch_in_loop(pollable.fd)
             return 0
         # The program may have closed the descriptor, and another connection may have its number now.
         if pollable.fd < len(self.table) and self.table[pollable.fd] is pollable:
@@ -235,25 +267,54 @@ cdef class Poller:
     def _close_if_idle(self):
         self.closing_soon = False
         if self.users == 0 and self.epfd >= 0:
-            self.loop.remove_reader(self.epfd)
+            if self.forked:
+                self.separate()
+            self.unwatch_in_loop(self.epfd)
             close_fd(self.epfd)
             self.epfd = -1
 
     def _forked(self):
-        """In the child: the epoll instance is shared with the parent; a descriptor may be closed, nothing else."""
-        if self.epfd >= 0:
-            close_fd(self.epfd)
-            self.epfd = -1
+        """In the child: its writes are not corked until the poller serves it, since it may end at any moment. Epoll
+        sets are shared with the parent until separate()."""
         self.forked = True
-        self.sole_socket = None
-        self.table = []
+        self.stepping = False
         self.corked = []
+
+    cdef int separate(self) except -1:
+        """In a forked child, at its first use of the poller: replace the epoll sets that it shares with its parent by
+        new ones with the same descriptors. What is registered in a shared set, or removed, is so for both processes."""
+        cdef int new
+        cdef Pollable pollable
+        if self.epfd >= 0:
+            new = epoll_create1(EPOLL_CLOEXEC)
+            if new < 0 or dup3(new, self.epfd, O_CLOEXEC) < 0:
+                PyErr_SetFromErrno(OSError)
+            close_fd(new)
+        if self.loop.is_closed():
+            pass
+        elif self.watches_itself:
+            replace_epoll_set(self.loop._selector)
+        elif self.epfd >= 0:
+            # The loop's own set cannot be reached. It has the poller of the parent; add this one to it.
+            self.loop.remove_reader(self.epfd)
+            self.loop.add_reader(self.epfd, self._on_ready)
+        self.forked = False
+        for entry in self.table:
+            if entry is not None:
+                pollable = entry
+                try:
+                    self.control(EPOLL_CTL_ADD, pollable, pollable.interest)
+                except OSError as error:
+                    pollable.watch_failed(error)
+        return 0
 
     def _flush_before_fork(self):
         """Send what a task has written before it forks (contract W9), and once."""
         self.flush()
 
     def _on_ready(self):
+        if self.forked:
+            self.separate()
         # The context of the loop's handle is left meanwhile: a loop that runs inside a task of the batch enters it again.
         cdef PyObject* current = PyThreadState_Get().context
         if current == NULL:

@@ -74,6 +74,7 @@ cdef class StreamSocket(Pollable):
         """Call the protocol's connection_made, then receive."""
         self.transport = transport
         self.poller.acquire()
+        self.poller.enter(self.fd, transport)
         try:
             self.protocol.connection_made(transport)
         except (SystemExit, KeyboardInterrupt):
@@ -460,7 +461,7 @@ cdef class StreamSocket(Pollable):
         self.ended = True
         self.lost_writes += 1
         if self.interest:
-            self.watch(0)
+            self.set_interest(0)
         self.loop.call_soon(self._lost, error)
         return 0
 

@@ -130,6 +130,9 @@ def attach(
 
     ``peer`` is the address of the other end where it is known already. ``shared``: the program has the socket too.
     """
+    if shared and poller_of(loop).watches_itself:
+        # As for asyncio's own transports: RuntimeError where the socket has one already.
+        loop._ensure_fd_no_transport(sock)  # type: ignore[attr-defined]
     try:
         raw = StreamSocket(loop, sock, protocol, shared)
     except BaseException:

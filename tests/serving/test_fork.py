@@ -1,0 +1,95 @@
+"""A server forks, and the child continues the loop: a daemon that forks when its port is bound, or a worker."""
+
+import asyncio
+import socket
+import types
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from support import loops
+from support.child_processes import IGNORE_THREADS, start_child, wait_for_child
+from support.connections import server_address
+
+pytestmark = IGNORE_THREADS
+
+
+@pytest.fixture
+def loop(loop_kind: str) -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop of the kind, which the test runs itself."""
+    with loops.new_runner(loop_kind) as runner:
+        yield runner.get_loop()
+
+
+class EchoServer:
+    """Answers each line; ``stop`` stops the loop of the process that receives it."""
+
+    def __init__(self, streams: types.ModuleType, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.accepted = 0
+        self.server = loop.run_until_complete(streams.start_server(self.handle, "127.0.0.1", 0))
+
+    async def handle(self, reader: Any, writer: Any) -> None:
+        self.accepted += 1
+        while line := await reader.readline():
+            writer.write(line)
+            if line == b"stop\n":
+                self.loop.stop()
+        writer.close()
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(server_address(self.server), timeout=10)
+
+    async def wait_for_connections(self, count: int) -> None:
+        while self.accepted < count:
+            await asyncio.sleep(0)
+
+    def close(self) -> None:
+        async def close() -> None:
+            self.server.close()
+            await self.server.wait_closed()
+
+        self.loop.run_until_complete(close())
+
+
+def echoed(sock: socket.socket, line: bytes) -> bytes:
+    sock.sendall(line)
+    return sock.recv(100)
+
+
+def test_child_that_continues_the_loop_serves(streams: types.ModuleType, loop: asyncio.AbstractEventLoop):
+    server = EchoServer(streams, loop)
+    child = start_child(loop.run_forever)
+    with server.connect() as first, server.connect() as second:
+        for line in (b"one\n", b"two\n"):
+            assert echoed(first, line) == line
+            assert echoed(second, line) == line
+        assert echoed(first, b"stop\n") == b"stop\n"
+        assert wait_for_child(child) == 0
+    with server.connect() as third:
+        third.sendall(b"stop\n")
+        loop.run_forever()
+        assert third.recv(100) == b"stop\n"
+    loop.run_until_complete(asyncio.sleep(0))
+    server.close()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_child_that_continues_the_loop_serves_inherited_connections(
+    streams: types.ModuleType, loop: asyncio.AbstractEventLoop, count: int
+):
+    server = EchoServer(streams, loop)
+    clients = [server.connect() for _ in range(count)]
+    loop.run_until_complete(server.wait_for_connections(count))
+    child = start_child(loop.run_forever)
+    for client in clients:
+        assert echoed(client, b"to the child\n") == b"to the child\n"
+    assert echoed(clients[0], b"stop\n") == b"stop\n"
+    assert wait_for_child(child) == 0
+    for client in clients:
+        client.sendall(b"stop\n")
+        loop.run_forever()
+        assert client.recv(100) == b"stop\n"
+        client.close()
+    server.close()
