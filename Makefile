@@ -5,6 +5,7 @@
 #   BENCH="--scenario lines-64 --rounds 9"  hands arguments to the benchmarks
 #   COST="--scenario lines-64 --against main"  arguments for cost
 #   UPDATE="reason"     cost writes new figures, for this reason
+#   RELEASE="--keep dist"  release-check keeps the artefacts there
 #   SOAK="--seconds 30 --loop uvloop"   arguments for soak
 #   SANITIZE="tests/engine tests/core"  what sanitize runs; SANITIZER=valgrind has it run by valgrind
 #   SKIP_CURRENT=1      test-all leaves out the version of PYTHON, which `make test` has done already
@@ -16,7 +17,7 @@ BENCH ?=
 
 environment = test -n "$(PYTHON)" && bin="$$("$(PYTHON)" tools/environment.py
 
-.PHONY: help demo test test-all sanitize soak check docs bench cost venv clean
+.PHONY: help demo test test-all sanitize soak check docs bench cost release-check venv clean
 
 help:
 	@echo "make demo      see it work: needs no network but for installing, and nothing set up"
@@ -28,6 +29,7 @@ help:
 	@echo "make docs      docs/reference.md from the docstrings"
 	@echo "make bench     what it costs, beside what else there is; all of it takes an hour and a half, QUICK=1 about two minutes"
 	@echo "make cost      instructions and system calls per message, by valgrind; fails where one grew by more than 3 %"
+	@echo "make release-check  build all artefacts, install each in an empty environment and try it"
 	@echo "make venv      the virtual environment with all extras, and its path"
 	@echo "make clean     remove what these made"
 
@@ -64,6 +66,9 @@ bench:
 
 cost:
 	@$(environment) test)" && "$$bin/python" -m benchmarks.cost $(if $(UPDATE),--update --why "$$UPDATE") $(COST)
+
+release-check:
+	@$(environment) release)" && "$$bin/python" tools/release_check.py $(RELEASE)
 
 venv:
 	@$(environment) check)" && echo "$$bin"
