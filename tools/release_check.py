@@ -23,7 +23,7 @@ import zipfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LINUX = sys.platform == "linux"
 
-# Bytes; seconds on two cores.
+# Bytes; half the processor seconds, which is the time on two cores that do nothing else.
 LARGEST_INSTALLED = 4_000_000
 LARGEST_WHEEL = 1_500_000
 LONGEST_BUILD = 30
@@ -69,13 +69,15 @@ def build(report: Report, kind: str, source: pathlib.Path, directory: pathlib.Pa
 
 
 def compile_time(source: pathlib.Path, directory: pathlib.Path) -> float:
-    """Return the seconds that compiling takes where everything that the build needs is installed."""
-    begin = time.monotonic()
+    """Return half the processor seconds of compiling, where everything that the build needs is installed."""
+    begin = os.times()
     command = ("wheel", "--no-build-isolation", "--no-deps", "--no-cache-dir", "--wheel-dir", directory, source)
     done = run(sys.executable, "-m", "pip", *command, SLUICEWAY_BUILD="compiled")
     if done.returncode != 0:
         sys.exit(f"FAILED to compile:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
-    return time.monotonic() - begin
+    end = os.times()
+    used = end.children_user + end.children_system - begin.children_user - begin.children_system
+    return used / 2
 
 
 def unpacked(archive: pathlib.Path, directory: pathlib.Path) -> pathlib.Path:
@@ -155,7 +157,9 @@ def main() -> None:
         report.check("the source distribution has nothing generated", not made, " ".join(made))
         source = unpacked(sdist, directory / "source")
         seconds = compile_time(source, directory / "timed")
-        report.check(f"compiling takes at most {LONGEST_BUILD} s", seconds <= LONGEST_BUILD, f"{seconds:.0f} s")
+        report.check(
+            f"compiling takes at most {LONGEST_BUILD} s on two cores", seconds <= LONGEST_BUILD, f"{seconds:.0f} s"
+        )
         compiled = build(report, "wheel", source, directory / "compiled", SLUICEWAY_BUILD="compiled")
         compiled = repaired(report, compiled, directory / "repaired")
         pure = build(report, "wheel", source, directory / "pure", SLUICEWAY_BUILD="pure")
