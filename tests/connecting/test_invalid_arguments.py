@@ -1,5 +1,6 @@
 """What open_connection and open_unix_connection refuse: a TypeError or ValueError with a sentence, nothing opened."""
 
+import asyncio
 import socket
 import ssl
 from typing import Any
@@ -205,3 +206,47 @@ async def test_a_local_address_that_is_none(address: Any, raw_peers: RawPeers) -
     with pytest.raises((TypeError, ValueError)):
         await sluiceway.open_connection(*untouched.address, local_addr=address)
     untouched.check()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"host": 5}, "host takes a str, bytes or None, not int 5"),
+        ({"host": ["localhost"]}, r"host takes a str, bytes or None, not list \['localhost'\]"),
+        ({"port": 80.0}, "port takes a number, a service name or None, not float 80.0"),
+        ({"happy_eyeballs_delay": "soon"}, "happy_eyeballs_delay is a number of seconds or None, not str 'soon'"),
+        ({"local_addr": "127.0.0.1"}, "local_addr takes a tuple of host and port or None, not str '127.0.0.1'"),
+        ({"local_addr": (5, 0)}, "host takes a str, bytes or None, not int 5"),
+    ],
+)
+async def test_tcp_argument_of_a_wrong_type_is_named(
+    options: dict[str, Any], sentence: str, raw_peers: RawPeers
+) -> None:
+    untouched = Untouched(raw_peers)
+    host, port = untouched.address[:2]
+    with pytest.raises(TypeError, match=f"^{sentence}$"):
+        await sluiceway.open_connection(**{"host": host, "port": port, **options})
+    untouched.check()
+
+
+@pytest.mark.parametrize("host", [5, ["127.0.0.1", 5]])
+async def test_server_host_of_a_wrong_type_is_named(host: Any) -> None:
+    with pytest.raises(TypeError, match=r"^host takes a str, bytes or None, not int 5$"):
+        await sluiceway.start_server(lambda reader, writer: None, host, 0)
+
+
+@pytest.mark.parametrize("call", ["open_connection", "start_server"])
+async def test_unknown_host_is_in_the_error_of_its_look_up(call: str) -> None:
+    async def unknown(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    handler = [lambda reader, writer: None] if call == "start_server" else []
+    loop: Any = asyncio.get_running_loop()
+    loop.getaddrinfo = unknown
+    try:
+        with pytest.raises(socket.gaierror) as error:
+            await getattr(sluiceway, call)(*handler, "exmaple.com", 443)
+    finally:
+        del loop.getaddrinfo
+    assert error.value.errno == socket.EAI_NONAME
+    assert error.value.strerror == 'cannot resolve "exmaple.com:443": Name or service not known'

@@ -114,7 +114,7 @@ async def test_what_is_fed_is_bytes(streams: types.ModuleType, data: Any) -> Non
 async def test_a_bad_feed_wakes_nobody() -> None:
     reader = sluiceway.StreamReader()
     task = await start_task(reader.read(5))
-    with pytest.raises(TypeError, match="bytes-like objects, not str"):
+    with pytest.raises(TypeError, match="bytes-like object, not 'str'"):
         reader.feed_data("text")
     await run_iterations()
     assert not task.done()

@@ -71,7 +71,21 @@ async def test_the_error_can_be_caught_as_asyncios_and_has_its_words(streams: ty
         await reader.readuntil(b"\n")
     assert isinstance(error.value, asyncio.LimitOverrunError)
     assert error.value.consumed == 6
-    assert str(error.value) == "Separator is not found, and chunk exceed the limit"
+    assert str(error.value).startswith("Separator is not found, and chunk exceed the limit")
+
+
+@pytest.mark.reference_fails("bad input", "the message has no values")
+@pytest.mark.parametrize("data", [b"1234567", b"1234567\n"])
+async def test_error_of_an_overlong_record_names_the_limit_and_what_to_do(
+    streams: types.ModuleType, data: bytes
+) -> None:
+    reader = streams.StreamReader(limit=4)
+    reader.feed_data(data)
+    words = r": a record of at least 7 bytes exceeds the limit of 4 bytes; raise limit=, or "
+    with pytest.raises(streams.LimitOverrunError, match=words + r"read the data by read\(\)$"):
+        await reader.readuntil(b"\n")
+    with pytest.raises(ValueError, match=words + r"use readuntil\(\), which keeps the data$"):
+        await reader.readline()
 
 
 async def test_ten_megabytes_without_a_newline(streams: types.ModuleType, raw_peers: RawPeers) -> None:

@@ -70,7 +70,23 @@ def check_close_timeout(seconds: float | None) -> None:
         core.as_seconds(seconds, "close_timeout")
 
 
+def check_delay(seconds: Any) -> None:
+    """``happy_eyeballs_delay``: a number of seconds, or None."""
+    if seconds is not None and not isinstance(seconds, (int, float)):
+        raise TypeError(
+            f"happy_eyeballs_delay is a number of seconds or None, not {type(seconds).__name__} {seconds!r}"
+        )
+
+
+def check_local_address(address: Any) -> None:
+    """``local_addr``: host and port to connect from, or None."""
+    if address is not None and (not isinstance(address, (tuple, list)) or len(address) < 2):
+        raise TypeError(f"local_addr takes a tuple of host and port or None, not {type(address).__name__} {address!r}")
+
+
 def check_port(port: Any) -> None:
     """A port that is a number is one that TCP has; a name, or None, is the resolver's affair."""
+    if port is not None and not isinstance(port, (int, str, bytes)):
+        raise TypeError(f"port takes a number, a service name or None, not {type(port).__name__} {port!r}")
     if isinstance(port, int) and not 0 <= port <= 65535:
         raise ValueError(f"port takes a number from 0 to 65535, not {port}")

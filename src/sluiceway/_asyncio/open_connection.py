@@ -10,12 +10,15 @@ from typing import Any, Unpack
 from .._implementation import core
 from .._net.addresses import describe_address, name_peer, peer_of
 from .._net.connect_tcp import connect_tcp
+from .._net.resolve import check_host
 from .._net.unix_sockets import connect_unix
 from .._transports.make_transport import make_connected
 from .._transports.tls.options import tls_options
 from .argument_checks import (
     check_client_tls,
     check_close_timeout,
+    check_delay,
+    check_local_address,
     check_port,
     check_server_hostname,
     check_stream_socket,
@@ -80,7 +83,10 @@ async def open_connection(
     running = running_loop(given["loop"])
     check_client_tls(ssl)
     check_close_timeout(given["close_timeout"])
+    check_host(host)
     check_port(port)
+    check_delay(given["happy_eyeballs_delay"])
+    check_local_address(given["local_addr"])
     if ssl and server_hostname is None:
         if not host:
             raise ValueError(

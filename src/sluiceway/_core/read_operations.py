@@ -63,7 +63,7 @@ class ReadOperations:
         receiver = self._sluiceway
         assert not receiver.end.reached, "feed_data after feed_eof"
         if type(data) is not bytes:
-            data = as_bytes(data, "feed_data")
+            data = as_bytes(data)
         if data and receiver.feed(data):
             receiver.wait.complete()
 

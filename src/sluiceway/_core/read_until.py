@@ -77,7 +77,12 @@ def _record_length(receiver: Receiver, separators: tuple[bytes, ...], waited: bo
 
 
 def _raise_overrun(receiver: Receiver, message: str, consumed: int, is_line: bool) -> NoReturn:
-    """A record keeps its bytes; a line is dropped, as in asyncio."""
+    """A record keeps its bytes; a line is dropped, as in asyncio, whose words begin the message."""
+    instead = "use readuntil(), which keeps the data" if is_line else "read the data by read()"
+    message = (
+        f"{message}: a record of at least {consumed} bytes exceeds the limit of {receiver.flow.limit} bytes; "
+        f"raise limit=, or {instead}"
+    )
     if is_line:
         drop_line(receiver, message, consumed)
     raise LimitOverrunError(message, consumed)

@@ -68,7 +68,7 @@ def as_separators(separator: Any) -> tuple[bytes, ...]:
     return tuple(separators)
 
 
-def as_bytes(data: Any, call: str) -> bytes:
+def as_bytes(data: Any) -> bytes:
     """The bytes of ``data`` as they are now, whatever its owner does to them later (contract W7)."""
     if type(data) is bytearray:
         return bytes(data)
@@ -76,5 +76,6 @@ def as_bytes(data: Any, call: str) -> bytes:
         # Subclasses of bytes too: bytes() would ask their __bytes__, the kernel is given their content.
         view = memoryview(data)
     except TypeError:
-        raise TypeError(f"{call}() takes bytes-like objects, not {type(data).__name__}") from None
+        # asyncio's words.
+        raise TypeError(f"data argument must be a bytes-like object, not {type(data).__name__!r}") from None
     return view.tobytes()

@@ -46,7 +46,7 @@ class WriteOperations:
         it once for each connection.
         """
         if type(data) is not bytes:
-            data = as_bytes(data, "write")
+            data = as_bytes(data)
         sender = self._sluiceway
         raw = sender.raw
         if sender.connection.discarding or (raw.closing if raw is not None else sender.transport_closing()):
@@ -60,7 +60,7 @@ class WriteOperations:
         """Write the bytes-like objects that ``data`` yields, joined, in one go; see write."""
         # One write of everything: transports of CPython 3.12.1 and 3.13.0 apply no flow control to writelines and
         # cut typed memoryviews short (contracts W7, W8).
-        joined = b"".join([piece if type(piece) is bytes else as_bytes(piece, "writelines") for piece in data])
+        joined = b"".join([piece if type(piece) is bytes else as_bytes(piece) for piece in data])
         if joined:
             WriteOperations.write(self, joined)
 

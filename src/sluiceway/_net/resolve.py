@@ -11,6 +11,12 @@ AddressInfo: TypeAlias = tuple[int, int, int, str, Any]
 """Family, type, protocol, canonical name and address, as ``socket.getaddrinfo`` has them."""
 
 
+def check_host(host: Any, name: str = "host") -> None:
+    """A host is a name or an address as text, or None."""
+    if host is not None and not isinstance(host, (str, bytes)):
+        raise TypeError(f"{name} takes a str, bytes or None, not {type(host).__name__} {host!r}")
+
+
 def literal_address(host: Any, port: Any, family: int, proto: int, rest: tuple[Any, ...] = ()) -> AddressInfo | None:
     """The address that ``host`` spells, or None where it is a name: a thread of the resolver is saved."""
     if proto not in (0, socket.IPPROTO_TCP) or not isinstance(host, (str, bytes)):
@@ -46,19 +52,31 @@ async def resolve(
     """The stream addresses of ``(host, port)``, in the resolver's order, never none.
 
     Raises:
-        socket.gaierror: the name is not known.
+        socket.gaierror: the name is not known; the message has it.
+        TypeError: the host is no text.
         OSError: the resolver answered with nothing.
     """
     host, port = address[:2]
+    check_host(host)
     literal = literal_address(host, port, family, proto, tuple(address[2:]))
     if literal is not None:
         return [literal]
-    infos: list[Any] = await loop.getaddrinfo(
-        host, port, family=family, type=socket.SOCK_STREAM, proto=proto, flags=flags
-    )
+    try:
+        infos: list[Any] = await loop.getaddrinfo(
+            host, port, family=family, type=socket.SOCK_STREAM, proto=proto, flags=flags
+        )
+    except socket.gaierror as error:
+        raise socket.gaierror(error.errno, f"{_cannot_resolve(host, port)}: {error.strerror}") from None
+    except UnicodeError as error:
+        raise UnicodeError(f"{_cannot_resolve(host, port)}: {error}") from None
     if not infos:
         raise OSError(f"getaddrinfo({host!r}) returned empty list")
     return infos
+
+
+def _cannot_resolve(host: Any, port: Any) -> str:
+    words = [part.decode("utf-8", "backslashreplace") if isinstance(part, bytes) else part for part in (host, port)]
+    return 'cannot resolve "{}:{}"'.format(*("" if word is None else word for word in words))
 
 
 def interleave(infos: list[AddressInfo], first: int) -> list[AddressInfo]:

@@ -131,12 +131,14 @@ def _ended_in_handshake(target: Target) -> str:
 
 
 def _name(error: socket.gaierror, target: Target) -> str:
+    # Without the beginning of the message, which names the host too.
+    reason = (error.strerror or str(error)).rpartition('": ')[2]
     if error.errno == socket.EAI_AGAIN:
         return (
-            f"name not found: the name servers gave no answer for {target.host!r} ({error.strerror}); "
+            f"name not found: the name servers gave no answer for {target.host!r} ({reason}); "
             "check this machine's network and try again"
         )
-    return f"name not found: {target.host!r} ({error.strerror}); check the spelling"
+    return f"name not found: {target.host!r} ({reason}); check the spelling"
 
 
 def _connection(error: OSError, target: Target, stage: Stage, timeout: float) -> str:

@@ -195,7 +195,7 @@ cdef class StreamSocket(Pollable):
         cdef Py_ssize_t length
         cdef ssize_t sent
         if type(data) is not bytes:
-            data = as_bytes(data, "write")
+            data = as_bytes(data)
         if self.eof_written:
             raise RuntimeError("Cannot call write() after write_eof()")
         length = PyBytes_GET_SIZE(data)

@@ -247,7 +247,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
     # -- writing ------------------------------------------------------------------------------------------------------
 
     def write(self, data: Any) -> None:
-        self.raw.write(core.as_bytes(data, "write"))
+        self.raw.write(core.as_bytes(data))
 
     def writelines(self, list_of_data: Any) -> None:
         self.write(b"".join(list_of_data))
