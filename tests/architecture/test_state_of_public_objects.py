@@ -7,11 +7,11 @@ import pytest
 
 import sluiceway
 
-# What asyncio's classes, and their objects, have in CPython 3.11 to 3.14.
+# What asyncio's classes, and their objects, have in CPython 3.11 to 3.15.
 ASYNCIO = {
     "StreamReader": {
-        "_buffer", "_eof", "_exception", "_limit", "_loop", "_maybe_resume_transport", "_paused", "_source_traceback",
-        "_transport", "_wait_for_data", "_waiter", "_wakeup_waiter",
+        "_buffer", "_eof", "_exception", "_limit", "_loop", "_maybe_resume_transport", "_paused",
+        "_replace_transport", "_source_traceback", "_transport", "_wait_for_data", "_waiter", "_wakeup_waiter",
     },
     "StreamWriter": {"_complete_fut", "_loop", "_protocol", "_reader", "_transport"},
     "StreamReaderProtocol": {
