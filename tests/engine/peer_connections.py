@@ -4,8 +4,13 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import pytest
+
 import sluiceway
 from support.raw_peer import RawPeer, RawPeers
+
+# In debug mode the loop steps the tasks, one turn later.
+loops_that_step = pytest.mark.loops("asyncio", "uvloop", "eager")
 
 
 class PeerConnection:

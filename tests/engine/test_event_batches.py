@@ -4,12 +4,13 @@ import asyncio
 
 import pytest
 
-from engine.peer_connections import abort_connections, open_connections, wait_for_readers
+from engine.peer_connections import abort_connections, loops_that_step, open_connections, wait_for_readers
 from support.raw_peer import RawPeers
 
 COUNT = 30
 
 
+@loops_that_step
 @pytest.mark.parametrize("how", ["close", "abort", "abort and close"])
 async def test_the_first_ends_all_others(raw_peers: RawPeers, how: str):
     connections = await open_connections(raw_peers, COUNT)

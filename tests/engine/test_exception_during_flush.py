@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from engine.peer_connections import abort_connections, open_connections, wait_for_readers
+from engine.peer_connections import abort_connections, loops_that_step, open_connections, wait_for_readers
 from support import loops
 from support.raw_peer import RawPeers
 
@@ -23,6 +23,7 @@ class Interrupting(asyncio.Protocol):
         raise self.exception("from resume_writing")
 
 
+@loops_that_step
 @pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit, LookupError])
 @pytest.mark.parametrize("interrupting", [1, 3])
 def test_the_others_data_leaves(loop_kind: str, raw_peers: RawPeers, exception: type[BaseException], interrupting: int):

@@ -9,7 +9,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from engine.peer_connections import abort_connections, open_connections, run_in_poller_step, wait_for_readers
+from engine.peer_connections import (
+    abort_connections,
+    loops_that_step,
+    open_connections,
+    run_in_poller_step,
+    wait_for_readers,
+)
 from support import timeout_scale
 from support.raw_peer import RawPeers
 
@@ -104,6 +110,7 @@ async def test_ones_own_connection_is_served_inside(raw_peers: RawPeers):
     await abort_connections([first, other])
 
 
+@loops_that_step
 async def test_connections_end_and_begin_inside(raw_peers: RawPeers):
     connections = await open_connections(raw_peers, 20)
     reached = []

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from engine.peer_connections import loops_that_step
 from support.certificates import Certificates
 from support.raw_peer import RawPeer, RawPeers
 from support.scheduling import wait_until
@@ -46,6 +47,7 @@ async def stepped(reader: Any, manual_tls: Any, step: Callable[[], Coroutine[Any
     return await task
 
 
+@loops_that_step
 @every_side
 async def test_they_wait_for_the_end_of_the_step(role: str, raw_peers: RawPeers, tls: Certificates):
     async with manual_tls_connection(role, raw_peers, tls) as (reader, writer, peer, manual_tls):

@@ -13,6 +13,7 @@ import sluiceway
 from engine.peer_connections import (
     PeerConnection,
     abort_connections,
+    loops_that_step,
     open_connections,
     run_in_poller_step,
     wait_for_readers,
@@ -78,6 +79,7 @@ async def test_small_writes_leave_in_order_before(raw_peers: RawPeers, ending: s
     await connection.close()
 
 
+@loops_that_step
 async def test_they_wait_for_the_end_of_the_step(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
 
@@ -170,6 +172,7 @@ async def test_a_millisecond_after_the_first_they_leave(raw_peers: RawPeers, lat
     await connection.close()
 
 
+@loops_that_step
 async def test_what_a_round_of_tasks_writes_leaves_when_all_have_blocked(raw_peers: RawPeers):
     """Unless that takes a millisecond, which it may on a busy machine: then it is tried again, but not for ever."""
     connections = await open_connections(raw_peers, 3)
@@ -192,6 +195,7 @@ async def test_what_a_round_of_tasks_writes_leaves_when_all_have_blocked(raw_pee
     await abort_connections(connections)
 
 
+@loops_that_step
 @pytest.mark.parametrize("later", ["write", "the next task"])
 async def test_a_millisecond_after_the_first_of_a_round_all_of_it_leaves(raw_peers: RawPeers, later: str):
     """A task that takes long holds up no more than it must."""
@@ -238,6 +242,7 @@ async def test_no_room_left_behind_what_was_corked(raw_peers: RawPeers):
     await connection.close()
 
 
+@loops_that_step
 async def test_above_the_high_water_mark_they_leave_before_anybody_is_paused(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
     connection.transport.set_write_buffer_limits(100)

@@ -64,6 +64,7 @@ cdef class Poller:
     cdef int flush(self) except -1
     cdef int register_sole_socket(self) except -1
     cdef int register(self, Pollable pollable, uint32_t interest) except -1
+    cdef bint may_step(self) except -1
     cdef int serve(self) except -1
     cdef int serve_rounds(self) except -1
 

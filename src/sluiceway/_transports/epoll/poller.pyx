@@ -327,12 +327,19 @@ cdef class Poller:
         finally:
             PyContext_Enter(context)
 
+    cdef bint may_step(self) except -1:
+        """Whether the poller steps tasks itself. In debug mode the loop does: it times each of its handles, and the record
+        of a slow one names the task."""
+        # On asyncio's loops the attribute costs a third of the call.
+        cdef bint debugging = self.loop._debug if self.watches_itself else self.loop.get_debug()
+        return not debugging and current_task_of(self.loop) is None
+
     cdef int serve(self) except -1:
         # A reference of this call's own: a callback may run the loop until the connection is gone.
         cdef Pollable sole_socket = self.sole_socket
         # A loop may run inside a task of a batch (nested run_until_complete): its sockets are served, its tasks not stepped.
         cdef bint outer_step = self.step_at_once, outer_stepping = self.stepping
-        self.step_at_once = current_task_of(self.loop) is None
+        self.step_at_once = self.may_step()
         self.stepping = self.step_at_once
         try:
             if sole_socket is not None:
@@ -383,7 +390,7 @@ cdef class Poller:
     cdef int step(self, PollerWaiter waiter) except -1:
         """Step the task of a wait that ends with a turn of the loop, as in a batch of its own."""
         cdef bint outer_step = self.step_at_once, outer_stepping = self.stepping
-        self.step_at_once = current_task_of(self.loop) is None
+        self.step_at_once = self.may_step()
         self.stepping = self.step_at_once
         try:
             if self.step_at_once:
