@@ -7,6 +7,7 @@ No part is declared safe without the interpreter lock, so importing the core on 
 and none is declared for subinterpreters, so those use the pure core.
 """
 
+import contextlib
 import os
 import pathlib
 import re
@@ -43,7 +44,7 @@ CORE = (
     "write_queue",
 )
 # What is written over pointers: for some of them _core/ has a pure variant.
-COMPILED_ONLY = ("direct_buffer", "receive_memory", "search", "waiter", "weak_reference")
+COMPILED_ONLY = ("coroutine_line", "direct_buffer", "receive_memory", "search", "waiter", "weak_reference")
 ENGINE = ("poller", "stream_socket") if sys.platform == "linux" else ()
 
 CHOICE = os.environ.get("SLUICEWAY_BUILD", "")
@@ -81,9 +82,9 @@ def extensions() -> list[Extension]:
 def translated() -> list[Extension]:
     from Cython.Build import cythonize
 
-    sources = {f"sluiceway._core_c.{name}": f"src/sluiceway/_core/{name}.py" for name in CORE}
-    sources |= {f"sluiceway._core_c.{name}": f"src/sluiceway/_core_c/{name}.pyx" for name in COMPILED_ONLY}
-    sources |= {f"sluiceway._transports.epoll.{name}": f"src/sluiceway/_transports/epoll/{name}.pyx" for name in ENGINE}
+    sources = {f"sluiceway._core_c.{name}": f"sluiceway/_core/{name}.py" for name in CORE}
+    sources |= {f"sluiceway._core_c.{name}": f"sluiceway/_core_c/{name}.pyx" for name in COMPILED_ONLY}
+    sources |= {f"sluiceway._transports.epoll.{name}": f"sluiceway/_transports/epoll/{name}.pyx" for name in ENGINE}
     # Tables for a debugger are four fifths of the size. Whoever sets CFLAGS chooses.
     bare = POSIX and "CFLAGS" not in os.environ
     compile_arguments = ["-g0"] if bare else []
@@ -92,20 +93,26 @@ def translated() -> list[Extension]:
         Extension(module, [source], extra_compile_args=compile_arguments, extra_link_args=link_arguments)
         for module, source in sources.items()
     ]
-    return cythonize(
-        found,
-        build_dir="build/cython",
-        force=stale(),
-        include_path=["src"],
-        compiler_directives={
-            "language_level": 3,
-            "binding": True,
-            "annotation_typing": False,
-            "iterable_coroutine": True,
-            "freethreading_compatible": False,
-            "subinterpreters_compatible": "no",
-        },
-    )
+    force = stale()
+    # File names in tracebacks are relative to this folder, so linecache finds them on sys.path.
+    with contextlib.chdir("src"):
+        translations = cythonize(
+            found,
+            build_dir="../build/cython",
+            force=force,
+            include_path=["."],
+            compiler_directives={
+                "language_level": 3,
+                "binding": True,
+                "annotation_typing": False,
+                "iterable_coroutine": True,
+                "freethreading_compatible": False,
+                "subinterpreters_compatible": "no",
+            },
+        )
+    for extension in translations:
+        extension.sources = [os.path.normpath(os.path.join("src", source)) for source in extension.sources]
+    return translations
 
 
 class BuildExtensions(build_ext):

@@ -15,7 +15,9 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BEHAVIOUR_FOLDERS = ("closing", "connecting", "core", "debugging", "dropin", "engine", "reading", "serving", "tls", "writing")
+BEHAVIOUR_FOLDERS = (
+    *("closing", "connecting", "core", "debugging", "dropin", "engine", "reading", "serving", "tls", "writing"),
+)
 
 
 def configurations() -> list[tuple[str, dict[str, str], list[str]]]:

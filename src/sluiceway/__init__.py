@@ -3,6 +3,7 @@
 The API is that of https://docs.python.org/3/library/asyncio-stream.html; docs/differences.md has what differs.
 """
 
+from . import _debugging
 from ._asyncio.install import install, installed, is_installed, uninstall
 from ._asyncio.open_connection import open_connection, open_unix_connection
 from ._asyncio.protocol import FlowControlMixin, StreamReaderProtocol
@@ -38,3 +39,5 @@ __all__ = [
     "start_unix_server",
     "uninstall",
 ]
+
+_debugging.prepare_compiled_modules()

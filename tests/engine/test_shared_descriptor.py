@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import sluiceway
-from engine.peer_connections import PeerConnection, open_connections, run_in_poller_step
+from engine.peer_connections import PeerConnection, loops_that_step, open_connections, run_in_poller_step
 from support.certificates import Certificates
 from support.manual_tls import ManualTLS
 from support.raw_peer import RawPeer, RawPeers
@@ -105,6 +105,7 @@ async def test_corked_write_is_sent_before_shutdown_of_socket(raw_peers: RawPeer
     await connection.close()
 
 
+@loops_that_step
 async def test_option_and_name_of_socket_keep_corking(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
     sock = connection.writer.get_extra_info("socket")

@@ -17,6 +17,7 @@ LAYERS = {
     "_core": 1,
     "_core_c": 1,
     "_implementation": 1,
+    "_debugging": 1,
     "_transports": 2,
     "_net": 3,
     "_connection": 4,

@@ -21,19 +21,21 @@ from .validation import BytesLike, as_bytes, as_count, as_separators
 _EVERYTHING = EVERYTHING
 
 
-def begin_wait(reader: ReadOperations, receiver: Receiver, operation: str) -> Any:
+def begin_wait(reader: StreamReader, receiver: Receiver, operation: str) -> Any:
     """What a read awaits. A class that overrides ``_wait_for_data`` expects every read to wait through it."""
     if receiver.intercepted:
-        overridden = getattr(reader._wait_for_data, "__func__", None) is not ReadOperations._wait_for_data
+        overridden = getattr(reader._wait_for_data, "__func__", None) is not StreamReader._wait_for_data
         if overridden:
             return reader._wait_for_data(operation)
     return receiver.begin_wait(operation)
 
 
-class ReadOperations:
-    """The base class of StreamReader. All state is in the receiver; asyncio's private names show it.
+class StreamReader:
+    """The base class of the public StreamReader, which other modules import as ReadOperations.
 
-    One read at a time owns the stream, from its first wait to its end.
+    It has the public name because a coroutine carries the name of its class: ``coroutine 'StreamReader.readline' was
+    never awaited``. All state is in the receiver; asyncio's private names show it. One read at a time owns the stream,
+    from its first wait to its end.
     """
 
     def __init__(self, limit: int, loop: asyncio.AbstractEventLoop, intercepted: bool = True) -> None:
@@ -241,7 +243,7 @@ class ReadOperations:
         """
         receiver = self._sluiceway
         # A class or an object that overrides readuntil expects readline to go through it, as in asyncio.
-        if receiver.intercepted and getattr(self.readuntil, "__func__", None) is not ReadOperations.readuntil:
+        if receiver.intercepted and getattr(self.readuntil, "__func__", None) is not StreamReader.readuntil:
             try:
                 return await self.readuntil(b"\n")
             except IncompleteReadError as error:

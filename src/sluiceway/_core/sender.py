@@ -9,7 +9,7 @@ from . import protocol_operations
 from .connection_state import ConnectionState
 from .protocol_operations import ProtocolOperations
 from .raw_transport import RawTransport, RawTransportProvider
-from .read_operations import ReadOperations
+from .read_operations import StreamReader
 from .receiver import Receiver
 from .write_flow_control import WriteFlowControl
 
@@ -53,10 +53,10 @@ class Sender:
         """Raise in drain what ``reader`` ended with, from now on."""
         self.reader = reader
         self.receiver = None
-        if isinstance(reader, ReadOperations):
+        if isinstance(reader, StreamReader):
             receiver: Receiver = reader._sluiceway
             receiver.guard = self.guard
-            if type(reader).exception is ReadOperations.exception:
+            if type(reader).exception is StreamReader.exception:
                 self.receiver = receiver
 
     def transport_closing(self) -> bool:

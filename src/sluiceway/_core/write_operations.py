@@ -15,8 +15,9 @@ from .sender import Sender
 from .validation import BytesLike, as_bytes
 
 
-class WriteOperations:
-    """The base class of StreamWriter. All state is in the sender; asyncio's private names show it."""
+class StreamWriter:
+    """The base class of the public StreamWriter, which other modules import as WriteOperations; its coroutines carry
+    the public name. All state is in the sender; asyncio's private names show it."""
 
     def __init__(
         self,
@@ -62,7 +63,7 @@ class WriteOperations:
         # cut typed memoryviews short (contracts W7, W8).
         joined = b"".join([piece if type(piece) is bytes else as_bytes(piece) for piece in data])
         if joined:
-            WriteOperations.write(self, joined)
+            StreamWriter.write(self, joined)
 
     async def drain(self) -> None:
         """Wait until the transport has room for more: ``writer.write(data); await writer.drain()``.

@@ -9,7 +9,7 @@ from .connection_state import ConnectionState
 from .protocol_operations import ProtocolOperations
 from .protocol_receiver import ProtocolReceivers
 from .raw_transport import RawTransportProvider
-from .read_operations import ReadOperations
+from .read_operations import StreamReader as ReadOperations
 from .receive_interface import ReceiverProvider, ReceiverReference
 from .receive_memory import Scratch
 from .receiver import Receiver
@@ -17,7 +17,7 @@ from .tls_receive import TLSReceiver
 from .tls_send import TLSSender
 from .validation import as_bytes, as_count, as_limit, as_seconds, as_separators
 from .write_flow_control import WriteFlowControl
-from .write_operations import WriteOperations
+from .write_operations import StreamWriter as WriteOperations
 from .write_queue import WriteQueue
 
 __all__ = [

@@ -3,7 +3,7 @@ from .receiver cimport Receiver
 
 cdef Py_ssize_t _EVERYTHING
 
-cdef object begin_wait(ReadOperations reader, Receiver receiver, object operation)
+cdef object begin_wait(StreamReader reader, Receiver receiver, object operation)
 
-cdef class ReadOperations:
+cdef class StreamReader:
     cdef readonly Receiver _sluiceway

@@ -68,6 +68,10 @@ cdef class Waiter:
             self.result()
         raise StopIteration
 
+    def __repr__(self):
+        state = ("idle", "pending", "finished", "cancelled")[self._state]
+        return f"<{type(self).__name__} {state}>"
+
     def get_loop(self):
         return self._loop
 

@@ -1,4 +1,4 @@
 from .sender cimport Sender
 
-cdef class WriteOperations:
+cdef class StreamWriter:
     cdef readonly Sender _sluiceway

@@ -1,0 +1,1 @@
+cpdef object show_line(code)

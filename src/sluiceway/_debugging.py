@@ -1,0 +1,59 @@
+"""What debuggers ask of the compiled modules: their source, and on CPython 3.11 the line of a coroutine.
+
+A traceback asks the loader of a module for its source. The loader of extension modules has none, although the files
+that were compiled are installed with them.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import inspect
+import pathlib
+import sys
+from importlib.machinery import ExtensionFileLoader
+from types import ModuleType
+from typing import Any
+
+from ._implementation import core
+
+_PACKAGE = __name__.partition(".")[0]
+
+
+def prepare_compiled_modules() -> None:
+    """Do this for each compiled module of the package that is imported."""
+    for name, module in list(sys.modules.items()):
+        loader = getattr(getattr(module, "__spec__", None), "loader", None)
+        if name.startswith(f"{_PACKAGE}.") and isinstance(loader, ExtensionFileLoader):
+            loader.get_source = functools.partial(_read_source, loader.path)  # type: ignore[method-assign,assignment]
+            if sys.version_info < (3, 12):
+                _show_lines(module)
+
+
+def _read_source(compiled: str, module: str) -> str | None:
+    """Return the source of ``module``, which lies in the file ``compiled``, or None where it is not installed."""
+    folder, name = pathlib.Path(compiled).parent, module.rpartition(".")[2]
+    path = folder / f"{name}.pyx"
+    if not path.exists():
+        path = folder.parent / "_core" / f"{name}.py"
+    try:
+        return importlib.util.decode_source(path.read_bytes())
+    except OSError:
+        return None
+
+
+def _show_lines(module: ModuleType) -> None:
+    from ._core_c.coroutine_line import show_line  # type: ignore[import-not-found]
+
+    cls: Any
+    for cls in vars(module).values():
+        if isinstance(cls, type) and cls.__module__ == module.__name__:
+            for function in vars(cls).values():
+                code = getattr(function, "__code__", None)
+                if code is not None and code.co_flags & inspect.CO_COROUTINE:
+                    show_line(code)
+            if cls is core.ReadOperations:
+                # Special methods of compiled classes do not have their code.
+                coroutine: Any = cls(1, None).__anext__()  # type: ignore[arg-type]
+                show_line(coroutine.cr_code)
+                coroutine.close()

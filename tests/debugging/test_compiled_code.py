@@ -1,0 +1,110 @@
+"""S13: stacks, reprs, warnings, tracebacks and pdb name the method and show its source, as for asyncio's streams."""
+
+import asyncio
+import contextlib
+import gc
+import io
+import linecache
+import pdb  # noqa: T100
+import re
+import sys
+import traceback
+import types
+import warnings
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from support.raw_peer import RawPeers
+
+pytestmark = pytest.mark.loops("asyncio")
+
+READS: dict[str, Callable[[Any], Coroutine[Any, Any, bytes]]] = {
+    "read": lambda reader: reader.read(5),
+    "readexactly": lambda reader: reader.readexactly(5),
+    "readuntil": lambda reader: reader.readuntil(),
+    "readline": lambda reader: reader.readline(),
+    "__anext__": lambda reader: reader.__anext__(),
+}
+each_read = pytest.mark.parametrize("method", READS)
+
+
+@contextlib.asynccontextmanager
+async def open_streams(streams: types.ModuleType, raw_peers: RawPeers) -> AsyncIterator[tuple[Any, Any]]:
+    listener = raw_peers.listen()
+    reader, writer = await streams.open_connection(*listener.address)
+    listener.accept()
+    yield reader, writer
+    writer.close()
+    await writer.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def task_of_a_read(streams: types.ModuleType, raw_peers: RawPeers, method: str) -> AsyncIterator[Any]:
+    """A task made of the read itself, which waits."""
+    async with open_streams(streams, raw_peers) as (reader, _):
+        task = asyncio.create_task(READS[method](reader))
+        await asyncio.sleep(0)
+        yield task
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@each_read
+async def test_print_stack_shows_the_method_and_a_line_of_its_source(
+    streams: types.ModuleType, raw_peers: RawPeers, method: str
+) -> None:
+    linecache.clearcache()
+    output = io.StringIO()
+    async with task_of_a_read(streams, raw_peers, method) as task:
+        task.print_stack(file=output)
+        (frame,) = task.get_stack()
+    assert frame.f_code.co_name == method
+    assert re.search(rf'File ".+", line \d+, in {method}\n    \S', output.getvalue()), output.getvalue()
+
+
+@each_read
+async def test_repr_of_a_task_names_the_method_and_its_line(
+    streams: types.ModuleType, raw_peers: RawPeers, method: str
+) -> None:
+    async with task_of_a_read(streams, raw_peers, method) as task:
+        assert re.search(rf"StreamReader\.{method}\(\) running at \S+\.py:\d+> wait_for=<\w+ pending", repr(task))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="new in Python 3.14")
+@each_read
+async def test_call_graph_shows_the_method(streams: types.ModuleType, raw_peers: RawPeers, method: str) -> None:
+    async with task_of_a_read(streams, raw_peers, method) as task:
+        assert re.search(rf"\b{method}\(\)", asyncio.format_call_graph(task))
+
+
+async def test_forgotten_await_names_class_and_method(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    async with open_streams(streams, raw_peers) as (reader, writer):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for read in READS.values():
+                read(reader)
+            writer.drain()
+            gc.collect()
+    names = [f"StreamReader.{method}" for method in READS] + ["StreamWriter.drain"]
+    assert [str(warning.message) for warning in caught] == [f"coroutine '{name}' was never awaited" for name in names]
+
+
+async def test_traceback_and_debugger_show_the_source_of_each_frame(
+    streams: types.ModuleType, raw_peers: RawPeers
+) -> None:
+    linecache.clearcache()
+    async with open_streams(streams, raw_peers) as (reader, _):
+        with pytest.raises(ValueError, match="less than zero") as caught:
+            await reader.readexactly(-1)
+    formatted = "".join(traceback.format_exception(caught.value))
+    assert re.search(r"in readexactly\n    raise ValueError", formatted), formatted
+
+    linecache.clearcache()
+    output = io.StringIO()
+    debugger = pdb.Pdb(stdin=io.StringIO("where\nquit\n"), stdout=output, nosigint=True, readrc=False)
+    debugger.reset()
+    debugger.interaction(None, caught.value.__traceback__)
+    assert re.search(r"readexactly\(.*\n-> raise ValueError", output.getvalue()), output.getvalue()
