@@ -106,6 +106,8 @@ class Listener:
         return socket.socket(*self._kind, fileno=fd), address
 
     def _ready(self) -> None:
+        # A process that shares the socket may have cleared O_NONBLOCK, and accept() has no flag that replaces it.
+        self.socket.setblocking(False)
         for _ in range(ACCEPT_BATCH):
             try:
                 sock, address = self._accept()
