@@ -3,17 +3,27 @@
 import pathlib
 import re
 import sys
+import sysconfig
 import tarfile
 import tomllib
 import zipfile
 
 import pytest
 
-from builds.package_builds import ROOT, build_wheel, require_compiler, run_python
+from builds.package_builds import ROOT, build_wheel, require_compiler, run_command, run_python
 
 pytestmark = pytest.mark.timeout(300)
 
 PACKAGE = ROOT / "src" / "sluiceway"
+
+# What compilers report where a function of Python's is gone, has other types, or is deprecated. The wheel of these
+# tests is built with them as errors.
+WARNINGS = (
+    "-Werror=implicit-function-declaration",
+    "-Werror=incompatible-pointer-types",
+    "-Werror=int-conversion",
+    "-Werror=deprecated-declarations",
+)
 
 
 def names(kinds: tuple[str, ...]) -> set[str]:
@@ -49,7 +59,25 @@ def test_the_source_distribution_is_whole(sdist_path: pathlib.Path) -> None:
 @pytest.fixture(scope="module")
 def wheel_path(sdist_path: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     require_compiler()
-    return build_wheel(sdist_path, tmp_path_factory.mktemp("wheel"), SLUICEWAY_BUILD="compiled")
+    flags = " ".join(("-O0", *WARNINGS))
+    return build_wheel(sdist_path, tmp_path_factory.mktemp("wheel"), SLUICEWAY_BUILD="compiled", CFLAGS=flags)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "void *f(void *weak) { return PyWeakref_GetObject(weak); }",
+        "void f(int *number, char *text) { number = text; }",
+        "__attribute__((deprecated)) void old(void); void f(void) { old(); }",
+    ],
+    ids=["undeclared", "mistyped", "deprecated"],
+)
+def test_warnings_of_the_wheels_build_are_errors(wheel_path: pathlib.Path, code: str, tmp_path: pathlib.Path) -> None:
+    """So the wheel, which was built, has no such use."""
+    source = tmp_path / "code.c"
+    source.write_text(code)
+    compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
+    assert run_command(compiler, "-fsyntax-only", *WARNINGS, source, cwd=tmp_path).returncode != 0
 
 
 def test_a_wheel_holds_the_package_and_its_compiled_modules(wheel_path: pathlib.Path) -> None:

@@ -14,7 +14,8 @@ from libc.string cimport memcpy
 cdef extern from *:
     """
     /* Makes a bytes object that has one reference longer or shorter; where it is large the kernel moves its pages instead
-       of copying them. _PyBytes_Resize does the same, but frees the bytes where memory has run out. */
+       of copying them. _PyBytes_Resize, which is private, does the same but frees the bytes where memory has run out.
+       What is used here instead is public except for one fact: a bytes object is one block of PyObject_Malloc. */
     static int sluiceway_resize(PyObject** block, Py_ssize_t size) {
     #ifdef Py_TRACE_REFS
         PyObject* moved = PyBytes_FromStringAndSize(NULL, size);
