@@ -16,6 +16,8 @@ from engine.peer_connections import (
     run_in_poller_step,
     wait_for_readers,
 )
+from sluiceway._transports.epoll.poller import Poller
+from sluiceway._transports.epoll.transport import attach
 from support import timeout_scale
 from support.raw_peer import RawPeers
 
@@ -206,3 +208,62 @@ async def test_a_plain_callback_serves_without_a_task_set_aside(raw_peers: RawPe
     for connection in (first, other):
         connection.transport.set_protocol(connection.streams)
     await abort_connections([first, other])
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_nested_loop_sends_what_its_tasks_and_the_step_write(raw_peers: RawPeers, count: int):
+    """No event of the poller comes before: the peers answer nothing that has not reached them."""
+    first, *_ = connections = await open_connections(raw_peers, count)
+
+    async def ask() -> bytes:
+        first.writer.write(b"inside ")
+        return await first.peer.in_thread(first.peer.receive, 15)
+
+    async def step():
+        first.writer.write(b"outside ")
+        asking = asyncio.ensure_future(ask())
+        run_nested(asking)
+        first.writer.write(b"after")
+        return asking.result()
+
+    assert await run_in_poller_step(first, step) == b"outside inside "
+    assert first.peer.receive(5) == b"after"
+    await abort_connections(connections)
+
+
+class ForeignLoop:
+    """Not one of asyncio's loops, to the poller: it has the public methods of a loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._loop, name)
+
+
+@pytest.mark.parametrize("kind", ["asyncio", "foreign"])
+async def test_nested_loop_sends_what_a_plain_callback_wrote(raw_peers: RawPeers, kind: str):
+    loop = asyncio.get_running_loop()
+    if kind == "foreign":
+        loop._sluiceway_poller = Poller(ForeignLoop(loop))
+    listener = raw_peers.listen()
+    peer = raw_peers.connect(listener.address)
+    received = loop.create_future()
+
+    class Plain(asyncio.Protocol):
+        def connection_made(self, transport):
+            self.transport = transport
+
+        def data_received(self, data):
+            self.transport.write(b"request")
+            receiving = asyncio.ensure_future(peer.in_thread(peer.receive, 7))
+            run_turns(receiving.done)
+            received.set_result(receiving.result())
+            self.transport.abort()
+
+    sock = listener.sock.accept()[0]
+    sock.setblocking(False)
+    attach(loop, sock, Plain())
+    peer.send(b"!")
+    assert await received == b"request"
+    await asyncio.sleep(0)

@@ -18,7 +18,8 @@ def some(receiver: Receiver, n: int, waited: bool) -> bytes | None:
         raise receiver.end.exception
     if not size and not receiver.end.reached and n:
         return None
-    data = receiver.buffer.take(n)
+    buffer = receiver.buffer
+    data = buffer.take(n)
     receiver.resume_if_low()
     return data
 
@@ -32,6 +33,7 @@ def exactly(receiver: Receiver, n: int, waited: bool) -> bytes | None:
         if receiver.end.reached:
             raise receiver.incomplete(n)
         return None
-    data = receiver.buffer.take(n)
+    buffer = receiver.buffer
+    data = buffer.take(n)
     receiver.resume_if_low()
     return data

@@ -149,7 +149,8 @@ class StreamReader:
                     receiver.wait.end()
         finally:
             receiver.end_large_read()
-        data = receiver.buffer.take_all()
+        buffer = receiver.buffer
+        data = buffer.take_all()
         receiver.resume_if_low()
         return data
 

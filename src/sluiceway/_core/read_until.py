@@ -40,8 +40,10 @@ def _record(
             return None
         if not is_line:
             raise receiver.incomplete(None)
-        return receiver.buffer.take_all()
-    data = receiver.buffer.take(length)
+        buffer = receiver.buffer
+        return buffer.take_all()
+    buffer = receiver.buffer
+    data = buffer.take(length)
     receiver.resume_if_low()
     return data
 
@@ -93,9 +95,10 @@ def drop_line(receiver: Receiver, message: str, consumed: int) -> NoReturn:
 
     It is dropped with its newline, if that has arrived; if not, with everything that has arrived.
     """
-    if receiver.buffer.matches(b"\n", consumed):
-        receiver.buffer.take(consumed + 1)
+    buffer = receiver.buffer
+    if buffer.matches(b"\n", consumed):
+        buffer.take(consumed + 1)
     else:
-        receiver.buffer.clear()
+        buffer.clear()
     receiver.resume_if_low()
     raise ValueError(message)

@@ -40,10 +40,11 @@ class ReadWait:
         self.future = None
         self.operation = None
         self.max_size = 0
-        if self.source is None:
+        source = self.source
+        if source is None:
             self.task = None
         else:
-            self.source.end()
+            source.end()
 
     def complete(self) -> None:
         """Complete the wait in the next turn of the loop."""
@@ -56,9 +57,10 @@ class ReadWait:
     def complete_now(self) -> None:
         """Complete the wait, on a transport that can do so at once without a turn of the loop."""
         future = self.future
-        if future is not None and future is self.source:
+        source = self.source
+        if future is not None and future is source:
             self.future = None
-            self.source.wake_now()
+            source.wake_now()
         else:
             self.complete()
 

@@ -76,9 +76,10 @@ class Receiver(ReceiveInterface):
             # Nothing was received into what the last call returned.
             self._direct = self._block = None
         if self.wait.target_size:
-            target = self.buffer.direct(0)
+            buffer = self.buffer
+            target = buffer.direct(0)
             if target is not None:
-                self._direct = self.buffer
+                self._direct = buffer
                 return target
         room = self.room()
         if self._large and self.wait.max_size >= _BLOCK_MINIMUM and self.wait.future is not None:
@@ -92,9 +93,10 @@ class Receiver(ReceiveInterface):
         if not self.wait.target_size:
             return None
         self._receive_directly()
-        target = self.buffer.direct(size)
+        buffer = self.buffer
+        target = buffer.direct(size)
         if target is not None:
-            self._direct = self.buffer
+            self._direct = buffer
         return target
 
     def committed(self, n: int) -> bool:
@@ -119,7 +121,8 @@ class Receiver(ReceiveInterface):
         return False
 
     def feed(self, data: bytes) -> bool:
-        size = self.buffer.append(data)
+        buffer = self.buffer
+        size = buffer.append(data)
         if size > 2 * self.flow.limit:
             self.flow.pause_if_high(self.buffer, self.wait.target_size)
         return self.ready()
@@ -163,7 +166,8 @@ class Receiver(ReceiveInterface):
 
     def incomplete(self, expected: int | None) -> IncompleteReadError:
         """The error of a read that the end of input has cut short; it takes what is buffered."""
-        error = IncompleteReadError(self.buffer.take_all(), expected)
+        buffer = self.buffer
+        error = IncompleteReadError(buffer.take_all(), expected)
         if self.end.truncation is not None:
             error.__cause__ = self.end.truncation
         return error
@@ -205,7 +209,8 @@ class Receiver(ReceiveInterface):
     def end_large_read(self) -> None:
         """The read that needed more than flow control allows to be buffered has ended."""
         self.wait.target_size = 0
-        self.buffer = self.buffer.plain_buffer()
+        buffer = self.buffer
+        self.buffer = buffer.plain_buffer()
         if self.buffer.size() > 2 * self.flow.limit:
             self.flow.pause_if_high(self.buffer, 0)
 
@@ -217,10 +222,11 @@ class Receiver(ReceiveInterface):
             return
         self.budget.used = 0
         future = wait.begin(operation, self.loop)
-        if wait.source is None:
+        source = wait.source
+        if source is None:
             self.loop.call_soon(self._yielded, future)
         else:
-            wait.source.complete_soon()
+            source.complete_soon()
         try:
             await future
         finally:

@@ -68,10 +68,11 @@ class Sender:
 
     def has_room(self) -> bool:
         """Whether drain may return at once: there is no error, and the transport takes more."""
-        if self.raw is None:
+        raw = self.raw
+        if raw is None:
             return False
-        self.raw.before_drain()
-        if self.flow is None or self.flow.paused or self.flow.lost or self.raw.closing:
+        raw.before_drain()
+        if self.flow is None or self.flow.paused or self.flow.lost or raw.closing:
             return False
         if self.receiver is None:
             return self.reader is None

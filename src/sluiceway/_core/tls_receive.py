@@ -58,9 +58,9 @@ class TLSReceiver(ReceiveInterface):
 
     def set_protocol(self, protocol: Any) -> None:
         """Give the plaintext to ``protocol`` from now on; None for nobody."""
-        self._upper = None if protocol is None else ProtocolReceivers(protocol)
-        if self._upper is not None:
-            self._upper.attach(self._scratch, self._waiters)
+        upper = self._upper = None if protocol is None else ProtocolReceivers(protocol)
+        if upper is not None:
+            upper.attach(self._scratch, self._waiters)
 
     def detach(self) -> None:
         """The connection is gone: drop every reference to what refers to this."""
@@ -73,8 +73,9 @@ class TLSReceiver(ReceiveInterface):
     def attach(self, scratch: Any, waiters: Any) -> None:
         self._scratch = scratch
         self._waiters = waiters
-        if self._upper is not None:
-            self._upper.attach(scratch, waiters)
+        upper = self._upper
+        if upper is not None:
+            upper.attach(scratch, waiters)
 
     def get_buffer(self, hint: int) -> Any:
         return self._scratch.part(self.room())
@@ -110,7 +111,8 @@ class TLSReceiver(ReceiveInterface):
         return rest + whole - whole % self._length if whole > self._length > _PLAINTEXT else room
 
     def _stream(self) -> Receiver | None:
-        stream = None if self._upper is None else self._upper.stream()
+        upper = self._upper
+        stream = None if upper is None else upper.stream()
         return stream if isinstance(stream, Receiver) else None
 
     # -- records ------------------------------------------------------------------------------------------------------
@@ -175,6 +177,8 @@ class TLSReceiver(ReceiveInterface):
         try:
             return receiver if receiver.feed(data) else None
         except (SystemExit, KeyboardInterrupt):
+            if self.owner is not None:
+                self.owner.failed(ConnectionAbortedError("interrupted while received data was delivered"))
             raise
         except BaseException as error:  # noqa: BLE001 - whatever a program raises
             if self.owner is not None:

@@ -111,7 +111,8 @@ class TLSSender(RawTransport):
         if self._encrypting:
             return
         while self.pending_size() and self.handshake_complete and (everything or not self.lower_paused):
-            if self._raw.closing if self._raw is not None else self.lower.is_closing():
+            raw = self._raw
+            if raw.closing if raw is not None else self.lower.is_closing():
                 # It would discard everything, each time with a log line. Its end is reported soon.
                 return
             records: list[bytes] = []
@@ -131,8 +132,9 @@ class TLSSender(RawTransport):
                 self.send_output()
                 break
             # The queue is complete here: the call below may run any code.
-            if self._raw is not None:
-                self._raw.write_pieces(records)
+            raw = self._raw
+            if raw is not None:
+                raw.write_pieces(records)
             else:
                 self.lower.write(b"".join(records))
         if self._shutdown_pending:
@@ -156,8 +158,9 @@ class TLSSender(RawTransport):
             self._queue = None
 
     def _send(self, data: bytes) -> None:
-        if self._raw is not None:
-            self._raw.write(data)
+        raw = self._raw
+        if raw is not None:
+            raw.write(data)
         else:
             self.lower.write(data)
 
@@ -192,7 +195,8 @@ class TLSSender(RawTransport):
         return None
 
     def uncork(self) -> object:
-        return None if self._raw is None else self._raw.uncork()
+        raw = self._raw
+        return None if raw is None else raw.uncork()
 
     # -- closing ------------------------------------------------------------------------------------------------------
 

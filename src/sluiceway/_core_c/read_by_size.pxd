@@ -1,8 +1,9 @@
 cimport cython
 
+from .chunk_buffer cimport ChunkBuffer
 from .receiver cimport Receiver
 
-@cython.locals(size=Py_ssize_t)
+@cython.locals(size=Py_ssize_t, buffer=ChunkBuffer)
 cdef bytes some(Receiver receiver, Py_ssize_t n, bint waited)
-@cython.locals(size=Py_ssize_t)
+@cython.locals(size=Py_ssize_t, buffer=ChunkBuffer)
 cdef bytes exactly(Receiver receiver, Py_ssize_t n, bint waited)

@@ -7,7 +7,7 @@ cdef tuple NEWLINE
 
 cdef bytes line(Receiver receiver, bint waited)
 cdef bytes record(Receiver receiver, tuple separators, object operation, bint waited)
-@cython.locals(length=Py_ssize_t)
+@cython.locals(length=Py_ssize_t, buffer=ChunkBuffer)
 cdef bytes _record(Receiver receiver, tuple separators, object operation, bint waited, bint is_line)
 @cython.locals(
     buffer=ChunkBuffer, size=Py_ssize_t, start=Py_ssize_t, end=Py_ssize_t, position=Py_ssize_t, found=Py_ssize_t,
@@ -15,4 +15,5 @@ cdef bytes _record(Receiver receiver, tuple separators, object operation, bint w
 )
 cdef Py_ssize_t _record_length(Receiver receiver, tuple separators, bint waited, bint is_line) except -2
 cdef object _raise_overrun(Receiver receiver, message, Py_ssize_t consumed, bint is_line)
+@cython.locals(buffer=ChunkBuffer)
 cdef object drop_line(Receiver receiver, message, Py_ssize_t consumed)

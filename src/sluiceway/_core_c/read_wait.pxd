@@ -13,6 +13,8 @@ cdef class ReadWait:
     cdef public Py_ssize_t max_size
 
     cdef object begin(self, object operation, object loop)
+    @cython.locals(source=Waiter)
     cdef object end(self)
     cpdef object complete(self)
+    @cython.locals(source=Waiter)
     cdef object complete_now(self)

@@ -24,11 +24,13 @@ cdef class Receiver(ReceiveInterface):
     cdef Block _block
     cdef bint _large
 
-    @cython.locals(room=Py_ssize_t)
+    @cython.locals(room=Py_ssize_t, buffer=ChunkBuffer)
     cpdef Memory get_buffer(self, Py_ssize_t hint)
+    @cython.locals(buffer=ChunkBuffer)
+    cpdef Memory direct_buffer(self, Py_ssize_t size)
     @cython.locals(direct=ChunkBuffer, data=bytes)
     cpdef bint committed(self, Py_ssize_t n) except -1
-    @cython.locals(size=Py_ssize_t)
+    @cython.locals(size=Py_ssize_t, buffer=ChunkBuffer)
     cpdef bint feed(self, bytes data) except -1
     cdef bint ready(self) except -1
     cpdef object transport_ended(self)
@@ -37,4 +39,5 @@ cdef class Receiver(ReceiveInterface):
     @cython.locals(missing=Py_ssize_t, ahead=Py_ssize_t)
     cdef object _receive_directly(self)
     cdef object begin_wait(self, object operation)
+    @cython.locals(buffer=ChunkBuffer)
     cdef object end_large_read(self)

@@ -24,5 +24,6 @@ cdef class Sender:
     @cython.locals(receiver=Receiver)
     cpdef object set_reader(self, reader)
     cdef bint transport_closing(self) except -1
+    @cython.locals(raw=RawTransport)
     cdef bint has_room(self) except -1
     cdef bint budget_exhausted(self) except -1

@@ -31,6 +31,7 @@ cdef class TLSReceiver(ReceiveInterface):
 
     @cython.locals(stream=Receiver, room=Py_ssize_t, rest=Py_ssize_t, whole=Py_ssize_t)
     cpdef Py_ssize_t room(self) except -1
+    @cython.locals(upper=ProtocolReceivers)
     cdef Receiver _stream(self)
     @cython.locals(ready=ReceiveInterface, stream=Receiver, sender=TLSSender, was_complete=bint, blocks=list)
     cpdef bint receive(self, object data) except -1

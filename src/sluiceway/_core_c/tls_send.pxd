@@ -24,10 +24,11 @@ cdef class TLSSender(RawTransport):
     cdef bint _encrypt(self, bytes data) except -1
     cdef object _encryption_failed(self, error)
     cdef object _interrupted(self)
-    @cython.locals(records=list)
+    @cython.locals(records=list, raw=RawTransport)
     cpdef object flush(self, bint everything)
     @cython.locals(queue=WriteQueue, end=Py_ssize_t, position=Py_ssize_t)
     cdef object _encrypt_next(self, list records)
+    @cython.locals(raw=RawTransport)
     cdef object _send(self, bytes data)
     cdef object send_output(self)
     cdef bint needs_flush(self) except -1

@@ -39,20 +39,20 @@ class LoopAdapter(asyncio.BufferedProtocol):
     there. It drops the reference when the connection is lost, since the loops' TLS keeps its protocol longer than that.
     """
 
-    __slots__ = ("__weakref__", "_made", "_protocol", "_receivers")
+    __slots__ = ("__weakref__", "_interruption", "_made", "_protocol", "_receivers")
 
     def __init__(self, protocol: Any, loop: asyncio.AbstractEventLoop) -> None:
         receivers = core.ProtocolReceivers(protocol, getattr(protocol, "__dict__", None))
         receivers.attach(scratch_of(loop), None)
         object.__setattr__(self, "_protocol", protocol)
         object.__setattr__(self, "_receivers", receivers)
+        # The transport, from connection_made to release().
         object.__setattr__(self, "_made", None)
+        object.__setattr__(self, "_interruption", None)
 
-    def take_transport(self) -> Any:
-        """The transport of the last connection_made, once: in a closed one everything else is gone."""
-        made = self._made
-        object.__setattr__(self, "_made", None)
-        return made
+    def is_connected(self) -> bool:
+        """Whether connection_made was called, and connection_lost not yet."""
+        return self._made is not None
 
     def release(self) -> Any:
         """Drop the protocol, which is not called any more; returns it."""
@@ -72,7 +72,7 @@ class LoopAdapter(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._protocol is not None:
-            self.release().connection_lost(exc)
+            self.release().connection_lost(self._interruption or exc)
 
     def pause_writing(self) -> None:
         self._protocol.pause_writing()
@@ -95,8 +95,20 @@ class LoopAdapter(asyncio.BufferedProtocol):
         receivers = self._receivers
         if receivers is not None:
             receiver = receivers.current()
-            if receiver.committed(nbytes):
+            try:
+                ready = receiver.committed(nbytes)
+            except (SystemExit, KeyboardInterrupt):
+                self._end_interrupted()
+                raise
+            if ready:
                 receiver.wake()
+
+    def _end_interrupted(self) -> None:
+        """End the connection: bytes of it may be lost. The loop's transport would go on."""
+        error = ConnectionAbortedError("interrupted while received data was delivered")
+        object.__setattr__(self, "_interruption", error)
+        if self._made is not None:
+            self._made.abort()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._protocol, name)

@@ -130,8 +130,7 @@ async def _wrap_plain(
         transport, _ = await create(adapter)
     except BaseException:
         # connection_lost is not called where connection_made was not.
-        if adapter.take_transport() is None:
+        if not adapter.is_connected():
             adapter.release()
         raise
-    adapter.take_transport()
     return transport

@@ -3,8 +3,10 @@ from libc.stdint cimport uint32_t, uint64_t
 from sluiceway._core_c.raw_transport cimport RawTransport
 from sluiceway._core_c.receive_memory cimport Scratch
 from sluiceway._core_c.waiter cimport Waiter
+from sluiceway._transports.epoll.system cimport epoll_event
 
 cdef enum:
+    BATCH = 256              # events asked for at once
     GATHER_MAXIMUM = 16384   # bytes in several pieces that are copied together and sent as one, at most
 
 cdef class Pollable(RawTransport):
@@ -31,6 +33,10 @@ cdef class Poller:
     # The dict inside its table of transports; None on other loops.
     cdef dict transports
     cdef uint32_t generations
+    # Events of the current round; those from next_event on are not served yet.
+    cdef epoll_event events[BATCH]
+    cdef int next_event
+    cdef int event_count
     cdef Py_ssize_t users
     cdef bint closing_soon
     cdef public object usable
@@ -40,6 +46,13 @@ cdef class Poller:
     # A child: the epoll sets are still the parent's.
     cdef bint forked
     cdef list corked
+    # The handle that flushes them in a turn of the loop, the loop's queue of handles, and whether the handle is in it.
+    cdef object turn
+    cdef object ready
+    cdef object append_ready
+    cdef object pop_ready
+    cdef bint turn_scheduled
+    cdef bint loop_nests
     # When the oldest of them was written.
     cdef long long corked_at
     # A future that is done, for tasks that are stepped at once.
@@ -60,6 +73,7 @@ cdef class Poller:
     cdef int remove(self, Pollable pollable) except -1
     cdef int step(self, PollerWaiter waiter) except -1
     cdef int cork(self, Pollable pollable) except -1
+    cdef int schedule_turn(self) except -1
     cdef bint corked_long(self) except -1
     cdef int flush(self) except -1
     cdef int register_sole_socket(self) except -1

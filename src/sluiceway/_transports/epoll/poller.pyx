@@ -10,6 +10,7 @@ the registration it was made for; an event whose registration is gone is dropped
 """
 
 import asyncio
+import contextvars
 import os
 import weakref
 from asyncio.selector_events import BaseSelectorEventLoop
@@ -20,54 +21,28 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
 
 from sluiceway._core_c.receive_memory cimport Scratch
+from sluiceway._transports.epoll.system cimport (
+    CLOCK_MONOTONIC, EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN, O_CLOEXEC,
+    clock_gettime, close_fd, dup3, epoll_create1, epoll_ctl, epoll_event, epoll_wait, timespec,
+)
 
 from sluiceway._constants import SCRATCH_SIZE
 from sluiceway._transports.epoll.selector_after_fork import replace_epoll_set
 
-cdef extern from "sys/epoll.h" nogil:
-    enum:
-        EPOLL_CTL_ADD
-        EPOLL_CTL_MOD
-        EPOLL_CTL_DEL
-        EPOLL_CLOEXEC
-        EPOLLIN
-    ctypedef union epoll_data_t:
-        uint64_t u64
-    struct epoll_event:
-        uint32_t events
-        epoll_data_t data
-    int epoll_create1(int flags)
-    int epoll_ctl(int epfd, int op, int fd, epoll_event* event)
-    int epoll_wait(int epfd, epoll_event* events, int maxevents, int timeout)
-
 cdef extern from "Python.h":
+    # The field is not documented; CPython 3.7 to 3.15 have it. No public function returns the context that is entered:
+    # PyContext_CopyCurrent returns another object, and PyContext_Exit needs this one.
     ctypedef struct PyThreadState:
         PyObject* context
     PyThreadState* PyThreadState_Get()
     int PyContext_Enter(object context) except -1
     int PyContext_Exit(object context) except -1
 
-cdef extern from "unistd.h" nogil:
-    int close_fd "close"(int fd)
-    int dup3(int source, int target, int flags)
-
-cdef extern from "fcntl.h" nogil:
-    enum:
-        O_CLOEXEC
-
-cdef extern from "time.h" nogil:
-    struct timespec:
-        long tv_sec
-        long tv_nsec
-    enum:
-        CLOCK_MONOTONIC
-    int clock_gettime(int clock, timespec* now)
-
 cdef enum:
-    BATCH = 256          # events asked for at once
     ROUNDS = 16          # times that a busy poller asks again before the loop gets its turn
 
-cdef long long BATCH_NANOSECONDS = 2000000
+# The loop gets its turn after this time, even if events of the round are left.
+cdef long long SERVE_NANOSECONDS = 2000000
 # For how long what was written waits for the end of the round.
 cdef long long CORK_NANOSECONDS = 1000000
 
@@ -121,8 +96,13 @@ cdef class Poller:
         self.table = []
         self.corked = []
         self.watches_itself = isinstance(loop, BaseSelectorEventLoop)
+        self.loop_nests = not type(loop).__module__.startswith("uvloop")
         if self.watches_itself:
             self.transports = loop._transports.data
+            # Not public: the queue that call_soon() appends to. Bound methods, since each round calls them.
+            self.ready = loop._ready
+            self.append_ready, self.pop_ready = loop._ready.append, loop._ready.pop
+            self.turn = asyncio.Handle(self._on_turn, (), loop, contextvars.Context())
         self.done = asyncio.Future(loop=loop)
         self.done.set_result(None)
         self.scratch = Scratch(SCRATCH_SIZE)
@@ -218,10 +198,10 @@ cdef class Poller:
         """There is a second socket, or the only one is watched for more events: the loop watches the poller instead."""
         cdef Pollable pollable = self.sole_socket
         self.sole_socket = None
-        self.unwatch_in_loop(pollable.fd)
         try:
+            self.unwatch_in_loop(pollable.fd)
             self.register(pollable, EPOLLIN)
-        except OSError as error:
+        except BaseException as error:
             pollable.watch_failed(error)
         return 0
 
@@ -269,9 +249,12 @@ cdef class Poller:
         if self.users == 0 and self.epfd >= 0:
             if self.forked:
                 self.separate()
-            self.unwatch_in_loop(self.epfd)
-            close_fd(self.epfd)
+            epfd = self.epfd
             self.epfd = -1
+            try:
+                self.unwatch_in_loop(epfd)
+            finally:
+                close_fd(epfd)
 
     def _forked(self):
         """In the child: its writes are not corked until the poller serves it, since it may end at any moment. Epoll
@@ -353,37 +336,46 @@ cdef class Poller:
         return 0
 
     cdef int serve_rounds(self) except -1:
-        cdef epoll_event events[BATCH]
-        cdef int n, i, round_
-        cdef int fd
+        cdef epoll_event event
+        cdef int n, round_, fd
         cdef Pollable pollable
-        cdef long long start = 0
+        cdef long long now, start = 0
         for round_ in range(ROUNDS):
-            n = epoll_wait(self.epfd, events, BATCH, 0)
-            if n <= 0:
-                break
-            for i in range(n):
-                fd = <int>(events[i].data.u64 & 0xffffffff)
+            # What was left of a round comes first, or a connection that is always ready would keep others waiting.
+            if self.next_event == self.event_count:
+                self.next_event = self.event_count = 0
+                n = epoll_wait(self.epfd, self.events, BATCH, 0)
+                if n <= 0:
+                    break
+                self.event_count = n
+            n = self.event_count - self.next_event
+            if n > 1 and start == 0:
+                start = monotonic_ns()
+            # A loop nested in a step goes on with these events, and may ask for others.
+            while self.next_event < self.event_count:
+                event = self.events[self.next_event]
+                self.next_event += 1
+                fd = <int>(event.data.u64 & 0xffffffff)
                 entry = self.table[fd] if fd < len(self.table) else None
                 if entry is None:
                     continue
                 pollable = <Pollable>entry
-                if pollable.generation != <uint32_t>(events[i].data.u64 >> 32):
+                if pollable.generation != <uint32_t>(event.data.u64 >> 32):
                     continue
-                pollable.ready(events[i].events)
-                if self.corked and self.corked_long():
-                    self.flush()
+                pollable.ready(event.events)
+                if self.next_event < self.event_count:
+                    now = monotonic_ns()
+                    if self.corked and now - self.corked_at >= CORK_NANOSECONDS:
+                        self.flush()
+                    if now - start > SERVE_NANOSECONDS:
+                        return 0
             # The writes of a round leave together: a peer on this machine that the first one wakes finds the others,
             # instead of going to sleep after each.
             self.flush()
             if n < 2 or self.epfd < 0:
                 # One busy connection, which is not ready again yet.
                 break
-            if round_ == 0:
-                start = monotonic_ns()
-            elif monotonic_ns() - start > BATCH_NANOSECONDS:
-                break
-            if getattr(self.loop, "_stopping", False):
+            if monotonic_ns() - start > SERVE_NANOSECONDS or getattr(self.loop, "_stopping", False):
                 break
         return 0
 
@@ -407,8 +399,29 @@ cdef class Poller:
         """Flush ``pollable`` when the tasks of this round were stepped (contract W9)."""
         if not self.corked:
             self.corked_at = monotonic_ns()
+            if not self.turn_scheduled:
+                self.schedule_turn()
         self.corked.append(pollable)
         return 0
+
+    cdef int schedule_turn(self) except -1:
+        """Flush what is corked in the next turn of the loop: one that runs inside the step, since the step has not
+        ended. On asyncio's loops flush() takes the handle back at the end of the round, so that the loop does not have
+        to turn for it; call_soon() has no way to do so. libuv's loop cannot be nested."""
+        if self.turn is not None:
+            self.append_ready(self.turn)
+        elif self.loop_nests:
+            self.loop.call_soon(self._on_turn)
+        else:
+            return 0
+        self.turn_scheduled = True
+        return 0
+
+    def _on_turn(self):
+        self.turn_scheduled = False
+        # Nothing delays what a nested loop writes; the step that it runs in has lost its round.
+        self.stepping = False
+        self.flush()
 
     cdef bint corked_long(self) except -1:
         return monotonic_ns() - self.corked_at >= CORK_NANOSECONDS
@@ -427,6 +440,12 @@ cdef class Poller:
                     # Raised by a protocol's resume_writing(); what others have written is sent nevertheless.
                     if interrupt is None:
                         interrupt = error
+        if self.turn_scheduled and self.turn is not None and self.ready:
+            last = self.pop_ready()
+            if last is self.turn:
+                self.turn_scheduled = False
+            else:
+                self.append_ready(last)
         if interrupt is not None:
             raise interrupt
         return 0

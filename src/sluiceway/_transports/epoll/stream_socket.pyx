@@ -16,10 +16,11 @@ from sluiceway._core_c.receive_interface cimport ReceiveInterface
 from sluiceway._core_c.receive_memory cimport Memory
 from sluiceway._core_c.protocol_receiver cimport ProtocolReceivers
 from sluiceway._core_c.write_queue cimport WriteQueue
-from sluiceway._transports.epoll.poller cimport GATHER_MAXIMUM, Pollable, Poller
+from sluiceway._transports.epoll.poller cimport Pollable, Poller
+from sluiceway._transports.epoll.send_pieces cimport SEND_FLAGS, send_pieces
 from sluiceway._transports.epoll.system cimport (
-    EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, IPPROTO_TCP, MSG_NOSIGNAL, SHUT_WR, TCP_NODELAY,
-    iovec, memcpy, memset, msghdr, recv, send, sendmsg, setsockopt, shutdown,
+    EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, IPPROTO_TCP, MSG_DONTWAIT, SHUT_WR, TCP_NODELAY,
+    recv, send, setsockopt, shutdown,
 )
 
 from sluiceway._core_c.validation import as_bytes
@@ -28,13 +29,12 @@ from sluiceway._transports.epoll.poller import poller_of
 
 cdef enum:
     CORK_MAXIMUM = 65536     # bytes that wait for the end of the round, at most (contract W9)
-    PIECES = 64              # pieces given to the kernel at once
     HIGH_WATER = 65536       # bytes; asyncio's default
     LOST_WRITES = 5          # writes to a lost connection before asyncio logs a warning
 
 
 cdef class StreamSocket(Pollable):
-    """One connected, non-blocking stream socket."""
+    """One connected stream socket."""
 
     cdef readonly object loop
     cdef object sock
@@ -81,28 +81,32 @@ cdef class StreamSocket(Pollable):
             raise
         except BaseException as error:
             self.report_error("protocol.connection_made() call failed", error)
-        if not self.closing and not self.reading_paused:
-            self.set_interest(self.interest | EPOLLIN)
+        finally:
+            if not self.closing and not self.reading_paused:
+                self.set_interest(self.interest | EPOLLIN)
 
     cdef int set_interest(self, uint32_t interest) except -1:
         """Watch for the events ``interest`` from now on. A connection that cannot be watched has to end."""
         try:
             self.watch(interest)
-        except OSError as error:
+        except BaseException as error:
             self.watch_failed(error)
         return 0
 
     cdef int watch_failed(self, error) except -1:
+        if isinstance(error, (SystemExit, KeyboardInterrupt)):
+            return self.fail_interrupted(error, "interrupted while the watch of the socket was changed")
         return self.fail(error, "The poller cannot watch the socket")
 
     # -- the protocol -------------------------------------------------------------------------------------------------
 
     def set_protocol(self, protocol):
+        cdef ProtocolReceivers receivers
         # The new protocol finds everything sent that was written for the previous one.
         self.uncork()
         self.protocol = protocol
-        self.receivers = ProtocolReceivers(protocol)
-        self.receivers.attach(self.poller.scratch, self.poller)
+        receivers = self.receivers = ProtocolReceivers(protocol)
+        receivers.attach(self.poller.scratch, self.poller)
 
     def get_protocol(self):
         return self.protocol
@@ -117,23 +121,28 @@ cdef class StreamSocket(Pollable):
         return 0
 
     cdef int receive(self) except -1:
-        cdef ReceiveInterface receiver = self.receivers.current()
+        # References of this call's own: a callback may replace the protocol, or end the connection.
+        cdef ProtocolReceivers receivers = self.receivers
+        cdef ReceiveInterface receiver
         cdef Memory memory
         cdef ssize_t got
         cdef int problem
         cdef bint ready = False
         cdef bint receiving = True
         try:
+            receiver = receivers.current()
             memory = receiver.get_buffer(-1)
-            got = recv(self.fd, memory.start, memory.size, 0)
+            got = recv(self.fd, memory.start, memory.size, MSG_DONTWAIT)
             problem = errno
             if got > 0:
                 receiving = False
                 ready = receiver.committed(got)
             else:
                 memory.give_back()
-        except (SystemExit, KeyboardInterrupt):
-            raise
+        except (SystemExit, KeyboardInterrupt) as error:
+            if receiving:
+                raise
+            return self.fail_interrupted(error, "interrupted while received data was delivered")
         except BaseException as error:
             self.receiving_failed(error, receiving)
             return 0
@@ -146,12 +155,12 @@ cdef class StreamSocket(Pollable):
 
     cdef int receiving_failed(self, error, bint receiving) except -1:
         if receiving:
-            call = "protocol.get_buffer()"
+            message = "Fatal error: protocol.get_buffer() call failed."
         elif isinstance(self.protocol, BufferedProtocol):
-            call = "protocol.buffer_updated()"
+            message = "Fatal error: protocol.buffer_updated() call failed."
         else:
-            call = "protocol.data_received()"
-        return self.fail(error, f"Fatal error: {call} call failed.")
+            message = "Fatal error: protocol.data_received() call failed."
+        return self.fail(error, message)
 
     cdef int received_none(self, ssize_t got, int problem) except -1:
         if got < 0:
@@ -210,7 +219,7 @@ cdef class StreamSocket(Pollable):
             self.cork(data, length)
             return
         if self.queue.size == 0:
-            sent = send(self.fd, PyBytes_AS_STRING(data), length, MSG_NOSIGNAL)
+            sent = send(self.fd, PyBytes_AS_STRING(data), length, SEND_FLAGS)
             if sent == length:
                 return
             if sent < 0:
@@ -224,6 +233,8 @@ cdef class StreamSocket(Pollable):
             self.set_interest(self.interest | EPOLLOUT)
         else:
             self.queue.append(data)
+            # What was corked, by code that runs inside the flush of it, is sent before this.
+            self.uncork()
         self.maybe_pause()
 
     cpdef object write_pieces(self, list pieces):
@@ -291,7 +302,7 @@ cdef class StreamSocket(Pollable):
         cdef WriteQueue queue = self.queue
         cdef ssize_t sent
         while queue.size:
-            sent = self.send_once()
+            sent = send_pieces(self.fd, queue, self.poller.gathered)
             if sent < 0:
                 if errno == EINTR:
                     continue
@@ -310,44 +321,6 @@ cdef class StreamSocket(Pollable):
             elif self.eof_written:
                 shutdown(self.fd, SHUT_WR)
         return 0
-
-    cdef ssize_t send_once(self) except? -1:
-        """One system call for the pieces at the front of the queue; what send(2) returns."""
-        cdef WriteQueue queue = self.queue
-        cdef iovec vectors[PIECES]
-        cdef msghdr message
-        cdef Py_ssize_t index, count, waiting = len(queue.pieces) - queue.head
-        cdef bytes piece
-        if waiting > 1 and queue.size <= GATHER_MAXIMUM:
-            # For small pieces a copy costs less than the kernel's way through many.
-            return send(self.fd, self.poller.gathered, self.gather(), MSG_NOSIGNAL)
-        count = waiting if waiting < PIECES else PIECES
-        for index in range(count):
-            piece = <bytes>queue.pieces[queue.head + index]
-            vectors[index].iov_base = PyBytes_AS_STRING(piece)
-            vectors[index].iov_len = PyBytes_GET_SIZE(piece)
-        vectors[0].iov_base = <char*>vectors[0].iov_base + queue.offset
-        vectors[0].iov_len -= queue.offset
-        if count == 1:
-            return send(self.fd, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL)
-        memset(&message, 0, sizeof(message))
-        message.msg_iov = vectors
-        message.msg_iovlen = count
-        return sendmsg(self.fd, &message, MSG_NOSIGNAL)
-
-    cdef Py_ssize_t gather(self) except -1:
-        """Copy all that waits to be sent, no more than GATHER_MAXIMUM, into one block."""
-        cdef WriteQueue queue = self.queue
-        cdef char* end = self.poller.gathered
-        cdef Py_ssize_t index, length, offset = queue.offset
-        cdef bytes piece
-        for index in range(queue.head, len(queue.pieces)):
-            piece = <bytes>queue.pieces[index]
-            length = PyBytes_GET_SIZE(piece) - offset
-            memcpy(end, PyBytes_AS_STRING(piece) + offset, length)
-            end += length
-            offset = 0
-        return end - self.poller.gathered
 
     cdef int send_failed(self) except -1:
         try:
@@ -440,13 +413,26 @@ cdef class StreamSocket(Pollable):
         self.end(error)
 
     cdef int fail(self, error, message) except -1:
-        if isinstance(error, OSError):
-            if self.loop.get_debug():
-                logger.debug("%r: %s", self.transport, message, exc_info=error)
-        else:
-            self.report_error(message, error)
-        self.force_close(error)
+        try:
+            if isinstance(error, OSError):
+                if self.loop.get_debug():
+                    logger.debug("%r: %s", self.transport, message, exc_info=error)
+            else:
+                self.report_error(message, error)
+        finally:
+            # Whatever the report raises: an event that failed must not come again.
+            self.force_close(error)
         return 0
+
+    cdef int fail_interrupted(self, interrupt, message) except -1:
+        """End the connection, since bytes or events of it are lost, and raise ``interrupt``. The connection has an
+        error of its own: a read that raised SystemExit would end the loop once more."""
+        error = ConnectionAbortedError(message)
+        error.__cause__ = interrupt
+        try:
+            self.fail(error, message)
+        finally:
+            raise interrupt
 
     cdef int report_error(self, message, error) except -1:
         self.loop.call_exception_handler(
@@ -460,22 +446,31 @@ cdef class StreamSocket(Pollable):
             return 0
         self.ended = True
         self.lost_writes += 1
-        if self.interest:
-            self.set_interest(0)
-        self.loop.call_soon(self._lost, error)
+        try:
+            if self.interest:
+                self.set_interest(0)
+        finally:
+            self.loop.call_soon(self._lost, error)
         return 0
 
     def _lost(self, error):
         transport = self.transport
         protocol = self.protocol
+        sock = self.sock
+        # Each step is done whatever the ones before it raise; the loop reports the exception.
         try:
             protocol.connection_lost(error)
         finally:
-            if transport is not None:
-                transport.save_sockname()
-            self.sock.close()
-            self.fd = -1
-            self.poller.release()
             self.protocol = None
             self.transport = None
             self.receivers = None
+            try:
+                if transport is not None:
+                    transport.save_sockname()
+            finally:
+                # Not after the close, which may run Python code: the number may be another connection's then.
+                self.fd = -1
+                try:
+                    sock.close()
+                finally:
+                    self.poller.release()

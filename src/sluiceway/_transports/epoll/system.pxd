@@ -1,11 +1,25 @@
-# The system calls and constants of a stream socket.
+# The system calls and constants of the poller and of a stream socket.
+
+from libc.stdint cimport uint32_t, uint64_t
 
 cdef extern from "sys/epoll.h" nogil:
     enum:
+        EPOLL_CTL_ADD
+        EPOLL_CTL_MOD
+        EPOLL_CTL_DEL
+        EPOLL_CLOEXEC
         EPOLLIN
         EPOLLOUT
         EPOLLERR
         EPOLLHUP
+    ctypedef union epoll_data_t:
+        uint64_t u64
+    struct epoll_event:
+        uint32_t events
+        epoll_data_t data
+    int epoll_create1(int flags)
+    int epoll_ctl(int epfd, int op, int fd, epoll_event* event)
+    int epoll_wait(int epfd, epoll_event* events, int maxevents, int timeout)
 
 cdef extern from "sys/uio.h" nogil:
     struct iovec:
@@ -17,6 +31,7 @@ cdef extern from "sys/socket.h" nogil:
         iovec* msg_iov
         size_t msg_iovlen
     enum:
+        MSG_DONTWAIT
         MSG_NOSIGNAL
         SHUT_WR
     int setsockopt(int fd, int level, int name, const void* value, unsigned int length)
@@ -36,3 +51,19 @@ cdef extern from "netinet/tcp.h" nogil:
 cdef extern from "string.h" nogil:
     void* memset(void* s, int c, size_t n)
     void* memcpy(void* target, const void* source, size_t n)
+
+cdef extern from "time.h" nogil:
+    struct timespec:
+        long tv_sec
+        long tv_nsec
+    enum:
+        CLOCK_MONOTONIC
+    int clock_gettime(int clock, timespec* now)
+
+cdef extern from "unistd.h" nogil:
+    int close_fd "close"(int fd)
+    int dup3(int source, int target, int flags)
+
+cdef extern from "fcntl.h" nogil:
+    enum:
+        O_CLOEXEC

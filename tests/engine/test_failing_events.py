@@ -1,0 +1,100 @@
+"""An event whose handling fails is consumed, or its registration removed: it does not repeat without progress."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from engine.peer_connections import abort_connections, open_connections
+from support import loops
+from support.raw_peer import RawPeers
+from support.scheduling import run_iterations
+
+
+class Unclassified(asyncio.Protocol):
+    """No memory is left when the engine looks up how to deliver: isinstance() asks the object for its class."""
+
+    armed = False
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        if self.armed:
+            raise MemoryError
+        return asyncio.Protocol
+
+
+async def test_no_memory_before_the_receive_ends_the_connection(
+    raw_peers: RawPeers, loop_errors: list[dict[str, Any]]
+) -> None:
+    [connection] = await open_connections(raw_peers)
+    streams = connection.transport.get_protocol()
+    protocol = Unclassified()
+    connection.transport.set_protocol(protocol)
+    protocol.armed = True
+    connection.peer.send(b"x")
+    await run_iterations(10)
+    assert [type(context["exception"]) for context in loop_errors] == [MemoryError]
+    assert connection.transport.is_closing()
+    loop_errors.clear()
+    streams.connection_lost(None)
+    await abort_connections([connection])
+
+
+@pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
+def test_exception_handler_that_raises_does_not_keep_the_connection(
+    loop_kind: str, raw_peers: RawPeers, exception: type[BaseException]
+) -> None:
+    class Failing(asyncio.Protocol):
+        def data_received(self, data: bytes) -> None:
+            raise LookupError("for the exception handler")
+
+    def handle(_loop: asyncio.AbstractEventLoop, _context: dict[str, Any]) -> None:
+        called.append(1)
+        raise exception
+
+    called: list[int] = []
+    with loops.new_runner(loop_kind) as runner:
+        loop = runner.get_loop()
+        [connection] = loop.run_until_complete(open_connections(raw_peers))
+        streams = connection.transport.get_protocol()
+        connection.transport.set_protocol(Failing())
+        loop.set_exception_handler(handle)
+        connection.peer.send(b"x")
+        for _ in range(5):
+            try:
+                loop.run_until_complete(asyncio.sleep(0.001))
+            except (exception, RuntimeError):
+                # RuntimeError: the stop that uvloop makes of an interrupt may meet the next run.
+                pass
+        assert called == [1]
+        assert connection.transport.is_closing()
+        loop.set_exception_handler(None)
+        streams.connection_lost(None)
+        loop.run_until_complete(abort_connections([connection]))
+
+
+@pytest.mark.loops("asyncio", "debug", "eager")
+async def test_sole_socket_that_the_loop_does_not_give_up_ends_alone(
+    raw_peers: RawPeers, loop_errors: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    [first] = await open_connections(raw_peers)
+    remove_reader = loop._remove_reader
+
+    def fail(fd: Any) -> None:
+        monkeypatch.undo()
+        remove_reader(fd)
+        raise MemoryError
+
+    monkeypatch.setattr(loop, "_remove_reader", fail)
+    [second] = await open_connections(raw_peers)
+    second.peer.send(b"x")
+    assert await second.reader.readexactly(1) == b"x"
+    assert [type(context["exception"]) for context in loop_errors] == [MemoryError]
+    loop_errors.clear()
+    with pytest.raises(MemoryError):
+        await first.reader.read(1)
+    await second.close()
+    first.writer.close()
+    with pytest.raises(MemoryError):
+        await first.writer.wait_closed()

@@ -1,0 +1,91 @@
+"""KeyboardInterrupt or SystemExit while received bytes are delivered is raised, and the connection ends with an error.
+
+The bytes are lost, so a stream that went on would have a gap.
+"""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+import sluiceway
+from support import loops
+from support.certificates import Certificates
+from support.raw_peer import RawPeers
+
+
+@pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
+def test_interrupted_delivery_ends_the_connection(
+    loop_kind: str, raw_peers: RawPeers, exception: type[BaseException]
+) -> None:
+    with loops.new_runner(loop_kind) as runner:
+        loop = runner.get_loop()
+        listener = raw_peers.listen()
+        reader, writer = loop.run_until_complete(sluiceway.open_connection(*listener.address))
+        peer = listener.accept()
+        peer.send(b"lost")
+        # uvloop's own transport gives it to the exception handler.
+        assert run_until_interrupted(loop, reader, exception) == 1 or loop_kind == "uvloop"
+        peer.send(b"later")
+        with pytest.raises(ConnectionAbortedError):
+            loop.run_until_complete(reader.read(100))
+        writer.close()
+        with pytest.raises(ConnectionAbortedError):
+            loop.run_until_complete(writer.wait_closed())
+
+
+@pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
+def test_interrupted_delivery_over_tls_ends_the_connection(
+    loop_kind: str, raw_peers: RawPeers, tls: Certificates, exception: type[BaseException]
+) -> None:
+    def answer(peer):
+        peer.start_tls(tls.server_context, server_side=True)
+        peer.wait_for("send")
+        peer.send(b"lost")
+        peer.wait_for("end")
+
+    with loops.new_runner(loop_kind) as runner:
+        loop = runner.get_loop()
+        script = raw_peers.serve(answer)
+        reader, writer = loop.run_until_complete(
+            sluiceway.open_connection(*script.address, ssl=tls.client_context, server_hostname="localhost")
+        )
+        script.signal("send")
+        # uvloop's own transport gives it to the exception handler.
+        assert run_until_interrupted(loop, reader, exception) == 1 or loop_kind == "uvloop"
+        with pytest.raises(ConnectionAbortedError):
+            loop.run_until_complete(reader.read(100))
+        writer.close()
+        with pytest.raises(ConnectionAbortedError):
+            loop.run_until_complete(writer.wait_closed())
+        script.signal("end")
+        loop.run_until_complete(script.finished())
+
+
+def run_until_interrupted(
+    loop: asyncio.AbstractEventLoop, reader: sluiceway.StreamReader, exception: type[BaseException]
+) -> int:
+    """Run until ``reader.feed_data`` was called, which raises ``exception``; how often the loop raised it."""
+    called: list[Any] = []
+
+    def feed_data(data: bytes) -> None:
+        called.append(data)
+        raise exception("while bytes are delivered")
+
+    async def wait_for_call() -> None:
+        while not called:
+            await asyncio.sleep(0)
+
+    reader.feed_data = feed_data  # type: ignore[method-assign]
+    raised = 0
+    for coroutine in (wait_for_call(), asyncio.sleep(0.001), asyncio.sleep(0.001)):
+        try:
+            loop.run_until_complete(coroutine)
+        except exception:
+            raised += 1
+        except RuntimeError:
+            # The stop that uvloop makes of an interrupt may meet the next run.
+            assert "uvloop" in type(loop).__module__
+    del reader.feed_data
+    assert called == [b"lost"]
+    return raised
