@@ -15,13 +15,16 @@ from importlib.machinery import ExtensionFileLoader
 from types import ModuleType
 from typing import Any
 
-from ._implementation import core
+from ._implementation import IMPLEMENTATION, core
 
 _PACKAGE = __name__.partition(".")[0]
 
 
 def prepare_compiled_modules() -> None:
     """Do this for each compiled module of the package that is imported."""
+    if IMPLEMENTATION == "pure":
+        # Modules of a core that cannot be loaded as a whole may be there.
+        return
     for name, module in list(sys.modules.items()):
         loader = getattr(getattr(module, "__spec__", None), "loader", None)
         if name.startswith(f"{_PACKAGE}.") and isinstance(loader, ExtensionFileLoader):
