@@ -10,6 +10,19 @@ from support.certificates import Certificates
 from support.renegotiating_tls import RenegotiatingSSLObject
 
 
+class RecordedBIO:
+    """Passes on what a TLSReceiver uses of a BIO, and lists the sizes of the writes."""
+
+    def __init__(self, bio: ssl.MemoryBIO) -> None:
+        self.read = bio.read
+        self.writes: list[int] = []
+        self._bio = bio
+
+    def write(self, data: Any) -> int:
+        self.writes.append(len(data))
+        return self._bio.write(data)
+
+
 class End:
     """Owner and lower transport of one end: what it sends waits in ``sent``, what it is given is in ``received``."""
 
@@ -18,13 +31,15 @@ class End:
         self.sslobject = RenegotiatingSSLObject(context.wrap_bio(incoming, outgoing, **options))
         self.sent = self.received = b""
         self.close_notifies_sent = self.close_notifies_received = self.flow_control_updates = 0
+        self.answers_blocked_calls = 0
         self.failures: list[BaseException] = []
         # Bytes in ``sent`` above which it pauses, and what is called then.
         self.room = math.inf
         self.closed = False
         self.when_paused: Callable[[], object] | None = None
         self.sender = core.TLSSender(self.sslobject, outgoing, self)
-        self.receiver = core.TLSReceiver(self.sslobject, incoming, self.sender, self)
+        self.incoming = RecordedBIO(incoming)
+        self.receiver = core.TLSReceiver(self.sslobject, self.incoming, self.sender, self)
         self.receiver.set_protocol(self)
         self.sender.set_lower(self)
 
@@ -57,6 +72,9 @@ class End:
     def close_notify_sent(self) -> None:
         self.close_notifies_sent += 1
 
+    def answers_blocked(self) -> None:
+        self.answers_blocked_calls += 1
+
     def update_flow_control(self) -> None:
         self.flow_control_updates += 1
 
@@ -75,9 +93,11 @@ class End:
             self.receiver.feed(sent)
 
 
-def shaken(core: types.ModuleType, tls: Certificates) -> tuple[End, End]:
+def shaken(
+    core: types.ModuleType, tls: Certificates, *, server_context: ssl.SSLContext | None = None
+) -> tuple[End, End]:
     client = End(core, tls.client_context, server_hostname="localhost")
-    server = End(core, tls.server_context, server_side=True)
+    server = End(core, server_context or tls.server_context, server_side=True)
     client.receiver.begin_handshake()
     for _ in range(3):
         server.receive_from(client)

@@ -3,9 +3,12 @@
 It touches neither sockets nor loops. As a receiver it takes records from the lower transport; the plaintext goes to the
 receiver of the upper protocol. Decisions go to ``owner``, the TLS transport.
 
-OpenSSL is given one record at a time, in the parts in which it arrived, and is asked for the content when all of the
-record is there. So no read of data costs an SSLWantReadError; and the BIOs, which keep the memory of the largest
-content that they ever had, stay small.
+After the handshake OpenSSL is given one long record at a time, or as many short ones as fit in _BATCH bytes, in the
+parts in which they arrived. It is asked for the content once for each record that is complete. So no read of data
+costs an SSLWantReadError; and the BIOs, which keep the memory of the largest content that they ever had, stay small.
+
+During the handshake OpenSSL is given all that has arrived and is called once: a peer may cut its messages into records
+of one byte. What follows the handshake is taken back out of the BIO.
 """
 
 from __future__ import annotations
@@ -31,6 +34,10 @@ _ROOM = 65536
 _MAXIMUM_ROOM = SCRATCH_SIZE
 # Bytes. Fewer are copied; a view of them would cost more.
 _COPY_MAXIMUM = 4096
+# Bytes of short records that OpenSSL is given at once.
+_BATCH = 4096
+# Bytes that OpenSSL is given at once during the handshake. No flight of a usual handshake is longer.
+_HANDSHAKE_BATCH = 16384
 
 
 class TLSReceiver(ReceiveInterface):
@@ -43,11 +50,15 @@ class TLSReceiver(ReceiveInterface):
         self._sender = sender
         self._read_record = inner_object(sslobject).read
         self._put = incoming.write
+        self._take_back = incoming.read
         self.close_notify_received = False
         # Of the record that has begun: its header, while that is incomplete; its length; the bytes still missing.
         self._header = b""
         self._length = _PLAINTEXT
         self._missing = 0
+        # Of the records that OpenSSL was given last: how many are complete, and the length of the longest.
+        self._complete = 0
+        self._longest = 0
         # What arrived after the record that completed the handshake.
         self._trailing_data = b""
         self._upper: ProtocolReceivers | None = None
@@ -190,28 +201,26 @@ class TLSReceiver(ReceiveInterface):
 
         What follows the record that completes the handshake is kept. True: a read of ``stream`` can complete.
         """
+        if not self._sender.handshake_complete:
+            self._continue_handshake(data)
+            return False
         size = len(data)
         position = 0
         ready = False
-        was_complete = self._sender.handshake_complete
-        if not size:
-            return self._read(stream, blocks)
         while position < size and not self.close_notify_received:
             position = self._collect(data, position, size)
             if self._missing or self._header:
                 continue
             if self._read(stream, blocks):
                 ready = True
-            if self._sender.handshake_complete and not was_complete:
-                self._trailing_data = bytes(data[position:])
-                return ready
         return ready
 
     def _collect(self, data: Any, position: int, size: int) -> int:
-        """Put the next part of a record into the BIO; returns the next position.
+        """Put the next part of a record, or some short records, into the BIO; returns the next position.
 
-        The record is complete if nothing is missing then, and no header is kept.
+        If nothing is missing then, and no header is kept, ``_complete`` records can be read.
         """
+        self._complete = 1
         if self._missing:
             end = min(position + self._missing, size)
             self._missing -= end - position
@@ -220,50 +229,87 @@ class TLSReceiver(ReceiveInterface):
             self._header += bytes(data[position:end])
             if len(self._header) < _HEADER:
                 return end
-            self._length = _record_size(self._header, 0, _HEADER)
+            self._length = self._longest = _record_size(self._header, 0, _HEADER)
             self._missing = self._length - _HEADER
             self._put(self._header)
             self._header = b""
             return end
         else:
-            self._length = _record_size(data, position, size)
-            end = min(position + self._length, size)
-            self._missing = self._length - (end - position)
+            length = _record_size(data, position, size)
+            if length < size - position and length < _BATCH:
+                return position + self._collect_short(bytes(data[position : position + _BATCH]))
+            self._length = self._longest = length
+            end = min(position + length, size)
+            self._missing = length - (end - position)
         self._put(data if end - position == size else data[position:end])
         return end
 
+    def _collect_short(self, data: bytes) -> int:
+        """Put the records that are complete in ``data``, at least one, into the BIO; returns where they end."""
+        size = len(data)
+        end = count = longest = 0
+        while size - end >= _HEADER:
+            length = _length_in_header(data, end, size - end)
+            if length > size - end:
+                break
+            end += length
+            count += 1
+            if length > longest:
+                longest = length
+        self._length = self._longest = longest
+        self._complete = count
+        self._put(data[:end])
+        return end
+
     def _read(self, stream: Receiver | None, blocks: list[bytes]) -> bool:
-        """Let OpenSSL read the record that it was given, or nothing. True: a read of ``stream`` can complete."""
-        if not self._sender.handshake_complete:
-            self._continue_handshake()
-            return False
+        """Let OpenSSL read the records that it was given. True: a read of ``stream`` can complete."""
         # No record has more content than bytes, so one read takes all of it.
-        room = min(_PLAINTEXT, self._length)
-        target: Any = None if stream is None else stream.direct_buffer(room)
+        room = min(_PLAINTEXT, self._longest)
+        left = self._complete
+        ready = False
+        read = self._read_record
+        target: Any = None
         block: Any
         try:
-            block = self._read_record(room) if target is None else self._read_record(room, target)
+            while left:
+                left -= 1
+                if stream is not None:
+                    target = stream.direct_buffer(room)
+                block = read(room) if target is None else read(room, target)
+                if not block:
+                    self.close_notify_received = True
+                    break
+                if stream is None:
+                    blocks.append(block)
+                elif stream.feed(block) if target is None else stream.committed(block):
+                    ready = True
         except ssl.SSLWantReadError:
-            # No content: a message to OpenSSL itself, which may answer, such as a session ticket or a key update.
+            # One was a message to OpenSSL itself, which may answer, such as a session ticket or a key update.
             self._sender.output_pending = True
-            return False
         except ssl.SSLZeroReturnError:
-            block = b""
-        if not block:
             self.close_notify_received = True
-            return False
-        if stream is None:
-            blocks.append(block)
-            return False
-        return stream.feed(block) if target is None else stream.committed(block)
+        return ready
 
-    def _continue_handshake(self) -> None:
+    def _continue_handshake(self, data: Any) -> None:
+        """Give OpenSSL ``data`` until the handshake is complete; the rest of it is kept in ``_trailing_data``."""
         self._sender.output_pending = True
-        try:
-            self.sslobject.do_handshake()
-        except ssl.SSLWantReadError:
+        size = len(data)
+        position = 0
+        while True:
+            end = min(position + _HANDSHAKE_BATCH, size)
+            if end > position:
+                self._put(data[position:end])
+            position = end
+            try:
+                self.sslobject.do_handshake()
+            except ssl.SSLWantReadError:
+                if position < size:
+                    continue
+                return
+            # OpenSSL has taken what belongs to the handshake, and no more.
+            self._trailing_data = self._take_back() + bytes(data[position:])
+            self._sender.handshake_complete = True
             return
-        self._sender.handshake_complete = True
 
 
 def _record_size(data: Any, position: int, size: int) -> int:

@@ -6,7 +6,8 @@ from .protocol_receiver cimport ProtocolReceivers
 from .receiver cimport Receiver
 from .tls_send cimport TLSSender
 
-cdef Py_ssize_t _HEADER, _PLAINTEXT, _MAXIMUM_RECORD, _ROOM, _MAXIMUM_ROOM, _COPY_MAXIMUM
+cdef Py_ssize_t _HEADER, _PLAINTEXT, _MAXIMUM_RECORD, _ROOM, _MAXIMUM_ROOM, _COPY_MAXIMUM, _BATCH
+cdef Py_ssize_t _HANDSHAKE_BATCH
 cdef int _FIRST_TYPE, _LAST_TYPE, _MAJOR
 
 cdef Py_ssize_t _record_size(object data, Py_ssize_t position, Py_ssize_t size) except -1
@@ -20,9 +21,12 @@ cdef class TLSReceiver(ReceiveInterface):
     cdef TLSSender _sender
     cdef object _read_record
     cdef object _put
+    cdef object _take_back
     cdef bytes _header
     cdef Py_ssize_t _length
     cdef Py_ssize_t _missing
+    cdef Py_ssize_t _complete
+    cdef Py_ssize_t _longest
     cdef bytes _trailing_data
     cdef ProtocolReceivers _upper
     cdef Scratch _scratch
@@ -37,10 +41,13 @@ cdef class TLSReceiver(ReceiveInterface):
     cpdef bint receive(self, object data) except -1
     @cython.locals(upper=ProtocolReceivers, receiver=ReceiveInterface)
     cdef ReceiveInterface _deliver(self, bytes data)
-    @cython.locals(ready=bint, size=Py_ssize_t, position=Py_ssize_t, was_complete=bint)
+    @cython.locals(ready=bint, size=Py_ssize_t, position=Py_ssize_t)
     cdef bint _decrypt(self, object data, Receiver stream, list blocks) except -1
-    @cython.locals(end=Py_ssize_t)
+    @cython.locals(end=Py_ssize_t, length=Py_ssize_t)
     cdef Py_ssize_t _collect(self, object data, Py_ssize_t position, Py_ssize_t size) except -1
-    @cython.locals(room=Py_ssize_t)
+    @cython.locals(size=Py_ssize_t, end=Py_ssize_t, count=Py_ssize_t, longest=Py_ssize_t, length=Py_ssize_t)
+    cdef Py_ssize_t _collect_short(self, bytes data) except -1
+    @cython.locals(room=Py_ssize_t, left=Py_ssize_t, ready=bint)
     cdef bint _read(self, Receiver stream, list blocks) except -1
-    cdef object _continue_handshake(self)
+    @cython.locals(size=Py_ssize_t, position=Py_ssize_t, end=Py_ssize_t)
+    cdef object _continue_handshake(self, object data)
