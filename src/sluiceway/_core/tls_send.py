@@ -18,6 +18,8 @@ _PLAINTEXT = TLS_PLAINTEXT
 # Plaintext that is encrypted before a look at whether the lower transport takes more. What is made at a time stays in
 # the processor's cache.
 _AHEAD = 16 * _PLAINTEXT
+# Bytes of OpenSSL's own answers that may wait while the lower transport takes no more.
+_ANSWERS_MAXIMUM = 4 * _PLAINTEXT
 
 
 def inner_object(sslobject: Any) -> Any:
@@ -46,6 +48,8 @@ class TLSSender(RawTransport):
         self._shutdown_pending = False
         # OpenSSL may have output of its own.
         self.output_pending = False
+        # Bytes of its answers since the lower transport paused: a peer may ask for them and never read them.
+        self._answers_size = 0
         # Plaintext that waits: for room below or, in a renegotiation of TLS 1.2, for the peer.
         self._queue: WriteQueue | None = None
         # Some of it is being encrypted. The collector may run meanwhile, and close the connection.
@@ -167,8 +171,16 @@ class TLSSender(RawTransport):
     def send_output(self) -> None:
         """Send what OpenSSL has written of its own: handshake messages, alerts."""
         self.output_pending = False
-        if self._outgoing.pending:
-            self._send(self._read_outgoing())
+        if not self._outgoing.pending:
+            return
+        output = self._read_outgoing()
+        self._send(output)
+        if not self.lower_paused:
+            self._answers_size = 0
+        elif self.handshake_complete:
+            self._answers_size += len(output)
+            if self._answers_size > _ANSWERS_MAXIMUM and self.owner is not None:
+                self.owner.answers_blocked()
 
     def needs_flush(self) -> bool:
         """Whether an arrival from the peer may let something be sent."""

@@ -3,7 +3,7 @@ cimport cython
 from .raw_transport cimport RawTransport
 from .write_queue cimport WriteQueue
 
-cdef Py_ssize_t _PLAINTEXT, _AHEAD
+cdef Py_ssize_t _PLAINTEXT, _AHEAD, _ANSWERS_MAXIMUM
 
 cdef class TLSSender(RawTransport):
     cdef public object sslobject
@@ -14,6 +14,7 @@ cdef class TLSSender(RawTransport):
     cdef public bint output_pending
     cdef bint _shutdown_pending
     cdef bint _encrypting
+    cdef Py_ssize_t _answers_size
     cdef RawTransport _raw
     cdef object _write_record
     cdef object _read_outgoing
@@ -30,6 +31,7 @@ cdef class TLSSender(RawTransport):
     cdef object _encrypt_next(self, list records)
     @cython.locals(raw=RawTransport)
     cdef object _send(self, bytes data)
+    @cython.locals(output=bytes)
     cdef object send_output(self)
     cdef bint needs_flush(self) except -1
     cdef object flush_after_arrival(self)

@@ -36,6 +36,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
     __slots__ = (
         "__weakref__",
         "_addresses",
+        "_answers_blocked",
         "_call_made",
         "_close",
         "_closing",
@@ -45,6 +46,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         "_lower",
         "_lower_protocol",
         "_protocol",
+        "_reading_paused",
         "_receiver",
         "_run",
         "_strict_eof",
@@ -91,6 +93,8 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         # The context in which the connection was accepted or opened, for a handler that starts after the handshake.
         self._run: Any = contextvars.copy_context().run
         self._write_pauses = WritePauses()
+        # The two reasons for which the lower transport does not read.
+        self._reading_paused = self._answers_blocked = False
         self._close = CloseSequence(
             loop,
             self.raw,
@@ -229,17 +233,25 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
     def _eof(self) -> None:
         call_protocol(self, self._protocol, self._protocol.eof_received)
         # As in asyncio, where TLS knows no half-closed connections.
-        self.close()
+        self._start_closing(self._close.shutdown_timeout)
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def pause_reading(self) -> None:
         if not self._closing:
+            self._reading_paused = True
             self._lower.pause_reading()
 
     def resume_reading(self) -> None:
         if not self._closing:
-            self._lower.resume_reading()
+            self._reading_paused = False
+            if not self._answers_blocked:
+                self._lower.resume_reading()
+
+    def answers_blocked(self) -> None:
+        """The peer asks for answers of OpenSSL and does not read them: what it sends waits until it does."""
+        self._answers_blocked = True
+        self._lower.pause_reading()
 
     def is_reading(self) -> bool:
         return not self._closing and bool(self._lower.is_reading())
@@ -277,6 +289,10 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         self.raw.lower_paused = False
         self.raw.flush(False)
         self.update_flow_control()
+        if self._answers_blocked:
+            self._answers_blocked = False
+            if self._closing or not self._reading_paused:
+                self._lower.resume_reading()
         if self._closing:
             self._close.all_sent()
 
