@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from .._log import logger
 
@@ -18,29 +17,46 @@ def pending_bytes(transport: Any) -> int:
     return pending if isinstance(pending, int) else 0
 
 
+class ClosingConnection(Protocol):
+    """What the timeout needs of a connection."""
+
+    loop: asyncio.AbstractEventLoop
+
+    def ending(self) -> bool:
+        """Whether the connection closes, from whichever side."""
+
+    def describe(self) -> str:
+        """Both ends, as a log line names them."""
+
+
 class CloseTimeout:
-    """Checks every ``seconds`` that the kernel took some of the ``pending`` bytes that ``transport`` has to send."""
+    """Checks every ``seconds`` that the kernel took some of the bytes that ``transport`` has to send.
 
-    __slots__ = ("_describe", "_loop", "_pending", "_seconds", "_timer", "_transport")
+    While the connection is open it only looks whether it closes by now: a loop's own transport does not report that.
+    """
 
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        transport: Any,
-        pending: int,
-        seconds: float,
-        describe: Callable[[], str],
-    ) -> None:
-        self._loop = loop
+    __slots__ = ("_closing", "_connection", "_pending", "_seconds", "_timer", "_transport")
+
+    def __init__(self, connection: ClosingConnection, transport: Any, seconds: float) -> None:
+        self._connection = connection
         self._transport = transport
         self._seconds = seconds
-        self._describe = describe
-        self._pending = pending
-        self._timer: asyncio.TimerHandle | None = loop.call_later(seconds, self._check)
+        self._timer: asyncio.TimerHandle | None = None
+        self._start()
+
+    def _start(self) -> None:
+        self._closing = self._connection.ending()
+        self._pending = pending_bytes(self._transport)
+        if self._pending:
+            self._timer = self._connection.loop.call_later(self._seconds, self._check)
 
     def running(self) -> bool:
         """False where everything was sent, or the transport was aborted."""
         return self._timer is not None
+
+    def counts(self) -> bool:
+        """Whether it runs, and the connection was closing at the last check."""
+        return self._timer is not None and self._closing
 
     def cancel(self) -> None:
         """The transport has ended."""
@@ -51,15 +67,12 @@ class CloseTimeout:
     def _check(self) -> None:
         self._timer = None
         pending = pending_bytes(self._transport)
-        if not pending:
-            return
-        if pending < self._pending:
-            self._pending = pending
-            self._timer = self._loop.call_later(self._seconds, self._check)
+        if not self._closing or pending < self._pending:
+            self._start()
             return
         logger.warning(
             "%s: closed, but the peer took nothing for %g s; aborted with %d bytes unsent",
-            self._describe(),
+            self._connection.describe(),
             self._seconds,
             pending,
         )

@@ -54,7 +54,6 @@ class Connection(ConnectionState):
         "_discard_logged",
         "_extras",
         "_guard",
-        "_lower",
         "close_timeout",
         "created_at",
         "loop",
@@ -83,7 +82,6 @@ class Connection(ConnectionState):
         self._closed_future: asyncio.Future[None] | None = None
         self._close_timeout: CloseTimeout | None = None
         self._extras: dict[str, Any] | None = None
-        self._lower: Any = None
         self._discard_logged = False
 
     def __repr__(self) -> str:
@@ -120,6 +118,10 @@ class Connection(ConnectionState):
                 return default
             raise
 
+    def over_loop_tls(self) -> bool:
+        """Whether the transport is one of the loop's own TLS."""
+        return self._extras is not None
+
     def transport_is_closing(self) -> bool:
         """Whether the transport is closing; mocks and minimal transports of programs that do not know are open."""
         try:
@@ -133,24 +135,34 @@ class Connection(ConnectionState):
         """Send what is buffered, then close. May be called again."""
         ends_already = self.transport_is_closing()
         self.begin_closing(ends_already)
-        if self._extras:
-            # What asyncio's TLS has encrypted waits in the transport below, and may wait there without end.
-            self._lower = getattr(getattr(self.transport, "_ssl_protocol", None), "_transport", None)
         # A second close() of asyncio's TLS transport drops its content, and a lost one has been closed already.
         if not ends_already:
             self.transport.close()
         self.bound_close()
 
-    def bound_close(self) -> None:
-        """Bound the time in which a closing transport may make no progress (contract X1)."""
-        if self.lost or self.close_timeout is None:
+    def bound_close(self, seconds: float | None = None) -> None:
+        """Bound the time in which the transport makes no progress while it is closing (contract X1).
+
+        The time is the close timeout, or ``seconds`` where that is less. May be called before the transport closes.
+        """
+        timeout = self.close_timeout if seconds is None else min(seconds, self.close_timeout or seconds)
+        if timeout is None or self.lost or self.transport is None:
             return
-        if self._close_timeout is not None and self._close_timeout.running():
-            return
-        sending = self._lower if self._extras else self.transport
-        pending = pending_bytes(sending)
-        if pending:
-            self._close_timeout = CloseTimeout(self.loop, sending, pending, self.close_timeout, self.describe)
+        running = self._close_timeout
+        if running is not None:
+            if running.counts() or (running.running() and not self.ending()):
+                return
+            running.cancel()
+        sending = self.transport
+        if self._extras:
+            # What asyncio's TLS has encrypted waits in the transport below, and may wait there without end.
+            sending = getattr(getattr(sending, "_ssl_protocol", None), "_transport", None)
+        if pending_bytes(sending):
+            self._close_timeout = CloseTimeout(self, sending, timeout)
+
+    def ending(self) -> bool:
+        """Whether the connection closes, from whichever side."""
+        return self.closing or self.transport_is_closing()
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
@@ -161,7 +173,6 @@ class Connection(ConnectionState):
         if self._close_timeout is not None:
             self._close_timeout.cancel()
             self._close_timeout = None
-        self._lower = None
         waiters, self._closed_waiters = self._closed_waiters, None
         for waiter in waiters or ():
             self._resolve(waiter)

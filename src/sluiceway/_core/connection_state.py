@@ -103,5 +103,8 @@ class ConnectionState(ReceiverReference):
         """What ``wait_closed`` raises once the connection is lost."""
         return None if self.closed_first else self.error
 
+    def bound_close(self, seconds: float | None = None) -> None:
+        """Bound the time in which the transport makes no progress while it is closing, by ``seconds`` or less."""
+
     def discarded(self, length: int) -> None:
         """``length`` bytes were written that are not sent."""

@@ -24,6 +24,11 @@ class ProtocolOperations(ReceiverProvider):
     def _sluiceway_truncated(self, error: BaseException) -> None:
         """TLS calls this before eof_received or connection_lost: the peer has ended TCP without close_notify."""
 
+    def _sluiceway_closing(self, seconds: float | None = None) -> None:
+        """The transport calls this when it starts to close and has bytes to send (contract X1)."""
+        connection: Any = self._sluiceway
+        connection.bound_close(seconds)
+
     def pause_writing(self) -> None:
         """The transport calls this when its buffer is above the high-water mark."""
         flow_of(self).pause()

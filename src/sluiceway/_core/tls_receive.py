@@ -254,8 +254,7 @@ class TLSReceiver(ReceiveInterface):
                 break
             end += length
             count += 1
-            if length > longest:
-                longest = length
+            longest = max(longest, length)
         self._length = self._longest = longest
         self._complete = count
         self._put(data[:end])

@@ -91,6 +91,9 @@ class StreamWriter:
             # connection_lost may follow in the next turn; without one, a caller that only writes and drains would
             # never see it.
             await asyncio.sleep(0)
+        if sender.raw is None and sender.flow is not None and sender.flow.paused:
+            # A transport of the loop does not report when it starts to close.
+            sender.connection.bound_close()
         await sender.protocol._drain_helper()
 
     # -- asyncio's private names, which programs use and assign -------------------------------------------------------

@@ -81,7 +81,11 @@ class LoopAdapter(asyncio.BufferedProtocol):
         self._protocol.resume_writing()
 
     def eof_received(self) -> Any:
-        return self._protocol.eof_received()
+        keep_open = self._protocol.eof_received()
+        if not keep_open and isinstance(self._protocol, core.ProtocolOperations):
+            # The transport closes.
+            self._protocol._sluiceway_closing()
+        return keep_open
 
     def get_buffer(self, sizehint: int) -> Any:
         """The memory for the next arrival: as much as the reader has room for."""

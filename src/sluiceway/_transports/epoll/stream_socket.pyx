@@ -14,6 +14,7 @@ from libc.stdint cimport uint32_t
 
 from sluiceway._core_c.receive_interface cimport ReceiveInterface
 from sluiceway._core_c.receive_memory cimport Memory
+from sluiceway._core_c.protocol_operations cimport ProtocolOperations
 from sluiceway._core_c.protocol_receiver cimport ProtocolReceivers
 from sluiceway._core_c.write_queue cimport WriteQueue
 from sluiceway._transports.epoll.poller cimport Pollable, Poller
@@ -400,6 +401,8 @@ cdef class StreamSocket(Pollable):
         self.set_interest(self.interest & ~<uint32_t>EPOLLIN)
         if self.queue.size == 0:
             self.end(None)
+        elif isinstance(self.protocol, ProtocolOperations):
+            self.protocol._sluiceway_closing()
 
     def abort(self):
         # What was written before is sent as far as the kernel takes it, as it would have been at once (contract W9).

@@ -193,6 +193,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             self._lower.abort()
         else:
             self._lower.close()
+            self._report_closing(self._close.shutdown_timeout)
 
     def protocol_failed(self, error: BaseException) -> None:
         """The program's protocol raised ``error`` when it was given plaintext."""
@@ -312,13 +313,22 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         return self._closing or self._lower is None or bool(self._lower.is_closing())
 
     def close(self) -> None:
+        self._start_closing(None)
+
+    def _start_closing(self, seconds: float | None) -> None:
         if self._closing:
             return
         self._closing = True
         if self.raw.handshake_complete:
             self._close.start()
+            self._report_closing(seconds)
         else:
             self.abort()
+
+    def _report_closing(self, seconds: float | None) -> None:
+        """What waits to be sent may wait no longer than the close timeout, and than ``seconds``, without progress."""
+        if isinstance(self._protocol, core.ProtocolOperations) and self.get_write_buffer_size():
+            self._protocol._sluiceway_closing(seconds)
 
     def close_notify_sent(self) -> None:
         """Our close_notify follows everything that was written."""
@@ -328,8 +338,9 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         self._closing = True
         self.raw.closing = True
         self._cancel_timers()
-        if self._lower is not None:
-            self._lower.abort()
+        # asyncio's transports may fail when they are aborted after their end.
+        if self.raw.lower is not None:
+            self.raw.lower.abort()
 
     def _force_close(self, error: BaseException | None) -> None:
         if self._error is None:
