@@ -130,3 +130,34 @@ async def test_progress_of_a_peer_that_ended_is_waited_for(
             assert len(await receiving) > len(PAYLOAD)
             assert timers.pending == []
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.loops("asyncio", "debug")
+async def test_tls_of_the_loop_that_the_peer_ends(
+    raw_peers: RawPeers, tls: Certificates, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A connection that the program made by loop.create_connection(ssl=): its own timeout does not cover the bytes that
+    wait below TLS."""
+    listener = raw_peers.listen()
+    reader = sluiceway.StreamReader()
+    protocol = sluiceway.StreamReaderProtocol(reader)
+    protocol.close_timeout = HELD
+    loop = asyncio.get_running_loop()
+    opening = asyncio.create_task(
+        loop.create_connection(lambda: protocol, *listener.address, ssl=tls.client_context, server_hostname="localhost")
+    )
+    peer = await asyncio.to_thread(listener.accept)
+    await peer.in_thread(_handshake, peer, tls)
+    transport, _ = await opening
+    writer = sluiceway.StreamWriter(transport, protocol, reader, loop)
+    with manual_timers(HELD) as timers:
+        writer.write(PAYLOAD)
+        _send_close_notify(peer)
+        while not protocol._connection_lost:
+            timers.fire()
+            await asyncio.sleep(0)
+        assert timers.pending == []
+    assert any("took nothing for 12345 s" in record.getMessage() for record in caplog.records)
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()

@@ -206,6 +206,12 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         reader = self._stream_reader
         if reader is not None:
             reader.feed_eof()
+        connection = self._sluiceway
+        # After loop.start_tls nothing but the writer that the program makes knows the transport.
+        if connection.over_loop_tls():
+            # It closes when this returns; our own transports report that themselves.
+            connection.loop.call_soon(connection.bound_close)
+            return False
         return not self._over_ssl
 
     def _sluiceway_truncated(self, error: BaseException) -> None:

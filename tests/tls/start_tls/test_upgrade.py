@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import ssl
 from collections.abc import AsyncIterator
 from typing import Any
@@ -359,3 +360,32 @@ async def test_after_the_plaintext_was_read_it_works(tls: Certificates) -> None:
         await near[1].start_tls(tls.client_context, server_hostname="localhost")
         await upgrade
         assert await crosses(near, far)
+
+
+@pytest.mark.loops("asyncio", "debug", "eager")
+async def test_loop_start_tls_with_a_protocol_of_the_program_logs_no_warning(
+    tls: Certificates, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As nats.py does: the protocol is not given the transport, the writer is."""
+
+    async def handle(reader: Any, writer: Any) -> None:
+        await reader.readline()
+        await writer.start_tls(tls.server_context)
+        writer.write(await reader.readline())
+        writer.close()
+
+    loop = asyncio.get_running_loop()
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0) as server:
+        _, plain = await sluiceway.open_connection(*server_address(server))
+        plain.write(b"STARTTLS\n")
+        reader = sluiceway.StreamReader()
+        protocol = sluiceway.StreamReaderProtocol(reader)
+        transport = await loop.start_tls(plain.transport, protocol, tls.client_context, server_hostname="localhost")
+        assert transport is not None
+        writer = sluiceway.StreamWriter(transport, protocol, reader, loop)
+        writer.write(b"line\n")
+        assert await reader.read() == b"line\n"
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
