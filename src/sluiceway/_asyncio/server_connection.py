@@ -126,6 +126,8 @@ class ServerConnection:
             transport = await make_accepted(loop, sock, protocol, ssl=options.ssl, **options.tls)
         except BaseException as error:
             if connection.transport is None:
+                # Its callback refers to this object, which refers to it.
+                self._socket_ref = None
                 self._server._connection_ended(self)
             else:
                 # uvloop, cancelled between connection_made and the end of its own wait, does not report the loss.

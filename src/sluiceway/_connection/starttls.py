@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import ssl
 from typing import Any, Protocol
 
@@ -77,7 +78,11 @@ async def _upgrade(
     if connection.closing or connection.lost:
         lost = ConnectionResetError(f"the connection was lost during the TLS handshake ({connection.describe()})")
         _end_failed(writer, connection, plain, lost)
-        raise lost
+        try:
+            raise lost
+        finally:
+            # Its traceback refers to this frame: no reference cycle.
+            del lost
     writer._transport = encrypted
     connection.attach(encrypted)
     replace = getattr(protocol, "_replace_transport", None)
@@ -112,6 +117,8 @@ def _take_unread(reader: Any) -> bytes:
 def _end_failed(writer: UpgradableWriter, connection: Connection, plain: Any, error: BaseException) -> None:
     """A handshake failed. Some loops do not report every such end to the protocol; no task may wait for it forever."""
     plain.abort()
+    # The traceback of the error that is raised refers to the stream that keeps this one.
+    error = copy.copy(error)
 
     def report() -> None:
         if not connection.lost:

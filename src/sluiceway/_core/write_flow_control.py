@@ -66,7 +66,11 @@ class WriteFlowControl:
         if self.lost:
             error = ConnectionResetError("Connection lost")
             self.mark(error)
-            raise error
+            try:
+                raise error
+            finally:
+                # Its traceback refers to this frame: no reference cycle.
+                del error
         if not self.paused:
             return
         waiter: asyncio.Future[None] = self.loop.create_future()

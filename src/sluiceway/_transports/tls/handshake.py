@@ -45,12 +45,20 @@ class Handshake:
 
     async def wait(self) -> None:
         """Return when the handshake is complete; raise the error that it failed with."""
+        waiter = self._loop.create_future()
         if self._error is not None:
-            error, self._error = self._error, None
-            raise error
-        if not self.ended:
-            self._waiter = self._loop.create_future()
-            await self._waiter
+            waiter.set_exception(self._error)
+            self._error = None
+        elif self.ended:
+            return
+        else:
+            self._waiter = waiter
+        try:
+            await waiter
+        finally:
+            # The traceback of the error refers to this frame: no reference cycle through it.
+            self._waiter = None
+            del waiter
 
     def wait_cancelled(self) -> bool:
         """Whether the coroutine that waited was cancelled."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import copy
 import ssl
 from asyncio import constants, transports
 from collections.abc import Callable
@@ -349,7 +350,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
 
     def lower_lost(self, error: BaseException | None) -> None:
         self._closing = True
-        error = self._error or error
+        error, self._error = self._error or error, None
         handshake_complete = self.raw.handshake_complete
         self._detach()
         protocol = self._protocol
@@ -357,6 +358,9 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         if not self._handshake.ended:
             self._handshake.report(error or ConnectionResetError("the connection was lost during the TLS handshake"))
         elif protocol is not None and (handshake_complete or not self._call_made):
+            if not handshake_complete:
+                # The coroutine that waited raises the error, and its traceback refers to the stream that keeps this.
+                error = copy.copy(error)
             protocol.connection_lost(error)
 
     def _detach(self) -> None:
