@@ -1,4 +1,4 @@
-"""The environment variables of the package, read once, when it is imported.
+"""The environment variables of the package, read once, when it is imported, and those that ``ssl`` reads by itself.
 
 SLUICEWAY_PURE=1 asks for the pure core. SLUICEWAY_ENGINE=epoll makes it an error where the epoll engine is missing;
 SLUICEWAY_ENGINE=loop leaves every connection to the running loop's own transports.
@@ -30,3 +30,8 @@ PURE: Final = os.environ.get("SLUICEWAY_PURE", "") not in ("", "0")
 
 ENGINE_CHOICE: Final[EngineChoice] = _engine_choice()
 """The engine that was asked for; "" for the epoll engine wherever it can be used."""
+
+
+def key_log_file() -> str | None:
+    """SSLKEYLOGFILE, which ``ssl.create_default_context()`` reads at each call."""
+    return os.environ.get("SSLKEYLOGFILE")

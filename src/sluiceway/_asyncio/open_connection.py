@@ -13,6 +13,7 @@ from .._net.connect_tcp import connect_tcp
 from .._net.resolve import check_host
 from .._net.unix_sockets import connect_unix
 from .._transports.make_transport import make_connected
+from .._transports.tls.default_context import default_context
 from .._transports.tls.options import tls_options
 from .argument_checks import (
     check_client_tls,
@@ -49,7 +50,7 @@ async def open_connection(
         host, port: where to; a name, an address, a service name.
         loop: None or the running loop; there for programs written for Python 3.4.
         limit: bytes; see StreamReader.
-        ssl: a context, or True for ``ssl.create_default_context()``.
+        ssl: a context, or True for ``ssl.create_default_context()``, made once and shared; see docs/tls.md.
         family, proto, flags: for the resolver, as in ``socket.getaddrinfo``.
         sock: a connected stream socket in place of host and port; owned by the connection from then on.
         local_addr: host and port to connect from.
@@ -100,6 +101,8 @@ async def open_connection(
             raise ValueError("host/port and sock can not be specified at the same time")
     elif sock is None:
         raise ValueError("host and port was not specified and no sock specified")
+    if ssl is True:
+        ssl = await default_context.get(running)
     protocol, reader = _make_protocol(running, given["limit"], given["close_timeout"])
     if sock is None:
         sock = await connect_tcp(
@@ -171,6 +174,8 @@ async def open_unix_connection(
             raise ValueError("path and sock can not be specified at the same time")
     elif sock is None:
         raise ValueError("no path and sock were specified")
+    if ssl is True:
+        ssl = await default_context.get(running)
     protocol, reader = _make_protocol(running, given["limit"], given["close_timeout"])
     if sock is None:
         sock = await connect_unix(running, path)

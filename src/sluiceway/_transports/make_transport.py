@@ -23,7 +23,7 @@ async def make_connected(
     sock: socket.socket,
     protocol: Any,
     *,
-    ssl: ssl_module.SSLContext | bool | None = None,
+    ssl: ssl_module.SSLContext | None = None,
     shared: bool = False,
     **options: Any,
 ) -> Any:
@@ -36,8 +36,7 @@ async def make_connected(
 
     if not ssl:
         return await _wrap_plain(loop, sock, protocol, create, shared)
-    context = ssl_module.create_default_context() if ssl is True else ssl
-    return await _wrap_encrypted(loop, sock, protocol, create, context, shared, server_side=False, **options)
+    return await _wrap_encrypted(loop, sock, protocol, create, ssl, shared, server_side=False, **options)
 
 
 async def make_accepted(

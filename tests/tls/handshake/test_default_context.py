@@ -1,0 +1,196 @@
+"""The context of ssl=True: made once, off the loop's thread, and again when what it is made from changes."""
+
+import asyncio
+import contextlib
+import os
+import pathlib
+import shutil
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import sluiceway
+from sluiceway._transports.tls.default_context import DefaultContext, default_context
+from support.certificates import Certificates
+from support.connections import close_discarding, server_address
+
+SHARED: Any = default_context
+
+
+class Loads:
+    """Replaces ``ssl.create_default_context``; ``threads`` lists where it was called."""
+
+    def __init__(self) -> None:
+        self.threads: list[threading.Thread] = []
+        self.error: Exception | None = None
+        self._create = ssl.create_default_context
+
+    def __call__(self) -> ssl.SSLContext:
+        self.threads.append(threading.current_thread())
+        if self.error is not None:
+            raise self.error
+        return self._create()
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch, tls: Certificates, tmp_path: pathlib.Path) -> Loads:
+    authorities = tmp_path / "authorities.pem"
+    shutil.copy(tls.ca_file, authorities)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authorities))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    loads = Loads()
+    monkeypatch.setattr(ssl, "create_default_context", loads)
+    return loads
+
+
+@contextlib.asynccontextmanager
+async def connections(tls: Certificates) -> Any:
+    """Yield a function that opens a connection with ssl=True and returns its context."""
+    writers = []
+
+    async def handle(_reader: Any, writer: Any) -> None:
+        writer.close()
+
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
+
+        async def connect() -> ssl.SSLContext:
+            _, writer = await sluiceway.open_connection(*server_address(server), ssl=True, server_hostname="localhost")
+            writers.append(writer)
+            context: ssl.SSLContext = writer.get_extra_info("sslcontext")
+            return context
+
+        try:
+            yield connect
+        finally:
+            for writer in writers:
+                await close_discarding(writer)
+
+
+async def test_connections_share_one_context_that_a_thread_made(loads: Loads, tls: Certificates) -> None:
+    async with connections(tls) as connect:
+        first, second = await asyncio.gather(connect(), connect())
+        assert first is second
+        assert await connect() is first
+        assert isinstance(first, ssl.SSLContext)
+        assert (first.check_hostname, first.verify_mode) == (True, ssl.CERT_REQUIRED)
+    [thread] = loads.threads
+    assert thread is not threading.current_thread()
+
+
+async def test_cancelled_connect_does_not_end_the_load_of_others(loads: Loads) -> None:
+    loop = asyncio.get_running_loop()
+    waiting = [asyncio.create_task(SHARED.get(loop)) for _ in range(3)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    contexts = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(contexts[0], asyncio.CancelledError)
+    assert isinstance(contexts[1], ssl.SSLContext)
+    assert contexts[1] is contexts[2]
+    assert len(loads.threads) == 1
+
+
+@pytest.mark.parametrize("change", ["SSL_CERT_FILE", "SSL_CERT_DIR", "file", "directory"])
+async def test_changed_authorities_are_loaded(
+    change: str, loads: Loads, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    first = await SHARED.get(loop)
+    if change == "file":
+        with (tmp_path / "authorities.pem").open("a") as file:
+            file.write("\n")
+    elif change == "directory":
+        (tmp_path / "0123abcd.0").write_text("")
+        os.utime(tmp_path, ns=(1, 1))
+    else:
+        other = tmp_path / "other"
+        other.mkdir() if change == "SSL_CERT_DIR" else shutil.copy(tmp_path / "authorities.pem", other)
+        monkeypatch.setenv(change, str(other))
+    second = await SHARED.get(loop)
+    assert second is not first
+    assert await SHARED.get(loop) is second
+    assert len(loads.threads) == 2
+
+
+def assign(name: str, value: Any) -> Callable[[ssl.SSLContext], None]:
+    return lambda context: setattr(context, name, value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        assign("check_hostname", False),
+        assign("maximum_version", ssl.TLSVersion.TLSv1_2),
+        assign("options", ssl.OP_NO_TICKET),
+        assign("verify_flags", ssl.VERIFY_X509_STRICT),
+        lambda context: context.set_ciphers("ALL"),
+        lambda context: context.set_alpn_protocols(["h2"]),
+        lambda context: context.load_default_certs(),
+    ],
+    ids=["check_hostname", "maximum_version", "options", "verify_flags", "ciphers", "alpn", "authorities"],
+)
+async def test_context_that_a_program_changed_is_not_used_again(
+    change: Callable[[ssl.SSLContext], None], loads: Loads, tls: Certificates
+) -> None:
+    async with connections(tls) as connect:
+        context = await connect()
+        assert context.get_ciphers()
+        assert context.cert_store_stats()["x509"] == 1
+        assert await connect() is context
+        change(context)
+        later = await connect()
+        assert later is not context
+        assert (later.check_hostname, later.verify_mode) == (True, ssl.CERT_REQUIRED)
+        assert await connect() is later
+
+
+async def test_failed_load_names_itself_and_is_repeated(loads: Loads) -> None:
+    loads.error = PermissionError(13, "Permission denied", "/keys")
+    for _ in range(2):
+        with pytest.raises(PermissionError, match="default TLS context for ssl=True: Permission denied: '/keys'"):
+            await sluiceway.open_connection("127.0.0.1", 9, ssl=True)
+    loads.error = None
+    assert isinstance(await SHARED.get(asyncio.get_running_loop()), ssl.SSLContext)
+    assert len(loads.threads) == 3
+
+
+async def test_context_of_another_class_is_not_shared(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library may put its own class in the place of ssl.SSLContext."""
+
+    class Other(ssl.SSLContext):
+        pass
+
+    monkeypatch.setattr(ssl, "create_default_context", lambda: Other(ssl.PROTOCOL_TLS_CLIENT))
+    loop = asyncio.get_running_loop()
+    first = await SHARED.get(loop)
+    assert type(first) is Other
+    assert await SHARED.get(loop) is not first
+
+
+async def test_loop_without_executor_makes_the_context_itself(loads: Loads) -> None:
+    loop = asyncio.get_running_loop()
+    await loop.shutdown_default_executor()
+    assert isinstance(await SHARED.get(loop), ssl.SSLContext)
+    assert loads.threads == [threading.current_thread()]
+
+
+def test_loops_in_threads_share_one_load(loads: Loads) -> None:
+    contexts = []
+    shared = DefaultContext()
+    barrier = threading.Barrier(4)
+
+    async def get() -> None:
+        loop = asyncio.get_running_loop()
+        barrier.wait(10)
+        contexts.append(await shared.get(loop))
+
+    threads = [threading.Thread(target=lambda: asyncio.run(get())) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(contexts) == 4
+    assert len({id(context) for context in contexts}) == 1
+    assert len(loads.threads) == 1
