@@ -13,6 +13,7 @@ from .._connection.connection import Connection
 from .._net.addresses import describe_address, name_peer, peer_of
 from .._transports.engine_choice import engine_of
 from .._transports.make_transport import make_accepted, make_accepted_now
+from .._transports.named_task import create_named_task
 from .protocol import ClientConnected, StreamReaderProtocol
 from .reader import StreamReader
 
@@ -80,7 +81,7 @@ class ServerConnection:
             self._start_now(engine, loop, sock, address, options)
             return
         self._socket = sock
-        task = loop.create_task(self._wrap(loop, sock, options), name="sluiceway accepted connection")
+        task = create_named_task(loop, self._wrap(loop, sock, options), "sluiceway accepted connection")
         if not task.done():
             self._wrapping = task
             task.add_done_callback(self._wrapped)

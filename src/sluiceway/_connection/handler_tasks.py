@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from .._net.addresses import describe_address
+from .._transports.named_task import create_named_task
 from .connection import Connection
 
 _running: dict[asyncio.AbstractEventLoop, set[asyncio.Future[Any]]] = {}
@@ -65,8 +66,7 @@ def _start(result: Any, connection: Connection) -> asyncio.Future[Any] | None:
     else:
         return None
     peer = describe_address(connection.get_extra_info("peername"))
-    task: asyncio.Future[Any] = loop.create_task(coroutine, name=f"sluiceway handler of {peer}")
-    return task
+    return create_named_task(loop, coroutine, f"sluiceway handler of {peer}")
 
 
 def _keep(task: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> None:

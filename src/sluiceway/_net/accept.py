@@ -15,6 +15,7 @@ from typing import Any
 from .._constants import ACCEPT_BATCH, ACCEPT_RETRY_DELAY
 from .._log import logger
 from .._transports.engine_choice import engine_of
+from .._transports.named_task import create_named_task
 
 # accept(2): descriptors of the process (EMFILE) or the system, or memory, have run out; accepting goes on later.
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -90,7 +91,7 @@ class Listener:
             self._watching = True
         except NotImplementedError:
             # A loop that waits for completion, not for readiness.
-            self._acceptor = self._loop.create_task(self._accept_one_by_one(), name="sluiceway accept")
+            self._acceptor = create_named_task(self._loop, self._accept_one_by_one(), "sluiceway accept")
 
     def _unwatch(self) -> None:
         if self._watching:
