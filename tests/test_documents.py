@@ -146,7 +146,8 @@ def serving(program: pathlib.Path, text: str) -> Iterator[str]:
             process.terminate()
             _, errors = process.communicate(timeout=PATIENCE)
         assert port is not None, said + errors
-        assert errors == ""
+        # The clients of a page that shows failures cause lines like this one.
+        assert [line for line in errors.splitlines() if not line.startswith("TLS handshake with ")] == []
 
 
 @contextlib.contextmanager

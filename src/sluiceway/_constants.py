@@ -71,6 +71,12 @@ last arrival was as large."""
 TLS_HANDSHAKE_TIMEOUT: Final = 60.0
 """Seconds from the connection to the end of the TLS handshake, as in asyncio; then the connection is given up."""
 
+HANDSHAKE_LOG_INTERVAL: Final = 60.0
+"""Seconds in which a server logs a failed TLS handshake once per peer and reason."""
+
+HANDSHAKE_LOG_LINES: Final = 20
+"""Lines about failed handshakes that a server logs in that time, at most: anyone can cause them, from any address."""
+
 TLS_SHUTDOWN_TIMEOUT: Final = 30.0
 """Seconds that closing waits for the peer's close_notify, counted from when all that was written had left, as in
 asyncio; then the connection is closed without it."""

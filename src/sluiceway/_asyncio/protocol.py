@@ -144,19 +144,29 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The loop calls this when ``transport`` is ready; starts the handler of an accepted connection."""
-        self._replace_transport(transport)
-        reader = self._stream_reader
-        if reader is not None:
-            reader.set_transport(transport)
         connection = self._sluiceway
-        connection.created_at = self._source_traceback
-        if self._client_connected_cb is not None:
-            self._strong_reader = None
-            # A transport that accepts a connection can be written to.
-            writer = StreamWriter(transport, self, reader, connection.loop)  # type: ignore[arg-type]
-            task = start_handler(connection, self, self._client_connected_cb, reader, writer)
-            if task is not None and not task.done():
-                self._task = task
+        try:
+            self._replace_transport(transport)
+            reader = self._stream_reader
+            if reader is not None:
+                reader.set_transport(transport)
+            connection.created_at = self._source_traceback
+            if self._client_connected_cb is not None:
+                self._strong_reader = None
+                # A transport that accepts a connection can be written to.
+                writer = StreamWriter(transport, self, reader, connection.loop)  # type: ignore[arg-type]
+                task = start_handler(connection, self, self._client_connected_cb, reader, writer)
+                if task is not None and not task.done():
+                    self._task = task
+        except BaseException as error:
+            owner = connection.owner
+            if owner is None:
+                raise
+            # A server's connection without a handler is of no use to anybody.
+            transport.abort()  # type: ignore[attr-defined]
+            if isinstance(error, (SystemExit, KeyboardInterrupt)):
+                raise
+            owner.setup_failed(connection, error)
 
     def _replace_transport(self, transport: Any) -> None:
         self._transport = transport

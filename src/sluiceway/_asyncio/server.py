@@ -8,7 +8,9 @@ from asyncio import trsock
 from collections.abc import Callable
 from typing import Any, Self, cast
 
+from .._log import logger
 from .._net.accept import Listener
+from .handshake_log import HandshakeLog
 from .server_connection import ConnectionOptions, ServerConnection
 
 
@@ -32,7 +34,7 @@ class Server(asyncio.Server):
     ) -> None:
         self._loop = loop
         self._options = options
-        self._listeners: list[Listener] | None = [Listener(loop, sock, backlog, self._accept) for sock in sockets]
+        self._listeners: list[Listener] | None = [Listener(loop, sock, backlog) for sock in sockets]
         self._on_close = on_close
         self._waits_for_connections = waits_for_connections
         self._serving = False
@@ -42,6 +44,7 @@ class Server(asyncio.Server):
         self._connections: set[ServerConnection] = set()
         self._handlers: set[asyncio.Future[Any]] = set()
         self._attached = 0
+        self._handshakes = HandshakeLog(loop)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} sockets={self.sockets!r}>"
@@ -71,6 +74,11 @@ class Server(asyncio.Server):
         """The tasks of handlers that are running now, those whose connection has ended included."""
         return frozenset(self._handlers)
 
+    @property
+    def failed_handshakes(self) -> int:
+        """TLS handshakes of accepted connections that have failed; those that the server ended itself do not count."""
+        return self._handshakes.failures
+
     async def start_serving(self) -> None:
         """Begin to accept, where ``start_serving=False`` was given. Harmless when it has begun.
 
@@ -87,7 +95,7 @@ class Server(asyncio.Server):
             raise RuntimeError(f"server {self!r} is closed")
         self._serving = True
         for listener in self._listeners:
-            listener.start()
+            listener.start(Acceptor(self))
 
     async def serve_forever(self) -> None:
         """Accept until cancelled or closed. Cancelling it closes the server.
@@ -169,14 +177,29 @@ class Server(asyncio.Server):
             if not waiter.done():
                 waiter.set_result(None)
 
-    def _accept(self, sock: socket.socket, address: Any) -> None:
-        client = ServerConnection(self)
+    def _accept(self, sock: socket.socket, address: Any, listener: str) -> None:
+        client = ServerConnection(self, address, listener)
         self._connections.add(client)
-        client.start(self._loop, sock, address, self._options)
+        try:
+            client.start(self._loop, sock, self._options)
+        except BaseException:
+            self._connection_ended(client)
+            raise
 
     def _connection_ended(self, client: ServerConnection) -> None:
         self._connections.discard(client)
         self._maybe_closed()
+
+    def _handshake_failed(self, error: OSError, address: Any, listener: str) -> None:
+        line = self._handshakes.record(error, address, listener)
+        if line is not None:
+            logger.warning("%s", line)
+
+    def _loop_closed(self) -> None:
+        """Forget the connections that were left open: they refer to this, and nothing reports their end any more."""
+        for client in self._connections:
+            client.detach()
+        self._connections.clear()
 
     def _handler_started(self, task: asyncio.Future[Any]) -> None:
         self._handlers.add(task)
@@ -194,3 +217,19 @@ class Server(asyncio.Server):
 
     def _wakeup(self) -> None:
         self._maybe_closed()
+
+
+class Acceptor:
+    """What the loop holds of a server while it accepts; it ends when the server is closed, or the loop."""
+
+    __slots__ = ("_server",)
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def __call__(self, sock: socket.socket, address: Any, listener: str) -> None:
+        self._server._accept(sock, address, listener)
+
+    def __del__(self) -> None:
+        if self._server._loop.is_closed():
+            self._server._loop_closed()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 import ssl as ssl_module
 import weakref
 from typing import Any, NamedTuple, Protocol
 
 from .._connection.connection import Connection
-from .._net.addresses import describe_address, name_peer, peer_of
+from .._net.accept import report_setup_error
+from .._net.addresses import describe_address, name_peer
 from .._transports.engine_choice import engine_of
 from .._transports.make_transport import make_accepted, make_accepted_now
 from .._transports.named_task import create_named_task
@@ -37,6 +39,9 @@ class ServerEvents(Protocol):
     def _connection_ended(self, client: ServerConnection) -> None:
         """``client`` has ended, or could not be made."""
 
+    def _handshake_failed(self, error: OSError, address: Any, listener: str) -> None:
+        """The TLS handshake with the peer at ``address`` failed."""
+
     def _handler_started(self, task: asyncio.Future[Any]) -> None:
         """A handler runs as ``task``."""
 
@@ -47,13 +52,17 @@ class ServerEvents(Protocol):
 class ServerConnection:
     """The entry of a connection; it refers to neither the connection nor its transport strongly once that is made.
 
+    ``address``: of the peer. ``listener``: the name of the socket that accepted it.
+
     A program may give the transport another protocol (an upgrade of its own). Then nothing reports the end of the
     connection, so the entry ends with the transport object.
     """
 
     __slots__ = (
         "_aborted_in_handshake",
+        "_address",
         "_connection",
+        "_listener",
         "_server",
         "_socket",
         "_socket_ref",
@@ -61,52 +70,42 @@ class ServerConnection:
         "_wrapping",
     )
 
-    def __init__(self, server: ServerEvents) -> None:
-        self._server = server
+    def __init__(self, server: ServerEvents, address: Any, listener: str) -> None:
+        # None when the loop was closed first.
+        self._server: ServerEvents | None = server
+        self._address = address
+        self._listener = listener
         # The task that makes the transport, where that takes one.
         self._wrapping: asyncio.Task[None] | None = None
         self._aborted_in_handshake = False
-        # Closed here until a transport owns it.
+        # Closed here until that task runs.
         self._socket: socket.socket | None = None
         self._transport: weakref.ref[Any] | None = None
         self._socket_ref: weakref.ref[socket.socket] | None = None
         self._connection: weakref.ref[Connection] | None = None
 
-    def start(
-        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, address: Any, options: ConnectionOptions
-    ) -> None:
-        """Make the transport, with the TLS handshake where there is one, and start the handler."""
+    def start(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, options: ConnectionOptions) -> None:
+        """Make the transport, with the TLS handshake where there is one, and start the handler.
+
+        Whatever this raises, the connection could not be set up; the caller closes the socket. What fails later is
+        reported, and closes it.
+        """
+        tls: dict[str, Any] = {}
+        if options.ssl is not None:
+            failed = functools.partial(self._handshake_failed, loop)
+            tls = {"ssl": options.ssl, "on_failure": failed, **options.tls}
         engine = engine_of(loop)
         if engine is not None:
-            self._start_now(engine, loop, sock, address, options)
+            protocol = self._make_protocol(loop, options)
+            transport = make_accepted_now(engine, loop, sock, protocol, self._address, **tls)
+            # On the engine nothing of a transport is left when the socket has ended.
+            self._transport = weakref.ref(transport, self._gone)
             return
         self._socket = sock
-        task = create_named_task(loop, self._wrap(loop, sock, options), "sluiceway accepted connection")
+        task = create_named_task(loop, self._wrap(loop, sock, options, tls), "sluiceway accepted connection")
         if not task.done():
             self._wrapping = task
             task.add_done_callback(self._wrapped)
-
-    def _start_now(
-        self,
-        engine: Any,
-        loop: asyncio.AbstractEventLoop,
-        sock: socket.socket,
-        address: Any,
-        options: ConnectionOptions,
-    ) -> None:
-        def failed(error: BaseException) -> None:
-            self._server._connection_ended(self)
-            if not self._aborted_in_handshake:
-                peer = describe_address(address)
-                _report(loop, error, f"TLS handshake with {peer}" if options.ssl else peer)
-
-        protocol = self._make_protocol(loop, options)
-        tls = {} if options.ssl is None else {"ssl": options.ssl, "on_failure": failed, **options.tls}
-        try:
-            # On the engine nothing of a transport is left when the socket has ended.
-            self._transport = weakref.ref(make_accepted_now(engine, loop, sock, protocol, address, **tls), self._gone)
-        except (OSError, ValueError) as error:
-            failed(error)
 
     def _make_protocol(self, loop: asyncio.AbstractEventLoop, options: ConnectionOptions) -> StreamReaderProtocol:
         protocol = StreamReaderProtocol(StreamReader(options.limit, loop), options.client_connected_cb, loop)
@@ -116,26 +115,26 @@ class ServerConnection:
         self._connection = weakref.ref(connection)
         return protocol
 
-    async def _wrap(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, options: ConnectionOptions) -> None:
-        protocol = self._make_protocol(loop, options)
-        connection = protocol._sluiceway
-        # Every loop drops the socket when its transport is gone; some have transports without weak references.
-        self._socket_ref = weakref.ref(sock, self._gone)
+    async def _wrap(
+        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, options: ConnectionOptions, tls: dict[str, Any]
+    ) -> None:
         self._socket = None
-        peer = peer_of(sock) if loop.get_debug() else ""
+        protocol: StreamReaderProtocol | None = None
         try:
-            transport = await make_accepted(loop, sock, protocol, ssl=options.ssl, **options.tls)
+            protocol = self._make_protocol(loop, options)
+            # Every loop drops the socket when its transport is gone; some have transports without weak references.
+            self._socket_ref = weakref.ref(sock, self._gone)
+            transport = await make_accepted(loop, sock, protocol, **tls)
         except BaseException as error:
-            if connection.transport is None:
-                # Its callback refers to this object, which refers to it.
-                self._socket_ref = None
-                self._server._connection_ended(self)
+            if protocol is None or protocol._sluiceway.transport is None:
+                sock.close()
+                self._ended()
             else:
                 # uvloop, cancelled between connection_made and the end of its own wait, does not report the loss.
                 loop.call_soon(loop.call_soon, _report_loss, protocol)
             if isinstance(error, (asyncio.CancelledError, KeyboardInterrupt, SystemExit)):
                 raise
-            _report(loop, error, f"TLS handshake with {peer}" if options.ssl else peer)
+            report_setup_error(loop, error, self._address, self._listener)
             # Through frames of the loop the traceback refers to the error itself: no reference cycle.
             error.__traceback__ = None
             return
@@ -148,26 +147,50 @@ class ServerConnection:
             # Cancelled before its first step, the task never ran.
             self._socket.close()
             self._socket = None
-            self._server._connection_ended(self)
+            self._ended()
+
+    def _handshake_failed(self, loop: asyncio.AbstractEventLoop, error: BaseException) -> None:
+        self._ended()
+        if self._aborted_in_handshake or self._server is None:
+            return
+        if not isinstance(error, OSError):
+            # Not the peer's fault.
+            report_setup_error(loop, error, self._address, self._listener)
+            return
+        self._server._handshake_failed(error, self._address, self._listener)
+        if loop.get_debug():
+            # As asyncio, which reports these in debug mode only.
+            name_peer(error, f"TLS handshake with {describe_address(self._address)}")
+            report_setup_error(loop, error, self._address, self._listener)
 
     def _gone(self, _: object) -> None:
-        self._server._connection_ended(self)
+        self._ended()
+
+    def _ended(self) -> None:
+        # Their callbacks refer to this object, and report nothing more.
+        self._transport = self._socket_ref = None
+        if self._server is not None:
+            self._server._connection_ended(self)
 
     # -- the connection's owner ---------------------------------------------------------------------------------------
 
     def connection_ended(self, connection: Connection) -> None:
         """The connection calls this when its transport is gone."""
-        # The end of these objects reports nothing more.
-        self._transport = self._socket_ref = None
-        self._server._connection_ended(self)
+        self._ended()
+
+    def setup_failed(self, connection: Connection, error: BaseException) -> None:
+        """The transport is made, but the handler could not be started."""
+        report_setup_error(connection.loop, error, self._address, self._listener)
 
     def handler_started(self, task: asyncio.Future[Any]) -> None:
         """The handler runs as ``task``."""
-        self._server._handler_started(task)
+        if self._server is not None:
+            self._server._handler_started(task)
 
     def handler_ended(self, task: asyncio.Future[Any]) -> None:
         """The handler's task is done."""
-        self._server._handler_ended(task)
+        if self._server is not None:
+            self._server._handler_ended(task)
 
     # -- what a server does with it -----------------------------------------------------------------------------------
 
@@ -178,6 +201,10 @@ class ServerConnection:
     def abort(self) -> None:
         """Close it at once; what is buffered is discarded."""
         self._end(aborting=True)
+
+    def detach(self) -> None:
+        """The loop is closed: do not refer to the server any more."""
+        self._server = None
 
     def _end(self, *, aborting: bool) -> None:
         connection = self._connection() if self._connection is not None else None
@@ -198,12 +225,3 @@ class ServerConnection:
 def _report_loss(protocol: StreamReaderProtocol) -> None:
     if not protocol._sluiceway.lost:
         protocol.connection_lost(None)
-
-
-def _report(loop: asyncio.AbstractEventLoop, error: BaseException, peer: str) -> None:
-    """Report a failed handshake in debug mode only, as asyncio does: the peer failed, not the server."""
-    if loop.get_debug():
-        name_peer(error, peer)
-        loop.call_exception_handler(
-            {"message": "Error on transport creation for incoming connection", "exception": error}
-        )

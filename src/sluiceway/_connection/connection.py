@@ -36,6 +36,9 @@ class ConnectionOwner(Protocol):
     def connection_ended(self, connection: Connection) -> None:
         """The transport of ``connection`` is gone."""
 
+    def setup_failed(self, connection: Connection, error: BaseException) -> None:
+        """The handler of ``connection`` could not be started because of ``error``; the transport is aborted."""
+
     def handler_started(self, task: asyncio.Future[Any]) -> None:
         """``task`` runs the handler of one of the connections; keep it until handler_ended."""
 

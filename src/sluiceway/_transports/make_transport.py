@@ -36,7 +36,9 @@ async def make_connected(
 
     if not ssl:
         return await _wrap_plain(loop, sock, protocol, create, shared)
-    return await _wrap_encrypted(loop, sock, protocol, create, ssl, shared, server_side=False, **options)
+    tls = await _wrap_encrypted(loop, sock, protocol, create, ssl, shared, server_side=False, **options)
+    await tls.wait_for_handshake()
+    return tls
 
 
 async def make_accepted(
@@ -47,8 +49,11 @@ async def make_accepted(
     ssl: ssl_module.SSLContext | None = None,
     **options: Any,
 ) -> Any:
-    """The transport of a socket that was accepted, after the TLS handshake where ``ssl`` asks for one; then
-    ``options`` are TLSTransport's."""
+    """The transport of a socket that was accepted.
+
+    With ``ssl``, ``options`` are TLSTransport's. ``connection_made`` is called when the handshake is complete, and
+    ``options["on_failure"]`` if it fails; neither is waited for.
+    """
 
     def create(receiver: Any) -> Any:
         return loop.connect_accepted_socket(lambda: receiver, sock)
@@ -68,10 +73,9 @@ def make_accepted_now(
     ssl: ssl_module.SSLContext | None = None,
     **options: Any,
 ) -> Any:
-    """The transport of an accepted socket on ``engine``, which needs no task. ``address`` is the peer's.
+    """What make_accepted() does, on ``engine``, which needs no task. ``address`` is the peer's.
 
-    ``connection_made`` is called before this returns; with ``ssl`` when the handshake is complete, and
-    ``options["on_failure"]`` is called if that fails. OSError: descriptors have run out.
+    Without ``ssl``, ``connection_made`` is called before this returns.
     """
     if ssl is None:
         return engine.attach(loop, sock, protocol, address)
@@ -92,7 +96,7 @@ async def _wrap_encrypted(
     context: ssl_module.SSLContext,
     shared: bool,
     **options: Any,
-) -> Any:
+) -> TLSTransport:
     tls = _tls_transport(loop, sock, protocol, context, **options)
     try:
         engine = engine_of(loop)
@@ -103,7 +107,6 @@ async def _wrap_encrypted(
     except BaseException:
         tls.discard()
         raise
-    await tls.wait_for_handshake()
     return tls
 
 

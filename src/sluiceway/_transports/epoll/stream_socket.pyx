@@ -79,6 +79,7 @@ cdef class StreamSocket(Pollable):
         try:
             self.protocol.connection_made(transport)
         except (SystemExit, KeyboardInterrupt):
+            self.force_close(None)
             raise
         except BaseException as error:
             self.report_error("protocol.connection_made() call failed", error)

@@ -135,11 +135,11 @@ def attach(
         loop._ensure_fd_no_transport(sock)  # type: ignore[attr-defined]
     try:
         raw = StreamSocket(loop, sock, protocol, shared)
+        transport = SocketTransport(loop, sock, raw, peer)
+        raw.start(transport)
     except BaseException:
         sock.close()
         raise
-    transport = SocketTransport(loop, sock, raw, peer)
-    raw.start(transport)
     return transport
 
 

@@ -21,6 +21,9 @@ class LowerEvents(Protocol):
     def lower_made(self, lower: Any) -> None:
         """``lower`` is connected."""
 
+    def failed(self, error: BaseException) -> None:
+        """The handshake could not be started."""
+
     def lower_paused(self) -> None:
         """It takes no more for now."""
 
@@ -45,8 +48,14 @@ class LowerProtocol(ReceiverProvider, asyncio.BufferedProtocol):
         if self._events is None:
             # The connection was discarded before; uvloop calls this nevertheless.
             transport.abort()
-        else:
+            return
+        try:
             self._events.lower_made(transport)
+        except BaseException as error:
+            # Without a handshake that has started, nothing would bound its time.
+            self._events.failed(error)
+            if isinstance(error, (SystemExit, KeyboardInterrupt)):
+                raise
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._events is not None:

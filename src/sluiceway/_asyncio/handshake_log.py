@@ -1,0 +1,54 @@
+"""The failed TLS handshakes of a server: all are counted, few are logged."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Any
+
+from .._constants import HANDSHAKE_LOG_INTERVAL, HANDSHAKE_LOG_LINES
+from .._net.addresses import describe_address
+
+
+class HandshakeLog:
+    """Logs a failure once per peer and reason in each interval, and at most HANDSHAKE_LOG_LINES in all of it.
+
+    A peer is an address without its port. What many peers can make this keep is bounded by the lines of an interval.
+    """
+
+    __slots__ = ("_interval_end", "_logged", "_loop", "_suppressed", "failures")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.failures = 0
+        self._loop = loop
+        self._logged: set[tuple[str, str]] = set()
+        self._interval_end = 0.0
+        self._suppressed = 0
+
+    def record(self, error: OSError, address: Any, listener: str) -> str | None:
+        """Count a failure of the peer at ``address``; returns the line to log, or None."""
+        self.failures += 1
+        now = self._loop.time()
+        if now >= self._interval_end:
+            self._interval_end = now + HANDSHAKE_LOG_INTERVAL
+            self._logged.clear()
+        reason = failure_reason(error)
+        key = (str(address[0] if isinstance(address, tuple) else address), reason)
+        if key in self._logged or len(self._logged) >= HANDSHAKE_LOG_LINES:
+            self._suppressed += 1
+            return None
+        self._logged.add(key)
+        line = f"TLS handshake with {describe_address(address)} on {listener} failed: {reason}"
+        if self._suppressed:
+            line += f"; {self._suppressed} failures before this one were not logged"
+            self._suppressed = 0
+        return line
+
+
+def failure_reason(error: OSError) -> str:
+    """Why a handshake failed, without what differs from one failure of a kind to the next."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate verify failed: {error.verify_message}"
+    if isinstance(error, ssl.SSLError) and isinstance(error.reason, str):
+        return error.reason.replace("_", " ").lower()
+    return str(error.strerror or error) or type(error).__name__

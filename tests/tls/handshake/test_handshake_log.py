@@ -1,0 +1,72 @@
+"""A server logs a failed TLS handshake once per peer and reason in a minute, and few lines in all; it counts each."""
+
+import ssl
+from typing import Any
+
+from sluiceway._asyncio.handshake_log import HandshakeLog, failure_reason
+from sluiceway._constants import HANDSHAKE_LOG_INTERVAL, HANDSHAKE_LOG_LINES
+
+LISTENER = "192.0.2.1:443"
+RESET = ConnectionResetError("reset")
+
+
+class Clock:
+    now = 1000.0
+
+    def time(self) -> float:
+        return self.now
+
+
+def new_log() -> tuple[Any, Clock]:
+    clock = Clock()
+    loop: Any = clock
+    return HandshakeLog(loop), clock
+
+
+def test_line_names_peer_listener_and_reason() -> None:
+    log, _ = new_log()
+    line = log.record(RESET, ("192.0.2.7", 50000), LISTENER)
+    assert line == "TLS handshake with 192.0.2.7:50000 on 192.0.2.1:443 failed: reset"
+
+
+def test_peer_on_another_port_with_the_same_reason_is_not_logged() -> None:
+    log, _ = new_log()
+    assert log.record(RESET, ("2001:db8::1", 1, 0, 0), LISTENER)
+    assert log.record(RESET, ("2001:db8::1", 2, 0, 0), LISTENER) is None
+    assert log.failures == 2
+
+
+def test_another_peer_and_another_reason_are_logged() -> None:
+    log, _ = new_log()
+    assert log.record(RESET, ("192.0.2.7", 1), LISTENER)
+    assert log.record(RESET, ("192.0.2.8", 1), LISTENER)
+    assert log.record(ConnectionAbortedError("slow"), ("192.0.2.8", 2), LISTENER)
+
+
+def test_next_interval_logs_again_and_names_what_was_not_logged() -> None:
+    log, clock = new_log()
+    log.record(RESET, ("192.0.2.7", 1), LISTENER)
+    clock.now += HANDSHAKE_LOG_INTERVAL / 2
+    assert [log.record(RESET, ("192.0.2.7", port), LISTENER) for port in range(3)] == [None] * 3
+    clock.now += HANDSHAKE_LOG_INTERVAL / 2
+    assert log.record(RESET, ("192.0.2.7", 9), LISTENER).endswith("; 3 failures before this one were not logged")
+    clock.now += HANDSHAKE_LOG_INTERVAL
+    assert log.record(RESET, ("192.0.2.7", 9), LISTENER).endswith("failed: reset")
+
+
+def test_many_peers_cause_few_lines_and_take_bounded_memory() -> None:
+    log, _ = new_log()
+    lines = [log.record(RESET, (f"2001:db8::{number:x}", 1, 0, 0), LISTENER) for number in range(1000)]
+    assert sum(line is not None for line in lines) == len(log._logged) == HANDSHAKE_LOG_LINES
+    assert log.failures == 1000
+
+
+def test_reasons_are_openssl_and_system_words_without_details() -> None:
+    error = ssl.SSLError(1, "[SSL: HTTP_REQUEST] http request (_ssl.c:1006)")
+    error.reason = "HTTP_REQUEST"
+    assert failure_reason(error) == "http request"
+    expired = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    expired.verify_message = "certificate has expired"
+    assert failure_reason(expired) == "certificate verify failed: certificate has expired"
+    assert failure_reason(ConnectionResetError(104, "Connection reset by peer")) == "Connection reset by peer"
+    assert failure_reason(ConnectionResetError()) == "ConnectionResetError"
