@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import socket
 from asyncio import trsock
 from collections.abc import Callable
@@ -45,6 +46,8 @@ class Server(asyncio.Server):
         self._handlers: set[asyncio.Future[Any]] = set()
         self._attached = 0
         self._handshakes = HandshakeLog(loop)
+        # Each connection runs in a copy of its own (contract S14).
+        self._context = contextvars.copy_context()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} sockets={self.sockets!r}>"
@@ -181,7 +184,7 @@ class Server(asyncio.Server):
         client = ServerConnection(self, address, listener)
         self._connections.add(client)
         try:
-            client.start(self._loop, sock, self._options)
+            self._context.copy().run(client.start, self._loop, sock, self._options)
         except BaseException:
             self._connection_ended(client)
             raise
