@@ -200,12 +200,12 @@ def test_a_loop_closed_in_another_thread_with_connections_open(loop_kind: str, r
 
     async def main():
         [connection] = await open_connections(raw_peers)
-        await asyncio.to_thread(run)
-        peer = left.pop()
-        assert peer.receive(9) == b"left open"
-        # Collected here, in a thread that is not its loop's.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
+            await asyncio.to_thread(run)
+            peer = left.pop()
+            assert peer.receive(9) == b"left open"
+            # Collected here, in a thread that is not its loop's.
             left.clear()
             gc.collect()
         assert await peer.in_thread(peer.receive_rest) == b""

@@ -151,7 +151,7 @@ class ServerConnection:
 
     def _handshake_failed(self, loop: asyncio.AbstractEventLoop, error: BaseException) -> None:
         self._ended()
-        if self._aborted_in_handshake or self._server is None:
+        if self._aborted_in_handshake or self._server is None or loop.is_closed():
             return
         if not isinstance(error, OSError):
             # Not the peer's fault.

@@ -3,6 +3,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from sluiceway._core_c.raw_transport cimport RawTransport
 from sluiceway._core_c.receive_memory cimport Scratch
 from sluiceway._core_c.waiter cimport Waiter
+from sluiceway._transports.epoll.open_sockets cimport OpenSockets
 from sluiceway._transports.epoll.system cimport epoll_event
 
 cdef enum:
@@ -38,6 +39,7 @@ cdef class Poller:
     cdef int next_event
     cdef int event_count
     cdef Py_ssize_t users
+    cdef OpenSockets open_sockets
     cdef bint closing_soon
     cdef public object usable
     # True while the poller steps tasks: writes wait until the tasks of the round were stepped.
@@ -64,7 +66,7 @@ cdef class Poller:
 
     cdef int enter(self, int fd, transport) except -1
     cdef int close_when_idle(self) except -1
-    cdef int watch_in_loop(self, int fd) except -1
+    cdef int watch_in_loop(self, int fd, watch=*) except -1
     cdef int unwatch_in_loop(self, int fd) except -1
     cdef int separate(self) except -1
     cdef int control(self, int operation, Pollable pollable, uint32_t interest) except -1

@@ -11,7 +11,6 @@ the registration it was made for; an event whose registration is gone is dropped
 
 import asyncio
 import contextvars
-import os
 import weakref
 from asyncio.selector_events import BaseSelectorEventLoop
 
@@ -21,13 +20,15 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
 
 from sluiceway._core_c.receive_memory cimport Scratch
+from sluiceway._transports.epoll.open_sockets cimport OpenSockets
 from sluiceway._transports.epoll.system cimport (
     CLOCK_MONOTONIC, EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN, O_CLOEXEC,
     clock_gettime, close_fd, dup3, epoll_create1, epoll_ctl, epoll_event, epoll_wait, timespec,
 )
 
 from sluiceway._constants import SCRATCH_SIZE
-from sluiceway._transports.epoll.selector_after_fork import replace_epoll_set
+from sluiceway._transports.epoll.fork import pollers, replace_epoll_set
+from sluiceway._transports.epoll.open_sockets import LoopWatch
 
 cdef extern from "Python.h":
     # The field is not documented; CPython 3.7 to 3.15 have it. No public function returns the context that is entered:
@@ -47,7 +48,6 @@ cdef long long SERVE_NANOSECONDS = 2000000
 cdef long long CORK_NANOSECONDS = 1000000
 
 cdef object current_task_of = asyncio.current_task
-cdef object pollers = weakref.WeakSet()
 cdef object weak_reference = weakref.ref
 
 
@@ -95,6 +95,7 @@ cdef class Poller:
         self.epfd = -1
         self.table = []
         self.corked = []
+        self.open_sockets = OpenSockets()
         self.watches_itself = isinstance(loop, BaseSelectorEventLoop)
         self.loop_nests = not type(loop).__module__.startswith("uvloop")
         if self.watches_itself:
@@ -126,20 +127,20 @@ cdef class Poller:
         if self.epfd < 0:
             PyErr_SetFromErrno(OSError)
         try:
-            self.watch_in_loop(self.epfd)
+            self.watch_in_loop(self.epfd, LoopWatch(self))
         except BaseException:
             close_fd(self.epfd)
             self.epfd = -1
             raise
         self.close_when_idle()
 
-    cdef int watch_in_loop(self, int fd) except -1:
+    cdef int watch_in_loop(self, int fd, watch=None) except -1:
         """Have the loop call _on_ready when ``fd`` is readable. asyncio's loops refuse the sockets of transports, ours
         included, to everything but the calls that their own transports make."""
         if self.watches_itself:
-            self.loop._add_reader(fd, self._on_ready)
+            self.loop._add_reader(fd, self._on_ready, watch)
         else:
-            self.loop.add_reader(fd, self._on_ready)
+            self.loop.add_reader(fd, self._on_ready, watch)
         return 0
 
     cdef int unwatch_in_loop(self, int fd) except -1:
@@ -280,7 +281,7 @@ cdef class Poller:
         elif self.epfd >= 0:
             # The loop's own set cannot be reached. It has the poller of the parent; add this one to it.
             self.loop.remove_reader(self.epfd)
-            self.loop.add_reader(self.epfd, self._on_ready)
+            self.loop.add_reader(self.epfd, self._on_ready, LoopWatch(self))
         self.forked = False
         for entry in self.table:
             if entry is not None:
@@ -292,10 +293,23 @@ cdef class Poller:
         return 0
 
     def _flush_before_fork(self):
-        """Send what a task has written before it forks (contract W9), and once."""
-        self.flush()
+        """Send what a task of this loop has written before it forks (contract W9), and once."""
+        if asyncio._get_running_loop() is self.loop:
+            self.flush()
 
-    def _on_ready(self):
+    def _watch_ended(self):
+        """The loop watches the poller no more: close what was left open if that is because the loop is closed."""
+        if not self.loop.is_closed():
+            return
+        if self.epfd >= 0:
+            close_fd(self.epfd)
+            self.epfd = -1
+        self.sole_socket = None
+        self.table = []
+        self.corked = []
+        self.open_sockets.close_all()
+
+    def _on_ready(self, watch=None):
         if self.forked:
             self.separate()
         # The context of the loop's handle is left meanwhile: a loop that runs inside a task of the batch enters it again.
@@ -481,18 +495,3 @@ def poller_of(loop):
     poller = Poller(loop)
     setattr(loop, ATTRIBUTE, poller)
     return poller
-
-
-def _before_fork():
-    loop = asyncio._get_running_loop()
-    poller = None if loop is None else getattr(loop, ATTRIBUTE, None)
-    if poller is not None:
-        poller._flush_before_fork()
-
-
-def _after_fork():
-    for poller in list(pollers):
-        poller._forked()
-
-
-os.register_at_fork(before=_before_fork, after_in_child=_after_fork)

@@ -5,6 +5,7 @@ SocketTransport is what programs see: an asyncio.Transport that passes every cal
 """
 
 from asyncio import BufferedProtocol
+from contextlib import suppress
 from os import strerror
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -12,11 +13,12 @@ from cpython.exc cimport PyErr_SetFromErrno
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport uint32_t
 
-from sluiceway._core_c.receive_interface cimport ReceiveInterface
+from sluiceway._core_c.receive_interface cimport ReceiveInterface, ReceiverProvider
 from sluiceway._core_c.receive_memory cimport Memory
 from sluiceway._core_c.protocol_operations cimport ProtocolOperations
 from sluiceway._core_c.protocol_receiver cimport ProtocolReceivers
 from sluiceway._core_c.write_queue cimport WriteQueue
+from sluiceway._transports.epoll.open_sockets cimport Link, unlink
 from sluiceway._transports.epoll.poller cimport Pollable, Poller
 from sluiceway._transports.epoll.send_pieces cimport SEND_FLAGS, send_pieces
 from sluiceway._transports.epoll.system cimport (
@@ -43,6 +45,7 @@ cdef class StreamSocket(Pollable):
     cdef object transport
     cdef ProtocolReceivers receivers
     cdef WriteQueue queue
+    cdef Link link
     cdef Py_ssize_t high
     cdef Py_ssize_t low
     cdef int lost_writes
@@ -71,15 +74,18 @@ cdef class StreamSocket(Pollable):
         self.low = HIGH_WATER // 4
         self.set_protocol(protocol)
 
+    def __dealloc__(self):
+        unlink(&self.link)
+
     def start(self, transport):
         """Call the protocol's connection_made, then receive."""
         self.transport = transport
         self.poller.acquire()
         self.poller.enter(self.fd, transport)
+        self.poller.open_sockets.add(&self.link, self)
         try:
             self.protocol.connection_made(transport)
         except (SystemExit, KeyboardInterrupt):
-            self.force_close(None)
             raise
         except BaseException as error:
             self.report_error("protocol.connection_made() call failed", error)
@@ -458,23 +464,37 @@ cdef class StreamSocket(Pollable):
         return 0
 
     def _lost(self, error):
-        transport = self.transport
-        protocol = self.protocol
-        sock = self.sock
         # Each step is done whatever the ones before it raise; the loop reports the exception.
         try:
-            protocol.connection_lost(error)
+            self.protocol.connection_lost(error)
         finally:
-            self.protocol = None
-            self.transport = None
-            self.receivers = None
             try:
-                if transport is not None:
-                    transport.save_sockname()
+                self.release_socket()
             finally:
-                # Not after the close, which may run Python code: the number may be another connection's then.
-                self.fd = -1
-                try:
-                    sock.close()
-                finally:
-                    self.poller.release()
+                self.poller.release()
+
+    def loop_closed(self):
+        protocol = self.protocol
+        warning = None if self.closing else f"unclosed {self.transport!r}"
+        self.closing = self.ended = True
+        self.lost_writes += 1
+        self.queue.clear()
+        with suppress(OSError):
+            self.release_socket()
+        if isinstance(protocol, ReceiverProvider):
+            # The package's own: it drops its references. RuntimeError: a task that waits cannot be scheduled any more.
+            with suppress(RuntimeError):
+                protocol.connection_lost(None)
+        return warning
+
+    cdef object release_socket(self):
+        transport, sock = self.transport, self.sock
+        self.protocol = self.transport = self.receivers = None
+        unlink(&self.link)
+        try:
+            if transport is not None:
+                transport.save_sockname()
+        finally:
+            # Not after the close, which may run Python code: the number may be another connection's then.
+            self.fd = -1
+            sock.close()

@@ -1,4 +1,4 @@
-"""A forked child that continues asyncio's loop: replace the epoll set that its selector shares with the parent."""
+"""What happens to pollers at a fork, and to the epoll set that a child's selector shares with the parent."""
 
 from __future__ import annotations
 
@@ -6,6 +6,24 @@ import contextlib
 import os
 import select
 import selectors
+import weakref
+from typing import Any
+
+pollers: weakref.WeakSet[Any] = weakref.WeakSet()
+"""Those of this process, whatever their loops are."""
+
+
+def _before_fork() -> None:
+    for poller in list(pollers):
+        poller._flush_before_fork()
+
+
+def _after_fork() -> None:
+    for poller in list(pollers):
+        poller._forked()
+
+
+os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
 
 
 def replace_epoll_set(selector: selectors.BaseSelector) -> None:

@@ -1,0 +1,135 @@
+"""L1: what a program leaves open is closed with its loop, without the garbage collector."""
+
+import asyncio
+import contextlib
+import gc
+import socket
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import sluiceway
+from support import file_descriptors, loops
+from support.certificates import Certificates
+from support.connections import server_address
+from support.raw_peer import RawPeers
+from support.scheduling import wait_until
+
+
+@contextlib.contextmanager
+def no_descriptor_left(kind: str) -> Iterator[None]:
+    """Check that the block leaves no descriptor open; the collector does not run in it."""
+    loops.warm_up(kind)
+    gc.collect()
+    gc.disable()
+    before = file_descriptors.open_descriptors()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            yield
+            assert file_descriptors.open_descriptors() == before
+    finally:
+        gc.enable()
+
+
+async def until_cancelled(reader: Any, writer: Any) -> None:
+    with contextlib.suppress(asyncio.CancelledError):
+        await reader.read()
+
+
+def test_dropped_servers_are_closed_with_the_loop(loop_kind: str, unix_path: str) -> None:
+    async def main() -> None:
+        await sluiceway.start_server(until_cancelled, "127.0.0.1", 0)
+        await sluiceway.start_unix_server(until_cancelled, unix_path)
+        await sluiceway.start_server(until_cancelled, "127.0.0.1", 0, start_serving=False)
+
+    with no_descriptor_left(loop_kind):
+        with loops.new_runner(loop_kind) as runner:
+            runner.run(main())
+        del runner
+
+
+async def greet(reader: Any, writer: Any) -> None:
+    writer.write(b"hello")
+    writer.close()
+    await writer.wait_closed()
+
+
+async def assert_greeted(address: Any) -> None:
+    reader, writer = await sluiceway.open_connection(*address)
+    assert await reader.read() == b"hello"
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_dropped_server_goes_on_serving() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        address = sock.getsockname()
+        await sluiceway.start_server(greet, sock=sock)
+        gc.collect()
+        await assert_greeted(address)
+        asyncio.get_running_loop().remove_reader(sock)
+
+
+def test_socket_of_the_program_stays_open_for_the_next_loop(loop_kind: str) -> None:
+    async def serve(sock: socket.socket) -> None:
+        await sluiceway.start_server(greet, sock=sock)
+        await assert_greeted(sock.getsockname())
+
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        for _ in range(2):
+            with loops.new_runner(loop_kind) as runner:
+                runner.run(serve(sock))
+            assert sock.fileno() >= 0
+
+
+@pytest.mark.skipif(sluiceway.ENGINE != "epoll", reason="the loop's own transports belong to the loop")
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_open_connections_are_closed_with_the_loop(count: int, secure: bool, loop_kind: str, tls: Certificates) -> None:
+    """Reading, paused, half-closed, with unsent data; a lone one, which the loop itself watches, as well."""
+    kept: list[Any] = []
+
+    async def handle(reader: Any, writer: Any) -> None:
+        kept.append((reader, writer))
+
+    async def main() -> None:
+        server = await sluiceway.start_server(handle, "127.0.0.1", 0, ssl=tls.server_context if secure else None)
+        options = {"ssl": tls.client_context} if secure else {}
+        kept.extend([await sluiceway.open_connection(*server_address(server), **options) for _ in range(count)])
+        await wait_until(lambda: len(kept) == 2 * count)
+        kept[0][1].transport.pause_reading()
+        kept[-1][1].write(bytes(8 << 20))
+
+    with no_descriptor_left(loop_kind):
+        with loops.new_runner(loop_kind) as runner:
+            runner.run(main())
+        del runner
+        # Those who hold a stream can still close it.
+        for _, writer in kept:
+            assert writer.is_closing()
+            writer.write(b"discarded")
+            writer.close()
+        kept.clear()
+        del _, writer
+
+
+@pytest.mark.skipif(sluiceway.ENGINE != "epoll", reason="the loop's own transports belong to the loop")
+def test_unclosed_connection_is_warned_of_when_the_loop_is_closed(loop_kind: str, raw_peers: RawPeers) -> None:
+    kept: list[Any] = []
+    listener = raw_peers.listen()
+
+    async def main() -> None:
+        kept.extend([await sluiceway.open_connection(*listener.address) for _ in range(2)])
+        kept[1][1].close()
+
+    def run() -> None:
+        with loops.new_runner(loop_kind) as runner:
+            runner.run(main())
+        kept.clear()
+
+    with pytest.warns(ResourceWarning) as warned:
+        run()
+    assert [str(warning.message)[:25] for warning in warned] == ["unclosed <SocketTransport"]
