@@ -36,6 +36,8 @@ WAYS_TO_THE_DESCRIPTOR: dict[str, Callable[[Any], Callable[[bytes], Any]]] = {
     "fileno": lambda transport: write_to_descriptor(transport.get_extra_info("socket").fileno()),
     "dup": lambda transport: write_to_duplicate(transport.get_extra_info("socket")),
     "socket of the wrapper": lambda transport: transport.get_extra_info("socket")._sock.send,
+    "socket of the transport": lambda transport: transport._sock.send,
+    "number of the transport": lambda transport: write_to_descriptor(transport._sock_fd),
 }
 
 

@@ -15,6 +15,7 @@ ASYNCIO_NAMES = {
     "_paused": "a foreign protocol can derive from asyncio's FlowControlMixin, which reports its state nowhere else",
     "_replace_transport": "asyncio's StreamReaderProtocol has it since Python 3.13, and _replace_writer before that",
     "_source_traceback": "asyncio's StreamReaderProtocol reads it from the reader that it is given",
+    "_ssl_protocol": "asyncio's TLS transport keeps its SSLProtocol there",
     "_transport": "asyncio's SSLProtocol keeps the transport below it there",
 }
 SINCE = {"_replace_transport": (3, 13)}

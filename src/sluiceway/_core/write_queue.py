@@ -37,6 +37,13 @@ class WriteQueue:
         """The part of the first piece that was not sent. Only where something waits."""
         return memoryview(self.pieces[self.head])[self.offset :]
 
+    def waiting(self) -> list[Any]:
+        """Everything that was not sent, as memoryviews."""
+        waiting = [memoryview(piece) for piece in self.pieces[self.head :]]
+        if waiting:
+            waiting[0] = self.first()
+        return waiting
+
     def advance(self, n: int) -> None:
         """The first ``n`` bytes were sent; no more than wait."""
         if n == self.size:

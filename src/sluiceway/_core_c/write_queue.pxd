@@ -12,6 +12,7 @@ cdef class WriteQueue:
 
     cpdef object append(self, bytes piece)
     cpdef object first(self)
+    cpdef list waiting(self)
     @cython.locals(pieces=list, head=Py_ssize_t, length=Py_ssize_t)
     cpdef object advance(self, Py_ssize_t n)
     cpdef object clear(self)

@@ -35,8 +35,8 @@ def scratch_of(loop: asyncio.AbstractEventLoop) -> Any:
 class LoopAdapter(asyncio.BufferedProtocol):
     """The protocol of the loop's transport in place of ``protocol``; passes on every call but the receiving ones.
 
-    To a program that asks the transport for its protocol it looks like ``protocol``: names are looked up and assigned
-    there. It drops the reference when the connection is lost, since the loops' TLS keeps its protocol longer than that.
+    To a program that asks the transport for its protocol it looks like ``protocol``: names are looked up, assigned and
+    deleted there. It drops the reference when the connection is lost, since the loops' TLS keeps its protocol longer.
     """
 
     __slots__ = ("__weakref__", "_interruption", "_made", "_protocol", "_receivers")
@@ -71,8 +71,19 @@ class LoopAdapter(asyncio.BufferedProtocol):
         self._protocol.connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._protocol is not None:
-            self.release().connection_lost(self._interruption or exc)
+        protocol = self._protocol
+        if protocol is None:
+            return
+        if self._receivers is None:
+            # A program has replaced the method, and calls what it has found here before.
+            type(protocol).connection_lost(protocol, exc)
+            return
+        object.__setattr__(self, "_receivers", None)
+        object.__setattr__(self, "_made", None)
+        try:
+            protocol.connection_lost(self._interruption or exc)
+        finally:
+            self.release()
 
     def pause_writing(self) -> None:
         self._protocol.pause_writing()
@@ -119,3 +130,6 @@ class LoopAdapter(asyncio.BufferedProtocol):
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._protocol, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self._protocol, name)

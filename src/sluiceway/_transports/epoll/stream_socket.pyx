@@ -44,17 +44,17 @@ cdef class StreamSocket(Pollable):
     cdef object protocol
     cdef object transport
     cdef ProtocolReceivers receivers
-    cdef WriteQueue queue
+    cdef readonly WriteQueue queue
     cdef Link link
     cdef Py_ssize_t high
     cdef Py_ssize_t low
-    cdef int lost_writes
+    cdef public int lost_writes
     cdef bint corked
     cdef bint ended
-    cdef bint eof_written
+    cdef public bint eof_written
     cdef bint eof_received
-    cdef bint reading_paused
-    cdef bint protocol_paused
+    cdef public bint reading_paused
+    cdef public bint writing_paused
     # The program has the descriptor: no write is corked.
     cdef bint shared
 
@@ -349,9 +349,9 @@ cdef class StreamSocket(Pollable):
     # -- flow control -------------------------------------------------------------------------------------------------
 
     cdef int maybe_pause(self) except -1:
-        if self.queue.size <= self.high or self.protocol_paused:
+        if self.queue.size <= self.high or self.writing_paused:
             return 0
-        self.protocol_paused = True
+        self.writing_paused = True
         try:
             self.protocol.pause_writing()
         except (SystemExit, KeyboardInterrupt):
@@ -361,9 +361,9 @@ cdef class StreamSocket(Pollable):
         return 0
 
     cdef int maybe_resume(self) except -1:
-        if not self.protocol_paused or self.queue.size > self.low:
+        if not self.writing_paused or self.queue.size > self.low:
             return 0
-        self.protocol_paused = False
+        self.writing_paused = False
         try:
             self.protocol.resume_writing()
         except (SystemExit, KeyboardInterrupt):
@@ -388,10 +388,6 @@ cdef class StreamSocket(Pollable):
 
     def get_write_buffer_size(self):
         return self.queue.size
-
-    @property
-    def writing_paused(self):
-        return self.protocol_paused
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
@@ -422,7 +418,7 @@ cdef class StreamSocket(Pollable):
         self.closing = True
         self.end(error)
 
-    cdef int fail(self, error, message) except -1:
+    cpdef int fail(self, error, message) except -1:
         try:
             if isinstance(error, OSError):
                 if self.loop.get_debug():

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .poller import poller_of
+from .private_attributes import PrivateAttributes
 from .stream_socket import StreamSocket
 from .transport_socket import TransportSocket
 
@@ -18,6 +19,10 @@ else:
     from ..._core_c import RawTransportProvider
 
 _NOT_ASKED: Any = object()
+# In place of the socket's name: it is in the dict of _extra, which a program has accessed.
+_IN_EXTRA: Any = object()
+# The slot of asyncio's base class for that dict.
+_extra_slot: Any = transports.BaseTransport.__dict__["_extra"]
 
 
 def _name_of(ask: Callable[[], Any]) -> Any:
@@ -27,7 +32,7 @@ def _name_of(ask: Callable[[], Any]) -> Any:
         return None
 
 
-class SocketTransport(RawTransportProvider, transports._FlowControlMixin, transports.Transport):
+class SocketTransport(RawTransportProvider, PrivateAttributes, transports._FlowControlMixin, transports.Transport):
     """A stream socket on the package's poller. ``loop.start_tls`` and ``loop.sendfile`` of asyncio's loop accept it."""
 
     __slots__ = ("__weakref__", "_peername", "_socket", "_sockname", "raw")
@@ -50,6 +55,8 @@ class SocketTransport(RawTransportProvider, transports._FlowControlMixin, transp
         return f"<{type(self).__name__} {state} write_buffer_size={self.get_write_buffer_size()}>"
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
+        if self._sockname is _IN_EXTRA:
+            return self._extra.get(name, default)
         if name == "socket":
             return TransportSocket(self._socket, self.raw)
         if name == "peername":
@@ -66,8 +73,17 @@ class SocketTransport(RawTransportProvider, transports._FlowControlMixin, transp
             self._sockname = _name_of(self._socket.getsockname)
 
     @property
-    def _protocol_paused(self) -> bool:
-        return self.raw.writing_paused
+    def _extra(self) -> dict[str, Any]:
+        """All of get_extra_info() in a dict, made at the first access; a program may change it."""
+        if self._sockname is not _IN_EXTRA:
+            self._extra = {name: self.get_extra_info(name) for name in ("socket", "sockname", "peername")}
+        extra: dict[str, Any] = _extra_slot.__get__(self)
+        return extra
+
+    @_extra.setter
+    def _extra(self, extra: dict[str, Any]) -> None:
+        _extra_slot.__set__(self, extra)
+        self._sockname = _IN_EXTRA
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         self.raw.set_protocol(protocol)

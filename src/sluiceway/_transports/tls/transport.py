@@ -22,6 +22,7 @@ from .handshake import Handshake
 from .lower_protocol import LowerProtocol
 from .pause_writing import WritePauses
 from .peer_certificate import peer_certificate
+from .ssl_protocol import SSLProtocol
 
 if TYPE_CHECKING:
     from ..._core import RawTransportProvider, TLSReceiver, TLSSender
@@ -275,6 +276,14 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
     @property
     def _protocol_paused(self) -> bool:
         return self._write_pauses.paused
+
+    @property
+    def _closed(self) -> bool:
+        return self._closing
+
+    @property
+    def _ssl_protocol(self) -> SSLProtocol:
+        return SSLProtocol(self)
 
     def update_flow_control(self) -> None:
         """What waits to be sent has changed: pause or resume the protocol."""

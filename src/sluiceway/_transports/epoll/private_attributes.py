@@ -1,0 +1,126 @@
+"""The private attributes of asyncio's socket transport that published programs use, on the engine's transport.
+
+They are properties of the class, so a connection does not grow by them. What a program assigns has the effect that it
+has in asyncio. ``_sock`` and ``_sock_fd`` cannot be assigned: the engine calls the kernel with the number.
+"""
+
+from __future__ import annotations
+
+import collections
+import socket
+import sys
+from typing import Any
+
+from .stream_socket import StreamSocket
+
+_BUFFER_OF_PIECES: bool = sys.version_info >= (3, 12)
+
+
+class PrivateAttributes:
+    """Mixed into SocketTransport, which has ``raw`` and ``_socket``."""
+
+    __slots__ = ()
+
+    raw: StreamSocket
+    _socket: socket.socket
+
+    @property
+    def _sock(self) -> socket.socket | None:
+        """The socket; the program has the descriptor from then on."""
+        if self._socket.fileno() < 0:
+            return None
+        self.raw.share()
+        return self._socket
+
+    @property
+    def _sock_fd(self) -> int:
+        self.raw.share()
+        return self._socket.fileno()
+
+    @property
+    def _server(self) -> None:
+        """In asyncio it counts the connections; here ServerConnection does."""
+        return None
+
+    @property
+    def _protocol(self) -> Any:
+        return self.raw.get_protocol()
+
+    @_protocol.setter
+    def _protocol(self, protocol: Any) -> None:
+        self.raw.set_protocol(protocol)
+
+    @property
+    def _closing(self) -> bool:
+        return self.raw.closing
+
+    @_closing.setter
+    def _closing(self, closing: bool) -> None:
+        self.raw.closing = closing
+
+    @property
+    def _conn_lost(self) -> int:
+        return self.raw.lost_writes
+
+    @_conn_lost.setter
+    def _conn_lost(self, number: int) -> None:
+        self.raw.lost_writes = number
+
+    @property
+    def _eof(self) -> bool:
+        return self.raw.eof_written
+
+    @_eof.setter
+    def _eof(self, written: bool) -> None:
+        self.raw.eof_written = written
+
+    @property
+    def _paused(self) -> bool:
+        return self.raw.reading_paused
+
+    @_paused.setter
+    def _paused(self, paused: bool) -> None:
+        self.raw.reading_paused = paused
+
+    @property
+    def _protocol_paused(self) -> bool:
+        return self.raw.writing_paused
+
+    @_protocol_paused.setter
+    def _protocol_paused(self, paused: bool) -> None:
+        self.raw.writing_paused = paused
+
+    @property
+    def _high_water(self) -> int:
+        return self.raw.get_write_buffer_limits()[1]
+
+    @_high_water.setter
+    def _high_water(self, size: int) -> None:
+        self.raw.set_write_buffer_limits(size, min(size, self._low_water))
+
+    @property
+    def _low_water(self) -> int:
+        return self.raw.get_write_buffer_limits()[0]
+
+    @_low_water.setter
+    def _low_water(self, size: int) -> None:
+        self.raw.set_write_buffer_limits(max(size, self._high_water), size)
+
+    @property
+    def _buffer(self) -> Any:
+        """A copy of what waits for the kernel, of the type that this Python's asyncio has."""
+        self.raw.uncork()
+        pieces = self.raw.queue.waiting()
+        return collections.deque(pieces) if _BUFFER_OF_PIECES else bytearray().join(pieces)
+
+    @_buffer.setter
+    def _buffer(self, data: Any) -> None:
+        queue = self.raw.queue
+        queue.clear()
+        for piece in [data] if isinstance(data, (bytes, bytearray, memoryview)) else data:
+            if len(piece):
+                queue.append(bytes(piece))
+        self.raw.uncork()
+
+    def _fatal_error(self, error: BaseException, message: str = "Fatal error on transport") -> None:
+        self.raw.fail(error, message)

@@ -1,0 +1,143 @@
+"""Private attributes of asyncio's transports that published programs read and assign."""
+
+import asyncio
+import collections
+import contextlib
+import socket
+import sys
+import types
+from typing import Any
+
+import pytest
+
+from support.certificates import Certificates
+from support.connections import connected_pair, server_address
+from support.raw_peer import RawPeers
+
+# uvloop's own transports have none of them.
+asyncio_loops = pytest.mark.loops("asyncio", "debug", "eager")
+
+
+@asyncio_loops
+async def test_private_attributes_of_open_transport(streams: types.ModuleType) -> None:
+    async with connected_pair(streams) as ((_, writer), (_, accepted)):
+        transport: Any = writer.transport
+        assert transport._loop is asyncio.get_running_loop()
+        assert transport._protocol is transport.get_protocol()
+        assert transport._sock.getpeername() == writer.get_extra_info("peername")
+        assert transport._sock_fd == writer.get_extra_info("socket").fileno()
+        assert transport._extra["peername"] == writer.get_extra_info("peername")
+        assert transport._extra["sockname"] == writer.get_extra_info("sockname")
+        assert transport._extra["socket"].family == socket.AF_INET
+        assert (transport._low_water, transport._high_water) == transport.get_write_buffer_limits()
+        assert not any((transport._buffer, transport._closing, transport._conn_lost, transport._eof))
+        assert not transport._paused
+        assert not transport._protocol_paused
+        assert transport._server is None
+        assert hasattr(accepted.transport, "_server")
+
+
+@asyncio_loops
+async def test_private_attributes_follow_state_of_transport(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    listener = raw_peers.listen()
+    _, writer = await streams.open_connection(*listener.address)
+    peer = listener.accept()
+    transport: Any = writer.transport
+    transport.pause_reading()
+    assert transport._paused
+    transport.resume_reading()
+    assert not transport._paused
+    while not transport._buffer:
+        writer.write(bytes(1 << 20))
+    assert transport._protocol_paused
+    assert isinstance(transport._buffer, collections.deque if sys.version_info >= (3, 12) else bytearray)
+    transport._buffer.clear() if streams is asyncio else setattr(transport, "_buffer", [])
+    assert transport.get_write_buffer_size() == 0
+    transport.abort()
+    assert transport._closing
+    assert transport._conn_lost == 1
+    writer.close()
+    await writer.wait_closed()
+    assert transport._sock is None
+    assert transport._protocol is None
+    peer.close()
+
+
+@asyncio_loops
+async def test_assigned_private_attributes_have_effect(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    listener = raw_peers.listen()
+    reader, writer = await streams.open_connection(*listener.address)
+    peer = listener.accept()
+    transport: Any = writer.transport
+    transport._extra["peername"] = ("198.51.100.1", 1)
+    transport._extra["name"] = "value"
+    assert writer.get_extra_info("peername") == ("198.51.100.1", 1)
+    assert writer.get_extra_info("name") == "value"
+    transport._extra = {"peername": "assigned"}
+    assert writer.get_extra_info("peername") == "assigned"
+    transport._high_water = 5
+    transport._low_water = 2
+    assert transport.get_write_buffer_limits() == (2, 5)
+    transport._eof = True
+    with pytest.raises(RuntimeError, match="write_eof"):
+        transport.write(b"refused")
+    transport._eof = False
+    transport._conn_lost = 1
+    transport.write(b"discarded")
+    transport._conn_lost = 0
+    protocol = transport._protocol
+    transport._protocol = asyncio.Protocol()
+    assert transport.get_protocol() is not protocol
+    transport._protocol = protocol
+    transport.write(b"sent")
+    assert peer.receive(4) == b"sent"
+    transport._closing = True
+    assert transport.is_closing()
+    transport._closing = False
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_connection_lost_replaced_on_protocol_is_called(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    lost = []
+    reader, writer = await streams.open_connection(*raw_peers.listen().address)
+    protocol = writer.transport.get_protocol()
+    replaced = protocol.connection_lost
+
+    def connection_lost(error: Exception | None) -> None:
+        lost.append(error)
+        replaced(error)
+
+    protocol.connection_lost = connection_lost
+    writer.close()
+    await writer.wait_closed()
+    assert lost == [None]
+    assert reader.at_eof()
+    del writer._protocol.connection_lost
+
+
+@asyncio_loops
+async def test_private_attributes_of_tls_transport(streams: types.ModuleType, tls: Certificates) -> None:
+    async def handle(reader: Any, writer: Any) -> None:
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+
+    async with await streams.start_server(handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
+        reader, writer = await streams.open_connection(
+            *server_address(server), ssl=tls.client_context, server_hostname="localhost"
+        )
+        transport: Any = writer.transport
+        inner = transport._ssl_protocol
+        assert transport._loop is inner._loop is asyncio.get_running_loop()
+        assert not transport._closed
+        assert inner._app_transport is transport
+        assert inner._app_protocol is transport.get_protocol()
+        assert inner._sslobj is inner._extra["ssl_object"] is writer.get_extra_info("ssl_object")
+        assert inner._sslcontext is inner._extra["sslcontext"] is tls.client_context
+        assert inner._extra["peercert"] == writer.get_extra_info("peercert")
+        inner._transport.abort()
+        assert await reader.read() == b""
+        writer.close()
+        assert transport._closed
+        await writer.wait_closed()
