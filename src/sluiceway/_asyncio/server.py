@@ -180,15 +180,6 @@ class Server(asyncio.Server):
             if not waiter.done():
                 waiter.set_result(None)
 
-    def _accept(self, sock: socket.socket, address: Any, listener: str) -> None:
-        client = ServerConnection(self, address, listener)
-        self._connections.add(client)
-        try:
-            self._context.copy().run(client.start, self._loop, sock, self._options)
-        except BaseException:
-            self._connection_ended(client)
-            raise
-
     def _connection_ended(self, client: ServerConnection) -> None:
         self._connections.discard(client)
         self._maybe_closed()
@@ -231,7 +222,14 @@ class Acceptor:
         self._server = server
 
     def __call__(self, sock: socket.socket, address: Any, listener: str) -> None:
-        self._server._accept(sock, address, listener)
+        server = self._server
+        client = ServerConnection(server, address, listener)
+        server._connections.add(client)
+        try:
+            server._context.copy().run(client.start, server._loop, sock, server._options)
+        except BaseException:
+            server._connection_ended(client)
+            raise
 
     def __del__(self) -> None:
         if self._server._loop.is_closed():

@@ -128,7 +128,7 @@ class ServerConnection:
         except BaseException as error:
             if protocol is None or protocol._sluiceway.transport is None:
                 sock.close()
-                self._ended()
+                self.connection_ended()
             else:
                 # uvloop, cancelled between connection_made and the end of its own wait, does not report the loss.
                 loop.call_soon(loop.call_soon, _report_loss, protocol)
@@ -147,10 +147,10 @@ class ServerConnection:
             # Cancelled before its first step, the task never ran.
             self._socket.close()
             self._socket = None
-            self._ended()
+            self.connection_ended()
 
     def _handshake_failed(self, loop: asyncio.AbstractEventLoop, error: BaseException) -> None:
-        self._ended()
+        self.connection_ended()
         if self._aborted_in_handshake or self._server is None or loop.is_closed():
             return
         if not isinstance(error, OSError):
@@ -164,19 +164,16 @@ class ServerConnection:
             report_setup_error(loop, error, self._address, self._listener)
 
     def _gone(self, _: object) -> None:
-        self._ended()
+        self.connection_ended()
 
-    def _ended(self) -> None:
+    # -- the connection's owner ---------------------------------------------------------------------------------------
+
+    def connection_ended(self, connection: Connection | None = None) -> None:
+        """The connection calls this when its transport is gone, and this object where there is no connection yet."""
         # Their callbacks refer to this object, and report nothing more.
         self._transport = self._socket_ref = None
         if self._server is not None:
             self._server._connection_ended(self)
-
-    # -- the connection's owner ---------------------------------------------------------------------------------------
-
-    def connection_ended(self, connection: Connection) -> None:
-        """The connection calls this when its transport is gone."""
-        self._ended()
 
     def setup_failed(self, connection: Connection, error: BaseException) -> None:
         """The transport is made, but the handler could not be started."""

@@ -130,7 +130,11 @@ class Listener:
                 self._unwatch()
                 self._on_accept_error(error, accepted)
                 return
-            self._set_up(sock, address, accepted)
+            try:
+                sock.setblocking(False)
+                accepted(sock, address, self._name)
+            except BaseException as error:  # noqa: BLE001 - an interrupt is raised again
+                self._on_setup_error(error, sock, address)
             if not self._watching:
                 # Closed by the handler of the connection just accepted.
                 return
@@ -146,17 +150,17 @@ class Listener:
                 self._on_accept_error(error, accepted)
                 return
             self._short_of_resources = False
-            self._set_up(sock, address, accepted)
+            try:
+                sock.setblocking(False)
+                accepted(sock, address, self._name)
+            except BaseException as error:  # noqa: BLE001 - an interrupt is raised again
+                self._on_setup_error(error, sock, address)
 
-    def _set_up(self, sock: socket.socket, address: Any, accepted: Accepted) -> None:
-        try:
-            sock.setblocking(False)
-            accepted(sock, address, self._name)
-        except BaseException as error:
-            sock.close()
-            if isinstance(error, (SystemExit, KeyboardInterrupt)):
-                raise
-            report_setup_error(self._loop, error, address, self._name)
+    def _on_setup_error(self, error: BaseException, sock: socket.socket, address: Any) -> None:
+        sock.close()
+        if isinstance(error, (SystemExit, KeyboardInterrupt)):
+            raise error
+        report_setup_error(self._loop, error, address, self._name)
 
     def _on_accept_error(self, error: OSError | MemoryError, accepted: Accepted) -> None:
         """Accepting has stopped; go on later where there is hope."""

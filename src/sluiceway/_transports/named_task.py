@@ -24,7 +24,6 @@ def create_named_task(
         # Or the interpreter would warn that nobody awaited it.
         coroutine.close()
         raise
-    set_name = getattr(task, "set_name", None)
-    if set_name is not None:
-        set_name(name)
+    if hasattr(task, "set_name"):
+        task.set_name(name)
     return task

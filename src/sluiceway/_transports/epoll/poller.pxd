@@ -66,7 +66,7 @@ cdef class Poller:
 
     cdef int enter(self, int fd, transport) except -1
     cdef int close_when_idle(self) except -1
-    cdef int watch_in_loop(self, int fd, watch=*) except -1
+    cdef int watch_in_loop(self, int fd) except -1
     cdef int unwatch_in_loop(self, int fd) except -1
     cdef int separate(self) except -1
     cdef int control(self, int operation, Pollable pollable, uint32_t interest) except -1

@@ -127,20 +127,20 @@ cdef class Poller:
         if self.epfd < 0:
             PyErr_SetFromErrno(OSError)
         try:
-            self.watch_in_loop(self.epfd, LoopWatch(self))
+            self.loop.add_reader(self.epfd, self._on_poller_ready, LoopWatch(self))
         except BaseException:
             close_fd(self.epfd)
             self.epfd = -1
             raise
         self.close_when_idle()
 
-    cdef int watch_in_loop(self, int fd, watch=None) except -1:
+    cdef int watch_in_loop(self, int fd) except -1:
         """Have the loop call _on_ready when ``fd`` is readable. asyncio's loops refuse the sockets of transports, ours
         included, to everything but the calls that their own transports make."""
         if self.watches_itself:
-            self.loop._add_reader(fd, self._on_ready, watch)
+            self.loop._add_reader(fd, self._on_ready)
         else:
-            self.loop.add_reader(fd, self._on_ready, watch)
+            self.loop.add_reader(fd, self._on_ready)
         return 0
 
     cdef int unwatch_in_loop(self, int fd) except -1:
@@ -281,7 +281,7 @@ cdef class Poller:
         elif self.epfd >= 0:
             # The loop's own set cannot be reached. It has the poller of the parent; add this one to it.
             self.loop.remove_reader(self.epfd)
-            self.loop.add_reader(self.epfd, self._on_ready, LoopWatch(self))
+            self.loop.add_reader(self.epfd, self._on_poller_ready, LoopWatch(self))
         self.forked = False
         for entry in self.table:
             if entry is not None:
@@ -309,7 +309,10 @@ cdef class Poller:
         self.corked = []
         self.open_sockets.close_all()
 
-    def _on_ready(self, watch=None):
+    def _on_poller_ready(self, watch):
+        self._on_ready()
+
+    def _on_ready(self):
         if self.forked:
             self.separate()
         # The context of the loop's handle is left meanwhile: a loop that runs inside a task of the batch enters it again.
