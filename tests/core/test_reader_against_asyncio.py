@@ -74,7 +74,13 @@ class Side:
         if self.task.cancelled():
             self.seen.append("cancelled")
         elif (error := self.task.exception()) is not None:
-            self.seen.append((type(error), error.args, getattr(error, "partial", None)))
+            arguments = error.args
+            if isinstance(error, asyncio.LimitOverrunError) or type(error) is ValueError:
+                # asyncio's words, and after them the limit.
+                arguments = (str(error).partition(": ")[0],)
+            self.seen.append(
+                (type(error), arguments, getattr(error, "partial", None), getattr(error, "consumed", None))
+            )
         else:
             self.seen.append(self.task.result())
         self.task = None

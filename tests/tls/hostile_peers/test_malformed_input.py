@@ -64,13 +64,18 @@ async def test_nobody_else_notices(
         good[1].close()
         await good[1].wait_closed()
         assert server.is_serving()
+        assert server.failed_handshakes == 3
     assert served == 1
+    (line,) = [
+        record.getMessage() for record in caplog.records if record.name == "sluiceway" and record.levelname != "DEBUG"
+    ]
+    assert re.match(r"TLS handshake with 127\.0\.0\.1:\d+ on 127\.0\.0\.1:\d+ failed: \w", line)
     if loop_kind == "debug":
-        # There those who debug are told, with the peer's name.
+        # In debug mode the loop's exception handler gets each of them, with the peer's name.
         assert all(re.search(r"127\.0\.0\.1:\d+", str(told["exception"])) for told in loop_errors)
         loop_errors.clear()
     else:
-        assert [record.getMessage() for record in caplog.records if record.levelname != "DEBUG"] == []
+        assert [record.name for record in caplog.records if record.levelname != "DEBUG"] == ["sluiceway"]
         assert capfd.readouterr() == ("", "")
 
 
