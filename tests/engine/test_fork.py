@@ -33,6 +33,29 @@ async def test_what_was_written_before_leaves_before(raw_peers: RawPeers):
     await connection.close()
 
 
+async def test_fork_in_another_loop_nested_in_the_step_sends_each_write_once(raw_peers: RawPeers):
+    [connection] = await open_connections(raw_peers)
+    running = asyncio.get_running_loop()
+
+    async def fork() -> int:
+        return run_child(lambda: connection.writer.write(b"child "))
+
+    async def step():
+        connection.writer.write(b"before ")
+        asyncio._set_running_loop(None)
+        try:
+            other = asyncio.new_event_loop()
+            assert other.run_until_complete(fork()) == 0
+            other.close()
+        finally:
+            asyncio._set_running_loop(running)
+        connection.writer.write(b"after")
+
+    await run_in_poller_step(connection, step)
+    assert connection.peer.receive(18) == b"before child after"
+    await connection.close()
+
+
 async def test_write_of_child_is_sent_though_it_ends_within_the_step(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
 

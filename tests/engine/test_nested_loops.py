@@ -5,6 +5,7 @@ asyncio forbids it; nest_asyncio and its kin set the running task aside and run 
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -267,3 +268,29 @@ async def test_nested_loop_sends_what_a_plain_callback_wrote(raw_peers: RawPeers
     peer.send(b"!")
     assert await received == b"request"
     await asyncio.sleep(0)
+
+
+@loops_that_step
+async def test_late_write_inside_a_nested_turn_takes_no_handle_that_the_turn_has_counted(raw_peers: RawPeers):
+    """A turn of asyncio's loop calls as many handles as there were when it began."""
+    [connection] = await open_connections(raw_peers)
+    loop = asyncio.get_running_loop()
+
+    def write_late() -> None:
+        # Longer ago than a write may wait for the end of its round.
+        over = time.monotonic_ns() + 2_000_000
+        while time.monotonic_ns() < over:
+            pass
+        connection.writer.write(b"nested ")
+
+    async def step():
+        loop.call_soon(write_late)
+        connection.writer.write(b"step ")
+        with set_aside():
+            loop._run_once()
+        connection.writer.write(b"after")
+        return "done"
+
+    assert await run_in_poller_step(connection, step) == "done"
+    assert connection.peer.receive(17) == b"step nested after"
+    await abort_connections([connection])

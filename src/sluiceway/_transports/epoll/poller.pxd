@@ -54,9 +54,13 @@ cdef class Poller:
     cdef object append_ready
     cdef object pop_ready
     cdef bint turn_scheduled
+    # How many calls of serve() and step() are nested; and how many were when the handle was put there.
+    cdef int depth
+    cdef int turn_depth
     cdef bint loop_nests
-    # When the oldest of them was written.
+    # When the oldest of them was written, and in which thread.
     cdef long long corked_at
+    cdef unsigned long corked_in
     # A future that is done, for tasks that are stepped at once.
     cdef object done
     cdef readonly Scratch scratch
@@ -77,6 +81,8 @@ cdef class Poller:
     cdef int cork(self, Pollable pollable) except -1
     cdef int schedule_turn(self) except -1
     cdef bint corked_long(self) except -1
+    cdef int take_turn_back(self) except -1
+    cdef int end_step(self, bint outer_step, bint outer_stepping) except -1
     cdef int flush(self) except -1
     cdef int register_sole_socket(self) except -1
     cdef int register(self, Pollable pollable, uint32_t interest) except -1

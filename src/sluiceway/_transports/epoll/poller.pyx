@@ -5,8 +5,8 @@ When the loop wakes it, the poller collects every ready socket at once and serve
 callback for each. Under load it asks again, for a bounded number of rounds and a bounded time, before it returns to the
 loop.
 
-A handler that runs in a batch may close other connections of the batch. The kernel's event carries the generation of
-the registration it was made for; an event whose registration is gone is dropped.
+A handler that runs in a batch may close other connections of it. An event of the kernel carries the generation of its
+registration; it is dropped if that is gone.
 """
 
 import asyncio
@@ -16,14 +16,15 @@ from asyncio.selector_events import BaseSelectorEventLoop
 
 from cpython.exc cimport PyErr_SetFromErrno
 from cpython.mem cimport PyMem_Malloc, PyMem_Free
+from cpython.pythread cimport PyThread_get_thread_ident
 from cpython.ref cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
 
 from sluiceway._core_c.receive_memory cimport Scratch
 from sluiceway._transports.epoll.open_sockets cimport OpenSockets
 from sluiceway._transports.epoll.system cimport (
-    CLOCK_MONOTONIC, EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN, O_CLOEXEC,
-    clock_gettime, close_fd, dup3, epoll_create1, epoll_ctl, epoll_event, epoll_wait, timespec,
+    EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN, O_CLOEXEC, close_fd, dup3, epoll_create1,
+    epoll_ctl, epoll_event, epoll_wait, monotonic_ns,
 )
 
 from sluiceway._constants import SCRATCH_SIZE
@@ -42,19 +43,11 @@ cdef extern from "Python.h":
 cdef enum:
     ROUNDS = 16          # times that a busy poller asks again before the loop gets its turn
 
-# The loop gets its turn after this time, even if events of the round are left.
-cdef long long SERVE_NANOSECONDS = 2000000
-# For how long what was written waits for the end of the round.
-cdef long long CORK_NANOSECONDS = 1000000
+cdef long long SERVE_NANOSECONDS = 2000000  # then the loop gets its turn, even if events of the round are left
+cdef long long CORK_NANOSECONDS = 1000000   # for how long what was written waits for the end of the round
 
 cdef object current_task_of = asyncio.current_task
 cdef object weak_reference = weakref.ref
-
-
-cdef long long monotonic_ns() noexcept nogil:
-    cdef timespec now
-    clock_gettime(CLOCK_MONOTONIC, &now)
-    return <long long>now.tv_sec * 1000000000 + now.tv_nsec
 
 
 cdef class Pollable:
@@ -260,9 +253,7 @@ cdef class Poller:
     def _forked(self):
         """In the child: its writes are not corked until the poller serves it, since it may end at any moment. Epoll
         sets are shared with the parent until separate()."""
-        self.forked = True
-        self.stepping = False
-        self.corked = []
+        self.forked, self.stepping, self.corked = True, False, []
 
     cdef int separate(self) except -1:
         """In a forked child, at its first use of the poller: replace the epoll sets that it shares with its parent by
@@ -274,11 +265,9 @@ cdef class Poller:
             if new < 0 or dup3(new, self.epfd, O_CLOEXEC) < 0:
                 PyErr_SetFromErrno(OSError)
             close_fd(new)
-        if self.loop.is_closed():
-            pass
-        elif self.watches_itself:
+        if self.watches_itself and not self.loop.is_closed():
             replace_epoll_set(self.loop._selector)
-        elif self.epfd >= 0:
+        elif self.epfd >= 0 and not self.loop.is_closed():
             # The loop's own set cannot be reached. It has the poller of the parent; add this one to it.
             self.loop.remove_reader(self.epfd)
             self.loop.add_reader(self.epfd, self._on_poller_ready, LoopWatch(self))
@@ -293,8 +282,8 @@ cdef class Poller:
         return 0
 
     def _flush_before_fork(self):
-        """Send what a task of this loop has written before it forks (contract W9), and once."""
-        if asyncio._get_running_loop() is self.loop:
+        """Send what a task of this thread has written before it forks (contract W9), and once."""
+        if self.corked and self.corked_in == PyThread_get_thread_ident():
             self.flush()
 
     def _watch_ended(self):
@@ -339,24 +328,22 @@ cdef class Poller:
         cdef Pollable sole_socket = self.sole_socket
         # A loop may run inside a task of a batch (nested run_until_complete): its sockets are served, its tasks not stepped.
         cdef bint outer_step = self.step_at_once, outer_stepping = self.stepping
-        self.step_at_once = self.may_step()
-        self.stepping = self.step_at_once
+        self.step_at_once = self.stepping = self.may_step()
+        self.depth += 1
         try:
             if sole_socket is not None:
                 sole_socket.ready(EPOLLIN)
             else:
                 self.serve_rounds()
         finally:
-            self.step_at_once = outer_step
-            self.stepping = outer_stepping
-            self.flush()
+            self.end_step(outer_step, outer_stepping)
         return 0
 
     cdef int serve_rounds(self) except -1:
         cdef epoll_event event
         cdef int n, round_, fd
-        cdef Pollable pollable
         cdef long long now, start = 0
+        cdef Pollable pollable
         for round_ in range(ROUNDS):
             # What was left of a round comes first, or a connection that is always ready would keep others waiting.
             if self.next_event == self.event_count:
@@ -389,6 +376,7 @@ cdef class Poller:
             # The writes of a round leave together: a peer on this machine that the first one wakes finds the others,
             # instead of going to sleep after each.
             self.flush()
+            self.take_turn_back()
             if n < 2 or self.epfd < 0:
                 # One busy connection, which is not ready again yet.
                 break
@@ -399,23 +387,22 @@ cdef class Poller:
     cdef int step(self, PollerWaiter waiter) except -1:
         """Step the task of a wait that ends with a turn of the loop, as in a batch of its own."""
         cdef bint outer_step = self.step_at_once, outer_stepping = self.stepping
-        self.step_at_once = self.may_step()
-        self.stepping = self.step_at_once
+        self.step_at_once = self.stepping = self.may_step()
+        self.depth += 1
         try:
             if self.step_at_once:
                 waiter.step(self.done)
             else:
                 waiter.wake()
         finally:
-            self.step_at_once = outer_step
-            self.stepping = outer_stepping
-            self.flush()
+            self.end_step(outer_step, outer_stepping)
         return 0
 
     cdef int cork(self, Pollable pollable) except -1:
         """Flush ``pollable`` when the tasks of this round were stepped (contract W9)."""
         if not self.corked:
             self.corked_at = monotonic_ns()
+            self.corked_in = PyThread_get_thread_ident()
             if not self.turn_scheduled:
                 self.schedule_turn()
         self.corked.append(pollable)
@@ -423,8 +410,8 @@ cdef class Poller:
 
     cdef int schedule_turn(self) except -1:
         """Flush what is corked in the next turn of the loop: one that runs inside the step, since the step has not
-        ended. On asyncio's loops flush() takes the handle back at the end of the round, so that the loop does not have
-        to turn for it; call_soon() has no way to do so. libuv's loop cannot be nested."""
+        ended. On asyncio's loops the handle is taken back at the end of the round, so that the loop does not turn for
+        it; call_soon() has no way to do so. libuv's loop cannot be nested."""
         if self.turn is not None:
             self.append_ready(self.turn)
         elif self.loop_nests:
@@ -432,12 +419,12 @@ cdef class Poller:
         else:
             return 0
         self.turn_scheduled = True
+        self.turn_depth = self.depth
         return 0
 
     def _on_turn(self):
-        self.turn_scheduled = False
         # Nothing delays what a nested loop writes; the step that it runs in has lost its round.
-        self.stepping = False
+        self.turn_scheduled = self.stepping = False
         self.flush()
 
     cdef bint corked_long(self) except -1:
@@ -457,14 +444,27 @@ cdef class Poller:
                     # Raised by a protocol's resume_writing(); what others have written is sent nevertheless.
                     if interrupt is None:
                         interrupt = error
-        if self.turn_scheduled and self.turn is not None and self.ready:
-            last = self.pop_ready()
-            if last is self.turn:
-                self.turn_scheduled = False
-            else:
-                self.append_ready(last)
         if interrupt is not None:
             raise interrupt
+        return 0
+
+    cdef int take_turn_back(self) except -1:
+        """Take the handle of schedule_turn() back. Not inside a nested loop, whose turn may have counted it."""
+        if self.turn_scheduled and self.turn_depth == self.depth and self.turn is not None and self.ready:
+            last = self.pop_ready()
+            self.turn_scheduled = last is not self.turn
+            if self.turn_scheduled:
+                self.append_ready(last)
+        return 0
+
+    cdef int end_step(self, bint outer_step, bint outer_stepping) except -1:
+        self.step_at_once = outer_step
+        self.stepping = outer_stepping
+        try:
+            self.flush()
+        finally:
+            self.take_turn_back()
+            self.depth -= 1
         return 0
 
 

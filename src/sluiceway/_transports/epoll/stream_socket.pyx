@@ -10,7 +10,7 @@ from os import strerror
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_SetFromErrno
-from libc.errno cimport EAGAIN, EINTR, errno
+from libc.errno cimport EAGAIN, EBADF, EINTR, errno
 from libc.stdint cimport uint32_t
 
 from sluiceway._core_c.receive_interface cimport ReceiveInterface, ReceiverProvider
@@ -106,8 +106,6 @@ cdef class StreamSocket(Pollable):
             return self.fail_interrupted(error, "interrupted while the watch of the socket was changed")
         return self.fail(error, "The poller cannot watch the socket")
 
-    # -- the protocol -------------------------------------------------------------------------------------------------
-
     def set_protocol(self, protocol):
         cdef ProtocolReceivers receivers
         # The new protocol finds everything sent that was written for the previous one.
@@ -119,9 +117,16 @@ cdef class StreamSocket(Pollable):
     def get_protocol(self):
         return self.protocol
 
-    # -- the poller calls ---------------------------------------------------------------------------------------------
+    cdef bint descriptor_gone(self) except -1:
+        """End the connection if the program has closed the descriptor: its number may be another socket's by now."""
+        if not self.shared or self.sock.fileno() == self.fd:
+            return False
+        self.fail(OSError(EBADF, strerror(EBADF)), "The socket was closed by the program")
+        return True
 
     cdef int ready(self, uint32_t events) except -1:
+        if self.shared and self.descriptor_gone():
+            return 0
         if self.interest & EPOLLIN and events & (EPOLLIN | EPOLLHUP | EPOLLERR):
             self.receive()
         if self.interest & EPOLLOUT and events & (EPOLLOUT | EPOLLHUP | EPOLLERR):
@@ -190,8 +195,6 @@ cdef class StreamSocket(Pollable):
             self.close()
         return 0
 
-    # -- reading ------------------------------------------------------------------------------------------------------
-
     def pause_reading(self):
         if not self.closing and not self.reading_paused:
             self.reading_paused = True
@@ -205,8 +208,6 @@ cdef class StreamSocket(Pollable):
 
     def is_reading(self):
         return not self.closing and not self.reading_paused
-
-    # -- writing ------------------------------------------------------------------------------------------------------
 
     cpdef object write(self, data):
         cdef Py_ssize_t length
@@ -225,6 +226,8 @@ cdef class StreamSocket(Pollable):
             return
         if self.poller.stepping and not self.shared:
             self.cork(data, length)
+            return
+        if self.shared and self.descriptor_gone():
             return
         if self.queue.size == 0:
             sent = send(self.fd, PyBytes_AS_STRING(data), length, SEND_FLAGS)
@@ -286,7 +289,7 @@ cdef class StreamSocket(Pollable):
 
     cpdef object uncork(self):
         """Send what is corked, as far as the kernel takes it."""
-        if self.queue.size and not self.interest & EPOLLOUT:
+        if self.queue.size and not self.interest & EPOLLOUT and not self.descriptor_gone():
             self.send_out()
             self.maybe_pause()
 
@@ -346,8 +349,6 @@ cdef class StreamSocket(Pollable):
         else:
             self.uncork()
 
-    # -- flow control -------------------------------------------------------------------------------------------------
-
     cdef int maybe_pause(self) except -1:
         if self.queue.size <= self.high or self.writing_paused:
             return 0
@@ -388,8 +389,6 @@ cdef class StreamSocket(Pollable):
 
     def get_write_buffer_size(self):
         return self.queue.size
-
-    # -- the end ------------------------------------------------------------------------------------------------------
 
     cpdef object is_closing(self):
         return self.closing
@@ -479,8 +478,12 @@ cdef class StreamSocket(Pollable):
             self.release_socket()
         if isinstance(protocol, ReceiverProvider):
             # The package's own: it drops its references. RuntimeError: a task that waits cannot be scheduled any more.
-            with suppress(RuntimeError):
+            try:
                 protocol.connection_lost(None)
+            except RuntimeError:
+                pass
+            except Exception:
+                logger.exception("connection_lost() of %r failed when the loop was closed", protocol)
         return warning
 
     cdef object release_socket(self):

@@ -60,6 +60,11 @@ cdef extern from "time.h" nogil:
         CLOCK_MONOTONIC
     int clock_gettime(int clock, timespec* now)
 
+cdef inline long long monotonic_ns() noexcept nogil:
+    cdef timespec now
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return <long long>now.tv_sec * 1000000000 + now.tv_nsec
+
 cdef extern from "unistd.h" nogil:
     int close_fd "close"(int fd)
     int dup3(int source, int target, int flags)
