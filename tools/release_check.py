@@ -118,13 +118,29 @@ def try_installed(report: Report, artefact: pathlib.Path, directory: pathlib.Pat
     report.check(f"{artefact.name} is installed", installed.returncode == 0, installed.stderr[-2000:].strip())
     program = directory / "first.py"
     program.write_text(first_program(), encoding="utf-8")
-    if implementation == "compiled":
+    if implementation == "pure":
+        check_types(report, directory, artefact)
+    else:
         smoke = run(python, "-W", "error", ROOT / "tools" / "smoke.py")
         report.check(f"{artefact.name}: smoke test", smoke.returncode == 0, (smoke.stdout + smoke.stderr).strip())
     chosen = run(python, "-c", "import sluiceway; print(sluiceway.IMPLEMENTATION)").stdout.strip()
     report.check(f"{artefact.name}: {implementation}", chosen == implementation, chosen)
     first = run(python, "-W", "error", program)
     report.check(f"{artefact.name}: the README's first program", first.stdout == "b'hello world\\n'\n", first.stderr)
+
+
+def check_types(report: Report, directory: pathlib.Path, artefact: pathlib.Path) -> None:
+    """Everything public, the command line included, has a type that pyright knows."""
+    python = directory / ("Scripts" if os.name == "nt" else "bin") / "python"
+    run(python, "-m", "pip", "install", "--quiet", "--no-cache-dir", f"{artefact}[cli]")
+    # It looks into the environment of the first python on PATH.
+    path = os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)])
+    checker = pathlib.Path(sys.executable).parent / "basedpyright"
+    found = run(checker, "--verifytypes", "sluiceway", "--ignoreexternal", PATH=path, VIRTUAL_ENV=str(directory)).stdout
+    score = re.search(r"completeness score: (.*)", found)
+    report.check(
+        "types known to pyright", score is not None and score[1] == "100%", score[1] if score else found[-2000:]
+    )
 
 
 def version() -> str:

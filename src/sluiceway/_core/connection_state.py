@@ -18,7 +18,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .receive_interface import ReceiverReference
 from .write_flow_control import WriteFlowControl
@@ -72,11 +72,14 @@ class ConnectionState(ReceiverReference):
     __slots__ = ("closed_first", "closing", "discarding", "error", "flow", "lost", "state")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.receiver_ref = None
-        self.flow = WriteFlowControl(loop)
-        self.state = OPEN
+        self.receiver_ref: Any = None
+        self.flow: WriteFlowControl = WriteFlowControl(loop)
+        self.state: str = OPEN
         self.error: BaseException | None = None
-        self.closing = self.lost = self.closed_first = self.discarding = False
+        self.closing: bool = False
+        self.lost: bool = False
+        self.closed_first: bool = False
+        self.discarding: bool = False
 
     def apply(self, event: str) -> None:
         """Go to the next state. IllegalTransitionError where ``event`` cannot happen in this one."""

@@ -18,9 +18,9 @@ class WriteFlowControl:
     __slots__ = ("error_mark", "loop", "lost", "paused", "waiters")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self.paused = False
-        self.lost = False
+        self.loop: asyncio.AbstractEventLoop = loop
+        self.paused: bool = False
+        self.lost: bool = False
         # In order, each removed in constant time. Created by the first wait: on most connections there is none.
         self.waiters: dict[asyncio.Future[None], None] | None = None
         self.error_mark: object = None

@@ -30,8 +30,8 @@ class NotHTTPError(Exception):
 
     def __init__(self, beginning: bytes) -> None:
         super().__init__(beginning)
-        self.beginning = beginning[:64]
-        self.is_tls = beginning.startswith(_TLS_ALERT)
+        self.beginning: bytes = beginning[:64]
+        self.is_tls: bool = beginning.startswith(_TLS_ALERT)
 
 
 class ClosedEarlyError(Exception):
