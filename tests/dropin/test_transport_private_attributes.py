@@ -51,8 +51,10 @@ async def test_private_attributes_follow_state_of_transport(streams: types.Modul
         writer.write(bytes(1 << 20))
     assert transport._protocol_paused
     assert isinstance(transport._buffer, collections.deque if sys.version_info >= (3, 12) else bytearray)
-    transport._buffer.clear() if streams is asyncio else setattr(transport, "_buffer", [])
-    assert transport.get_write_buffer_size() == 0
+    # From 3.15 on asyncio's own transports count the bytes beside the buffer.
+    if sys.version_info < (3, 15) or not type(transport).__module__.startswith("asyncio."):
+        transport._buffer.clear() if streams is asyncio else setattr(transport, "_buffer", [])
+        assert transport.get_write_buffer_size() == 0
     transport.abort()
     assert transport._closing
     assert transport._conn_lost == 1

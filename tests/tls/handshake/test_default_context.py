@@ -26,10 +26,13 @@ class Loads:
     def __init__(self) -> None:
         self.threads: list[threading.Thread] = []
         self.error: Exception | None = None
+        self.may_end = threading.Event()
+        self.may_end.set()
         self._create = ssl.create_default_context
 
     def __call__(self) -> ssl.SSLContext:
         self.threads.append(threading.current_thread())
+        self.may_end.wait()
         if self.error is not None:
             raise self.error
         return self._create()
@@ -82,9 +85,11 @@ async def test_connections_share_one_context_that_a_thread_made(loads: Loads, tl
 
 async def test_cancelled_connect_does_not_end_the_load_of_others(loads: Loads) -> None:
     loop = asyncio.get_running_loop()
+    loads.may_end.clear()
     waiting = [asyncio.create_task(SHARED.get(loop)) for _ in range(3)]
     await asyncio.sleep(0)
     waiting[0].cancel()
+    loads.may_end.set()
     contexts = await asyncio.gather(*waiting, return_exceptions=True)
     assert isinstance(contexts[0], asyncio.CancelledError)
     assert isinstance(contexts[1], ssl.SSLContext)
