@@ -85,7 +85,7 @@ def translated() -> list[Extension]:
     sources = {f"sluiceway._core_c.{name}": f"sluiceway/_core/{name}.py" for name in CORE}
     sources |= {f"sluiceway._core_c.{name}": f"sluiceway/_core_c/{name}.pyx" for name in COMPILED_ONLY}
     sources |= {f"sluiceway._transports.epoll.{name}": f"sluiceway/_transports/epoll/{name}.pyx" for name in ENGINE}
-    # Tables for a debugger are four fifths of the size. Whoever sets CFLAGS chooses.
+    # Debugging information is four fifths of the size. It is kept where the environment sets CFLAGS.
     bare = POSIX and "CFLAGS" not in os.environ
     compile_arguments = ["-g0"] if bare else []
     link_arguments = ["-Wl,--strip-debug"] if bare and sys.platform == "linux" else []

@@ -21,7 +21,7 @@ _PACKAGE = __name__.partition(".")[0]
 
 
 def prepare_compiled_modules() -> None:
-    """Do this for each compiled module of the package that is imported."""
+    """Give the loader of each compiled module that is imported ``get_source``, and on 3.11 its coroutines a line."""
     if IMPLEMENTATION == "pure":
         # Modules of a core that cannot be loaded as a whole may be there.
         return

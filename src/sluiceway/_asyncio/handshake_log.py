@@ -13,7 +13,7 @@ from .._net.addresses import describe_address
 class HandshakeLog:
     """Logs a failure once per peer and reason in each interval, and at most HANDSHAKE_LOG_LINES in all of it.
 
-    A peer is an address without its port. What many peers can make this keep is bounded by the lines of an interval.
+    A peer is an address without its port. HANDSHAKE_LOG_LINES bounds the memory that many peers can occupy.
     """
 
     __slots__ = ("_interval_end", "_logged", "_loop", "_suppressed", "failures")

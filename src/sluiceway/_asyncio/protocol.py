@@ -162,7 +162,7 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
             owner = connection.owner
             if owner is None:
                 raise
-            # A server's connection without a handler is of no use to anybody.
+            # Without a handler nothing would close this connection.
             transport.abort()  # type: ignore[attr-defined]
             if isinstance(error, (SystemExit, KeyboardInterrupt)):
                 raise
