@@ -26,7 +26,7 @@ help:
 	@echo "make sanitize  tests of behaviour on an engine and a core that watch their memory (gcc's sanitizers, or valgrind)"
 	@echo "make soak      five minutes at full load with cancels, resets, slow peers: nothing lost, nothing left"
 	@echo "make check     ruff, mypy --strict, pyright, typing tests, the tests of the architecture"
-	@echo "make docs      docs/reference.md from the docstrings"
+	@echo "make docs      the documentation site, in build/docs"
 	@echo "make bench     what it costs, beside what else there is; all of it takes an hour and a half, QUICK=1 about two minutes"
 	@echo "make cost      instructions and system calls per message, by valgrind; fails where one grew by more than 3 %"
 	@echo "make release-check  build all artefacts, install each in an empty environment and try it"
@@ -58,7 +58,8 @@ check:
 	"$$bin/python" -m pytest tests/architecture
 
 docs:
-	@$(environment) test)" && "$$bin/python" tools/reference.py docs/reference.md
+	@$(environment) docs)" && "$$bin/python" -m sphinx -W --keep-going --quiet -b html docs build/docs && \
+	echo "build/docs/index.html"
 
 bench:
 	@$(environment) bench)" && "$$bin/python" -m benchmarks run $(if $(QUICK),--quick) $(BENCH) && \

@@ -1,6 +1,7 @@
 """asyncio's streams, name for name: complete, losing nothing.
 
-The API is that of https://docs.python.org/3/library/asyncio-stream.html; docs/differences.md has what differs.
+The API is that of https://docs.python.org/3/library/asyncio-stream.html. docs/explanation/differences.md lists what
+differs.
 """
 
 from . import _debugging

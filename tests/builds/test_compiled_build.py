@@ -47,7 +47,7 @@ def test_the_source_distribution_is_whole(sdist_path: pathlib.Path) -> None:
     package = {f"src/{name}" for name in names(("*.py", "*.pxd", "*.pyx", "*.pyi", "py.typed"))}
     assert "src/sluiceway/py.typed" in package
     assert package - found == set()
-    beside = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "CHANGELOG.md", "Makefile", "docs/reference.md")
+    beside = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "CHANGELOG.md", "Makefile", "docs/index.md")
     tests = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py")}
     tools = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tools").glob("*.*")}
     assert {*beside, *tests, *tools} - found == set()

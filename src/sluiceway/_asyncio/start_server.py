@@ -107,8 +107,8 @@ async def start_unix_server(
             there is replaced.
         sock: a bound Unix stream socket in place of the path; owned by the server from then on.
         cleanup_socket: remove the path when the server closes, if it is still this server's (Python 3.13).
-        client_connected_cb, loop, limit, backlog, ssl, ssl_handshake_timeout, ssl_shutdown_timeout, strict_eof,
-            start_serving, close_timeout: see start_server.
+        client_connected_cb, loop, limit, backlog, ssl, start_serving, close_timeout: see start_server.
+        ssl_handshake_timeout, ssl_shutdown_timeout, strict_eof: see start_server.
 
     Returns:
         The server.

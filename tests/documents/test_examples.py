@@ -1,4 +1,4 @@
-"""What the documents show works: code runs as it stands, make's targets exist, the reference is what the code says.
+"""What the documents show works: code runs as it stands, and make's targets exist.
 
 Examples of one page may need each other:
 
@@ -23,7 +23,7 @@ import pytest
 
 from support.external_programs import require_program
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 # Seconds for one example: all are short, the machine may be busy.
@@ -278,14 +278,3 @@ def test_outputs_are_read_from_examples() -> None:
     assert commands_of("$ one\nfirst\n$ two\n$ three\n…\n") == [("one", "first\n"), ("two", ""), ("three", "…\n")]
     assert re.fullmatch(pattern("port …: (x)"), "port 7: (x)")
     assert not re.fullmatch(pattern("port …: (x)"), "port 7: x")
-
-
-def test_the_reference_is_what_the_docstrings_say() -> None:
-    result = subprocess.run(
-        [sys.executable, ROOT / "tools" / "reference.py", "--check", ROOT / "docs" / "reference.md"],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr

@@ -1,0 +1,78 @@
+"""The configuration of the documentation site. `make docs` builds it into build/docs, without the network.
+
+Warnings are errors. References to Python's own documentation are resolved with the inventory of Debian's package
+python3-doc. Where it is not installed they stay plain text, and unresolved names are not reported.
+"""
+
+import os
+import pathlib
+import re
+from typing import Any
+
+# Compiled functions have no annotations; the choice is made at import.
+os.environ["SLUICEWAY_PURE"] = "1"
+os.environ["SLUICEWAY_ENGINE"] = "loop"
+
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.ext import intersphinx
+
+import sluiceway
+
+
+def python_inventory() -> pathlib.Path | None:
+    """Return the inventory of Python's documentation that is installed on this machine, of the newest version."""
+    found = {
+        int(match[1]): path
+        for path in pathlib.Path("/usr/share/doc").glob("python3.*/html/objects.inv")
+        if (match := re.fullmatch(r"python3\.(\d+)", path.parts[-3]))
+    }
+    return found[max(found)] if found else None
+
+
+def use_public_name(app: Sphinx, env: BuildEnvironment, node: Any, contnode: Any) -> Any:
+    """Resolve a reference to a class of the standard library by its public name; annotations have private ones."""
+    module, _, name = node.get("reftarget", "").rpartition(".")
+    public = {"asyncio": "asyncio", "_asyncio": "asyncio", "ssl_module": "ssl"}.get(module.partition(".")[0])
+    if public is None:
+        return None
+    node["reftarget"] = f"{public}.{name}"
+    return intersphinx.missing_reference(app, env, node, contnode)
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("missing-reference", use_public_name)
+
+
+project = "sluiceway"
+author = "the authors of sluiceway"
+project_copyright = author
+version = release = sluiceway.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.intersphinx"]
+templates_path: list[str] = []
+exclude_patterns: list[str] = []
+
+myst_enable_extensions = ["attrs_block", "attrs_inline", "colon_fence", "deflist", "fieldlist"]
+myst_heading_anchors = 4
+
+napoleon_numpy_docstring = False
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 80
+add_module_names = False
+
+inventory = python_inventory()
+intersphinx_mapping = {"python": ("https://docs.python.org/3", str(inventory))} if inventory else {}
+nitpicky = inventory is not None
+nitpick_ignore = [("py:class", "sluiceway._asyncio.install._Installed")]
+
+html_theme = "furo"
+html_title = f"sluiceway {version}"
+html_static_path: list[str] = []
+html_show_copyright = False
+html_show_sphinx = False
+html_copy_source = False
+html_show_sourcelink = False
