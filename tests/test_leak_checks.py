@@ -209,8 +209,11 @@ async def test_is_held_to_it(streams):
     assert streams.__name__ != "json"
 """
     )
-    result.assert_outcomes(xfailed=3, passed=5, failed=1, xpassed=1)
-    result.stdout.fnmatch_lines(["*XFAIL*test_known?asyncio*W7: asyncio is not json"])
+    # The last test fails on json, and on asyncio, which passes although it is marked.
+    result.assert_outcomes(xfailed=3, passed=5, failed=2)
+    result.stdout.fnmatch_lines(
+        ["*XFAIL*test_known?asyncio*W7: asyncio is not json", "*FAILED*test_is_held_to_it?asyncio*"]
+    )
 
 
 def test_the_reference_may_be_known_to_leak(run_pytest):

@@ -5,9 +5,9 @@ expectation about asyncio's behaviour that is wrong fails on the reference first
 meet is tested on sluiceway alone (import it), or with the marker that says what the reference does instead.
 
 Markers, both without effect on sluiceway:
-    reference_fails(contract, reason, when=None, run=True): asyncio is known to fail this test. ``when``, given the
-        kind of loop ("asyncio" for a test without one), says whether it fails there; ``run=False`` where it would
-        take the process with it.
+    reference_fails(contract, reason, when=None, run=True): asyncio is known to fail this test; the test fails if
+        asyncio passes it. ``when``, given the kind of loop ("asyncio" for a test without one), says whether it fails
+        there; ``run=False`` where it would take the process with it.
     reference_leaks(reason): asyncio passes, but leaves something behind that the leak checks would report.
 """
 
@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark in item.iter_markers("reference_fails"):
             if runs_on_reference(item) and (reason := _expected(item, *mark.args, **mark.kwargs)):
                 item.stash[_KNOWN_FAILURE] = True
-                item.add_marker(pytest.mark.xfail(strict=False, reason=reason, run=mark.kwargs.get("run", True)))
+                item.add_marker(pytest.mark.xfail(strict=True, reason=reason, run=mark.kwargs.get("run", True)))
 
 
 def _expected(item: pytest.Item, contract: str, reason: str, when: Any = None, run: bool = True) -> str:
