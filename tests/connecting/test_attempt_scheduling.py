@@ -1,4 +1,4 @@
-"""RFC 8305, section 5, on attempts that the test controls: who starts when, who wins, and what becomes of the rest."""
+"""RFC 8305, section 5: when an attempt starts, which one wins, and what happens to the others."""
 
 import asyncio
 import gc
@@ -10,24 +10,25 @@ from typing import Any
 import pytest
 
 from sluiceway._net.happy_eyeballs import race
-from support.scheduling import run_iterations
+from support.manual_timers import manual_timers
+from support.scheduling import run_iterations, wait_until
 
-NEVER = 3600.0
+NO_TIMEOUT = 3600.0
 
 
 class Attempt:
-    """One attempt; the test says when it ends and how."""
+    """A connection attempt whose result the test sets."""
 
     def __init__(self, number: int, started: list[int]) -> None:
         self.number = number
-        self.begun = asyncio.Event()
+        self.running = asyncio.Event()
         self.outcome: asyncio.Future[socket.socket] = asyncio.get_running_loop().create_future()
         self.cancelled = False
         self._started = started
 
     async def __call__(self) -> socket.socket:
         self._started.append(self.number)
-        self.begun.set()
+        self.running.set()
         try:
             return await self.outcome
         except asyncio.CancelledError:
@@ -43,121 +44,124 @@ class Attempt:
         return sock
 
 
-def attempts(count: int) -> tuple[list[Attempt], list[int]]:
+def new_attempts(count: int) -> tuple[list[Attempt], list[int]]:
     started: list[int] = []
     return [Attempt(number, started) for number in range(count)], started
 
 
-async def test_one_attempt() -> None:
-    (only,), _ = attempts(1)
-    racing = asyncio.create_task(race([only], NEVER))
-    await only.begun.wait()
+async def test_single_attempt_wins() -> None:
+    (only,), _ = new_attempts(1)
+    race_task = asyncio.create_task(race([only], NO_TIMEOUT))
+    await only.running.wait()
     sock = only.win()
     with sock:
-        assert await racing is sock
+        assert await race_task is sock
 
 
-async def test_none_at_all() -> None:
-    assert await race([], NEVER) is None
+async def test_no_attempts_give_none() -> None:
+    assert await race([], NO_TIMEOUT) is None
 
 
-async def test_the_second_waits_for_the_delay() -> None:
-    (first, second), started = attempts(2)
-    racing = asyncio.create_task(race([first, second], NEVER))
-    await first.begun.wait()
+async def test_second_attempt_does_not_start_before_delay() -> None:
+    (first, second), started = new_attempts(2)
+    race_task = asyncio.create_task(race([first, second], NO_TIMEOUT))
+    await first.running.wait()
     await run_iterations(10)
     assert started == [0]
     with first.win():
-        await racing
+        await race_task
     assert started == [0]
 
 
-async def test_after_the_delay_the_next_runs_beside_it() -> None:
-    (first, second, third), started = attempts(3)
-    racing = asyncio.create_task(race([first, second, third], 0.001))
-    await third.begun.wait()
+async def test_next_attempt_starts_after_delay_and_losers_are_cancelled() -> None:
+    (first, second, third), started = new_attempts(3)
+    race_task = asyncio.create_task(race([first, second, third], 0.001))
+    await third.running.wait()
     assert started == [0, 1, 2]
     with first.win() as sock:
-        assert await racing is sock
+        assert await race_task is sock
     assert second.cancelled
     assert third.cancelled
     assert not first.cancelled
 
 
-async def test_a_failure_starts_the_next_at_once() -> None:
-    (first, second, third), started = attempts(3)
-    racing = asyncio.create_task(race([first, second, third], NEVER))
-    await first.begun.wait()
+async def test_failed_attempt_starts_next_immediately() -> None:
+    (first, second, third), started = new_attempts(3)
+    race_task = asyncio.create_task(race([first, second, third], NO_TIMEOUT))
+    await first.running.wait()
     first.fail()
-    await second.begun.wait()
+    await second.running.wait()
     assert started == [0, 1]
     second.fail()
-    await third.begun.wait()
+    await third.running.wait()
     with third.win() as sock:
-        assert await racing is sock
+        assert await race_task is sock
 
 
-async def test_a_late_failure_of_an_earlier_one_starts_the_next_too() -> None:
-    (first, second, third), started = attempts(3)
+async def test_failure_of_earlier_attempt_starts_next_immediately() -> None:
+    (first, second, third), started = new_attempts(3)
 
-    racing = asyncio.create_task(race([first, second, third], 0.2))
-    await second.begun.wait()
-    assert started == [0, 1]
-    first.fail()
-    await asyncio.wait_for(third.begun.wait(), 10)
-    with second.win() as sock:
-        assert await racing is sock
+    with manual_timers(NO_TIMEOUT) as timers:
+        race_task = asyncio.create_task(race([first, second, third], NO_TIMEOUT))
+        await first.running.wait()
+        await wait_until(timers.fire)
+        await second.running.wait()
+        assert started == [0, 1]
+        first.fail()
+        await third.running.wait()
+        with second.win() as sock:
+            assert await race_task is sock
     assert third.cancelled
 
 
-async def test_none_where_all_fail() -> None:
-    all_three, started = attempts(3)
-    racing = asyncio.create_task(race(all_three, NEVER))
-    for attempt in all_three:
-        await attempt.begun.wait()
+async def test_failure_of_all_attempts_gives_none() -> None:
+    attempts, started = new_attempts(3)
+    race_task = asyncio.create_task(race(attempts, NO_TIMEOUT))
+    for attempt in attempts:
+        await attempt.running.wait()
         attempt.fail()
-    assert await racing is None
+    assert await race_task is None
     assert started == [0, 1, 2]
 
 
-async def test_two_that_win_at_once() -> None:
-    (first, second), _ = attempts(2)
-    racing = asyncio.create_task(race([first, second], 0.001))
-    await second.begun.wait()
-    socks = {first.win(), second.win()}
-    winner = await racing
+async def test_second_of_two_simultaneous_winners_is_closed() -> None:
+    (first, second), _ = new_attempts(2)
+    race_task = asyncio.create_task(race([first, second], 0.001))
+    await second.running.wait()
+    sockets = {first.win(), second.win()}
+    winner = await race_task
     assert winner is not None
-    (loser,) = socks - {winner}
+    (loser,) = sockets - {winner}
     assert winner.fileno() >= 0
     assert loser.fileno() == -1
     winner.close()
 
 
-async def test_a_loser_that_succeeds_though_cancelled_is_closed() -> None:
-    (first, _), started = attempts(2)
+async def test_socket_of_attempt_that_ignores_cancellation_is_closed() -> None:
+    (first, _), started = new_attempts(2)
     made: list[socket.socket] = []
-    begun = asyncio.Event()
+    running = asyncio.Event()
 
-    async def stubborn() -> socket.socket:
-        begun.set()
+    async def ignore_cancellation() -> socket.socket:
+        running.set()
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             made.append(socket.socket())
         return made[0]
 
-    racing = asyncio.create_task(race([stubborn, first], 0.001))
-    await first.begun.wait()
+    race_task = asyncio.create_task(race([ignore_cancellation, first], 0.001))
+    await first.running.wait()
     with first.win() as sock:
-        assert await racing is sock
+        assert await race_task is sock
     assert made[0].fileno() == -1
 
 
-async def test_losers_have_ended_when_the_race_is_over() -> None:
-    (first, _), _ = attempts(2)
+async def test_race_waits_for_cancelled_attempts() -> None:
+    (first, _), _ = new_attempts(2)
     ended = False
 
-    async def slow_to_end() -> socket.socket:
+    async def end_slowly() -> socket.socket:
         nonlocal ended
         try:
             await asyncio.Event().wait()
@@ -166,44 +170,44 @@ async def test_losers_have_ended_when_the_race_is_over() -> None:
             ended = True
         raise AssertionError
 
-    racing = asyncio.create_task(race([slow_to_end, first], 0.001))
-    await first.begun.wait()
+    race_task = asyncio.create_task(race([end_slowly, first], 0.001))
+    await first.running.wait()
     with first.win():
-        await racing
+        await race_task
     assert ended
 
 
-async def test_cancelling_the_race_cancels_every_attempt() -> None:
-    (first, second, third), started = attempts(3)
-    racing = asyncio.create_task(race([first, second, third], 0.001))
-    await third.begun.wait()
-    racing.cancel()
+async def test_cancelled_race_cancels_every_attempt() -> None:
+    (first, second, third), started = new_attempts(3)
+    race_task = asyncio.create_task(race([first, second, third], 0.001))
+    await third.running.wait()
+    race_task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await racing
+        await race_task
     assert first.cancelled
     assert second.cancelled
     assert third.cancelled
 
 
-async def test_cancelled_in_the_step_in_which_one_has_won() -> None:
-    (first,), _ = attempts(1)
-    racing = asyncio.create_task(race([first], NEVER))
-    await first.begun.wait()
+async def test_race_cancelled_as_attempt_wins_closes_socket() -> None:
+    (first,), _ = new_attempts(1)
+    race_task = asyncio.create_task(race([first], NO_TIMEOUT))
+    await first.running.wait()
     await run_iterations(10)
     sock = first.win()
-    racing.cancel()
+    race_task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await racing
+        await race_task
     assert sock.fileno() == -1
 
 
-async def test_cancelled_while_the_losers_end() -> None:
-    """The winner is nobody's then, and is closed."""
-    (first, _), _ = attempts(2)
+async def test_race_cancelled_while_losers_end_closes_winner() -> None:
+    """The caller does not get the socket of the winner, so the race closes it."""
+    (first, _), _ = new_attempts(2)
     ending = asyncio.Event()
     may_end = asyncio.Event()
 
-    async def slow_to_end() -> socket.socket:
+    async def end_slowly() -> socket.socket:
         try:
             await asyncio.Event().wait()
         finally:
@@ -211,73 +215,73 @@ async def test_cancelled_while_the_losers_end() -> None:
             await may_end.wait()
         raise AssertionError
 
-    racing = asyncio.create_task(race([slow_to_end, first], 0.001))
-    await first.begun.wait()
+    race_task = asyncio.create_task(race([end_slowly, first], 0.001))
+    await first.running.wait()
     sock = first.win()
     await ending.wait()
-    racing.cancel()
+    race_task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await racing
+        await race_task
     assert sock.fileno() == -1
     may_end.set()
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-async def test_an_error_of_another_kind_ends_the_race(order: tuple[int, int]) -> None:
-    both, _ = attempts(2)
-    racing = asyncio.create_task(race(both, 0.001))
-    await both[1].begun.wait()
+async def test_error_other_than_os_error_ends_race(order: tuple[int, int]) -> None:
+    both, _ = new_attempts(2)
+    race_task = asyncio.create_task(race(both, 0.001))
+    await both[1].running.wait()
     both[order[0]].fail(OverflowError("no such port"))
     with pytest.raises(OverflowError, match="no such port"):
-        await racing
+        await race_task
     assert both[order[1]].cancelled
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-async def test_an_error_of_another_kind_beside_a_winner_leaks_no_socket(order: tuple[int, int]) -> None:
-    both, _ = attempts(2)
-    racing = asyncio.create_task(race(both, 0.001))
-    await both[1].begun.wait()
+async def test_error_other_than_os_error_beside_winner_leaks_no_socket(order: tuple[int, int]) -> None:
+    both, _ = new_attempts(2)
+    race_task = asyncio.create_task(race(both, 0.001))
+    await both[1].running.wait()
     both[order[0]].fail(OverflowError("no such port"))
     sock = both[order[1]].win()
     try:
-        assert await racing is sock
+        assert await race_task is sock
     except OverflowError:
         assert sock.fileno() == -1
     sock.close()
 
 
-async def test_a_delay_of_nothing_starts_them_all() -> None:
-    all_three, started = attempts(3)
-    racing = asyncio.create_task(race(all_three, 0))
-    for attempt in all_three:
-        await attempt.begun.wait()
-    with all_three[2].win() as sock:
-        assert await racing is sock
+async def test_zero_delay_starts_all_attempts() -> None:
+    attempts, started = new_attempts(3)
+    race_task = asyncio.create_task(race(attempts, 0))
+    for attempt in attempts:
+        await attempt.running.wait()
+    with attempts[2].win() as sock:
+        assert await race_task is sock
     assert started == [0, 1, 2]
 
 
-async def test_attempts_are_forgotten_without_the_collector() -> None:
-    """No ring through the frames of the race keeps an error, and what its traceback holds, alive."""
+async def test_failed_attempts_form_no_reference_cycle() -> None:
+    """No cycle through the frames of the race keeps an error, and what its traceback refers to, alive."""
 
-    class Telltale:
+    class Marker:
         pass
 
-    def failing(telltale: Telltale) -> Callable[[], Awaitable[Any]]:
+    def failing(marker: Marker) -> Callable[[], Awaitable[Any]]:
         async def attempt() -> socket.socket:
-            held = telltale
-            raise ConnectionRefusedError(repr(held))
+            referenced = marker
+            raise ConnectionRefusedError(repr(referenced))
 
         return attempt
 
-    first, second = Telltale(), Telltale()
-    gone = [weakref.ref(first), weakref.ref(second)]
+    first, second = Marker(), Marker()
+    references = [weakref.ref(first), weakref.ref(second)]
     gc.collect()
     gc.disable()
     try:
-        assert await race([failing(first), failing(second)], NEVER) is None
+        assert await race([failing(first), failing(second)], NO_TIMEOUT) is None
         del first, second
         await run_iterations(10)
-        assert [ref() for ref in gone] == [None, None]
+        assert [ref() for ref in references] == [None, None]
     finally:
         gc.enable()

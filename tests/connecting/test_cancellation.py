@@ -1,9 +1,9 @@
-"""Cancelling open_connection at whatever point leaves nothing open; the leak checks count descriptors and tasks."""
+"""A cancelled open_connection or start_server leaves nothing open; the leak checks count descriptors and tasks."""
 
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,46 +12,72 @@ import sluiceway
 from support.certificates import Certificates
 from support.connections import server_address
 from support.fake_resolver import fake_resolver
-from support.raw_peer import RawPeer, RawPeers
+from support.raw_peer import RawListener, RawPeer, RawPeers
 from support.unreachable_addresses import unresponsive_address
 
 
-async def cancelled(call: Any, begun: Callable[[], Any] | None = None) -> Any:
-    """Cancel ``call`` once ``begun``, called in a thread, has returned, or when some time has passed."""
+async def cancel_when(started: Callable[[], Awaitable[Any]], call: Any) -> Any:
+    """Cancel ``call`` when ``started()`` has returned; return its result."""
     task = asyncio.ensure_future(call)
-    await (asyncio.sleep(0.05) if begun is None else asyncio.sleep(0))
-    found = await (asyncio.sleep(0.05) if begun is None else asyncio.to_thread(begun))
+    result = await started()
     assert not task.done()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    return found
+    return result
 
 
-async def test_while_the_name_is_looked_up() -> None:
+@contextlib.contextmanager
+def signalled(method: str, replacement: Callable[..., Any] | None = None) -> Iterator[Callable[[], Awaitable[None]]]:
+    """Yield a function that waits for the next call of this method of the loop."""
     loop: Any = asyncio.get_running_loop()
+    original = replacement or getattr(loop, method)
+    called = asyncio.Event()
 
-    async def for_ever(*args: Any, **kwargs: Any) -> Any:
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        called.set()
+        return await original(*args, **kwargs)
+
+    async def wait_for_call() -> None:
+        await called.wait()
+        called.clear()
+
+    setattr(loop, method, call)
+    try:
+        yield wait_for_call
+    finally:
+        delattr(loop, method)
+
+
+async def test_cancelled_name_lookup_leaves_nothing_open() -> None:
+    async def never_resolve(*args: Any, **kwargs: Any) -> Any:
         await asyncio.Event().wait()
 
-    loop.getaddrinfo = for_ever
-    try:
-        await cancelled(sluiceway.open_connection("a.name", 1))
-        await cancelled(sluiceway.open_connection("a.name", 1, happy_eyeballs_delay=0.01))
-        await cancelled(sluiceway.open_connection("127.0.0.1", 1, local_addr=("a.name", 0)))
-        await cancelled(sluiceway.start_server(lambda r, w: None, "a.name", 0))
-        await cancelled(sluiceway.start_server(lambda r, w: None, ["127.0.0.1", "a.name"], 0))
-    finally:
-        del loop.getaddrinfo
+    with signalled("getaddrinfo", never_resolve) as lookup_started:
+        await cancel_when(lookup_started, sluiceway.open_connection("a.name", 1))
+        await cancel_when(lookup_started, sluiceway.open_connection("a.name", 1, happy_eyeballs_delay=0.01))
+        await cancel_when(lookup_started, sluiceway.open_connection("127.0.0.1", 1, local_addr=("a.name", 0)))
+        await cancel_when(lookup_started, sluiceway.start_server(lambda r, w: None, "a.name", 0))
+        await cancel_when(lookup_started, sluiceway.start_server(lambda r, w: None, ["127.0.0.1", "a.name"], 0))
 
 
-async def test_while_it_connects(cleanup: contextlib.ExitStack) -> None:
-    await cancelled(sluiceway.open_connection(*unresponsive_address(cleanup)))
-    await cancelled(sluiceway.open_connection(*unresponsive_address(cleanup), happy_eyeballs_delay=0.001))
+async def test_cancelled_connect_leaves_nothing_open(cleanup: contextlib.ExitStack) -> None:
+    with signalled("sock_connect") as connect_started:
+        for options in ({}, {"happy_eyeballs_delay": 0.001}):
+            address = unresponsive_address(cleanup)
+            await cancel_when(connect_started, sluiceway.open_connection(*address, **options))
+
+
+def accept_client_hello(listener: RawListener) -> RawPeer:
+    peer = listener.accept()
+    assert peer.receive(1)
+    return peer
 
 
 @pytest.mark.parametrize("kind", ["tcp", "unix"])
-async def test_while_it_shakes_hands(kind: str, raw_peers: RawPeers, tls: Certificates, unix_path: str) -> None:
+async def test_cancelled_handshake_closes_connection(
+    kind: str, raw_peers: RawPeers, tls: Certificates, unix_path: str
+) -> None:
     if kind == "tcp":
         listener = raw_peers.listen()
         call = sluiceway.open_connection(*listener.address, ssl=tls.client_context)
@@ -59,85 +85,81 @@ async def test_while_it_shakes_hands(kind: str, raw_peers: RawPeers, tls: Certif
         listener = raw_peers.listen(unix=unix_path)
         call = sluiceway.open_unix_connection(unix_path, ssl=tls.client_context, server_hostname="localhost")
 
-    def greeted() -> RawPeer:
-        peer = listener.accept()
-        assert peer.receive(1)
-        return peer
-
-    peer = await cancelled(call, greeted)
+    peer = await cancel_when(lambda: asyncio.to_thread(accept_client_hello, listener), call)
     with contextlib.suppress(ConnectionResetError):
         await peer.in_thread(peer.receive_rest)
 
 
-async def test_a_socket_handed_over_is_closed_with_the_handshake(raw_peers: RawPeers, tls: Certificates) -> None:
+async def test_cancelled_handshake_closes_socket_given_as_sock(raw_peers: RawPeers, tls: Certificates) -> None:
     listener = raw_peers.listen()
     sock = socket.create_connection(listener.address)
-    await cancelled(sluiceway.open_connection(sock=sock, ssl=tls.client_context, server_hostname="localhost"))
+    call = sluiceway.open_connection(sock=sock, ssl=tls.client_context, server_hostname="localhost")
+    await cancel_when(lambda: asyncio.to_thread(accept_client_hello, listener), call)
     for _ in range(3):
         await asyncio.sleep(0)
     assert sock.fileno() == -1
 
 
-def _plain(address: Any, tls: Certificates) -> Any:
+def _to_address(address: Any, tls: Certificates) -> Any:
     return sluiceway.open_connection(*address)
 
 
-def _named(address: Any, tls: Certificates) -> Any:
+def _to_name(address: Any, tls: Certificates) -> Any:
     return sluiceway.open_connection("name", 1)
 
 
-def _racing(address: Any, tls: Certificates) -> Any:
+def _with_happy_eyeballs(address: Any, tls: Certificates) -> Any:
     return sluiceway.open_connection("name", 1, happy_eyeballs_delay=0.25)
 
 
-def _encrypted(address: Any, tls: Certificates) -> Any:
+def _over_tls(address: Any, tls: Certificates) -> Any:
     return sluiceway.open_connection(*address, ssl=tls.client_context)
 
 
-@pytest.mark.parametrize("connect", [_plain, _named, _racing, _encrypted])
-async def test_after_any_number_of_turns(
+@pytest.mark.parametrize("connect", [_to_address, _to_name, _with_happy_eyeballs, _over_tls])
+async def test_connect_cancelled_after_any_number_of_iterations_leaves_nothing_open(
     connect: Callable[..., Any], tls: Certificates, loop_kind: str, loop_errors: list[dict[str, Any]]
 ) -> None:
-    """Turn by turn of the loop, up to the one in which the connection is made."""
+    """The number of iterations goes from none to the one in which the connection is connections_made."""
 
     async def handle(reader: Any, writer: Any) -> None:
         await reader.read()
         writer.close()
 
-    context = tls.server_context if connect is _encrypted else None
+    context = tls.server_context if connect is _over_tls else None
     server = await sluiceway.start_server(handle, "127.0.0.1", 0, ssl=context)
     address = server_address(server)
-    made = 0
+    connections_made = 0
     with fake_resolver({"name": [address]}):
-        for turns in range(40):
+        for iterations in range(40):
             task = asyncio.ensure_future(connect(address, tls))
-            for _ in range(turns):
+            for _ in range(iterations):
                 await asyncio.sleep(0)
             task.cancel()
             try:
                 _, writer = await task
             except asyncio.CancelledError:
                 continue
-            made += 1
+            connections_made += 1
             writer.close()
             await writer.wait_closed()
-    assert made < 40
+    assert connections_made < 40
     server.close()
     await server.wait_closed()
-    if loop_kind == "debug" and connect is _encrypted:
-        # The server's side tells in debug mode of handshakes that nobody finished.
+    if loop_kind == "debug" and connect is _over_tls:
+        # In debug mode the server reports handshakes that the client did not finish.
         assert {type(context["exception"]) for context in loop_errors} <= {ConnectionResetError}
         loop_errors.clear()
 
 
-async def test_start_server_after_any_number_of_turns(unix_path: str) -> None:
-    for turns in range(6):
+async def test_start_server_cancelled_after_any_number_of_iterations_leaves_nothing_open(unix_path: str) -> None:
+    for iterations in range(6):
         for start in (
             sluiceway.start_server(lambda r, w: None, ["127.0.0.1", "::1"], 0),
             sluiceway.start_unix_server(lambda r, w: None, unix_path),
         ):
             task = asyncio.ensure_future(start)
-            for _ in range(turns):
+            for _ in range(iterations):
                 await asyncio.sleep(0)
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -146,7 +168,9 @@ async def test_start_server_after_any_number_of_turns(unix_path: str) -> None:
                 await server.wait_closed()
 
 
-async def test_timed_out(cleanup: contextlib.ExitStack, raw_peers: RawPeers, tls: Certificates) -> None:
+async def test_timed_out_connect_and_handshake_leave_nothing_open(
+    cleanup: contextlib.ExitStack, raw_peers: RawPeers, tls: Certificates
+) -> None:
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(sluiceway.open_connection(*unresponsive_address(cleanup)), 0.02)
     with pytest.raises(TimeoutError):

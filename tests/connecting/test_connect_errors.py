@@ -1,10 +1,9 @@
-"""What open_connection raises when no address can be connected to, with the same words on every loop."""
+"""L7: what open_connection raises if no address can be connected to, with the same text on every loop."""
 
 import asyncio
 import errno
 import gc
 import re
-import socket
 from typing import Any
 
 import pytest
@@ -13,75 +12,61 @@ import sluiceway
 from support.fake_resolver import fake_resolver
 from support.unreachable_addresses import refusing_address
 
-EACH_WAY = [{}, {"happy_eyeballs_delay": 60}]
+SEQUENTIAL_AND_HAPPY_EYEBALLS = [{}, {"happy_eyeballs_delay": 60}]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-@pytest.mark.parametrize("options", EACH_WAY)
-async def test_a_refused_connection_names_the_address(host: str, options: dict[str, Any]) -> None:
+@pytest.mark.parametrize("options", SEQUENTIAL_AND_HAPPY_EYEBALLS)
+async def test_refused_connection_raises_error_with_address(host: str, options: dict[str, Any]) -> None:
     port = refusing_address(host)[1]
-    with pytest.raises(ConnectionRefusedError, match=rf"'{re.escape(host)}', {port}") as caught:
+    with pytest.raises(ConnectionRefusedError, match=rf"'{re.escape(host)}', {port}") as raised:
         await sluiceway.open_connection(host, port, **options)
-    assert caught.value.errno == errno.ECONNREFUSED
+    assert raised.value.errno == errno.ECONNREFUSED
 
 
-@pytest.mark.parametrize("options", EACH_WAY)
-async def test_several_errors_are_listed_in_order(options: dict[str, Any]) -> None:
+@pytest.mark.parametrize("options", SEQUENTIAL_AND_HAPPY_EYEBALLS)
+async def test_errors_of_several_addresses_are_listed_in_order(options: dict[str, Any]) -> None:
     first, second = refusing_address(), refusing_address("::1")
-    with fake_resolver({"both": [first, second]}), pytest.raises(OSError) as caught:
+    with fake_resolver({"both": [first, second]}), pytest.raises(OSError) as raised:
         await sluiceway.open_connection("both", 1, **options)
-    message = str(caught.value)
+    message = str(raised.value)
     assert message.startswith("Multiple exceptions: ")
     assert message.index(f"'127.0.0.1', {first[1]}") < message.index(f"'::1', {second[1]}")
-    assert type(caught.value) is OSError
+    assert type(raised.value) is OSError
 
 
-@pytest.mark.parametrize("options", EACH_WAY)
-async def test_the_same_error_several_times_is_raised_once(options: dict[str, Any]) -> None:
+@pytest.mark.parametrize("options", SEQUENTIAL_AND_HAPPY_EYEBALLS)
+async def test_equal_errors_of_several_addresses_are_raised_once(options: dict[str, Any]) -> None:
     address = refusing_address()
-    with fake_resolver({"twice": [address, address]}), pytest.raises(ConnectionRefusedError) as caught:
+    with fake_resolver({"twice": [address, address]}), pytest.raises(ConnectionRefusedError) as raised:
         await sluiceway.open_connection("twice", 1, **options)
-    assert "Multiple" not in str(caught.value)
+    assert "Multiple" not in str(raised.value)
 
 
-@pytest.mark.parametrize("options", EACH_WAY)
+@pytest.mark.parametrize("options", SEQUENTIAL_AND_HAPPY_EYEBALLS)
 @pytest.mark.parametrize("count", [1, 2])
-async def test_all_errors_are_a_group(options: dict[str, Any], count: int) -> None:
+async def test_all_errors_raises_exception_group(options: dict[str, Any], count: int) -> None:
     addresses = [refusing_address(), refusing_address("::1")][:count]
-    with fake_resolver({"all": addresses}), pytest.raises(ExceptionGroup, match="create_connection failed") as caught:
+    with fake_resolver({"all": addresses}), pytest.raises(ExceptionGroup, match="create_connection failed") as raised:
         await sluiceway.open_connection("all", 1, all_errors=True, **options)
-    assert len(caught.value.exceptions) == count
-    for error, (host, port) in zip(caught.value.exceptions, addresses, strict=True):
+    assert len(raised.value.exceptions) == count
+    for error, (host, port) in zip(raised.value.exceptions, addresses, strict=True):
         assert isinstance(error, ConnectionRefusedError)
         assert f"'{host}', {port}" in str(error)
 
 
-async def test_an_unknown_name() -> None:
-    loop: Any = asyncio.get_running_loop()
-
-    async def unknown(*args: Any, **kwargs: Any) -> Any:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    loop.getaddrinfo = unknown
-    try:
-        with pytest.raises(socket.gaierror, match="not known"):
-            await sluiceway.open_connection("no.such.name.invalid", 80)
-        with pytest.raises(socket.gaierror, match="not known"):
-            await sluiceway.start_server(lambda r, w: None, "no.such.name.invalid", 0)
-    finally:
-        del loop.getaddrinfo
-
-
-@pytest.mark.parametrize("options", EACH_WAY)
-async def test_a_name_without_addresses(options: dict[str, Any]) -> None:
+@pytest.mark.parametrize("options", SEQUENTIAL_AND_HAPPY_EYEBALLS)
+async def test_name_without_addresses_raises_os_error(options: dict[str, Any]) -> None:
     with fake_resolver({"none": []}), pytest.raises(OSError, match=r"getaddrinfo.*empty list"):
         await sluiceway.open_connection("none", 80, **options)
 
 
-@pytest.mark.parametrize("options", [*EACH_WAY, {"all_errors": True}, {"all_errors": True, "happy_eyeballs_delay": 60}])
-async def test_the_error_is_part_of_no_ring(options: dict[str, Any]) -> None:
-    """Who drops the error has dropped all that it refers to: frames, sockets, other errors."""
-    kept: BaseException | None = None
+@pytest.mark.parametrize(
+    "options", [*SEQUENTIAL_AND_HAPPY_EYEBALLS, {"all_errors": True}, {"all_errors": True, "happy_eyeballs_delay": 60}]
+)
+async def test_connect_error_is_in_no_reference_cycle(options: dict[str, Any]) -> None:
+    """When the caller drops the error, the frames, sockets and other errors that it refers to are freed."""
+    error_raised: BaseException | None = None
     gc.collect()
     gc.disable()
     try:
@@ -89,14 +74,14 @@ async def test_the_error_is_part_of_no_ring(options: dict[str, Any]) -> None:
             try:
                 await sluiceway.open_connection("both", 1, **options)
             except (OSError, ExceptionGroup) as error:
-                kept = error
-        assert kept is not None
-        errors = kept.exceptions if isinstance(kept, ExceptionGroup) else (kept,)
+                error_raised = error
+        assert error_raised is not None
+        errors = error_raised.exceptions if isinstance(error_raised, ExceptionGroup) else (error_raised,)
         for error in errors:
             frames = _frames(error)
-            for holder in gc.get_referrers(error):
-                assert holder not in frames
-                assert not any(holder is frame.f_locals for frame in frames)
+            for referrer in gc.get_referrers(error):
+                assert referrer not in frames
+                assert not any(referrer is frame.f_locals for frame in frames)
     finally:
         gc.enable()
 
@@ -111,8 +96,10 @@ def _frames(error: BaseException) -> list[Any]:
     return frames
 
 
-@pytest.mark.parametrize("options", [*EACH_WAY, {"all_errors": True}, {"all_errors": True, "happy_eyeballs_delay": 60}])
-async def test_nothing_is_left_to_the_collector(options: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "options", [*SEQUENTIAL_AND_HAPPY_EYEBALLS, {"all_errors": True}, {"all_errors": True, "happy_eyeballs_delay": 60}]
+)
+async def test_failed_connect_leaves_no_error_for_garbage_collector(options: dict[str, Any]) -> None:
     with fake_resolver({"both": [refusing_address(), refusing_address("::1")]}):
         with pytest.raises((OSError, ExceptionGroup)):
             await sluiceway.open_connection("both", 1, **options)
@@ -126,9 +113,9 @@ async def test_nothing_is_left_to_the_collector(options: dict[str, Any]) -> None
                 pass
             await asyncio.sleep(0)
             gc.collect()
-            lost = [it for it in gc.garbage if isinstance(it, BaseException)]
+            uncollected = [it for it in gc.garbage if isinstance(it, BaseException)]
         finally:
             gc.set_debug(0)
             gc.garbage.clear()
             gc.enable()
-    assert lost == []
+    assert uncollected == []

@@ -1,4 +1,6 @@
-"""What open_connection and open_unix_connection refuse: a TypeError or ValueError with a sentence, nothing opened."""
+"""Invalid arguments of open_connection and open_unix_connection raise TypeError or ValueError before anything is
+opened.
+"""
 
 import asyncio
 import socket
@@ -11,7 +13,7 @@ import sluiceway
 from support.certificates import Certificates
 from support.raw_peer import RawPeers
 
-NO_SSL_TIMEOUTS = [
+INVALID_OPTIONS = [
     (
         {"ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), "server_hostname": "localhost"},
         ValueError,
@@ -34,7 +36,7 @@ NO_SSL_TIMEOUTS = [
     ({"no_such_option": 1}, TypeError, "no_such_option"),
 ]
 
-WITH_SSL = [
+INVALID_TLS_OPTIONS = [
     ({"ssl_handshake_timeout": 0}, ValueError, "ssl_handshake_timeout should be a positive number of seconds, got 0"),
     ({"ssl_shutdown_timeout": -1}, ValueError, "ssl_shutdown_timeout should be a positive number of seconds, got -1"),
     ({"server_hostname": 7}, TypeError, "server_hostname|int"),
@@ -42,78 +44,82 @@ WITH_SSL = [
 ]
 
 
-class Untouched:
-    """A listener that nobody may have connected to."""
+class UnusedListener:
+    """A listener to which no connection may be made."""
 
     def __init__(self, raw_peers: RawPeers, unix: str | None = None) -> None:
         self._listener = raw_peers.listen(unix=unix)
         self.address: Any = self._listener.address
 
-    def check(self) -> None:
+    def check_no_connection(self) -> None:
         self._listener.sock.setblocking(False)
         with pytest.raises(BlockingIOError):
             self._listener.sock.accept()
 
 
-@pytest.mark.parametrize(("options", "error", "sentence"), NO_SSL_TIMEOUTS)
-async def test_tcp_option(options: dict[str, Any], error: type[Exception], sentence: str, raw_peers: RawPeers) -> None:
-    untouched = Untouched(raw_peers)
-    with pytest.raises(error, match=sentence):
-        await sluiceway.open_connection(*untouched.address, **options)
-    untouched.check()
-
-
-@pytest.mark.parametrize(("options", "error", "sentence"), NO_SSL_TIMEOUTS)
-async def test_unix_option(
-    options: dict[str, Any], error: type[Exception], sentence: str, raw_peers: RawPeers, unix_path: str
+@pytest.mark.parametrize(("options", "error", "message"), INVALID_OPTIONS)
+async def test_invalid_tcp_option_raises_before_connect(
+    options: dict[str, Any], error: type[Exception], message: str, raw_peers: RawPeers
 ) -> None:
-    untouched = Untouched(raw_peers, unix_path)
-    with pytest.raises(error, match=sentence):
-        await sluiceway.open_unix_connection(untouched.address, **options)
-    untouched.check()
+    unused = UnusedListener(raw_peers)
+    with pytest.raises(error, match=message):
+        await sluiceway.open_connection(*unused.address, **options)
+    unused.check_no_connection()
 
 
-@pytest.mark.parametrize(("options", "error", "sentence"), WITH_SSL)
-async def test_tls_option(
-    options: dict[str, Any], error: type[Exception], sentence: str, raw_peers: RawPeers, tls: Certificates
+@pytest.mark.parametrize(("options", "error", "message"), INVALID_OPTIONS)
+async def test_invalid_unix_option_raises_before_connect(
+    options: dict[str, Any], error: type[Exception], message: str, raw_peers: RawPeers, unix_path: str
 ) -> None:
-    untouched = Untouched(raw_peers)
-    with pytest.raises(error, match=sentence):
-        await sluiceway.open_connection(*untouched.address, ssl=tls.client_context, **options)
-    untouched.check()
+    unused = UnusedListener(raw_peers, unix_path)
+    with pytest.raises(error, match=message):
+        await sluiceway.open_unix_connection(unused.address, **options)
+    unused.check_no_connection()
 
 
-@pytest.mark.parametrize(("options", "error", "sentence"), WITH_SSL)
-async def test_tls_option_over_unix(
+@pytest.mark.parametrize(("options", "error", "message"), INVALID_TLS_OPTIONS)
+async def test_invalid_tls_option_raises_before_connect(
+    options: dict[str, Any], error: type[Exception], message: str, raw_peers: RawPeers, tls: Certificates
+) -> None:
+    unused = UnusedListener(raw_peers)
+    with pytest.raises(error, match=message):
+        await sluiceway.open_connection(*unused.address, ssl=tls.client_context, **options)
+    unused.check_no_connection()
+
+
+@pytest.mark.parametrize(("options", "error", "message"), INVALID_TLS_OPTIONS)
+async def test_invalid_tls_option_over_unix_socket_raises_before_connect(
     options: dict[str, Any],
     error: type[Exception],
-    sentence: str,
+    message: str,
     raw_peers: RawPeers,
     tls: Certificates,
     unix_path: str,
 ) -> None:
-    untouched = Untouched(raw_peers, unix_path)
+    unused = UnusedListener(raw_peers, unix_path)
     given = {"server_hostname": "localhost", **options}
-    with pytest.raises(error, match=sentence):
-        await sluiceway.open_unix_connection(untouched.address, ssl=tls.client_context, **given)
-    untouched.check()
+    with pytest.raises(error, match=message):
+        await sluiceway.open_unix_connection(unused.address, ssl=tls.client_context, **given)
+    unused.check_no_connection()
 
 
 @pytest.mark.parametrize("name", [70 * "x", ".localhost", "local..host"])
-async def test_a_name_that_no_certificate_can_have(name: str, raw_peers: RawPeers, tls: Certificates) -> None:
-    """Nothing is left open, whenever it is found out."""
+async def test_impossible_server_hostname_raises_and_leaves_nothing_open(
+    name: str, raw_peers: RawPeers, tls: Certificates
+) -> None:
+    """The connection may have been made before ``ssl`` rejects the name; then it is closed."""
     listener = raw_peers.listen()
     with pytest.raises(ValueError):
         await sluiceway.open_connection(*listener.address, ssl=tls.client_context, server_hostname=name)
-    listener.sock.settimeout(0.05)
+    listener.sock.setblocking(False)
     try:
         peer = listener.accept()
-    except TimeoutError:
+    except BlockingIOError:
         return
     assert await peer.in_thread(peer.receive_rest) == b""
 
 
-async def test_neither_address_nor_socket() -> None:
+async def test_missing_address_and_socket_raises_value_error() -> None:
     with pytest.raises(ValueError, match="host and port was not specified and no sock"):
         await sluiceway.open_connection()
     with pytest.raises(ValueError, match="no path and sock"):
@@ -121,7 +127,7 @@ async def test_neither_address_nor_socket() -> None:
 
 
 @pytest.mark.parametrize("address", [("127.0.0.1", 1), ("127.0.0.1", None), (None, 1)])
-async def test_host_and_sock(address: Any) -> None:
+async def test_host_or_port_with_sock_raises_and_keeps_socket_open(address: Any) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         with pytest.raises(ValueError, match="host/port and sock can not be specified at the same time"):
@@ -130,7 +136,7 @@ async def test_host_and_sock(address: Any) -> None:
         assert theirs.recv(100) == b"still open"
 
 
-async def test_path_and_sock(unix_path: str) -> None:
+async def test_path_with_sock_raises_and_keeps_socket_open(unix_path: str) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         with pytest.raises(ValueError, match="path and sock can not be specified at the same time"):
@@ -138,7 +144,9 @@ async def test_path_and_sock(unix_path: str) -> None:
         ours.send(b"still open")
 
 
-async def test_ssl_without_a_name_to_check(tls: Certificates, unix_path: str, raw_peers: RawPeers) -> None:
+async def test_ssl_without_server_hostname_raises_before_connect(
+    tls: Certificates, unix_path: str, raw_peers: RawPeers
+) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         for options in ({"sock": ours}, {"port": 1}, {"host": "", "port": 1}):
@@ -147,15 +155,15 @@ async def test_ssl_without_a_name_to_check(tls: Certificates, unix_path: str, ra
         with pytest.raises(ValueError, match="server_hostname"):
             await sluiceway.open_unix_connection(sock=ours, ssl=tls.client_context)
         ours.send(b"still open")
-    untouched = Untouched(raw_peers, unix_path)
+    unused = UnusedListener(raw_peers, unix_path)
     with pytest.raises(ValueError, match="server_hostname"):
         await sluiceway.open_unix_connection(unix_path, ssl=tls.client_context)
     with pytest.raises(ValueError, match="server_hostname"):
         await sluiceway.open_unix_connection(unix_path, ssl=True)
-    untouched.check()
+    unused.check_no_connection()
 
 
-async def test_a_datagram_socket() -> None:
+async def test_datagram_socket_raises_and_stays_open() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         with pytest.raises(ValueError, match="A Stream Socket was expected"):
             await sluiceway.open_connection(sock=sock)
@@ -166,14 +174,14 @@ async def test_a_datagram_socket() -> None:
         assert sock.fileno() >= 0
 
 
-async def test_a_tcp_socket_for_a_unix_connection() -> None:
+async def test_tcp_socket_for_unix_connection_raises_and_stays_open() -> None:
     with socket.socket() as sock:
         with pytest.raises(ValueError, match="A UNIX Domain Stream Socket was expected"):
             await sluiceway.open_unix_connection(sock=sock)
         assert sock.fileno() >= 0
 
 
-async def test_a_socket_that_ssl_has_wrapped(tls: Certificates) -> None:
+async def test_ssl_socket_raises_type_error_and_stays_open(tls: Certificates) -> None:
     ours, theirs = socket.socketpair()
     with (
         theirs,
@@ -186,7 +194,7 @@ async def test_a_socket_that_ssl_has_wrapped(tls: Certificates) -> None:
         assert wrapped.fileno() >= 0
 
 
-async def test_a_socket_that_is_not_connected() -> None:
+async def test_unconnected_socket_raises_os_error() -> None:
     with socket.socket() as sock:
         with pytest.raises(OSError):
             _, writer = await sluiceway.open_connection(sock=sock)
@@ -195,21 +203,21 @@ async def test_a_socket_that_is_not_connected() -> None:
 
 
 @pytest.mark.parametrize("port", [65536, -1, 1 << 40])
-async def test_a_port_that_cannot_be(port: int) -> None:
+async def test_port_out_of_range_raises_value_error(port: int) -> None:
     with pytest.raises(ValueError, match=f"port takes a number from 0 to 65535, not {port}"):
         await sluiceway.open_connection("127.0.0.1", port)
 
 
 @pytest.mark.parametrize("address", [("127.0.0.1",), 5])
-async def test_a_local_address_that_is_none(address: Any, raw_peers: RawPeers) -> None:
-    untouched = Untouched(raw_peers)
+async def test_invalid_local_addr_raises_before_connect(address: Any, raw_peers: RawPeers) -> None:
+    unused = UnusedListener(raw_peers)
     with pytest.raises((TypeError, ValueError)):
-        await sluiceway.open_connection(*untouched.address, local_addr=address)
-    untouched.check()
+        await sluiceway.open_connection(*unused.address, local_addr=address)
+    unused.check_no_connection()
 
 
 @pytest.mark.parametrize(
-    ("options", "sentence"),
+    ("options", "message"),
     [
         ({"host": 5}, "host takes a str, bytes or None, not int 5"),
         ({"host": ["localhost"]}, r"host takes a str, bytes or None, not list \['localhost'\]"),
@@ -219,24 +227,24 @@ async def test_a_local_address_that_is_none(address: Any, raw_peers: RawPeers) -
         ({"local_addr": (5, 0)}, "host takes a str, bytes or None, not int 5"),
     ],
 )
-async def test_tcp_argument_of_a_wrong_type_is_named(
-    options: dict[str, Any], sentence: str, raw_peers: RawPeers
+async def test_tcp_argument_of_wrong_type_raises_type_error_that_names_it(
+    options: dict[str, Any], message: str, raw_peers: RawPeers
 ) -> None:
-    untouched = Untouched(raw_peers)
-    host, port = untouched.address[:2]
-    with pytest.raises(TypeError, match=f"^{sentence}$"):
+    unused = UnusedListener(raw_peers)
+    host, port = unused.address[:2]
+    with pytest.raises(TypeError, match=f"^{message}$"):
         await sluiceway.open_connection(**{"host": host, "port": port, **options})
-    untouched.check()
+    unused.check_no_connection()
 
 
 @pytest.mark.parametrize("host", [5, ["127.0.0.1", 5]])
-async def test_server_host_of_a_wrong_type_is_named(host: Any) -> None:
+async def test_server_host_of_wrong_type_raises_type_error_that_names_it(host: Any) -> None:
     with pytest.raises(TypeError, match=r"^host takes a str, bytes or None, not int 5$"):
         await sluiceway.start_server(lambda reader, writer: None, host, 0)
 
 
 @pytest.mark.parametrize("call", ["open_connection", "start_server"])
-async def test_unknown_host_is_in_the_error_of_its_look_up(call: str) -> None:
+async def test_error_of_name_lookup_names_host_and_port(call: str) -> None:
     async def unknown(*_: Any, **__: Any) -> Any:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 

@@ -1,4 +1,4 @@
-"""The keywords of the four functions are defined once, and inspect, help() and a caller's mistake still name each."""
+"""The keywords of the four functions are defined once, and named by inspect, help() and the error for unknown ones."""
 
 import inspect
 import pydoc
@@ -38,7 +38,7 @@ def test_help_names_each_keyword(name: str) -> None:
 
 @pytest.mark.loops("asyncio")
 @pytest.mark.parametrize("name", FUNCTIONS)
-async def test_unknown_keyword_is_a_type_error_that_names_it(name: str) -> None:
+async def test_unknown_keyword_raises_type_error_that_names_it(name: str) -> None:
     arguments: list[Any] = [lambda reader, writer: None] if name.startswith("start") else []
     with pytest.raises(TypeError, match=rf"{name}\(\) got an unexpected keyword argument 'sll'"):
         await getattr(sluiceway, name)(*arguments, sll=True)

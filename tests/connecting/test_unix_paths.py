@@ -24,13 +24,19 @@ class BytesPath:
 
 
 class StringPath(BytesPath):
-    """A PathLike that is no pathlib.Path."""
+    """A PathLike of str other than pathlib.Path."""
 
     def __fspath__(self) -> str:  # type: ignore[override]
         return os.fsdecode(self._path)
 
 
-KINDS = {"str": str, "bytes": os.fsencode, "pathlib": pathlib.Path, "bytes-like": BytesPath, "str-like": StringPath}
+KINDS = {
+    "str": str,
+    "bytes": os.fsencode,
+    "pathlib": pathlib.Path,
+    "PathLike of bytes": BytesPath,
+    "PathLike of str": StringPath,
+}
 ABSTRACT = {"abstract str": lambda name: "\0" + name, "abstract bytes": lambda name: b"\0" + name.encode()}
 
 
@@ -51,7 +57,7 @@ async def echo_once(streams: Any, listen_on: Any, connect_to: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_path(streams: types.ModuleType, kind: str, unix_path: str) -> None:
+async def test_path_of_each_type_connects(streams: types.ModuleType, kind: str, unix_path: str) -> None:
     await echo_once(streams, KINDS[kind](unix_path), unix_path)
     if os.path.exists(unix_path):  # Python before 3.13
         os.unlink(unix_path)
@@ -60,66 +66,68 @@ async def test_path(streams: types.ModuleType, kind: str, unix_path: str) -> Non
 
 @pytest.mark.parametrize("kind", ABSTRACT)
 @pytest.mark.reference_fails("S3", "uvloop takes no abstract name in bytes", when=lambda loop: loop == "uvloop")
-async def test_abstract_name(streams: types.ModuleType, kind: str, unix_path: str) -> None:
+async def test_abstract_name_of_each_type_connects_without_file(
+    streams: types.ModuleType, kind: str, unix_path: str
+) -> None:
     name = ABSTRACT[kind](unix_path)
     await echo_once(streams, name, name)
     await echo_once(streams, "\0" + unix_path, b"\0" + os.fsencode(unix_path))
     assert not os.path.exists(unix_path)
 
 
-async def test_a_name_that_is_no_utf_8(unix_path: str) -> None:
+async def test_path_that_is_not_utf_8_connects(unix_path: str) -> None:
     path = os.fsencode(unix_path) + b"\xff\xfe"
     await echo_once(sluiceway, path, os.fsdecode(path))
     await echo_once(sluiceway, os.fsdecode(path), path)
 
 
-@pytest.mark.parametrize("given", [17, 1.5, ["/tmp/x"]])
-async def test_what_is_no_path(given: Any) -> None:
-    with pytest.raises(TypeError, match=type(given).__name__):
-        await sluiceway.open_unix_connection(given)
-    with pytest.raises(TypeError, match=type(given).__name__):
-        await sluiceway.start_unix_server(lambda r, w: None, given)
+@pytest.mark.parametrize("path_argument", [17, 1.5, ["/tmp/x"]])
+async def test_path_of_wrong_type_raises_type_error(path_argument: Any) -> None:
+    with pytest.raises(TypeError, match=type(path_argument).__name__):
+        await sluiceway.open_unix_connection(path_argument)
+    with pytest.raises(TypeError, match=type(path_argument).__name__):
+        await sluiceway.start_unix_server(lambda r, w: None, path_argument)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_path_that_is_too_long(kind: str, unix_path: str) -> None:
+async def test_overlong_path_raises_unix_path_error_with_limit(kind: str, unix_path: str) -> None:
     path = KINDS[kind](unix_path + 200 * "x")
     for attempt in (sluiceway.open_unix_connection(path), sluiceway.start_unix_server(lambda r, w: None, path)):
-        with pytest.raises(sluiceway.UnixPathError, match=rf"at most 107 bytes.* has {len(unix_path) + 200}") as caught:
+        with pytest.raises(sluiceway.UnixPathError, match=rf"at most 107 bytes.* has {len(unix_path) + 200}") as raised:
             await attempt
-        assert caught.value.errno == errno.ENAMETOOLONG
-        assert isinstance(caught.value, OSError)
-        assert isinstance(caught.value, ValueError)
+        assert raised.value.errno == errno.ENAMETOOLONG
+        assert isinstance(raised.value, OSError)
+        assert isinstance(raised.value, ValueError)
 
 
-async def test_the_longest_path_that_there_can_be_works(unix_path: str) -> None:
+async def test_path_of_maximum_length_connects(unix_path: str) -> None:
     path = unix_path + (107 - len(unix_path)) * "x"
     await echo_once(sluiceway, path, path)
 
 
 @pytest.mark.parametrize("what", ["file", "directory"])
-async def test_a_path_that_is_no_socket(what: str, unix_path: str) -> None:
+async def test_path_of_file_or_directory_raises_unix_path_error(what: str, unix_path: str) -> None:
     path = pathlib.Path(unix_path)
     if what == "file":
         path.write_bytes(b"precious")
     else:
         path.mkdir()
-    with pytest.raises(sluiceway.UnixPathError, match="exists and is not a Unix socket") as caught:
+    with pytest.raises(sluiceway.UnixPathError, match="exists and is not a Unix socket") as raised:
         await sluiceway.open_unix_connection(path)
-    assert caught.value.errno == errno.ENOTSOCK
-    with pytest.raises(sluiceway.UnixPathError, match="exists and is not a Unix socket") as caught:
+    assert raised.value.errno == errno.ENOTSOCK
+    with pytest.raises(sluiceway.UnixPathError, match="exists and is not a Unix socket") as raised:
         await sluiceway.start_unix_server(lambda r, w: None, path)
-    assert caught.value.errno == errno.EADDRINUSE
+    assert raised.value.errno == errno.EADDRINUSE
     if what == "file":
         assert path.read_bytes() == b"precious"
 
 
-async def test_nothing_there(unix_path: str) -> None:
+async def test_missing_path_raises_file_not_found_error(unix_path: str) -> None:
     with pytest.raises(FileNotFoundError, match=unix_path):
         await sluiceway.open_unix_connection(unix_path)
 
 
-async def test_nobody_listens_any_more(unix_path: str) -> None:
+async def test_path_without_listener_raises_connection_refused_error(unix_path: str) -> None:
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(unix_path)
     with pytest.raises(ConnectionRefusedError, match=unix_path):
@@ -128,27 +136,28 @@ async def test_nobody_listens_any_more(unix_path: str) -> None:
         await sluiceway.open_unix_connection("\0sluiceway-nobody-at-all")
 
 
-async def test_a_path_that_a_gone_server_left_is_replaced(unix_path: str) -> None:
+async def test_stale_socket_file_is_replaced(unix_path: str) -> None:
+    """L2: the socket file of a server that has ended is replaced."""
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(unix_path)
     await echo_once(sluiceway, unix_path, unix_path)
 
 
-async def test_a_directory_that_is_not_there_is_named(unix_path: str) -> None:
+async def test_missing_directory_raises_file_not_found_error(unix_path: str) -> None:
     path = os.path.join(unix_path, "deeper")
     with pytest.raises(FileNotFoundError):
         await sluiceway.start_unix_server(lambda r, w: None, path)
 
 
-async def test_an_abstract_name_in_use_is_named(unix_path: str) -> None:
+async def test_abstract_name_in_use_raises_error_with_name(unix_path: str) -> None:
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind("\0" + unix_path)
-        with pytest.raises(OSError, match=f"{unix_path}.*already in use") as caught:
+        with pytest.raises(OSError, match=f"{unix_path}.*already in use") as raised:
             await sluiceway.start_unix_server(lambda r, w: None, "\0" + unix_path)
-        assert caught.value.errno == errno.EADDRINUSE
+        assert raised.value.errno == errno.EADDRINUSE
 
 
-async def test_cleanup_removes_the_path_when_the_server_closes(unix_path: str) -> None:
+async def test_server_close_removes_socket_file(unix_path: str) -> None:
     server = await sluiceway.start_unix_server(lambda r, w: None, unix_path)
     assert stat.S_ISSOCK(os.stat(unix_path).st_mode)
     server.close()
@@ -156,7 +165,7 @@ async def test_cleanup_removes_the_path_when_the_server_closes(unix_path: str) -
     await server.wait_closed()
 
 
-async def test_cleanup_of_a_socket_handed_over(unix_path: str) -> None:
+async def test_server_close_removes_file_of_socket_given_as_sock(unix_path: str) -> None:
     sock = socket.socket(socket.AF_UNIX)
     sock.bind(unix_path)
     server = await sluiceway.start_unix_server(lambda r, w: None, sock=sock)
@@ -165,7 +174,7 @@ async def test_cleanup_of_a_socket_handed_over(unix_path: str) -> None:
     await server.wait_closed()
 
 
-async def test_no_cleanup_where_none_is_wanted(unix_path: str) -> None:
+async def test_cleanup_socket_false_keeps_socket_file(unix_path: str) -> None:
     server = await sluiceway.start_unix_server(lambda r, w: None, unix_path, cleanup_socket=False)
     server.close()
     assert stat.S_ISSOCK(os.stat(unix_path).st_mode)
@@ -173,7 +182,8 @@ async def test_no_cleanup_where_none_is_wanted(unix_path: str) -> None:
 
 
 @pytest.mark.parametrize("successor", ["server", "file"])
-async def test_cleanup_leaves_what_is_not_ours_any_more(successor: str, unix_path: str) -> None:
+async def test_server_close_keeps_file_that_replaced_its_socket(successor: str, unix_path: str) -> None:
+    """L2: only the server's own socket file is removed."""
     first = await sluiceway.start_unix_server(lambda r, w: None, unix_path)
     if successor == "file":
         os.unlink(unix_path)
@@ -193,7 +203,7 @@ async def test_cleanup_leaves_what_is_not_ours_any_more(successor: str, unix_pat
     await first.wait_closed()
 
 
-async def test_cleanup_of_a_path_that_is_gone_is_no_error(unix_path: str) -> None:
+async def test_server_close_ignores_missing_socket_file(unix_path: str) -> None:
     server = await sluiceway.start_unix_server(lambda r, w: None, unix_path)
     os.unlink(unix_path)
     server.close()

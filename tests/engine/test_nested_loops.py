@@ -19,13 +19,13 @@ from engine.peer_connections import (
 )
 from sluiceway._transports.epoll.poller import Poller
 from sluiceway._transports.epoll.transport import attach
-from support import timeout_scale
+from support import timeouts
 from support.raw_peer import RawPeers
 
 pytestmark = pytest.mark.loops("asyncio", "debug", "eager")
 
 # Seconds until a nested run is called a hang; it fails the test, and the task that it runs in.
-PATIENCE = 3.0 * timeout_scale.TIMEOUT_SCALE
+PATIENCE = 3.0 * timeouts.TIMEOUT_SCALE
 TURNS = 500
 
 

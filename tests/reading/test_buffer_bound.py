@@ -1,4 +1,4 @@
-"""R3: a connection whose peer floods and that nobody reads holds at most 2 x limit + 32 KiB, and loses nothing."""
+"""R3: an unread connection with a flooding peer buffers at most 2 x limit + 32 KiB, and loses no byte."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ def bound(limit: int) -> int:
 
 @contextlib.asynccontextmanager
 async def flooded_reader(raw_peers: RawPeers, role: str, limit: int) -> AsyncIterator[tuple[Any, FloodingPeer]]:
-    """The reader of a connection that sluiceway opened ("client") or accepted ("server"), and the flood to it."""
+    """Yield the reader of a connection that sluiceway opened (client) or accepted (server), and its flooding peer."""
     server = None
     if role == "client":
         listener = raw_peers.listen()
@@ -54,16 +54,16 @@ async def flooded_reader(raw_peers: RawPeers, role: str, limit: int) -> AsyncIte
 @each_role
 @every_limit
 @pytest.mark.parametrize("size", [4 * KIB, 250 * KIB], ids=["4 KiB", "250 KiB"])
-async def test_a_flood_is_stopped_at_the_bound(raw_peers: RawPeers, role: str, limit: int, size: int) -> None:
+async def test_flooded_reader_pauses_within_buffer_bound(raw_peers: RawPeers, role: str, limit: int, size: int) -> None:
     async with flooded_reader(raw_peers, role, limit) as (reader, flood):
         empty = retained_memory(reader)
         await flood.send_until_blocked(reader, size)
-        held = buffered_size(reader)
+        buffered = buffered_size(reader)
         assert retained_memory(reader) - empty <= bound(limit)
-        assert held > limit, "it would read slowly"
-        assert flood.sent > held, "the rest waits in the kernel"
+        assert buffered > limit, "reading paused below the limit"
+        assert flood.sent > buffered, "nothing is left in the kernel"
         await run_iterations(20)
-        assert buffered_size(reader) == held, "it stays stopped"
+        assert buffered_size(reader) == buffered, "reading resumed without a read"
         assert await flood.read_all_with(reader.read) == flood.expected()
         assert not reader._paused
         await flood.send_until_blocked(reader, size)
@@ -72,8 +72,10 @@ async def test_a_flood_is_stopped_at_the_bound(raw_peers: RawPeers, role: str, l
 
 @each_role
 @pytest.mark.parametrize("sizes", [[1], [1, 3000], [2, 1, 1, 9000]], ids=repr)
-async def test_a_dripping_peer_is_stopped_at_the_bound(raw_peers: RawPeers, role: str, sizes: list[int]) -> None:
-    """Each arrival is received alone: the next is sent when the last is there."""
+async def test_reader_of_small_chunks_pauses_within_buffer_bound(
+    raw_peers: RawPeers, role: str, sizes: list[int]
+) -> None:
+    """Each chunk is sent after the last was received, so that each is received alone."""
     limit = KIB if sizes == [1] else 16 * KIB
     async with flooded_reader(raw_peers, role, limit) as (reader, flood):
         empty = retained_memory(reader)
@@ -89,12 +91,12 @@ async def test_a_dripping_peer_is_stopped_at_the_bound(raw_peers: RawPeers, role
 
 
 @pytest.mark.loops("asyncio", "uvloop")
-async def test_the_bound_by_what_python_allocated(raw_peers: RawPeers) -> None:
-    """The same from outside: everything that was allocated since the connection was made, whoever holds it."""
+async def test_memory_allocated_for_flooded_connection_stays_within_buffer_bound(raw_peers: RawPeers) -> None:
+    """The bound holds for all memory allocated since the connection was made, whichever object owns it."""
     limit = 64 * KIB
     async with flooded_reader(raw_peers, "client", limit) as (reader, flood):
         flood.send(1)
-        assert await reader.readexactly(1)  # memory that is made at the first arrival is there now
+        assert await reader.readexactly(1)  # memory that the first arrival allocates exists now
         gc.collect()
         tracemalloc.start()
         try:
@@ -107,23 +109,23 @@ async def test_the_bound_by_what_python_allocated(raw_peers: RawPeers) -> None:
 
 
 @each_role
-async def test_reading_in_small_pieces_pauses_and_resumes(raw_peers: RawPeers, role: str) -> None:
+async def test_small_reads_pause_and_resume_within_buffer_bound(raw_peers: RawPeers, role: str) -> None:
     limit = 4 * KIB
     async with flooded_reader(raw_peers, role, limit) as (reader, flood):
         empty = retained_memory(reader)
-        got = bytearray()
+        received = bytearray()
         await flood.send_until_blocked(reader)
-        while len(got) < 20 * limit:
+        while len(received) < 20 * limit:
             flood.send(65536)
-            got += await reader.read(700)
+            received += await reader.read(700)
             assert retained_memory(reader) - empty <= bound(limit)
-        while len(got) < flood.sent:
-            got += await reader.read(1 << 20)
-        assert bytes(got) == flood.expected()
+        while len(received) < flood.sent:
+            received += await reader.read(1 << 20)
+        assert bytes(received) == flood.expected()
 
 
 @each_role
-async def test_readexactly_of_more_than_the_bound_completes(raw_peers: RawPeers, role: str) -> None:
+async def test_readexactly_beyond_buffer_bound_completes(raw_peers: RawPeers, role: str) -> None:
     limit = KIB
     async with flooded_reader(raw_peers, role, limit) as (reader, flood):
         await flood.send_until_blocked(reader)
@@ -141,7 +143,7 @@ async def test_readexactly_of_more_than_the_bound_completes(raw_peers: RawPeers,
 
 
 @each_role
-async def test_reading_to_the_end_takes_everything(raw_peers: RawPeers, role: str) -> None:
+async def test_read_to_eof_beyond_buffer_bound_returns_every_byte(raw_peers: RawPeers, role: str) -> None:
     async with flooded_reader(raw_peers, role, KIB) as (reader, flood):
         await flood.send_until_blocked(reader)
         task = await start_task(reader.read())
@@ -154,8 +156,8 @@ async def test_reading_to_the_end_takes_everything(raw_peers: RawPeers, role: st
 
 
 @each_role
-async def test_after_a_cancelled_readexactly_the_bound_holds_again(raw_peers: RawPeers, role: str) -> None:
-    """What had come for it stays and is no less than before; nothing more is received until it is read."""
+async def test_cancelled_readexactly_keeps_bytes_and_pauses(raw_peers: RawPeers, role: str) -> None:
+    """What arrived for the cancelled read stays buffered; nothing more is received until it is read."""
     limit = 16 * KIB
     async with flooded_reader(raw_peers, role, limit) as (reader, flood):
         empty = retained_memory(reader)
@@ -166,16 +168,16 @@ async def test_after_a_cancelled_readexactly_the_bound_holds_again(raw_peers: Ra
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        held = buffered_size(reader)
+        buffered = buffered_size(reader)
         await flood.send_until_blocked(reader)
-        assert buffered_size(reader) == held
+        assert buffered_size(reader) == buffered
         assert await flood.read_all_with(reader.read) == flood.expected()
         await flood.send_until_blocked(reader)
         assert retained_memory(reader) - empty <= bound(limit)
 
 
 @each_role
-async def test_after_a_cancelled_read_to_the_end_too(raw_peers: RawPeers, role: str) -> None:
+async def test_cancelled_read_to_eof_keeps_bytes_and_pauses(raw_peers: RawPeers, role: str) -> None:
     limit = 16 * KIB
     async with flooded_reader(raw_peers, role, limit) as (reader, flood):
         task = await start_task(reader.read())
@@ -185,33 +187,31 @@ async def test_after_a_cancelled_read_to_the_end_too(raw_peers: RawPeers, role: 
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        held = buffered_size(reader)
+        buffered = buffered_size(reader)
         await flood.send_until_blocked(reader)
-        assert buffered_size(reader) == held
+        assert buffered_size(reader) == buffered
         assert await flood.read_all_with(reader.read) == flood.expected()
 
 
 @each_role
 @pytest.mark.parametrize("how", ["abort", "close"])
-async def test_what_was_unread_can_be_read_after_the_connection_is_closed(
-    raw_peers: RawPeers, role: str, how: str
-) -> None:
-    """Reading makes room and would resume a transport that is gone."""
+async def test_closed_connection_returns_buffered_bytes(raw_peers: RawPeers, role: str, how: str) -> None:
+    """Reading frees space, but does not resume a transport that is closed."""
     limit = KIB
     async with flooded_reader(raw_peers, role, limit) as (reader, flood):
         await flood.send_until_blocked(reader)
-        held = buffered_size(reader)
+        buffered = buffered_size(reader)
         getattr(reader._transport, how)()
         await wait_until(lambda: reader._eof)
         parts = [await reader.read(100), await reader.readexactly(1500)]
         while part := await reader.read(100):
             parts.append(part)
-        assert b"".join(parts) == flood.expected()[:held]
+        assert b"".join(parts) == flood.expected()[:buffered]
 
 
 @each_role
-async def test_a_read_cancelled_after_the_connection_is_closed(raw_peers: RawPeers, role: str) -> None:
-    """Letting go of more than the bound would pause a transport that is gone."""
+async def test_read_cancelled_after_abort_keeps_buffered_bytes(raw_peers: RawPeers, role: str) -> None:
+    """A cancelled read beyond the bound does not pause a transport that is closed."""
     async with flooded_reader(raw_peers, role, KIB) as (reader, flood):
         task = await start_task(reader.readexactly(1 << 40))
         while buffered_size(reader) < 100_000:
@@ -221,11 +221,11 @@ async def test_a_read_cancelled_after_the_connection_is_closed(raw_peers: RawPee
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        held = buffered_size(reader)
+        buffered = buffered_size(reader)
         await wait_until(lambda: reader._eof)
-        assert await reader.read() == flood.expected()[:held]
+        assert await reader.read() == flood.expected()[:buffered]
 
 
-async def test_a_paused_reader_is_closed_without_being_read(raw_peers: RawPeers) -> None:
+async def test_paused_unread_connection_closes(raw_peers: RawPeers) -> None:
     async with flooded_reader(raw_peers, "server", KIB) as (reader, flood):
         await flood.send_until_blocked(reader)

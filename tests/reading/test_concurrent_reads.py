@@ -1,4 +1,4 @@
-"""R9: a second simultaneous read raises at once and names the task that holds the stream; the first goes on."""
+"""R9: a second simultaneous read raises RuntimeError that names the reading task; the first read continues."""
 
 import asyncio
 import types
@@ -32,49 +32,51 @@ SECOND: dict[str, Callable[[Any], Awaitable[bytes]]] = {
 @pytest.mark.loops("asyncio", "eager")
 @pytest.mark.parametrize("second", SECOND.values(), ids=SECOND)
 @pytest.mark.parametrize("first", FIRST.values(), ids=FIRST)
-@pytest.mark.parametrize("fed", [b"", b"l", b"line\nrest"], ids=["no data", "a part", "all data, first not yet run"])
-async def test_the_second_is_refused_and_the_first_undisturbed(
+@pytest.mark.parametrize(
+    "fed", [b"", b"l", b"line\nrest"], ids=["no data", "part", "all data before first read resumes"]
+)
+async def test_second_read_raises_and_first_returns_its_data(
     first: tuple[Callable[[Any], Any], bytes], second: Callable[[Any], Any], fed: bytes
 ) -> None:
     reader = sluiceway.StreamReader()
     call, result = first
-    holder = await start_task(call(reader), name="the holder")
+    reading_task = await start_task(call(reader), name="the reading task")
     reader.feed_data(fed)
-    with pytest.raises(RuntimeError, match="called while another coroutine is already waiting") as refused:
+    with pytest.raises(RuntimeError, match="called while another coroutine is already waiting") as raised:
         second(reader).send(None)  # type: ignore[attr-defined] # at its first step
-    assert "'the holder'" in str(refused.value)
-    # A first read that a part suffices for has ended by then; all others see every byte.
+    assert "'the reading task'" in str(raised.value)
+    # A first read for which a part is enough has completed; all others get every byte.
     reader.feed_data(b"line\nrest"[len(fed) :])
     reader.feed_eof()
-    assert await holder == result
+    assert await reading_task == result
     assert await reader.read() == b"line\nrest"[len(result) :]
 
 
 @pytest.mark.parametrize(("name", "arguments"), [("read", (1,)), ("readexactly", (1,)), ("readline", ())])
-async def test_each_side_is_named(name: str, arguments: tuple[int, ...]) -> None:
+async def test_error_of_second_read_names_both_methods_and_task(name: str, arguments: tuple[int, ...]) -> None:
     reader = sluiceway.StreamReader()
-    holder = await start_task(reader.readuntil(b"--"), name="kept")
-    with pytest.raises(RuntimeError) as refused:
+    reading_task = await start_task(reader.readuntil(b"--"), name="kept")
+    with pytest.raises(RuntimeError) as raised:
         await getattr(reader, name)(*arguments)
-    message = str(refused.value)
+    message = str(raised.value)
     assert message.startswith(f"{name}() called while another coroutine is already waiting for incoming data")
     assert "readuntil()" in message
     assert "'kept'" in message
     reader.feed_data(b"--")
-    assert await holder == b"--"
+    assert await reading_task == b"--"
 
 
-async def test_the_reference_refuses_a_second_wait_too(streams: types.ModuleType) -> None:
+async def test_second_read_raises_already_waiting_error(streams: types.ModuleType) -> None:
     reader = streams.StreamReader()
-    holder = await start_task(reader.readline())
+    reading_task = await start_task(reader.readline())
     for read in (reader.read(1), reader.readline(), reader.readexactly(2), reader.readuntil(b"x")):
         with pytest.raises(RuntimeError, match="already waiting for incoming data"):
             await read
     reader.feed_data(b"line\n")
-    assert await holder == b"line\n"
+    assert await reading_task == b"line\n"
 
 
-async def test_the_stream_is_free_after_every_kind_of_end() -> None:
+async def test_read_is_possible_after_each_way_a_read_ends() -> None:
     reader = sluiceway.StreamReader(limit=4)
     returned = await start_task(reader.read(1))
     reader.feed_data(b"x")
@@ -94,10 +96,10 @@ async def test_the_stream_is_free_after_every_kind_of_end() -> None:
     assert await reader.read() == b""
 
 
-async def test_a_cancelled_holder_is_named_until_it_has_let_go() -> None:
+async def test_cancelled_read_is_named_until_its_task_has_run() -> None:
     reader = sluiceway.StreamReader()
-    holder = await start_task(reader.readline(), name="going")
-    holder.cancel()
+    reading_task = await start_task(reader.readline(), name="going")
+    reading_task.cancel()
     with pytest.raises(RuntimeError, match="'going'"):
         reader.read(1).send(None)
     await run_iterations()
@@ -105,7 +107,7 @@ async def test_a_cancelled_holder_is_named_until_it_has_let_go() -> None:
     assert await reader.read(1) == b"x"
 
 
-async def test_many_tasks_at_one_stream() -> None:
+async def test_first_of_many_reading_tasks_gets_line_and_others_raise() -> None:
     async with connected_pair(sluiceway) as ((reader, _), (_, far)):
         tasks = [asyncio.create_task(reader.readline(), name=f"task {number}") for number in range(20)]
         await run_iterations()
@@ -116,10 +118,9 @@ async def test_many_tasks_at_one_stream() -> None:
 
 
 @pytest.mark.parametrize("name", ["read", "readexactly"])
-async def test_a_read_of_nothing_disturbs_nobody(streams: types.ModuleType, name: str) -> None:
-    """n = 0 gives b"" at once, whoever waits."""
+async def test_zero_byte_read_returns_empty_while_another_read_waits(streams: types.ModuleType, name: str) -> None:
     reader = streams.StreamReader()
-    holder = await start_task(reader.readline(), name="the holder")
+    reading_task = await start_task(reader.readline(), name="the reading task")
     assert await getattr(reader, name)(0) == b""
     reader.feed_data(b"line\n")
-    assert await holder == b"line\n"
+    assert await reading_task == b"line\n"

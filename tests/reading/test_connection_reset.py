@@ -1,6 +1,5 @@
-"""R2: bytes that arrived before a reset are delivered, then the error; exception() tells at once."""
+"""R2: bytes that arrived before a reset are read first, then the error; exception() returns it immediately."""
 
-import asyncio
 import contextlib
 import types
 from collections.abc import AsyncIterator
@@ -13,7 +12,7 @@ from support.scheduling import start_task, wait_until
 
 LINES = [b"line %d\n" % number for number in range(3000)]
 DATA = b"".join(LINES)
-loses = pytest.mark.reference_fails("R2", "the error comes before the bytes")
+reference_loses_bytes = pytest.mark.reference_fails("R2", "the error comes before the bytes")
 
 
 @contextlib.asynccontextmanager
@@ -31,15 +30,15 @@ async def connection(
 
 
 async def reset_after(reader: Any, peer: RawPeer, *chunks: bytes) -> None:
-    """Send and reset; return when the reader knows."""
+    """Send and reset; return when the reader has the error."""
     peer.send(*chunks)
     peer.reset()
     await wait_until(reader.exception)
     assert isinstance(reader.exception(), ConnectionResetError)
 
 
-@loses
-async def test_lines_before_a_reset_are_delivered(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+@reference_loses_bytes
+async def test_lines_before_reset_are_read_before_error(streams: types.ModuleType, raw_peers: RawPeers) -> None:
     async with connection(streams, raw_peers) as (reader, _, peer):
         await reset_after(reader, peer, DATA)
         for line in LINES:
@@ -49,24 +48,28 @@ async def test_lines_before_a_reset_are_delivered(streams: types.ModuleType, raw
         assert error.value is reader.exception()
 
 
-@loses
+@reference_loses_bytes
 @pytest.mark.parametrize("count", [1, 7, 1000, 1 << 20])
-async def test_bytes_before_a_reset_are_delivered(streams: types.ModuleType, raw_peers: RawPeers, count: int) -> None:
+async def test_bytes_before_reset_are_read_before_error(
+    streams: types.ModuleType, raw_peers: RawPeers, count: int
+) -> None:
     data = DATA[:300] if count == 1 else DATA
     async with connection(streams, raw_peers) as (reader, _, peer):
         await reset_after(reader, peer, data)
-        got = b""
+        received = b""
         with pytest.raises(ConnectionResetError):
             while True:
                 part = await reader.read(count)
-                assert part, "a reset is no end of input"
-                got += part
-        assert got == data
+                assert part, "a reset was reported as end of input"
+                received += part
+        assert received == data
         assert not reader.at_eof()
 
 
-@loses
-async def test_records_and_frames_before_a_reset_are_delivered(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+@reference_loses_bytes
+async def test_records_and_frames_before_reset_are_read_before_error(
+    streams: types.ModuleType, raw_peers: RawPeers
+) -> None:
     async with connection(streams, raw_peers) as (reader, _, peer):
         await reset_after(reader, peer, b"record|", b"frame", b"line\n", b"part of")
         assert await reader.readuntil(b"|") == b"record|"
@@ -75,13 +78,13 @@ async def test_records_and_frames_before_a_reset_are_delivered(streams: types.Mo
         for read in (reader.readuntil(b"|"), reader.readexactly(100), reader.readline(), anext(reader), reader.read()):
             with pytest.raises(ConnectionResetError):
                 await read
-        assert await reader.read(100) == b"part of", "what answers no read stays readable"
+        assert await reader.read(100) == b"part of", "the incomplete record is lost"
         with pytest.raises(ConnectionResetError):
             await reader.read(100)
 
 
-@loses
-async def test_iteration_ends_with_the_error(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+@reference_loses_bytes
+async def test_iteration_raises_reset_after_complete_lines(streams: types.ModuleType, raw_peers: RawPeers) -> None:
     async with connection(streams, raw_peers) as (reader, _, peer):
         await reset_after(reader, peer, b"one\ntwo\nthr")
         lines = []
@@ -91,21 +94,21 @@ async def test_iteration_ends_with_the_error(streams: types.ModuleType, raw_peer
         assert lines == [b"one\n", b"two\n"]
 
 
-async def test_a_reset_behind_a_paused_transport(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """The reader has stopped reading; the rest of the bytes and the reset wait in the kernel."""
+async def test_reset_while_transport_is_paused_keeps_bytes(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """The transport is paused, so the rest of the bytes and the reset wait in the kernel."""
     async with connection(streams, raw_peers, limit=1000) as (reader, _, peer):
         peer.send(DATA)
         await wait_until(lambda: reader._paused)
         peer.reset()
-        got = b""
+        received = b""
         with pytest.raises(ConnectionResetError):
             while True:
-                got += await reader.readline()
-        assert got == DATA
+                received += await reader.readline()
+        assert received == DATA
 
 
 @pytest.mark.parametrize("name", ["read", "readline", "readuntil"])
-async def test_a_read_that_waits_gets_the_error(streams: types.ModuleType, raw_peers: RawPeers, name: str) -> None:
+async def test_waiting_read_raises_reset(streams: types.ModuleType, raw_peers: RawPeers, name: str) -> None:
     async with connection(streams, raw_peers) as (reader, _, peer):
         task = await start_task(getattr(reader, name)())
         peer.reset()
@@ -114,7 +117,7 @@ async def test_a_read_that_waits_gets_the_error(streams: types.ModuleType, raw_p
 
 
 @pytest.mark.reference_fails("R2", "the partial bytes are lost")
-async def test_a_reset_in_the_middle_of_a_message(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+async def test_reset_during_readexactly_keeps_partial_bytes(streams: types.ModuleType, raw_peers: RawPeers) -> None:
     async with connection(streams, raw_peers) as (reader, _, peer):
         task = await start_task(reader.readexactly(10))
         peer.send(b"half")
@@ -125,33 +128,3 @@ async def test_a_reset_in_the_middle_of_a_message(streams: types.ModuleType, raw
         assert await reader.readexactly(4) == b"half"
         with pytest.raises(ConnectionResetError):
             await reader.readexactly(1)
-
-
-async def test_a_public_set_exception_raises_at_once(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    async with connection(streams, raw_peers) as (reader, _, peer):
-        peer.send(b"unread\n")
-        await wait_until(lambda: "7 bytes" in repr(reader))
-        told = RuntimeError("told")
-        reader.set_exception(told)
-        for read in (reader.read(1), reader.readline(), reader.readexactly(1), reader.readuntil(), reader.read()):
-            with pytest.raises(RuntimeError, match="told"):
-                await read
-        assert reader.exception() is told
-
-
-async def test_a_waiting_read_gets_a_public_exception(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    async with connection(streams, raw_peers) as (reader, _, peer):
-        task = await start_task(reader.readexactly(5))
-        reader.set_exception(RuntimeError("told"))
-        with pytest.raises(RuntimeError, match="told"):
-            await task
-
-
-async def test_an_end_in_the_middle_of_readexactly(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    async with connection(streams, raw_peers) as (reader, _, peer):
-        peer.send(b"half")
-        peer.half_close()
-        with pytest.raises(asyncio.IncompleteReadError) as error:
-            await reader.readexactly(10)
-        assert (error.value.partial, error.value.expected) == (b"half", 10)
-        assert reader.exception() is None

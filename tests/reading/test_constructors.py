@@ -1,4 +1,4 @@
-"""S9: the classes take any loop as given, running or not; without one, they do what the interpreter's do."""
+"""S9: StreamReader and StreamReaderProtocol accept any loop=; without it they choose a loop as asyncio does."""
 
 import asyncio
 import math
@@ -14,7 +14,7 @@ from support import loops
 
 
 def outcome(make: Callable[[], Any]) -> tuple[str, list[str]]:
-    """How making something ended, and the warnings it gave."""
+    """Return how the constructor ended, and its warnings."""
     with warnings.catch_warnings(record=True) as given:
         warnings.simplefilter("always")
         try:
@@ -41,8 +41,8 @@ def protocols(streams: types.ModuleType, loop: asyncio.AbstractEventLoop) -> lis
     ]
 
 
-@pytest.mark.parametrize("current", [False, True], ids=["no current loop", "a current loop that does not run"])
-def test_without_a_loop_the_interpreters_rules_hold_outside_of_a_loop(loop_kind: str, current: bool) -> None:
+@pytest.mark.parametrize("current", [False, True], ids=["no current loop", "current loop not running"])
+def test_no_loop_argument_outside_running_loop_behaves_as_in_asyncio(loop_kind: str, current: bool) -> None:
     with loops.new_runner(loop_kind) as runner:
         loop = runner.get_loop()
         asyncio.set_event_loop(loop if current else None)
@@ -59,14 +59,14 @@ def test_without_a_loop_the_interpreters_rules_hold_outside_of_a_loop(loop_kind:
             asyncio.set_event_loop(None)
 
 
-async def test_without_a_loop_the_running_one_is_taken(streams: types.ModuleType) -> None:
+async def test_no_loop_argument_uses_running_loop(streams: types.ModuleType) -> None:
     assert streams.StreamReader()._loop is asyncio.get_running_loop()
     reader = streams.StreamReader(limit=10)
     assert reader._loop is asyncio.get_running_loop()
     assert streams.StreamReaderProtocol(reader)._loop is asyncio.get_running_loop()
 
 
-def test_a_loop_that_does_not_run_is_taken_as_given(streams: types.ModuleType, loop_kind: str) -> None:
+def test_loop_not_running_is_accepted_and_used(streams: types.ModuleType, loop_kind: str) -> None:
     with loops.new_runner(loop_kind) as runner:
         loop = runner.get_loop()
         reader = streams.StreamReader(loop=loop)
@@ -82,7 +82,7 @@ def test_a_loop_that_does_not_run_is_taken_as_given(streams: types.ModuleType, l
         assert runner.run(read()) == b"fed before\nfed while it runs\n"
 
 
-async def test_another_loop_than_the_running_one_is_taken_as_given(streams: types.ModuleType) -> None:
+async def test_loop_other_than_running_one_is_accepted(streams: types.ModuleType) -> None:
     other = asyncio.new_event_loop()
     try:
         reader = streams.StreamReader(loop=other)
@@ -94,20 +94,20 @@ async def test_another_loop_than_the_running_one_is_taken_as_given(streams: type
 
 
 @pytest.mark.parametrize("given", [(), (None,)])
-async def test_no_limit_given_is_the_default(given: tuple[None, ...]) -> None:
+async def test_missing_or_none_limit_is_64_kib(given: tuple[None, ...]) -> None:
     reader = sluiceway.StreamReader(*given)
     assert reader._limit == 64 * 1024
     reader = sluiceway.StreamReader(limit=None, loop=asyncio.get_running_loop())
     assert reader._limit == 64 * 1024
 
 
-async def test_the_first_two_arguments_go_by_position(streams: types.ModuleType) -> None:
+async def test_limit_and_loop_are_accepted_by_position(streams: types.ModuleType) -> None:
     loop = asyncio.get_running_loop()
     reader = streams.StreamReader(77, loop)
     assert (reader._limit, reader._loop) == (77, loop)
 
 
-async def test_an_infinite_limit_refuses_no_line(streams: types.ModuleType) -> None:
+async def test_infinite_limit_accepts_line_of_one_mib(streams: types.ModuleType) -> None:
     reader = streams.StreamReader(limit=math.inf)
     reader.feed_data(b"x" * (1 << 20))
     reader.feed_data(b"\n")

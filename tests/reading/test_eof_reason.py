@@ -1,4 +1,4 @@
-"""R8: why there is no more to read: clean, truncated, reset, closed; None while there may be more."""
+"""R8: eof_reason is the cause of the end of input: clean, truncated, reset or closed; None before the end."""
 
 import asyncio
 import contextlib
@@ -12,16 +12,16 @@ from support.raw_peer import RawPeer, RawPeers
 from support.scheduling import wait_until
 from support.tls_connections import TLS_ROLES, tls_connection
 
-every_side = pytest.mark.parametrize("role", TLS_ROLES)
+both_roles = pytest.mark.parametrize("role", TLS_ROLES)
 
 
-async def ended(writer: Any) -> None:
+async def close(writer: Any) -> None:
     writer.close()
     with contextlib.suppress(OSError):
         await writer.wait_closed()
 
 
-async def test_fin_is_clean(raw_peers: RawPeers) -> None:
+async def test_fin_gives_eof_reason_clean(raw_peers: RawPeers) -> None:
     listener = raw_peers.listen()
     reader, writer = await sluiceway.open_connection(*listener.address)
     peer = listener.accept()
@@ -32,32 +32,32 @@ async def test_fin_is_clean(raw_peers: RawPeers) -> None:
     peer.half_close()
     assert await reader.read() == b""
     assert reader.eof_reason == "clean"
-    await ended(writer)
+    await close(writer)
     assert reader.eof_reason == "clean"
 
 
-async def test_fin_is_clean_on_a_unix_socket(raw_peers: RawPeers, unix_path: str) -> None:
+async def test_fin_on_unix_socket_gives_eof_reason_clean(raw_peers: RawPeers, unix_path: str) -> None:
     listener = raw_peers.listen(unix=unix_path)
     reader, writer = await sluiceway.open_unix_connection(unix_path)
     listener.accept().half_close()
     assert await reader.read() == b""
     assert reader.eof_reason == "clean"
-    await ended(writer)
+    await close(writer)
 
 
-async def test_a_reset(raw_peers: RawPeers) -> None:
+async def test_reset_gives_eof_reason_reset(raw_peers: RawPeers) -> None:
     listener = raw_peers.listen()
     reader, writer = await sluiceway.open_connection(*listener.address)
     listener.accept().reset()
     with pytest.raises(ConnectionResetError):
         await reader.read()
     assert reader.eof_reason == "reset"
-    await ended(writer)
+    await close(writer)
     assert reader.eof_reason == "reset"
 
 
 @pytest.mark.parametrize("how", ["close", "abort"])
-async def test_closed_here(how: str, raw_peers: RawPeers) -> None:
+async def test_local_close_gives_eof_reason_closed(how: str, raw_peers: RawPeers) -> None:
     listener = raw_peers.listen()
     reader, writer = await sluiceway.open_connection(*listener.address)
     peer = listener.accept()
@@ -72,30 +72,30 @@ async def test_closed_here(how: str, raw_peers: RawPeers) -> None:
     peer.close()
 
 
-async def test_closed_here_with_a_read_that_waits(raw_peers: RawPeers) -> None:
+async def test_local_close_during_read_gives_eof_reason_closed(raw_peers: RawPeers) -> None:
     listener = raw_peers.listen()
     reader, writer = await sluiceway.open_connection(*listener.address)
     listener.accept()
     reading = asyncio.create_task(reader.read(10))
     await asyncio.sleep(0)
-    await ended(writer)
+    await close(writer)
     assert await reading == b""
     assert reader.eof_reason == "closed"
 
 
-async def test_it_cannot_be_set(raw_peers: RawPeers) -> None:
+async def test_assigning_eof_reason_raises_attribute_error(raw_peers: RawPeers) -> None:
     listener = raw_peers.listen()
     reader, writer = await sluiceway.open_connection(*listener.address)
     with pytest.raises(AttributeError):
         reader.eof_reason = "clean"
-    await ended(writer)
+    await close(writer)
 
 
 @pytest.mark.parametrize(("feed", "reason"), [
     (lambda reader: reader.feed_eof(), "clean"),
     (lambda reader: reader.set_exception(ConnectionResetError()), "reset"),
 ])  # fmt: skip
-async def test_of_a_reader_fed_without_a_transport(feed: Any, reason: str) -> None:
+async def test_reader_without_transport_has_eof_reason_of_what_was_fed(feed: Any, reason: str) -> None:
     reader = sluiceway.StreamReader()
     reader.feed_data(b"word")
     assert reader.eof_reason is None
@@ -106,66 +106,66 @@ async def test_of_a_reader_fed_without_a_transport(feed: Any, reason: str) -> No
 # -- over TLS -------------------------------------------------------------------------------------------------------
 
 
-@every_side
-async def test_close_notify_is_clean(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
-    def leave(peer: RawPeer) -> None:
+@both_roles
+async def test_close_notify_gives_eof_reason_clean(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
+    def script_of_peer(peer: RawPeer) -> None:
         peer.send(b"word")
-        peer.wait_for("leave")
+        peer.wait_for("close")
         peer.unwrap_tls()
 
-    async with tls_connection(role, raw_peers, tls, leave) as (reader, writer, script):
+    async with tls_connection(role, raw_peers, tls, script_of_peer) as (reader, writer, script):
         assert reader.eof_reason is None
         assert await reader.readexactly(4) == b"word"
         assert reader.eof_reason is None
-        script.signal("leave")
+        script.signal("close")
         assert await reader.read() == b""
         assert reader.eof_reason == "clean"
-        await ended(writer)
+        await close(writer)
         assert reader.eof_reason == "clean"
         await script.finished()
 
 
-@every_side
-async def test_a_reset_over_tls(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
-    def leave(peer: RawPeer) -> None:
+@both_roles
+async def test_reset_over_tls_gives_eof_reason_reset(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
+    def script_of_peer(peer: RawPeer) -> None:
         peer.send(b"word")
         peer.wait_for("reset")
         peer.reset()
 
-    async with tls_connection(role, raw_peers, tls, leave) as (reader, writer, script):
+    async with tls_connection(role, raw_peers, tls, script_of_peer) as (reader, writer, script):
         assert await reader.readexactly(4) == b"word"
         script.signal("reset")
         with pytest.raises(ConnectionResetError):
             await reader.read()
         assert reader.eof_reason == "reset"
-        await ended(writer)
+        await close(writer)
         assert reader.eof_reason == "reset"
 
 
-@every_side
-async def test_closed_here_over_tls(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
-    """The peer's answer to our close_notify is no end of its own."""
+@both_roles
+async def test_local_close_over_tls_gives_eof_reason_closed(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
+    """The peer's answer to the local close_notify does not count as an end of its own."""
 
     def answer(peer: RawPeer) -> None:
         assert peer.receive_rest() == b""
         peer.unwrap_tls()
 
     async with tls_connection(role, raw_peers, tls, answer) as (reader, writer, script):
-        await ended(writer)
+        await close(writer)
         assert await reader.read() == b""
         assert reader.eof_reason == "closed"
         await script.finished()
 
 
-async def test_bytes_before_a_reset_over_tls(raw_peers: RawPeers, tls: Certificates) -> None:
-    """R2: what had arrived is delivered, the error and its reason come behind it."""
+async def test_bytes_before_reset_over_tls_are_read_before_error(raw_peers: RawPeers, tls: Certificates) -> None:
+    """R2: bytes that arrived before the reset are delivered first, then the error and its eof_reason."""
 
-    def leave(peer: RawPeer) -> None:
+    def script_of_peer(peer: RawPeer) -> None:
         peer.send(b"word")
         peer.wait_for("reset")
         peer.reset()
 
-    async with tls_connection("client", raw_peers, tls, leave) as (reader, writer, script):
+    async with tls_connection("client", raw_peers, tls, script_of_peer) as (reader, writer, script):
         assert await reader.readexactly(1) == b"w"
         script.signal("reset")
         await wait_until(lambda: reader.exception() is not None)

@@ -1,4 +1,4 @@
-"""A coroutine that never has to wait does not starve the others: reads and drains that cost nothing are counted."""
+"""Reads and drains that complete without a wait yield to the event loop when the cooperative budget is exhausted."""
 
 import asyncio
 import types
@@ -10,11 +10,11 @@ from support.raw_peer import RawPeers
 from support.scheduling import wait_until
 
 LINES = 2000
-STARVES = "a read that finds its data never lets the loop have a turn"
+STARVES = "a read that finds its data never yields to the loop"
 
 
-class Ticks:
-    """Counts the turns of the loop."""
+class IterationCounter:
+    """Counts the iterations of the loop."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -45,72 +45,72 @@ READS: dict[str, Callable[[asyncio.StreamReader], Awaitable[bytes]]] = {
 
 @pytest.mark.reference_fails("the cooperative budget", STARVES)
 @pytest.mark.parametrize("read", READS.values(), ids=READS)
-async def test_reads_that_find_their_data(
+async def test_reads_without_wait_yield_to_loop_now_and_then(
     streams: types.ModuleType, read: Callable[[asyncio.StreamReader], Awaitable[bytes]]
 ) -> None:
     reader = lines_reader(streams)
-    ticks = Ticks()
+    iterations = IterationCounter()
     for number in range(LINES):
         assert await read(reader) == b"%06d\n" % number
-    ticks.stop()
-    # Every few hundred, and not at each: that would be the cost that is saved.
-    assert 2 <= ticks.count <= LINES // 100
+    iterations.stop()
+    # Once in some hundred calls: a yield at each call would cost what the budget saves.
+    assert 2 <= iterations.count <= LINES // 100
 
 
 @pytest.mark.reference_fails("the cooperative budget", STARVES)
-async def test_a_read_that_is_cancelled_while_it_rests_has_taken_nothing(streams: types.ModuleType) -> None:
+async def test_read_cancelled_while_it_yields_to_loop_keeps_bytes(streams: types.ModuleType) -> None:
     reader = lines_reader(streams)
-    taken = 0
+    lines_read = 0
 
-    async def take() -> None:
-        nonlocal taken
-        while taken < LINES:
-            assert await reader.readline() == b"%06d\n" % taken
-            taken += 1
+    async def read_lines() -> None:
+        nonlocal lines_read
+        while lines_read < LINES:
+            assert await reader.readline() == b"%06d\n" % lines_read
+            lines_read += 1
 
-    task = asyncio.create_task(take())
+    task = asyncio.create_task(read_lines())
     await asyncio.sleep(0)
-    assert 0 < taken < LINES
+    assert 0 < lines_read < LINES
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert await reader.readline() == b"%06d\n" % taken
+    assert await reader.readline() == b"%06d\n" % lines_read
 
 
 @pytest.mark.reference_fails("the cooperative budget", STARVES)
-async def test_a_read_that_rests_holds_the_stream(streams: types.ModuleType) -> None:
+async def test_second_read_raises_while_first_yields_to_loop(streams: types.ModuleType) -> None:
     reader = lines_reader(streams)
     reader.feed_eof()
 
-    async def take() -> None:
+    async def read_lines() -> None:
         for _ in range(LINES):
             await reader.readline()
 
-    task = asyncio.create_task(take(), name="the one that reads")
+    task = asyncio.create_task(read_lines(), name="the reading task")
     await asyncio.sleep(0)
-    with pytest.raises(RuntimeError, match="the one that reads"):
+    with pytest.raises(RuntimeError, match="the reading task"):
         await reader.readline()
     await task
 
 
-@pytest.mark.reference_fails("the cooperative budget", "a drain that finds room never lets the loop have a turn")
-async def test_drains_that_find_room(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+@pytest.mark.reference_fails("the cooperative budget", "a drain that does not wait never yields to the loop")
+async def test_drains_without_wait_yield_to_loop_now_and_then(streams: types.ModuleType, raw_peers: RawPeers) -> None:
     listener = raw_peers.listen()
     _reader, writer = await streams.open_connection(*listener.address)
     peer = listener.accept()
-    ticks = Ticks()
+    iterations = IterationCounter()
     for _ in range(LINES):
         writer.write(b"x")
         await writer.drain()
-    ticks.stop()
-    assert 2 <= ticks.count <= LINES // 100
+    iterations.stop()
+    assert 2 <= iterations.count <= LINES // 100
     assert await peer.in_thread(peer.receive, LINES) == b"x" * LINES
     writer.close()
     await writer.wait_closed()
 
 
-async def test_lines_on_a_connection_with_answers(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """Many times the budget in one batch: all are answered, in order, and the loop turns meanwhile."""
+async def test_lines_beyond_budget_are_echoed_in_order(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """A burst of several budgets of lines on one connection is answered completely."""
     listener = raw_peers.listen()
     reader, writer = await streams.open_connection(*listener.address)
     peer = listener.accept()

@@ -1,6 +1,6 @@
-"""KeyboardInterrupt or SystemExit while received bytes are delivered is raised, and the connection ends with an error.
+"""KeyboardInterrupt or SystemExit while received bytes are delivered propagates and ends the connection with an error.
 
-The bytes are lost, so a stream that went on would have a gap.
+The bytes are lost, so a stream that continued would have a gap.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ def test_interrupted_delivery_ends_the_connection(
         reader, writer = loop.run_until_complete(sluiceway.open_connection(*listener.address))
         peer = listener.accept()
         peer.send(b"lost")
-        # uvloop's own transport gives it to the exception handler.
+        # uvloop's own transport passes it to the exception handler.
         assert run_until_interrupted(loop, reader, exception) == 1 or loop_kind == "uvloop"
         peer.send(b"later")
         with pytest.raises(ConnectionAbortedError):
@@ -51,7 +51,7 @@ def test_interrupted_delivery_over_tls_ends_the_connection(
             sluiceway.open_connection(*script.address, ssl=tls.client_context, server_hostname="localhost")
         )
         script.signal("send")
-        # uvloop's own transport gives it to the exception handler.
+        # uvloop's own transport passes it to the exception handler.
         assert run_until_interrupted(loop, reader, exception) == 1 or loop_kind == "uvloop"
         with pytest.raises(ConnectionAbortedError):
             loop.run_until_complete(reader.read(100))
@@ -65,7 +65,7 @@ def test_interrupted_delivery_over_tls_ends_the_connection(
 def run_until_interrupted(
     loop: asyncio.AbstractEventLoop, reader: sluiceway.StreamReader, exception: type[BaseException]
 ) -> int:
-    """Run until ``reader.feed_data`` was called, which raises ``exception``; how often the loop raised it."""
+    """Run until ``reader.feed_data`` has raised ``exception``; return how often the loop raised it."""
     called: list[Any] = []
 
     def feed_data(data: bytes) -> None:
@@ -84,7 +84,7 @@ def run_until_interrupted(
         except exception:
             raised += 1
         except RuntimeError:
-            # The stop that uvloop makes of an interrupt may meet the next run.
+            # uvloop turns an interrupt into a stop, which may end the next run.
             assert "uvloop" in type(loop).__module__
     del reader.feed_data
     assert called == [b"lost"]

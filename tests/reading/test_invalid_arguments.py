@@ -1,9 +1,8 @@
-"""Bad input gets a TypeError or ValueError that says what was given and what is accepted, before anything is taken."""
+"""Invalid input raises TypeError or ValueError that names the value and what is accepted, and takes no byte."""
 
 import array
 import fractions
 import types
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,55 +10,60 @@ import pytest
 import sluiceway
 from support.scheduling import run_iterations, start_task
 
-Read = Callable[[Any], Any]
-
-BAD_CALLS: list[tuple[Read, type[Exception], str]] = [
-    (lambda r: r.readuntil(b""), ValueError, "Separator should be at least one-byte string"),
-    (lambda r: r.readuntil(bytearray()), ValueError, "Separator should be at least one-byte string"),
-    (lambda r: r.readuntil(()), ValueError, "Separator should contain at least one element"),
-    (lambda r: r.readuntil((b"\n", b"")), ValueError, "Separator should be at least one-byte string"),
-    (lambda r: r.readuntil("\n"), TypeError, "bytes or a tuple of bytes as separator, not str"),
-    (lambda r: r.readuntil((b"\n", "\r")), TypeError, "bytes or a tuple of bytes as separator, not str"),
-    (lambda r: r.readuntil(10), TypeError, "bytes or a tuple of bytes as separator, not int"),
-    (lambda r: r.readuntil(None), TypeError, "bytes or a tuple of bytes as separator, not NoneType"),
-    (lambda r: r.readuntil([b"\n"]), TypeError, "bytes or a tuple of bytes as separator, not list"),
-    (lambda r: r.readexactly(-1), ValueError, "size can not be less than zero: -1 was given"),
-    (lambda r: r.readexactly(2.0), TypeError, "a whole number of bytes, not float 2.0"),
-    (lambda r: r.readexactly("2"), TypeError, "a whole number of bytes, not str '2'"),
-    (lambda r: r.readexactly(None), TypeError, "a whole number of bytes, not NoneType"),
-    (lambda r: r.read(2.0), TypeError, "a whole number of bytes, not float 2.0"),
-    (lambda r: r.read("2"), TypeError, "a whole number of bytes, not str '2'"),
-    (lambda r: r.read(None), TypeError, "a whole number of bytes, not NoneType"),
-    (lambda r: r.read(fractions.Fraction(2)), TypeError, "a whole number of bytes, not Fraction"),
+INVALID_CALLS: list[tuple[str, Any, type[Exception], str]] = [
+    ("readuntil", b"", ValueError, "Separator should be at least one-byte string"),
+    ("readuntil", bytearray(), ValueError, "Separator should be at least one-byte string"),
+    ("readuntil", (), ValueError, "Separator should contain at least one element"),
+    ("readuntil", (b"\n", b""), ValueError, "Separator should be at least one-byte string"),
+    ("readuntil", "\n", TypeError, "bytes or a tuple of bytes as separator, not str"),
+    ("readuntil", (b"\n", "\r"), TypeError, "bytes or a tuple of bytes as separator, not str"),
+    ("readuntil", 10, TypeError, "bytes or a tuple of bytes as separator, not int"),
+    ("readuntil", None, TypeError, "bytes or a tuple of bytes as separator, not NoneType"),
+    ("readuntil", [b"\n"], TypeError, "bytes or a tuple of bytes as separator, not list"),
+    ("readexactly", -1, ValueError, "size can not be less than zero: -1 was given"),
+    ("readexactly", 2.0, TypeError, "a whole number of bytes, not float 2.0"),
+    ("readexactly", "2", TypeError, "a whole number of bytes, not str '2'"),
+    ("readexactly", None, TypeError, "a whole number of bytes, not NoneType"),
+    ("read", 2.0, TypeError, "a whole number of bytes, not float 2.0"),
+    ("read", "2", TypeError, "a whole number of bytes, not str '2'"),
+    ("read", None, TypeError, "a whole number of bytes, not NoneType"),
+    ("read", fractions.Fraction(2), TypeError, "a whole number of bytes, not Fraction"),
 ]
+each_invalid_call = pytest.mark.parametrize(
+    ("method", "argument", "kind", "words"), INVALID_CALLS, ids=[f"{call[0]}({call[1]!r})" for call in INVALID_CALLS]
+)
 
 
 @pytest.mark.loops("asyncio")
-@pytest.mark.parametrize(("call", "kind", "words"), BAD_CALLS, ids=[str(number) for number in range(len(BAD_CALLS))])
-async def test_a_bad_read_takes_nothing(call: Read, kind: type[Exception], words: str) -> None:
+@each_invalid_call
+async def test_invalid_read_argument_raises_and_keeps_bytes(
+    method: str, argument: Any, kind: type[Exception], words: str
+) -> None:
     reader = sluiceway.StreamReader()
     reader.feed_data(b"line\nrest")
-    coroutine = call(reader)
+    coroutine = getattr(reader, method)(argument)
     with pytest.raises(kind, match=words.replace("(", r"\(")):
         await coroutine
     assert await reader.read(100) == b"line\nrest"
 
 
 @pytest.mark.loops("asyncio")
-@pytest.mark.parametrize(("call", "kind", "words"), BAD_CALLS, ids=[str(number) for number in range(len(BAD_CALLS))])
-async def test_a_bad_read_is_refused_without_waiting(call: Read, kind: type[Exception], words: str) -> None:
-    """Not only when data comes: at the first step, on an empty stream and at its end too."""
+@each_invalid_call
+async def test_invalid_read_argument_raises_at_first_step(
+    method: str, argument: Any, kind: type[Exception], words: str
+) -> None:
+    """The read does not wait for data: it raises on an empty stream and at its end too."""
     for ended in (False, True):
         reader = sluiceway.StreamReader()
         if ended:
             reader.feed_eof()
         with pytest.raises(kind):
-            call(reader).send(None)
+            getattr(reader, method)(argument).send(None)
         assert reader._waiter is None
 
 
 @pytest.mark.parametrize("bad", [b"", "\n", ()])
-async def test_asyncio_refuses_a_bad_separator_by_the_same_type(streams: types.ModuleType, bad: Any) -> None:
+async def test_invalid_separator_raises_error_type_of_asyncio(streams: types.ModuleType, bad: Any) -> None:
     reader = streams.StreamReader()
     reader.feed_data(b"line\n")
     with pytest.raises(TypeError if bad == "\n" else (ValueError, TypeError)):
@@ -67,13 +71,13 @@ async def test_asyncio_refuses_a_bad_separator_by_the_same_type(streams: types.M
 
 
 class Three:
-    """A whole number of its own kind."""
+    """A number that has __index__ and is no int."""
 
     def __index__(self) -> int:
         return 3
 
 
-async def test_numbers_of_other_kinds_count() -> None:
+async def test_count_with_index_method_is_accepted() -> None:
     reader = sluiceway.StreamReader()
     reader.feed_data(b"abcdefgh")
     assert await reader.read(Three()) == b"abc"
@@ -82,20 +86,20 @@ async def test_numbers_of_other_kinds_count() -> None:
 
 
 @pytest.mark.parametrize("limit", [0, -1, -65536])
-async def test_a_limit_is_above_zero(streams: types.ModuleType, limit: int) -> None:
+async def test_limit_below_one_raises_value_error(streams: types.ModuleType, limit: int) -> None:
     with pytest.raises(ValueError, match="Limit cannot be <= 0"):
         streams.StreamReader(limit=limit)
 
 
 @pytest.mark.parametrize("limit", ["1024", b"1024", [1024]])
-async def test_a_limit_is_a_number(streams: types.ModuleType, limit: Any) -> None:
+async def test_limit_that_is_no_number_raises_type_error(streams: types.ModuleType, limit: Any) -> None:
     with pytest.raises(TypeError):
         streams.StreamReader(limit=limit)
 
 
 @pytest.mark.parametrize("function", ["open_connection", "start_server", "open_unix_connection", "start_unix_server"])
 @pytest.mark.parametrize("limit", [0, -1, "1024"])
-async def test_the_functions_refuse_a_bad_limit_before_they_connect(function: str, limit: Any, unix_path: str) -> None:
+async def test_invalid_limit_raises_before_connect_or_listen(function: str, limit: Any, unix_path: str) -> None:
     address: tuple[Any, ...] = (unix_path,) if "unix" in function else ("127.0.0.1", 1)
     callback: tuple[Any, ...] = (lambda reader, writer: None,) if "start" in function else ()
     with pytest.raises(TypeError if limit == "1024" else ValueError, match=r"[Ll]imit .*(given|'1024')"):
@@ -103,7 +107,7 @@ async def test_the_functions_refuse_a_bad_limit_before_they_connect(function: st
 
 
 @pytest.mark.parametrize("data", ["text", 5, object(), ["x"]])
-async def test_what_is_fed_is_bytes(streams: types.ModuleType, data: Any) -> None:
+async def test_feeding_no_bytes_raises_type_error(streams: types.ModuleType, data: Any) -> None:
     reader = streams.StreamReader()
     with pytest.raises(TypeError):
         reader.feed_data(data)
@@ -111,7 +115,7 @@ async def test_what_is_fed_is_bytes(streams: types.ModuleType, data: Any) -> Non
     assert await reader.read() == b""
 
 
-async def test_a_bad_feed_wakes_nobody() -> None:
+async def test_invalid_feed_leaves_waiting_read_waiting() -> None:
     reader = sluiceway.StreamReader()
     task = await start_task(reader.read(5))
     with pytest.raises(TypeError, match="bytes-like object, not 'str'"):
@@ -127,7 +131,7 @@ async def test_a_bad_feed_wakes_nobody() -> None:
     [array.array("B", b"data"), memoryview(b"data"), memoryview(array.array("H", b"data"))],
     ids=["array", "view", "view of larger items"],
 )
-async def test_any_buffer_can_be_fed(streams: types.ModuleType, data: Any) -> None:
+async def test_feed_data_accepts_any_buffer(streams: types.ModuleType, data: Any) -> None:
     reader = streams.StreamReader()
     reader.feed_data(data)
     assert await reader.read(9) == b"data"

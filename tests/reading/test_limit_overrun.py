@@ -1,4 +1,4 @@
-"""Lines and records over the limit: readuntil keeps the bytes, readline drops them as in asyncio."""
+"""Lines and records over the limit: readuntil keeps the bytes, readline discards them, as in asyncio."""
 
 import asyncio
 import types
@@ -11,7 +11,7 @@ from support.scheduling import run_iterations, start_task
 
 
 @pytest.mark.parametrize("cut", [0, 1, 4, 6])
-async def test_a_line_too_long_whose_newline_is_there_is_dropped_alone(streams: types.ModuleType, cut: int) -> None:
+async def test_overlong_line_with_newline_is_discarded_alone(streams: types.ModuleType, cut: int) -> None:
     reader = streams.StreamReader(limit=4)
     text = b"12345\nnext\n"
     reader.feed_data(text[:cut])
@@ -22,7 +22,7 @@ async def test_a_line_too_long_whose_newline_is_there_is_dropped_alone(streams: 
     assert await reader.readline() == b"next\n"
 
 
-async def test_a_line_too_long_without_newline_is_dropped_as_far_as_it_came(streams: types.ModuleType) -> None:
+async def test_overlong_line_without_newline_is_discarded_as_far_as_received(streams: types.ModuleType) -> None:
     reader = streams.StreamReader(limit=4)
     reader.feed_data(b"123456")
     with pytest.raises(ValueError, match="Separator is not found, and chunk exceed the limit"):
@@ -33,7 +33,7 @@ async def test_a_line_too_long_without_newline_is_dropped_as_far_as_it_came(stre
 
 
 @pytest.mark.parametrize("length", [3, 4, 5])
-async def test_the_limit_counts_what_is_before_the_separator(streams: types.ModuleType, length: int) -> None:
+async def test_limit_excludes_separator(streams: types.ModuleType, length: int) -> None:
     reader = streams.StreamReader(limit=4)
     reader.feed_data(b"x" * length + b"\r\n" + b"rest")
     if length <= 4:
@@ -47,7 +47,7 @@ async def test_the_limit_counts_what_is_before_the_separator(streams: types.Modu
         assert await reader.read(9) == b"rest"
 
 
-async def test_iterating_over_a_line_too_long_raises_and_goes_on(streams: types.ModuleType) -> None:
+async def test_iteration_continues_after_overlong_line_raises(streams: types.ModuleType) -> None:
     reader = streams.StreamReader(limit=4)
     reader.feed_data(b"one\n12345\ntwo\n")
     reader.feed_eof()
@@ -63,8 +63,8 @@ async def test_iterating_over_a_line_too_long_raises_and_goes_on(streams: types.
     assert seen == [b"one\n", ValueError, b"two\n"]
 
 
-async def test_the_error_can_be_caught_as_asyncios_and_has_its_words(streams: types.ModuleType) -> None:
-    """S7"""
+async def test_overlong_record_raises_asyncio_limit_overrun_error(streams: types.ModuleType) -> None:
+    """S7: the error is an asyncio.LimitOverrunError with asyncio's message and ``consumed``."""
     reader = streams.StreamReader(limit=4)
     reader.feed_data(b"123456")
     with pytest.raises(streams.LimitOverrunError) as error:
@@ -76,9 +76,7 @@ async def test_the_error_can_be_caught_as_asyncios_and_has_its_words(streams: ty
 
 @pytest.mark.reference_fails("bad input", "the message has no values")
 @pytest.mark.parametrize("data", [b"1234567", b"1234567\n"])
-async def test_error_of_an_overlong_record_names_the_limit_and_what_to_do(
-    streams: types.ModuleType, data: bytes
-) -> None:
+async def test_error_of_overlong_record_names_limit_and_remedy(streams: types.ModuleType, data: bytes) -> None:
     reader = streams.StreamReader(limit=4)
     reader.feed_data(data)
     words = r": a record of at least 7 bytes exceeds the limit of 4 bytes; raise limit=, or "
@@ -88,8 +86,10 @@ async def test_error_of_an_overlong_record_names_the_limit_and_what_to_do(
         await reader.readline()
 
 
-async def test_ten_megabytes_without_a_newline(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """The line is refused at the limit, on a real connection, and the peer still held back by what is unread."""
+async def test_record_without_separator_raises_at_limit_on_connection(
+    streams: types.ModuleType, raw_peers: RawPeers
+) -> None:
+    """The error is raised at the limit while the peer still sends; the peer is slowed down by the unread bytes."""
     listener = raw_peers.listen()
     reader, writer = await streams.open_connection(*listener.address, limit=64 * 1024)
     peer = listener.accept()
@@ -111,7 +111,7 @@ async def test_ten_megabytes_without_a_newline(streams: types.ModuleType, raw_pe
     await writer.wait_closed()
 
 
-async def test_the_reader_is_in_step_after_a_refusal(streams: types.ModuleType) -> None:
+async def test_line_after_overlong_line_is_intact_on_connection(streams: types.ModuleType) -> None:
     async with connected_pair(streams, client={"limit": 1000}) as ((reader, _), (_, far)):
         far.write(b"x" * 5000 + b"\nnext\n")
         await far.drain()

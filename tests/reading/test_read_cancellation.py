@@ -1,6 +1,6 @@
-"""R1: cancelling or timing out any read takes nothing from the stream, at whatever moment it comes.
+"""R1: a cancelled or timed-out read takes nothing from the stream, at whatever moment it is cancelled.
 
-``exact``: whether the read was cancelled or came through, what it returned and what is left is what was fed.
+``check_no_byte_lost``: what the read returned, if it was not cancelled, and what is left are together what was fed.
 """
 
 import asyncio
@@ -21,12 +21,14 @@ READS: dict[str, tuple[Callable[[Any], Awaitable[bytes]], bytes]] = {
     "readexactly": (lambda r: r.readexactly(11), b"0123456789\n"),
     "readline": (lambda r: r.readline(), b"0123456789\n"),
     "readuntil": (lambda r: r.readuntil(b"9\n"), b"0123456789\n"),
-    "readuntil a tuple": (lambda r: r.readuntil(SEPARATORS), b"0123456789\n"),
+    "readuntil(tuple)": (lambda r: r.readuntil(SEPARATORS), b"0123456789\n"),
     "__anext__": (lambda r: r.__anext__(), b"0123456789\n"),
 }
-OLD = sys.version_info < (3, 13)
-TUPLES = pytest.mark.reference_fails("S10", "no tuples of separators before 3.13", when=lambda _kind: OLD)
-LOSES = pytest.mark.reference_fails("R1", "read(-1) loses what it has")
+NO_TUPLES = sys.version_info < (3, 13)
+tuple_reference_fails = pytest.mark.reference_fails(
+    "S10", "no tuples of separators before 3.13", when=lambda _kind: NO_TUPLES
+)
+loses_bytes = pytest.mark.reference_fails("R1", "read(-1) loses what it has")
 
 
 # Debug mode changes nothing of what a cancelled task does.
@@ -73,48 +75,48 @@ MOMENTS = [
 Moment = Callable[[Any, Fed], Awaitable[None]]
 
 
-def marks(name: str, lossy: bool) -> list[pytest.MarkDecorator]:
-    if name.endswith("tuple"):
-        return [TUPLES]
-    return [LOSES] if name == "read(-1)" and lossy else []
+def reference_marks(name: str, lossy: bool) -> list[pytest.MarkDecorator]:
+    if name == "readuntil(tuple)":
+        return [tuple_reference_fails]
+    return [loses_bytes] if name == "read(-1)" and lossy else []
 
 
 def every_read_at_every_moment(*lossy: Moment) -> pytest.MarkDecorator:
-    """``lossy``: the moments at which asyncio's read(-1) has taken bytes already."""
+    """Parametrize reads and moments; ``lossy`` are the moments at which asyncio's read(-1) has taken bytes already."""
     return pytest.mark.parametrize(
         ("name", "moment"),
         [
-            pytest.param(name, moment, marks=marks(name, moment in lossy), id=f"{name} {moment.__name__}")
+            pytest.param(name, moment, marks=reference_marks(name, moment in lossy), id=f"{name} {moment.__name__}")
             for name, moment in itertools.product(READS, MOMENTS)
         ],
     )
 
 
 async def outcome(task: "asyncio.Task[bytes]") -> bytes:
-    """What the read returned; nothing if it was cancelled or timed out."""
+    """Return what the read returned, or b"" if it was cancelled or timed out."""
     try:
         return await task
     except (asyncio.CancelledError, TimeoutError):
         return b""
 
 
-async def exact(name: str, reader: Any, fed: Fed, got: bytes) -> None:
-    """The same read, repeated, sees every byte from the first; then the end."""
+async def check_no_byte_lost(name: str, reader: Any, fed: Fed, returned: bytes) -> None:
+    """Check that the same read, repeated, returns all bytes from the first on, then the end."""
     everything = b"0123456789\nafter\n"
     sent = b"".join(fed)
     assert everything.startswith(sent)
     reader.feed_data(everything[len(sent) :])
     reader.feed_eof()
-    if not got:
+    if not returned:
         read, result = READS[name]
         again = await read(reader)
-        assert again == (everything if name == "read(n)" and not got else result)
-        got = again
-    assert got + await reader.read() == everything
+        assert again == (everything if name == "read(n)" and not returned else result)
+        returned = again
+    assert returned + await reader.read() == everything
 
 
 @every_read_at_every_moment(between_chunks, after_several_chunks)
-async def test_cancelling_the_task_again_and_again(streams: types.ModuleType, name: str, moment: Moment) -> None:
+async def test_repeatedly_cancelled_read_loses_no_byte(streams: types.ModuleType, name: str, moment: Moment) -> None:
     reader, fed = streams.StreamReader(), Fed()
     feed(reader, fed, b"")
     for _ in range(3):
@@ -124,11 +126,13 @@ async def test_cancelling_the_task_again_and_again(streams: types.ModuleType, na
     task = await start_task(READS[name][0](reader))
     await moment(reader, fed)
     task.cancel()
-    await exact(name, reader, fed, await outcome(task))
+    await check_no_byte_lost(name, reader, fed, await outcome(task))
 
 
 @every_read_at_every_moment(*MOMENTS[1:])
-async def test_asyncio_timeout(streams: types.ModuleType, name: str, moment: Moment) -> None:
+async def test_read_timed_out_by_asyncio_timeout_loses_no_byte(
+    streams: types.ModuleType, name: str, moment: Moment
+) -> None:
     reader, fed = streams.StreamReader(), Fed()
     loop = asyncio.get_running_loop()
     limits: list[asyncio.Timeout] = []
@@ -141,47 +145,47 @@ async def test_asyncio_timeout(streams: types.ModuleType, name: str, moment: Mom
     task = await start_task(read())
     await moment(reader, fed)
     if not task.done():
-        limits[0].reschedule(loop.time())  # over now: one of the next turns cancels
-    await exact(name, reader, fed, await outcome(task))
+        limits[0].reschedule(loop.time())  # expired: one of the next iterations cancels
+    await check_no_byte_lost(name, reader, fed, await outcome(task))
 
 
 @every_read_at_every_moment(*(MOMENTS[1:] if sys.version_info < (3, 12) else MOMENTS[3:]))
-async def test_wait_for_cancelled_from_outside(streams: types.ModuleType, name: str, moment: Moment) -> None:
+async def test_cancelled_wait_for_of_read_loses_no_byte(streams: types.ModuleType, name: str, moment: Moment) -> None:
     reader, fed = streams.StreamReader(), Fed()
     task = await start_task(asyncio.wait_for(READS[name][0](reader), 60))
     await run_iterations()
     await moment(reader, fed)
     task.cancel()
-    await exact(name, reader, fed, await outcome(task))
+    await check_no_byte_lost(name, reader, fed, await outcome(task))
 
 
 @pytest.mark.parametrize(
     ("name", "part"),
     [
-        pytest.param(name, part, marks=marks(name, bool(part)), id=f"{name} after {len(part)} bytes")
+        pytest.param(name, part, marks=reference_marks(name, bool(part)), id=f"{name} after {len(part)} bytes")
         for name, part in itertools.product(READS, [b"", b"0123", b"0123456789"])
-        if name != "read(n)" or not part  # it returns a part
+        if name != "read(n)" or not part  # it returns a part of the data
     ],
 )
-async def test_wait_for_timed_out(streams: types.ModuleType, name: str, part: bytes) -> None:
+async def test_read_timed_out_by_wait_for_loses_no_byte(streams: types.ModuleType, name: str, part: bytes) -> None:
     reader, fed = streams.StreamReader(), Fed()
     feed(reader, fed, part)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(READS[name][0](reader), 0.001)
-    await exact(name, reader, fed, b"")
+    await check_no_byte_lost(name, reader, fed, b"")
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=marks(name, False)) for name in READS])
-async def test_wait_for_no_time_at_all(streams: types.ModuleType, name: str) -> None:
+@pytest.mark.parametrize("name", [pytest.param(name, marks=reference_marks(name, False)) for name in READS])
+async def test_read_with_zero_timeout_loses_no_byte(streams: types.ModuleType, name: str) -> None:
     reader, fed = streams.StreamReader(), Fed()
     for _ in range(3):
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(READS[name][0](reader), 0)
-    await exact(name, reader, fed, b"")
+    await check_no_byte_lost(name, reader, fed, b"")
 
 
 @pytest.mark.parametrize("name", ["read(-1)", "readexactly"])
-async def test_cancelled_when_the_end_had_come_but_the_task_had_not_run(streams: types.ModuleType, name: str) -> None:
+async def test_read_cancelled_after_eof_before_task_resumes_keeps_bytes(streams: types.ModuleType, name: str) -> None:
     reader = streams.StreamReader()
     task = await start_task(READS[name][0](reader))
     reader.feed_data(b"part")
@@ -192,7 +196,7 @@ async def test_cancelled_when_the_end_had_come_but_the_task_had_not_run(streams:
     assert reader.at_eof()
 
 
-async def test_a_cancelled_iteration_goes_on_where_it_stopped(streams: types.ModuleType) -> None:
+async def test_cancelled_iteration_continues_at_next_line(streams: types.ModuleType) -> None:
     reader = streams.StreamReader()
     lines: list[bytes] = []
 
@@ -211,7 +215,7 @@ async def test_a_cancelled_iteration_goes_on_where_it_stopped(streams: types.Mod
     assert lines == [b"one\n", b"two\n", b"three"]
 
 
-async def test_a_generator_closed_while_it_waits_frees_the_stream(streams: types.ModuleType) -> None:
+async def test_closed_coroutine_of_waiting_read_keeps_bytes(streams: types.ModuleType) -> None:
     reader = streams.StreamReader()
     coroutine = reader.readexactly(5)
     coroutine.send(None)
@@ -221,11 +225,10 @@ async def test_a_generator_closed_while_it_waits_frees_the_stream(streams: types
     assert await reader.readexactly(5) == b"abcde"
 
 
-async def test_of_two_reads_in_a_race_the_loser_takes_nothing(streams: types.ModuleType) -> None:
-    """The usual idiom: a read and something else, whichever is first."""
+async def test_read_cancelled_by_first_completed_wait_keeps_bytes(streams: types.ModuleType) -> None:
     reader = streams.StreamReader()
     other = asyncio.Event()
-    for round_number in range(5):
+    for round_number in range(4):
         read = asyncio.create_task(reader.readexactly(4))
         wait = asyncio.create_task(other.wait())
         await run_iterations()
@@ -235,7 +238,5 @@ async def test_of_two_reads_in_a_race_the_loser_takes_nothing(streams: types.Mod
         read.cancel()
         await run_iterations()
         other.clear()
-        if not read.cancelled():
-            assert read.result() == b"0123"
-            break
-    assert await reader.read(9) == b"4" if read.cancelled() else True
+        assert read.cancelled() == (round_number < 3)
+    assert read.result() == b"0123"

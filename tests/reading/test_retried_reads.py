@@ -1,4 +1,4 @@
-"""R1 on real connections: reads that time out again and again while the peer sends, and every byte in order."""
+"""R1: reads that are cancelled and retried on a real connection return every byte in order."""
 
 import asyncio
 import random
@@ -17,17 +17,17 @@ DATA = b"".join(LINES)
 
 async def send_in_pieces(writer: Any, data: bytes) -> None:
     choose = random.Random(7)
-    at = 0
-    while at < len(data):
+    position = 0
+    while position < len(data):
         size = choose.choice([1, 2, 100, 1400, 5000])
-        writer.write(data[at : at + size])
-        at += size
+        writer.write(data[position : position + size])
+        position += size
         await writer.drain()
         await run_iterations(2)
     writer.write_eof() if writer.can_write_eof() else writer.close()
 
 
-SECURE = pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])
+tcp_and_tls = pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])
 
 
 def options(tls: Any, secure: bool) -> dict[str, Any]:
@@ -39,8 +39,10 @@ def options(tls: Any, secure: bool) -> dict[str, Any]:
     }
 
 
-@SECURE
-async def test_lines(streams: types.ModuleType, tls: Any, secure: bool) -> None:
+@tcp_and_tls
+async def test_cancelled_and_retried_readline_returns_every_line(
+    streams: types.ModuleType, tls: Any, secure: bool
+) -> None:
     async with connected_pair(streams, **options(tls, secure)) as ((reader, _), (_, far)):
         sending = asyncio.create_task(send_in_pieces(far, DATA))
         for line in LINES:
@@ -49,25 +51,29 @@ async def test_lines(streams: types.ModuleType, tls: Any, secure: bool) -> None:
         await sending
 
 
-@SECURE
-async def test_frames(streams: types.ModuleType, tls: Any, secure: bool) -> None:
+@tcp_and_tls
+async def test_cancelled_and_retried_reads_by_size_return_every_byte(
+    streams: types.ModuleType, tls: Any, secure: bool
+) -> None:
     async with connected_pair(streams, **options(tls, secure)) as ((reader, _), (_, far)):
         sending = asyncio.create_task(send_in_pieces(far, DATA))
-        got = b""
+        received = b""
         for size in (1, 3000, 10, 20_000, 7):
-            got += await retry_cancelled(lambda size=size: reader.readexactly(size))
-        got += await retry_cancelled(lambda: reader.readuntil(b"\n"))
-        got += await retry_cancelled(lambda: reader.read(1000))
-        assert DATA.startswith(got)
+            received += await retry_cancelled(lambda size=size: reader.readexactly(size))
+        received += await retry_cancelled(lambda: reader.readuntil(b"\n"))
+        received += await retry_cancelled(lambda: reader.read(1000))
+        assert DATA.startswith(received)
         while part := await retry_cancelled(lambda: reader.read(1000)):
-            got += part
-        assert got == DATA
+            received += part
+        assert received == DATA
         await sending
 
 
 @pytest.mark.reference_fails("R1", "read(-1) loses what it has")
-@SECURE
-async def test_everything(streams: types.ModuleType, tls: Any, secure: bool) -> None:
+@tcp_and_tls
+async def test_cancelled_and_retried_read_to_eof_returns_every_byte(
+    streams: types.ModuleType, tls: Any, secure: bool
+) -> None:
     async with connected_pair(streams, **options(tls, secure)) as ((reader, _), (_, far)):
         sending = asyncio.create_task(send_in_pieces(far, DATA))
         try:
@@ -77,7 +83,7 @@ async def test_everything(streams: types.ModuleType, tls: Any, secure: bool) -> 
 
 
 @pytest.mark.reference_fails("R1", "read(-1) loses what it has")
-async def test_wait_for_and_timeout(streams: types.ModuleType) -> None:
+async def test_timed_out_reads_keep_bytes_for_next_read(streams: types.ModuleType) -> None:
     async with connected_pair(streams) as ((reader, _), (_, far)):
         far.write(b"part")
         for _ in range(3):

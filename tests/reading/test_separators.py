@@ -1,4 +1,4 @@
-"""S10: records end at any bytes, or at the first of several, however they are cut."""
+"""S10: a record ends at the first separator that is complete, however the data is split into chunks."""
 
 import asyncio
 import sys
@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 import sluiceway
 from support.scheduling import run_iterations, start_task
 
-OLD = sys.version_info < (3, 13)
-no_tuples = pytest.mark.reference_fails("S10", "no tuples of separators before 3.13", when=lambda _kind: OLD)
+NO_TUPLES = sys.version_info < (3, 13)
+tuple_reference_fails = pytest.mark.reference_fails(
+    "S10", "no tuples of separators before 3.13", when=lambda _kind: NO_TUPLES
+)
 
 CASES: list[tuple[bytes, Any, bytes]] = [
     (b"aaab", b"aab", b"aaab"),
@@ -35,12 +37,12 @@ TUPLES: list[tuple[bytes, Any, bytes]] = [
 ]
 
 
-async def check_every_cut(streams: types.ModuleType, text: bytes, separator: Any, record: bytes) -> None:
-    """Whole, in two, in three, one byte at a time; with and without something after it; read before and after."""
-    cuts = [[text], [text[i : i + 1] for i in range(len(text))]]
-    cuts += [[text[:i], text[i:j], text[j:]] for i in range(len(text) + 1) for j in range(i, len(text) + 1)]
+async def check_every_split(streams: types.ModuleType, text: bytes, separator: Any, record: bytes) -> None:
+    """Feed the text split in each way into at most three chunks, and by bytes, before the read and during it."""
+    splits = [[text], [text[i : i + 1] for i in range(len(text))]]
+    splits += [[text[:i], text[i:j], text[j:]] for i in range(len(text) + 1) for j in range(i, len(text) + 1)]
     for after in (b"", b"after" + text):
-        for chunks in cuts:
+        for chunks in splits:
             reader = streams.StreamReader()
             task = await start_task(reader.readuntil(separator))
             for chunk in chunks:
@@ -57,22 +59,22 @@ async def check_every_cut(streams: types.ModuleType, text: bytes, separator: Any
 
 
 @pytest.mark.parametrize(("text", "separator", "record"), CASES, ids=repr)
-async def test_a_separator_is_found_however_it_is_cut(
+async def test_separator_split_across_chunks_ends_record(
     streams: types.ModuleType, text: bytes, separator: Any, record: bytes
 ) -> None:
-    await check_every_cut(streams, text, separator, record)
+    await check_every_split(streams, text, separator, record)
 
 
-@no_tuples
+@tuple_reference_fails
 @pytest.mark.parametrize(("text", "separator", "record"), TUPLES, ids=repr)
-async def test_the_separator_that_ends_first_ends_the_record(
+async def test_first_complete_separator_of_tuple_ends_record(
     streams: types.ModuleType, text: bytes, separator: Any, record: bytes
 ) -> None:
-    await check_every_cut(streams, text, separator, record)
+    await check_every_split(streams, text, separator, record)
 
 
-@no_tuples
-async def test_a_tuple_over_the_limit(streams: types.ModuleType) -> None:
+@tuple_reference_fails
+async def test_overlong_record_with_separator_tuple_raises_and_keeps_bytes(streams: types.ModuleType) -> None:
     reader = streams.StreamReader(limit=3)
     reader.feed_data(b"abcde|")
     with pytest.raises(asyncio.LimitOverrunError, match="Separator is found") as found:
@@ -90,14 +92,14 @@ WORDS = st.text("ab\n", min_size=1, max_size=4).map(str.encode)
 
 
 def first_record(data: bytes, separators: tuple[bytes, ...]) -> int:
-    """How long the first record is: up to the first place where any separator ends; 0 if there is none."""
+    """Return the length of the first record, by a search of every prefix; 0 if no separator is complete."""
     return next((end for end in range(1, len(data) + 1) if data[:end].endswith(separators)), 0)
 
 
 @pytest.mark.loops("asyncio", "eager")
 @settings(max_examples=150)
 @given(chunks=st.lists(WORDS, max_size=12), separators=st.lists(WORDS, min_size=1, max_size=3).map(tuple))
-async def test_records_are_what_a_plain_search_finds(chunks: list[bytes], separators: tuple[bytes, ...]) -> None:
+async def test_random_chunks_give_records_of_plain_search(chunks: list[bytes], separators: tuple[bytes, ...]) -> None:
     reader = sluiceway.StreamReader()
     records: list[bytes] = []
 

@@ -1,4 +1,4 @@
-"""S8: every awaitable of the API also works under ``yield from`` in a generator made a coroutine by types.coroutine."""
+"""S8: every awaitable of the API also works under ``yield from`` in a generator-based coroutine."""
 
 import asyncio
 import types
@@ -15,20 +15,20 @@ Steps = Generator[Any, Any, Any]
 
 @types.coroutine
 def every_read(reader: Any) -> Steps:
-    """Each read twice: where it finds its data, and where it has to wait."""
-    seen = []
+    """Call each read twice: with its data buffered, and with its data still to come."""
+    results = []
     reader.feed_data(b"ab" + b"cd" + b"line\n" + b"record|" + b"next\n")
     for times in range(2):
         if times:
             asyncio.get_running_loop().call_soon(trickle, reader)
-        seen.append((yield from reader.read(2)))
-        seen.append((yield from reader.readexactly(2)))
-        seen.append((yield from reader.readline()))
-        seen.append((yield from reader.readuntil(b"|")))
-        seen.append((yield from reader.__anext__()))
+        results.append((yield from reader.read(2)))
+        results.append((yield from reader.readexactly(2)))
+        results.append((yield from reader.readline()))
+        results.append((yield from reader.readuntil(b"|")))
+        results.append((yield from reader.__anext__()))
     asyncio.get_running_loop().call_soon(reader.feed_eof)
-    seen.append((yield from reader.read()))
-    return seen
+    results.append((yield from reader.read()))
+    return results
 
 
 def trickle(reader: Any) -> None:
@@ -43,22 +43,22 @@ def trickle(reader: Any) -> None:
     one()
 
 
-async def test_reads(streams: types.ModuleType) -> None:
-    seen = await every_read(streams.StreamReader())
-    assert seen == [b"ab", b"cd", b"line\n", b"record|", b"next\n"] * 2 + [b""]
+async def test_reads_work_under_yield_from(streams: types.ModuleType) -> None:
+    results = await every_read(streams.StreamReader())
+    assert results == [b"ab", b"cd", b"line\n", b"record|", b"next\n"] * 2 + [b""]
 
 
 @types.coroutine
 def exchange(streams: types.ModuleType, unix: str | None, contexts: Any = None) -> Steps:
-    """A server and a client, from the first call to the last, without one await."""
-    upgraded = contexts is not None
+    """Run a server and a client from the first call to the last without ``await``."""
+    with_start_tls = contexts is not None
 
     @types.coroutine
     def handle(reader: Any, writer: Any) -> Steps:
         line = yield from reader.readline()
         writer.write(b"echo " + line)
         yield from writer.drain()
-        if upgraded:
+        if with_start_tls:
             yield from writer.start_tls(contexts.server_context)
             writer.write((yield from reader.readline()))
             yield from writer.drain()
@@ -79,33 +79,33 @@ def exchange(streams: types.ModuleType, unix: str | None, contexts: Any = None) 
         reader, writer = yield from streams.open_unix_connection(unix)
     writer.write(b"hello\n")
     yield from writer.drain()
-    got = yield from reader.readline()
-    if upgraded:
+    received = yield from reader.readline()
+    if with_start_tls:
         yield from writer.start_tls(contexts.client_context, server_hostname="localhost")
         writer.write(b"secret\n")
         yield from writer.drain()
-        got += yield from reader.readline()
-    got += yield from reader.read()
+        received += yield from reader.readline()
+    received += yield from reader.read()
     writer.close()
     yield from writer.wait_closed()
     server.close()
     yield from server.wait_closed()
-    return got
+    return received
 
 
-async def test_a_connection_over_tcp(streams: types.ModuleType) -> None:
+async def test_tcp_connection_works_under_yield_from(streams: types.ModuleType) -> None:
     assert await exchange(streams, None) == b"echo hello\n"
 
 
-async def test_a_connection_over_a_unix_socket(streams: types.ModuleType, unix_path: str) -> None:
+async def test_unix_connection_works_under_yield_from(streams: types.ModuleType, unix_path: str) -> None:
     assert await exchange(streams, unix_path) == b"echo hello\n"
 
 
-async def test_an_upgrade_to_tls(streams: types.ModuleType, tls: Any) -> None:
+async def test_start_tls_works_under_yield_from(streams: types.ModuleType, tls: Any) -> None:
     assert await exchange(streams, None, tls) == b"echo hello\nsecret\n"
 
 
-async def test_serving_for_ever(streams: types.ModuleType) -> None:
+async def test_serve_forever_works_under_yield_from(streams: types.ModuleType) -> None:
     @types.coroutine
     def serve(server: Any) -> Steps:
         yield from server.serve_forever()

@@ -16,7 +16,7 @@ async def running_server(handle: Callable[..., Any]) -> AsyncIterator[Any]:
 
 
 async def assert_connection_closed(peer: Any) -> None:
-    """Check that the server has closed the connection of ``peer``."""
+    """Check that the server closes the connection of ``peer``."""
     with contextlib.suppress(ConnectionResetError):
         assert await peer.in_thread(peer.receive_rest) == b""
 

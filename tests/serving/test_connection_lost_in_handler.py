@@ -1,4 +1,4 @@
-"""X4: a handler that ends with the loss of its own connection is no error; any other connection's loss is one."""
+"""X4: a handler that ends because its own connection was lost is not reported; the loss of any other connection is."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ async def _write(reader: Any, writer: Any) -> None:
         await writer.drain()
 
 
-async def _write_to_the_lost(reader: Any, writer: Any) -> None:
+async def _write_after_reset(reader: Any, writer: Any) -> None:
     with contextlib.suppress(ConnectionError):
         await reader.read()
     while True:
@@ -39,26 +39,26 @@ async def _wait_closed(reader: Any, writer: Any) -> None:
     await writer.wait_closed()
 
 
-async def _exactly(reader: Any, writer: Any) -> None:
+async def _readexactly(reader: Any, writer: Any) -> None:
     await reader.readexactly(10)
 
 
-async def _in_a_task_group(reader: Any, writer: Any) -> None:
+async def _in_task_group(reader: Any, writer: Any) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(_read(reader, writer))
         group.create_task(_write(reader, writer))
 
 
-async def _in_nested_groups(reader: Any, writer: Any) -> None:
+async def _in_nested_task_groups(reader: Any, writer: Any) -> None:
     async with asyncio.TaskGroup() as group:
-        group.create_task(_in_a_task_group(reader, writer))
+        group.create_task(_in_task_group(reader, writer))
 
 
-OWN_LOSSES = [_read, _write, _write_to_the_lost, _wait_closed, _exactly, _in_a_task_group, _in_nested_groups]
+OWN_LOSSES = [_read, _write, _write_after_reset, _wait_closed, _readexactly, _in_task_group, _in_nested_task_groups]
 
 
 @pytest.mark.parametrize("body", OWN_LOSSES)
-async def test_the_loss_of_its_own_connection_is_not_told(body: Callable[..., Any], raw_peers: RawPeers) -> None:
+async def test_loss_of_own_connection_is_not_reported(body: Callable[..., Any], raw_peers: RawPeers) -> None:
     raised: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     async def handle(reader: Any, writer: Any) -> None:
@@ -79,13 +79,12 @@ async def test_the_loss_of_its_own_connection_is_not_told(body: Callable[..., An
         assert server.is_serving()
 
 
-async def test_the_loss_during_start_tls_is_not_told(raw_peers: RawPeers, tls: Any) -> None:
-    """start_tls is a method of this connection's writer like any other."""
+async def test_loss_of_own_connection_during_start_tls_is_not_reported(raw_peers: RawPeers, tls: Any) -> None:
     raised: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    begun = asyncio.Event()
+    started = asyncio.Event()
 
     async def handle(reader: Any, writer: Any) -> None:
-        begun.set()
+        started.set()
         try:
             await writer.start_tls(tls.server_context)
         except BaseException as error:
@@ -94,7 +93,7 @@ async def test_the_loss_during_start_tls_is_not_told(raw_peers: RawPeers, tls: A
 
     async with running_server(handle) as server:
         peer = raw_peers.connect(server_address(server))
-        await begun.wait()
+        await started.wait()
         await run_iterations(10)
         peer.reset()
         assert issubclass(await raised, ConnectionError)
@@ -102,13 +101,13 @@ async def test_the_loss_during_start_tls_is_not_told(raw_peers: RawPeers, tls: A
 
 
 @pytest.mark.parametrize("error", [ConnectionResetError, ConnectionAbortedError, BrokenPipeError, ConnectionError])
-async def test_any_other_connection_error_is_told(
+async def test_connection_error_of_other_origin_is_reported(
     error: type[Exception], raw_peers: RawPeers, loop_errors: list[dict[str, Any]]
 ) -> None:
-    """Of a database, of a connection that the handler opened itself …"""
+    """The handler may use connections of its own, for example to a database."""
 
     async def handle(reader: Any, writer: Any) -> None:
-        raise error("of somebody else")
+        raise error("of another connection")
 
     async with running_server(handle) as server:
         await assert_connection_closed(raw_peers.connect(server_address(server)))
@@ -116,14 +115,14 @@ async def test_any_other_connection_error_is_told(
         pop_handler_error(loop_errors, error)
 
 
-async def test_the_loss_of_another_connection_is_told(raw_peers: RawPeers, loop_errors: list[dict[str, Any]]) -> None:
-    """A proxy's: the upstream connection is sluiceway's as well, but not this one."""
+async def test_loss_of_upstream_connection_is_reported(raw_peers: RawPeers, loop_errors: list[dict[str, Any]]) -> None:
+    """The upstream connection of a proxy is a sluiceway connection too, but not the handler's."""
     upstream = raw_peers.listen()
-    up = asyncio.Event()
+    connected = asyncio.Event()
 
     async def handle(reader: Any, writer: Any) -> None:
         other_reader, other_writer = await sluiceway.open_connection(*upstream.address)
-        up.set()
+        connected.set()
         try:
             await other_reader.read(1)
         finally:
@@ -131,14 +130,14 @@ async def test_the_loss_of_another_connection_is_told(raw_peers: RawPeers, loop_
 
     async with running_server(handle) as server:
         peer = raw_peers.connect(server_address(server))
-        await up.wait()
+        await connected.wait()
         upstream.accept().reset()
         await assert_connection_closed(peer)
         await run_iterations(10)
         pop_handler_error(loop_errors, ConnectionResetError)
 
 
-async def test_a_group_with_more_than_the_own_loss_is_told(
+async def test_exception_group_with_other_error_beside_own_loss_is_reported(
     raw_peers: RawPeers, loop_errors: list[dict[str, Any]]
 ) -> None:
     async def handle(reader: Any, writer: Any) -> None:
@@ -158,7 +157,7 @@ async def test_a_group_with_more_than_the_own_loss_is_told(
         pop_handler_error(loop_errors, ExceptionGroup)
 
 
-async def test_an_error_after_the_loss_is_told(raw_peers: RawPeers, loop_errors: list[dict[str, Any]]) -> None:
+async def test_error_raised_after_loss_is_reported(raw_peers: RawPeers, loop_errors: list[dict[str, Any]]) -> None:
     async def handle(reader: Any, writer: Any) -> None:
         try:
             await reader.read(1)
@@ -176,8 +175,8 @@ async def test_an_error_after_the_loss_is_told(raw_peers: RawPeers, loop_errors:
         pop_handler_error(loop_errors, KeyError)
 
 
-async def test_an_incomplete_read_is_told(raw_peers: RawPeers, loop_errors: list[dict[str, Any]]) -> None:
-    """A clean end in the middle of a record is for the handler to expect."""
+async def test_incomplete_read_is_reported(raw_peers: RawPeers, loop_errors: list[dict[str, Any]]) -> None:
+    """A clean end of input in the middle of a record is an error that the handler is expected to handle."""
 
     async def handle(reader: Any, writer: Any) -> None:
         await reader.readexactly(10)

@@ -14,11 +14,11 @@ name: contextvars.ContextVar[str] = contextvars.ContextVar("name", default="unse
 
 
 @pytest.mark.parametrize("kind", ["plain", "tls"])
-async def test_handler_sees_what_was_set_before_server_started(streams: Any, kind: str, tls: Certificates) -> None:
-    seen: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+async def test_handler_sees_variable_set_before_server_start(streams: Any, kind: str, tls: Certificates) -> None:
+    values: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def handle(reader: Any, writer: Any) -> None:
-        seen.set_result(name.get())
+        values.set_result(name.get())
         writer.close()
 
     name.set("set")
@@ -27,13 +27,13 @@ async def test_handler_sees_what_was_set_before_server_started(streams: Any, kin
     async with await streams.start_server(handle, "127.0.0.1", 0, **server_side) as server:
         name.set("another")
         reader, writer = await streams.open_connection(*server_address(server), **client_side)
-        assert await seen == "set"
+        assert await values == "set"
         assert await reader.read() == b""
         writer.close()
         await writer.wait_closed()
 
 
-async def visits(server: Any, count: int, **options: Any) -> None:
+async def connect_repeatedly(server: Any, count: int, **options: Any) -> None:
     for _ in range(count):
         reader, writer = await sluiceway.open_connection(*server_address(server), **options)
         assert await reader.read() == b""
@@ -43,11 +43,11 @@ async def visits(server: Any, count: int, **options: Any) -> None:
 
 @pytest.mark.parametrize("kind", ["plain", "tls"])
 @pytest.mark.parametrize("handler", ["function", "coroutine"])
-async def test_what_one_connection_sets_no_other_sees(kind: str, handler: str, tls: Certificates) -> None:
-    seen: list[str] = []
+async def test_variable_set_by_connection_is_not_seen_by_others(kind: str, handler: str, tls: Certificates) -> None:
+    values: list[str] = []
 
     def handle(reader: Any, writer: Any) -> None:
-        seen.append(name.get())
+        values.append(name.get())
         name.set("set by a connection")
         writer.close()
 
@@ -59,32 +59,32 @@ async def test_what_one_connection_sets_no_other_sees(kind: str, handler: str, t
     client_side = {} if kind == "plain" else {"ssl": tls.client_context}
     callback = handle if handler == "function" else handle_in_task
     async with await sluiceway.start_server(callback, "127.0.0.1", 0, **server_side) as server:
-        await visits(server, 3, **client_side)
-    assert seen == ["set"] * 3
+        await connect_repeatedly(server, 3, **client_side)
+    assert values == ["set"] * 3
     assert name.get() == "set"
 
 
-async def test_function_and_task_of_one_connection_share_what_the_function_sets() -> None:
-    seen: list[str] = []
+async def test_task_of_callback_sees_variable_set_by_callback() -> None:
+    values: list[str] = []
 
     def handle(reader: Any, writer: Any) -> Any:
         name.set("set by the function")
         return in_task(writer)
 
     async def in_task(writer: Any) -> None:
-        seen.append(name.get())
+        values.append(name.get())
         writer.close()
 
     async with await sluiceway.start_server(handle, "127.0.0.1", 0) as server:
-        await visits(server, 1)
-    assert seen == ["set by the function"]
+        await connect_repeatedly(server, 1)
+    assert values == ["set by the function"]
 
 
-async def test_server_started_later_uses_the_context_that_made_it() -> None:
-    seen: list[str] = []
+async def test_server_started_later_uses_context_that_created_it() -> None:
+    values: list[str] = []
 
     async def handle(reader: Any, writer: Any) -> None:
-        seen.append(name.get())
+        values.append(name.get())
         writer.close()
 
     name.set("made")
@@ -93,5 +93,5 @@ async def test_server_started_later_uses_the_context_that_made_it() -> None:
     async with server:
         await server.start_serving()
         name.set("connected")
-        await visits(server, 1)
-    assert seen == ["made"]
+        await connect_repeatedly(server, 1)
+    assert values == ["made"]

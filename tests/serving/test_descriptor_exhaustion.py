@@ -1,4 +1,4 @@
-"""L1: when the system is out of descriptors accepting pauses, says so once, does not spin, and goes on later."""
+"""L1: without free descriptors accepting pauses, logs one line, does not spin, and resumes later."""
 
 import asyncio
 import contextlib
@@ -18,22 +18,22 @@ from support.raw_peer import RawPeers
 from support.scheduling import run_iterations
 
 
-class Log(logging.Handler):
-    """What sluiceway logs, and an event for the first of it."""
+class LogRecorder(logging.Handler):
+    """Records the lines that sluiceway logs; the event is set by the first."""
 
     def __init__(self) -> None:
         super().__init__()
         self.lines: list[str] = []
-        self.told = asyncio.Event()
+        self.received = asyncio.Event()
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(f"{record.levelname} {record.getMessage()}")
-        self.told.set()
+        self.received.set()
 
 
 @contextlib.contextmanager
-def logged() -> Iterator[Log]:
-    log = Log()
+def recorded_log() -> Iterator[LogRecorder]:
+    log = LogRecorder()
     logger = logging.getLogger("sluiceway")
     logger.addHandler(log)
     try:
@@ -42,18 +42,20 @@ def logged() -> Iterator[Log]:
         logger.removeHandler(log)
 
 
-async def greet(reader: Any, writer: Any) -> None:
+async def send_hello(reader: Any, writer: Any) -> None:
     writer.write(b"hello")
     writer.close()
     await writer.wait_closed()
 
 
-async def test_it_pauses_says_so_once_and_resumes(raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_accept_out_of_descriptors_logs_once_and_resumes(
+    raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 0.01)
     sock = bound_recording_socket()
-    server = await sluiceway.start_server(greet, sock=sock)
+    server = await sluiceway.start_server(send_hello, sock=sock)
     peers = [raw_peers.connect(sock.getsockname()) for _ in range(20)]
-    with logged() as log:
+    with recorded_log() as log:
         with descriptors_exhausted():
             await sock.wait_for_accepts(6)
         for peer in peers:
@@ -67,14 +69,14 @@ async def test_it_pauses_says_so_once_and_resumes(raw_peers: RawPeers, monkeypat
     await server.wait_closed()
 
 
-async def test_it_does_not_spin(raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_accept_out_of_descriptors_does_not_spin(raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 3600)
     sock = bound_recording_socket()
-    server = await sluiceway.start_server(greet, sock=sock, backlog=10_000)
+    server = await sluiceway.start_server(send_hello, sock=sock, backlog=10_000)
     for _ in range(20):
         raw_peers.connect(sock.getsockname())
-    with logged() as log, descriptors_exhausted():
-        await log.told.wait()
+    with recorded_log() as log, descriptors_exhausted():
+        await log.received.wait()
         assert sock.accepts == 1
         await run_iterations(50)
         assert sock.accepts == 1
@@ -83,7 +85,7 @@ async def test_it_does_not_spin(raw_peers: RawPeers, monkeypatch: pytest.MonkeyP
     await server.wait_closed()
 
 
-async def test_what_was_accepted_before_goes_on_being_served(
+async def test_open_connection_is_served_while_out_of_descriptors(
     raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 0.01)
@@ -99,8 +101,8 @@ async def test_what_was_accepted_before_goes_on_being_served(
     first.send(b"one\n")
     assert await first.in_thread(first.receive, 4) == b"one\n"
     waiting = raw_peers.connect(sock.getsockname())
-    with logged() as log, descriptors_exhausted():
-        await log.told.wait()
+    with recorded_log() as log, descriptors_exhausted():
+        await log.received.wait()
         first.send(b"two\n")
         assert await first.in_thread(first.receive, 4) == b"two\n"
         first.close()
@@ -111,27 +113,27 @@ async def test_what_was_accepted_before_goes_on_being_served(
     await server.wait_closed()
 
 
-async def test_a_connection_that_ends_makes_room_for_the_next(
+async def test_descriptor_of_closed_connection_is_used_for_next(
     raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 0.01)
     sock = bound_recording_socket()
-    server = await sluiceway.start_server(lambda r, w: asyncio.create_task(greet(r, w)), sock=sock)
+    server = await sluiceway.start_server(lambda r, w: asyncio.create_task(send_hello(r, w)), sock=sock)
     peers = [raw_peers.connect(sock.getsockname()) for _ in range(5)]
-    spare = os.dup(0)
-    with logged() as log:
+    spare_descriptor = os.dup(0)
+    with recorded_log() as log:
         with descriptors_exhausted():
-            await log.told.wait()
-            os.close(spare)
-            # One free number serves them all, one after the other.
+            await log.received.wait()
+            os.close(spare_descriptor)
+            # One free descriptor is enough for all, one after the other.
             for peer in peers:
                 peer.sock.setblocking(True)
-                assert await _all_of(peer) == b"hello"
+                assert await receive_without_thread(peer) == b"hello"
     server.close()
     await server.wait_closed()
 
 
-async def _all_of(peer: Any) -> bytes:
+async def receive_without_thread(peer: Any) -> bytes:
     """Receive to the end without a thread, which may need descriptors."""
     received = b""
     peer.sock.setblocking(False)
@@ -146,15 +148,17 @@ async def _all_of(peer: Any) -> bytes:
         received += part
 
 
-async def test_it_is_said_again_after_it_was_over(raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_next_shortage_after_recovery_is_logged_again(
+    raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 0.01)
     sock = bound_recording_socket()
-    server = await sluiceway.start_server(greet, sock=sock)
+    server = await sluiceway.start_server(send_hello, sock=sock)
     for count in (1, 2):
         peer = raw_peers.connect(sock.getsockname())
-        with logged() as log:
+        with recorded_log() as log:
             with descriptors_exhausted():
-                await log.told.wait()
+                await log.received.wait()
             assert await peer.in_thread(peer.receive_rest) == b"hello"
         assert len(log.lines) == 1, count
         await run_iterations(50)
@@ -163,21 +167,23 @@ async def test_it_is_said_again_after_it_was_over(raw_peers: RawPeers, monkeypat
 
 
 @pytest.mark.parametrize("delay", [3600, 0.01])
-async def test_closing_while_it_pauses(delay: float, raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_server_closes_while_accepting_is_paused(
+    delay: float, raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", delay)
     sock = bound_recording_socket()
-    server = await sluiceway.start_server(greet, sock=sock)
+    server = await sluiceway.start_server(send_hello, sock=sock)
     raw_peers.connect(sock.getsockname())
-    with logged() as log, descriptors_exhausted():
-        await log.told.wait()
+    with recorded_log() as log, descriptors_exhausted():
+        await log.received.wait()
         server.close()
         assert sock.fileno() == -1
     await server.wait_closed()
     await run_iterations(50)
 
 
-class Failing(RecordingSocket):
-    """accept() fails with these errors first."""
+class FailingSocket(RecordingSocket):
+    """A listener whose first calls of accept() raise the given errors."""
 
     failures: list[int]
 
@@ -189,19 +195,21 @@ class Failing(RecordingSocket):
         return super().accept()
 
 
-def failing(*failures: int) -> Failing:
-    sock = Failing()
+def failing_socket(*failures: int) -> FailingSocket:
+    sock = FailingSocket()
     sock.bind(("127.0.0.1", 0))
     sock.failures = list(failures)
     return sock
 
 
 @pytest.mark.parametrize("number", [errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
-async def test_the_other_shortages(number: int, raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_accept_out_of_other_resources_logs_once_and_resumes(
+    number: int, raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 0.001)
-    sock = failing(number, number)
-    server = await sluiceway.start_server(greet, sock=sock)
-    with logged() as log:
+    sock = failing_socket(number, number)
+    server = await sluiceway.start_server(send_hello, sock=sock)
+    with recorded_log() as log:
         peer = raw_peers.connect(sock.getsockname())
         assert await peer.in_thread(peer.receive_rest) == b"hello"
     assert len(log.lines) == 1
@@ -209,10 +217,10 @@ async def test_the_other_shortages(number: int, raw_peers: RawPeers, monkeypatch
     await server.wait_closed()
 
 
-async def test_errors_of_the_peer_are_passed_by(raw_peers: RawPeers) -> None:
-    sock = failing(errno.ECONNABORTED, errno.EPROTO, errno.EINTR)
-    server = await sluiceway.start_server(greet, sock=sock)
-    with logged() as log:
+async def test_accept_error_of_peer_is_ignored(raw_peers: RawPeers) -> None:
+    sock = failing_socket(errno.ECONNABORTED, errno.EPROTO, errno.EINTR)
+    server = await sluiceway.start_server(send_hello, sock=sock)
+    with recorded_log() as log:
         peer = raw_peers.connect(sock.getsockname())
         assert await peer.in_thread(peer.receive_rest) == b"hello"
     assert log.lines == []
@@ -220,11 +228,11 @@ async def test_errors_of_the_peer_are_passed_by(raw_peers: RawPeers) -> None:
     await server.wait_closed()
 
 
-async def test_any_other_error_ends_accepting_and_is_told(
+async def test_other_accept_error_stops_accepting_and_is_reported(
     raw_peers: RawPeers, loop_errors: list[dict[str, Any]]
 ) -> None:
-    sock = failing(errno.EINVAL)
-    server = await sluiceway.start_server(greet, sock=sock)
+    sock = failing_socket(errno.EINVAL)
+    server = await sluiceway.start_server(send_hello, sock=sock)
     peer = raw_peers.connect(sock.getsockname())
     await sock.wait_for_accepts(1)
     await run_iterations(50)

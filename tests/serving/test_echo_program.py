@@ -1,4 +1,4 @@
-"""A whole program, client and server, under -X dev, -W error and asyncio's debug mode: clean, with not a word."""
+"""S11: a program with client and server ends without output under -X dev, -W error and asyncio's debug mode."""
 
 import os
 import subprocess
@@ -8,6 +8,7 @@ import pytest
 
 from support.certificates import Certificates
 from support.package import package_directory
+from support.timeouts import PROCESS_TIMEOUT
 
 PROGRAM = """
 import asyncio, contextlib, ssl, sys
@@ -66,7 +67,7 @@ async def main():
         await asyncio.gather(*[
             visit(*await sluiceway.open_connection("127.0.0.1", port(plain))) for _ in range(10)
         ])
-    # Left to asyncio.run to end: a server that serves, a handler that waits, a connection that is open.
+    # asyncio.run ends the rest: a server that serves, a handler that waits, a connection that is open.
     server = await sluiceway.start_server(echo, "127.0.0.1", 0)
     forever = asyncio.create_task(server.serve_forever())
     await asyncio.sleep(0)
@@ -88,7 +89,7 @@ print("done")
 
 
 @pytest.mark.loops("asyncio", "uvloop")
-def test_it_is_clean(loop_kind: str, tls: Certificates, unix_path: str) -> None:
+def test_echo_program_ends_without_output(loop_kind: str, tls: Certificates, unix_path: str) -> None:
     done = subprocess.run(
         [
             *(sys.executable, "-X", "dev", "-W", "error", "-c", PROGRAM),
@@ -97,13 +98,13 @@ def test_it_is_clean(loop_kind: str, tls: Certificates, unix_path: str) -> None:
         env={**os.environ, "PYTHONPATH": str(package_directory().parent)},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=PROCESS_TIMEOUT,
         check=False,
     )
     assert (done.stderr, done.stdout, done.returncode) == ("", "done\n", 0)
 
 
-PARTED = """
+UNFINISHED_PROGRAM = """
 import asyncio, socket, sys
 import sluiceway
 
@@ -133,13 +134,13 @@ print("done")
 """
 
 
-def test_a_program_that_ends_in_the_middle() -> None:
+def test_program_that_leaves_server_and_connection_open_ends_without_output() -> None:
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", "-c", PARTED],
+        [sys.executable, "-X", "dev", "-W", "error", "-c", UNFINISHED_PROGRAM],
         env={**os.environ, "PYTHONPATH": str(package_directory().parent)},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=PROCESS_TIMEOUT,
         check=False,
     )
     assert (done.stderr, done.stdout, done.returncode) == ("", "done\n", 0)

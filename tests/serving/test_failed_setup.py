@@ -1,4 +1,4 @@
-"""X4: a connection that cannot be set up is closed and reported once; the server goes on, and can be waited for."""
+"""X4: a connection that cannot be set up is closed and reported once; the server continues and can be waited for."""
 
 import asyncio
 import contextlib
@@ -18,19 +18,20 @@ from support import loops
 from support.certificates import Certificates
 from support.connections import server_address
 from support.raw_peer import RawPeer, RawPeers
+from support.timeouts import TEST_TIMEOUT
 
-Arm = Callable[[pytest.MonkeyPatch, BaseException], None]
+FailStep = Callable[[pytest.MonkeyPatch, BaseException], None]
 
 
-def raising(error: BaseException) -> Callable[..., Any]:
-    def fail(*arguments: Any, **keywords: Any) -> Any:
+def raise_when_called(error: BaseException) -> Callable[..., Any]:
+    def break_step(*arguments: Any, **keywords: Any) -> Any:
         raise error
 
-    return fail
+    return break_step
 
 
 class UnusableSocket(socket.socket):
-    """What an accepted connection becomes: it cannot be made non-blocking."""
+    """An accepted socket that cannot be made non-blocking."""
 
     error: BaseException | None = None
 
@@ -50,46 +51,46 @@ def accepted_socket(patch: pytest.MonkeyPatch, error: BaseException) -> None:
     patch.setattr(accept.Listener, "_accept", failing)
 
 
-def entry(patch: pytest.MonkeyPatch, error: BaseException) -> None:
-    patch.setattr("sluiceway._asyncio.server.ServerConnection", raising(error))
+def server_connection_object(patch: pytest.MonkeyPatch, error: BaseException) -> None:
+    patch.setattr("sluiceway._asyncio.server.ServerConnection", raise_when_called(error))
 
 
 def reader(patch: pytest.MonkeyPatch, error: BaseException) -> None:
-    patch.setattr(server_connection, "StreamReader", raising(error))
+    patch.setattr(server_connection, "StreamReader", raise_when_called(error))
 
 
 def protocol_object(patch: pytest.MonkeyPatch, error: BaseException) -> None:
-    patch.setattr(server_connection, "StreamReaderProtocol", raising(error))
+    patch.setattr(server_connection, "StreamReaderProtocol", raise_when_called(error))
 
 
 def transport(patch: pytest.MonkeyPatch, error: BaseException) -> None:
-    patch.setattr(make_transport, "TLSTransport", raising(error))
-    patch.setattr(make_transport, "LoopAdapter", raising(error))
+    patch.setattr(make_transport, "TLSTransport", raise_when_called(error))
+    patch.setattr(make_transport, "LoopAdapter", raise_when_called(error))
     if sluiceway.ENGINE == "epoll":
-        patch.setattr("sluiceway._transports.epoll.transport.SocketTransport", raising(error))
+        patch.setattr("sluiceway._transports.epoll.transport.SocketTransport", raise_when_called(error))
 
 
 def lower_transport_of_tls(patch: pytest.MonkeyPatch, error: BaseException) -> None:
-    """The loop's transport below TLS; without TLS the same as above."""
+    """The loop's transport below TLS; without TLS the same as ``transport``."""
     transport(patch, error)
     patch.undo()
     if sluiceway.ENGINE == "epoll":
-        patch.setattr("sluiceway._transports.epoll.transport.StreamSocket", raising(error))
+        patch.setattr("sluiceway._transports.epoll.transport.StreamSocket", raise_when_called(error))
     else:
-        patch.setattr(asyncio.get_running_loop(), "connect_accepted_socket", raising(error))
+        patch.setattr(asyncio.get_running_loop(), "connect_accepted_socket", raise_when_called(error))
 
 
 def information_on_the_transport(patch: pytest.MonkeyPatch, error: BaseException) -> None:
-    patch.setattr(Connection, "attach", raising(error))
+    patch.setattr(Connection, "attach", raise_when_called(error))
 
 
 def writer(patch: pytest.MonkeyPatch, error: BaseException) -> None:
-    patch.setattr(protocol, "StreamWriter", raising(error))
+    patch.setattr(protocol, "StreamWriter", raise_when_called(error))
 
 
 def tasks(patch: pytest.MonkeyPatch, error: BaseException) -> None:
     def factory(loop: asyncio.AbstractEventLoop, coroutine: Any, **keywords: Any) -> asyncio.Task[Any]:
-        if coroutine.__name__ in ("greet", "_wrap"):
+        if coroutine.__name__ in ("send_hello", "_wrap"):
             raise error
         return asyncio.Task(coroutine, loop=loop, **keywords)
 
@@ -98,17 +99,17 @@ def tasks(patch: pytest.MonkeyPatch, error: BaseException) -> None:
 
 
 STEPS = [
-    accepted_socket, entry, reader, protocol_object, transport, lower_transport_of_tls, information_on_the_transport,
-    writer, tasks,
+    accepted_socket, server_connection_object, reader, protocol_object, transport, lower_transport_of_tls,
+    information_on_the_transport, writer, tasks,
 ]  # fmt: skip
 
 
-async def greet(reader: Any, writer: Any) -> None:
+async def send_hello(reader: Any, writer: Any) -> None:
     writer.write(b"hello")
     writer.close()
 
 
-async def served(server: Any, context: ssl.SSLContext | None) -> bool:
+async def is_served(server: Any, context: ssl.SSLContext | None) -> bool:
     reader, writer = await sluiceway.open_connection(*server_address(server), ssl=context)
     try:
         return await reader.read() == b"hello"
@@ -117,7 +118,7 @@ async def served(server: Any, context: ssl.SSLContext | None) -> bool:
         await writer.wait_closed()
 
 
-def until_closed(peer: RawPeer, context: ssl.SSLContext | None) -> int:
+def wait_until_closed(peer: RawPeer, context: ssl.SSLContext | None) -> int:
     """Return the peer's port when the server has closed the connection."""
     port: int = peer.sock.getsockname()[1]
     with contextlib.suppress(ConnectionError, ssl.SSLError):
@@ -129,10 +130,10 @@ def until_closed(peer: RawPeer, context: ssl.SSLContext | None) -> int:
 
 @pytest.mark.parametrize("error", [MemoryError("in a test"), OSError(5, "in a test")], ids=["MemoryError", "OSError"])
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
-@pytest.mark.parametrize("fail", STEPS)
+@pytest.mark.parametrize("break_step", STEPS)
 @pytest.mark.loops("asyncio", "uvloop")
-async def test_failure_in_a_step_is_reported_once_and_accepting_goes_on(
-    fail: Arm,
+async def test_failed_setup_is_reported_once_and_server_continues(
+    break_step: FailStep,
     secure: bool,
     error: BaseException,
     raw_peers: RawPeers,
@@ -141,11 +142,11 @@ async def test_failure_in_a_step_is_reported_once_and_accepting_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     client_context = tls.client_context if secure else None
-    server = await sluiceway.start_server(greet, "127.0.0.1", 0, ssl=tls.server_context if secure else None)
-    _, listening = server_address(server)
+    server = await sluiceway.start_server(send_hello, "127.0.0.1", 0, ssl=tls.server_context if secure else None)
+    _, listening_port = server_address(server)
     with monkeypatch.context() as patch:
-        fail(patch, error)
-        client = raw_peers.run_client(server_address(server), lambda peer: until_closed(peer, client_context))
+        break_step(patch, error)
+        client = raw_peers.run_client(server_address(server), lambda peer: wait_until_closed(peer, client_context))
         port = await client.finished()
     asyncio.get_running_loop().set_task_factory(None)
     (report,) = loop_errors
@@ -153,35 +154,35 @@ async def test_failure_in_a_step_is_reported_once_and_accepting_goes_on(
     assert report["exception"] is error
     error.__traceback__ = None
     assert f"127.0.0.1:{port}" in f"{report}"
-    assert f"127.0.0.1:{listening}" in f"{report}"
+    assert f"127.0.0.1:{listening_port}" in f"{report}"
     assert server.failed_handshakes == 0
 
-    assert await served(server, client_context)
+    assert await is_served(server, client_context)
     server.close()
-    await asyncio.wait_for(server.wait_closed(), 5)
+    await server.wait_closed()
 
 
-@pytest.mark.parametrize("fail", [reader, writer])
-def test_interrupt_during_setup_is_raised_and_leaves_no_connection(
-    fail: Arm, loop_kind: str, raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("break_step", [reader, writer])
+def test_interrupt_during_setup_propagates_and_closes_connection(
+    break_step: FailStep, loop_kind: str, raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def start() -> Any:
-        return await sluiceway.start_server(greet, "127.0.0.1", 0)
+        return await sluiceway.start_server(send_hello, "127.0.0.1", 0)
 
     async def end(server: Any) -> None:
-        assert await served(server, None)
+        assert await is_served(server, None)
         server.close()
-        await asyncio.wait_for(server.wait_closed(), 5)
+        await server.wait_closed()
 
     with loops.new_runner(loop_kind) as runner:
         loop = runner.get_loop()
         loop.set_exception_handler(lambda loop, context: None)
         server = loop.run_until_complete(start())
         with monkeypatch.context() as patch:
-            fail(patch, KeyboardInterrupt())
+            break_step(patch, KeyboardInterrupt())
             peer = raw_peers.connect(server_address(server))
             with pytest.raises(KeyboardInterrupt):
-                loop.run_until_complete(asyncio.wait_for(loop.create_future(), 5))
+                loop.run_until_complete(asyncio.wait_for(loop.create_future(), TEST_TIMEOUT))
         loop.run_until_complete(end(server))
         with contextlib.suppress(ConnectionResetError):
             assert peer.receive_rest() == b""

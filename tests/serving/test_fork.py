@@ -1,4 +1,4 @@
-"""A server forks, and the child continues the loop: a daemon that forks when its port is bound, or a worker."""
+"""A server forks and the child continues the loop: a daemon that forks after bind, or a worker process."""
 
 import asyncio
 import socket
@@ -11,19 +11,20 @@ import pytest
 from support import loops
 from support.child_processes import IGNORE_THREADS, start_child, wait_for_child
 from support.connections import server_address
+from support.timeouts import PEER_TIMEOUT
 
 pytestmark = IGNORE_THREADS
 
 
 @pytest.fixture
 def loop(loop_kind: str) -> Iterator[asyncio.AbstractEventLoop]:
-    """A loop of the kind, which the test runs itself."""
+    """A loop of this kind, which the test runs itself."""
     with loops.new_runner(loop_kind) as runner:
         yield runner.get_loop()
 
 
 class EchoServer:
-    """Answers each line; ``stop`` stops the loop of the process that receives it."""
+    """Echoes each line; the line ``stop`` stops the loop of the process that receives it."""
 
     def __init__(self, streams: types.ModuleType, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -39,7 +40,7 @@ class EchoServer:
         writer.close()
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(server_address(self.server), timeout=10)
+        return socket.create_connection(server_address(self.server), timeout=PEER_TIMEOUT)
 
     async def wait_for_connections(self, count: int) -> None:
         while self.accepted < count:
@@ -53,19 +54,19 @@ class EchoServer:
         self.loop.run_until_complete(close())
 
 
-def echoed(sock: socket.socket, line: bytes) -> bytes:
+def echo(sock: socket.socket, line: bytes) -> bytes:
     sock.sendall(line)
     return sock.recv(100)
 
 
-def test_child_that_continues_the_loop_serves(streams: types.ModuleType, loop: asyncio.AbstractEventLoop):
+def test_child_that_continues_loop_serves_new_connections(streams: types.ModuleType, loop: asyncio.AbstractEventLoop):
     server = EchoServer(streams, loop)
     child = start_child(loop.run_forever)
     with server.connect() as first, server.connect() as second:
         for line in (b"one\n", b"two\n"):
-            assert echoed(first, line) == line
-            assert echoed(second, line) == line
-        assert echoed(first, b"stop\n") == b"stop\n"
+            assert echo(first, line) == line
+            assert echo(second, line) == line
+        assert echo(first, b"stop\n") == b"stop\n"
         assert wait_for_child(child) == 0
     with server.connect() as third:
         third.sendall(b"stop\n")
@@ -76,7 +77,7 @@ def test_child_that_continues_the_loop_serves(streams: types.ModuleType, loop: a
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_child_that_continues_the_loop_serves_inherited_connections(
+def test_child_that_continues_loop_serves_inherited_connections(
     streams: types.ModuleType, loop: asyncio.AbstractEventLoop, count: int
 ):
     server = EchoServer(streams, loop)
@@ -84,8 +85,8 @@ def test_child_that_continues_the_loop_serves_inherited_connections(
     loop.run_until_complete(server.wait_for_connections(count))
     child = start_child(loop.run_forever)
     for client in clients:
-        assert echoed(client, b"to the child\n") == b"to the child\n"
-    assert echoed(clients[0], b"stop\n") == b"stop\n"
+        assert echo(client, b"to the child\n") == b"to the child\n"
+    assert echo(clients[0], b"stop\n") == b"stop\n"
     assert wait_for_child(child) == 0
     for client in clients:
         client.sendall(b"stop\n")

@@ -1,4 +1,4 @@
-"""X4: handlers are owned by their server; what they raise is told once, and ends their connection alone."""
+"""X4: the server owns its handlers; an exception of a handler is reported once and closes only its own connection."""
 
 import asyncio
 import gc
@@ -16,47 +16,47 @@ from support.raw_peer import RawPeers
 from support.scheduling import run_iterations
 
 
-class Misfit(BaseException):
-    """No Exception, and not one of the two that end a program."""
+class BaseExceptionSubclass(BaseException):
+    """A BaseException other than KeyboardInterrupt and SystemExit."""
 
 
 # -- ownership ------------------------------------------------------------------------------------------------------
 
 
-async def test_running_handlers_are_listed_and_named_for_their_peer(raw_peers: RawPeers) -> None:
-    over = asyncio.Event()
-    begun = asyncio.Queue[Any]()
+async def test_running_handlers_are_listed_and_named_after_peer(raw_peers: RawPeers) -> None:
+    may_end = asyncio.Event()
+    started = asyncio.Queue[Any]()
 
     async def handle(reader: Any, writer: Any) -> None:
-        begun.put_nowait(asyncio.current_task())
-        await over.wait()
+        started.put_nowait(asyncio.current_task())
+        await may_end.wait()
         writer.close()
 
     async with running_server(handle) as server:
         assert server.handlers == frozenset()
         peers = [raw_peers.connect(server_address(server)) for _ in range(3)]
-        tasks = {await begun.get() for _ in peers}
+        tasks = {await started.get() for _ in peers}
         await run_iterations(10)
         assert server.handlers == tasks
         names = {task.get_name() for task in tasks}
         for peer in peers:
             host, port = peer.sock.getsockname()
             assert any(f"{host}:{port}" in name for name in names)
-        over.set()
+        may_end.set()
         await asyncio.wait(tasks)
         await run_iterations(10)
         assert server.handlers == frozenset()
 
 
-async def test_the_list_of_handlers_cannot_be_changed(raw_peers: RawPeers) -> None:
+async def test_handlers_attribute_is_read_only(raw_peers: RawPeers) -> None:
     async with running_server(lambda reader, writer: writer.close()) as server:
         assert isinstance(server.handlers, frozenset)
         with pytest.raises(AttributeError):
             server.handlers = set()
 
 
-async def test_a_handler_that_nobody_refers_to_is_not_collected(raw_peers: RawPeers) -> None:
-    """The task waits for a future that only itself refers to: all that keeps it is the server."""
+async def test_handler_without_other_references_is_kept_by_server(raw_peers: RawPeers) -> None:
+    """The task waits for a future to which only the task refers, so only the server keeps both."""
     finished: list[str] = []
     waits_for: list[Any] = []
 
@@ -85,56 +85,56 @@ async def test_a_handler_that_nobody_refers_to_is_not_collected(raw_peers: RawPe
     assert finished == ["alive"]
 
 
-async def test_a_handler_outlives_its_connection_and_stays_listed(raw_peers: RawPeers) -> None:
-    over = asyncio.Event()
-    gone = asyncio.Event()
+async def test_handler_that_outlives_connection_stays_listed(raw_peers: RawPeers) -> None:
+    may_end = asyncio.Event()
+    closed = asyncio.Event()
 
     async def handle(reader: Any, writer: Any) -> None:
         await reader.read()
         writer.close()
         await writer.wait_closed()
-        gone.set()
-        await over.wait()
+        closed.set()
+        await may_end.wait()
 
     async with running_server(handle) as server:
         raw_peers.connect(server_address(server)).close()
-        await gone.wait()
+        await closed.wait()
         await run_iterations(10)
         assert len(server.handlers) == 1
         server.close()
         await server.wait_closed()
         assert len(server.handlers) == 1
-        over.set()
+        may_end.set()
         await run_iterations(10)
         assert len(server.handlers) == 0
 
 
-async def test_an_awaitable_of_the_callers_is_listed_too(raw_peers: RawPeers) -> None:
+async def test_future_returned_by_callback_is_listed_as_handler(raw_peers: RawPeers) -> None:
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    held: list[Any] = []
+    kept: list[Any] = []
 
     def handle(reader: Any, writer: Any) -> Any:
-        held.append(writer)
+        kept.append(writer)
         return future
 
     async with running_server(handle) as server:
         raw_peers.connect(server_address(server))
-        while not held:
+        while not kept:
             await asyncio.sleep(0)
         assert server.handlers == {future}
         future.set_result(None)
         await run_iterations(10)
         assert server.handlers == frozenset()
-        held.pop().close()
+        kept.pop().close()
 
 
 # -- errors ---------------------------------------------------------------------------------------------------------
 
 
-def raising(error: Callable[[], BaseException]) -> dict[str, Callable[..., Any]]:
-    """Handlers of every kind that fail with a new error of this kind."""
-    # Somebody has to hold the writer while the error is on its way, or the connection counts as forgotten.
-    held: list[Any] = []
+def failing_handlers(error: Callable[[], BaseException]) -> dict[str, Callable[..., Any]]:
+    """Return handlers of every type that fail with a new error."""
+    # The writer is kept until the error is reported; without a reference the connection counts as unclosed.
+    kept: list[Any] = []
 
     async def coroutine(reader: Any, writer: Any) -> None:
         raise error()
@@ -149,7 +149,7 @@ def raising(error: Callable[[], BaseException]) -> dict[str, Callable[..., Any]]
     def future(reader: Any, writer: Any) -> Any:
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         failed.set_exception(error())
-        held.append(writer)
+        kept.append(writer)
         return failed
 
     def task(reader: Any, writer: Any) -> Any:
@@ -157,7 +157,7 @@ def raising(error: Callable[[], BaseException]) -> dict[str, Callable[..., Any]]
 
     class Awaitable:
         def __init__(self, reader: Any, writer: Any) -> None:
-            self.held = reader, writer
+            self.kept = reader, writer
 
         def __await__(self) -> Any:
             raise error()
@@ -173,15 +173,15 @@ def raising(error: Callable[[], BaseException]) -> dict[str, Callable[..., Any]]
     }
 
 
-KINDS = list(raising(RuntimeError))
+KINDS = list(failing_handlers(RuntimeError))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("error", [KeyError, OSError, StopAsyncIteration])
-async def test_an_error_is_told_once_and_ends_the_connection(
+async def test_handler_error_is_reported_once_and_closes_connection(
     kind: str, error: type[Exception], raw_peers: RawPeers, loop_errors: list[dict[str, Any]]
 ) -> None:
-    async with running_server(raising(lambda: error("a mistake"))[kind]) as server:
+    async with running_server(failing_handlers(lambda: error("a mistake"))[kind]) as server:
         peer = raw_peers.connect(server_address(server))
         peer.send(b"x")
         await assert_connection_closed(peer)
@@ -192,7 +192,7 @@ async def test_an_error_is_told_once_and_ends_the_connection(
         assert f"{host}:{port}" in str(context["connection"])
         assert context["transport"].is_closing()
         context.clear()
-        # The server lives on.
+        # The server continues.
         again = raw_peers.connect(server_address(server))
         again.send(b"x")
         await assert_connection_closed(again)
@@ -201,7 +201,7 @@ async def test_an_error_is_told_once_and_ends_the_connection(
         assert server.is_serving()
 
 
-async def test_an_error_of_a_unix_connection(
+async def test_handler_error_of_unix_connection_is_reported_with_path(
     unix_path: str, raw_peers: RawPeers, loop_errors: list[dict[str, Any]]
 ) -> None:
     async def handle(reader: Any, writer: Any) -> None:
@@ -214,22 +214,26 @@ async def test_an_error_of_a_unix_connection(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_an_error_that_is_no_exception(kind: str, raw_peers: RawPeers, loop_errors: list[dict[str, Any]]) -> None:
-    async with running_server(raising(lambda: Misfit("odd"))[kind]) as server:
+async def test_handler_error_derived_from_base_exception_is_reported_and_closes_connection(
+    kind: str, raw_peers: RawPeers, loop_errors: list[dict[str, Any]]
+) -> None:
+    async with running_server(failing_handlers(lambda: BaseExceptionSubclass("odd"))[kind]) as server:
         peer = raw_peers.connect(server_address(server))
         peer.send(b"x")
         await assert_connection_closed(peer)
         await run_iterations(10)
-        assert [type(context["exception"]) for context in loop_errors] == [Misfit]
+        assert [type(context["exception"]) for context in loop_errors] == [BaseExceptionSubclass]
         loop_errors.clear()
         assert server.is_serving()
 
 
 @pytest.mark.parametrize("kind", ["coroutine", "coroutine, later", "plain"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-def test_what_ends_a_program_ends_it(kind: str, error: type[BaseException], loop_kind: str) -> None:
+def test_keyboard_interrupt_or_system_exit_in_handler_propagates(
+    kind: str, error: type[BaseException], loop_kind: str
+) -> None:
     async def main() -> None:
-        async with running_server(raising(error)[kind]) as server:
+        async with running_server(failing_handlers(error)[kind]) as server:
             with socket.create_connection(server_address(server)) as sock:
                 sock.sendall(b"x")
                 await asyncio.Event().wait()
@@ -240,8 +244,10 @@ def test_what_ends_a_program_ends_it(kind: str, error: type[BaseException], loop
     gc.collect()
 
 
-async def test_a_handler_that_returns_at_once_without_closing(raw_peers: RawPeers) -> None:
-    """Nobody can close the connection any more: it is closed, with a warning, as in asyncio since Python 3.13."""
+async def test_handler_that_returns_without_close_warns_and_closes_connection(raw_peers: RawPeers) -> None:
+    """X5: no reference to the writer is left, so the connection is closed with a ResourceWarning, as in asyncio since
+    3.13.
+    """
 
     async def handle(reader: Any, writer: Any) -> None:
         pass
@@ -255,7 +261,7 @@ async def test_a_handler_that_returns_at_once_without_closing(raw_peers: RawPeer
         await visit()
 
 
-async def test_a_handler_that_closes_and_returns_at_once(raw_peers: RawPeers) -> None:
+async def test_handler_that_closes_and_returns_sends_its_data(raw_peers: RawPeers) -> None:
     async def handle(reader: Any, writer: Any) -> None:
         writer.write(b"bye")
         writer.close()
@@ -266,34 +272,34 @@ async def test_a_handler_that_closes_and_returns_at_once(raw_peers: RawPeers) ->
 
 
 @pytest.mark.parametrize("how", ["task", "raised", "future"])
-async def test_cancellation_ends_the_connection_and_is_not_told(how: str, raw_peers: RawPeers) -> None:
-    begun = asyncio.Event()
+async def test_cancelled_handler_closes_connection_and_is_not_reported(how: str, raw_peers: RawPeers) -> None:
+    started = asyncio.Event()
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    held: list[Any] = []
+    kept: list[Any] = []
 
     async def handle(reader: Any, writer: Any) -> None:
-        begun.set()
+        started.set()
         if how == "raised":
             raise asyncio.CancelledError
         await asyncio.Event().wait()
 
     def with_future(reader: Any, writer: Any) -> Any:
-        held.append((reader, writer))
-        begun.set()
+        kept.append((reader, writer))
+        started.set()
         return future
 
     async with running_server(with_future if how == "future" else handle) as server:
         peer = raw_peers.connect(server_address(server))
-        await begun.wait()
+        await started.wait()
         await run_iterations(10)
         for task in server.handlers:
             task.cancel()
         await assert_connection_closed(peer)
         assert server.handlers == frozenset()
-        held.clear()
+        kept.clear()
 
 
-async def test_a_plain_function_that_raises_cancelled_error(raw_peers: RawPeers) -> None:
+async def test_plain_callback_that_raises_cancelled_error_closes_connection(raw_peers: RawPeers) -> None:
     def handle(reader: Any, writer: Any) -> None:
         raise asyncio.CancelledError
 
@@ -302,16 +308,16 @@ async def test_a_plain_function_that_raises_cancelled_error(raw_peers: RawPeers)
         assert server.is_serving()
 
 
-async def test_a_future_of_another_loop_is_told_and_ends_the_connection(
+async def test_future_of_other_loop_is_reported_and_closes_connection(
     raw_peers: RawPeers, loop_errors: list[dict[str, Any]]
 ) -> None:
     other = asyncio.new_event_loop()
     try:
         future = other.create_future()
-        held: list[Any] = []
+        kept: list[Any] = []
 
         def handle(reader: Any, writer: Any) -> Any:
-            held.append(writer)
+            kept.append(writer)
             return future
 
         async with running_server(handle) as server:

@@ -1,4 +1,4 @@
-"""What start_server and start_unix_server refuse: a TypeError or ValueError with a sentence, nothing opened."""
+"""Invalid arguments of start_server and start_unix_server raise TypeError or ValueError before anything is opened."""
 
 import contextlib
 import os
@@ -14,11 +14,11 @@ from support.certificates import Certificates
 from support.unreachable_addresses import refusing_address
 
 
-def ignore(reader: Any, writer: Any) -> None:
+def close_connection(reader: Any, writer: Any) -> None:
     writer.close()
 
 
-REFUSED = [
+INVALID_OPTIONS = [
     ({"ssl": True}, TypeError, "SSLContext or None, not True.*certificate"),
     ({"ssl": False}, TypeError, "SSLContext or None, not False"),
     ({"ssl": "cert.pem"}, TypeError, "SSLContext or None, not 'cert.pem'"),
@@ -39,92 +39,94 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("options", "error", "sentence"), REFUSED)
-async def test_option(options: dict[str, Any], error: type[Exception], sentence: str, unix_path: str) -> None:
+@pytest.mark.parametrize(("options", "error", "message"), INVALID_OPTIONS)
+async def test_invalid_option_raises_and_opens_nothing(
+    options: dict[str, Any], error: type[Exception], message: str, unix_path: str
+) -> None:
     address = refusing_address()
-    with pytest.raises(error, match=sentence):
-        await sluiceway.start_server(ignore, *address, **options)
+    with pytest.raises(error, match=message):
+        await sluiceway.start_server(close_connection, *address, **options)
     with socket.socket() as sock:
         assert sock.connect_ex(address) != 0
-    with pytest.raises(error, match=sentence):
-        await sluiceway.start_unix_server(ignore, unix_path, **options)
+    with pytest.raises(error, match=message):
+        await sluiceway.start_unix_server(close_connection, unix_path, **options)
     assert not os.path.exists(unix_path)
 
 
 @pytest.mark.parametrize("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
-async def test_timeout_that_is_not_above_zero(name: str, tls: Certificates, unix_path: str) -> None:
+async def test_zero_tls_timeout_raises_value_error(name: str, tls: Certificates, unix_path: str) -> None:
     options: dict[str, Any] = {name: 0, "ssl": tls.server_context}
     with pytest.raises(ValueError, match=f"{name} should be a positive number of seconds, got 0"):
-        await sluiceway.start_server(ignore, "127.0.0.1", 0, **options)
+        await sluiceway.start_server(close_connection, "127.0.0.1", 0, **options)
     with pytest.raises(ValueError, match=f"{name} should be a positive number of seconds, got 0"):
-        await sluiceway.start_unix_server(ignore, unix_path, **options)
+        await sluiceway.start_unix_server(close_connection, unix_path, **options)
 
 
 @pytest.mark.parametrize("callback", [None, "handle", 5, object()])
-async def test_a_callback_that_cannot_be_called(callback: Any, unix_path: str) -> None:
-    sentence = rf"client_connected_cb takes a function of \(reader, writer\), not {type(callback).__name__}"
-    with pytest.raises(TypeError, match=sentence):
+async def test_callback_that_is_not_callable_raises_type_error(callback: Any, unix_path: str) -> None:
+    message = rf"client_connected_cb takes a function of \(reader, writer\), not {type(callback).__name__}"
+    with pytest.raises(TypeError, match=message):
         await sluiceway.start_server(callback, "127.0.0.1", 0)
-    with pytest.raises(TypeError, match=sentence):
+    with pytest.raises(TypeError, match=message):
         await sluiceway.start_unix_server(callback, unix_path)
     assert not os.path.exists(unix_path)
 
 
-async def test_neither_address_nor_socket() -> None:
+async def test_missing_address_and_socket_raises_value_error() -> None:
     with pytest.raises(ValueError, match="Neither host/port nor sock"):
-        await sluiceway.start_server(ignore)
+        await sluiceway.start_server(close_connection)
     with pytest.raises(ValueError, match="path was not specified, and no sock"):
-        await sluiceway.start_unix_server(ignore)
+        await sluiceway.start_unix_server(close_connection)
 
 
-async def test_address_and_socket(unix_path: str) -> None:
+async def test_address_with_sock_raises_and_keeps_socket_open(unix_path: str) -> None:
     with socket.socket() as sock:
         for address in (("127.0.0.1", 0), ("127.0.0.1", None), (None, 0)):
             with pytest.raises(ValueError, match="host/port and sock can not be specified at the same time"):
-                await sluiceway.start_server(ignore, *address, sock=sock)
+                await sluiceway.start_server(close_connection, *address, sock=sock)
         assert sock.fileno() >= 0
     with socket.socket(socket.AF_UNIX) as sock:
         with pytest.raises(ValueError, match="path and sock can not be specified at the same time"):
-            await sluiceway.start_unix_server(ignore, unix_path, sock=sock)
+            await sluiceway.start_unix_server(close_connection, unix_path, sock=sock)
         assert sock.fileno() >= 0
 
 
-async def test_a_datagram_socket() -> None:
+async def test_datagram_socket_raises_and_stays_open() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         with pytest.raises(ValueError, match="A Stream Socket was expected"):
-            await sluiceway.start_server(ignore, sock=sock)
+            await sluiceway.start_server(close_connection, sock=sock)
         assert sock.fileno() >= 0
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         with pytest.raises(ValueError, match="A UNIX Domain Stream Socket was expected"):
-            await sluiceway.start_unix_server(ignore, sock=sock)
+            await sluiceway.start_unix_server(close_connection, sock=sock)
         assert sock.fileno() >= 0
 
 
-async def test_a_tcp_socket_for_a_unix_server() -> None:
+async def test_tcp_socket_for_unix_server_raises_and_stays_open() -> None:
     with socket.socket() as sock:
         with pytest.raises(ValueError, match="A UNIX Domain Stream Socket was expected"):
-            await sluiceway.start_unix_server(ignore, sock=sock)
+            await sluiceway.start_unix_server(close_connection, sock=sock)
         assert sock.fileno() >= 0
 
 
-async def test_a_socket_that_ssl_has_wrapped(tls: Certificates) -> None:
+async def test_ssl_socket_raises_type_error_and_stays_open(tls: Certificates) -> None:
     with socket.socket() as plain, tls.server_context.wrap_socket(plain, server_side=True) as wrapped:
         assert isinstance(wrapped, ssl.SSLSocket)
         with pytest.raises(TypeError, match="SSLSocket"):
-            await sluiceway.start_server(ignore, sock=wrapped)
+            await sluiceway.start_server(close_connection, sock=wrapped)
         assert wrapped.fileno() >= 0
 
 
-async def test_an_address_in_use_is_named() -> None:
+async def test_address_in_use_raises_error_with_address() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(OSError, match=rf"bind on address \('127.0.0.1', {port}\).*in use"):
-            await sluiceway.start_server(ignore, "127.0.0.1", port)
+            await sluiceway.start_server(close_connection, "127.0.0.1", port)
 
 
 @contextlib.contextmanager
 def port_in_use_on_ipv6_only() -> Iterator[int]:
-    """A port that a server has on ::1, and that no other process takes on 127.0.0.1 meanwhile."""
+    """Yield a port that is in use on ::1, and reserved on 127.0.0.1 so that no other process takes it."""
     while True:
         with socket.socket() as reserved:
             # Bound, but not listening: a server that sets SO_REUSEADDR as well may bind it.
@@ -140,31 +142,31 @@ def port_in_use_on_ipv6_only() -> Iterator[int]:
                 return
 
 
-async def test_one_of_several_in_use_leaves_none_open() -> None:
+async def test_one_address_in_use_of_several_leaves_none_open() -> None:
     with port_in_use_on_ipv6_only() as port:
         with pytest.raises(OSError, match=rf"'::1', {port}.*in use"):
-            await sluiceway.start_server(ignore, ["127.0.0.1", "::1"], port)
+            await sluiceway.start_server(close_connection, ["127.0.0.1", "::1"], port)
         with socket.create_server(("127.0.0.1", port)):
             pass
 
 
-async def test_an_address_that_is_not_of_this_machine() -> None:
+async def test_address_of_other_machine_raises_os_error() -> None:
     with pytest.raises(OSError, match=r"could not bind on any address .*192\.0\.2\.1"):
-        await sluiceway.start_server(ignore, "192.0.2.1", 0)
+        await sluiceway.start_server(close_connection, "192.0.2.1", 0)
 
 
-async def test_one_of_several_not_of_this_machine_is_left_out() -> None:
-    async with await sluiceway.start_server(ignore, ["192.0.2.1", "127.0.0.1"], 0) as server:
+async def test_address_of_other_machine_among_several_is_left_out() -> None:
+    async with await sluiceway.start_server(close_connection, ["192.0.2.1", "127.0.0.1"], 0) as server:
         (sock,) = server.sockets
         assert sock.getsockname()[0] == "127.0.0.1"
 
 
 @pytest.mark.parametrize("port", [65536, -1])
-async def test_a_port_that_cannot_be(port: int) -> None:
+async def test_port_out_of_range_raises_value_error(port: int) -> None:
     with pytest.raises(ValueError, match=f"port takes a number from 0 to 65535, not {port}"):
-        await sluiceway.start_server(ignore, "127.0.0.1", port)
+        await sluiceway.start_server(close_connection, "127.0.0.1", port)
 
 
-async def test_no_hosts_at_all() -> None:
+async def test_empty_host_list_raises() -> None:
     with pytest.raises((OSError, ValueError), match=r"host|address"):
-        await sluiceway.start_server(ignore, [], 0)
+        await sluiceway.start_server(close_connection, [], 0)

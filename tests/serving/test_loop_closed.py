@@ -1,4 +1,4 @@
-"""L1: what a program leaves open is closed with its loop, without the garbage collector."""
+"""L1: sockets that a program leaves open are closed with its loop, without the garbage collector."""
 
 import asyncio
 import contextlib
@@ -19,8 +19,8 @@ from support.scheduling import wait_until
 
 
 @contextlib.contextmanager
-def no_descriptor_left(kind: str) -> Iterator[None]:
-    """Check that the block leaves no descriptor open; the collector does not run in it."""
+def check_no_descriptor_left(kind: str) -> Iterator[None]:
+    """Check that the block leaves no descriptor open; the garbage collector does not run in it."""
     loops.warm_up(kind)
     gc.collect()
     gc.disable()
@@ -34,49 +34,49 @@ def no_descriptor_left(kind: str) -> Iterator[None]:
         gc.enable()
 
 
-async def until_cancelled(reader: Any, writer: Any) -> None:
+async def wait_until_cancelled(reader: Any, writer: Any) -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await reader.read()
 
 
-def test_dropped_servers_are_closed_with_the_loop(loop_kind: str, unix_path: str) -> None:
+def test_dropped_servers_are_closed_with_loop(loop_kind: str, unix_path: str) -> None:
     async def main() -> None:
-        await sluiceway.start_server(until_cancelled, "127.0.0.1", 0)
-        await sluiceway.start_unix_server(until_cancelled, unix_path)
-        await sluiceway.start_server(until_cancelled, "127.0.0.1", 0, start_serving=False)
+        await sluiceway.start_server(wait_until_cancelled, "127.0.0.1", 0)
+        await sluiceway.start_unix_server(wait_until_cancelled, unix_path)
+        await sluiceway.start_server(wait_until_cancelled, "127.0.0.1", 0, start_serving=False)
 
-    with no_descriptor_left(loop_kind):
+    with check_no_descriptor_left(loop_kind):
         with loops.new_runner(loop_kind) as runner:
             runner.run(main())
         del runner
 
 
-async def greet(reader: Any, writer: Any) -> None:
+async def send_hello(reader: Any, writer: Any) -> None:
     writer.write(b"hello")
     writer.close()
     await writer.wait_closed()
 
 
-async def assert_greeted(address: Any) -> None:
+async def assert_served(address: Any) -> None:
     reader, writer = await sluiceway.open_connection(*address)
     assert await reader.read() == b"hello"
     writer.close()
     await writer.wait_closed()
 
 
-async def test_dropped_server_goes_on_serving() -> None:
+async def test_dropped_server_continues_serving() -> None:
     with socket.create_server(("127.0.0.1", 0)) as sock:
         address = sock.getsockname()
-        await sluiceway.start_server(greet, sock=sock)
+        await sluiceway.start_server(send_hello, sock=sock)
         gc.collect()
-        await assert_greeted(address)
+        await assert_served(address)
         asyncio.get_running_loop().remove_reader(sock)
 
 
-def test_socket_of_the_program_stays_open_for_the_next_loop(loop_kind: str) -> None:
+def test_listener_given_as_sock_stays_open_for_next_loop(loop_kind: str) -> None:
     async def serve(sock: socket.socket) -> None:
-        await sluiceway.start_server(greet, sock=sock)
-        await assert_greeted(sock.getsockname())
+        await sluiceway.start_server(send_hello, sock=sock)
+        await assert_served(sock.getsockname())
 
     with socket.create_server(("127.0.0.1", 0)) as sock:
         for _ in range(2):
@@ -88,8 +88,8 @@ def test_socket_of_the_program_stays_open_for_the_next_loop(loop_kind: str) -> N
 @pytest.mark.skipif(sluiceway.ENGINE != "epoll", reason="the loop's own transports belong to the loop")
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("count", [1, 2])
-def test_open_connections_are_closed_with_the_loop(count: int, secure: bool, loop_kind: str, tls: Certificates) -> None:
-    """Reading, paused, half-closed, with unsent data; a lone one, which the loop itself watches, as well."""
+def test_open_connections_are_closed_with_loop(count: int, secure: bool, loop_kind: str, tls: Certificates) -> None:
+    """The connections read, are paused, half-closed or have unsent data; the loop watches a sole socket directly."""
     kept: list[Any] = []
 
     async def handle(reader: Any, writer: Any) -> None:
@@ -103,11 +103,11 @@ def test_open_connections_are_closed_with_the_loop(count: int, secure: bool, loo
         kept[0][1].transport.pause_reading()
         kept[-1][1].write(bytes(8 << 20))
 
-    with no_descriptor_left(loop_kind):
+    with check_no_descriptor_left(loop_kind):
         with loops.new_runner(loop_kind) as runner:
             runner.run(main())
         del runner
-        # Those who hold a stream can still close it.
+        # A stream that is still referenced can be closed.
         for _, writer in kept:
             assert writer.is_closing()
             writer.write(b"discarded")
@@ -117,7 +117,7 @@ def test_open_connections_are_closed_with_the_loop(count: int, secure: bool, loo
 
 
 @pytest.mark.skipif(sluiceway.ENGINE != "epoll", reason="the loop's own transports belong to the loop")
-def test_unclosed_connection_is_warned_of_when_the_loop_is_closed(loop_kind: str, raw_peers: RawPeers) -> None:
+def test_unclosed_connection_warns_when_loop_is_closed(loop_kind: str, raw_peers: RawPeers) -> None:
     kept: list[Any] = []
     listener = raw_peers.listen()
 

@@ -1,4 +1,4 @@
-"""Loops that have no add_reader, since they wait for completion: accepting goes through sock_accept."""
+"""Loops without add_reader, such as proactors: accepting uses sock_accept."""
 
 import asyncio
 import contextlib
@@ -14,10 +14,11 @@ import pytest
 import sluiceway
 from sluiceway._net import accept
 from support.connections import server_address
+from support.timeouts import TEST_TIMEOUT
 
 
 class CompletionLoop(asyncio.SelectorEventLoop):
-    """add_reader and remove_reader are for asyncio's own use only, as if this were a proactor."""
+    """A loop whose add_reader and remove_reader only asyncio itself may call, like a proactor."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,11 +42,11 @@ class CompletionLoop(asyncio.SelectorEventLoop):
 
 
 def run(body: Coroutine[Any, Any, None], loop: CompletionLoop) -> list[dict[str, Any]]:
-    told: list[dict[str, Any]] = []
-    loop.set_exception_handler(lambda _, context: told.append(context))
+    reports: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _, context: reports.append(context))
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        runner.run(asyncio.wait_for(body, 20))
-    return told
+        runner.run(asyncio.wait_for(body, TEST_TIMEOUT))
+    return reports
 
 
 async def echo(reader: Any, writer: Any) -> None:
@@ -63,7 +64,7 @@ async def visit(address: Any) -> None:
     await writer.wait_closed()
 
 
-def test_it_serves() -> None:
+def test_server_on_completion_loop_serves() -> None:
     loop = CompletionLoop()
 
     async def main() -> None:
@@ -76,7 +77,7 @@ def test_it_serves() -> None:
     assert loop.sock_accepts >= 23
 
 
-def test_it_closes_before_it_served() -> None:
+def test_server_on_completion_loop_closes_before_it_served() -> None:
     async def main() -> None:
         server = await sluiceway.start_server(echo, "127.0.0.1", 0, start_serving=False)
         server.close()
@@ -85,14 +86,14 @@ def test_it_closes_before_it_served() -> None:
     assert run(main(), CompletionLoop()) == []
 
 
-def test_it_closes_while_it_accepts() -> None:
+def test_server_on_completion_loop_closes_while_it_accepts() -> None:
     async def main() -> None:
         server = await sluiceway.start_server(echo, "127.0.0.1", 0)
         await asyncio.sleep(0)
         address = server_address(server)
         server.close()
         await server.wait_closed()
-        for _ in range(3):  # sock_accept gives up the socket one turn later
+        for _ in range(3):  # sock_accept releases the socket one iteration later
             await asyncio.sleep(0)
         with pytest.raises(ConnectionRefusedError):
             await sluiceway.open_connection(*address)
@@ -100,7 +101,7 @@ def test_it_closes_while_it_accepts() -> None:
     assert run(main(), CompletionLoop()) == []
 
 
-def test_errors_of_the_peer_are_passed_by() -> None:
+def test_accept_error_of_peer_is_ignored_on_completion_loop() -> None:
     loop = CompletionLoop()
     loop.failures = [errno.ECONNABORTED, errno.EPROTO]
 
@@ -111,7 +112,9 @@ def test_errors_of_the_peer_are_passed_by() -> None:
     assert run(main(), loop) == []
 
 
-def test_a_shortage_pauses_and_resumes(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_accept_out_of_descriptors_resumes_on_completion_loop(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 0.001)
     loop = CompletionLoop()
     loop.failures = [errno.EMFILE, errno.EMFILE]
@@ -125,7 +128,9 @@ def test_a_shortage_pauses_and_resumes(monkeypatch: pytest.MonkeyPatch, caplog: 
 
 
 @pytest.mark.parametrize("delay", [3600, 0.001])
-def test_it_closes_while_it_pauses(delay: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_on_completion_loop_closes_while_accepting_is_paused(
+    delay: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", delay)
     loop = CompletionLoop()
     loop.failures = [errno.EMFILE]
@@ -141,7 +146,7 @@ def test_it_closes_while_it_pauses(delay: float, monkeypatch: pytest.MonkeyPatch
     assert run(main(), loop) == []
 
 
-def test_any_other_error_ends_accepting_and_is_told() -> None:
+def test_other_accept_error_is_reported_on_completion_loop() -> None:
     loop = CompletionLoop()
     loop.failures = [errno.EINVAL]
 
@@ -158,7 +163,7 @@ def test_any_other_error_ends_accepting_and_is_told() -> None:
     assert "stopped accepting" in context["message"]
 
 
-def test_tls_too(tls: Any) -> None:
+def test_tls_server_on_completion_loop_serves(tls: Any) -> None:
     async def main() -> None:
         async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context) as server:
             reader, writer = await sluiceway.open_connection(*server_address(server), ssl=tls.client_context)

@@ -1,4 +1,4 @@
-"""2,000 connections opened and dropped: all are served; the leak checks count descriptors, tasks and threads."""
+"""2,000 dropped connections are all served; the leak checks count descriptors, tasks and threads."""
 
 import asyncio
 import gc
@@ -17,12 +17,12 @@ from support.connections import server_address
 from support.file_descriptors import open_descriptors
 from support.raw_peer import RawPeers
 
-MANY = 2000
-AT_ONCE = 200
+TOTAL = 2000
+CONCURRENT = 200
 
 
-def dropped(address: Any, how: str) -> None:
-    """Open a connection and drop it at once."""
+def open_and_drop(address: Any, how: str) -> None:
+    """Open a connection and close it immediately."""
     with socket.create_connection(address) as sock:
         if how == "reset":
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -30,16 +30,16 @@ def dropped(address: Any, how: str) -> None:
             sock.sendall(b"a line\nand a half")
 
 
-class Visits:
-    """A handler, and what came of it."""
+class CountingHandler:
+    """A handler that counts its calls and their ends."""
 
     def __init__(self) -> None:
-        self.begun = 0
+        self.started = 0
         self.ended = 0
         self._waiting: list[tuple[int, asyncio.Event]] = []
 
     async def handle(self, reader: Any, writer: Any) -> None:
-        self.begun += 1
+        self.started += 1
         try:
             await reader.read()
         except ConnectionError:
@@ -51,7 +51,7 @@ class Visits:
                 if self.ended >= count:
                     event.set()
 
-    async def until(self, count: int) -> None:
+    async def wait_for_ended(self, count: int) -> None:
         event = asyncio.Event()
         self._waiting.append((count, event))
         if self.ended < count:
@@ -59,18 +59,18 @@ class Visits:
         self._waiting.clear()
 
 
-@pytest.mark.loops("asyncio", "uvloop", "eager")  # debug mode is ten times slower, and nothing else
+@pytest.mark.loops("asyncio", "uvloop", "eager")  # debug mode makes it ten times slower and tests nothing more
 @pytest.mark.parametrize("how", ["closed", "data"])
-async def test_dropped_by_the_client(how: str) -> None:
-    visits = Visits()
-    server = await sluiceway.start_server(visits.handle, "127.0.0.1", 0, backlog=AT_ONCE)
+async def test_connections_dropped_by_client_are_all_served(how: str) -> None:
+    counter = CountingHandler()
+    server = await sluiceway.start_server(counter.handle, "127.0.0.1", 0, backlog=CONCURRENT)
     address = server_address(server)
 
-    for count in range(AT_ONCE, MANY + 1, AT_ONCE):
-        for _ in range(AT_ONCE):
-            dropped(address, how)
-        await visits.until(count)
-    assert visits.begun == visits.ended == MANY
+    for count in range(CONCURRENT, TOTAL + 1, CONCURRENT):
+        for _ in range(CONCURRENT):
+            open_and_drop(address, how)
+        await counter.wait_for_ended(count)
+    assert counter.started == counter.ended == TOTAL
     server.close()
     await server.wait_closed()
     for _ in range(5):
@@ -79,13 +79,13 @@ async def test_dropped_by_the_client(how: str) -> None:
 
 
 @pytest.mark.loops("asyncio", "uvloop", "eager")
-async def test_reset_by_the_client() -> None:
-    """A reset in the queue may be all that is seen of a connection; what is accepted ends, and nothing is told."""
-    visits = Visits()
-    server = await sluiceway.start_server(visits.handle, "127.0.0.1", 0, backlog=AT_ONCE)
-    for _ in range(MANY // ACCEPT_BATCH):
+async def test_connections_reset_by_client_end_without_report() -> None:
+    """A connection that is reset in the accept queue may never be seen; each one that is accepted ends."""
+    counter = CountingHandler()
+    server = await sluiceway.start_server(counter.handle, "127.0.0.1", 0, backlog=CONCURRENT)
+    for _ in range(TOTAL // ACCEPT_BATCH):
         for _ in range(ACCEPT_BATCH):
-            dropped(server_address(server), "reset")
+            open_and_drop(server_address(server), "reset")
         for _ in range(3):
             await asyncio.sleep(0)
     reader, writer = await sluiceway.open_connection(*server_address(server))
@@ -95,65 +95,65 @@ async def test_reset_by_the_client() -> None:
     await server.wait_closed()
     while server.handlers:
         await asyncio.sleep(0)
-    assert visits.begun == visits.ended
+    assert counter.started == counter.ended
 
 
 @pytest.mark.loops("asyncio", "uvloop")
-async def test_memory_does_not_grow() -> None:
-    visits = Visits()
-    server = await sluiceway.start_server(visits.handle, "127.0.0.1", 0, backlog=AT_ONCE)
+async def test_memory_does_not_grow_with_dropped_connections() -> None:
+    counter = CountingHandler()
+    server = await sluiceway.start_server(counter.handle, "127.0.0.1", 0, backlog=CONCURRENT)
     address = server_address(server)
     total = 0
 
-    async def some(count: int) -> None:
+    async def open_and_wait(count: int) -> None:
         nonlocal total
         for _ in range(count):
-            dropped(address, "data")
+            open_and_drop(address, "data")
         total += count
-        await visits.until(total)
+        await counter.wait_for_ended(total)
         for _ in range(5):
             await asyncio.sleep(0)
         gc.collect()
 
-    await some(AT_ONCE)
+    await open_and_wait(CONCURRENT)
     tracemalloc.start()
     try:
-        await some(AT_ONCE)
+        await open_and_wait(CONCURRENT)
         before, descriptors = tracemalloc.get_traced_memory()[0], len(open_descriptors())
         for _ in range(4):
-            await some(AT_ONCE)
-        grown = tracemalloc.get_traced_memory()[0] - before
+            await open_and_wait(CONCURRENT)
+        growth = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    assert grown < 4 * AT_ONCE * 500  # bytes: a forgotten connection holds thousands, caches of the interpreter some
+    assert growth < 4 * CONCURRENT * 500  # bytes: a leaked connection has thousands, the interpreter's caches have some
     assert len(open_descriptors()) == descriptors
     server.close()
     await server.wait_closed()
 
 
-async def test_a_full_queue_is_accepted_in_batches(raw_peers: RawPeers) -> None:
-    """Other callbacks of the loop get their turn between the batches."""
+async def test_full_queue_is_accepted_in_batches(raw_peers: RawPeers) -> None:
+    """Other callbacks of the loop run between the batches."""
     sock = bound_recording_socket()
     server = await sluiceway.start_server(lambda r, w: w.close(), sock=sock, backlog=500, start_serving=False)
     await server.start_serving()
     loop = asyncio.get_running_loop()
     peers = [raw_peers.connect(sock.getsockname()) for _ in range(3 * ACCEPT_BATCH)]
-    seen = []
+    accept_counts = []
 
-    def look() -> None:
-        seen.append(sock.accepts)
+    def record() -> None:
+        accept_counts.append(sock.accepts)
         if sock.accepts < len(peers):
-            loop.call_soon(look)
+            loop.call_soon(record)
 
-    look()
+    record()
     for peer in peers:
         assert await peer.in_thread(peer.receive_rest) == b""
-    assert max(after - before for before, after in itertools.pairwise(seen)) <= ACCEPT_BATCH
+    assert max(after - before for before, after in itertools.pairwise(accept_counts)) <= ACCEPT_BATCH
     server.close()
     await server.wait_closed()
 
 
-async def test_clients_of_sluiceway_all_at_once() -> None:
+async def test_concurrent_clients_are_all_served() -> None:
     async def echo(reader: Any, writer: Any) -> None:
         writer.write(await reader.readline())
         writer.close()
@@ -168,6 +168,6 @@ async def test_clients_of_sluiceway_all_at_once() -> None:
 
     server = await sluiceway.start_server(echo, "127.0.0.1", 0)
     address = server_address(server)
-    await asyncio.gather(*(visit(number) for number in range(AT_ONCE // 2)))
+    await asyncio.gather(*(visit(number) for number in range(CONCURRENT // 2)))
     server.close()
     await server.wait_closed()

@@ -1,4 +1,4 @@
-"""S10: the Server object: its attributes, its life, and its async with."""
+"""S10: the Server object: its attributes, its methods and ``async with``."""
 
 import asyncio
 import contextlib
@@ -13,29 +13,29 @@ from support.connections import server_address
 from support.raw_peer import RawPeers
 
 
-async def until_the_end(reader: Any, writer: Any) -> None:
+async def read_to_eof(reader: Any, writer: Any) -> None:
     await reader.read()
     writer.close()
 
 
-async def started(streams: types.ModuleType = sluiceway, **options: Any) -> Any:
-    return await streams.start_server(until_the_end, "127.0.0.1", 0, **options)
+async def start(streams: types.ModuleType = sluiceway, **options: Any) -> Any:
+    return await streams.start_server(read_to_eof, "127.0.0.1", 0, **options)
 
 
-def refused(address: tuple[str, int]) -> bool:
+def is_refused(address: tuple[str, int]) -> bool:
     with socket.socket() as sock:
         return sock.connect_ex(address) != 0
 
 
-async def test_it_is_a_server_for_isinstance() -> None:
-    async with await started() as server:
+async def test_server_is_instance_of_asyncio_server() -> None:
+    async with await start() as server:
         assert isinstance(server, sluiceway.Server)
         assert isinstance(server, asyncio.Server)
         assert isinstance(server, asyncio.AbstractServer)
 
 
-async def test_what_it_answers_while_open_and_closed(streams: types.ModuleType) -> None:
-    server = await started(streams)
+async def test_attributes_of_open_and_closed_server(streams: types.ModuleType) -> None:
+    server = await start(streams)
     address = server_address(server)
     assert server.get_loop() is asyncio.get_running_loop()
     assert server.is_serving()
@@ -46,36 +46,36 @@ async def test_what_it_answers_while_open_and_closed(streams: types.ModuleType) 
     assert not server.is_serving()
     assert tuple(server.sockets) == ()
     await server.wait_closed()
-    assert refused(address)
+    assert is_refused(address)
     server.close()
 
 
-async def test_its_sockets_are_to_look_at_only() -> None:
-    async with await started() as server:
+async def test_sockets_attribute_has_no_methods_that_change_sockets() -> None:
+    async with await start() as server:
         (sock,) = server.sockets
         assert not hasattr(sock, "accept")
         assert not hasattr(sock, "close")
         assert sock.getsockname()[0] == "127.0.0.1"
 
 
-async def test_its_repr_shows_the_sockets() -> None:
-    server = await started()
+async def test_repr_shows_sockets() -> None:
+    server = await start()
     assert str(server_address(server)[1]) in repr(server)
     server.close()
     assert "sockets=()" in repr(server)
     await server.wait_closed()
 
 
-async def test_start_serving_again_changes_nothing(streams: types.ModuleType) -> None:
-    server = await started(streams)
+async def test_second_start_serving_has_no_effect(streams: types.ModuleType) -> None:
+    server = await start(streams)
     await server.start_serving()
     assert server.is_serving()
     server.close()
     await server.wait_closed()
 
 
-async def test_start_serving_of_a_closed_server() -> None:
-    server = await started(start_serving=False)
+async def test_start_serving_of_closed_server_raises_runtime_error() -> None:
+    server = await start(start_serving=False)
     server.close()
     with pytest.raises(RuntimeError, match="is closed"):
         await server.start_serving()
@@ -83,78 +83,78 @@ async def test_start_serving_of_a_closed_server() -> None:
         await server.serve_forever()
 
 
-async def test_serve_forever_starts_and_cancelling_closes(streams: types.ModuleType) -> None:
-    server = await started(streams, start_serving=False)
+async def test_cancelled_serve_forever_closes_server(streams: types.ModuleType) -> None:
+    server = await start(streams, start_serving=False)
     address = server_address(server)
-    forever = asyncio.create_task(server.serve_forever())
+    serving = asyncio.create_task(server.serve_forever())
     for _ in range(5):
         await asyncio.sleep(0)
     assert server.is_serving()
     _, writer = await streams.open_connection(*address)
     writer.close()
     await writer.wait_closed()
-    forever.cancel()
+    serving.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await forever
+        await serving
     assert not server.is_serving()
-    assert refused(address)
+    assert is_refused(address)
 
 
-@pytest.mark.reference_fails("S10", "uvloop waits for ever", when=lambda loop: loop == "uvloop", run=False)
-async def test_close_ends_serve_forever(streams: types.ModuleType) -> None:
-    server = await started(streams)
-    forever = asyncio.create_task(server.serve_forever())
+@pytest.mark.reference_fails("S10", "uvloop waits without end", when=lambda loop: loop == "uvloop", run=False)
+async def test_close_cancels_serve_forever(streams: types.ModuleType) -> None:
+    server = await start(streams)
+    serving = asyncio.create_task(server.serve_forever())
     await asyncio.sleep(0)
     server.close()
     with pytest.raises(asyncio.CancelledError):
-        await forever
+        await serving
     await server.wait_closed()
 
 
-async def test_serve_forever_twice(streams: types.ModuleType) -> None:
-    server = await started(streams)
-    forever = asyncio.create_task(server.serve_forever())
+async def test_second_serve_forever_raises_runtime_error(streams: types.ModuleType) -> None:
+    server = await start(streams)
+    serving = asyncio.create_task(server.serve_forever())
     await asyncio.sleep(0)
     with pytest.raises(RuntimeError, match="already being awaited on serve_forever"):
         await server.serve_forever()
     assert server.is_serving()
-    forever.cancel()
+    serving.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await forever
+        await serving
 
 
-async def test_async_with_closes_and_waits(streams: types.ModuleType) -> None:
-    async with await started(streams) as server:
+async def test_async_with_closes_server(streams: types.ModuleType) -> None:
+    async with await start(streams) as server:
         address = server_address(server)
         assert server.is_serving()
     assert not server.is_serving()
-    assert refused(address)
+    assert is_refused(address)
 
 
-async def test_async_with_and_an_error_inside(streams: types.ModuleType) -> None:
+async def test_async_with_closes_server_after_error(streams: types.ModuleType) -> None:
     with pytest.raises(KeyError):
-        async with await started(streams) as server:
+        async with await start(streams) as server:
             raise KeyError("inside")
     assert not server.is_serving()
 
 
-async def test_async_with_serve_forever_cancelled() -> None:
-    up = asyncio.Event()
+async def test_cancelled_serve_forever_in_async_with_raises_cancelled_error() -> None:
+    entered = asyncio.Event()
 
     async def main() -> None:
-        async with await started() as server:
-            up.set()
+        async with await start() as server:
+            entered.set()
             await server.serve_forever()
 
     task = asyncio.create_task(main())
-    await up.wait()
+    await entered.wait()
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
 
 
-async def test_closing_leaves_connections_open(streams: types.ModuleType) -> None:
+async def test_close_keeps_connections_open(streams: types.ModuleType) -> None:
     server = await streams.start_server(echo, "127.0.0.1", 0)
     reader, writer = await streams.open_connection(*server_address(server))
     writer.write(b"before\n")
@@ -175,7 +175,7 @@ async def echo(reader: Any, writer: Any) -> None:
     await writer.wait_closed()
 
 
-async def test_closing_from_a_handler() -> None:
+async def test_handler_can_close_server() -> None:
     server: Any = None
 
     async def handle(reader: Any, writer: Any) -> None:
@@ -190,11 +190,11 @@ async def test_closing_from_a_handler() -> None:
     writer.close()
     await writer.wait_closed()
     await server.wait_closed()
-    assert refused(address)
+    assert is_refused(address)
 
 
-async def test_closed_in_the_batch_that_accepts(raw_peers: RawPeers) -> None:
-    """A plain handler that closes the server: the rest of the queue is not served, nothing breaks."""
+async def test_server_closed_during_accept_batch_closes_queued_connections(raw_peers: RawPeers) -> None:
+    """A plain callback closes the server while further connections are in the accept queue."""
     server: Any = None
     served = 0
 
@@ -213,7 +213,7 @@ async def test_closed_in_the_batch_that_accepts(raw_peers: RawPeers) -> None:
     assert served >= 1
 
 
-async def test_close_clients_sends_what_is_buffered(raw_peers: RawPeers) -> None:
+async def test_close_clients_sends_buffered_data(raw_peers: RawPeers) -> None:
     connected = asyncio.Event()
 
     async def handle(reader: Any, writer: Any) -> None:
@@ -230,7 +230,7 @@ async def test_close_clients_sends_what_is_buffered(raw_peers: RawPeers) -> None
     await server.wait_closed()
 
 
-async def test_abort_clients_does_not(raw_peers: RawPeers) -> None:
+async def test_abort_clients_discards_buffered_data(raw_peers: RawPeers) -> None:
     connected = asyncio.Event()
 
     async def handle(reader: Any, writer: Any) -> None:
@@ -246,57 +246,59 @@ async def test_abort_clients_does_not(raw_peers: RawPeers) -> None:
     await server.wait_closed()
 
 
-@pytest.mark.parametrize("end", ["close_clients", "abort_clients"])
+@pytest.mark.parametrize("method", ["close_clients", "abort_clients"])
 @pytest.mark.parametrize("secure", [False, True])
-async def test_ending_clients_that_were_just_accepted(end: str, secure: bool, raw_peers: RawPeers, tls: Any) -> None:
-    """Before their transport or handshake is there: none is forgotten, at whatever turn it happens."""
-    for turns in range(8):
-        server = await sluiceway.start_server(until_the_end, "127.0.0.1", 0, ssl=tls.server_context if secure else None)
+async def test_close_or_abort_clients_ends_connections_being_set_up(
+    method: str, secure: bool, raw_peers: RawPeers, tls: Any
+) -> None:
+    """The call is made after any number of iterations: before the transport and before the handshake too."""
+    for iterations in range(8):
+        server = await sluiceway.start_server(read_to_eof, "127.0.0.1", 0, ssl=tls.server_context if secure else None)
         peers = [raw_peers.connect(server_address(server)) for _ in range(3)]
-        for _ in range(turns):
+        for _ in range(iterations):
             await asyncio.sleep(0)
-        getattr(server, end)()
+        getattr(server, method)()
         server.close()
-        getattr(server, end)()
-        await asyncio.wait_for(server.wait_closed(), 2)
+        getattr(server, method)()
+        await server.wait_closed()
         for peer in peers:
             with contextlib.suppress(ConnectionResetError):
                 await peer.in_thread(peer.receive_rest)
 
 
-@pytest.mark.parametrize("end", ["close_clients", "abort_clients"])
-async def test_ending_clients_in_every_turn(end: str, raw_peers: RawPeers) -> None:
-    """The same, from a callback that runs in each turn of the loop: between accepting and the transport too."""
-    server = await sluiceway.start_server(until_the_end, "127.0.0.1", 0)
+@pytest.mark.parametrize("method", ["close_clients", "abort_clients"])
+async def test_close_or_abort_clients_in_every_iteration_ends_all_connections(method: str, raw_peers: RawPeers) -> None:
+    """The call is made between accept and transport too."""
+    server = await sluiceway.start_server(read_to_eof, "127.0.0.1", 0)
     loop = asyncio.get_running_loop()
-    going = True
+    running = True
 
-    def in_every_turn() -> None:
-        getattr(server, end)()
-        if going:
-            loop.call_soon(in_every_turn)
+    def in_every_iteration() -> None:
+        getattr(server, method)()
+        if running:
+            loop.call_soon(in_every_iteration)
 
-    in_every_turn()
+    in_every_iteration()
     peers = [raw_peers.connect(server_address(server)) for _ in range(5)]
     try:
         for peer in peers:
             with contextlib.suppress(ConnectionResetError):
                 assert await peer.in_thread(peer.receive_rest) == b""
     finally:
-        going = False
+        running = False
     server.close()
-    await asyncio.wait_for(server.wait_closed(), 5)
+    await server.wait_closed()
 
 
-async def test_ending_clients_of_none() -> None:
-    async with await started() as server:
+async def test_close_or_abort_clients_without_connections_has_no_effect() -> None:
+    async with await start() as server:
         server.close_clients()
         server.abort_clients()
     server.close_clients()
     server.abort_clients()
 
 
-async def test_a_dual_stack_server_serves_both() -> None:
+async def test_server_on_ipv4_and_ipv6_serves_both() -> None:
     async with await sluiceway.start_server(echo, ["127.0.0.1", "::1"], 0) as server:
         for sock in server.sockets:
             reader, writer = await sluiceway.open_connection(*sock.getsockname()[:2])

@@ -27,11 +27,11 @@ class NamelessTask(asyncio.Task[Any]):
         return super().__getattribute__(name)
 
 
-def task_of_two_parameters(loop: Any, coro: Any) -> Any:
+def factory_of_two_parameters(loop: Any, coro: Any) -> Any:
     return asyncio.Task(coro, loop=loop)
 
 
-def task_without_a_name(loop: Any, coro: Any) -> Any:
+def factory_of_nameless_tasks(loop: Any, coro: Any) -> Any:
     return NamelessTask(coro, loop=loop)
 
 
@@ -56,8 +56,8 @@ async def serve_one() -> str:
     return name
 
 
-@pytest.mark.parametrize("factory", [task_of_two_parameters, task_without_a_name])
-def test_server_serves_with_a_task_factory_of_two_parameters(factory: Any) -> None:
+@pytest.mark.parametrize("factory", [factory_of_two_parameters, factory_of_nameless_tasks])
+def test_server_serves_with_task_factory_that_takes_no_keywords(factory: Any) -> None:
     reports: list[dict[str, Any]] = []
     loop = KeywordLoop()
     try:
@@ -67,4 +67,4 @@ def test_server_serves_with_a_task_factory_of_two_parameters(factory: Any) -> No
     finally:
         loop.close()
     assert reports == []
-    assert name.startswith("sluiceway handler of 127.0.0.1:" if factory is task_of_two_parameters else "Task-")
+    assert name.startswith("sluiceway handler of 127.0.0.1:" if factory is factory_of_two_parameters else "Task-")

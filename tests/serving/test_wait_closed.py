@@ -1,5 +1,7 @@
-"""S11: Server.wait_closed means what it means in Python 3.13, on every Python and loop; under install() it means what
-the running interpreter and loop mean."""
+"""S11: Server.wait_closed() behaves as in Python 3.13 on every Python and loop.
+
+Under install() it behaves as in the running interpreter and loop.
+"""
 
 import asyncio
 import gc
@@ -16,18 +18,18 @@ from support.scheduling import run_iterations
 ITERATIONS = 20
 
 
-async def until_the_end(reader: Any, writer: Any) -> None:
+async def read_to_eof(reader: Any, writer: Any) -> None:
     await reader.read()
     writer.close()
 
 
-async def connected(streams: Any) -> tuple[Any, Any]:
+async def server_with_connection(streams: Any) -> tuple[Any, Any]:
     """Return a server and the writer of a connection whose handler runs."""
     running = asyncio.Event()
 
     async def handle(reader: Any, writer: Any) -> None:
         running.set()
-        await until_the_end(reader, writer)
+        await read_to_eof(reader, writer)
 
     server = await streams.start_server(handle, "127.0.0.1", 0)
     _, writer = await streams.open_connection(*server_address(server))
@@ -35,51 +37,52 @@ async def connected(streams: Any) -> tuple[Any, Any]:
     return server, writer
 
 
-async def end(writer: Any) -> None:
+async def close(writer: Any) -> None:
     writer.close()
     await writer.wait_closed()
 
 
-async def test_nobody_connected() -> None:
-    server = await sluiceway.start_server(until_the_end, "127.0.0.1", 0)
+async def test_wait_closed_without_connections_returns() -> None:
+    server = await sluiceway.start_server(read_to_eof, "127.0.0.1", 0)
     server.close()
     await server.wait_closed()
     await server.wait_closed()
 
 
-async def test_after_close_it_waits_for_connections() -> None:
-    server, writer = await connected(sluiceway)
+async def test_wait_closed_after_close_waits_for_connections() -> None:
+    server, writer = await server_with_connection(sluiceway)
     server.close()
     waiting = asyncio.create_task(server.wait_closed())
     await run_iterations(ITERATIONS)
     assert not waiting.done()
-    await end(writer)
+    await close(writer)
     await waiting
 
 
-async def test_before_close_it_waits_for_close_and_connections() -> None:
-    server, writer = await connected(sluiceway)
+async def test_wait_closed_before_close_waits_for_close() -> None:
+    server, writer = await server_with_connection(sluiceway)
     waiting = asyncio.create_task(server.wait_closed())
-    await end(writer)
+    await close(writer)
     await run_iterations(ITERATIONS)
     assert not waiting.done()
     server.close()
     await waiting
 
 
-async def test_close_first_connections_afterwards() -> None:
-    server, writer = await connected(sluiceway)
+async def test_wait_closed_before_close_waits_for_connections() -> None:
+    server, writer = await server_with_connection(sluiceway)
     waiting = [asyncio.create_task(server.wait_closed()) for _ in range(3)]
     await run_iterations(ITERATIONS)
     server.close()
     await run_iterations(ITERATIONS)
-    assert not any(one.done() for one in waiting)
-    await end(writer)
+    assert not any(waiter.done() for waiter in waiting)
+    await close(writer)
     await asyncio.gather(*waiting)
 
 
-async def test_a_cancelled_wait_cancels_itself_alone() -> None:
-    server, writer = await connected(sluiceway)
+async def test_cancelled_wait_closed_leaves_other_waiters_waiting() -> None:
+    """X6: a cancelled wait affects only itself."""
+    server, writer = await server_with_connection(sluiceway)
     server.close()
     first, second = (asyncio.create_task(server.wait_closed()) for _ in range(2))
     await run_iterations(ITERATIONS)
@@ -88,12 +91,12 @@ async def test_a_cancelled_wait_cancels_itself_alone() -> None:
         await first
     await run_iterations(ITERATIONS)
     assert not second.done()
-    await end(writer)
+    await close(writer)
     await second
 
 
-async def test_async_with_waits_for_connections() -> None:
-    server, writer = await connected(sluiceway)
+async def test_async_with_waits_for_open_connections() -> None:
+    server, writer = await server_with_connection(sluiceway)
 
     async def serve() -> None:
         async with server:
@@ -102,21 +105,21 @@ async def test_async_with_waits_for_connections() -> None:
     serving = asyncio.create_task(serve())
     await run_iterations(ITERATIONS)
     assert not serving.done()
-    await end(writer)
+    await close(writer)
     await serving
 
 
-async def test_a_handler_that_gave_its_transport_another_protocol(loop_kind: str) -> None:
-    """Nobody but the transport knows when such a connection ends."""
-    lost = asyncio.Event()
+async def test_wait_closed_waits_for_transport_with_other_protocol(loop_kind: str) -> None:
+    """After set_protocol() only the transport knows when the connection ends."""
+    connection_lost_called = asyncio.Event()
     switched = asyncio.Event()
 
-    class Other(asyncio.Protocol):
+    class OtherProtocol(asyncio.Protocol):
         def connection_lost(self, exc: BaseException | None) -> None:
-            lost.set()
+            connection_lost_called.set()
 
     def handle(reader: Any, writer: Any) -> None:
-        writer.transport.set_protocol(Other())
+        writer.transport.set_protocol(OtherProtocol())
         switched.set()
 
     with_writer: list[Any] = []
@@ -132,21 +135,21 @@ async def test_a_handler_that_gave_its_transport_another_protocol(loop_kind: str
     waiting = asyncio.create_task(server.wait_closed())
     await run_iterations(ITERATIONS)
     assert not waiting.done()
-    await end(writer)
-    await lost.wait()
+    await close(writer)
+    await connection_lost_called.wait()
     with_writer.clear()
     await run_iterations(ITERATIONS)
     if sys.version_info < (3, 12) and loop_kind != "uvloop":
-        gc.collect()  # there asyncio's transport is part of a ring of its own
-    await asyncio.wait_for(waiting, 5)
+        gc.collect()  # there asyncio's transport is in a reference cycle
+    await waiting
 
 
 # -- under install() -----------------------------------------------------------------------------------------------
 
 
-async def _returns_with_a_connection_open(streams: Any, when: str) -> bool:
-    """Say whether wait_closed, called before or after close(), ends while a connection is open."""
-    server, writer = await connected(streams)
+async def _returns_with_open_connection(streams: Any, when: str) -> bool:
+    """Return whether wait_closed(), called before or after close(), returns while a connection is open."""
+    server, writer = await server_with_connection(streams)
     if when == "before close":
         waiting = asyncio.create_task(server.wait_closed())
         await run_iterations(ITERATIONS)
@@ -156,53 +159,52 @@ async def _returns_with_a_connection_open(streams: Any, when: str) -> bool:
         waiting = asyncio.create_task(server.wait_closed())
     await run_iterations(ITERATIONS)
     returned = waiting.done()
-    await end(writer)
-    await asyncio.wait_for(waiting, 5)
+    await close(writer)
+    await waiting
     return returned
 
 
 @pytest.mark.parametrize("when", ["before close", "after close"])
-async def test_installed_it_is_as_the_running_interpreter_has_it(when: str) -> None:
-    expected = await _returns_with_a_connection_open(asyncio, when)
+async def test_installed_wait_closed_behaves_as_in_running_interpreter(when: str) -> None:
+    expected = await _returns_with_open_connection(asyncio, when)
     with sluiceway.installed():
         assert asyncio.start_server is not sluiceway.start_server
-        assert await _returns_with_a_connection_open(asyncio, when) == expected
+        assert await _returns_with_open_connection(asyncio, when) == expected
 
 
-async def _program_that_relies_on_it(streams: types.ModuleType) -> None:
-    """Close the server first, and the connection when the server is closed: hangs where wait_closed waits for it."""
-    server, writer = await connected(streams)
+async def _close_server_before_connection(streams: types.ModuleType) -> None:
+    """Close the server first, then the connection: hangs if wait_closed() waits for connections."""
+    server, writer = await server_with_connection(streams)
     server.close()
     await server.wait_closed()
-    await end(writer)
+    await close(writer)
 
 
-@pytest.mark.loops("uvloop", *(["asyncio"] if sys.version_info < (3, 12) else []))  # later asyncio waits itself
-async def test_installed_no_program_hangs_that_did_not() -> None:
-    await asyncio.wait_for(_program_that_relies_on_it(asyncio), 5)
+@pytest.mark.loops("uvloop", *(["asyncio"] if sys.version_info < (3, 12) else []))  # later versions of asyncio wait too
+async def test_installed_wait_closed_does_not_hang_where_asyncio_does_not() -> None:
+    await _close_server_before_connection(asyncio)
     with sluiceway.installed():
-        await asyncio.wait_for(_program_that_relies_on_it(asyncio), 5)
+        await _close_server_before_connection(asyncio)
 
 
-def test_installed_on_a_loop_of_the_users_own_class() -> None:
-    """A loop derived from asyncio's is asyncio's in this."""
+def test_installed_wait_closed_on_subclass_of_asyncio_loop_behaves_as_in_asyncio() -> None:
 
     class Loop(asyncio.SelectorEventLoop):
         pass
 
     with asyncio.Runner(loop_factory=Loop) as runner:
-        expected = runner.run(_returns_with_a_connection_open(asyncio, "after close"))
+        expected = runner.run(_returns_with_open_connection(asyncio, "after close"))
         with sluiceway.installed():
-            assert runner.run(_returns_with_a_connection_open(asyncio, "after close")) == expected
+            assert runner.run(_returns_with_open_connection(asyncio, "after close")) == expected
 
 
-async def test_installed_unix(unix_path: str) -> None:
+async def test_installed_wait_closed_of_unix_server_behaves_as_in_asyncio(unix_path: str) -> None:
     async def program() -> bool:
         running = asyncio.Event()
 
         async def handle(reader: Any, writer: Any) -> None:
             running.set()
-            await until_the_end(reader, writer)
+            await read_to_eof(reader, writer)
 
         server = await asyncio.start_unix_server(handle, unix_path)
         _, writer = await asyncio.open_unix_connection(unix_path)
@@ -211,7 +213,7 @@ async def test_installed_unix(unix_path: str) -> None:
         waiting = asyncio.create_task(server.wait_closed())
         await run_iterations(ITERATIONS)
         returned = waiting.done()
-        await end(writer)
+        await close(writer)
         await waiting
         return returned
 

@@ -21,13 +21,11 @@ from typing import Any
 
 import pytest
 
-from support import external_programs, implementations, leak_checks, loops, timeout_scale
-
-# Seconds that one async test may take: far more than any needs, so that the traceback of a hang shows where it hangs.
-TIMEOUT = 30.0 * timeout_scale.TIMEOUT_SCALE
+from support import external_programs, implementations, leak_checks, loops
+from support.timeouts import TEST_TIMEOUT, TIMEOUT_SCALE
 
 # A test that the reference is known to fail may well hang there, once per loop.
-TIMEOUT_OF_KNOWN_FAILURES = 3.0 * timeout_scale.TIMEOUT_SCALE
+TIMEOUT_OF_KNOWN_FAILURES = 3.0 * TIMEOUT_SCALE
 
 # What is imported and reported during the run need not be scanned by the leak checks of all tests that follow.
 TESTS_BETWEEN_FREEZES = 25
@@ -147,7 +145,7 @@ def _run_guarded(item: pytest.Function, body: Callable[[Callable[[Any], None]], 
 def _run_on_loop(
     item: pytest.Function, body: Callable[[Callable[[Any], None]], None], check: leak_checks.LeakCheck
 ) -> None:
-    limit = TIMEOUT_OF_KNOWN_FAILURES if implementations.is_known_failure(item) else TIMEOUT
+    limit = TIMEOUT_OF_KNOWN_FAILURES if implementations.is_known_failure(item) else TEST_TIMEOUT
     with contextlib.ExitStack() as stack:
         if "cleanup" in item.funcargs:
             stack.callback(item.funcargs["cleanup"].close)

@@ -20,10 +20,7 @@ import pytest
 
 from support.certificates import Certificates
 from support.external_programs import environment_without_preload, require_program
-from support.timeout_scale import TIMEOUT_SCALE
-
-# Seconds without output after which a program has failed.
-OUTPUT_TIMEOUT = 10.0 * TIMEOUT_SCALE
+from support.timeouts import PEER_TIMEOUT, PROCESS_TIMEOUT
 
 
 async def echo_with_prefix(reader: Any, writer: Any) -> None:
@@ -76,9 +73,9 @@ class InteractiveProgram:
     def _read_some(self) -> bool:
         assert self._process.stdout is not None
         stdout = self._process.stdout.fileno()
-        deadline = time.monotonic() + OUTPUT_TIMEOUT
+        deadline = time.monotonic() + PEER_TIMEOUT
         if not select.select([stdout], [], [], deadline - time.monotonic())[0]:
-            pytest.fail(f"no output for {OUTPUT_TIMEOUT} s after: {self._output.decode(errors='replace')}")
+            pytest.fail(f"no output for {PEER_TIMEOUT} s after: {self._output.decode(errors='replace')}")
         part = os.read(stdout, 1 << 16)
         self._unread += part
         self._output += part
@@ -145,7 +142,7 @@ def compile_go(source: pathlib.Path, directory: pathlib.Path) -> pathlib.Path:
         subprocess.run(
             [compiler, "build", "-o", binary, source],
             check=True,
-            timeout=55 * TIMEOUT_SCALE,
+            timeout=PROCESS_TIMEOUT,
             env=environment_without_preload(),
         )
     return binary

@@ -48,12 +48,9 @@ from typing import Any
 
 import pytest
 
-from support import timeout_scale
+from support.timeouts import PEER_TIMEOUT
 
 Address = tuple[str, int] | str
-
-# Seconds until a blocking call of a peer times out, so that a broken test fails and does not hang.
-PEER_TIMEOUT = 10.0 * timeout_scale.TIMEOUT_SCALE
 
 
 class CountedSignal:
