@@ -71,7 +71,8 @@ nitpick_ignore = [("py:class", "sluiceway._asyncio.install._Installed")]
 
 html_theme = "furo"
 html_title = f"sluiceway {version}"
-html_static_path: list[str] = []
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_show_copyright = False
 html_show_sphinx = False
 html_copy_source = False

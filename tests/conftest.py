@@ -11,6 +11,7 @@ pytest_plugins = (
     "support.implementations",  # before what imports it, or its asserts would not be rewritten
     "support.async_tests",
     "support.certificates",
+    "support.documentation_site",
     "support.pytest_subprocess",
     "support.unix_socket_path",
     "support.raw_peer",
