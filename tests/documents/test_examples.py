@@ -3,7 +3,7 @@
 Examples of one page may need each other:
 
 - A Python block that begins with ``# NAME.py`` is saved under that name. The blocks below it find the file beside them,
-  and what it leaves behind, since it runs before them.
+  and what it leaves behind, since it runs before them. So do those of a page that links to it: [`NAME.py`](page.md).
 - One that calls ``serve_forever()`` is a server on port 8443, which prints its port; here that is one of the kernel's
   choice. It serves while a block that speaks of port 8443 runs.
 - What is printed is in a comment behind the ``print``, ``…`` for what differs from run to run.
@@ -74,11 +74,15 @@ def all_blocks() -> list[Block]:
 
 
 def files_before(block: Block) -> dict[str, Block]:
-    """Return the blocks above ``block`` on its page that are files, by their names."""
+    """Return the blocks that are files, by their names: those its page links to, and those above ``block`` on it."""
+    page = ROOT / block.document
+    links = re.findall(r"\[`(\w+\.py)`\]\(([^)#]+)", page.read_text(encoding="utf-8"))
+    wanted = {((page.parent / target).resolve().relative_to(ROOT).as_posix(), name) for name, target in links}
     return {
         name: other
         for other in all_blocks()
-        if other.document == block.document and other.line < block.line and (name := file_name(other))
+        if (name := file_name(other))
+        and ((other.document, name) in wanted or (other.document == block.document and other.line < block.line))
     }
 
 
@@ -119,9 +123,13 @@ def run_python(program: pathlib.Path) -> str:
     """Run an example to its end, and return what it printed."""
     result = run([sys.executable, "-W", "error", program], program.parent)
     assert result.returncode == 0, result.stderr
-    # What a program ignores at its end (an unclosed socket, a task never awaited) stands there.
-    assert result.stderr == ""
+    assert unexpected_errors(result.stderr) == []
     return result.stdout
+
+
+def unexpected_errors(stderr: str) -> list[str]:
+    """Return the lines of standard error, except those of failures that a page shows on purpose."""
+    return [line for line in stderr.splitlines() if not line.startswith("TLS handshake with ")]
 
 
 @contextlib.contextmanager
@@ -146,8 +154,7 @@ def serving(program: pathlib.Path, text: str) -> Iterator[str]:
             process.terminate()
             _, errors = process.communicate(timeout=PATIENCE)
         assert port is not None, said + errors
-        # The clients of a page that shows failures cause lines like this one.
-        assert [line for line in errors.splitlines() if not line.startswith("TLS handshake with ")] == []
+        assert unexpected_errors(errors) == []
 
 
 @contextlib.contextmanager

@@ -50,7 +50,7 @@ async def open_connection(
         host, port: where to; a name, an address, a service name.
         loop: None or the running loop; there for programs written for Python 3.4.
         limit: bytes; see StreamReader.
-        ssl: a context, or True for ``ssl.create_default_context()``, made once and shared; see docs/tls.md.
+        ssl: a context, or True for ``ssl.create_default_context()``, made once and shared; see docs/howto/tls.md.
         family, proto, flags: for the resolver, as in ``socket.getaddrinfo``.
         sock: a connected stream socket in place of host and port; owned by the connection from then on.
         local_addr: host and port to connect from.

@@ -1,4 +1,4 @@
-"""A certificate loaded into the context of a server that serves: docs/tls.md says what becomes of whom."""
+"""A certificate that is loaded into the context of a running server (docs/howto/renew-certificates.md)."""
 
 import contextlib
 import pathlib

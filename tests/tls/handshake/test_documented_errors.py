@@ -1,4 +1,4 @@
-"""What docs/tls.md says of errors is what sluiceway raises: each row of its table is brought about here."""
+"""What docs/howto/tls.md says of errors is what sluiceway raises: each row of its table is brought about here."""
 
 import contextlib
 import datetime
@@ -16,7 +16,7 @@ from support.certificates import Certificates
 from support.connections import server_address
 from support.raw_peer import RawPeer, RawPeers
 
-PAGE = pathlib.Path(__file__).resolve().parents[3] / "docs" / "tls.md"
+PAGE = pathlib.Path(__file__).resolve().parents[3] / "docs" / "howto" / "tls.md"
 
 
 class Row(NamedTuple):
@@ -29,7 +29,7 @@ class Row(NamedTuple):
 
 def documented() -> dict[str, Row]:
     table = PAGE.read_text(encoding="utf-8").partition("\n## What goes wrong\n")[2].partition("\n## ")[0]
-    rows = [line.strip("|").split(" | ") for line in table.splitlines() if re.match(r"\| (?!what \|)", line)]
+    rows = [line.strip("|").split(" | ") for line in table.splitlines() if re.match(r"\| (?!cause \|)", line)]
     return {
         what.strip(): Row(what.strip(), exception.strip(), re.findall("`(.+?)`", said))
         for what, exception, said, _ in rows
@@ -103,27 +103,27 @@ async def another_name(trouble: Trouble) -> None:
     await trouble.connect(trouble.server_context(), server_hostname="other.example")
 
 
-@brings_about("it is for a name, and you use an address")
+@brings_about("the certificate is for a name, and")
 async def an_address(trouble: Trouble) -> None:
     await trouble.connect(trouble.server_context("localhost"))
 
 
-@brings_about("it has expired")
+@brings_about("the certificate has expired")
 async def expired(trouble: Trouble) -> None:
     await trouble.connect(trouble.server_context(not_before=NOW - 9 * DAY, not_after=NOW - DAY))
 
 
-@brings_about("it is not valid yet")
+@brings_about("the certificate is not valid yet")
 async def not_yet_valid(trouble: Trouble) -> None:
     await trouble.connect(trouble.server_context(not_before=NOW + DAY))
 
 
-@brings_about("an unknown authority signed it")
+@brings_about("an unknown authority signed")
 async def unknown_authority(trouble: Trouble) -> None:
     await trouble.connect(trouble.server_context(), ssl.create_default_context())
 
 
-@brings_about("an unknown authority signed it")
+@brings_about("an unknown authority signed")
 async def unknown_authority_that_is_sent(trouble: Trouble) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     leaf = trouble.tls.authority.issue_cert("127.0.0.1")
@@ -132,7 +132,7 @@ async def unknown_authority_that_is_sent(trouble: Trouble) -> None:
     await trouble.connect(context, ssl.create_default_context())
 
 
-@brings_about("it has signed itself")
+@brings_about("the certificate is self-signed")
 async def self_signed(trouble: Trouble) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority = trustme.CA()
@@ -172,26 +172,26 @@ def demanding(trouble: Trouble) -> ssl.SSLContext:
     return context
 
 
-@brings_about("the server asks for a certificate")
+@brings_about("the server requires a client certificate")
 async def none_given(trouble: Trouble) -> None:
     await trouble.connect(demanding(trouble))
 
 
-@brings_about("the server asks for a certificate")
+@brings_about("the server requires a client certificate")
 async def none_given_in_tls_1_2(trouble: Trouble) -> None:
     client = trouble.tls.new_client_context()
     client.maximum_version = ssl.TLSVersion.TLSv1_2
     await trouble.connect(demanding(trouble), client)
 
 
-@brings_about("it does not trust yours")
+@brings_about("the server does not trust")
 async def untrusted_client(trouble: Trouble) -> None:
     client = trouble.tls.new_client_context()
     trustme.CA().issue_cert("alice@example.org").configure_cert(client)
     await trouble.connect(demanding(trouble), client)
 
 
-@brings_about("the port speaks no TLS")
+@brings_about("the port does not speak TLS")
 async def plain_server_that_speaks_first(trouble: Trouble) -> None:
     def greet(peer: RawPeer) -> None:
         peer.send(b"220 mail.example ready\r\n")
@@ -200,7 +200,7 @@ async def plain_server_that_speaks_first(trouble: Trouble) -> None:
     await trouble.connect_to(greet)
 
 
-@brings_about("the peer hangs up")
+@brings_about("the peer closes during")
 async def hung_up(trouble: Trouble) -> None:
     def hang_up(peer: RawPeer) -> None:
         peer.half_close()
@@ -209,12 +209,12 @@ async def hung_up(trouble: Trouble) -> None:
     await trouble.connect_to(hang_up)
 
 
-@brings_about("the peer hangs up")
+@brings_about("the peer closes during")
 async def reset(trouble: Trouble) -> None:
     await trouble.connect_to(lambda peer: (peer.receive(1), peer.reset()))
 
 
-@brings_about("the peer hangs up")
+@brings_about("the peer closes during")
 async def plain_server_that_makes_nothing_of_it(trouble: Trouble) -> None:
     async def read_and_close(reader: Any, writer: Any) -> None:
         await reader.read(100_000)
@@ -224,12 +224,12 @@ async def plain_server_that_makes_nothing_of_it(trouble: Trouble) -> None:
         await sluiceway.open_connection(*server_address(server), ssl=trouble.tls.client_context)
 
 
-@brings_about("it says nothing")
+@brings_about("the peer sends nothing")
 async def silent(trouble: Trouble) -> None:
     await trouble.connect_to(lambda peer: peer.wait_for("the end"), ssl_handshake_timeout=0.2)
 
 
-@brings_about("it says nothing")
+@brings_about("the peer sends nothing")
 async def plain_server_that_waits_for_more(trouble: Trouble) -> None:
     async def wait(reader: Any, writer: Any) -> None:
         await reader.read()
@@ -240,7 +240,7 @@ async def plain_server_that_waits_for_more(trouble: Trouble) -> None:
         await sluiceway.open_connection(*server_address(server), ssl=context, ssl_handshake_timeout=0.2)
 
 
-@brings_about("the peer spoke before")
+@brings_about("the peer sent data before")
 async def plaintext_before_tls(trouble: Trouble) -> None:
     script = trouble.raw_peers.serve(lambda peer: (peer.send(b"go\r\nmore\r\nx"), peer.receive_rest()))
     reader, writer = await sluiceway.open_connection(*script.address)
@@ -264,12 +264,12 @@ async def cut_short(trouble: Trouble) -> None:
     await trouble.connect_to(cut, strict_eof=True)
 
 
-@brings_about("a server's context")
+@brings_about("a client uses a server")
 async def servers_context(trouble: Trouble) -> None:
     await trouble.connect(trouble.tls.server_context, trouble.tls.server_context)
 
 
-@brings_about("`start_tls` at a client")
+@brings_about("`start_tls` on a client")
 async def no_name(trouble: Trouble) -> None:
     async with await sluiceway.start_server(close, "127.0.0.1", 0) as server:
         reader, writer = await sluiceway.open_connection(*server_address(server))
@@ -302,7 +302,7 @@ async def test_it_is_what_the_page_says(
 async def test_who_speaks_plainly_to_a_tls_port_reads_the_end(
     tls: Certificates, loop_kind: str, loop_errors: Any
 ) -> None:
-    row = row_of("you speak plainly")
+    row = row_of("a plain client")
     async with await sluiceway.start_server(close, "127.0.0.1", 0, ssl=tls.server_context) as server:
         for said in (b"GET / HTTP/1.1\r\n\r\n", b"EHLO example.org\r\n"):
             reader, writer = await sluiceway.open_connection(*server_address(server))
@@ -310,7 +310,7 @@ async def test_who_speaks_plainly_to_a_tls_port_reads_the_end(
             assert await reader.read() == b""
             writer.close()
             await writer.wait_closed()
-    assert row.exception == "none: `read()` gives the end"
+    assert row.exception == "none: `read()` returns the end"
     if loop_kind == "debug":
         assert [str(error["exception"]).partition("] ")[2].partition(" (")[0] for error in loop_errors] == [
             "http request",
@@ -320,6 +320,6 @@ async def test_who_speaks_plainly_to_a_tls_port_reads_the_end(
 
 
 def test_every_row_is_brought_about() -> None:
-    brought = {row_of(what).what for what, _ in CAUSES} | {row_of("you speak plainly").what}
+    brought = {row_of(what).what for what, _ in CAUSES} | {row_of("a plain client").what}
     assert set(ROWS) == brought
     assert len(ROWS) > 15
