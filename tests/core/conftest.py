@@ -1,5 +1,4 @@
-"""The core as the tests of this folder are given it: they never import what they test, so that each build of the core
-is one more parameter."""
+"""The fixture ``core``: both variants of the core, pure and compiled. Tests do not import the core themselves."""
 
 import importlib
 import importlib.util
@@ -7,7 +6,7 @@ import types
 
 import pytest
 
-# Modules with the names of sluiceway._core: the source itself, and the same compiled, where it could be.
+# Both packages have the same names.
 COMPILED = "sluiceway._core_c"
 CORES = ["sluiceway._core"]
 if importlib.util.find_spec(f"{COMPILED}.receiver") is not None:
@@ -21,7 +20,7 @@ def core(request: pytest.FixtureRequest) -> types.ModuleType:
 
 @pytest.fixture(scope="session")
 def compiled_core() -> types.ModuleType:
-    """For what only the compiled core has."""
+    """Return the compiled core; skip where it is not built."""
     if COMPILED not in CORES:
         pytest.skip("the core is not compiled")
     return importlib.import_module(COMPILED)

@@ -1,4 +1,4 @@
-"""Reads and drains that never wait yield to the loop once their budget is exhausted."""
+"""The cooperative budget: reads and drains that never wait yield to the loop once their budget is exhausted."""
 
 import asyncio
 import importlib
@@ -9,7 +9,7 @@ import pytest
 
 from support.core_modules import core_module
 
-FREE = 256
+BUDGET = 256
 
 
 @pytest.fixture
@@ -19,18 +19,18 @@ def pure_budget() -> Any:
 
 
 def test_budget_of_reads_is_exhausted_after_256(pure_budget: Any) -> None:
-    assert [pure_budget.spend_read() for _ in range(FREE + 3)] == [False] * FREE + [True] * 3
+    assert [pure_budget.spend_read() for _ in range(BUDGET + 3)] == [False] * BUDGET + [True] * 3
     pure_budget.used = 0
     assert pure_budget.spend_read() is False
 
 
 def test_budget_of_drains_is_twice_as_large_and_starts_again(pure_budget: Any) -> None:
-    period = [False] * 2 * FREE + [True]
+    period = [False] * 2 * BUDGET + [True]
     assert [pure_budget.spend_drain() for _ in range(3 * len(period))] == period * 3
 
 
 def test_reads_and_drains_share_the_budget(pure_budget: Any) -> None:
-    assert [pure_budget.spend_drain() for _ in range(FREE)] == [False] * FREE
+    assert [pure_budget.spend_drain() for _ in range(BUDGET)] == [False] * BUDGET
     assert pure_budget.spend_read() is True
 
 
@@ -38,8 +38,8 @@ def test_new_budget_is_unused(core: types.ModuleType) -> None:
     assert core_module(core, "budget").Budget().used == 0
 
 
-def waits(operation: Any) -> bool:
-    """Run a coroutine up to its first wait. True if it has one."""
+def suspends(operation: Any) -> bool:
+    """Run a coroutine up to its first suspension. Return False if it completes without one."""
     try:
         operation.send(None)
     except StopIteration:
@@ -48,7 +48,7 @@ def waits(operation: Any) -> bool:
     return True
 
 
-READS = {
+READ_CALLS = {
     "read": lambda reader: reader.read(1),
     "readexactly": lambda reader: reader.readexactly(1),
     "readline": lambda reader: reader.readline(),
@@ -56,21 +56,21 @@ READS = {
 }
 
 
-@pytest.mark.parametrize("read", READS)
+@pytest.mark.parametrize("read", READ_CALLS)
 @pytest.mark.loops("asyncio")
 async def test_every_257th_read_that_finds_its_data_yields(core: types.ModuleType, read: str) -> None:
     reader = core.ReadOperations(1 << 20, asyncio.get_running_loop())
-    reader.feed_data(b"\n" * 3 * FREE)
-    waited = [waits(READS[read](reader)) for _ in range(2 * FREE + 2)]
-    assert waited == ([False] * FREE + [True]) * 2
-    assert reader._sluiceway.buffer.size() == FREE, "a read that was closed while it yielded takes nothing"
+    reader.feed_data(b"\n" * 3 * BUDGET)
+    waited = [suspends(READ_CALLS[read](reader)) for _ in range(2 * BUDGET + 2)]
+    assert waited == ([False] * BUDGET + [True]) * 2
+    assert reader._sluiceway.buffer.size() == BUDGET, "a read that was closed while it yielded takes nothing"
 
 
 @pytest.mark.loops("asyncio")
 async def test_read_that_waits_for_data_renews_the_budget(core: types.ModuleType) -> None:
     reader = core.ReadOperations(1 << 20, asyncio.get_running_loop())
-    reader._sluiceway.budget.used = FREE - 1
-    assert waits(reader.read(1))
+    reader._sluiceway.budget.used = BUDGET - 1
+    assert suspends(reader.read(1))
     assert reader._sluiceway.budget.used == 0
 
 
@@ -89,12 +89,12 @@ async def test_every_513th_drain_that_finds_room_yields(core: types.ModuleType) 
     loop = asyncio.get_running_loop()
     reader = core.ReadOperations(100, loop)
     writer = core.WriteOperations(OpenTransport(), RoomyProtocol(), reader, loop, core.ConnectionState(loop))
-    waited = [waits(writer.drain()) for _ in range(2 * (2 * FREE + 1))]
-    assert waited == ([False] * 2 * FREE + [True]) * 2
+    waited = [suspends(writer.drain()) for _ in range(2 * (2 * BUDGET + 1))]
+    assert waited == ([False] * 2 * BUDGET + [True]) * 2
 
 
 @pytest.mark.loops("asyncio")
 async def test_drain_of_a_writer_without_a_reader_has_no_budget(core: types.ModuleType) -> None:
     loop = asyncio.get_running_loop()
     writer = core.WriteOperations(OpenTransport(), RoomyProtocol(), None, loop, core.ConnectionState(loop))
-    assert not any(waits(writer.drain()) for _ in range(4 * FREE))
+    assert not any(suspends(writer.drain()) for _ in range(4 * BUDGET))

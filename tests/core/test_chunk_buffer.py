@@ -1,4 +1,4 @@
-"""The queue of chunks holds what a plain bytes value would."""
+"""ChunkBuffer returns the bytes that were appended, in order, and copies and searches no byte twice."""
 
 import importlib
 import types
@@ -12,14 +12,14 @@ from support.buffer_machine import BufferMachine, check, filled
 from support.counting_list import CountingList
 
 KIB = 1024
-EDGE_SIZES = [1, 2, 8 * KIB - 1, 8 * KIB, 8 * KIB + 1, 24 * KIB, 32 * KIB - 1, 32 * KIB, 32 * KIB + 1]
+SIZES_AROUND_MERGE_LIMITS = [1, 2, 8 * KIB - 1, 8 * KIB, 8 * KIB + 1, 24 * KIB, 32 * KIB - 1, 32 * KIB, 32 * KIB + 1]
 
 
 class ChunkMachine(BufferMachine):
-    """With what only this buffer has: the memory of a fruitless search."""
+    """Adds the rule for remember_search(), which only this buffer has."""
 
     @rule(where=st.floats(0, 1))
-    def remember_a_search(self, where: float) -> None:
+    def remember_search(self, where: float) -> None:
         self.buffer.remember_search((b"word",), self.place(where))
 
     def taken(self, piece: bytes, n: int) -> None:
@@ -30,13 +30,13 @@ class ChunkMachine(BufferMachine):
         super().taken(piece, n)
 
 
-def test_the_chunk_buffer_is_a_bytes_value(core: types.ModuleType) -> None:
+def test_random_operations_match_a_bytes_value(core: types.ModuleType) -> None:
     check(lambda: ChunkMachine(core.ChunkBuffer))
 
 
-@pytest.mark.parametrize("second", EDGE_SIZES)
-@pytest.mark.parametrize("first", EDGE_SIZES)
-def test_chunks_of_every_two_edge_sizes_come_out_as_they_went_in(
+@pytest.mark.parametrize("second", SIZES_AROUND_MERGE_LIMITS)
+@pytest.mark.parametrize("first", SIZES_AROUND_MERGE_LIMITS)
+def test_chunks_around_the_merge_sizes_keep_their_bytes_in_order(
     core: types.ModuleType, first: int, second: int
 ) -> None:
     data = filled(b"0123456789abc", 2 * (first + second))
@@ -55,10 +55,10 @@ def test_chunks_of_every_two_edge_sizes_come_out_as_they_went_in(
 
 @pytest.mark.parametrize("text", [b"aaab", b"aabaaab", b"--x---x", b"\r\r\n", b"ababac"])
 @pytest.mark.parametrize("pattern", [b"aab", b"--x", b"\r\n", b"abac", b"aaab"])
-def test_overlapping_patterns_are_found_however_the_text_is_cut(
+def test_find_and_matches_across_chunk_boundaries_match_bytes(
     core: types.ModuleType, text: bytes, pattern: bytes
 ) -> None:
-    """Chunks of more than the merging size between the pieces, so that the cuts stay cuts."""
+    """The padding is as large as the merge size, so that the chunks are not merged."""
     pad = b"z" * 8 * KIB
     for first in range(len(text) + 1):
         for second in range(first, len(text) + 1):
@@ -77,7 +77,7 @@ def test_overlapping_patterns_are_found_however_the_text_is_cut(
                 assert buffer.matches(pattern, start) == rest.startswith(pattern, start)
 
 
-def test_a_pattern_longer_than_several_chunks_is_found(core: types.ModuleType) -> None:
+def test_pattern_longer_than_several_chunks_is_found(core: types.ModuleType) -> None:
     big = [filled(b"%d-" % number, 9 * KIB) for number in range(5)]
     buffer = core.ChunkBuffer()
     for chunk in big:
@@ -90,7 +90,7 @@ def test_a_pattern_longer_than_several_chunks_is_found(core: types.ModuleType) -
     assert buffer.matches(pattern, 9 * KIB - 3)
 
 
-def test_a_chunk_that_is_taken_whole_is_not_copied(core: types.ModuleType) -> None:
+def test_taking_a_whole_chunk_does_not_copy_it(core: types.ModuleType) -> None:
     chunk = bytes(64 * KIB)
     buffer = core.ChunkBuffer()
     buffer.append(chunk)
@@ -100,7 +100,7 @@ def test_a_chunk_that_is_taken_whole_is_not_copied(core: types.ModuleType) -> No
     assert buffer.take(64 * KIB) is chunk
 
 
-def test_what_was_taken_does_not_change_when_the_tail_grows(core: types.ModuleType) -> None:
+def test_taken_bytes_are_unchanged_by_later_appends(core: types.ModuleType) -> None:
     buffer = core.ChunkBuffer()
     for byte in b"abcdef":
         buffer.append(bytes([byte]))
@@ -113,7 +113,7 @@ def test_what_was_taken_does_not_change_when_the_tail_grows(core: types.ModuleTy
     assert taken == [b"ab", b"cdefg", b"hi"]
 
 
-def test_appending_does_not_change_what_the_caller_keeps(core: types.ModuleType) -> None:
+def test_append_does_not_change_the_appended_object(core: types.ModuleType) -> None:
     first, second = b"first", b"second"
     buffer = core.ChunkBuffer()
     buffer.append(first)

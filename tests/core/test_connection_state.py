@@ -1,4 +1,4 @@
-"""The states of a connection: every event in every state, what follows from a state, and what wait_closed() raises."""
+"""ConnectionState: every event in every state, the properties of each state, and the error of wait_closed()."""
 
 import re
 import types
@@ -8,8 +8,8 @@ import pytest
 
 from support.core_modules import core_module
 
-# Written again here, so that a change of the table in the source is noticed: the state after each event; None where
-# the event cannot happen.
+# The state after each event; None where the event cannot happen. Repeated here, so that a change of the source's table
+# fails a test.
 EXPECTED: dict[str, tuple[str, str, str | None]] = {
     # state: after CLOSE, CLOSE_LATE, LOSE
     "OPEN": ("CLOSING", "ENDING", "LOST"),

@@ -1,4 +1,4 @@
-"""Which reads raise the error that ended a stream, and what eof_reason reports."""
+"""EndOfInput: which reads raise the error that ended the stream, and what eof_reason reports."""
 
 import types
 from typing import Any
@@ -27,7 +27,7 @@ ERROR = ConnectionResetError("lost")
     ],
     ids=lambda value: "-".join(value) or "nothing" if isinstance(value, dict) else value,
 )
-def test_reason_follows_from_what_ended_the_stream(
+def test_reason_reports_how_the_stream_ended(
     core: types.ModuleType, fields: dict[str, Any], reason: str | None
 ) -> None:
     end = core_module(core, "end_of_input").EndOfInput()
@@ -50,7 +50,7 @@ def test_reason_follows_from_what_ended_the_stream(
         (True, True, 9, True, False),
     ],
 )
-def test_error_is_due_unless_bytes_before_it_answer_the_read(
+def test_read_raises_the_error_unless_buffered_bytes_satisfy_it(
     core: types.ModuleType, after_data: bool, reached: bool, buffered: int, enough: bool, due: bool
 ) -> None:
     reader = core.ReadOperations(100, None)
@@ -58,7 +58,7 @@ def test_error_is_due_unless_bytes_before_it_answer_the_read(
     end.exception, end.after_data, end.reached = ERROR, after_data, reached
     if not is_compiled(core):
         assert end.due(buffered, enough) is due
-    # readexactly asks with the same values.
+    # readexactly() passes the same values to due().
     if buffered:
         reader._sluiceway.buffer.append(b"x" * buffered)
     error = outcome(reader.readexactly(buffered if enough and buffered else 20))
@@ -67,7 +67,7 @@ def test_error_is_due_unless_bytes_before_it_answer_the_read(
 
 
 def outcome(read: Any) -> Any:
-    """Return what a read that does not wait returns or raises."""
+    """Return the result or the exception of a read that does not wait."""
     try:
         read.send(None)
     except StopIteration as stopped:
@@ -133,7 +133,9 @@ def test_read_after_the_end_returns_buffered_bytes_or_the_error(core: types.Modu
 
 
 @pytest.mark.parametrize(("ended", "closed_here"), [("", True), ("eof", False), ("error", False)])
-def test_transport_that_ended_first_was_closed_here(core: types.ModuleType, ended: str, closed_here: bool) -> None:
+def test_closed_here_is_set_only_if_the_transport_ended_first(
+    core: types.ModuleType, ended: str, closed_here: bool
+) -> None:
     receiver = core.ReadOperations(100, None)._sluiceway
     if ended == "eof":
         receiver.eof()

@@ -1,4 +1,4 @@
-"""Protocols of programs receive every byte by their own methods; a stream receives it without a call of them."""
+"""A program's protocol receives every byte through its own methods; a stream receives without calling its protocol."""
 
 import array
 import types
@@ -137,7 +137,7 @@ def test_feed_fills_as_many_buffers_as_the_data_needs(case: Case, size: int) -> 
 
 
 @buffered
-def test_memory_of_items_larger_than_a_byte_is_filled_bytewise(case: Case) -> None:
+def test_get_buffer_with_multibyte_items_is_filled_by_bytes(case: Case) -> None:
     numbers = array.array("I", [0, 0])
     case.protocol.get_buffer = lambda sizehint: numbers
     case.protocol.buffer_updated = lambda n: None
@@ -223,7 +223,7 @@ def test_bytes_go_through_a_protocol_that_intercepts_or_has_overrides(
     assert receivers.stream() is reader._sluiceway
 
 
-def test_interception_may_begin_between_two_arrivals(core: types.ModuleType) -> None:
+def test_interception_set_between_two_arrivals_takes_effect(core: types.ModuleType) -> None:
     reader = core.ReadOperations(KIB, None, False)
     protocol = new_stream_protocol(core, reader._sluiceway)
     receivers = core.ProtocolReceivers(protocol)
@@ -234,7 +234,7 @@ def test_interception_may_begin_between_two_arrivals(core: types.ModuleType) -> 
     assert (reader._sluiceway.buffer.take_all(), protocol.received) == (b"direct", b"called")
 
 
-def test_receiver_that_calls_the_protocol_is_made_once(core: types.ModuleType) -> None:
+def test_current_returns_the_same_protocol_receiver_each_time(core: types.ModuleType) -> None:
     receivers = core.ProtocolReceivers(CollectingProtocol())
     receivers.attach(core.Scratch(KIB), None)
     assert receivers.stream() is None

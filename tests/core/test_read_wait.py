@@ -1,4 +1,4 @@
-"""One read at a time owns a stream, by name, from its first wait to its end (contract R9)."""
+"""R9: one read at a time owns the stream, from its first wait to its end."""
 
 import asyncio
 import importlib
@@ -45,7 +45,7 @@ async def test_message_names_the_reading_task(core: types.ModuleType) -> None:
 
 @pytest.mark.parametrize("read", READS)
 @pytest.mark.loops("asyncio")
-async def test_stream_is_released_by_a_cancelled_read(core: types.ModuleType, read: str) -> None:
+async def test_cancelled_read_releases_the_stream(core: types.ModuleType, read: str) -> None:
     reader = core.ReadOperations(100, asyncio.get_running_loop())
     task = await start_task(READS[read](reader))
     wait = reader._sluiceway.wait
@@ -57,7 +57,7 @@ async def test_stream_is_released_by_a_cancelled_read(core: types.ModuleType, re
 
 
 @pytest.mark.loops("asyncio")
-async def test_stream_is_owned_until_the_woken_read_has_returned(core: types.ModuleType) -> None:
+async def test_woken_read_owns_the_stream_until_it_returns(core: types.ModuleType) -> None:
     reader = core.ReadOperations(100, asyncio.get_running_loop())
     task = await start_task(reader.read(10))
     reader.feed_data(b"data")
@@ -68,7 +68,7 @@ async def test_stream_is_owned_until_the_woken_read_has_returned(core: types.Mod
 
 
 @pytest.mark.loops("asyncio")
-async def test_empty_reads_are_not_refused(core: types.ModuleType) -> None:
+async def test_reads_of_zero_bytes_do_not_raise_while_another_read_waits(core: types.ModuleType) -> None:
     reader = core.ReadOperations(100, asyncio.get_running_loop())
     reader.feed_data(b"data")
     task = await start_task(reader.readexactly(10))
@@ -78,7 +78,7 @@ async def test_empty_reads_are_not_refused(core: types.ModuleType) -> None:
     await run_iterations()
 
 
-def test_wait_without_an_operation_is_called_a_read(core: types.ModuleType) -> None:
+def test_busy_error_for_an_assigned_waiter_names_a_read(core: types.ModuleType) -> None:
     """A program may assign StreamReader._waiter."""
     wait = core.ReadOperations(100, None)._sluiceway.wait
     with pytest.raises(RuntimeError, match=r"^readline\(\) called .* incoming data: a read$"):
@@ -86,7 +86,7 @@ def test_wait_without_an_operation_is_called_a_read(core: types.ModuleType) -> N
 
 
 @pytest.mark.loops("asyncio")
-async def test_complete_leaves_a_future_that_is_done(core: types.ModuleType) -> None:
+async def test_complete_does_not_resolve_a_cancelled_future(core: types.ModuleType) -> None:
     wait = core.ReadOperations(100, None)._sluiceway.wait
     wait.complete()
     future = wait.future = asyncio.get_running_loop().create_future()
@@ -95,13 +95,13 @@ async def test_complete_leaves_a_future_that_is_done(core: types.ModuleType) -> 
     assert (wait.future, future.cancelled()) == (None, True)
 
 
-class FakeSource:
+class FakeWaiter:
     """The waiter of a transport. A compiled ReadWait takes compiled ones only."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
 
-    def begin(self) -> "FakeSource":
+    def begin(self) -> "FakeWaiter":
         self.calls.append("begin")
         return self
 
@@ -122,34 +122,38 @@ class FakeSource:
 
 
 @pytest.fixture
-def sourced_wait() -> Any:
+def wait_with_waiter() -> Any:
     wait = importlib.import_module("sluiceway._core.read_wait").ReadWait()
-    wait.source = FakeSource()
+    wait.source = FakeWaiter()
     return wait
 
 
-def test_source_replaces_the_future_of_the_loop(sourced_wait: Any) -> None:
-    assert sourced_wait.begin("read", None) is sourced_wait.source
-    sourced_wait.end()
-    assert (sourced_wait.source.calls, sourced_wait.future, sourced_wait.operation) == (["begin", "end"], None, None)
+def test_begin_returns_the_waiter_of_the_transport(wait_with_waiter: Any) -> None:
+    assert wait_with_waiter.begin("read", None) is wait_with_waiter.source
+    wait_with_waiter.end()
+    assert (wait_with_waiter.source.calls, wait_with_waiter.future, wait_with_waiter.operation) == (
+        ["begin", "end"],
+        None,
+        None,
+    )
 
 
-def test_complete_now_wakes_the_source_at_once_and_only_once(sourced_wait: Any) -> None:
-    sourced_wait.begin("read", None)
-    sourced_wait.complete_now()
-    sourced_wait.complete_now()
-    sourced_wait.complete()
-    assert sourced_wait.source.calls == ["begin", "wake_now"]
+def test_complete_now_wakes_the_waiter_immediately_and_once(wait_with_waiter: Any) -> None:
+    wait_with_waiter.begin("read", None)
+    wait_with_waiter.complete_now()
+    wait_with_waiter.complete_now()
+    wait_with_waiter.complete()
+    assert wait_with_waiter.source.calls == ["begin", "wake_now"]
 
 
-def test_complete_resolves_the_source_like_a_future(sourced_wait: Any) -> None:
-    sourced_wait.begin("read", None)
-    sourced_wait.complete()
-    assert sourced_wait.source.calls == ["begin", "set_result"]
+def test_complete_resolves_the_waiter_like_a_future(wait_with_waiter: Any) -> None:
+    wait_with_waiter.begin("read", None)
+    wait_with_waiter.complete()
+    assert wait_with_waiter.source.calls == ["begin", "set_result"]
 
 
-def test_complete_now_completes_a_future_that_is_not_the_source(sourced_wait: Any) -> None:
-    other = FakeSource()
-    sourced_wait.future = other
-    sourced_wait.complete_now()
-    assert (other.calls, sourced_wait.source.calls) == (["set_result"], [])
+def test_complete_now_resolves_a_future_that_replaced_the_waiter(wait_with_waiter: Any) -> None:
+    other = FakeWaiter()
+    wait_with_waiter.future = other
+    wait_with_waiter.complete_now()
+    assert (other.calls, wait_with_waiter.source.calls) == (["set_result"], [])

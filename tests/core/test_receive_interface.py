@@ -1,4 +1,4 @@
-"""Every implementation of ReceiveInterface keeps its contract: no byte is lost, none is received beyond the room."""
+"""Every implementation of ReceiveInterface loses no byte and receives none beyond its room."""
 
 import asyncio
 import ctypes
@@ -89,7 +89,7 @@ def test_feed_receives_all_of_the_data(case: Case) -> None:
 
 @each_kind
 @pytest.mark.parametrize("step", [1, 7, 4096, 1 << 20])
-def test_bytes_arrive_in_order_whatever_the_step(case: Case, step: int) -> None:
+def test_bytes_committed_and_fed_in_any_sizes_arrive_in_order(case: Case, step: int) -> None:
     data = DATA if step > 1 else DATA[:300]
     transfer(case, case.encode(data), step)
     case.receiver.feed(case.encode(b"fed"))
@@ -297,7 +297,7 @@ async def test_large_read_is_received_exactly(core: types.ModuleType, tls: Certi
 
 
 @pytest.mark.loops("asyncio")
-async def test_direct_buffer_answers_while_a_large_read_waits(core: types.ModuleType) -> None:
+async def test_direct_buffer_returns_memory_while_a_large_read_waits(core: types.ModuleType) -> None:
     case = new_case("stream", core, None, asyncio.get_running_loop())
     receiver = case.receiver
     task = await start_task(case.reader.readexactly(64 * KIB))
@@ -317,7 +317,7 @@ async def test_direct_buffer_answers_while_a_large_read_waits(core: types.Module
 
 
 @pytest.mark.loops("asyncio")
-async def test_small_readexactly_gets_no_direct_buffer(core: types.ModuleType) -> None:
+async def test_direct_buffer_returns_none_for_a_small_readexactly(core: types.ModuleType) -> None:
     case = new_case("stream", core, None, asyncio.get_running_loop())
     task = await start_task(case.reader.readexactly(32 * KIB - 1))
     assert case.receiver.direct_buffer(1) is None

@@ -1,4 +1,4 @@
-"""A search for the end of a record looks at no byte twice, however the record arrives. Counted, not timed."""
+"""The search for a separator examines each byte once, however the record arrives. Counted in bytes, not in time."""
 
 import asyncio
 import importlib
@@ -15,23 +15,23 @@ KIB = 1024
 MIB = 1024 * KIB
 
 
-class Looked:
-    """How many bytes the searches of a core were given to look at."""
+class Examined:
+    """The number of bytes that searches were given."""
 
     count = 0
 
 
-def _counting(kind: type, looked: Looked) -> Any:
+def _counting(kind: type, examined: Examined) -> Any:
     class Counting(kind):  # type: ignore[misc]
         """A bytes or bytearray that counts what find() goes over; pieces of it count as well."""
 
         def find(self, pattern: bytes, start: int = 0, end: int = sys.maxsize) -> int:
             found: int = kind.find(self, pattern, start, end)  # type: ignore[attr-defined]
-            looked.count += (min(len(self), end) if found < 0 else found + len(pattern)) - start
+            examined.count += (min(len(self), end) if found < 0 else found + len(pattern)) - start
             return found
 
         def __contains__(self, pattern: object) -> bool:
-            looked.count += len(self)
+            examined.count += len(self)
             return bool(kind.__contains__(self, pattern))  # type: ignore[operator]
 
     return Counting
@@ -44,10 +44,10 @@ def core() -> types.ModuleType:
 
 
 @pytest.fixture
-def looked(core: types.ModuleType, monkeypatch: pytest.MonkeyPatch) -> Looked:
-    """Count inside the buffer's own module, below whatever it does to avoid a second look."""
+def examined(core: types.ModuleType, monkeypatch: pytest.MonkeyPatch) -> Examined:
+    """Count inside the buffer's module, below its own means to avoid a second search."""
     module = sys.modules[core.ChunkBuffer.__module__]
-    count = Looked()
+    count = Examined()
     monkeypatch.setattr(module, "bytearray", _counting(bytearray, count), raising=False)
     counted_bytes = _counting(bytes, count)
     append = core.ChunkBuffer.append
@@ -62,8 +62,8 @@ def looked(core: types.ModuleType, monkeypatch: pytest.MonkeyPatch) -> Looked:
     [(1, MIB // 16), (2, MIB // 16), (700, 10 * MIB), (8191, 10 * MIB), (8192, 10 * MIB), (65536, 10 * MIB)],
 )
 @pytest.mark.parametrize("separator", [b"\n", b"\r\n", b"--boundary--", (b"\n", b"--x--")], ids=repr)
-async def test_a_record_in_chunks_is_searched_once(
-    core: types.ModuleType, looked: Looked, size: int, total: int, separator: Any
+async def test_record_in_equal_chunks_is_searched_once(
+    core: types.ModuleType, examined: Examined, size: int, total: int, separator: Any
 ) -> None:
     reader = core.ReadOperations(total + KIB, asyncio.get_running_loop())
     task = await start_task(reader.readuntil(separator))
@@ -79,11 +79,11 @@ async def test_a_record_in_chunks_is_searched_once(
     reader.feed_data(end)
     record = await task
     assert len(record) == total // size * size + len(end)
-    assert 0 < looked.count <= len(separators) * 2 * len(record)
+    assert 0 < examined.count <= len(separators) * 2 * len(record)
 
 
 @pytest.mark.loops("asyncio")
-async def test_a_megabyte_one_byte_at_a_time_is_searched_once(core: types.ModuleType, looked: Looked) -> None:
+async def test_record_of_single_bytes_is_searched_once(core: types.ModuleType, examined: Examined) -> None:
     reader = core.ReadOperations(2 * MIB, asyncio.get_running_loop())
     task = await start_task(reader.readuntil(b"\r\n"))
     for number in range(MIB):
@@ -92,28 +92,30 @@ async def test_a_megabyte_one_byte_at_a_time_is_searched_once(core: types.Module
             await asyncio.sleep(0)
     reader.feed_data(b"\n")
     assert len(await task) == MIB + 1
-    assert 0 < looked.count <= 2 * MIB
+    assert 0 < examined.count <= 2 * MIB
 
 
 @pytest.mark.loops("asyncio")
 @pytest.mark.parametrize("shared", [False, True], ids=["chunks", "reader._buffer"])
-async def test_a_dripping_peer_costs_one_look_per_byte(core: types.ModuleType, looked: Looked, shared: bool) -> None:
-    """The task is woken for every byte, and looks at the new one and at what may have begun before it."""
+async def test_read_woken_for_each_byte_searches_each_byte_once(
+    core: types.ModuleType, examined: Examined, shared: bool
+) -> None:
+    """Each wake-up examines the new byte, and those before it that may begin the separator."""
     reader = core.ReadOperations(MIB, asyncio.get_running_loop())
     if shared:
-        reader._buffer = _counting(bytearray, looked)()
+        reader._buffer = _counting(bytearray, examined)()
     task = await start_task(reader.readline())
     for _ in range(20_000):
         reader.feed_data(b"x")
         await asyncio.sleep(0)
     reader.feed_data(b"\n")
     assert len(await task) == 20_001
-    assert 20_000 < looked.count <= 2 * 20_001
+    assert 20_000 < examined.count <= 2 * 20_001
 
 
 @pytest.mark.loops("asyncio")
-async def test_a_read_that_is_cancelled_and_repeated_does_not_search_again(
-    core: types.ModuleType, looked: Looked
+async def test_repeated_read_after_cancellation_does_not_search_again(
+    core: types.ModuleType, examined: Examined
 ) -> None:
     reader = core.ReadOperations(MIB, asyncio.get_running_loop())
     for _ in range(500):
@@ -124,12 +126,12 @@ async def test_a_read_that_is_cancelled_and_repeated_does_not_search_again(
         assert task.cancelled()
     reader.feed_data(b"\r\n")
     assert len(await reader.readuntil(b"\r\n")) == 500_002
-    assert 0 < looked.count <= 2 * 500_002
+    assert 0 < examined.count <= 2 * 500_002
 
 
 @pytest.mark.loops("asyncio")
-async def test_a_search_for_something_else_begins_at_the_beginning(core: types.ModuleType) -> None:
-    """What was remembered of a search for one separator says nothing of another."""
+async def test_search_for_another_separator_starts_at_the_first_byte(core: types.ModuleType) -> None:
+    """The remembered position of one separator does not apply to another."""
     reader = core.ReadOperations(MIB, asyncio.get_running_loop())
     reader.feed_data(b"one|two--three")
     task = await start_task(reader.readuntil(b"\n"))
@@ -143,10 +145,10 @@ async def test_a_search_for_something_else_begins_at_the_beginning(core: types.M
 
 @pytest.mark.loops("asyncio")
 @pytest.mark.parametrize("size", [1, 100, 8192, 65536])
-async def test_ten_megabytes_without_a_newline_are_refused_at_the_limit(
-    core: types.ModuleType, looked: Looked, size: int
+async def test_record_over_the_limit_raises_after_one_search(
+    core: types.ModuleType, examined: Examined, size: int
 ) -> None:
-    """The peer has ten megabytes to send; it is stopped long before."""
+    """Reading pauses long before the peer has sent ten megabytes."""
     limit = 64 * 1024
     reader = core.ReadOperations(limit, asyncio.get_running_loop())
     transport = CountingTransport()
@@ -159,12 +161,12 @@ async def test_ten_megabytes_without_a_newline_are_refused_at_the_limit(
         if fed % 8192 == 0:
             await asyncio.sleep(0)
     await run_iterations()
-    refused = task.exception()
-    assert isinstance(refused, asyncio.LimitOverrunError)
-    assert refused.consumed == fed
+    error = task.exception()
+    assert isinstance(error, asyncio.LimitOverrunError)
+    assert error.consumed == fed
     assert limit < fed <= 2 * limit + 65536
-    assert looked.count <= 2 * fed
+    assert examined.count <= 2 * fed
     with pytest.raises(asyncio.LimitOverrunError):
         await reader.readuntil(b"\n")
-    assert await reader.readexactly(fed) == bytes(fed), "nothing is taken by a refusal"
+    assert await reader.readexactly(fed) == bytes(fed), "the error takes no bytes"
     assert not transport.paused

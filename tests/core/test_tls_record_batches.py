@@ -1,4 +1,4 @@
-"""How often OpenSSL is called for what arrived, and with how much: a peer chooses the size of its records."""
+"""TLSReceiver bounds the number and size of its OpenSSL calls, because the peer chooses the size of its records."""
 
 import ssl
 import types
@@ -41,7 +41,7 @@ def in_one_byte_records(flight: bytes) -> bytes:
 
 
 def hello(core: types.ModuleType, tls: Certificates, protocols: int = 0) -> tuple[End, bytes]:
-    """A client that has sent its ClientHello, and that in one-byte records."""
+    """Return a client and its ClientHello in one-byte records."""
     context = tls.new_client_context()
     if protocols:
         context.set_alpn_protocols([f"x{number:0250}" for number in range(protocols)])
@@ -83,8 +83,10 @@ def test_long_fragmented_client_hello_costs_one_call_for_each_16_kib(core: types
 
 
 @pytest.mark.parametrize("cut", [0, 1, 4, 5, 6, 20])
-def test_data_behind_the_end_of_the_handshake_arrives(core: types.ModuleType, tls: Certificates, cut: int) -> None:
-    """In one arrival with the end of the handshake, but for the last ``cut`` bytes."""
+def test_data_received_with_the_end_of_the_handshake_is_delivered(
+    core: types.ModuleType, tls: Certificates, cut: int
+) -> None:
+    """Both are in one arrival, except for the last ``cut`` bytes."""
     client = End(core, tls.client_context, server_hostname="localhost")
     server = End(core, tls.server_context, server_side=True)
     client.receiver.begin_handshake()
@@ -113,7 +115,7 @@ def test_one_byte_records_cost_one_read_each_and_no_other_call(core: types.Modul
 
 
 def test_long_records_are_given_to_openssl_one_at_a_time(core: types.ModuleType, tls: Certificates) -> None:
-    """Its BIO keeps the memory of the largest content that it had."""
+    """A BIO keeps the memory of the largest content that it had."""
     client, server = shaken(core, tls)
     data = bytes(range(256)) * 256
     client.sender.write(data)

@@ -1,4 +1,4 @@
-"""The write queue returns the bytes that were appended, in order, and keeps its invariants at every step."""
+"""WriteQueue returns the appended bytes in order, and keeps its invariants at every step."""
 
 import importlib
 import sys
@@ -18,7 +18,7 @@ PIECES = st.binary(min_size=1, max_size=8)
 
 
 class WriteQueueMachine(RuleBasedStateMachine):
-    """Drives a queue beside a bytearray of the bytes that wait, and a list of the lengths of their pieces."""
+    """Drives a queue and its model: a bytearray of the pending bytes and a list of the lengths of their pieces."""
 
     def __init__(self, queue: Any, check_fields: Callable[[Any], None]) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class WriteQueueMachine(RuleBasedStateMachine):
 
 
 def check_pure_fields(queue: Any, compact: int) -> None:
-    """Check the invariants that the module's docstring states."""
+    """Check the invariants in the docstring of write_queue.py."""
     waiting = queue.pieces[queue.head :]
     assert all(type(piece) is bytes and piece for piece in waiting)
     assert queue.pieces[: queue.head] == [None] * queue.head

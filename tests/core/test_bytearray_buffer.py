@@ -1,4 +1,4 @@
-"""S12: the buffer that outsiders hold too does what they did to it, at any time."""
+"""S12: BytearrayBuffer reads the bytearray that the program may change at any time through ``reader._buffer``."""
 
 import types
 
@@ -11,48 +11,48 @@ from support.buffer_machine import WORDS, BufferMachine, check
 NEWLINE = (b"\n",)
 
 
-class LiveMachine(BufferMachine):
-    """The operations of a buffer, and an outsider who changes the bytearray between them."""
+class SharedBytearrayMachine(BufferMachine):
+    """The operations of a buffer, and changes that the program makes to the bytearray between them."""
 
     def __init__(self, core: types.ModuleType, data: bytearray) -> None:
         super().__init__(lambda: core.BytearrayBuffer(data))
-        self.outside = data
+        self.shared = data
         self.model = bytes(data)
         self.view: memoryview | None = None
 
     @precondition(lambda self: self.view is None)
     @rule(data=WORDS)
-    def extend_outside(self, data: bytes) -> None:
-        self.outside.extend(data)
+    def program_extends(self, data: bytes) -> None:
+        self.shared.extend(data)
         self.model += data
 
     @precondition(lambda self: self.view is None)
     @rule(data=WORDS)
-    def push_back_outside(self, data: bytes) -> None:
-        self.outside[0:0] = data
+    def program_inserts_at_front(self, data: bytes) -> None:
+        self.shared[0:0] = data
         self.model = data + self.model
 
     @precondition(lambda self: self.view is None)
     @rule(first=st.floats(0, 1), second=st.floats(0, 1))
-    def cut_outside(self, first: float, second: float) -> None:
+    def program_deletes_a_slice(self, first: float, second: float) -> None:
         low, high = sorted((self.place(first), self.place(second)))
-        del self.outside[low:high]
+        del self.shared[low:high]
         self.model = self.model[:low] + self.model[high:]
 
     @precondition(lambda self: self.view is None)
     @rule()
-    def clear_outside(self) -> None:
-        self.outside.clear()
+    def program_clears(self) -> None:
+        self.shared.clear()
         self.model = b""
 
     @precondition(lambda self: self.view is None)
     @rule()
-    def begin_to_hold_a_view(self) -> None:
-        self.view = memoryview(self.outside)
+    def program_exports_a_view(self) -> None:
+        self.view = memoryview(self.shared)
 
     @precondition(lambda self: self.view is not None)
     @rule()
-    def release_the_view(self) -> None:
+    def program_releases_the_view(self) -> None:
         assert self.view is not None
         self.view.release()
         self.view = None
@@ -60,13 +60,13 @@ class LiveMachine(BufferMachine):
 
     @precondition(lambda self: self.view is None)
     @invariant()
-    def the_outsider_sees_the_same(self) -> None:
-        assert self.buffer.data is self.outside
-        assert self.outside == self.model
+    def program_sees_the_buffered_bytes(self) -> None:
+        assert self.buffer.data is self.shared
+        assert self.shared == self.model
 
 
-def test_the_live_buffer_is_the_bytearray(core: types.ModuleType) -> None:
-    check(lambda: LiveMachine(core, bytearray(b"before")))
+def test_random_operations_and_program_changes_match_the_bytearray(core: types.ModuleType) -> None:
+    check(lambda: SharedBytearrayMachine(core, bytearray(b"before")))
 
 
 @pytest.mark.parametrize("cut", range(1, 6))
@@ -83,7 +83,7 @@ def test_pattern_across_the_end_of_a_viewed_bytearray_is_found(core: types.Modul
 
 
 def test_bytearray_with_read_bytes_at_its_front_cannot_be_resized(core: types.ModuleType) -> None:
-    """A program that keeps the bytearray would cut what was read already, and not what it means."""
+    """Otherwise the program would delete bytes that were read already instead of unread ones."""
     data = bytearray(b"read, unread")
     buffer = core.BytearrayBuffer(data)
     with memoryview(data):
@@ -96,7 +96,7 @@ def test_bytearray_with_read_bytes_at_its_front_cannot_be_resized(core: types.Mo
     assert buffer.take_all() == b"read"
 
 
-def test_bytes_that_arrive_beside_a_view_count_for_flow_control(core: types.ModuleType) -> None:
+def test_bytes_received_while_a_view_exists_count_for_flow_control(core: types.ModuleType) -> None:
     data = bytearray(b"before")
     buffer = core.BytearrayBuffer(data)
     chunk = bytes(10_000)
@@ -107,35 +107,35 @@ def test_bytes_that_arrive_beside_a_view_count_for_flow_control(core: types.Modu
         assert buffer.excess() > 0
 
 
-def remembering(core: types.ModuleType, data: bytearray) -> types.SimpleNamespace:
+def buffer_with_remembered_search(core: types.ModuleType, data: bytearray) -> types.SimpleNamespace:
     buffer = core.BytearrayBuffer(data)
     buffer.remember_search(NEWLINE, len(data))
     return buffer
 
 
-def test_search_continues_behind_what_the_same_read_has_searched(core: types.ModuleType) -> None:
-    buffer = remembering(core, bytearray(b"no end here"))
+def test_search_of_the_same_read_continues_where_it_stopped(core: types.ModuleType) -> None:
+    buffer = buffer_with_remembered_search(core, bytearray(b"no end here"))
     buffer.append(b", nor here")
     assert buffer.searched(NEWLINE, True) == 11
     assert buffer.searched((b"e",), True) == 0
 
 
-def test_search_of_another_read_begins_at_the_beginning(core: types.ModuleType) -> None:
+def test_search_of_another_read_starts_at_the_first_byte(core: types.ModuleType) -> None:
     data = bytearray(b"no end here")
-    buffer = remembering(core, data)
+    buffer = buffer_with_remembered_search(core, data)
     data[2:3] = b"\n"
     assert buffer.searched(NEWLINE, False) == 0
 
 
-def test_search_begins_at_the_beginning_after_the_program_has_resized_the_bytearray(core: types.ModuleType) -> None:
+def test_search_restarts_after_the_program_resized_the_bytearray(core: types.ModuleType) -> None:
     data = bytearray(b"no end here")
-    buffer = remembering(core, data)
+    buffer = buffer_with_remembered_search(core, data)
     del data[:2]
     buffer.append(b"xx")
     assert buffer.searched(NEWLINE, True) == 0
 
 
-def test_search_begins_at_the_beginning_after_the_program_has_looked_up_the_bytearray(core: types.ModuleType) -> None:
-    buffer = remembering(core, bytearray(b"no end here"))
+def test_search_restarts_after_the_program_accessed_the_bytearray(core: types.ModuleType) -> None:
+    buffer = buffer_with_remembered_search(core, bytearray(b"no end here"))
     buffer.forget_search()
     assert buffer.searched(NEWLINE, True) == 0

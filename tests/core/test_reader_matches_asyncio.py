@@ -1,9 +1,9 @@
-"""Fed and asked the same, the core's reader and asyncio's answer the same, to the type and words of an exception.
+"""The same operations on the core's reader and on asyncio's give the same results, exceptions and messages.
 
-Left out, because a contract says otherwise: cancelling read(-1), of which asyncio loses what it has (R1); the words of
-a refused second read (R9); a read that was woken for bytes before set_exception and needs more, which on asyncio hangs
-for ever; tuples of separators where the interpreter has none; when the transport pauses, since room for a pending
-readexactly is no excess here (R3). The words of refused arguments are the project's own.
+Not compared, because a contract differs: a cancelled read(-1), which loses data in asyncio (R1); the message of a
+second read (R9); a read that was woken before set_exception() and needs more data, which never completes in asyncio;
+tuples of separators before Python 3.13; when the transport pauses, since a pending readexactly() raises the bound here
+(R3); the messages for invalid arguments.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ STEPS = st.lists(
 
 
 class Side:
-    """One of the two readers, its transport, and the read that waits on it."""
+    """One of the two readers, its transport, and its pending read."""
 
     def __init__(self, reader: Any) -> None:
         self.reader = reader
@@ -57,7 +57,7 @@ class Side:
         reader.set_transport(self.transport)
         self.task: asyncio.Task[Any] | None = None
         self.greedy = False
-        self.seen: list[Any] = []
+        self.results: list[Any] = []
 
     def begin(self, name: str, *arguments: Any) -> None:
         self.greedy = arguments == (-1,)
@@ -68,27 +68,27 @@ class Side:
         return self.task is not None and not self.task.done()
 
     def look(self) -> None:
-        """Note how the read ended, if it did."""
+        """Record the result of the read, if it is done."""
         if self.task is None or not self.task.done():
             return
         if self.task.cancelled():
-            self.seen.append("cancelled")
+            self.results.append("cancelled")
         elif (error := self.task.exception()) is not None:
             arguments = error.args
             if isinstance(error, asyncio.LimitOverrunError) or type(error) is ValueError:
-                # asyncio's words, and after them the limit.
+                # asyncio's message, followed by the limit.
                 arguments = (str(error).partition(": ")[0],)
-            self.seen.append(
+            self.results.append(
                 (type(error), arguments, getattr(error, "partial", None), getattr(error, "consumed", None))
             )
         else:
-            self.seen.append(self.task.result())
+            self.results.append(self.task.result())
         self.task = None
         self.greedy = False
 
 
 class Pair:
-    """The two readers, told the same step by step."""
+    """The two readers; each step applies to both."""
 
     def __init__(self, core: types.ModuleType, limit: int) -> None:
         loop = asyncio.get_running_loop()
@@ -104,7 +104,7 @@ class Pair:
     async def step(self, name: str, arguments: tuple[Any, ...]) -> None:
         if name == "turn":
             await run_iterations()
-            assert not (self.ours.transport.paused and self.ours.waits), "the read would wait for ever"
+            assert not (self.ours.transport.paused and self.ours.waits), "the read would never complete"
         elif name == "cancel":
             await self.cancel()
         elif name == "feed_eof" or (name == "feed_data" and not self.ended) or (name == "set_exception" and self.idle):
@@ -129,7 +129,7 @@ class Pair:
         ours, theirs = self.sides
         if self.idle and buffered_size(ours.reader) > 2 * ours.reader._limit and not self.ended:
             assert ours.transport.paused, "R3"
-        assert ours.seen == theirs.seen
+        assert ours.results == theirs.results
         assert (ours.task is None) == (theirs.task is None)
         assert ours.reader.exception() is theirs.reader.exception()
         if not ours.greedy:  # asyncio's read(-1) takes bytes before it returns them
@@ -140,7 +140,9 @@ class Pair:
 @pytest.mark.loops("asyncio", "eager")
 @settings(max_examples=250)
 @given(steps=STEPS, limit=LIMITS)
-async def test_the_reader_does_what_asyncios_does(core: types.ModuleType, steps: list[Any], limit: int) -> None:
+async def test_random_operations_give_the_results_of_asyncio(
+    core: types.ModuleType, steps: list[Any], limit: int
+) -> None:
     pair = Pair(core, limit)
     try:
         for name, *arguments in steps:

@@ -1,4 +1,4 @@
-"""What is written while the transport below takes no more: no more is encrypted than it shows to have room for."""
+"""TLSSender: while the lower transport is paused, plaintext waits and only a bounded amount is encrypted."""
 
 import ssl
 import types
@@ -12,10 +12,10 @@ from support.tls_cores import End, shaken
 KIB = 1024
 LARGE = bytes(range(251)) * (4096 * KIB // 251)
 ROOM = 64 * KIB
-AHEAD = 300 * KIB  # what is encrypted before a look at the transport, and what encryption adds
+AHEAD = 300 * KIB  # encrypted between two checks of the transport, including the overhead of TLS
 
 
-def clogged(core: types.ModuleType, tls: Certificates) -> tuple[End, End]:
+def paused_pair(core: types.ModuleType, tls: Certificates) -> tuple[End, End]:
     client, server = shaken(core, tls)
     client.room = ROOM
     client.sender.write(LARGE)
@@ -23,63 +23,67 @@ def clogged(core: types.ModuleType, tls: Certificates) -> tuple[End, End]:
     return client, server
 
 
-def drained(client: End, server: End) -> None:
-    """Take turns until nothing waits any more; the transport never has more than it asked for."""
+def exchange_until_empty(client: End, server: End) -> None:
+    """Receive and resume in turn until nothing is pending; the transport never gets more than its room."""
     while client.sent:
         assert len(client.sent) <= ROOM + AHEAD
         server.receive_from(client)
         client.resume()
 
 
-def test_no_more_is_encrypted_than_there_is_room_for(core: types.ModuleType, tls: Certificates) -> None:
-    client, server = clogged(core, tls)
+def test_encrypted_size_is_bounded_while_the_transport_is_paused(core: types.ModuleType, tls: Certificates) -> None:
+    client, server = paused_pair(core, tls)
     assert len(client.sent) <= ROOM + AHEAD
     assert client.sender.pending_size() + len(client.sent) >= len(LARGE)
-    drained(client, server)
+    exchange_until_empty(client, server)
     assert client.sender.pending_size() == 0
     assert server.received == LARGE
 
 
-def test_what_is_written_meanwhile_comes_behind_it(core: types.ModuleType, tls: Certificates) -> None:
-    client, server = clogged(core, tls)
+def test_data_written_while_paused_is_sent_in_order(core: types.ModuleType, tls: Certificates) -> None:
+    client, server = paused_pair(core, tls)
     before = client.sender.pending_size()
     client.sender.write(b"small")
     client.sender.write(LARGE)
     assert client.sender.pending_size() == before + 5 + len(LARGE)
-    drained(client, server)
+    exchange_until_empty(client, server)
     assert server.received == LARGE + b"small" + LARGE
 
 
-def test_what_is_written_by_who_is_told_to_pause_comes_behind_it(core: types.ModuleType, tls: Certificates) -> None:
+def test_data_written_in_pause_writing_is_sent_after_the_current_write(
+    core: types.ModuleType, tls: Certificates
+) -> None:
     client, server = shaken(core, tls)
     client.room = ROOM
     words = [b"one ", b"two ", b"three"]
     client.when_paused = lambda: client.sender.write(words.pop(0)) if words else None
     client.sender.write(LARGE)
-    drained(client, server)
+    exchange_until_empty(client, server)
     assert server.received == LARGE + b"one two three"
 
 
-def test_what_arrives_meanwhile_makes_no_room(core: types.ModuleType, tls: Certificates) -> None:
-    client, server = clogged(core, tls)
+def test_received_data_does_not_flush_pending_data_while_paused(core: types.ModuleType, tls: Certificates) -> None:
+    client, server = paused_pair(core, tls)
     before = client.sender.pending_size()
     server.sender.write(b"news")
     client.receive_from(server)
     assert client.received == b"news"
     assert client.sender.pending_size() == before
-    drained(client, server)
+    exchange_until_empty(client, server)
     assert server.received == LARGE
 
 
-def test_the_goodbye_is_behind_all_of_it(core: types.ModuleType, tls: Certificates) -> None:
-    client, server = clogged(core, tls)
+def test_close_notify_while_paused_is_sent_after_pending_data(core: types.ModuleType, tls: Certificates) -> None:
+    client, server = paused_pair(core, tls)
     assert client.sender.send_close_notify()
     assert (client.sender.pending_size(), client.close_notifies_sent) == (0, 1)
     server.receive_from(client)
     assert (server.received == LARGE, server.close_notifies_received) == (True, 1)
 
 
-def test_a_goodbye_by_who_is_told_to_pause_is_behind_all_of_it(core: types.ModuleType, tls: Certificates) -> None:
+def test_close_notify_in_pause_writing_is_sent_after_the_current_write(
+    core: types.ModuleType, tls: Certificates
+) -> None:
     client, server = shaken(core, tls)
     client.room = ROOM
     client.when_paused = client.sender.send_close_notify
@@ -90,13 +94,13 @@ def test_a_goodbye_by_who_is_told_to_pause_is_behind_all_of_it(core: types.Modul
 
 
 def nth(number: int, call: Callable[[], object]) -> Callable[[], object]:
-    """``call`` in the call of that number, from 1 on; nothing in the others."""
+    """Return a function that calls ``call`` in its call number ``number`` (from 1) and does nothing in others."""
     calls = iter(range(1, 1000))
     return lambda: call() if next(calls) == number else None
 
 
-def test_nothing_is_encrypted_for_a_transport_that_is_gone(core: types.ModuleType, tls: Certificates) -> None:
-    client, _ = clogged(core, tls)
+def test_resume_of_a_closed_transport_encrypts_nothing(core: types.ModuleType, tls: Certificates) -> None:
+    client, _ = paused_pair(core, tls)
     before, client.sent = client.sender.pending_size(), b""
     client.closed = True
     client.resume()
@@ -105,7 +109,9 @@ def test_nothing_is_encrypted_for_a_transport_that_is_gone(core: types.ModuleTyp
 
 
 @pytest.mark.parametrize("number", [1, 3])
-def test_the_collector_closes_in_the_middle(core: types.ModuleType, tls: Certificates, number: int) -> None:
+def test_close_notify_during_a_write_is_sent_after_the_whole_write(
+    core: types.ModuleType, tls: Certificates, number: int
+) -> None:
     client, server = shaken(core, tls)
     client.sslobject.after_write = nth(number, client.sender.send_close_notify)
     client.sender.write(LARGE)
@@ -115,8 +121,10 @@ def test_the_collector_closes_in_the_middle(core: types.ModuleType, tls: Certifi
 
 
 @pytest.mark.parametrize(("size", "number"), [(10, 1), (len(LARGE), 1), (len(LARGE), 3)])
-def test_an_interrupt_ends_the_connection(core: types.ModuleType, tls: Certificates, size: int, number: int) -> None:
-    """OpenSSL has made the record; nobody knows whether it was sent."""
+def test_interrupt_during_encryption_aborts_the_connection(
+    core: types.ModuleType, tls: Certificates, size: int, number: int
+) -> None:
+    """OpenSSL has made the record, but whether it was sent is unknown."""
     client, _ = shaken(core, tls)
 
     def interrupt() -> None:
@@ -129,8 +137,8 @@ def test_an_interrupt_ends_the_connection(core: types.ModuleType, tls: Certifica
     assert client.sender.pending_size() == 0
 
 
-def test_an_error_of_openssl_ends_what_waits(core: types.ModuleType, tls: Certificates) -> None:
-    client, _ = clogged(core, tls)
+def test_openssl_error_during_flush_discards_pending_data(core: types.ModuleType, tls: Certificates) -> None:
+    client, _ = paused_pair(core, tls)
 
     def fail() -> None:
         raise ssl.SSLError(ssl.SSL_ERROR_SSL, "no more")

@@ -1,7 +1,7 @@
-"""Memory of a large read's result stays in place while it is lent to code that runs without the interpreter lock.
+"""DirectBuffer: the memory of a large read stays in place while it is exported.
 
-While a memoryview of it exists, the buffer may be read, extended or replaced, as another thread does; then the bytes
-that were received into the memory follow those, once. The pure core has no such memory.
+OpenSSL writes to exported memory without the interpreter lock. Meanwhile another thread may read, extend or replace the
+buffer. The received bytes then follow what was buffered, once. The pure core has no direct buffer.
 """
 
 import asyncio
@@ -90,7 +90,7 @@ OPERATIONS = [
 
 @pytest.mark.parametrize("returned_first", [True, False], ids=["view released before committed", "after committed"])
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_lent_memory_is_unchanged_and_its_bytes_follow_once(
+def test_operation_while_memory_is_exported_keeps_received_bytes_in_order(
     compiled_core: types.ModuleType, operation: Any, returned_first: bool
 ) -> None:
     buffer = new_buffer(compiled_core)
@@ -107,7 +107,7 @@ def test_lent_memory_is_unchanged_and_its_bytes_follow_once(
     assert taken + buffer.take_all() == START + APPENDED.get(operation, b"") + b"received"
 
 
-def test_result_taken_while_memory_is_lent_does_not_change(compiled_core: types.ModuleType) -> None:
+def test_taken_result_is_unchanged_by_writes_to_exported_memory(compiled_core: types.ModuleType) -> None:
     buffer = new_buffer(compiled_core)
     with memoryview(buffer.direct(0)) as view:
         view[:3] = b"abc"
@@ -117,7 +117,7 @@ def test_result_taken_while_memory_is_lent_does_not_change(compiled_core: types.
     assert taken == START + b"abc"
 
 
-def test_full_result_taken_while_memory_is_lent_does_not_change(compiled_core: types.ModuleType) -> None:
+def test_taken_full_result_is_unchanged_by_writes_to_exported_memory(compiled_core: types.ModuleType) -> None:
     buffer = new_buffer(compiled_core, b"", AHEAD)
     with memoryview(buffer.direct(0)) as view:
         view[:] = b"a" * AHEAD
@@ -127,7 +127,7 @@ def test_full_result_taken_while_memory_is_lent_does_not_change(compiled_core: t
     assert taken == b"a" * AHEAD
 
 
-def test_clear_while_memory_is_lent_leaves_only_what_is_committed(compiled_core: types.ModuleType) -> None:
+def test_clear_while_memory_is_exported_keeps_only_committed_bytes(compiled_core: types.ModuleType) -> None:
     buffer = new_buffer(compiled_core)
     with memoryview(buffer.direct(0)) as view:
         buffer.clear()
@@ -136,7 +136,7 @@ def test_clear_while_memory_is_lent_leaves_only_what_is_committed(compiled_core:
     assert (buffer.size(), buffer.take_all()) == (3, b"abc")
 
 
-def test_nothing_committed_adds_nothing(compiled_core: types.ModuleType) -> None:
+def test_commit_of_zero_bytes_adds_nothing(compiled_core: types.ModuleType) -> None:
     buffer = new_buffer(compiled_core)
     with memoryview(buffer.direct(0)) as view:
         view[:3] = b"abc"
@@ -144,15 +144,15 @@ def test_nothing_committed_adds_nothing(compiled_core: types.ModuleType) -> None
     assert buffer.take_all() == START
 
 
-def test_memory_is_none_where_the_program_has_taken_the_bytes(compiled_core: types.ModuleType) -> None:
+def test_direct_returns_none_after_take_all(compiled_core: types.ModuleType) -> None:
     buffer = new_buffer(compiled_core)
     buffer.take_all()
     assert buffer.direct(0) is None
 
 
-@pytest.mark.parametrize("lent", [False, True])
-def test_memory_grows_with_what_arrives(compiled_core: types.ModuleType, lent: bool) -> None:
-    """At most twice what has arrived is allocated: the peer chooses the target."""
+@pytest.mark.parametrize("exported", [False, True])
+def test_memory_grows_with_received_bytes(compiled_core: types.ModuleType, exported: bool) -> None:
+    """At most twice the received size is allocated, because the peer chooses the target size."""
     buffer = new_buffer(compiled_core, b"", 1 << 20, AHEAD)
     expected = bytearray()
     sizes = []
@@ -161,15 +161,15 @@ def test_memory_grows_with_what_arrives(compiled_core: types.ModuleType, lent: b
         sizes.append(len(view))
         view[:] = bytes([len(sizes)]) * len(view)
         expected += view
-        if not lent:
+        if not exported:
             view.release()
-        buffer.direct_committed(len(view) if lent else sizes[-1])
+        buffer.direct_committed(len(view) if exported else sizes[-1])
         view.release()
     assert sizes == [64 * KIB, 64 * KIB, 128 * KIB, 256 * KIB, 512 * KIB]
     assert buffer.take_all() == expected
 
 
-LENT_TWICE = """
+EXPORTED_TWICE = """
 from sluiceway._core_c import ChunkBuffer
 from sluiceway._core_c.direct_buffer import direct_buffer
 buffer = direct_buffer(ChunkBuffer(), 1 << 20, 300 << 10)
@@ -203,12 +203,12 @@ print(taken, buffer.take_all())
 @pytest.mark.parametrize(
     ("program", "output"),
     [
-        pytest.param(LENT_TWICE, "True b'data'\n", id="lent again"),
+        pytest.param(EXPORTED_TWICE, "True b'data'\n", id="exported again"),
         pytest.param(TAKEN_BEFORE_COMMITTED, "b'start' b'received'\n", id="taken before committed"),
     ],
 )
-def test_lent_memory_is_not_freed(compiled_core: types.ModuleType, program: str, output: str) -> None:
-    """In a process of its own, which may crash."""
+def test_exported_memory_is_not_freed(compiled_core: types.ModuleType, program: str, output: str) -> None:
+    """Runs in a subprocess, because the failure is a crash."""
     environment = {**os.environ, "PYTHONMALLOC": "debug"}
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False, timeout=50
@@ -220,7 +220,7 @@ def test_lent_memory_is_not_freed(compiled_core: types.ModuleType, program: str,
 
 
 def read_buffer(reader: Any) -> None:
-    """The first access replaces the buffer by a bytearray, in another thread while OpenSSL writes."""
+    """The first access replaces the buffer by a bytearray."""
     assert reader._buffer == START
 
 
@@ -231,7 +231,7 @@ def assign_buffer(reader: Any) -> None:
 @pytest.mark.parametrize("call", ["get_buffer", "direct_buffer"])
 @pytest.mark.parametrize("replace", [read_buffer, assign_buffer])
 @pytest.mark.loops("asyncio")
-async def test_bytes_received_while_the_buffer_is_replaced_come_once_and_last(
+async def test_bytes_received_while_the_buffer_is_replaced_are_appended_once(
     compiled_core: types.ModuleType, replace: Any, call: str
 ) -> None:
     n = 100 * KIB
@@ -263,7 +263,7 @@ async def test_bytes_received_after_a_cancelled_large_read_are_kept(compiled_cor
 
 
 @pytest.mark.loops("asyncio")
-async def test_bytes_fed_while_memory_is_lent_come_before_the_received_ones(compiled_core: types.ModuleType) -> None:
+async def test_bytes_fed_while_memory_is_exported_precede_the_received_bytes(compiled_core: types.ModuleType) -> None:
     case = new_case("stream", compiled_core, None, asyncio.get_running_loop())
     task = await start_task(case.reader.readexactly(100 * KIB))
     assert not transfer(case, START, len(START))

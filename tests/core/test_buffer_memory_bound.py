@@ -1,6 +1,6 @@
-"""R3: memory held unread is at most 2 x limit + 32 KiB, whatever the size of the arrivals.
+"""R3: unread data uses at most 2 x limit + 32 KiB of memory, whatever the size of each arrival.
 
-The reader is fed as a receiver feeds it: no arrival is larger than the room that the reader says it has.
+The tests feed the reader as a transport does: no arrival is larger than room().
 """
 
 import itertools
@@ -17,20 +17,20 @@ from support.memory_usage import retained_memory
 
 KIB = 1024
 LIMITS = {"1 KiB": KIB, "64 KiB": 64 * KIB, "1 MiB": 1024 * KIB}
-CUTS = {
+ARRIVALS = {
     "1 byte at a time": [1],
     "7 bytes at a time": [7],
     "100 bytes": [100],
     "1500 bytes": [1500],
     "4 KiB": [4 * KIB],
-    "just below the merging size": [8 * KIB - 1],
-    "merging size and 1 byte": [8 * KIB, 1],
-    "1 byte and merging size": [1, 8 * KIB],
-    "just below and 1 byte": [8 * KIB - 1, 1],
-    "big and tiny": [256 * KIB, 1],
-    "20000 and 100": [20000, 100],
-    "tail size": [32 * KIB - 2, 1, 1, 1],
-    "everything there is room for": [1 << 30],
+    "merge size minus 1": [8 * KIB - 1],
+    "merge size, then 1 byte": [8 * KIB, 1],
+    "1 byte, then merge size": [1, 8 * KIB],
+    "merge size minus 1, then 1 byte": [8 * KIB - 1, 1],
+    "256 KiB, then 1 byte": [256 * KIB, 1],
+    "20000, then 100 bytes": [20000, 100],
+    "tail size, then 1 byte three times": [32 * KIB - 2, 1, 1, 1],
+    "all of the room": [1 << 30],
 }
 
 
@@ -45,17 +45,17 @@ def bound(limit: int) -> int:
 
 
 @pytest.mark.parametrize("limit", LIMITS.values(), ids=LIMITS)
-@pytest.mark.parametrize("cuts", CUTS.values(), ids=CUTS)
-def test_a_flooded_reader_holds_no_more_than_its_bound(
-    core: types.ModuleType, loop: object, cuts: list[int], limit: int
+@pytest.mark.parametrize("arrivals", ARRIVALS.values(), ids=ARRIVALS)
+def test_buffer_memory_stays_bounded_until_the_transport_pauses(
+    core: types.ModuleType, loop: object, arrivals: list[int], limit: int
 ) -> None:
     reader = core.ReadOperations(limit, loop)
     transport = CountingTransport()
     reader.set_transport(transport)
     empty = retained_memory(reader)
     fed = 0
-    for size in itertools.cycle(cuts):
-        # There is always room for 4 KiB, and asking would take half of the time.
+    for size in itertools.cycle(arrivals):
+        # There is always room for 4 KiB; a call of room() would take half of the time.
         piece = bytes(size if size <= 4 * KIB else min(size, reader._sluiceway.room()))
         reader.feed_data(piece)
         fed += len(piece)
@@ -63,13 +63,15 @@ def test_a_flooded_reader_holds_no_more_than_its_bound(
             break
         if fed % KIB == 0 and len(piece) >= KIB:
             assert retained_memory(reader) - empty <= bound(limit)
-    assert fed > 2 * limit, "a reader that stops its peer early holds little, but reads slowly"
+    assert fed > 2 * limit, "reading paused below twice the limit"
     assert retained_memory(reader) - empty <= bound(limit)
 
 
 @pytest.mark.parametrize("limit", [16 * KIB * KIB], ids=["16 MiB"])
 @pytest.mark.parametrize("size", [8 * KIB, 8 * KIB - 1, 9000, 1500])
-def test_the_bound_holds_for_large_limits_too(core: types.ModuleType, loop: object, size: int, limit: int) -> None:
+def test_buffer_memory_stays_bounded_with_a_limit_of_16_mib(
+    core: types.ModuleType, loop: object, size: int, limit: int
+) -> None:
     reader = core.ReadOperations(limit, loop)
     transport = CountingTransport()
     reader.set_transport(transport)
@@ -90,10 +92,10 @@ STEPS = st.lists(
 
 @settings(max_examples=200)
 @given(steps=STEPS, limit=st.sampled_from([KIB, 3 * KIB, 64 * KIB]))
-def test_the_bound_holds_at_every_step_of_reading_and_receiving(
+def test_buffer_memory_stays_bounded_at_every_step_of_random_operations(
     core: types.ModuleType, loop: object, steps: list[tuple[str, int, int]], limit: int
 ) -> None:
-    """Bytes that were read may still be held, as the beginning of a chunk whose end is unread."""
+    """Bytes that were read still count while the rest of their chunk is unread."""
     reader = core.ReadOperations(limit, loop)
     transport = CountingTransport()
     reader.set_transport(transport)
@@ -107,10 +109,8 @@ def test_the_bound_holds_at_every_step_of_reading_and_receiving(
         assert retained_memory(reader) <= bound(limit)
 
 
-def test_a_chunk_of_which_one_byte_is_left_does_not_stay_when_more_arrives(
-    core: types.ModuleType, loop: object
-) -> None:
-    """R3: what was read already counts as long as it is in memory."""
+def test_mostly_read_chunk_is_released_when_more_arrives(core: types.ModuleType, loop: object) -> None:
+    """R3: bytes that were read count as long as they are in memory."""
     limit = 64 * KIB
     reader = core.ReadOperations(limit, loop)
     reader.set_transport(CountingTransport())

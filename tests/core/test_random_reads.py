@@ -1,4 +1,4 @@
-"""R1, R2: whatever is fed, read and cancelled in whatever order, the bytes that come out are the bytes that went in."""
+"""R1, R2: random sequences of arrivals, reads and cancellations lose, repeat and reorder no byte."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ STEPS = st.lists(
 
 
 class Reading:
-    """A reader with at most one read waiting; what its reads returned is in ``out``, what readline dropped is not."""
+    """A reader with at most one pending read. ``out``: what the reads returned, without what readline() discarded."""
 
     def __init__(self, reader: Any) -> None:
         self.reader = reader
@@ -61,7 +61,7 @@ class Reading:
             assert isinstance(error, ConnectionError)
 
     def check(self, result: bytes) -> None:
-        """What each read promises of what it returns; nothing was at its end when this is called."""
+        """Check the result of a read before EOF."""
         if self.asked[0] == "readexactly":
             assert len(result) == self.asked[1]
         elif self.asked[0] == "readuntil":
@@ -85,8 +85,8 @@ async def reading_from(core: types.ModuleType) -> AsyncIterator[Reading]:
             await run_iterations()
 
 
-async def play(reading: Reading, steps: list[tuple[Any, ...]]) -> bytes:
-    """Take the steps; return what was fed."""
+async def run_steps(reading: Reading, steps: list[tuple[Any, ...]]) -> bytes:
+    """Run the steps; return the bytes that were fed."""
     fed = b""
     for name, *arguments in steps:
         if name == "feed":
@@ -111,12 +111,12 @@ async def play(reading: Reading, steps: list[tuple[Any, ...]]) -> bytes:
 @pytest.mark.loops("asyncio", "eager")
 @settings(max_examples=200)
 @given(steps=STEPS)
-async def test_reads_and_cancels_lose_nothing_and_keep_the_order(core: types.ModuleType, steps: list[Any]) -> None:
-    """R1"""
+async def test_random_reads_and_cancellations_lose_no_bytes(core: types.ModuleType, steps: list[Any]) -> None:
+    """R1: a cancelled read leaves its bytes to the next read."""
     async with reading_from(core) as reading:
-        fed = await play(reading, steps)
+        fed = await run_steps(reading, steps)
         if reading.dropped:
-            return  # readline clears what is too long, as in asyncio: no more is to be asked of the rest
+            return  # readline() discards an over-long line, as in asyncio
         if reading.task is not None:
             reading.task.cancel()
             await run_iterations()
@@ -130,10 +130,10 @@ async def test_reads_and_cancels_lose_nothing_and_keep_the_order(core: types.Mod
 @pytest.mark.loops("asyncio", "eager")
 @settings(max_examples=100)
 @given(steps=STEPS)
-async def test_a_lost_connection_tells_after_the_bytes(core: types.ModuleType, steps: list[Any]) -> None:
-    """R2"""
+async def test_connection_lost_is_raised_after_all_buffered_bytes(core: types.ModuleType, steps: list[Any]) -> None:
+    """R2: a lost connection is reported after the buffered data has been read."""
     async with reading_from(core) as reading:
-        fed = await play(reading, steps)
+        fed = await run_steps(reading, steps)
         lost = ConnectionResetError("lost")
         reading.reader._sluiceway.lost(lost)
         assert reading.reader.exception() is lost
@@ -143,8 +143,8 @@ async def test_a_lost_connection_tells_after_the_bytes(core: types.ModuleType, s
         if reading.dropped:
             return
         rest = b""
-        with pytest.raises(ConnectionResetError) as told:
+        with pytest.raises(ConnectionResetError) as raised:
             while True:
                 rest += await reading.reader.read(3)
-        assert told.value is lost
+        assert raised.value is lost
         assert reading.out + rest == fed

@@ -1,4 +1,4 @@
-"""R3: what a pending read asked for is no excess while it is pending, and is one as soon as it has ended."""
+"""R3: the target size of a pending read raises the bound of flow control until the read ends."""
 
 import asyncio
 import types
@@ -12,11 +12,11 @@ from support.memory_usage import buffered_size
 from support.scheduling import run_iterations, start_task
 
 LIMIT = 10
-LARGE: dict[str, Callable[[Any], Any]] = {
+LARGE_READS: dict[str, Callable[[Any], Any]] = {
     "readexactly": lambda reader: reader.readexactly(1000),
     "read to the end": lambda reader: reader.read(-1),
 }
-every_large_read = pytest.mark.parametrize("read", LARGE.values(), ids=LARGE)
+every_large_read = pytest.mark.parametrize("read", LARGE_READS.values(), ids=LARGE_READS)
 
 
 def reader_and_transport(core: types.ModuleType) -> tuple[Any, CountingTransport]:
@@ -28,7 +28,9 @@ def reader_and_transport(core: types.ModuleType) -> tuple[Any, CountingTransport
 
 @pytest.mark.loops("asyncio")
 @every_large_read
-async def test_a_large_read_is_received_without_a_pause(core: types.ModuleType, read: Callable[[Any], Any]) -> None:
+async def test_pending_large_read_does_not_pause_the_transport(
+    core: types.ModuleType, read: Callable[[Any], Any]
+) -> None:
     reader, transport = reader_and_transport(core)
     task = await start_task(read(reader))
     for _ in range(99):
@@ -43,7 +45,7 @@ async def test_a_large_read_is_received_without_a_pause(core: types.ModuleType, 
 @pytest.mark.loops("asyncio")
 @every_large_read
 @pytest.mark.parametrize("fed", [2 * LIMIT, 2 * LIMIT + 1, 900])
-async def test_a_cancelled_large_read_leaves_the_bound(
+async def test_cancelled_large_read_restores_the_bound(
     core: types.ModuleType, read: Callable[[Any], Any], fed: int
 ) -> None:
     reader, transport = reader_and_transport(core)
@@ -61,7 +63,7 @@ async def test_a_cancelled_large_read_leaves_the_bound(
 
 
 @pytest.mark.loops("asyncio")
-async def test_more_than_a_large_read_asked_for_is_stopped(core: types.ModuleType) -> None:
+async def test_bytes_beyond_a_large_read_pause_the_transport(core: types.ModuleType) -> None:
     reader, transport = reader_and_transport(core)
     task = await start_task(reader.readexactly(1000))
     reader.feed_data(bytes(1000 + 2 * LIMIT))
@@ -73,7 +75,7 @@ async def test_more_than_a_large_read_asked_for_is_stopped(core: types.ModuleTyp
 
 
 @pytest.mark.loops("asyncio")
-async def test_a_transport_that_cannot_pause_is_asked_once(core: types.ModuleType) -> None:
+async def test_pause_reading_is_called_once_on_a_transport_that_cannot_pause(core: types.ModuleType) -> None:
     reader = core.ReadOperations(LIMIT, asyncio.get_running_loop())
     transport = UnpausableTransport()
     reader.set_transport(transport)
@@ -84,24 +86,24 @@ async def test_a_transport_that_cannot_pause_is_asked_once(core: types.ModuleTyp
 
 
 @pytest.mark.loops("asyncio")
-async def test_a_lost_transport_is_not_resumed(core: types.ModuleType) -> None:
-    """R2: some loops raise where a closed transport is resumed, and the bytes just taken would be lost."""
+async def test_read_after_connection_lost_does_not_resume_the_transport(core: types.ModuleType) -> None:
+    """R2: resume_reading() of a closed transport raises on some loops; the read would lose its bytes."""
     reader, transport = reader_and_transport(core)
     reader.feed_data(bytes(50))
     assert transport.paused
     reader._sluiceway.lost(ConnectionResetError())
     assert await reader.read(45) == bytes(45)
     assert await reader.read(45) == bytes(5)
-    assert transport.paused, "as it was when it was lost"
+    assert transport.paused, "unchanged since the loss"
 
 
 @pytest.mark.loops("asyncio")
-@pytest.mark.parametrize("before", [True, False], ids=["asked afterwards", "waiting"])
-async def test_an_error_after_the_end_of_input_takes_none_of_it(core: types.ModuleType, before: bool) -> None:
-    """R2: the peer had ended its side, then the connection failed: what it sent is whole, and told as such."""
+@pytest.mark.parametrize("read_afterwards", [True, False], ids=["read after the error", "read waiting before"])
+async def test_connection_lost_after_eof_keeps_buffered_bytes(core: types.ModuleType, read_afterwards: bool) -> None:
+    """R2: an error after EOF is raised only after reads have returned what the peer sent."""
     for read, partial in ((lambda r: r.read(-1), False), (lambda r: r.readexactly(9), True), (_line, False)):
         reader, _ = reader_and_transport(core)
-        task = None if before else await start_task(read(reader))
+        task = None if read_afterwards else await start_task(read(reader))
         reader.feed_data(b"last")
         reader.feed_eof()
         reader._sluiceway.lost(ConnectionResetError("afterwards"))

@@ -1,4 +1,4 @@
-"""What is written while OpenSSL has to hear from the peer first, as in a renegotiation of TLS 1.2: kept, in order."""
+"""TLSSender keeps plaintext, in order, while OpenSSL must read from the peer first: renegotiation in TLS 1.2."""
 
 import types
 
@@ -9,7 +9,9 @@ from support.tls_cores import shaken
 
 
 @pytest.mark.parametrize("size", [10, 50_000])
-def test_held_up_until_the_peer_is_heard(core: types.ModuleType, tls: Certificates, size: int) -> None:
+def test_data_written_during_renegotiation_is_sent_after_it(
+    core: types.ModuleType, tls: Certificates, size: int
+) -> None:
     client, server = shaken(core, tls)
     client.sslobject.renegotiating = True
     client.sender.write(b"a" * size)
@@ -28,8 +30,10 @@ def test_held_up_until_the_peer_is_heard(core: types.ModuleType, tls: Certificat
 
 
 @pytest.mark.parametrize("written", [b"", b"last words"])
-def test_the_goodbye_is_said_when_it_can_be(core: types.ModuleType, tls: Certificates, written: bytes) -> None:
-    """Behind what was written; and nothing that comes meanwhile is told to anybody."""
+def test_close_notify_during_renegotiation_is_sent_after_pending_data(
+    core: types.ModuleType, tls: Certificates, written: bytes
+) -> None:
+    """Data received after send_close_notify() is not delivered."""
     client, server = shaken(core, tls)
     client.sslobject.renegotiating = True
     client.sender.write(written)
@@ -50,8 +54,8 @@ def test_the_goodbye_is_said_when_it_can_be(core: types.ModuleType, tls: Certifi
     assert client.close_notifies_sent == 1
 
 
-def test_an_interrupt_ends_the_connection(core: types.ModuleType, tls: Certificates) -> None:
-    """The ssl module looks for signals when OpenSSL has taken the record already."""
+def test_interrupt_during_decryption_aborts_the_connection(core: types.ModuleType, tls: Certificates) -> None:
+    """The ssl module checks for signals after OpenSSL has consumed the record, which is lost then."""
     client, server = shaken(core, tls)
 
     def interrupt() -> None:
