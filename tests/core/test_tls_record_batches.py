@@ -1,4 +1,4 @@
-"""TLSReceiver bounds the number and size of its OpenSSL calls, because the peer chooses the size of its records."""
+"""T6: TLSReceiver bounds the number and size of its OpenSSL calls: the peer chooses the size of its records."""
 
 import ssl
 import types

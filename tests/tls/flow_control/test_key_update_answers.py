@@ -1,4 +1,4 @@
-"""OpenSSL answers each key update that a peer requests: a peer that reads no answer has to wait with the next."""
+"""T6: OpenSSL answers each key update that a peer requests: a peer that reads no answer has to wait with the next."""
 
 import asyncio
 import pathlib
