@@ -1,4 +1,4 @@
-"""The command ``sluiceway`` as tests run it: inside this process, or as a program of its own."""
+"""Run the command ``sluiceway`` in this process or as a program."""
 
 import subprocess
 import sys
@@ -10,12 +10,12 @@ from sluiceway.cli.application import application
 
 
 def run_command(*arguments: str) -> Result:
-    """Run the command in this process; ``exit_code``, ``stdout`` and ``stderr`` are what a shell would see."""
+    """Run the command in this process; ``exit_code``, ``stdout`` and ``stderr`` are those that a shell would get."""
     return CliRunner().invoke(application, arguments, prog_name="sluiceway")
 
 
 def start_command(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
-    """Start the command as a program; the caller waits for it."""
+    """Start the command as a program, which the caller waits for."""
     return subprocess.Popen(
         [sys.executable, "-m", "sluiceway.cli", *arguments],
         stdout=subprocess.PIPE,
@@ -26,7 +26,7 @@ def start_command(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
 
 
 def single_line(text: str) -> str:
-    """Return the one line that ``text`` is; AssertionError if it is none or several."""
+    """Return ``text`` without its line end; AssertionError unless it is exactly one line."""
     lines = text.splitlines()
     assert len(lines) == 1, text
     return lines[0]

@@ -15,20 +15,21 @@ import sluiceway
 from cli.command_runner import run_command, single_line, start_command
 from sluiceway.cli.demo import comparison, service, steps, tour
 from sluiceway.cli.demo.report import check
+from support.timeouts import PROCESS_TIMEOUT
 
 KINDS = ["TCP", "TLS", "Unix socket"]
 
 
 @pytest.fixture
 def directory(unix_path):
-    """A TMPDIR of the demonstration's own; it is empty at the end or the demonstration has left something."""
+    """A TMPDIR for the demonstration, which must be empty at the end."""
     yield os.path.dirname(unix_path)
     assert os.listdir(os.path.dirname(unix_path)) == []
 
 
-def test_as_a_program(directory):
+def test_demo_prints_each_result_and_exits_with_zero(directory):
     program = start_command("demo", "--quick", env={**os.environ, "TMPDIR": directory})
-    out, err = program.communicate(timeout=60)
+    out, err = program.communicate(timeout=PROCESS_TIMEOUT)
     assert (program.returncode, err) == (0, ""), out
     assert "\x1b" not in out
     assert f"sluiceway {sluiceway.__version__}, implementation: {sluiceway.IMPLEMENTATION}\n" in out
@@ -48,9 +49,9 @@ def test_as_a_program(directory):
     assert out.endswith("  All checks held.\n")
 
 
-def test_on_a_terminal_a_bar_is_drawn(directory):
+def test_demo_on_terminal_draws_progress_bar(directory):
     ours, theirs = pty.openpty()
-    # Without the variables by which a CI tells rich that nothing is a terminal.
+    # Without the variables that make rich treat every output in a CI as no terminal.
     environment = {"PATH": os.environ["PATH"], "TMPDIR": directory, "TERM": "xterm", "COLUMNS": "100"}
     environment |= {name: os.environ[name] for name in ("PYTHONPATH", "HOME") if name in os.environ}
     try:
@@ -64,29 +65,29 @@ def test_on_a_terminal_a_bar_is_drawn(directory):
     finally:
         os.close(theirs)
     shown = b""
-    # A terminal whose last program has gone answers EIO.
+    # Reading from a terminal without programs raises EIO.
     with contextlib.suppress(OSError):
         while part := os.read(ours, 65536):
             shown += part
     os.close(ours)
-    assert program.wait(30) == 0, shown
+    assert program.wait(PROCESS_TIMEOUT) == 0, shown
     assert b"2.0/2.0 MiB" in shown, shown
     assert b"All checks held." in shown
 
 
-def test_control_c_leaves_nothing(directory):
+def test_control_c_during_demo_exits_with_130_and_leaves_no_files(directory):
     program = start_command("demo", env={**os.environ, "TMPDIR": directory})
     assert program.stdout is not None
     for line in program.stdout:
         if line.startswith("Transfer"):
             break
     program.send_signal(signal.SIGINT)
-    _, err = program.communicate(timeout=60)
+    _, err = program.communicate(timeout=PROCESS_TIMEOUT)
     assert (program.returncode, err) == (130, "")
 
 
-def test_asyncios_own_streams_do_not_pass(monkeypatch):
-    """The check of the cancelled read can fail: on asyncio's streams a cancelled read(-1) loses what it had."""
+def test_demo_on_asyncio_streams_fails_its_check_of_cancelled_reads(monkeypatch):
+    """R1: a cancelled read(-1) of asyncio loses bytes, so the check can fail."""
     monkeypatch.setattr(sluiceway, "open_connection", asyncio.open_connection)
     monkeypatch.setattr(sluiceway, "open_unix_connection", asyncio.open_unix_connection)
     monkeypatch.setattr(tour, "STEPS", [("Reads", steps.cancel_reads)])
@@ -109,14 +110,14 @@ def test_asyncios_own_streams_do_not_pass(monkeypatch):
         (steps.stop_gracefully, "echo_lines", "Stop"),
     ],
 )
-def test_a_server_that_answers_wrongly_fails_its_step(monkeypatch, step, handler, name):
-    async def wrong(reader, writer):
+def test_wrong_answer_of_server_fails_step(monkeypatch, step, handler, name):
+    async def answer_wrongly(reader, writer):
         await reader.read(1)
         writer.write(b"wrong answer\n" * 10)
         await writer.drain()
         await reader.read()
 
-    monkeypatch.setattr(steps, handler, wrong)
+    monkeypatch.setattr(steps, handler, answer_wrongly)
     monkeypatch.setattr(tour, "STEPS", [(name, step)])
     result = run_command("demo", "--quick")
     assert result.exit_code == 1
@@ -124,52 +125,52 @@ def test_a_server_that_answers_wrongly_fails_its_step(monkeypatch, step, handler
     assert result.stdout.endswith(f"  Failed: {name}.\n")
 
 
-def failing(monkeypatch, body):
+def error_of_step(monkeypatch, body):
     monkeypatch.setattr(tour, "STEPS", [("Odd", body)])
     result = run_command("demo", "--quick")
     assert result.exit_code == 1
     return single_line(result.stderr)
 
 
-def test_an_exception_in_a_step_is_one_line(monkeypatch):
+def test_exception_in_step_is_reported_in_one_line(monkeypatch):
     async def step(_demo):
         raise OSError("two\nlines")
 
-    assert failing(monkeypatch, step) == "sluiceway: demo: Odd: OSError: two lines"
+    assert error_of_step(monkeypatch, step) == "sluiceway: demo: Odd: OSError: two lines"
 
 
-def test_a_step_that_hangs_ends_with_a_sentence(monkeypatch):
+def test_step_that_hangs_is_reported_after_time_limit(monkeypatch):
     async def step(_demo):
         await asyncio.get_running_loop().create_future()
 
     monkeypatch.setattr(tour, "_STEP_LIMIT", 0.5)
 
-    async def nothing(_size):
+    async def compare_nothing(_size):
         return {name: comparison.Measurement([1.0], [1.0], [1.0], [1.0]) for name in ("asyncio", "sluiceway")}
 
-    monkeypatch.setattr(comparison, "compare", nothing)
-    assert failing(monkeypatch, step) == "sluiceway: demo: Odd: not done after 0.5 s"
+    monkeypatch.setattr(comparison, "compare", compare_nothing)
+    assert error_of_step(monkeypatch, step) == "sluiceway: demo: Odd: not done after 0.5 s"
 
 
-def test_an_exception_that_nobody_handled_fails_the_demonstration(monkeypatch):
+def test_exception_in_callback_of_loop_fails_demo(monkeypatch):
     async def step(_demo):
         asyncio.get_running_loop().call_soon(lambda: 1 / 0)
         await asyncio.sleep(0)
 
-    assert "ZeroDivisionError" in failing(monkeypatch, step)
+    assert "ZeroDivisionError" in error_of_step(monkeypatch, step)
 
 
-def test_a_failed_check_during_a_visit_does_not_hang_the_server(monkeypatch):
+def test_failed_check_on_open_connection_does_not_hang_server(monkeypatch):
     async def step(demo):
         async with service.Service("lines", steps.echo_lines).everywhere(demo.place) as doors:
             async with service.visit(doors[0].connect()):
                 check(False, "what cannot be")
 
-    assert failing(monkeypatch, step) == "sluiceway: demo: Odd: this does not hold: what cannot be"
+    assert error_of_step(monkeypatch, step) == "sluiceway: demo: Odd: this does not hold: what cannot be"
 
 
 @pytest.mark.loops("asyncio")
-async def test_the_comparison_measures_both(monkeypatch):
+async def test_comparison_measures_asyncio_and_sluiceway(monkeypatch):
     results = await comparison.compare(comparison.Size(echoes=3, transfer_bytes=300_000, rounds=2))
     assert set(results) == {"asyncio", "sluiceway"}
     for measurement in results.values():

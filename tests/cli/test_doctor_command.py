@@ -1,4 +1,4 @@
-"""``sluiceway doctor``: what it says is what is the case, for people and for machines."""
+"""``sluiceway doctor`` reports the actual state, as text and as JSON."""
 
 import json
 import os
@@ -19,6 +19,7 @@ from cli.command_runner import run_command
 from sluiceway.cli.doctor import limits, trial
 from sluiceway.cli.doctor.findings import Finding, Section, as_json, as_lines
 from sluiceway.cli.doctor.implementation import implementation
+from support.timeouts import PROCESS_TIMEOUT
 
 SECTIONS = ["Versions", "Implementation", "Loops", "TLS", "Limits"]
 
@@ -30,19 +31,19 @@ SYSTEM = {
 }
 
 
-def examined() -> dict[str, Any]:
+def report_as_json() -> dict[str, Any]:
     result = run_command("doctor", "--json")
     assert (result.exit_code, result.stderr) == (0, "")
     document: dict[str, Any] = json.loads(result.stdout)
     return document
 
 
-def found(section: Section, name: str) -> Finding:
+def find(section: Section, name: str) -> Finding:
     (finding,) = [finding for finding in section.findings if finding.name == name]
     return finding
 
 
-def proc_with(directory: pathlib.Path, files: dict[str, str]) -> pathlib.Path:
+def write_proc_files(directory: pathlib.Path, files: dict[str, str]) -> pathlib.Path:
     for name, content in files.items():
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +51,7 @@ def proc_with(directory: pathlib.Path, files: dict[str, str]) -> pathlib.Path:
     return directory
 
 
-def test_for_people() -> None:
+def test_text_report_has_every_section_and_version() -> None:
     result = run_command("doctor")
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
@@ -59,8 +60,8 @@ def test_for_people() -> None:
         assert known in result.stdout
 
 
-def test_for_machines() -> None:
-    document = examined()
+def test_json_report_has_every_section_and_value() -> None:
+    document = report_as_json()
     assert list(document) == ["versions", "implementation", "loops", "tls", "limits", "advice"]
     assert document["versions"]["sluiceway"] == sluiceway.__version__
     assert document["versions"]["python"] == platform.python_version()
@@ -75,55 +76,55 @@ def test_for_machines() -> None:
     }
 
 
-def test_without_a_terminal_a_width_or_a_useful_encoding() -> None:
+def test_report_without_terminal_is_ascii_and_not_wrapped() -> None:
     result = subprocess.run(
         [sys.executable, "-m", "sluiceway.cli", "doctor"],
         env={**os.environ, "PYTHONIOENCODING": "ascii", "TERM": "dumb", "COLUMNS": "20"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=50,
+        timeout=PROCESS_TIMEOUT,
         check=False,
     )
     assert (result.returncode, result.stderr) == (0, b"")
     lines = result.stdout.decode("ascii").splitlines()
     assert "\x1b" not in result.stdout.decode("ascii")
-    # No line was broken to fit.
+    # No line was wrapped.
     assert [line for line in lines if line and not line.startswith("  ")] == SECTIONS
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-def test_what_carries_a_connection_was_tried(loop: str) -> None:
-    examined_loop = examined()["loops"][loop]
-    assert examined_loop["engine"] is (sluiceway.ENGINE == "epoll")
-    assert examined_loop["carried_by"].startswith("sluiceway." if examined_loop["engine"] else f"{loop}.")
+def test_transport_in_report_is_that_of_a_connection(loop: str) -> None:
+    loop_report = report_as_json()["loops"][loop]
+    assert loop_report["engine"] is (sluiceway.ENGINE == "epoll")
+    assert loop_report["carried_by"].startswith("sluiceway." if loop_report["engine"] else f"{loop}.")
 
 
-def test_a_connection_that_cannot_be_made_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(*_: Any) -> Any:
+def test_failed_connection_is_reported_with_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def raise_permission_error(*_: Any) -> Any:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(trial, "socket", types.SimpleNamespace(socketpair=refused))
-    finding = found(trial.loops(), "asyncio")
+    monkeypatch.setattr(trial, "socket", types.SimpleNamespace(socketpair=raise_permission_error))
+    finding = find(trial.loops(), "asyncio")
     assert finding.shown == "a connection fails: [Errno 1] Operation not permitted"
     assert finding.value["failure"] == "[Errno 1] Operation not permitted"
 
 
-def test_a_connection_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sent data is lost. Sockets and transports are closed all the same, or the leak checks report a warning."""
-    elsewhere: list[socket.socket] = []
+def test_connection_that_receives_nothing_is_reported_as_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sent data does not arrive. Sockets and transports are closed, or the leak checks report a warning."""
+    other_ends: list[socket.socket] = []
 
-    def torn(pair: Any = socket.socketpair) -> tuple[socket.socket, socket.socket]:
+    def unconnected_pair(pair: Any = socket.socketpair) -> tuple[socket.socket, socket.socket]:
         one, other = pair()
         third, fourth = pair()
-        elsewhere.extend((other, third))
+        other_ends.extend((other, third))
         return one, fourth
 
-    monkeypatch.setattr(trial, "socket", types.SimpleNamespace(socketpair=torn))
+    monkeypatch.setattr(trial, "socket", types.SimpleNamespace(socketpair=unconnected_pair))
     monkeypatch.setattr(trial, "_PATIENCE", 0.01)
     try:
-        assert found(trial.loops(), "asyncio").value == {"carried_by": None, "failure": "TimeoutError"}
+        assert find(trial.loops(), "asyncio").value == {"carried_by": None, "failure": "TimeoutError"}
     finally:
-        for sock in elsewhere:
+        for sock in other_ends:
             sock.close()
 
 
@@ -151,7 +152,7 @@ def test_a_connection_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPa
         ),
     ],
 )  # fmt: skip
-def test_why_it_is_not_the_faster_one(
+def test_reason_for_slower_core_or_engine_is_reported_with_advice(
     core: str,
     engine: str,
     system: str,
@@ -159,16 +160,16 @@ def test_why_it_is_not_the_faster_one(
     engine_choice: str,
     core_reason: str | None,
     engine_reason: str | None,
-    advised: str | None,
+    advised_name: str | None,
 ) -> None:
     section = implementation(core, engine, system, pure_requested, engine_choice)
-    assert found(section, "core").value == {"in_use": core, "reason": core_reason}
-    assert found(section, "engine").value == {"in_use": engine, "reason": engine_reason}
+    assert find(section, "core").value == {"in_use": core, "reason": core_reason}
+    assert find(section, "engine").value == {"in_use": engine, "reason": engine_reason}
     for reason in filter(None, (core_reason, engine_reason)):
         assert any(reason in finding.shown for finding in section.findings)
-    # Said once, with what to do.
+    # The advice is given once.
     advice = {finding.name: finding.advice for finding in section.findings if finding.advice}
-    assert list(advice) == ([advised] if advised else [])
+    assert list(advice) == ([advised_name] if advised_name else [])
     assert all("compiler" in text and "headers" in text for text in advice.values())
 
 
@@ -183,48 +184,48 @@ def test_why_it_is_not_the_faster_one(
         ((-1, -1), {"soft": "unlimited", "hard": "unlimited"}, None),
     ],
 )
-def test_advice_on_open_files(
-    tmp_path: pathlib.Path, files: tuple[int, int], value: dict[str, Any], advised: str | None
+def test_low_limit_of_open_files_gives_advice(
+    tmp_path: pathlib.Path, files: tuple[int, int], value: dict[str, Any], advised_name: str | None
 ) -> None:
-    finding = found(limits.limits(proc_with(tmp_path, SYSTEM), files), "open_files")
+    finding = find(limits.limits(write_proc_files(tmp_path, SYSTEM), files), "open_files")
     assert finding.value == value
-    assert (finding.advice is None) if advised is None else (advised in (finding.advice or ""))
+    assert (finding.advice is None) if advised_name is None else (advised_name in (finding.advice or ""))
 
 
-def test_limits_of_the_system(tmp_path: pathlib.Path) -> None:
-    section = limits.limits(proc_with(tmp_path, SYSTEM))
+def test_system_limits_are_reported(tmp_path: pathlib.Path) -> None:
+    section = limits.limits(write_proc_files(tmp_path, SYSTEM))
     assert {finding.name: finding.value for finding in section.findings[1:]} == {
         "listen_backlog": 4096,
         "half_open": 512,
         "ephemeral_ports": {"first": 32768, "last": 60999},
         "epoll_watches": 1_000_000,
     }
-    assert "28232" in found(section, "ephemeral_ports").shown
+    assert "28232" in find(section, "ephemeral_ports").shown
     assert [finding.name for finding in section.findings[1:] if finding.advice] == []
 
 
-def test_advice_on_a_short_backlog(tmp_path: pathlib.Path) -> None:
-    section = limits.limits(proc_with(tmp_path, {**SYSTEM, "net/core/somaxconn": "128\n"}))
-    assert "net.core.somaxconn=4096" in (found(section, "listen_backlog").advice or "")
+def test_short_listen_backlog_gives_advice(tmp_path: pathlib.Path) -> None:
+    section = limits.limits(write_proc_files(tmp_path, {**SYSTEM, "net/core/somaxconn": "128\n"}))
+    assert "net.core.somaxconn=4096" in (find(section, "listen_backlog").advice or "")
 
 
 @pytest.mark.parametrize("content", [None, "", "many\n", "1 2 3\n"])
-def test_limits_that_cannot_be_read(tmp_path: pathlib.Path, content: str | None) -> None:
+def test_unreadable_system_limits_are_reported_as_unknown(tmp_path: pathlib.Path, content: str | None) -> None:
     files = {} if content is None else dict.fromkeys(SYSTEM, content)
-    section = limits.limits(proc_with(tmp_path, files), (65_536, 65_536))
+    section = limits.limits(write_proc_files(tmp_path, files), (65_536, 65_536))
     assert [finding.value for finding in section.findings[1:]] == [None] * 4
     assert {finding.shown for finding in section.findings[1:]} == {"not to be read on this system"}
     assert [finding for finding in section.findings if finding.advice] == []
 
 
-def test_without_limits_of_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_resource_module_is_reported_as_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "resource", None)
     assert limits.open_files() is None
-    finding = found(limits.limits(), "open_files")
+    finding = find(limits.limits(), "open_files")
     assert (finding.value, finding.shown) == (None, "not to be read on this system")
 
 
-def test_advice_stands_below_what_it_is_about() -> None:
+def test_advice_is_printed_below_its_finding() -> None:
     section = Section("s", "Title", [Finding("a", "a", 1, "one", "mend it"), Finding("bb", "bb", None, "none")])
     assert list(as_lines([section, Section("t", "Other", [])])) == [
         ("Title", True),

@@ -1,4 +1,4 @@
-"""``sluiceway headers`` when all is well, and what is wrong before anything is asked."""
+"""``sluiceway headers``: what it requests and prints, and wrong usage."""
 
 import os
 import signal
@@ -9,12 +9,13 @@ import pytest
 
 import sluiceway
 from cli.command_runner import run_command, single_line, start_command
+from support.timeouts import PEER_TIMEOUT, PROCESS_TIMEOUT
 
 HEAD = b"HTTP/1.1 204 No Content\r\nServer: test\r\nX-A: b\r\n\r\n"
-SHOWN = "HTTP header> HTTP/1.1 204 No Content\nHTTP header> Server: test\nHTTP header> X-A: b\n"
+PRINTED = "HTTP header> HTTP/1.1 204 No Content\nHTTP header> Server: test\nHTTP header> X-A: b\n"
 
 
-def request_of(peer):
+def receive_request(peer):
     request = b""
     while not request.endswith(b"\r\n\r\n"):
         request += peer.receive(1)
@@ -22,7 +23,7 @@ def request_of(peer):
 
 
 def answer(peer):
-    request = request_of(peer)
+    request = receive_request(peer)
     peer.send(HEAD)
     peer.receive_rest()
     return request
@@ -35,73 +36,73 @@ def expected_request(path, host):
     ).encode()
 
 
-def result_of(script):
-    return script._result.result(10)
+def script_result(script):
+    return script._result.result(PEER_TIMEOUT)
 
 
-def test_over_tcp(raw_peers):
+def test_http_url_prints_headers(raw_peers):
     script = raw_peers.serve(answer)
     port = script.address[1]
     result = run_command("headers", f"http://127.0.0.1:{port}/a?b=c")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, SHOWN, "")
-    assert result_of(script) == expected_request("/a?b=c", f"127.0.0.1:{port}")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, PRINTED, "")
+    assert script_result(script) == expected_request("/a?b=c", f"127.0.0.1:{port}")
 
 
-def test_over_tls(raw_peers, tls):
-    def encrypted(peer):
+def test_https_url_prints_headers(raw_peers, tls):
+    def answer_over_tls(peer):
         peer.start_tls(tls.server_context, server_side=True)
         return answer(peer)
 
-    script = raw_peers.serve(encrypted)
+    script = raw_peers.serve(answer_over_tls)
     port = script.address[1]
     result = run_command("headers", "--cafile", tls.ca_file, f"https://localhost:{port}/")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, SHOWN, "")
-    assert result_of(script) == expected_request("/", f"localhost:{port}")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, PRINTED, "")
+    assert script_result(script) == expected_request("/", f"localhost:{port}")
 
 
-def test_over_a_unix_socket(raw_peers, unix_path):
+def test_unix_url_prints_headers(raw_peers, unix_path):
     script = raw_peers.serve(answer, unix=unix_path)
     result = run_command("headers", f"unix:{unix_path}?path=/status&host=example.org")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, SHOWN, "")
-    assert result_of(script) == expected_request("/status", "example.org")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, PRINTED, "")
+    assert script_result(script) == expected_request("/status", "example.org")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="abstract names are Linux's")
-def test_over_an_abstract_name(raw_peers):
+def test_abstract_unix_url_prints_headers(raw_peers):
     name = f"sluiceway-test-{os.getpid()}"
     script = raw_peers.serve(answer, unix=f"\0{name}")
     result = run_command("headers", f"unix:@{name}")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, SHOWN, "")
-    assert result_of(script) == expected_request("/", "localhost")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, PRINTED, "")
+    assert script_result(script) == expected_request("/", "localhost")
 
 
-def test_several_are_asked_at_once_and_shown_in_the_order_given(raw_peers):
-    last = raw_peers.serve(lambda peer: (peer.signal("asked"), answer(peer))[1])
+def test_several_urls_are_requested_at_once_and_printed_in_order(raw_peers):
+    last = raw_peers.serve(lambda peer: (peer.signal("request received"), answer(peer))[1])
     script_of_first = []
 
-    def wait_for_the_last(peer):
-        # Were they asked one after the other, the last would never be.
-        last._from_script["asked"].acquire().result(10)
+    def wait_for_last_request(peer):
+        # If the requests were made one after the other, the last would never be made.
+        last._from_script["request received"].acquire().result(PEER_TIMEOUT)
         return answer(peer)
 
-    first = raw_peers.serve(wait_for_the_last)
+    first = raw_peers.serve(wait_for_last_request)
     script_of_first.append(first)
     urls = [f"http://127.0.0.1:{script.address[1]}/" for script in (first, last)]
     result = run_command("headers", *urls)
     assert result.exit_code == 0, result.stderr
-    assert result.stdout == f"{urls[0]}\n{SHOWN}{urls[1]}\n{SHOWN}"
+    assert result.stdout == f"{urls[0]}\n{PRINTED}{urls[1]}\n{PRINTED}"
 
 
-def test_one_failure_of_several_is_status_1_and_the_others_are_shown(raw_peers, unix_path):
+def test_one_failed_url_of_several_exits_with_1_and_prints_others(raw_peers, unix_path):
     url = f"http://127.0.0.1:{raw_peers.serve(answer).address[1]}/"
     result = run_command("headers", f"unix:{unix_path}", url)
     assert result.exit_code == 1
-    assert result.stdout == f"unix:{unix_path}\n{url}\n{SHOWN}"
+    assert result.stdout == f"unix:{unix_path}\n{url}\n{PRINTED}"
     assert single_line(result.stderr).startswith(f"sluiceway: unix:{unix_path}: no such socket")
 
 
 @pytest.mark.parametrize("url", ["example.org", "ftp://example.org/", "http://example.org:99999/", "http://a/\x01"])
-def test_a_bad_url_is_wrong_usage_and_nothing_is_asked(raw_peers, url):
+def test_invalid_url_exits_with_2_before_any_request(raw_peers, url):
     listener = raw_peers.listen()
     result = run_command("headers", f"http://127.0.0.1:{listener.port}/", url)
     assert (result.exit_code, result.stdout) == (2, "")
@@ -112,52 +113,52 @@ def test_a_bad_url_is_wrong_usage_and_nothing_is_asked(raw_peers, url):
 
 
 @pytest.mark.parametrize("timeout", ["0", "-1", "nan", "inf"])
-def test_a_bad_timeout(timeout):
+def test_invalid_timeout_exits_with_2(timeout):
     result = run_command("headers", f"--timeout={timeout}", "http://127.0.0.1/")
     assert (result.exit_code, result.stdout) == (2, "")
     assert single_line(result.stderr).startswith(f"sluiceway: --timeout {timeout}: ")
 
 
-def test_no_url():
+def test_missing_url_exits_with_2():
     result = run_command("headers")
     assert result.exit_code == 2
     assert "Missing argument" in result.stderr
 
 
-def test_a_cafile_that_is_missing(tmp_path):
+def test_missing_cafile_exits_with_2(tmp_path):
     result = run_command("headers", "--cafile", str(tmp_path / "none"), "http://127.0.0.1/")
     assert (result.exit_code, result.stdout) == (2, "")
     assert single_line(result.stderr) == f"sluiceway: --cafile {tmp_path / 'none'}: No such file or directory"
 
 
 @pytest.mark.parametrize("content", ["", "no certificate\n"])
-def test_a_cafile_without_certificates(tmp_path, content):
+def test_cafile_without_certificates_exits_with_2(tmp_path, content):
     (tmp_path / "ca.pem").write_text(content)
     result = run_command("headers", "--cafile", str(tmp_path / "ca.pem"), "http://127.0.0.1/")
     assert (result.exit_code, result.stdout) == (2, "")
     assert single_line(result.stderr) == f"sluiceway: --cafile {tmp_path / 'ca.pem'}: holds no certificate in PEM form"
 
 
-def test_version():
+def test_version_option_prints_version_and_implementation():
     result = run_command("--version")
     assert result.exit_code == 0
     assert result.stdout.startswith(f"sluiceway {sluiceway.__version__} ({sluiceway.IMPLEMENTATION}, Python ")
 
 
-def test_as_a_program_whose_output_cannot_hold_every_letter(raw_peers):
-    def exotic(peer):
-        request_of(peer)
+def test_character_outside_output_encoding_is_escaped(raw_peers):
+    def answer_in_latin_1(peer):
+        receive_request(peer)
         peer.send(b"HTTP/1.1 200 OK\r\nX: caf\xe9\r\n\r\n")
         peer.receive_rest()
 
-    port = raw_peers.serve(exotic).address[1]
+    port = raw_peers.serve(answer_in_latin_1).address[1]
     environment = {**os.environ, "PYTHONIOENCODING": "cp1251"}
     program = start_command("headers", f"http://127.0.0.1:{port}/", env=environment)
-    out, err = program.communicate(timeout=30)
+    out, err = program.communicate(timeout=PROCESS_TIMEOUT)
     assert (program.returncode, out, err) == (0, "HTTP header> HTTP/1.1 200 OK\nHTTP header> X: caf\\xe9\n", "")
 
 
-def test_nobody_reads_the_output(raw_peers):
+def test_closed_output_pipe_exits_with_1_without_message(raw_peers):
     port = raw_peers.serve(answer).address[1]
     reading, writing = os.pipe()
     os.close(reading)
@@ -170,35 +171,41 @@ def test_nobody_reads_the_output(raw_peers):
         )
     finally:
         os.close(writing)
-    _, err = program.communicate(timeout=30)
+    _, err = program.communicate(timeout=PROCESS_TIMEOUT)
     assert (program.returncode, err) == (1, "")
 
 
-def test_control_c_is_quiet_and_status_130(raw_peers):
+def test_control_c_exits_with_130_without_message(raw_peers):
     listener = raw_peers.listen()
     program = start_command("headers", f"http://127.0.0.1:{listener.port}/")
     peer = listener.accept()
-    request_of(peer)
+    receive_request(peer)
     program.send_signal(signal.SIGINT)
-    out, err = program.communicate(timeout=30)
+    out, err = program.communicate(timeout=PROCESS_TIMEOUT)
     assert (program.returncode, out, err) == (130, "", "")
 
 
 @pytest.mark.parametrize("package", ["click", "rich"])
-def test_without_the_extra_one_line_says_what_to_install(package):
+def test_missing_package_of_command_is_reported_in_one_line(package):
     code = f"import sys; sys.modules[{package!r}] = None; from sluiceway.cli import main; main()"
-    program = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30)
+    program = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=PROCESS_TIMEOUT
+    )
     assert (program.returncode, program.stdout) == (2, "")
     assert single_line(program.stderr) == (
         f"sluiceway: the command line needs {package}, which is not installed: pip install {package}"
     )
 
 
-def test_without_trustme_headers_works_and_the_demo_says_what_to_install(unix_path):
+def test_missing_trustme_is_reported_by_demo_only(unix_path):
     code = "import sys; sys.modules['trustme'] = None; from sluiceway.cli import main; main()"
     headers, demo = (
         subprocess.run(
-            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False, timeout=30
+            [sys.executable, "-c", code, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PROCESS_TIMEOUT,
         )
         for arguments in (["headers", f"unix:{unix_path}"], ["demo"])
     )

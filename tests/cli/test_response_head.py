@@ -1,4 +1,4 @@
-"""The head of a response: whole, byte by byte, with data after it, and everything that is none."""
+"""The head of an HTTP response: split in any way, followed by data, truncated, too long, or not HTTP."""
 
 import pytest
 
@@ -11,7 +11,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nServer: a  \r\nX-Latin: caf\xe9\r\nBare: newline\n\r
 LINES = ["HTTP/1.1 200 OK", "Server: a", "X-Latin: caf\u00e9", "Bare: newline"]
 
 
-def reader_of(*chunks, end=True):
+def fed_reader(*chunks, end=True):
     reader = sluiceway.StreamReader(limit=LINE_LIMIT)
     for chunk in chunks:
         reader.feed_data(chunk)
@@ -20,37 +20,37 @@ def reader_of(*chunks, end=True):
     return reader
 
 
-async def head_of(reader):
+async def read_lines(reader):
     lines = []
     await read_head(reader, lines)
     return lines
 
 
-async def test_whole():
-    assert await head_of(reader_of(HEAD)) == LINES
+async def test_head_in_one_chunk_gives_its_lines():
+    assert await read_lines(fed_reader(HEAD)) == LINES
 
 
-async def test_byte_by_byte():
-    assert await head_of(reader_of(*(HEAD[i : i + 1] for i in range(len(HEAD))))) == LINES
+async def test_head_byte_by_byte_gives_its_lines():
+    assert await read_lines(fed_reader(*(HEAD[i : i + 1] for i in range(len(HEAD))))) == LINES
 
 
-async def test_what_follows_stays_in_the_stream():
-    reader = reader_of(HEAD + b"body")
-    assert await head_of(reader) == LINES
+async def test_data_after_head_stays_in_reader():
+    reader = fed_reader(HEAD + b"body")
+    assert await read_lines(reader) == LINES
     assert await reader.read() == b"body"
 
 
-async def test_the_end_of_input_is_not_needed():
-    assert await head_of(reader_of(HEAD, end=False)) == LINES
+async def test_head_without_eof_gives_its_lines():
+    assert await read_lines(fed_reader(HEAD, end=False)) == LINES
 
 
 @pytest.mark.parametrize("status", [b"HTTP/1.0 404 Not Found", b"HTTP/2 200", b"HTTP/1.1 200 ", b"HTTP/1.1 200"])
-async def test_status_lines(status):
-    assert await head_of(reader_of(status + b"\r\n\r\n")) == [status.decode().rstrip()]
+async def test_status_line_of_any_version_is_accepted(status):
+    assert await read_lines(fed_reader(status + b"\r\n\r\n")) == [status.decode().rstrip()]
 
 
-async def test_control_characters_cannot_reach_the_terminal():
-    lines = await head_of(reader_of(b"HTTP/1.1 200 OK\r\nX: \x1b[2J\x9b\ta\x7f\r\n\r\n"))
+async def test_control_characters_are_escaped():
+    lines = await read_lines(fed_reader(b"HTTP/1.1 200 OK\r\nX: \x1b[2J\x9b\ta\x7f\r\n\r\n"))
     assert lines[1] == "X: \\x1b[2J\\x9b\ta\\x7f"
 
 
@@ -68,47 +68,47 @@ async def test_control_characters_cannot_reach_the_terminal():
         b"y" * (LINE_LIMIT + 1),
     ],
 )
-async def test_not_http(data):
-    with pytest.raises(NotHTTPError) as caught:
-        await head_of(reader_of(data))
-    assert caught.value.beginning == data[:64]
-    assert not caught.value.is_tls
+async def test_data_that_is_no_http_raises_with_its_beginning(data):
+    with pytest.raises(NotHTTPError) as raised:
+        await read_lines(fed_reader(data))
+    assert raised.value.beginning == data[:64]
+    assert not raised.value.is_tls
 
 
-async def test_a_tls_alert_is_recognised():
-    with pytest.raises(NotHTTPError) as caught:
-        await head_of(reader_of(b"\x15\x03\x01\x00\x02\x02\x46"))
-    assert caught.value.is_tls
+async def test_tls_alert_is_recognised():
+    with pytest.raises(NotHTTPError) as raised:
+        await read_lines(fed_reader(b"\x15\x03\x01\x00\x02\x02\x46"))
+    assert raised.value.is_tls
 
 
 @pytest.mark.parametrize("cut", range(len(HEAD) - 1))
-async def test_closed_early_at_every_byte(cut):
+async def test_eof_at_each_byte_raises_with_position(cut):
     lines = []
-    with pytest.raises(ClosedEarlyError) as caught:
-        await read_head(reader_of(HEAD[:cut]), lines)
+    with pytest.raises(ClosedEarlyError) as raised:
+        await read_head(fed_reader(HEAD[:cut]), lines)
     if cut == 0:
-        assert caught.value.where == "before the first byte"
+        assert raised.value.where == "before the first byte"
     elif cut < HEAD.index(b"\n") + 1:
-        assert caught.value.where == "within the status line"
+        assert raised.value.where == "within the status line"
     else:
-        assert caught.value.where == "within the headers"
+        assert raised.value.where == "within the headers"
     assert lines == LINES[: HEAD[:cut].count(b"\n")]
 
 
-async def test_the_longest_line():
+async def test_line_of_maximum_length_is_accepted():
     line = b"X: " + b"y" * (LINE_LIMIT - 4)
-    assert len(await head_of(reader_of(b"HTTP/1.1 200 OK\n" + line + b"\n\n"))) == 2
+    assert len(await read_lines(fed_reader(b"HTTP/1.1 200 OK\n" + line + b"\n\n"))) == 2
 
 
-@pytest.mark.parametrize("begin", [b"", b"HTTP/1.1 200 OK\r\n"])
-async def test_a_line_too_long(begin):
-    with pytest.raises(HeadTooLongError) as caught:
-        await head_of(reader_of(begin, b"HTTP/1.1 200 " + b"y" * LINE_LIMIT))
-    assert (caught.value.what, caught.value.limit) == ("a line", LINE_LIMIT)
+@pytest.mark.parametrize("beginning", [b"", b"HTTP/1.1 200 OK\r\n"])
+async def test_overlong_line_raises(beginning):
+    with pytest.raises(HeadTooLongError) as raised:
+        await read_lines(fed_reader(beginning, b"HTTP/1.1 200 " + b"y" * LINE_LIMIT))
+    assert (raised.value.what, raised.value.limit) == ("a line", LINE_LIMIT)
 
 
-async def test_a_head_too_long():
+async def test_overlong_head_raises():
     line = b"X: y\r\n"
-    with pytest.raises(HeadTooLongError) as caught:
-        await head_of(reader_of(b"HTTP/1.1 200 OK\r\n", line * (HEAD_LIMIT // len(line) + 1)))
-    assert (caught.value.what, caught.value.limit) == ("the head", HEAD_LIMIT)
+    with pytest.raises(HeadTooLongError) as raised:
+        await read_lines(fed_reader(b"HTTP/1.1 200 OK\r\n", line * (HEAD_LIMIT // len(line) + 1)))
+    assert (raised.value.what, raised.value.limit) == ("the head", HEAD_LIMIT)

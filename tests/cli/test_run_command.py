@@ -1,4 +1,4 @@
-"""``sluiceway run``: what a program sees is what ``python`` would show it, but for asyncio's streams."""
+"""``sluiceway run``: the program gets what ``python`` would give it, except for asyncio's streams."""
 
 import json
 import pathlib
@@ -11,6 +11,7 @@ import pytest
 
 import sluiceway
 from cli.command_runner import run_command, single_line
+from support.timeouts import PROCESS_TIMEOUT
 
 PROGRAM = """
 import asyncio, json, os, pickle, sys
@@ -32,8 +33,8 @@ exec(os.environ.get("THEN", ""))
 
 
 @pytest.fixture(autouse=True)
-def _interpreter_as_before() -> Iterator[None]:
-    """The command changes this process as it may change one of its own."""
+def restore_interpreter() -> Iterator[None]:
+    """Restore sys.argv, sys.path and asyncio, which the command changes in this process."""
     argv, path = sys.argv[:], sys.path[:]
     yield
     sys.argv[:], sys.path[:] = argv, path
@@ -72,12 +73,16 @@ def test_module_runs_as_main_on_sluiceway(program: pathlib.Path, monkeypatch: py
     assert json.loads(result.stdout) == expected(program, "-h", "x")
 
 
-def test_command_line_shows_what_python_shows(program: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one test with processes: sys.path, sys.argv, the traceback and the status of a process of its own."""
+def test_run_as_process_behaves_as_python(program: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The only test with child processes: sys.path, sys.argv, traceback and exit status are those of a real process."""
     monkeypatch.setenv("THEN", "1 / 0")
     python, ours = (
         subprocess.run(
-            [sys.executable, *command, str(program), "x"], capture_output=True, text=True, timeout=50, check=False
+            [sys.executable, *command, str(program), "x"],
+            capture_output=True,
+            text=True,
+            timeout=PROCESS_TIMEOUT,
+            check=False,
         )
         for command in ([], ["-m", "sluiceway.cli", "run"])
     )
@@ -87,7 +92,7 @@ def test_command_line_shows_what_python_shows(program: pathlib.Path, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("then", "status", "stderr"),
+    ("statement", "status", "stderr"),
     [
         ("sys.exit(7)", 7, ""),
         ("sys.exit()", 0, ""),
@@ -97,17 +102,17 @@ def test_command_line_shows_what_python_shows(program: pathlib.Path, monkeypatch
         ("import absent_module", 1, "ModuleNotFoundError: No module named 'absent_module'"),
     ],
 )
-def test_end_of_the_program_is_the_end_of_the_command(
-    program: pathlib.Path, monkeypatch: pytest.MonkeyPatch, then: str, status: int, stderr: str
+def test_exit_status_and_error_of_program_are_those_of_command(
+    program: pathlib.Path, monkeypatch: pytest.MonkeyPatch, statement: str, status: int, stderr: str
 ) -> None:
-    monkeypatch.setenv("THEN", then)
+    monkeypatch.setenv("THEN", statement)
     result = run_command("run", str(program))
     assert result.exit_code == status
     assert result.stderr.endswith(f"{stderr}\n" if stderr else "")
     assert "run_command.py" not in result.stderr
 
 
-def test_syntax_error_in_the_program_is_shown(tmp_path: pathlib.Path) -> None:
+def test_syntax_error_in_program_is_printed(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "broken.py"
     path.write_text("def\n")
     result = run_command("run", str(path))
@@ -126,12 +131,12 @@ def test_syntax_error_in_the_program_is_shown(tmp_path: pathlib.Path) -> None:
         (["-x", "a.py"], "sluiceway: run -x: unknown option; options of the program follow its name"),
     ],
 )
-def test_what_cannot_be_run_is_named_in_one_line(arguments: list[str], line: str) -> None:
+def test_program_that_cannot_run_is_reported_in_one_line(arguments: list[str], line: str) -> None:
     result = run_command("run", *arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert single_line(result.stderr) == line
 
 
-def test_doctor_that_is_run_reports_the_installation() -> None:
+def test_doctor_under_run_reports_installed() -> None:
     result = run_command("run", "-m", "sluiceway.cli", "doctor", "--json")
     assert json.loads(result.stdout)["implementation"]["installed"] is True

@@ -1,4 +1,4 @@
-"""URLs of the command line: what each becomes, and the sentence for each that is no good."""
+"""URLs of the command line: how each is parsed, and the error for each invalid one."""
 
 import pytest
 
@@ -30,7 +30,7 @@ from sluiceway.cli.target import BadURLError, parse
         ("http://b\u00fccher.example/", "xn--bcher-kva.example", 80, False, "xn--bcher-kva.example", "/"),
     ],
 )
-def test_a_url_of_http(url, host, port, tls, host_header, request_target):
+def test_http_url_is_parsed(url, host, port, tls, host_header, request_target):
     target = parse(url)
     assert (target.host, target.port, target.tls, target.unix_path) == (host, port, tls, None)
     assert (target.host_header, target.request_target) == (host_header, request_target)
@@ -52,7 +52,7 @@ def test_a_url_of_http(url, host, port, tls, host_header, request_target):
         ("unix:/s?path=/a%0D%0Ab", "/s", "localhost", "/a%0D%0Ab"),
     ],
 )
-def test_a_url_of_a_unix_socket(url, path, host_header, request_target):
+def test_unix_url_is_parsed(url, path, host_header, request_target):
     target = parse(url)
     assert (target.unix_path, target.host, target.port, target.tls) == (path, "", 0, False)
     assert (target.host_header, target.request_target) == (host_header, request_target)
@@ -62,12 +62,12 @@ def test_a_url_of_a_unix_socket(url, path, host_header, request_target):
     ("url", "peer"),
     [("http://a/", "a:80"), ("http://[::1]:8/", "[::1]:8"), ("unix:/s", "/s"), ("unix:@name", "@name")],
 )
-def test_peer_is_written_as_people_write_it(url, peer):
+def test_peer_is_written_as_host_and_port_or_path(url, peer):
     assert parse(url).peer == peer
 
 
 @pytest.mark.parametrize(
-    ("url", "sentence"),
+    ("url", "message"),
     [
         ("", "no scheme"),
         ("example.org", "no scheme"),
@@ -100,6 +100,6 @@ def test_peer_is_written_as_people_write_it(url, peer):
         ("unix:/s?host=", "no host name"),
     ],
 )
-def test_a_url_that_is_no_good(url, sentence):
-    with pytest.raises(BadURLError, match=sentence):
+def test_invalid_url_raises_error_with_reason(url, message):
+    with pytest.raises(BadURLError, match=message):
         parse(url)
