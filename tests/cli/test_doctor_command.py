@@ -129,7 +129,7 @@ def test_connection_that_receives_nothing_is_reported_as_timeout(monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    ("core", "engine", "system", "pure_requested", "engine_choice", "core_reason", "engine_reason", "advised"),
+    ("core", "engine", "system", "pure_requested", "engine_choice", "core_reason", "engine_reason", "advised_name"),
     [
         ("compiled", "epoll", "linux", False, "", None, None, None),
         ("compiled", "loop", "linux", False, "loop", None, "SLUICEWAY_ENGINE=loop asks for it", None),
@@ -174,7 +174,7 @@ def test_reason_for_slower_core_or_engine_is_reported_with_advice(
 
 
 @pytest.mark.parametrize(
-    ("files", "value", "advised"),
+    ("files", "value", "advised_name"),
     [
         ((1024, 1_048_576), {"soft": 1024, "hard": 1_048_576}, "ulimit -n 65536"),
         ((1024, 20_000), {"soft": 1024, "hard": 20_000}, "ulimit -n 20000"),

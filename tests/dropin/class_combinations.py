@@ -1,4 +1,4 @@
-"""Every combination of asyncio's and sluiceway's reader, writer and protocol classes (contract S12)."""
+"""S12: every combination of asyncio's and sluiceway's reader, writer and protocol classes."""
 
 import asyncio
 import contextlib
@@ -15,18 +15,18 @@ SLUICEWAY, ASYNCIO = "sluiceway", "asyncio"
 
 
 def asyncio_class(ours: type) -> type:
-    """Return asyncio's own base class of a sluiceway class, installed or not."""
+    """Return asyncio's base class of a sluiceway class, whether sluiceway is installed or not."""
     return next(base for base in ours.__mro__ if base.__module__ == asyncio_streams.__name__)
 
 
-def select_class(whose: str, ours: type) -> Any:
-    """Return sluiceway's class, or asyncio's of the same name."""
-    return ours if whose == SLUICEWAY else asyncio_class(ours)
+def select_class(origin: str, ours: type) -> Any:
+    """Return sluiceway's class, or asyncio's class of the same name."""
+    return ours if origin == SLUICEWAY else asyncio_class(ours)
 
 
 @dataclasses.dataclass(frozen=True)
 class ClassCombination:
-    """For each class SLUICEWAY or ASYNCIO; ``installed``: used while sluiceway is installed."""
+    """The origin of each class: SLUICEWAY or ASYNCIO; ``installed``: used while sluiceway is installed."""
 
     reader: str
     writer: str
@@ -37,7 +37,7 @@ class ClassCombination:
         when = "installed" if self.installed else "not installed"
         return f"{self.reader}'s reader, {self.writer}'s writer, {self.protocol}'s protocol, {when}"
 
-    def pieces(self, limit: int = 1 << 16) -> tuple[Any, Any]:
+    def reader_and_protocol(self, limit: int = 1 << 16) -> tuple[Any, Any]:
         """Return a reader and the protocol that feeds it."""
         loop = asyncio.get_running_loop()
         reader = select_class(self.reader, sluiceway.StreamReader)(limit=limit, loop=loop)
@@ -62,6 +62,6 @@ class ClassCombination:
 
 
 COMBINATIONS = [
-    ClassCombination(*whose)
-    for whose in itertools.product((ASYNCIO, SLUICEWAY), (ASYNCIO, SLUICEWAY), (ASYNCIO, SLUICEWAY), (False, True))
+    ClassCombination(*origin)
+    for origin in itertools.product((ASYNCIO, SLUICEWAY), (ASYNCIO, SLUICEWAY), (ASYNCIO, SLUICEWAY), (False, True))
 ]

@@ -9,30 +9,30 @@ import sluiceway
 IMPORT_ORDERS = ("import, install", "install, import")
 
 
-# A second set of the modules of each package: those that were imported while sluiceway was installed.
+# A second set of the modules of each package: those imported while sluiceway was installed.
 _imported_installed: dict[str, dict[str, types.ModuleType]] = {}
 
 
 def import_in_order(name: str, order: str) -> types.ModuleType:
     """Return module ``name`` as it is when imported in this order; for use while installed.
 
-    The second order has its own copy of the module's package, imported anew while sluiceway was installed.
+    The second order has a copy of its own of the module's package, imported while sluiceway was installed.
     """
-    usual = importlib.import_module(name)
+    module = importlib.import_module(name)
     if order == IMPORT_ORDERS[0]:
-        return usual
+        return module
     package = name.partition(".")[0]
-    before = _take(package)
+    removed = _remove_modules(package)
     sys.modules.update(_imported_installed.get(package, {}))
     try:
         with sluiceway.installed():
             return importlib.import_module(name)
     finally:
-        _imported_installed[package] = _take(package)
-        sys.modules.update(before)
+        _imported_installed[package] = _remove_modules(package)
+        sys.modules.update(removed)
 
 
-def _take(package: str) -> dict[str, types.ModuleType]:
-    """Remove the modules of a package from those that Python knows."""
+def _remove_modules(package: str) -> dict[str, types.ModuleType]:
+    """Remove the modules of a package from sys.modules, and return them."""
     names = [name for name in sys.modules if name.partition(".")[0] == package]
     return {name: sys.modules.pop(name) for name in names}

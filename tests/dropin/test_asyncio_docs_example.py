@@ -1,7 +1,7 @@
-"""S8: the example that the documentation of asyncio's streams has had since Python 3.4, over http and https.
+"""S8: the example in the documentation of asyncio's streams runs over http and https.
 
-The programs here are its equals: a HEAD request, one line printed for each header. They are written once with
-``async def`` and ``await`` and once with ``types.coroutine`` and ``yield from``, as it was at first.
+The programs are equivalent to it: a HEAD request, one line printed for each header. They are written with
+``async def`` and ``await``, and with ``types.coroutine`` and ``yield from`` as in Python 3.4.
 """
 
 import asyncio
@@ -11,7 +11,6 @@ import subprocess
 import sys
 import types
 import urllib.parse
-from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -29,7 +28,7 @@ PROGRAM = """
 import asyncio
 import urllib.parse
 import sys
-{first}
+{import_statement}
 
 {function} print_http_headers(url):
     url = urllib.parse.urlsplit(url)
@@ -62,7 +61,7 @@ loop.run_until_complete(task)
 loop.close()
 """
 
-WAYS = {
+SYNTAXES = {
     "await": {"function": "async def", "wait": "await"},
     "yield from": {"function": "@types.coroutine\ndef", "wait": "yield from"},
 }
@@ -75,12 +74,12 @@ IMPORTS = {
 }
 
 
-@pytest.mark.parametrize("first", IMPORTS)
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("import_statement", IMPORTS)
+@pytest.mark.parametrize("syntax", SYNTAXES)
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.loops("asyncio")
-async def test_it_runs_as_it_is_written(
-    first: str, way: str, scheme: str, raw_peers: RawPeers, tls: Certificates
+async def test_documented_example_prints_headers(
+    import_statement: str, syntax: str, scheme: str, raw_peers: RawPeers, tls: Certificates
 ) -> None:
     def serve(peer: RawPeer) -> bytes:
         if scheme == "https":
@@ -94,7 +93,7 @@ async def test_it_runs_as_it_is_written(
         return request
 
     script = raw_peers.serve(serve)
-    program = PROGRAM.format(first=IMPORTS[first], **WAYS[way])
+    program = PROGRAM.format(import_statement=IMPORTS[import_statement], **SYNTAXES[syntax])
     done = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-X", "utf8", "-W", "ignore::ResourceWarning", "-c", program, url_of(script, scheme)],
@@ -114,57 +113,14 @@ def url_of(script: Any, scheme: str) -> str:
     return urllib.parse.urlunsplit((scheme, f"{host}:{port}", "/path", "", ""))
 
 
-async def test_every_awaitable_works_under_yield_from(streams: types.ModuleType, tls: Certificates) -> None:
-    """S8: reads, drain, wait_closed, start_tls, and the functions that connect and serve."""
-    over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    async def handler(reader: Any, writer: Any) -> None:
-        try:
-            await serve(reader, writer)
-        finally:
-            over.set_result(None)
-
-    @types.coroutine
-    def serve(reader: Any, writer: Any) -> Generator[Any, Any, None]:
-        line = yield from reader.readline()
-        rest = yield from reader.readuntil(b";")
-        exact = yield from reader.readexactly(3)
-        some = yield from reader.read(3)
-        writer.write(line + rest + exact + some)
-        yield from writer.drain()
-        yield from writer.start_tls(tls.server_context)
-        writer.write((yield from reader.read()))
-        yield from writer.drain()
-        writer.close()
-        yield from writer.wait_closed()
-
-    @types.coroutine
-    def client() -> Generator[Any, Any, bytes]:
-        server = yield from streams.start_server(handler, "127.0.0.1", 0, start_serving=False)
-        yield from server.start_serving()
-        reader, writer = yield from streams.open_connection(*server.sockets[0].getsockname())
-        writer.write(b"line\nrecord;abcdef")
-        yield from writer.drain()
-        answer = yield from reader.readexactly(18)
-        yield from writer.start_tls(tls.client_context, server_hostname="localhost")
-        writer.close()
-        yield from writer.wait_closed()
-        yield from over
-        server.close()
-        yield from server.wait_closed()
-        return answer  # type: ignore[no-any-return]
-
-    assert await client() == b"line\nrecord;abcdef"
-
-
 @pytest.mark.loops("asyncio")
-async def test_every_awaitable_is_a_coroutine_that_a_task_takes(streams: types.ModuleType) -> None:
+async def test_create_task_accepts_every_awaitable_of_reader(streams: types.ModuleType) -> None:
     reader = streams.StreamReader(loop=asyncio.get_running_loop())
     reader.feed_data(b"a\nbbb;cc")
     reader.feed_eof()
     results = []
     for call in (reader.readline(), reader.readexactly(3), reader.readuntil(b";"), reader.read(1), reader.read()):
-        # inspect knows coroutines of the interpreter only; the compiled core has its own.
+        # inspect.iscoroutine() accepts only the interpreter's coroutines; the compiled core has its own type.
         assert asyncio.iscoroutine(call)
         assert inspect.isawaitable(call)
         results.append(await asyncio.get_running_loop().create_task(call))
@@ -172,7 +128,7 @@ async def test_every_awaitable_is_a_coroutine_that_a_task_takes(streams: types.M
 
 
 @pytest.mark.loops("asyncio")
-async def test_a_writers_awaitables_are_coroutines_that_a_task_takes() -> None:
+async def test_create_task_accepts_every_awaitable_of_writer_and_server() -> None:
     loop = asyncio.get_running_loop()
     server = await sluiceway.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
     _, writer = await sluiceway.open_connection(*server.sockets[0].getsockname())

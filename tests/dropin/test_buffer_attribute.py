@@ -1,4 +1,4 @@
-"""S12: ``StreamReader._buffer`` is the buffer, whoever touches it and whenever."""
+"""S12: ``StreamReader._buffer`` is the buffer: what a program reads, assigns or changes there takes effect."""
 
 import asyncio
 import types
@@ -13,13 +13,13 @@ from support.raw_peer import RawPeers
 LIMIT = 4096
 
 
-async def arrived(reader: Any, count: int) -> None:
-    """Wait until so many bytes are unread, by the look of ``_buffer``."""
+async def wait_for_buffered(reader: Any, count: int) -> None:
+    """Wait until ``_buffer`` has ``count`` bytes."""
     while len(reader._buffer) < count:
         await asyncio.sleep(0)
 
 
-async def test_it_is_one_bytearray_from_the_first_touch_on(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+async def test_buffer_is_the_same_bytearray_after_first_access(streams: types.ModuleType, raw_peers: RawPeers) -> None:
     listener = raw_peers.listen()
     async with connect_with_protocol(streams, listener.address) as (reader, _, _):
         peer = listener.accept()
@@ -29,7 +29,7 @@ async def test_it_is_one_bytearray_from_the_first_touch_on(streams: types.Module
         assert type(buffer) is bytearray
         assert buffer == b"rst "
         peer.send(b"second")
-        await arrived(reader, 10)
+        await wait_for_buffered(reader, 10)
         assert reader._buffer is buffer
         assert buffer == b"rst second"
         assert await reader.readexactly(4) == b"rst "
@@ -40,7 +40,7 @@ async def test_it_is_one_bytearray_from_the_first_touch_on(streams: types.Module
         assert buffer == b""
 
 
-async def test_many_arrivals_join_in_order(streams: types.ModuleType) -> None:
+async def test_buffer_has_chunks_in_order(streams: types.ModuleType) -> None:
     reader = streams.StreamReader(loop=asyncio.get_running_loop())
     pieces = [bytes([number % 256]) * (number * 37 % 1000) for number in range(200)]
     for piece in pieces:
@@ -51,7 +51,7 @@ async def test_many_arrivals_join_in_order(streams: types.ModuleType) -> None:
     assert first + await reader.read() == b"".join(pieces)
 
 
-async def test_it_can_be_cleared_extended_and_cut(streams: types.ModuleType) -> None:
+async def test_buffer_can_be_cleared_extended_and_truncated(streams: types.ModuleType) -> None:
     reader = streams.StreamReader(loop=asyncio.get_running_loop())
     reader.feed_data(b"plaintext")
     reader._buffer.clear()
@@ -71,18 +71,18 @@ async def test_it_can_be_cleared_extended_and_cut(streams: types.ModuleType) -> 
     assert await reader.read() == b"after the end"
 
 
-async def test_it_can_be_assigned(streams: types.ModuleType) -> None:
+async def test_assigned_buffer_is_used_for_reads_and_new_data(streams: types.ModuleType) -> None:
     reader = streams.StreamReader(loop=asyncio.get_running_loop())
     reader.feed_data(b"forgotten")
-    mine = bytearray(b"mine,")
-    reader._buffer = mine
-    assert reader._buffer is mine
+    assigned = bytearray(b"mine,")
+    reader._buffer = assigned
+    assert reader._buffer is assigned
     reader.feed_data(b" and what came\n")
-    assert mine == b"mine, and what came\n"
+    assert assigned == b"mine, and what came\n"
     assert await reader.readuntil(b",") == b"mine,"
-    assert mine == b" and what came\n"
+    assert assigned == b" and what came\n"
     reader._buffer = bytearray()
-    assert mine == b" and what came\n"
+    assert assigned == b" and what came\n"
     reader.feed_eof()
     assert await reader.read() == b""
 
@@ -96,7 +96,7 @@ async def test_it_can_be_assigned(streams: types.ModuleType) -> None:
         ("readexactly", (2,), b"xy", b"xy"),
     ],
 )
-async def test_what_is_put_there_during_a_wait_is_read_when_it_is_woken(
+async def test_waiting_read_returns_bytes_added_to_buffer_when_woken(
     streams: types.ModuleType, call: str, arguments: tuple[Any, ...], added: bytes, result: bytes
 ) -> None:
     reader = streams.StreamReader(loop=asyncio.get_running_loop())
@@ -108,7 +108,7 @@ async def test_what_is_put_there_during_a_wait_is_read_when_it_is_woken(
 
 
 @pytest.mark.parametrize("call", ["readline", "readuntil", "readexactly", "read"])
-async def test_it_can_be_assigned_during_a_wait(streams: types.ModuleType, call: str) -> None:
+async def test_waiting_read_uses_buffer_assigned_during_wait(streams: types.ModuleType, call: str) -> None:
     reader = streams.StreamReader(loop=asyncio.get_running_loop())
     arguments = {"readexactly": (5,), "readuntil": (b"\n",), "read": (5,), "readline": ()}[call]
     if call != "read":
@@ -120,8 +120,8 @@ async def test_it_can_be_assigned_during_a_wait(streams: types.ModuleType, call:
     assert await reading == b"abcd\n"
 
 
-@pytest.mark.reference_fails("S12", "it remembers where it searched, and looks behind the end of what was cut")
-async def test_it_can_be_cut_during_a_search(streams: types.ModuleType) -> None:
+@pytest.mark.reference_fails("S12", "it keeps its search position, which is beyond the end of the truncated buffer")
+async def test_waiting_readuntil_finds_separator_after_buffer_is_truncated(streams: types.ModuleType) -> None:
     reader = streams.StreamReader(loop=asyncio.get_running_loop())
     reader.feed_data(b"x" * 1000)
     reading = asyncio.ensure_future(reader.readuntil(b"\n"))
@@ -132,8 +132,8 @@ async def test_it_can_be_cut_during_a_search(streams: types.ModuleType) -> None:
     assert await reading == b"x" * 10 + b"y\n"
 
 
-async def test_it_can_be_cut_between_two_searches(streams: types.ModuleType) -> None:
-    """A cancelled search may be remembered by the next one, but not across a touch."""
+async def test_readuntil_after_cancelled_one_finds_separator_in_truncated_buffer(streams: types.ModuleType) -> None:
+    """The next search may continue where a cancelled one ended, but not if the buffer was changed between them."""
     reader = streams.StreamReader(loop=asyncio.get_running_loop())
     reader.feed_data(b"x" * 1000)
     for cut in (990, 8, 2):
@@ -147,7 +147,9 @@ async def test_it_can_be_cut_between_two_searches(streams: types.ModuleType) -> 
     assert await reader.readuntil(b"\n") == b"\n"
 
 
-async def test_it_can_be_cleared_while_the_peer_is_made_to_wait(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+async def test_read_resumes_transport_after_paused_buffer_is_cleared(
+    streams: types.ModuleType, raw_peers: RawPeers
+) -> None:
     size = 1 << 20
     listener = raw_peers.listen()
     reader = streams.StreamReader(LIMIT, asyncio.get_running_loop())
@@ -163,7 +165,7 @@ async def test_it_can_be_cleared_while_the_peer_is_made_to_wait(streams: types.M
         await sending
 
 
-async def test_assigning_it_while_paused_lets_the_next_read_resume(streams: types.ModuleType) -> None:
+async def test_read_resumes_transport_after_paused_buffer_is_assigned(streams: types.ModuleType) -> None:
     transport = mock.create_autospec(asyncio.Transport, instance=True)
     reader = streams.StreamReader(4, asyncio.get_running_loop())
     reader.set_transport(transport)
@@ -174,7 +176,7 @@ async def test_assigning_it_while_paused_lets_the_next_read_resume(streams: type
     transport.resume_reading.assert_called_once_with()
 
 
-async def test_touching_it_at_every_step_loses_nothing(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+async def test_buffer_access_between_reads_loses_no_byte(streams: types.ModuleType, raw_peers: RawPeers) -> None:
     data = b"".join(b"%d\n" % number for number in range(50_000))
     listener = raw_peers.listen()
     reader = streams.StreamReader(LIMIT, asyncio.get_running_loop())
@@ -185,7 +187,7 @@ async def test_touching_it_at_every_step_loses_nothing(streams: types.ModuleType
         step = 0
         while len(received) < len(data):
             step += 1
-            seen = bytes(reader._buffer[:10])
+            beginning = bytes(reader._buffer[:10])
             if step % 3 == 0:
                 part = await reader.readline()
             elif step % 3 == 1:
@@ -193,41 +195,41 @@ async def test_touching_it_at_every_step_loses_nothing(streams: types.ModuleType
             else:
                 part = bytes(reader._buffer)
                 reader._buffer.clear()
-            assert part[: len(seen)] == seen[: len(part)]
+            assert part[: len(beginning)] == beginning[: len(part)]
             received += part
         assert received == data
         await sending
 
 
-async def arrived_beside_a_view(reader: Any, count: int) -> None:
-    """Wait until so many bytes are unread, by the look of the reader: the bytearray cannot grow."""
+async def wait_for_buffered_beside_view(reader: Any, count: int) -> None:
+    """Wait until repr() shows ``count`` bytes; the bytearray cannot grow while a view exists."""
     while f" {count} bytes " not in repr(reader):
         await asyncio.sleep(0)
 
 
 @pytest.mark.reference_fails("S12", "the connection ends with BufferError")
-@pytest.mark.parametrize("large", [False, True])
-async def test_bytes_that_arrive_while_a_view_exists_are_read(
+@pytest.mark.parametrize("large", [False, True], ids=["small", "large"])
+async def test_bytes_received_while_memoryview_exists_are_read(
     streams: types.ModuleType, raw_peers: RawPeers, large: bool
 ) -> None:
-    more = b"second\n" * (20_000 if large else 1)
+    second = b"second\n" * (20_000 if large else 1)
     listener = raw_peers.listen()
     reader = streams.StreamReader(2**20, asyncio.get_running_loop())
     async with connect_with_protocol(streams, listener.address, reader=reader):
         peer = listener.accept()
         peer.send(b"first\n")
-        await arrived(reader, 6)
+        await wait_for_buffered(reader, 6)
         buffer = reader._buffer
         with memoryview(buffer) as view:
-            sending = asyncio.ensure_future(peer.in_thread(peer.send, more))
-            await arrived_beside_a_view(reader, 6 + len(more))
+            sending = asyncio.ensure_future(peer.in_thread(peer.send, second))
+            await wait_for_buffered_beside_view(reader, 6 + len(second))
             await sending
             assert view == b"first\n"
         assert reader._buffer is buffer
-        assert buffer == b"first\n" + more
+        assert buffer == b"first\n" + second
         peer.send(b"third\n")
         peer.close()
-        assert await reader.read() == b"first\n" + more + b"third\n"
+        assert await reader.read() == b"first\n" + second + b"third\n"
 
 
 @pytest.mark.reference_fails("S12", "the read raises BufferError")
@@ -241,7 +243,7 @@ async def test_bytes_that_arrive_while_a_view_exists_are_read(
         ("readexactly", (10,), b"abc\ndef\ngh"),
     ],
 )
-async def test_reads_while_a_view_exists_return_the_bytes_in_order(
+async def test_reads_while_memoryview_exists_return_bytes_in_order(
     streams: types.ModuleType, call: str, arguments: tuple[Any, ...], result: bytes
 ) -> None:
     reader = streams.StreamReader(loop=asyncio.get_running_loop())
@@ -261,7 +263,7 @@ async def test_reads_while_a_view_exists_return_the_bytes_in_order(
 
 
 @pytest.mark.reference_fails("S12", "the read raises BufferError")
-async def test_assigning_the_buffer_to_itself_keeps_what_waits_for_a_view(streams: types.ModuleType) -> None:
+async def test_buffer_assigned_to_itself_while_memoryview_exists_keeps_bytes(streams: types.ModuleType) -> None:
     reader = streams.StreamReader(loop=asyncio.get_running_loop())
     reader.feed_data(b"abc")
     with memoryview(reader._buffer):

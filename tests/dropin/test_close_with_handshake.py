@@ -1,4 +1,4 @@
-"""R2, S10: a peer whose handshake, data and close_notify arrive in one piece is read to the end, as by asyncio."""
+"""R2, S10: a peer whose handshake, data and close_notify arrive in one segment is read to the end, as by asyncio."""
 
 import asyncio
 import ssl
@@ -12,8 +12,8 @@ from support.connections import server_address
 from support.raw_peer import RawPeer, RawPeers
 
 
-def burst(peer: RawPeer, context: ssl.SSLContext, data: bytes) -> bytes:
-    """Shake hands as a TLS 1.3 client; the last step of it goes out together with ``data`` and close_notify."""
+def send_in_one_segment(peer: RawPeer, context: ssl.SSLContext, data: bytes) -> bytes:
+    """Do a TLS 1.3 client handshake; send its last message together with ``data`` and close_notify."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     session = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
     while True:
@@ -32,49 +32,53 @@ def burst(peer: RawPeer, context: ssl.SSLContext, data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("data", [b"hello", b""], ids=["data", "no data"])
-async def test_start_tls(streams: types.ModuleType, data: bytes, raw_peers: RawPeers, tls: Certificates) -> None:
-    read: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+async def test_start_tls_reads_data_that_arrives_with_close_notify(
+    streams: types.ModuleType, data: bytes, raw_peers: RawPeers, tls: Certificates
+) -> None:
+    received: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     async def handler(reader: Any, writer: Any) -> None:
         try:
             writer.write(await reader.readexactly(8))
             await writer.start_tls(tls.server_context)
-            read.set_result(await reader.read())
+            received.set_result(await reader.read())
         except OSError as error:
-            read.set_exception(error)
+            received.set_exception(error)
         finally:
             writer.close()
 
-    def visit(peer: RawPeer) -> None:
+    def start_tls_and_close(peer: RawPeer) -> None:
         peer.send(b"starttls")
         peer.receive(8)
-        burst(peer, tls.client_context, data)
+        send_in_one_segment(peer, tls.client_context, data)
 
     server = await streams.start_server(handler, "127.0.0.1", 0)
-    script = raw_peers.run_client(server_address(server), visit)
-    assert await read == data
+    script = raw_peers.run_client(server_address(server), start_tls_and_close)
+    assert await received == data
     await script.finished()
     server.close()
     await server.wait_closed()
 
 
 @pytest.mark.parametrize("data", [b"hello", b""], ids=["data", "no data"])
-async def test_a_server_that_speaks_tls(
+async def test_tls_server_reads_data_that_arrives_with_close_notify(
     streams: types.ModuleType, data: bytes, raw_peers: RawPeers, tls: Certificates
 ) -> None:
-    read: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    received: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     async def handler(reader: Any, writer: Any) -> None:
         try:
-            read.set_result(await reader.read())
+            received.set_result(await reader.read())
         except OSError as error:
-            read.set_exception(error)
+            received.set_exception(error)
         finally:
             writer.close()
 
     server = await streams.start_server(handler, "127.0.0.1", 0, ssl=tls.server_context)
-    script = raw_peers.run_client(server_address(server), lambda peer: burst(peer, tls.client_context, data))
-    assert await read == data
+    script = raw_peers.run_client(
+        server_address(server), lambda peer: send_in_one_segment(peer, tls.client_context, data)
+    )
+    assert await received == data
     await script.finished()
     server.close()
     await server.wait_closed()

@@ -1,6 +1,7 @@
-"""The interpreter's own tests of asyncio's streams, with sluiceway under asyncio's names (contract S12).
+"""S12: the interpreter's own tests of asyncio's streams pass with sluiceway installed.
 
-Each of their methods is one test here; a class's methods share a process. differences.toml has those that do not pass.
+Each of their methods is one test here; the methods of a class share a child process. differences.toml lists those that
+do not pass.
 """
 
 import contextlib
@@ -20,9 +21,9 @@ from dropin import cpython_tests
 from dropin.cpython_tests import Result
 from support import external_programs
 
-pytestmark = pytest.mark.timeout(3 * cpython_tests.PROCESS_TIMEOUT)
+pytestmark = pytest.mark.timeout(3 * cpython_tests.CLASS_TIMEOUT)
 
-# One of the classes that differ in the child watcher alone is enough: all of them use the same streams.
+# Classes that differ only in the child watcher use the same streams, so one is enough.
 MODULES = {
     "test.test_asyncio.test_streams": "*",
     "test.test_asyncio.test_server": ".*",
@@ -34,12 +35,12 @@ MODULES = {
     "test.test_asyncio.test_base_events": ".*",
 }
 MODES = {"plain": {}, "debug": {"PYTHONASYNCIODEBUG": "1"}}
-IN_DEBUG_MODE_TOO = "test.test_asyncio.test_streams."
+ALSO_IN_DEBUG_MODE = "test.test_asyncio.test_streams."
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def shipped() -> bool:
-    # Debian leaves most of the package out, and keeps its name.
+def has_cpython_tests() -> bool:
+    # Debian leaves out most of the package but keeps its name.
     try:
         return importlib.util.find_spec("test.test_asyncio") is not None
     except ModuleNotFoundError:
@@ -47,119 +48,120 @@ def shipped() -> bool:
 
 
 @functools.cache
-def shipped_tests() -> list[str]:
+def cpython_test_ids() -> list[str]:
     return cpython_tests.list_tests(install=True, modules=MODULES)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "interpreters_test" in metafunc.fixturenames:
-        tests = shipped_tests() if shipped() else []
+    if "cpython_test" in metafunc.fixturenames:
+        tests = cpython_test_ids() if has_cpython_tests() else []
         pairs = [(test, "plain") for test in tests]
-        pairs += [(test, "debug") for test in tests if test.startswith(IN_DEBUG_MODE_TOO)]
+        pairs += [(test, "debug") for test in tests if test.startswith(ALSO_IN_DEBUG_MODE)]
         ids = [f"{test.removeprefix('test.test_asyncio.')}-{mode}" for test, mode in pairs]
-        metafunc.parametrize(("interpreters_test", "mode"), pairs, ids=ids)
+        metafunc.parametrize(("cpython_test", "mode"), pairs, ids=ids)
 
 
 @functools.cache
 def differences() -> dict[str, dict[str, Any]]:
-    """What differences.toml says for this version of Python."""
+    """Return the entries of differences.toml for this version of Python."""
     text = pathlib.Path(__file__).with_name("differences.toml").read_text(encoding="utf-8")
-    listed = tomllib.loads(text)["difference"]
-    return {entry["test"]: entry for entry in listed if VERSION in entry.get("versions", [VERSION])}
+    entries = tomllib.loads(text)["difference"]
+    return {entry["test"]: entry for entry in entries if VERSION in entry.get("versions", [VERSION])}
 
 
 @pytest.fixture(scope="session")
-def results_of(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Any:
-    """Run the class of a test once, whichever of several pytest workers asks first."""
+def class_results(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Any:
+    """Run the tests of a class once, in the first pytest worker that needs them."""
     shared = tmp_path_factory.getbasetemp()
     if hasattr(request.config, "workerinput"):
         shared = shared.parent
 
     @functools.cache
-    def run(group: str, mode: str) -> dict[str, Any]:
-        kept = shared / f"{group}-{mode}.json"
-        with open(kept.with_suffix(".lock"), "w") as lock:
+    def run(class_id: str, mode: str) -> dict[str, Any]:
+        results_file = shared / f"{class_id}-{mode}.json"
+        with open(results_file.with_suffix(".lock"), "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not kept.exists():
-                tests = [test for test in shipped_tests() if group_of(test) == group]
+            if not results_file.exists():
+                tests = [test for test in cpython_test_ids() if class_of(test) == class_id]
                 found = cpython_tests.run_tests(tests, install=True, environment=MODES[mode])
-                kept.write_text(json.dumps({name: (one.outcome, one.detail) for name, one in found.items()}))
-            return {name: Result(*one) for name, one in json.loads(kept.read_text()).items()}
+                results_file.write_text(
+                    json.dumps({name: (result.outcome, result.detail) for name, result in found.items()})
+                )
+            return {name: Result(*result) for name, result in json.loads(results_file.read_text()).items()}
 
     return run
 
 
-def group_of(test: str) -> str:
+def class_of(test: str) -> str:
     return test.rpartition(".")[0]
 
 
-def test_the_interpreters_test(interpreters_test: str, mode: str, results_of: Any) -> None:
-    """S12: what asyncio's own tests ask of streams holds for sluiceway."""
-    result = results_of(group_of(interpreters_test), mode).get(interpreters_test)
+def test_cpython_test_passes(cpython_test: str, mode: str, class_results: Any) -> None:
+    """S12: what asyncio's own tests require of streams holds for sluiceway."""
+    result = class_results(class_of(cpython_test), mode).get(cpython_test)
 
     def on_asyncio() -> Result:
-        return cpython_tests.run_tests([interpreters_test], install=False, environment=MODES[mode])[interpreters_test]
+        return cpython_tests.run_tests([cpython_test], install=False, environment=MODES[mode])[cpython_test]
 
-    judge(result, differences().get(interpreters_test), on_asyncio)
+    check_result(result, differences().get(cpython_test), on_asyncio)
 
 
-def judge(result: Result | None, difference: dict[str, Any] | None, on_asyncio: Callable[[], Result]) -> None:
-    """Pass, skip, expect the failure or fail, according to what is listed and, for a failure, what asyncio does."""
-    assert result is not None, "the process did not get to this test"
+def check_result(result: Result | None, difference: dict[str, Any] | None, on_asyncio: Callable[[], Result]) -> None:
+    """Pass, skip, expect the failure or fail, by the listed difference and, for a failure, by the result of asyncio."""
+    assert result is not None, "the child process did not reach this test"
     if result.outcome == "skipped":
         pytest.skip(f"the interpreter's own condition: {result.detail}")
     if result.outcome == "passed":
-        assert difference is None, "it passes now: take it out of differences.toml"
+        assert difference is None, "it passes now: remove it from differences.toml"
         return
     if difference is not None:
         pytest.xfail(f"{difference['contract']}: {difference['reason']}")
     if on_asyncio().outcome == "failed":
-        pytest.xfail(f"asyncio itself fails it here; sluiceway: {result.detail.strip().splitlines()[-1]}")
+        pytest.xfail(f"asyncio fails it here too; sluiceway: {result.detail.strip().splitlines()[-1]}")
     pytest.fail(result.detail, pytrace=False)
 
 
 PASSED, FAILED = Result("passed"), Result("failed", "Traceback …")
-LISTED = {"contract": "X5", "reason": "…"}
+DIFFERENCE = {"contract": "X5", "reason": "…"}
 
 
 @pytest.mark.parametrize(
-    ("result", "difference", "reference", "verdict"),
+    ("result", "difference", "reference", "raised"),
     [
         (PASSED, None, PASSED, None),
         (FAILED, None, PASSED, pytest.fail.Exception),
         (FAILED, None, FAILED, pytest.xfail.Exception),
-        (FAILED, LISTED, PASSED, pytest.xfail.Exception),
-        (PASSED, LISTED, PASSED, AssertionError),
+        (FAILED, DIFFERENCE, PASSED, pytest.xfail.Exception),
+        (PASSED, DIFFERENCE, PASSED, AssertionError),
         (Result("skipped", "…"), None, PASSED, pytest.skip.Exception),
         (None, None, PASSED, AssertionError),
-        (None, LISTED, PASSED, AssertionError),
+        (None, DIFFERENCE, PASSED, AssertionError),
     ],
 )
-def test_nothing_but_a_listed_difference_may_fail_and_a_listed_difference_must(
-    result: Result | None, difference: dict[str, str] | None, reference: Result, verdict: type[BaseException] | None
+def test_failure_without_listed_difference_and_pass_with_one_fail(
+    result: Result | None, difference: dict[str, str] | None, reference: Result, raised: type[BaseException] | None
 ) -> None:
-    expectation = contextlib.nullcontext() if verdict is None else pytest.raises(verdict)
+    expectation = contextlib.nullcontext() if raised is None else pytest.raises(raised)
     with expectation:
-        judge(result, difference, lambda: reference)
+        check_result(result, difference, lambda: reference)
 
 
-def test_the_interpreter_ships_its_tests() -> None:
-    """The drop-in proof is one only where there is something to run."""
-    if not shipped():
+def test_interpreter_has_stream_tests_in_each_module() -> None:
+    if not has_cpython_tests():
         external_programs.skip_missing(
             f"this Python {VERSION} comes without its tests (Debian package libpython{VERSION}-testsuite)"
         )
-    tests = shipped_tests()
+    tests = cpython_test_ids()
     for module in MODULES:
         assert any(test.startswith(module + ".") for test in tests), f"no test of {module} is about streams"
 
 
-def test_every_listed_difference_is_one_of_the_interpreters_tests() -> None:
-    if not shipped():
+def test_listed_difference_names_cpython_test_contract_and_reason() -> None:
+    if not has_cpython_tests():
         external_programs.skip_missing(
             f"this Python {VERSION} comes without its tests (Debian package libpython{VERSION}-testsuite)"
         )
     for test, difference in differences().items():
-        assert test in shipped_tests()
+        assert test in cpython_test_ids()
         assert difference["contract"]
         assert difference["reason"]

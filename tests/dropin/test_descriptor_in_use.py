@@ -1,4 +1,4 @@
-"""asyncio's loops refuse the descriptor of an open stream to every other user; the stream goes on."""
+"""The loop refuses to watch the descriptor of an open stream for another user; the stream continues."""
 
 import asyncio
 import os
@@ -27,9 +27,9 @@ CALLS: dict[str, Callable[[Loop, int, socket.socket], Any]] = {
 }
 
 
-@pytest.mark.parametrize("others", [0, 1])
+@pytest.mark.parametrize("others", [0, 1], ids=["sole connection", "two connections"])
 @pytest.mark.parametrize("call", CALLS)
-async def test_loop_refuses_descriptor_of_open_stream(
+async def test_loop_refuses_descriptor_of_open_connection(
     streams: types.ModuleType, raw_peers: RawPeers, call: str, others: int
 ) -> None:
     loop = asyncio.get_running_loop()
@@ -40,43 +40,45 @@ async def test_loop_refuses_descriptor_of_open_stream(
         opened.append((reader, writer, listener.accept()))
     reader, writer, peer = opened[-1]
     fd = writer.get_extra_info("socket").fileno()
-    same = socket.socket(fileno=fd)
-    same.setblocking(False)
+    duplicate = socket.socket(fileno=fd)
+    duplicate.setblocking(False)
     try:
         with pytest.raises(RuntimeError, match="is used by transport"):
-            refused = CALLS[call](loop, fd, same)
-            if refused is not None:
-                await refused
+            result = CALLS[call](loop, fd, duplicate)
+            if result is not None:
+                await result
     finally:
-        same.detach()
+        duplicate.detach()
     reading = asyncio.create_task(reader.readexactly(2))
     await asyncio.sleep(0)
     peer.send(b"on")
     assert await reading == b"on"
-    for _, each, _ in opened:
-        each.close()
-        await each.wait_closed()
+    for _, opened_writer, _ in opened:
+        opened_writer.close()
+        await opened_writer.wait_closed()
 
 
-async def test_loop_refuses_descriptor_of_accepted_stream(streams: types.ModuleType) -> None:
+async def test_loop_refuses_descriptor_of_accepted_connection(streams: types.ModuleType) -> None:
     async with connected_pair(streams) as (_, (_, writer)):
         with pytest.raises(RuntimeError, match="is used by transport"):
             asyncio.get_running_loop().add_reader(writer.get_extra_info("socket").fileno(), print)
 
 
-async def test_loop_accepts_descriptor_of_closed_stream(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+async def test_loop_accepts_reused_descriptor_of_closed_connection(
+    streams: types.ModuleType, raw_peers: RawPeers
+) -> None:
     loop = asyncio.get_running_loop()
     _, writer = await streams.open_connection(*raw_peers.listen().address)
-    number = writer.get_extra_info("socket").fileno()
+    descriptor_number = writer.get_extra_info("socket").fileno()
     readable, writable = os.pipe()
     writer.close()
     await writer.wait_closed()
-    # The transport still exists; the number is now a pipe's.
-    os.dup2(readable, number)
+    # The transport still exists; the descriptor now belongs to a pipe.
+    os.dup2(readable, descriptor_number)
     called = loop.create_future()
-    loop.add_reader(number, lambda: called.done() or called.set_result(None))
+    loop.add_reader(descriptor_number, lambda: called.done() or called.set_result(None))
     os.write(writable, b"x")
     await called
-    assert loop.remove_reader(number)
-    for descriptor in (readable, writable, number):
+    assert loop.remove_reader(descriptor_number)
+    for descriptor in (readable, writable, descriptor_number):
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""S7: the exceptions are asyncio's, and survive pickling and copying."""
+"""S7: the exceptions are asyncio's own classes, and can be pickled and copied."""
 
 import asyncio
 import copy
@@ -11,7 +11,7 @@ import pytest
 import sluiceway
 
 
-async def raised_by(call: Any) -> BaseException:
+async def error_of(call: Any) -> BaseException:
     try:
         await call
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
@@ -19,17 +19,17 @@ async def raised_by(call: Any) -> BaseException:
     raise AssertionError("nothing was raised")
 
 
-async def incomplete(streams: types.ModuleType) -> Any:
+async def incomplete_read_error(streams: types.ModuleType) -> Any:
     reader = streams.StreamReader(loop=asyncio.get_running_loop())
     reader.feed_data(b"abc")
     reader.feed_eof()
-    return await raised_by(reader.readexactly(5))
+    return await error_of(reader.readexactly(5))
 
 
-async def overrun(streams: types.ModuleType) -> Any:
+async def limit_overrun_error(streams: types.ModuleType) -> Any:
     reader = streams.StreamReader(4, asyncio.get_running_loop())
     reader.feed_data(b"abcdefgh;")
-    return await raised_by(reader.readuntil(b";"))
+    return await error_of(reader.readuntil(b";"))
 
 
 def copies(error: Any) -> list[Any]:
@@ -38,35 +38,35 @@ def copies(error: Any) -> list[Any]:
 
 
 @pytest.mark.loops("asyncio")
-async def test_an_incomplete_read(streams: types.ModuleType) -> None:
-    error = await incomplete(streams)
-    for one in copies(error):
-        assert type(one) is asyncio.IncompleteReadError is sluiceway.IncompleteReadError
-        assert isinstance(one, EOFError)
-        assert (one.partial, one.expected) == (b"abc", 5)
-        assert type(one.partial) is bytes
-        assert str(one) == str(error)
+async def test_copies_of_incomplete_read_error_keep_partial_and_expected(streams: types.ModuleType) -> None:
+    error = await incomplete_read_error(streams)
+    for copied in copies(error):
+        assert type(copied) is asyncio.IncompleteReadError is sluiceway.IncompleteReadError
+        assert isinstance(copied, EOFError)
+        assert (copied.partial, copied.expected) == (b"abc", 5)
+        assert type(copied.partial) is bytes
+        assert str(copied) == str(error)
 
 
 @pytest.mark.loops("asyncio")
-async def test_an_incomplete_record_expects_no_number(streams: types.ModuleType) -> None:
+async def test_copies_of_incomplete_record_error_have_no_expected(streams: types.ModuleType) -> None:
     reader = streams.StreamReader(loop=asyncio.get_running_loop())
     reader.feed_data(b"abc")
     reader.feed_eof()
-    for one in copies(await raised_by(reader.readuntil(b";"))):
-        assert (one.partial, one.expected) == (b"abc", None)
+    for copied in copies(await error_of(reader.readuntil(b";"))):
+        assert (copied.partial, copied.expected) == (b"abc", None)
 
 
 @pytest.mark.loops("asyncio")
-async def test_an_overrun(streams: types.ModuleType) -> None:
-    error = await overrun(streams)
-    for one in copies(error):
-        assert type(one) is asyncio.LimitOverrunError is sluiceway.LimitOverrunError
-        assert one.consumed == 8
-        assert str(one) == str(error)
+async def test_copies_of_limit_overrun_error_keep_consumed(streams: types.ModuleType) -> None:
+    error = await limit_overrun_error(streams)
+    for copied in copies(error):
+        assert type(copied) is asyncio.LimitOverrunError is sluiceway.LimitOverrunError
+        assert copied.consumed == 8
+        assert str(copied) == str(error)
 
 
-def test_they_are_the_names_in_asyncio_streams_and_exceptions() -> None:
+def test_exceptions_are_those_of_asyncio() -> None:
     from asyncio import exceptions, streams
 
     for name in ("IncompleteReadError", "LimitOverrunError"):
@@ -77,8 +77,8 @@ def test_they_are_the_names_in_asyncio_streams_and_exceptions() -> None:
 
 
 @pytest.mark.loops("asyncio")
-async def test_sluiceways_own_are_picklable_too() -> None:
+async def test_copies_of_plaintext_before_tls_error_keep_message() -> None:
     error = sluiceway.PlaintextBeforeTLSError("7 bytes")
-    for one in copies(error):
-        assert type(one) is sluiceway.PlaintextBeforeTLSError
-        assert str(one) == "7 bytes"
+    for copied in copies(error):
+        assert type(copied) is sluiceway.PlaintextBeforeTLSError
+        assert str(copied) == "7 bytes"

@@ -1,4 +1,4 @@
-"""hypercorn on sluiceway, asked by curl over https (contract S12)."""
+"""S12: hypercorn runs on sluiceway and serves curl over https."""
 
 import asyncio
 import contextlib
@@ -16,15 +16,15 @@ from dropin.import_order import IMPORT_ORDERS, import_in_order
 from dropin.traffic_counter import count_traffic
 from support.certificates import Certificates
 from support.external_programs import require_program, skip_missing
+from support.timeouts import PEER_TIMEOUT
 
 pytestmark = [pytest.mark.loops("asyncio", "uvloop"), pytest.mark.parametrize("order", IMPORT_ORDERS)]
 
-PATIENCE = 20
 BODY = bytes(range(256)) * 4096
 
 
 class Application:
-    """Gives back what it is sent; a request for /slow is answered when ``release`` is set."""
+    """Echoes the request body; a request for /slow is answered when ``release`` is set."""
 
     def __init__(self) -> None:
         self.slow_request = asyncio.Event()
@@ -52,8 +52,8 @@ class Application:
         await send({"type": "http.response.body"})
 
 
-class Serving:
-    """A hypercorn server as a task."""
+class RunningServer:
+    """A hypercorn server that runs as a task."""
 
     def __init__(self, task: "asyncio.Task[None]", stop: asyncio.Event, port: int, application: Application) -> None:
         self.task = task
@@ -62,38 +62,40 @@ class Serving:
         self._stop = stop
 
     async def stop(self) -> None:
-        """Ask it to stop, and wait until it has."""
+        """Stop the server and wait for its end."""
         self._stop.set()
         await self.task
 
 
 @contextlib.asynccontextmanager
-async def serving(order: str, tls: Certificates) -> AsyncIterator[Serving]:
+async def running_server(order: str, tls: Certificates) -> AsyncIterator[RunningServer]:
     library = import_in_order("hypercorn.asyncio", order)
     config = import_in_order("hypercorn.config", order).Config()
     sock = socket.create_server(("127.0.0.1", 0))
     port = sock.getsockname()[1]
     config.bind = [f"fd://{sock.detach()}"]
     config.certfile, config.keyfile = tls.certificate_file, tls.key_file
-    config.graceful_timeout = PATIENCE
+    config.graceful_timeout = PEER_TIMEOUT
     config.loglevel = "ERROR"
     application, stop = Application(), asyncio.Event()
     with sluiceway.installed():
         task = asyncio.get_running_loop().create_task(library.serve(application, config, shutdown_trigger=stop.wait))
-        running = Serving(task, stop, port, application)
+        server = RunningServer(task, stop, port, application)
         try:
-            yield running
+            yield server
         finally:
             application.release.set()
-            await running.stop()
+            await server.stop()
 
 
-async def curl(tls: Certificates, running: Serving, path: str, *options: str) -> "subprocess.CompletedProcess[bytes]":
+async def curl(
+    tls: Certificates, server: RunningServer, path: str, *options: str
+) -> "subprocess.CompletedProcess[bytes]":
     program = require_program("curl")
-    command = [program, "-sS", "--max-time", str(PATIENCE), "--cacert", tls.ca_file, *options]
+    command = [program, "-sS", "--max-time", str(PEER_TIMEOUT), "--cacert", tls.ca_file, *options]
     return await asyncio.to_thread(
         subprocess.run,
-        [*command, f"https://127.0.0.1:{running.port}{path}"],
+        [*command, f"https://127.0.0.1:{server.port}{path}"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
@@ -103,21 +105,23 @@ async def curl(tls: Certificates, running: Serving, path: str, *options: str) ->
 def version_option(version: str) -> str:
     if version == "1.1":
         return "--http1.1"
-    told = subprocess.run([require_program("curl"), "--version"], capture_output=True, text=True, check=True).stdout
-    if "HTTP2" not in told.split():
+    version_text = subprocess.run(
+        [require_program("curl"), "--version"], capture_output=True, text=True, check=True
+    ).stdout
+    if "HTTP2" not in version_text.split():
         skip_missing("curl is built without HTTP/2")
     return "--http2"
 
 
 @pytest.mark.parametrize("version", ["1.1", "2"])
-async def test_a_body_there_and_back(order: str, version: str, tls: Certificates, tmp_path: pathlib.Path) -> None:
+async def test_request_body_is_echoed(order: str, version: str, tls: Certificates, tmp_path: pathlib.Path) -> None:
     (tmp_path / "body").write_bytes(BODY)
     (tmp_path / "log").touch()
     options = [version_option(version), "--data-binary", f"@{tmp_path}/body", "-w", "%{stderr}%{http_version}"]
     with count_traffic() as traffic:
-        async with serving(order, tls) as running:
+        async with running_server(order, tls) as server:
             for _ in range(2):
-                done = await curl(tls, running, "/echo", *options)
+                done = await curl(tls, server, "/echo", *options)
                 assert (done.returncode, done.stderr) == (0, version.encode())
                 assert done.stdout == BODY
     assert traffic.bytes_read > 2 * len(BODY)
@@ -126,55 +130,55 @@ async def test_a_body_there_and_back(order: str, version: str, tls: Certificates
 
 
 @pytest.mark.parametrize("version", ["1.1", "2"])
-async def test_a_graceful_stop_lets_the_request_in_hand_finish(order: str, version: str, tls: Certificates) -> None:
+async def test_graceful_stop_finishes_running_request(order: str, version: str, tls: Certificates) -> None:
     with count_traffic() as traffic:
-        async with serving(order, tls) as running:
-            asking = asyncio.create_task(curl(tls, running, "/slow", version_option(version), "-d", "last words"))
-            await running.application.slow_request.wait()
-            stopping = asyncio.create_task(running.stop())
-            while not await refused(running.port):
+        async with running_server(order, tls) as server:
+            request = asyncio.create_task(curl(tls, server, "/slow", version_option(version), "-d", "last words"))
+            await server.application.slow_request.wait()
+            stopping = asyncio.create_task(server.stop())
+            while not await is_refused(server.port):
                 await asyncio.sleep(0)
             assert not stopping.done()
-            running.application.release.set()
-            done = await asking
+            server.application.release.set()
+            done = await request
             assert (done.returncode, done.stdout, done.stderr) == (0, b"last words", b"")
             await stopping
     assert traffic.bytes_read > 0
     assert traffic.asyncio_calls == 0
 
 
-async def refused(port: int) -> bool:
+async def is_refused(port: int) -> bool:
     try:
-        with contextlib.closing(await asyncio.to_thread(socket.create_connection, ("127.0.0.1", port), PATIENCE)):
+        with contextlib.closing(await asyncio.to_thread(socket.create_connection, ("127.0.0.1", port), PEER_TIMEOUT)):
             return False
-    except (ConnectionRefusedError, ConnectionResetError):  # reset: it stopped listening just now
+    except (ConnectionRefusedError, ConnectionResetError):  # reset: it stopped listening during the connect
         return True
 
 
-async def test_a_graceful_stop_closes_connections_that_are_idle(order: str, tls: Certificates) -> None:
-    told = asyncio.Event()
+async def test_graceful_stop_closes_idle_connections(order: str, tls: Certificates) -> None:
+    answered = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def stay(port: int) -> bytes:
+    def keep_connection_open(port: int) -> bytes:
         with (
-            socket.create_connection(("127.0.0.1", port), PATIENCE) as plain,
+            socket.create_connection(("127.0.0.1", port), PEER_TIMEOUT) as plain,
             tls.client_context.wrap_socket(plain, server_hostname="localhost") as sock,
         ):
             sock.sendall(b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello")
             received = b""
             while not received.endswith(b"hello\r\n0\r\n\r\n") and not received.endswith(b"\r\n\r\nhello"):
                 received += sock.recv(4096)
-            loop.call_soon_threadsafe(told.set)
+            loop.call_soon_threadsafe(answered.set)
             try:
                 return sock.recv(4096)
             except ssl.SSLEOFError:
                 return b""
 
     with count_traffic() as traffic:
-        async with serving(order, tls) as running:
-            staying = asyncio.create_task(asyncio.to_thread(stay, running.port))
-            await told.wait()
-            await running.stop()
-            assert await staying == b""
+        async with running_server(order, tls) as server:
+            client = asyncio.create_task(asyncio.to_thread(keep_connection_open, server.port))
+            await answered.wait()
+            await server.stop()
+            assert await client == b""
     assert traffic.bytes_read > 0
     assert traffic.asyncio_calls == 0

@@ -1,4 +1,4 @@
-"""install(), uninstall() and installed(): whose classes asyncio's names stand for, and when (contract S12)."""
+"""S12: which classes install(), uninstall() and installed() put under asyncio's names, and when."""
 
 import asyncio
 import subprocess
@@ -15,54 +15,54 @@ from dropin.class_combinations import asyncio_class
 
 CLASSES = ("StreamReader", "StreamWriter", "StreamReaderProtocol")
 FUNCTIONS = ("open_connection", "start_server", "open_unix_connection", "start_unix_server")
-THEIRS = {name: getattr(streams, name) for name in (*CLASSES, *FUNCTIONS, "FlowControlMixin")}
+ASYNCIO_NAMES = {name: getattr(streams, name) for name in (*CLASSES, *FUNCTIONS, "FlowControlMixin")}
 
 
 class DerivedBefore(asyncio.StreamReader):
-    """What a library that was imported before install() has."""
+    """A class that a library derived before install()."""
 
 
 @pytest.fixture(autouse=True)
-def _uninstalled_at_the_end() -> Iterator[None]:
-    assert names_now() == THEIRS
+def uninstall_after_test() -> Iterator[None]:
+    assert current_names() == ASYNCIO_NAMES
     yield
     sluiceway.uninstall()
-    assert names_now() == THEIRS
+    assert current_names() == ASYNCIO_NAMES
 
 
-def names_now() -> dict[str, Any]:
-    return {name: getattr(streams, name) for name in THEIRS}
+def current_names() -> dict[str, Any]:
+    return {name: getattr(streams, name) for name in ASYNCIO_NAMES}
 
 
 def is_installed() -> bool:
-    """Every name or none; AssertionError for some."""
-    ours = [getattr(streams, name) is not original for name, original in THEIRS.items()]
-    ours += [getattr(asyncio, name) is not THEIRS[name] for name in (*CLASSES, *FUNCTIONS)]
-    assert len(set(ours)) == 1, names_now()
+    """Return whether every name is sluiceway's; AssertionError if only some are."""
+    ours = [getattr(streams, name) is not original for name, original in ASYNCIO_NAMES.items()]
+    ours += [getattr(asyncio, name) is not ASYNCIO_NAMES[name] for name in (*CLASSES, *FUNCTIONS)]
+    assert len(set(ours)) == 1, current_names()
     assert sluiceway.is_installed() is ours[0]
     return ours[0]
 
 
-def test_every_name_is_replaced_and_put_back() -> None:
+def test_install_replaces_every_name_and_uninstall_restores_it() -> None:
     sluiceway.install()
     for name in CLASSES:
         assert getattr(asyncio, name) is getattr(streams, name) is getattr(sluiceway, name)
     assert streams.FlowControlMixin is sluiceway.FlowControlMixin
     for name in FUNCTIONS:
         assert getattr(asyncio, name) is getattr(streams, name)
-        now = getattr(asyncio, name)
-        assert getattr(now, "__wrapped__", now) is getattr(sluiceway, name)
+        current = getattr(asyncio, name)
+        assert getattr(current, "__wrapped__", current) is getattr(sluiceway, name)
     sluiceway.uninstall()
     assert not is_installed()
 
 
-def test_installing_and_uninstalling_twice_is_harmless() -> None:
+def test_second_install_or_uninstall_has_no_effect() -> None:
     sluiceway.uninstall()
     assert not is_installed()
     sluiceway.install()
     sluiceway.install()
     assert is_installed()
-    assert issubclass(THEIRS["StreamReader"], asyncio.StreamReader)
+    assert issubclass(ASYNCIO_NAMES["StreamReader"], asyncio.StreamReader)
     sluiceway.uninstall()
     assert not is_installed()
     sluiceway.uninstall()
@@ -83,19 +83,19 @@ def test_installed_decorates_a_function() -> None:
 
 
 def test_install_and_uninstall_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    made_of = f"(core: {sluiceway.IMPLEMENTATION}, engine: {sluiceway.ENGINE})"
+    build = f"(core: {sluiceway.IMPLEMENTATION}, engine: {sluiceway.ENGINE})"
     with caplog.at_level("DEBUG", logger="sluiceway"):
         sluiceway.install()
         sluiceway.install()
         sluiceway.uninstall()
         sluiceway.uninstall()
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("DEBUG", f"installed: asyncio's streams are sluiceway's {made_of}"),
+        ("DEBUG", f"installed: asyncio's streams are sluiceway's {build}"),
         ("DEBUG", "uninstalled: asyncio's streams are asyncio's own again"),
     ]
 
 
-def test_installed_is_nested() -> None:
+def test_nested_installed_uninstalls_at_outer_end() -> None:
     with sluiceway.installed():
         with sluiceway.installed():
             assert is_installed()
@@ -103,20 +103,20 @@ def test_installed_is_nested() -> None:
     assert not is_installed()
 
 
-def test_installed_leaves_an_installation_as_it_was() -> None:
+def test_installed_keeps_earlier_installation() -> None:
     sluiceway.install()
     with sluiceway.installed():
         assert is_installed()
     assert is_installed()
 
 
-def test_installed_ends_with_an_error_too() -> None:
+def test_installed_uninstalls_after_error() -> None:
     with pytest.raises(KeyError), sluiceway.installed():
         raise KeyError
     assert not is_installed()
 
 
-def test_uninstalling_inside_installed_is_harmless() -> None:
+def test_uninstall_inside_installed_uninstalls() -> None:
     with sluiceway.installed():
         sluiceway.uninstall()
         assert not is_installed()
@@ -124,107 +124,109 @@ def test_uninstalling_inside_installed_is_harmless() -> None:
 
 
 @pytest.mark.parametrize("module", [asyncio, streams], ids=["asyncio", "asyncio.streams"])
-def test_somebody_elses_patch_over_ours_survives(module: Any) -> None:
-    class Elses(sluiceway.StreamReader):
+def test_uninstall_keeps_patch_made_after_install(module: Any) -> None:
+    class PatchedReader(sluiceway.StreamReader):
         pass
 
     sluiceway.install()
-    module.StreamReader = Elses
+    module.StreamReader = PatchedReader
     try:
         sluiceway.uninstall()
-        assert module.StreamReader is Elses
-        assert {name for name, now in names_now().items() if now is not THEIRS[name]} <= {"StreamReader"}
+        assert module.StreamReader is PatchedReader
+        assert {name for name, current in current_names().items() if current is not ASYNCIO_NAMES[name]} <= {
+            "StreamReader"
+        }
     finally:
-        module.StreamReader = THEIRS["StreamReader"]
+        module.StreamReader = ASYNCIO_NAMES["StreamReader"]
     assert not is_installed()
 
 
-def test_a_patch_made_before_install_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Elses(asyncio.StreamReader):
+def test_uninstall_restores_patch_made_before_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    class PatchedReader(asyncio.StreamReader):
         pass
 
     with monkeypatch.context() as patch:
-        patch.setattr(streams, "StreamReader", Elses)
+        patch.setattr(streams, "StreamReader", PatchedReader)
         sluiceway.install()
         assert streams.StreamReader is sluiceway.StreamReader
         sluiceway.uninstall()
-        assert streams.StreamReader is Elses
-        assert asyncio.StreamReader is THEIRS["StreamReader"]
+        assert streams.StreamReader is PatchedReader
+        assert asyncio.StreamReader is ASYNCIO_NAMES["StreamReader"]
 
 
-def test_classes_derived_before_keep_their_base_and_those_derived_after_have_ours() -> None:
+def test_class_derived_while_installed_has_base_of_sluiceway() -> None:
     sluiceway.install()
 
     class DerivedAfter(asyncio.StreamReader):
         pass
 
-    assert DerivedBefore.__mro__[1] is THEIRS["StreamReader"]
+    assert DerivedBefore.__mro__[1] is ASYNCIO_NAMES["StreamReader"]
     assert DerivedAfter.__mro__[1] is sluiceway.StreamReader
     sluiceway.uninstall()
 
     class DerivedLater(asyncio.StreamReader):
         pass
 
-    assert DerivedLater.__mro__[1] is THEIRS["StreamReader"]
+    assert DerivedLater.__mro__[1] is ASYNCIO_NAMES["StreamReader"]
     assert DerivedAfter.__mro__[1] is sluiceway.StreamReader
 
 
 @pytest.mark.parametrize("name", [*CLASSES, "FlowControlMixin"])
 @pytest.mark.loops("asyncio")
-async def test_isinstance_and_issubclass_both_ways(name: str) -> None:
-    ours, theirs = getattr(sluiceway, name), THEIRS[name]
-    our_object, their_object = an_object_of(ours), an_object_of(theirs)
+async def test_isinstance_and_issubclass_hold_between_both_classes_while_installed(name: str) -> None:
+    ours, theirs = getattr(sluiceway, name), ASYNCIO_NAMES[name]
+    our_object, their_object = instance_of(ours), instance_of(theirs)
     assert theirs is asyncio_class(ours)
     assert isinstance(our_object, theirs)
     assert issubclass(ours, theirs)
     assert not isinstance(their_object, ours)
     assert not issubclass(theirs, ours)
     sluiceway.install()
-    # Under asyncio's name, now sluiceway's class, what was kept of asyncio's counts as before.
-    now = getattr(streams, name)
-    assert isinstance(their_object, now)
-    assert isinstance(our_object, now)
-    assert issubclass(theirs, now)
-    assert issubclass(ours, now)
-    assert not isinstance(object(), now)
-    assert not issubclass(int, now)
+    # asyncio's name is now sluiceway's class; asyncio's objects and classes still count as instances and subclasses.
+    current = getattr(streams, name)
+    assert isinstance(their_object, current)
+    assert isinstance(our_object, current)
+    assert issubclass(theirs, current)
+    assert issubclass(ours, current)
+    assert not isinstance(object(), current)
+    assert not issubclass(int, current)
     sluiceway.uninstall()
     assert isinstance(our_object, getattr(streams, name))
     assert not isinstance(their_object, ours)
     assert not issubclass(theirs, ours)
 
 
-def an_object_of(kind: Any) -> Any:
+def instance_of(kind: Any) -> Any:
     loop = asyncio.get_running_loop()
-    if issubclass(kind, THEIRS["StreamReader"]):
+    if issubclass(kind, ASYNCIO_NAMES["StreamReader"]):
         return kind(loop=loop)
-    if issubclass(kind, THEIRS["StreamReaderProtocol"]):
+    if issubclass(kind, ASYNCIO_NAMES["StreamReaderProtocol"]):
         return kind(asyncio.StreamReader(loop=loop), loop=loop)
-    if issubclass(kind, THEIRS["StreamWriter"]):
+    if issubclass(kind, ASYNCIO_NAMES["StreamWriter"]):
         closed = mock.create_autospec(asyncio.Transport, instance=True)
         closed.is_closing.return_value = True
-        return kind(closed, an_object_of(THEIRS["StreamReaderProtocol"]), None, loop)
+        return kind(closed, instance_of(ASYNCIO_NAMES["StreamReaderProtocol"]), None, loop)
     return kind(loop)
 
 
-def test_subclasses_of_ours_are_not_stood_in_for() -> None:
-    """The question is answered as asyncio's class would, and a subclass is not asyncio's class."""
+def test_asyncio_class_is_no_subclass_of_class_derived_while_installed() -> None:
+    """issubclass() answers as for asyncio's class; a derived class is not asyncio's class."""
     sluiceway.install()
 
     class Special(asyncio.StreamReader):
         pass
 
-    assert not issubclass(THEIRS["StreamReader"], Special)
+    assert not issubclass(ASYNCIO_NAMES["StreamReader"], Special)
     assert not issubclass(DerivedBefore, Special)
     assert issubclass(DerivedBefore, asyncio.StreamReader)
 
 
-def test_a_servers_class() -> None:
+def test_server_is_subclass_of_asyncio_server() -> None:
     assert issubclass(sluiceway.Server, base_events.Server)
     assert issubclass(sluiceway.Server, asyncio.AbstractServer)
 
 
-async def test_the_functions_make_sluiceways_objects_while_installed_only(tmp_path: Any, unix_path: str) -> None:
+async def test_functions_return_objects_of_sluiceway_only_while_installed(tmp_path: Any, unix_path: str) -> None:
     accepted: list[Any] = []
 
     def handler(reader: Any, writer: Any) -> None:
@@ -246,16 +248,16 @@ async def test_the_functions_make_sluiceways_objects_while_installed_only(tmp_pa
             await writer.wait_closed()
             server.close()
             await server.wait_closed()
-            for far_reader, far_writer in [*accepted, (reader, writer)]:
-                await far_writer.wait_closed()
-                assert isinstance(far_reader, sluiceway.StreamReader) is ours
-                assert isinstance(far_writer, sluiceway.StreamWriter) is ours
+            for each_reader, each_writer in [*accepted, (reader, writer)]:
+                await each_writer.wait_closed()
+                assert isinstance(each_reader, sluiceway.StreamReader) is ours
+                assert isinstance(each_writer, sluiceway.StreamWriter) is ours
             assert isinstance(server, sluiceway.Server) is ours
             accepted.clear()
         sluiceway.uninstall()
 
 
-async def test_what_was_made_while_installed_works_on_afterwards() -> None:
+async def test_connection_made_while_installed_works_after_uninstall() -> None:
     async def echo(reader: Any, writer: Any) -> None:
         writer.write(await reader.readline())
         writer.close()
@@ -272,7 +274,7 @@ async def test_what_was_made_while_installed_works_on_afterwards() -> None:
     await server.wait_closed()
 
 
-def test_importing_sluiceway_changes_nothing() -> None:
+def test_import_of_sluiceway_changes_no_name_of_asyncio() -> None:
     from support.package import package_directory
 
     program = (

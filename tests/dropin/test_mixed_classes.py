@@ -1,4 +1,4 @@
-"""Readers, writers and protocols of asyncio's and of sluiceway's work together (contract S12)."""
+"""S12: readers, writers and protocols of asyncio and of sluiceway work together."""
 
 import asyncio
 import contextlib
@@ -12,17 +12,19 @@ from support.certificates import Certificates
 from support.raw_peer import RawPeer, RawPeers
 
 LIMIT = 4096
-MUCH = 8 << 20
+LARGE = 8 << 20
 
 pytestmark = pytest.mark.loops("asyncio", "uvloop")
 
-each_mixture = pytest.mark.parametrize("mixture", COMBINATIONS, ids=str)
+each_combination = pytest.mark.parametrize("combination", COMBINATIONS, ids=str)
 
 
-@each_mixture
-async def test_every_read_and_write(mixture: ClassCombination, raw_peers: RawPeers) -> None:
+@each_combination
+async def test_reads_and_writes_of_mixed_classes_transfer_data(
+    combination: ClassCombination, raw_peers: RawPeers
+) -> None:
     listener = raw_peers.listen()
-    async with mixture.connected(listener.address) as (reader, writer):
+    async with combination.connected(listener.address) as (reader, writer):
         peer = listener.accept()
         writer.write(b"one ")
         writer.writelines([b"two ", bytearray(b"three "), memoryview(b"four")])
@@ -45,42 +47,45 @@ async def test_every_read_and_write(mixture: ClassCombination, raw_peers: RawPee
         assert writer.transport is not None
 
 
-@each_mixture
-async def test_drain_waits_for_a_slow_peer(mixture: ClassCombination, raw_peers: RawPeers) -> None:
+@each_combination
+async def test_drain_of_mixed_classes_waits_for_slow_peer(combination: ClassCombination, raw_peers: RawPeers) -> None:
     listener = raw_peers.listen()
-    async with mixture.connected(listener.address) as (_, writer):
+    async with combination.connected(listener.address) as (_, writer):
         peer = listener.accept()
-        writer.write(b"x" * MUCH)
+        writer.write(b"x" * LARGE)
         draining = [asyncio.ensure_future(writer.drain()) for _ in range(2)]
         await asyncio.sleep(0)
-        # The rest is beyond what the kernel takes, and the peer reads nothing.
+        # The data exceeds the kernel's buffers, and the peer does not read.
         assert not any(task.done() for task in draining)
-        assert await peer.in_thread(peer.receive, MUCH) == b"x" * MUCH
+        assert await peer.in_thread(peer.receive, LARGE) == b"x" * LARGE
         await asyncio.gather(*draining)
 
 
-@each_mixture
-async def test_a_cancelled_drain_cancels_itself_alone(mixture: ClassCombination, raw_peers: RawPeers) -> None:
+@each_combination
+async def test_cancelled_drain_of_mixed_classes_leaves_other_drain_waiting(
+    combination: ClassCombination, raw_peers: RawPeers
+) -> None:
+    """X6: a cancelled drain() affects only itself."""
     listener = raw_peers.listen()
-    async with mixture.connected(listener.address) as (_, writer):
+    async with combination.connected(listener.address) as (_, writer):
         peer = listener.accept()
-        writer.write(b"x" * MUCH)
+        writer.write(b"x" * LARGE)
         cancelled, other = (asyncio.ensure_future(writer.drain()) for _ in range(2))
         await asyncio.sleep(0)
         cancelled.cancel()
         with pytest.raises(asyncio.CancelledError):
             await cancelled
         assert not other.done()
-        await peer.in_thread(peer.receive, MUCH)
+        await peer.in_thread(peer.receive, LARGE)
         await other
 
 
-@each_mixture
-async def test_a_slow_reader_makes_the_peer_wait(mixture: ClassCombination, raw_peers: RawPeers) -> None:
+@each_combination
+async def test_unread_data_of_mixed_classes_pauses_peer(combination: ClassCombination, raw_peers: RawPeers) -> None:
     listener = raw_peers.listen()
-    async with mixture.connected(listener.address, limit=LIMIT) as (reader, _):
+    async with combination.connected(listener.address, limit=LIMIT) as (reader, _):
         peer = listener.accept()
-        data = bytes(range(256)) * (MUCH // 256)
+        data = bytes(range(256)) * (LARGE // 256)
         sending = asyncio.ensure_future(peer.in_thread(peer.send, data))
         while not reader._paused:
             await asyncio.sleep(0)
@@ -89,34 +94,36 @@ async def test_a_slow_reader_makes_the_peer_wait(mixture: ClassCombination, raw_
         await sending
 
 
-@each_mixture
-async def test_close_sends_what_is_buffered_and_wait_closed_ends(
-    mixture: ClassCombination, raw_peers: RawPeers
-) -> None:
+@each_combination
+async def test_close_of_mixed_classes_sends_buffered_data(combination: ClassCombination, raw_peers: RawPeers) -> None:
     listener = raw_peers.listen()
-    async with mixture.connected(listener.address) as (reader, writer):
+    async with combination.connected(listener.address) as (reader, writer):
         peer = listener.accept()
-        writer.write(b"x" * MUCH)
+        writer.write(b"x" * LARGE)
         assert not writer.is_closing()
         writer.close()
         assert writer.is_closing()
         receiving = asyncio.ensure_future(peer.in_thread(peer.receive_rest))
         await writer.wait_closed()
-        assert len(await receiving) == MUCH
+        assert len(await receiving) == LARGE
         assert await reader.read() == b""
         await writer.wait_closed()
 
 
-CLOSING_IS_OURS = [mixture for mixture in COMBINATIONS if SLUICEWAY in (mixture.writer, mixture.protocol)]
+CLOSED_BY_SLUICEWAY = [
+    combination for combination in COMBINATIONS if SLUICEWAY in (combination.writer, combination.protocol)
+]
 
 
-@pytest.mark.parametrize("mixture", CLOSING_IS_OURS, ids=str)
-async def test_a_cancelled_wait_closed_cancels_itself_alone(mixture: ClassCombination, raw_peers: RawPeers) -> None:
-    """X6, which asyncio's writer on asyncio's protocol does not have."""
+@pytest.mark.parametrize("combination", CLOSED_BY_SLUICEWAY, ids=str)
+async def test_cancelled_wait_closed_of_mixed_classes_leaves_other_waiting(
+    combination: ClassCombination, raw_peers: RawPeers
+) -> None:
+    """X6: a cancelled wait affects only itself; not so with asyncio's writer on asyncio's protocol."""
     listener = raw_peers.listen()
-    async with mixture.connected(listener.address) as (_, writer):
+    async with combination.connected(listener.address) as (_, writer):
         peer = listener.accept()
-        writer.write(b"x" * MUCH)
+        writer.write(b"x" * LARGE)
         writer.close()
         cancelled, other = (asyncio.ensure_future(writer.wait_closed()) for _ in range(2))
         await asyncio.sleep(0)
@@ -128,10 +135,12 @@ async def test_a_cancelled_wait_closed_cancels_itself_alone(mixture: ClassCombin
         await other
 
 
-@each_mixture
-async def test_a_reset_is_told_to_who_reads_drains_and_waits(mixture: ClassCombination, raw_peers: RawPeers) -> None:
+@each_combination
+async def test_reset_of_mixed_classes_is_raised_by_read_drain_and_wait_closed(
+    combination: ClassCombination, raw_peers: RawPeers
+) -> None:
     listener = raw_peers.listen()
-    async with mixture.connected(listener.address) as (reader, writer):
+    async with combination.connected(listener.address) as (reader, writer):
         peer = listener.accept()
         reading = asyncio.ensure_future(reader.read(1))
         await asyncio.sleep(0)
@@ -147,26 +156,28 @@ async def test_a_reset_is_told_to_who_reads_drains_and_waits(mixture: ClassCombi
             await writer.wait_closed()
 
 
-@each_mixture
-async def test_start_tls(mixture: ClassCombination, raw_peers: RawPeers, tls: Certificates) -> None:
+@each_combination
+async def test_start_tls_of_mixed_classes_encrypts(
+    combination: ClassCombination, raw_peers: RawPeers, tls: Certificates
+) -> None:
     def serve(peer: RawPeer) -> None:
         peer.receive(8)
         peer.send(b"go on\n")
         peer.start_tls(tls.server_context, server_side=True)
-        peer.send(peer.receive(MUCH // 8))
+        peer.send(peer.receive(LARGE // 8))
         peer.unwrap_tls()
 
     script = raw_peers.serve(serve)
-    async with mixture.connected(script.address) as (reader, writer):
+    async with combination.connected(script.address) as (reader, writer):
         writer.write(b"starttls")
         assert await reader.readline() == b"go on\n"
         plain = writer.transport
         await writer.start_tls(tls.client_context, server_hostname="localhost")
         assert writer.transport is not plain
         assert writer.get_extra_info("ssl_object") is not None
-        writer.write(b"x" * (MUCH // 8))
+        writer.write(b"x" * (LARGE // 8))
         await writer.drain()
-        assert await reader.readexactly(MUCH // 8) == b"x" * (MUCH // 8)
+        assert await reader.readexactly(LARGE // 8) == b"x" * (LARGE // 8)
         assert await reader.read() == b""
         writer.close()
         await writer.wait_closed()
@@ -177,10 +188,10 @@ async def test_start_tls(mixture: ClassCombination, raw_peers: RawPeers, tls: Ce
 @pytest.mark.parametrize("protocols", [ASYNCIO, SLUICEWAY], ids="{}'s protocol".format)
 @pytest.mark.parametrize("readers", [ASYNCIO, SLUICEWAY], ids="{}'s reader".format)
 @pytest.mark.parametrize("kind", ["coroutine", "function"])
-async def test_the_accepting_side(
+async def test_accepted_connection_of_mixed_classes_transfers_data(
     readers: str, protocols: str, installed: bool, kind: str, raw_peers: RawPeers
 ) -> None:
-    """The protocol makes the writer: the one that asyncio's name stands for, or sluiceway's."""
+    """The protocol makes the writer: of the class under asyncio's name, or of sluiceway's."""
     loop = asyncio.get_running_loop()
     accepted: asyncio.Future[tuple[Any, Any]] = loop.create_future()
 
@@ -193,8 +204,10 @@ async def test_the_accepting_side(
     def make() -> asyncio.BaseProtocol:
         reader = select_class(readers, sluiceway.StreamReader)(loop=loop)
         callback = handler if kind == "coroutine" else function
-        made: asyncio.BaseProtocol = select_class(protocols, sluiceway.StreamReaderProtocol)(reader, callback, loop)
-        return made
+        new_protocol: asyncio.BaseProtocol = select_class(protocols, sluiceway.StreamReaderProtocol)(
+            reader, callback, loop
+        )
+        return new_protocol
 
     with sluiceway.installed() if installed else contextlib.nullcontext():
         server = await loop.create_server(make, "127.0.0.1", 0)

@@ -1,4 +1,4 @@
-"""S12: the recipes for standard input and output with connect_read_pipe and connect_write_pipe."""
+"""S12: the recipes for standard input and output with connect_read_pipe and connect_write_pipe work."""
 
 import asyncio
 import contextlib
@@ -15,11 +15,12 @@ import sluiceway
 from support import loops
 from support.external_programs import skip_missing
 from support.package import package_directory
+from support.timeouts import PROCESS_TIMEOUT
 
-MUCH = 4 << 20
+LARGE = 4 << 20
 
 
-async def reading_from(streams: types.ModuleType, descriptor: int, limit: int = 1 << 16) -> tuple[Any, Any]:
+async def open_reader(streams: types.ModuleType, descriptor: int, limit: int = 1 << 16) -> tuple[Any, Any]:
     loop = asyncio.get_running_loop()
     reader = streams.StreamReader(limit=limit)
     transport, _ = await loop.connect_read_pipe(
@@ -28,104 +29,104 @@ async def reading_from(streams: types.ModuleType, descriptor: int, limit: int = 
     return reader, transport
 
 
-async def writing_to(streams: types.ModuleType, descriptor: int, protocol: str = "FlowControlMixin") -> Any:
-    """The two recipes that people use differ in the protocol."""
+async def open_writer(streams: types.ModuleType, descriptor: int, protocol: str = "FlowControlMixin") -> Any:
+    """Open a writer by one of the two common recipes, which differ in the protocol."""
     loop = asyncio.get_running_loop()
     if protocol == "FlowControlMixin":
         factory = streams.FlowControlMixin if streams is sluiceway else asyncio_streams.FlowControlMixin
     else:
         factory = lambda: streams.StreamReaderProtocol(streams.StreamReader(), loop=loop)  # noqa: E731
-    transport, made = await loop.connect_write_pipe(factory, os.fdopen(descriptor, "wb", 0))
-    return streams.StreamWriter(transport, made, None, loop)
+    transport, write_protocol = await loop.connect_write_pipe(factory, os.fdopen(descriptor, "wb", 0))
+    return streams.StreamWriter(transport, write_protocol, None, loop)
 
 
 both_recipes = pytest.mark.parametrize("protocol", ["FlowControlMixin", "StreamReaderProtocol"])
 
 
-async def test_lines_from_standard_input(streams: types.ModuleType) -> None:
-    out_of, into = os.pipe()
-    reader, transport = await reading_from(streams, out_of)
-    os.write(into, b"one\ntwo\nthr")
+async def test_lines_are_read_from_pipe(streams: types.ModuleType) -> None:
+    read_end, write_end = os.pipe()
+    reader, transport = await open_reader(streams, read_end)
+    os.write(write_end, b"one\ntwo\nthr")
     assert await reader.readline() == b"one\n"
-    os.write(into, b"ee\nrest")
-    os.close(into)
+    os.write(write_end, b"ee\nrest")
+    os.close(write_end)
     assert [line async for line in reader] == [b"two\n", b"three\n", b"rest"]
     assert reader.at_eof()
     transport.close()
     await asyncio.sleep(0)
 
 
-async def test_a_fast_writer_is_made_to_wait(streams: types.ModuleType) -> None:
-    out_of, into = os.pipe()
-    reader, transport = await reading_from(streams, out_of, limit=4096)
+async def test_unread_pipe_pauses_writer(streams: types.ModuleType) -> None:
+    read_end, write_end = os.pipe()
+    reader, transport = await open_reader(streams, read_end, limit=4096)
 
     def send() -> None:
-        with os.fdopen(into, "wb") as file:
-            file.write(b"x" * MUCH)
+        with os.fdopen(write_end, "wb") as file:
+            file.write(b"x" * LARGE)
 
     sending = asyncio.ensure_future(asyncio.to_thread(send))
     while not reader._paused:
         await asyncio.sleep(0)
     assert not sending.done()
-    assert len(await reader.read()) == MUCH
+    assert len(await reader.read()) == LARGE
     await sending
     transport.close()
     await asyncio.sleep(0)
 
 
 @both_recipes
-async def test_writing_waits_for_a_slow_reader(streams: types.ModuleType, protocol: str) -> None:
-    out_of, into = os.pipe()
-    writer = await writing_to(streams, into, protocol)
+async def test_drain_waits_for_slow_reader_of_pipe(streams: types.ModuleType, protocol: str) -> None:
+    read_end, write_end = os.pipe()
+    writer = await open_writer(streams, write_end, protocol)
     writer.write(b"some ")
-    writer.writelines([b"more ", b"x" * MUCH])
+    writer.writelines([b"more ", b"x" * LARGE])
     draining = asyncio.ensure_future(writer.drain())
     await asyncio.sleep(0)
     assert not draining.done()
 
     def receive(count: int) -> bytes:
-        with os.fdopen(out_of, "rb") as file:
+        with os.fdopen(read_end, "rb") as file:
             return file.read(count)
 
-    receiving = asyncio.ensure_future(asyncio.to_thread(receive, MUCH + 10))
+    receiving = asyncio.ensure_future(asyncio.to_thread(receive, LARGE + 10))
     await draining
     writer.close()
-    assert await receiving == b"some more " + b"x" * MUCH
+    assert await receiving == b"some more " + b"x" * LARGE
 
 
-@pytest.mark.reference_fails("S12", "its FlowControlMixin knows no end: NotImplementedError")
-async def test_wait_closed_of_the_short_recipe(streams: types.ModuleType) -> None:
-    await closed_and_all_there(streams, "FlowControlMixin")
+@pytest.mark.reference_fails("S12", "wait_closed() with its FlowControlMixin raises NotImplementedError")
+async def test_wait_closed_with_flow_control_mixin_returns_when_all_is_sent(streams: types.ModuleType) -> None:
+    await check_close_sends_all_data(streams, "FlowControlMixin")
 
 
-async def test_wait_closed_of_the_long_recipe(streams: types.ModuleType) -> None:
-    await closed_and_all_there(streams, "StreamReaderProtocol")
+async def test_wait_closed_with_stream_reader_protocol_returns_when_all_is_sent(streams: types.ModuleType) -> None:
+    await check_close_sends_all_data(streams, "StreamReaderProtocol")
 
 
-async def closed_and_all_there(streams: types.ModuleType, protocol: str) -> None:
-    out_of, into = os.pipe()
-    with os.fdopen(out_of, "rb") as file:
-        writer = await writing_to(streams, into, protocol)
-        writer.write(b"x" * MUCH)
+async def check_close_sends_all_data(streams: types.ModuleType, protocol: str) -> None:
+    read_end, write_end = os.pipe()
+    with os.fdopen(read_end, "rb") as file:
+        writer = await open_writer(streams, write_end, protocol)
+        writer.write(b"x" * LARGE)
         receiving = asyncio.ensure_future(asyncio.to_thread(file.read))
         writer.close()
         assert writer.is_closing()
         try:
             await writer.wait_closed()
         finally:
-            assert len(await receiving) == MUCH
+            assert len(await receiving) == LARGE
         await writer.wait_closed()
 
 
 @both_recipes
-async def test_a_reader_that_goes_away_is_told(streams: types.ModuleType, protocol: str) -> None:
-    out_of, into = os.pipe()
-    writer = await writing_to(streams, into, protocol)
-    writer.write(b"x" * MUCH)
+async def test_drain_raises_when_reader_of_pipe_closes(streams: types.ModuleType, protocol: str) -> None:
+    read_end, write_end = os.pipe()
+    writer = await open_writer(streams, write_end, protocol)
+    writer.write(b"x" * LARGE)
     draining = asyncio.ensure_future(writer.drain())
     await asyncio.sleep(0)
     assert not draining.done()
-    os.close(out_of)
+    os.close(read_end)
     with pytest.raises((BrokenPipeError, ConnectionResetError)):
         await draining
     with pytest.raises((BrokenPipeError, ConnectionResetError)):
@@ -135,12 +136,14 @@ async def test_a_reader_that_goes_away_is_told(streams: types.ModuleType, protoc
         await writer.wait_closed()
 
 
-async def test_a_writer_for_asyncios_protocol_of_the_short_recipe() -> None:
-    """``from asyncio.streams import FlowControlMixin`` before install(): wait_closed cannot know, and says so."""
+async def test_writer_with_asyncio_flow_control_mixin_sends_all_data() -> None:
+    """A program may have imported FlowControlMixin from asyncio.streams before install()."""
     loop = asyncio.get_running_loop()
-    out_of, into = os.pipe()
-    with os.fdopen(out_of, "rb") as file:
-        transport, protocol = await loop.connect_write_pipe(asyncio_streams.FlowControlMixin, os.fdopen(into, "wb", 0))
+    read_end, write_end = os.pipe()
+    with os.fdopen(read_end, "rb") as file:
+        transport, protocol = await loop.connect_write_pipe(
+            asyncio_streams.FlowControlMixin, os.fdopen(write_end, "wb", 0)
+        )
         writer = sluiceway.StreamWriter(transport, protocol, None, loop)
         writer.write(b"all of it")
         await writer.drain()
@@ -179,7 +182,7 @@ else:
 
 
 @pytest.mark.parametrize("kind", ["asyncio", "debug", "uvloop"])
-def test_a_program_on_its_own_standard_input_and_output(kind: str) -> None:
+def test_program_echoes_standard_input_to_standard_output(kind: str) -> None:
     if kind == "uvloop" and not loops.HAS_UVLOOP:
         skip_missing("uvloop is not installed (it is in the extra `test`)")
     lines = b"".join(b"line %d\n" % number for number in range(20_000))
@@ -188,7 +191,7 @@ def test_a_program_on_its_own_standard_input_and_output(kind: str) -> None:
         env={**os.environ, "PYTHONPATH": str(package_directory().parent)},
         input=lines,
         capture_output=True,
-        timeout=60,
+        timeout=PROCESS_TIMEOUT,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, b"")

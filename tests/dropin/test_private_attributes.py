@@ -1,4 +1,4 @@
-"""S12: what outsiders read and assign inside asyncio's objects answers, and has the effect that it has in asyncio."""
+"""S12: private attributes of asyncio's objects that programs read or assign exist and take effect as in asyncio."""
 
 import asyncio
 import contextlib
@@ -14,11 +14,11 @@ from support.connections import connect_with_protocol, connected_pair
 from support.raw_peer import RawPeers
 
 
-def reader_of(streams: types.ModuleType, limit: int = 1 << 16) -> Any:
+def new_reader(streams: types.ModuleType, limit: int = 1 << 16) -> Any:
     return streams.StreamReader(limit=limit, loop=asyncio.get_running_loop())
 
 
-async def test_the_names_answer(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+async def test_private_attributes_have_values_of_asyncio(streams: types.ModuleType, raw_peers: RawPeers) -> None:
     loop = asyncio.get_running_loop()
     listener = raw_peers.listen()
     async with connect_with_protocol(streams, listener.address) as (reader, writer, protocol):
@@ -47,7 +47,7 @@ async def test_the_names_answer(streams: types.ModuleType, raw_peers: RawPeers) 
 
 
 @pytest.mark.parametrize("over_tls", [False, True], ids=["plain", "tls"])
-async def test_the_names_answer_on_what_the_functions_make(
+async def test_private_attributes_of_connected_pair_refer_to_each_other(
     streams: types.ModuleType, over_tls: bool, tls: Certificates
 ) -> None:
     server = {"ssl": tls.server_context} if over_tls else {}
@@ -62,10 +62,10 @@ async def test_the_names_answer_on_what_the_functions_make(
             assert isinstance(protocol, streams.StreamReaderProtocol)
             await protocol._drain_helper()
             assert not protocol._get_close_waiter(writer).done()
-            await reader_would_wait(reader)
+            await check_read_sets_waiter(reader)
 
 
-async def reader_would_wait(reader: Any) -> None:
+async def check_read_sets_waiter(reader: Any) -> None:
     reading = asyncio.ensure_future(reader.read(1))
     await asyncio.sleep(0)
     assert asyncio.isfuture(reader._waiter)
@@ -75,8 +75,7 @@ async def reader_would_wait(reader: Any) -> None:
     assert reader._waiter is None
 
 
-async def test_the_transport_leads_to_the_protocol(streams: types.ModuleType) -> None:
-    """Asked for by name or by ``set_protocol(get_protocol())``, it goes on working."""
+async def test_set_protocol_of_own_protocol_keeps_reading(streams: types.ModuleType) -> None:
     async with connected_pair(streams) as ((reader, writer), (_, far)):
         protocol = writer.transport.get_protocol()
         assert protocol._stream_reader is reader
@@ -85,40 +84,40 @@ async def test_the_transport_leads_to_the_protocol(streams: types.ModuleType) ->
         assert await reader.readexactly(10) == b"still read"
 
 
-async def test_another_protocol_takes_the_transport_over(streams: types.ModuleType) -> None:
-    """An upgrade of somebody's own: what was read already is taken from the buffer, the rest goes past the reader."""
+async def test_other_protocol_receives_data_after_set_protocol(streams: types.ModuleType) -> None:
+    """A protocol upgrade: the program takes the buffered bytes from ``_buffer``, and later data bypasses the reader."""
 
-    class Taking(asyncio.Protocol):
+    class UpgradedProtocol(asyncio.Protocol):
         def __init__(self) -> None:
-            self.got = bytearray()
-            self.more = asyncio.Event()
+            self.received = bytearray()
+            self.data_arrived = asyncio.Event()
 
         def data_received(self, data: bytes) -> None:
-            self.got += data
-            self.more.set()
+            self.received += data
+            self.data_arrived.set()
 
     async with connected_pair(streams) as ((reader, writer), (_, far)):
         far.write(b"upgrade\nleft")
         assert await reader.readline() == b"upgrade\n"
         while len(reader._buffer) < 4:
             await asyncio.sleep(0)
-        taking, before = Taking(), writer.transport.get_protocol()
-        taking.got += reader._buffer
+        upgraded, original = UpgradedProtocol(), writer.transport.get_protocol()
+        upgraded.received += reader._buffer
         reader._buffer.clear()
-        writer.transport.set_protocol(taking)
+        writer.transport.set_protocol(upgraded)
         far.write(b" and right")
-        while len(taking.got) < 14:
-            taking.more.clear()
-            await taking.more.wait()
-        assert taking.got == b"left and right"
-        writer.transport.set_protocol(before)
+        while len(upgraded.received) < 14:
+            upgraded.data_arrived.clear()
+            await upgraded.data_arrived.wait()
+        assert upgraded.received == b"left and right"
+        writer.transport.set_protocol(original)
         far.write(b"back")
         assert await reader.readexactly(4) == b"back"
 
 
-async def test_a_readers_transport_can_be_assigned(streams: types.ModuleType) -> None:
+async def test_assigned_transport_of_reader_is_paused_and_resumed(streams: types.ModuleType) -> None:
     first, second = (mock.create_autospec(asyncio.Transport, instance=True) for _ in range(2))
-    reader = reader_of(streams, 4)
+    reader = new_reader(streams, 4)
     reader.set_transport(first)
     reader._transport = second
     reader.feed_data(b"x" * 9)
@@ -134,10 +133,10 @@ async def test_a_readers_transport_can_be_assigned(streams: types.ModuleType) ->
     reader.set_transport(first)
 
 
-async def test_a_writers_transport_can_be_assigned(streams: types.ModuleType) -> None:
-    """aiosmtpd does it after STARTTLS."""
+async def test_assigned_transport_of_writer_is_written_to(streams: types.ModuleType) -> None:
+    """aiosmtpd assigns it after STARTTLS."""
     async with connected_pair(streams) as ((_, near), _ends):
-        before = near._transport
+        original = near._transport
         other = mock.create_autospec(asyncio.Transport, instance=True)
         other.is_closing.return_value = False
         other.get_write_buffer_size.return_value = 0
@@ -152,12 +151,12 @@ async def test_a_writers_transport_can_be_assigned(streams: types.ModuleType) ->
         assert near.get_extra_info("peername") == "elsewhere"
         near.close()
         other.close.assert_called_with()
-        assert not before.is_closing()
-        near._transport = before
+        assert not original.is_closing()
+        near._transport = original
 
 
-async def test_a_waiting_read_is_woken_by_its_waiter(streams: types.ModuleType) -> None:
-    reader = reader_of(streams)
+async def test_completed_waiter_wakes_waiting_read(streams: types.ModuleType) -> None:
+    reader = new_reader(streams)
     reading = asyncio.ensure_future(reader.readexactly(2))
     await asyncio.sleep(0)
     waiter = reader._waiter
@@ -167,8 +166,8 @@ async def test_a_waiting_read_is_woken_by_its_waiter(streams: types.ModuleType) 
     assert await reading == b"ab"
 
 
-async def test_a_waiter_given_an_error_raises_it(streams: types.ModuleType) -> None:
-    reader = reader_of(streams)
+async def test_error_set_on_waiter_is_raised_by_read(streams: types.ModuleType) -> None:
+    reader = new_reader(streams)
     reading = asyncio.ensure_future(reader.read(2))
     await asyncio.sleep(0)
     reader._waiter.set_exception(LookupError("theirs"))
@@ -178,24 +177,22 @@ async def test_a_waiter_given_an_error_raises_it(streams: types.ModuleType) -> N
     assert await reader.read(2) == b"ab"
 
 
-async def test_an_outsiders_waiter_keeps_others_from_reading(streams: types.ModuleType) -> None:
-    """Whoever waits by hand, as in a recipe for peek, owns the stream until then."""
+async def test_read_raises_while_assigned_waiter_is_pending(streams: types.ModuleType) -> None:
+    """R9: a program that assigns ``_waiter``, as in a recipe for peek, counts as the reading task."""
     loop = asyncio.get_running_loop()
-    reader = reader_of(streams)
-    mine = reader._waiter = loop.create_future()
+    reader = new_reader(streams)
+    waiter = reader._waiter = loop.create_future()
     with pytest.raises(RuntimeError):
         await reader.read(1)
     reader.feed_data(b"ab")
-    await mine
+    await waiter
     assert reader._waiter is None
     assert await reader.read(2) == b"ab"
 
 
 @pytest.mark.parametrize("call", ["read", "readline", "readuntil", "readexactly"])
-async def test_an_assigned_exception_is_raised_and_forgotten_when_taken_away(
-    streams: types.ModuleType, call: str
-) -> None:
-    reader = reader_of(streams)
+async def test_assigned_exception_is_raised_until_it_is_removed(streams: types.ModuleType, call: str) -> None:
+    reader = new_reader(streams)
     arguments = {"readexactly": (3,), "read": (3,)}.get(call, ())
     reader.feed_data(b"ab\n")
     reader._exception = LookupError("theirs")
@@ -207,8 +204,8 @@ async def test_an_assigned_exception_is_raised_and_forgotten_when_taken_away(
     assert await getattr(reader, call)(*arguments) == b"ab\n"
 
 
-async def test_the_end_can_be_assigned_and_taken_back(streams: types.ModuleType) -> None:
-    reader = reader_of(streams)
+async def test_assigned_eof_takes_effect_until_it_is_removed(streams: types.ModuleType) -> None:
+    reader = new_reader(streams)
     reader.feed_data(b"last")
     reader._eof = True
     assert not reader.at_eof()
@@ -221,9 +218,9 @@ async def test_the_end_can_be_assigned_and_taken_back(streams: types.ModuleType)
     assert not reader.at_eof()
 
 
-async def test_an_assigned_pause_is_ended_by_the_next_read(streams: types.ModuleType) -> None:
+async def test_assigned_paused_is_reset_by_next_read(streams: types.ModuleType) -> None:
     transport = mock.create_autospec(asyncio.Transport, instance=True)
-    reader = reader_of(streams)
+    reader = new_reader(streams)
     reader.set_transport(transport)
     reader.feed_data(b"ab")
     reader._paused = True
@@ -232,9 +229,9 @@ async def test_an_assigned_pause_is_ended_by_the_next_read(streams: types.Module
     assert reader._paused is False
 
 
-async def test_a_pause_assigned_during_a_wait_or_before_it_does_not_make_it_hang(streams: types.ModuleType) -> None:
+async def test_waiting_read_resumes_transport_if_paused_was_assigned(streams: types.ModuleType) -> None:
     transport = mock.create_autospec(asyncio.Transport, instance=True)
-    reader = reader_of(streams)
+    reader = new_reader(streams)
     reader.set_transport(transport)
     reader._paused = True
     reading = asyncio.ensure_future(reader.read(1))
@@ -244,9 +241,9 @@ async def test_a_pause_assigned_during_a_wait_or_before_it_does_not_make_it_hang
     assert await reading == b"a"
 
 
-async def test_the_limit_can_be_assigned(streams: types.ModuleType) -> None:
-    """Programs raise it for one long line."""
-    reader = reader_of(streams, 4)
+async def test_assigned_limit_applies_to_next_read(streams: types.ModuleType) -> None:
+    """Programs raise ``_limit`` for a single long line."""
+    reader = new_reader(streams, 4)
     reader.feed_data(b"x" * 100 + b"\n")
     with pytest.raises(asyncio.LimitOverrunError):
         await reader.readuntil(b"\n")
@@ -254,7 +251,7 @@ async def test_the_limit_can_be_assigned(streams: types.ModuleType) -> None:
     assert await reader.readuntil(b"\n") == b"x" * 100 + b"\n"
 
 
-async def test_writing_can_be_paused_through_the_protocol(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+async def test_pause_writing_of_protocol_makes_drain_wait(streams: types.ModuleType, raw_peers: RawPeers) -> None:
     listener = raw_peers.listen()
     async with connect_with_protocol(streams, listener.address) as (_, writer, protocol):
         protocol.pause_writing()
@@ -267,24 +264,22 @@ async def test_writing_can_be_paused_through_the_protocol(streams: types.ModuleT
         assert protocol._paused is False
 
 
-async def test_the_transport_can_be_replaced_through_the_protocol(
-    streams: types.ModuleType, raw_peers: RawPeers
-) -> None:
-    """The names under which asyncio does it after start_tls: the first in 3.12 and later, the second before."""
+async def test_replaced_transport_of_protocol_takes_effect(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """asyncio calls ``_replace_transport`` after start_tls since 3.12, and ``_replace_writer`` before."""
     listener = raw_peers.listen()
     async with connect_with_protocol(streams, listener.address) as (_, writer, protocol):
-        encrypted = mock.create_autospec(asyncio.Transport, instance=True)
-        encrypted.get_extra_info.side_effect = {"sslcontext": object()}.get
+        tls_transport = mock.create_autospec(asyncio.Transport, instance=True)
+        tls_transport.get_extra_info.side_effect = {"sslcontext": object()}.get
         plain = writer.transport
         if hasattr(protocol, "_replace_transport"):
-            protocol._replace_transport(encrypted)
-            assert protocol._transport is encrypted
+            protocol._replace_transport(tls_transport)
+            assert protocol._transport is tls_transport
             assert protocol._over_ssl is True
             protocol._replace_transport(plain)
         if hasattr(protocol, "_replace_writer"):
-            writer._transport = encrypted
+            writer._transport = tls_transport
             protocol._replace_writer(writer)
-            assert protocol._transport is encrypted
+            assert protocol._transport is tls_transport
             assert protocol._over_ssl is True
             writer._transport = plain
             protocol._replace_writer(writer)
@@ -292,15 +287,15 @@ async def test_the_transport_can_be_replaced_through_the_protocol(
 
 
 @pytest.mark.loops("asyncio")
-async def test_sluiceway_knows_both_names_of_replacing() -> None:
+async def test_protocol_has_both_methods_that_replace_its_transport() -> None:
     import sluiceway
 
     assert callable(sluiceway.StreamReaderProtocol._replace_transport)
     assert callable(sluiceway.StreamReaderProtocol._replace_writer)
 
 
-async def test_a_method_added_to_the_class(streams: types.ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The recipe for peek that half the world uses."""
+async def test_method_added_to_class_works(streams: types.ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recipe for peek that many programs use."""
 
     async def peek(self: Any, n: int) -> bytes:
         while len(self._buffer) < n and not self._eof:
@@ -326,19 +321,21 @@ async def test_a_method_added_to_the_class(streams: types.ModuleType, monkeypatc
         assert await near_reader.peek(4) == b""
 
 
-async def test_a_method_of_the_class_replaced(streams: types.ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = bytearray()
+async def test_feed_data_replaced_on_class_gets_every_byte(
+    streams: types.ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fed = bytearray()
     original = streams.StreamReader.feed_data
 
     def feed_data(self: Any, data: bytes) -> None:
-        seen.extend(data)
+        fed.extend(data)
         original(self, data.swapcase())
 
     monkeypatch.setattr(streams.StreamReader, "feed_data", feed_data)
     async with connected_pair(streams) as ((near_reader, _), (_, far)):
         far.write(b"Every Byte")
         assert await near_reader.readexactly(10) == b"eVERY bYTE"
-    assert seen == b"Every Byte"
+    assert fed == b"Every Byte"
 
 
 @pytest.mark.parametrize("over_tls", [False, True], ids=["plain", "tls"])
@@ -353,25 +350,25 @@ async def test_feed_data_replaced_on_an_instance_gets_every_byte(
         (reader, _), (_, writer) = (near, far) if side == "client" else (far, near)
         writer.write(b"before")
         assert await reader.readexactly(6) == b"before"
-        original, passed = reader.feed_data, bytearray()
+        original, fed = reader.feed_data, bytearray()
 
         def feed_data(piece: bytes) -> None:
-            passed.extend(piece)
+            fed.extend(piece)
             original(bytes(byte ^ 1 for byte in piece))
 
         reader.feed_data = feed_data
-        writing = asyncio.ensure_future(written(writer, data))
+        writing = asyncio.ensure_future(write_and_drain(writer, data))
         assert await reader.readexactly(len(data)) == bytes(byte ^ 1 for byte in data)
         await writing
-        assert passed == data
+        assert fed == data
 
 
-async def written(writer: Any, data: bytes) -> None:
+async def write_and_drain(writer: Any, data: bytes) -> None:
     writer.write(data)
     await writer.drain()
 
 
-async def test_drain_waits_on_somebody_elses_protocol(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+async def test_drain_waits_with_flow_control_mixin_as_protocol(streams: types.ModuleType, raw_peers: RawPeers) -> None:
     """The recipe for standard output, on a socket: FlowControlMixin, and a writer without a reader."""
     loop = asyncio.get_running_loop()
     mixin = asyncio_streams.FlowControlMixin if streams is asyncio else streams.FlowControlMixin
@@ -386,7 +383,7 @@ async def test_drain_waits_on_somebody_elses_protocol(streams: types.ModuleType,
     await peer.in_thread(peer.receive, 8 << 20)
     await draining
     writer.close()
-    # asyncio's mixin knows no end; the transport's comes by itself.
+    # wait_closed() with asyncio's FlowControlMixin raises NotImplementedError; the transport closes by itself.
     with contextlib.suppress(NotImplementedError):
         await writer.wait_closed()
     assert await peer.in_thread(peer.receive_rest) == b""

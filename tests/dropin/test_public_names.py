@@ -1,6 +1,7 @@
-"""Every name of asyncio's classes is sluiceway's own, or stands here as meant to be inherited (contracts S4-S6, S12).
+"""S4, S5, S6, S12: every name of asyncio's classes is overridden by sluiceway, or listed here as inherited.
 
-Silent inheritance is the trap: a method that a newer Python adds would work on attributes that sluiceway does not keep.
+A method that a newer Python adds would otherwise be inherited unnoticed, and use attributes that sluiceway does not
+have.
 """
 
 import asyncio
@@ -22,8 +23,8 @@ CLASSES = {
 }
 FUNCTIONS = ("open_connection", "start_server", "open_unix_connection", "start_unix_server")
 
-# Not of asyncio's making, or of no use to override.
-PYTHONS_OWN = {
+# Not defined by asyncio, or not to be overridden.
+DEFINED_BY_PYTHON = {
     "__dict__",
     "__doc__",
     "__module__",
@@ -43,9 +44,9 @@ INHERITED = {
     ("Server", "_abc_impl"): "none",
 }
 
-# What outsiders have no use for: how asyncio keeps what sluiceway keeps in its own way.
-NOT_KEPT = {
-    # A server's connections are made, and counted, by sluiceway itself.
+# Attributes for asyncio's own use: sluiceway stores the same otherwise.
+NOT_PROVIDED = {
+    # sluiceway makes and counts the connections of a server itself.
     "Server": {
         "_protocol_factory",
         "_backlog",
@@ -58,15 +59,15 @@ NOT_KEPT = {
     },
     # A future that is always done.
     "StreamWriter": {"_complete_fut"},
-    # One future for all who wait for the end, which one of them cancels for all (contract X6); and the warning for
-    # what was never closed.
+    # One future for all calls of wait_closed(), which a cancelled one cancels for all (contract X6); and the warning
+    # for an unclosed connection.
     "StreamReaderProtocol": {"_closed", "_reject_connection"},
     "serving StreamReaderProtocol": {"_closed", "_reject_connection"},
 }
 
 
 def names_of(reference: type) -> set[str]:
-    return {name for kind in reference.__mro__ if kind is not object for name in vars(kind)} - PYTHONS_OWN
+    return {name for kind in reference.__mro__ if kind is not object for name in vars(kind)} - DEFINED_BY_PYTHON
 
 
 def resolved_in(kind: type, name: str) -> type:
@@ -74,7 +75,7 @@ def resolved_in(kind: type, name: str) -> type:
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-def test_every_name_is_overridden_or_meant_to_be_inherited(kind: str) -> None:
+def test_name_of_asyncio_class_is_overridden_or_listed_as_inherited(kind: str) -> None:
     reference = CLASSES[kind]
     assert reference.__module__.startswith("asyncio."), "install() is on: this is no reference"
     ours = getattr(sluiceway, kind)
@@ -82,15 +83,15 @@ def test_every_name_is_overridden_or_meant_to_be_inherited(kind: str) -> None:
     assert inherited <= {name for of, name in INHERITED if of == kind}
 
 
-def test_what_is_listed_as_inherited_is_inherited() -> None:
+def test_name_listed_as_inherited_is_inherited() -> None:
     for kind, name in INHERITED:
         if hasattr(CLASSES[kind], name):
             assert not resolved_in(getattr(sluiceway, kind), name).__module__.startswith("sluiceway"), (kind, name)
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-def test_every_method_is_of_asyncios_kind(kind: str) -> None:
-    """A coroutine function stays one, a property one, a plain method one."""
+def test_member_has_kind_of_asyncio_member(kind: str) -> None:
+    """A coroutine function, a property and a plain method stay what they are in asyncio."""
     ours = getattr(sluiceway, kind)
     for name in names_of(CLASSES[kind]):
         theirs, own = inspect.getattr_static(CLASSES[kind], name), inspect.getattr_static(ours, name)
@@ -101,38 +102,44 @@ def test_every_method_is_of_asyncios_kind(kind: str) -> None:
         assert callable(theirs) == callable(own), name
 
 
-def accepted_by(signature: inspect.Signature, reference: inspect.Signature) -> list[str]:
-    """What ``reference`` takes and ``signature`` does not, or not in the same place or without being given."""
-    mine = signature.parameters
-    takes_any = any(one.kind is one.VAR_KEYWORD for one in mine.values())
-    wrong = []
-    positions = [one.name for one in mine.values() if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
-    for place, one in enumerate(reference.parameters.values()):
-        if one.kind is one.VAR_KEYWORD:
+def signature_differences(signature: inspect.Signature, reference: inspect.Signature) -> list[str]:
+    """Return the arguments of ``reference`` that ``signature`` lacks, has elsewhere or requires."""
+    parameters = signature.parameters
+    has_var_keyword = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    differences = []
+    positions = [
+        parameter.name
+        for parameter in parameters.values()
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    for place, parameter in enumerate(reference.parameters.values()):
+        if parameter.kind is parameter.VAR_KEYWORD:
             continue
-        own = mine.get(one.name)
+        own = parameters.get(parameter.name)
         if own is None:
-            if not (takes_any and one.kind is one.KEYWORD_ONLY):
-                wrong.append(f"{one.name} is not taken")
+            if not (has_var_keyword and parameter.kind is parameter.KEYWORD_ONLY):
+                differences.append(f"{parameter.name} is not accepted")
             continue
-        if one.kind is one.POSITIONAL_OR_KEYWORD and (place >= len(positions) or positions[place] != one.name):
-            wrong.append(f"{one.name} is not at position {place}")
-        if one.kind is one.POSITIONAL_OR_KEYWORD and own.kind is own.POSITIONAL_ONLY:
-            wrong.append(f"{one.name} cannot be given by name")
-        if one.default is not one.empty and own.default is own.empty:
-            wrong.append(f"{one.name} must be given")
-    known = reference.parameters
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and (
+            place >= len(positions) or positions[place] != parameter.name
+        ):
+            differences.append(f"{parameter.name} is not at position {place}")
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and own.kind is own.POSITIONAL_ONLY:
+            differences.append(f"{parameter.name} cannot be given by name")
+        if parameter.default is not parameter.empty and own.default is own.empty:
+            differences.append(f"{parameter.name} must be given")
+    reference_parameters = reference.parameters
     optional = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
-    return wrong + [
-        f"{own.name} must be given, and asyncio does not know it"
-        for own in mine.values()
-        if own.default is own.empty and own.kind not in optional and own.name not in known
+    return differences + [
+        f"{own.name} must be given, and asyncio does not have it"
+        for own in parameters.values()
+        if own.default is own.empty and own.kind not in optional and own.name not in reference_parameters
     ]
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-def test_every_public_method_accepts_at_least_what_asyncios_does(kind: str) -> None:
-    """S4, S5, S6, S10. A Server is made by the functions alone."""
+def test_public_method_accepts_arguments_of_asyncio(kind: str) -> None:
+    """S4, S5, S6, S10: programs do not construct a Server, so its constructor is left out."""
     ours = getattr(sluiceway, kind)
     names = {name for name in names_of(CLASSES[kind]) if not name.startswith("_")}
     names |= {"__init__", "_drain_helper", "_get_close_waiter", "_wait_for_data", "_attach", "_detach"}
@@ -140,33 +147,36 @@ def test_every_public_method_accepts_at_least_what_asyncios_does(kind: str) -> N
     for name in sorted(names & set(dir(CLASSES[kind]))):
         theirs = inspect.getattr_static(CLASSES[kind], name)
         if callable(theirs):
-            wrong = accepted_by(inspect.signature(getattr(ours, name)), inspect.signature(theirs))
-            assert not wrong, f"{kind}.{name}: {wrong}"
+            differences = signature_differences(inspect.signature(getattr(ours, name)), inspect.signature(theirs))
+            assert not differences, f"{kind}.{name}: {differences}"
 
 
-def test_the_check_of_signatures_sees_what_is_missing() -> None:
+def test_signature_differences_lists_moved_missing_and_required_arguments() -> None:
     def reference(self: Any, a: int, b: int = 1, *, c: int = 2) -> None: ...
     def moved(self: Any, b: int = 1, a: int = 0, *, c: int = 2) -> None: ...
     def narrower(self: Any, a: int, *, c: int) -> None: ...
     def wider(self: Any, a: int, b: int = 1, d: int = 3, *, c: int = 2, e: int = 4) -> None: ...
 
-    wanted = inspect.signature(reference)
-    assert accepted_by(inspect.signature(wider), wanted) == []
-    assert accepted_by(inspect.signature(moved), wanted) == ["a is not at position 1", "b is not at position 2"]
-    assert accepted_by(inspect.signature(narrower), wanted) == ["b is not taken", "c must be given"]
+    expected = inspect.signature(reference)
+    assert signature_differences(inspect.signature(wider), expected) == []
+    assert signature_differences(inspect.signature(moved), expected) == [
+        "a is not at position 1",
+        "b is not at position 2",
+    ]
+    assert signature_differences(inspect.signature(narrower), expected) == ["b is not accepted", "c must be given"]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_every_function_accepts_at_least_what_asyncios_does(name: str) -> None:
-    """S1, S2, S3"""
+def test_function_accepts_arguments_of_asyncio(name: str) -> None:
+    """S1, S2, S3: the four functions accept every argument that asyncio's accept."""
     ours = getattr(sluiceway, name)
     assert inspect.iscoroutinefunction(ours)
-    assert not accepted_by(inspect.signature(ours), inspect.signature(getattr(streams, name)))
+    assert not signature_differences(inspect.signature(ours), inspect.signature(getattr(streams, name)))
     assert "loop" in inspect.signature(ours).parameters
 
 
 @pytest.mark.parametrize(
-    ("name", "passed_on_to"),
+    ("name", "loop_method"),
     [
         ("open_connection", "create_connection"),
         ("start_server", "create_server"),
@@ -174,11 +184,11 @@ def test_every_function_accepts_at_least_what_asyncios_does(name: str) -> None:
         ("start_unix_server", "create_unix_server"),
     ],
 )
-def test_every_keyword_that_asyncio_passes_on_to_the_loop_is_accepted(name: str, passed_on_to: str) -> None:
-    """S10"""
-    theirs = inspect.signature(getattr(asyncio.SelectorEventLoop, passed_on_to)).parameters
+def test_function_accepts_keywords_that_asyncio_passes_to_loop(name: str, loop_method: str) -> None:
+    """S10: every keyword of the loop's method is accepted."""
+    theirs = inspect.signature(getattr(asyncio.SelectorEventLoop, loop_method)).parameters
     ours = inspect.signature(getattr(sluiceway, name)).parameters
-    missing = {one for one in theirs if one not in ours} - {"self", "protocol_factory"}
+    missing = {parameter for parameter in theirs if parameter not in ours} - {"self", "protocol_factory"}
     assert not missing
 
 
@@ -186,7 +196,7 @@ async def instances(names: Any) -> dict[str, Any]:
     loop = asyncio.get_running_loop()
     reader = names.StreamReader(loop=loop)
     protocol = names.StreamReaderProtocol(reader, loop=loop)
-    # A server's side keeps more: the callback, the reader.
+    # The protocol of an accepted connection also has the callback and the reader.
     serving = names.StreamReaderProtocol(reader, lambda *_: None, loop=loop)
     transport = mock.create_autospec(asyncio.Transport, instance=True)
     transport.is_closing.return_value = True
@@ -207,15 +217,9 @@ async def instances(names: Any) -> dict[str, Any]:
 
 
 @pytest.mark.loops("asyncio")
-async def test_every_attribute_of_asyncios_instances_answers() -> None:
-    """S12: what outsiders read from the inside is there."""
+async def test_instance_has_every_attribute_of_asyncio_instance() -> None:
+    """S12: attributes that programs read from asyncio's objects exist."""
     theirs, ours = await instances(asyncio), await instances(sluiceway)
     for kind, reference in theirs.items():
-        missing = {name for name in vars(reference) if not hasattr(ours[kind], name)} - NOT_KEPT.get(kind, set())
+        missing = {name for name in vars(reference) if not hasattr(ours[kind], name)} - NOT_PROVIDED.get(kind, set())
         assert not missing, f"{kind}: {missing}"
-
-
-def test_exceptions_are_asyncios() -> None:
-    """S7: whichever name is caught."""
-    assert sluiceway.IncompleteReadError is asyncio.IncompleteReadError
-    assert sluiceway.LimitOverrunError is asyncio.LimitOverrunError

@@ -6,7 +6,6 @@ import types
 import pytest
 
 import sluiceway
-from support.connections import connected_pair
 from support.fake_transports import CountingTransport
 from support.scheduling import run_iterations, start_task
 
@@ -79,30 +78,6 @@ async def test_overlong_line_in_bytearray_buffer_raises(streams: types.ModuleTyp
     assert await reader.readline() == b"next\n"
 
 
-async def test_assigned_private_attributes_take_effect(streams: types.ModuleType) -> None:
-    reader = streams.StreamReader(limit=10)
-    assert (reader._limit, reader._eof, reader._exception, reader._transport) == (10, False, None, None)
-    assert (reader._paused, reader._waiter, reader._loop) == (False, None, asyncio.get_running_loop())
-    reader._limit = 2
-    reader.feed_data(b"abc\n")
-    with pytest.raises(asyncio.LimitOverrunError):
-        await reader.readuntil()
-    reader._limit = 3
-    assert await reader.readuntil() == b"abc\n"
-    reader._exception = ValueError("assigned")
-    with pytest.raises(ValueError, match="assigned"):
-        await reader.read(1)
-    reader._exception = None
-    transport = CountingTransport()
-    reader._transport = transport
-    reader.feed_data(b"1234567")
-    assert transport.paused
-    assert reader._paused
-    reader._eof = True
-    assert await reader.read() == b"1234567"
-    assert reader.at_eof()
-
-
 async def test_waiter_is_future_of_waiting_read(streams: types.ModuleType) -> None:
     reader = streams.StreamReader()
     task = await start_task(reader.read(1))
@@ -114,21 +89,6 @@ async def test_waiter_is_future_of_waiting_read(streams: types.ModuleType) -> No
     reader.feed_data(b"x")
     assert await task == b"x"
     assert reader._waiter is None
-
-
-async def test_feed_data_replaced_on_instance_receives_every_byte(streams: types.ModuleType) -> None:
-    async with connected_pair(streams) as ((reader, _), (_, far)):
-        seen = []
-        original = reader.feed_data
-
-        def feed(data: bytes) -> None:
-            seen.append(bytes(data))
-            original(bytes(data).upper())
-
-        reader.feed_data = feed
-        far.write(b"line\n")
-        assert await reader.readline() == b"LINE\n"
-        assert b"".join(seen) == b"line\n"
 
 
 async def test_readline_calls_overridden_readuntil(streams: types.ModuleType) -> None:

@@ -1,4 +1,4 @@
-"""An aiosmtpd server on sluiceway, and the standard library's smtplib over STARTTLS (contract S12)."""
+"""S12: an aiosmtpd server runs on sluiceway and serves the standard library's smtplib over STARTTLS."""
 
 import asyncio
 import contextlib
@@ -15,13 +15,13 @@ import sluiceway
 from dropin.import_order import IMPORT_ORDERS, import_in_order
 from dropin.traffic_counter import count_traffic
 from support.certificates import Certificates
+from support.timeouts import PEER_TIMEOUT
 
-PATIENCE = 10
 ATTACHMENT = bytes(range(256)) * 1024
 
 
 class Mailbox:
-    """aiosmtpd's handler: keeps what is delivered."""
+    """A handler of aiosmtpd that keeps what is delivered."""
 
     def __init__(self) -> None:
         self.envelopes: list[Any] = []
@@ -33,8 +33,10 @@ class Mailbox:
 
 
 @contextlib.asynccontextmanager
-async def serving(order: str, mailbox: Mailbox, tls: Certificates, **options: Any) -> AsyncIterator[tuple[str, int]]:
-    """Yield where an aiosmtpd server listens, with sluiceway installed meanwhile."""
+async def running_server(
+    order: str, mailbox: Mailbox, tls: Certificates, **options: Any
+) -> AsyncIterator[tuple[str, int]]:
+    """Yield the address of an aiosmtpd server, while sluiceway is installed."""
     smtp = import_in_order("aiosmtpd.smtp", order).SMTP
     loop = asyncio.get_running_loop()
     protocols = []
@@ -56,34 +58,34 @@ async def serving(order: str, mailbox: Mailbox, tls: Certificates, **options: An
             await server.wait_closed()
 
 
-async def visit(body: Callable[[smtplib.SMTP], Any], address: tuple[str, int]) -> Any:
-    """Run ``body`` in a thread with an smtplib client that greeted the server."""
+async def run_smtp_client(body: Callable[[smtplib.SMTP], Any], address: tuple[str, int]) -> Any:
+    """Run ``body`` in a thread with an smtplib client that has sent EHLO."""
 
     def session() -> Any:
-        with smtplib.SMTP("localhost", address[1], timeout=PATIENCE, source_address=("127.0.0.1", 0)) as client:
+        with smtplib.SMTP("localhost", address[1], timeout=PEER_TIMEOUT, source_address=("127.0.0.1", 0)) as client:
             client.ehlo()
             return body(client)
 
     return await asyncio.to_thread(session)
 
 
-def message() -> email.message.EmailMessage:
-    made = email.message.EmailMessage()
-    made["From"], made["To"], made["Subject"] = "a@example.org", "b@example.org", "bytes"
-    made.set_content("lines\n.with a dot\n..with two\n")
-    made.add_attachment(ATTACHMENT, maintype="application", subtype="octet-stream")
-    return made
+def new_mail() -> email.message.EmailMessage:
+    new_message = email.message.EmailMessage()
+    new_message["From"], new_message["To"], new_message["Subject"] = "a@example.org", "b@example.org", "bytes"
+    new_message.set_content("lines\n.with a dot\n..with two\n")
+    new_message.add_attachment(ATTACHMENT, maintype="application", subtype="octet-stream")
+    return new_message
 
 
-def delivered(envelope: Any) -> bytes:
-    got = email.message_from_bytes(envelope.content, policy=email.policy.default)
-    attachment = next(iter(got.iter_attachments())).get_content()
+def attachment_of(envelope: Any) -> bytes:
+    received_message = email.message_from_bytes(envelope.content, policy=email.policy.default)
+    attachment = next(iter(received_message.iter_attachments())).get_content()
     assert isinstance(attachment, bytes)
     return attachment
 
 
 @pytest.mark.parametrize("order", IMPORT_ORDERS)
-async def test_mail_over_starttls(order: str, tls: Certificates) -> None:
+async def test_mail_over_starttls_is_delivered(order: str, tls: Certificates) -> None:
     mailbox = Mailbox()
 
     def send(client: smtplib.SMTP) -> None:
@@ -92,19 +94,19 @@ async def test_mail_over_starttls(order: str, tls: Certificates) -> None:
         client.ehlo()
         assert not client.has_extn("starttls")
         for _ in range(2):
-            assert client.send_message(message()) == {}
+            assert client.send_message(new_mail()) == {}
 
     with count_traffic() as traffic:
-        async with serving(order, mailbox, tls) as address:
-            await visit(send, address)
-    assert [delivered(envelope) for envelope in mailbox.envelopes] == [ATTACHMENT] * 2
+        async with running_server(order, mailbox, tls) as address:
+            await run_smtp_client(send, address)
+    assert [attachment_of(envelope) for envelope in mailbox.envelopes] == [ATTACHMENT] * 2
     assert traffic.bytes_read > 2 * len(ATTACHMENT)
     assert traffic.bytes_written > 0
     assert traffic.asyncio_calls == 0
 
 
-def replies(sock: socket.socket, count: int) -> list[bytes]:
-    """The next replies of the server, one line each."""
+def receive_replies(sock: socket.socket, count: int) -> list[bytes]:
+    """Receive the next replies of the server, one line each."""
     received = b""
     while received.count(b"\n") < count:
         part = sock.recv(4096)
@@ -114,11 +116,11 @@ def replies(sock: socket.socket, count: int) -> list[bytes]:
 
 
 async def run_on_blocking_socket(address: tuple[str, int], body: Callable[[socket.socket], Any]) -> Any:
-    """Run ``body`` in a thread with a connected socket on which the server has greeted."""
+    """Run ``body`` in a thread with a connected socket that has received the server's greeting."""
 
     def session() -> Any:
-        with socket.create_connection(address, PATIENCE) as sock:
-            assert replies(sock, 1)[0].startswith(b"220")
+        with socket.create_connection(address, PEER_TIMEOUT) as sock:
+            assert receive_replies(sock, 1)[0].startswith(b"220")
             return body(sock)
 
     return await asyncio.to_thread(session)
@@ -126,22 +128,22 @@ async def run_on_blocking_socket(address: tuple[str, int], body: Callable[[socke
 
 @pytest.mark.loops("asyncio", "uvloop")
 @pytest.mark.parametrize("order", IMPORT_ORDERS)
-async def test_commands_slipped_in_before_the_handshake_are_forgotten(order: str, tls: Certificates) -> None:
-    """aiosmtpd clears ``_buffer`` when the encryption begins, and that is what counts."""
+async def test_commands_sent_before_handshake_are_discarded(order: str, tls: Certificates) -> None:
+    """T2: aiosmtpd clears ``_buffer`` at STARTTLS, and that takes effect."""
 
-    def slip_in(sock: socket.socket) -> list[bytes]:
+    def send_before_handshake(sock: socket.socket) -> list[bytes]:
         sock.sendall(b"EHLO x\r\n")
         while not sock.recv(4096).splitlines()[-1].startswith(b"250 "):
             pass
         sock.sendall(b"STARTTLS\r\nVRFY slipped@in\r\nHELP\r\n")
-        assert replies(sock, 1)[0].startswith(b"220")
+        assert receive_replies(sock, 1)[0].startswith(b"220")
         with tls.client_context.wrap_socket(sock, server_hostname="localhost") as encrypted:
             encrypted.sendall(b"NOOP\r\nQUIT\r\n")
-            return replies(encrypted, 2)
+            return receive_replies(encrypted, 2)
 
     with count_traffic() as traffic:
-        async with serving(order, Mailbox(), tls) as address:
-            answers = await run_on_blocking_socket(address, slip_in)
+        async with running_server(order, Mailbox(), tls) as address:
+            answers = await run_on_blocking_socket(address, send_before_handshake)
     assert [answer[:3] for answer in answers] == [b"250", b"221"]
     assert traffic.bytes_read > 0
     assert traffic.asyncio_calls == 0
@@ -149,14 +151,14 @@ async def test_commands_slipped_in_before_the_handshake_are_forgotten(order: str
 
 @pytest.mark.loops("asyncio", "uvloop")
 @pytest.mark.parametrize("order", IMPORT_ORDERS)
-async def test_a_line_longer_than_the_limit_is_refused_and_the_next_understood(order: str, tls: Certificates) -> None:
-    def be_long(sock: socket.socket) -> list[bytes]:
+async def test_overlong_line_is_refused_and_next_is_accepted(order: str, tls: Certificates) -> None:
+    def send_long_line(sock: socket.socket) -> list[bytes]:
         sock.sendall(b"NOOP " + b"x" * 3000 + b"\r\nNOOP\r\nQUIT\r\n")
-        return replies(sock, 3)
+        return receive_replies(sock, 3)
 
     with count_traffic() as traffic:
-        async with serving(order, Mailbox(), tls) as address:
-            answers = await run_on_blocking_socket(address, be_long)
+        async with running_server(order, Mailbox(), tls) as address:
+            answers = await run_on_blocking_socket(address, send_long_line)
     assert [answer[:3] for answer in answers] == [b"500", b"250", b"221"]
     assert traffic.bytes_read > 3000
     assert traffic.asyncio_calls == 0

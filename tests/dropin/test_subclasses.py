@@ -1,4 +1,4 @@
-"""S6, S12: classes derived from the readers, protocols and writers are called where asyncio calls them."""
+"""S6, S12: methods overridden in subclasses of readers, protocols and writers are called where asyncio calls them."""
 
 import asyncio
 import types
@@ -11,10 +11,12 @@ from support.raw_peer import RawPeers
 
 
 @pytest.mark.parametrize("side", ["create_connection", "create_server"])
-async def test_a_protocols_callbacks_are_called(streams: types.ModuleType, side: str, raw_peers: RawPeers) -> None:
+async def test_overridden_protocol_callbacks_are_called(
+    streams: types.ModuleType, side: str, raw_peers: RawPeers
+) -> None:
     loop = asyncio.get_running_loop()
     calls: list[Any] = []
-    over = loop.create_future()
+    connection_lost_called = loop.create_future()
 
     class Protocol(streams.StreamReaderProtocol):  # type: ignore[name-defined, misc]
         def connection_made(self, transport: Any) -> None:
@@ -32,7 +34,7 @@ async def test_a_protocols_callbacks_are_called(streams: types.ModuleType, side:
         def connection_lost(self, exc: BaseException | None) -> None:
             calls.append(("lost", exc))
             super().connection_lost(exc)
-            over.set_result(None)
+            connection_lost_called.set_result(None)
 
     reader = streams.StreamReader(loop=loop)
     if side == "create_connection":
@@ -46,17 +48,17 @@ async def test_a_protocols_callbacks_are_called(streams: types.ModuleType, side:
             lambda: Protocol(reader, lambda *ends: accepted.set_result(ends), loop), "127.0.0.1", 0
         )
         peer = raw_peers.connect(server.sockets[0].getsockname())
-        given, writer = await accepted
-        assert given is reader
+        accepted_reader, writer = await accepted
+        assert accepted_reader is reader
     peer.send(b"some")
     assert await reader.readexactly(4) == b"SOME"
     peer.half_close()
     assert await reader.read() == b""
-    # True from eof_received: our side stays open.
+    # eof_received() returned True, so the connection stays open for writing.
     writer.write(b"still open")
     assert await peer.in_thread(peer.receive, 10) == b"still open"
     writer.close()
-    await over
+    await connection_lost_called
     await writer.wait_closed()
     assert calls == ["made", b"some", "eof", ("lost", None)]
     if server is not None:
@@ -64,16 +66,15 @@ async def test_a_protocols_callbacks_are_called(streams: types.ModuleType, side:
         await server.wait_closed()
 
 
-async def test_a_protocols_eof_received_decides(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """A false answer lets the transport close itself."""
+async def test_false_from_eof_received_closes_transport(streams: types.ModuleType, raw_peers: RawPeers) -> None:
 
-    class Closing(streams.StreamReaderProtocol):  # type: ignore[name-defined, misc]
+    class ClosingProtocol(streams.StreamReaderProtocol):  # type: ignore[name-defined, misc]
         def eof_received(self) -> bool:
             super().eof_received()
             return False
 
     listener = raw_peers.listen()
-    async with connect_with_protocol(streams, listener.address, protocol_class=Closing) as (reader, writer, _):
+    async with connect_with_protocol(streams, listener.address, protocol_class=ClosingProtocol) as (reader, writer, _):
         peer = listener.accept()
         peer.send(b"bye")
         peer.half_close()
@@ -82,10 +83,12 @@ async def test_a_protocols_eof_received_decides(streams: types.ModuleType, raw_p
         await writer.wait_closed()
 
 
-async def test_flow_control_of_a_subclass_sees_the_transport(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+async def test_overridden_pause_writing_and_resume_writing_are_called(
+    streams: types.ModuleType, raw_peers: RawPeers
+) -> None:
     calls: list[str] = []
 
-    class Telling(streams.StreamReaderProtocol):  # type: ignore[name-defined, misc]
+    class RecordingProtocol(streams.StreamReaderProtocol):  # type: ignore[name-defined, misc]
         def pause_writing(self) -> None:
             calls.append("pause")
             super().pause_writing()
@@ -95,7 +98,11 @@ async def test_flow_control_of_a_subclass_sees_the_transport(streams: types.Modu
             super().resume_writing()
 
     listener = raw_peers.listen()
-    async with connect_with_protocol(streams, listener.address, protocol_class=Telling) as (_, writer, _protocol):
+    async with connect_with_protocol(streams, listener.address, protocol_class=RecordingProtocol) as (
+        _,
+        writer,
+        _protocol,
+    ):
         peer = listener.accept()
         writer.write(b"x" * (8 << 20))
         assert calls == ["pause"]
@@ -105,26 +112,28 @@ async def test_flow_control_of_a_subclass_sees_the_transport(streams: types.Modu
         await receiving
 
 
-async def test_a_drain_helper_of_a_subclass_is_what_drain_waits_for(
-    streams: types.ModuleType, raw_peers: RawPeers
-) -> None:
-    room = asyncio.Event()
+async def test_drain_waits_for_overridden_drain_helper(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    may_continue = asyncio.Event()
 
-    class Patient(streams.StreamReaderProtocol):  # type: ignore[name-defined, misc]
+    class WaitingProtocol(streams.StreamReaderProtocol):  # type: ignore[name-defined, misc]
         async def _drain_helper(self) -> None:
-            await room.wait()
+            await may_continue.wait()
             await super()._drain_helper()
 
     listener = raw_peers.listen()
-    async with connect_with_protocol(streams, listener.address, protocol_class=Patient) as (_, writer, _protocol):
+    async with connect_with_protocol(streams, listener.address, protocol_class=WaitingProtocol) as (
+        _,
+        writer,
+        _protocol,
+    ):
         draining = asyncio.ensure_future(writer.drain())
         await asyncio.sleep(0)
         assert not draining.done()
-        room.set()
+        may_continue.set()
         await draining
 
 
-async def test_a_readers_methods_are_called(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+async def test_overridden_reader_methods_are_called(streams: types.ModuleType, raw_peers: RawPeers) -> None:
     calls: list[Any] = []
 
     class Reader(streams.StreamReader):  # type: ignore[name-defined, misc]
@@ -164,14 +173,14 @@ async def test_a_readers_methods_are_called(streams: types.ModuleType, raw_peers
 
 
 @pytest.mark.parametrize("call", ["read", "readexactly", "readuntil", "readline", "read to the end"])
-async def test_every_read_waits_by_the_overridden_method(streams: types.ModuleType, call: str) -> None:
-    class Fed(streams.StreamReader):  # type: ignore[name-defined, misc]
-        # What asks somebody else for more, as it is done over a pipe of messages.
+async def test_read_waits_by_overridden_wait_for_data(streams: types.ModuleType, call: str) -> None:
+    class SelfFeedingReader(streams.StreamReader):  # type: ignore[name-defined, misc]
+        # A reader that fetches its data itself, for example from a queue of messages.
         async def _wait_for_data(self, func_name: str) -> None:
             self.feed_data(b"fed\n")
             self.feed_eof()
 
-    reader = Fed(loop=asyncio.get_running_loop())
+    reader = SelfFeedingReader(loop=asyncio.get_running_loop())
     name, arguments = {
         "readexactly": ("readexactly", (4,)),
         "read": ("read", (9,)),
@@ -184,17 +193,19 @@ async def test_every_read_waits_by_the_overridden_method(streams: types.ModuleTy
     assert await reading == b"fed\n"
 
 
-async def test_an_overridden_set_exception_is_told_of_the_loss(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    told: list[BaseException] = []
+async def test_overridden_set_exception_is_called_at_connection_loss(
+    streams: types.ModuleType, raw_peers: RawPeers
+) -> None:
+    errors: list[BaseException] = []
 
-    class Renaming(streams.StreamReader):  # type: ignore[name-defined, misc]
+    class RenamingReader(streams.StreamReader):  # type: ignore[name-defined, misc]
         def set_exception(self, exc: BaseException) -> None:
-            told.append(exc)
+            errors.append(exc)
             super().set_exception(LookupError("theirs"))
 
     listener = raw_peers.listen()
     async with connect_with_protocol(
-        streams, listener.address, reader=Renaming(loop=asyncio.get_running_loop())
+        streams, listener.address, reader=RenamingReader(loop=asyncio.get_running_loop())
     ) as ends:
         reader = ends[0]
         peer = listener.accept()
@@ -203,23 +214,23 @@ async def test_an_overridden_set_exception_is_told_of_the_loss(streams: types.Mo
         peer.reset()
         with pytest.raises(LookupError):
             await reading
-        assert [type(error) for error in told] == [ConnectionResetError]
+        assert [type(error) for error in errors] == [ConnectionResetError]
         assert isinstance(reader.exception(), LookupError)
 
 
-async def test_set_exception_replaced_on_an_instance_is_told_of_the_loss(
+async def test_set_exception_replaced_on_instance_is_called_at_connection_loss(
     streams: types.ModuleType, raw_peers: RawPeers
 ) -> None:
     listener = raw_peers.listen()
     async with connect_with_protocol(streams, listener.address) as (reader, _, _protocol):
-        told: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
-        reader.set_exception = told.set_result
+        reported: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        reader.set_exception = reported.set_result
         peer = listener.accept()
         peer.reset()
-        assert isinstance(await told, ConnectionResetError)
+        assert isinstance(await reported, ConnectionResetError)
 
 
-async def test_a_writers_methods_are_called(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+async def test_overridden_writer_methods_are_called(streams: types.ModuleType, raw_peers: RawPeers) -> None:
     calls: list[str] = []
 
     class Writer(streams.StreamWriter):  # type: ignore[name-defined, misc]
@@ -258,14 +269,14 @@ async def test_a_writers_methods_are_called(streams: types.ModuleType, raw_peers
         assert calls == ["write", "writelines", "drain", "close", "wait_closed"]
 
 
-async def test_instances_take_attributes(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """Libraries keep their own things on the objects, and refer to them weakly."""
+async def test_instances_accept_attributes_and_weak_references(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """Libraries store attributes on the objects and refer to them weakly."""
     import weakref
 
     listener = raw_peers.listen()
-    async with connect_with_protocol(streams, listener.address) as made:
-        for one in made:
-            one.something_of_theirs = 1
-            assert one.something_of_theirs == 1
-            assert weakref.ref(one)() is one
-            assert hash(one) == hash(one)
+    async with connect_with_protocol(streams, listener.address) as instances:
+        for instance in instances:
+            instance.something_of_theirs = 1
+            assert instance.something_of_theirs == 1
+            assert weakref.ref(instance)() is instance
+            assert hash(instance) == hash(instance)

@@ -1,4 +1,4 @@
-"""Private attributes of asyncio's transports that published programs read and assign."""
+"""S12: private attributes of asyncio's transports that published programs read or assign."""
 
 import asyncio
 import collections
@@ -14,12 +14,12 @@ from support.certificates import Certificates
 from support.connections import connected_pair, server_address
 from support.raw_peer import RawPeers
 
-# uvloop's own transports have none of them.
+# uvloop's own transports do not have them.
 asyncio_loops = pytest.mark.loops("asyncio", "debug", "eager")
 
 
 @asyncio_loops
-async def test_private_attributes_of_open_transport(streams: types.ModuleType) -> None:
+async def test_open_transport_has_private_attributes_of_asyncio(streams: types.ModuleType) -> None:
     async with connected_pair(streams) as ((_, writer), (_, accepted)):
         transport: Any = writer.transport
         assert transport._loop is asyncio.get_running_loop()
@@ -51,7 +51,7 @@ async def test_private_attributes_follow_state_of_transport(streams: types.Modul
         writer.write(bytes(1 << 20))
     assert transport._protocol_paused
     assert isinstance(transport._buffer, collections.deque if sys.version_info >= (3, 12) else bytearray)
-    # From 3.15 on asyncio's own transports count the bytes beside the buffer.
+    # Since 3.15 asyncio's own transports count the bytes separately from the buffer.
     if sys.version_info < (3, 15) or not type(transport).__module__.startswith("asyncio."):
         transport._buffer.clear() if streams is asyncio else setattr(transport, "_buffer", [])
         assert transport.get_write_buffer_size() == 0
@@ -66,7 +66,9 @@ async def test_private_attributes_follow_state_of_transport(streams: types.Modul
 
 
 @asyncio_loops
-async def test_assigned_private_attributes_have_effect(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+async def test_assigned_private_attributes_of_transport_take_effect(
+    streams: types.ModuleType, raw_peers: RawPeers
+) -> None:
     listener = raw_peers.listen()
     reader, writer = await streams.open_connection(*listener.address)
     peer = listener.accept()
@@ -100,7 +102,7 @@ async def test_assigned_private_attributes_have_effect(streams: types.ModuleType
     await writer.wait_closed()
 
 
-async def test_connection_lost_replaced_on_protocol_is_called(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+async def test_connection_lost_replaced_on_instance_is_called(streams: types.ModuleType, raw_peers: RawPeers) -> None:
     lost = []
     reader, writer = await streams.open_connection(*raw_peers.listen().address)
     protocol = writer.transport.get_protocol()
@@ -119,7 +121,7 @@ async def test_connection_lost_replaced_on_protocol_is_called(streams: types.Mod
 
 
 @asyncio_loops
-async def test_private_attributes_of_tls_transport(streams: types.ModuleType, tls: Certificates) -> None:
+async def test_tls_transport_has_private_attributes_of_asyncio(streams: types.ModuleType, tls: Certificates) -> None:
     async def handle(reader: Any, writer: Any) -> None:
         with contextlib.suppress(ConnectionError):
             await reader.read()

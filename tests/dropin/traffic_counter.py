@@ -1,4 +1,4 @@
-"""Counts the traffic of sluiceway's streams, to prove that a library used them and not asyncio's (contract S12)."""
+"""Count the traffic of sluiceway's streams, to show that a library uses them and not asyncio's."""
 
 import contextlib
 import dataclasses
@@ -21,28 +21,28 @@ class Traffic:
 
 @contextlib.contextmanager
 def count_traffic() -> Iterator[Traffic]:
-    """Count what is read and written by the public methods, in this process, inside the block."""
+    """Count what the public methods read and write in this process within the block."""
     traffic = Traffic()
-    inside: set[int] = set()
+    active_readers: set[int] = set()
 
-    def reading(original: Callable[..., Any]) -> Callable[..., Any]:
+    def count_read(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         async def read(self: Any, *args: Any, **kwargs: Any) -> bytes:
-            # readline may go through readuntil.
-            outermost = id(self) not in inside
-            inside.add(id(self))
+            # readline may call readuntil.
+            outermost = id(self) not in active_readers
+            active_readers.add(id(self))
             try:
                 data: bytes = await original(self, *args, **kwargs)
             finally:
                 if outermost:
-                    inside.discard(id(self))
+                    active_readers.discard(id(self))
             if outermost:
                 traffic.bytes_read += len(data)
             return data
 
         return read
 
-    def writing(original: Callable[..., Any]) -> Callable[..., Any]:
+    def count_write(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def write(self: Any, data: Any) -> None:
             traffic.bytes_written += len(data)
@@ -50,7 +50,7 @@ def count_traffic() -> Iterator[Traffic]:
 
         return write
 
-    def writing_lines(original: Callable[..., Any]) -> Callable[..., Any]:
+    def count_writelines(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def writelines(self: Any, data: Any) -> None:
             data = list(data)
@@ -69,9 +69,9 @@ def count_traffic() -> Iterator[Traffic]:
 
     with contextlib.ExitStack() as stack:
         for name in ("read", "readline", "readexactly", "readuntil"):
-            _replace(stack, sluiceway.StreamReader, name, reading)
-        _replace(stack, sluiceway.StreamWriter, "write", writing)
-        _replace(stack, sluiceway.StreamWriter, "writelines", writing_lines)
+            _replace(stack, sluiceway.StreamReader, name, count_read)
+        _replace(stack, sluiceway.StreamWriter, "write", count_write)
+        _replace(stack, sluiceway.StreamWriter, "writelines", count_writelines)
         _replace(stack, asyncio_class(sluiceway.StreamReader), "feed_data", count_asyncio_call)
         _replace(stack, asyncio_class(sluiceway.StreamWriter), "write", count_asyncio_call)
         _replace(stack, asyncio_class(sluiceway.StreamWriter), "writelines", count_asyncio_call)
