@@ -45,7 +45,7 @@ CORE = (
 )
 # What is written over pointers: for some of them _core/ has a pure variant.
 COMPILED_ONLY = ("coroutine_line", "direct_buffer", "receive_memory", "search", "waiter", "weak_reference")
-ENGINE = ("open_sockets", "poller", "stream_socket") if sys.platform == "linux" else ()
+ENGINE = ("poller", "stream_socket") if sys.platform == "linux" else ()
 
 CHOICE = os.environ.get("SLUICEWAY_BUILD", "")
 POSIX = os.name == "posix"

@@ -142,9 +142,9 @@ def run(arguments: list[str]) -> None:
     os.execvp(shell[0], [*shell, str(location()), str(CHECKOUT), inside, *arguments])
 
 
-def command(*arguments: str) -> None:
+def command(*arguments: str, timeout: float = PACKAGE_TIMEOUT) -> None:
     try:
-        subprocess.run(arguments, stdin=subprocess.DEVNULL, stdout=sys.stderr, timeout=PACKAGE_TIMEOUT, check=True)
+        subprocess.run(arguments, stdin=subprocess.DEVNULL, stdout=sys.stderr, timeout=timeout, check=True)
     except (OSError, subprocess.SubprocessError) as error:
         raise RootError(f"the Debian root could not be made: {error}") from None
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import sys
+import threading
 from asyncio import streams as asyncio_streams
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
@@ -51,6 +52,8 @@ _replacements: dict[str, Any] = {
 }
 
 _originals: list[tuple[Any, str, Any]] = []
+# Two threads that install at once would take the first one's names for asyncio's.
+_lock = threading.Lock()
 
 
 def install() -> None:
@@ -61,28 +64,30 @@ def install() -> None:
     and classes derived before stay asyncio's, and work together with sluiceway's objects. While it is installed,
     ``isinstance(it, asyncio.StreamReader)`` holds for readers of both.
     """
-    if _originals:
-        return
-    for module in (asyncio, asyncio_streams):
-        for name, replacement in _replacements.items():
-            original = module.__dict__.get(name)
-            if original is not None:
-                _originals.append((module, name, original))
-                setattr(module, name, replacement)
-    replace_in_checks({_replacements[name]: original for _, name, original in _originals if isinstance(original, type)})
+    with _lock:
+        if _originals:
+            return
+        for module in (asyncio, asyncio_streams):
+            for name, replacement in _replacements.items():
+                original = module.__dict__.get(name)
+                if original is not None:
+                    _originals.append((module, name, original))
+                    setattr(module, name, replacement)
+        replace_in_checks({_replacements[name]: one for _, name, one in _originals if isinstance(one, type)})
     logger.debug("installed: asyncio's streams are sluiceway's (core: %s, engine: %s)", IMPLEMENTATION, ENGINE)
 
 
 def uninstall() -> None:
     """Give asyncio its own names back. Harmless when sluiceway is not installed. What was made stays sluiceway's."""
-    if not _originals:
-        return
-    for module, name, original in _originals:
-        # Somebody else may have put a name of theirs there since.
-        if module.__dict__.get(name) is _replacements[name]:
-            setattr(module, name, original)
-    _originals.clear()
-    replace_in_checks({})
+    with _lock:
+        if not _originals:
+            return
+        for module, name, original in _originals:
+            # Somebody else may have put a name of theirs there since.
+            if module.__dict__.get(name) is _replacements[name]:
+                setattr(module, name, original)
+        _originals.clear()
+        replace_in_checks({})
     logger.debug("uninstalled: asyncio's streams are asyncio's own again")
 
 

@@ -33,5 +33,5 @@ class InstanceCheck(abc.ABCMeta):
 
 def replace_in_checks(replacements: dict[type, type]) -> None:
     """Each key replaces its value from now on; an empty dict ends that."""
-    _replaced.clear()
-    _replaced.update(replacements)
+    global _replaced  # noqa: PLW0603 - another thread finds all of the old ones or all of the new ones
+    _replaced = dict(replacements)

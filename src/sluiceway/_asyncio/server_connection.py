@@ -11,6 +11,7 @@ import weakref
 from typing import Any, NamedTuple, Protocol
 
 from .._connection.connection import Connection
+from .._connection.loop_thread import run_in_loop
 from .._net.accept import report_setup_error
 from .._net.addresses import describe_address, name_peer
 from .._transports.engine_choice import engine_of
@@ -35,6 +36,9 @@ class ConnectionOptions(NamedTuple):
 
 class ServerEvents(Protocol):
     """What a server keeps account of."""
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that the server runs on."""
 
     def _connection_ended(self, client: ServerConnection) -> None:
         """``client`` has ended, or could not be made."""
@@ -164,7 +168,9 @@ class ServerConnection:
             report_setup_error(loop, error, self._address, self._listener)
 
     def _gone(self, _: object) -> None:
-        self.connection_ended()
+        server = self._server
+        if server is not None:
+            run_in_loop(server.get_loop(), self.connection_ended)
 
     # -- the connection's owner ---------------------------------------------------------------------------------------
 

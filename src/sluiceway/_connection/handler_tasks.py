@@ -72,8 +72,10 @@ def _start(result: Any, connection: Connection) -> asyncio.Future[Any] | None:
 def _keep(task: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> None:
     """Keep the task of a connection that has no server. The tasks of a closed loop never end."""
     if loop not in _running:
-        for other in [other for other in _running if other.is_closed()]:
-            del _running[other]
+        # Loops in other threads change the dict meanwhile. Each use of it is one call in C, which is atomic.
+        for other in list(_running):
+            if other.is_closed():
+                _running.pop(other, None)
         _running[loop] = set()
     _running[loop].add(task)
     task.add_done_callback(functools.partial(_forget, loop))
@@ -83,7 +85,7 @@ def _forget(loop: asyncio.AbstractEventLoop, task: asyncio.Future[Any]) -> None:
     tasks = _running[loop]
     tasks.discard(task)
     if not tasks:
-        del _running[loop]
+        _running.pop(loop, None)
 
 
 async def _await(awaitable: Awaitable[Any]) -> Any:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import warnings
 from typing import Any, Protocol
+
+from .loop_thread import run_in_loop
 
 
 class GuardedConnection(Protocol):
@@ -44,10 +45,5 @@ def close_unreferenced(connection: GuardedConnection, source: object) -> None:
         warnings.warn("loop is closed", ResourceWarning, stacklevel=3, source=source)
         return
     description = f"unclosed <StreamWriter transport={connection.transport!r}>"
-    # The collector runs in any thread; a transport belongs to the thread of its loop.
-    if loop.is_running() and asyncio._get_running_loop() is not loop:
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(connection.close)
-    else:
-        connection.close()
+    run_in_loop(loop, connection.close)
     warnings.warn(description, ResourceWarning, stacklevel=3, source=source)

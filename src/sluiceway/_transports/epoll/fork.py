@@ -9,18 +9,26 @@ import selectors
 import weakref
 from typing import Any
 
-pollers: weakref.WeakSet[Any] = weakref.WeakSet()
-"""Those of this process, whatever their loops are."""
+# Weak references to those of this process, whatever their loops are. Threads that make and drop pollers change the set
+# meanwhile: each use of it is one call in C, which is atomic. A WeakSet, written in Python, fails then.
+_pollers: set[weakref.ref[Any]] = set()
+
+
+def register_poller(poller: Any) -> None:
+    """Have ``poller`` take part in forks for as long as it exists."""
+    _pollers.add(weakref.ref(poller, _pollers.discard))
 
 
 def _before_fork() -> None:
-    for poller in list(pollers):
-        poller._flush_before_fork()
+    for reference in _pollers.copy():
+        if (poller := reference()) is not None:
+            poller._flush_before_fork()
 
 
 def _after_fork() -> None:
-    for poller in list(pollers):
-        poller._forked()
+    for reference in _pollers.copy():
+        if (poller := reference()) is not None:
+            poller._forked()
 
 
 os.register_at_fork(before=_before_fork, after_in_child=_after_fork)

@@ -3,7 +3,6 @@ from libc.stdint cimport uint32_t, uint64_t
 from sluiceway._core_c.raw_transport cimport RawTransport
 from sluiceway._core_c.receive_memory cimport Scratch
 from sluiceway._core_c.waiter cimport Waiter
-from sluiceway._transports.epoll.open_sockets cimport OpenSockets
 from sluiceway._transports.epoll.system cimport epoll_event
 
 cdef enum:
@@ -31,7 +30,7 @@ cdef class Poller:
     cdef Pollable sole_socket
     # An asyncio loop: it can watch a socket itself, and knows the transport of each.
     cdef readonly bint watches_itself
-    # The dict inside its table of transports; None on other loops.
+    # By descriptor, weak references to the transports; on asyncio's loops the dict inside their own table of these.
     cdef dict transports
     cdef uint32_t generations
     # Events of the current round; those from next_event on are not served yet.
@@ -39,7 +38,6 @@ cdef class Poller:
     cdef int next_event
     cdef int event_count
     cdef Py_ssize_t users
-    cdef OpenSockets open_sockets
     cdef bint closing_soon
     cdef public object usable
     # True while the poller steps tasks: writes wait until the tasks of the round were stepped.
@@ -52,13 +50,13 @@ cdef class Poller:
     cdef object turn
     cdef object ready
     cdef object append_ready
-    cdef object pop_ready
+    cdef object remove_ready
     cdef bint turn_scheduled
     # How many calls of serve() and step() are nested; and how many were when the handle was put there.
     cdef int depth
     cdef int turn_depth
     cdef bint loop_nests
-    # When the oldest of them was written, and in which thread.
+    # When the oldest of them was written, and in which thread; 0 where nothing is corked.
     cdef long long corked_at
     cdef unsigned long corked_in
     # A future that is done, for tasks that are stepped at once.

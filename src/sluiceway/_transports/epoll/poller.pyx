@@ -21,15 +21,14 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
 
 from sluiceway._core_c.receive_memory cimport Scratch
-from sluiceway._transports.epoll.open_sockets cimport OpenSockets
 from sluiceway._transports.epoll.system cimport (
     EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN, O_CLOEXEC, close_fd, dup3, epoll_create1,
     epoll_ctl, epoll_event, epoll_wait, monotonic_ns,
 )
 
 from sluiceway._constants import SCRATCH_SIZE
-from sluiceway._transports.epoll.fork import pollers, replace_epoll_set
-from sluiceway._transports.epoll.open_sockets import LoopWatch
+from sluiceway._transports.epoll.fork import register_poller, replace_epoll_set
+from sluiceway._transports.epoll.loop_watch import LoopWatch, close_sockets
 
 cdef extern from "Python.h":
     # The field is not documented; CPython 3.7 to 3.15 have it. No public function returns the context that is entered:
@@ -88,14 +87,13 @@ cdef class Poller:
         self.epfd = -1
         self.table = []
         self.corked = []
-        self.open_sockets = OpenSockets()
         self.watches_itself = isinstance(loop, BaseSelectorEventLoop)
         self.loop_nests = not type(loop).__module__.startswith("uvloop")
+        self.transports = loop._transports.data if self.watches_itself else {}
         if self.watches_itself:
-            self.transports = loop._transports.data
             # Not public: the queue that call_soon() appends to. Bound methods, since each round calls them.
             self.ready = loop._ready
-            self.append_ready, self.pop_ready = loop._ready.append, loop._ready.pop
+            self.append_ready, self.remove_ready = loop._ready.append, loop._ready.remove
             self.turn = asyncio.Handle(self._on_turn, (), loop, contextvars.Context())
         self.done = asyncio.Future(loop=loop)
         self.done.set_result(None)
@@ -103,7 +101,7 @@ cdef class Poller:
         self.gathered = <char*>PyMem_Malloc(GATHER_MAXIMUM)
         if self.gathered == NULL:
             raise MemoryError
-        pollers.add(self)
+        register_poller(self)
 
     def __dealloc__(self):
         PyMem_Free(self.gathered)
@@ -159,11 +157,11 @@ cdef class Poller:
         self.close_when_idle()
 
     cdef int enter(self, int fd, transport) except -1:
-        """Enter ``transport`` in the table of an asyncio loop: add_reader(), sock_recv() and the like refuse its socket
-        until it is closing. The table is a WeakValueDictionary. An assignment to it would cost 2 % of a connection, so
-        the reference is stored in its dict; a later transport of the same number replaces it."""
-        if self.transports is not None:
-            self.transports[fd] = weak_reference(transport)
+        """Enter ``transport`` in the table of those that are closed with the loop. On asyncio's loops add_reader(),
+        sock_recv() and the like look into it, and refuse the socket until it is closing. That table is a
+        WeakValueDictionary. An assignment to it would cost 2 % of a connection, so the reference is stored in its dict;
+        a later transport of the same number replaces it."""
+        self.transports[fd] = weak_reference(transport)
         return 0
 
     cdef int close_when_idle(self) except -1:
@@ -253,7 +251,7 @@ cdef class Poller:
     def _forked(self):
         """In the child: its writes are not corked until the poller serves it, since it may end at any moment. Epoll
         sets are shared with the parent until separate()."""
-        self.forked, self.stepping, self.corked = True, False, []
+        self.forked, self.stepping, self.corked, self.corked_in = True, False, [], 0
 
     cdef int separate(self) except -1:
         """In a forked child, at its first use of the poller: replace the epoll sets that it shares with its parent by
@@ -283,7 +281,8 @@ cdef class Poller:
 
     def _flush_before_fork(self):
         """Send what a task of this thread has written before it forks (contract W9), and once."""
-        if self.corked and self.corked_in == PyThread_get_thread_ident():
+        # No other field is read where another thread uses the poller.
+        if self.corked_in == PyThread_get_thread_ident():
             self.flush()
 
     def _watch_ended(self):
@@ -296,7 +295,7 @@ cdef class Poller:
         self.sole_socket = None
         self.table = []
         self.corked = []
-        self.open_sockets.close_all()
+        close_sockets(self.transports)
 
     def _on_poller_ready(self, watch):
         self._on_ready()
@@ -444,6 +443,7 @@ cdef class Poller:
                     # Raised by a protocol's resume_writing(); what others have written is sent nevertheless.
                     if interrupt is None:
                         interrupt = error
+        self.corked_in = 0
         if interrupt is not None:
             raise interrupt
         return 0
@@ -451,10 +451,10 @@ cdef class Poller:
     cdef int take_turn_back(self) except -1:
         """Take the handle of schedule_turn() back. Not inside a nested loop, whose turn may have counted it."""
         if self.turn_scheduled and self.turn_depth == self.depth and self.turn is not None and self.ready:
-            last = self.pop_ready()
-            self.turn_scheduled = last is not self.turn
-            if self.turn_scheduled:
-                self.append_ready(last)
+            # In one step: without the interpreter lock another thread appends at any time.
+            if self.ready[-1] is self.turn:
+                self.remove_ready(self.turn)
+                self.turn_scheduled = False
         return 0
 
     cdef int end_step(self, bint outer_step, bint outer_stepping) except -1:

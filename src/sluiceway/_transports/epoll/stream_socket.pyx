@@ -18,7 +18,6 @@ from sluiceway._core_c.receive_memory cimport Memory
 from sluiceway._core_c.protocol_operations cimport ProtocolOperations
 from sluiceway._core_c.protocol_receiver cimport ProtocolReceivers
 from sluiceway._core_c.write_queue cimport WriteQueue
-from sluiceway._transports.epoll.open_sockets cimport Link, unlink
 from sluiceway._transports.epoll.poller cimport Pollable, Poller
 from sluiceway._transports.epoll.send_pieces cimport SEND_FLAGS, send_pieces
 from sluiceway._transports.epoll.system cimport (
@@ -45,7 +44,6 @@ cdef class StreamSocket(Pollable):
     cdef object transport
     cdef ProtocolReceivers receivers
     cdef readonly WriteQueue queue
-    cdef Link link
     cdef Py_ssize_t high
     cdef Py_ssize_t low
     cdef public int lost_writes
@@ -74,15 +72,11 @@ cdef class StreamSocket(Pollable):
         self.low = HIGH_WATER // 4
         self.set_protocol(protocol)
 
-    def __dealloc__(self):
-        unlink(&self.link)
-
     def start(self, transport):
         """Call the protocol's connection_made, then receive."""
         self.transport = transport
         self.poller.acquire()
         self.poller.enter(self.fd, transport)
-        self.poller.open_sockets.add(&self.link, self)
         try:
             self.protocol.connection_made(transport)
         except (SystemExit, KeyboardInterrupt):
@@ -469,6 +463,9 @@ cdef class StreamSocket(Pollable):
                 self.poller.release()
 
     def loop_closed(self):
+        """Close the socket if that has not been done; return the warning for one that the program had not closed."""
+        if self.fd < 0:
+            return None
         protocol = self.protocol
         warning = None if self.closing else f"unclosed {self.transport!r}"
         self.closing = self.ended = True
@@ -489,7 +486,6 @@ cdef class StreamSocket(Pollable):
     cdef object release_socket(self):
         transport, sock = self.transport, self.sock
         self.protocol = self.transport = self.receivers = None
-        unlink(&self.link)
         try:
             if transport is not None:
                 transport.save_sockname()
