@@ -1,4 +1,4 @@
-"""S13: stacks, reprs, warnings, tracebacks and pdb name the method and show its source, as for asyncio's streams."""
+"""S13: stacks, reprs, warnings, tracebacks and pdb name the method and show its source, also where it is compiled."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ READS: dict[str, Callable[[Any], Coroutine[Any, Any, bytes]]] = {
     "readline": lambda reader: reader.readline(),
     "__anext__": lambda reader: reader.__anext__(),
 }
-each_read = pytest.mark.parametrize("method", READS)
+for_each_read = pytest.mark.parametrize("method", READS)
 
 
 @contextlib.asynccontextmanager
@@ -41,8 +41,8 @@ async def open_streams(streams: types.ModuleType, raw_peers: RawPeers) -> AsyncI
 
 
 @contextlib.asynccontextmanager
-async def task_of_a_read(streams: types.ModuleType, raw_peers: RawPeers, method: str) -> AsyncIterator[Any]:
-    """A task made of the read itself, which waits."""
+async def waiting_read_task(streams: types.ModuleType, raw_peers: RawPeers, method: str) -> AsyncIterator[Any]:
+    """Yield a waiting task whose coroutine is the read itself."""
     async with open_streams(streams, raw_peers) as (reader, _):
         task = asyncio.create_task(READS[method](reader))
         await asyncio.sleep(0)
@@ -52,35 +52,35 @@ async def task_of_a_read(streams: types.ModuleType, raw_peers: RawPeers, method:
             await task
 
 
-@each_read
+@for_each_read
 async def test_print_stack_shows_the_method_and_a_line_of_its_source(
     streams: types.ModuleType, raw_peers: RawPeers, method: str
 ) -> None:
     linecache.clearcache()
     output = io.StringIO()
-    async with task_of_a_read(streams, raw_peers, method) as task:
+    async with waiting_read_task(streams, raw_peers, method) as task:
         task.print_stack(file=output)
         (frame,) = task.get_stack()
     assert frame.f_code.co_name == method
     assert re.search(rf'File ".+", line \d+, in {method}\n    \S', output.getvalue()), output.getvalue()
 
 
-@each_read
+@for_each_read
 async def test_repr_of_a_task_names_the_method_and_its_line(
     streams: types.ModuleType, raw_peers: RawPeers, method: str
 ) -> None:
-    async with task_of_a_read(streams, raw_peers, method) as task:
+    async with waiting_read_task(streams, raw_peers, method) as task:
         assert re.search(rf"StreamReader\.{method}\(\) running at \S+\.py:\d+> wait_for=<\w+ pending", repr(task))
 
 
 @pytest.mark.skipif(sys.version_info < (3, 14), reason="new in Python 3.14")
-@each_read
+@for_each_read
 async def test_call_graph_shows_the_method(streams: types.ModuleType, raw_peers: RawPeers, method: str) -> None:
-    async with task_of_a_read(streams, raw_peers, method) as task:
+    async with waiting_read_task(streams, raw_peers, method) as task:
         assert re.search(rf"\b{method}\(\)", asyncio.format_call_graph(task))
 
 
-async def test_forgotten_await_names_class_and_method(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+async def test_never_awaited_warning_names_class_and_method(streams: types.ModuleType, raw_peers: RawPeers) -> None:
     async with open_streams(streams, raw_peers) as (reader, writer):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")

@@ -11,13 +11,13 @@ import pytest
 from support.raw_peer import RawPeers
 from support.scheduling import wait_until
 
-LINES = 300  # more than a reader takes before it yields to the loop
+LINES = 300  # more than the cooperative budget
 
 
 @pytest.mark.loops("asyncio", "uvloop")
 @pytest.mark.parametrize("connections", [1, 2])
 @pytest.mark.parametrize("lines", [1, LINES])
-async def test_record_of_each_step_names_the_task_and_its_line(
+async def test_slow_callback_record_names_the_task_and_its_line(
     streams: types.ModuleType, raw_peers: RawPeers, caplog: pytest.LogCaptureFixture, connections: int, lines: int
 ) -> None:
     received: list[bytes] = []
@@ -32,7 +32,7 @@ async def test_record_of_each_step_names_the_task_and_its_line(
     task = asyncio.create_task(blocking_handler(opened[0][0]))
     await asyncio.sleep(0)
 
-    # Switched on at run time. With a negative duration every callback is slow, so the records depend on no clock.
+    # Debug mode starts at run time. A negative duration makes every callback slow, so no record depends on the clock.
     loop = asyncio.get_running_loop()
     loop.set_debug(True)
     loop.slow_callback_duration = -1.0

@@ -1,4 +1,4 @@
-"""W7: what was handed to write is what is sent, as it was at that moment."""
+"""W7: write() and writelines() send the bytes that the data had at the call; the caller may reuse its memory."""
 
 import array
 import asyncio
@@ -24,11 +24,11 @@ def by_writelines(writer: Any, data: Any) -> None:
     writer.writelines([data])
 
 
-both = pytest.mark.parametrize("send", [by_write, by_writelines])
+with_write_and_writelines = pytest.mark.parametrize("send", [by_write, by_writelines])
 
 
-class Shouting(bytes):
-    """Bytes that say something else when they are asked politely."""
+class OverloadedBytes(bytes):
+    """Bytes whose methods disagree with their content."""
 
     def __bytes__(self) -> bytes:
         return b"something else"
@@ -40,24 +40,24 @@ class Shouting(bytes):
         return iter(b"xyz")
 
 
-def _strided() -> memoryview:
+def strided_view() -> memoryview:
     return memoryview(b"a-b-c-d-")[::2]
 
 
-def _backwards() -> memoryview:
+def reversed_view() -> memoryview:
     return memoryview(array.array("i", [1, 2, 3]))[::-1]
 
 
-def _matrix() -> memoryview:
+def matrix_view() -> memoryview:
     return memoryview(bytes(range(24))).cast("i", (2, 3))
 
 
-MULTIBYTE = {
+BUFFERS = {
     "ints": lambda: memoryview(array.array("i", range(1000))),
     "doubles": lambda: memoryview(array.array("d", range(1000))),
-    "matrix": _matrix,
-    "strided": _strided,
-    "backwards": _backwards,
+    "matrix": matrix_view,
+    "strided": strided_view,
+    "reversed": reversed_view,
     "array": lambda: array.array("i", range(1000)),
     "ctypes": lambda: (ctypes.c_uint16 * 5)(1, 2, 3, 4, 5),
     "scalar": lambda: memoryview(b"\0\1\2\3").cast("B", shape=[4]).cast("i", shape=[]),
@@ -66,11 +66,11 @@ MULTIBYTE = {
 }
 
 
-@pytest.mark.parametrize("shape", MULTIBYTE)
-@both
-async def test_buffer_of_any_shape_is_sent_whole(raw_peers: RawPeers, send: Send, shape: str) -> None:
-    """W7: memoryviews of any item size and layout, arrays: the bytes that tobytes() gives."""
-    data = MULTIBYTE[shape]()
+@pytest.mark.parametrize("shape", BUFFERS)
+@with_write_and_writelines
+async def test_buffer_of_any_item_size_and_layout_is_sent_whole(raw_peers: RawPeers, send: Send, shape: str) -> None:
+    """W7: what is sent is ``memoryview(data).tobytes()``."""
+    data = BUFFERS[shape]()
     async with non_reading_peer(sluiceway, raw_peers) as (_, writer, peer):
         send(writer, data)
         writer.write(b"|end")
@@ -80,19 +80,19 @@ async def test_buffer_of_any_shape_is_sent_whole(raw_peers: RawPeers, send: Send
         assert peer.receive_rest() == memoryview(data).tobytes() + b"|end"
 
 
-@both
-async def test_typed_view_larger_than_the_kernel_takes_is_sent_whole(raw_peers: RawPeers, send: Send) -> None:
-    """W7: a memoryview of doubles, sent in many parts to a peer that reads late, byte for byte."""
+@with_write_and_writelines
+async def test_partial_sends_of_a_view_of_doubles_send_every_byte(raw_peers: RawPeers, send: Send) -> None:
+    """W7: offsets after a partial send count bytes, not items."""
     data = memoryview(array.array("d", PAYLOAD))
     async with non_reading_peer(sluiceway, raw_peers) as (_, writer, peer):
         send(writer, data)
         writer.write(b"|end")
-        rest = await _late_reading(writer, peer)
+        rest = await close_then_receive(writer, peer)
     assert rest == PAYLOAD + b"|end"
 
 
-async def _late_reading(writer: Any, peer: Any) -> bytes:
-    """Close, and only then let the peer read."""
+async def close_then_receive(writer: Any, peer: Any) -> bytes:
+    """Close while data is pending, then receive it; return what the peer received."""
     assert writer.transport.get_write_buffer_size() > 0
     writer.close()
     received = asyncio.create_task(peer.in_thread(peer.receive_rest))
@@ -101,48 +101,48 @@ async def _late_reading(writer: Any, peer: Any) -> bytes:
     return rest
 
 
-@both
-async def test_bytearray_changed_after_write(raw_peers: RawPeers, send: Send) -> None:
-    """W7: the caller may overwrite, clear and fill its bytearray again while most of it is unsent."""
+@with_write_and_writelines
+async def test_bytearray_changed_after_write_is_sent_as_it_was(raw_peers: RawPeers, send: Send) -> None:
+    """W7: the caller may overwrite, clear and refill its bytearray while most of it is pending."""
     data = bytearray(PAYLOAD)
     async with non_reading_peer(sluiceway, raw_peers) as (_, writer, peer):
         send(writer, data)
         data[:] = bytes(len(data))
-        # Whoever still exports the buffer would refuse this with a BufferError.
+        # Raises BufferError if the writer still exports the buffer.
         data.clear()
         data += b"again"
         send(writer, data)
         data.clear()
-        rest = await _late_reading(writer, peer)
+        rest = await close_then_receive(writer, peer)
     assert rest == PAYLOAD + b"again"
 
 
-@both
-async def test_memory_under_a_view_changed_after_write(raw_peers: RawPeers, send: Send) -> None:
-    """W7: the same for a memoryview of the caller's memory, which may also be released."""
+@with_write_and_writelines
+async def test_memory_of_a_view_changed_after_write_is_sent_as_it_was(raw_peers: RawPeers, send: Send) -> None:
+    """W7: the caller may overwrite the memory of a memoryview and release the view."""
     memory = bytearray(PAYLOAD)
     async with non_reading_peer(sluiceway, raw_peers) as (_, writer, peer):
         with memoryview(memory)[1:] as view:
             send(writer, view)
         memory[:] = bytes(len(memory))
-        rest = await _late_reading(writer, peer)
+        rest = await close_then_receive(writer, peer)
     assert rest == PAYLOAD[1:]
 
 
-@both
+@with_write_and_writelines
 async def test_subclass_of_bytes_is_sent_as_its_content(
     streams: types.ModuleType, raw_peers: RawPeers, send: Send
 ) -> None:
-    """W7: a subclass of bytes may overload __bytes__, __len__ and __iter__; its content is what is written."""
+    """W7: the content of a subclass of bytes is sent, whatever its __bytes__, __len__ and __iter__ return."""
     async with non_reading_peer(streams, raw_peers) as (_, writer, peer):
-        send(writer, Shouting(b"the content"))
+        send(writer, OverloadedBytes(b"the content"))
         writer.close()
         await writer.wait_closed()
         assert peer.receive_rest() == b"the content"
 
 
-async def test_empty_pieces_are_harmless(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """W7: empty pieces before, between and after others; nothing but empty pieces; no pieces at all."""
+async def test_empty_writes_send_nothing(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """W7: an empty piece sends nothing, alone or before, between and after others."""
     async with non_reading_peer(streams, raw_peers) as (_, writer, peer):
         writer.writelines([])
         writer.writelines([b"", b""])
@@ -156,21 +156,21 @@ async def test_empty_pieces_are_harmless(streams: types.ModuleType, raw_peers: R
         assert peer.receive_rest() == b"abcd"
 
 
-async def test_empty_pieces_behind_a_backlog(raw_peers: RawPeers) -> None:
-    """W7: the same where everything has to wait for the peer to read."""
+async def test_empty_writes_while_data_is_pending_send_nothing(raw_peers: RawPeers) -> None:
+    """W7: an empty piece is not queued behind pending data."""
     async with non_reading_peer(sluiceway, raw_peers) as (_, writer, peer):
         writer.write(PAYLOAD)
         writer.writelines([b"", b"", b"a", b""])
         writer.write(b"")
         writer.writelines([b"", b""])
-        rest = await _late_reading(writer, peer)
+        rest = await close_then_receive(writer, peer)
     assert rest == PAYLOAD + b"a"
 
 
-async def test_pieces_and_writes_keep_their_order_through_partial_sends(
+async def test_write_and_writelines_keep_their_order_through_partial_sends(
     streams: types.ModuleType, raw_peers: RawPeers
 ) -> None:
-    """W7: pieces of odd sizes by write and writelines in turn, larger than the kernel takes, byte for byte."""
+    """W7: alternating write() and writelines() of more than the kernel accepts at once send every byte in order."""
     async with non_reading_peer(streams, raw_peers) as (_, writer, peer):
         start = 0
         for step in range(1, 400):
@@ -181,17 +181,19 @@ async def test_pieces_and_writes_keep_their_order_through_partial_sends(
             else:
                 half = len(piece) // 3
                 writer.writelines([piece[:half], bytearray(piece[half:])])
-        rest = await _late_reading(writer, peer)
+        rest = await close_then_receive(writer, peer)
     assert start > 8 << 20
     assert rest == PAYLOAD[:start]
 
 
-NOT_BYTES = ["text", 5, None, 1.5, object(), ["a"], {"a": 1}]
+INVALID_DATA = ["text", 5, None, 1.5, object(), ["a"], {"a": 1}]
 
 
-@pytest.mark.parametrize("data", NOT_BYTES, ids=[type(data).__name__ for data in NOT_BYTES])
-async def test_write_refuses_what_is_not_bytes(raw_peers: RawPeers, data: object) -> None:
-    """A TypeError that names the type, at the call; the connection goes on."""
+@pytest.mark.parametrize("data", INVALID_DATA, ids=[type(data).__name__ for data in INVALID_DATA])
+async def test_write_of_another_type_raises_type_error_and_keeps_the_connection(
+    raw_peers: RawPeers, data: object
+) -> None:
+    """The error is raised at the call and names the type. Later writes are sent."""
     async with non_reading_peer(sluiceway, raw_peers) as (_, writer, peer):
         with pytest.raises(TypeError, match=type(data).__name__):
             writer.write(data)
@@ -204,8 +206,8 @@ async def test_write_refuses_what_is_not_bytes(raw_peers: RawPeers, data: object
 
 
 @pytest.mark.parametrize("data", [b"abc", "abc", 5, None], ids=["bytes", "str", "int", "None"])
-async def test_writelines_refuses_what_is_no_iterable_of_bytes(raw_peers: RawPeers, data: object) -> None:
-    """writelines(b"abc") would iterate over numbers: a TypeError, and nothing is sent."""
+async def test_writelines_of_no_iterable_of_bytes_raises_type_error(raw_peers: RawPeers, data: object) -> None:
+    """Nothing is sent. writelines(b"abc") would iterate over integers."""
     async with non_reading_peer(sluiceway, raw_peers) as (_, writer, peer):
         with pytest.raises(TypeError):
             writer.writelines(data)
@@ -214,8 +216,8 @@ async def test_writelines_refuses_what_is_no_iterable_of_bytes(raw_peers: RawPee
         assert peer.receive_rest() == b""
 
 
-async def test_write_refuses_what_is_not_bytes_after_close_too(raw_peers: RawPeers) -> None:
-    """A mistake is told whether the bytes would be sent or dropped."""
+async def test_write_of_another_type_after_close_raises_type_error(raw_peers: RawPeers) -> None:
+    """Data that would be discarded is checked as well."""
     async with non_reading_peer(sluiceway, raw_peers) as (_, writer, _peer):
         writer.close()
         with pytest.raises(TypeError):
@@ -223,8 +225,8 @@ async def test_write_refuses_what_is_not_bytes_after_close_too(raw_peers: RawPee
         await writer.wait_closed()
 
 
-async def test_iterable_that_fails_sends_nothing(raw_peers: RawPeers) -> None:
-    """The error of the caller's generator comes out of writelines, and no part of it was sent."""
+async def test_writelines_with_a_failing_iterable_raises_its_error_and_sends_nothing(raw_peers: RawPeers) -> None:
+    """writelines() collects all pieces before it sends the first."""
 
     def pieces() -> Any:
         yield b"first"
@@ -239,8 +241,8 @@ async def test_iterable_that_fails_sends_nothing(raw_peers: RawPeers) -> None:
         assert peer.receive_rest() == b"next"
 
 
-async def test_released_view_is_refused(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """A released memoryview is a ValueError at the call, never an error of the connection."""
+async def test_write_of_a_released_view_raises_value_error(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """The error is raised at the call and does not end the connection."""
     view = memoryview(b"abc")
     view.release()
     async with non_reading_peer(streams, raw_peers) as (_, writer, peer):

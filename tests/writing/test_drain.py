@@ -1,4 +1,4 @@
-"""What drain raises, and when it lets the loop run: asyncio's rules."""
+"""W6: which errors drain() raises, and when it yields to the loop."""
 
 import asyncio
 import types
@@ -10,23 +10,25 @@ from support.non_reading_peer import non_reading_peer, pending_writes
 from support.raw_peer import RawPeers
 
 
-class OwnError(Exception):
-    """Something that only these tests raise."""
+class ProgramError(Exception):
+    """Raised by these tests only."""
 
 
-async def test_error_of_the_reader_is_raised(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """What was given to reader.set_exception comes out of drain, the very object."""
+async def test_drain_raises_the_exception_set_on_the_reader(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """W6: drain() raises the object given to reader.set_exception(), each time."""
     async with non_reading_peer(streams, raw_peers) as (reader, writer, _peer):
-        error = OwnError("of the reader")
+        error = ProgramError("set on the reader")
         reader.set_exception(error)
         for _ in range(2):
-            with pytest.raises(OwnError) as raised:
+            with pytest.raises(ProgramError) as raised:
                 await writer.drain()
             assert raised.value is error
 
 
-async def test_lost_connection_is_a_reset(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """Once the connection is lost without an error, drain raises ConnectionResetError, each time."""
+async def test_drain_after_connection_lost_raises_connection_reset_error(
+    streams: types.ModuleType, raw_peers: RawPeers
+) -> None:
+    """W6: a connection lost without an error also raises, each time."""
     async with non_reading_peer(streams, raw_peers) as (_, writer, _peer):
         writer.close()
         await writer.wait_closed()
@@ -35,21 +37,21 @@ async def test_lost_connection_is_a_reset(streams: types.ModuleType, raw_peers: 
                 await writer.drain()
 
 
-async def test_drain_on_a_closing_transport_lets_the_loop_run(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """connection_lost gets its turn, or a loop of writes and drains would never see it."""
+async def test_drain_on_a_closing_transport_yields_to_the_loop(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """W6: otherwise connection_lost() never runs in a loop of writes and drains."""
     async with non_reading_peer(streams, raw_peers) as (_, writer, _peer):
         writer.close()
-        turned = []
-        asyncio.get_running_loop().call_soon(turned.append, True)
+        loop_ran = []
+        asyncio.get_running_loop().call_soon(loop_ran.append, True)
         with pytest.raises(ConnectionResetError):
             while True:
                 writer.write(b"x")
                 await writer.drain()
-        assert turned == [True]
+        assert loop_ran == [True]
 
 
-async def test_loop_of_writes_sees_the_peers_reset(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """W6: the peer resets; a loop that does nothing but write and drain ends with a ConnectionError."""
+async def test_loop_of_writes_and_drains_raises_after_a_reset(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """W6: a loop that only writes and drains ends with a ConnectionError."""
     async with non_reading_peer(streams, raw_peers) as (_, writer, peer):
         peer.reset()
         with pytest.raises(ConnectionError):
@@ -58,8 +60,10 @@ async def test_loop_of_writes_sees_the_peers_reset(streams: types.ModuleType, ra
                 await writer.drain()
 
 
-async def test_loop_of_writes_sees_that_the_peer_went_away(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """W6: the same where the peer just closed: the answer to the first bytes is its reset."""
+async def test_loop_of_writes_and_drains_raises_after_the_peer_closed(
+    streams: types.ModuleType, raw_peers: RawPeers
+) -> None:
+    """W6: the peer's kernel answers the first bytes with a reset."""
     async with non_reading_peer(streams, raw_peers) as (_, writer, peer):
         peer.close()
         with pytest.raises(ConnectionError):
@@ -68,8 +72,8 @@ async def test_loop_of_writes_sees_that_the_peer_went_away(streams: types.Module
                 await writer.drain()
 
 
-async def test_waiting_drain_is_told_the_peers_reset(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """A drain that waits for room ends with the error that ended the connection; so do all."""
+async def test_reset_raises_in_all_waiting_drains(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """W6: each waiting drain() raises the error that ended the connection."""
     async with pending_writes(streams, raw_peers) as (_, writer, peer):
         draining = [asyncio.create_task(writer.drain()) for _ in range(3)]
         await asyncio.sleep(0)
@@ -80,8 +84,8 @@ async def test_waiting_drain_is_told_the_peers_reset(streams: types.ModuleType, 
             await writer.wait_closed()
 
 
-async def test_waiting_drain_ends_at_an_abort(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """An end without error ends the wait without one, as in asyncio; the next drain raises."""
+async def test_abort_completes_all_waiting_drains(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """W6: an abort has no error, so waiting drains return, as in asyncio. The next drain() raises."""
     async with pending_writes(streams, raw_peers) as (_, writer, _peer):
         draining = [asyncio.create_task(writer.drain()) for _ in range(3)]
         await asyncio.sleep(0)
@@ -91,30 +95,30 @@ async def test_waiting_drain_ends_at_an_abort(streams: types.ModuleType, raw_pee
             await writer.drain()
 
 
-async def test_drain_of_a_subclassed_protocol_is_asked(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """drain goes through the protocol's _drain_helper, as subclasses in the wild rely on."""
-    asked = []
+async def test_drain_calls_drain_helper_of_a_protocol_subclass(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """S12: existing subclasses of StreamReaderProtocol override _drain_helper()."""
+    calls = []
 
-    class Counting(streams.StreamReaderProtocol):  # type: ignore[name-defined, misc]
+    class CountingProtocol(streams.StreamReaderProtocol):  # type: ignore[name-defined, misc]
         async def _drain_helper(self) -> None:
-            asked.append(self)
+            calls.append(self)
             await super()._drain_helper()
 
     loop = asyncio.get_running_loop()
     listener = raw_peers.listen()
     reader = streams.StreamReader(loop=loop)
-    protocol = Counting(reader, loop=loop)
+    protocol = CountingProtocol(reader, loop=loop)
     transport: Any
     transport, _ = await loop.create_connection(lambda: protocol, *listener.address)
     writer = streams.StreamWriter(transport, protocol, reader, loop)
     await writer.drain()
-    assert asked == [protocol]
+    assert calls == [protocol]
     writer.close()
     await writer.wait_closed()
 
 
-async def test_writer_without_a_reader_drains(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """reader=None: nothing to ask for an error."""
+async def test_drain_of_a_writer_without_a_reader_returns(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """W6: with ``reader=None`` there is no reader whose exception drain() could raise."""
     loop = asyncio.get_running_loop()
     listener = raw_peers.listen()
     protocol = streams.StreamReaderProtocol(None, loop=loop)

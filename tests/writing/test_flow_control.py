@@ -1,4 +1,4 @@
-"""W1: any number of tasks write and drain; the marks can be set, the pending bytes be seen."""
+"""W1: flow control of writes: when drain() waits, for any number of tasks; limits and pending size; cancellation."""
 
 import asyncio
 import types
@@ -10,8 +10,10 @@ from support.non_reading_peer import PAYLOAD, non_reading_peer, pending_writes
 from support.raw_peer import RawPeers
 
 
-async def test_drain_waits_until_the_peer_reads(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """W1: over the high mark drain waits, and it ends at the low mark."""
+async def test_drain_waits_above_the_high_water_mark_and_returns_at_the_low(
+    streams: types.ModuleType, raw_peers: RawPeers
+) -> None:
+    """W1: drain() waits above the high-water mark until the pending size falls to the low-water mark."""
     async with pending_writes(streams, raw_peers) as (_, writer, peer):
         draining = asyncio.create_task(writer.drain())
         await asyncio.sleep(0)
@@ -24,8 +26,8 @@ async def test_drain_waits_until_the_peer_reads(streams: types.ModuleType, raw_p
         assert await reading == PAYLOAD
 
 
-async def test_any_number_of_tasks_drain(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """W1 (Python 3.12): a hundred tasks wait at once and all go on."""
+async def test_hundred_tasks_wait_in_drain_and_all_return(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """W1: any number of tasks may wait in drain(), as in asyncio since Python 3.12."""
     async with pending_writes(streams, raw_peers) as (_, writer, peer):
         draining = [asyncio.create_task(writer.drain()) for _ in range(100)]
         await asyncio.sleep(0)
@@ -36,8 +38,8 @@ async def test_any_number_of_tasks_drain(streams: types.ModuleType, raw_peers: R
         await reading
 
 
-async def test_any_number_of_tasks_write_and_drain(streams: types.ModuleType) -> None:
-    """W1: each task's pieces stay whole and in its order; nothing is lost between pauses."""
+async def test_concurrent_writers_keep_their_pieces_whole_and_in_order(streams: types.ModuleType) -> None:
+    """W1: pieces of concurrent tasks are not interleaved, reordered or lost."""
     tasks, pieces, size = 20, 12, 16 << 10
 
     async def send(number: int, writer: object) -> None:
@@ -47,26 +49,26 @@ async def test_any_number_of_tasks_write_and_drain(streams: types.ModuleType) ->
 
     async with connected_pair(streams) as ((_, writer), (far, _)):
         writer.transport.set_write_buffer_limits(high=32 << 10)
-        seen: dict[int, int] = {}
+        last_piece: dict[int, int] = {}
         async with asyncio.TaskGroup() as group:
             for number in range(tasks):
                 group.create_task(send(number, writer))
             for _ in range(tasks * pieces):
                 piece = await far.readexactly(size)
                 assert piece == piece[:2] * (size // 2)
-                assert piece[1] == seen.get(piece[0], -1) + 1
-                seen[piece[0]] = piece[1]
-        assert seen == dict.fromkeys(range(tasks), pieces - 1)
+                assert piece[1] == last_piece.get(piece[0], -1) + 1
+                last_piece[piece[0]] = piece[1]
+        assert last_piece == dict.fromkeys(range(tasks), pieces - 1)
 
 
-async def test_marks_can_be_set_through_the_transport(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """W1: with a high mark above everything that is pending drain returns at once, with a low one it waits."""
+async def test_drain_follows_the_limits_set_on_the_transport(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """W1: drain() returns below the high-water mark that the program set, and waits above it."""
     async with non_reading_peer(streams, raw_peers) as (_, writer, peer):
         writer.transport.set_write_buffer_limits(high=2 * len(PAYLOAD), low=1000)
         assert writer.transport.get_write_buffer_limits() == (1000, 2 * len(PAYLOAD))
         writer.write(PAYLOAD)
         await writer.drain()
-        # What is pending shows that drain returned because of the mark.
+        # Data is pending, so drain() returned because of the limit.
         assert writer.transport.get_write_buffer_size() > 1 << 20
         writer.transport.set_write_buffer_limits(high=0)
         writer.write(b"x")
@@ -80,8 +82,10 @@ async def test_marks_can_be_set_through_the_transport(streams: types.ModuleType,
         assert await reading == PAYLOAD + b"x"
 
 
-async def test_pending_bytes_are_visible(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """W1: the transport tells how much is unsent, writes after a pause included."""
+async def test_get_write_buffer_size_includes_all_pending_writes(
+    streams: types.ModuleType, raw_peers: RawPeers
+) -> None:
+    """W1: get_write_buffer_size() includes writes after pause_writing()."""
     async with pending_writes(streams, raw_peers) as (_, writer, _peer):
         before = writer.transport.get_write_buffer_size()
         assert before > 0
@@ -90,18 +94,18 @@ async def test_pending_bytes_are_visible(streams: types.ModuleType, raw_peers: R
         assert writer.transport.get_write_buffer_size() == before + 1030
 
 
-async def test_drain_below_the_mark_returns_at_once(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """W1: nothing to wait for: no turn of the loop passes."""
+async def test_drain_below_the_high_water_mark_does_not_yield(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """W1: drain() with room returns without running the loop."""
     async with non_reading_peer(streams, raw_peers) as (_, writer, _peer):
-        turned = []
-        asyncio.get_running_loop().call_soon(turned.append, True)
+        loop_ran = []
+        asyncio.get_running_loop().call_soon(loop_ran.append, True)
         writer.write(b"a")
         await writer.drain()
-        assert turned == []
+        assert loop_ran == []
 
 
-async def test_cancelled_drain_cancels_itself_alone(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """X6: of ten that wait every second is cancelled; the others go on when there is room."""
+async def test_cancelled_drain_leaves_other_drains_waiting(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """X6: cancelling a drain() does not affect the other waiters."""
     async with pending_writes(streams, raw_peers) as (_, writer, peer):
         draining = [asyncio.create_task(writer.drain()) for _ in range(10)]
         await asyncio.sleep(0)
@@ -118,7 +122,7 @@ async def test_cancelled_drain_cancels_itself_alone(streams: types.ModuleType, r
 
 
 async def test_drain_after_a_cancelled_drain_waits_again(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """X6: cancelling takes away neither the pause nor the bytes."""
+    """X6: a cancelled drain() changes neither the paused state nor the pending data."""
     async with pending_writes(streams, raw_peers) as (_, writer, peer):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0):

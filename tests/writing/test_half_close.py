@@ -1,4 +1,4 @@
-"""Ending one side of a connection and going on with the other."""
+"""Half-close: write_eof() ends the sending side; the other direction continues."""
 
 import asyncio
 import types
@@ -11,13 +11,13 @@ from support.non_reading_peer import PAYLOAD, non_reading_peer
 from support.raw_peer import RawPeers
 
 
-async def test_our_end_leaves_the_peers_open(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """write_eof sends FIN after the data; what the peer sends then is still read."""
+async def test_read_after_write_eof_returns_the_answer(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """write_eof() sends FIN after the data, and reading continues."""
     async with non_reading_peer(streams, raw_peers) as (reader, writer, peer):
         assert writer.can_write_eof()
-        writer.write(b"question")
+        writer.write(b"request")
         writer.write_eof()
-        assert await peer.in_thread(peer.receive_rest) == b"question"
+        assert await peer.in_thread(peer.receive_rest) == b"request"
         assert not writer.is_closing()
         peer.send(b"answer")
         peer.half_close()
@@ -26,12 +26,12 @@ async def test_our_end_leaves_the_peers_open(streams: types.ModuleType, raw_peer
         await writer.wait_closed()
 
 
-async def test_peers_end_leaves_ours_open(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """After the end of input everything can still be written."""
+async def test_write_after_the_peers_eof_is_sent(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """EOF from the peer does not close the sending side."""
     async with non_reading_peer(streams, raw_peers) as (reader, writer, peer):
-        peer.send(b"question")
+        peer.send(b"request")
         peer.half_close()
-        assert await reader.read() == b"question"
+        assert await reader.read() == b"request"
         assert reader.at_eof()
         assert not writer.is_closing()
         for piece in (b"a long", b" answer"):
@@ -42,13 +42,15 @@ async def test_peers_end_leaves_ours_open(streams: types.ModuleType, raw_peers: 
         assert peer.receive_rest() == b"a long answer"
 
 
-async def test_end_comes_after_the_backlog(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """write_eof with megabytes unsent: every byte, then the end; drain and read work meanwhile."""
+async def test_write_eof_while_data_is_pending_sends_fin_after_it(
+    streams: types.ModuleType, raw_peers: RawPeers
+) -> None:
+    """drain() and reads work while the data before FIN is pending."""
     async with non_reading_peer(streams, raw_peers) as (reader, writer, peer):
         writer.write(PAYLOAD)
         writer.write_eof()
-        peer.send(b"seen")
-        assert await reader.readexactly(4) == b"seen"
+        peer.send(b"data")
+        assert await reader.readexactly(4) == b"data"
         receiving = asyncio.create_task(peer.in_thread(peer.receive_rest))
         await writer.drain()
         assert await receiving == PAYLOAD
@@ -56,8 +58,8 @@ async def test_end_comes_after_the_backlog(streams: types.ModuleType, raw_peers:
         assert await reader.read() == b""
 
 
-async def test_close_after_write_eof_with_a_backlog(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """close() keeps what write_eof had still to send."""
+async def test_close_after_write_eof_sends_pending_data(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """close() does not discard the data that write_eof() has still to send."""
     async with non_reading_peer(streams, raw_peers) as (_, writer, peer):
         writer.write(PAYLOAD)
         writer.write_eof()
@@ -67,8 +69,8 @@ async def test_close_after_write_eof_with_a_backlog(streams: types.ModuleType, r
         assert await receiving == PAYLOAD
 
 
-async def test_write_after_write_eof_is_refused(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """A mistake of the program, told by RuntimeError at the call; a second write_eof is harmless."""
+async def test_write_after_write_eof_raises_runtime_error(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """The error is raised at the call. A second write_eof() has no effect."""
     async with non_reading_peer(streams, raw_peers) as (_, writer, peer):
         writer.write_eof()
         writer.write_eof()
@@ -79,8 +81,8 @@ async def test_write_after_write_eof_is_refused(streams: types.ModuleType, raw_p
         assert await peer.in_thread(peer.receive_rest) == b""
 
 
-async def test_write_eof_after_close_is_harmless(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """The end is on its way already, or was."""
+async def test_write_eof_after_close_has_no_effect(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """The connection is closing, so write_eof() does not raise."""
     async with non_reading_peer(streams, raw_peers) as (_, writer, peer):
         writer.write(b"a")
         writer.close()
@@ -89,8 +91,8 @@ async def test_write_eof_after_close_is_harmless(streams: types.ModuleType, raw_
         assert peer.receive_rest() == b"a"
 
 
-async def test_tls_has_no_half_close(streams: types.ModuleType, tls: Any) -> None:
-    """can_write_eof says so, write_eof raises NotImplementedError and ends nothing."""
+async def test_write_eof_over_tls_raises_not_implemented_error(streams: types.ModuleType, tls: Any) -> None:
+    """can_write_eof() returns False, and the connection continues after the error."""
     async with connected_pair(
         streams, server={"ssl": tls.server_context}, client={"ssl": tls.client_context, "server_hostname": "localhost"}
     ) as ((reader, writer), (_, far)):
@@ -101,12 +103,12 @@ async def test_tls_has_no_half_close(streams: types.ModuleType, tls: Any) -> Non
         assert await reader.readexactly(2) == b"on"
 
 
-async def test_half_close_between_two_ends_of_ours(streams: types.ModuleType) -> None:
-    """A question ended by FIN, the answer by FIN: both sides of the library."""
+async def test_half_close_in_both_directions_delivers_request_and_answer(streams: types.ModuleType) -> None:
+    """Both sides are streams of the tested package."""
     async with connected_pair(streams) as ((reader, writer), (far_reader, far_writer)):
-        writer.writelines([b"que", b"stion"])
+        writer.writelines([b"req", b"uest"])
         writer.write_eof()
-        assert await far_reader.read() == b"question"
+        assert await far_reader.read() == b"request"
         far_writer.write(b"answer")
         far_writer.write_eof()
         assert await reader.read() == b"answer"
