@@ -1,7 +1,6 @@
-"""X1: a closing connection of which the kernel takes not one byte for close_timeout is aborted; any other is not."""
+"""X1: a closing connection is aborted if the kernel accepts no byte for close_timeout seconds; otherwise it is not."""
 
 import asyncio
-import logging
 import socket
 from typing import Any
 
@@ -10,40 +9,36 @@ import pytest
 import sluiceway
 from support.connections import close_discarding, server_address
 from support.file_descriptors import is_descriptor_open, socket_descriptor
+from support.log_records import logged_warnings, names_both_addresses, only_warning
 from support.manual_timers import manual_timers
 from support.non_reading_peer import PAYLOAD, non_reading_peer, pending_writes
 from support.raw_peer import RawPeer, RawPeers
+from support.timeouts import PEER_TIMEOUT
 
-SOON = 0.05
+# Seconds.
+SHORT = 0.05
 
-# Seconds that no other timer has.
-HELD = 12345.0
-
-
-def only_record(caplog: pytest.LogCaptureFixture) -> str:
-    records = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert [record.name for record in records] == ["sluiceway"], records
-    return records[0].getMessage()
+# Seconds; no other timer has this delay.
+MANUAL_DELAY = 12345.0
 
 
-def named(writer: Any, message: str) -> bool:
-    ends = [writer.get_extra_info(end) for end in ("sockname", "peername")]
-    return all(f"{host}:{port}" in message for host, port in ends)
-
-
-async def test_peer_that_never_reads(raw_peers: RawPeers, caplog: pytest.LogCaptureFixture) -> None:
-    """X1: aborted, told once with the connection's name, wait_closed returns, the descriptor is closed."""
-    async with pending_writes(sluiceway, raw_peers, close_timeout=SOON) as (_, writer, peer):
+async def test_connection_whose_peer_never_reads_is_aborted_and_logged_once(
+    raw_peers: RawPeers, caplog: pytest.LogCaptureFixture
+) -> None:
+    """X1: wait_closed() returns, the descriptor is closed, and one warning names both addresses."""
+    async with pending_writes(sluiceway, raw_peers, close_timeout=SHORT) as (_, writer, peer):
         descriptor = socket_descriptor(writer)
         writer.close()
         assert await writer.wait_closed() is None
         assert not is_descriptor_open(descriptor)
-        assert named(writer, only_record(caplog))
+        assert names_both_addresses(only_warning(caplog), writer)
         assert len(peer.receive_rest()) < len(PAYLOAD)
 
 
-async def test_server_side(raw_peers: RawPeers, caplog: pytest.LogCaptureFixture) -> None:
-    """X1: a server's close_timeout is that of the connections it accepts; its handlers come to an end."""
+async def test_close_timeout_of_a_server_applies_to_accepted_connections(
+    raw_peers: RawPeers, caplog: pytest.LogCaptureFixture
+) -> None:
+    """X1: a handler that waits in wait_closed() returns."""
     ended: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     async def handle(_reader: Any, writer: Any) -> None:
@@ -52,13 +47,16 @@ async def test_server_side(raw_peers: RawPeers, caplog: pytest.LogCaptureFixture
         await writer.wait_closed()
         ended.set_result(writer)
 
-    async with await sluiceway.start_server(handle, "127.0.0.1", 0, close_timeout=SOON) as server:
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0, close_timeout=SHORT) as server:
         raw_peers.connect(server_address(server))
-        assert named(await ended, only_record(caplog))
+        writer = await ended
+    assert names_both_addresses(only_warning(caplog), writer)
 
 
-async def test_unix(raw_peers: RawPeers, unix_path: str, caplog: pytest.LogCaptureFixture) -> None:
-    """X1: over a Unix socket, both close_timeout keywords."""
+async def test_close_timeout_applies_to_unix_connections(
+    raw_peers: RawPeers, unix_path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """X1: by the keyword of start_unix_server() and of open_unix_connection()."""
     ended: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     async def handle(_reader: Any, writer: Any) -> None:
@@ -67,45 +65,49 @@ async def test_unix(raw_peers: RawPeers, unix_path: str, caplog: pytest.LogCaptu
         await writer.wait_closed()
         ended.set_result(None)
 
-    async with await sluiceway.start_unix_server(handle, unix_path, close_timeout=SOON):
+    async with await sluiceway.start_unix_server(handle, unix_path, close_timeout=SHORT):
         raw_peers.connect(unix_path)
         await ended
-    assert unix_path in only_record(caplog)
+    assert unix_path in only_warning(caplog)
     caplog.clear()
     listener = raw_peers.listen(unix=f"{unix_path}2")
-    _, writer = await sluiceway.open_unix_connection(f"{unix_path}2", close_timeout=SOON)
+    _, writer = await sluiceway.open_unix_connection(f"{unix_path}2", close_timeout=SHORT)
     listener.accept()
     writer.write(PAYLOAD)
     writer.close()
     await writer.wait_closed()
-    assert f"{unix_path}2" in only_record(caplog)
+    assert f"{unix_path}2" in only_warning(caplog)
 
 
 @pytest.mark.parametrize("writer_closes_too", [False, True])
-async def test_transport_closed_by_the_program(
+async def test_wait_closed_after_transport_close_is_bounded(
     raw_peers: RawPeers, caplog: pytest.LogCaptureFixture, writer_closes_too: bool
 ) -> None:
-    """X1: transport.close(), then wait_closed: bounded as well."""
-    async with pending_writes(sluiceway, raw_peers, close_timeout=SOON) as (_, writer, _peer):
+    """X1: transport.close() starts the timeout like close()."""
+    async with pending_writes(sluiceway, raw_peers, close_timeout=SHORT) as (_, writer, _peer):
         writer.transport.close()
         if writer_closes_too:
             writer.close()
         await writer.wait_closed()
-        assert named(writer, only_record(caplog))
+        assert names_both_addresses(only_warning(caplog), writer)
 
 
-async def test_wait_closed_that_began_before(raw_peers: RawPeers, caplog: pytest.LogCaptureFixture) -> None:
-    """X1: whoever waited before close() was called is told by the same abort; a waiting drain too."""
-    async with pending_writes(sluiceway, raw_peers, close_timeout=SOON) as (_, writer, _peer):
+async def test_timeout_completes_waiters_that_started_before_close(
+    raw_peers: RawPeers, caplog: pytest.LogCaptureFixture
+) -> None:
+    """X1: the abort completes a wait_closed() and a drain() that started before close()."""
+    async with pending_writes(sluiceway, raw_peers, close_timeout=SHORT) as (_, writer, _peer):
         waiting = [asyncio.create_task(writer.wait_closed()), asyncio.create_task(writer.drain())]
         await asyncio.sleep(0)
         writer.close()
         assert await asyncio.gather(*waiting) == [None, None]
-        assert named(writer, only_record(caplog))
+        assert names_both_addresses(only_warning(caplog), writer)
 
 
-async def test_asyncios_protocol(raw_peers: RawPeers, caplog: pytest.LogCaptureFixture) -> None:
-    """X1, S12: our writer on asyncio's own protocol is bounded by the default."""
+async def test_writer_on_the_protocol_of_asyncio_uses_the_default_timeout(
+    raw_peers: RawPeers, caplog: pytest.LogCaptureFixture
+) -> None:
+    """X1, S12: asyncio.StreamReaderProtocol has no close_timeout, so 30 s apply."""
     with manual_timers(30.0) as timers:
         loop = asyncio.get_running_loop()
         listener = raw_peers.listen()
@@ -115,18 +117,18 @@ async def test_asyncios_protocol(raw_peers: RawPeers, caplog: pytest.LogCaptureF
         writer = sluiceway.StreamWriter(transport, protocol, reader, loop)
         peer = listener.accept()
         writer.write(PAYLOAD)
-        await _settled(writer)
+        await wait_until_kernel_is_full(writer)
         writer.close()
         closed = asyncio.create_task(writer.wait_closed())
         await asyncio.sleep(0)
         assert timers.fire() == 1
         assert await closed is None
-        assert named(writer, only_record(caplog))
+        assert names_both_addresses(only_warning(caplog), writer)
         peer.close()
 
 
-async def _settled(writer: Any) -> None:
-    """Until the kernel has taken what it takes: uvloop writes later than in the call."""
+async def wait_until_kernel_is_full(writer: Any) -> None:
+    """Let the loop run until the kernel accepts no more; uvloop sends after the call of write()."""
     before = -1
     while before != writer.transport.get_write_buffer_size():
         before = writer.transport.get_write_buffer_size()
@@ -134,14 +136,14 @@ async def _settled(writer: Any) -> None:
             await asyncio.sleep(0)
 
 
-def _small_buffers(writer: Any, peer: RawPeer) -> None:
-    """Let the kernel hold little, so that PAYLOAD is good for many steps."""
+def shrink_kernel_buffers(writer: Any, peer: RawPeer) -> None:
+    """Make the kernel's buffers small, so that PAYLOAD takes many steps."""
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
     peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
 
 
-async def _take_some(writer: Any, peer: RawPeer, received: bytearray) -> None:
-    """Let the peer read until the kernel takes more of ours."""
+async def receive_until_progress(writer: Any, peer: RawPeer, received: bytearray) -> None:
+    """Let the peer read until the kernel accepts more data from the writer."""
     before = writer.transport.get_write_buffer_size()
     peer.sock.setblocking(False)
     while writer.transport.get_write_buffer_size() == before:
@@ -152,66 +154,70 @@ async def _take_some(writer: Any, peer: RawPeer, received: bytearray) -> None:
         await asyncio.sleep(0)
 
 
-async def test_slow_peer_is_not_aborted(raw_peers: RawPeers, caplog: pytest.LogCaptureFixture) -> None:
-    """X1: a peer that takes something in each interval is waited for, however long it takes in all."""
-    async with non_reading_peer(sluiceway, raw_peers, close_timeout=HELD) as (_, writer, peer):
-        with manual_timers(HELD) as timers:
+async def test_peer_that_reads_in_each_interval_is_not_aborted(
+    raw_peers: RawPeers, caplog: pytest.LogCaptureFixture
+) -> None:
+    """X1: progress restarts the timeout, however long the close takes in total."""
+    async with non_reading_peer(sluiceway, raw_peers, close_timeout=MANUAL_DELAY) as (_, writer, peer):
+        with manual_timers(MANUAL_DELAY) as timers:
             received = bytearray()
-            _small_buffers(writer, peer)
+            shrink_kernel_buffers(writer, peer)
             writer.write(PAYLOAD)
-            await _settled(writer)
+            await wait_until_kernel_is_full(writer)
             writer.close()
             closed = asyncio.create_task(writer.wait_closed())
             for _ in range(4):
-                await _take_some(writer, peer, received)
+                await receive_until_progress(writer, peer, received)
                 assert writer.transport.get_write_buffer_size() > 0
                 assert timers.fire() == 1
                 await asyncio.sleep(0)
                 assert not closed.done()
-            peer.sock.settimeout(10)
+            peer.sock.settimeout(PEER_TIMEOUT)
             rest = asyncio.create_task(peer.in_thread(peer.receive_rest))
             await closed
             assert bytes(received) + await rest == PAYLOAD
             assert timers.pending == []
-    assert caplog.records == [] or all(record.levelno < logging.WARNING for record in caplog.records)
+    assert logged_warnings(caplog) == []
 
 
-async def test_peer_that_stops_after_a_while(raw_peers: RawPeers, caplog: pytest.LogCaptureFixture) -> None:
-    """X1: progress in one interval is no credit for the next."""
-    async with non_reading_peer(sluiceway, raw_peers, close_timeout=HELD) as (_, writer, peer):
-        with manual_timers(HELD) as timers:
+async def test_peer_that_stops_reading_is_aborted_after_the_next_interval(
+    raw_peers: RawPeers, caplog: pytest.LogCaptureFixture
+) -> None:
+    """X1: progress in one interval does not extend the next."""
+    async with non_reading_peer(sluiceway, raw_peers, close_timeout=MANUAL_DELAY) as (_, writer, peer):
+        with manual_timers(MANUAL_DELAY) as timers:
             received = bytearray()
-            _small_buffers(writer, peer)
+            shrink_kernel_buffers(writer, peer)
             writer.write(PAYLOAD)
-            await _settled(writer)
+            await wait_until_kernel_is_full(writer)
             writer.close()
             closed = asyncio.create_task(writer.wait_closed())
             for _ in range(2):
-                await _take_some(writer, peer, received)
-                await _settled(writer)
+                await receive_until_progress(writer, peer, received)
+                await wait_until_kernel_is_full(writer)
                 assert timers.fire() == 1
             assert not closed.done()
-            # The kernel may still take some of what it had no time for; the peer takes nothing any more.
+            # The kernel may still accept data, although the peer does not read any more.
             while not closed.done():
-                await _settled(writer)
+                await wait_until_kernel_is_full(writer)
                 timers.fire()
             assert await closed is None
-            assert named(writer, only_record(caplog))
+            assert names_both_addresses(only_warning(caplog), writer)
             assert timers.pending == []
 
 
-async def test_default_is_thirty_seconds(raw_peers: RawPeers) -> None:
-    """X1: without close_timeout, 30 s, on both sides."""
+async def test_default_close_timeout_is_30_seconds(raw_peers: RawPeers) -> None:
+    """X1: without the keyword, a timer of 30 s starts."""
     async with pending_writes(sluiceway, raw_peers) as (_, writer, _peer):
         with manual_timers(30.0) as timers:
-            await _settled(writer)
+            await wait_until_kernel_is_full(writer)
             writer.close()
             assert timers.fire() == 1
             await writer.wait_closed()
 
 
-async def test_none_is_no_bound(raw_peers: RawPeers) -> None:
-    """X1: close_timeout=None starts no timer at all."""
+async def test_close_timeout_none_starts_no_timer(raw_peers: RawPeers) -> None:
+    """X1: close() then waits for the peer without a bound."""
     async with pending_writes(sluiceway, raw_peers, close_timeout=None) as (_, writer, peer):
         started = []
         loop: Any = asyncio.get_running_loop()
@@ -229,21 +235,21 @@ async def test_none_is_no_bound(raw_peers: RawPeers) -> None:
         assert await receiving == PAYLOAD
 
 
-@pytest.mark.parametrize("wrong", [0, -1, float("nan")])
-async def test_bad_close_timeout(wrong: float) -> None:
-    """A ValueError that says what is accepted, before anything is opened."""
+@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+async def test_invalid_close_timeout_raises_value_error(timeout: float) -> None:
+    """X1: the error is raised before anything is opened."""
     with pytest.raises(ValueError, match="close_timeout"):
-        await sluiceway.open_connection("127.0.0.1", 9, close_timeout=wrong)
+        await sluiceway.open_connection("127.0.0.1", 9, close_timeout=timeout)
     with pytest.raises(ValueError, match="close_timeout"):
-        await sluiceway.start_server(lambda *_: None, "127.0.0.1", 0, close_timeout=wrong)
+        await sluiceway.start_server(lambda *_: None, "127.0.0.1", 0, close_timeout=timeout)
 
 
-async def test_timer_ends_with_the_connection(raw_peers: RawPeers) -> None:
-    """X1: no timer outlives what it watches."""
-    async with non_reading_peer(sluiceway, raw_peers, close_timeout=HELD) as (_, writer, peer):
-        with manual_timers(HELD) as timers:
+async def test_timer_is_cancelled_when_the_connection_is_lost(raw_peers: RawPeers) -> None:
+    """X1: a second close() starts no second timer."""
+    async with non_reading_peer(sluiceway, raw_peers, close_timeout=MANUAL_DELAY) as (_, writer, peer):
+        with manual_timers(MANUAL_DELAY) as timers:
             writer.write(PAYLOAD)
-            await _settled(writer)
+            await wait_until_kernel_is_full(writer)
             writer.close()
             assert len(timers.pending) == 1
             writer.close()

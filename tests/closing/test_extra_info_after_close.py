@@ -1,4 +1,4 @@
-"""T5: peername, sockname, certificate and cipher stay readable after the end, however it came."""
+"""T5: get_extra_info() returns addresses, certificate and cipher after the connection was closed or lost."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,10 +10,10 @@ import sluiceway
 from support.connections import connected_pair, server_address
 from support.raw_peer import RawPeer, RawPeers
 
-PLAIN = ("peername", "sockname")
-OVER_TLS = (*PLAIN, "cipher", "peercert", "compression", "ssl_object", "sslcontext")
+TCP_NAMES = ("peername", "sockname")
+TLS_NAMES = (*TCP_NAMES, "cipher", "peercert", "compression", "ssl_object", "sslcontext")
 
-sides = pytest.mark.parametrize("side", ["client", "server"])
+each_side = pytest.mark.parametrize("side", ["client", "server"])
 
 Ending = Callable[[Any, Any], Awaitable[None]]
 
@@ -34,7 +34,7 @@ async def close_and_wait(writer: Any, far: Any) -> None:
     await writer.wait_closed()
 
 
-async def close_after_the_wait(writer: Any, far: Any) -> None:
+async def close_again_after_the_wait(writer: Any, far: Any) -> None:
     await close_and_wait(writer, far)
     writer.close()
     await writer.wait_closed()
@@ -50,39 +50,39 @@ async def abort_and_wait(writer: Any, _far: Any) -> None:
     await writer.wait_closed()
 
 
-async def transport_closed(writer: Any, far: Any) -> None:
+async def close_transport(writer: Any, far: Any) -> None:
     writer.transport.close()
     far.close()
     await writer.wait_closed()
 
 
-endings = pytest.mark.parametrize(
-    "ending", [close, close_twice, close_and_wait, close_after_the_wait, abort, abort_and_wait, transport_closed]
+each_ending = pytest.mark.parametrize(
+    "ending", [close, close_twice, close_and_wait, close_again_after_the_wait, abort, abort_and_wait, close_transport]
 )
 
 
-def _known(writer: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: writer.get_extra_info(name, "nothing") for name in names}
+def extra_info(writer: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: writer.get_extra_info(name, "missing") for name in names}
 
 
-@endings
-@sides
-async def test_tcp(side: str, ending: Ending) -> None:
-    """T5: on both sides of a TCP connection."""
+@each_ending
+@each_side
+async def test_extra_info_of_tcp_is_unchanged_after_close(side: str, ending: Ending) -> None:
+    """T5: the addresses of both sides stay readable."""
     async with connected_pair(sluiceway) as ((_, near), (_, far)):
         writer, other = (near, far) if side == "client" else (far, near)
-        known = _known(writer, PLAIN)
+        known = extra_info(writer, TCP_NAMES)
         assert known["peername"][0] == "127.0.0.1"
         await ending(writer, other)
-        assert _known(writer, PLAIN) == known
+        assert extra_info(writer, TCP_NAMES) == known
         await asyncio.sleep(0)
-        assert _known(writer, PLAIN) == known
+        assert extra_info(writer, TCP_NAMES) == known
 
 
-@endings
-@sides
-async def test_unix(unix_path: str, side: str, ending: Ending) -> None:
-    """T5: on both sides of a Unix connection."""
+@pytest.mark.parametrize("ending", [close_and_wait, abort_and_wait])
+@each_side
+async def test_extra_info_of_unix_sockets_is_unchanged_after_close(unix_path: str, side: str, ending: Ending) -> None:
+    """T5: the path stays readable on both sides."""
     accepted: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     over = asyncio.Event()
 
@@ -95,39 +95,39 @@ async def test_unix(unix_path: str, side: str, ending: Ending) -> None:
         far = await accepted
         assert near.get_extra_info("peername") == far.get_extra_info("sockname") == unix_path
         writer, other = (near, far) if side == "client" else (far, near)
-        known = _known(writer, PLAIN)
+        known = extra_info(writer, TCP_NAMES)
         await ending(writer, other)
-        assert _known(writer, PLAIN) == known
+        assert extra_info(writer, TCP_NAMES) == known
         over.set()
         for writer in (near, far):
             writer.close()
             await writer.wait_closed()
 
 
-@endings
-@sides
-async def test_tls(tls: Any, side: str, ending: Ending) -> None:
-    """T5: on both sides of a TLS connection, with what TLS knows; the ssl_object can still be asked."""
+@each_ending
+@each_side
+async def test_extra_info_of_tls_is_unchanged_after_close(tls: Any, side: str, ending: Ending) -> None:
+    """T5: the values of TLS stay readable on both sides, and ssl_object can be queried."""
     async with connected_pair(
         sluiceway,
         server={"ssl": tls.server_context},
         client={"ssl": tls.client_context, "server_hostname": "localhost"},
     ) as ((_, near), (_, far)):
         writer, other = (near, far) if side == "client" else (far, near)
-        known = _known(writer, OVER_TLS)
+        known = extra_info(writer, TLS_NAMES)
         assert known["cipher"][2] > 0
         assert known["ssl_object"] is not None
         await ending(writer, other)
-        # Turn by turn: the transport forgets before it tells that the connection is lost.
+        # In each iteration: asyncio's transport clears its values before it calls connection_lost().
         for _ in range(5):
-            assert _known(writer, OVER_TLS) == known
+            assert extra_info(writer, TLS_NAMES) == known
             await asyncio.sleep(0)
         assert writer.get_extra_info("ssl_object").version().startswith("TLS")
         assert writer.get_extra_info("no such thing", 5) == 5
 
 
-async def test_certificate(tls: Any) -> None:
-    """T5: the client can still say whom it spoke with."""
+async def test_peer_certificate_is_readable_after_close(tls: Any) -> None:
+    """T5: the client can still identify the server."""
     async with connected_pair(
         sluiceway,
         server={"ssl": tls.server_context},
@@ -140,9 +140,9 @@ async def test_certificate(tls: Any) -> None:
         assert "localhost" in names
 
 
-@sides
-async def test_after_a_reset(raw_peers: RawPeers, side: str) -> None:
-    """T5: the peer has reset: who it was can be logged."""
+@each_side
+async def test_extra_info_is_unchanged_after_a_reset(raw_peers: RawPeers, side: str) -> None:
+    """T5: the program can log the address of a peer that has reset the connection."""
     if side == "client":
         listener = raw_peers.listen()
         reader, writer = await sluiceway.open_connection(*listener.address)
@@ -157,24 +157,24 @@ async def test_after_a_reset(raw_peers: RawPeers, side: str) -> None:
         server = await sluiceway.start_server(handle, "127.0.0.1", 0)
         peer = raw_peers.connect(server_address(server))
         reader, writer = await accepted
-    known = _known(writer, PLAIN)
+    known = extra_info(writer, TCP_NAMES)
     assert known == {"peername": peer.sock.getsockname(), "sockname": peer.sock.getpeername()}
     peer.reset()
     with pytest.raises(ConnectionResetError):
         await reader.read()
-    assert _known(writer, PLAIN) == known
+    assert extra_info(writer, TCP_NAMES) == known
     writer.close()
-    assert _known(writer, PLAIN) == known
+    assert extra_info(writer, TCP_NAMES) == known
     with pytest.raises(ConnectionResetError):
         await writer.wait_closed()
-    assert _known(writer, PLAIN) == known
+    assert extra_info(writer, TCP_NAMES) == known
     if server is not None:
         server.close()
         await server.wait_closed()
 
 
-async def test_after_a_reset_over_tls(raw_peers: RawPeers, tls: Any) -> None:
-    """T5: the same over TLS, before anybody closes and after."""
+async def test_extra_info_of_tls_is_unchanged_after_a_reset(raw_peers: RawPeers, tls: Any) -> None:
+    """T5: before and after close()."""
 
     def answer(peer: RawPeer) -> None:
         peer.start_tls(tls.server_context, server_side=True)
@@ -185,22 +185,22 @@ async def test_after_a_reset_over_tls(raw_peers: RawPeers, tls: Any) -> None:
     reader, writer = await sluiceway.open_connection(
         *script.address, ssl=tls.client_context, server_hostname="localhost"
     )
-    known = _known(writer, OVER_TLS)
+    known = extra_info(writer, TLS_NAMES)
     script.signal("reset")
     with pytest.raises(ConnectionResetError):
         await reader.read()
-    assert _known(writer, OVER_TLS) == known
+    assert extra_info(writer, TLS_NAMES) == known
     writer.close()
     writer.close()
-    assert _known(writer, OVER_TLS) == known
+    assert extra_info(writer, TLS_NAMES) == known
     with pytest.raises(ConnectionResetError):
         await writer.wait_closed()
-    assert _known(writer, OVER_TLS) == known
+    assert extra_info(writer, TLS_NAMES) == known
     await script.finished()
 
 
-async def test_after_start_tls(tls: Any) -> None:
-    """T5: what an upgrade brought is kept as well."""
+async def test_extra_info_is_unchanged_after_start_tls_and_close(tls: Any) -> None:
+    """T5: the values that start_tls() adds stay readable as well."""
     accepted: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     async def handle(reader: Any, writer: Any) -> None:
@@ -212,13 +212,13 @@ async def test_after_start_tls(tls: Any) -> None:
 
     async with await sluiceway.start_server(handle, "127.0.0.1", 0) as server:
         _, writer = await sluiceway.open_connection(*server_address(server))
-        plain = _known(writer, PLAIN)
+        plain = extra_info(writer, TCP_NAMES)
         await writer.start_tls(tls.client_context, server_hostname="localhost")
-        known = _known(writer, OVER_TLS)
-        assert {name: known[name] for name in PLAIN} == plain
+        known = extra_info(writer, TLS_NAMES)
+        assert {name: known[name] for name in TCP_NAMES} == plain
         assert known["cipher"][2] > 0
         await accepted
         writer.close()
-        assert _known(writer, OVER_TLS) == known
+        assert extra_info(writer, TLS_NAMES) == known
         await writer.wait_closed()
-        assert _known(writer, OVER_TLS) == known
+        assert extra_info(writer, TLS_NAMES) == known

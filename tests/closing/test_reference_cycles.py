@@ -1,4 +1,4 @@
-"""No cycle outlives a wait or the close: readers, writers and protocols die by reference counts alone."""
+"""No reference cycle remains after a wait or a close: reference counting alone frees readers, writers and protocols."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from support.raw_peer import RawPeers
 
 
 @contextlib.contextmanager
-def without_collector() -> Iterator[None]:
+def garbage_collector_disabled() -> Iterator[None]:
     gc.collect()
     gc.disable()
     try:
@@ -25,7 +25,7 @@ def without_collector() -> Iterator[None]:
         gc.enable()
 
 
-class Watched:
+class WeakReferences:
     """Weak references to a connection's objects."""
 
     def __init__(self, reader: Any, writer: Any) -> None:
@@ -42,15 +42,15 @@ class Watched:
         return [name for name, reference in self._references.items() if reference() is not None]
 
 
-async def _gone(*watched: Watched) -> list[list[str]]:
-    # The loop, and libuv in its own time, still hold the callbacks that ended the connections.
+async def alive_after_close(*references: WeakReferences) -> list[list[str]]:
+    # The loop, and libuv some iterations longer, still refer to the callbacks of the close.
     for _ in range(20):
         await asyncio.sleep(0)
-    return [one.alive for one in watched]
+    return [one.alive for one in references]
 
 
-async def _talk(reader: Any, writer: Any) -> Watched:
-    """All kinds of reads and writes, with waits among them."""
+async def exchange_data(reader: Any, writer: Any) -> WeakReferences:
+    """Read and write by every method, with and without waits; return weak references."""
     writer.write(b"line\n")
     writer.writelines([b"12345", b"record;"])
     await writer.drain()
@@ -62,10 +62,10 @@ async def _talk(reader: Any, writer: Any) -> Watched:
             await reader.read(10)
     writer.write(b"x" * 100)
     assert len(await reader.readexactly(100)) == 100
-    return Watched(reader, writer)
+    return WeakReferences(reader, writer)
 
 
-async def _echo(reader: Any, writer: Any) -> None:
+async def echo(reader: Any, writer: Any) -> None:
     while data := await reader.read(1000):
         writer.write(data)
         await writer.drain()
@@ -75,34 +75,34 @@ async def _echo(reader: Any, writer: Any) -> None:
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
-async def test_after_an_orderly_end(secure: bool, tls: Any) -> None:
-    """Both sides of a conversation, after close and wait_closed."""
-    served: list[Watched] = []
+async def test_closed_connection_leaves_no_cycle_on_either_side(secure: bool, tls: Any) -> None:
+    """After close() and wait_closed() on both sides."""
+    on_server: list[WeakReferences] = []
 
     async def handle(reader: Any, writer: Any) -> None:
-        served.append(Watched(reader, writer))
-        await _echo(reader, writer)
+        on_server.append(WeakReferences(reader, writer))
+        await echo(reader, writer)
 
     context = {"ssl": tls.server_context} if secure else {}
     near = {"ssl": tls.client_context, "server_hostname": "localhost"} if secure else {}
-    with without_collector():
+    with garbage_collector_disabled():
         async with await sluiceway.start_server(handle, "127.0.0.1", 0, **context) as server:
             reader, writer = await sluiceway.open_connection(*server_address(server), **near)
-            watched = await _talk(reader, writer)
-            assert watched.alive == ["reader", "writer", "protocol", "connection"]
+            references = await exchange_data(reader, writer)
+            assert references.alive == ["reader", "writer", "protocol", "connection"]
             writer.close()
             await writer.wait_closed()
             await asyncio.gather(*server.handlers)
             del reader, writer
-            assert await _gone(watched, *served) == [[], []]
+            assert await alive_after_close(references, *on_server) == [[], []]
 
 
-async def test_after_the_peers_end(raw_peers: RawPeers) -> None:
-    """The peer ended, everything was read, then we closed."""
-    with without_collector():
+async def test_connection_closed_after_eof_leaves_no_cycle(raw_peers: RawPeers) -> None:
+    """After the peer's EOF, a read of all data, and close()."""
+    with garbage_collector_disabled():
         listener = raw_peers.listen()
         reader, writer = await sluiceway.open_connection(*listener.address)
-        watched = Watched(reader, writer)
+        references = WeakReferences(reader, writer)
         peer = listener.accept()
         peer.send(b"a line\nrest")
         peer.half_close()
@@ -110,15 +110,15 @@ async def test_after_the_peers_end(raw_peers: RawPeers) -> None:
         writer.close()
         await writer.wait_closed()
         del reader, writer
-        assert await _gone(watched) == [[]]
+        assert await alive_after_close(references) == [[]]
 
 
-async def test_after_a_flush(raw_peers: RawPeers) -> None:
-    """Waits in drain and wait_closed, some cancelled, leave nothing."""
-    with without_collector():
+async def test_cancelled_and_completed_waits_leave_no_cycle(raw_peers: RawPeers) -> None:
+    """After waits in drain() and wait_closed(), some of them cancelled."""
+    with garbage_collector_disabled():
         listener = raw_peers.listen()
         reader, writer = await sluiceway.open_connection(*listener.address)
-        watched = Watched(reader, writer)
+        references = WeakReferences(reader, writer)
         peer = listener.accept()
         writer.write(PAYLOAD)
         waits = [asyncio.create_task(writer.drain()) for _ in range(3)]
@@ -131,67 +131,67 @@ async def test_after_a_flush(raw_peers: RawPeers) -> None:
         await asyncio.gather(*waits, return_exceptions=True)
         assert len(await receiving) == len(PAYLOAD)
         waits.clear()
-        # The exceptions of cancelled tasks hold the frames in which they were raised.
+        # The exceptions of cancelled tasks refer to the frames that raised them.
         del reader, writer, task
-        assert await _gone(watched) == [[]]
+        assert await alive_after_close(references) == [[]]
 
 
-async def test_after_the_close_timeout(raw_peers: RawPeers) -> None:
-    """The timer that aborted a connection holds it no longer."""
-    with without_collector():
+async def test_connection_aborted_by_the_close_timeout_leaves_no_cycle(raw_peers: RawPeers) -> None:
+    """The timer drops its reference to the connection."""
+    with garbage_collector_disabled():
         listener = raw_peers.listen()
         reader, writer = await sluiceway.open_connection(*listener.address, close_timeout=0.05)
-        watched = Watched(reader, writer)
+        references = WeakReferences(reader, writer)
         peer = listener.accept()
         writer.write(PAYLOAD)
         writer.close()
         await writer.wait_closed()
         del reader, writer
-        assert await _gone(watched) == [[]]
+        assert await alive_after_close(references) == [[]]
         peer.close()
 
 
-async def test_after_a_reset_that_nobody_saw(raw_peers: RawPeers) -> None:
-    """The peer reset and nobody read: the error itself must not hold the connection."""
-    with without_collector():
+async def test_reset_that_no_read_raised_leaves_no_cycle(raw_peers: RawPeers) -> None:
+    """The stored error does not refer to the connection."""
+    with garbage_collector_disabled():
         listener = raw_peers.listen()
         reader, writer = await sluiceway.open_connection(*listener.address)
-        watched = Watched(reader, writer)
+        references = WeakReferences(reader, writer)
         peer = listener.accept()
         peer.reset()
         while reader.exception() is None:
             await asyncio.sleep(0)
         writer.close()
         del reader, writer
-        assert await _gone(watched) == [[]]
+        assert await alive_after_close(references) == [[]]
 
 
-async def test_reader_dies_though_the_writer_is_kept_by_nobody(raw_peers: RawPeers) -> None:
-    """An aborted connection with unread input."""
-    with without_collector():
+async def test_aborted_connection_with_unread_data_leaves_no_cycle(raw_peers: RawPeers) -> None:
+    """After abort() and wait_closed()."""
+    with garbage_collector_disabled():
         listener = raw_peers.listen()
         reader, writer = await sluiceway.open_connection(*listener.address)
-        watched = Watched(reader, writer)
+        references = WeakReferences(reader, writer)
         peer = listener.accept()
         peer.send(bytes(100_000))
         assert await reader.readexactly(1) == b"\0"
         writer.transport.abort()
         await writer.wait_closed()
         del reader, writer
-        assert await _gone(watched) == [[]]
+        assert await alive_after_close(references) == [[]]
 
 
-async def test_handler_that_returned(raw_peers: RawPeers) -> None:
-    """A server's side of a connection whose handler closed without waiting."""
-    served: list[Watched] = []
+async def test_handler_that_closes_and_returns_leaves_no_cycle(raw_peers: RawPeers) -> None:
+    """The handler does not call wait_closed()."""
+    on_server: list[WeakReferences] = []
 
     async def handle(reader: Any, writer: Any) -> None:
-        served.append(Watched(reader, writer))
+        on_server.append(WeakReferences(reader, writer))
         writer.write(b"bye")
         writer.close()
 
-    with without_collector():
+    with garbage_collector_disabled():
         async with await sluiceway.start_server(handle, "127.0.0.1", 0) as server:
             peer = raw_peers.connect(server_address(server))
             assert await peer.in_thread(peer.receive_rest) == b"bye"
-            assert await _gone(*served) == [[]]
+            assert await alive_after_close(*on_server) == [[]]

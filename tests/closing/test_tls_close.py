@@ -1,8 +1,7 @@
-"""X1 over TLS: the backlog under close_timeout, then the close_notify under ssl_shutdown_timeout; always an end."""
+"""X1 over TLS: close_timeout bounds the pending data, then ssl_shutdown_timeout bounds the exchange of close_notify."""
 
 import asyncio
 import contextlib
-import logging
 import ssl
 import types
 from typing import Any
@@ -12,30 +11,32 @@ import pytest
 import sluiceway
 from support.connections import connected_pair, server_address
 from support.file_descriptors import is_descriptor_open, socket_descriptor
+from support.log_records import only_warning
 from support.manual_timers import manual_timers
 from support.non_reading_peer import PAYLOAD
 from support.raw_peer import PeerScript, RawPeer, RawPeers
 
-SOON = 0.05
+# Seconds.
+SHORT = 0.05
 
-# Seconds that no other timer has.
-HELD = 12345.0
+# Seconds; no other timer has this delay.
+MANUAL_DELAY = 12345.0
 
 
-async def _open(script: PeerScript, tls: Any, **more: Any) -> tuple[Any, Any]:
+async def open_tls(script: PeerScript, tls: Any, **more: Any) -> tuple[Any, Any]:
     return await sluiceway.open_connection(*script.address, ssl=tls.client_context, server_hostname="localhost", **more)
 
 
-def _both_tls(tls: Any, **timeouts: float) -> dict[str, Any]:
+def tls_on_both_sides(tls: Any, **timeouts: float) -> dict[str, Any]:
     return {
         "server": {"ssl": tls.server_context, **timeouts},
         "client": {"ssl": tls.client_context, "server_hostname": "localhost", **timeouts},
     }
 
 
-async def test_everything_is_flushed(tls: Any) -> None:
-    """X1: every byte, the close_notify of both sides, both descriptors closed."""
-    async with connected_pair(sluiceway, **_both_tls(tls)) as ((_, writer), (far_reader, far)):
+async def test_close_sends_pending_data_and_close_notify(tls: Any) -> None:
+    """X1: both sides send close_notify, and both descriptors are closed."""
+    async with connected_pair(sluiceway, **tls_on_both_sides(tls)) as ((_, writer), (far_reader, far)):
         descriptors = socket_descriptor(writer), socket_descriptor(far)
         writer.write(PAYLOAD)
         writer.close()
@@ -48,20 +49,20 @@ async def test_everything_is_flushed(tls: Any) -> None:
         assert not is_descriptor_open(descriptors[1])
 
 
-async def test_both_close_at_once(streams: types.ModuleType, tls: Any) -> None:
-    """X1: neither waits for the other to be first."""
-    async with connected_pair(streams, **_both_tls(tls)) as ((_, writer), (_, far)):
+async def test_simultaneous_close_completes_on_both_sides(streams: types.ModuleType, tls: Any) -> None:
+    """X1: neither side waits for the other to close first."""
+    async with connected_pair(streams, **tls_on_both_sides(tls)) as ((_, writer), (_, far)):
         writer.close()
         far.close()
         await asyncio.gather(writer.wait_closed(), far.wait_closed())
 
 
 @pytest.mark.parametrize("calls", ["close close", "transport close", "close wait close"])
-async def test_closed_more_than_once(tls: Any, calls: str) -> None:
-    """X1: over TLS a second close takes nothing away: the bytes arrive, everything can still be asked."""
-    async with connected_pair(sluiceway, **_both_tls(tls)) as ((_, writer), (far_reader, far)):
+async def test_second_close_sends_pending_data_and_keeps_extra_info(tls: Any, calls: str) -> None:
+    """X1: in any order of close(), transport.close() and wait_closed()."""
+    async with connected_pair(sluiceway, **tls_on_both_sides(tls)) as ((_, writer), (far_reader, far)):
         peername = writer.get_extra_info("peername")
-        writer.write(b"the last words")
+        writer.write(b"last data")
         for call in calls.split():
             if call == "close":
                 writer.close()
@@ -72,7 +73,7 @@ async def test_closed_more_than_once(tls: Any, calls: str) -> None:
                 await asyncio.sleep(0)
         assert writer.is_closing()
         assert writer.get_extra_info("peername") == peername
-        assert await far_reader.read() == b"the last words"
+        assert await far_reader.read() == b"last data"
         far.close()
         await far.wait_closed()
         await writer.wait_closed()
@@ -83,8 +84,10 @@ async def test_closed_more_than_once(tls: Any, calls: str) -> None:
         assert repr(writer).startswith("<StreamWriter")
 
 
-async def test_peer_never_answers_close_notify(raw_peers: RawPeers, tls: Any) -> None:
-    """X1: after ssl_shutdown_timeout the connection ends; nothing is raised, the peer has every byte."""
+async def test_close_ends_after_ssl_shutdown_timeout_without_the_peers_close_notify(
+    raw_peers: RawPeers, tls: Any
+) -> None:
+    """X1: wait_closed() raises nothing, and the peer has received every byte."""
 
     def answer(peer: RawPeer) -> bytes:
         peer.start_tls(tls.server_context, server_side=True)
@@ -93,7 +96,7 @@ async def test_peer_never_answers_close_notify(raw_peers: RawPeers, tls: Any) ->
         return data
 
     script = raw_peers.serve(answer)
-    _, writer = await _open(script, tls, ssl_shutdown_timeout=SOON)
+    _, writer = await open_tls(script, tls, ssl_shutdown_timeout=SHORT)
     descriptor = socket_descriptor(writer)
     writer.write(b"word")
     writer.close()
@@ -103,17 +106,17 @@ async def test_peer_never_answers_close_notify(raw_peers: RawPeers, tls: Any) ->
     assert await script.finished() == b"word"
 
 
-async def test_peer_keeps_sending_after_the_close(raw_peers: RawPeers, tls: Any) -> None:
-    """X1: a peer that only ever sends is no reason to wait, nor an error."""
+async def test_close_ends_while_the_peer_keeps_sending(raw_peers: RawPeers, tls: Any) -> None:
+    """X1: received data neither extends ssl_shutdown_timeout nor raises an error."""
 
-    def pour(peer: RawPeer) -> None:
+    def send_endlessly(peer: RawPeer) -> None:
         peer.start_tls(tls.server_context, server_side=True)
         with contextlib.suppress(OSError):
             while True:
                 peer.send(bytes(10_000))
 
-    script = raw_peers.serve(pour)
-    reader, writer = await _open(script, tls, ssl_shutdown_timeout=SOON)
+    script = raw_peers.serve(send_endlessly)
+    reader, writer = await open_tls(script, tls, ssl_shutdown_timeout=SHORT)
     descriptor = socket_descriptor(writer)
     assert await reader.readexactly(100_000) == bytes(100_000)
     writer.close()
@@ -122,11 +125,14 @@ async def test_peer_keeps_sending_after_the_close(raw_peers: RawPeers, tls: Any)
     await script.finished()
 
 
-async def test_reading_paused_at_the_close(tls: Any) -> None:
-    """X1: nobody reads, so reading is paused, with more waiting in the kernel: the close ends all the same."""
-    async with connected_pair(sluiceway, **_both_tls(tls, ssl_shutdown_timeout=SOON)) as ((reader, writer), (_, far)):
+async def test_close_ends_while_reading_is_paused(tls: Any) -> None:
+    """X1: unread data in the reader and in the kernel does not block the close."""
+    async with connected_pair(sluiceway, **tls_on_both_sides(tls, ssl_shutdown_timeout=SHORT)) as (
+        (reader, writer),
+        (_, far),
+    ):
         far.write(PAYLOAD)
-        # The paused state shows in the transport: nothing more arrives though there is more.
+        # More data is in the kernel, so reading is paused once nothing more arrives.
         while writer.transport.is_reading():
             await asyncio.sleep(0)
         assert await reader.readexactly(10) == PAYLOAD[:10]
@@ -137,7 +143,7 @@ async def test_reading_paused_at_the_close(tls: Any) -> None:
 
 
 async def test_reset_after_the_close_is_not_raised(raw_peers: RawPeers, tls: Any) -> None:
-    """X1: the peer resets in place of its close_notify."""
+    """X1: the peer resets instead of answering close_notify."""
 
     def answer(peer: RawPeer) -> None:
         peer.start_tls(tls.server_context, server_side=True)
@@ -146,7 +152,7 @@ async def test_reset_after_the_close_is_not_raised(raw_peers: RawPeers, tls: Any
         peer.reset()
 
     script = raw_peers.serve(answer)
-    _, writer = await _open(script, tls)
+    _, writer = await open_tls(script, tls)
     descriptor = socket_descriptor(writer)
     await script.wait_for("open")
     writer.close()
@@ -158,61 +164,56 @@ async def test_reset_after_the_close_is_not_raised(raw_peers: RawPeers, tls: Any
     await script.finished()
 
 
-async def _end_unread_backlog(raw_peers: RawPeers, tls: Any, timeout: float, **timeouts: float) -> None:
-    """Close with a backlog at a peer that reads nothing; fail unless that ends within ``timeout`` seconds."""
+async def test_peer_that_never_reads_is_aborted_after_close_timeout_and_logged_once(
+    raw_peers: RawPeers, tls: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """X1: while data is pending, ssl_shutdown_timeout does not apply."""
 
     def ignore(peer: RawPeer) -> None:
         peer.start_tls(tls.server_context, server_side=True)
         peer.wait_for("end")
 
     script = raw_peers.serve(ignore)
-    _, writer = await _open(script, tls, **timeouts)
-    descriptor = socket_descriptor(writer)
-    try:
-        writer.write(PAYLOAD)
-        writer.close()
-        async with asyncio.timeout(timeout):
+    # A timer with the delay of ssl_shutdown_timeout never fires.
+    with manual_timers(MANUAL_DELAY):
+        _, writer = await open_tls(script, tls, close_timeout=SHORT, ssl_shutdown_timeout=MANUAL_DELAY)
+        descriptor = socket_descriptor(writer)
+        try:
+            writer.write(PAYLOAD)
+            writer.close()
             assert await writer.wait_closed() is None
-        assert not is_descriptor_open(descriptor)
-    finally:
-        script.signal("end")
-        writer.transport.abort()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-        await script.finished()
+            assert not is_descriptor_open(descriptor)
+        finally:
+            script.signal("end")
+            writer.transport.abort()
+            await script.finished()
+    assert only_warning(caplog)
 
 
-async def test_peer_that_never_reads(raw_peers: RawPeers, tls: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """X1: a backlog of which the kernel takes nothing ends after close_timeout, told once, not after 30 s of TLS's."""
-    await _end_unread_backlog(raw_peers, tls, 10, close_timeout=SOON)
-    records = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert [record.name for record in records] == ["sluiceway"]
-
-
-async def test_slow_peer_has_longer_than_the_shutdown_timeout(raw_peers: RawPeers, tls: Any) -> None:
-    """X1: ssl_shutdown_timeout is for the close_notify alone: it does not begin while the backlog is under way."""
+async def test_ssl_shutdown_timeout_starts_after_the_pending_data(raw_peers: RawPeers, tls: Any) -> None:
+    """X1: a slow peer may take longer than ssl_shutdown_timeout to receive the pending data."""
 
     def read_late(peer: RawPeer) -> bytes:
         peer.start_tls(tls.server_context, server_side=True)
         some = peer.receive(1000)
-        peer.signal("has some")
-        peer.wait_for("go on")
+        peer.signal("received some")
+        peer.wait_for("receive the rest")
         rest = peer.receive(len(PAYLOAD) - 1000)
         with contextlib.suppress(OSError):
             peer.unwrap_tls()
         return some + rest
 
     script = raw_peers.serve(read_late)
-    with manual_timers(HELD) as timers:
-        _, writer = await _open(script, tls, ssl_shutdown_timeout=HELD)
+    with manual_timers(MANUAL_DELAY) as timers:
+        _, writer = await open_tls(script, tls, ssl_shutdown_timeout=MANUAL_DELAY)
         writer.write(PAYLOAD)
         writer.close()
         closed = asyncio.create_task(writer.wait_closed())
-        await script.wait_for("has some")
+        await script.wait_for("received some")
         timers.fire()
-        script.signal("go on")
+        script.signal("receive the rest")
         assert await script.finished() == PAYLOAD
-        # Whatever was asked of the close_notify now: it may take its timeout.
+        # The timer of close_notify may run now.
         for _ in range(100):
             await asyncio.sleep(0)
         timers.fire()
@@ -220,7 +221,7 @@ async def test_slow_peer_has_longer_than_the_shutdown_timeout(raw_peers: RawPeer
 
 
 async def test_error_before_the_close_is_raised(streams: types.ModuleType, raw_peers: RawPeers, tls: Any) -> None:
-    """X1: as on a plain connection, what came before close() is told."""
+    """X1: as on a plain connection, wait_closed() raises an error from before close()."""
 
     def answer(peer: RawPeer) -> None:
         peer.start_tls(tls.server_context, server_side=True)
@@ -240,36 +241,40 @@ async def test_error_before_the_close_is_raised(streams: types.ModuleType, raw_p
     await script.finished()
 
 
-async def test_close_in_the_handler(raw_peers: RawPeers, tls: Any) -> None:
-    """X1: a server's handler closes over TLS with bytes to flush, at a peer that sends no close_notify."""
-    words = PAYLOAD[:10_000]
+async def test_close_in_a_handler_sends_pending_data_without_the_peers_close_notify(
+    raw_peers: RawPeers, tls: Any
+) -> None:
+    """X1: wait_closed() in the handler returns after ssl_shutdown_timeout."""
+    data = PAYLOAD[:10_000]
     ended: asyncio.Future[tuple[bool, Any]] = asyncio.get_running_loop().create_future()
 
     async def handle(_reader: Any, writer: Any) -> None:
         descriptor = socket_descriptor(writer)
-        # As much as the kernel takes at once: the close_notify's timeout is not to cut a backlog short.
-        writer.write(words)
+        # As much as the kernel accepts at once, so that no data is pending.
+        writer.write(data)
         writer.close()
         result = await writer.wait_closed()
         ended.set_result((is_descriptor_open(descriptor), result))
 
     def read(peer: RawPeer) -> bytes:
         peer.start_tls(tls.client_context, server_hostname="localhost")
-        data = peer.receive(len(words))
+        received = peer.receive(len(data))
         peer.wait_for("end")
-        return data
+        return received
 
     async with await sluiceway.start_server(
-        handle, "127.0.0.1", 0, ssl=tls.server_context, ssl_shutdown_timeout=SOON
+        handle, "127.0.0.1", 0, ssl=tls.server_context, ssl_shutdown_timeout=SHORT
     ) as server:
         script = raw_peers.run_client(server_address(server), read)
         assert await ended == (False, None)
         script.signal("end")
-        assert await script.finished() == words
+        assert await script.finished() == data
 
 
-async def test_handler_that_closes_at_once(raw_peers: RawPeers, tls: Any, loop_errors: list[dict[str, Any]]) -> None:
-    """X1: the first thing a handler does, over TLS, to a client that is gone after its handshake: nothing to report."""
+async def test_immediate_close_in_a_handler_of_a_reset_connection_reports_nothing(
+    raw_peers: RawPeers, tls: Any, loop_errors: list[dict[str, Any]]
+) -> None:
+    """X1: the client resets after its handshake, and the handler closes first of all."""
 
     async def handle(_reader: Any, writer: Any) -> None:
         writer.close()

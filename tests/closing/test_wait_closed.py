@@ -1,8 +1,7 @@
-"""X1: close() and wait_closed() always end, with what came before the close and nothing that came after."""
+"""X1: wait_closed() always completes; it raises errors from before close() and none from after it."""
 
 import asyncio
 import contextlib
-import logging
 import types
 from typing import Any
 
@@ -11,12 +10,13 @@ import pytest
 import sluiceway
 from support.connections import connected_pair, server_address
 from support.file_descriptors import is_descriptor_open, socket_descriptor
+from support.log_records import logged_warnings
 from support.non_reading_peer import PAYLOAD, non_reading_peer, pending_writes
 from support.raw_peer import RawPeers
 
 
-async def test_everything_is_flushed(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """X1: a peer that reads late has every byte, and the descriptor is closed when wait_closed returns."""
+async def test_wait_closed_returns_after_pending_data_was_sent(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """X1: a slow peer receives every byte, and the descriptor is closed when wait_closed() returns."""
     async with pending_writes(streams, raw_peers) as (_, writer, peer):
         descriptor = socket_descriptor(writer)
         writer.close()
@@ -30,8 +30,8 @@ async def test_everything_is_flushed(streams: types.ModuleType, raw_peers: RawPe
         assert await receiving == PAYLOAD
 
 
-async def test_nothing_to_flush(streams: types.ModuleType) -> None:
-    """X1: the plain case on both sides."""
+async def test_close_without_pending_data_completes_on_both_sides(streams: types.ModuleType) -> None:
+    """X1: the descriptors of both sides are closed."""
     async with connected_pair(streams) as ((_, writer), (far_reader, far)):
         descriptors = socket_descriptor(writer), socket_descriptor(far)
         writer.close()
@@ -43,8 +43,10 @@ async def test_nothing_to_flush(streams: types.ModuleType) -> None:
         assert not is_descriptor_open(descriptors[1])
 
 
-async def test_unix(streams: types.ModuleType, raw_peers: RawPeers, unix_path: str) -> None:
-    """X1: over a Unix socket."""
+async def test_close_of_a_unix_connection_sends_data_and_closes(
+    streams: types.ModuleType, raw_peers: RawPeers, unix_path: str
+) -> None:
+    """X1: the descriptor is closed when wait_closed() returns."""
     listener = raw_peers.listen(unix=unix_path)
     _, writer = await streams.open_unix_connection(unix_path)
     peer = listener.accept()
@@ -57,7 +59,7 @@ async def test_unix(streams: types.ModuleType, raw_peers: RawPeers, unix_path: s
 
 
 async def test_error_before_the_close_is_raised(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """X1: the peer's reset was seen before close(): every wait_closed raises it, as in CPython."""
+    """X1: each wait_closed() raises a reset that a read raised before close(), as in asyncio."""
     async with non_reading_peer(streams, raw_peers) as (reader, writer, peer):
         descriptor = socket_descriptor(writer)
         peer.reset()
@@ -71,10 +73,10 @@ async def test_error_before_the_close_is_raised(streams: types.ModuleType, raw_p
 
 
 @pytest.mark.loops("asyncio", "debug", "eager")
-async def test_error_in_the_step_of_the_close_is_raised(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """X1: write() ran into the peer's reset and close() comes right after: the error came before it.
+async def test_error_of_a_write_directly_before_close_is_raised(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """X1: write() detects the reset, and close() follows in the same step.
 
-    (uvloop writes at the end of the step, so there the error comes after the close.)
+    Not on uvloop, which sends at the end of the step: there the error occurs after the close.
     """
     async with non_reading_peer(streams, raw_peers) as (_, writer, peer):
         peer.reset()
@@ -84,8 +86,10 @@ async def test_error_in_the_step_of_the_close_is_raised(streams: types.ModuleTyp
             await writer.wait_closed()
 
 
-async def test_unseen_reset_before_the_close(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """X1: a reset that is in the kernel and that nobody has seen when close() is called is not raised."""
+async def test_reset_that_was_not_detected_before_close_is_not_raised(
+    streams: types.ModuleType, raw_peers: RawPeers
+) -> None:
+    """X1: the kernel has received the reset, but no call has reported it when close() is called."""
     async with non_reading_peer(streams, raw_peers) as (_, writer, peer):
         descriptor = socket_descriptor(writer)
         peer.reset()
@@ -95,7 +99,7 @@ async def test_unseen_reset_before_the_close(streams: types.ModuleType, raw_peer
 
 
 async def test_reset_after_the_close_is_not_raised(raw_peers: RawPeers) -> None:
-    """X1: the peer resets while we flush: the end, without an error, for all who wait and who ask later."""
+    """X1: a reset while pending data is sent raises in neither present nor later wait_closed() calls."""
     async with pending_writes(sluiceway, raw_peers) as (_, writer, peer):
         descriptor = socket_descriptor(writer)
         writer.close()
@@ -107,8 +111,8 @@ async def test_reset_after_the_close_is_not_raised(raw_peers: RawPeers) -> None:
         assert not is_descriptor_open(descriptor)
 
 
-async def test_reset_after_the_close_with_a_drain_waiting(raw_peers: RawPeers) -> None:
-    """X1: the drain is told, wait_closed is not."""
+async def test_reset_after_close_is_raised_by_a_waiting_drain_only(raw_peers: RawPeers) -> None:
+    """X1: wait_closed() returns, and the waiting drain() raises."""
     async with pending_writes(sluiceway, raw_peers) as (_, writer, peer):
         draining = asyncio.create_task(writer.drain())
         await asyncio.sleep(0)
@@ -119,8 +123,10 @@ async def test_reset_after_the_close_with_a_drain_waiting(raw_peers: RawPeers) -
             await draining
 
 
-async def test_close_from_another_task_while_a_drain_waits(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """X1: close() flushes all the same; the drain ends with it."""
+async def test_close_while_another_task_drains_sends_pending_data(
+    streams: types.ModuleType, raw_peers: RawPeers
+) -> None:
+    """X1: the waiting drain() completes with the close."""
     async with pending_writes(streams, raw_peers) as (_, writer, peer):
         draining = asyncio.create_task(writer.drain())
         await asyncio.sleep(0)
@@ -138,8 +144,8 @@ async def test_close_from_another_task_while_a_drain_waits(streams: types.Module
         assert await receiving == PAYLOAD
 
 
-async def test_wait_closed_before_close(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """X1: a task may wait for the end of a connection that somebody else closes."""
+async def test_wait_closed_before_close_waits_for_it(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """X1: a task may wait for another task to close the connection."""
     async with non_reading_peer(streams, raw_peers) as (_, writer, _peer):
         waiting = asyncio.create_task(writer.wait_closed())
         await asyncio.sleep(0)
@@ -149,8 +155,8 @@ async def test_wait_closed_before_close(streams: types.ModuleType, raw_peers: Ra
         assert await waiting is None
 
 
-async def test_close_twice(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """X1: close() again, before and after the end, is harmless; a second wait_closed returns at once."""
+async def test_second_close_has_no_effect(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """X1: before and after the close has completed. A second wait_closed() returns."""
     async with non_reading_peer(streams, raw_peers) as (_, writer, peer):
         writer.write(b"once")
         writer.close()
@@ -163,8 +169,10 @@ async def test_close_twice(streams: types.ModuleType, raw_peers: RawPeers) -> No
 
 
 @pytest.mark.parametrize("end", ["close", "abort"])
-async def test_transport_ended_by_the_program(streams: types.ModuleType, raw_peers: RawPeers, end: str) -> None:
-    """X1: transport.close() or transport.abort(), then wait_closed, with and without writer.close()."""
+async def test_wait_closed_after_transport_close_or_abort_returns(
+    streams: types.ModuleType, raw_peers: RawPeers, end: str
+) -> None:
+    """X1: with and without a call of writer.close()."""
     for closes in (False, True):
         async with non_reading_peer(streams, raw_peers) as (_, writer, peer):
             descriptor = socket_descriptor(writer)
@@ -176,8 +184,8 @@ async def test_transport_ended_by_the_program(streams: types.ModuleType, raw_pee
             assert peer.receive_rest() == b""
 
 
-async def test_abort_drops_the_backlog(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """X1: after close() an abort of the transport ends the flush."""
+async def test_abort_after_close_discards_pending_data(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """X1: the peer reads nothing, and wait_closed() returns after the abort."""
     async with pending_writes(streams, raw_peers) as (_, writer, _peer):
         descriptor = socket_descriptor(writer)
         writer.close()
@@ -186,8 +194,8 @@ async def test_abort_drops_the_backlog(streams: types.ModuleType, raw_peers: Raw
         assert not is_descriptor_open(descriptor)
 
 
-async def test_peers_end_is_no_end_of_ours(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """X1: wait_closed waits for our close, not for the peer's FIN."""
+async def test_wait_closed_does_not_return_at_the_peers_eof(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """X1: wait_closed() waits for close() on this side."""
     async with non_reading_peer(streams, raw_peers) as (reader, writer, peer):
         waiting = asyncio.create_task(writer.wait_closed())
         peer.half_close()
@@ -197,8 +205,8 @@ async def test_peers_end_is_no_end_of_ours(streams: types.ModuleType, raw_peers:
         await waiting
 
 
-async def test_unread_input_does_not_hold_the_close(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """X1: reading is paused since nobody reads; closing goes on without it."""
+async def test_close_completes_while_reading_is_paused(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """X1: unread data does not block the close."""
     async with non_reading_peer(streams, raw_peers, limit=1000) as (reader, writer, peer):
         peer.send(bytes(100_000))
         assert await reader.readexactly(1) == b"\0"
@@ -208,8 +216,8 @@ async def test_unread_input_does_not_hold_the_close(streams: types.ModuleType, r
         assert not is_descriptor_open(descriptor)
 
 
-async def test_close_in_the_handler(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """X1: a handler closes and waits, with bytes to flush; so does one that is a plain function."""
+async def test_close_in_a_handler_sends_pending_data(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """X1: in a coroutine handler with wait_closed(), and in a function handler without."""
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def handle(_reader: Any, writer: Any) -> None:
@@ -232,8 +240,8 @@ async def test_close_in_the_handler(streams: types.ModuleType, raw_peers: RawPee
         assert await peer.in_thread(peer.receive_rest) == b"and bye"
 
 
-async def test_pending_read_ends_with_the_close(streams: types.ModuleType, raw_peers: RawPeers) -> None:
-    """X1: a task that reads while another closes sees the end of input."""
+async def test_pending_read_returns_eof_at_close(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """X1: a read that waits while another task closes returns b""."""
     async with non_reading_peer(streams, raw_peers) as (reader, writer, _peer):
         reading = asyncio.create_task(reader.read(10))
         await asyncio.sleep(0)
@@ -242,7 +250,7 @@ async def test_pending_read_ends_with_the_close(streams: types.ModuleType, raw_p
         assert await reading == b""
 
 
-async def _with_asyncios_protocol(raw_peers: RawPeers) -> tuple[Any, Any, Any]:
+async def open_with_asyncio_protocol(raw_peers: RawPeers) -> tuple[Any, Any, Any]:
     loop = asyncio.get_running_loop()
     listener = raw_peers.listen()
     reader = asyncio.StreamReader(loop=loop)
@@ -251,9 +259,9 @@ async def _with_asyncios_protocol(raw_peers: RawPeers) -> tuple[Any, Any, Any]:
     return reader, sluiceway.StreamWriter(transport, protocol, reader, loop), listener.accept()
 
 
-async def test_asyncios_protocol(raw_peers: RawPeers) -> None:
-    """X1, S12: our writer on asyncio's own protocol: flushed, closed, returned."""
-    _, writer, peer = await _with_asyncios_protocol(raw_peers)
+async def test_writer_on_the_protocol_of_asyncio_closes(raw_peers: RawPeers) -> None:
+    """X1, S12: data is sent, the descriptor is closed, and wait_closed() returns twice."""
+    _, writer, peer = await open_with_asyncio_protocol(raw_peers)
     descriptor = socket_descriptor(writer)
     writer.write(b"bye")
     writer.close()
@@ -264,10 +272,10 @@ async def test_asyncios_protocol(raw_peers: RawPeers) -> None:
     assert peer.receive_rest() == b"bye"
 
 
-@pytest.mark.parametrize("waits", ["before the reset", "after it"])
-async def test_asyncios_protocol_and_a_reset_after_the_close(raw_peers: RawPeers, waits: str) -> None:
-    """X1, S12: what the peer does after close is not raised there either, whenever wait_closed is called."""
-    reader, writer, peer = await _with_asyncios_protocol(raw_peers)
+@pytest.mark.parametrize("waits", ["before the reset", "after the reset"])
+async def test_reset_after_close_on_the_protocol_of_asyncio_is_not_raised(raw_peers: RawPeers, waits: str) -> None:
+    """X1, S12: whether wait_closed() is called before or after the reset."""
+    reader, writer, peer = await open_with_asyncio_protocol(raw_peers)
     writer.write(PAYLOAD)
     writer.close()
     if waits == "before the reset":
@@ -282,9 +290,9 @@ async def test_asyncios_protocol_and_a_reset_after_the_close(raw_peers: RawPeers
         assert await writer.wait_closed() is None
 
 
-async def test_asyncios_protocol_and_a_reset_before_the_close(raw_peers: RawPeers) -> None:
-    """X1, S12: an error that came before is raised there too."""
-    reader, writer, peer = await _with_asyncios_protocol(raw_peers)
+async def test_reset_before_close_on_the_protocol_of_asyncio_is_raised(raw_peers: RawPeers) -> None:
+    """X1, S12: wait_closed() raises a reset that a read raised before close()."""
+    reader, writer, peer = await open_with_asyncio_protocol(raw_peers)
     peer.reset()
     with pytest.raises(ConnectionResetError):
         await reader.read()
@@ -293,9 +301,9 @@ async def test_asyncios_protocol_and_a_reset_before_the_close(raw_peers: RawPeer
         await writer.wait_closed()
 
 
-async def test_asyncios_protocol_and_a_cancelled_wait(raw_peers: RawPeers) -> None:
-    """X6, S12: on asyncio's protocol, whose waiters share one future, a cancelled wait cancels nobody else."""
-    _, writer, _peer = await _with_asyncios_protocol(raw_peers)
+async def test_cancelled_wait_on_the_protocol_of_asyncio_leaves_the_others_waiting(raw_peers: RawPeers) -> None:
+    """X6, S12: the waiters of asyncio.StreamReaderProtocol share one future, which is not cancelled."""
+    _, writer, _peer = await open_with_asyncio_protocol(raw_peers)
     waiting = [asyncio.create_task(writer.wait_closed()) for _ in range(3)]
     await asyncio.sleep(0)
     waiting[0].cancel()
@@ -305,8 +313,10 @@ async def test_asyncios_protocol_and_a_cancelled_wait(raw_peers: RawPeers) -> No
     assert await asyncio.gather(*waiting[1:]) == [None, None]
 
 
-async def test_closing_says_nothing(raw_peers: RawPeers, caplog: pytest.LogCaptureFixture) -> None:
-    """X1: an end that is no trouble makes no record."""
+async def test_normal_close_and_reset_after_close_are_not_logged(
+    raw_peers: RawPeers, caplog: pytest.LogCaptureFixture
+) -> None:
+    """X1: no warning for a close that sends all data, nor for a reset after close()."""
     async with pending_writes(sluiceway, raw_peers) as (_, writer, peer):
         writer.close()
         receiving = asyncio.create_task(peer.in_thread(peer.receive_rest))
@@ -316,4 +326,4 @@ async def test_closing_says_nothing(raw_peers: RawPeers, caplog: pytest.LogCaptu
         writer.close()
         peer.reset()
         await writer.wait_closed()
-    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert logged_warnings(caplog) == []

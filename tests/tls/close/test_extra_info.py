@@ -1,7 +1,6 @@
-"""T5: who the peer was, its certificate and the cipher stay readable, whichever side ended the connection and how.
+"""T5: get_extra_info() returns addresses, certificate and cipher after the peer has ended the connection.
 
-tests/closing/test_extra_info.py has the ways to end it here; these are the peer's, on every side of a connection in
-which both have shown a certificate.
+tests/closing/test_extra_info_after_close.py has connections that this side ends.
 """
 
 import ssl
