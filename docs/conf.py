@@ -7,15 +7,19 @@ python3-doc. Where it is not installed they stay plain text, and unresolved name
 import os
 import pathlib
 import re
+import subprocess
+import sys
 from typing import Any
 
 # Compiled functions have no annotations; the choice is made at import.
 os.environ["SLUICEWAY_PURE"] = "1"
 os.environ["SLUICEWAY_ENGINE"] = "loop"
 
+from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.ext import intersphinx
+from sphinx.util.docutils import SphinxDirective
 
 import sluiceway
 
@@ -40,7 +44,20 @@ def use_public_name(app: Sphinx, env: BuildEnvironment, node: Any, contnode: Any
     return intersphinx.missing_reference(app, env, node, contnode)
 
 
+class CommandHelp(SphinxDirective):
+    """The help of ``sluiceway``, or of the command that is the argument."""
+
+    optional_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        command = [sys.executable, "-m", "sluiceway.cli", *self.arguments, "--help"]
+        environment = {**os.environ, "COLUMNS": "80"}
+        text = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        return [nodes.literal_block(text, text, language="text")]
+
+
 def setup(app: Sphinx) -> None:
+    app.add_directive("command-help", CommandHelp)
     app.connect("missing-reference", use_public_name)
 
 
@@ -53,7 +70,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphin
 templates_path: list[str] = []
 exclude_patterns: list[str] = []
 
-myst_enable_extensions = ["attrs_block", "attrs_inline", "colon_fence", "deflist", "fieldlist"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
 
 napoleon_numpy_docstring = False
