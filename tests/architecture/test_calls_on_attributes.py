@@ -1,18 +1,17 @@
 """A method of compiled code is called on a local variable, not on an attribute that can be assigned meanwhile.
 
-Cython passes the object of ``self.buffer.append(data)`` without a reference of the call's own. Code that runs inside
-may assign the attribute; then the object is freed below the running method. A local variable holds a reference.
-
-Attributes that only constructors assign are exempt, and the calls in LEAVES, which run no Python code.
+Cython passes the object of ``self.buffer.append(data)`` without a reference of its own. Code that the call runs may
+assign the attribute; then the object is freed while its method runs. A local variable holds a reference. Attributes
+that only constructors assign are exempt, and the calls in CALLS_WITHOUT_PYTHON_CODE, which run no Python code.
 """
 
 import pathlib
 import re
 
-from support.cython_facts import Stripped
+from architecture.cython_facts import Stripped
 from support.package import package_directory
 
-LEAVES = {
+CALLS_WITHOUT_PYTHON_CODE = {
     "buffer.size",
     "_block.take",
     "_queue.append",
@@ -30,27 +29,27 @@ _CALL = re.compile(r"(\w+)\.(\w+)\.(\w+)\(")
 
 def assignments(text: str) -> set[tuple[str, str]]:
     """Return (object, attribute) of the assignments outside constructors."""
-    found: set[tuple[str, str]] = set()
+    pairs: set[tuple[str, str]] = set()
     function = ""
     for line in text.splitlines():
         header = _FUNCTION.match(line)
         function = header[1] if header else function
         if function not in ("__init__", "__cinit__"):
-            found.update(_TARGET.findall(line))
-    return found
+            pairs.update(_TARGET.findall(line))
+    return pairs
 
 
 def violations(files: dict[str, str]) -> list[str]:
-    """Return the calls that break the rule; the fields of ``a.py`` are declared in ``a.pxd``."""
+    """Return the calls that violate the rule; the fields of ``a.py`` are declared in ``a.pxd``."""
     stripped = {name: Stripped(text).text for name, text in files.items()}
     methods = {name for text in stripped.values() for name in _METHOD.findall(text)}
     assigned = {name: assignments(text) for name, text in stripped.items()}
-    from_outside = {attribute for found in assigned.values() for owner, attribute in found if owner != "self"}
+    from_outside = {attribute for pairs in assigned.values() for owner, attribute in pairs if owner != "self"}
     replaced: dict[str, set[str]] = {}
     for name, text in stripped.items():
         fields = set(_FIELD.findall(text))
-        same_stem = (found for other, found in assigned.items() if _stem(other) == _stem(name))
-        own = {attribute for found in same_stem for owner, attribute in found if owner == "self"}
+        same_stem = (pairs for other, pairs in assigned.items() if _stem(other) == _stem(name))
+        own = {attribute for pairs in same_stem for owner, attribute in pairs if owner == "self"}
         replaced.setdefault(_stem(name), set()).update(fields & (own | from_outside))
     anywhere = set().union(*replaced.values())
     return [
@@ -59,7 +58,7 @@ def violations(files: dict[str, str]) -> list[str]:
         for number, line in enumerate(text.splitlines(), 1)
         for owner, attribute, method in _CALL.findall(line)
         if method in methods
-        and f"{attribute}.{method}" not in LEAVES
+        and f"{attribute}.{method}" not in CALLS_WITHOUT_PYTHON_CODE
         and attribute in (replaced[_stem(name)] if owner == "self" else anywhere)
     ]
 
@@ -68,7 +67,7 @@ def _stem(name: str) -> str:
     return pathlib.PurePath(name).stem
 
 
-def test_no_compiled_method_is_called_on_an_attribute_that_is_assigned() -> None:
+def test_no_compiled_method_is_called_on_assigned_attribute() -> None:
     package = package_directory()
     folders = ("_core", "_core_c", "_transports/epoll")
     paths = [path for folder in folders for path in (package / folder).iterdir()]
@@ -76,7 +75,7 @@ def test_no_compiled_method_is_called_on_an_attribute_that_is_assigned() -> None
     assert violations({name: path.read_text(encoding="utf-8") for name, path in files.items()}) == []
 
 
-def test_call_on_an_assigned_attribute_is_found() -> None:
+def test_call_on_assigned_attribute_is_found() -> None:
     declaration = "cdef class A:\n    cdef public B b\n    cpdef int f(self)\n"
     source = "class A:\n    def __init__(self):\n        self.b = B()\n    def g(self):\n        self.b.f()\n"
     setter = "    def replace(self, b):\n        self.b = b\n"

@@ -2,12 +2,12 @@
 
 import pytest
 
-from support.import_graph import Graph, cycles, describe_cycle, import_graph, node_of
-from support.sources import package_sources, read_source
+from architecture.import_graph import Graph, cycles, describe_cycle, import_graph, node_of
+from architecture.sources import package_sources, read_source
 
 
 def graph_of(sources: dict[str, str]) -> Graph:
-    """Return the graph of small files: path below the package -> text."""
+    """Return the graph of small files, given as path below the package and text."""
     files = []
     for path, text in sources.items():
         stem, _, suffix = path.rpartition(".")
@@ -24,7 +24,7 @@ def test_package_has_no_import_cycle() -> None:
     assert not found, "\n".join(describe_cycle(component, graph) for component in found)
 
 
-def test_graph_has_a_node_for_every_module_and_edges_from_cython_files() -> None:
+def test_graph_has_node_for_every_module_and_edges_of_cython_files() -> None:
     graph = import_graph((source.module, source.name, source.facts()) for source in package_sources())
     assert graph.keys() == {node_of(source.module) for source in package_sources()}
     places = [place for edges in graph.values() for found in edges.values() for place in found]
@@ -69,7 +69,7 @@ def test_cycle_is_found(sources: dict[str, str], component: list[str]) -> None:
         {"__init__.py": "from .a import Name", "a.py": "NAME = 'sluiceway.Name'"},
     ],
 )
-def test_graph_without_cycle_is_let_through(sources: dict[str, str]) -> None:
+def test_graph_without_cycle_is_accepted(sources: dict[str, str]) -> None:
     assert cycles(graph_of(sources)) == []
 
 

@@ -1,9 +1,9 @@
-"""Environment variables are read in one place."""
+"""Only the configuration reads environment variables."""
 
 import pytest
 
-from support.environment_reads import environment_violations
-from support.sources import Source, package_sources, read_source
+from architecture.environment_reads import environment_violations
+from architecture.sources import Source, package_sources, read_source
 
 READER = "sluiceway._asyncio.reader"
 DEMO = "sluiceway.cli.demo"
@@ -31,7 +31,7 @@ def test_file_reads_no_environment_variable(source: Source) -> None:
         (DEMO, ".py", "NAME = 'SLUICEWAY_PURE'\ndef f(environment):\n    return environment.get(NAME)"),
     ],
 )
-def test_read_outside_the_configuration_is_found(module: str, suffix: str, source: str) -> None:
+def test_read_outside_configuration_is_found(module: str, suffix: str, source: str) -> None:
     assert len(environment_violations(read_source(source, module, suffix), module)) == 1
 
 
@@ -46,5 +46,5 @@ def test_read_outside_the_configuration_is_found(module: str, suffix: str, sourc
         (DEMO, ".py", "print('SLUICEWAY_PURE')"),
     ],
 )
-def test_allowed_read_is_let_through(module: str, suffix: str, source: str) -> None:
+def test_allowed_read_is_accepted(module: str, suffix: str, source: str) -> None:
     assert environment_violations(read_source(source, module, suffix), module) == []

@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from support.file_names import LANGUAGES, collide, collisions, stems
+from architecture.file_names import LANGUAGES, collide, collisions, stems
 from support.package import package_directory
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -13,7 +13,7 @@ TREES = {"package": package_directory(), "tools": ROOT / "tools", "benchmarks": 
 
 @pytest.mark.parametrize("tree", TREES)
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_no_two_file_names_differ_only_by_an_ending(tree: str, language: str) -> None:
+def test_file_names_of_tree_differ_by_more_than_ending(tree: str, language: str) -> None:
     assert collisions(stems(TREES[tree], language)) == []
 
 
@@ -43,7 +43,7 @@ def test_every_tree_has_source_files() -> None:
         ("tls_read", "tls_reader"),
     ],
 )
-def test_names_that_differ_only_by_an_ending_collide(one: str, other: str) -> None:
+def test_names_that_differ_only_by_ending_collide(one: str, other: str) -> None:
     assert collide(one, other)
     assert collide(other, one)
 
@@ -68,7 +68,7 @@ def test_other_names_do_not_collide(one: str, other: str) -> None:
     assert not collide(one, other)
 
 
-def test_exempt_names_and_files_of_one_stem_do_not_collide(tmp_path: pathlib.Path) -> None:
+def test_exempt_names_and_files_of_same_stem_do_not_collide(tmp_path: pathlib.Path) -> None:
     (tmp_path / "deep").mkdir()
     for name in ("__init__.py", "__main__.py", "conftest.py", "poller.pyx", "poller.pxd", "deep/poller.pyi", "poll.c"):
         (tmp_path / name).touch()

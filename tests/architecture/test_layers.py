@@ -1,10 +1,10 @@
-"""A lower layer never imports a higher one; the core is sans-IO; the command line uses public names only."""
+"""A lower layer never imports a higher one; the core does no I/O; the command line uses public names only."""
 
 import pytest
 
-from support.layers import LAYERS, layer_violations
+from architecture.layers import LAYERS, layer_violations
+from architecture.sources import Source, package_sources, read_source
 from support.package import package_directory
-from support.sources import Source, package_sources, read_source
 
 CORE = "sluiceway._core.chunk_buffer"
 CORE_C = "sluiceway._core_c.search"
@@ -21,14 +21,14 @@ def test_file_imports_no_higher_layer(source: Source) -> None:
     assert not found, "\n".join(found)
 
 
-def test_every_part_of_the_package_is_in_a_layer() -> None:
+def test_every_part_of_package_is_in_layer() -> None:
     parts = {source.name.split("/")[0].partition(".")[0] for source in package_sources()}
     assert parts - {"__init__"} <= LAYERS.keys()
 
 
-def test_python_and_cython_files_are_all_read() -> None:
+def test_python_and_cython_files_are_all_checked() -> None:
     assert {source.path.suffix for source in package_sources()} == {".py", ".pyi", ".pyx", ".pxd"}
-    assert list(package_directory().rglob("*.pxi")) == []  # `include` is not followed
+    assert list(package_directory().rglob("*.pxi")) == []  # an `include` would not be checked
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_forbidden_import_between_transports_is_found(module: str, source: str) 
         (CORE_C, ".pxd", 'cdef extern from "sys/epoll.h":\n    pass'),
     ],
 )
-def test_input_output_in_the_core_is_found(module: str, suffix: str, source: str) -> None:
+def test_input_or_output_in_core_is_found(module: str, suffix: str, source: str) -> None:
     assert len(layer_violations(read_source(source, module, suffix), module)) == 1
 
 
@@ -166,5 +166,5 @@ def test_input_output_in_the_core_is_found(module: str, suffix: str, source: str
         (DEMO, ".py", "importlib.import_module('uvloop')"),
     ],
 )
-def test_allowed_import_is_let_through(module: str, suffix: str, source: str) -> None:
+def test_allowed_import_is_accepted(module: str, suffix: str, source: str) -> None:
     assert layer_violations(read_source(source, module, suffix), module) == []

@@ -1,10 +1,10 @@
-"""Files are short enough to be read."""
+"""Source files are short enough to read."""
 
 import statistics
 
 import pytest
 
-from support.sources import Source, package_sources
+from architecture.sources import Source, package_sources
 
 LONGEST = 500
 MEDIAN = 150

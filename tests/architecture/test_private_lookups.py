@@ -6,14 +6,14 @@ import sys
 
 import pytest
 
-from support.private_lookups import ASYNCIO_NAMES, SINCE, lookup_violations, private_names
-from support.sources import Source, package_sources, read_source
+from architecture.private_lookups import ASYNCIO_NAMES, SINCE, lookup_violations, private_names
+from architecture.sources import Source, package_sources, read_source
 
 NAMES = private_names(*(source.facts() for source in package_sources()))
 
 
 @pytest.mark.parametrize("source", package_sources(), ids=lambda source: source.name)
-def test_file_looks_up_no_private_attribute_of_the_package(source: Source) -> None:
+def test_file_looks_up_no_private_attribute_of_package(source: Source) -> None:
     found = lookup_violations(source.facts(), NAMES, source.module)
     assert not found, "\n".join(found)
 
@@ -61,7 +61,7 @@ def test_lookup_of_private_attribute_is_found(suffix: str, source: str) -> None:
         (".pyx", "getattr(x, '_other', '_connection')"),
     ],
 )
-def test_allowed_lookup_is_let_through(suffix: str, source: str) -> None:
+def test_allowed_lookup_is_accepted(suffix: str, source: str) -> None:
     names = {"_connection", "_paused"}
     assert lookup_violations(read_source(source, "sluiceway.a", suffix), names, "sluiceway.a") == []
 
@@ -83,10 +83,10 @@ def test_allowed_lookup_is_let_through(suffix: str, source: str) -> None:
         (".pxd", "cdef class A:\n    cpdef int _found(self, int n) except -1"),
     ],
 )
-def test_private_attribute_of_a_class_is_known(suffix: str, source: str) -> None:
+def test_private_attribute_of_class_is_collected(suffix: str, source: str) -> None:
     assert private_names(read_source(source, "sluiceway.a", suffix)) == {"_found"}
 
 
-def test_public_and_special_attributes_are_not_private() -> None:
+def test_public_and_special_attributes_are_not_collected() -> None:
     source = "class A:\n    value = 1\n    def __init__(self): ...\n_constant = 1\ndef _function(): ..."
     assert private_names(read_source(source, "sluiceway.a")) == set()

@@ -1,13 +1,13 @@
-"""The public names: exact, sorted, documented, typed."""
+"""The public names are listed exactly, sorted, documented and typed."""
 
 import pathlib
 import types
 
 import sluiceway
-from support.public_names import PUBLIC
+from architecture.public_names import PUBLIC
 
 
-def test_all_lists_the_public_names_exactly() -> None:
+def test_all_lists_public_names_exactly() -> None:
     found = {
         name
         for name, value in vars(sluiceway).items()
@@ -18,10 +18,10 @@ def test_all_lists_the_public_names_exactly() -> None:
 
 
 def test_all_is_sorted() -> None:
-    def constants_then_classes_then_the_rest(name: str) -> tuple[int, str]:
+    def constants_then_classes_then_others(name: str) -> tuple[int, str]:
         return (0 if name.isupper() else 1 if name[0].isupper() else 2), name
 
-    assert list(sluiceway.__all__) == sorted(sluiceway.__all__, key=constants_then_classes_then_the_rest)
+    assert list(sluiceway.__all__) == sorted(sluiceway.__all__, key=constants_then_classes_then_others)
 
 
 def undocumented() -> list[str]:
@@ -41,9 +41,9 @@ def undocumented() -> list[str]:
     return sorted(set(found))
 
 
-def test_every_public_name_has_a_docstring() -> None:
+def test_every_public_name_has_docstring() -> None:
     assert undocumented() == []
 
 
-def test_package_has_a_py_typed_marker() -> None:
+def test_package_has_py_typed_marker() -> None:
     assert pathlib.Path(sluiceway.__file__).with_name("py.typed").is_file()

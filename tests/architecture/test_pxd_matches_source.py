@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.pxd_files import (
+from architecture.pxd_files import (
     COMPILED,
     PURE,
     Module,
@@ -182,7 +182,7 @@ def sources() -> dict[str, Module]:
     return {name: read_source(path.read_text(encoding="utf-8")) for name, path in files(PURE, "py").items()}
 
 
-def test_every_pxd_of_the_core_matches_its_source() -> None:
+def test_pxd_of_core_matches_source() -> None:
     replaced_by_pyx = files(COMPILED, "pyx").keys()
     ours = {name: module for name, module in sources().items() if name not in replaced_by_pyx}
     declarations = {
@@ -194,7 +194,7 @@ def test_every_pxd_of_the_core_matches_its_source() -> None:
     assert differences(ours, declarations) == []
 
 
-def test_every_pyx_of_the_core_has_the_functions_of_its_pure_variant() -> None:
+def test_pyx_of_core_has_functions_of_pure_variant() -> None:
     compiled = files(COMPILED, "pyx")
     both = {name: module for name, module in sources().items() if name in compiled}
     assert both.keys() >= {"direct_buffer", "receive_memory", "search", "weak_reference"}
@@ -202,11 +202,11 @@ def test_every_pyx_of_the_core_has_the_functions_of_its_pure_variant() -> None:
         assert variant_differences(name, module, read_pyx(compiled[name].read_text(encoding="utf-8"))) == []
 
 
-def test_every_pxd_belongs_to_a_source_file_or_a_pyx() -> None:
+def test_pxd_of_core_belongs_to_source_file_or_pyx() -> None:
     assert files(COMPILED, "pxd").keys() <= files(PURE, "py").keys() | files(COMPILED, "pyx").keys()
 
 
-def test_pxd_of_every_pyx_of_the_core_can_be_read() -> None:
+def test_pxd_of_pyx_of_core_can_be_parsed() -> None:
     for name in files(COMPILED, "pyx"):
         module = read_pxd((COMPILED / f"{name}.pxd").read_text(encoding="utf-8"))
         assert module.classes or module.functions
@@ -254,7 +254,7 @@ def test_matching_source_and_pxd_have_no_differences() -> None:
         ("\ndef find", "\nasync def seek", "module.find: declared, not defined"),
     ],
 )
-def test_difference_in_the_source_is_found(old: str, new: str, expected: str) -> None:
+def test_difference_in_source_is_found(old: str, new: str, expected: str) -> None:
     found = compare(replaced(SOURCE, old, new), PXD)
     assert [sentence for sentence in found if sentence.startswith(expected)], found
 
@@ -280,7 +280,7 @@ def test_difference_in_the_source_is_found(old: str, new: str, expected: str) ->
         ("cdef class Empty(Derived)", "cdef class Full(Derived)", "module: class Full is in only one of the files"),
     ],
 )
-def test_difference_in_the_pxd_is_found(old: str, new: str, expected: str) -> None:
+def test_difference_in_pxd_is_found(old: str, new: str, expected: str) -> None:
     found = compare(SOURCE, replaced(PXD, old, new))
     assert [sentence for sentence in found if sentence.startswith(expected)], found
 
@@ -288,7 +288,7 @@ def test_difference_in_the_pxd_is_found(old: str, new: str, expected: str) -> No
 @pytest.mark.parametrize(
     "line", ["ctypedef int number", "@cython.wraparound(False)", "pass", "cdef class Open(Base)", "cdef struct one:"]
 )
-def test_unknown_line_of_a_pxd_is_an_error(line: str) -> None:
+def test_unknown_line_of_pxd_raises(line: str) -> None:
     with pytest.raises(ValueError, match="cannot interpret this line"):
         read_pxd(f"{line}\n")
 
@@ -318,6 +318,6 @@ def test_difference_between_pure_and_pyx_variants_is_found(old: str, new: str, e
     assert [sentence for sentence in found if sentence.startswith(expected)], found
 
 
-def test_function_that_only_a_pyx_has_is_found() -> None:
+def test_function_of_pyx_only_is_found() -> None:
     found = compare_variants(PURE_VARIANT, replaced(PYX_VARIANT, "cdef inline const char*", "cpdef object"))
     assert found == ["module.content: in the .pyx only"]

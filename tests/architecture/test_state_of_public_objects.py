@@ -1,13 +1,13 @@
-"""Objects that programs subclass have one private attribute of the package, ``_sluiceway``, beside asyncio's names.
+"""S12: classes that programs subclass have one private attribute of the package, ``_sluiceway``, besides asyncio's.
 
-Any other name could be one that a program's subclass uses for its own.
+Any other name could be one that a subclass uses for its own state.
 """
 
 import pytest
 
 import sluiceway
 
-# What asyncio's classes, and their objects, have in CPython 3.11 to 3.15.
+# The private names of asyncio's classes and objects in CPython 3.11 to 3.15.
 ASYNCIO = {
     "StreamReader": {
         "_buffer", "_eof", "_exception", "_limit", "_loop", "_maybe_resume_transport", "_paused",
@@ -27,26 +27,26 @@ ASYNCIO = {
 
 
 @pytest.mark.parametrize("name", ASYNCIO)
-def test_private_names_of_a_public_class_are_asyncios_or_begin_with_the_packages(name: str) -> None:
+def test_private_names_of_public_class_are_of_asyncio_or_begin_with_sluiceway(name: str) -> None:
     cls = getattr(sluiceway, name)
-    own = [base for base in cls.__mro__ if base.__module__.startswith("sluiceway.")]
-    names = {member for base in own for member in vars(base) if member[0] == "_" and member[:2] != "__"}
-    # Of ABCMeta, the metaclass.
+    bases = [base for base in cls.__mro__ if base.__module__.startswith("sluiceway.")]
+    names = {member for base in bases for member in vars(base) if member[0] == "_" and member[:2] != "__"}
+    # Added by ABCMeta, the metaclass.
     names -= {"_abc_impl"}
     assert {member for member in names - ASYNCIO[name] if not member.startswith("_sluiceway")} == set()
 
 
 @pytest.mark.parametrize("name", ASYNCIO)
-def test_the_state_of_a_public_object_is_in_one_attribute(name: str) -> None:
+def test_slots_of_public_class_are_of_asyncio_or_sluiceway(name: str) -> None:
     cls = getattr(sluiceway, name)
-    own = [base for base in cls.__mro__ if base.__module__.startswith("sluiceway.")]
-    slots = {slot for base in own for slot in vars(base).get("__slots__", ())}
+    bases = [base for base in cls.__mro__ if base.__module__.startswith("sluiceway.")]
+    slots = {slot for base in bases for slot in vars(base).get("__slots__", ())}
     assert {slot for slot in slots - ASYNCIO[name] if slot != "_sluiceway"} == set()
 
 
 @pytest.mark.loops("asyncio")
-async def test_an_object_keeps_nothing_of_the_package_in_its_dict() -> None:
+async def test_dict_of_public_object_has_only_sluiceway_attribute() -> None:
     reader = sluiceway.StreamReader()
     protocol = sluiceway.StreamReaderProtocol(reader)
-    for thing in (reader, protocol):
-        assert set(vars(thing)) <= {"_sluiceway"}
+    for instance in (reader, protocol):
+        assert set(vars(instance)) <= {"_sluiceway"}

@@ -1,4 +1,4 @@
-"""The load generator's units form layers: a file includes only headers of lower layers, and its own header.
+"""The units of the load generator form layers: a file includes only its own header and headers of lower layers.
 
 A unit is a .c file together with the .h file of the same name.
 """
@@ -32,8 +32,8 @@ LAYERS: Final = (  # from the lowest to the highest
 LAYER_OF: Final = {unit: number for number, units in enumerate(LAYERS) for unit in units}
 
 
-def included(path: pathlib.Path) -> set[str]:
-    """Return the names of the units whose headers the file includes, without its own."""
+def included_units(path: pathlib.Path) -> set[str]:
+    """Return the other units whose headers the file includes."""
     return {pathlib.PurePath(name).stem for name in INCLUDE.findall(path.read_text(encoding="utf-8"))} - {path.stem}
 
 
@@ -44,13 +44,13 @@ def test_every_unit_has_one_layer() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_file_includes_only_lower_layers(path: pathlib.Path) -> None:
-    assert {unit for unit in included(path) if LAYER_OF[unit] >= LAYER_OF[path.stem]} == set()
+    assert {unit for unit in included_units(path) if LAYER_OF[unit] >= LAYER_OF[path.stem]} == set()
 
 
 def test_includes_have_no_cycle() -> None:
     graph: dict[str, set[str]] = {}
     for path in FILES:
-        graph.setdefault(path.stem, set()).update(included(path))
+        graph.setdefault(path.stem, set()).update(included_units(path))
     assert set(graphlib.TopologicalSorter(graph).static_order()) == set(LAYER_OF)
 
 
@@ -61,5 +61,5 @@ def test_unit_includes_its_own_header_first(path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_file_is_short(path: pathlib.Path) -> None:
+def test_file_has_at_most_250_lines(path: pathlib.Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES

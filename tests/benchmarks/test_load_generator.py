@@ -1,4 +1,4 @@
-"""The load generator reports what a server does wrong, and counts what it does right."""
+"""The load generator reports each fault of a server, and counts correct answers."""
 
 import contextlib
 import socket
@@ -11,6 +11,7 @@ from benchmarks import measure
 from benchmarks.measure import FailedError, Sample
 from benchmarks.scenarios import Scenario
 from support.external_programs import require_headers, require_program
+from support.timeouts import PEER_TIMEOUT
 
 LINES = Scenario("test", "lines", "lines", 256, 1)
 SINK = Scenario("test", "sink", "sink", 4096, 1)
@@ -20,22 +21,22 @@ Serve = Callable[[socket.socket], None]
 
 
 @pytest.fixture(autouse=True)
-def _compiler() -> None:
+def _require_compiler() -> None:
     require_program("gcc")
     require_headers("openssl/ssl.h", "libssl-dev")
 
 
 @contextlib.contextmanager
-def served_by(serve: Serve) -> Iterator[int]:
-    """Serve one connection in a thread, which ends with it; gives the port."""
+def running_server(serve: Serve) -> Iterator[int]:
+    """Serve one connection in a thread, which ends with it; yield the port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(10)
+        listener.settimeout(PEER_TIMEOUT)
 
         def run() -> None:
             with contextlib.suppress(TimeoutError, ConnectionError):
                 connection, _ = listener.accept()
                 with connection:
-                    connection.settimeout(10)
+                    connection.settimeout(PEER_TIMEOUT)
                     serve(connection)
 
         thread = threading.Thread(target=run)
@@ -43,16 +44,16 @@ def served_by(serve: Serve) -> Iterator[int]:
         try:
             yield listener.getsockname()[1]
         finally:
-            thread.join(20)
+            thread.join(PEER_TIMEOUT)
 
 
-def driven(scenario: Scenario, serve: Serve) -> Sample:
-    with served_by(serve) as port:
-        return measure.drive(measure.load_command(scenario, None, 0, 0.1), port, 0, 20)
+def run_load(scenario: Scenario, serve: Serve) -> Sample:
+    with running_server(serve) as port:
+        return measure.drive(measure.load_command(scenario, None, 0, 0.1), port, 0, PEER_TIMEOUT)
 
 
 class Echo:
-    """Answers lines, each first changed by ``change(number, line)``, and counts them."""
+    """Answers each line with ``change(number, line)``, and counts the lines."""
 
     def __init__(self, change: Callable[[int, bytes], bytes] = lambda _, line: line) -> None:
         self.change = change
@@ -65,46 +66,46 @@ class Echo:
                 self.lines += 1
 
 
-def test_what_was_answered_is_counted() -> None:
+def test_answered_lines_are_counted() -> None:
     echo = Echo()
-    found = driven(LINES, echo)
-    assert found.messages > 10
-    # Without a warm-up all belongs to the window, but for the line that was under way at its end.
-    assert echo.lines - found.messages in (0, 1)
-    assert found.bytes == found.messages * 256
-    assert 0 < found.p50_us <= found.p99_us
+    result = run_load(LINES, echo)
+    assert result.messages > 10
+    # Without a warm-up every line is counted, except one that was not answered when the window ended.
+    assert echo.lines - result.messages in (0, 1)
+    assert result.bytes == result.messages * 256
+    assert 0 < result.p50_us <= result.p99_us
 
 
-def test_a_byte_that_is_flipped_is_named() -> None:
+def test_flipped_byte_is_reported_with_position() -> None:
     def flip(number: int, line: bytes) -> bytes:
         return line[:100] + bytes([line[100] ^ 1]) + line[101:] if number == 7 else line
 
     with pytest.raises(FailedError, match="connection 0, message 7: byte 100 is 0x"):
-        driven(LINES, Echo(flip))
+        run_load(LINES, Echo(flip))
 
 
-def test_an_answer_to_another_request_is_seen() -> None:
-    kept: list[bytes] = []
+def test_answer_to_other_request_is_reported() -> None:
+    lines: list[bytes] = []
 
-    def stale(number: int, line: bytes) -> bytes:
-        kept.append(line)
-        return kept[number - 1] if number == 3 else line
+    def repeat_earlier_line(number: int, line: bytes) -> bytes:
+        lines.append(line)
+        return lines[number - 1] if number == 3 else line
 
     with pytest.raises(FailedError, match="connection 0, message 3: byte 0 is 0x"):
-        driven(LINES, Echo(stale))
+        run_load(LINES, Echo(repeat_earlier_line))
 
 
-def test_a_byte_too_many_is_seen() -> None:
+def test_additional_byte_is_reported() -> None:
     with pytest.raises(FailedError, match="message 2: 1 bytes more than were to come back"):
-        driven(LINES, Echo(lambda number, line: line + b"!" if number == 2 else line))
+        run_load(LINES, Echo(lambda number, line: line + b"!" if number == 2 else line))
 
 
-def test_a_server_that_closes_is_seen() -> None:
+def test_close_by_server_is_reported() -> None:
     with pytest.raises(FailedError, match="message 0: the server closed"):
-        driven(LINES, lambda connection: connection.recv(256) and None)
+        run_load(LINES, lambda connection: connection.recv(256) and None)
 
 
-def test_a_sink_that_miscounts_is_seen() -> None:
+def test_wrong_count_of_sink_is_reported() -> None:
     def miscount(connection: socket.socket) -> None:
         count = 0
         while data := connection.recv(65536):
@@ -112,27 +113,27 @@ def test_a_sink_that_miscounts_is_seen() -> None:
         connection.sendall(b"%d\n" % (count - 1))
 
     with pytest.raises(FailedError, match="bytes were sent and the server counted"):
-        driven(SINK, miscount)
+        run_load(SINK, miscount)
 
 
-def test_an_answer_cut_short_by_the_close_is_seen() -> None:
-    def cut(connection: socket.socket) -> None:
+def test_close_before_answer_is_reported() -> None:
+    def close_without_answer(connection: socket.socket) -> None:
         connection.recv(256)
         connection.sendall(b"")
 
     with pytest.raises(FailedError, match="the server closed after 0 of 256 bytes"):
-        driven(CONNECT, cut)
+        run_load(CONNECT, close_without_answer)
 
 
-def test_a_server_that_says_no_port_is_reported_with_what_it_said() -> None:
+def test_server_that_prints_no_port_is_reported_with_its_output() -> None:
     command = ["sh", "-c", "echo no port; echo broken >&2"]
     with pytest.raises(FailedError, match="said b'no port\\\\n' instead of its port\nbroken"):
         with measure.running(command, None, {}):
             pass
 
 
-def test_a_server_that_is_gone_is_reported() -> None:
+def test_refused_connection_is_reported() -> None:
     with pytest.raises(FailedError, match="connect: Connection refused"):
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))  # bound and not listening: nobody else gets the port
-            measure.drive(measure.load_command(LINES, None, 0, 0.1), taken.getsockname()[1], 0, 20)
+        with socket.socket() as bound:
+            bound.bind(("127.0.0.1", 0))  # bound but not listening, so that no other process gets the port
+            measure.drive(measure.load_command(LINES, None, 0, 0.1), bound.getsockname()[1], 0, PEER_TIMEOUT)

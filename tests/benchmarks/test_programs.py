@@ -1,4 +1,4 @@
-"""The real programs do their work on every kind of streams, and what drives them notices when they do not."""
+"""The real programs do their work on each kind of streams, and their drivers report wrong results."""
 
 import contextlib
 import dataclasses
@@ -18,6 +18,7 @@ from benchmarks.programs import HERE, PROGRAM_OF_MODE, Program
 from benchmarks.scenarios import Scenario, scenario_named
 from support.benchmark_samples import sample_until_active
 from support.external_programs import require_headers, require_program, skip_missing
+from support.timeouts import PEER_TIMEOUT, PROCESS_TIMEOUT
 
 SCENARIOS = ("redis", "hypercorn", "smtp")
 
@@ -28,8 +29,8 @@ def contender(name: str) -> Contender:
     return contender_named(name)
 
 
-def small(name: str) -> Scenario:
-    """Few connections, where the tools that it needs are there."""
+def small_scenario(name: str) -> Scenario:
+    """Return the scenario with few connections, if the programs that it needs are installed."""
     for tool in PROGRAM_OF_MODE[name].tools:
         require_program(tool)
     return dataclasses.replace(scenario_named(name), connections=3)
@@ -37,55 +38,57 @@ def small(name: str) -> Scenario:
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("name", ["asyncio", "uvloop", "sluiceway", "sluiceway-pure"])
-def test_operations_are_done_and_their_cpu_is_read(name: str, scenario: str) -> None:
-    where, one = small(scenario), contender(name)
-    found = sample_until_active(
-        lambda seconds: driving.program_sample(one.command(where), one.variables, where, 0, seconds)
+def test_program_performs_operations_and_cpu_is_measured(name: str, scenario: str) -> None:
+    scenario_used, selected = small_scenario(scenario), contender(name)
+    result = sample_until_active(
+        lambda seconds: driving.program_sample(
+            selected.command(scenario_used), selected.variables, scenario_used, 0, seconds
+        )
     )
-    assert found.messages > 0
-    assert found.bytes >= found.messages * where.size
-    assert found.cpu_seconds > 0
-    assert found.seconds > 0
+    assert result.messages > 0
+    assert result.bytes >= result.messages * scenario_used.size
+    assert result.cpu_seconds > 0
+    assert result.seconds > 0
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_a_profile_finds_streams_and_the_program(scenario: str) -> None:
-    where, one = small(scenario), contender("asyncio")
-    found = driving.profiled(one.command(where), one.variables, where, 0, 0.5)
-    assert set(found) <= {"streams", "loop", "program"}
-    assert found["streams"] > 0
-    assert found["program"] > 0
+def test_profile_has_samples_of_streams_and_program(scenario: str) -> None:
+    scenario_used, selected = small_scenario(scenario), contender("asyncio")
+    result = driving.profiled(selected.command(scenario_used), selected.variables, scenario_used, 0, 0.5)
+    assert set(result) <= {"streams", "loop", "program"}
+    assert result["streams"] > 0
+    assert result["program"] > 0
 
 
 @pytest.mark.parametrize("program", PROGRAM_OF_MODE.values(), ids=PROGRAM_OF_MODE)
-def test_no_library_is_imported_before_sluiceway_can_be_installed(program: Program) -> None:
+def test_driver_imports_no_library_before_install(program: Program) -> None:
     module = pathlib.Path(program.file).stem
     code = f"import sys, {module}; print([name for name in {program.packages!r} if name in sys.modules])"
-    said = subprocess.run(
-        [sys.executable, "-c", code], cwd=HERE, capture_output=True, text=True, check=True, timeout=30
+    child = subprocess.run(
+        [sys.executable, "-c", code], cwd=HERE, capture_output=True, text=True, check=True, timeout=PROCESS_TIMEOUT
     )
-    assert said.stdout == "[]\n"
+    assert child.stdout == "[]\n"
 
 
-def forgetful(listener: socket.socket) -> None:
-    """An SMTP server for one mail, which says that it got another."""
-    wire, _ = listener.accept()
-    with wire, wire.makefile("rb") as lines:
-        wire.settimeout(10)
-        wire.sendall(b"220 here\r\n")
+def serve_wrong_mail_size(listener: socket.socket) -> None:
+    """Serve one mail by SMTP, and report another size than was received."""
+    connection, _ = listener.accept()
+    with connection, connection.makefile("rb") as lines:
+        connection.settimeout(PEER_TIMEOUT)
+        connection.sendall(b"220 here\r\n")
         for line in lines:
             if line.startswith(b"DATA"):
-                wire.sendall(b"354 go on\r\n")
+                connection.sendall(b"354 go on\r\n")
             elif line == b".\r\n":
-                wire.sendall(b"250 0\r\n")
+                connection.sendall(b"250 0\r\n")
             elif line[:4] in (b"EHLO", b"MAIL", b"RCPT"):
-                wire.sendall(b"250 so be it\r\n")
+                connection.sendall(b"250 so be it\r\n")
 
 
-def test_a_mail_that_arrived_otherwise_is_seen() -> None:
+def test_mail_of_wrong_size_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(10)
-        thread = threading.Thread(target=forgetful, args=(listener,))
+        listener.settimeout(PEER_TIMEOUT)
+        thread = threading.Thread(target=serve_wrong_mail_size, args=(listener,))
         thread.start()
         try:
             with pytest.raises(FailedError, match="what arrived is not what was sent: b'250 0'"):
@@ -93,14 +96,14 @@ def test_a_mail_that_arrived_otherwise_is_seen() -> None:
                     listener.getsockname()[1], 1, dataclasses.replace(scenario_named("smtp"), connections=1)
                 )
         finally:
-            thread.join(20)
+            thread.join(PEER_TIMEOUT)
 
 
-def test_answers_that_are_errors_are_seen() -> None:
+def test_http_errors_are_reported() -> None:
     require_program("wrk")
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(10)
-        thread = threading.Thread(target=unwilling, args=(listener,))
+        listener.settimeout(PEER_TIMEOUT)
+        thread = threading.Thread(target=serve_http_errors, args=(listener,))
         thread.start()
         try:
             with pytest.raises(FailedError, match=r"wrk had [1-9]\d* errors"):
@@ -108,25 +111,25 @@ def test_answers_that_are_errors_are_seen() -> None:
                     listener.getsockname()[1], 1, dataclasses.replace(scenario_named("hypercorn"), connections=1)
                 )
         finally:
-            thread.join(20)
+            thread.join(PEER_TIMEOUT)
 
 
-def unwilling(listener: socket.socket) -> None:
-    """An HTTP server that answers the requests of one connection with errors; wrk opens another beforehand to look."""
-    with listener.accept()[0], listener.accept()[0] as wire, contextlib.suppress(ConnectionError):
-        wire.settimeout(10)
-        while wire.recv(4096):
-            wire.sendall(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")
+def serve_http_errors(listener: socket.socket) -> None:
+    """Answer the requests of one connection with errors; wrk opens another one before."""
+    with listener.accept()[0], listener.accept()[0] as connection, contextlib.suppress(ConnectionError):
+        connection.settimeout(PEER_TIMEOUT)
+        while connection.recv(4096):
+            connection.sendall(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")
 
 
-def test_the_floor_is_measured_beside_and_a_profile_is_kept() -> None:
+def test_floor_and_profile_are_measured_with_both_contenders() -> None:
     require_program("gcc")
     require_headers("openssl/ssl.h", "libssl-dev")
-    where = small("smtp")
-    both = [contender("asyncio"), contender("sluiceway-pure")]
-    without = rounds.run(where, both, 1, 0, 0.02, lambda what: None)
-    assert without.raw == {}, "there is no floor without a before and an after"
-    found = rounds.run(where, [both[0], contender("sluiceway")], 1, 0, 0.02, lambda what: None)
-    assert {name: len(one) for name, one in found.samples.items()} == {"asyncio": 1, "sluiceway": 1}
-    assert {name: len(one) for name, one in found.raw.items()} == {"c": 1, "asyncio": 1}
-    assert len(found.profiles) == 1
+    scenario_used = small_scenario("smtp")
+    contenders = [contender("asyncio"), contender("sluiceway-pure")]
+    without_floor = rounds.run(scenario_used, contenders, 1, 0, 0.02, lambda what: None)
+    assert without_floor.raw == {}, "a floor was measured for one contender only"
+    result = rounds.run(scenario_used, [contenders[0], contender("sluiceway")], 1, 0, 0.02, lambda what: None)
+    assert {name: len(selected) for name, selected in result.samples.items()} == {"asyncio": 1, "sluiceway": 1}
+    assert {name: len(selected) for name, selected in result.raw.items()} == {"c": 1, "asyncio": 1}
+    assert len(result.profiles) == 1

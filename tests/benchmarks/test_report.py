@@ -1,4 +1,4 @@
-"""What the report says of results: the table, and the targets that are met and missed."""
+"""The report of the results: the table, and targets that are met or missed."""
 
 import pathlib
 
@@ -25,17 +25,17 @@ def sample(cpu_us: float, waited: float = 0.0) -> Sample:
     )
 
 
-def measured(**contenders: list[float]) -> Results:
+def results_of(**contenders: list[float]) -> Results:
     samples = {name: [sample(cpu) for cpu in rounds] for name, rounds in contenders.items()}
     return Results("lines-64", {"commit": "0123456789abcdef"}, {}, samples)
 
 
-def scenario(*targets: Target) -> Scenario:
+def scenario_with_targets(*targets: Target) -> Scenario:
     return Scenario("lines-64", "lines", "lines", 256, 64, targets=targets)
 
 
 @pytest.mark.parametrize(
-    ("ours", "target", "verdict"),
+    ("ours", "target", "ending"),
     [
         ([5.0] * 6, Target("c", 0.6), "**met**"),
         ([7.0] * 6, Target("c", 0.6), "**MISSED**"),
@@ -45,47 +45,47 @@ def scenario(*targets: Target) -> Scenario:
         ([7.0] * 6, Target("c", 0.6, unless_beyond=True), "**MISSED**"),
     ],
 )
-def test_a_target_is_judged_by_the_paired_ratio(ours: list[float], target: Target, verdict: str) -> None:
-    (line,) = report.judged(measured(sluiceway=ours, c=[10.0] * 6), scenario(target))
-    assert line.endswith(verdict)
+def test_target_is_judged_by_paired_ratio(ours: list[float], target: Target, ending: str) -> None:
+    (line,) = report.judged(results_of(sluiceway=ours, c=[10.0] * 6), scenario_with_targets(target))
+    assert line.endswith(ending)
 
 
-def test_a_target_whose_partner_was_not_measured_is_not_judged() -> None:
-    assert report.judged(measured(sluiceway=[1.0]), scenario(Target("c", 1.0))) == []
+def test_target_against_unmeasured_contender_is_not_judged() -> None:
+    assert report.judged(results_of(sluiceway=[1.0]), scenario_with_targets(Target("c", 1.0))) == []
 
 
-def test_the_cheapest_stands_first_with_the_ratio_to_it() -> None:
-    first, second = report.rows(measured(sluiceway=[8.0] * 6, c=[4.0] * 6), scenario())
+def test_rows_are_sorted_by_cost_with_ratio_to_first() -> None:
+    first, second = report.rows(results_of(sluiceway=[8.0] * 6, c=[4.0] * 6), scenario_with_targets())
     assert first[:4] == ["c", "4.00", "2.00", "2.00 to 2.00"]
     assert second[:4] == ["sluiceway", "8.00", "1.00", "1.00 to 1.00"]
 
 
-def test_megabytes_are_counted_in_bytes() -> None:
+def test_cost_per_megabyte_is_computed_from_bytes() -> None:
     assert sample(256.0).cpu_us("megabyte") == pytest.approx(1_000_000)
     assert sample(256.0).cpu_us("message") == pytest.approx(256)
 
 
-def test_rounds_in_which_something_else_ran_are_told() -> None:
+def test_rounds_with_other_processes_on_cores_are_reported() -> None:
     quiet, noisy = sample(1.0, waited=0.01), sample(1.0, waited=0.2)
     text = report.render(Results("lines-64", {"commit": "0" * 40}, {}, {"c": [quiet, noisy, noisy], "go": [quiet]}))
     assert "something else used the cores: c 2." in text
 
 
-def test_results_are_read_as_they_were_kept(tmp_path: pathlib.Path) -> None:
-    kept = measured(sluiceway=[1.0, 2.0], c=[0.5, 0.6])
-    kept.save(tmp_path)
-    assert results.load_all(tmp_path) == {"lines-64": kept}
+def test_saved_results_are_read_back(tmp_path: pathlib.Path) -> None:
+    saved = results_of(sluiceway=[1.0, 2.0], c=[0.5, 0.6])
+    saved.save(tmp_path)
+    assert results.load_all(tmp_path) == {"lines-64": saved}
 
 
-def test_each_target_speaks_of_contenders_that_run_in_its_scenario() -> None:
-    for one in SCENARIOS:
-        names = {contender.name for contender in CONTENDERS if contender.runs(one)}
-        if one.numbers:
-            names = {f"{name} at {number}" for name in names for number in one.numbers}
-        for target in one.targets:
-            assert {target.contender, target.other} <= names, one.name
+def test_target_names_contenders_of_its_scenario() -> None:
+    for each in SCENARIOS:
+        names = {contender.name for contender in CONTENDERS if contender.runs(each)}
+        if each.numbers:
+            names = {f"{name} at {number}" for name in names for number in each.numbers}
+        for target in each.targets:
+            assert {target.contender, target.other} <= names, each.name
 
 
-def test_a_result_does_not_tell_where_it_was_kept() -> None:
+def test_stored_command_has_no_output_path() -> None:
     assert without_paths(["run", "--output", "there", "--rounds", "3"]) == ["run", "--rounds", "3"]
     assert without_paths(["run", "--output=there"]) == ["run"]

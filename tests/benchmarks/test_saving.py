@@ -1,4 +1,4 @@
-"""How much of what can be saved was saved, and whom a sample of a profile belongs to: where the answer is known."""
+"""The share of the possible saving that was saved, and the group of a profile sample, on data with known results."""
 
 import asyncio.base_events
 import asyncio.selector_events
@@ -26,36 +26,45 @@ def samples(*cpu_us: float) -> list[Sample]:
     return [Sample(1000, 1000, 1.0, cpu / 1000, 0.0, 0.0, 0.0, 0.0) for cpu in cpu_us]
 
 
-# C takes 0.4 of what asyncio's streams take, and those are a quarter of the program: 0.15 of it can be saved.
+# C needs 0.4 of the time of asyncio's streams, which are a quarter of the program: 0.15 of it can be saved.
 RAW = {"c": samples(*[4.0] * 6), "asyncio": samples(*[10.0] * 6)}
 PROFILES = [{"streams": 30, "loop": 20, "program": 70}, {"streams": 20, "loop": 20, "program": 40}]
 
 
-def measured(after: list[Sample]) -> Results:
+def results_of(after: list[Sample]) -> Results:
     by_contender = {"asyncio": samples(*[100.0] * 6), "sluiceway": after}
     return Results("redis", {"commit": "0" * 40}, {}, by_contender, {}, RAW, PROFILES)
 
 
-def test_what_was_saved_is_a_part_of_what_the_profile_and_the_floor_leave() -> None:
-    found = saving(samples(*[100.0] * 6), samples(*[88.0] * 6), RAW, PROFILES, "operation")
-    assert found is not None
-    assert found.samples == 200
-    assert found.groups == {"streams": 0.25, "loop": 0.2, "program": 0.55}
-    assert found.floor == pytest.approx(0.4)
-    assert found.can_be_saved == pytest.approx(0.15)
-    assert found.was_saved == pytest.approx(0.12)
-    assert found.saved.median == pytest.approx(0.8)
+def test_saving_is_share_of_what_profile_and_floor_allow() -> None:
+    result = saving(samples(*[100.0] * 6), samples(*[88.0] * 6), RAW, PROFILES, "operation")
+    assert result is not None
+    assert result.samples == 200
+    assert result.groups == {"streams": 0.25, "loop": 0.2, "program": 0.55}
+    assert result.floor == pytest.approx(0.4)
+    assert result.can_be_saved == pytest.approx(0.15)
+    assert result.was_saved == pytest.approx(0.12)
+    assert result.saved.median == pytest.approx(0.8)
 
 
-@pytest.mark.parametrize("lacking", ["before", "after", "raw", "profiles"])
-def test_nothing_is_said_where_something_was_not_measured(lacking: str) -> None:
-    whole = {"before": samples(1.0), "after": samples(1.0), "raw": RAW, "profiles": PROFILES}
-    part = {**whole, lacking: type(whole[lacking])()}
-    assert saving(part["before"], part["after"], part["raw"], part["profiles"], "operation") is None  # type: ignore[arg-type]
+@pytest.mark.parametrize("missing_input", ["before", "after", "raw", "profiles"])
+def test_missing_measurement_gives_no_saving(missing_input: str) -> None:
+    inputs = {"before": samples(1.0), "after": samples(1.0), "raw": RAW, "profiles": PROFILES}
+    reduced_inputs = {**inputs, missing_input: type(inputs[missing_input])()}
+    assert (
+        saving(
+            reduced_inputs["before"],
+            reduced_inputs["after"],
+            reduced_inputs["raw"],
+            reduced_inputs["profiles"],
+            "operation",
+        )
+        is None
+    )  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("after", "verdict"),
+    ("after", "ending"),
     [
         ([88.0] * 6, "**met**"),
         ([95.0] * 6, "**MISSED**"),
@@ -64,19 +73,19 @@ def test_nothing_is_said_where_something_was_not_measured(lacking: str) -> None:
         ([95.0, 95.0, 95.0, 95.0, 95.0, 88.0], "**MISSED, within the interval**"),
     ],
 )
-def test_at_least_so_much_is_wanted(after: list[float], verdict: str) -> None:
-    *_, line = report.saved(measured(samples(*after)), scenario_named("redis"))
-    assert line.endswith(f"wanted at least 0.6: {verdict}")
+def test_saving_target_is_judged_by_interval(after: list[float], ending: str) -> None:
+    *_, line = report.saved(results_of(samples(*after)), scenario_named("redis"))
+    assert line.endswith(f"wanted at least 0.6: {ending}")
 
 
-def test_floor_and_profile_are_kept_with_the_result(tmp_path: pathlib.Path) -> None:
-    kept = measured(samples(*[88.0] * 6))
-    kept.save(tmp_path)
-    assert results.load_all(tmp_path) == {"redis": kept}
+def test_floor_and_profile_are_saved_with_result(tmp_path: pathlib.Path) -> None:
+    saved = results_of(samples(*[88.0] * 6))
+    saved.save(tmp_path)
+    assert results.load_all(tmp_path) == {"redis": saved}
 
 
 @pytest.fixture(scope="module")
-def sampling() -> types.ModuleType:
+def sampling_module() -> types.ModuleType:
     spec = importlib.util.spec_from_file_location("sampling_under_test", HERE / "sampling.py")
     assert spec is not None
     assert spec.loader is not None
@@ -85,13 +94,13 @@ def sampling() -> types.ModuleType:
     return module
 
 
-def stack(sampling: types.ModuleType, *files: str) -> str:
-    """The group of a sample whose frames, the outermost first, are of functions in these files."""
-    found: list[str] = []
+def group_of_stack(sampling_module: types.ModuleType, *files: str) -> str:
+    """Return the group of a sample whose frames, outermost first, are of functions in these files."""
+    result: list[str] = []
 
     def innermost() -> None:
         frame = sys._getframe(1)
-        found.append(sampling.group_of(frame))
+        result.append(sampling_module.group_of(frame))
 
     call: Callable[[], None] = innermost
     for path in reversed(files):
@@ -99,7 +108,7 @@ def stack(sampling: types.ModuleType, *files: str) -> str:
         exec(compile("def frame():\n    call()\n", path, "exec"), names)
         call = names["frame"]  # type: ignore[assignment]
     call()
-    return found[0]
+    return result[0]
 
 
 PROGRAM = "/srv/program.py"
@@ -126,7 +135,7 @@ LIBRARY = contextlib.__file__
         ((PROGRAM, LOOP, TRANSPORT, PROGRAM), "program"),
     ],
 )
-def test_a_sample_belongs_to_the_innermost_that_has_a_say(
-    sampling: types.ModuleType, files: tuple[str, ...], group: str
+def test_sample_belongs_to_group_of_innermost_classified_frame(
+    sampling_module: types.ModuleType, files: tuple[str, ...], group: str
 ) -> None:
-    assert stack(sampling, *files) == group
+    assert group_of_stack(sampling_module, *files) == group

@@ -1,4 +1,4 @@
-"""Each contender answers rightly in each scenario: the load generator, which checks every byte, says so."""
+"""Each contender answers correctly in each scenario; the load generator checks every byte."""
 
 import dataclasses
 import importlib.util
@@ -18,14 +18,14 @@ TLS_SCENARIOS = ("tls-lines", "tls-sink", "tls-source", "tls-handshakes", "tls-r
 
 
 def contender(name: str) -> Contender:
-    found = contender_named(name)
-    if found.language == "c":
+    result = contender_named(name)
+    if result.language == "c":
         require_program("gcc")
-    if found.language == "go":
+    if result.language == "go":
         require_program("go", "golang")
     if name == "sluiceway" and importlib.util.find_spec("sluiceway._transports.epoll.stream_socket") is None:
         skip_missing("the engine is not installed")
-    return found
+    return result
 
 
 def require_load_generator() -> None:
@@ -33,60 +33,68 @@ def require_load_generator() -> None:
     require_headers("openssl/ssl.h", "libssl-dev")
 
 
-def small(name: str) -> Scenario:
+def small_scenario(name: str) -> Scenario:
     return dataclasses.replace(scenario_named(name), connections=3)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("name", CONTENDERS)
-def test_every_byte_returns(name: str, scenario: str) -> None:
+def test_contender_returns_every_byte(name: str, scenario: str) -> None:
     require_load_generator()
-    one = contender(name)
-    where = small(scenario)
-    found = sample_until_active(
-        lambda seconds: measure.server_sample(one.command(where), one.variables, where, 0.02, seconds)
+    selected = contender(name)
+    scenario_used = small_scenario(scenario)
+    result = sample_until_active(
+        lambda seconds: measure.server_sample(
+            selected.command(scenario_used), selected.variables, scenario_used, 0.02, seconds
+        )
     )
-    assert found.bytes > 0
-    assert found.cpu_seconds > 0
-    assert found.seconds >= 0.05
+    assert result.bytes > 0
+    assert result.cpu_seconds > 0
+    assert result.seconds >= 0.05
 
 
 @pytest.mark.parametrize("scenario", TLS_SCENARIOS)
 @pytest.mark.parametrize("name", WITH_TLS)
-def test_every_byte_returns_with_tls(name: str, scenario: str) -> None:
+def test_contender_returns_every_byte_over_tls(name: str, scenario: str) -> None:
     require_load_generator()
-    one, whole = contender(name), small(scenario)
-    where = dataclasses.replace(whole, size=min(whole.size, 256 * 1024))
-    found = sample_until_active(
-        lambda seconds: measure.server_sample(one.command(where), one.variables, where, 0.05, seconds)
+    selected, full_scenario = contender(name), small_scenario(scenario)
+    scenario_used = dataclasses.replace(full_scenario, size=min(full_scenario.size, 256 * 1024))
+    result = sample_until_active(
+        lambda seconds: measure.server_sample(
+            selected.command(scenario_used), selected.variables, scenario_used, 0.05, seconds
+        )
     )
-    assert found.bytes > 0
-    assert found.cpu_seconds > 0
+    assert result.bytes > 0
+    assert result.cpu_seconds > 0
 
 
-def test_whoever_has_no_tls_is_no_contender_in_it() -> None:
+def test_contender_without_tls_is_left_out_of_tls_scenarios() -> None:
     for name in ("c", "trio", "anyio"):
         assert contender_named(name).runs(scenario_named("lines-64"))
         assert not contender_named(name).runs(scenario_named("tls-lines"))
 
 
-def test_answers_that_go_collects_are_the_same() -> None:
+def test_buffering_go_server_answers_whole_batches() -> None:
     require_load_generator()
-    one, where = contender_named("go-buffered"), small("pipelined")
+    selected, scenario_used = contender_named("go-buffered"), small_scenario("pipelined")
     require_program("go", "golang")
-    found = sample_until_active(
-        lambda seconds: measure.server_sample(one.command(where), one.variables, where, 0.02, seconds)
+    result = sample_until_active(
+        lambda seconds: measure.server_sample(
+            selected.command(scenario_used), selected.variables, scenario_used, 0.02, seconds
+        )
     )
-    assert found.messages > 0
-    assert found.messages % where.batch == 0
+    assert result.messages > 0
+    assert result.messages % scenario_used.batch == 0
 
 
 @pytest.mark.parametrize("name", ["asyncio", "uvloop", "sluiceway", "sluiceway-pure"])
-def test_a_client_has_its_answers(name: str) -> None:
+def test_client_receives_its_answers(name: str) -> None:
     require_program("gcc")
-    one, where = contender(name), small("client")
-    found = sample_until_active(
-        lambda seconds: measure.client_sample(one.command(where), one.variables, where, 0.05, seconds)
+    selected, scenario_used = contender(name), small_scenario("client")
+    result = sample_until_active(
+        lambda seconds: measure.client_sample(
+            selected.command(scenario_used), selected.variables, scenario_used, 0.05, seconds
+        )
     )
-    assert found.messages > 0
-    assert found.bytes == found.messages * where.size
+    assert result.messages > 0
+    assert result.bytes == result.messages * scenario_used.size

@@ -1,4 +1,4 @@
-"""The studies measure what they say, and the report says what they measured."""
+"""The studies measure what they are named for, and the report shows the measured values."""
 
 import pathlib
 import socket
@@ -35,36 +35,36 @@ KIB = 1024
 
 
 @pytest.mark.parametrize("name", ["c", "go", "asyncio", "sluiceway-pure"])
-def test_idle_connections_take_memory(name: str) -> None:
+def test_idle_connections_have_measured_memory(name: str) -> None:
     if name in {"c", "go"}:
         require_program("gcc" if name == "c" else "go", None if name == "c" else "golang")
     contender = contender_named(name)
-    found = idle.measured(contender, contender.command(idle.lines()), 300, 0.05)
-    # Each has a buffer or objects of its own, and none has a megabyte.
-    assert 512 < found["bytes_each"] < 64 * KIB
-    assert list(found) == ["bytes_each", "idle_cpu_ms"]
+    result = idle.measured(contender, contender.command(idle.lines()), 300, 0.05)
+    # Each connection has a buffer or objects of its own, but no megabyte.
+    assert 512 < result["bytes_each"] < 64 * KIB
+    assert list(result) == ["bytes_each", "idle_cpu_ms"]
 
 
 @pytest.mark.parametrize("name", ["asyncio", "sluiceway-pure"])
-def test_idle_connections_with_tls_take_memory_and_a_burst_on_each_is_answered(name: str) -> None:
+def test_idle_tls_connections_have_measured_memory_and_answer_burst(name: str) -> None:
     contender = contender_named(name)
     command = contender.command(scenario_named("tls-lines"))
-    found = idle.measured(contender, command, 300, 0.05, certificates.identity().authority, 64 * KIB)
-    # OpenSSL alone needs more than this for each; so many of them that what the first has left free weighs nothing.
-    assert 8 * KIB < found["bytes_each"] < 1024 * KIB
-    assert -256 * KIB < found["left_each"] < 512 * KIB
+    result = idle.measured(contender, command, 300, 0.05, certificates.identity().authority, 64 * KIB)
+    # OpenSSL alone needs more than this for each connection; with 300 the memory freed by the first is negligible.
+    assert 8 * KIB < result["bytes_each"] < 1024 * KIB
+    assert -256 * KIB < result["left_each"] < 512 * KIB
 
 
 @pytest.mark.parametrize("name", ["asyncio", "sluiceway-pure"])
-def test_fresh_clients_visit_a_server_that_holds_others(name: str) -> None:
+def test_tls_server_with_open_connections_is_measured_with_new_clients(name: str) -> None:
     contender = contender_named(name)
-    found = tls_held.measured(contender, contender.command(scenario_named("tls-lines")), 20, 50)
-    assert 0 < found["empty_p99_us"] < 10e6
-    assert found["times"] == found["held_p99_us"] / found["empty_p99_us"]
+    result = tls_held.measured(contender, contender.command(scenario_named("tls-lines")), 20, 50)
+    assert 0 < result["empty_p99_us"] < 10e6
+    assert result["times"] == result["held_p99_us"] / result["empty_p99_us"]
 
 
-@pytest.mark.parametrize("change", [lambda line: line[:-1], lambda line: b"y" + line[1:]])
-def test_a_burst_that_is_answered_wrongly_is_seen(change: Callable[[bytes], bytes]) -> None:
+@pytest.mark.parametrize("change", [lambda line: line[:-1], lambda line: b"y" + line[1:]], ids=["truncated", "changed"])
+def test_wrong_answer_to_burst_raises(change: Callable[[bytes], bytes]) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.sendall(change(idle_client.LINE) + idle_client.LINE)
@@ -73,7 +73,7 @@ def test_a_burst_that_is_answered_wrongly_is_seen(change: Callable[[bytes], byte
             idle_client.have_answered([ours], 2 * len(idle_client.LINE))
 
 
-def test_a_burst_that_is_not_answered_whole_is_seen() -> None:
+def test_incomplete_answer_to_burst_raises() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.sendall(idle_client.LINE)
@@ -82,48 +82,48 @@ def test_a_burst_that_is_not_answered_whole_is_seen() -> None:
             idle_client.have_answered([ours], 2 * len(idle_client.LINE))
 
 
-def test_the_rows_of_idle_tls_are_each_contender_in_each_number_and_with_bursts() -> None:
-    found, _ = tls_idle.rows(quick=False)
-    names = [row.name for row in found if row.contender == "asyncio"]
+def test_rows_of_idle_tls_study_cover_each_number_and_bursts() -> None:
+    result, _ = tls_idle.rows(quick=False)
+    names = [row.name for row in result if row.contender == "asyncio"]
     assert names == ["asyncio at 1000", "asyncio at 5000", "asyncio at 200, with bursts"]
     assert reporting.ours(names[-1]) == "sluiceway at 200, with bursts"
 
 
 @pytest.mark.parametrize("chunk", [1, 100, 65536])
 @pytest.mark.parametrize("contender", list(growth.CONTENDERS))
-def test_a_record_arrives_whole_and_is_counted(contender: str, chunk: int) -> None:
+def test_record_of_growth_study_arrives_and_is_counted(contender: str, chunk: int) -> None:
     variables = PURE if contender == "sluiceway-pure" else {}
     size = 200_000
-    for what, one in growth.commands(contender, chunk, size).items():
-        found = growth.measured(one, variables)
-        assert list(found) == [{"time": "ns_per_byte"}.get(what, what)]
+    for what, each in growth.commands(contender, chunk, size).items():
+        result = growth.measured(each, variables)
+        assert list(result) == [{"time": "ns_per_byte"}.get(what, what)]
         if what == "held":
-            assert 1 <= found["held"] < 3
+            assert 1 <= result["held"] < 3
         elif what == "looked":
-            assert 1 <= found["looked"] <= 2
+            assert 1 <= result["looked"] <= 2
         else:
-            assert found["ns_per_byte"] > 0
+            assert result["ns_per_byte"] > 0
 
 
-@pytest.mark.parametrize("carrier", list(write_growth.WRITES))
+@pytest.mark.parametrize("transport", list(write_growth.WRITES))
 @pytest.mark.parametrize("contender", ["asyncio", "sluiceway-pure"])
-def test_queued_writes_arrive_and_their_cost_is_shown(contender: str, carrier: str) -> None:
-    found = growth.measured(write_growth.command(contender, carrier, 2000), write_growth.CONTENDERS[contender][1])
-    assert list(found) == ["ns_per_write", "growth"]
+def test_queued_writes_of_growth_study_arrive_and_are_measured(contender: str, transport: str) -> None:
+    result = growth.measured(write_growth.command(contender, transport, 2000), write_growth.CONTENDERS[contender][1])
+    assert list(result) == ["ns_per_write", "growth"]
 
 
-def test_a_study_is_run_kept_and_shown_by_the_command(tmp_path: pathlib.Path) -> None:
+def test_command_runs_saves_and_reports_study(tmp_path: pathlib.Path) -> None:
     runner = click.testing.CliRunner()
     arguments = ["run", "--scenario", "import-time", "--rounds", "2", "--output", str(tmp_path)]
     done = runner.invoke(command.main, arguments)
     assert done.exit_code == 0, done.output
     assert "- sluiceway-pure: import ms" in done.output
-    (kept,) = running.load_all(tmp_path).values()
-    assert {len(readings) for readings in kept.samples.values()} == {2}
-    assert all(one["import_ms"] > 0.1 for one in kept.samples["sluiceway-pure"])
+    (saved,) = running.load_all(tmp_path).values()
+    assert {len(readings) for readings in saved.samples.values()} == {2}
+    assert all(each["import_ms"] > 0.1 for each in saved.samples["sluiceway-pure"])
     assert str(pathlib.Path.cwd()) not in (tmp_path / "import-time.json").read_text()
-    shown = runner.invoke(command.main, ["report", "--no-chart", "--results", str(tmp_path)])
-    assert "## import-time: " in shown.output
+    report = runner.invoke(command.main, ["report", "--no-chart", "--results", str(tmp_path)])
+    assert "## import-time: " in report.output
     assert "## import-time: " in (tmp_path / "tables.md").read_text()
 
 
@@ -142,12 +142,12 @@ def study(*goals: Goal) -> Study:
 
 
 def readings(**rows: list[float]) -> Readings:
-    samples: dict[str, list[Reading]] = {name: [{"bytes_each": one} for one in each] for name, each in rows.items()}
+    samples: dict[str, list[Reading]] = {name: [{"bytes_each": each} for each in each] for name, each in rows.items()}
     return Readings("idle", {"commit": "0" * 40, "rounds": 6}, {}, samples)
 
 
 @pytest.mark.parametrize(
-    ("goal", "said"),
+    ("goal", "text"),
     [
         (Goal("sluiceway", "bytes_each", 0.5, "asyncio"), "bytes 0.400 of asyncio's (0.400 to 0.400, at 97%)"),
         (
@@ -157,67 +157,67 @@ def readings(**rows: list[float]) -> Readings:
         (Goal("sluiceway", "bytes_each", 4), "bytes 4.0 (4.0 to 4.0, at 97%)"),
     ],
 )
-def test_a_goal_is_of_a_row_by_itself_or_beside_another(goal: Goal, said: str) -> None:
+def test_goal_is_judged_for_row_alone_or_against_other_row(goal: Goal, text: str) -> None:
     (line,) = reporting.judged(readings(sluiceway=[4.0] * 6, asyncio=[10.0] * 6), study(goal))
-    assert line == f"- sluiceway: {said}, wanted at most {goal.at_most:.4g}: **met**"
+    assert line == f"- sluiceway: {text}, wanted at most {goal.at_most:.4g}: **met**"
     (line,) = reporting.judged(readings(sluiceway=[9.0] * 6, asyncio=[10.0] * 6), study(goal))
     assert line.endswith("**MISSED**")
 
 
-def test_a_goal_whose_rows_were_not_measured_is_not_judged() -> None:
+def test_goal_of_unmeasured_row_is_not_judged() -> None:
     goals = [Goal("sluiceway", "bytes_each", 1, "asyncio"), Goal("asyncio", "bytes_each", 1)]
     assert reporting.judged(readings(sluiceway=[1.0]), study(*goals)) == []
 
 
-def test_what_is_the_same_in_every_round_is_measured_once_and_shown_without_interval(tmp_path: pathlib.Path) -> None:
-    counted = []
+def test_constant_figure_is_measured_once_and_shown_without_interval(tmp_path: pathlib.Path) -> None:
+    calls = []
 
     def once() -> Reading:
-        counted.append(1)
+        calls.append(1)
         return {"counted": 2.0}
 
     def rows(quick: bool) -> tuple[list[Row], dict[str, str]]:
         return [Row("sluiceway at 1", lambda: {"bytes_each": 1.0}, ("run",), once)], {"go": "go is not installed"}
 
-    one = Study(
+    each = Study(
         "idle", "", rows, study().columns, (Goal("sluiceway at 1", "counted", 2),), 3, 3, ("sluiceway",), "counted"
     )
-    found = running.run(one, None, 3, False, lambda what: None)
-    assert len(counted) == 1
-    assert found.samples["sluiceway at 1"] == [
+    result = running.run(each, None, 3, False, lambda what: None)
+    assert len(calls) == 1
+    assert result.samples["sluiceway at 1"] == [
         {"bytes_each": 1.0, "counted": 2.0},
         {"bytes_each": 1.0},
         {"bytes_each": 1.0},
     ]
-    assert reporting.table(found, one)[1] == ["sluiceway at 1", "1.0", "2.00", "1.00 (1.00 to 1.00)"]
-    assert reporting.judged(found, one) == ["- sluiceway at 1: counted 2.00, wanted at most 2: **met**"]
-    found.save(tmp_path)
-    assert running.load_all(tmp_path) == {"idle": found}
+    assert reporting.table(result, each)[1] == ["sluiceway at 1", "1.0", "2.00", "1.00 (1.00 to 1.00)"]
+    assert reporting.judged(result, each) == ["- sluiceway at 1: counted 2.00, wanted at most 2: **met**"]
+    result.save(tmp_path)
+    assert running.load_all(tmp_path) == {"idle": result}
 
 
-def test_each_row_stands_beside_the_one_of_ours_with_its_number() -> None:
+def test_row_is_compared_with_sluiceway_row_of_same_number() -> None:
     assert reporting.ours("asyncio") == "sluiceway"
     assert reporting.ours("asyncio at 16") == "sluiceway at 16"
 
 
-def test_only_the_contenders_that_are_asked_for_are_measured() -> None:
+def test_only_selected_contenders_are_measured() -> None:
     def rows(quick: bool) -> tuple[list[Row], dict[str, str]]:
         return [Row(name, lambda: {"bytes_each": 1.0}, ()) for name in ("asyncio at 1", "sluiceway at 1")], {"go": "no"}
 
-    one = Study("idle", "", rows, study().columns, (), 3, 3, ("asyncio", "sluiceway"), "bytes_each")
-    found = running.run(one, ["asyncio"], 1, False, lambda what: None)
-    assert list(found.samples) == ["asyncio at 1"]
-    assert found.missing == {}
+    each = Study("idle", "", rows, study().columns, (), 3, 3, ("asyncio", "sluiceway"), "bytes_each")
+    result = running.run(each, ["asyncio"], 1, False, lambda what: None)
+    assert list(result.samples) == ["asyncio at 1"]
+    assert result.missing == {}
 
 
-def test_each_goal_speaks_of_a_contender_and_a_figure_of_its_study() -> None:
-    for one in STUDIES:
-        for goal in one.goals:
-            assert goal.figure in {column.figure for column in one.columns}, one.name
+def test_goal_names_contender_and_figure_of_its_study() -> None:
+    for each in STUDIES:
+        for goal in each.goals:
+            assert goal.figure in {column.figure for column in each.columns}, each.name
             for name in filter(None, (goal.row, goal.other)):
-                assert name.partition(" at ")[0] in one.contenders, one.name
+                assert name.partition(" at ")[0] in each.contenders, each.name
 
 
-def test_a_difference_is_taken_round_by_round() -> None:
-    found = more([11.0, 22.0, 13.0], [1.0, 12.0, 3.0])
-    assert (found.low, found.median, found.high) == (10.0, 10.0, 10.0)
+def test_difference_is_computed_for_each_round() -> None:
+    result = more([11.0, 22.0, 13.0], [1.0, 12.0, 3.0])
+    assert (result.low, result.median, result.high) == (10.0, 10.0, 10.0)

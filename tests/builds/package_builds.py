@@ -1,4 +1,4 @@
-"""Builds of sluiceway as users make them: a source distribution, and installations from it, without the network.
+"""Build sluiceway as users do: a source distribution, and installations from it, without the network.
 
 ``build_sdist`` makes the source distribution; ``install_sdist(sdist, directory, **environment)`` and ``build_wheel(…)``
 build from it with pip; ``run_python(directory, …)`` runs Python with the installed package. An environment variable
@@ -13,11 +13,12 @@ import sys
 import sysconfig
 
 from support.external_programs import require_program, skip_missing
+from support.timeouts import TIMEOUT_SCALE
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 # Seconds for a build.
-BUILD_TIMEOUT = 240
+BUILD_TIMEOUT = 600 * TIMEOUT_SCALE
 
 _NOT_SOURCE = shutil.ignore_patterns(
     ".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "*.py[cod]", "*.so", "*.egg-info", "build", "dist"
@@ -25,22 +26,22 @@ _NOT_SOURCE = shutil.ignore_patterns(
 
 
 def require_compiler() -> None:
-    """Skip the running test where C cannot be compiled for this Python."""
+    """Skip the running test if C cannot be compiled for this Python."""
     require_program((sysconfig.get_config_var("CC") or "cc").split()[0], "build-essential")
     if not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists():
         skip_missing("Python's headers are not installed (Debian package python3-dev)")
 
 
 def build_environment(**changes: str | None) -> dict[str, str]:
-    """Return this process's environment without what chooses compilers or implementations, and with these changes."""
-    kept = {
+    """Return this process's environment with these changes, without variables that choose compilers or builds."""
+    inherited = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("SLUICEWAY_") and name not in ("CC", "CFLAGS", "PYTHONPATH")
     }
-    # What is compiled here is not measured.
+    # Compiled without optimisation, which is faster: nothing built here is measured.
     changed = {"CFLAGS": "-O0", **changes}
-    return {**kept, **{name: value for name, value in changed.items() if value is not None}}
+    return {**inherited, **{name: value for name, value in changed.items() if value is not None}}
 
 
 def run_command(
@@ -72,7 +73,7 @@ def build_sdist(directory: pathlib.Path) -> pathlib.Path:
 def run_pip(
     *arguments: str | pathlib.Path, cwd: pathlib.Path, **changes: str | None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command of pip that builds with what is installed here and fetches nothing."""
+    """Run a command of pip that builds with installed packages and downloads nothing."""
     command, *rest = arguments
     options = ("--quiet", "--no-index", "--no-deps", "--no-cache-dir", "--no-build-isolation")
     return run_command(sys.executable, "-m", "pip", command, *options, *rest, cwd=cwd, **changes)
@@ -95,7 +96,7 @@ def build_wheel(source: pathlib.Path, directory: pathlib.Path, **changes: str | 
 
 
 def run_python(installed: pathlib.Path, *arguments: str | pathlib.Path) -> str:
-    """Run Python with what is installed in a folder before everything else, and return its output."""
+    """Run Python with the package installed in a folder, and return its output."""
     result = run_command(sys.executable, "-W", "error", *arguments, cwd=installed.parent, PYTHONPATH=str(installed))
     assert (result.returncode, result.stderr) == (0, "")
     return result.stdout

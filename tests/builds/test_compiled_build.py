@@ -1,4 +1,4 @@
-"""A source distribution has what a build needs, and the wheel that it makes is compiled, typed and clean."""
+"""The source distribution is complete, and the wheel built from it is compiled, typed and free of warnings."""
 
 import pathlib
 import re
@@ -10,14 +10,14 @@ import zipfile
 
 import pytest
 
-from builds.package_builds import ROOT, build_wheel, require_compiler, run_command, run_python
+from builds.package_builds import BUILD_TIMEOUT, ROOT, build_wheel, require_compiler, run_command, run_python
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(2 * BUILD_TIMEOUT)
 
 PACKAGE = ROOT / "src" / "sluiceway"
 
-# What compilers report where a function of Python's is gone, has other types, or is deprecated. The wheel of these
-# tests is built with them as errors.
+# Warnings of the compiler about functions of Python that were removed, changed or deprecated. The wheel of these tests
+# is built with them as errors.
 WARNINGS = (
     "-Werror=implicit-function-declaration",
     "-Werror=incompatible-pointer-types",
@@ -26,34 +26,34 @@ WARNINGS = (
 )
 
 
-def names(kinds: tuple[str, ...]) -> set[str]:
-    """Return the package's files of these kinds, relative to where the package lies."""
-    found = (path.relative_to(PACKAGE.parent).as_posix() for kind in kinds for path in PACKAGE.rglob(kind))
-    return {name for name in found if "__pycache__" not in name}
+def package_files(kinds: tuple[str, ...]) -> set[str]:
+    """Return the package's files that match these patterns, relative to the folder of the package."""
+    members = (path.relative_to(PACKAGE.parent).as_posix() for kind in kinds for path in PACKAGE.rglob(kind))
+    return {name for name in members if "__pycache__" not in name}
 
 
-def to_be_compiled() -> set[str]:
-    """Return the modules that have a compiled form on this system."""
+def compiled_modules() -> set[str]:
+    """Return the modules that are compiled on this system."""
     sources = [path for path in (PACKAGE / "_core").glob("*.py") if path.stem != "__init__"]
     core = {f"sluiceway/_core_c/{path.stem}" for path in [*sources, *(PACKAGE / "_core_c").glob("*.pyx")]}
     engine = {f"sluiceway/_transports/epoll/{path.stem}" for path in (PACKAGE / "_transports/epoll").glob("*.pyx")}
     return core | engine if sys.platform == "linux" else core
 
 
-def test_the_source_distribution_is_whole(sdist_path: pathlib.Path) -> None:
+def test_source_distribution_has_every_file_and_no_generated_one(sdist_path: pathlib.Path) -> None:
     with tarfile.open(sdist_path) as archive:
         (top,) = {name.partition("/")[0] for name in archive.getnames()}
-        found = {name.removeprefix(f"{top}/") for name in archive.getnames()}
-    package = {f"src/{name}" for name in names(("*.py", "*.pxd", "*.pyx", "*.pyi", "py.typed"))}
+        members = {name.removeprefix(f"{top}/") for name in archive.getnames()}
+    package = {f"src/{name}" for name in package_files(("*.py", "*.pxd", "*.pyx", "*.pyi", "py.typed"))}
     assert "src/sluiceway/py.typed" in package
-    assert package - found == set()
-    beside = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "CHANGELOG.md", "Makefile", "docs/index.md")
+    assert package - members == set()
+    other_files = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "CHANGELOG.md", "Makefile", "docs/index.md")
     tests = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py")}
     tools = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tools").glob("*.*")}
-    assert {*beside, *tests, *tools} - found == set()
-    # The benchmarks are written in C, in part; nothing else is that was not made by a build.
-    made = re.compile(r"\.(c|so|pyc|pyd|html)$|__pycache__")
-    assert [name for name in found if made.search(name) and not re.match(r"benchmarks/.*\.c$", name)] == []
+    assert {*other_files, *tests, *tools} - members == set()
+    # Except for the C files of the benchmarks, there are no generated files.
+    generated = re.compile(r"\.(c|so|pyc|pyd|html)$|__pycache__")
+    assert [name for name in members if generated.search(name) and not re.match(r"benchmarks/.*\.c$", name)] == []
 
 
 @pytest.fixture(scope="module")
@@ -72,25 +72,25 @@ def wheel_path(sdist_path: pathlib.Path, tmp_path_factory: pytest.TempPathFactor
     ],
     ids=["undeclared", "mistyped", "deprecated"],
 )
-def test_warnings_of_the_wheels_build_are_errors(wheel_path: pathlib.Path, code: str, tmp_path: pathlib.Path) -> None:
-    """So the wheel, which was built, has no such use."""
+def test_removed_changed_or_deprecated_function_fails_wheel_build(
+    wheel_path: pathlib.Path, code: str, tmp_path: pathlib.Path
+) -> None:
+    """The wheel was built with these flags, so it uses no such function."""
     source = tmp_path / "code.c"
     source.write_text(code)
     compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
     assert run_command(compiler, "-fsyntax-only", *WARNINGS, source, cwd=tmp_path).returncode != 0
 
 
-def test_a_wheel_holds_the_package_and_its_compiled_modules(wheel_path: pathlib.Path) -> None:
+def test_wheel_has_package_files_and_compiled_modules(wheel_path: pathlib.Path) -> None:
     with zipfile.ZipFile(wheel_path) as archive:
-        found = {name for name in archive.namelist() if not name.partition("/")[0].endswith(".dist-info")}
-    compiled = {name for name in found if name.endswith((".so", ".pyd"))}
-    assert {name.partition(".")[0] for name in compiled} == to_be_compiled()
-    assert found - compiled == names(("*.py", "*.pxd", "*.pyx", "*.pyi", "py.typed"))
+        members = {name for name in archive.namelist() if not name.partition("/")[0].endswith(".dist-info")}
+    compiled = {name for name in members if name.endswith((".so", ".pyd"))}
+    assert {name.partition(".")[0] for name in compiled} == compiled_modules()
+    assert members - compiled == package_files(("*.py", "*.pxd", "*.pyx", "*.pyi", "py.typed"))
 
 
-def test_a_wheel_passes_the_check_that_those_for_others_are_given(
-    wheel_path: pathlib.Path, tmp_path: pathlib.Path
-) -> None:
+def test_wheel_passes_smoke_check_of_releases(wheel_path: pathlib.Path, tmp_path: pathlib.Path) -> None:
     installed = tmp_path / "installed"
     with zipfile.ZipFile(wheel_path) as archive:
         archive.extractall(installed)
@@ -100,11 +100,11 @@ def test_a_wheel_passes_the_check_that_those_for_others_are_given(
     assert pathlib.Path(place).is_relative_to(installed)
 
 
-def test_wheels_are_made_for_the_pythons_that_are_named() -> None:
+def test_wheels_are_configured_for_pythons_of_classifiers() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    named = re.findall(r"Python :: 3\.(\d+)", "\n".join(project["project"]["classifiers"]))
+    minor_versions = re.findall(r"Python :: 3\.(\d+)", "\n".join(project["project"]["classifiers"]))
     cibuildwheel = project["tool"]["cibuildwheel"]
-    assert cibuildwheel["build"] == [f"cp3{minor}-*" for minor in named]
+    assert cibuildwheel["build"] == [f"cp3{minor}-*" for minor in minor_versions]
     machines = {system: cibuildwheel[system]["archs"] for system in ("linux", "macos", "windows")}
     assert machines == {"linux": ["x86_64", "aarch64"], "macos": ["x86_64", "arm64"], "windows": ["AMD64"]}
     assert cibuildwheel["environment"] == {"SLUICEWAY_BUILD": "compiled"}

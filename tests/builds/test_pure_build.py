@@ -1,4 +1,4 @@
-"""Without a compiler sluiceway is installed pure, works, and says so; anything else that fails ends the build."""
+"""Without a compiler sluiceway is installed pure, works and reports it; any other failure ends the build."""
 
 import json
 import pathlib
@@ -8,13 +8,13 @@ import zipfile
 
 import pytest
 
-from builds.package_builds import ROOT, build_wheel, install_sdist, require_compiler, run_pip, run_python
+from builds.package_builds import BUILD_TIMEOUT, ROOT, build_wheel, install_sdist, require_compiler, run_pip, run_python
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(2 * BUILD_TIMEOUT)
 
 FALSE = shutil.which("false") or "false"
 
-THERE_AND_BACK = """
+RECEIVE_ONE_LINE = """
 import asyncio, socket, sluiceway
 
 async def main():
@@ -31,54 +31,58 @@ print(sluiceway.IMPLEMENTATION, sluiceway.ENGINE, sluiceway.__file__)
 """
 
 
-def broken_cython(directory: pathlib.Path, what: str) -> str:
-    """Make a Cython that fails, to be put before the real one; return where it is."""
+def broken_cython(directory: pathlib.Path, missing: str) -> str:
+    """Create a Cython package that fails, for use before the real one; return its parent folder."""
     package = directory / "broken" / "Cython"
     package.mkdir(parents=True)
-    (package / "__init__.py").write_text("raise ImportError('no Cython')\n" if what == "missing" else "")
+    (package / "__init__.py").write_text("raise ImportError('no Cython')\n" if missing == "missing" else "")
     (package / "Build.py").write_text("def cythonize(*_, **__):\n    raise RuntimeError('cannot be translated')\n")
     return str(package.parent)
 
 
-def without(what: str, directory: pathlib.Path) -> dict[str, str | None]:
-    """Return the variables under which ``what`` is not to be had."""
-    if what == "a compiler that works":
+def environment_without(missing: str, directory: pathlib.Path) -> dict[str, str | None]:
+    """Return the variables under which ``missing`` is not available."""
+    if missing == "a working compiler":
         return {"CC": FALSE}
-    if what == "a compiler":
+    if missing == "a compiler":
         (directory / "empty").mkdir()
         return {"PATH": str(directory / "empty")}
-    return {"PYTHONPATH": broken_cython(directory, "missing" if what == "Cython" else "failing")}
+    return {"PYTHONPATH": broken_cython(directory, "missing" if missing == "Cython" else "failing")}
 
 
-def test_it_is_installed_pure_without_a_compiler(sdist_path: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    wheel = build_wheel(sdist_path, tmp_path, **without("a compiler", tmp_path))
-    # pip's cache gives a wheel to every environment that its tags fit: one for a platform would be taken for compiled.
+def test_installation_without_compiler_is_pure_and_reported_by_doctor(
+    sdist_path: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    wheel = build_wheel(sdist_path, tmp_path, **environment_without("a compiler", tmp_path))
+    # pip reuses a cached wheel by its tags: a pure wheel with a platform tag would replace a compiled one.
     assert wheel.name.endswith("-py3-none-any.whl")
     installed = install_sdist(wheel, tmp_path)
 
-    implementation, engine, place = run_python(installed, "-c", THERE_AND_BACK).split()
+    implementation, engine, place = run_python(installed, "-c", RECEIVE_ONE_LINE).split()
     assert (implementation, engine) == ("pure", "loop")
     assert pathlib.Path(place).is_relative_to(installed)
 
-    told = run_python(installed, "-m", "sluiceway.cli", "doctor")
-    assert told.count("nothing was compiled when sluiceway was installed") == 1
-    assert told.count("install a C compiler and Python's headers") == 1
+    report = run_python(installed, "-m", "sluiceway.cli", "doctor")
+    assert report.count("nothing was compiled when sluiceway was installed") == 1
+    assert report.count("install a C compiler and Python's headers") == 1
     document = json.loads(run_python(installed, "-m", "sluiceway.cli", "doctor", "--json"))
     assert document["implementation"]["core"]["in_use"] == "pure"
     assert [advice["about"] for advice in document["advice"] if "compiler" in advice["text"]] == ["implementation.core"]
 
 
 @pytest.mark.parametrize("choice", [None, "compiled"])
-@pytest.mark.parametrize("what", ["a compiler that works", "Cython", "a Cython that works"])
-def test_a_part_that_cannot_be_compiled_ends_the_build(
-    what: str, choice: str | None, sdist_path: pathlib.Path, tmp_path: pathlib.Path
+@pytest.mark.parametrize("missing", ["a working compiler", "Cython", "a working Cython"])
+def test_failed_compilation_fails_build(
+    missing: str, choice: str | None, sdist_path: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    result = run_pip("wheel", sdist_path, cwd=tmp_path, SLUICEWAY_BUILD=choice, **without(what, tmp_path))
+    result = run_pip(
+        "wheel", sdist_path, cwd=tmp_path, SLUICEWAY_BUILD=choice, **environment_without(missing, tmp_path)
+    )
     assert result.returncode != 0
     assert list(tmp_path.glob("*.whl")) == []
 
 
-def test_a_failed_compilation_names_the_part_and_the_compilers_first_error(
+def test_failed_compilation_is_reported_with_module_and_first_error(
     sdist_path: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     require_compiler()
@@ -92,30 +96,30 @@ def test_a_failed_compilation_names_the_part_and_the_compilers_first_error(
     assert "or set SLUICEWAY_BUILD=pure" in result.stdout + result.stderr
 
 
-def test_a_pure_wheel_is_for_every_python(sdist_path: pathlib.Path, tmp_path: pathlib.Path) -> None:
+def test_pure_wheel_has_tag_for_every_python(sdist_path: pathlib.Path, tmp_path: pathlib.Path) -> None:
     path = build_wheel(sdist_path, tmp_path, SLUICEWAY_BUILD="pure")
     assert path.name.endswith("-py3-none-any.whl")
     with zipfile.ZipFile(path) as archive:
         assert "sluiceway/py.typed" in archive.namelist()
 
 
-def test_where_compiling_was_asked_for_a_missing_compiler_ends_the_build(
+def test_missing_compiler_fails_build_if_compiled_is_requested(
     sdist_path: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    variables = without("a compiler", tmp_path)
+    variables = environment_without("a compiler", tmp_path)
     result = run_pip("wheel", sdist_path, cwd=tmp_path, SLUICEWAY_BUILD="compiled", **variables)
     assert result.returncode != 0
     assert list(tmp_path.glob("*.whl")) == []
 
 
-def test_a_wish_that_nobody_knows(tmp_path: pathlib.Path, sdist_path: pathlib.Path) -> None:
+def test_unknown_build_choice_fails_build(tmp_path: pathlib.Path, sdist_path: pathlib.Path) -> None:
     result = run_pip("wheel", sdist_path, cwd=tmp_path, SLUICEWAY_BUILD="fast")
     assert result.returncode != 0
     assert "SLUICEWAY_BUILD is compiled or pure, not 'fast'" in result.stdout + result.stderr
 
 
-def test_the_build_needs_nothing_beside_what_it_names() -> None:
-    """The test extra brings for builds without isolation what pip brings for those with it."""
+def test_test_extra_has_build_requirements() -> None:
+    """The tests build without isolation, so the extra ``test`` must have what pip would install."""
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

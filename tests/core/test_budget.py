@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from support.core_modules import core_module
+from core.core_modules import core_module
 
 BUDGET = 256
 

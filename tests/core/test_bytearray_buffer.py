@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 
-from support.buffer_machine import WORDS, BufferMachine, check
+from core.buffer_machine import WORDS, BufferMachine, check
 
 NEWLINE = (b"\n",)
 

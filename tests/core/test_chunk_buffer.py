@@ -8,8 +8,8 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from support.buffer_machine import BufferMachine, check, filled
-from support.counting_list import CountingList
+from core.buffer_machine import BufferMachine, check, filled
+from core.counting_list import CountingList
 
 KIB = 1024
 SIZES_AROUND_MERGE_LIMITS = [1, 2, 8 * KIB - 1, 8 * KIB, 8 * KIB + 1, 24 * KIB, 32 * KIB - 1, 32 * KIB, 32 * KIB + 1]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.core_modules import core_module
+from core.core_modules import core_module
 
 # The state after each event; None where the event cannot happen. Repeated here, so that a change of the source's table
 # fails a test.

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from support.core_modules import core_module
-from support.receivers import new_case, transfer
+from core.core_modules import core_module
+from core.receivers import new_case, transfer
 from support.scheduling import run_iterations, start_task
 
 KIB = 1024

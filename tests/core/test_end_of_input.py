@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from support.core_modules import core_module, is_compiled
+from core.core_modules import core_module, is_compiled
 
 ERROR = ConnectionResetError("lost")
 

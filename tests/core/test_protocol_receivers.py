@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from support.certificates import Certificates
-from support.core_modules import core_module
-from support.receivers import (
+from core.core_modules import core_module
+from core.receivers import (
     SCRATCH_SIZE,
     Case,
     CollectingProtocol,
@@ -19,6 +18,7 @@ from support.receivers import (
     stream_protocol,
     transfer,
 )
+from support.certificates import Certificates
 
 KIB = 1024
 MINIMUM = 4 * KIB

@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from support.certificates import Certificates
-from support.core_modules import is_compiled
-from support.fake_transports import CountingTransport
-from support.receivers import (
+from core.core_modules import is_compiled
+from core.receivers import (
     KINDS,
     LIMIT,
     SCRATCH_SIZE,
@@ -21,6 +19,8 @@ from support.receivers import (
     put,
     transfer,
 )
+from support.certificates import Certificates
+from support.fake_transports import CountingTransport
 from support.scheduling import run_iterations, start_task
 
 KIB = 1024

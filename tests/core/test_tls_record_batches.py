@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from core.tls_cores import End, shaken
 from support.certificates import Certificates
-from support.tls_cores import End, shaken
 
 KIB = 1024
 

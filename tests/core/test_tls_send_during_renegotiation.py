@@ -4,8 +4,8 @@ import types
 
 import pytest
 
+from core.tls_cores import shaken
 from support.certificates import Certificates
-from support.tls_cores import shaken
 
 
 @pytest.mark.parametrize("size", [10, 50_000])

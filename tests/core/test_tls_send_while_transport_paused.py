@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from core.tls_cores import End, shaken
 from support.certificates import Certificates
-from support.tls_cores import End, shaken
 
 KIB = 1024
 LARGE = bytes(range(251)) * (4096 * KIB // 251)

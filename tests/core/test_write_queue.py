@@ -11,8 +11,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from support.core_modules import core_module, is_compiled
-from support.counting_list import CountingList
+from core.core_modules import core_module, is_compiled
+from core.counting_list import CountingList
 
 PIECES = st.binary(min_size=1, max_size=8)
 

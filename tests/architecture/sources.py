@@ -8,11 +8,11 @@ import functools
 import pathlib
 from typing import NamedTuple
 
-from support.cython_facts import cython_facts
-from support.facts import Call, Facts, Import
-from support.layers import LAYERS
+from architecture.cython_facts import cython_facts
+from architecture.facts import Call, Facts, Import
+from architecture.layers import LAYERS
+from architecture.python_facts import python_facts
 from support.package import module_name, package_directory
-from support.python_facts import python_facts
 
 SUFFIXES = (".py", ".pyi", ".pyx", ".pxd")
 IMPORT_FUNCTIONS = {"import_module", "find_spec", "__import__"}

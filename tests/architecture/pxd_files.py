@@ -14,7 +14,7 @@ import pathlib
 import re
 from collections.abc import Iterator
 
-from support.cython_facts import Stripped
+from architecture.cython_facts import Stripped
 from support.package import package_directory
 
 PURE = package_directory() / "_core"

@@ -6,8 +6,8 @@ imports names from every layer and is the one exception.
 
 from collections.abc import Iterator
 
-from support.facts import Facts, Import
-from support.public_names import PUBLIC
+from architecture.facts import Facts, Import
+from architecture.public_names import PUBLIC
 
 LAYERS = {
     "_constants": 0,

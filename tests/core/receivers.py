@@ -8,9 +8,9 @@ import types
 import weakref
 from typing import Any
 
+from core.core_modules import core_module
+from core.tls_cores import End, shaken
 from support.certificates import Certificates
-from support.core_modules import core_module
-from support.tls_cores import End, shaken
 
 SCRATCH_SIZE = 256 * 1024
 LIMIT = 64 * 1024

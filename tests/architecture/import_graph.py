@@ -9,7 +9,7 @@ package: Python runs the package's ``__init__.py`` as well, but an edge for that
 
 from collections.abc import Iterable, Mapping
 
-from support.facts import Facts
+from architecture.facts import Facts
 
 Graph = dict[str, dict[str, list[str]]]
 

@@ -8,7 +8,7 @@ import bisect
 import re
 from collections.abc import Iterator
 
-from support.facts import Call, Facts, Statement
+from architecture.facts import Call, Facts, Statement
 
 _QUOTED = re.compile(r"(?s)(?<!\w)[a-zA-Z]{0,2}(\"\"\"|'''|\"|')((?:\\.|(?!\1).)*)\1|#[^\n]*")
 _IMPORT = re.compile(r"(?:^|[;:])\s*(?:from\s*(\.*)\s*([\w.]*)\s+)?c?import\s+\(?([^;()]+)")

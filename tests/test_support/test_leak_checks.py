@@ -1,13 +1,13 @@
-"""The leak checks themselves: each example leaks one thing and must fail for that reason."""
+"""The leak checks: each example leaks one thing and must fail for that reason."""
 
 import sys
 
 import pytest
 
-EVERY_KIND = 4 if sys.version_info >= (3, 12) else 3
+NUMBER_OF_KINDS = 4 if sys.version_info >= (3, 12) else 3
 
 
-def test_an_async_test_runs_on_every_kind_of_loop(run_pytest):
+def test_async_test_runs_on_every_kind_of_loop(run_pytest):
     result = run_pytest(
         """
 async def test_kind(loop_kind):
@@ -15,26 +15,26 @@ async def test_kind(loop_kind):
     print(loop_kind, type(loop).__module__.partition(".")[0], loop.get_debug(), loop.get_task_factory() is not None)
 """
     )
-    result.assert_outcomes(passed=EVERY_KIND)
+    result.assert_outcomes(passed=NUMBER_OF_KINDS)
     output = result.stdout.str()
     assert "asyncio asyncio False False" in output
     assert "debug asyncio True False" in output
     assert "uvloop uvloop False False" in output
-    assert ("eager asyncio False True" in output) == (EVERY_KIND == 4)
+    assert ("eager asyncio False True" in output) == (NUMBER_OF_KINDS == 4)
 
 
-def test_a_marker_narrows_the_loops(run_pytest):
+def test_loops_marker_selects_kinds(run_pytest):
     result = run_pytest('@pytest.mark.loops("asyncio", "uvloop")\nasync def test_two(): pass\n')
     result.assert_outcomes(passed=2)
 
 
-def test_a_marker_with_an_unknown_loop_is_an_error(run_pytest):
+def test_loops_marker_with_unknown_kind_fails_collection(run_pytest):
     result = run_pytest('@pytest.mark.loops("asyncoi")\nasync def test_two(): pass\n')
     assert result.ret != pytest.ExitCode.OK
     assert "no such kind of loop: ['asyncoi']" in result.stdout.str() + result.stderr.str()
 
 
-def test_async_methods_and_examples_of_hypothesis_really_run(run_pytest):
+def test_async_methods_and_hypothesis_examples_are_run(run_pytest):
     result = run_pytest(
         """
 from hypothesis import given, strategies
@@ -56,45 +56,45 @@ async def test_small(number):
     result.stdout.fnmatch_lines(["*KeyError: 'from the method'", "*number=500*"])
 
 
-def test_a_plain_function_may_ask_for_the_kind_of_loop(run_pytest):
-    run_pytest("def test_kind(loop_kind): assert isinstance(loop_kind, str)\n").assert_outcomes(passed=EVERY_KIND)
+def test_plain_function_with_loop_kind_runs_on_every_kind(run_pytest):
+    run_pytest("def test_kind(loop_kind): assert isinstance(loop_kind, str)\n").assert_outcomes(passed=NUMBER_OF_KINDS)
 
 
 LEAKS = {
-    "a task": ("asyncio.get_running_loop().kept = asyncio.create_task(asyncio.sleep(50))", "*task left over: *sleep*"),
-    "a socket": ("kept.append(socket.socket())", "*descriptor left open: * -> socket:*"),
-    "an eventfd": ("import os; kept.append(os.eventfd(0))", "*descriptor left open: * -> anon_inode:*eventfd*"),
-    "a file": ("kept.append(open(__file__))", "*descriptor left open: * -> *.py"),
-    "a thread": (
+    "task": ("asyncio.get_running_loop().kept = asyncio.create_task(asyncio.sleep(50))", "*task left over: *sleep*"),
+    "socket": ("kept.append(socket.socket())", "*descriptor left open: * -> socket:*"),
+    "eventfd": ("import os; kept.append(os.eventfd(0))", "*descriptor left open: * -> anon_inode:*eventfd*"),
+    "file": ("kept.append(open(__file__))", "*descriptor left open: * -> *.py"),
+    "thread": (
         "kept.append(threading.Thread(target=release.wait, daemon=True)); kept[-1].start()",
         "*thread left over: *",
     ),
-    "a call of the exception handler": (
+    "exception handler called": (
         "asyncio.get_running_loop().call_soon(lambda: 1 / 0)",
         "*exception handler was called: *",
     ),
-    "an exception that nobody retrieves": (
+    "unretrieved exception": (
         "asyncio.get_running_loop().create_future().set_exception(KeyError('lost'))",
         "*exception handler was called: *Future exception was never retrieved*",
     ),
-    "an unclosed socket": ("socket.socket()", "*ResourceWarning: unclosed <socket*"),
-    "a coroutine never awaited": ("asyncio.sleep(0)", "*coroutine 'sleep' was never awaited*"),
-    "a warning": ("warnings.warn('mind the gap')", "*UserWarning: mind the gap"),
-    "an exception in a thread": (
+    "unclosed socket": ("socket.socket()", "*ResourceWarning: unclosed <socket*"),
+    "coroutine never awaited": ("asyncio.sleep(0)", "*coroutine 'sleep' was never awaited*"),
+    "warning": ("warnings.warn('mind the gap')", "*UserWarning: mind the gap"),
+    "exception in thread": (
         "thread = threading.Thread(target=lambda: 1 / 0); thread.start(); thread.join()",
         "*PytestUnhandledThreadExceptionWarning*",
     ),
-    "an unclosed transport": (
+    "unclosed transport": (
         "await asyncio.get_running_loop().create_connection(asyncio.Protocol, *raw_peers.listen().address)",
         "*ResourceWarning: unclosed *ransport*",
     ),
 }
 
 
-@pytest.mark.parametrize("what", LEAKS)
-def test_leaving_something_behind_fails(run_pytest, what):
-    statement, message = LEAKS[what]
-    if what == "an eventfd" and not sys.platform.startswith("linux"):
+@pytest.mark.parametrize("leak", LEAKS)
+def test_leak_fails_test_and_not_the_next_one(run_pytest, leak):
+    statement, message = LEAKS[leak]
+    if leak == "eventfd" and not sys.platform.startswith("linux"):
         pytest.skip("no eventfd on this system")
     result = run_pytest(
         f"""
@@ -105,7 +105,7 @@ release = threading.Event()
 async def test_leak(raw_peers):
     {statement}
 
-def test_clean_again():
+def test_after_leak():
     release.set()
     pass
 """
@@ -114,7 +114,7 @@ def test_clean_again():
     result.stdout.fnmatch_lines([message])
 
 
-def test_what_ends_by_itself_is_not_left_over(run_pytest):
+def test_task_that_ends_by_itself_is_no_leak(run_pytest):
     result = run_pytest(
         """
 async def test_tidy(raw_peers):
@@ -125,10 +125,10 @@ async def test_tidy(raw_peers):
 kept = set()
 """
     )
-    result.assert_outcomes(passed=EVERY_KIND)
+    result.assert_outcomes(passed=NUMBER_OF_KINDS)
 
 
-def test_declared_loop_errors_are_the_tests_own_affair(run_pytest):
+def test_loop_errors_fixture_fails_test_unless_cleared(run_pytest):
     result = run_pytest(
         """
 async def test_inspects(loop_errors):
@@ -143,10 +143,10 @@ async def test_forgets_to_clear(loop_errors):
     asyncio.get_running_loop().call_soon(lambda: 1 / 0)
 """
     )
-    result.assert_outcomes(passed=EVERY_KIND, failed=1)
+    result.assert_outcomes(passed=NUMBER_OF_KINDS, failed=1)
 
 
-def test_a_failing_test_tells_what_it_left_and_does_not_harm_the_next(run_pytest):
+def test_failing_test_lists_its_leaks_and_next_test_passes(run_pytest):
     result = run_pytest(
         """
 @pytest.mark.loops("asyncio")
@@ -158,15 +158,15 @@ async def test_fails(raw_peers):
 async def test_innocent(): pass
 """
     )
-    result.assert_outcomes(passed=EVERY_KIND, failed=1)
+    result.assert_outcomes(passed=NUMBER_OF_KINDS, failed=1)
     result.stdout.fnmatch_lines(["*assert * is None", "*task left over: *sleep*"])
 
 
-def test_a_test_that_hangs_is_told_by_where_it_hangs(run_pytest, monkeypatch):
+def test_hanging_test_fails_with_traceback_of_hang(run_pytest, monkeypatch):
     result = run_pytest(
         """
 from support import async_tests
-async_tests.TIMEOUT = 0.05
+async_tests.TEST_TIMEOUT = 0.05
 
 @pytest.mark.loops("asyncio", "uvloop")
 async def test_hangs():
@@ -177,7 +177,7 @@ async def test_hangs():
     result.stdout.fnmatch_lines(["*await asyncio.Event().wait()*", "*TimeoutError*"])
 
 
-def test_the_reference_may_be_known_to_fail(run_pytest):
+def test_reference_fails_marker_expects_failure_on_asyncio_only(run_pytest):
     result = run_pytest(
         """
 @pytest.fixture(params=["asyncio", "json"])
@@ -216,7 +216,7 @@ async def test_is_held_to_it(streams):
     )
 
 
-def test_the_reference_may_be_known_to_leak(run_pytest):
+def test_reference_leaks_marker_allows_leaks_on_asyncio_only(run_pytest):
     result = run_pytest(
         """
 @pytest.fixture(params=["asyncio", "json"])
@@ -237,12 +237,12 @@ def test_close():
         sock.close()
 """
     )
-    # The unclosed socket is told apart from the rest, after the test.
+    # The unclosed socket is reported separately, after the test.
     result.assert_outcomes(passed=2, failed=1, errors=1)
     result.stdout.fnmatch_lines(["*FAILED*test_leaks?json*"])
 
 
-def test_a_missing_program_skips_and_names_the_package(run_pytest, monkeypatch):
+def test_missing_program_skips_test_and_names_package(run_pytest, monkeypatch):
     source = """
 from support.external_programs import require_program
 
@@ -261,7 +261,7 @@ def test_missing():
     run_pytest(source).assert_outcomes(passed=1, failed=1)
 
 
-def test_uvloop_is_skipped_by_name_where_it_is_missing(run_pytest, monkeypatch):
+def test_missing_uvloop_skips_test(run_pytest, monkeypatch):
     source = """
 from support import loops
 loops.HAS_UVLOOP = False

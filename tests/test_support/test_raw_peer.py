@@ -1,11 +1,11 @@
-"""The raw peers that other tests use, tested with asyncio's own streams."""
+"""The raw peers of tests/support, tested with asyncio's own streams."""
 
 import asyncio
 
 import pytest
 
 
-async def test_chunks_are_received_as_sent(raw_peers):
+async def test_peer_sends_chunks_half_closes_and_receives(raw_peers):
     listener = raw_peers.listen()
     reader, writer = await asyncio.open_connection(*listener.address)
     peer = listener.accept()
@@ -22,7 +22,7 @@ async def test_chunks_are_received_as_sent(raw_peers):
     await writer.wait_closed()
 
 
-async def test_a_reset_is_received(raw_peers):
+async def test_peer_reset_resets_connection(raw_peers):
     listener = raw_peers.listen("::1")
     reader, writer = await asyncio.open_connection(*listener.address)
     listener.accept().reset()
@@ -33,7 +33,7 @@ async def test_a_reset_is_received(raw_peers):
         await writer.wait_closed()
 
 
-async def test_a_client_over_a_unix_socket(raw_peers, unix_path):
+async def test_peer_connects_to_unix_server(raw_peers, unix_path):
     accepted = asyncio.get_running_loop().create_future()
 
     async def handle(reader, writer):
@@ -50,20 +50,20 @@ async def test_a_client_over_a_unix_socket(raw_peers, unix_path):
     await server.wait_closed()
 
 
-async def test_a_script_waits_signals_and_returns(raw_peers, tls):
-    def answer(peer):
+async def test_script_waits_signals_and_returns_result(raw_peers, tls):
+    def answer_over_tls(peer):
         peer.start_tls(tls.server_context, server_side=True)
         assert peer.receive(4) == b"ping"
-        peer.signal("asked")
+        peer.signal("request received")
         peer.wait_for("answer")
         peer.send(b"po", b"ng")
         peer.unwrap_tls()
         return "done"
 
-    script = raw_peers.serve(answer)
+    script = raw_peers.serve(answer_over_tls)
     reader, writer = await asyncio.open_connection(*script.address, ssl=tls.client_context, server_hostname="localhost")
     writer.write(b"ping")
-    await script.wait_for("asked")
+    await script.wait_for("request received")
     script.signal("answer")
     assert await reader.readexactly(4) == b"pong"
     writer.close()
@@ -71,7 +71,7 @@ async def test_a_script_waits_signals_and_returns(raw_peers, tls):
     assert await script.finished() == "done"
 
 
-async def test_signals_are_counted(raw_peers):
+async def test_signals_sent_before_wait_are_counted(raw_peers):
     def count(peer):
         for _ in range(3):
             peer.wait_for()
@@ -90,29 +90,29 @@ async def test_signals_are_counted(raw_peers):
     await writer.wait_closed()
 
 
-async def test_a_visiting_script(raw_peers):
-    seen = asyncio.get_running_loop().create_future()
+async def test_client_script_runs_and_returns_result(raw_peers):
+    received = asyncio.get_running_loop().create_future()
 
     async def handle(reader, writer):
-        seen.set_result(await reader.read())
+        received.set_result(await reader.read())
         writer.close()
         await writer.wait_closed()
 
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
 
-    def visit(peer):
+    def send_and_close(peer):
         peer.send(b"hello")
         peer.half_close()
         return peer.receive_rest()
 
-    script = raw_peers.run_client(server.sockets[0].getsockname(), visit)
-    assert await seen == b"hello"
+    script = raw_peers.run_client(server.sockets[0].getsockname(), send_and_close)
+    assert await received == b"hello"
     assert await script.finished() == b""
     server.close()
     await server.wait_closed()
 
 
-async def test_what_a_script_raises_reaches_the_test(raw_peers):
+async def test_exception_of_script_is_raised_by_finished(raw_peers):
     script = raw_peers.serve(lambda peer: peer.receive(10))
     _, writer = await asyncio.open_connection(*script.address)
     writer.write(b"short")
@@ -122,7 +122,7 @@ async def test_what_a_script_raises_reaches_the_test(raw_peers):
         await script.finished()
 
 
-def test_what_a_script_raises_is_not_lost_if_nobody_asks(run_pytest):
+def test_exception_of_script_fails_test_that_does_not_call_finished(run_pytest):
     result = run_pytest(
         """
 @pytest.mark.loops("asyncio")

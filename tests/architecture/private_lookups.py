@@ -5,7 +5,7 @@ the package. Names that asyncio's own objects have too are in ASYNCIO_NAMES, eac
 what it stores on a foreign object itself, with setattr() and a name that no class of the package has.
 """
 
-from support.facts import Facts
+from architecture.facts import Facts
 
 PREFIXES = ("_sluiceway", "_ps_")
 LOOKUPS = {"getattr", "hasattr"}

@@ -5,7 +5,7 @@ Every statement counts, wherever it is: at module level, inside functions, and u
 
 import ast
 
-from support.facts import Call, Facts, Statement
+from architecture.facts import Call, Facts, Statement
 
 KEY_FUNCTIONS = {"get", "getenv", "pop", "setdefault"}
 

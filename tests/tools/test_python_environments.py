@@ -1,4 +1,4 @@
-"""The tools behind the Makefile, where a machine is not as one would wish."""
+"""The tools of the Makefile on machines with missing or broken interpreters."""
 
 import os
 import pathlib
@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
-TOOLS = pathlib.Path(__file__).resolve().parent.parent / "tools"
+from support.timeouts import PROCESS_TIMEOUT
+
+TOOLS = pathlib.Path(__file__).resolve().parents[2] / "tools"
 SERIES = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the Makefile and its tools are for POSIX systems")
@@ -15,12 +17,12 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="the Makefile and its
 
 def run(*command: str | pathlib.Path, **environment: str | pathlib.Path) -> subprocess.CompletedProcess[str]:
     variables = {"PATH": "", "HOME": "/nonexistent", **{name: str(value) for name, value in environment.items()}}
-    return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=50, check=False)
+    return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=PROCESS_TIMEOUT, check=False)
 
 
 @pytest.fixture
 def shims(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A directory of commands that exist and only complain, as pyenv's do for a version that is not chosen."""
+    """A directory of commands that exist but fail, like pyenv's for versions that are not selected."""
     directory = tmp_path / "shims"
     directory.mkdir()
     for name in ("python", "python3", *(f"python3.{minor}" for minor in range(20))):
@@ -31,7 +33,7 @@ def shims(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 @pytest.fixture
-def here(tmp_path: pathlib.Path) -> pathlib.Path:
+def interpreter_directory(tmp_path: pathlib.Path) -> pathlib.Path:
     """A directory with the interpreter of this run, under its versioned name."""
     directory = tmp_path / "here"
     directory.mkdir()
@@ -47,20 +49,20 @@ def found_interpreters(**environment: str | pathlib.Path) -> list[str]:
     return result.stdout.split()
 
 
-def test_interpreters_that_do_not_run_are_passed_over(shims: pathlib.Path) -> None:
+def test_interpreters_that_do_not_run_are_left_out(shims: pathlib.Path) -> None:
     assert found_interpreters(PATH=shims) == [sys.executable]
 
 
-def test_each_series_is_found_once(here: pathlib.Path, shims: pathlib.Path) -> None:
-    assert found_interpreters(PATH=f"{here}:{shims}:{here}") == [sys.executable]
+def test_each_python_series_is_listed_once(interpreter_directory: pathlib.Path, shims: pathlib.Path) -> None:
+    assert found_interpreters(PATH=f"{interpreter_directory}:{shims}:{interpreter_directory}") == [sys.executable]
 
 
-def test_pyenv_is_looked_through_by_its_root_and_by_its_usual_place(tmp_path: pathlib.Path) -> None:
+def test_pyenv_versions_are_found_by_pyenv_root_and_in_home(tmp_path: pathlib.Path) -> None:
     later = f"3.{sys.version_info.minor + 1}"
     for root in (tmp_path / "elsewhere", tmp_path / ".pyenv"):
         directory = root / "versions" / f"{later}.0" / "bin"
         directory.mkdir(parents=True)
-        # Stands in for another version: it answers the one question that interpreters.py asks.
+        # Replaces another version: it prints what interpreters.py needs.
         (directory / f"python{later}").write_text(f"#!/bin/sh\necho 1 1 {later.replace('.', ' ')} 0\n")
         (directory / f"python{later}").chmod(0o755)
     name = f"versions/{later}.0/bin/python{later}"
@@ -68,38 +70,38 @@ def test_pyenv_is_looked_through_by_its_root_and_by_its_usual_place(tmp_path: pa
     assert found_interpreters(HOME=tmp_path) == [sys.executable, f"{tmp_path}/.pyenv/{name}"]
 
 
-def test_interpreters_of_an_incomplete_debian_root_are_passed_over(tmp_path: pathlib.Path) -> None:
+def test_interpreters_of_incomplete_debian_root_are_left_out(tmp_path: pathlib.Path) -> None:
     (tmp_path / "usr" / "bin").mkdir(parents=True)
     (tmp_path / "usr" / "bin" / "python3.15").symlink_to(sys.executable)
     assert found_interpreters(PATH=tmp_path, SLUICEWAY_DEBIAN_ROOT=tmp_path) == [sys.executable]
 
 
-def test_a_program_in_the_debian_root_keeps_its_directory_and_starts_peers_outside(tmp_path: pathlib.Path) -> None:
-    own = {name: os.environ[name] for name in ("PATH", "HOME", "SLUICEWAY_DEBIAN_ROOT") if name in os.environ}
-    question = "import debian_root; debian_root.usable() or exit(1)"
-    if run(sys.executable, "-c", question, PYTHONPATH=TOOLS, **own).returncode != 0:
+def test_program_in_debian_root_keeps_directory_and_runs_programs_outside(tmp_path: pathlib.Path) -> None:
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "SLUICEWAY_DEBIAN_ROOT") if name in os.environ}
+    script = "import debian_root; debian_root.usable() or exit(1)"
+    if run(sys.executable, "-c", script, PYTHONPATH=TOOLS, **inherited).returncode != 0:
         pytest.skip("no Debian root here (tools/debian_root.py make, as root on Debian)")
     (tmp_path / "given").write_text("outside")
     script = f'pwd; cat "{tmp_path}/given"; echo; cat /etc/debian_version; git --version'
-    inside = run(sys.executable, TOOLS / "debian_root.py", "run", "sh", "-c", script, **own).stdout.splitlines()
-    assert inside[:2] == [os.getcwd(), "outside"]
-    assert inside[2].startswith("forky")
-    assert inside[3] == run("git", "--version", **own).stdout.strip()
+    output = run(sys.executable, TOOLS / "debian_root.py", "run", "sh", "-c", script, **inherited).stdout.splitlines()
+    assert output[:2] == [os.getcwd(), "outside"]
+    assert output[2].startswith("forky")
+    assert output[3] == run("git", "--version", **inherited).stdout.strip()
 
 
-def test_the_first_python_that_runs_is_chosen(shims: pathlib.Path, here: pathlib.Path) -> None:
+def test_first_python_that_runs_is_selected(shims: pathlib.Path, interpreter_directory: pathlib.Path) -> None:
     result = run("/bin/sh", TOOLS / "find_python.sh", PATH=f"{shims}")
     assert (result.returncode, result.stdout) == (1, "")
     assert "apt-get install python3 python3-venv" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
-    (here / "python3").symlink_to(f"python{SERIES}")
-    result = run("/bin/sh", TOOLS / "find_python.sh", PATH=here)
-    assert (result.returncode, result.stdout.strip(), result.stderr) == (0, f"{here}/python3", "")
+    (interpreter_directory / "python3").symlink_to(f"python{SERIES}")
+    result = run("/bin/sh", TOOLS / "find_python.sh", PATH=interpreter_directory)
+    assert (result.returncode, result.stdout.strip(), result.stderr) == (0, f"{interpreter_directory}/python3", "")
 
 
 def environment_without(module: str, directory: pathlib.Path) -> subprocess.CompletedProcess[str]:
-    """Run environment.py from a copy of the project's skeleton, with a module that cannot be found."""
+    """Run environment.py in a copy of the project's skeleton, with a module that cannot be imported."""
     (directory / "tools").mkdir()
     (directory / "tools" / "environment.py").write_text((TOOLS / "environment.py").read_text())
     (directory / "pyproject.toml").write_text("")
@@ -108,11 +110,16 @@ def environment_without(module: str, directory: pathlib.Path) -> subprocess.Comp
         "sys.argv = ['environment.py', 'test']; runpy.run_path('tools/environment.py', run_name='__main__')"
     )
     return subprocess.run(
-        [sys.executable, "-c", script], cwd=directory, capture_output=True, text=True, timeout=50, check=False
+        [sys.executable, "-c", script],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=PROCESS_TIMEOUT,
+        check=False,
     )
 
 
-def test_a_missing_ensurepip_is_told_in_one_line(tmp_path: pathlib.Path) -> None:
+def test_missing_ensurepip_is_reported_in_one_line(tmp_path: pathlib.Path) -> None:
     result = environment_without("ensurepip", tmp_path)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.splitlines() == [

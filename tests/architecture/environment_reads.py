@@ -1,6 +1,6 @@
 """Where environment variables are read: in ``sluiceway._config``, and in the command line those that are not ours."""
 
-from support.facts import Facts
+from architecture.facts import Facts
 
 CONFIGURATION = "sluiceway._config"
 COMMAND_LINE = "sluiceway.cli"

@@ -1,0 +1,168 @@
+"""The core and the engine that a process uses: by what is installed, by SLUICEWAY_PURE and by SLUICEWAY_ENGINE."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from support.timeouts import PROCESS_TIMEOUT
+
+COMPILED = importlib.util.find_spec("sluiceway._core_c.read_operations") is not None
+ENGINE = importlib.util.find_spec("sluiceway._transports.epoll.stream_socket") is not None
+
+BEST = ("compiled" if COMPILED else "pure", "epoll" if ENGINE else "loop")
+
+# Statements after which a module cannot be imported.
+WITHOUT_ENGINE = "import sys; sys.modules['sluiceway._transports.epoll.stream_socket'] = None"
+WITHOUT_CORE = "import sys; sys.modules['sluiceway._core_c.receiver'] = None"
+
+PRINT_TRANSPORT_MODULE = """
+import asyncio, socket
+
+async def main():
+    mine, peers = socket.socketpair()
+    reader, writer = await sluiceway.open_connection(sock=mine)
+    peers.sendall(b"line\\n")
+    assert await reader.readline() == b"line\\n"
+    print(type(writer.transport).__module__)
+    peers.close()
+    writer.close()
+    await writer.wait_closed()
+
+asyncio.run(main())
+"""
+
+
+def run_python(script: str, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a script in a child process with only these variables of sluiceway."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SLUICEWAY_")}
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(script)],
+        env={**inherited, **variables},
+        capture_output=True,
+        text=True,
+        timeout=PROCESS_TIMEOUT,
+        check=False,
+    )
+
+
+def implementation_in_use(variables: dict[str, str], first_statement: str = "") -> tuple[str, ...]:
+    """Return the core and the engine that a child process reports."""
+    result = run_python(
+        f"{first_statement}\nimport sluiceway; print(sluiceway.IMPLEMENTATION, sluiceway.ENGINE)", variables
+    )
+    assert result.stderr == ""
+    return tuple(result.stdout.split())
+
+
+def import_error(variables: dict[str, str], first_statement: str = "") -> str:
+    """Return the last line of the traceback of a failed import of sluiceway."""
+    result = run_python(f"{first_statement}\nimport sluiceway", variables)
+    assert result.returncode != 0, "the import did not fail"
+    return result.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("variables", [{}, {"SLUICEWAY_ENGINE": ""}, {"SLUICEWAY_PURE": ""}, {"SLUICEWAY_PURE": "0"}])
+def test_fastest_installed_core_and_engine_are_default(variables: dict[str, str]) -> None:
+    assert implementation_in_use(variables) == BEST
+
+
+def test_engine_variable_selects_transports_of_loop() -> None:
+    assert implementation_in_use({"SLUICEWAY_ENGINE": "loop"}) == (BEST[0], "loop")
+
+
+@pytest.mark.parametrize("variables", [{}, {"SLUICEWAY_ENGINE": "loop"}])
+def test_pure_core_uses_transports_of_loop(variables: dict[str, str]) -> None:
+    assert implementation_in_use({"SLUICEWAY_PURE": "1", **variables}) == ("pure", "loop")
+
+
+@pytest.mark.skipif(not ENGINE, reason="the engine is not compiled here")
+def test_engine_that_fails_to_load_is_logged_and_replaced_by_transports_of_loop() -> None:
+    result = run_python(f"{WITHOUT_ENGINE}\nimport sluiceway; print(sluiceway.IMPLEMENTATION, sluiceway.ENGINE)", {})
+    assert result.stdout.split() == ["compiled", "loop"]
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("the compiled engine cannot be used: ")
+    assert line.endswith("; the loop's transports are used, which are slower")
+    assert "stream_socket" in line
+
+
+@pytest.mark.skipif(not COMPILED, reason="nothing is compiled here")
+def test_core_that_fails_to_load_is_logged_and_replaced_by_pure_core() -> None:
+    result = run_python(f"{WITHOUT_CORE}\nimport sluiceway; print(sluiceway.IMPLEMENTATION, sluiceway.ENGINE)", {})
+    assert result.stdout.split() == ["pure", "loop"]
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("the compiled core cannot be used: ")
+    assert line.endswith("; the pure core is used, which is slower")
+    assert "receiver" in line
+
+
+@pytest.mark.skipif(not COMPILED, reason="nothing is compiled here")
+def test_doctor_names_part_that_fails_to_load_and_reason() -> None:
+    script = f"{WITHOUT_CORE}\nfrom sluiceway.cli import main\nsys.argv = ['sluiceway', 'doctor']\nmain()"
+    output = " ".join(run_python(script, {}).stdout.split())
+    assert "the compiled core cannot be used: " in output
+    assert "sluiceway._core_c.receiver" in output
+
+
+def test_requested_engine_without_core_raises_import_error() -> None:
+    error = import_error({"SLUICEWAY_ENGINE": "epoll"}, WITHOUT_CORE)
+    assert error.startswith("ImportError: SLUICEWAY_ENGINE=epoll, but the engine needs the compiled core: ")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="InterpreterPoolExecutor is new in Python 3.14")
+def test_subinterpreter_uses_pure_core_and_logs_reason() -> None:
+    script = """
+    from concurrent.futures import InterpreterPoolExecutor
+
+    def use():
+        import asyncio, socket, sluiceway
+
+        async def main():
+            mine, peers = socket.socketpair()
+            reader, writer = await sluiceway.open_connection(sock=mine)
+            peers.sendall(b"line\\n")
+            peers.close()
+            line = await reader.readline()
+            writer.close()
+            await writer.wait_closed()
+            return line
+
+        return asyncio.run(main()), sluiceway.IMPLEMENTATION, sluiceway.ENGINE
+
+    with InterpreterPoolExecutor(1) as executor:
+        print(*executor.submit(use).result())
+    """
+    result = run_python(script, {})
+    assert result.stdout.split() == ["b'line\\n'", "pure", "loop"]
+    if COMPILED:
+        assert "the compiled core cannot be used: " in result.stderr
+        assert "subinterpreters" in result.stderr
+
+
+def test_requested_engine_that_is_not_compiled_raises_import_error() -> None:
+    error = import_error({"SLUICEWAY_ENGINE": "epoll"}, WITHOUT_ENGINE)
+    assert error.startswith("ImportError: SLUICEWAY_ENGINE=epoll, but the engine was not compiled here: ")
+
+
+def test_requested_engine_with_pure_core_raises_import_error() -> None:
+    error = import_error({"SLUICEWAY_ENGINE": "epoll", "SLUICEWAY_PURE": "1"})
+    assert error == "ImportError: SLUICEWAY_ENGINE=epoll contradicts SLUICEWAY_PURE: the engine needs the compiled core"
+
+
+@pytest.mark.parametrize("name", ["asyncio", "Epoll", "1"])
+def test_unknown_engine_raises_import_error(name: str) -> None:
+    error = import_error({"SLUICEWAY_ENGINE": name})
+    assert error == f"ImportError: SLUICEWAY_ENGINE is epoll or loop, not {name!r}"
+
+
+@pytest.mark.parametrize("variables", [{}, {"SLUICEWAY_ENGINE": "loop"}, {"SLUICEWAY_PURE": "1"}])
+def test_connection_uses_reported_engine(variables: dict[str, str]) -> None:
+    engine = implementation_in_use(variables)[1]
+    result = run_python(f"import sluiceway\n{PRINT_TRANSPORT_MODULE}", variables)
+    assert result.stderr == ""
+    assert result.stdout.strip() == (
+        "sluiceway._transports.epoll.transport" if engine == "epoll" else "asyncio.selector_events"
+    )
