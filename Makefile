@@ -8,7 +8,7 @@
 #   RELEASE="--keep dist"  release-check keeps the artefacts there
 #   SOAK="--seconds 30 --loop uvloop"   arguments for soak
 #   SANITIZE="tests/engine tests/core"  what sanitize runs; SANITIZER=valgrind has it run by valgrind
-#   SKIP_CURRENT=1      test-all leaves out the version of PYTHON, which `make test` has done already
+#   AFTER_TEST=1        test-all runs on the version of PYTHON only what `make test` leaves out
 
 PYTHON ?= $(shell sh tools/find_python.sh)
 PYTEST ?=
@@ -21,8 +21,8 @@ environment = test -n "$(PYTHON)" && bin="$$("$(PYTHON)" tools/environment.py
 
 help:
 	@echo "make demo      see it work: needs no network but for installing, and nothing set up"
-	@echo "make test      all tests on the interpreter at hand"
-	@echo "make test-all  all tests on every Python from 3.11 up that is found, pyenv's too"
+	@echo "make test      every test on this interpreter, on one kind of event loop"
+	@echo "make test-all  every kind of event loop, on every Python from 3.11 up that is found, pyenv's too"
 	@echo "make sanitize  tests of behaviour on an engine and a core that watch their memory (gcc's sanitizers, or valgrind)"
 	@echo "make soak      five minutes at full load with cancels, resets, slow peers: nothing lost, nothing left"
 	@echo "make check     ruff, mypy --strict, pyright, typing tests, the tests of the architecture"
@@ -40,7 +40,7 @@ test:
 	@$(environment) test)" && "$$bin/python" tools/test.py -n $(WORKERS) $(PYTEST)
 
 test-all:
-	@test -n "$(PYTHON)" && "$(PYTHON)" tools/test_all.py $(if $(SKIP_CURRENT),--skip-current) -n $(WORKERS) $(PYTEST)
+	@test -n "$(PYTHON)" && "$(PYTHON)" tools/test_all.py $(if $(AFTER_TEST),--after-test) -n $(WORKERS) $(PYTEST)
 
 sanitize:
 	@$(environment) test)" && "$$bin/python" tools/sanitize.py -n $(WORKERS) $(PYTEST)

@@ -143,4 +143,16 @@ def reason(sources: list[str]) -> str | None:
     return next((line for line in messages if re.search(r"\berror\b", line)), None)
 
 
-setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExtensions})
+def long_description() -> str:
+    """Return the README for pages outside the repository, where its relative pictures and links lead nowhere."""
+    text = pathlib.Path("README.md").read_text(encoding="utf-8")
+    text = re.sub(r"!\[[^]]*\]\((?!https:)[^)]*\)\n*", "", text)
+    return re.sub(r"\[([^]]*)\]\((?!https:)[^)]*\)", r"\1", text)
+
+
+setup(
+    ext_modules=extensions(),
+    cmdclass={"build_ext": BuildExtensions},
+    long_description=long_description(),
+    long_description_content_type="text/markdown",
+)

@@ -1,13 +1,16 @@
 """Run the test suite in each configuration: all tests on the pure core, the tests of behaviour on the compiled ones.
 
-Usage: python tools/test.py [--selection] [pytest's arguments]
+Usage: python tools/test.py [--loops default|others|all|selection] [pytest's arguments]
 
-``--selection``: the engine only, on asyncio's loop; connecting on uvloop too. It includes the interpreter's own tests.
+``--loops default``, the default: each async test on one kind of event loop. ``others``: on the other kinds, and no
+other test. ``all``: both. ``selection``: the engine only, each async test on one kind, those of connecting on uvloop
+as well.
 
 Run by the interpreter of an environment that has the extra ``test``. The reference, asyncio itself, runs in
 the first configuration only. With SLUICEWAY_REQUIRE_PEERS=1 a compiled part that is missing is a failure.
 """
 
+import argparse
 import importlib.util
 import os
 import pathlib
@@ -36,12 +39,11 @@ def configurations() -> list[tuple[str, dict[str, str], list[str]]]:
 
 
 def main() -> None:
-    arguments = sys.argv[1:]
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--loops", choices=("default", "others", "all", "selection"), default="default")
+    options, arguments = parser.parse_known_args()
     available = configurations()
     failed = []
-    selection = "--selection" in arguments
-    if selection:
-        arguments.remove("--selection")
     if len(available) < (3 if sys.platform == "linux" else 2):
         print(
             f"a compiled part is not installed (no compiler?): only {len(available)} of the configurations run",
@@ -50,13 +52,12 @@ def main() -> None:
         if os.environ.get("SLUICEWAY_REQUIRE_PEERS") == "1":
             failed.append("compiling")
     for index, (name, variables, folders) in enumerate(available):
-        if selection and index < len(available) - 1:
+        if options.loops == "selection" and index < len(available) - 1:
             continue
         print(f"\n===== {name} =====", flush=True)
         reference = "0" if index else "1"
         environment = {**os.environ, **variables, "SLUICEWAY_TEST_REFERENCE": reference}
-        if selection:
-            environment["SLUICEWAY_TEST_SELECTION"] = "1"
+        environment["SLUICEWAY_TEST_LOOPS"] = options.loops
         command = [sys.executable, "-m", "pytest", *arguments, *folders]
         if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode != 0:
             failed.append(name)

@@ -1,11 +1,13 @@
 """Run the suite on every interpreter that interpreters.py finds; fail if any run fails.
 
-Usage: python tools/test_all.py [--skip-current] [pytest's arguments]
+Usage: python tools/test_all.py [--after-test] [pytest's arguments]
 
-The oldest and the newest Python run everything, those between a selection (see test.py). Each run ends with pytest's
-closing line; after the last one nothing is printed but which runs failed.
+The oldest and the newest Python run everything, those between a selection (see test.py). ``--after-test``: the Python
+of this program runs only what ``make test`` has left out. Each run ends with pytest's closing line; after the last one
+nothing is printed but which runs failed.
 """
 
+import argparse
 import pathlib
 import subprocess
 import sys
@@ -30,22 +32,21 @@ def run(interpreter: Interpreter, arguments: list[str]) -> bool:
 
 
 def main() -> None:
-    arguments = sys.argv[1:]
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--after-test", action="store_true")
+    options, arguments = parser.parse_known_args()
     found = interpreters()
-    whole = {min(found), max(found)}
-    if "--skip-current" in arguments:
-        arguments.remove("--skip-current")
-        found.pop(sys.version_info[:2], None)
-    if not found:
-        print("no other interpreter from 3.11 up is here")
-        return
+    loops = dict.fromkeys(found, "selection")
+    loops[min(found)] = loops[max(found)] = "all"
+    if options.after_test:
+        loops[sys.version_info[:2]] = "others"
     print("interpreters:", *(f"{major}.{minor}" for major, minor in found), flush=True)
     failed = []
     for series, interpreter in found.items():
         name = ".".join(map(str, series))
         print(f"\n===== Python {name}: {interpreter} =====", flush=True)
         begin = time.monotonic()
-        if not run(interpreter, arguments if series in whole else ["--selection", *arguments]):
+        if not run(interpreter, ["--loops", loops[series], *arguments]):
             failed.append(name)
         print(f"Python {name}: {(time.monotonic() - begin) / 60:.1f} minutes", flush=True)
     if failed:

@@ -1,5 +1,6 @@
 """The source distribution is complete, and the wheel built from it is compiled, typed and free of warnings."""
 
+import email
 import pathlib
 import re
 import sys
@@ -98,6 +99,17 @@ def test_wheel_passes_smoke_check_of_releases(wheel_path: pathlib.Path, tmp_path
     assert re.fullmatch(rf"sluiceway \S+: compiled, {engine}\n", run_python(installed, ROOT / "tools" / "smoke.py"))
     place = run_python(installed, "-c", "import sluiceway; print(sluiceway.__file__)").strip()
     assert pathlib.Path(place).is_relative_to(installed)
+
+
+def test_description_of_a_wheel_has_no_relative_links(wheel_path: pathlib.Path) -> None:
+    with zipfile.ZipFile(wheel_path) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    description = metadata.get_payload()
+    assert "text/markdown" in metadata["Description-Content-Type"]
+    assert isinstance(description, str)
+    assert description.startswith("# sluiceway")
+    assert [link for link in re.findall(r"\]\(([^)]*)\)", description) if not link.startswith("https:")] == []
 
 
 def test_wheels_are_configured_for_pythons_of_classifiers() -> None:

@@ -31,6 +31,10 @@ TIMEOUT_OF_KNOWN_FAILURES = 3.0 * TIMEOUT_SCALE
 TESTS_BETWEEN_FREEZES = 25
 _tests_run = itertools.count(1)
 
+# "default": one loop for each test; "others": all but that one, and no test without a loop; "selection": what is worth
+# running where time is short; "all".
+LOOPS = os.environ.get("SLUICEWAY_TEST_LOOPS", "all")
+
 _FAILED = pytest.StashKey[bool]()
 
 
@@ -63,15 +67,30 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if unknown:
             raise pytest.UsageError(f"{metafunc.definition.nodeid}: no such kind of loop: {sorted(unknown)}")
         kinds = [kind for kind in loops.LOOP_KINDS if all(kind in kinds for kinds in wanted)]
-        if os.environ.get("SLUICEWAY_TEST_SELECTION") == "1":
-            kinds = _selected(kinds, metafunc.definition.path)
-        metafunc.parametrize("loop_kind", kinds, indirect=True)
+        metafunc.parametrize("loop_kind", _chosen(kinds, metafunc.definition.path), indirect=True)
 
 
-def _selected(kinds: list[str], path: pathlib.Path) -> list[str]:
-    """Where time is short: the default loop, and uvloop for tests of connecting. A test keeps at least one kind."""
-    fewer = [kind for kind in kinds if kind == "asyncio" or (kind == "uvloop" and path.parent.name == "connecting")]
-    return fewer or kinds[:1]
+def _chosen(kinds: list[str], path: pathlib.Path) -> list[str]:
+    """Return the kinds of loop that LOOPS chooses for a test that allows ``kinds``, whose first is its default."""
+    default, others = kinds[:1], kinds[1:]
+    if LOOPS == "default":
+        return default
+    if LOOPS == "others":
+        return others
+    if LOOPS == "selection":
+        return [*default, *(kind for kind in others if kind == "uvloop" and path.parent.name == "connecting")]
+    return kinds
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if LOOPS == "others":
+        config.hook.pytest_deselected(items=[item for item in items if not _has_loop(item)])
+        items[:] = [item for item in items if _has_loop(item)]
+
+
+def _has_loop(item: pytest.Item) -> bool:
+    # For a test without another loop pytest makes an item whose parameter is not set.
+    return hasattr(item, "callspec") and item.callspec.params.get("loop_kind") in loops.LOOP_KINDS
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ RunPytest = Callable[[str], pytest.RunResult]
 
 
 @pytest.fixture
-def run_pytest(pytester: pytest.Pytester) -> RunPytest:
+def run_pytest(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> RunPytest:
     """Call it with the source of a test file; some imports are there already."""
+    monkeypatch.setenv("SLUICEWAY_TEST_LOOPS", "all")
     pytester.makeconftest(CONFTEST.read_text(encoding="utf-8"))
 
     def run(source: str) -> pytest.RunResult:
