@@ -44,6 +44,13 @@ def use_public_name(app: Sphinx, env: BuildEnvironment, node: Any, contnode: Any
     return intersphinx.missing_reference(app, env, node, contnode)
 
 
+def write_enumerations(
+    app: Sphinx, kind: str, name: str, thing: Any, options: Any, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """Write defaults such as ``<AddressFamily.AF_UNSPEC: 0>`` as source text, or Sphinx cannot read the signature."""
+    return signature and re.sub(r"<\w+\.(\w+): \d+>", r"socket.\1", signature), returns
+
+
 class CommandHelp(SphinxDirective):
     """The help of ``sluiceway``, or of the command that is the argument."""
 
@@ -58,6 +65,7 @@ class CommandHelp(SphinxDirective):
 
 def setup(app: Sphinx) -> None:
     app.add_directive("command-help", CommandHelp)
+    app.connect("autodoc-process-signature", write_enumerations)
     app.connect("missing-reference", use_public_name)
 
 
