@@ -1,8 +1,9 @@
-"""Ends, replaces or turns the loop from inside every callback of the engine; run by test_callback_matrix.py.
+"""Closes, replaces or runs a nested loop from inside every callback of the engine; run by test_callback_matrix.py.
 
-Run as ``python callback_matrix_program.py SOCKETS [tls]``: "sole" has the loop watch the socket itself, "several" the
-poller. Prints each case before it runs, so the last line names the one that ended the interpreter; "survived" at the
-end.
+Usage: python callback_matrix_program.py sole|several [tls]
+
+With "sole" the loop watches the only socket itself; with "several" the poller does. Each case is printed before it
+runs, so the last line names the one that crashed the interpreter. The last line of a complete run is "survived".
 """
 
 import asyncio
@@ -35,7 +36,7 @@ CALLBACKS = (
     "finalizer",
     "class_lookup",
 )
-ACTIONS = ("close", "abort", "end", "turn", "replace")
+ACTIONS = ("close", "abort", "end", "nest", "replace")
 ENDINGS = ("returns", "raises")
 
 # More than the kernel takes.
@@ -63,11 +64,11 @@ def pair() -> tuple[socket.socket, socket.socket]:
 
 
 def nothing() -> None:
-    """Do nothing, in a turn of the loop."""
+    """Do nothing."""
 
 
-def turn(count: int = 6) -> None:
-    """Turn the loop, from a callback that runs in it as well."""
+def run_nested_iterations(count: int = 6) -> None:
+    """Run iterations of the loop from inside one of its callbacks."""
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     if task is not None:
@@ -75,7 +76,7 @@ def turn(count: int = 6) -> None:
     for _ in range(count):
         loop.call_soon(nothing)
         loop._run_once()
-    # The outer turn has counted its callbacks before, and these have run.
+    # The outer iteration has counted its handles before, and the nested ones have taken them.
     for _ in range(10):
         loop.call_soon(nothing)
     if task is not None:
@@ -83,16 +84,16 @@ def turn(count: int = 6) -> None:
 
 
 def until_done(call: Callable[[], Any]) -> Any:
-    """Repeat a call of a non-blocking socket, and turn the loop meanwhile, until it has what it needs."""
+    """Repeat a call of a non-blocking socket until it succeeds; run the loop between the calls."""
     while True:
         try:
             return call()
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
-            turn(1)
+            run_nested_iterations(1)
 
 
 class Case:
-    """What the callback under test does, once."""
+    """The action of the callback under test, done once."""
 
     def __init__(self, callback: str, action: str, ending: str) -> None:
         self.callback, self.action, self.ending = callback, action, ending
@@ -110,18 +111,18 @@ class Case:
         elif self.action == "abort":
             transport.abort()
         elif self.action == "end":
-            # Nothing but the engine's own frames refers to the connection, and then its memory is used again.
+            # Only the engine's frames refer to the connection; its memory is reused afterwards.
             transport.abort()
             del transport
-            turn()
+            run_nested_iterations()
             gc.collect()
             _ = [bytearray(size) for size in range(200, 400) for _ in range(4)]
-        elif self.action == "turn":
+        elif self.action == "nest":
             transport.write(b"from inside")
             for other in self.others:
                 other.send(b"!")
             del transport
-            turn()
+            run_nested_iterations()
         else:
             transport.set_protocol(asyncio.Protocol())
             del transport
@@ -220,12 +221,12 @@ def cause(case: Case, far: socket.socket) -> None:
         case.transport.abort()
     elif case.callback in ("pause_writing", "resume_writing"):
         case.transport.write(LARGE)
-        turn(1)
+        run_nested_iterations(1)
         while not case.acted:
             until_done(lambda: far.recv(1 << 20))
     elif not case.acted:
         far.send(b"data")
-    turn()
+    run_nested_iterations()
 
 
 def accepted(far: socket.socket) -> socket.socket:
@@ -250,11 +251,11 @@ def run_step(case: Case, near: socket.socket, far: socket.socket) -> None:
     task = loop.create_task(handle())
     far = accepted(far)
     while case.transport is None:
-        turn(1)
-    turn(2)
+        run_nested_iterations(1)
+    run_nested_iterations(2)
     far.send(b"data")
     while not task.done():
-        turn(1)
+        run_nested_iterations(1)
     assert (task.exception() is None) == (case.ending == "returns")
 
 
@@ -277,7 +278,7 @@ def run(case: Case, others: list[socket.socket]) -> None:
             connecting = loop.create_task(make_connected(loop, near, protocol, **CLIENT_OPTIONS))
             far = accepted(far)
             while not connecting.done():
-                turn(1)
+                run_nested_iterations(1)
             # The connection may have ended in connection_made.
             connecting.exception()
             del connecting
@@ -286,15 +287,15 @@ def run(case: Case, others: list[socket.socket]) -> None:
         del near, protocol
         # The engine reports what the callback raises.
         cause(case, far)
-    turn()
+    run_nested_iterations()
     gc.collect()
-    turn()
+    run_nested_iterations()
     assert case.acted, "the callback was not reached"
     if case.transport is not None:
         case.transport.abort()
         case.transport = None
     far.close()
-    turn()
+    run_nested_iterations()
     for other in others:
         while True:
             # What the case sent has been echoed.
@@ -303,7 +304,7 @@ def run(case: Case, others: list[socket.socket]) -> None:
             except BlockingIOError:
                 break
         other.send(b"?")
-        turn(2)
+        run_nested_iterations(2)
         assert other.recv(100) == b"?"
 
 

@@ -1,6 +1,6 @@
-"""The engine's own tests; left out as a whole where it does not carry the connections.
+"""Tests of the epoll engine, collected only where it is in use.
 
-They are left out and not skipped: where it is not installed or not chosen there is nothing that could be missing.
+Without the engine they are ignored, not skipped: a skip would report something missing.
 """
 
 import pathlib

@@ -1,9 +1,9 @@
-"""A program in which server and clients share so few descriptors that both run out repeatedly.
+"""A server and clients in one process whose descriptor limit both reach repeatedly.
 
 Usage: python descriptor_limit_program.py asyncio|uvloop
 
-Each line that a client sends must come back, or its connect must fail for want of descriptors. At the end every
-descriptor is back. Errors go to standard error.
+Each line of a client is echoed, or its connect fails with EMFILE. At the end no descriptor is left open. Errors go to
+standard error.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ import sluiceway
 from sluiceway._net import accept
 
 LIMIT = 64
-# Those that are connected and not accepted yet leave the server some to go on with.
+# Few enough that the server has descriptors left to accept with.
 CLIENTS = 40
 CONNECTIONS_PER_CLIENT = 10
 
 
 class DescriptorErrors(logging.Handler):
-    """Counts the connects and accepts that failed with EMFILE; those of accept are read from the log."""
+    """Counts the calls of connect and accept that failed with EMFILE; those of accept are logged."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -108,13 +108,13 @@ def run(kind: str) -> int:
 
 
 def open_numbers() -> list[int]:
-    # The one that lists the directory is closed again.
+    # Without the descriptor of listdir() itself.
     return [number for number in map(int, os.listdir("/proc/self/fd")) if os.path.exists(f"/proc/self/fd/{number}")]
 
 
 if __name__ == "__main__":
     accept.ACCEPT_RETRY_DELAY = 0.005  # type: ignore[misc]
-    # What a loop keeps for the process is there from the first on.
+    # The first loop opens descriptors that stay open for the process.
     asyncio.Runner().run(asyncio.sleep(0))
     if sys.argv[1] == "uvloop":
         import uvloop
@@ -126,4 +126,4 @@ if __name__ == "__main__":
     times = run(sys.argv[1])
     assert times
     assert open_numbers() == before, (open_numbers(), before)
-    print("nothing left, nothing lost")
+    print("no descriptor left, no line lost")

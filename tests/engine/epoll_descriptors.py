@@ -1,4 +1,4 @@
-"""The poller's epoll descriptor: which sockets it watches, and what happens when it is replaced."""
+"""Epoll descriptors of this process: which of them watch a socket, and their replacement by another file."""
 
 import contextlib
 import os

@@ -8,13 +8,14 @@ import pytest
 
 import sluiceway
 from support.raw_peer import RawPeer, RawPeers
+from support.timeouts import PEER_TIMEOUT
 
-# In debug mode the loop steps the tasks, one turn later.
-loops_that_step = pytest.mark.loops("asyncio", "uvloop", "eager")
+# In debug mode the loop runs the tasks, one iteration later.
+loops_with_immediate_wakeup = pytest.mark.loops("asyncio", "uvloop", "eager")
 
 
 class PeerConnection:
-    """One connection: the streams, and the raw peer at its other end."""
+    """Reader and writer of a connection, and the raw peer at its other end."""
 
     def __init__(self, reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter, peer: RawPeer) -> None:
         self.reader = reader
@@ -40,6 +41,17 @@ async def open_connections(raw_peers: RawPeers, count: int = 1, **options: Any) 
     return connections
 
 
+def receive_available(peer: RawPeer, flags: int = 0) -> bytes:
+    """Return what has arrived at the peer, without waiting; with MSG_PEEK it stays there."""
+    peer.sock.setblocking(False)
+    try:
+        return peer.sock.recv(1 << 20, flags)
+    except BlockingIOError:
+        return b""
+    finally:
+        peer.sock.settimeout(PEER_TIMEOUT)
+
+
 async def run_in_poller_step(connection: PeerConnection, step: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
     """Await ``step()`` while the poller steps the task, after a read that had to wait; return its result."""
 
@@ -61,7 +73,7 @@ async def wait_for_readers(*connections: PeerConnection) -> None:
 
 
 async def abort_connections(connections: list[PeerConnection]) -> None:
-    """Abort all, whatever their state."""
+    """Abort all connections, in any state, and wait until they are closed."""
     for connection in connections:
         connection.writer.transport.abort()
         connection.writer.close()

@@ -1,13 +1,15 @@
-"""Another process that shares a socket clears O_NONBLOCK: no call of the engine blocks.
+"""No call of the engine blocks when another process that shares a socket clears O_NONBLOCK.
 
-In a process of its own, since a call that blocks would hold the interpreter lock. The flag is one of the open file, so
-clearing it here has the same effect as in another process.
+The test runs in a subprocess, because a blocking call would hold the interpreter lock. O_NONBLOCK belongs to the open
+file description, so clearing it in this process has the same effect.
 """
 
 import subprocess
 import sys
 
 import pytest
+
+from support.timeouts import PROCESS_TIMEOUT
 
 PROGRAM = """
 import asyncio, os, socket, sys
@@ -22,7 +24,7 @@ async def connect():
     return reader, writer, far, fd
 
 async def send():
-    # More than the kernel takes; the peer reads nothing.
+    # More than the kernel accepts; the peer reads nothing.
     reader, writer, far, fd = await connect()
     for _ in range(100):
         writer.write(bytes(1_000_000))
@@ -30,7 +32,7 @@ async def send():
     far.close()
 
 async def receive():
-    # Both are ready in one round; the callback of either takes the data of the other.
+    # Both are ready in one round; the callback of each consumes the data of the other.
     pairs = [await connect() for _ in range(2)]
     taken = asyncio.get_running_loop().create_future()
     class Takes(asyncio.Protocol):
@@ -55,8 +57,8 @@ print("done")
 
 
 @pytest.mark.parametrize("direction", ["send", "receive"])
-def test_cleared_nonblocking_flag_blocks_no_call(direction: str) -> None:
+def test_cleared_o_nonblock_does_not_block_the_engine(direction: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, direction], capture_output=True, text=True, check=False, timeout=20
+        [sys.executable, "-c", PROGRAM, direction], capture_output=True, text=True, check=False, timeout=PROCESS_TIMEOUT
     )
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr[-500:]

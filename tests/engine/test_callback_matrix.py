@@ -1,7 +1,7 @@
-"""Every callback of the engine ends its connection, drops the last reference, or turns the loop: nothing freed is used.
+"""No callback of the engine leads to a use after free: it may close the connection, drop it, or run a nested loop.
 
-In processes of their own, since the fault would end the interpreter. The allocator fills freed memory there, unless the
-run has one that watches it (make sanitize), and the collector runs at every allocation.
+The tests run in subprocesses, because the fault would crash the interpreter. The allocator overwrites freed memory
+there (or is a sanitizer's, in ``make sanitize``), and the garbage collector runs at every allocation.
 """
 
 import os
@@ -11,12 +11,14 @@ import sys
 
 import pytest
 
+from support.timeouts import PROCESS_TIMEOUT
+
 PROGRAM = pathlib.Path(__file__).with_name("callback_matrix_program.py")
 
 
 @pytest.mark.parametrize("arguments", [["sole"], ["several"], ["sole", "tls"]], ids=" ".join)
-def test_interpreter_survives_what_callbacks_do(arguments: list[str]) -> None:
-    # In debug mode the engine steps no task, and a nested turn takes handles that the outer turn of the loop counted.
+def test_callbacks_that_close_drop_or_nest_do_not_crash_the_interpreter(arguments: list[str]) -> None:
+    # In debug mode the engine runs no task itself, and a nested iteration takes handles that the outer one has counted.
     environment = {"PYTHONMALLOC": "debug", **os.environ, "PYTHONDEVMODE": "", "PYTHONASYNCIODEBUG": ""}
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", PROGRAM, *arguments],
@@ -24,7 +26,7 @@ def test_interpreter_survives_what_callbacks_do(arguments: list[str]) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=50,
+        timeout=PROCESS_TIMEOUT,
     )
     last = done.stdout.splitlines()[-1:]
     assert (done.returncode, last) == (0, ["survived"]), done.stderr[-2000:]

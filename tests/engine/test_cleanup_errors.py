@@ -1,4 +1,4 @@
-"""A step of the cleanup of a lost connection raises: the later steps are done, and the exception is reported once."""
+"""When one step of the cleanup of a lost connection raises, the later steps run and the exception is reported once."""
 
 import asyncio
 import socket
@@ -11,8 +11,8 @@ from support import file_descriptors
 from support.scheduling import run_iterations
 
 
-class FailingSocket(socket.socket):
-    """Raises where ``failing`` says: in ``close()``, after the descriptor was closed, or in ``getsockname()``."""
+class RaisingSocket(socket.socket):
+    """Raises in the method named by ``failing``: ``close()``, after closing the descriptor, or ``getsockname()``."""
 
     failing = ""
 
@@ -36,10 +36,10 @@ class Protocol(asyncio.Protocol):
 
 
 @pytest.mark.parametrize("failing", ["connection_lost", "getsockname", "close"])
-async def test_cleanup_completes_when_one_step_raises(loop_errors: list[dict[str, Any]], failing: str):
+async def test_cleanup_completes_although_one_step_raises(loop_errors: list[dict[str, Any]], failing: str):
     before = file_descriptors.open_descriptors()
     near, far = socket.socketpair()
-    sock = FailingSocket(near.family, near.type, near.proto, near.detach())
+    sock = RaisingSocket(near.family, near.type, near.proto, near.detach())
     reader, writer = await sluiceway.open_unix_connection(sock=sock)
     transport = writer.transport
     streams = transport.get_protocol()
@@ -54,7 +54,7 @@ async def test_cleanup_completes_when_one_step_raises(loop_errors: list[dict[str
     assert transport.get_protocol() is None
     far.close()
     sock.failing = ""
-    # The epoll descriptor of the poller is closed as well.
+    # Including the epoll descriptor of the poller.
     assert file_descriptors.open_descriptors() == before
     streams.connection_lost(None)
     writer.close()

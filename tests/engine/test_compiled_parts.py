@@ -1,4 +1,4 @@
-"""Every part that setup.py compiles exists for this interpreter, wherever the compiled core does."""
+"""Every module that setup.py compiles exists as an extension module where the core is compiled."""
 
 import importlib.machinery
 import importlib.util
@@ -14,9 +14,9 @@ CORE = [f"sluiceway._core_c.{path.stem}" for path in sorted(PACKAGE.glob("_core_
 ENGINE = [f"sluiceway._transports.epoll.{path.stem}" for path in sorted(PACKAGE.glob("_transports/epoll/*.pyx"))]
 
 
-@pytest.mark.skipif(sluiceway.IMPLEMENTATION == "pure", reason="this is a run of the pure core")
+@pytest.mark.skipif(sluiceway.IMPLEMENTATION == "pure", reason="the pure core is in use")
 @pytest.mark.parametrize("name", [*CORE, *(ENGINE if sys.platform == "linux" else [])])
-def test_part_is_compiled(name: str) -> None:
+def test_module_is_an_extension_module(name: str) -> None:
     found = importlib.util.find_spec(name)
     assert found is not None
     assert isinstance(found.loader, importlib.machinery.ExtensionFileLoader)

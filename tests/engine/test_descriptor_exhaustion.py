@@ -1,4 +1,4 @@
-"""The engine at the limit of open files: what is open goes on, what cannot be opened says so, nothing is leaked."""
+"""At the limit of open files, open connections keep working, new ones raise EMFILE, and no descriptor is leaked."""
 
 import errno
 import os
@@ -15,9 +15,10 @@ from support.file_descriptors import descriptors_exhausted
 from support.flooding_peer import FloodingPeer
 from support.raw_peer import RawPeers
 from support.scheduling import run_iterations
+from support.timeouts import PROCESS_TIMEOUT
 
 
-async def test_connecting_says_so_and_leaves_nothing(raw_peers: RawPeers):
+async def test_connect_at_the_descriptor_limit_raises_emfile_and_leaks_nothing(raw_peers: RawPeers):
     [other] = await open_connections(raw_peers)
     listener = raw_peers.listen()
     before = file_descriptors.open_descriptors()
@@ -38,11 +39,11 @@ async def test_connecting_says_so_and_leaves_nothing(raw_peers: RawPeers):
     await other.close()
 
 
-async def test_the_only_connection_goes_on_after_a_pause(raw_peers: RawPeers):
+async def test_sole_connection_resumes_reading_at_the_descriptor_limit(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers, limit=1000)
     flood = FloodingPeer(connection.peer)
     await flood.send_until_blocked(connection.reader)
-    # Nothing is watched, for longer than the poller waits for that to change.
+    # Nothing is watched for longer than the poller keeps its epoll descriptor.
     await run_iterations(10)
     with descriptors_exhausted():
         data = await flood.read_all_with(connection.reader.read)
@@ -50,28 +51,28 @@ async def test_the_only_connection_goes_on_after_a_pause(raw_peers: RawPeers):
     await abort_connections([connection])
 
 
-async def test_the_only_connection_is_closed_after_a_pause(raw_peers: RawPeers):
+async def test_sole_paused_connection_sends_and_closes_at_the_descriptor_limit(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
     connection.transport.pause_reading()
     await run_iterations(10)
     with descriptors_exhausted():
-        connection.writer.write(b"last words")
+        connection.writer.write(b"last data")
         connection.writer.close()
         await connection.writer.wait_closed()
-    assert connection.peer.receive_rest() == b"last words"
+    assert connection.peer.receive_rest() == b"last data"
 
 
 PROGRAM = pathlib.Path(__file__).with_name("descriptor_limit_program.py")
 
 
 @pytest.mark.loops("asyncio", "uvloop")
-def test_a_server_and_its_clients_at_the_descriptor_limit(loop_kind: str):
+def test_server_and_clients_at_the_descriptor_limit_lose_no_line(loop_kind: str):
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error", PROGRAM, loop_kind],
         env=os.environ,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=PROCESS_TIMEOUT,
         check=False,
     )
-    assert (done.stderr, done.stdout, done.returncode) == ("", "nothing left, nothing lost\n", 0)
+    assert (done.stderr, done.stdout, done.returncode) == ("", "no descriptor left, no line lost\n", 0)

@@ -1,18 +1,20 @@
-"""Handlers that change what else is in their batch: an event never reaches a connection that is gone."""
+"""Handlers that close, cancel or replace other connections of the same epoll batch: no event reaches a closed one."""
 
 import asyncio
 
 import pytest
 
-from engine.peer_connections import abort_connections, loops_that_step, open_connections, wait_for_readers
+from engine.peer_connections import abort_connections, loops_with_immediate_wakeup, open_connections, wait_for_readers
 from support.raw_peer import RawPeers
 
 COUNT = 30
 
 
-@loops_that_step
-@pytest.mark.parametrize("how", ["close", "abort", "abort and close"])
-async def test_the_first_ends_all_others(raw_peers: RawPeers, how: str):
+@loops_with_immediate_wakeup
+@pytest.mark.parametrize("end", ["close", "abort", "abort and close"])
+async def test_handler_that_closes_all_others_of_the_batch_is_the_only_one_to_receive_data(
+    raw_peers: RawPeers, end: str
+):
     connections = await open_connections(raw_peers, COUNT)
     served = []
 
@@ -22,9 +24,9 @@ async def test_the_first_ends_all_others(raw_peers: RawPeers, how: str):
             served.append(number)
             for other, connection in enumerate(connections):
                 if other != number and not connection.writer.is_closing():
-                    if "abort" in how:
+                    if "abort" in end:
                         connection.transport.abort()
-                    if "close" in how:
+                    if "close" in end:
                         connection.writer.close()
         return data
 
@@ -39,7 +41,7 @@ async def test_the_first_ends_all_others(raw_peers: RawPeers, how: str):
     await abort_connections(connections)
 
 
-async def test_each_ends_itself(raw_peers: RawPeers):
+async def test_handlers_that_close_their_own_connection_send_their_answers(raw_peers: RawPeers):
     connections = await open_connections(raw_peers, COUNT)
 
     async def handle(connection):
@@ -58,7 +60,7 @@ async def test_each_ends_itself(raw_peers: RawPeers):
         assert connection.peer.receive_rest() == b"%d\n" % number
 
 
-async def test_each_aborts_itself(raw_peers: RawPeers):
+async def test_handlers_that_abort_their_own_connection_all_complete(raw_peers: RawPeers):
     connections = await open_connections(raw_peers, COUNT)
 
     async def handle(connection):
@@ -73,7 +75,7 @@ async def test_each_aborts_itself(raw_peers: RawPeers):
     await abort_connections(connections)
 
 
-async def test_each_cancels_itself(raw_peers: RawPeers):
+async def test_handlers_that_cancel_themselves_keep_their_connections_usable(raw_peers: RawPeers):
     connections = await open_connections(raw_peers, COUNT)
 
     async def handle(connection):
@@ -93,7 +95,7 @@ async def test_each_cancels_itself(raw_peers: RawPeers):
     await abort_connections(connections)
 
 
-async def test_the_first_opens_connections_with_the_numbers_of_those_it_ended(raw_peers: RawPeers):
+async def test_connections_that_reuse_descriptors_of_the_same_batch_receive_their_own_data(raw_peers: RawPeers):
     connections = await open_connections(raw_peers, COUNT)
     reached = []
 
@@ -122,7 +124,7 @@ async def test_the_first_opens_connections_with_the_numbers_of_those_it_ended(ra
     await abort_connections(connections)
 
 
-async def test_more_than_one_batch_is_ready(raw_peers: RawPeers):
+async def test_more_ready_connections_than_one_batch_are_all_served(raw_peers: RawPeers):
     connections = await open_connections(raw_peers, 300)
     tasks = [asyncio.create_task(connection.reader.readexactly(4)) for connection in connections]
     await wait_for_readers(*connections)
@@ -132,7 +134,7 @@ async def test_more_than_one_batch_is_ready(raw_peers: RawPeers):
     await abort_connections(connections)
 
 
-async def test_one_cancels_the_reads_of_all_others_whose_data_is_there(raw_peers: RawPeers):
+async def test_reads_cancelled_by_another_of_the_batch_keep_their_data(raw_peers: RawPeers):
     connections = await open_connections(raw_peers, COUNT)
     first = []
 

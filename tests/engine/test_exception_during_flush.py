@@ -1,18 +1,18 @@
-"""An exception out of a protocol's callback while corked data leaves: the data of all others leaves nevertheless."""
+"""An exception of a protocol callback during the flush of corked data does not stop the flush of other connections."""
 
 import asyncio
 
 import pytest
 
-from engine.peer_connections import abort_connections, loops_that_step, open_connections, wait_for_readers
+from engine.peer_connections import abort_connections, loops_with_immediate_wakeup, open_connections, wait_for_readers
 from support import loops
 from support.raw_peer import RawPeers
 
 COUNT = 8
 
 
-class Interrupting(asyncio.Protocol):
-    """Raises out of resume_writing."""
+class RaisingProtocol(asyncio.Protocol):
+    """Raises in resume_writing()."""
 
     def __init__(self, exception: type[BaseException]) -> None:
         self.exception = exception
@@ -23,17 +23,19 @@ class Interrupting(asyncio.Protocol):
         raise self.exception("from resume_writing")
 
 
-@loops_that_step
+@loops_with_immediate_wakeup
 @pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit, LookupError])
-@pytest.mark.parametrize("interrupting", [1, 3])
-def test_the_others_data_leaves(loop_kind: str, raw_peers: RawPeers, exception: type[BaseException], interrupting: int):
+@pytest.mark.parametrize("raising", [1, 3])
+def test_corked_data_of_other_connections_is_sent_although_resume_writing_raises(
+    loop_kind: str, raw_peers: RawPeers, exception: type[BaseException], raising: int
+):
     with loops.new_runner(loop_kind) as runner:
         loop = runner.get_loop()
-        told = []
-        loop.set_exception_handler(lambda _loop, context: told.append(type(context["exception"])))
+        reported = []
+        loop.set_exception_handler(lambda _loop, context: reported.append(type(context["exception"])))
         connections = loop.run_until_complete(open_connections(raw_peers, COUNT))
         streams = [connection.transport.get_protocol() for connection in connections]
-        protocols = [Interrupting(exception) for _ in connections[:interrupting]]
+        protocols = [RaisingProtocol(exception) for _ in connections[:raising]]
         for connection, protocol in zip(connections, protocols, strict=False):
             connection.transport.set_protocol(protocol)
 
@@ -41,8 +43,8 @@ def test_the_others_data_leaves(loop_kind: str, raw_peers: RawPeers, exception: 
             await connections[-1].reader.readexactly(1)
             for number, connection in enumerate(connections):
                 connection.transport.write(b"corked")
-                if number < interrupting:
-                    # Writing is paused here, and resumed when the data leaves at the end of the step.
+                if number < raising:
+                    # Writing is paused here, and resumed when the data is sent at the end of the step.
                     connection.transport.set_write_buffer_limits(5)
 
         handling = loop.create_task(handle())
@@ -55,18 +57,18 @@ def test_the_others_data_leaves(loop_kind: str, raw_peers: RawPeers, exception: 
             except exception:
                 raised += 1
             except RuntimeError:
-                # The stop that uvloop makes of an interrupt may meet the next run.
+                # uvloop turns an interrupt into a stop, which may affect the next run.
                 assert loop_kind == "uvloop"
         assert handling.done()
         for connection in connections:
             assert connection.peer.receive(6) == b"corked"
-        assert [protocol.called for protocol in protocols] == [1] * interrupting
+        assert [protocol.called for protocol in protocols] == [1] * raising
         if exception is LookupError:
-            assert (raised, told) == (0, [LookupError] * interrupting)
+            assert (raised, reported) == (0, [LookupError] * raising)
         else:
-            # Of several that come at once Python tells one, with the others as its context.
+            # Of several exceptions Python raises one, with the others as its context.
             assert raised >= 1
-            assert told == []
+            assert reported == []
         for connection, protocol in zip(connections, streams, strict=True):
             connection.transport.set_protocol(protocol)
         loop.run_until_complete(abort_connections(connections))

@@ -1,4 +1,4 @@
-"""The kernel refuses to watch a socket: that connection fails with the kernel's error, nobody waits for ever."""
+"""A connection whose epoll registration fails ends with the kernel's error; the other connections keep working."""
 
 import asyncio
 import errno
@@ -12,13 +12,13 @@ from support.flooding_peer import FloodingPeer
 from support.raw_peer import RawPeers
 from support.scheduling import run_iterations, wait_until
 
-# libuv aborts the process when its own epoll is refused what it asks for the poller's descriptor.
+# libuv aborts the process when a registration of the poller's descriptor fails.
 pytestmark = pytest.mark.loops("asyncio", "debug", "eager")
 
-BIG = bytes(20_000_000)
+LARGE = bytes(20_000_000)
 
 
-async def ended_with_the_kernels_error(connection: PeerConnection) -> None:
+async def assert_ended_with_einval(connection: PeerConnection) -> None:
     with pytest.raises(OSError) as caught:
         await connection.reader.read(1)
     assert caught.value.errno == errno.EINVAL
@@ -27,21 +27,21 @@ async def ended_with_the_kernels_error(connection: PeerConnection) -> None:
         await connection.writer.wait_closed()
     assert caught.value.errno == errno.EINVAL
     try:
-        # What the kernel took at once, and nothing else.
-        assert BIG.startswith(await connection.peer.in_thread(connection.peer.receive_rest))
+        # The data that the kernel accepted at once, and no other.
+        assert LARGE.startswith(await connection.peer.in_thread(connection.peer.receive_rest))
     except ConnectionResetError:
         pass
 
 
-async def works(connection: PeerConnection) -> None:
+async def assert_usable(connection: PeerConnection) -> None:
     connection.writer.write(b"still ")
     connection.peer.send(b"here")
     assert await connection.reader.readexactly(4) == b"here"
     assert connection.peer.receive(6) == b"still "
 
 
-async def test_when_it_connects(raw_peers: RawPeers):
-    # Two: the loop itself watches an only one.
+async def test_failed_registration_at_connect_ends_the_connection(raw_peers: RawPeers):
+    # Two, because the loop itself watches a sole socket.
     [other, another] = await open_connections(raw_peers, 2)
     listener = raw_peers.listen()
     [poller] = epoll_watchers(other)
@@ -49,23 +49,23 @@ async def test_when_it_connects(raw_peers: RawPeers):
         reader, writer = await sluiceway.open_connection(*listener.address)
         refused = PeerConnection(reader, writer, listener.accept())
         await run_iterations(5)
-    await ended_with_the_kernels_error(refused)
-    await works(other)
+    await assert_ended_with_einval(refused)
+    await assert_usable(other)
     await other.close()
     await another.close()
 
 
-async def test_when_it_is_accepted(raw_peers: RawPeers):
-    # Two: the loop itself watches an only one.
+async def test_failed_registration_at_accept_ends_the_connection(raw_peers: RawPeers):
+    # Two, because the loop itself watches a sole socket.
     [other, another] = await open_connections(raw_peers, 2)
     [poller] = epoll_watchers(other)
-    served = asyncio.Queue()
+    results = asyncio.Queue()
 
     async def handle(reader, writer):
         try:
-            await served.put(await reader.read(100))
+            await results.put(await reader.read(100))
         except OSError as error:
-            await served.put(error.errno)
+            await results.put(error.errno)
         writer.close()
 
     async with await sluiceway.start_server(handle, "127.0.0.1", 0) as server:
@@ -73,24 +73,24 @@ async def test_when_it_is_accepted(raw_peers: RawPeers):
         with epoll_replaced(poller):
             refused = raw_peers.connect(address)
             refused.send(b"never read")
-            assert await served.get() == errno.EINVAL
+            assert await results.get() == errno.EINVAL
         accepted = raw_peers.connect(address)
         accepted.send(b"read")
-        assert await served.get() == b"read"
+        assert await results.get() == b"read"
         refused.close()
         accepted.close()
-    await works(other)
+    await assert_usable(other)
     await other.close()
     await another.close()
 
 
-async def test_when_reading_goes_on(raw_peers: RawPeers):
+async def test_failed_registration_at_resume_reading_ends_the_connection(raw_peers: RawPeers):
     other, connection = await open_connections(raw_peers, 2, limit=1000)
     flood = FloodingPeer(connection.peer)
     await flood.send_until_blocked(connection.reader)
     [poller] = epoll_watchers(other)
     with epoll_replaced(poller):
-        # What had arrived may come first; the read that would need more must not wait for it.
+        # Reads may return buffered data first; a read that needs more raises.
         with pytest.raises(OSError) as caught:
             while await connection.reader.read(500):
                 pass
@@ -101,27 +101,27 @@ async def test_when_reading_goes_on(raw_peers: RawPeers):
     with pytest.raises(OSError):
         while await connection.reader.read(500):
             pass
-    await works(other)
+    await assert_usable(other)
     await abort_connections([other, connection])
 
 
-async def test_when_a_write_has_to_wait(raw_peers: RawPeers):
+async def test_failed_registration_of_a_partial_write_ends_the_connection(raw_peers: RawPeers):
     other, connection = await open_connections(raw_peers, 2)
     [poller] = epoll_watchers(other)
     with epoll_replaced(poller):
         try:
-            connection.writer.write(BIG)
+            connection.writer.write(LARGE)
         except OSError:
-            pytest.fail("write() tells of the connection's end by drain(), as it always does")
+            pytest.fail("write() must not raise; drain() does")
         with pytest.raises(OSError):
             await connection.writer.drain()
         await run_iterations(5)
-    await ended_with_the_kernels_error(connection)
-    await works(other)
+    await assert_ended_with_einval(connection)
+    await assert_usable(other)
     await other.close()
 
 
-async def test_when_what_was_corked_has_to_wait(raw_peers: RawPeers):
+async def test_failed_registration_of_a_corked_write_ends_the_connection(raw_peers: RawPeers):
     *connections, refused, last = await open_connections(raw_peers, 6)
     [poller] = epoll_watchers(last)
 

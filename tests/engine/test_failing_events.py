@@ -1,4 +1,4 @@
-"""An event whose handling fails is consumed, or its registration removed: it does not repeat without progress."""
+"""An event whose handling fails is consumed, or its registration removed, so that it does not repeat."""
 
 import asyncio
 from typing import Any
@@ -11,8 +11,8 @@ from support.raw_peer import RawPeers
 from support.scheduling import run_iterations
 
 
-class Unclassified(asyncio.Protocol):
-    """No memory is left when the engine looks up how to deliver: isinstance() asks the object for its class."""
+class RaisingClassLookup(asyncio.Protocol):
+    """Raises MemoryError when the engine looks up how to deliver data: isinstance() reads __class__."""
 
     armed = False
 
@@ -23,12 +23,12 @@ class Unclassified(asyncio.Protocol):
         return asyncio.Protocol
 
 
-async def test_no_memory_before_the_receive_ends_the_connection(
+async def test_memory_error_before_the_receive_ends_the_connection(
     raw_peers: RawPeers, loop_errors: list[dict[str, Any]]
 ) -> None:
     [connection] = await open_connections(raw_peers)
     streams = connection.transport.get_protocol()
-    protocol = Unclassified()
+    protocol = RaisingClassLookup()
     connection.transport.set_protocol(protocol)
     protocol.armed = True
     connection.peer.send(b"x")
@@ -41,7 +41,7 @@ async def test_no_memory_before_the_receive_ends_the_connection(
 
 
 @pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
-def test_exception_handler_that_raises_does_not_keep_the_connection(
+def test_connection_is_closed_although_the_exception_handler_raises(
     loop_kind: str, raw_peers: RawPeers, exception: type[BaseException]
 ) -> None:
     class Failing(asyncio.Protocol):
@@ -64,7 +64,7 @@ def test_exception_handler_that_raises_does_not_keep_the_connection(
             try:
                 loop.run_until_complete(asyncio.sleep(0.001))
             except (exception, RuntimeError):
-                # RuntimeError: the stop that uvloop makes of an interrupt may meet the next run.
+                # RuntimeError: uvloop turns an interrupt into a stop, which may affect the next run.
                 pass
         assert called == [1]
         assert connection.transport.is_closing()
@@ -74,7 +74,7 @@ def test_exception_handler_that_raises_does_not_keep_the_connection(
 
 
 @pytest.mark.loops("asyncio", "debug", "eager")
-async def test_sole_socket_that_the_loop_does_not_give_up_ends_alone(
+async def test_failed_handover_of_the_sole_socket_to_the_poller_ends_only_that_connection(
     raw_peers: RawPeers, loop_errors: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop = asyncio.get_running_loop()

@@ -1,44 +1,19 @@
-"""Flow control both ways, half-closes and resets on the engine's transport, with every byte checked."""
+"""Flow control, half-close and reset on the engine's transport, with every byte checked."""
 
 import asyncio
-import pathlib
 import random
-import socket
 
 import pytest
 
-import sluiceway
-from engine.peer_connections import PeerConnection, open_connections, wait_for_readers
-from support import file_descriptors
+from engine.epoll_descriptors import epoll_watchers
+from engine.peer_connections import open_connections, wait_for_readers
 from support.raw_peer import RawPeers
 
 SIZE = 4_000_000
 
 
-async def test_a_slow_peer_stops_the_writer(raw_peers: RawPeers):
-    listener = raw_peers.listen()
-    reader, writer = await sluiceway.open_connection(*listener.address)
-    peer = listener.accept()
-    # A buffer of a size that is set does not grow, however much memory the kernel may give to others.
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
-    peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
-    data = random.Random(3).randbytes(SIZE)
-    writer.write(data)
-    assert writer.transport.get_write_buffer_size() > 65536
-    draining = asyncio.create_task(writer.drain())
-    for _ in range(20):
-        await asyncio.sleep(0)
-    assert not draining.done()
-    first = await peer.in_thread(peer.receive, SIZE - 1000)
-    await draining
-    assert writer.transport.get_write_buffer_size() <= 16384
-    assert first + await peer.in_thread(peer.receive, 1000) == data
-    writer.close()
-    await writer.wait_closed()
-
-
 @pytest.mark.parametrize("high", [0, 1, 1000, 65536, 10_000_000])
-async def test_written_in_pieces_of_every_size(raw_peers: RawPeers, high: int):
+async def test_writes_of_all_sizes_arrive_in_order_with_any_high_water_mark(raw_peers: RawPeers, high: int):
     [connection] = await open_connections(raw_peers)
     connection.transport.set_write_buffer_limits(high)
     chance = random.Random(high)
@@ -55,16 +30,7 @@ async def test_written_in_pieces_of_every_size(raw_peers: RawPeers, high: int):
     await connection.close()
 
 
-async def test_a_close_sends_the_backlog(raw_peers: RawPeers):
-    [connection] = await open_connections(raw_peers)
-    data = random.Random(4).randbytes(SIZE)
-    connection.writer.write(data)
-    connection.writer.close()
-    assert await connection.peer.in_thread(connection.peer.receive_rest) == data
-    await connection.writer.wait_closed()
-
-
-async def test_a_reader_that_reads_little_stops_the_peer(raw_peers: RawPeers):
+async def test_unread_data_pauses_reading_and_is_read_completely_later(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers, limit=1000)
     data = random.Random(5).randbytes(SIZE)
 
@@ -73,7 +39,7 @@ async def test_a_reader_that_reads_little_stops_the_peer(raw_peers: RawPeers):
         connection.peer.half_close()
 
     sending = asyncio.create_task(connection.peer.in_thread(send))
-    # Not one byte is read before the transport is paused.
+    # The program reads nothing before the transport is paused.
     while connection.transport.is_reading():
         await asyncio.sleep(0)
     assert connection.reader._sluiceway.buffer.size() < 70_000
@@ -85,7 +51,7 @@ async def test_a_reader_that_reads_little_stops_the_peer(raw_peers: RawPeers):
     await connection.close()
 
 
-async def test_pause_and_resume_by_the_program(raw_peers: RawPeers):
+async def test_pause_reading_by_the_program_delays_data_until_resume_reading(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
     connection.transport.pause_reading()
     connection.transport.pause_reading()
@@ -103,22 +69,11 @@ async def test_pause_and_resume_by_the_program(raw_peers: RawPeers):
     await connection.close()
 
 
-async def test_half_closed_by_us(raw_peers: RawPeers):
+async def test_large_write_after_the_peers_eof_is_sent_completely(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
-    connection.writer.write(b"question")
-    connection.writer.write_eof()
-    assert await connection.peer.in_thread(connection.peer.receive_rest) == b"question"
-    connection.peer.send(b"answer")
-    connection.peer.close()
-    assert await connection.reader.read() == b"answer"
-    await connection.close()
-
-
-async def test_half_closed_by_the_peer(raw_peers: RawPeers):
-    [connection] = await open_connections(raw_peers)
-    connection.peer.send(b"question")
+    connection.peer.send(b"request")
     connection.peer.half_close()
-    assert await connection.reader.read() == b"question"
+    assert await connection.reader.read() == b"request"
     assert not connection.transport.is_closing()
     data = random.Random(6).randbytes(SIZE)
     connection.writer.write(data)
@@ -128,20 +83,20 @@ async def test_half_closed_by_the_peer(raw_peers: RawPeers):
     assert await receiving == data
 
 
-async def test_an_end_while_paused_is_told_after_resuming(raw_peers: RawPeers):
+async def test_eof_received_while_paused_is_reported_after_resume_reading(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
     connection.transport.pause_reading()
-    connection.peer.send(b"last words")
+    connection.peer.send(b"last data")
     connection.peer.half_close()
     for _ in range(20):
         await asyncio.sleep(0)
     assert not connection.reader.at_eof()
     connection.transport.resume_reading()
-    assert await connection.reader.read() == b"last words"
+    assert await connection.reader.read() == b"last data"
     await connection.close()
 
 
-async def test_a_reset_while_paused_is_told_after_resuming(raw_peers: RawPeers):
+async def test_reset_received_while_paused_is_raised_after_resume_reading(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
     connection.transport.pause_reading()
     connection.peer.reset()
@@ -155,7 +110,7 @@ async def test_a_reset_while_paused_is_told_after_resuming(raw_peers: RawPeers):
         await connection.writer.wait_closed()
 
 
-async def test_a_reset_while_a_backlog_waits(raw_peers: RawPeers):
+async def test_reset_discards_pending_data(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
     connection.writer.write(bytes(20_000_000))
     draining = asyncio.create_task(connection.writer.drain())
@@ -169,25 +124,15 @@ async def test_a_reset_while_a_backlog_waits(raw_peers: RawPeers):
         await connection.writer.wait_closed()
 
 
-async def test_an_ended_connection_keeps_nobody_busy(raw_peers: RawPeers):
-    # Two: the loop itself watches an only one, in its own time.
+async def test_connection_ended_on_both_sides_is_not_watched(raw_peers: RawPeers):
+    # Two, because the loop itself watches a sole socket.
     [connection, other] = await open_connections(raw_peers, 2)
-    assert watchers(connection) == 1
+    assert len(epoll_watchers(connection)) == 1
     connection.peer.half_close()
     assert await connection.reader.read() == b""
     connection.writer.write_eof()
     connection.peer.close()
-    # Both sides have ended: the kernel would report the hang-up for ever to whoever still asked.
-    assert watchers(connection) == 0
+    # The kernel would report the hang-up repeatedly to an epoll descriptor that still watches.
+    assert epoll_watchers(connection) == []
     await connection.close()
     await other.close()
-
-
-def watchers(connection: PeerConnection) -> int:
-    """How many epoll descriptors of this process watch the connection of ``end``, as the kernel lists them."""
-    watched = f"tfd:{connection.transport.get_extra_info('socket').fileno():>9} "
-    count = 0
-    for number, target in file_descriptors.open_descriptors():
-        if "eventpoll" in target:
-            count += watched in pathlib.Path(f"/proc/self/fdinfo/{number}").read_text()
-    return count

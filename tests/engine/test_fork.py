@@ -1,4 +1,4 @@
-"""A fork: writes of both processes arrive once and in order, and no epoll set is changed for the other process."""
+"""After a fork, writes of both processes arrive once and in order, and neither changes the epoll sets of the other."""
 
 import asyncio
 import contextlib
@@ -15,11 +15,12 @@ from support import file_descriptors, loops
 from support.child_processes import IGNORE_THREADS, run_child, start_child, wait_for_child
 from support.connections import server_address
 from support.raw_peer import RawPeers
+from support.timeouts import PEER_TIMEOUT
 
 pytestmark = IGNORE_THREADS
 
 
-async def test_what_was_written_before_leaves_before(raw_peers: RawPeers):
+async def test_corked_write_before_a_fork_precedes_the_write_of_the_child(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
     descriptor = connection.writer.get_extra_info("socket").fileno()
 
@@ -60,7 +61,7 @@ async def test_fork_in_another_loop_nested_in_the_step_sends_each_write_once(raw
     await connection.close()
 
 
-async def test_write_of_child_is_sent_though_it_ends_within_the_step(raw_peers: RawPeers):
+async def test_write_of_a_child_that_exits_within_the_step_is_sent(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
 
     async def step():
@@ -73,7 +74,7 @@ async def test_write_of_child_is_sent_though_it_ends_within_the_step(raw_peers: 
 
 
 def epoll_registrations() -> list[str]:
-    """What the epoll sets of this process watch."""
+    """Return the registrations of the epoll sets of this process."""
     return [
         pathlib.Path(f"/proc/self/fdinfo/{number}").read_text()
         for number, target in sorted(file_descriptors.open_descriptors())
@@ -83,7 +84,7 @@ def epoll_registrations() -> list[str]:
 
 # The loop watches a single connection itself.
 @pytest.mark.parametrize("count", [1, 3])
-async def test_child_that_closes_what_it_inherited_changes_nothing_in_parent(raw_peers: RawPeers, count: int):
+async def test_child_that_closes_inherited_connections_does_not_affect_the_parent(raw_peers: RawPeers, count: int):
     connections = await open_connections(raw_peers, count)
 
     def child():
@@ -114,8 +115,8 @@ async def test_child_that_closes_what_it_inherited_changes_nothing_in_parent(raw
 
 
 @pytest.mark.loops("asyncio")
-def test_parent_is_not_woken_for_connection_of_child(loop_kind: str):
-    """It would be again and again, since it cannot receive what has arrived."""
+def test_parent_is_not_woken_for_a_connection_of_the_child(loop_kind: str):
+    """The parent cannot receive that data, so it would be woken repeatedly."""
 
     async def handle(reader, writer):
         writer.write(await reader.readline())
@@ -134,7 +135,7 @@ def test_parent_is_not_woken_for_connection_of_child(loop_kind: str):
             loop.run_forever()
 
         pid = start_child(child)
-        with socket.create_connection(server_address(server), timeout=10) as client:
+        with socket.create_connection(server_address(server), timeout=PEER_TIMEOUT) as client:
             client.sendall(b"first\n")
             assert client.recv(100) == b"first\n"
             client.sendall(b"second\n")
@@ -149,7 +150,7 @@ def test_parent_is_not_woken_for_connection_of_child(loop_kind: str):
 
 
 @pytest.mark.loops("asyncio")
-def test_child_that_stops_listening_leaves_parent_and_other_child_listening(loop_kind: str):
+def test_child_that_closes_the_server_leaves_parent_and_other_child_listening(loop_kind: str):
     async def handle(reader, writer):
         if os.getpid() != parent:
             server.close()
@@ -170,11 +171,11 @@ def test_child_that_stops_listening_leaves_parent_and_other_child_listening(loop
         children = [start_child(loop.run_forever) for _ in range(2)]
 
         def connect():
-            return stack.enter_context(socket.create_connection(server_address(server), timeout=10))
+            return stack.enter_context(socket.create_connection(server_address(server), timeout=PEER_TIMEOUT))
 
         clients = []
         for _ in children:
-            # The child that has answered the last one listens no more.
+            # The child that answered the previous client does not listen any more.
             clients.append(connect())
             assert echoed(clients[-1], b"hello\n") == b"hello\n"
         last = connect()
@@ -190,7 +191,7 @@ def test_child_that_stops_listening_leaves_parent_and_other_child_listening(loop
 
 
 @pytest.mark.loops("asyncio")
-async def test_the_child_runs_a_loop_of_its_own(raw_peers: RawPeers):
+async def test_child_runs_a_new_loop(raw_peers: RawPeers):
     connections = await open_connections(raw_peers, 2)
     listener = raw_peers.listen()
 
@@ -200,14 +201,14 @@ async def test_the_child_runs_a_loop_of_its_own(raw_peers: RawPeers):
         reading = asyncio.create_task(reader.readexactly(5))
         await asyncio.sleep(0)
         peer.send(b"hello")
-        assert await asyncio.wait_for(reading, 5) == b"hello"
+        assert await reading == b"hello"
         writer.close()
         await writer.wait_closed()
 
     def child():
         asyncio.events._set_running_loop(None)
         loop = asyncio.SelectorEventLoop()
-        # The parent's task is still current in this thread, of the parent's loop.
+        # In this thread the task of the parent's loop is still current.
         loop.run_until_complete(talk())
         loop.close()
         gc.collect()

@@ -1,4 +1,4 @@
-"""Connections, tasks and loop collected as garbage, in whatever order: handlers clean up, nothing is left."""
+"""Connections, tasks and loops that are collected as garbage: handlers clean up, and no descriptor is left."""
 
 import asyncio
 import contextlib
@@ -16,10 +16,12 @@ from support.raw_peer import RawPeers
 COUNT = 10
 
 
-def leave_open(kind: str, raw_peers: RawPeers, cleaned: list[int], how: str) -> tuple[weakref.ref, set[str]]:
-    """Close a loop while ``COUNT`` handlers wait on their connections; return the loop and the sockets' inodes.
+def close_loop_with_open_connections(
+    kind: str, raw_peers: RawPeers, handled: list[int], wait: str
+) -> tuple[weakref.ref, set[str]]:
+    """Close a loop while ``COUNT`` handlers wait; return a weak reference to the loop, and the inodes of the sockets.
 
-    What is left of all of it refers to itself in a ring: task, coroutine, streams, transport, poller, loop.
+    The remaining objects are a reference cycle: task, coroutine, streams, transport, poller, loop.
     """
     loop = loops.new_runner(kind).get_loop()
     loop.set_exception_handler(lambda _loop, context: None)
@@ -29,12 +31,12 @@ def leave_open(kind: str, raw_peers: RawPeers, cleaned: list[int], how: str) -> 
     async def handle(number):
         connection = connections[number]
         try:
-            if how == "drain":
+            if wait == "drain":
                 connection.writer.write(bytes(20_000_000))
                 await connection.writer.drain()
             await connection.reader.readexactly(1)
         finally:
-            cleaned.append(number)
+            handled.append(number)
             for last in (
                 lambda: connection.writer.write(b"last words"),
                 connection.transport.resume_reading,
@@ -43,18 +45,18 @@ def leave_open(kind: str, raw_peers: RawPeers, cleaned: list[int], how: str) -> 
                 lambda: connection.writer.get_extra_info("socket"),
                 connection.transport.abort,
             ):
-                # As of asyncio's own transports: a closed loop takes no callback.
+                # As with asyncio's transports, a closed loop raises.
                 with contextlib.suppress(RuntimeError):
                     last()
             assert tasks
 
     tasks += [loop.create_task(handle(number)) for number in range(COUNT)]
-    if how == "drain":
+    if wait == "drain":
         for _ in range(3):
             loop.run_until_complete(asyncio.sleep(0))
     else:
         loop.run_until_complete(wait_for_readers(*connections))
-    if how == "paused":
+    if wait == "paused":
         for connection in connections:
             connection.transport.pause_reading()
     inodes = {
@@ -65,26 +67,28 @@ def leave_open(kind: str, raw_peers: RawPeers, cleaned: list[int], how: str) -> 
     return weakref.ref(loop), inodes
 
 
-@pytest.mark.parametrize("how", ["read", "drain", "paused"])
+@pytest.mark.parametrize("wait", ["read", "drain", "paused"])
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
-def test_handlers_that_wait_when_their_loop_is_closed(loop_kind: str, raw_peers: RawPeers, how: str):
+def test_collected_loop_with_waiting_handlers_runs_their_cleanup_and_closes_sockets(
+    loop_kind: str, raw_peers: RawPeers, wait: str
+):
     gc.collect()
     polls = sum("eventpoll" in target for _, target in file_descriptors.open_descriptors())
-    cleaned: list[int] = []
+    handled: list[int] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
-        loop, inodes = leave_open(loop_kind, raw_peers, cleaned, how)
+        loop, inodes = close_loop_with_open_connections(loop_kind, raw_peers, handled, wait)
         gc.collect()
         gc.collect()
-    assert sorted(cleaned) == list(range(COUNT))
+    assert sorted(handled) == list(range(COUNT))
     assert loop() is None
     left = {target for _, target in file_descriptors.open_descriptors()}
     assert not left & inodes
     assert sum("eventpoll" in target for _, target in file_descriptors.open_descriptors()) == polls
 
 
-def test_collecting_in_the_middle_of_batches(loop_kind: str, raw_peers: RawPeers):
-    """Everything that a batch uses is referred to while it is used, however often the collector runs."""
+def test_garbage_collection_within_a_batch_keeps_objects_in_use(loop_kind: str, raw_peers: RawPeers):
+    """The collector runs at every allocation, and handlers drop the last references to their streams."""
     with loops.new_runner(loop_kind) as runner:
 
         async def main():
@@ -96,7 +100,7 @@ def test_collecting_in_the_middle_of_batches(loop_kind: str, raw_peers: RawPeers
                     gc.collect(0)
                     connections[number].writer.write(b"ok")
                     if number % 3 == turn:
-                        # The last reference to this reader and writer but for the running frames.
+                        # The last reference to this reader and writer, except those of running frames.
                         connections[number].transport.abort()
                         connections[number] = None
                         return

@@ -1,4 +1,4 @@
-"""Closing a loop closes the engine's open sockets, whatever the protocols of some of them do."""
+"""loop.close() closes all open sockets of the engine, although some of their protocols raise."""
 
 import asyncio
 import gc
@@ -11,7 +11,7 @@ from support import file_descriptors
 
 
 class FailingProtocol(sluiceway.StreamReaderProtocol):
-    """A subclass that fails when it learns of the end."""
+    """Raises in connection_lost()."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -19,7 +19,7 @@ class FailingProtocol(sluiceway.StreamReaderProtocol):
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-def test_failing_connection_lost_is_logged_and_the_other_sockets_are_closed(caplog: pytest.LogCaptureFixture) -> None:
+def test_connection_lost_that_raises_is_logged_and_all_sockets_are_closed(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         for _ in range(3):
             near, far = socket.socketpair()

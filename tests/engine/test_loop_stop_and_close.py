@@ -1,4 +1,4 @@
-"""A loop that is stopped, left by an exception, run again or closed while connections are open."""
+"""Loops that are stopped, interrupted, run again or closed while connections are open."""
 
 import asyncio
 import gc
@@ -14,7 +14,7 @@ from support.raw_peer import RawPeers
 COUNT = 12
 
 
-def test_feeding_between_two_runs(loop_kind: str, raw_peers: RawPeers):
+def test_data_fed_between_two_runs_of_the_loop_is_read(loop_kind: str, raw_peers: RawPeers):
     with loops.new_runner(loop_kind) as runner:
         [connection] = runner.run(open_connections(raw_peers))
         loop = runner.get_loop()
@@ -34,15 +34,15 @@ def test_feeding_between_two_runs(loop_kind: str, raw_peers: RawPeers):
         runner.run(connection.close())
 
 
-def test_stopping_inside_a_batch(loop_kind: str, raw_peers: RawPeers):
+def test_loop_stopped_within_a_batch_serves_the_rest_later(loop_kind: str, raw_peers: RawPeers):
     with loops.new_runner(loop_kind) as runner:
         loop = runner.get_loop()
         connections = loop.run_until_complete(open_connections(raw_peers, COUNT))
-        served = []
+        served_numbers = []
 
         async def handle(number):
             data = await connections[number].reader.readexactly(4)
-            served.append(number)
+            served_numbers.append(number)
             loop.stop()
             return data
 
@@ -51,12 +51,12 @@ def test_stopping_inside_a_batch(loop_kind: str, raw_peers: RawPeers):
         for number, connection in enumerate(connections):
             connection.peer.send(b"%04d" % number)
         rounds = 0
-        while len(served) < COUNT:
-            before = len(served)
+        while len(served_numbers) < COUNT:
+            before = len(served_numbers)
             loop.run_forever()
             rounds += 1
-            assert rounds <= 2 * COUNT, f"{before} of {COUNT} served"
-        # A stop that was asked for and not made yet must not meet the next run.
+            assert rounds <= 2 * COUNT, f"{before} of {COUNT} served_numbers"
+        # A pending stop must not affect the next run.
         loop.call_soon(loop.stop)
         loop.run_forever()
         assert [task.result() for task in tasks] == [b"%04d" % number for number in range(COUNT)]
@@ -64,7 +64,7 @@ def test_stopping_inside_a_batch(loop_kind: str, raw_peers: RawPeers):
 
 
 @pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
-def test_an_interrupt_in_a_step_leaves_the_run_and_nothing_is_lost(
+def test_interrupt_in_a_handler_is_raised_by_the_run_and_loses_no_data(
     loop_kind: str, raw_peers: RawPeers, exception: type
 ):
     with loops.new_runner(loop_kind) as runner:
@@ -93,7 +93,7 @@ def test_an_interrupt_in_a_step_leaves_the_run_and_nothing_is_lost(
         loop.run_until_complete(abort_connections(connections))
 
 
-def test_a_run_by_asyncio_leaves_no_descriptor(loop_kind: str, raw_peers: RawPeers):
+def test_completed_run_leaves_no_descriptor(loop_kind: str, raw_peers: RawPeers):
     loops.warm_up(loop_kind)
     before = file_descriptors.open_descriptors()
     listener = raw_peers.listen()
@@ -109,14 +109,14 @@ def test_a_run_by_asyncio_leaves_no_descriptor(loop_kind: str, raw_peers: RawPee
     with loops.new_runner(loop_kind) as runner:
         runner.run(talk())
         kinds = [target for _, target in file_descriptors.open_descriptors() - with_listener if "eventpoll" in target]
-        assert len(kinds) == 1, "the loop's own, and the poller's no more"
+        assert len(kinds) == 1, "the loop's own; that of the poller is closed"
     left = {target for _, target in file_descriptors.open_descriptors() - with_listener if "eventpoll" in target}
     assert not left
     listener.close()
     assert before <= file_descriptors.open_descriptors()
 
 
-def test_a_loop_closed_with_connections_open(loop_kind: str, raw_peers: RawPeers):
+def test_loop_closed_with_open_connections_leaves_no_descriptor(loop_kind: str, raw_peers: RawPeers):
     def run():
         loop = loops.new_runner(loop_kind).get_loop()
         connections = loop.run_until_complete(open_connections(raw_peers, COUNT))

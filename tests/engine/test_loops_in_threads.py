@@ -1,4 +1,4 @@
-"""Two loops in two threads: each has its own poller, and what happens in one does not disturb the other."""
+"""Two loops in two threads: each has its own poller, and they do not affect each other."""
 
 import asyncio
 import gc
@@ -30,8 +30,8 @@ async def echo(reader: Any, writer: Any) -> None:
     await writer.wait_closed()
 
 
-async def talk(seed: int, address: tuple[str, int]) -> int:
-    """Have ``MESSAGES`` lines come back on one connection; return how many did."""
+async def echo_lines(seed: int, address: tuple[str, int]) -> int:
+    """Send ``MESSAGES`` lines on one connection and check their echoes; return the number of lines."""
     chance = random.Random(seed)
     reader, writer = await sluiceway.open_connection(*address)
     for number in range(MESSAGES):
@@ -43,33 +43,33 @@ async def talk(seed: int, address: tuple[str, int]) -> int:
     return MESSAGES
 
 
-async def steady(seed: int) -> int:
-    """A server and its clients on the running loop; return how many lines came back."""
+async def serve_clients(seed: int) -> int:
+    """Run a server and its clients on the running loop; return the number of echoed lines."""
     server = await sluiceway.start_server(echo, "127.0.0.1", 0)
-    counts = await asyncio.gather(*(talk(seed + number, server_address(server)) for number in range(CLIENTS)))
+    counts = await asyncio.gather(*(echo_lines(seed + number, server_address(server)) for number in range(CLIENTS)))
     server.close()
     await server.wait_closed()
     return sum(counts)
 
 
-async def in_threads(*works: Callable[[], Any]) -> list[Any]:
-    """Return what each of the functions returned, each of them run in a thread of its own."""
+async def run_in_threads(*works: Callable[[], Any]) -> list[Any]:
+    """Run each function in a thread; return their results."""
     return await asyncio.gather(*(asyncio.to_thread(work) for work in works))
 
 
-def steady_in_a_loop_of_its_own(kind: str, seed: int) -> int:
+def serve_clients_in_new_loop(kind: str, seed: int) -> int:
     with loops.new_runner(kind) as runner:
-        return runner.run(steady(seed))
+        return runner.run(serve_clients(seed))
 
 
-async def test_both_serve(loop_kind: str):
-    counts = await in_threads(
-        lambda: steady_in_a_loop_of_its_own(loop_kind, 1000), lambda: steady_in_a_loop_of_its_own(loop_kind, 2000)
+async def test_loops_in_two_threads_serve_all_clients(loop_kind: str):
+    counts = await run_in_threads(
+        lambda: serve_clients_in_new_loop(loop_kind, 1000), lambda: serve_clients_in_new_loop(loop_kind, 2000)
     )
     assert counts == [CLIENTS * MESSAGES] * 2
 
 
-async def test_loops_that_come_and_go_beside_one_that_stays(loop_kind: str, raw_peers: RawPeers):
+async def test_short_lived_loops_in_a_thread_do_not_affect_a_running_loop(loop_kind: str, raw_peers: RawPeers):
     over = threading.Event()
     listener = raw_peers.listen()
 
@@ -92,7 +92,7 @@ async def test_loops_that_come_and_go_beside_one_that_stays(loop_kind: str, raw_
 
     going = asyncio.create_task(asyncio.to_thread(come_and_go))
     try:
-        counts = await asyncio.gather(*(steady(seed) for seed in (3000, 4000)))
+        counts = await asyncio.gather(*(serve_clients(seed) for seed in (3000, 4000)))
     finally:
         over.set()
         visits = await going
@@ -100,12 +100,12 @@ async def test_loops_that_come_and_go_beside_one_that_stays(loop_kind: str, raw_
     assert visits
 
 
-async def test_each_has_a_poller_of_its_own(loop_kind: str, raw_peers: RawPeers):
-    # Two in each: a loop itself watches an only one.
+async def test_each_loop_has_its_own_poller(loop_kind: str, raw_peers: RawPeers):
+    # Two in each, because a loop itself watches a sole socket.
     [here, beside] = await open_connections(raw_peers, 2)
     others = raw_peers.listen()
     opened_there = threading.Event()
-    looked = threading.Event()
+    compared = threading.Event()
 
     async def stay():
         reader, writer = await sluiceway.open_connection(*others.address)
@@ -114,7 +114,7 @@ async def test_each_has_a_poller_of_its_own(loop_kind: str, raw_peers: RawPeers)
         second = type(here)(*await sluiceway.open_connection(*others.address), others.accept())
         pollers = epoll_watchers(connection)
         opened_there.set()
-        await asyncio.to_thread(looked.wait, PEER_TIMEOUT)
+        await asyncio.to_thread(compared.wait, PEER_TIMEOUT)
         peer.send(b"there")
         assert await reader.readexactly(5) == b"there"
         await connection.close()
@@ -130,10 +130,10 @@ async def test_each_has_a_poller_of_its_own(loop_kind: str, raw_peers: RawPeers)
     there = asyncio.create_task(asyncio.to_thread(run))
     await asyncio.to_thread(opened_there.wait, PEER_TIMEOUT)
     [mine] = epoll_watchers(here)
-    looked.set()
+    compared.set()
     [other] = await there
     assert mine != other
-    # The other loop is closed, and its poller; this one's is as it was.
+    # The other loop and its poller are closed; this loop's poller is unchanged.
     assert epoll_watchers(here) == [mine]
     here.peer.send(b"here")
     assert await here.reader.readexactly(4) == b"here"
@@ -141,7 +141,7 @@ async def test_each_has_a_poller_of_its_own(loop_kind: str, raw_peers: RawPeers)
     await beside.close()
 
 
-async def test_writing_and_feeding_across_by_call_soon_threadsafe(raw_peers: RawPeers):
+async def test_writes_and_fed_data_by_call_soon_threadsafe_arrive_in_order(raw_peers: RawPeers):
     connections = await open_connections(raw_peers, 4)
     loop = asyncio.get_running_loop()
     reads = [asyncio.create_task(connection.reader.readexactly(200)) for connection in connections]
@@ -163,23 +163,23 @@ async def test_writing_and_feeding_across_by_call_soon_threadsafe(raw_peers: Raw
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-async def test_a_fork_beside_a_loop_that_serves(loop_kind: str):
-    going = asyncio.create_task(asyncio.to_thread(steady_in_a_loop_of_its_own, loop_kind, 5000))
-    own = asyncio.create_task(steady(6000))
+async def test_forks_while_loops_serve_clients_lose_no_line(loop_kind: str):
+    going = asyncio.create_task(asyncio.to_thread(serve_clients_in_new_loop, loop_kind, 5000))
+    own = asyncio.create_task(serve_clients(6000))
     forks = 0
     while not (going.done() and own.done()):
         pid = os.fork()
         if pid == 0:
-            # No event poll but the loops' own is left in the child; it does nothing else.
+            # The child does nothing else.
             os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
         forks += 1
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # paces the forks, orders nothing
     assert [await going, await own] == [CLIENTS * MESSAGES] * 2
     assert forks
 
 
-def test_a_loop_closed_in_another_thread_with_connections_open(loop_kind: str, raw_peers: RawPeers):
+def test_loop_closed_in_a_thread_with_an_open_connection_closes_its_socket(loop_kind: str, raw_peers: RawPeers):
     loops.warm_up(loop_kind)
     listener = raw_peers.listen()
     polls = sum("eventpoll" in target for _, target in file_descriptors.open_descriptors())
@@ -205,7 +205,7 @@ def test_a_loop_closed_in_another_thread_with_connections_open(loop_kind: str, r
             await asyncio.to_thread(run)
             peer = left.pop()
             assert peer.receive(9) == b"left open"
-            # Collected here, in a thread that is not its loop's.
+            # Collected here, in another thread than its loop's.
             left.clear()
             gc.collect()
         assert await peer.in_thread(peer.receive_rest) == b""

@@ -1,6 +1,6 @@
-"""A loop that runs again inside a step of the poller, as interactive shells have it: everybody is served, once.
+"""A nested run of the loop inside a step of the poller, as in interactive shells, serves every connection once.
 
-asyncio forbids it; nest_asyncio and its kin set the running task aside and run the loop's turns by hand.
+asyncio forbids nested runs. nest_asyncio and similar packages suspend the current task and call loop._run_once().
 """
 
 import asyncio
@@ -12,26 +12,25 @@ import pytest
 
 from engine.peer_connections import (
     abort_connections,
-    loops_that_step,
+    loops_with_immediate_wakeup,
     open_connections,
     run_in_poller_step,
     wait_for_readers,
 )
 from sluiceway._transports.epoll.poller import Poller
 from sluiceway._transports.epoll.transport import attach
-from support import timeouts
 from support.raw_peer import RawPeers
+from support.timeouts import PEER_TIMEOUT
 
 pytestmark = pytest.mark.loops("asyncio", "debug", "eager")
 
-# Seconds until a nested run is called a hang; it fails the test, and the task that it runs in.
-PATIENCE = 3.0 * timeouts.TIMEOUT_SCALE
-TURNS = 500
+# Iterations after which a nested run counts as spinning.
+MAX_ITERATIONS = 500
 
 
 @contextlib.contextmanager
-def set_aside() -> Iterator[None]:
-    """The running task is not the current one inside."""
+def current_task_suspended() -> Iterator[None]:
+    """Unset the current task of the running loop in the with block."""
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     assert task is not None
@@ -42,28 +41,28 @@ def set_aside() -> Iterator[None]:
         asyncio.tasks._enter_task(loop, task)
 
 
-def run_turns(done: Callable[[], bool]) -> None:
-    """Turn the running loop until ``done()``."""
+def run_nested_until(done: Callable[[], bool]) -> None:
+    """Run iterations of the running loop until ``done()``."""
     loop = asyncio.get_running_loop()
-    over = loop.time() + PATIENCE
-    # A turn waits for the next event; this is one, where no other comes.
+    over = loop.time() + PEER_TIMEOUT
+    # An iteration waits for the next event; without any other, this timer is one.
     waker = loop.call_at(over, lambda: None)
     count = 0
     while not done():
         count += 1
-        assert loop.time() < over, "the nested loop waits for ever"
-        assert count < TURNS, "the nested loop turns for ever"
+        assert loop.time() < over, "the nested loop hangs"
+        assert count < MAX_ITERATIONS, "the nested loop spins"
         loop._run_once()
     waker.cancel()
 
 
 def run_nested(future: asyncio.Future) -> None:
-    """Turn the running loop, with the running task set aside, until ``future`` is done."""
-    with set_aside():
-        run_turns(future.done)
+    """Run the loop nested in the current task until ``future`` is done."""
+    with current_task_suspended():
+        run_nested_until(future.done)
 
 
-async def test_the_others_of_the_batch_are_served_inside(raw_peers: RawPeers):
+async def test_nested_loop_serves_connections_that_become_ready_in_the_step(raw_peers: RawPeers):
     first, *others = await open_connections(raw_peers, 10)
     reads = [asyncio.create_task(connection.reader.readexactly(4)) for connection in others]
     await wait_for_readers(*others)
@@ -78,7 +77,7 @@ async def test_the_others_of_the_batch_are_served_inside(raw_peers: RawPeers):
     await abort_connections([first, *others])
 
 
-async def test_the_others_of_its_own_batch_are_served_inside(raw_peers: RawPeers):
+async def test_nested_loop_serves_the_rest_of_the_current_batch(raw_peers: RawPeers):
     connections = await open_connections(raw_peers, 10)
     nested = []
 
@@ -91,14 +90,14 @@ async def test_the_others_of_its_own_batch_are_served_inside(raw_peers: RawPeers
 
     tasks = [asyncio.create_task(handle(number)) for number in range(10)]
     await wait_for_readers(*connections)
-    # All are ready when the poller looks: whichever is stepped first waits for all others in its step.
+    # All are ready in one batch: the first task waits for all others in its step.
     for number, connection in enumerate(connections):
         connection.peer.send(b"%04d" % number)
     assert await asyncio.gather(*tasks) == [b"%04d" % number for number in range(10)]
     await abort_connections(connections)
 
 
-async def test_ones_own_connection_is_served_inside(raw_peers: RawPeers):
+async def test_nested_loop_serves_the_connection_of_the_current_step(raw_peers: RawPeers):
     first, other = await open_connections(raw_peers, 2)
 
     async def step():
@@ -113,8 +112,8 @@ async def test_ones_own_connection_is_served_inside(raw_peers: RawPeers):
     await abort_connections([first, other])
 
 
-@loops_that_step
-async def test_connections_end_and_begin_inside(raw_peers: RawPeers):
+@loops_with_immediate_wakeup
+async def test_connections_closed_and_opened_in_a_nested_loop_receive_their_own_data(raw_peers: RawPeers):
     connections = await open_connections(raw_peers, 20)
     reached = []
 
@@ -137,7 +136,7 @@ async def test_connections_end_and_begin_inside(raw_peers: RawPeers):
 
     tasks = [asyncio.create_task(handle(connection)) for connection in connections]
     await wait_for_readers(*connections)
-    # The first is served first, and the events of all others are in its batch.
+    # The first is served first; the events of all others are in the same batch.
     for connection in connections:
         connection.peer.send(b"old")
     results = await asyncio.gather(*tasks)
@@ -147,7 +146,7 @@ async def test_connections_end_and_begin_inside(raw_peers: RawPeers):
     await abort_connections(connections)
 
 
-async def test_the_poller_closes_inside(raw_peers: RawPeers):
+async def test_nested_loop_that_closes_the_last_connection_can_open_a_new_one(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
 
     async def step():
@@ -167,7 +166,7 @@ async def test_the_poller_closes_inside(raw_peers: RawPeers):
     assert await run_in_poller_step(connection, step) == "done"
 
 
-async def test_what_was_written_before_leaves_by_then(raw_peers: RawPeers):
+async def test_write_before_a_nested_loop_is_sent_before_the_nested_loop_ends(raw_peers: RawPeers):
     first, other = await open_connections(raw_peers, 2)
 
     async def step():
@@ -186,34 +185,34 @@ async def test_what_was_written_before_leaves_by_then(raw_peers: RawPeers):
     await abort_connections([first, other])
 
 
-async def test_a_plain_callback_serves_without_a_task_set_aside(raw_peers: RawPeers):
+async def test_nested_loop_in_a_protocol_callback_serves_other_connections(raw_peers: RawPeers):
     first, other = await open_connections(raw_peers, 2)
     got = []
 
-    class Plain(asyncio.Protocol):
+    class NestingProtocol(asyncio.Protocol):
         def data_received(self, data):
             got.append(data)
             if data == b"outer":
                 other.peer.send(b"inner")
-                run_turns(lambda: len(got) == 2)
-                got.append(b"outer goes on")
+                run_nested_until(lambda: len(got) == 2)
+                got.append(b"outer continues")
 
     for connection in (first, other):
         streams = connection.transport.get_protocol()
-        connection.transport.set_protocol(Plain())
+        connection.transport.set_protocol(NestingProtocol())
         connection.streams = streams
     first.peer.send(b"outer")
     while len(got) < 3:
         await asyncio.sleep(0)
-    assert got == [b"outer", b"inner", b"outer goes on"]
+    assert got == [b"outer", b"inner", b"outer continues"]
     for connection in (first, other):
         connection.transport.set_protocol(connection.streams)
     await abort_connections([first, other])
 
 
 @pytest.mark.parametrize("count", [1, 2])
-async def test_nested_loop_sends_what_its_tasks_and_the_step_write(raw_peers: RawPeers, count: int):
-    """No event of the poller comes before: the peers answer nothing that has not reached them."""
+async def test_nested_loop_sends_writes_of_its_tasks_and_of_the_outer_step(raw_peers: RawPeers, count: int):
+    """No event of the poller precedes, because the peers answer only what they receive."""
     first, *_ = connections = await open_connections(raw_peers, count)
 
     async def ask() -> bytes:
@@ -233,7 +232,7 @@ async def test_nested_loop_sends_what_its_tasks_and_the_step_write(raw_peers: Ra
 
 
 class ForeignLoop:
-    """Not one of asyncio's loops, to the poller: it has the public methods of a loop."""
+    """A loop with public methods only, so that the poller does not use asyncio's private ones."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -243,7 +242,7 @@ class ForeignLoop:
 
 
 @pytest.mark.parametrize("kind", ["asyncio", "foreign"])
-async def test_nested_loop_sends_what_a_plain_callback_wrote(raw_peers: RawPeers, kind: str):
+async def test_nested_loop_sends_the_write_of_the_outer_protocol_callback(raw_peers: RawPeers, kind: str):
     loop = asyncio.get_running_loop()
     if kind == "foreign":
         loop._sluiceway_poller = Poller(ForeignLoop(loop))
@@ -251,33 +250,33 @@ async def test_nested_loop_sends_what_a_plain_callback_wrote(raw_peers: RawPeers
     peer = raw_peers.connect(listener.address)
     received = loop.create_future()
 
-    class Plain(asyncio.Protocol):
+    class NestingProtocol(asyncio.Protocol):
         def connection_made(self, transport):
             self.transport = transport
 
         def data_received(self, data):
             self.transport.write(b"request")
             receiving = asyncio.ensure_future(peer.in_thread(peer.receive, 7))
-            run_turns(receiving.done)
+            run_nested_until(receiving.done)
             received.set_result(receiving.result())
             self.transport.abort()
 
     sock = listener.sock.accept()[0]
     sock.setblocking(False)
-    attach(loop, sock, Plain())
+    attach(loop, sock, NestingProtocol())
     peer.send(b"!")
     assert await received == b"request"
     await asyncio.sleep(0)
 
 
-@loops_that_step
-async def test_late_write_inside_a_nested_turn_takes_no_handle_that_the_turn_has_counted(raw_peers: RawPeers):
-    """A turn of asyncio's loop calls as many handles as there were when it began."""
+@loops_with_immediate_wakeup
+async def test_late_write_in_a_nested_iteration_keeps_the_handles_it_has_counted(raw_peers: RawPeers):
+    """An iteration of asyncio's loop runs as many handles as there were at its start."""
     [connection] = await open_connections(raw_peers)
     loop = asyncio.get_running_loop()
 
     def write_late() -> None:
-        # Longer ago than a write may wait for the end of its round.
+        # Longer than a write may stay corked.
         over = time.monotonic_ns() + 2_000_000
         while time.monotonic_ns() < over:
             pass
@@ -286,7 +285,7 @@ async def test_late_write_inside_a_nested_turn_takes_no_handle_that_the_turn_has
     async def step():
         loop.call_soon(write_late)
         connection.writer.write(b"step ")
-        with set_aside():
+        with current_task_suspended():
             loop._run_once()
         connection.writer.write(b"after")
         return "done"

@@ -1,4 +1,4 @@
-"""Handlers that do anything to each other's connections, at random: every byte that is read is the one that is due."""
+"""Random operations of handlers on each other's connections lose, repeat and reorder no byte."""
 
 import asyncio
 import contextlib
@@ -17,8 +17,8 @@ ROUNDS = 60
 PERIOD = 251  # of the pattern that floods send
 
 
-class Life:
-    """One connection and what is known of it: how much was sent, fed and read, and whether it was ended."""
+class TrackedConnection:
+    """A connection, its reading task, and the numbers of bytes that were sent, fed, read and written."""
 
     def __init__(self, connection: PeerConnection) -> None:
         self.connection = connection
@@ -29,13 +29,13 @@ class Life:
         connection.peer.sock.setblocking(False)
 
     def send(self, size: int) -> None:
-        """From the peer; what the kernel has no room for is not sent."""
+        """Send from the peer as much as the kernel accepts."""
         at = self.sent % PERIOD
         with contextlib.suppress(OSError):
             self.sent += self.connection.peer.sock.send(PATTERN[at : at + size])
 
     def feed(self, size: int) -> None:
-        """What the peer might have sent, were everything that it did send read already."""
+        """Feed the next bytes of the pattern, if every byte that the peer sent has been read."""
         if self.read == self.sent and not self.connection.reader.at_eof():
             at = self.sent % PERIOD
             self.connection.reader.feed_data(PATTERN[at : at + size])
@@ -46,134 +46,134 @@ class Life:
         self.connection.writer.write(PATTERN[at : at + size])
         self.written += size
 
-    def took(self, data: bytes) -> None:
+    def check_read(self, data: bytes) -> None:
         at = self.read % PERIOD
         assert data == PATTERN[at : at + len(data)]
         self.read += len(data)
 
-    def returned(self) -> bytes:
-        """What has arrived at the peer since."""
+    def receive_at_peer(self) -> bytes:
+        """Receive what has arrived at the peer."""
         with contextlib.suppress(OSError):
             return self.connection.peer.sock.recv(1 << 18)
         return b""
 
 
-class Chaos:
-    """Many lives, each with a handler that disturbs the others."""
+class RandomOperations:
+    """Several connections, each with a handler that performs random operations on the others."""
 
     def __init__(self, seed: int, listener: RawListener) -> None:
         self.chance = random.Random(seed)
         self.listener = listener
-        self.lives: list[Life] = []
-        # True when a cancel comes from the test's own end, and not from another handler.
+        self.connections: list[TrackedConnection] = []
+        # True when the end of the test cancels, and not another handler.
         self.over = False
 
-    async def bear(self) -> None:
+    async def open_connection(self) -> None:
         reader, writer = await sluiceway.open_connection(
             *self.listener.address, limit=self.chance.choice((10, 1000, 65536))
         )
-        life = Life(PeerConnection(reader, writer, self.listener.accept()))
-        self.lives.append(life)
-        life.reading = asyncio.create_task(self.handle(life))
+        tracked = TrackedConnection(PeerConnection(reader, writer, self.listener.accept()))
+        self.connections.append(tracked)
+        tracked.reading = asyncio.create_task(self.handle(tracked))
 
-    async def handle(self, life: Life) -> None:
+    async def handle(self, tracked: TrackedConnection) -> None:
         while True:
             size = self.chance.choice((1, 10, 300, 5000))
             try:
                 if self.chance.random() < 0.5:
-                    data = await life.connection.reader.read(size)
+                    data = await tracked.connection.reader.read(size)
                 else:
-                    data = await life.connection.reader.readexactly(size)
+                    data = await tracked.connection.reader.readexactly(size)
             except sluiceway.IncompleteReadError as error:
-                life.took(error.partial)
+                tracked.check_read(error.partial)
                 return
             except OSError:
                 return
             except asyncio.CancelledError:
-                # Another read takes its place, with every byte there.
-                if life.connection.transport.is_closing() or self.over:
+                # The next read gets every byte.
+                if tracked.connection.transport.is_closing() or self.over:
                     return
                 asyncio.current_task().uncancel()
                 continue
             if not data:
                 return
-            life.took(data)
+            tracked.check_read(data)
             for _ in range(self.chance.randrange(3)):
-                self.disturb(self.chance.choice(self.lives))
+                self.operate_on(self.chance.choice(self.connections))
 
-    def disturb(self, other: Life) -> None:
-        way = self.chance.randrange(100)
-        if way < 30:
+    def operate_on(self, other: TrackedConnection) -> None:
+        choice = self.chance.randrange(100)
+        if choice < 30:
             other.write(self.chance.choice((1, 100, 3000)))
-        elif way < 50:
+        elif choice < 50:
             other.send(self.chance.choice((1, 100, 3000)))
-        elif way < 60:
+        elif choice < 60:
             other.feed(self.chance.choice((1, 100, 3000)))
-        elif way < 70:
+        elif choice < 70:
             other.connection.transport.pause_reading()
             other.connection.transport.resume_reading()
-        elif way < 80:
+        elif choice < 80:
             high = self.chance.choice((0, 10, 65536))
             other.connection.transport.set_write_buffer_limits(high)
-        elif way < 88:
+        elif choice < 88:
             other.reading.cancel()
-        elif way < 91:
+        elif choice < 91:
             other.connection.writer.close()
-        elif way < 94:
+        elif choice < 94:
             other.connection.transport.abort()
-        elif way < 96:
+        elif choice < 96:
             other.connection.peer.sock.close()
-        elif way < 98:
+        elif choice < 98:
             with contextlib.suppress(OSError):
                 other.connection.peer.half_close()
         else:
             other.connection.transport.set_protocol(other.connection.transport.get_protocol())
 
-    def ended(self, life: Life) -> None:
-        """Raise what was wrong with it, if anything; one that was cancelled before its first step has not lived."""
-        if not life.reading.cancelled():
-            life.reading.result()
+    def check_task(self, tracked: TrackedConnection) -> None:
+        """Raise the exception of the task, unless it was cancelled before its first step."""
+        if not tracked.reading.cancelled():
+            tracked.reading.result()
 
     async def run(self) -> None:
         for _ in range(ROUNDS):
-            while len(self.lives) < COUNT:
-                await self.bear()
-            for life in self.lives:
-                # Several at once: that they share a batch is what this is about.
+            while len(self.connections) < COUNT:
+                await self.open_connection()
+            for tracked in self.connections:
+                # Several at once, so that they share a batch.
                 if self.chance.random() < 0.7:
-                    life.send(self.chance.choice((1, 50, 4000)))
+                    tracked.send(self.chance.choice((1, 50, 4000)))
             await run_iterations(3)
-            gone = [life for life in self.lives if life.reading.done()]
-            for life in gone:
-                self.lives.remove(life)
-                self.ended(life)
-                life.connection.transport.abort()
-                life.connection.writer.close()
-                await asyncio.gather(life.connection.writer.wait_closed(), return_exceptions=True)
-                life.connection.peer.close()
+            finished = [tracked for tracked in self.connections if tracked.reading.done()]
+            for tracked in finished:
+                self.connections.remove(tracked)
+                self.check_task(tracked)
+                tracked.connection.transport.abort()
+                tracked.connection.writer.close()
+                await asyncio.gather(tracked.connection.writer.wait_closed(), return_exceptions=True)
+                tracked.connection.peer.close()
 
     async def finish(self) -> None:
-        """Whoever is left reads all that its peer has sent."""
-        for life in self.lives:
+        """Send EOF from all peers; each open connection reads all that its peer has sent."""
+        for tracked in self.connections:
             with contextlib.suppress(OSError):
-                life.connection.peer.half_close()
-        for life in self.lives:
-            await asyncio.wait([life.reading])
-            self.ended(life)
+                tracked.connection.peer.half_close()
+        for tracked in self.connections:
+            await asyncio.wait([tracked.reading])
+            self.check_task(tracked)
             if (
-                not life.reading.cancelled()
-                and not life.connection.writer.is_closing()
-                and life.connection.reader.exception() is None
+                not tracked.reading.cancelled()
+                and not tracked.connection.writer.is_closing()
+                and tracked.connection.reader.exception() is None
             ):
-                assert life.read == life.sent
+                assert tracked.read == tracked.sent
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_anything_goes(raw_peers: RawPeers, seed: int):
-    chaos = Chaos(seed, raw_peers.listen())
+async def test_random_operations_keep_every_byte_in_order(raw_peers: RawPeers, seed: int):
+    operations = RandomOperations(seed, raw_peers.listen())
     try:
-        await chaos.run()
-        await chaos.finish()
+        await operations.run()
+        await operations.finish()
     finally:
-        chaos.over = True
-    await abort_connections([life.connection for life in chaos.lives])
+        operations.over = True
+    await abort_connections([tracked.connection for tracked in operations.connections])

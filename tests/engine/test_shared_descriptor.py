@@ -1,4 +1,4 @@
-"""Contract W9: a descriptor that the program has is written to in the order of the program, so no write is corked."""
+"""W9: writes are not corked once the program has the descriptor, so that its own writes keep their order."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 import sluiceway
-from engine.peer_connections import PeerConnection, loops_that_step, open_connections, run_in_poller_step
+from engine.peer_connections import (
+    PeerConnection,
+    loops_with_immediate_wakeup,
+    open_connections,
+    receive_available,
+    run_in_poller_step,
+)
 from support.certificates import Certificates
 from support.manual_tls import ManualTLS
 from support.raw_peer import RawPeer, RawPeers
@@ -31,8 +37,8 @@ def write_to_descriptor(descriptor: int) -> Callable[[bytes], Any]:
     return lambda data: os.write(descriptor, data)
 
 
-# From a transport: what writes to the descriptor that is returned.
-WAYS_TO_THE_DESCRIPTOR: dict[str, Callable[[Any], Callable[[bytes], Any]]] = {
+# Each takes a transport and returns a function that writes to its descriptor.
+DESCRIPTOR_WRITERS: dict[str, Callable[[Any], Callable[[bytes], Any]]] = {
     "fileno": lambda transport: write_to_descriptor(transport.get_extra_info("socket").fileno()),
     "dup": lambda transport: write_to_duplicate(transport.get_extra_info("socket")),
     "socket of the wrapper": lambda transport: transport.get_extra_info("socket")._sock.send,
@@ -41,32 +47,21 @@ WAYS_TO_THE_DESCRIPTOR: dict[str, Callable[[Any], Callable[[bytes], Any]]] = {
 }
 
 
-def in_kernel(peer: RawPeer) -> bytes:
-    """What has arrived at the peer."""
-    peer.sock.setblocking(False)
-    try:
-        return peer.sock.recv(1 << 20, socket.MSG_PEEK)
-    except BlockingIOError:
-        return b""
-    finally:
-        peer.sock.settimeout(10)
-
-
-async def written_in_step(connection: PeerConnection) -> bytes:
-    """What of a write has arrived before the end of the step that has written it."""
+async def received_before_end_of_step(connection: PeerConnection) -> bytes:
+    """Write in a step of the poller; return what the peer has received before the step ends."""
 
     async def step() -> bytes:
         connection.writer.write(b"at once")
-        return in_kernel(connection.peer)
+        return receive_available(connection.peer)
 
     arrived: bytes = await run_in_poller_step(connection, step)
     return arrived
 
 
-@pytest.mark.parametrize("way", WAYS_TO_THE_DESCRIPTOR)
-async def test_write_precedes_later_write_to_descriptor_obtained_before(raw_peers: RawPeers, way: str):
+@pytest.mark.parametrize("method", DESCRIPTOR_WRITERS)
+async def test_write_precedes_a_later_write_to_the_descriptor(raw_peers: RawPeers, method: str):
     [connection] = await open_connections(raw_peers)
-    write_beside = WAYS_TO_THE_DESCRIPTOR[way](connection.transport)
+    write_beside = DESCRIPTOR_WRITERS[method](connection.transport)
 
     async def step():
         connection.writer.write(b"by the writer, ")
@@ -78,7 +73,7 @@ async def test_write_precedes_later_write_to_descriptor_obtained_before(raw_peer
     await connection.close()
 
 
-async def test_corked_write_is_sent_before_descriptor_is_returned(raw_peers: RawPeers):
+async def test_corked_write_is_sent_before_fileno_returns(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
     sock = connection.writer.get_extra_info("socket")
 
@@ -94,7 +89,7 @@ async def test_corked_write_is_sent_before_descriptor_is_returned(raw_peers: Raw
     await connection.close()
 
 
-async def test_corked_write_is_sent_before_shutdown_of_socket(raw_peers: RawPeers):
+async def test_corked_write_is_sent_before_shutdown_of_the_socket(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
     sock = connection.writer.get_extra_info("socket")
 
@@ -107,8 +102,8 @@ async def test_corked_write_is_sent_before_shutdown_of_socket(raw_peers: RawPeer
     await connection.close()
 
 
-@loops_that_step
-async def test_option_and_name_of_socket_keep_corking(raw_peers: RawPeers):
+@loops_with_immediate_wakeup
+async def test_socket_options_and_names_do_not_end_corking(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
     sock = connection.writer.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -118,33 +113,33 @@ async def test_option_and_name_of_socket_keep_corking(raw_peers: RawPeers):
     assert sock.getsockname() == connection.writer.get_extra_info("sockname")
     for described in (sock, connection.transport, connection.writer, connection.writer._protocol):
         assert repr(described)
-    assert await written_in_step(connection) == b""
+    assert await received_before_end_of_step(connection) == b""
     assert connection.peer.receive(7) == b"at once"
     await connection.close()
 
 
-async def test_write_to_socket_of_program_is_sent_at_once(raw_peers: RawPeers):
+async def test_write_to_a_socket_given_as_sock_is_not_corked(raw_peers: RawPeers):
     listener = raw_peers.listen()
     sock = socket.create_connection(listener.address)
     reader, writer = await sluiceway.open_connection(sock=sock)
     connection = PeerConnection(reader, writer, listener.accept())
-    assert await written_in_step(connection) == b"at once"
+    assert await received_before_end_of_step(connection) == b"at once"
     await connection.close()
 
 
-async def test_write_to_unix_socket_of_program_is_sent_at_once(raw_peers: RawPeers):
+async def test_write_to_a_unix_socket_given_as_sock_is_not_corked(raw_peers: RawPeers):
     ours, theirs = socket.socketpair()
     reader, writer = await sluiceway.open_unix_connection(sock=ours)
     connection = PeerConnection(reader, writer, RawPeer(theirs))
-    assert await written_in_step(connection) == b"at once"
+    assert await received_before_end_of_step(connection) == b"at once"
     await connection.close()
     theirs.close()
 
 
-# The second size is encrypted as several records, which take another way to the socket.
+# The second size is encrypted as several records, which are sent by another code path.
 @pytest.mark.parametrize("size", [7, 40_000])
 @pytest.mark.parametrize("shared_by", ["fileno", "sock="])
-async def test_records_are_sent_at_once_to_shared_descriptor(
+async def test_tls_records_to_a_shared_descriptor_are_not_corked(
     raw_peers: RawPeers, tls: Certificates, size: int, shared_by: str
 ):
     listener = raw_peers.listen()
@@ -164,7 +159,7 @@ async def test_records_are_sent_at_once_to_shared_descriptor(
     async def handle() -> bytes:
         await reader.readexactly(1)
         writer.write(bytes(size))
-        return in_kernel(peer)
+        return receive_available(peer)
 
     task = asyncio.create_task(handle())
     await wait_until(lambda: reader._waiter is not None)
@@ -176,7 +171,7 @@ async def test_records_are_sent_at_once_to_shared_descriptor(
 
 
 @pytest.mark.loops("asyncio", "debug", "eager")
-async def test_second_stream_on_same_socket_is_refused(raw_peers: RawPeers):
+async def test_second_stream_on_the_same_socket_raises_runtime_error(raw_peers: RawPeers):
     listener = raw_peers.listen()
     sock = socket.create_connection(listener.address)
     reader, writer = await sluiceway.open_connection(sock=sock)

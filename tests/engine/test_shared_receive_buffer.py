@@ -1,4 +1,4 @@
-"""What one connection received is still looked at while another, out of a callback in the middle, sends."""
+"""A write to another connection in a callback does not overwrite the received data that is being processed."""
 
 import asyncio
 import threading
@@ -12,7 +12,9 @@ from support.renegotiating_tls import RenegotiatingContext
 RECORD = bytes(range(250)) * 24
 
 
-async def test_records_that_came_together(raw_peers: RawPeers, tls: Certificates) -> None:
+async def test_write_during_tls_decryption_does_not_change_received_records(
+    raw_peers: RawPeers, tls: Certificates
+) -> None:
     [other] = await open_connections(raw_peers)
     sent = threading.Event()
 
@@ -31,7 +33,7 @@ async def test_records_that_came_together(raw_peers: RawPeers, tls: Certificates
     def send() -> None:
         other.writer.write(b"\xff" * 6000)
         other.writer.write(b"\xff" * 6000)
-        # Whoever gets the socket finds nothing waiting.
+        # get_extra_info("socket") sends corked data.
         other.transport.get_extra_info("socket")
 
     context.instances[0].after_read = send

@@ -1,4 +1,4 @@
-"""What a task sees in a step that the poller makes at once, and wake-ups that meet each other: none is lost."""
+"""Tasks that the poller runs immediately have their own context and current task, and no wake-up is lost."""
 
 import asyncio
 import contextvars
@@ -7,21 +7,22 @@ import pytest
 
 from engine.peer_connections import abort_connections, open_connections, run_in_poller_step, wait_for_readers
 from support.raw_peer import RawPeers
+from support.timeouts import TEST_TIMEOUT
 
-marked: contextvars.ContextVar[str] = contextvars.ContextVar("marked", default="nobody's")
+context_value: contextvars.ContextVar[str] = contextvars.ContextVar("context_value", default="unset")
 
 
-async def test_the_context_and_the_current_task_are_the_tasks(raw_peers: RawPeers):
+async def test_step_runs_in_the_context_of_its_task(raw_peers: RawPeers):
     connections = await open_connections(raw_peers, 5)
     steps: list[int] = []
 
     async def handle(number):
-        marked.set(f"of {number}")
+        context_value.set(f"of {number}")
         for turn in range(3):
             await connections[number].reader.readexactly(1)
             steps.append(number)
-            assert marked.get() == (f"of {number}" if turn == 0 else f"of {number} in turn {turn - 1}")
-            marked.set(f"of {number} in turn {turn}")
+            assert context_value.get() == (f"of {number}" if turn == 0 else f"of {number} in turn {turn - 1}")
+            context_value.set(f"of {number} in turn {turn}")
             assert asyncio.current_task() is tasks[number]
             assert asyncio.get_running_loop() is tasks[number].get_loop()
 
@@ -33,11 +34,11 @@ async def test_the_context_and_the_current_task_are_the_tasks(raw_peers: RawPeer
         while len(steps) < 5 * (turn + 1):
             await asyncio.sleep(0)
     await asyncio.gather(*tasks)
-    assert marked.get() == "nobody's"
+    assert context_value.get() == "unset"
     await abort_connections(connections)
 
 
-async def test_a_context_that_two_tasks_share(raw_peers: RawPeers):
+async def test_two_tasks_that_share_a_context_both_complete(raw_peers: RawPeers):
     connections = await open_connections(raw_peers, 2)
     context = contextvars.copy_context()
 
@@ -52,7 +53,7 @@ async def test_a_context_that_two_tasks_share(raw_peers: RawPeers):
     await abort_connections(connections)
 
 
-async def test_feeding_another_reader_from_a_step(raw_peers: RawPeers):
+async def test_feed_data_to_another_reader_wakes_its_task_after_the_step(raw_peers: RawPeers):
     fed, feeding = await open_connections(raw_peers, 2)
     order = []
 
@@ -64,17 +65,17 @@ async def test_feeding_another_reader_from_a_step(raw_peers: RawPeers):
 
     async def feed():
         fed.reader.feed_data(b"by hand")
-        order.append("the feeder goes on first")
+        order.append("fed")
 
     await run_in_poller_step(feeding, feed)
     await reading
-    assert order == ["the feeder goes on first", b"by ha"]
-    fed.peer.send(b" and by wire")
-    assert await fed.reader.readexactly(14) == b"nd and by wire"
+    assert order == ["fed", b"by ha"]
+    fed.peer.send(b" and received")
+    assert await fed.reader.readexactly(15) == b"nd and received"
     await abort_connections([fed, feeding])
 
 
-async def test_feeding_ones_own_reader_from_a_step(raw_peers: RawPeers):
+async def test_feed_data_in_a_step_is_read_in_the_same_step(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
 
     async def feed():
@@ -86,27 +87,28 @@ async def test_feeding_ones_own_reader_from_a_step(raw_peers: RawPeers):
 
 
 @pytest.mark.parametrize("cancel_first", [False, True])
-@pytest.mark.parametrize("by_wire", [False, True])
-async def test_a_wake_up_and_a_cancel_in_one_turn(raw_peers: RawPeers, cancel_first: bool, by_wire: bool):
+@pytest.mark.parametrize("received", [False, True])
+async def test_wake_up_and_cancellation_in_one_iteration_keep_the_data(
+    raw_peers: RawPeers, cancel_first: bool, received: bool
+):
     [connection] = await open_connections(raw_peers)
     reading = asyncio.create_task(connection.reader.readexactly(4))
     await wait_for_readers(connection)
-    if by_wire:
+    if received:
         connection.peer.send(b"data")
     if cancel_first:
         reading.cancel("enough")
-    if not by_wire:
+    if not received:
         connection.reader.feed_data(b"data")
     if not cancel_first:
         reading.cancel("enough")
     with pytest.raises(asyncio.CancelledError):
         await reading
-    async with asyncio.timeout(10):
-        assert await connection.reader.readexactly(4) == b"data"
+    assert await connection.reader.readexactly(4) == b"data"
     await connection.close()
 
 
-async def test_waits_follow_each_other_on_one_reader(raw_peers: RawPeers):
+async def test_successive_waits_on_one_reader_return_their_own_data(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
     for number in range(50):
         reading = asyncio.create_task(connection.reader.readexactly(4))
@@ -120,16 +122,15 @@ async def test_waits_follow_each_other_on_one_reader(raw_peers: RawPeers):
             connection.peer.send(b"%04d" % number)
         else:
             connection.peer.send(b"%04d" % number)
-        async with asyncio.timeout(10):
-            try:
-                data = await reading
-            except asyncio.CancelledError:
-                data = await connection.reader.readexactly(4)
+        try:
+            data = await reading
+        except asyncio.CancelledError:
+            data = await connection.reader.readexactly(4)
         assert data == b"%04d" % number
     await connection.close()
 
 
-async def test_one_object_is_awaited_in_all_waits(raw_peers: RawPeers):
+async def test_successive_waits_reuse_one_waiter(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
     awaited = []
     for _ in range(3):
@@ -142,7 +143,7 @@ async def test_one_object_is_awaited_in_all_waits(raw_peers: RawPeers):
     await connection.close()
 
 
-async def test_reads_under_the_loops_own_tools(raw_peers: RawPeers):
+async def test_reads_in_wait_for_timeout_shield_task_group_and_gather_return_their_data(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
     read = connection.reader.readexactly
     with pytest.raises(TimeoutError):
@@ -162,14 +163,14 @@ async def test_reads_under_the_loops_own_tools(raw_peers: RawPeers):
         connection.peer.send(b"c")
     assert first.result() == b"c"
     connection.peer.send(b"d")
-    [second] = await asyncio.gather(asyncio.wait_for(read(1), 10))
+    [second] = await asyncio.gather(asyncio.wait_for(read(1), TEST_TIMEOUT))
     assert second == b"d"
     with pytest.raises(asyncio.CancelledError):
         await outer
     await connection.close()
 
 
-async def test_a_step_that_raises_is_the_tasks_affair(raw_peers: RawPeers):
+async def test_exception_in_a_step_ends_only_its_task(raw_peers: RawPeers):
     connections = await open_connections(raw_peers, 10)
 
     async def handle(connection):

@@ -1,4 +1,4 @@
-"""Contract W9 over TLS: records written within a step of the poller leave together, in order, and in time."""
+"""W9 over TLS: records written within a step of the poller are sent together, in order."""
 
 import asyncio
 import socket
@@ -7,35 +7,24 @@ from typing import Any
 
 import pytest
 
-from engine.peer_connections import loops_that_step
+from engine.peer_connections import loops_with_immediate_wakeup, receive_available
 from support.certificates import Certificates
 from support.raw_peer import RawPeer, RawPeers
 from support.scheduling import wait_until
 from support.tls_connections import TLS_ROLES, manual_tls_connection
 
-every_side = pytest.mark.parametrize("role", TLS_ROLES)
+each_role = pytest.mark.parametrize("role", TLS_ROLES)
 
 
-def under_way(peer: RawPeer) -> bool:
-    """Whether anything is in the peer's kernel already."""
-    peer.sock.setblocking(False)
-    try:
-        return bool(peer.sock.recv(1, socket.MSG_PEEK))
-    except BlockingIOError:
-        return False
-    finally:
-        peer.sock.settimeout(10)
-
-
-async def nothing_under_way(writer: Any, peer: RawPeer, manual_tls: Any) -> None:
-    """Return when tickets, which a server sends behind its handshake, have been taken."""
+async def wait_until_tickets_are_received(writer: Any, peer: RawPeer, manual_tls: Any) -> None:
+    """Receive the session tickets that a server sends after its handshake, so that nothing is in the kernel."""
     writer.write(b".")
     assert await asyncio.to_thread(manual_tls.receive, 1) == b"."
-    assert not under_way(peer)
+    assert not receive_available(peer, socket.MSG_PEEK)
 
 
-async def stepped(reader: Any, manual_tls: Any, step: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-    """Await ``step()`` in a step that the poller makes for a record that came."""
+async def run_in_tls_step(reader: Any, manual_tls: Any, step: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """Await ``step()`` while the poller runs the task, after a record has arrived."""
 
     async def handle() -> Any:
         await reader.readexactly(1)
@@ -47,27 +36,29 @@ async def stepped(reader: Any, manual_tls: Any, step: Callable[[], Coroutine[Any
     return await task
 
 
-@loops_that_step
-@every_side
-async def test_they_wait_for_the_end_of_the_step(role: str, raw_peers: RawPeers, tls: Certificates):
+@loops_with_immediate_wakeup
+@each_role
+async def test_records_written_in_a_step_are_sent_at_its_end(role: str, raw_peers: RawPeers, tls: Certificates):
     async with manual_tls_connection(role, raw_peers, tls) as (reader, writer, peer, manual_tls):
-        await nothing_under_way(writer, peer, manual_tls)
+        await wait_until_tickets_are_received(writer, peer, manual_tls)
 
         async def step():
             writer.write(b"a")
-            seen = under_way(peer)
+            seen = receive_available(peer, socket.MSG_PEEK)
             writer.write(b"b")
             return seen
 
-        assert not await stepped(reader, manual_tls, step)
+        assert not await run_in_tls_step(reader, manual_tls, step)
         assert await asyncio.to_thread(manual_tls.receive, 2) == b"ab"
 
 
 @pytest.mark.parametrize("ending", ["close", "abort", "64 KiB"])
-@every_side
-async def test_they_leave_with_or_before(role: str, ending: str, raw_peers: RawPeers, tls: Certificates):
+@each_role
+async def test_corked_records_are_sent_by_close_abort_and_64_kib(
+    role: str, ending: str, raw_peers: RawPeers, tls: Certificates
+):
     async with manual_tls_connection(role, raw_peers, tls) as (reader, writer, peer, manual_tls):
-        await nothing_under_way(writer, peer, manual_tls)
+        await wait_until_tickets_are_received(writer, peer, manual_tls)
 
         async def step():
             writer.write(b"a")
@@ -77,9 +68,9 @@ async def test_they_leave_with_or_before(role: str, ending: str, raw_peers: RawP
                 writer.transport.abort()
             else:
                 writer.write(b"b" * (1 << 16))
-            return under_way(peer)
+            return receive_available(peer, socket.MSG_PEEK)
 
-        left = await stepped(reader, manual_tls, step)
-        # The close_notify leaves with what was written before it.
+        left = await run_in_tls_step(reader, manual_tls, step)
+        # close_notify is sent together with the data before it.
         assert left or ending == "close"
         assert await asyncio.to_thread(manual_tls.receive, 1) == b"a"

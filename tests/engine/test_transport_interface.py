@@ -1,4 +1,4 @@
-"""The connections of every kind of loop are the engine's, on both ends, and have the whole interface of a transport."""
+"""The engine's transport is in use on every kind of loop and has the whole interface of asyncio.Transport."""
 
 import asyncio
 import socket
@@ -12,7 +12,7 @@ from support.connections import connected_pair
 from support.raw_peer import RawPeers
 
 
-async def test_both_ends_over_tcp():
+async def test_both_sides_of_a_tcp_connection_use_the_engine():
     async with connected_pair(sluiceway) as ((_, near), (_, far)):
         for writer in (near, far):
             assert isinstance(writer.transport, SocketTransport)
@@ -20,18 +20,18 @@ async def test_both_ends_over_tcp():
             assert isinstance(writer.transport, asyncio.Transport)
 
 
-async def test_no_object_of_a_connection_has_a_dict():
-    """Three of them were a fifth of an idle connection."""
+async def test_objects_of_a_connection_have_no_instance_dict():
+    """Instance dicts would take a fifth of the memory of an idle connection."""
     async with connected_pair(sluiceway) as connections:
         for _, writer in connections:
             protocol = writer._protocol
             assert not hasattr(protocol._sluiceway, "__dict__")
             assert vars(writer) == {}
-            # In debug mode it knows where it was made.
+            # In debug mode the protocol has the traceback of its creation.
             assert vars(protocol).keys() <= {"_source_traceback"}
 
 
-async def test_both_ends_over_unix(unix_path: str):
+async def test_both_sides_of_a_unix_connection_use_the_engine(unix_path: str):
     accepted = asyncio.get_running_loop().create_future()
 
     async def handle(reader, writer):
@@ -50,7 +50,7 @@ async def test_both_ends_over_unix(unix_path: str):
         await writer.wait_closed()
 
 
-async def test_what_a_transport_tells(raw_peers: RawPeers):
+async def test_state_and_extra_info_before_and_after_close(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
     transport = connection.transport
     assert transport.is_reading()
@@ -74,7 +74,7 @@ async def test_what_a_transport_tells(raw_peers: RawPeers):
     assert transport.get_extra_info("sockname") == connection.peer.sock.getpeername()
 
 
-async def test_buffer_limits(raw_peers: RawPeers):
+async def test_set_write_buffer_limits_has_the_defaults_and_errors_of_asyncio(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
     transport = connection.transport
     transport.set_write_buffer_limits(high=1000)
@@ -93,7 +93,7 @@ async def test_buffer_limits(raw_peers: RawPeers):
     await connection.close()
 
 
-async def test_what_a_transport_writes(raw_peers: RawPeers):
+async def test_write_and_writelines_accept_bytes_like_objects_until_write_eof(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
     for data in (b"bytes ", bytearray(b"bytearray "), memoryview(b"memoryview "), b""):
         connection.transport.write(data)
@@ -108,7 +108,7 @@ async def test_what_a_transport_writes(raw_peers: RawPeers):
     await connection.close()
 
 
-async def test_after_its_end_it_is_harmless(raw_peers: RawPeers):
+async def test_methods_of_a_closed_transport_have_no_effect(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
     transport = connection.transport
     await connection.close()

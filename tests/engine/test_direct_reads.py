@@ -1,7 +1,6 @@
-"""A large readexactly is received into its result; what happens to it on the way is what happens to any read."""
+"""A large readexactly() is received directly into its result, and keeps the rules of every read."""
 
 import asyncio
-import random
 import tracemalloc
 
 import pytest
@@ -15,8 +14,8 @@ RECORD = bytes(range(251)) * (SIZE // 251 + 1)
 RECORD = RECORD[:SIZE]
 
 
-async def landing(connection: PeerConnection, size: int = SIZE) -> "asyncio.Task[bytes]":
-    """Start a readexactly and return its task when some of its bytes have landed."""
+async def start_direct_read(connection: PeerConnection, size: int = SIZE) -> "asyncio.Task[bytes]":
+    """Start a readexactly(); return its task when 50,000 bytes are in the direct buffer."""
     task = await start_task(connection.reader.readexactly(size))
     connection.peer.send(RECORD[:1000])
     await wait_until(lambda: connection.reader._sluiceway.buffer.size() == 1000)
@@ -26,9 +25,9 @@ async def landing(connection: PeerConnection, size: int = SIZE) -> "asyncio.Task
     return task
 
 
-async def test_it_is_whole_and_what_follows_is_not_touched(raw_peers: RawPeers):
+async def test_direct_read_returns_its_bytes_and_leaves_those_after_it(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
-    task = await landing(connection)
+    task = await start_direct_read(connection)
     await connection.peer.in_thread(connection.peer.send, RECORD[50_000:] + b"after it")
     assert await task == RECORD
     assert await connection.reader.readexactly(8) == b"after it"
@@ -36,9 +35,9 @@ async def test_it_is_whole_and_what_follows_is_not_touched(raw_peers: RawPeers):
     await connection.close()
 
 
-async def test_cancelled_it_has_taken_nothing(raw_peers: RawPeers):
+async def test_cancelled_direct_read_keeps_received_bytes(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
-    task = await landing(connection)
+    task = await start_direct_read(connection)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -48,9 +47,9 @@ async def test_cancelled_it_has_taken_nothing(raw_peers: RawPeers):
     await connection.close()
 
 
-async def test_the_input_ends_before(raw_peers: RawPeers):
+async def test_eof_during_a_direct_read_raises_incomplete_read_error(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
-    task = await landing(connection)
+    task = await start_direct_read(connection)
     connection.peer.half_close()
     with pytest.raises(asyncio.IncompleteReadError) as caught:
         await task
@@ -60,38 +59,38 @@ async def test_the_input_ends_before(raw_peers: RawPeers):
     await connection.close()
 
 
-async def test_somebody_touches_the_buffer_meanwhile(raw_peers: RawPeers):
+async def test_access_to_reader_buffer_during_a_direct_read_keeps_received_bytes(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
-    task = await landing(connection)
+    task = await start_direct_read(connection)
     assert connection.reader._buffer == RECORD[:50_000]
     await connection.peer.in_thread(connection.peer.send, RECORD[50_000:])
     assert await task == RECORD
     await connection.close()
 
 
-async def test_somebody_feeds_the_reader_meanwhile(raw_peers: RawPeers):
+async def test_feed_data_during_a_direct_read_is_appended_in_order(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
-    task = await landing(connection, 100_000)
+    task = await start_direct_read(connection, 100_000)
     connection.reader.feed_data(b"f" * 20_000)
     connection.peer.send(b"w" * 30_000)
     assert await task == RECORD[:50_000] + b"f" * 20_000 + b"w" * 30_000
-    # More at once than is lacking.
-    task = await landing(connection, 100_000)
+    # More at once than the read needs.
+    task = await start_direct_read(connection, 100_000)
     connection.reader.feed_data(b"f" * 60_000)
     assert await task == RECORD[:50_000] + b"f" * 50_000
     assert await connection.reader.readexactly(10_000) == b"f" * 10_000
     await connection.close()
 
 
-async def test_a_count_that_a_peer_made_up_costs_no_memory(raw_peers: RawPeers):
+async def test_direct_read_of_a_huge_count_allocates_at_most_1_mib_ahead(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
     tracemalloc.start()
     try:
-        task = await landing(connection, 1 << 40)
+        task = await start_direct_read(connection, 1 << 40)
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    # 1 MiB ahead of what has arrived, and what else a test holds.
+    # 1 MiB ahead of the received data, and the objects of the test.
     assert held < 1_500_000
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -99,7 +98,7 @@ async def test_a_count_that_a_peer_made_up_costs_no_memory(raw_peers: RawPeers):
     await connection.close()
 
 
-async def test_reads_of_much_are_received_for_directly(raw_peers: RawPeers):
+async def test_large_reads_return_at_most_n_bytes_and_lose_none(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
     got = b""
     task = asyncio.create_task(connection.peer.in_thread(connection.peer.send, RECORD))
@@ -110,40 +109,3 @@ async def test_reads_of_much_are_received_for_directly(raw_peers: RawPeers):
     await task
     assert got == RECORD
     await connection.close()
-
-
-def test_as_a_buffer_it_is_like_any_other() -> None:
-    """Against a bytearray: what is received, appended and taken, of every size."""
-    direct_buffer = pytest.importorskip("sluiceway._core_c.direct_buffer")
-    buffer = pytest.importorskip("sluiceway._core_c.chunk_buffer")
-    chance = random.Random(8)
-    for _ in range(300):
-        plain, model = buffer.ChunkBuffer(), bytearray()
-        start = chance.randbytes(chance.choice((0, 10, 3000)))
-        if start:
-            plain.append(start)
-            model += start
-        one = direct_buffer.DirectBuffer(plain, len(start) + 100_000, chance.choice((100, 5000, 1 << 20)))
-        for _ in range(20):
-            what = chance.choice(("receive", "receive", "append", "take", "nothing", "clear"))
-            data = chance.randbytes(chance.choice((1, 100, 16_384)))
-            if what == "receive" and (memory := one.direct(len(data))) is not None:
-                with memoryview(memory) as view:
-                    view[: len(data)] = data
-                    one.direct_committed(len(data))
-                model += data
-            elif what == "append":
-                assert one.append(data) == len(model) + len(data)
-                model += data
-            elif what == "nothing":
-                one.append(b"")
-            elif what == "take":
-                n = chance.choice((1, 50, 20_000))
-                assert one.take(n) == model[:n]
-                del model[:n]
-            elif what == "clear" and chance.random() < 0.2:
-                one.clear()
-                model.clear()
-            assert one.size() == len(model)
-        assert one.plain_buffer() is plain
-        assert plain.take_all() == model

@@ -1,4 +1,4 @@
-"""The program closes the descriptor under an open connection: nothing is sent to the next owner of its number."""
+"""When the program closes the descriptor of an open connection, nothing is sent to a socket that reuses its number."""
 
 import errno
 import socket
@@ -9,8 +9,8 @@ import sluiceway
 from support.raw_peer import RawPeers
 
 
-async def replaced_descriptor(raw_peers: RawPeers) -> tuple:
-    """A connection whose descriptor the program has closed, and a socket pair of which one has its number now."""
+async def connection_with_reused_descriptor(raw_peers: RawPeers) -> tuple:
+    """Return a connection whose descriptor is closed, and a socket pair of which one socket has the same number."""
     listener = raw_peers.listen()
     reader, writer = await sluiceway.open_connection(*listener.address)
     peer = listener.accept()
@@ -25,8 +25,8 @@ async def replaced_descriptor(raw_peers: RawPeers) -> tuple:
 
 
 @pytest.mark.loops("asyncio", "uvloop", "eager")
-async def test_write_after_the_program_closed_the_socket_reaches_no_other_socket(raw_peers: RawPeers) -> None:
-    _, writer, _, pair = await replaced_descriptor(raw_peers)
+async def test_write_to_a_closed_descriptor_is_not_sent_to_a_socket_with_its_number(raw_peers: RawPeers) -> None:
+    _, writer, _, pair = await connection_with_reused_descriptor(raw_peers)
     writer.write(b"secret")
     with pytest.raises(OSError):
         await writer.drain()
