@@ -2,11 +2,14 @@
 
 Examples of one page may need each other:
 
-- A Python block that begins with ``# NAME.py`` is saved under that name. The blocks below it find the file beside them,
-  and what it leaves behind, since it runs before them. So do those of a page that links to it: [`NAME.py`](page.md).
-- One that calls ``serve_forever()`` is a server on port 8443; here that is one of the kernel's choice, which the server
-  prints, or accepts connections on. It serves while a block that speaks of port 8443 runs.
+- A block that begins with ``# NAME.py`` is saved under that name. The blocks below it find the file beside them, and
+  what it leaves behind, since it runs before them. So do those of a page that links to it: [`NAME.py`](page.md). Files
+  of other kinds (``# NAME.conf``) are saved only.
+- One that calls ``start_server()`` with port 8443 is a server; here the port is one of the kernel's choice, which the
+  server prints, or accepts connections on. It serves while a block that speaks of port 8443 runs.
 - What is printed is in a comment behind the ``print``, ``…`` for what differs from run to run.
+- A shell line that ends with ``&  # listens on port N`` starts a program. It runs while a block with that port
+  runs, on a free port; files that are not Python have the ports of the run.
 - Shell blocks that call one of PROGRAMS run as well. In a ``console`` block the output of each command is compared.
 """
 
@@ -23,6 +26,7 @@ from typing import NamedTuple
 
 import pytest
 
+from support.background_programs import PACKAGES, background_programs, free_port, running
 from support.external_programs import require_program
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -33,8 +37,10 @@ PATIENCE = 50
 
 SHELL = {"sh", "bash", "shell", "console"}
 # Those of a block of shell that runs; others build the project, or talk to the network.
-PROGRAMS = {"openssl", "sluiceway"}
+PROGRAMS = {"haproxy", "openssl", "sluiceway", "systemd-analyze"}
 PORT = "8443"
+# The folder of an installed program, on pages about that; here that of the example.
+INSTALLED = "/srv/echo"
 OTHER_NAMES_OF_PYTHON = {"py", "python3", "pycon", "python-repl"}
 
 
@@ -89,12 +95,12 @@ def files_before(block: Block) -> dict[str, Block]:
 
 
 def file_name(block: Block) -> str | None:
-    found = re.match(r"# (\w+\.py)\b", block.text) if block.info == "python" else None
+    found = None if block.info in SHELL else re.match(r"# ([\w-]+\.\w+)$", block.text, flags=re.MULTILINE)
     return found[1] if found else None
 
 
 def serves(block: Block) -> bool:
-    return "serve_forever()" in block.text
+    return "start_server(" in block.text and PORT in block.text
 
 
 def run(
@@ -186,19 +192,45 @@ def accepting_port(process: "subprocess.Popen[str]", port: str) -> str | None:
 
 @contextlib.contextmanager
 def prepared(block: Block, folder: pathlib.Path) -> Iterator[str]:
-    """Make what ``block`` finds beside it, and yield its text, with the port that its page's server has."""
+    """Make what ``block`` finds beside it, and yield its text, with the ports that its page's servers have."""
     server: tuple[pathlib.Path, str] | None = None
+    texts: dict[pathlib.Path, str] = {}
     for name, other in files_before(block).items():
         if serves(other):
             server = folder / name, other.text
             continue
         (folder / name).write_text(other.text, encoding="utf-8")
-        run_python(folder / name)
-    if server is None or serves(block) or PORT not in block.text:
-        yield block.text
-        return
-    with serving(*server) as port:
-        yield block.text.replace(PORT, port)
+        if name.endswith(".py"):
+            run_python(folder / name)
+        else:
+            texts[folder / name] = other.text
+    programs = programs_before(block)
+    with contextlib.ExitStack() as stack:
+        values = {f"{INSTALLED}/.venv/bin": os.path.dirname(sys.executable), INSTALLED: str(folder)}
+        if server is not None and not serves(block) and (PORT in block.text or programs):
+            values[PORT] = stack.enter_context(serving(*server))
+        values |= {port: free_port() for port in programs}
+        for path, text in texts.items():
+            path.write_text(with_values(text, values), encoding="utf-8")
+        for port, command in programs.items():
+            stack.enter_context(running(with_values(command, values), folder, values[port], environment()))
+        yield with_values(block.text, values)
+
+
+def programs_before(block: Block) -> dict[str, str]:
+    """Return the programs that blocks above start in the background, on ports that ``block`` speaks of."""
+    return {
+        port: command
+        for other in all_blocks()
+        if other.document == block.document and other.line < block.line and other.info in SHELL
+        for port, command in background_programs(other.text).items()
+        if port in block.text
+    }
+
+
+def with_values(text: str, values: dict[str, str]) -> str:
+    """Return ``text`` with the ports and the folder of this run."""
+    return re.sub("|".join(map(re.escape, values)), lambda found: values[found[0]], text)
 
 
 def pattern(text: str) -> str:
@@ -227,7 +259,7 @@ def test_python_runs_as_it_stands(block: Block, tmp_path: pathlib.Path) -> None:
 
 def programs_of(block: Block) -> set[str]:
     """Return which of PROGRAMS a block of shell calls."""
-    if block.info not in SHELL:
+    if block.info not in SHELL or background_programs(block.text):
         return set()
     return PROGRAMS & {word for line in block.text.splitlines() for word in line.removeprefix("$ ").split()[:1]}
 
@@ -247,7 +279,7 @@ def commands_of(transcript: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("block", [block for block in all_blocks() if programs_of(block)], ids=str)
 def test_shell_runs_as_it_stands(block: Block, tmp_path: pathlib.Path) -> None:
     for program in programs_of(block) - {"sluiceway"}:
-        require_program(program)
+        require_program(program, PACKAGES.get(program))
     with prepared(block, tmp_path) as text:
         if block.info != "console":
             result = run(["sh", "-e", "-c", text], tmp_path)

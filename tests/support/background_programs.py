@@ -1,0 +1,69 @@
+"""Programs that a page of the documents starts in the background, each on a port of its own choice.
+
+``with running("microsocks -p 1080", folder, "1080", os.environ)``: the block begins when the port accepts connections,
+and the program is ended behind it.
+"""
+
+import contextlib
+import pathlib
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from support.external_programs import environment_without_preload, require_program
+
+# Seconds until a program listens.
+START_TIMEOUT = 30
+
+PACKAGES = {"systemd-analyze": "systemd", "systemd-socket-activate": "systemd"}
+"""The Debian packages of programs that are not named like theirs."""
+
+
+def background_programs(text: str) -> dict[str, str]:
+    """Return the commands of a shell text that end with ``&  # listens on port N``, by these ports."""
+    found = re.findall(r"^(\S.*?) +& +# listens on port (\d+)$", text, flags=re.MULTILINE)
+    return {port: command for command, port in found}
+
+
+def free_port() -> str:
+    """Return a port that was free a moment ago: these programs take no port of the kernel's choice."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return str(sock.getsockname()[1])
+
+
+@contextlib.contextmanager
+def running(command: str, folder: pathlib.Path, port: str, environment: dict[str, str]) -> Iterator[None]:
+    """Run a command in ``folder`` inside the block, or skip the test where its program is missing."""
+    name, *arguments = command.split()
+    with subprocess.Popen(
+        [require_program(name, PACKAGES.get(name)), *arguments],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**environment_without_preload(), "PATH": environment["PATH"]},
+    ) as process:
+        try:
+            if not listens(process, port):
+                process.kill()
+                pytest.fail(f"{command} does not listen:\n{process.communicate()[0]}", pytrace=False)
+            yield
+        finally:
+            process.terminate()
+            process.communicate(timeout=START_TIMEOUT)
+
+
+def listens(process: "subprocess.Popen[str]", port: str) -> bool:
+    """Wait until ``port`` accepts connections; False where the process ends or takes too long."""
+    deadline = time.monotonic() + START_TIMEOUT
+    while process.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", int(port))).close()
+            return True
+        time.sleep(0.01)
+    return False
