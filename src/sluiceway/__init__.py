@@ -1,7 +1,7 @@
-"""asyncio's streams, name for name: complete, losing nothing.
+"""A drop-in replacement for asyncio's streams: the same names and meanings, faster, and without losing data.
 
-The API is that of https://docs.python.org/3/library/asyncio-stream.html. docs/explanation/differences.md lists what
-differs.
+The API is that of https://docs.python.org/3/library/asyncio-stream.html. The differences are in
+docs/explanation/differences.md.
 """
 
 from . import _debugging

@@ -1,7 +1,8 @@
-"""The environment variables of the package, read once, when it is imported, and those that ``ssl`` reads by itself.
+"""The environment variables of the package, read once at import, and those that ``ssl`` reads at each call.
 
-SLUICEWAY_PURE=1 asks for the pure core. SLUICEWAY_ENGINE=epoll makes it an error where the epoll engine is missing;
-SLUICEWAY_ENGINE=loop leaves every connection to the running loop's own transports.
+- ``SLUICEWAY_PURE=1`` selects the pure Python core.
+- ``SLUICEWAY_ENGINE=epoll`` makes the import fail where the epoll engine is not available.
+- ``SLUICEWAY_ENGINE=loop`` uses the running loop's own transports for every connection.
 """
 
 from __future__ import annotations
@@ -19,19 +20,21 @@ def _engine_choice() -> EngineChoice:
     if choice == "loop":
         return "loop"
     if choice != "epoll":
-        raise ImportError(f"SLUICEWAY_ENGINE is epoll or loop, not {choice!r}")
+        raise ImportError(f"SLUICEWAY_ENGINE must be 'epoll', 'loop' or empty, not {choice!r}")
     if PURE:
-        raise ImportError("SLUICEWAY_ENGINE=epoll contradicts SLUICEWAY_PURE: the engine needs the compiled core")
+        raise ImportError(
+            "SLUICEWAY_ENGINE=epoll needs the compiled core, which SLUICEWAY_PURE disables; unset one of the two"
+        )
     return "epoll"
 
 
 PURE: Final = os.environ.get("SLUICEWAY_PURE", "") not in ("", "0")
-"""True where the pure core was asked for."""
+"""True if SLUICEWAY_PURE selects the pure core."""
 
 ENGINE_CHOICE: Final[EngineChoice] = _engine_choice()
-"""The engine that was asked for; "" for the epoll engine wherever it can be used."""
+"""The value of SLUICEWAY_ENGINE. "" means the epoll engine where it is available, else the loop's transports."""
 
 
 def key_log_file() -> str | None:
-    """SSLKEYLOGFILE, which ``ssl.create_default_context()`` reads at each call."""
+    """Return the current value of SSLKEYLOGFILE, which ``ssl.create_default_context()`` reads at each call."""
     return os.environ.get("SSLKEYLOGFILE")

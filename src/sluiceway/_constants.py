@@ -1,4 +1,4 @@
-"""Every number of sluiceway, with its unit, its source and its consequence."""
+"""The numeric constants of sluiceway, each with its unit and its reason."""
 
 from __future__ import annotations
 
@@ -7,79 +7,92 @@ from typing import Final
 KIB: Final = 1024
 
 DEFAULT_LIMIT: Final = 64 * KIB
-"""Bytes. asyncio's ``_DEFAULT_LIMIT``: the longest line, and half of what a reader holds before it pauses its peer."""
+"""Bytes. asyncio's ``_DEFAULT_LIMIT``: the longest line. A reader pauses its transport at twice this size."""
 
 UNBOUNDED_LIMIT: Final = 1 << 60
-"""Bytes. What an infinite limit is counted as; twice of it still fits a signed 64-bit size."""
+"""Bytes. Stands for an infinite limit. Twice this value still fits a signed 64-bit integer."""
 
 EVERYTHING: Final = 1 << 61
-"""Bytes. What a pending ``read(-1)`` wants; beyond any buffer, and added to a limit it still fits 64 bits."""
+"""Bytes. The target size of a waiting ``read(-1)``. No buffer reaches it, and its sum with a limit fits 64 bits."""
 
 SCRATCH_SIZE: Final = 256 * KIB
-"""Bytes asked of the kernel at once, at most: asyncio's own receive size, shared by all connections of a loop."""
+"""Bytes. The largest receive, which is asyncio's receive size. All connections of a loop share one such buffer."""
 
 MINIMUM_RECEIVE: Final = 4 * KIB
-"""Bytes asked of the kernel at once, at least: a reader just short of its bound may pass it by this much."""
+"""Bytes. The smallest receive. A reader's buffer can exceed its bound by this size."""
 
 MERGE_BELOW: Final = 8 * KIB
-"""Bytes. A smaller arrival joins the chunk before it. A chunk costs about 50 bytes beside its payload, so below
-this size the cost of a queue is no longer lost in the 32 KiB that contract R3 leaves for it."""
+"""Bytes. Data smaller than this is appended to the previous chunk.
+
+Each chunk costs about 50 bytes besides its payload. Contract R3 allows 32 KiB for that, which smaller chunks would
+exceed."""
 
 CHUNK_COST: Final = 48
-"""Bytes that a chunk takes beside its payload: the header of a bytes object and a place in the queue."""
+"""Bytes of memory that a chunk takes besides its payload: the header of a bytes object and a slot in the queue."""
 
 FREE_CHUNK_COST: Final = 20 * KIB
-"""Bytes that chunks may cost before it counts as held: with a growing tail's reserve it stays within R3's 32 KiB."""
+"""Bytes. Chunk overhead up to this size does not count towards a reader's bound.
+
+Together with the spare capacity of a growing tail it stays within the 32 KiB of contract R3."""
 
 TAIL_MAXIMUM: Final = 32 * KIB
-"""Bytes. A growing chunk is closed at this size; it is a bytearray, which reserves an eighth more than it holds."""
+"""Bytes. A growing chunk accepts no data beyond this size. It is a bytearray, which allocates an eighth more than its
+length."""
 
 CLOSE_TIMEOUT: Final = 30.0
-"""Seconds. A closing connection of which the kernel takes not one byte for so long is aborted (contract X1)."""
+"""Seconds. A closing connection is aborted when the kernel accepts no byte from it for this time (contract X1)."""
 
 DEFAULT_BACKLOG: Final = (1 << 31) - 1
-"""Connections that the kernel queues for a listener: the largest that listen(2) takes. Every system cuts it to its own
-maximum (Linux: net.core.somaxconn, 4096); to Windows it is SOMAXCONN. Who finds the queue full waits a second until the
-SYN is sent again, as a burst of more than asyncio's 100 does; a queue costs memory only while it is filled."""
+"""Connections that the kernel queues before they are accepted: the largest value that listen(2) accepts.
+
+Every system reduces the value to its own maximum (Linux: net.core.somaxconn, 4096). Windows treats it as SOMAXCONN.
+A client that finds the queue full waits one second until the SYN is retransmitted, so asyncio's 100 delays larger
+bursts. The queue takes memory only for the connections in it."""
 
 ACCEPT_BATCH: Final = 64
-"""Connections accepted before other callbacks of the loop get their turn; the rest come one turn later."""
+"""Connections accepted in one iteration of the loop. Further connections are accepted in the next iteration."""
 
 ACCEPT_RETRY_DELAY: Final = 1.0
-"""Seconds without accepting after the system ran out of descriptors or memory; asyncio's value."""
+"""Seconds that a listener pauses when the system has no descriptor or memory left. asyncio's value."""
 
 FIRST_ADDRESS_FAMILY_COUNT: Final = 1
-"""RFC 8305 section 4: addresses of the preferred family tried before the other family gets its turn."""
+"""Addresses of the preferred family that are tried before the first address of the other one (RFC 8305, section 4)."""
 
 FREE_OPERATIONS: Final = 256
-"""Reads that find their data and drains that find room, in a row, before one of them lets the loop have a turn; twice
-as many where only drains are made. A coroutine that never has to wait would starve everybody else (tokio's budget is
-128). At 256 a batch of 100 pipelined requests, each read and answered, passes without an interruption."""
+"""Consecutive reads and drains of a connection that complete without waiting before one yields to the event loop.
+
+A sequence of drains without reads yields after twice as many. Without the limit, a coroutine that never waits would
+starve the other tasks (tokio's budget is 128). 256 lets a batch of 100 pipelined requests, each read and answered,
+complete in one step."""
 
 DIRECT_BUFFER_MINIMUM: Final = 32 * KIB
-"""Bytes that a waiting ``readexactly`` must lack before it receives into its result directly (DirectBuffer). Below
-that, a copy costs less than a system call that ends at the record's end and not where the data ends."""
+"""Bytes. A waiting ``readexactly`` that lacks at least this many receives directly into its result (DirectBuffer).
+
+For fewer bytes, a copy costs less than the additional system call: a direct receive ends at the end of the record, even
+where more data is available."""
 
 DIRECT_BUFFER_AHEAD: Final = 1024 * KIB
-"""Bytes of a DirectBuffer that are allocated before they arrive, at most; 2 x limit where that is more. A peer chooses
-the size of the record, as a rule, and the memory is the program's."""
+"""Bytes. A DirectBuffer allocates at most this much, or twice the limit if that is more, ahead of the received data.
+
+The peer usually chooses the size of the record. Without the bound it could make the program allocate any amount."""
 
 BLOCK_MINIMUM: Final = 16 * KIB
-"""Bytes. A waiting ``read(n)`` of at least as many receives into the bytes object that it returns (Block), where the
-last arrival was as large."""
+"""Bytes. A waiting ``read(n)`` receives directly into the bytes object that it returns (Block) if ``n`` and the size
+of the previous receive are at least this large."""
 
 TLS_HANDSHAKE_TIMEOUT: Final = 60.0
-"""Seconds from the connection to the end of the TLS handshake, as in asyncio; then the connection is given up."""
+"""Seconds. The default time limit of a TLS handshake, as in asyncio. The connection is aborted when it expires."""
 
 HANDSHAKE_LOG_INTERVAL: Final = 60.0
-"""Seconds in which a server logs a failed TLS handshake once per peer and reason."""
+"""Seconds. Within this time, a server logs a failed TLS handshake once per peer and reason."""
 
 HANDSHAKE_LOG_LINES: Final = 20
-"""Lines about failed handshakes that a server logs in that time, at most: anyone can cause them, from any address."""
+"""The most failed handshakes that a server logs within HANDSHAKE_LOG_INTERVAL. Any host can cause such failures."""
 
 TLS_SHUTDOWN_TIMEOUT: Final = 30.0
-"""Seconds that closing waits for the peer's close_notify, counted from when all that was written had left, as in
-asyncio; then the connection is closed without it."""
+"""Seconds. The default time that closing waits for the peer's close_notify alert, as in asyncio.
+
+The time starts when all written data has been sent. When it expires, the connection is closed without the alert."""
 
 TLS_PLAINTEXT: Final = 16 * KIB
-"""Bytes that a TLS record has at most before it is encrypted (RFC 8446, 5.1)."""
+"""Bytes. The largest plaintext of one TLS record (RFC 8446, section 5.1)."""

@@ -1,7 +1,7 @@
-"""What debuggers ask of the compiled modules: their source, and on CPython 3.11 the line of a coroutine.
+"""Source lines of the compiled modules for tracebacks, and on CPython 3.11 the line number of a coroutine.
 
-A traceback asks the loader of a module for its source. The loader of extension modules has none, although the files
-that were compiled are installed with them.
+A traceback gets source lines from the loader of a module. The loader of extension modules returns none, although the
+compiled files are installed together with the modules.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _PACKAGE = __name__.partition(".")[0]
 
 
 def prepare_compiled_modules() -> None:
-    """Give the loader of each compiled module that is imported ``get_source``, and on 3.11 its coroutines a line."""
+    """Add ``get_source`` to the loader of each imported compiled module. On 3.11, set the line of its coroutines."""
     if IMPLEMENTATION == "pure":
-        # Modules of a core that cannot be loaded as a whole may be there.
+        # Some modules of a compiled core that failed to load may have been imported.
         return
     for name, module in list(sys.modules.items()):
         loader = getattr(getattr(module, "__spec__", None), "loader", None)
@@ -34,7 +34,7 @@ def prepare_compiled_modules() -> None:
 
 
 def _read_source(compiled: str, module: str) -> str | None:
-    """Return the source of ``module``, which lies in the file ``compiled``, or None where it is not installed."""
+    """Return the source of ``module``, whose extension file is ``compiled``, or None if it is not installed."""
     folder, name = pathlib.Path(compiled).parent, module.rpartition(".")[2]
     path = folder / f"{name}.pyx"
     if not path.exists():
@@ -56,7 +56,7 @@ def _show_lines(module: ModuleType) -> None:
                 if code is not None and code.co_flags & inspect.CO_COROUTINE:
                     show_line(code)
             if cls is core.ReadOperations:
-                # Special methods of compiled classes do not have their code.
+                # Special methods of compiled classes have no __code__.
                 coroutine: Any = cls(1, None).__anext__()  # type: ignore[arg-type]
                 show_line(coroutine.cr_code)
                 coroutine.close()

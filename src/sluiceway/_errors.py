@@ -1,5 +1,7 @@
-"""The exceptions of sluiceway. Those that asyncio has are asyncio's own objects, so every ``except`` that knew
-asyncio's catches ours (contract S7)."""
+"""The exceptions of sluiceway.
+
+IncompleteReadError and LimitOverrunError are asyncio's classes, so an ``except`` clause for asyncio's exceptions
+catches them (contract S7)."""
 
 from __future__ import annotations
 
@@ -9,16 +11,18 @@ __all__ = ["IncompleteReadError", "LimitOverrunError", "PlaintextBeforeTLSError"
 
 
 class PlaintextBeforeTLSError(ConnectionError):
-    """``start_tls`` found bytes that the peer had sent before the upgrade.
+    """``start_tls`` found unencrypted bytes that the peer had sent before the upgrade.
 
-    They came unencrypted, and anybody on the way may have put them there; read after the handshake they would pass for
-    the peer's authenticated words (the STARTTLS injection of CVE-2011-0411). The connection is left as it was: not
-    upgraded, open, the bytes unread. Close it, or read them knowing that they are not protected.
+    An attacker on the network path may have inserted the bytes. A program that read them after the handshake would
+    treat them as authenticated (STARTTLS injection, CVE-2011-0411). The connection stays open and unencrypted, and the
+    bytes stay in the reader. Close the connection, or read the bytes as unprotected data.
     """
 
 
 class UnixPathError(OSError, ValueError):
-    """A path that no Unix socket can have or that is something else than a socket.
+    """A path is too long for a Unix socket, or names a file that is not a socket.
 
-    ``errno`` is ENAMETOOLONG, ENOTSOCK, or EADDRINUSE where a server finds a file that is none.
+    Attributes:
+        errno (int): ENAMETOOLONG for a path that is too long; ENOTSOCK for a file that is not a socket; EADDRINUSE
+            where a server cannot bind because such a file exists.
     """

@@ -1,6 +1,6 @@
-"""The build of the core that is in use: the compiled one where it is installed, else the pure one.
+"""The choice of the core: the compiled core where it is installed, else the pure one.
 
-``core`` is the package that everything above layer 1 takes the core's classes from; ``IMPLEMENTATION`` is its name.
+``core`` is the package from which all layers above 1 import the core's classes. ``IMPLEMENTATION`` is its name.
 """
 
 from __future__ import annotations
@@ -17,15 +17,21 @@ from ._log import logger
 __all__ = ["IMPLEMENTATION", "core", "missing_parts", "report_missing"]
 
 missing_parts: dict[str, str] = {}
-"""The compiled parts that are installed and cannot be used, "core" or "engine", each with the reason."""
+"""The compiled parts ("core", "engine") that are installed but cannot be imported, each with the reason."""
 
 
 def report_missing(part: str, error: ImportError, instead: str) -> None:
-    """Note and log that a compiled part cannot be used, unless nothing was compiled where it is."""
+    """Record and log that a compiled part cannot be imported. Does nothing in an installation without compiled files.
+
+    Args:
+        part: "core" or "engine".
+        error: the exception of the import.
+        instead: what is used in place of the part, for the log record.
+    """
     suffixes = tuple(importlib.machinery.EXTENSION_SUFFIXES)
     if any(path.name.endswith(suffixes) for path in pathlib.Path(__file__).parent.glob("_core_c/*")):
         missing_parts[part] = str(error)
-        logger.warning("the compiled %s cannot be used: %s; %s", part, error, instead)
+        logger.warning("cannot import the compiled %s: %s; %s", part, error, instead)
 
 
 def _compiled() -> ModuleType | None:
@@ -34,7 +40,7 @@ def _compiled() -> ModuleType | None:
     try:
         return importlib.import_module("sluiceway._core_c")
     except ImportError as error:
-        report_missing("core", error, "the pure core is used, which is slower")
+        report_missing("core", error, "using the pure Python core, which is slower")
         return None
 
 
@@ -46,5 +52,5 @@ else:
     core = _compiled_core
 
 IMPLEMENTATION: Final[Literal["pure", "compiled"]] = "pure" if _compiled_core is None else "compiled"
-"""Which build of the core is in use: "compiled" where it is installed, else "pure". SLUICEWAY_PURE=1 in the
-environment, read at import, asks for the pure one."""
+"""The core in use: "compiled" where it is installed, else "pure". The environment variable SLUICEWAY_PURE=1, read at
+import, selects the pure core."""

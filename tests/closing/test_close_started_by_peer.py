@@ -42,7 +42,7 @@ async def assert_timeout_ends_drain(
     with pytest.raises(ConnectionError):
         await writer.drain()
     assert timers.pending == []
-    assert "took nothing for 12345 s" in only_warning(caplog)
+    assert "accepted no data for 12345 s" in only_warning(caplog)
 
 
 @pytest.mark.parametrize("timeouts", TIMEOUTS, ids=["close_timeout", "ssl_shutdown_timeout"])
@@ -157,7 +157,7 @@ async def test_loop_tls_connection_that_the_peer_ends_is_aborted_by_the_timeout(
             timers.fire()
             await asyncio.sleep(0)
         assert timers.pending == []
-    assert any("took nothing for 12345 s" in record.getMessage() for record in caplog.records)
+    assert any("accepted no data for 12345 s" in record.getMessage() for record in caplog.records)
     writer.close()
     with contextlib.suppress(OSError):
         await writer.wait_closed()

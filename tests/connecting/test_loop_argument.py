@@ -26,7 +26,7 @@ CALLS: dict[str, Callable[..., Any]] = {
 async def test_loop_other_than_running_one_raises_value_error(call: str) -> None:
     other = asyncio.new_event_loop()
     try:
-        with pytest.raises(ValueError, match=r"loop must be the running loop .* or None, not"):
+        with pytest.raises(ValueError, match=r"loop argument must be the running loop .* or None, not"):
             await CALLS[call](loop=other)
     finally:
         other.close()

@@ -72,7 +72,7 @@ def test_second_install_or_uninstall_has_no_effect() -> None:
 
 
 def test_installed_as_a_condition_raises_type_error_that_names_is_installed() -> None:
-    with pytest.raises(TypeError, match=r"is_installed\(\) returns whether"):
+    with pytest.raises(TypeError, match=r"use is_installed\(\) to test"):
         bool(sluiceway.installed())
     assert not is_installed()
 
@@ -90,8 +90,8 @@ def test_install_and_uninstall_are_logged_once(caplog: pytest.LogCaptureFixture)
         sluiceway.uninstall()
         sluiceway.uninstall()
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("DEBUG", f"installed: asyncio's streams are sluiceway's {build}"),
-        ("DEBUG", "uninstalled: asyncio's streams are asyncio's own again"),
+        ("DEBUG", f"installed: asyncio's stream names refer to sluiceway {build}"),
+        ("DEBUG", "uninstalled: asyncio's stream names refer to asyncio again"),
     ]
 
 

@@ -25,16 +25,16 @@ INVALID_OPTIONS = [
     (
         {"ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)},
         ValueError,
-        "ssl is a context of PROTOCOL_TLS_CLIENT: a server needs one of PROTOCOL_TLS_SERVER, with its certificate",
+        "ssl argument is a context of PROTOCOL_TLS_CLIENT: a server needs a context of PROTOCOL_TLS_SERVER, with a cert",
     ),
     ({"strict_eof": True}, ValueError, "strict_eof is only meaningful with ssl"),
     ({"ssl_handshake_timeout": 5.0}, ValueError, "ssl_handshake_timeout is only meaningful with ssl"),
     ({"ssl_shutdown_timeout": 5.0}, ValueError, "ssl_shutdown_timeout is only meaningful with ssl"),
     ({"close_timeout": 0}, ValueError, "close_timeout should be a positive number of seconds, got 0"),
     ({"close_timeout": -1}, ValueError, "close_timeout should be a positive number of seconds, got -1"),
-    ({"close_timeout": "soon"}, TypeError, "close_timeout is a number of seconds or None, not str 'soon'"),
+    ({"close_timeout": "soon"}, TypeError, "close_timeout must be a number of seconds or None, not 'str': 'soon'"),
     ({"limit": 0}, ValueError, "Limit cannot be <= 0: 0 was given"),
-    ({"limit": "64k"}, TypeError, "limit is a number of bytes or None, not str '64k'"),
+    ({"limit": "64k"}, TypeError, "limit must be a number of bytes or None, not 'str': '64k'"),
     ({"no_such_option": 1}, TypeError, "no_such_option"),
 ]
 
@@ -64,7 +64,7 @@ async def test_zero_tls_timeout_raises_value_error(name: str, tls: Certificates,
 
 @pytest.mark.parametrize("callback", [None, "handle", 5, object()])
 async def test_callback_that_is_not_callable_raises_type_error(callback: Any, unix_path: str) -> None:
-    message = rf"client_connected_cb takes a function of \(reader, writer\), not {type(callback).__name__}"
+    message = rf"client_connected_cb must be a callable that takes \(reader, writer\), not '{type(callback).__name__}'"
     with pytest.raises(TypeError, match=message):
         await sluiceway.start_server(callback, "127.0.0.1", 0)
     with pytest.raises(TypeError, match=message):
@@ -163,7 +163,7 @@ async def test_address_of_other_machine_among_several_is_left_out() -> None:
 
 @pytest.mark.parametrize("port", [65536, -1])
 async def test_port_out_of_range_raises_value_error(port: int) -> None:
-    with pytest.raises(ValueError, match=f"port takes a number from 0 to 65535, not {port}"):
+    with pytest.raises(ValueError, match=f"port must be in the range 0 to 65535, not {port}"):
         await sluiceway.start_server(close_connection, "127.0.0.1", port)
 
 

@@ -1,1 +1,1 @@
-"""Layer 5: the asyncio-compatible API, each public name in a file of its own name."""
+"""Layer 5: the asyncio-compatible API. Each public name is in the file of the same name."""

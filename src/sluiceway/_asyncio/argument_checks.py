@@ -1,4 +1,7 @@
-"""Checks of what the four functions are given, before anything is opened: the same sentences on every loop."""
+"""Checks of the arguments of open_connection, start_server and their Unix variants, made before anything is opened.
+
+The error messages do not depend on the event loop.
+"""
 
 from __future__ import annotations
 
@@ -11,53 +14,58 @@ from .._implementation import core
 
 
 def running_loop(loop: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEventLoop:
-    """The running loop; ``loop`` may be given for old programs' sake, but no other (contract S9)."""
+    """Return the running loop. ValueError if ``loop`` is neither None nor the running loop (contract S9)."""
     running = asyncio.get_running_loop()
     if loop is not None and loop is not running:
-        raise ValueError(f"loop must be the running loop {running!r} or None, not {loop!r}")
+        raise ValueError(f"loop argument must be the running loop {running!r} or None, not {loop!r}")
     return running
 
 
 def check_client_tls(ssl: Any) -> None:
-    """A client's ``ssl``: an SSLContext, True for the default one, or nothing."""
+    """Check ``ssl`` of a client: an SSLContext for clients, True for the default context, False or None."""
     if ssl is not None and not isinstance(ssl, (bool, ssl_module.SSLContext)):
-        raise TypeError(f"ssl takes an ssl.SSLContext, True or None, not {type(ssl).__name__}")
-    _check_side(ssl, ssl_module.PROTOCOL_TLS_SERVER, "a client needs one of PROTOCOL_TLS_CLIENT")
+        raise TypeError(f"ssl argument must be an ssl.SSLContext, a bool or None, not {type(ssl).__name__!r}")
+    _check_side(ssl, ssl_module.PROTOCOL_TLS_SERVER, "a client needs a context of PROTOCOL_TLS_CLIENT")
 
 
 def check_server_hostname(server_hostname: Any, ssl: Any) -> None:
-    """``server_hostname`` goes with ``ssl`` and is a name that TLS can send."""
+    """Check ``server_hostname``: None, or with ``ssl`` a str that can be encoded as a host name."""
     if server_hostname is None:
         return
     if not isinstance(server_hostname, str):
-        raise TypeError(f"server_hostname takes a str, not {type(server_hostname).__name__} {server_hostname!r}")
+        raise TypeError(
+            f"server_hostname argument must be a str or None, not {type(server_hostname).__name__!r}: "
+            f"{server_hostname!r}"
+        )
     if not ssl:
         raise ValueError("server_hostname is only meaningful with ssl")
     try:
         server_hostname.encode("idna")
     except UnicodeError as error:
-        raise ValueError(f"server_hostname {server_hostname!r} is no host name: {error}") from None
+        raise ValueError(f"server_hostname {server_hostname!r} is not a valid host name: {error}") from None
 
 
 def check_server_tls(ssl: Any) -> None:
-    """A server's ``ssl``: an SSLContext with its certificate, or nothing."""
+    """Check ``ssl`` of a server: an SSLContext for servers, or None."""
     if ssl is not None and not isinstance(ssl, ssl_module.SSLContext):
         raise TypeError(f"ssl argument must be an SSLContext or None, not {ssl!r}: a server needs a certificate")
-    _check_side(ssl, ssl_module.PROTOCOL_TLS_CLIENT, "a server needs one of PROTOCOL_TLS_SERVER, with its certificate")
+    _check_side(
+        ssl, ssl_module.PROTOCOL_TLS_CLIENT, "a server needs a context of PROTOCOL_TLS_SERVER, with a certificate"
+    )
 
 
 def _check_side(ssl: Any, wrong: int, needed: str) -> None:
     protocol = getattr(ssl, "protocol", None)
     if protocol == wrong:
-        raise ValueError(f"ssl is a context of {protocol.name}: {needed}")
+        raise ValueError(f"ssl argument is a context of {protocol.name}: {needed}")
 
 
 def check_stream_socket(sock: Any, family: int | None = None) -> None:
-    """``sock`` is a stream socket, not wrapped by ssl, of ``family`` where that matters."""
+    """Check that ``sock`` is a plain stream socket, and of ``family`` unless that is None."""
     if isinstance(sock, ssl_module.SSLSocket):
-        raise TypeError("Socket cannot be of type SSLSocket: give the plain socket, and ssl=")
+        raise TypeError("Socket cannot be of type SSLSocket; pass the plain socket and ssl=")
     if not hasattr(sock, "type"):
-        raise TypeError(f"sock takes a socket, not {type(sock).__name__} {sock!r}")
+        raise TypeError(f"sock argument must be a socket, not {type(sock).__name__!r}: {sock!r}")
     if family is not None and (sock.family != family or sock.type != socket.SOCK_STREAM):
         raise ValueError(f"A UNIX Domain Stream Socket was expected, got {sock!r}")
     if sock.type != socket.SOCK_STREAM:
@@ -65,28 +73,30 @@ def check_stream_socket(sock: Any, family: int | None = None) -> None:
 
 
 def check_close_timeout(seconds: float | None) -> None:
-    """``close_timeout``: seconds above zero, or None for no bound."""
+    """Check ``close_timeout``: a number of seconds greater than 0, or None for no limit."""
     if seconds is not None:
         core.as_seconds(seconds, "close_timeout")
 
 
 def check_delay(seconds: Any) -> None:
-    """``happy_eyeballs_delay``: a number of seconds, or None."""
+    """Check ``happy_eyeballs_delay``: a number of seconds, or None."""
     if seconds is not None and not isinstance(seconds, (int, float)):
         raise TypeError(
-            f"happy_eyeballs_delay is a number of seconds or None, not {type(seconds).__name__} {seconds!r}"
+            f"happy_eyeballs_delay must be a number of seconds or None, not {type(seconds).__name__!r}: {seconds!r}"
         )
 
 
 def check_local_address(address: Any) -> None:
-    """``local_addr``: host and port to connect from, or None."""
+    """Check ``local_addr``: a tuple of host and port, or None."""
     if address is not None and (not isinstance(address, (tuple, list)) or len(address) < 2):
-        raise TypeError(f"local_addr takes a tuple of host and port or None, not {type(address).__name__} {address!r}")
+        raise TypeError(
+            f"local_addr must be a tuple of host and port or None, not {type(address).__name__!r}: {address!r}"
+        )
 
 
 def check_port(port: Any) -> None:
-    """A port that is a number is one that TCP has; a name, or None, is the resolver's affair."""
+    """Check ``port``: an int from 0 to 65535, a str or bytes, which the resolver interprets, or None."""
     if port is not None and not isinstance(port, (int, str, bytes)):
-        raise TypeError(f"port takes a number, a service name or None, not {type(port).__name__} {port!r}")
+        raise TypeError(f"port must be an int, a service name or None, not {type(port).__name__!r}: {port!r}")
     if isinstance(port, int) and not 0 <= port <= 65535:
-        raise ValueError(f"port takes a number from 0 to 65535, not {port}")
+        raise ValueError(f"port must be in the range 0 to 65535, not {port}")

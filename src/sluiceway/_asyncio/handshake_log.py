@@ -1,4 +1,4 @@
-"""The failed TLS handshakes of a server: all are counted, few are logged."""
+"""The log of a server's failed TLS handshakes. All failures are counted; the number of log records is bounded."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .._net.addresses import describe_address
 
 
 class HandshakeLog:
-    """Logs a failure once per peer and reason in each interval, and at most HANDSHAKE_LOG_LINES in all of it.
+    """Logs a failure once per interval, peer and reason, and at most HANDSHAKE_LOG_LINES failures per interval.
 
-    A peer is an address without its port. HANDSHAKE_LOG_LINES bounds the memory that many peers can occupy.
+    A peer is an IP address without its port. HANDSHAKE_LOG_LINES also bounds the memory for the logged failures.
     """
 
     __slots__ = ("_interval_end", "_logged", "_loop", "_suppressed", "failures")
@@ -26,7 +26,7 @@ class HandshakeLog:
         self._suppressed = 0
 
     def record(self, error: OSError, address: Any, listener: str) -> str | None:
-        """Count a failure of the peer at ``address``; returns the line to log, or None."""
+        """Count a failure of the peer at ``address``. Returns the line to log, or None if the failure is suppressed."""
         self.failures += 1
         now = self._loop.time()
         if now >= self._interval_end:
@@ -40,13 +40,13 @@ class HandshakeLog:
         self._logged.add(key)
         line = f"TLS handshake with {describe_address(address)} on {listener} failed: {reason}"
         if self._suppressed:
-            line += f"; {self._suppressed} failures before this one were not logged"
+            line += f"; {self._suppressed} earlier failures were not logged"
             self._suppressed = 0
         return line
 
 
 def failure_reason(error: OSError) -> str:
-    """Why a handshake failed, without what differs from one failure of a kind to the next."""
+    """Return why a handshake failed, without details that differ between failures for the same reason."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate verify failed: {error.verify_message}"
     if isinstance(error, ssl.SSLError) and isinstance(error.reason, str):

@@ -1,4 +1,4 @@
-"""install: sluiceway under asyncio's names, for every program and library that looks them up there (contract S12)."""
+"""install(): replace asyncio's stream classes and functions with sluiceway's (contract S12)."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from .writer import StreamWriter
 
 
 def _with_the_interpreters_wait(start: Callable[..., Awaitable[Server]]) -> Callable[..., Awaitable[Server]]:
-    """The same function, its servers' wait_closed() as the running interpreter and loop have it (contract S11).
+    """Wrap ``start`` so that ``Server.wait_closed()`` behaves as on the running interpreter and loop (contract S11).
 
-    Before Python 3.12.1, and on uvloop to this day, wait_closed() after close() returns though connections are open;
-    a program that relies on that would hang.
+    Before Python 3.12.1, and on uvloop, ``wait_closed()`` after ``close()`` returns although connections are open.
+    A program that relies on that would hang with sluiceway's own ``wait_closed()``.
     """
 
     @functools.wraps(start)
@@ -57,12 +57,13 @@ _lock = threading.Lock()
 
 
 def install() -> None:
-    """Put sluiceway's names in ``asyncio`` and ``asyncio.streams``. Harmless when it is done already.
+    """Replace the stream classes and functions in ``asyncio`` and ``asyncio.streams`` with sluiceway's.
 
-    Whatever looks the names up there from now on runs on sluiceway: libraries that call ``asyncio.open_connection``,
-    pipes of ``asyncio.create_subprocess_exec``. Names that were imported before (``from asyncio import StreamReader``)
-    and classes derived before stay asyncio's, and work together with sluiceway's objects. While it is installed,
-    ``isinstance(it, asyncio.StreamReader)`` holds for readers of both.
+    A second call has no effect. Code that looks the names up in ``asyncio`` afterwards uses sluiceway: for example
+    libraries that call ``asyncio.open_connection``, and the pipes of ``asyncio.create_subprocess_exec``. Names that
+    were imported before the call (``from asyncio import StreamReader``) and classes derived before it stay asyncio's.
+    They work together with sluiceway's objects. Until ``uninstall()``, ``isinstance(obj, asyncio.StreamReader)`` is
+    true for readers of both packages.
     """
     with _lock:
         if _originals:
@@ -74,32 +75,39 @@ def install() -> None:
                     _originals.append((module, name, original))
                     setattr(module, name, replacement)
         replace_in_checks({_replacements[name]: one for _, name, one in _originals if isinstance(one, type)})
-    logger.debug("installed: asyncio's streams are sluiceway's (core: %s, engine: %s)", IMPLEMENTATION, ENGINE)
+    logger.debug("installed: asyncio's stream names refer to sluiceway (core: %s, engine: %s)", IMPLEMENTATION, ENGINE)
 
 
 def uninstall() -> None:
-    """Give asyncio its own names back. Harmless when sluiceway is not installed. What was made stays sluiceway's."""
+    """Restore asyncio's own classes and functions. Has no effect if sluiceway is not installed.
+
+    Existing streams and servers of sluiceway continue to work. A name that other code has replaced since
+    ``install()`` is left unchanged.
+    """
     with _lock:
         if not _originals:
             return
         for module, name, original in _originals:
-            # Somebody else may have put a name of theirs there since.
+            # Other code may have replaced the name since install().
             if module.__dict__.get(name) is _replacements[name]:
                 setattr(module, name, original)
         _originals.clear()
         replace_in_checks({})
-    logger.debug("uninstalled: asyncio's streams are asyncio's own again")
+    logger.debug("uninstalled: asyncio's stream names refer to asyncio again")
 
 
 def is_installed() -> bool:
-    """Whether sluiceway's names are in the place of asyncio's: between ``install()`` and ``uninstall()``."""
+    """Return whether ``asyncio``'s stream names refer to sluiceway: True between install() and uninstall()."""
     return bool(_originals)
 
 
 def installed() -> _Installed:
-    """``with sluiceway.installed():`` installs for a while; where it is installed already it stays so afterwards.
+    """Return a context manager and decorator that installs sluiceway for a block: ``with sluiceway.installed():``.
 
-    As a condition the result raises TypeError; ``is_installed()`` returns whether sluiceway is installed.
+    If sluiceway is installed before the block, it stays installed afterwards.
+
+    Raises:
+        TypeError: the result is used as a condition, as in ``if installed():``. Use ``is_installed()`` for that.
     """
     return _Installed()
 
@@ -118,6 +126,6 @@ class _Installed(contextlib.ContextDecorator, contextlib.AbstractContextManager[
 
     def __bool__(self) -> NoReturn:
         raise TypeError(
-            "installed() installs sluiceway for a `with` block and is no condition; "
-            "is_installed() returns whether it is installed"
+            "installed() cannot be used as a condition: it installs sluiceway for a `with` block; "
+            "use is_installed() to test whether sluiceway is installed"
         )

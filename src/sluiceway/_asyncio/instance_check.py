@@ -1,8 +1,8 @@
-"""``isinstance`` and ``issubclass`` for classes that replace asyncio's under their names (contract S12).
+"""``isinstance`` and ``issubclass`` for the classes that replace asyncio's (contract S12).
 
-While sluiceway is installed, ``asyncio.StreamReader`` is sluiceway's class. Code that holds an object of asyncio's own
-class still asks ``isinstance(it, asyncio.StreamReader)``; asyncio's StreamWriter does. The answer is then the one that
-asyncio's class would give.
+While sluiceway is installed, ``asyncio.StreamReader`` is sluiceway's class. Code that holds an instance of asyncio's
+class still calls ``isinstance(obj, asyncio.StreamReader)``; asyncio's StreamWriter is an example. The metaclass makes
+the result the same as with asyncio's class.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ _replaced: dict[type, type] = {}
 
 
 class InstanceCheck(abc.ABCMeta):
-    """Metaclass of the public classes: while installed, instances of the replaced class count as well.
+    """Metaclass of the public classes. While installed, instances of the replaced asyncio class count as instances.
 
-    It derives from ABCMeta, which other bases of a program's class may have: two metaclasses that do not derive from
-    each other are a conflict. ABCMeta caches its answers, so it is not asked where the answer may change.
+    It derives from ABCMeta because a program's class may combine a public class with an abstract one, and Python
+    rejects two unrelated metaclasses. ABCMeta caches results, so it is not used for checks whose result may change.
     """
 
     def __instancecheck__(cls, instance: Any) -> bool:
@@ -32,6 +32,6 @@ class InstanceCheck(abc.ABCMeta):
 
 
 def replace_in_checks(replacements: dict[type, type]) -> None:
-    """Each key replaces its value from now on; an empty dict ends that."""
-    global _replaced  # noqa: PLW0603 - another thread finds all of the old ones or all of the new ones
+    """Register each key as the replacement of its value. An empty dict removes all replacements."""
+    global _replaced  # noqa: PLW0603 - other threads see either all old or all new entries
     _replaced = dict(replacements)

@@ -1,7 +1,7 @@
-"""The keywords of open_connection, start_server and their Unix variants: the type and the default of each, once.
+"""The keyword arguments of open_connection, start_server and their Unix variants: the type and default of each.
 
-A function takes them as ``**options: Unpack[...]``, which type checkers resolve to single keywords; the decorator
-``with_keywords`` does the same for ``inspect.signature`` and ``help()``.
+The functions take ``**options: Unpack[...]``, which type checkers expand to single keywords. The decorator
+``with_keywords`` expands the keywords for ``inspect.signature`` and ``help()``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class StreamParameters(TypedDict, total=False):
-    """Those of all four functions."""
+    """The keywords that all four functions have."""
 
     loop: asyncio.AbstractEventLoop | None
     limit: float | None
@@ -31,14 +31,14 @@ class StreamParameters(TypedDict, total=False):
 
 
 class ClientParameters(StreamParameters, total=False):
-    """Those of open_unix_connection, and of open_connection too."""
+    """The keywords of open_unix_connection, all of which open_connection has as well."""
 
     ssl: ssl_module.SSLContext | bool | None
     server_hostname: str | None
 
 
 class TCPClientParameters(ClientParameters, total=False):
-    """Those of open_connection."""
+    """The keywords of open_connection."""
 
     family: int
     proto: int
@@ -50,7 +50,7 @@ class TCPClientParameters(ClientParameters, total=False):
 
 
 class ServerParameters(StreamParameters, total=False):
-    """Those of both start_server and start_unix_server."""
+    """The keywords that start_server and start_unix_server share."""
 
     ssl: ssl_module.SSLContext | None
     backlog: int
@@ -58,7 +58,7 @@ class ServerParameters(StreamParameters, total=False):
 
 
 class TCPServerParameters(ServerParameters, total=False):
-    """Those of start_server."""
+    """The keywords of start_server."""
 
     family: int
     flags: int
@@ -68,7 +68,7 @@ class TCPServerParameters(ServerParameters, total=False):
 
 
 class UnixServerParameters(ServerParameters, total=False):
-    """Those of start_unix_server."""
+    """The keywords of start_unix_server."""
 
     cleanup_socket: bool
 
@@ -107,7 +107,7 @@ UNIX_SERVER: Final[UnixServerParameters] = {**_SERVER, "cleanup_socket": True}
 
 
 def with_keywords(parameters: type, defaults: Any) -> Callable[[_Function], _Function]:
-    """Give a function that takes ``**options`` a signature that names each keyword of ``parameters``."""
+    """Replace ``**options`` in the signature of a function with the keywords of the TypedDict ``parameters``."""
 
     def decorate(function: _Function) -> _Function:
         signature = inspect.signature(function)
@@ -126,12 +126,12 @@ def with_keywords(parameters: type, defaults: Any) -> Callable[[_Function], _Fun
 
 def _annotation(parameters: type, name: str) -> Any:
     annotation = parameters.__annotations__[name]
-    # As every annotation of this package: unevaluated.
+    # A string, as all annotations of this package.
     return getattr(annotation, "__forward_arg__", annotation)
 
 
 def merge(function: str, defaults: Any, options: Any) -> Any:
-    """``options`` with the defaults of those that were not given. TypeError for a keyword that ``function`` lacks."""
+    """Return ``defaults`` updated with ``options``. TypeError for a keyword that ``function`` does not have."""
     unknown = sorted(options.keys() - defaults.keys())
     if unknown:
         raise TypeError(f"{function}() got an unexpected keyword argument {unknown[0]!r}")

@@ -44,38 +44,47 @@ async def open_connection(
     port: str | bytes | int | None = None,
     **options: Unpack[TCPClientParameters],
 ) -> tuple[StreamReader, StreamWriter]:
-    """Connect to a TCP server, or use a connected socket, with TLS where ``ssl`` asks for it.
+    """Open a TCP connection, or use a connected socket, with TLS if ``ssl`` is given.
 
     Args:
-        host, port: where to; a name, an address, a service name.
-        loop: None or the running loop; there for programs written for Python 3.4.
-        limit: bytes; see StreamReader.
-        ssl: a context, or True for ``ssl.create_default_context()``, made once and shared; see docs/howto/tls.md.
-        family, proto, flags: for the resolver, as in ``socket.getaddrinfo``.
-        sock: a connected stream socket in place of host and port; owned by the connection from then on.
-        local_addr: host and port to connect from.
-        server_hostname: the name that the peer's certificate must have, ``host`` by default; ``""`` for none.
-        ssl_handshake_timeout, ssl_shutdown_timeout: seconds; None for 60 and 30.
-        strict_eof: raise ssl.SSLEOFError, behind the data, where the peer's TCP ends without its close_notify, which
-            anyone on the way can bring about (RFC 8446, 6.1). Without it that is an end like others, which
-            ``reader.eof_reason`` calls "truncated".
-        happy_eyeballs_delay: seconds of head start for each address before the next is tried beside it (RFC 8305
-            recommends 0.25); None tries one after the other.
-        interleave: addresses of the resolver's first family before the families alternate; 1 by default with
-            happy_eyeballs_delay.
-        all_errors: raise every address's error as an ExceptionGroup.
-        close_timeout: seconds in which a closing connection may make no progress before it is aborted; None for ever.
+            host (str, bytes or None): the host name or IP address to connect to.
+        port (int, str, bytes or None): the port number or service name.
+        loop (asyncio.AbstractEventLoop or None): None or the running loop. It exists for programs written for
+            Python 3.4.
+        limit (int, math.inf or None): bytes; see StreamReader.
+        ssl (ssl.SSLContext, bool or None): the TLS context. True means ``ssl.create_default_context()``, created once
+            and shared; see docs/howto/tls.md.
+        family, proto, flags (int): arguments of the resolver, as in ``socket.getaddrinfo``.
+        sock (socket.socket or None): a connected stream socket to use instead of ``host`` and ``port``. The connection
+            owns the socket and closes it.
+        local_addr (tuple or None): the host and port to bind the socket to before it connects.
+        server_hostname (str or None): the name that the peer's certificate must match. None means ``host``; ``""``
+            disables the check.
+        ssl_handshake_timeout (float or None): seconds; None means 60.
+        ssl_shutdown_timeout (float or None): seconds that closing waits for the peer's close_notify; None means 30.
+        strict_eof (bool): raise ssl.SSLEOFError, after the buffered data, if the peer's TCP connection ends without a
+            close_notify alert. An attacker on the network path can cause such an end (RFC 8446, section 6.1). If
+            False, the reader reports end of file, and ``reader.eof_reason`` is "truncated".
+        happy_eyeballs_delay (float or None): seconds after which the next address is tried in parallel (RFC 8305
+            recommends 0.25). None tries the addresses one after the other.
+        interleave (int or None): the number of addresses of the first family before the families alternate. None means
+            1 with ``happy_eyeballs_delay``, else no reordering.
+        all_errors (bool): if all addresses fail, raise an ExceptionGroup with the error of each.
+        close_timeout (float or None): seconds. A closing connection is aborted when the peer accepts no data for this
+            time. None means no limit.
 
     Returns:
-        The reader and the writer of the connection.
+        The StreamReader and the StreamWriter of the connection.
 
     Raises:
-        OSError: the name is not known, or no address could be connected to; ExceptionGroup with ``all_errors``.
-        ssl.SSLError: the handshake failed; the message names the peer and the reason.
-        ConnectionError: the connection was lost during the handshake, or that took longer than its timeout.
-        ValueError, TypeError: the arguments contradict each other; nothing was opened.
+        OSError: the host name cannot be resolved, or no address accepts the connection.
+        ExceptionGroup: no address accepts the connection, with ``all_errors``.
+        ssl.SSLError: the TLS handshake failed. The message names the peer and the reason.
+        ConnectionError: the connection was lost during the handshake, or the handshake timed out.
+        ValueError, TypeError: an argument is invalid, or two arguments contradict each other. Nothing was opened.
 
-    Cancelled, it leaves nothing open; a ``sock`` that was handed over is closed if its transport had been made.
+    A cancelled call leaves no socket open that it created. The caller's ``sock`` stays open if the call was cancelled
+    before the transport was created; otherwise it is closed.
 
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.open_connection
     """
@@ -140,23 +149,25 @@ async def open_unix_connection(
     path: str | bytes | os.PathLike[str] | os.PathLike[bytes] | None = None,
     **options: Unpack[ClientParameters],
 ) -> tuple[StreamReader, StreamWriter]:
-    """Connect to a Unix socket, or use a connected one, with TLS where ``ssl`` asks for it.
+    """Open a connection to a Unix socket, or use a connected socket, with TLS if ``ssl`` is given.
 
     Args:
-        path: str, bytes or PathLike; a leading NUL makes it an abstract name (Linux).
-        sock: a connected Unix stream socket in place of the path; owned by the connection from then on.
-        server_hostname: due with ``ssl``, since a path is no name; ``""`` checks none.
+        path (str, bytes, os.PathLike or None): the path of the socket. A leading NUL makes it an abstract name (Linux).
+        sock (socket.socket or None): a connected Unix stream socket to use instead of ``path``. The connection owns the
+            socket and closes it.
+        server_hostname (str or None): required with ``ssl``: the name that the peer's certificate must match. ``""``
+            disables the check.
         loop, limit, ssl, ssl_handshake_timeout, ssl_shutdown_timeout, strict_eof, close_timeout: see open_connection.
 
     Returns:
-        The reader and the writer of the connection.
+        The StreamReader and the StreamWriter of the connection.
 
     Raises:
-        UnixPathError: the path is too long, or there is something else than a socket (an OSError and a ValueError).
-        OSError: there is nothing, or nobody listens.
+        UnixPathError: the path is too long, or names a file that is not a socket. It is an OSError and a ValueError.
+        OSError: the socket does not exist, or no server accepts connections on it.
         ssl.SSLError, ConnectionError, ValueError, TypeError: see open_connection.
 
-    Cancelled, it leaves nothing open.
+    A cancelled call leaves no socket open that it created. For ``sock``, see open_connection.
 
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.open_unix_connection
     """

@@ -29,16 +29,16 @@ ClientConnected = Callable[[StreamReader, StreamWriter], Awaitable[object] | Non
 
 
 class FlowControlMixin(ProtocolOperations, asyncio_streams.FlowControlMixin, metaclass=InstanceCheck):
-    """The protocol of a transport that is only written to, as in the recipe for standard output with
-    ``loop.connect_write_pipe``; ``StreamWriter.drain`` waits on it.
+    """The protocol of a write-only transport, for example of standard output with ``loop.connect_write_pipe``.
+
+    ``StreamWriter.drain`` waits on it. In contrast to asyncio's class it records the end of its connection, so
+    ``StreamWriter.wait_closed`` works with it.
 
     Args:
-        loop: the event loop; None takes the current one.
-
-    Unlike asyncio's, it knows when its connection has ended, so ``StreamWriter.wait_closed`` works on it.
+        loop (asyncio.AbstractEventLoop or None): the event loop. None means ``asyncio.get_event_loop()``.
     """
 
-    # A dict for each object would cost more than all the rest of it.
+    # An instance dict would take more memory than the rest of the object.
     __slots__ = ()
 
     _sluiceway: Connection
@@ -49,11 +49,11 @@ class FlowControlMixin(ProtocolOperations, asyncio_streams.FlowControlMixin, met
         ProtocolOperations.__init__(self, Connection(loop))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The loop calls this when ``transport`` is ready."""
+        """Called by the transport when it is ready to carry data."""
         self._sluiceway.attach(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The loop calls this when the transport has ended, with the error it ended with or None."""
+        """Called by the transport when it is closed. ``exc`` is the error that closed it, or None."""
         connection = self._sluiceway
         connection.lose(exc)
         connection.flow.end(exc)
@@ -73,13 +73,14 @@ class FlowControlMixin(ProtocolOperations, asyncio_streams.FlowControlMixin, met
 
 
 class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
-    """Feeds a StreamReader from a transport; the protocol to give to ``loop.create_connection`` and its kin.
+    """Feeds a StreamReader from a transport. It is the protocol for ``loop.create_connection`` and similar methods.
 
     Args:
-        stream_reader: the StreamReader to feed (sluiceway's or asyncio's), held weakly once connected, or None.
-        client_connected_cb: called as ``cb(reader, writer)`` when the connection is made; may return an awaitable,
-            which then runs as a task. None on the connecting side.
-        loop: the event loop; None takes the current one as the running interpreter's own class does.
+        stream_reader (StreamReader, asyncio.StreamReader or None): the reader to feed. Once the connection is made,
+            the protocol holds only a weak reference to the reader.
+        client_connected_cb (callable or None): called as ``cb(reader, writer)`` when the connection is made. An
+            awaitable that it returns runs as a task. None for a client connection.
+        loop (asyncio.AbstractEventLoop or None): the event loop. None means ``asyncio.get_event_loop()``.
 
     Source: https://docs.python.org/3/library/asyncio-protocol.html
     """
@@ -103,11 +104,11 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
     ) -> None:
         super().__init__(loop)
         self._stream_reader_wr: weakref.ref[Any] | None = None
-        # Until the handler has it, nobody else holds the reader of an accepted connection.
+        # Nothing else refers to the reader of an accepted connection before its handler starts.
         self._strong_reader = stream_reader if client_connected_cb is not None else None
         if stream_reader is not None:
             self._stream_reader_wr = weakref.ref(stream_reader)
-            # A class that overrides data_received is given every byte.
+            # A class that overrides data_received must receive every byte through it.
             reader: Any = stream_reader
             if isinstance(reader, ReadOperations) and type(self).data_received is StreamReaderProtocol.data_received:
                 self._sluiceway.receiver_ref = weakref.ref(reader._sluiceway)
@@ -130,12 +131,15 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
 
     @property
     def _closed(self) -> asyncio.Future[None]:
-        # asyncio's future of the end; subclasses resolve it in place of calling our connection_lost.
+        # asyncio's name. Some subclasses resolve this future instead of calling connection_lost() of this class.
         return self._sluiceway.closed_future()
 
     @property
     def close_timeout(self) -> float | None:
-        """Seconds in which a closing connection may make no progress before it is aborted; None for no bound."""
+        """Seconds (float or None). A closing connection is aborted when the peer accepts no data for this time.
+
+        None means no limit.
+        """
         return self._sluiceway.close_timeout
 
     @close_timeout.setter
@@ -143,7 +147,7 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         self._sluiceway.close_timeout = seconds
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The loop calls this when ``transport`` is ready; starts the handler of an accepted connection."""
+        """Called by the transport when it is ready to carry data. Starts the handler of an accepted connection."""
         connection = self._sluiceway
         try:
             self._replace_transport(transport)
@@ -153,7 +157,7 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
             connection.created_at = self._source_traceback
             if self._client_connected_cb is not None:
                 self._strong_reader = None
-                # A transport that accepts a connection can be written to.
+                # A transport of an accepted connection is always writable.
                 writer = StreamWriter(transport, self, reader, connection.loop)  # type: ignore[arg-type]
                 task = start_handler(connection, self, self._client_connected_cb, reader, writer)
                 if task is not None and not task.done():
@@ -162,7 +166,7 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
             owner = connection.owner
             if owner is None:
                 raise
-            # Without a handler nothing would close this connection.
+            # Without a handler, nothing closes this connection.
             transport.abort()  # type: ignore[attr-defined]
             if isinstance(error, (SystemExit, KeyboardInterrupt)):
                 raise
@@ -175,15 +179,15 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         if over_ssl and hasattr(transport, "set_read_buffer_limits"):
             reader = self._stream_reader
             if isinstance(reader, ReadOperations):
-                # What the loop's TLS buffers undecrypted adds to the reader's own bound.
+                # Encrypted data that the loop's TLS buffers comes on top of the reader's own bound.
                 transport.set_read_buffer_limits(high=reader._limit)
 
     def _replace_writer(self, writer: Any) -> None:
-        # The name under which CPython 3.11 and 3.12 do the same.
+        # A private name of CPython 3.11 and 3.12.
         self._replace_transport(writer.transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The loop calls this when the transport has ended, with the error it ended with or None."""
+        """Called by the transport when it is closed. ``exc`` is the error that closed it, or None."""
         reader = self._stream_reader
         connection = self._sluiceway
         if isinstance(exc, ssl.SSLError):
@@ -191,7 +195,7 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         if reader is not None:
             if exc is None:
                 if isinstance(reader, ReadOperations):
-                    # Before feed_eof: whether the peer had ended first decides what eof_reason is.
+                    # Must precede feed_eof(): eof_reason depends on whether the peer had ended the stream before.
                     reader._sluiceway.transport_ended()
                 reader.feed_eof()
             elif getattr(reader.set_exception, "__func__", None) is ReadOperations.set_exception:
@@ -205,21 +209,25 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         self._transport = None
 
     def data_received(self, data: bytes) -> None:
-        """The loop calls this with bytes that arrived."""
+        """Called by the transport with received bytes."""
         reader_ref = self._stream_reader_wr
         reader = reader_ref() if reader_ref is not None else None
         if reader is not None:
             reader.feed_data(data)
 
     def eof_received(self) -> bool:
-        """The loop calls this when the peer has ended its side; True keeps ours open, which TLS cannot."""
+        """Called by the transport when the peer has ended its direction.
+
+        Returns:
+            True to keep the other direction open; False over TLS, which does not support that.
+        """
         reader = self._stream_reader
         if reader is not None:
             reader.feed_eof()
         connection = self._sluiceway
-        # After loop.start_tls nothing but the writer that the program makes knows the transport.
+        # After loop.start_tls, only the program's new writer refers to the transport.
         if connection.over_loop_tls():
-            # It closes when this returns; our own transports report that themselves.
+            # The loop's transport closes after this method returns and does not report that; ours do.
             connection.loop.call_soon(connection.bound_close)
             return False
         return not self._over_ssl
@@ -231,5 +239,5 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
             reader._sluiceway.end.truncation = error
 
     def __del__(self) -> None:
-        # asyncio's own looks at a future that does not exist here.
+        # Overrides asyncio's, which uses a future that this class does not have.
         pass

@@ -23,7 +23,7 @@ _PACKAGE = __name__.partition(".")[0]
 
 
 def creation_stack(loop: asyncio.AbstractEventLoop) -> traceback.StackSummary | None:
-    """Where the program called sluiceway, innermost last, in debug mode; it is too slow for any other."""
+    """Return the stack of the program's call into sluiceway, innermost frame last. None outside debug mode."""
     if not loop.get_debug():
         return None
     frame: FrameType | None = sys._getframe(1)
@@ -35,22 +35,25 @@ def creation_stack(loop: asyncio.AbstractEventLoop) -> traceback.StackSummary | 
 
 
 class StreamReader(ReadOperations, asyncio.StreamReader, metaclass=InstanceCheck):  # type: ignore[misc] # exception(): typeshed
-    """Reads bytes, lines and records that a peer sent; made by ``open_connection`` and ``start_server``.
+    """Reads bytes, lines and records from a connection. ``open_connection`` and ``start_server`` create it.
+
+    Only one read can wait at a time. A read that is cancelled or times out consumes no data: the next read returns the
+    same bytes. Every read method raises:
+
+    - RuntimeError immediately, if a read of another task is waiting. The message names that task.
+    - The exception passed to ``set_exception``, immediately.
+    - The error that ended the connection, if the bytes received before it do not complete the read. Those bytes can
+      still be read with ``read(n)``.
 
     Args:
-        limit: bytes, an int above 0, ``math.inf`` or None for the default of 64 KiB. The longest line or record, and
-            half of what is buffered before reading from the peer pauses.
-        loop: the event loop to wait on, running or not; None takes the current one as the running interpreter's own
-            StreamReader does.
+        limit (int, math.inf or None): bytes, greater than 0. None means 64 KiB. It is the longest line or record, and
+            the transport is paused while more than twice as much is buffered.
+        loop (asyncio.AbstractEventLoop or None): the event loop of the reader, running or not. None means
+            ``asyncio.get_event_loop()``.
 
     Raises:
-        ValueError: the limit is not above zero.
-        TypeError: the limit is no number.
-
-    One read waits at a time. A read that is cancelled or timed out has taken nothing: the next one sees every byte in
-    order. Every read raises RuntimeError at once where another task's read is waiting, and names that task; the
-    exception given to ``set_exception`` at once; and the error that the connection was lost with once the bytes that
-    arrived before it cannot answer the read. They stay readable by ``read(n)``.
+        ValueError: ``limit`` is not greater than 0.
+        TypeError: ``limit`` is not a number.
 
     Source: https://docs.python.org/3/library/asyncio-stream.html
     """
@@ -85,12 +88,12 @@ class StreamReader(ReadOperations, asyncio.StreamReader, metaclass=InstanceCheck
         return f"<{' '.join(info)}>"
 
 
-# Methods that the transports and the compiled reads do not call unless a program has replaced one of them.
+# The transports and the compiled reads bypass these methods unless a program has replaced one of them.
 _INTERCEPTED = ("feed_data", "readuntil", "_wait_for_data")
 
 
 def _intercepts(cls: type[StreamReader]) -> bool:
-    # The pure core looks at the object each time, so it needs no __setattr__, which would cost it more.
+    # The pure core looks the methods up at each call, which costs less than a __setattr__ in Python.
     return (
         IMPLEMENTATION == "pure"
         or cls.feed_data is not ReadOperations.feed_data

@@ -1,4 +1,4 @@
-"""Server: what start_server returns; listens, accepts, keeps account of its connections and handlers."""
+"""Server: the object that start_server returns. It listens, accepts, and tracks its connections and handlers."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .server_connection import ConnectionOptions, ServerConnection
 
 
 class Server(asyncio.Server):
-    """A listening server; made by ``start_server`` and ``start_unix_server``.
+    """A listening server. ``start_server`` and ``start_unix_server`` create it.
 
-    ``async with server`` closes it at the end and waits as ``wait_closed`` does.
+    ``async with server:`` calls ``close()`` and waits for ``wait_closed()`` at the end of the block.
 
     Source: https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.Server
     """
@@ -40,32 +40,32 @@ class Server(asyncio.Server):
         self._waits_for_connections = waits_for_connections
         self._serving = False
         self._serving_forever: asyncio.Future[None] | None = None
-        # None once the server is closed and nobody has to wait any more, as in asyncio.
+        # None once the server is closed and has no connection left, as in asyncio.
         self._waiters: list[asyncio.Future[None]] | None = []
         self._connections: set[ServerConnection] = set()
         self._handlers: set[asyncio.Future[Any]] = set()
         self._attached = 0
         self._handshakes = HandshakeLog(loop)
-        # Each connection runs in a copy of its own (contract S14).
+        # Each connection runs in its own copy of this context (contract S14).
         self._context = contextvars.copy_context()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} sockets={self.sockets!r}>"
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
-        """The event loop that the server runs on."""
+        """Return the event loop of the server."""
         return self._loop
 
     def is_serving(self) -> bool:
-        """True while new connections are accepted."""
+        """Return True while the server accepts new connections."""
         return self._serving
 
     @property
     def sockets(self) -> tuple[socket.socket, ...]:
-        """The listening sockets, as socket-like objects to look at; none once the server is closed."""
+        """The listening sockets, a tuple of read-only socket objects. Empty once the server is closed."""
         if self._listeners is None:
             return ()
-        # TransportSocket derives from nothing; typeshed too calls it a socket here.
+        # TransportSocket does not derive from socket; typeshed declares socket here as well.
         return cast("tuple[socket.socket, ...]", tuple(trsock.TransportSocket(one.socket) for one in self._listeners))
 
     @property
@@ -74,16 +74,16 @@ class Server(asyncio.Server):
 
     @property
     def handlers(self) -> frozenset[asyncio.Future[Any]]:
-        """The tasks of handlers that are running now, those whose connection has ended included."""
+        """The tasks of the running handlers, including those whose connection has ended."""
         return frozenset(self._handlers)
 
     @property
     def failed_handshakes(self) -> int:
-        """TLS handshakes of accepted connections that have failed; those that the server ended itself do not count."""
+        """The number of TLS handshakes that failed. Handshakes that the server itself aborted are not included."""
         return self._handshakes.failures
 
     async def start_serving(self) -> None:
-        """Begin to accept, where ``start_serving=False`` was given. Harmless when it has begun.
+        """Start accepting connections, for a server created with ``start_serving=False``. May be called again.
 
         Raises:
             RuntimeError: the server is closed.
@@ -101,11 +101,13 @@ class Server(asyncio.Server):
             listener.start(Acceptor(self))
 
     async def serve_forever(self) -> None:
-        """Accept until cancelled or closed. Cancelling it closes the server.
+        """Accept connections until the call is cancelled or the server is closed.
+
+        Cancelling the call closes the server and waits for ``wait_closed()``.
 
         Raises:
-            RuntimeError: the server is closed, or another task is in serve_forever.
-            asyncio.CancelledError: cancelled, or the server was closed meanwhile.
+            RuntimeError: the server is closed, or another task is in serve_forever().
+            asyncio.CancelledError: the call was cancelled, or the server was closed.
         """
         if self._serving_forever is not None:
             raise RuntimeError(f"server {self!r} is already being awaited on serve_forever()")
@@ -125,7 +127,7 @@ class Server(asyncio.Server):
             self._serving_forever = None
 
     def close(self) -> None:
-        """Stop listening; what is connected stays connected. May be called again."""
+        """Stop listening. Existing connections stay open. May be called again."""
         listeners = self._listeners
         if listeners is None:
             return
@@ -140,19 +142,19 @@ class Server(asyncio.Server):
         self._maybe_closed()
 
     def close_clients(self) -> None:
-        """Close every connection that was accepted; what is buffered is sent first (Python 3.13)."""
+        """Close every accepted connection after its buffered data has been sent (as in Python 3.13)."""
         for client in list(self._connections):
             client.close()
 
     def abort_clients(self) -> None:
-        """Abort every connection that was accepted; what is buffered is lost (Python 3.13)."""
+        """Abort every accepted connection. Buffered data is discarded (as in Python 3.13)."""
         for client in list(self._connections):
             client.abort()
 
     async def wait_closed(self) -> None:
-        """Wait until the server is closed and every connection has ended, in either order, as in Python 3.13.
+        """Wait until the server is closed and all its connections have ended, as in Python 3.13.
 
-        Cancelling it cancels this wait alone.
+        Cancelling the call affects no other call of wait_closed(), and leaves the server unchanged.
         """
         if self._waiters is None or (self._listeners is None and not self._waits_for_connections):
             return
@@ -172,7 +174,7 @@ class Server(asyncio.Server):
         await self.wait_closed()
 
     def _maybe_closed(self) -> None:
-        # Also where wait_closed() returns at once after close(), those who waited before it wait for all connections.
+        # Calls of wait_closed() made before close() wait for all connections on every interpreter.
         if self._listeners is not None or self._connections or self._attached:
             return
         waiters, self._waiters = self._waiters, None
@@ -190,7 +192,7 @@ class Server(asyncio.Server):
             logger.warning("%s", line)
 
     def _loop_closed(self) -> None:
-        """Forget the connections that were left open: they refer to this, and nothing reports their end any more."""
+        """Drop the references between this server and its open connections. A closed loop does not report their end."""
         for client in self._connections:
             client.detach()
         self._connections.clear()
@@ -201,7 +203,7 @@ class Server(asyncio.Server):
     def _handler_ended(self, task: asyncio.Future[Any]) -> None:
         self._handlers.discard(task)
 
-    # What asyncio's transports call, and programs that have the server wait for something of theirs.
+    # Called by asyncio's transports, and by programs that make wait_closed() wait for their own objects.
     def _attach(self, transport: Any = None) -> None:
         self._attached += 1
 
@@ -214,7 +216,7 @@ class Server(asyncio.Server):
 
 
 class Acceptor:
-    """What the loop holds of a server while it accepts; it ends when the server is closed, or the loop."""
+    """The callback for accepted sockets. The loop refers to it until the server or the loop is closed."""
 
     __slots__ = ("_server",)
 

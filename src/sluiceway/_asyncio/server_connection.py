@@ -1,4 +1,4 @@
-"""One accepted connection of a server: from the socket to the end of its transport."""
+"""One accepted connection of a server, from the accepted socket to the end of its transport."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .reader import StreamReader
 
 
 class ConnectionOptions(NamedTuple):
-    """What a server does with each socket that it accepts.
+    """The options that a server applies to each accepted socket.
 
     ``limit``: bytes; see StreamReader. ``close_timeout``: seconds, or None. ``tls``: options of a TLSTransport.
     """
@@ -35,31 +35,32 @@ class ConnectionOptions(NamedTuple):
 
 
 class ServerEvents(Protocol):
-    """What a server keeps account of."""
+    """The methods of a server that its connections call."""
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         """The event loop that the server runs on."""
 
     def _connection_ended(self, client: ServerConnection) -> None:
-        """``client`` has ended, or could not be made."""
+        """``client`` has ended, or could not be set up."""
 
     def _handshake_failed(self, error: OSError, address: Any, listener: str) -> None:
         """The TLS handshake with the peer at ``address`` failed."""
 
     def _handler_started(self, task: asyncio.Future[Any]) -> None:
-        """A handler runs as ``task``."""
+        """``task`` runs a handler."""
 
     def _handler_ended(self, task: asyncio.Future[Any]) -> None:
-        """``task`` is done."""
+        """The handler of ``task`` has ended."""
 
 
 class ServerConnection:
-    """The entry of a connection; it refers to neither the connection nor its transport strongly once that is made.
+    """A server's record of one accepted connection.
 
-    ``address``: of the peer. ``listener``: the name of the socket that accepted it.
+    ``address``: the address of the peer. ``listener``: the name of the listening socket, for messages.
 
-    A program may give the transport another protocol (an upgrade of its own). Then nothing reports the end of the
-    connection, so the entry ends with the transport object.
+    The record holds only weak references to the connection and to its transport once the transport exists. A program
+    may set another protocol on the transport; then no ``connection_lost()`` reports the end of the connection.
+    Therefore the record also ends when the transport object is freed.
     """
 
     __slots__ = (
@@ -75,24 +76,24 @@ class ServerConnection:
     )
 
     def __init__(self, server: ServerEvents, address: Any, listener: str) -> None:
-        # None when the loop was closed first.
+        # None once the loop was closed before the connection ended.
         self._server: ServerEvents | None = server
         self._address = address
         self._listener = listener
-        # The task that makes the transport, where that takes one.
+        # The task that creates the transport; None on the engine, which creates it synchronously.
         self._wrapping: asyncio.Task[None] | None = None
         self._aborted_in_handshake = False
-        # Closed here until that task runs.
+        # Set until that task starts. A task that is cancelled before its first step never closes the socket.
         self._socket: socket.socket | None = None
         self._transport: weakref.ref[Any] | None = None
         self._socket_ref: weakref.ref[socket.socket] | None = None
         self._connection: weakref.ref[Connection] | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, options: ConnectionOptions) -> None:
-        """Make the transport, with the TLS handshake where there is one, and start the handler.
+        """Create the transport, perform the TLS handshake if there is one, and start the handler.
 
-        Whatever this raises, the connection could not be set up; the caller closes the socket. What fails later is
-        reported, and closes it.
+        If this method raises, the connection could not be set up, and the caller closes the socket. A later failure is
+        reported, and closes the socket.
         """
         tls: dict[str, Any] = {}
         if options.ssl is not None:
@@ -102,7 +103,7 @@ class ServerConnection:
         if engine is not None:
             protocol = self._make_protocol(loop, options)
             transport = make_accepted_now(engine, loop, sock, protocol, self._address, **tls)
-            # On the engine nothing of a transport is left when the socket has ended.
+            # The engine frees the transport when the socket is closed.
             self._transport = weakref.ref(transport, self._gone)
             return
         self._socket = sock
@@ -126,7 +127,7 @@ class ServerConnection:
         protocol: StreamReaderProtocol | None = None
         try:
             protocol = self._make_protocol(loop, options)
-            # Every loop drops the socket when its transport is gone; some have transports without weak references.
+            # Some loops have transports without weak references. Every loop frees the socket with its transport.
             self._socket_ref = weakref.ref(sock, self._gone)
             transport = await make_accepted(loop, sock, protocol, **tls)
         except BaseException as error:
@@ -134,12 +135,12 @@ class ServerConnection:
                 sock.close()
                 self.connection_ended()
             else:
-                # uvloop, cancelled between connection_made and the end of its own wait, does not report the loss.
+                # uvloop does not call connection_lost() if it is cancelled right after connection_made().
                 loop.call_soon(loop.call_soon, _report_loss, protocol)
             if isinstance(error, (asyncio.CancelledError, KeyboardInterrupt, SystemExit)):
                 raise
             report_setup_error(loop, error, self._address, self._listener)
-            # Through frames of the loop the traceback refers to the error itself: no reference cycle.
+            # Breaks a reference cycle: frames of the loop in the traceback refer to the error.
             error.__traceback__ = None
             return
         with contextlib.suppress(TypeError):
@@ -148,7 +149,7 @@ class ServerConnection:
     def _wrapped(self, task: asyncio.Task[None]) -> None:
         self._wrapping = None
         if self._socket is not None:
-            # Cancelled before its first step, the task never ran.
+            # The task was cancelled before its first step.
             self._socket.close()
             self._socket = None
             self.connection_ended()
@@ -158,12 +159,12 @@ class ServerConnection:
         if self._aborted_in_handshake or self._server is None or loop.is_closed():
             return
         if not isinstance(error, OSError):
-            # Not the peer's fault.
+            # Not caused by the peer.
             report_setup_error(loop, error, self._address, self._listener)
             return
         self._server._handshake_failed(error, self._address, self._listener)
         if loop.get_debug():
-            # As asyncio, which reports these in debug mode only.
+            # asyncio also passes failed handshakes to the exception handler in debug mode only.
             name_peer(error, f"TLS handshake with {describe_address(self._address)}")
             report_setup_error(loop, error, self._address, self._listener)
 
@@ -175,44 +176,44 @@ class ServerConnection:
     # -- the connection's owner ---------------------------------------------------------------------------------------
 
     def connection_ended(self, connection: Connection | None = None) -> None:
-        """The connection calls this when its transport is gone, and this object where there is no connection yet."""
-        # Their callbacks refer to this object, and report nothing more.
+        """The transport has ended, or could not be created. Called by the connection and by this object."""
+        # Drops the callbacks of the weak references, which refer to this object.
         self._transport = self._socket_ref = None
         if self._server is not None:
             self._server._connection_ended(self)
 
     def setup_failed(self, connection: Connection, error: BaseException) -> None:
-        """The transport is made, but the handler could not be started."""
+        """The transport exists, but the handler could not be started because of ``error``."""
         report_setup_error(connection.loop, error, self._address, self._listener)
 
     def handler_started(self, task: asyncio.Future[Any]) -> None:
-        """The handler runs as ``task``."""
+        """``task`` runs the handler."""
         if self._server is not None:
             self._server._handler_started(task)
 
     def handler_ended(self, task: asyncio.Future[Any]) -> None:
-        """The handler's task is done."""
+        """The handler of ``task`` has ended."""
         if self._server is not None:
             self._server._handler_ended(task)
 
-    # -- what a server does with it -----------------------------------------------------------------------------------
+    # -- called by the server -----------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Close the connection as it is now; abort one that is still in its handshake."""
+        """Close the connection after its buffered data has been sent. Abort it if its handshake is not complete."""
         self._end(aborting=False)
 
     def abort(self) -> None:
-        """Close it at once; what is buffered is discarded."""
+        """Close the connection immediately and discard buffered data."""
         self._end(aborting=True)
 
     def detach(self) -> None:
-        """The loop is closed: do not refer to the server any more."""
+        """Drop the reference to the server, because the loop is closed."""
         self._server = None
 
     def _end(self, *, aborting: bool) -> None:
         connection = self._connection() if self._connection is not None else None
         transport = self._transport() if self._transport is not None else None
-        # The transport may be made, and the handler running, before the task that made it continues.
+        # The connection may have a transport and a running handler before the task that created both continues.
         if connection is not None and connection.transport is not None:
             if aborting:
                 connection.transport.abort()

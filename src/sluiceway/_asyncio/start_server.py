@@ -42,28 +42,41 @@ async def start_server(
     """Listen on TCP addresses and call ``client_connected_cb(reader, writer)`` for each connection.
 
     Args:
-        client_connected_cb: a plain function, a coroutine function, or any callable; an awaitable that it returns runs
-            as a task that the server keeps. Its error goes to the loop's exception handler and closes the connection;
-            the loss of this very connection is no error.
-        host, port: where to listen: a name, an address, several of them, or None or "" for all interfaces.
-        loop: None or the running loop; there for programs written for Python 3.4.
-        limit: bytes; see StreamReader.
-        family, flags: for the resolver, as in ``socket.getaddrinfo``.
-        sock: a bound stream socket in place of host and port; owned by the server from then on.
-        backlog: connections that the kernel queues before they are accepted; by default as many as the system allows.
-        ssl: a context with the server's certificate.
-        reuse_address, reuse_port, keep_alive: socket options; reuse_address is set by default where it is harmless.
-        ssl_handshake_timeout, ssl_shutdown_timeout: seconds; None for 60 and 30.
-        strict_eof: see open_connection.
-        start_serving: False to accept from ``start_serving()`` or ``serve_forever()`` on.
-        close_timeout: seconds in which a closing connection may make no progress before it is aborted; None for ever.
+        client_connected_cb (callable): a plain function, a coroutine function, or any callable. An awaitable that it
+            returns runs as a task, to which the server holds a reference. An exception of the handler closes the
+            connection and is passed to the loop's exception handler. The error of a lost connection, raised by the
+            streams of this connection, is not reported.
+        host (str, bytes, an iterable of both, or None): the names or addresses to listen on. None and ``""`` mean all
+            interfaces.
+        port (int, str, bytes or None): the port number or service name. 0 and None let the kernel choose a port.
+        loop (asyncio.AbstractEventLoop or None): None or the running loop. It exists for programs written for
+            Python 3.4.
+        limit (int, math.inf or None): bytes; see StreamReader.
+        family, flags (int): arguments of the resolver, as in ``socket.getaddrinfo``.
+        sock (socket.socket or None): a bound stream socket to use instead of ``host`` and ``port``. The server owns the
+            socket and closes it.
+        backlog (int): connections that the kernel queues before they are accepted. The default is the maximum of the
+            system.
+        ssl (ssl.SSLContext or None): the TLS context, with the server's certificate.
+        reuse_address (bool or None): set SO_REUSEADDR on the socket. None means True on POSIX systems.
+        reuse_port (bool or None): set SO_REUSEPORT, so that several processes can listen on one port.
+        keep_alive (bool or None): set SO_KEEPALIVE.
+        ssl_handshake_timeout (float or None): seconds; None means 60.
+        ssl_shutdown_timeout (float or None): seconds that closing waits for the peer's close_notify; None means 30.
+        strict_eof (bool): see open_connection.
+        start_serving (bool): if False, the server accepts connections only after ``start_serving()`` or
+            ``serve_forever()`` is called.
+        close_timeout (float or None): seconds. A closing connection is aborted when the peer accepts no data for this
+            time. None means no limit.
 
     Returns:
-        The server.
+        The Server.
 
     Raises:
-        OSError: an address cannot be bound; the message names it.
-        ValueError, TypeError: the arguments contradict each other; nothing was opened.
+        OSError: a host name cannot be resolved, or an address cannot be bound. The message names the address.
+        ValueError, TypeError: an argument is invalid, or two arguments contradict each other. Nothing was opened.
+
+    A cancelled call leaves no socket open that it created.
 
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.start_server
     """
@@ -103,20 +116,24 @@ async def start_unix_server(
     """Listen on a Unix socket and call ``client_connected_cb(reader, writer)`` for each connection.
 
     Args:
-        path: str, bytes or PathLike; a leading NUL makes it an abstract name (Linux). A socket that a server left
-            there is replaced.
-        sock: a bound Unix stream socket in place of the path; owned by the server from then on.
-        cleanup_socket: remove the path when the server closes, if it is still this server's (Python 3.13).
+        path (str, bytes, os.PathLike or None): the path of the socket. A leading NUL makes it an abstract name (Linux).
+            An existing socket at the path is replaced.
+        sock (socket.socket or None): a bound Unix stream socket to use instead of ``path``. The server owns the socket
+            and closes it.
+        cleanup_socket (bool): remove the path when the server is closed, unless another process has replaced the
+            socket (as in Python 3.13).
         client_connected_cb, loop, limit, backlog, ssl, start_serving, close_timeout: see start_server.
         ssl_handshake_timeout, ssl_shutdown_timeout, strict_eof: see start_server.
 
     Returns:
-        The server.
+        The Server.
 
     Raises:
-        UnixPathError: the path is too long, or there is something else than a socket (an OSError and a ValueError).
-        OSError: it cannot be bound.
-        ValueError, TypeError: the arguments contradict each other; nothing was opened.
+        UnixPathError: the path is too long, or names a file that is not a socket. It is an OSError and a ValueError.
+        OSError: the path cannot be bound.
+        ValueError, TypeError: an argument is invalid, or two arguments contradict each other. Nothing was opened.
+
+    A cancelled call leaves no socket open that it created.
 
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.start_unix_server
     """
@@ -142,7 +159,8 @@ def _connection_options(client_connected_cb: ClientConnected, given: ServerParam
     tls = tls_options(given["ssl"], given)
     if not callable(client_connected_cb):
         raise TypeError(
-            f"client_connected_cb takes a function of (reader, writer), not {type(client_connected_cb).__name__}"
+            "client_connected_cb must be a callable that takes (reader, writer), "
+            f"not {type(client_connected_cb).__name__!r}"
         )
     check_server_tls(given["ssl"])
     check_close_timeout(given["close_timeout"])

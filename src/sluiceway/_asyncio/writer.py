@@ -1,4 +1,4 @@
-"""The public StreamWriter: the core's writer under asyncio's names, with closing and the upgrade to TLS."""
+"""The public StreamWriter: the core's write operations, closing, and the upgrade to TLS."""
 
 from __future__ import annotations
 
@@ -22,22 +22,23 @@ else:
 
 
 class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceCheck):
-    """Writes bytes to a peer; made by ``open_connection`` and ``start_server``.
+    """Writes bytes to a connection. ``open_connection`` and ``start_server`` create it.
+
+    A connection whose reader and writer are garbage collected without ``close()`` is closed with a ResourceWarning.
+    After the peer has ended its direction, garbage collection of the writer alone is enough.
 
     Args:
-        transport: the transport to write to, of any kind.
-        protocol: the protocol that the transport calls: a StreamReaderProtocol or FlowControlMixin, ours or asyncio's,
-            or what derives from them.
-        reader: the StreamReader of the same connection, or None for a transport that is only written to.
-        loop: the event loop of the transport.
-
-    Dropping a writer and its reader without close() warns with ResourceWarning and closes the connection; so does
-    dropping the writer alone once the peer has ended its side.
+        transport (asyncio.WriteTransport): the transport to write to.
+        protocol (asyncio.BaseProtocol): the protocol of the transport: a StreamReaderProtocol or FlowControlMixin of
+            sluiceway or asyncio, or a subclass.
+        reader (StreamReader, asyncio.StreamReader or None): the reader of the same connection; None for a write-only
+            transport.
+        loop (asyncio.AbstractEventLoop): the event loop of the transport.
 
     Source: https://docs.python.org/3/library/asyncio-stream.html
     """
 
-    # A dict for each object would cost more than all the rest of it.
+    # An instance dict would take more memory than the rest of the object.
     __slots__ = ()
 
     def __init__(
@@ -47,7 +48,7 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         reader: StreamReader | asyncio.StreamReader | None,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        # A protocol of asyncio's is asked for the end of the connection; everything else is known here.
+        # For a protocol of asyncio, the writer keeps its own connection; close() queries the protocol for a loss.
         ours = isinstance(protocol, core.ProtocolOperations)
         connection: Any = protocol._sluiceway if ours else Connection(loop)  # type: ignore[attr-defined]
         if connection.transport is not transport:
@@ -65,48 +66,50 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
 
     @property
     def transport(self) -> asyncio.WriteTransport:
-        """The transport that carries the bytes; another one after start_tls."""
+        """The transport of the connection. start_tls() replaces it."""
         transport: asyncio.WriteTransport = self._transport
         return transport
 
     def write_eof(self) -> None:
-        """Send what is buffered, then end our side; the peer can still be read.
+        """Send the buffered data, then end the writing direction. The reader can still receive data.
 
         Raises:
-            NotImplementedError: the transport cannot: TLS, and pipes on some loops. Ask can_write_eof().
+            NotImplementedError: the transport does not support it: TLS, and pipes on some loops. can_write_eof()
+                returns whether it does.
         """
-        # After the end it does nothing, on uvloop too, whose transport would raise.
+        # No effect on a closed or lost connection; uvloop's transport would raise.
         if not self._sluiceway.connection.discarding:
             self._transport.write_eof()
 
     def can_write_eof(self) -> bool:
-        """Whether write_eof works on this connection."""
+        """Return True if the transport supports write_eof()."""
         return bool(self._transport.can_write_eof())
 
     def close(self) -> None:
-        """Send what is buffered, then close. Returns at once; what is written from now on is dropped.
+        """Close the connection after the buffered data has been sent. Returns immediately.
 
-        The connection is aborted where its peer takes not one byte for the close timeout (30 s by default).
+        Data written afterwards is discarded. The connection is aborted if the peer accepts no data for the close
+        timeout (30 s by default).
         """
         connection = _current_connection(self)
         if not connection.closing and not isinstance(self._protocol, core.ProtocolOperations):
-            # asyncio's protocol knows whether the connection was lost before; ours reports it to the connection.
+            # A protocol of sluiceway reports a loss to the connection; asyncio's must be queried.
             _ask_foreign_protocol(self, connection)
         connection.close()
 
     def is_closing(self) -> bool:
-        """True once the connection is closing or closed, from whichever side."""
+        """Return True if the connection is closing or closed, whether this side or the peer closed it."""
         return self._sluiceway.connection.closing or bool(self._transport.is_closing())
 
     async def wait_closed(self) -> None:
-        """Wait until the connection is closed and its descriptor with it.
+        """Wait until the connection and its file descriptor are closed.
+
+        After close(), the wait always ends: when all data has been sent, when the connection is lost, or when the
+        close timeout expires. Cancelling the call affects no other waiter, and does not affect the closing.
 
         Raises:
-            Exception: the error that the connection was lost with, where it was lost before close() was called. What
-                the peer does after close() is not raised.
-
-        Cancelling it cancels this wait alone. After close() it always ends: when everything is sent, when the
-        peer fails, or after the close timeout.
+            Exception: the error that ended the connection, if the connection was lost before close() was called. An
+                error after close() is not raised.
         """
         waiter = self._protocol._get_close_waiter(self)
         if isinstance(self._protocol, core.ProtocolOperations):
@@ -116,16 +119,19 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         if connection.transport_is_closing():
             connection.bound_close()
         try:
-            # asyncio's protocols return the same future to every caller; a cancelled wait must not cancel it.
+            # asyncio's protocols return one future to all callers; a cancelled call must not cancel it.
             await asyncio.shield(waiter)
         except Exception:
             if not connection.closed_first:
                 raise
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """What the transport knows under ``name`` (peername, sockname, socket, cipher, peercert …), else ``default``.
+        """Return the transport's value for ``name`` ("peername", "sockname", "socket", "cipher", "peercert", …).
 
-        Peername, cipher and certificate stay readable after the connection is closed.
+        Returns ``default`` if the transport has no such value. The peer's address, the cipher and the certificate stay
+        available after the connection is closed.
+
+        Source: https://docs.python.org/3/library/asyncio-protocol.html#asyncio.BaseTransport.get_extra_info
         """
         return _current_connection(self).get_extra_info(name, default)
 
@@ -139,26 +145,29 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         server_side: bool | None = None,
         strict_eof: bool = False,
     ) -> None:
-        """Send what is buffered, then go on encrypted.
+        """Send the buffered data, then upgrade the connection to TLS.
+
+        Cancelling the call during the handshake closes the connection.
 
         Args:
-            sslcontext: the context to use; never changed.
-            server_hostname: the name that the peer's certificate must have; due where the context checks it.
-            ssl_handshake_timeout: seconds; None for 60.
-            ssl_shutdown_timeout: seconds that closing waits for the peer's close_notify; None for 30, which begin when
-                all that was written has left.
-            server_side: whether this end answers the handshake; None: where the connection was accepted.
-            strict_eof: see open_connection.
+            sslcontext (ssl.SSLContext): the TLS context. It is not modified.
+            server_hostname (str or None): the name that the peer's certificate must match. Required if the context
+                checks host names.
+            ssl_handshake_timeout (float or None): seconds; None means 60.
+            ssl_shutdown_timeout (float or None): seconds that closing waits for the peer's close_notify, starting when
+                all written data has been sent; None means 30.
+            server_side (bool or None): True to act as the TLS server. None means True for an accepted connection, else
+                False.
+            strict_eof (bool): see open_connection.
 
         Raises:
-            PlaintextBeforeTLSError: this is the client, and bytes of the server's had arrived before the upgrade.
-                Nothing has happened yet. On the server they are the beginning of the handshake, which fails unless they
-                are a ClientHello.
-            ssl.SSLError: the handshake failed; the message names the peer. The connection is closed.
-            ConnectionError: the connection was lost; also where the handshake took longer than its timeout.
-            TypeError, ValueError: no SSLContext; a name is missing where the context checks it.
-
-        Cancelled during the handshake it closes the connection.
+            PlaintextBeforeTLSError: on the client, unencrypted bytes of the server are in the reader. The connection is
+                unchanged. On the server, such bytes are the beginning of the handshake, which fails unless they are a
+                ClientHello.
+            ssl.SSLError: the handshake failed. The message names the peer. The connection is closed.
+            ConnectionError: the connection was lost, or the handshake timed out.
+            TypeError: ``sslcontext`` is not an SSLContext.
+            ValueError: the context checks host names, and ``server_hostname`` is missing.
         """
         await upgrade_to_tls(
             self,
@@ -177,7 +186,7 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         )
 
     def __del__(self, warnings: Any = None) -> None:
-        # Without a reader, or with one that has nothing more to come, only the writer kept the connection.
+        # Without a reader, or after end of file, only the writer keeps the connection in use.
         try:
             sender: Any = self._sluiceway
         except AttributeError:
@@ -187,11 +196,11 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
             close_unreferenced(sender.connection, self)
 
 
-# Functions and not methods, whose names a program's subclass may have for its own.
+# Functions instead of methods, because a program's subclass may define methods of the same names.
 
 
 def _current_connection(writer: StreamWriter) -> Connection:
-    """The connection, on the transport that this writer has now: programs assign ``writer._transport``."""
+    """Return the connection, attached to the current transport: programs assign ``writer._transport``."""
     connection: Connection = writer._sluiceway.connection
     if connection.transport is not writer._transport:
         connection.attach(writer._transport)

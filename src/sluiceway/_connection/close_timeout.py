@@ -1,4 +1,4 @@
-"""Closing in bounded time: a closing transport that makes no progress is aborted (contract X1)."""
+"""The close timeout: a closing transport that makes no progress is aborted, so every close ends (contract X1)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from .._log import logger
 
 
 def pending_bytes(transport: Any) -> int:
-    """The bytes that the kernel has not taken; 0 over uvloop's TLS, which hides them and ends by itself."""
+    """Return the number of bytes that the kernel has not accepted.
+
+    It is 0 over uvloop's TLS, which does not expose the number and has its own shutdown timeout.
+    """
     try:
         pending = transport.get_write_buffer_size()
     except (AttributeError, NotImplementedError):
@@ -18,21 +21,22 @@ def pending_bytes(transport: Any) -> int:
 
 
 class ClosingConnection(Protocol):
-    """What the timeout needs of a connection."""
+    """The part of a connection that the timeout uses."""
 
     loop: asyncio.AbstractEventLoop
 
     def ending(self) -> bool:
-        """Whether the connection closes, from whichever side."""
+        """Return True if either side is closing the connection."""
 
     def describe(self) -> str:
-        """Both ends, as a log line names them."""
+        """Return the addresses of both ends, for messages."""
 
 
 class CloseTimeout:
-    """Checks every ``seconds`` that the kernel took some of the bytes that ``transport`` has to send.
+    """Aborts a closing transport if the kernel accepts no byte from it within ``seconds``.
 
-    While the connection is open it only looks whether it closes by now: a loop's own transport does not report that.
+    While the connection is open, each check only tests whether it is closing by then. A loop's own transport does not
+    report when it starts to close.
     """
 
     __slots__ = ("_closing", "_connection", "_pending", "_seconds", "_timer", "_transport")
@@ -51,15 +55,15 @@ class CloseTimeout:
             self._timer = self._connection.loop.call_later(self._seconds, self._check)
 
     def running(self) -> bool:
-        """False where everything was sent, or the transport was aborted."""
+        """Return False once all bytes were sent or the transport was aborted."""
         return self._timer is not None
 
     def counts(self) -> bool:
-        """Whether it runs, and the connection was closing at the last check."""
+        """Return True if the timeout is running and the connection was closing at the last check."""
         return self._timer is not None and self._closing
 
     def cancel(self) -> None:
-        """The transport has ended."""
+        """Stop the timeout, because the transport has ended."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -71,7 +75,7 @@ class CloseTimeout:
             self._start()
             return
         logger.warning(
-            "%s: closed, but the peer took nothing for %g s; aborted with %d bytes unsent",
+            "%s: close timed out: the peer accepted no data for %g s; aborted with %d bytes unsent",
             self._connection.describe(),
             self._seconds,
             pending,

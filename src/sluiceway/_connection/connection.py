@@ -1,8 +1,9 @@
-"""A connection: the transport, its state, how it ends, and what is reported to waiters and to the owner then.
+"""A connection: the transport, the state of both directions, closing, and the waiters for its end.
 
-The transport refers to the protocol, the protocol to the connection, the connection to the transport: that reference
-cycle is asyncio's, and ends with ``connection_lost``. Only the program refers to reader and writer. Both refer to one
-UnclosedGuard; when the last of them is dropped, the guard ends, and a connection that is open is closed (contract X5).
+The transport refers to the protocol, the protocol to the connection, and the connection to the transport. asyncio has
+the same reference cycle; ``connection_lost`` breaks it. Only the program refers to the reader and the writer. Both
+refer to one UnclosedGuard. When the program drops the last of them, the guard is freed, and an open connection is
+closed (contract X5).
 """
 
 from __future__ import annotations
@@ -26,28 +27,28 @@ if TYPE_CHECKING:
 else:
     ConnectionState = core.ConnectionState
 
-# What get_extra_info answers, and a TLS transport forgets (contract T5).
+# Values of get_extra_info that the loops' TLS transports drop when they close (contract T5).
 _TLS_EXTRAS = ("peername", "sockname", "sslcontext", "ssl_object", "peercert", "cipher", "compression")
 
 
 class ConnectionOwner(Protocol):
-    """What keeps account of accepted connections: a server."""
+    """The interface of a server to its accepted connections."""
 
     def connection_ended(self, connection: Connection) -> None:
-        """The transport of ``connection`` is gone."""
+        """The transport of ``connection`` has ended."""
 
     def setup_failed(self, connection: Connection, error: BaseException) -> None:
-        """The handler of ``connection`` could not be started because of ``error``; the transport is aborted."""
+        """The handler of ``connection`` could not be started because of ``error``. The transport is aborted."""
 
     def handler_started(self, task: asyncio.Future[Any]) -> None:
-        """``task`` runs the handler of one of the connections; keep it until handler_ended."""
+        """``task`` runs the handler of a connection. The owner keeps a reference until handler_ended()."""
 
     def handler_ended(self, task: asyncio.Future[Any]) -> None:
-        """``task`` is done."""
+        """The handler of ``task`` has ended."""
 
 
 class Connection(ConnectionState):
-    """Owner of a connection's state, whatever transport carries it."""
+    """Owns the state of a connection over any transport."""
 
     __slots__ = (
         "__weakref__",
@@ -77,10 +78,10 @@ class Connection(ConnectionState):
         self.close_timeout = close_timeout
         self.created_at: traceback.StackSummary | None = None
         self.owner = owner
-        # The last writer that was made for this connection.
+        # The newest writer of this connection.
         self.writer_ref: weakref.ref[Any] | None = None
         self._guard: weakref.ref[UnclosedGuard] | None = None
-        # None for nearly all of the time: waiters of the end, what bounds it, and what asyncio's TLS is asked.
+        # Created on demand, and None on most connections, to save memory.
         self._closed_waiters: list[asyncio.Future[None]] | None = None
         self._closed_future: asyncio.Future[None] | None = None
         self._close_timeout: CloseTimeout | None = None
@@ -91,7 +92,7 @@ class Connection(ConnectionState):
         return f"<{self.describe()}>"
 
     def describe(self) -> str:
-        """Both ends, as a log line names them."""
+        """Return the addresses of both ends, for messages: "connection 127.0.0.1:5000 -> 127.0.0.1:80"."""
         here = describe_address(self.get_extra_info("sockname"))
         there = describe_address(self.get_extra_info("peername"))
         return f"connection {here} -> {there}"
@@ -99,34 +100,34 @@ class Connection(ConnectionState):
     # -- the transport ------------------------------------------------------------------------------------------------
 
     def attach(self, transport: Any) -> None:
-        """``transport`` carries this connection from now on: at first, and after an upgrade to TLS."""
+        """Set the transport of this connection: the first one, or the one after an upgrade to TLS."""
         self.transport = transport
         self._extras = None
         ask = getattr(transport, "get_extra_info", None)
         if isinstance(transport, TLSTransport):
-            # It remembers by itself.
+            # It keeps its values after it has closed.
             return
         if ask is not None and isinstance(ask("sslcontext"), ssl.SSLContext):
             self._extras = {name: ask(name) for name in _TLS_EXTRAS}
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        # The loops' TLS transports forget what they knew as soon as they end, and some fail when asked (contract T5).
+        # The loops' TLS transports drop their values when they close, and some raise an error then (contract T5).
         if self._extras is not None and name in self._extras:
             return self._extras[name]
         try:
             return self.transport.get_extra_info(name, default)
         except (AttributeError, OSError, ValueError):
-            # ValueError: uvloop asks the descriptor that it has closed for the name.
+            # ValueError: uvloop queries a descriptor that it has closed.
             if self.transport_is_closing():
                 return default
             raise
 
     def over_loop_tls(self) -> bool:
-        """Whether the transport is one of the loop's own TLS."""
+        """Return True if the transport is a TLS transport of the event loop, not of sluiceway."""
         return self._extras is not None
 
     def transport_is_closing(self) -> bool:
-        """Whether the transport is closing; mocks and minimal transports of programs that do not know are open."""
+        """Return True if the transport is closing. A transport without is_closing(), such as a mock, counts as open."""
         try:
             return self.transport.is_closing() is True
         except (AttributeError, NotImplementedError):
@@ -135,18 +136,18 @@ class Connection(ConnectionState):
     # -- closing ------------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Send what is buffered, then close. May be called again."""
+        """Close the transport after the buffered data has been sent. May be called again."""
         ends_already = self.transport_is_closing()
         self.begin_closing(ends_already)
-        # A second close() of asyncio's TLS transport drops its content, and a lost one has been closed already.
+        # A second close() of asyncio's TLS transport would discard its buffered data.
         if not ends_already:
             self.transport.close()
         self.bound_close()
 
     def bound_close(self, seconds: float | None = None) -> None:
-        """Bound the time in which the transport makes no progress while it is closing (contract X1).
+        """Start the close timeout: abort the transport if it makes no progress while it is closing (contract X1).
 
-        The time is the close timeout, or ``seconds`` where that is less. May be called before the transport closes.
+        The timeout is ``close_timeout``, or ``seconds`` if that is less. May be called before the transport closes.
         """
         timeout = self.close_timeout if seconds is None else min(seconds, self.close_timeout or seconds)
         if timeout is None or self.lost or self.transport is None:
@@ -158,19 +159,19 @@ class Connection(ConnectionState):
             running.cancel()
         sending = self.transport
         if self._extras:
-            # What asyncio's TLS has encrypted waits in the transport below, and may wait there without end.
+            # asyncio's TLS leaves encrypted data in the transport below, which waits for the peer without a limit.
             sending = getattr(getattr(sending, "_ssl_protocol", None), "_transport", None)
         if pending_bytes(sending):
             self._close_timeout = CloseTimeout(self, sending, timeout)
 
     def ending(self) -> bool:
-        """Whether the connection closes, from whichever side."""
+        """Return True if either side is closing the connection."""
         return self.closing or self.transport_is_closing()
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
     def lose(self, error: BaseException | None) -> None:
-        """The transport is gone, with ``error`` or without: every waiter and the owner learn it, once."""
+        """Record the end of the transport, with ``error`` or None. The first call wakes the waiters and the owner."""
         if not self.mark_lost(error):
             return
         if self._close_timeout is not None:
@@ -185,7 +186,7 @@ class Connection(ConnectionState):
             self.owner.connection_ended(self)
 
     def closed_waiter(self) -> asyncio.Future[None]:
-        """A future of the caller's own that ends with the connection; cancelling it affects no other."""
+        """Return a new future that completes when the connection ends. Cancelling it affects no other waiter."""
         waiter: asyncio.Future[None] = self.loop.create_future()
         if self.lost:
             self._resolve(waiter)
@@ -197,7 +198,10 @@ class Connection(ConnectionState):
         return waiter
 
     def closed_future(self) -> asyncio.Future[None]:
-        """One future of the end for subclasses that resolve it themselves; that counts as the loss."""
+        """Return one shared future for the end of the connection.
+
+        Subclasses of the protocol may resolve the future. The connection then counts as lost.
+        """
         if self._closed_future is None:
             self._closed_future = self.loop.create_future()
             self._closed_future.add_done_callback(self._closed_future_done)
@@ -226,19 +230,19 @@ class Connection(ConnectionState):
         self._discard_logged = True
         made = ""
         if self.created_at is not None:
-            made = "; the connection was made at:\n" + "".join(self.created_at.format()).rstrip()
+            made = "; the connection was created at:\n" + "".join(self.created_at.format()).rstrip()
         logger.warning(
-            "%s: %d bytes written after it was %s were dropped, and so will be all that follow%s",
+            "%s is %s: discarded %d bytes; later writes are discarded without a message%s",
             self.describe(),
-            length,
             "closed" if self.closed_first else "lost",
+            length,
             made,
         )
 
     # -- dropped without close ----------------------------------------------------------------------------------------
 
     def guard(self) -> UnclosedGuard:
-        """The guard of the current reader and writer."""
+        """Return the guard that the current reader and writer share."""
         guard = self._guard() if self._guard is not None else None
         if guard is None:
             guard = UnclosedGuard(self)

@@ -1,4 +1,4 @@
-"""Run the handler of an accepted connection, keep its task, report its exception and close (contracts S2, X4)."""
+"""Start the handler of a connection, hold a reference to its task, and report its exception (contracts S2, X4)."""
 
 from __future__ import annotations
 
@@ -22,19 +22,18 @@ def start_handler(
     reader: Any,
     writer: Any,
 ) -> asyncio.Future[Any] | None:
-    """Call ``handler(reader, writer)`` for a connection made by ``protocol``.
+    """Call ``handler(reader, writer)`` for the connection of ``protocol``.
 
-    Returns the task that runs it, or None where it has ended already.
-
-    A plain function has run when this returns. A coroutine runs as a task named for the peer. Any other awaitable, a
-    task of the handler's making too, is waited for in the same way.
+    Returns the task of the handler, or None if the handler has ended already. A plain function ends within this call.
+    A coroutine runs as a task, whose name contains the address of the peer. Another awaitable is wrapped in such a
+    task, and a future or task that the handler returns is used as it is.
     """
     try:
         task = _start(handler(reader, writer), connection)
     except asyncio.CancelledError:
         connection.close()
         return None
-    except Exception as error:  # noqa: BLE001 - whatever a handler raises is reported
+    except Exception as error:  # noqa: BLE001 - every exception of a handler is reported
         _report(connection, protocol, error)
         return None
     except BaseException:
@@ -42,7 +41,7 @@ def start_handler(
         raise
     if task is None:
         return None
-    # The collector may free a running task that nothing refers to: a server keeps those of its connections.
+    # The event loop holds only weak references to tasks, so the owner or _keep() must hold a strong one.
     owner = connection.owner
     if owner is not None:
         owner.handler_started(task)
@@ -53,12 +52,12 @@ def start_handler(
 
 
 def _start(result: Any, connection: Connection) -> asyncio.Future[Any] | None:
-    """The task of what a handler returned; None where that is nothing to wait for."""
+    """Return a task for the result of a handler, or None if the result is not awaitable."""
     loop = connection.loop
     if asyncio.iscoroutine(result):
         coroutine = result
     elif asyncio.isfuture(result):
-        # Raises where the future is another loop's.
+        # Raises ValueError for a future of another loop.
         future: asyncio.Future[Any] = asyncio.ensure_future(result, loop=loop)
         return future
     elif inspect.isawaitable(result):
@@ -70,7 +69,7 @@ def _start(result: Any, connection: Connection) -> asyncio.Future[Any] | None:
 
 
 def _keep(task: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> None:
-    """Keep the task of a connection that has no server. The tasks of a closed loop never end."""
+    """Hold a reference to the task of a connection that has no server. Drops the tasks of closed loops."""
     if loop not in _running:
         # Loops in other threads change the dict meanwhile. Each use of it is one call in C, which is atomic.
         for other in list(_running):
@@ -121,7 +120,7 @@ def _report(connection: Connection, protocol: Any, error: BaseException) -> None
 
 
 def _is_own_loss(connection: Connection, error: BaseException) -> bool:
-    """Whether ``error`` is nothing but the loss of this connection, as its reader or writer raised it."""
+    """Return True if ``error`` only reports the loss of this connection, raised by its reader or writer."""
     if isinstance(error, BaseExceptionGroup):
         return all(_is_own_loss(connection, one) for one in error.exceptions)
     return error is connection.error or connection.flow.raised(error)

@@ -1,4 +1,4 @@
-"""start_tls: the upgrade of an open connection to TLS, on the same transport."""
+"""start_tls(): upgrade an open connection to TLS over its existing transport."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .connection import Connection
 
 
 class UpgradableWriter(Protocol):
-    """What a StreamWriter has; asyncio's private names."""
+    """The part of a StreamWriter that the upgrade uses, with asyncio's private names."""
 
     _transport: Any
     _protocol: Any
@@ -23,17 +23,17 @@ class UpgradableWriter(Protocol):
     _loop: asyncio.AbstractEventLoop
 
     async def drain(self) -> None:
-        """Send what was written before the upgrade."""
+        """Wait until the data written before the upgrade is sent."""
 
 
 async def upgrade_to_tls(
     writer: UpgradableWriter, connection: Connection, sslcontext: ssl.SSLContext, **options: Any
 ) -> None:
-    """Replace the transport of ``writer`` by one that encrypts over it; see StreamWriter.start_tls."""
+    """Replace the transport of ``writer`` with a TLS transport on top of it; see StreamWriter.start_tls."""
     try:
         await _upgrade(writer, connection, sslcontext, **options)
     except ConnectionError as error:
-        # The handler of this connection need not report it.
+        # Marks the error as the loss of this connection, which is not reported if it ends the handler.
         connection.flow.mark(error)
         raise
 
@@ -47,41 +47,43 @@ async def _upgrade(
     **options: Any,
 ) -> None:
     if not isinstance(sslcontext, ssl.SSLContext):
-        raise TypeError(f"start_tls() takes an ssl.SSLContext, not {type(sslcontext).__name__}")
+        raise TypeError(f"start_tls(): sslcontext must be an ssl.SSLContext, not {type(sslcontext).__name__!r}")
     protocol = writer._protocol
     if server_side is None:
         server_side = getattr(protocol, "_client_connected_cb", None) is not None
     if not server_side and sslcontext.check_hostname and not options.get("server_hostname"):
-        raise ValueError("start_tls() needs server_hostname: the context checks the name in the peer's certificate")
+        raise ValueError(
+            "start_tls(): server_hostname is missing; the context checks the host name in the peer's certificate"
+        )
     await writer.drain()
     reader = writer._reader
     plain = writer._transport
     if plain.is_closing() is True:
-        raise ConnectionResetError(f"start_tls() on a connection that is closed ({connection.describe()})")
+        raise ConnectionResetError(f"start_tls(): {connection.describe()} is closed")
     if reader is not None and not server_side:
         _refuse_plaintext(reader, connection)
     try:
         encrypted = TLSTransport(
             writer._loop, protocol, sslcontext, server_side=server_side, call_connection_made=False, **options
         )
-        # The peer of a server may have sent its ClientHello right after the command; anything else fails the
-        # handshake. None of it is ever read as if it had arrived encrypted.
+        # A client may send its ClientHello right after its STARTTLS command, before the server starts the upgrade.
+        # Unread bytes are therefore input of the handshake, and are never returned as decrypted data.
         encrypted.start_on(plain, b"" if reader is None else _take_unread(reader))
         await encrypted.wait_for_handshake()
     except BaseException as error:
         if isinstance(error, (TypeError, ValueError)) and not isinstance(error, OSError):
-            # Refused before anything happened; SSLCertVerificationError is a ValueError too.
+            # An invalid argument: nothing has changed yet. SSLCertVerificationError is a ValueError, too.
             raise
         name_peer(error, connection.describe())
         _end_failed(writer, connection, plain, error)
         raise
     if connection.closing or connection.lost:
-        lost = ConnectionResetError(f"the connection was lost during the TLS handshake ({connection.describe()})")
+        lost = ConnectionResetError(f"start_tls(): {connection.describe()} was lost during the TLS handshake")
         _end_failed(writer, connection, plain, lost)
         try:
             raise lost
         finally:
-            # Its traceback refers to this frame: no reference cycle.
+            # Breaks a reference cycle: the traceback of the error refers to this frame.
             del lost
     writer._transport = encrypted
     connection.attach(encrypted)
@@ -91,7 +93,7 @@ async def _upgrade(
     else:
         protocol._replace_writer(writer)
     if reader is not None:
-        # A pause of the lower transport would not stop what is already decrypted.
+        # The reader must pause the TLS transport: a pause of the lower one does not stop decrypted data.
         reader._transport = encrypted
 
 
@@ -99,13 +101,13 @@ def _refuse_plaintext(reader: Any, connection: Connection) -> None:
     unread = reader._sluiceway.buffer.size() if isinstance(reader, core.ReadOperations) else len(reader._buffer)
     if unread:
         raise PlaintextBeforeTLSError(
-            f"{unread} bytes from the peer arrived unencrypted before start_tls ({connection.describe()}); "
-            "close the connection, or read them first, knowing that they are not protected"
+            f"start_tls(): {unread} unencrypted bytes arrived before the upgrade ({connection.describe()}); "
+            "close the connection, or read the bytes first and treat them as unauthenticated"
         )
 
 
 def _take_unread(reader: Any) -> bytes:
-    """What has arrived and was not read, taken out of ``reader``."""
+    """Remove and return the unread bytes of ``reader``."""
     if isinstance(reader, core.ReadOperations):
         unread: bytes = reader._sluiceway.buffer.take_all()
         return unread
@@ -115,14 +117,17 @@ def _take_unread(reader: Any) -> bytes:
 
 
 def _end_failed(writer: UpgradableWriter, connection: Connection, plain: Any, error: BaseException) -> None:
-    """A handshake failed. Some loops do not report every such end to the protocol; no task may wait for it forever."""
+    """Abort the connection after a failed handshake, and report its loss to the protocol.
+
+    Some loops do not report every such loss. Without the report, waiters for the end would block forever.
+    """
     plain.abort()
-    # The traceback of the error that is raised refers to the stream that keeps this one.
+    # A copy avoids a reference cycle: the stream keeps the error, and the traceback refers to the stream.
     error = copy.copy(error)
 
     def report() -> None:
         if not connection.lost:
             writer._protocol.connection_lost(error if isinstance(error, Exception) else None)
 
-    # Two turns: abort() calls connection_lost in the next one.
+    # Two iterations of the loop later: abort() calls connection_lost() in the next one.
     writer._loop.call_soon(writer._loop.call_soon, report)

@@ -1,4 +1,4 @@
-"""The guard that reader and writer of a connection share: it closes a connection that both have left (contract X5)."""
+"""Close a connection whose reader and writer were garbage collected without close() (contract X5)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .loop_thread import run_in_loop
 
 
 class GuardedConnection(Protocol):
-    """What the guard needs of a connection."""
+    """The part of a connection that the guard uses."""
 
     closing: bool
     lost: bool
@@ -18,14 +18,14 @@ class GuardedConnection(Protocol):
     transport: Any
 
     def transport_is_closing(self) -> bool:
-        """Whether the transport has begun to end."""
+        """Return True if the transport is closing."""
 
     def close(self) -> None:
-        """Send what is buffered, then close."""
+        """Close the transport after the buffered data has been sent."""
 
 
 class UnclosedGuard:
-    """Held by the reader and the writer of a connection, and by nothing else."""
+    """Closes its connection when it is freed. Only the reader and the writer of the connection refer to it."""
 
     __slots__ = ("__weakref__", "_connection")
 
@@ -37,7 +37,7 @@ class UnclosedGuard:
 
 
 def close_unreferenced(connection: GuardedConnection, source: object) -> None:
-    """The program cannot close ``connection`` any more: close it, and warn of ``source`` if it was open."""
+    """Close ``connection`` and emit a ResourceWarning for ``source``. Does nothing if the connection is closing."""
     if connection.closing or connection.lost or connection.transport is None or connection.transport_is_closing():
         return
     loop = connection.loop

@@ -1,5 +1,8 @@
-"""What a caller may hand to a stream, checked once. Each function returns the checked value or raises a TypeError or
-ValueError whose sentence says what was given and what is accepted."""
+"""Checks of arguments of the public API.
+
+Each function returns the checked value. It raises TypeError or ValueError with a message that contains the value and
+what is accepted.
+"""
 
 from __future__ import annotations
 
@@ -10,47 +13,47 @@ from typing import Any, TypeAlias
 from .._constants import DEFAULT_LIMIT, UNBOUNDED_LIMIT
 
 BytesLike: TypeAlias = bytes | bytearray | memoryview
-"""What asyncio's stubs accept as data. Any other object with a buffer works too (contract S11)."""
+"""The types that typeshed declares for data in asyncio. Every object with a buffer is accepted (contract S11)."""
 
 
 def as_count(n: Any, call: str) -> int:
-    """The number of bytes given to ``call``; any object with ``__index__``."""
+    """Return ``n``, the number of bytes passed to ``call``, as an int. Any object with ``__index__`` is accepted."""
     try:
         return operator.index(n)
     except TypeError:
-        raise TypeError(f"{call}() takes a whole number of bytes, not {type(n).__name__} {n!r}") from None
+        raise TypeError(f"{call}(): n must be an integer, not {type(n).__name__!r}: {n!r}") from None
 
 
 def as_limit(limit: Any) -> int:
-    """A stream's limit in bytes; None is the default, an infinite float is no limit."""
+    """Return a stream's limit in bytes. None means the default, and ``math.inf`` means no limit."""
     if limit is None:
         return DEFAULT_LIMIT
     if isinstance(limit, float):
         if limit == math.inf:
             return UNBOUNDED_LIMIT
         if not limit.is_integer():
-            raise ValueError(f"limit is a whole number of bytes or infinity, not {limit!r}")
+            raise ValueError(f"limit must be a whole number of bytes or math.inf, not {limit!r}")
         limit = int(limit)
     try:
         limit = operator.index(limit)
     except TypeError:
-        raise TypeError(f"limit is a number of bytes or None, not {type(limit).__name__} {limit!r}") from None
+        raise TypeError(f"limit must be a number of bytes or None, not {type(limit).__name__!r}: {limit!r}") from None
     if limit <= 0:
         raise ValueError(f"Limit cannot be <= 0: {limit} was given")
     return min(int(limit), UNBOUNDED_LIMIT)
 
 
 def as_seconds(seconds: Any, name: str) -> float:
-    """The timeout ``name``, in seconds."""
+    """Return the timeout ``name`` in seconds. It must be greater than 0."""
     if not isinstance(seconds, (int, float)):
-        raise TypeError(f"{name} is a number of seconds or None, not {type(seconds).__name__} {seconds!r}")
+        raise TypeError(f"{name} must be a number of seconds or None, not {type(seconds).__name__!r}: {seconds!r}")
     if not seconds > 0:
         raise ValueError(f"{name} should be a positive number of seconds, got {seconds!r}")
     return seconds
 
 
 def as_separators(separator: Any) -> tuple[bytes, ...]:
-    """The separators of ``readuntil``, shortest first: one bytes-like object or a tuple of them, none empty."""
+    """Return the separators of ``readuntil``, shortest first. Accepts a bytes-like object or a tuple of them, not empty."""
     given = separator if isinstance(separator, tuple) else (separator,)
     if not given:
         raise ValueError("Separator should contain at least one element: an empty tuple was given")
@@ -58,7 +61,7 @@ def as_separators(separator: Any) -> tuple[bytes, ...]:
     for one in given:
         if not isinstance(one, (bytes, bytearray, memoryview)):
             raise TypeError(
-                f"readuntil() takes bytes or a tuple of bytes as separator, not {type(one).__name__} {one!r}"
+                f"readuntil(): separator must be bytes or a tuple of bytes, not {type(one).__name__!r}: {one!r}"
             )
         if not len(one):
             raise ValueError("Separator should be at least one-byte string: an empty one was given")
@@ -69,13 +72,13 @@ def as_separators(separator: Any) -> tuple[bytes, ...]:
 
 
 def as_bytes(data: Any) -> bytes:
-    """The bytes of ``data`` as they are now, whatever its owner does to them later (contract W7)."""
+    """Return a copy of the bytes of ``data``, so that later changes of ``data`` have no effect (contract W7)."""
     if type(data) is bytearray:
         return bytes(data)
     try:
-        # Subclasses of bytes too: bytes() would ask their __bytes__, the kernel is given their content.
+        # bytes() would call __bytes__ of a subclass of bytes; its buffer is what asyncio sends.
         view = memoryview(data)
     except TypeError:
-        # asyncio's words.
+        # asyncio's message.
         raise TypeError(f"data argument must be a bytes-like object, not {type(data).__name__!r}") from None
     return view.tobytes()

@@ -1,1 +1,1 @@
-"""Layer 3: sockets before a transport has them: resolve, connect, bind, accept; and how addresses are written."""
+"""Layer 3: sockets before they have a transport: resolve, connect, bind and accept; and addresses in messages."""

@@ -1,7 +1,8 @@
-"""Accepting, in sluiceway's own hands on every loop (contract L1).
+"""The accept loop of a server, which is the same on every event loop (contract L1).
 
-What asyncio does when descriptors run out (one call of the exception handler for each place in the backlog) or with a
-large backlog (a blocked loop) cannot be changed from outside, and uvloop drops the queue without a word.
+asyncio's accept loop calls the exception handler once for each place in the backlog when descriptors run out, and
+blocks the loop if the backlog is large. uvloop drops the waiting connections without a message. Neither is
+configurable.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from .._transports.engine_choice import engine_of
 from .._transports.named_task import create_named_task
 from .addresses import describe_address
 
-# accept(2): descriptors of the process (EMFILE) or the system, or memory, have run out; accepting goes on later.
+# accept(2): the process (EMFILE) or the system has no descriptor or memory left. Accepting is retried later.
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-# accept(2): errors of the connection that was in the queue; the listener is well.
+# accept(2): the waiting connection has failed. The listening socket can accept further connections.
 _OF_THE_PEER = frozenset(
     getattr(errno, name)
     for name in (
@@ -40,15 +41,15 @@ _OF_THE_PEER = frozenset(
 
 
 Accepted = Callable[[socket.socket, Any, str], None]
-"""Given each accepted socket, the address of the peer, and the name of the listening socket. If it raises, the socket
-is closed and the error reported."""
+"""Called with an accepted socket, the address of the peer, and the name of the listening socket. If the callback
+raises, the listener closes the socket and reports the error."""
 
 
 class Listener:
-    """Accepts from one listening socket, which it owns.
+    """Accepts connections from one listening socket, which it owns.
 
-    It does not refer to what it calls: only the loop does, while the socket is watched. So a server that the program
-    drops goes on until its loop is closed, and is freed then without the garbage collector.
+    Only the loop refers to the callback, while the loop watches the socket. So a server that the program does not
+    refer to continues to run until its loop is closed, and is freed then without a garbage collection.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, backlog: int) -> None:
@@ -64,7 +65,7 @@ class Listener:
         self._kind = (int(sock.family), int(sock.type), sock.proto)
 
     def start(self, accepted: Accepted) -> None:
-        """Listen, and give each connection to ``accepted``."""
+        """Start to listen. ``accepted`` is called for each connection."""
         self.socket.listen(self._backlog)
         self._name = describe_address(self.socket.getsockname())
         engine = engine_of(self._loop)
@@ -74,13 +75,13 @@ class Listener:
         self._watch(accepted)
 
     def stop(self) -> None:
-        """Accept no more, close the socket."""
+        """Stop accepting and close the listening socket."""
         self._stopped = True
         if self._poller is not None:
             self._poller.release()
             self._poller = None
         if self._acceptor is not None:
-            # Its wait for the socket ends one turn later; until then the loop knows the descriptor.
+            # The loop uses the descriptor until the cancelled task ends, one iteration later.
             self._acceptor.add_done_callback(lambda _: self.socket.close())
             self._acceptor.cancel()
             self._acceptor = None
@@ -95,7 +96,7 @@ class Listener:
             self._loop.add_reader(self.socket.fileno(), self._ready, accepted)
             self._watching = True
         except NotImplementedError:
-            # A loop that waits for completion, not for readiness.
+            # The loop has completion events (a proactor) and no add_reader().
             self._acceptor = create_named_task(self._loop, self._accept_one_by_one(accepted), "sluiceway accept")
 
     def _unwatch(self) -> None:
@@ -107,7 +108,7 @@ class Listener:
     def _accept(self) -> tuple[socket.socket, Any]:
         if type(self.socket).accept is not socket.socket.accept:
             return self.socket.accept()
-        # What socket.accept() does, with the family, type and protocol looked up once, not as enumerations each time.
+        # Like socket.accept(), which in addition converts the family and type to enumerations for each connection.
         fd, address = self.socket._accept()  # type: ignore[attr-defined]
         try:
             return socket.socket(*self._kind, fileno=fd), address
@@ -116,7 +117,7 @@ class Listener:
             raise
 
     def _ready(self, accepted: Accepted) -> None:
-        # A process that shares the socket may have cleared O_NONBLOCK, and accept() has no flag that replaces it.
+        # Another process that shares the socket may clear O_NONBLOCK, and accept() has no MSG_DONTWAIT flag.
         self.socket.setblocking(False)
         for _ in range(ACCEPT_BATCH):
             try:
@@ -136,7 +137,7 @@ class Listener:
             except BaseException as error:  # noqa: BLE001 - an interrupt is raised again
                 self._on_setup_error(error, sock, address)
             if not self._watching:
-                # Closed by the handler of the connection just accepted.
+                # The callback has closed the listener.
                 return
 
     async def _accept_one_by_one(self, accepted: Accepted) -> None:
@@ -163,22 +164,26 @@ class Listener:
         report_setup_error(self._loop, error, address, self._name)
 
     def _on_accept_error(self, error: OSError | MemoryError, accepted: Accepted) -> None:
-        """Accepting has stopped; go on later where there is hope."""
+        """Report an error of accept(). Retry later if descriptors or memory have run out, else stop accepting."""
         if isinstance(error, OSError) and error.errno not in _OUT_OF_RESOURCES:
             self._loop.call_exception_handler(
-                {"message": "sluiceway stopped accepting: accept() failed", "exception": error, "socket": self.socket}
+                {
+                    "message": f"accept() on {self._name} failed: sluiceway stopped accepting on this socket",
+                    "exception": error,
+                    "socket": self.socket,
+                }
             )
             return
         if not self._short_of_resources:
             self._short_of_resources = True
             logger.error(
-                "accept() on %s is out of resources (%s): accepting pauses and is tried again every %g s; "
-                "raise the limit of open files or bound the number of connections",
-                self.socket.getsockname(),
+                "accept() on %s failed: %s; retrying every %g s; "
+                "raise the limit on open files or limit the number of connections",
+                self._name,
                 error,
                 ACCEPT_RETRY_DELAY,
             )
-        # A handle that is kept here would refer to ``accepted``: the timer is not cancelled, _watch() sees the stop.
+        # stop() does not cancel this timer, because its handle would refer to ``accepted``. _watch() checks _stopped.
         self._loop.call_later(ACCEPT_RETRY_DELAY, self._watch, accepted)
 
 
@@ -187,7 +192,14 @@ def _of_the_peer(error: BaseException) -> bool:
 
 
 def report_setup_error(loop: asyncio.AbstractEventLoop, error: BaseException, address: Any, listener: str) -> None:
-    """Report why a connection from ``address``, accepted on ``listener``, could not be set up."""
+    """Report to the loop's exception handler that an accepted connection could not be set up.
+
+    Args:
+        loop: the event loop of the server.
+        error: the reason.
+        address: the address of the peer.
+        listener: the name of the listening socket.
+    """
     loop.call_exception_handler(
         {
             "message": "Error on transport creation for incoming connection "

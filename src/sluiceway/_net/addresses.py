@@ -1,4 +1,4 @@
-"""Names of connections for people: who is at the other end, as a log line or an error says it."""
+"""Addresses of sockets as text, for log records and error messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def describe_address(address: Any) -> str:
-    """``host:port``, ``[v6]:port``, a path, or "an unnamed socket"."""
+    """Return ``address`` as text: "host:port", "[v6]:port", a path, "@name", or "an unnamed socket"."""
     if isinstance(address, tuple) and len(address) >= 2:
         host, port = address[0], address[1]
         return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
@@ -19,9 +19,10 @@ def describe_address(address: Any) -> str:
 
 
 def name_peer(error: BaseException, peer: str) -> None:
-    """Make the message of an operating-system or TLS error say which peer it is about (contract T1).
+    """Append ``peer`` to the message of an operating-system or TLS error (contract T1).
 
-    The error keeps its class, number and reason. Other errors, and those that name the peer already, are left alone.
+    The error keeps its class, number and reason. An error of another class is not changed, nor is one whose message
+    contains ``peer``.
     """
     if not isinstance(error, OSError) or peer in str(error):
         return
@@ -30,12 +31,12 @@ def name_peer(error: BaseException, peer: str) -> None:
     elif len(error.args) == 1 and isinstance(error.args[0], str):
         error.args = (f"{error.args[0]} ({peer})",)
     elif not error.args:
-        # Loops raise a bare ConnectionResetError where the peer ends a handshake.
+        # Loops raise ConnectionResetError without a message if the peer closes during a handshake.
         error.args = (f"connection closed by the peer ({peer})",)
 
 
 def peer_of(sock: socket.socket) -> str:
-    """The address that ``sock`` is connected to."""
+    """Return the address that ``sock`` is connected to, as text."""
     try:
         return describe_address(sock.getpeername())
     except OSError:

@@ -1,4 +1,4 @@
-"""Bind the sockets of a TCP server; they do not listen yet."""
+"""Create and bind the sockets of a TCP server. The Listener calls listen()."""
 
 from __future__ import annotations
 
@@ -25,12 +25,14 @@ async def bind_tcp(
     reuse_port: bool | None = None,
     keep_alive: bool | None = None,
 ) -> list[socket.socket]:
-    """Bound sockets for every address of ``host``: a name, an address, None or "" for all interfaces, or several.
+    """Return one bound socket for each address of ``host``, which is a name, an address, or an iterable of them.
+
+    None and "" mean all interfaces. An address that this machine does not have is skipped.
 
     Raises:
-        socket.gaierror: a name is not known.
-        OSError: an address cannot be bound, or none could be; the message names it.
-        ValueError: ``reuse_port`` where the system has none.
+        socket.gaierror: a name cannot be resolved.
+        OSError: an address cannot be bound, or all of them were skipped. The message names the address.
+        ValueError: ``reuse_port`` is set, but the system does not support it.
     """
     hosts: Iterable[Any]
     if host == "":
@@ -40,7 +42,7 @@ async def bind_tcp(
     else:
         hosts = host
     found = await asyncio.gather(*[resolve(loop, (one, port), family=family, flags=flags) for one in hosts])
-    # In order and each once; a set as in asyncio would leave the order of the sockets to chance.
+    # Removes duplicates and keeps the order. With a set, as in asyncio, the order of the sockets would be random.
     infos = list(dict.fromkeys(info for infos in found for info in infos))
     if reuse_address is None:
         reuse_address = os.name == "posix" and sys.platform != "cygwin"
@@ -52,8 +54,8 @@ async def bind_tcp(
             try:
                 sock = socket.socket(af, kind, proto)
             except OSError:
-                # The resolver knows families that the kernel may not have.
-                logger.debug("no socket for family %r, listening without it", af, exc_info=True)
+                # The resolver may return families that the kernel does not support.
+                logger.debug("cannot create a socket of family %r for %s; skipped", af, address, exc_info=True)
                 continue
             sockets.append(sock)
             sock.setblocking(False)
@@ -62,10 +64,10 @@ async def bind_tcp(
             if reuse_port:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, True)
             if keep_alive:
-                # Accepted sockets inherit it.
+                # Accepted sockets inherit the option.
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, True)
             if af == socket.AF_INET6 and hasattr(socket, "IPPROTO_IPV6"):
-                # One socket for both families would collide with the IPv4 one.
+                # A dual-stack socket would conflict with the IPv4 socket of the same port.
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, True)
             try:
                 sock.bind(address)

@@ -1,4 +1,4 @@
-"""Connect to a TCP server: one address after the other, or several at once."""
+"""Connect to a TCP server: try its addresses one after the other, or several in parallel."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ async def connect_tcp(
     interleaved: int | None = None,
     all_errors: bool = False,
 ) -> socket.socket:
-    """A non-blocking socket connected to ``host`` and ``port``.
+    """Return a non-blocking socket that is connected to ``host`` and ``port``; see open_connection.
 
     Raises:
-        OSError: no address could be connected to; the one error, or one that lists those that differ.
-        ExceptionGroup: the same with ``all_errors``: every error.
+        OSError: no address accepts the connection. If the messages of the addresses differ, the error lists them.
+        ExceptionGroup: no address accepts the connection, with ``all_errors``. It contains the error of each address.
     """
     infos = await resolve(loop, (host, port), family=family, proto=proto, flags=flags)
     local = None
@@ -57,7 +57,7 @@ async def connect_tcp(
     try:
         _raise(errors, all_errors)
     finally:
-        # The errors' tracebacks hold this frame: no ring through it.
+        # Breaks a reference cycle: the tracebacks of the errors refer to this frame.
         del errors
     raise AssertionError("unreachable")
 
@@ -77,7 +77,7 @@ def _raise(errors: list[OSError], all_errors: bool) -> None:
 async def _connect_one(
     loop: asyncio.AbstractEventLoop, info: AddressInfo, local: list[AddressInfo] | None, errors: list[OSError]
 ) -> socket.socket:
-    """Connect to one address; an error is raised and added to ``errors``."""
+    """Return a socket connected to one address. An OSError is raised, and also appended to ``errors``."""
     family, kind, proto, _, address = info
     sock: socket.socket | None = None
     try:
@@ -88,7 +88,7 @@ async def _connect_one(
         try:
             await loop.sock_connect(sock, address)
         except OSError as error:
-            # Loops differ in whether they name the address; here every one does.
+            # Not every loop names the address in its message.
             if error.errno is None or str(address) in str(error):
                 raise
             raise OSError(error.errno, f"Connect call failed {address}") from None

@@ -1,4 +1,4 @@
-"""Several attempts at the same thing, each given a head start before the next (RFC 8305, section 5)."""
+"""Connection attempts in parallel, started one after the other with a delay (RFC 8305, section 5)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from socket import socket
 
 
 async def race(attempts: Iterable[Callable[[], Awaitable[socket]]], delay: float) -> socket | None:
-    """The socket of the first attempt that succeeds; None where all raised OSError.
+    """Return the socket of the first attempt that succeeds, or None if every attempt raises OSError.
 
-    An attempt begins ``delay`` seconds after the one before it, or as soon as one fails. When one has succeeded the
-    others are cancelled and waited for, and a socket that one of them made all the same is closed. Cancelling the race
-    cancels all of them.
+    The next attempt starts ``delay`` seconds after the previous one, or when a running attempt fails. After the first
+    success, the other attempts are cancelled and awaited, and a socket that one of them returns is closed. Cancelling
+    the call cancels all attempts.
     """
     waiting = iter(attempts)
     running: set[asyncio.Task[socket | None]] = set()
@@ -38,8 +38,9 @@ async def race(attempts: Iterable[Callable[[], Awaitable[socket]]], delay: float
 
 
 async def _run(attempt: Callable[[], Awaitable[socket]]) -> socket | None:
-    """What the attempt made, or None. Its error is its own affair: kept by the task it would form a ring, through the
-    frames below it where tasks start eagerly."""
+    """Return the socket of the attempt, or None after an OSError, which the attempt itself has recorded.
+
+    A task that stored the error would be part of a reference cycle, through the traceback of the error."""
     try:
         return await attempt()
     except OSError:
@@ -49,7 +50,7 @@ async def _run(attempt: Callable[[], Awaitable[socket]]) -> socket | None:
 
 
 def _winner(done: set[asyncio.Task[socket | None]]) -> socket | None:
-    """The socket that one of the finished attempts made, any other closed; an error not of the system's is raised."""
+    """Return the first socket of the finished attempts and close the others. Raises an attempt's unexpected error."""
     ended = [task for task in done if not task.cancelled()]
     made = [sock for sock in (task.result() for task in ended if task.exception() is None) if sock is not None]
     unforeseen = [task for task in ended if task.exception() is not None]
@@ -61,7 +62,7 @@ def _winner(done: set[asyncio.Task[socket | None]]) -> socket | None:
 
 
 async def _end(running: set[asyncio.Task[socket | None]], winner: socket | None) -> None:
-    """Cancel what still runs, wait for it, and close what it made all the same."""
+    """Cancel the running attempts, wait for them, and close the sockets that they return."""
     if not running:
         return
     for task in running:

@@ -1,4 +1,4 @@
-"""From host and port to the addresses to connect to or to listen on."""
+"""Resolve a host and a port to the addresses to connect to or to listen on."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import socket
 from typing import Any, TypeAlias
 
 AddressInfo: TypeAlias = tuple[int, int, int, str, Any]
-"""Family, type, protocol, canonical name and address, as ``socket.getaddrinfo`` has them."""
+"""Family, type, protocol, canonical name and address, as ``socket.getaddrinfo`` returns them."""
 
 
 def check_host(host: Any, name: str = "host") -> None:
-    """A host is a name or an address as text, or None."""
+    """Check that ``host`` is a str, bytes or None. ``name``: the argument in the message of the TypeError."""
     if host is not None and not isinstance(host, (str, bytes)):
-        raise TypeError(f"{name} takes a str, bytes or None, not {type(host).__name__} {host!r}")
+        raise TypeError(f"{name} must be a str, bytes or None, not {type(host).__name__!r}: {host!r}")
 
 
 def literal_address(host: Any, port: Any, family: int, proto: int, rest: tuple[Any, ...] = ()) -> AddressInfo | None:
-    """The address that ``host`` spells, or None where it is a name: a thread of the resolver is saved."""
+    """Return the address if ``host`` is an IP address, or None if it is a name. Saves a call of the resolver."""
     if proto not in (0, socket.IPPROTO_TCP) or not isinstance(host, (str, bytes)):
         return None
     if port in (None, "", b""):
@@ -30,7 +30,7 @@ def literal_address(host: Any, port: Any, family: int, proto: int, rest: tuple[A
     if isinstance(host, bytes):
         host = host.decode("idna")
     if "%" in host:
-        # inet_pton knows no zones, getaddrinfo does.
+        # inet_pton does not support zone ids; getaddrinfo does.
         return None
     for candidate in (socket.AF_INET, socket.AF_INET6):
         if family not in (socket.AF_UNSPEC, candidate):
@@ -49,12 +49,12 @@ def literal_address(host: Any, port: Any, family: int, proto: int, rest: tuple[A
 async def resolve(
     loop: asyncio.AbstractEventLoop, address: tuple[Any, ...], *, family: int = 0, proto: int = 0, flags: int = 0
 ) -> list[AddressInfo]:
-    """The stream addresses of ``(host, port)``, in the resolver's order, never none.
+    """Return the stream addresses of ``(host, port)``, at least one, in the resolver's order.
 
     Raises:
-        socket.gaierror: the name is not known; the message has it.
-        TypeError: the host is no text.
-        OSError: the resolver answered with nothing.
+        socket.gaierror: the name cannot be resolved. The message contains the name and the port.
+        TypeError: the host is not a str, bytes or None.
+        OSError: the resolver returned an empty list.
     """
     host, port = address[:2]
     check_host(host)
@@ -80,7 +80,7 @@ def _cannot_resolve(host: Any, port: Any) -> str:
 
 
 def interleave(infos: list[AddressInfo], first: int) -> list[AddressInfo]:
-    """Alternate the families after ``first`` addresses of the preferred one (RFC 8305, section 4)."""
+    """Return ``infos`` with alternating families, after ``first`` addresses of the first (RFC 8305, section 4)."""
     families: dict[int, list[AddressInfo]] = {}
     for info in infos:
         families.setdefault(info[0], []).append(info)

@@ -1,4 +1,4 @@
-"""Unix sockets: connect to a path, bind one, remove it; and what is wrong with a path that cannot be used."""
+"""Unix sockets: connect to a path, bind it and remove it, and explain why a path cannot be used."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from .._log import logger
 
 
 async def connect_unix(loop: asyncio.AbstractEventLoop, path: Any) -> socket.socket:
-    """A non-blocking socket connected to the Unix socket ``path``: str, bytes or PathLike, a leading NUL for an
-    abstract name.
+    """Return a non-blocking socket connected to the Unix socket ``path``: str, bytes or PathLike.
+
+    A leading NUL makes the path an abstract name.
 
     Raises:
-        UnixPathError: the path is too long, or it is something else than a socket.
-        OSError: nobody listens there, or it does not exist.
+        UnixPathError: the path is too long, or names a file that is not a socket.
+        OSError: the path does not exist, or no server accepts connections on it.
     """
     path = os.fspath(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -39,14 +40,14 @@ async def connect_unix(loop: asyncio.AbstractEventLoop, path: Any) -> socket.soc
 
 
 def explain_unix_path(path: str | bytes, error: OSError) -> None:
-    """Raise UnixPathError where ``error``, of a connect or bind to ``path``, comes from what the path is."""
+    """Raise UnixPathError if ``path`` itself caused ``error`` of connect() or bind(), else return."""
     if path[:1] in ("\0", b"\0"):
         return
     if error.errno is None and "too long" in str(error):
         raise UnixPathError(
             errno.ENAMETOOLONG,
-            f"a Unix socket's path has at most 107 bytes on Linux (103 elsewhere); "
-            f"this one has {len(os.fsencode(path))}: {path!r}",
+            f"path of {len(os.fsencode(path))} bytes is too long for a Unix socket: {path!r}; "
+            "the maximum is 107 bytes on Linux, 103 elsewhere",
         ) from None
     try:
         mode = os.stat(path).st_mode
@@ -58,11 +59,11 @@ def explain_unix_path(path: str | bytes, error: OSError) -> None:
 
 
 def bind_unix(path: Any) -> socket.socket:
-    """A socket bound to ``path``; what a server left there that is gone is replaced, as in asyncio.
+    """Return a socket bound to ``path``. An existing socket at the path is removed first, as in asyncio.
 
     Raises:
-        UnixPathError: the path is too long, or there is something else than a socket.
-        OSError: it cannot be bound.
+        UnixPathError: the path is too long, or names a file that is not a socket.
+        OSError: the path cannot be bound.
     """
     path = os.fspath(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -90,12 +91,12 @@ def _remove_stale(path: str | bytes) -> None:
     except FileNotFoundError:
         pass
     except (OSError, ValueError) as error:
-        # The directory may allow to create and not to look; binding will tell.
+        # The directory may permit bind() although it does not permit stat().
         logger.error("Unable to check or remove stale UNIX socket %r: %r", path, error)
 
 
 class UnixPath:
-    """The path of a bound Unix socket, to be removed when it is closed, if it is still the same socket's."""
+    """Removes the path of a bound Unix socket when the server closes, if the path still names the same socket."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._path: Any = sock.getsockname()
@@ -107,7 +108,7 @@ class UnixPath:
                 self._inode = None
 
     def remove(self) -> None:
-        """Remove it, unless somebody else has put another there."""
+        """Remove the path, unless its inode has changed because another process has replaced the socket."""
         if self._inode is None:
             return
         try:

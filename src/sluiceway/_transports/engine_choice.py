@@ -26,7 +26,7 @@ def _load() -> Any:
         if ENGINE_CHOICE == "epoll":
             raise ImportError(f"SLUICEWAY_ENGINE=epoll, but the engine was not compiled here: {error}") from error
         if sys.platform == "linux":
-            report_missing("engine", error, "the loop's transports are used, which are slower")
+            report_missing("engine", error, "using the loop's transports, which are slower")
         return None
     return transport
 

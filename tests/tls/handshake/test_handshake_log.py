@@ -49,7 +49,7 @@ def test_next_interval_logs_again_and_names_what_was_not_logged() -> None:
     clock.now += HANDSHAKE_LOG_INTERVAL / 2
     assert [log.record(RESET, ("192.0.2.7", port), LISTENER) for port in range(3)] == [None] * 3
     clock.now += HANDSHAKE_LOG_INTERVAL / 2
-    assert log.record(RESET, ("192.0.2.7", 9), LISTENER).endswith("; 3 failures before this one were not logged")
+    assert log.record(RESET, ("192.0.2.7", 9), LISTENER).endswith("; 3 earlier failures were not logged")
     clock.now += HANDSHAKE_LOG_INTERVAL
     assert log.record(RESET, ("192.0.2.7", 9), LISTENER).endswith("failed: reset")
 
