@@ -22,9 +22,7 @@ def _engine_choice() -> EngineChoice:
     if choice != "epoll":
         raise ImportError(f"SLUICEWAY_ENGINE must be 'epoll', 'loop' or empty, not {choice!r}")
     if PURE:
-        raise ImportError(
-            "SLUICEWAY_ENGINE=epoll needs the compiled core, which SLUICEWAY_PURE disables; unset one of the two"
-        )
+        raise ImportError("SLUICEWAY_ENGINE=epoll needs the compiled core, which SLUICEWAY_PURE disables; unset one")
     return "epoll"
 
 

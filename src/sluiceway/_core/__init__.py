@@ -1,7 +1,7 @@
-"""Layer 1: what a stream is, without sockets and without a loop of its own (sans-IO).
+"""Layer 1: the logic of a stream, without sockets and without an event loop of its own (sans-IO).
 
-Every file here is plain typed Python that is compiled a second time, as a module of ``_core_c``, from the same source.
-Imports between the files are relative, so that each build finds its own modules.
+Every file is plain typed Python. Cython compiles the same source a second time, as a module of ``_core_c``. Imports
+between the files are relative, so that each build imports its own modules.
 """
 
 from __future__ import annotations

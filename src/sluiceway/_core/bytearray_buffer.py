@@ -1,8 +1,8 @@
-"""Received bytes as one bytearray that programs hold too.
+"""Received bytes in one bytearray that the program can access as ``StreamReader._buffer``.
 
-``StreamReader._buffer`` is private in asyncio, and yet many programs clear it on STARTTLS, extend it to push bytes
-back, or delete from it to skip. After the first access the bytearray *is* the buffer (contract S12), which costs speed
-and never bytes.
+``_buffer`` is private in asyncio, but many programs clear it on STARTTLS, extend it to push bytes back, or delete from
+it to skip bytes. After the first access, the bytearray is the buffer of the reader (contract S12). This is slower, but
+no byte is lost.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from .chunk_buffer import ChunkBuffer
 
 
 class BytearrayBuffer(ChunkBuffer):
-    """The interface of ChunkBuffer over a bytearray that the program may change at any time.
+    """A ChunkBuffer over a bytearray, ``data``, that the program may change at any time.
 
-    Python refuses to resize a bytearray while a memoryview of it exists. Bytes that arrive meanwhile wait in
-    ``_pending``, behind those in ``data``. Bytes that are read meanwhile stay at the front of ``data``: ``_taken`` is
-    their number. ``settle()`` makes up for both once the view is gone. Until then ``_pin``, a view of our own, keeps
-    the program from resizing ``data`` while it begins with bytes that were read.
+    Python raises BufferError if a bytearray is resized while a memoryview of it exists. Until the program releases its
+    view, received bytes are stored in ``_pending``, after those in ``data``. Bytes that are read stay at the front of
+    ``data``; ``_taken`` is their number. ``settle()`` resolves both states. While ``_taken`` is not 0, ``_pin``, a
+    view of this buffer, prevents the program from resizing ``data``.
 
-    ``_length``: the length that ``data`` has if only this buffer has resized it since the last search.
+    ``_length``: the length of ``data`` after the last resize by this buffer; another length means that the program has
+    resized ``data`` since the last search.
     """
 
     __slots__ = ("_length", "_pending", "_pin", "_taken", "data")
@@ -32,8 +33,8 @@ class BytearrayBuffer(ChunkBuffer):
         self._pin: memoryview | None = None
 
     def searched(self, patterns: tuple[bytes, ...], waited: bool) -> int:
-        # A program that has resized the bytearray may have moved every byte. One that has replaced bytes is noticed
-        # by the next read, or where it looks up ``reader._buffer`` for that; asyncio notices only the first.
+        # A program that has resized the bytearray may have moved all bytes. Bytes that were replaced without a resize
+        # are searched again by the next read, as in asyncio, and after each access to ``reader._buffer``.
         if not waited or len(self.data) != self._length:
             return 0
         return ChunkBuffer.searched(self, patterns, waited)
@@ -43,7 +44,7 @@ class BytearrayBuffer(ChunkBuffer):
         ChunkBuffer.remember_search(self, patterns, end)
 
     def forget_search(self) -> None:
-        """The program may change ``data`` from here on."""
+        """Discard the result of the last search, because the program may change ``data``."""
         self._searched = 0
 
     def size(self) -> int:
@@ -109,7 +110,7 @@ class BytearrayBuffer(ChunkBuffer):
         return found if found < 0 else found + in_data
 
     def settle(self) -> None:
-        """Move what had to wait into ``data``, and remove from it what was read, unless a view of it exists still."""
+        """Move ``_pending`` into ``data`` and remove the bytes that were read, unless a view of ``data`` exists."""
         if self._pin is not None:
             self._pin.release()
             self._pin = None
@@ -126,7 +127,7 @@ class BytearrayBuffer(ChunkBuffer):
             self._length += len(data)
 
     def _resizable(self) -> bool:
-        """Whether no view of ``data`` exists."""
+        """Return True if no view of ``data`` exists."""
         try:
             self.data.append(0)
         except BufferError:
@@ -135,7 +136,7 @@ class BytearrayBuffer(ChunkBuffer):
         return True
 
     def _remove(self, n: int) -> None:
-        """The ``n`` bytes after those that were read before were read as well."""
+        """Remove the next ``n`` unread bytes from the front, or count them in ``_taken`` while a view exists."""
         self._searched = 0
         if self._pin is None:
             try:

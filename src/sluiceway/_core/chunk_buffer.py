@@ -1,15 +1,15 @@
-"""Received bytes, as a queue of chunks with an offset into the first.
+"""Received bytes as a queue of chunks, with an offset into the first chunk.
 
-A chunk is handed over as it came where the reader wants all of it; no byte is ever moved to the front. Arrivals of a
-few bytes are gathered in the last chunk, since a queue of 2-byte chunks takes 29 times its payload, and a dripping peer
-would make use of that. A search starts where the caller says and never looks at a byte before it.
+A read that takes a whole chunk returns the received bytes object without a copy. Bytes are never moved to the front.
+Small chunks are appended to the previous chunk: a queue of 2-byte chunks would take 29 times the memory of its payload,
+which a peer could exploit. A search starts at the offset that the caller passes and reads no byte before it.
 
 Invariants, true between any two calls:
 
-- ``_chunks[_head:]`` are the chunks with unread bytes; ``_chunks[:_head]`` are None. Where nothing is unread,
+- ``_chunks[_head:]`` are the chunks with unread bytes; ``_chunks[:_head]`` are None. If all bytes were read,
   ``_chunks`` is empty and ``_head`` is 0.
-- ``_head`` is at most ``_COMPACT`` or half of ``len(_chunks)``. Removing the front of the list moves no more chunks
-  than were taken since the last time, so each chunk costs O(1) in all.
+- ``_head`` is at most ``_COMPACT`` or half of ``len(_chunks)``. Removing the front of the list moves at most as many
+  chunks as were taken since the previous removal, so the amortized cost of each chunk is O(1).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from .._constants import CHUNK_COST, FREE_CHUNK_COST, MERGE_BELOW, TAIL_MAXIMUM
 from . import search
 
-# The compiled variant keeps these as numbers.
+# C integers in the compiled build.
 _MERGE_BELOW = MERGE_BELOW
 _TAIL_MAXIMUM = TAIL_MAXIMUM
 _CHUNK_COST = CHUNK_COST
@@ -28,7 +28,7 @@ _COMPACT = 64
 
 
 class ChunkBuffer:
-    """Unread bytes in order. ``size()`` is their number; ``waste`` the bytes in memory that were read already."""
+    """A queue of unread bytes. ``waste``: the bytes of the first chunk that were read but are still in memory."""
 
     __slots__ = ("_chunks", "_head", "_searched", "_searched_for", "_size", "waste")
 
@@ -37,34 +37,34 @@ class ChunkBuffer:
         self._head = 0
         self._size = 0
         self.waste = 0
-        # What the last search without a result looked for, and where the next one for the same begins; any read clears
-        # it. A read that is cancelled and repeated while its peer sends single bytes would search all over again.
+        # The patterns of the last unsuccessful search, and the offset where the next search for them starts. A read
+        # that takes bytes clears it. Without it, a read that is cancelled and repeated searches the same bytes again.
         self._searched_for: object = None
         self._searched = 0
 
     def size(self) -> int:
-        """The number of unread bytes."""
+        """Return the number of unread bytes."""
         return self._size
 
     def searched(self, patterns: tuple[bytes, ...], waited: bool) -> int:
-        """Where a search for ``patterns`` has to begin: everything before is known to hold none of them.
+        """Return the offset at which a search for ``patterns`` must start. No pattern begins before this offset.
 
-        ``waited``: the same read has searched before, and then waited.
+        ``waited``: True if the same read has searched before and then waited.
         """
         return self._searched if self._searched and self._searched_for == patterns else 0
 
     def remember_search(self, patterns: tuple[bytes, ...], end: int) -> None:
-        """None of ``patterns`` begins before ``end``."""
+        """Record that none of ``patterns`` begins before the offset ``end``."""
         self._searched_for = patterns
         self._searched = end
 
     def excess(self) -> int:
-        """Bytes of memory held beyond the unread ones and what contract R3 leaves for the cost of holding them."""
+        """Return the memory in bytes beyond the unread bytes and beyond the overhead that contract R3 allows."""
         cost = (len(self._chunks) - self._head) * _CHUNK_COST
         return self.waste + (cost - _FREE_CHUNK_COST if cost > _FREE_CHUNK_COST else 0)
 
     def append(self, data: bytes) -> int:
-        """Add ``data``, which must not change afterwards, at the end; returns size() + excess()."""
+        """Append ``data``, which must not change afterwards. Returns size() + excess()."""
         chunks = self._chunks
         length = len(data)
         self._size += length
@@ -83,7 +83,7 @@ class ChunkBuffer:
                 chunks[-1] += data
             return self._size + self.excess()
         if type(tail) is bytearray:
-            # Closed: what it reserved to grow is given back.
+            # The tail accepts no more data; a bytes object has no spare capacity.
             if len(chunks) - self._head == 1:
                 self.compact()
             chunks[-1] = bytes(chunks[-1])
@@ -91,33 +91,33 @@ class ChunkBuffer:
         return self._size + self.excess()
 
     def compact(self) -> None:
-        """Give back the memory of bytes that were read. Costs a copy of the first chunk's rest."""
+        """Free the memory of bytes that were read. Copies the rest of the first chunk."""
         if self.waste:
             self._chunks[self._head] = self._chunks[self._head][self.waste :]
             self.waste = 0
 
     def direct(self, size: int) -> Any:
-        """Memory inside the result of a large read for the next ``size`` bytes, for as many as fit where it is 0.
+        """Return memory for the next ``size`` bytes inside the result of a large read. 0 means as many as fit.
 
-        None where this buffer has none; then the bytes are given to ``append``.
+        Returns None if this buffer has no such memory. The caller then passes the bytes to ``append``.
         """
         return None
 
     def direct_committed(self, n: int) -> None:
-        """The first ``n`` bytes of that memory were received."""
+        """Record that ``n`` bytes were received into the memory that ``direct`` returned."""
         raise NotImplementedError
 
     def plain_buffer(self) -> ChunkBuffer:
-        """The buffer to go on with when a read has ended: this one, unless it was made for that read."""
+        """Return the buffer to use after the current read. A DirectBuffer, which serves one read, returns another."""
         return self
 
     def clear(self) -> None:
-        """Forget every unread byte."""
+        """Discard all unread bytes."""
         self._chunks.clear()
         self._size = self._head = self.waste = self._searched = 0
 
     def take(self, n: int) -> bytes:
-        """Remove and return the first ``n`` bytes, or all where there are fewer."""
+        """Remove and return the first ``n`` unread bytes, or all of them if there are fewer."""
         if not n:
             return b""
         if n >= self._size:
@@ -144,7 +144,7 @@ class ChunkBuffer:
             if end:
                 pieces.append(memoryview(chunks[index])[:end])
             result = b"".join(pieces)
-        # Nothing fails from here on: a take that fails has taken nothing.
+        # Nothing below raises, so a call that raises has removed nothing.
         self._size -= n
         self._searched = 0
         self.waste = end
@@ -163,7 +163,7 @@ class ChunkBuffer:
         self._head = head
 
     def take_all(self) -> bytes:
-        """Remove and return everything."""
+        """Remove and return all unread bytes."""
         chunks = self._chunks
         if len(chunks) == 1:
             whole = search.cut(chunks[0], self.waste, self.waste + self._size)
@@ -175,7 +175,7 @@ class ChunkBuffer:
         return result
 
     def matches(self, pattern: bytes, at: int) -> bool:
-        """Whether the unread bytes go on with ``pattern`` at offset ``at``."""
+        """Return True if the unread bytes contain ``pattern`` at offset ``at``."""
         at += self.waste
         wanted = pattern
         for index in range(self._head, len(self._chunks)):
@@ -193,12 +193,12 @@ class ChunkBuffer:
         return False
 
     def find(self, pattern: bytes, start: int) -> int:
-        """The offset of the first ``pattern`` that begins at or after ``start``, or -1."""
+        """Return the offset of the first ``pattern`` at or after ``start``, or -1."""
         chunks = self._chunks
         if len(chunks) == 1:
             found = search.find_in(chunks[0], pattern, self.waste + start)
             return found if found < 0 else found - self.waste
-        # The part of interest is nearly always the newest, so the chunk to begin with is sought from the end.
+        # A search usually starts in the newest chunk, so the start chunk is located from the end.
         index = len(chunks)
         base = self._size
         while index > self._head and base > start:

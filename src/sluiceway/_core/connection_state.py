@@ -1,19 +1,19 @@
-"""The state of a connection: a state machine, and flow control of its writing side.
+"""The state machine of a connection, and the flow control of its writing side.
 
-| state   | meaning                                                                                       |
-|---------|-----------------------------------------------------------------------------------------------|
-| OPEN    | bytes flow                                                                                    |
-| CLOSING | the program closed first; the transport sends what is buffered                                |
-| ENDING  | the transport began to end by itself, then the program closed                                 |
-| LOST    | the transport is gone; the program has not closed                                             |
-| FAILED  | the transport is gone, by itself; the program has closed                                      |
-| CLOSED  | the transport is gone, as the program asked; what the peer did after the close is not reported |
+| state   | meaning                                                                              |
+|---------|--------------------------------------------------------------------------------------|
+| OPEN    | the connection carries data                                                          |
+| CLOSING | the program called close() first; the transport sends its buffered data              |
+| ENDING  | the transport started to close without the program, then the program called close()  |
+| LOST    | the transport has ended; the program has not called close()                          |
+| FAILED  | the transport has ended without the program, and the program has called close()      |
+| CLOSED  | the transport has ended because the program called close(); later errors are ignored |
 
-| event      | cause                                                              |
-|------------|--------------------------------------------------------------------|
-| CLOSE      | the program closes an open transport                               |
-| CLOSE_LATE | the program closes when the transport has begun to end by itself   |
-| LOSE       | the transport is gone; it is reported once                         |
+| event      | cause                                                                   |
+|------------|-------------------------------------------------------------------------|
+| CLOSE      | the program calls close() on an open transport                          |
+| CLOSE_LATE | the program calls close() on a transport that is closing without it     |
+| LOSE       | the transport has ended; reported once                                  |
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ TRANSITIONS: Final[dict[str, dict[str, str]]] = {
     CLOSED: {CLOSE: CLOSED, CLOSE_LATE: CLOSED},
 }
 
-# Of each state that an event leads to: closing, lost, closed_first.
+# The values of closing, lost and closed_first in each state after OPEN.
 _PROPERTIES: Final = {
     CLOSING: (True, False, True),
     ENDING: (True, False, False),
@@ -57,16 +57,21 @@ _PROPERTIES: Final = {
 
 
 class IllegalTransitionError(AssertionError):
-    """An event in a state that it cannot happen in: a defect of sluiceway."""
+    """An event that is impossible in the current state: a bug in sluiceway."""
 
 
 class ConnectionState(ReceiverReference):
-    """``state``: one of the table above. ``error``: what the transport was lost with, or None.
+    """The state of one connection.
 
-    ``discarding``: nothing that is written is sent any more; every write looks at it. ``flow``: what drains wait for.
+    - ``state``: a state of the table above.
+    - ``error``: the error that ended the transport, or None.
+    - ``flow``: the flow control that ``drain`` waits for.
+    - ``closing``: the program has called close().
+    - ``lost``: the transport has ended.
+    - ``closed_first``: the program called close() before the transport started to close.
+    - ``discarding``: written data is discarded. Every write checks this attribute.
 
-    ``closing``: the program has closed. ``lost``: the transport is gone. ``closed_first``: the program closed before
-    the transport began to end. Like ``discarding`` they follow from the state.
+    The last four are derived from ``state``.
     """
 
     __slots__ = ("closed_first", "closing", "discarding", "error", "flow", "lost", "state")
@@ -82,20 +87,20 @@ class ConnectionState(ReceiverReference):
         self.discarding: bool = False
 
     def apply(self, event: str) -> None:
-        """Go to the next state. IllegalTransitionError where ``event`` cannot happen in this one."""
+        """Change to the next state. IllegalTransitionError if ``event`` is impossible in the current state."""
         state = TRANSITIONS[self.state].get(event)
         if state is None:
-            raise IllegalTransitionError(f"event {event!r} in state {self.state!r}")
+            raise IllegalTransitionError(f"event {event!r} is impossible in state {self.state!r}: a bug in sluiceway")
         self.state = state
         self.closing, self.lost, self.closed_first = _PROPERTIES[state]
         self.discarding = True
 
     def begin_closing(self, late: bool) -> None:
-        """The program closes. ``late``: the transport had begun to end before, by itself."""
+        """Record close() by the program. ``late``: the transport is closing already, without the program."""
         self.apply(CLOSE_LATE if late else CLOSE)
 
     def mark_lost(self, error: BaseException | None) -> bool:
-        """The transport is gone. False if that was known before."""
+        """Record the end of the transport. Returns False if it was recorded before."""
         if self.lost:
             return False
         self.apply(LOSE)
@@ -103,11 +108,11 @@ class ConnectionState(ReceiverReference):
         return True
 
     def close_error(self) -> BaseException | None:
-        """What ``wait_closed`` raises once the connection is lost."""
+        """Return the error that ``wait_closed`` raises after the connection is lost, or None."""
         return None if self.closed_first else self.error
 
     def bound_close(self, seconds: float | None = None) -> None:
-        """Bound the time in which the transport makes no progress while it is closing, by ``seconds`` or less."""
+        """Start the close timeout: abort a closing transport that makes no progress for ``seconds`` or less."""
 
     def discarded(self, length: int) -> None:
-        """``length`` bytes were written that are not sent."""
+        """Record that ``length`` written bytes were discarded."""

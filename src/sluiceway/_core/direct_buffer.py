@@ -1,6 +1,6 @@
-"""A buffer whose bytes are received into the result of a large read: the pure variant, which has none.
+"""The pure variant of ``_core_c/direct_buffer.pyx``, which receives into the result of a large read.
 
-``_core_c/direct_buffer.pyx`` has one: only pointers can fill a bytes object that already exists.
+The pure variant has no such buffer: only C code can write into an existing bytes object.
 """
 
 from __future__ import annotations
@@ -9,5 +9,5 @@ from .chunk_buffer import ChunkBuffer
 
 
 def direct_buffer(plain: ChunkBuffer, target_size: int, ahead: int) -> ChunkBuffer | None:
-    """A DirectBuffer in place of ``plain`` for a read of ``target_size`` bytes; None in the pure core."""
+    """Return a DirectBuffer that replaces ``plain`` for a read of ``target_size`` bytes. None in the pure core."""
     return None

@@ -1,7 +1,7 @@
-"""Why a stream ends, and what its reads raise then.
+"""Why a stream has ended, and the error that its reads raise.
 
-The loss of a connection is not the same as ``set_exception``: a read reports the first after the bytes that arrived
-before it (contract R2), the second at once, as in asyncio.
+``set_exception()`` fails the next read immediately, as in asyncio. A lost connection is reported only after the
+buffered data has been read (contract R2).
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ EofReason: TypeAlias = Literal["clean", "truncated", "reset", "closed"]
 
 
 class EndOfInput:
-    """``reached``: the peer sends no more. ``exception``: what ended the stream with an error.
+    """How a stream has ended.
 
-    ``after_data``: the exception is reported once the buffered bytes have been read. ``truncation``: over TLS, the
-    error of a TCP end without close_notify. ``closed_here``: the connection was closed here before the peer ended.
+    - ``reached``: end of file was received.
+    - ``exception``: the error that ended the stream, or None.
+    - ``after_data``: the exception is raised only after the buffered data has been read.
+    - ``truncation``: over TLS, the error of a TCP connection that ended without a close_notify alert, or None.
+    - ``closed_here``: this side closed the connection before the peer ended its direction.
     """
 
     __slots__ = ("after_data", "closed_here", "exception", "reached", "truncation")
@@ -28,10 +31,10 @@ class EndOfInput:
         self.closed_here = False
 
     def due(self, buffered: int, enough: bool) -> bool:
-        """Whether a read raises the exception now.
+        """Return True if a read must raise the exception now.
 
-        Bytes that arrived before the loss come first, where they are ``enough`` for the read, or where the input had
-        ended before: then no others would have come.
+        Data that was received before the loss of the connection is returned first in two cases: the data is ``enough``
+        for the read, or end of file was received before the loss, so the data is complete.
         """
         if not self.after_data or not buffered:
             return True

@@ -1,5 +1,5 @@
 # cython: nonecheck=True
-"""What a protocol of a stream does when its transport pauses or resumes writing."""
+"""The flow control methods of the stream protocols, which a transport calls to pause and resume writing."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ def flow_of(protocol: ProtocolOperations) -> WriteFlowControl:
 
 
 class ProtocolOperations(ReceiverProvider):
-    """The base class of the public protocols: flow control under asyncio's names. All state is in the connection."""
+    """The base class of the public protocols. All state is in the connection; asyncio's private names access it."""
 
     def _sluiceway_truncated(self, error: BaseException) -> None:
-        """TLS calls this before eof_received or connection_lost: the peer has ended TCP without close_notify."""
+        """Called by TLS before eof_received or connection_lost if TCP has ended without a close_notify alert."""
 
     def _sluiceway_closing(self, seconds: float | None = None) -> None:
-        """The transport calls this when it starts to close and has bytes to send (contract X1)."""
+        """Called by the transport when it starts to close and has unsent data (contract X1)."""
         connection: Any = self._sluiceway
         connection.bound_close(seconds)
 
     def pause_writing(self) -> None:
-        """The transport calls this when its buffer is above the high-water mark."""
+        """Called by the transport when its buffer exceeds the high-water mark. ``drain`` waits from then on."""
         flow_of(self).pause()
 
     def resume_writing(self) -> None:
-        """The transport calls this when its buffer is at the low-water mark again."""
+        """Called by the transport when its buffer has shrunk to the low-water mark. Wakes waiting ``drain`` calls."""
         flow_of(self).resume()
 
     async def _drain_helper(self) -> None:

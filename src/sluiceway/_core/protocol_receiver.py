@@ -1,6 +1,6 @@
-"""Receivers for protocols of programs: every byte goes through the methods of the protocol.
+"""Receivers that pass every byte to the methods of a program's protocol.
 
-An exception of such a method is raised to the transport.
+An exception of such a method propagates to the transport.
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ from .receiver import Receiver
 
 
 def receiver_for(protocol: Any, stream_ref: Any) -> ReceiveInterface:
-    """The receiver that calls ``protocol``. ``stream_ref``: a weak reference to the Receiver that it feeds, or None."""
+    """Return a receiver that calls the methods of ``protocol``.
+
+    ``stream_ref``: a weak reference to the Receiver of the stream that the protocol feeds, or None.
+    """
     if isinstance(protocol, asyncio.BufferedProtocol):
         return BufferedProtocolReceiver(protocol)
     return ProtocolReceiver(protocol, stream_ref)
 
 
 class ProtocolReceiver(ReceiveInterface):
-    """Calls ``data_received``; receives no more than the stream behind the protocol has room for."""
+    """Calls ``data_received`` of a protocol. Receives at most as much as the protocol's stream has room for."""
 
     __slots__ = ("_protocol", "_scratch", "_stream_ref")
 
@@ -49,7 +52,7 @@ class ProtocolReceiver(ReceiveInterface):
 
 
 class BufferedProtocolReceiver(ReceiveInterface):
-    """Calls ``get_buffer`` and ``buffer_updated``."""
+    """Calls ``get_buffer`` and ``buffer_updated`` of an asyncio.BufferedProtocol."""
 
     __slots__ = ("_borrowed", "_protocol")
 
@@ -62,7 +65,7 @@ class BufferedProtocolReceiver(ReceiveInterface):
         pass
 
     def get_buffer(self, hint: int) -> Any:
-        # A repeated call: the protocol may resize its buffer.
+        # In a repeated call, the previous buffer must be released so that the protocol can resize it.
         self._return_buffer()
         self._borrowed = receive_memory.borrow(self._protocol.get_buffer(hint))
         if not len(self._borrowed):
@@ -71,7 +74,7 @@ class BufferedProtocolReceiver(ReceiveInterface):
         return self._borrowed
 
     def committed(self, n: int) -> bool:
-        # The protocol may resize its buffer only when it is not lent any more.
+        # Python lets the protocol resize its buffer only after this memoryview is released.
         self._return_buffer()
         self._protocol.buffer_updated(n)
         return False
@@ -94,10 +97,10 @@ class BufferedProtocolReceiver(ReceiveInterface):
 
 
 class ProtocolReceivers:
-    """The receivers of one protocol: that of its stream, and the one that calls the protocol's methods.
+    """The two receivers of a protocol: the receiver of its stream, and one that calls the protocol's methods.
 
-    ``overrides``: the ``__dict__`` of the protocol, or None. Where it has anything in it, a program may have replaced a
-    method on the object, so the second is used.
+    ``overrides``: the ``__dict__`` of the protocol, or None. If it is not empty, the program may have replaced a method
+    on the instance. Then the receiver that calls the methods is used.
     """
 
     __slots__ = ("_called", "_overrides", "_protocol", "_scratch", "_stream_ref", "_waiters")
@@ -105,7 +108,7 @@ class ProtocolReceivers:
     def __init__(self, protocol: Any, overrides: Any = None) -> None:
         self._overrides = overrides
         self._protocol = protocol
-        # Weak: a reader that the program drops takes its receiver along.
+        # A weak reference, so that the receiver is freed with the reader.
         self._stream_ref: Any = protocol._sluiceway.receiver_ref if isinstance(protocol, ReceiverProvider) else None
         self._called: ReceiveInterface | None = None
         self._scratch: Any = None
@@ -120,14 +123,14 @@ class ProtocolReceivers:
             stream.attach(scratch, waiters)
 
     def stream(self) -> ReceiveInterface | None:
-        """The receiver of the stream, if there is one; also where the bytes have to go through the protocol."""
+        """Return the receiver of the protocol's stream or None, even if the bytes must go through the protocol."""
         if self._stream_ref is None:
             return None
         stream: ReceiveInterface | None = weak_reference.target(self._stream_ref)
         return stream
 
     def current(self) -> ReceiveInterface:
-        """The receiver that the next bytes go to."""
+        """Return the receiver for the next bytes."""
         if self._stream_ref is not None and not self._overrides:
             stream: ReceiveInterface | None = weak_reference.target(self._stream_ref)
             if stream is not None and not stream.intercepted:

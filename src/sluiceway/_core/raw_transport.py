@@ -1,6 +1,6 @@
-"""The raw transport: how written bytes leave a writer.
+"""The raw transport: the object that a writer calls to send data.
 
-A writer finds the raw transport inside its transport through these classes and nothing else.
+A writer obtains the raw transport of its transport only through these classes.
 """
 
 from __future__ import annotations
@@ -9,28 +9,28 @@ from typing import Any
 
 
 class RawTransport:
-    """The part of a transport that a writer calls directly. ``closing``: nothing that is written is sent any more."""
+    """The part of a transport that a writer calls directly. ``closing``: written data is discarded."""
 
     closing: bool
 
     def write(self, data: Any) -> object:
-        """Send ``data``, bytes-like, as soon as the peer takes it."""
+        """Send the bytes-like object ``data`` now, or buffer it until the kernel accepts it."""
         raise NotImplementedError
 
     def write_pieces(self, pieces: list[bytes]) -> object:
-        """Send several bytes objects, none of them empty, in one go."""
+        """Send several non-empty bytes objects with one system call."""
         raise NotImplementedError
 
     def before_drain(self) -> object:
-        """Every drain calls this before it looks whether there is room."""
+        """Called by drain() before it tests whether it must wait."""
         raise NotImplementedError
 
     def uncork(self) -> object:
-        """Send what is corked."""
+        """Send the corked data."""
         raise NotImplementedError
 
 
 class RawTransportProvider:
-    """A transport that has an attribute ``raw``: the RawTransport that writers call in place of it."""
+    """A transport with an attribute ``raw``: the RawTransport that writers call instead of the transport."""
 
     __slots__ = ()

@@ -1,8 +1,8 @@
-"""Reads of a number of bytes: when there are enough, and which error the read raises.
+"""read() and readexactly(): whether enough bytes are buffered, and which error the read raises.
 
-Each function takes bytes and returns them in one step, so a cancelled read has taken nothing (contract R1). It returns
-None where the read has to wait. ``waited`` is True after a wait: then the read uses the data that woke it, even if
-``set_exception`` was called in the same turn of the loop, as in asyncio.
+Each function removes bytes from the buffer and returns them in one step, so a cancelled read consumes nothing
+(contract R1). A function returns None if the read must wait. ``waited`` is True after a wait: the read then returns the
+data that woke it, even if ``set_exception`` was called in the same iteration of the loop, as in asyncio.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from .receiver import Receiver
 
 
 def some(receiver: Receiver, n: int, waited: bool) -> bytes | None:
-    """Up to ``n`` bytes."""
-    # Looked up after each wait: programs may change the buffer, or replace it.
+    """Return up to ``n`` bytes, or None to wait."""
+    # Looked up after each wait, because the program may replace the buffer meanwhile.
     size = receiver.buffer.size()
     if receiver.end.exception is not None and not (waited and size) and receiver.end.due(size, True):
         raise receiver.end.exception
@@ -25,7 +25,7 @@ def some(receiver: Receiver, n: int, waited: bool) -> bytes | None:
 
 
 def exactly(receiver: Receiver, n: int, waited: bool) -> bytes | None:
-    """``n`` bytes. IncompleteReadError at the end of input takes what there is."""
+    """Return ``n`` bytes, or None to wait. IncompleteReadError at end of file contains the remaining bytes."""
     size = receiver.buffer.size()
     if receiver.end.exception is not None and not (waited and size >= n) and receiver.end.due(size, size >= n > 0):
         raise receiver.end.exception

@@ -1,4 +1,4 @@
-"""Flow control of the reading side: how much may be received, and when the transport pauses (contract R3)."""
+"""Flow control of the reading side: how much may be buffered, and when the transport is paused (contract R3)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import Any
 from .._constants import MINIMUM_RECEIVE
 from .chunk_buffer import ChunkBuffer
 
-# The compiled variant keeps this as a number.
+# A C integer in the compiled build.
 _MINIMUM_RECEIVE = MINIMUM_RECEIVE
 
 
 class ReadFlowControl:
-    """Pauses ``transport`` above 2 x ``limit`` bytes, resumes it at ``limit``; ``paused`` says that it is paused.
+    """Pauses ``transport`` while more than 2 x ``limit`` bytes are buffered, and resumes it at ``limit``.
 
-    ``target_size``: what the pending read needs, for which more than the limit may be buffered.
+    ``paused``: True while the transport is paused. The argument ``target_size`` of the methods is the number of bytes
+    that the waiting read needs. The bound is raised by this number.
     """
 
     __slots__ = ("limit", "paused", "transport")
@@ -25,12 +26,12 @@ class ReadFlowControl:
         self.paused = False
 
     def room(self, size: int, target_size: int) -> int:
-        """How many bytes may be received while ``size`` bytes are buffered."""
+        """Return how many bytes may be received while ``size`` bytes are buffered."""
         room = 2 * self.limit + target_size - size
-        return room if room > _MINIMUM_RECEIVE else _MINIMUM_RECEIVE  # noqa: FURB136 - called for each arrival
+        return room if room > _MINIMUM_RECEIVE else _MINIMUM_RECEIVE  # noqa: FURB136 - called for each receive
 
     def pause_if_high(self, buffer: ChunkBuffer, target_size: int) -> None:
-        """Free what was read already; pause the transport if more than the bound is buffered even so."""
+        """Free the memory of bytes that were read, then pause the transport if the buffer still exceeds the bound."""
         buffer.compact()
         held = buffer.size() + buffer.excess()
         if self.transport is None or self.paused or held <= 2 * self.limit + target_size:
@@ -38,13 +39,13 @@ class ReadFlowControl:
         try:
             self.transport.pause_reading()
         except NotImplementedError:
-            # A transport that cannot pause is not asked again; the data is kept.
+            # A transport without pause_reading() cannot be paused; the data stays in the buffer.
             self.transport = None
         else:
             self.paused = True
 
     def resume_if_low(self, size: int) -> None:
-        """Resume a paused transport if no more than the limit is buffered."""
+        """Resume a paused transport if at most the limit is buffered."""
         if self.paused and size <= self.limit:
             self.resume()
 

@@ -1,7 +1,7 @@
 # cython: nonecheck=True
-"""The operations of a StreamReader, on its receiver.
+"""The methods of StreamReader, which operate on its receiver.
 
-They are those of asyncio: https://docs.python.org/3/library/asyncio-stream.html#streamreader
+Source: https://docs.python.org/3/library/asyncio-stream.html#streamreader
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from .end_of_input import EofReason
 from .receiver import Receiver
 from .validation import BytesLike, as_bytes, as_count, as_separators
 
-# The compiled variant keeps this as a number.
+# A C integer in the compiled build.
 _EVERYTHING = EVERYTHING
 
 
 def begin_wait(reader: StreamReader, receiver: Receiver, operation: str) -> Any:
-    """What a read awaits. A class that overrides ``_wait_for_data`` expects every read to wait through it."""
+    """Return the awaitable for a read that must wait. Calls ``_wait_for_data`` if a subclass overrides it."""
     if receiver.intercepted:
         overridden = getattr(reader._wait_for_data, "__func__", None) is not StreamReader._wait_for_data
         if overridden:
@@ -33,34 +33,40 @@ def begin_wait(reader: StreamReader, receiver: Receiver, operation: str) -> Any:
 class StreamReader:
     """The base class of the public StreamReader, which other modules import as ReadOperations.
 
-    It has the public name because a coroutine carries the name of its class: ``coroutine 'StreamReader.readline' was
-    never awaited``. All state is in the receiver; asyncio's private names show it. One read at a time owns the stream,
-    from its first wait to its end.
+    The class has the public name because Python's messages contain it: ``coroutine 'StreamReader.readline' was never
+    awaited``. All state is in the receiver; asyncio's private names access it. One read at a time owns the stream, from
+    its first wait to its end.
     """
 
     def __init__(self, limit: int, loop: asyncio.AbstractEventLoop, intercepted: bool = True) -> None:
         self._sluiceway = Receiver(limit, loop, intercepted)
 
-    # -- what a source of bytes calls ---------------------------------------------------------------------------------
+    # -- called by the protocol ---------------------------------------------------------------------------------------
 
     def exception(self) -> BaseException | None:
-        """The error that ended the stream, as soon as it is known, or None."""
+        """Return the exception that ended the stream, or None.
+
+        The error of a lost connection is returned as soon as it is known, even if a read would still return data.
+        """
         return self._sluiceway.end.exception
 
     def set_exception(self, exc: BaseException) -> None:
-        """End the stream with ``exc``: the waiting read raises it, and every later read raises it at once."""
+        """End the stream with ``exc``. The waiting read raises it, and so does every later read, immediately."""
         self._sluiceway.fail(exc)
 
     def feed_eof(self) -> None:
-        """No more data will come; a waiting read completes."""
+        """Mark the end of the stream. A waiting read completes."""
         self._sluiceway.eof()
 
     def feed_data(self, data: BytesLike) -> None:
-        """Add ``data``, a bytes-like object, to what can be read; a waiting read completes.
+        """Append ``data`` to the buffer. A waiting read whose data is complete wakes up.
+
+        Args:
+            data (a bytes-like object): the received bytes.
 
         Raises:
-            AssertionError: after feed_eof.
-            TypeError: ``data`` is not bytes-like.
+            AssertionError: feed_eof() was called before.
+            TypeError: ``data`` is not a bytes-like object.
         """
         receiver = self._sluiceway
         assert not receiver.end.reached, "feed_data after feed_eof"
@@ -70,7 +76,11 @@ class StreamReader:
             receiver.wait.complete()
 
     def set_transport(self, transport: asyncio.BaseTransport) -> None:
-        """Set the transport to pause while too much is unread. AssertionError where there is one already."""
+        """Set the transport that is paused while too much data is buffered.
+
+        Raises:
+            AssertionError: the reader has a transport already.
+        """
         assert self._sluiceway.flow.transport is None, "Transport already set"
         self._sluiceway.flow.transport = transport
 
@@ -79,37 +89,43 @@ class StreamReader:
         self._sluiceway.flow.transport = transport
 
     def at_eof(self) -> bool:
-        """True when the end of input was received and everything before it was read."""
+        """Return True if end of file was received and the buffer is empty."""
         return self._sluiceway.end.reached and not self._sluiceway.buffer.size()
 
     @property
     def eof_reason(self) -> EofReason | None:
-        """Why no more data will come, known before the last bytes are read.
+        """Why the stream has ended, or None while it is open. The value is set before the last bytes are read.
 
-        Returns:
-            None while more may come; ``"clean"`` where the peer has ended its side (FIN; over TLS close_notify);
-            ``"truncated"`` where TCP ended without TLS's close_notify (RFC 8446, 6.1); ``"reset"`` where the connection
-            was lost with an error, which ``exception()`` returns; ``"closed"`` where it was closed here. The TLS of
-            other transports than sluiceway's does not distinguish ``"truncated"`` from ``"clean"``.
+        - ``"clean"``: the peer has ended its direction with a FIN, over TLS with a close_notify alert.
+        - ``"truncated"``: TCP ended without the close_notify alert of TLS (RFC 8446, section 6.1). The event loop's own
+          TLS transports, which other libraries may use, report ``"clean"`` instead.
+        - ``"reset"``: the connection was lost with an error, which ``exception()`` returns.
+        - ``"closed"``: this side closed the connection.
         """
         return self._sluiceway.end.reason()
 
     # -- reads --------------------------------------------------------------------------------------------------------
 
     async def read(self, n: int = -1) -> bytes:
-        """Read up to ``n`` bytes, as soon as there is one; everything up to the end of input where ``n`` is negative.
+        """Read up to ``n`` bytes, or until end of file if ``n`` is negative.
+
+        A read of up to ``n`` bytes returns as soon as at least one byte is available. The limit does not bound the
+        result: with a negative ``n``, the peer decides how much memory the result takes. A cancelled read consumes
+        nothing.
+
+        Args:
+            n (int): the maximum number of bytes; negative for all bytes until end of file.
 
         Returns:
-            At most ``n`` bytes; ``b""`` at the end of input, and at once where ``n`` is 0.
+            The bytes. ``b""`` at end of file, and immediately if ``n`` is 0.
 
         Raises:
-            TypeError: ``n`` is no whole number.
-            RuntimeError: another task's read is waiting; the message names it.
-            Exception: the one given to set_exception, or that the connection was lost with: with ``n`` negative
-                always, else once the bytes before it were read.
+            TypeError: ``n`` is not an integer.
+            RuntimeError: a read of another task is waiting. The message names the task.
+            Exception: the exception passed to set_exception(), immediately. The error of a lost connection, after the
+                buffered bytes have been read; with a negative ``n``, immediately.
 
-        Cancellation takes nothing from the stream, a negative ``n`` included. The limit does not bound the result; a
-        negative ``n`` holds in memory what the peer chooses to send.
+        Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamReader.read
         """
         receiver = self._sluiceway
         if type(n) is not int:
@@ -155,16 +171,25 @@ class StreamReader:
         return data
 
     async def readexactly(self, n: int) -> bytes:
-        """Read exactly ``n`` bytes; ``b""`` at once where ``n`` is 0.
+        """Read exactly ``n`` bytes.
+
+        The limit does not bound ``n``. A cancelled read consumes nothing.
+
+        Args:
+            n (int): the number of bytes.
+
+        Returns:
+            The bytes. ``b""`` immediately if ``n`` is 0.
 
         Raises:
-            IncompleteReadError: the input ended before; ``partial`` has the bytes there were, which are taken.
+            IncompleteReadError: end of file was received before ``n`` bytes. The attribute ``partial`` contains the
+                bytes before it, which are removed from the stream.
             ValueError: ``n`` is negative.
-            TypeError: ``n`` is no whole number.
-            RuntimeError: another task's read is waiting; the message names it.
-            Exception: the one that ended the stream; what had arrived stays readable by ``read(n)``.
+            TypeError: ``n`` is not an integer.
+            RuntimeError: a read of another task is waiting. The message names the task.
+            Exception: the error that ended the stream. The bytes received before it can still be read with ``read(n)``.
 
-        Cancellation takes nothing from the stream. The limit does not bound ``n``.
+        Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamReader.readexactly
         """
         receiver = self._sluiceway
         if type(n) is not int:
@@ -194,23 +219,26 @@ class StreamReader:
     async def readuntil(self, separator: BytesLike | tuple[BytesLike, ...] = b"\n") -> bytes:
         """Read up to and including ``separator``.
 
+        A cancelled read consumes nothing. Each byte is searched once, even if the data arrives in small chunks.
+
         Args:
-            separator: bytes, or a tuple of bytes of which the one that ends first ends the record (Python 3.13).
+            separator (a bytes-like object or a tuple of them): the end of the record. Of several separators in the
+                data, the one that ends first is used (as in Python 3.13).
 
         Returns:
-            The record with its separator.
+            The record, including its separator.
 
         Raises:
-            IncompleteReadError: the input ended before the separator; ``partial`` has the bytes there were, which are
-                taken; ``expected`` is None.
-            LimitOverrunError: the record without its separator is longer than the limit. Nothing is taken;
-                ``consumed`` tells how many bytes are known to hold no separator.
-            ValueError: a separator is empty, or the tuple is.
-            TypeError: a separator is not bytes.
-            RuntimeError: another task's read is waiting; the message names it.
-            Exception: the one that ended the stream; what had arrived stays readable by ``read(n)``.
+            IncompleteReadError: end of file was received before a separator. The attribute ``partial`` contains the
+                bytes before it, which are removed from the stream; ``expected`` is None.
+            LimitOverrunError: the record, without its separator, is longer than the limit. The record stays in the
+                buffer. The attribute ``consumed`` is the number of buffered bytes that contain no separator.
+            ValueError: a separator is empty, or the tuple is empty.
+            TypeError: a separator is not a bytes-like object.
+            RuntimeError: a read of another task is waiting. The message names the task.
+            Exception: the error that ended the stream. The bytes received before it can still be read with ``read(n)``.
 
-        Cancellation takes nothing from the stream. However small the chunks, no byte is searched twice.
+        Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamReader.readuntil
         """
         separators = read_until.NEWLINE if separator is read_until.NEWLINE[0] else as_separators(separator)
         receiver = self._sluiceway
@@ -229,21 +257,23 @@ class StreamReader:
             waited = True
 
     async def readline(self) -> bytes:
-        """Read a line, its ``\\n`` included.
+        """Read a line, including its ``\\n``.
+
+        A cancelled read consumes nothing.
 
         Returns:
-            The line; at the end of input what is left, without a newline; ``b""`` where nothing is left.
+            The line. At end of file the remaining bytes without a newline, or ``b""`` if there are none.
 
         Raises:
-            ValueError: the line is longer than the limit. It is taken with its newline if that has arrived; if not,
-                everything that has arrived is dropped, as in asyncio. ``readuntil`` keeps it instead.
-            RuntimeError: another task's read is waiting; the message names it.
-            Exception: the one that ended the stream; what had arrived stays readable by ``read(n)``.
+            ValueError: the line is longer than the limit. The line is discarded up to its newline. If the newline has
+                not arrived yet, all buffered bytes are discarded, as in asyncio. ``readuntil`` keeps the bytes.
+            RuntimeError: a read of another task is waiting. The message names the task.
+            Exception: the error that ended the stream. The bytes received before it can still be read with ``read(n)``.
 
-        Cancellation takes nothing from the stream.
+        Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamReader.readline
         """
         receiver = self._sluiceway
-        # A class or an object that overrides readuntil expects readline to go through it, as in asyncio.
+        # As in asyncio, readline() calls a readuntil() that a subclass or an instance overrides.
         if receiver.intercepted and getattr(self.readuntil, "__func__", None) is not StreamReader.readuntil:
             try:
                 return await self.readuntil(b"\n")
@@ -251,7 +281,7 @@ class StreamReader:
                 return error.partial
             except LimitOverrunError as error:
                 overrun = error
-            # Out of the clause: the ValueError has no context, as in asyncio.
+            # Outside the except clause, so that the ValueError has no __context__, as in asyncio.
             read_until.drop_line(receiver, overrun.args[0], overrun.consumed)
         if receiver.budget.spend_read():
             await receiver.yield_to_loop("readline")
@@ -361,9 +391,9 @@ class StreamReader:
     def _buffer(self, value: bytearray | bytes) -> None:
         buffer = self._sluiceway.buffer
         if not isinstance(buffer, BytearrayBuffer):
-            # A transport may be receiving into it; the content of before is gone.
+            # The old content is discarded. The object must stay valid: a transport may be receiving into it.
             buffer.clear()
         elif value is buffer.data:
-            # ``reader._buffer += data``. What could not be moved into the bytearray yet is kept.
+            # The assignment of ``reader._buffer += data``. A new buffer would lose the bytes in ``_pending``.
             return
         self._sluiceway.buffer = BytearrayBuffer(value if isinstance(value, bytearray) else bytearray(value))

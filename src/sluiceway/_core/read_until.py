@@ -1,8 +1,8 @@
-"""Reads up to a separator: where a line or record ends, its limit, and which error the read raises.
+"""readline() and readuntil(): the end of a line or record, its limit, and which error the read raises.
 
-Each function takes bytes and returns them in one step, so a cancelled read has taken nothing (contract R1). It returns
-None where the read has to wait. ``waited`` is True after a wait: then the read uses the data that woke it, even if
-``set_exception`` was called in the same turn of the loop, as in asyncio.
+Each function removes bytes from the buffer and returns them in one step, so a cancelled read consumes nothing
+(contract R1). A function returns None if the read must wait. ``waited`` is True after a wait: the read then returns the
+data that woke it, even if ``set_exception`` was called in the same iteration of the loop, as in asyncio.
 """
 
 from __future__ import annotations
@@ -16,12 +16,18 @@ NEWLINE = (b"\n",)
 
 
 def line(receiver: Receiver, waited: bool) -> bytes | None:
-    """The first line, or the rest at the end of input. ValueError for one longer than the limit, which is dropped."""
+    """Return the first line, the remaining bytes at end of file, or None to wait.
+
+    A line longer than the limit is discarded with ValueError.
+    """
     return _record(receiver, NEWLINE, "readline", waited, True)
 
 
 def record(receiver: Receiver, separators: tuple[bytes, ...], operation: str, waited: bool) -> bytes | None:
-    """The first record with its separator. IncompleteReadError at the end of input takes what there is."""
+    """Return the first record with its separator, or None to wait.
+
+    IncompleteReadError at end of file contains the remaining bytes.
+    """
     return _record(receiver, separators, operation, waited, False)
 
 
@@ -49,7 +55,7 @@ def _record(
 
 
 def _record_length(receiver: Receiver, separators: tuple[bytes, ...], waited: bool, is_line: bool) -> int:
-    """How many bytes the first record has, separator included; -1 if its end has not arrived.
+    """Return the length of the first record, including its separator, or -1 if its end has not arrived.
 
     Raises as soon as the record is known to be longer than the limit.
     """
@@ -70,7 +76,7 @@ def _record_length(receiver: Receiver, separators: tuple[bytes, ...], waited: bo
             if position > receiver.flow.limit:
                 _raise_overrun(receiver, "Separator is found, but chunk is longer than limit", position, is_line)
             return end
-        # The longest separator, the last, may have begun in the last bytes; none begins before them.
+        # No separator begins before ``start``. The last bytes may be the beginning of the longest separator.
         start = max(0, size + 1 - length)
         buffer.remember_search(separators, start)
     if start > receiver.flow.limit:
@@ -79,8 +85,11 @@ def _record_length(receiver: Receiver, separators: tuple[bytes, ...], waited: bo
 
 
 def _raise_overrun(receiver: Receiver, message: str, consumed: int, is_line: bool) -> NoReturn:
-    """A record keeps its bytes; a line is dropped, as in asyncio, whose words begin the message."""
-    instead = "use readuntil(), which keeps the data" if is_line else "read the data by read()"
+    """Raise the error of a record or line that is longer than the limit. A line is discarded, as in asyncio.
+
+    The message starts with asyncio's own text.
+    """
+    instead = "use readuntil(), which keeps the data" if is_line else "read the data with read()"
     message = (
         f"{message}: a record of at least {consumed} bytes exceeds the limit of {receiver.flow.limit} bytes; "
         f"raise limit=, or {instead}"
@@ -91,9 +100,9 @@ def _raise_overrun(receiver: Receiver, message: str, consumed: int, is_line: boo
 
 
 def drop_line(receiver: Receiver, message: str, consumed: int) -> NoReturn:
-    """Drop a line that is longer than the limit, and raise ValueError.
+    """Discard a line that is longer than the limit, and raise ValueError.
 
-    It is dropped with its newline, if that has arrived; if not, with everything that has arrived.
+    Discards the line and its newline, or all buffered bytes if the newline has not arrived.
     """
     buffer = receiver.buffer
     if buffer.matches(b"\n", consumed):

@@ -1,4 +1,4 @@
-"""The read that waits: one at a time, by name, from its first wait to its end (contract R9)."""
+"""The waiting read. One read at a time owns the stream, from its first wait to its end (contract R9)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from typing import Any, NoReturn
 
 
 class ReadWait:
-    """``future``: what the read awaits, None where none waits. ``operation``: the name of the read.
+    """The state of the waiting read.
 
-    ``target_size``: bytes that the read needs before it can complete, beyond what flow control allows to be buffered;
-    0 for one that takes whatever there is. ``max_size``: bytes that a pending ``read(n)`` takes at most. ``source``:
-    a waiter of the transport that replaces the loop's futures, reused for all waits.
+    - ``future``: the future that the read awaits; None if no read waits.
+    - ``operation``: the name of the read, for the error of a second read.
+    - ``target_size``: the bytes that a large read needs before it can complete. They may exceed the bound of flow
+      control. 0 for a read without a fixed size.
+    - ``max_size``: the largest result of a waiting ``read(n)``, in bytes.
+    - ``source``: the reusable waiter of the engine, which replaces the futures of the loop; else None.
     """
 
     __slots__ = ("future", "max_size", "operation", "source", "target_size", "task")
@@ -25,7 +28,7 @@ class ReadWait:
         self.max_size = 0
 
     def begin(self, operation: str, loop: asyncio.AbstractEventLoop) -> Any:
-        """Acquire the stream for ``operation`` until ``end()``; returns what it awaits."""
+        """Acquire the stream for ``operation`` until ``end()``. Returns the future to await."""
         self.operation = operation
         source = self.source
         if source is None:
@@ -47,7 +50,7 @@ class ReadWait:
             source.end()
 
     def complete(self) -> None:
-        """Complete the wait in the next turn of the loop."""
+        """Complete the wait. The task continues in the next iteration of the loop."""
         future = self.future
         if future is not None:
             self.future = None
@@ -55,7 +58,7 @@ class ReadWait:
                 future.set_result(None)
 
     def complete_now(self) -> None:
-        """Complete the wait, on a transport that can do so at once without a turn of the loop."""
+        """Complete the wait. On the engine, the task continues within this call."""
         future = self.future
         source = self.source
         if future is not None and future is source:
@@ -65,7 +68,7 @@ class ReadWait:
             self.complete()
 
     def raise_busy(self, operation: str) -> NoReturn:
-        """Raise the error of a second read: ``operation``."""
+        """Raise the error of a second read. ``operation``: the name of its method."""
         source = self.source
         task: Any = self.task if source is None else source.reading_task()
         current = f"{self.operation}()" if self.operation else "a read"

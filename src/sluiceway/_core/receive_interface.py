@@ -1,6 +1,6 @@
-"""The receive interface: how the bytes that a transport receives reach a reader.
+"""The receive interface: how received bytes get from a transport to a reader.
 
-A transport finds the receiver of its protocol through these classes and nothing else.
+A transport obtains the receiver of its protocol only through these classes.
 """
 
 from __future__ import annotations
@@ -9,75 +9,80 @@ from typing import Any
 
 
 class ReceiveInterface:
-    """Takes the bytes of one connection. A transport calls, for each arrival::
+    """Accepts the received bytes of one connection. For each receive, a transport calls::
 
         memory = receiver.get_buffer(-1)
         n = sock.recv_into(memory)
         if receiver.committed(n):
             receiver.wake()
 
-    ``feed(data)`` replaces ``get_buffer`` and ``committed`` for a source that makes bytes objects itself. Where bytes
-    are stored is the receiver's decision. The events of a connection go to its protocol, whose methods programs
-    override; a protocol that names a receiver passes them on as ``eof()`` and ``lost(error)``.
+    A source that creates bytes objects calls ``feed(data)`` instead of ``get_buffer`` and ``committed``. The receiver
+    decides where the bytes are stored. The transport reports end of file and the loss of the connection to the
+    protocol, whose methods programs override. A protocol with a receiver forwards both as ``eof()`` and
+    ``lost(error)``.
     """
 
     __slots__ = ("__weakref__", "intercepted")
 
     intercepted: bool
-    """True where the program replaced a method that sees the bytes: they go to its protocol instead."""
+    """True if the program has replaced a method that processes the bytes. They then go through the protocol."""
 
     def attach(self, scratch: Any, waiters: Any) -> object:
-        """A transport begins to deliver.
+        """Called by a transport before its first bytes.
 
         Args:
-            scratch: a Scratch, the memory that the transport lends for one arrival.
-            waiters: an object whose ``new_waiter()`` makes what a read waits on; None for a future of the loop.
+            scratch: a Scratch, the memory of the transport that holds the bytes of one receive.
+            waiters: an object whose ``new_waiter()`` returns the waiter of a read; None to use futures of the loop.
         """
         raise NotImplementedError
 
     def get_buffer(self, hint: int) -> Any:
-        """The memory for the next bytes.
+        """Return memory for the next bytes: a Memory in the compiled core, a memoryview in the pure core.
 
-        ``hint``: how many the source has, or -1; a suggestion, as in asyncio.BufferedProtocol. The compiled core
-        returns a Memory (pointer and length, and the buffer protocol), the pure core a memoryview. May be repeated
-        without ``committed``.
+        ``hint``: the number of bytes that the source has, or -1. It is a suggestion, as in asyncio.BufferedProtocol.
+        The method may be called again without ``committed``.
         """
         raise NotImplementedError
 
     def direct_buffer(self, size: int) -> Any:
-        """Memory for ``size`` bytes inside the result of a large read that waits, or None.
+        """Return memory for ``size`` bytes inside the result of a large waiting read, or None.
 
-        For a source that would have to allocate the bytes otherwise. ``committed`` follows, as after ``get_buffer``.
+        It saves a copy for a source that would otherwise create a bytes object. ``committed`` follows, as after
+        ``get_buffer``.
         """
         return None
 
     def committed(self, n: int) -> bool:
-        """The first ``n`` bytes of that memory were received.
+        """Record that ``n`` bytes were received into the memory that was returned last.
 
-        True if a waiting read can complete. A read of a record then looks for its end, and waits again where there is
-        none.
+        Returns True if a waiting read may complete. A waiting readline() or readuntil() searches the new bytes when it
+        runs, and waits again if it finds no separator.
         """
         raise NotImplementedError
 
     def feed(self, data: bytes) -> bool:
-        """``data`` was received. True if a waiting read can complete."""
+        """Store received bytes. Returns True if a waiting read may complete."""
         raise NotImplementedError
 
     def wake(self) -> object:
-        """Complete the waiting read. The transport calls this when its own state is complete and no task runs."""
+        """Complete the waiting read.
+
+        The transport calls this method when its own state is consistent and no task runs, because the engine runs the
+        waiting task within the call.
+        """
         return None
 
     def eof(self) -> object:
-        """The peer sends no more."""
+        """Record end of file."""
         raise NotImplementedError
 
     def lost(self, error: BaseException | None) -> object:
-        """The connection is gone. ``error``, if there is one, is reported after the bytes that arrived before it."""
+        """Record the loss of the connection. Reads raise ``error``, if any, after the buffered data has been read."""
         raise NotImplementedError
 
 
 class ReceiverReference:
-    """``receiver_ref``: a weak reference to a receiver, or None where the protocol's own methods must see the bytes."""
+    """``receiver_ref``: a weak reference to a receiver, or None if the bytes must go through the protocol's methods."""
 
     __slots__ = ("receiver_ref",)
 
@@ -86,7 +91,7 @@ class ReceiverReference:
 
 
 class ReceiverProvider:
-    """A protocol that names a receiver, which its transport feeds without a call of the protocol."""
+    """A protocol with a receiver. Its transport passes received bytes to the receiver, without calling the protocol."""
 
     __slots__ = ("_sluiceway",)
 

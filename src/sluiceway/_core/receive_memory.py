@@ -1,7 +1,7 @@
-"""Memory that bytes are received into: the pure variant, over memoryviews.
+"""Memory for received bytes: the pure variant, with memoryviews.
 
-``_core_c/receive_memory.pyx`` has the same names, over pointers. Only pointers can receive into the bytes object that a
-read returns: here ``block()`` returns None.
+``_core_c/receive_memory.pyx`` has the same names, with pointers. Only C code can receive into the bytes object that a
+read returns, so ``block()`` returns None here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Scratch:
-    """Memory that the connections of a loop receive into, one after the other."""
+    """The receive buffer that all connections of a loop share. Each receive overwrites the previous one."""
 
     __slots__ = ("_part", "_size", "_whole")
 
@@ -20,32 +20,32 @@ class Scratch:
         self._size = size
 
     def part(self, size: int) -> memoryview:
-        """The first ``size`` bytes, or all where there are fewer."""
+        """Return a view of the first ``size`` bytes, or of all if there are fewer."""
         if size != self._size:
-            # Most arrivals find an empty reader and get the same room as the last.
+            # The size rarely changes, because most receives find an empty reader.
             self._size = size
             self._part = self._whole[:size]
         return self._part
 
     def take(self, n: int) -> bytes:
-        """A copy of the first ``n`` bytes."""
+        """Return a copy of the first ``n`` bytes."""
         return bytes(self._whole[:n])
 
     def view(self, n: int) -> memoryview:
-        """The first ``n`` bytes themselves, until the next arrival."""
+        """Return a view of the first ``n`` bytes, valid until the next receive."""
         return self._whole[:n]
 
 
 def block(size: int) -> Any:
-    """Memory that becomes the bytes object itself; None in the pure core."""
+    """Return memory that becomes a bytes object without a copy. None in the pure core."""
     return None
 
 
 def borrow(buffer: Any) -> memoryview:
-    """The memory of a buffer that a program lends, as bytes."""
+    """Return a view of a program's buffer as bytes."""
     return memoryview(buffer).cast("B")
 
 
 def release(memory: memoryview) -> None:
-    """Return borrowed memory."""
+    """Release a view that ``borrow`` returned."""
     memory.release()

@@ -1,6 +1,6 @@
-"""The receiving half of a stream: what has arrived, where it is stored, and which read waits for it.
+"""The receiver: the received bytes of a stream, the memory for them, and the read that waits.
 
-The reader of a program owns it; transports refer to it weakly, so a reader that is dropped takes it along.
+The StreamReader owns the receiver. Transports hold a weak reference to it, so it is freed with the reader.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .read_flow_control import ReadFlowControl
 from .read_wait import ReadWait
 from .receive_interface import ReceiveInterface
 
-# The compiled variant keeps these as numbers.
+# C integers in the compiled build.
 _DIRECT_BUFFER_AHEAD = DIRECT_BUFFER_AHEAD
 _DIRECT_BUFFER_MINIMUM = DIRECT_BUFFER_MINIMUM
 _BLOCK_MINIMUM = BLOCK_MINIMUM
@@ -27,10 +27,14 @@ _EVERYTHING = EVERYTHING // 2
 
 
 class Receiver(ReceiveInterface):
-    """``buffer``: the unread bytes. ``flow``: when the transport pauses. ``end``: why no more will come.
+    """The receiving side of a stream.
 
-    ``wait``: the read that waits. ``budget``: operations since the last wait. ``guard``: kept for as long as the
-    reader is.
+    - ``buffer``: the unread bytes.
+    - ``flow``: the flow control, which pauses the transport.
+    - ``end``: why the stream has ended.
+    - ``wait``: the read that waits.
+    - ``budget``: the operations since the last wait.
+    - ``guard``: the UnclosedGuard, referenced as long as the reader exists.
     """
 
     __slots__ = (
@@ -57,23 +61,23 @@ class Receiver(ReceiveInterface):
         self.budget = Budget()
         self.guard: object = None
         self._scratch: Any = None
-        # What get_buffer returned: memory of a large read's result, or a bytes object of its own.
+        # The memory that get_buffer returned: inside the result of a large read, or a separate Block.
         self._direct: Any = None
         self._block: Any = None
-        # The last arrival was large enough for a bytes object of its own.
+        # The last receive was large enough for a separate Block.
         self._large = False
 
     # -- the receive interface ----------------------------------------------------------------------------------------
 
     def attach(self, scratch: Any, waiters: Any) -> None:
         self._scratch = scratch
-        # One waiter for each reader: two readers that share it would take each other's wake-ups.
+        # Each reader needs its own waiter: with a shared one, a wake-up could reach the wrong reader.
         if waiters is not None and self.wait.source is None:
             self.wait.source = waiters.new_waiter()
 
     def get_buffer(self, hint: int) -> Any:
         if self._direct is not None or self._block is not None:
-            # Nothing was received into what the last call returned.
+            # The memory of the previous call is unused, because committed() was not called.
             self._direct = self._block = None
         if self.wait.target_size:
             buffer = self.buffer
@@ -144,13 +148,13 @@ class Receiver(ReceiveInterface):
     # -- state --------------------------------------------------------------------------------------------------------
 
     def ready(self) -> bool:
-        """Whether a read waits that can complete."""
+        """Return True if a waiting read may complete."""
         if self.wait.future is None:
             return False
         return not self.wait.target_size or self.buffer.size() >= self.wait.target_size
 
     def fail(self, error: BaseException) -> None:
-        """End the stream with ``error`` at once: the waiting read raises it, and so does every later one."""
+        """End the stream with ``error``. The waiting read and every later read raise it immediately."""
         self.end.exception = error
         self.end.after_data = False
         future = self.wait.future
@@ -160,12 +164,12 @@ class Receiver(ReceiveInterface):
                 future.set_exception(error)
 
     def transport_ended(self) -> None:
-        """The transport is gone: nothing is left to pause, and resuming it may fail."""
+        """Record the end of the transport. It must not be resumed any more, because that may raise."""
         self.flow.paused = False
         self.end.closed_here = not self.end.reached and self.end.exception is None
 
     def incomplete(self, expected: int | None) -> IncompleteReadError:
-        """The error of a read that the end of input has cut short; it takes what is buffered."""
+        """Return the error of a read that end of file leaves incomplete. Removes the buffered bytes."""
         buffer = self.buffer
         error = IncompleteReadError(buffer.take_all(), expected)
         if self.end.truncation is not None:
@@ -175,16 +179,16 @@ class Receiver(ReceiveInterface):
     # -- memory -------------------------------------------------------------------------------------------------------
 
     def room(self) -> int:
-        """How many bytes may be received now (contract R3)."""
+        """Return how many bytes may be received now (contract R3)."""
         return self.flow.room(self.buffer.size(), self.wait.target_size)
 
     def resume_if_low(self) -> None:
-        """Resume a paused transport once no more than the limit is buffered."""
+        """Resume a paused transport if at most the limit is buffered."""
         if self.flow.paused:
             self.flow.resume_if_low(self.buffer.size())
 
     def _receive_directly(self) -> None:
-        """A large readexactly waits: receive the bytes that are missing into its result."""
+        """Receive the missing bytes of a large waiting readexactly() directly into its result."""
         missing = self.wait.target_size - self.buffer.size()
         if _DIRECT_BUFFER_MINIMUM <= missing < _EVERYTHING and type(self.buffer) is ChunkBuffer:
             ahead = 2 * self.flow.limit
@@ -195,9 +199,9 @@ class Receiver(ReceiveInterface):
     # -- waiting ------------------------------------------------------------------------------------------------------
 
     def begin_wait(self, operation: str) -> Any:
-        """Acquire the stream as ``operation`` until the wait ends; returns what to await for data, the end or an error.
+        """Acquire the stream for ``operation``. Returns a future that completes on data, end of file or an error.
 
-        A paused transport is resumed, or the wait would never end.
+        Resumes a paused transport, which would otherwise deliver no data.
         """
         if self.wait.future is not None:
             self.wait.raise_busy(operation)
@@ -207,7 +211,7 @@ class Receiver(ReceiveInterface):
         return self.wait.begin(operation, self.loop)
 
     def end_large_read(self) -> None:
-        """The read that needed more than flow control allows to be buffered has ended."""
+        """Restore the plain buffer and the bound of flow control after a large read."""
         self.wait.target_size = 0
         buffer = self.buffer
         self.buffer = buffer.plain_buffer()
@@ -215,10 +219,10 @@ class Receiver(ReceiveInterface):
             self.flow.pause_if_high(self.buffer, 0)
 
     async def yield_to_loop(self, operation: str) -> None:
-        """Let the loop run other callbacks; ``operation`` owns the stream meanwhile, and has taken nothing yet."""
+        """Yield to the loop for one iteration. ``operation`` owns the stream meanwhile, and has consumed nothing."""
         wait = self.wait
         if wait.operation is not None or wait.future is not None:
-            # The read is refused, which needs no turn.
+            # The caller raises the error of a second read.
             return
         self.budget.used = 0
         future = wait.begin(operation, self.loop)

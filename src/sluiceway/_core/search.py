@@ -1,17 +1,17 @@
 """Search and slice one chunk of received bytes: the pure variant.
 
-``_core_c/search.pyx`` has the same functions, over pointers; they return the same for every argument.
+``_core_c/search.pyx`` has the same functions with pointers. Both return the same result for all arguments.
 """
 
 from __future__ import annotations
 
 
 def find_in(chunk: bytes | bytearray, pattern: bytes, start: int) -> int:
-    """The offset of the first ``pattern`` in ``chunk`` at or after ``start``, or -1."""
+    """Return the offset of the first ``pattern`` in ``chunk`` at or after ``start``, or -1."""
     return chunk.find(pattern, start)
 
 
 def cut(chunk: bytes | bytearray, start: int, end: int) -> bytes:
-    """The bytes from ``start`` to ``end``, of a bytes object the whole of it as it is."""
+    """Return the bytes from ``start`` to ``end``. The whole of a bytes object is returned without a copy."""
     piece = chunk[start:end]
     return piece if type(piece) is bytes else bytes(piece)

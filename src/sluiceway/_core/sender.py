@@ -1,4 +1,4 @@
-"""The sending half of a stream: what a writer writes to, and what it looks at before each write and drain."""
+"""The sender: the transport, protocol and reader of a writer, and the state that each write and drain checks."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from .write_flow_control import WriteFlowControl
 
 
 class Sender:
-    """``transport``, ``protocol`` and ``reader`` are what programs may replace; the rest follows from them.
+    """The sending side of a stream.
 
-    ``raw``: the raw transport inside ``transport``, or None. ``flow``: the flow control of ``protocol``, None where
-    its ``_drain_helper`` is overridden. ``receiver``: that of ``reader``, None where its ``exception`` is overridden.
-    ``guard`` is kept for as long as the writer is, or the reader.
+    Programs may replace ``transport``, ``protocol`` and ``reader``. The other attributes are derived from them:
+
+    - ``raw``: the raw transport of ``transport``, or None.
+    - ``flow``: the flow control of ``protocol``; None if the protocol overrides ``_drain_helper``.
+    - ``receiver``: the receiver of ``reader``; None if the reader overrides ``exception``.
+    - ``guard``: the UnclosedGuard, referenced as long as the writer or the reader exists.
     """
 
     __slots__ = ("connection", "flow", "guard", "loop", "protocol", "raw", "reader", "receiver", "transport")
@@ -36,12 +39,12 @@ class Sender:
         self.receiver: Receiver | None = None
 
     def set_transport(self, transport: Any) -> None:
-        """Write to ``transport`` from now on."""
+        """Use ``transport`` for later writes."""
         self.transport = transport
         self.raw = transport.raw if isinstance(transport, RawTransportProvider) else None  # type: ignore[attr-defined]
 
     def set_protocol(self, protocol: Any) -> None:
-        """Wait for room on ``protocol`` from now on."""
+        """Use ``protocol`` for later calls of drain()."""
         self.protocol = protocol
         direct = (
             isinstance(protocol, ProtocolOperations)
@@ -50,7 +53,7 @@ class Sender:
         self.flow = protocol_operations.flow_of(protocol) if direct else None
 
     def set_reader(self, reader: Any) -> None:
-        """Raise in drain what ``reader`` ended with, from now on."""
+        """Use ``reader`` for later calls of drain(), which raises the error that ended the reader."""
         self.reader = reader
         self.receiver = None
         if isinstance(reader, StreamReader):
@@ -60,14 +63,14 @@ class Sender:
                 self.receiver = receiver
 
     def transport_closing(self) -> bool:
-        """Whether the transport is closing. It would discard what is written, with a log line that names no peer."""
+        """Return True if the transport is closing. It would discard data with a log record that names no peer."""
         try:
             return self.transport.is_closing() is True
         except (AttributeError, NotImplementedError):
             return False
 
     def has_room(self) -> bool:
-        """Whether drain may return at once: there is no error, and the transport takes more."""
+        """Return True if drain() need not wait: there is no error, and writing is not paused."""
         raw = self.raw
         if raw is None:
             return False
@@ -79,5 +82,5 @@ class Sender:
         return self.receiver.end.exception is None
 
     def budget_exhausted(self) -> bool:
-        """Count a drain against the budget of the connection."""
+        """Count a drain(). Returns True if the budget of the connection is exhausted."""
         return self.receiver is not None and self.receiver.budget.spend_drain()

@@ -1,14 +1,14 @@
-"""The receiving side of TLS, over the ``ssl`` module's SSLObject and a memory BIO (contracts T1 to T3).
+"""The receiving side of TLS, with the ``ssl`` module's SSLObject and a memory BIO (contracts T1 to T3).
 
-It touches neither sockets nor loops. As a receiver it takes records from the lower transport; the plaintext goes to the
-receiver of the upper protocol. Decisions go to ``owner``, the TLS transport.
+It uses neither sockets nor loops. It is the receiver of the lower transport, from which it accepts TLS records. It
+passes the plaintext to the receiver of the upper protocol, and reports events to ``owner``, the TLS transport.
 
-After the handshake OpenSSL is given one long record at a time, or as many short ones as fit in _BATCH bytes, in the
-parts in which they arrived. It is asked for the content once for each record that is complete. So no read of data
-costs an SSLWantReadError; and the BIOs, which keep the memory of the largest content that they ever had, stay small.
+After the handshake, it passes OpenSSL one long record at a time, or as many short records as fit in _BATCH bytes. It
+calls ``SSLObject.read`` once for each complete record. So a read of data never raises SSLWantReadError, and the BIOs
+stay small; a BIO never frees the memory of its largest content.
 
-During the handshake OpenSSL is given all that has arrived and is called once: a peer may cut its messages into records
-of one byte. What follows the handshake is taken back out of the BIO.
+During the handshake, it passes OpenSSL all received bytes and calls ``do_handshake`` once, because a peer may split its
+messages into records of one byte. Bytes after the handshake are read back from the BIO.
 """
 
 from __future__ import annotations
@@ -22,26 +22,30 @@ from .receive_interface import ReceiveInterface
 from .receiver import Receiver
 from .tls_send import TLSSender, inner_object
 
-# RFC 8446, 5.1 and 5.2, and RFC 5246, 6.2.3: a record's header, its largest content, and what encryption may add.
+# RFC 8446, sections 5.1 and 5.2, and RFC 5246, section 6.2.3: the header of a record, its largest content, and the
+# largest expansion by encryption.
 _HEADER = 5
 _PLAINTEXT = TLS_PLAINTEXT
 _MAXIMUM_RECORD = _HEADER + _PLAINTEXT + 2048
 # change_cipher_spec 20, alert 21, handshake 22, application_data 23, heartbeat 24
 _FIRST_TYPE, _LAST_TYPE = 20, 24
 _MAJOR = 3
-# Bytes of records that are received at once where no stream bounds them.
+# Bytes of records to receive at once if no stream limits them.
 _ROOM = 65536
 _MAXIMUM_ROOM = SCRATCH_SIZE
-# Bytes. Fewer are copied; a view of them would cost more.
+# Bytes. Smaller receives are copied, because a memoryview would cost more than the copy.
 _COPY_MAXIMUM = 4096
-# Bytes of short records that OpenSSL is given at once.
+# Bytes of short records that are passed to OpenSSL at once.
 _BATCH = 4096
-# Bytes that OpenSSL is given at once during the handshake. No flight of a usual handshake is longer.
+# Bytes that are passed to OpenSSL at once during the handshake. A flight of a usual handshake is shorter.
 _HANDSHAKE_BATCH = 16384
 
 
 class TLSReceiver(ReceiveInterface):
-    """``close_notify_received``: the peer has ended its side (RFC 8446, 6.1)."""
+    """Decrypts the records of one connection.
+
+    ``close_notify_received``: the peer has sent its close_notify alert (RFC 8446, section 6.1).
+    """
 
     def __init__(self, sslobject: Any, incoming: ssl.MemoryBIO, sender: TLSSender, owner: Any) -> None:
         self.intercepted = False
@@ -52,29 +56,29 @@ class TLSReceiver(ReceiveInterface):
         self._put = incoming.write
         self._take_back = incoming.read
         self.close_notify_received = False
-        # Of the record that has begun: its header, while that is incomplete; its length; the bytes still missing.
+        # The incomplete record: its header while that is incomplete, its length, and the number of missing bytes.
         self._header = b""
         self._length = _PLAINTEXT
         self._missing = 0
-        # Of the records that OpenSSL was given last: how many are complete, and the length of the longest.
+        # The records that were last passed to OpenSSL: how many are complete, and the length of the longest.
         self._complete = 0
         self._longest = 0
-        # What arrived after the record that completed the handshake.
+        # Bytes that arrived after the record that completed the handshake.
         self._trailing_data = b""
         self._upper: ProtocolReceivers | None = None
         self._scratch: Any = None
         self._waiters: Any = None
-        # The receiver whose waiting read can complete.
+        # The receiver whose waiting read may complete.
         self._ready: ReceiveInterface | None = None
 
     def set_protocol(self, protocol: Any) -> None:
-        """Give the plaintext to ``protocol`` from now on; None for nobody."""
+        """Pass later plaintext to ``protocol``. None discards it."""
         upper = self._upper = None if protocol is None else ProtocolReceivers(protocol)
         if upper is not None:
             upper.attach(self._scratch, self._waiters)
 
     def detach(self) -> None:
-        """The connection is gone: drop every reference to what refers to this."""
+        """Drop all references to objects that refer to this one, because the connection has ended."""
         self.owner = None
         self._upper = None
         self._trailing_data = b""
@@ -104,19 +108,19 @@ class TLSReceiver(ReceiveInterface):
             ready.wake()
 
     def eof(self) -> bool:
-        """TCP has ended; True keeps the lower transport open, which the owner closes."""
+        """Report the end of TCP to the owner. Returns True to keep the lower transport open; the owner closes it."""
         return self.owner is not None and bool(self.owner.lower_eof())
 
     def lost(self, error: BaseException | None) -> None:
-        """The lower transport is gone."""
+        """Report the end of the lower transport to the owner."""
         if self.owner is not None:
             self.owner.lower_lost(error)
 
     def room(self) -> int:
-        """How many bytes of records may be received at once (contract R3)."""
+        """Return how many bytes of records may be received at once (contract R3)."""
         stream = self._stream()
         room = _ROOM if stream is None or self._sender.closing else min(_MAXIMUM_ROOM, stream.room())
-        # Whole records where they are long, of which the next are as long as the last: no parts of them to keep.
+        # Receives whole records if they are long, to avoid storing parts. Assumes that all are as long as the last.
         rest = self._length - len(self._header) if self._header else self._missing
         whole = room - rest
         return rest + whole - whole % self._length if whole > self._length > _PLAINTEXT else room
@@ -129,13 +133,13 @@ class TLSReceiver(ReceiveInterface):
     # -- records ------------------------------------------------------------------------------------------------------
 
     def begin_handshake(self) -> None:
-        """Start the handshake: a client sends first."""
+        """Start the handshake. A client sends its first message."""
         self.receive(b"")
 
     def receive(self, data: Any) -> bool:
-        """Decrypt what arrived, a bytes-like object that does not change until this returns.
+        """Decrypt ``data``, a bytes-like object that must not change during the call.
 
-        True if a waiting read can complete; ``wake`` completes it.
+        Returns True if a waiting read may complete. The caller then calls ``wake``.
         """
         ready: ReceiveInterface | None = None
         sender = self._sender
@@ -152,13 +156,13 @@ class TLSReceiver(ReceiveInterface):
             except (OSError, ValueError) as caught:
                 error = caught
             except BaseException:
-                # An interrupt: what OpenSSL had taken may be lost, so nothing after it may be read.
+                # An interrupt may have lost bytes that OpenSSL had consumed, so the stream cannot continue.
                 if self.owner is not None:
                     self.owner.failed(ConnectionAbortedError("interrupted while a TLS record was read"))
                 raise
-            # All of ``data`` is used before anything else is called, which may reuse its memory.
+            # The calls below may reuse the memory of ``data``, all of which has been consumed.
             if error is not None:
-                # The alert that names the reason.
+                # Sends the alert with the reason.
                 sender.send_output()
             elif sender.needs_flush():
                 sender.flush_after_arrival()
@@ -167,7 +171,7 @@ class TLSReceiver(ReceiveInterface):
             if error is not None:
                 if self.owner is not None:
                     self.owner.failed(error)
-                # Its traceback refers to this frame: no reference cycle through it.
+                # Breaks a reference cycle: the traceback of the error refers to this frame.
                 error = None
             elif sender.handshake_complete and not was_complete:
                 self.owner.handshake_completed()
@@ -180,7 +184,7 @@ class TLSReceiver(ReceiveInterface):
             return ready is not None
 
     def _deliver(self, data: bytes) -> ReceiveInterface | None:
-        """Give plaintext to another receiver than a stream's; returns it if a read of it can complete."""
+        """Pass plaintext to a receiver that calls the protocol. Returns the receiver if a waiting read may complete."""
         upper = self._upper
         if upper is None:
             return None
@@ -191,15 +195,16 @@ class TLSReceiver(ReceiveInterface):
             if self.owner is not None:
                 self.owner.failed(ConnectionAbortedError("interrupted while received data was delivered"))
             raise
-        except BaseException as error:  # noqa: BLE001 - whatever a program raises
+        except BaseException as error:  # noqa: BLE001 - every exception of the program is reported
             if self.owner is not None:
                 self.owner.protocol_failed(error)
             return None
 
     def _decrypt(self, data: Any, stream: Receiver | None, blocks: list[bytes]) -> bool:
-        """Give OpenSSL the records of ``data``, and the plaintext to ``stream``, else to ``blocks``.
+        """Decrypt the records of ``data`` into ``stream``, or append the plaintext to ``blocks`` if it is None.
 
-        What follows the record that completes the handshake is kept. True: a read of ``stream`` can complete.
+        Bytes after the record that completes the handshake are stored. Returns True if a waiting read of ``stream``
+        may complete.
         """
         if not self._sender.handshake_complete:
             self._continue_handshake(data)
@@ -216,9 +221,9 @@ class TLSReceiver(ReceiveInterface):
         return ready
 
     def _collect(self, data: Any, position: int, size: int) -> int:
-        """Put the next part of a record, or some short records, into the BIO; returns the next position.
+        """Write the next part of a record, or some short records, to the BIO. Returns the next position.
 
-        If nothing is missing then, and no header is kept, ``_complete`` records can be read.
+        If ``_missing`` is 0 and ``_header`` is empty afterwards, ``_complete`` records can be read.
         """
         self._complete = 1
         if self._missing:
@@ -245,7 +250,7 @@ class TLSReceiver(ReceiveInterface):
         return end
 
     def _collect_short(self, data: bytes) -> int:
-        """Put the records that are complete in ``data``, at least one, into the BIO; returns where they end."""
+        """Write the complete records of ``data``, at least one, to the BIO. Returns the position after them."""
         size = len(data)
         end = count = longest = 0
         while size - end >= _HEADER:
@@ -261,8 +266,8 @@ class TLSReceiver(ReceiveInterface):
         return end
 
     def _read(self, stream: Receiver | None, blocks: list[bytes]) -> bool:
-        """Let OpenSSL read the records that it was given. True: a read of ``stream`` can complete."""
-        # No record has more content than bytes, so one read takes all of it.
+        """Decrypt the records in the BIO. Returns True if a waiting read of ``stream`` may complete."""
+        # The content of a record is shorter than the record, so one read returns all of it.
         room = min(_PLAINTEXT, self._longest)
         left = self._complete
         ready = False
@@ -283,14 +288,14 @@ class TLSReceiver(ReceiveInterface):
                 elif stream.feed(block) if target is None else stream.committed(block):
                     ready = True
         except ssl.SSLWantReadError:
-            # One was a message to OpenSSL itself, which may answer, such as a session ticket or a key update.
+            # A record contained a message for OpenSSL, such as a session ticket or a key update, which it may answer.
             self._sender.output_pending = True
         except ssl.SSLZeroReturnError:
             self.close_notify_received = True
         return ready
 
     def _continue_handshake(self, data: Any) -> None:
-        """Give OpenSSL ``data`` until the handshake is complete; the rest of it is kept in ``_trailing_data``."""
+        """Continue the handshake with ``data``. Bytes after its end are stored in ``_trailing_data``."""
         self._sender.output_pending = True
         size = len(data)
         position = 0
@@ -305,15 +310,16 @@ class TLSReceiver(ReceiveInterface):
                 if position < size:
                     continue
                 return
-            # OpenSSL has taken what belongs to the handshake, and no more.
+            # OpenSSL has consumed only the records of the handshake.
             self._trailing_data = self._take_back() + bytes(data[position:])
             self._sender.handshake_complete = True
             return
 
 
 def _record_size(data: Any, position: int, size: int) -> int:
-    """The length of the record whose header is at ``position``; everything where it is no header: OpenSSL then reports
-    what is wrong."""
+    """Return the length of the record whose header is at ``position``.
+
+    Returns the length of all remaining bytes if the header is invalid; OpenSSL then raises the error."""
     if type(data) is bytes:
         return _length_in_header(data, position, size - position)
     return _length_in_header(bytes(data[position : position + _HEADER]), 0, size - position)

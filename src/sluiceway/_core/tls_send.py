@@ -1,7 +1,7 @@
-"""The sending side of TLS: plaintext in, records out, as many as the lower transport takes; and the close_notify alert.
+"""The sending side of TLS: encrypts plaintext while the lower transport accepts data, and sends the close_notify alert.
 
-It touches neither sockets nor loops: what is to be sent goes to the lower transport, and decisions go to ``owner``, the
-TLS transport.
+It uses neither sockets nor loops. It writes records to the lower transport, and reports events to ``owner``, the TLS
+transport.
 """
 
 from __future__ import annotations
@@ -13,25 +13,28 @@ from .._constants import TLS_PLAINTEXT
 from .raw_transport import RawTransport, RawTransportProvider
 from .write_queue import WriteQueue
 
-# The compiled variant keeps these as numbers.
+# C integers in the compiled build.
 _PLAINTEXT = TLS_PLAINTEXT
-# Plaintext that is encrypted before a look at whether the lower transport takes more. What is made at a time stays in
-# the processor's cache.
+# Bytes that are encrypted between two checks of the lower transport's flow control. The records of one step fit in the
+# CPU cache.
 _AHEAD = 16 * _PLAINTEXT
-# Bytes of OpenSSL's own answers that may wait while the lower transport takes no more.
+# Bytes of OpenSSL's own responses that may be buffered while the lower transport is paused.
 _ANSWERS_MAXIMUM = 4 * _PLAINTEXT
 
 
 def inner_object(sslobject: Any) -> Any:
-    """The object behind an SSLObject, whose methods do no more than call it."""
+    """Return the C object of an SSLObject, which saves a Python call per record."""
     return sslobject._sslobj if type(sslobject) is ssl.SSLObject else sslobject  # type: ignore[attr-defined]
 
 
 class TLSSender(RawTransport):
-    """``lower``: the transport that carries the records. ``owner``: decides what follows from an event.
+    """Encrypts the data of one connection.
 
-    ``handshake_complete``: data may be sent. ``closing``: nothing more is accepted. ``lower_paused``: the lower
-    transport takes no more for now; the protocol that it tells so sets it.
+    - ``lower``: the transport that carries the records.
+    - ``owner``: the TLS transport, to which events are reported.
+    - ``handshake_complete``: data can be sent.
+    - ``closing``: written data is discarded.
+    - ``lower_paused``: the lower transport has paused writing. Its protocol sets this attribute.
     """
 
     def __init__(self, sslobject: Any, outgoing: ssl.MemoryBIO, owner: Any) -> None:
@@ -44,25 +47,25 @@ class TLSSender(RawTransport):
         self._outgoing = outgoing
         self.closing = False
         self.handshake_complete = False
-        # close_notify is to be sent once everything before it has been.
+        # The close_notify alert must be sent after the pending data.
         self._shutdown_pending = False
-        # OpenSSL may have output of its own.
+        # OpenSSL may have output, such as an alert or a response to a key update.
         self.output_pending = False
-        # Bytes of its answers since the lower transport paused: a peer may ask for them and never read them.
+        # Bytes of such output since the lower transport paused. A peer may cause it without reading it.
         self._answers_size = 0
-        # Plaintext that waits: for room below or, in a renegotiation of TLS 1.2, for the peer.
+        # Plaintext that waits for the lower transport, or during a TLS 1.2 renegotiation for the peer.
         self._queue: WriteQueue | None = None
-        # Some of it is being encrypted. The collector may run meanwhile, and close the connection.
+        # True during encryption, in which a garbage collection may close the connection.
         self._encrypting = False
         self.lower_paused = False
 
     def set_lower(self, lower: Any) -> None:
-        """Send to ``lower`` from now on."""
+        """Write later records to ``lower``."""
         self.lower = lower
         self._raw = lower.raw if isinstance(lower, RawTransportProvider) else None  # type: ignore[attr-defined]
 
     def write(self, data: Any) -> object:
-        """Encrypt ``data``, bytes, and send it."""
+        """Encrypt and send the bytes object ``data``, or buffer it."""
         if self.closing or not data:
             return None
         if self.pending_size() or len(data) > _PLAINTEXT or not self._encrypt(data):
@@ -79,11 +82,11 @@ class TLSSender(RawTransport):
         return self.write(b"".join(pieces))
 
     def pending_size(self) -> int:
-        """Bytes that are not encrypted yet."""
+        """Return the number of buffered plaintext bytes."""
         return 0 if self._queue is None else self._queue.size
 
     def _encrypt(self, data: bytes) -> bool:
-        """Send ``data`` as one record; False if OpenSSL needs data from the peer first."""
+        """Send ``data`` as one record. Returns False if OpenSSL needs data from the peer first."""
         try:
             self._write_record(data)
             record = self._read_outgoing()
@@ -105,19 +108,19 @@ class TLSSender(RawTransport):
             self.owner.failed(error)
 
     def _interrupted(self) -> None:
-        """OpenSSL may have taken what was written, or not: nothing may follow it, and it may not be sent twice."""
+        """Abort the connection after an interrupt. OpenSSL may or may not have consumed the data of the write."""
         self._queue = None
         if self.owner is not None:
             self.owner.failed(ConnectionAbortedError("interrupted while a TLS record was written"))
 
     def flush(self, everything: bool) -> None:
-        """Encrypt and send what waits, as far as the lower transport takes it, or all of it."""
+        """Encrypt and send pending data until the lower transport pauses, or all of it if ``everything`` is True."""
         if self._encrypting:
             return
         while self.pending_size() and self.handshake_complete and (everything or not self.lower_paused):
             raw = self._raw
             if raw.closing if raw is not None else self.lower.is_closing():
-                # It would discard everything, each time with a log line. Its end is reported soon.
+                # The lower transport would discard each write with a log record. Its end is reported soon.
                 return
             records: list[bytes] = []
             self._encrypting = True
@@ -135,7 +138,7 @@ class TLSSender(RawTransport):
                 # OpenSSL needs data from the peer first.
                 self.send_output()
                 break
-            # The queue is complete here: the call below may run any code.
+            # The queue is consistent here, as the calls below may run code of the program.
             raw = self._raw
             if raw is not None:
                 raw.write_pieces(records)
@@ -145,7 +148,7 @@ class TLSSender(RawTransport):
             self.send_close_notify()
 
     def _encrypt_next(self, records: list[bytes]) -> None:
-        """Encrypt the first piece that waits into ``records``, at most _AHEAD bytes of it."""
+        """Encrypt at most _AHEAD bytes of the first pending piece, and append the records to ``records``."""
         queue = self._queue
         assert queue is not None
         view = queue.first()
@@ -169,7 +172,7 @@ class TLSSender(RawTransport):
             self.lower.write(data)
 
     def send_output(self) -> None:
-        """Send what OpenSSL has written of its own: handshake messages, alerts."""
+        """Send the output of OpenSSL: handshake messages, alerts and responses."""
         self.output_pending = False
         if not self._outgoing.pending:
             return
@@ -183,11 +186,11 @@ class TLSSender(RawTransport):
                 self.owner.answers_blocked()
 
     def needs_flush(self) -> bool:
-        """Whether an arrival from the peer may let something be sent."""
+        """Return True if something may be ready to send after data from the peer."""
         return self.output_pending or self._shutdown_pending or self.pending_size() > 0
 
     def flush_after_arrival(self) -> None:
-        """Send OpenSSL's output, and what waited for the peer, of whom something has arrived."""
+        """Send OpenSSL's output, and the data that waited for a message of the peer."""
         self.send_output()
         if self.pending_size():
             self.flush(False)
@@ -213,16 +216,16 @@ class TLSSender(RawTransport):
     # -- closing ------------------------------------------------------------------------------------------------------
 
     def send_close_notify(self) -> bool:
-        """Send close_notify (RFC 8446, 6.1) after everything that was written, and tell the owner; True if it was sent.
+        """Send the close_notify alert (RFC 8446, section 6.1) after the pending data, and report it to the owner.
 
-        A renegotiation comes first; then close_notify is sent as soon as that has ended.
+        Returns True if the alert was sent. Otherwise a renegotiation is in progress, and the alert is sent after it.
         """
         self.closing = True
-        # Called by the collector while a record is encrypted: flush() sends it then.
+        # A garbage collection may call this method during encryption; flush() then sends the alert.
         self._shutdown_pending = self._encrypting
         if self._encrypting:
             return False
-        # What waits for room need not wait here any longer: the lower transport buffers it as well.
+        # Flow control has no effect any more: the lower transport buffers all pending data.
         self.flush(True)
         if self.owner is None:
             return False
@@ -243,7 +246,7 @@ class TLSSender(RawTransport):
         return True
 
     def detach(self) -> None:
-        """The connection is gone: drop every reference to what refers to this."""
+        """Drop all references to objects that refer to this one, because the connection has ended."""
         self.closing = True
         self.owner = None
         self.lower = None

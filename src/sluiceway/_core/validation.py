@@ -53,7 +53,7 @@ def as_seconds(seconds: Any, name: str) -> float:
 
 
 def as_separators(separator: Any) -> tuple[bytes, ...]:
-    """Return the separators of ``readuntil``, shortest first. Accepts a bytes-like object or a tuple of them, not empty."""
+    """Return the separators of ``readuntil``, shortest first. Accepts one bytes-like object or a tuple of them."""
     given = separator if isinstance(separator, tuple) else (separator,)
     if not given:
         raise ValueError("Separator should contain at least one element: an empty tuple was given")

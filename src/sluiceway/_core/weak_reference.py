@@ -1,4 +1,4 @@
-"""Follow a weak reference: the pure variant of ``_core_c/weak_reference.pyx``."""
+"""The target of a weak reference: the pure variant of ``_core_c/weak_reference.pyx``."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from typing import Any
 
 
 def target(reference: Any) -> Any:
-    """The object that ``reference`` refers to, or None."""
+    """Return the object that the weak reference ``reference`` refers to, or None if it was freed."""
     return reference()

@@ -1,4 +1,4 @@
-"""Flow control of the writing side: which tasks wait until the transport takes more, and what ends that wait."""
+"""Flow control of the writing side: the tasks that wait in drain(), and what wakes them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ if TYPE_CHECKING:
 
 
 class WriteFlowControl:
-    """What ``drain`` waits for. Each waiting task has a future of its own, so a cancelled wait affects itself only.
+    """The flow control of one connection. Each waiting task has its own future, so cancelling one affects no other.
 
-    ``paused``: the transport takes no more for now. ``lost``: the connection is gone. ``error_mark``: marks the errors
-    that this connection raises, without a reference from the error to the connection.
+    - ``paused``: the transport has paused writing.
+    - ``lost``: the connection has ended.
+    - ``error_mark``: identifies the errors that this connection raises, without a reference from the error to the
+      connection.
     """
 
     __slots__ = ("error_mark", "loop", "lost", "paused", "waiters")
@@ -21,25 +23,25 @@ class WriteFlowControl:
         self.loop: asyncio.AbstractEventLoop = loop
         self.paused: bool = False
         self.lost: bool = False
-        # In order, each removed in constant time. Created by the first wait: on most connections there is none.
+        # A dict as an ordered set with removal in O(1). Created on demand: most connections never wait.
         self.waiters: dict[asyncio.Future[None], None] | None = None
         self.error_mark: object = None
 
     def pause(self) -> None:
-        """The transport's buffer is above the high-water mark."""
+        """Make drain() wait, because the transport's buffer exceeds the high-water mark."""
         assert not self.paused, "pause_writing() called twice by the transport"
         self.paused = True
 
     def resume(self) -> None:
-        """The transport's buffer is at the low-water mark again."""
-        assert self.paused, "resume_writing() called by a transport that had not paused"
+        """Wake the waiting drain() calls, because the transport's buffer has shrunk to the low-water mark."""
+        assert self.paused, "resume_writing() called by a transport that has not called pause_writing()"
         self.paused = False
         for waiter in self.waiters or ():
             if not waiter.done():
                 waiter.set_result(None)
 
     def end(self, error: BaseException | None) -> None:
-        """The connection is gone: every wait ends, with ``error`` if there is one."""
+        """Wake all waiting drain() calls, with ``error`` if it is not None, because the connection has ended."""
         self.lost = True
         for waiter in self.waiters or ():
             if not waiter.done():
@@ -55,21 +57,21 @@ class WriteFlowControl:
         error._sluiceway_mark = self.error_mark  # type: ignore[attr-defined]
 
     def raised(self, error: BaseException) -> bool:
-        """Whether this connection raised ``error``."""
+        """Return True if ``mark`` was called for ``error``."""
         try:
             return error._sluiceway_mark is self.error_mark  # type: ignore[attr-defined]
         except AttributeError:
             return False
 
     async def wait(self) -> None:
-        """Wait until the transport takes more. ConnectionResetError if the connection is gone."""
+        """Wait until the transport resumes writing. ConnectionResetError if the connection has ended."""
         if self.lost:
             error = ConnectionResetError("Connection lost")
             self.mark(error)
             try:
                 raise error
             finally:
-                # Its traceback refers to this frame: no reference cycle.
+                # Breaks a reference cycle: the traceback of the error refers to this frame.
                 del error
         if not self.paused:
             return

@@ -1,7 +1,7 @@
 # cython: nonecheck=True
-"""The operations of a StreamWriter that send: write, writelines, drain.
+"""The methods of StreamWriter that send data: write, writelines and drain.
 
-They are those of asyncio: https://docs.python.org/3/library/asyncio-stream.html#streamwriter
+Source: https://docs.python.org/3/library/asyncio-stream.html#streamwriter
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ from .validation import BytesLike, as_bytes
 
 
 class StreamWriter:
-    """The base class of the public StreamWriter, which other modules import as WriteOperations; its coroutines carry
-    the public name. All state is in the sender; asyncio's private names show it."""
+    """The base class of the public StreamWriter, which other modules import as WriteOperations.
+
+    The class has the public name because Python's messages contain it. All state is in the sender; asyncio's private
+    names access it.
+    """
 
     def __init__(
         self,
@@ -34,17 +37,19 @@ class StreamWriter:
         sender.set_reader(reader)
 
     def write(self, data: BytesLike) -> None:
-        """Send ``data`` as soon as the peer takes it; returns at once.
+        """Send ``data``, or buffer it until the kernel accepts it. Returns immediately.
+
+        On a closed or lost connection, ``data`` is discarded. drain() then raises, and the logger ``sluiceway`` emits
+        one warning per connection.
 
         Args:
-            data: any bytes-like object. Its present content is sent, whatever happens to it afterwards.
+            data (a bytes-like object): the data to send. Later changes of a mutable object have no effect.
 
         Raises:
-            TypeError: ``data`` is not bytes-like.
-            RuntimeError: after write_eof.
+            TypeError: ``data`` is not a bytes-like object.
+            RuntimeError: write_eof() was called before.
 
-        After close, or when the peer is gone, ``data`` is discarded: drain raises, and the logger ``sluiceway`` reports
-        it once for each connection.
+        Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamWriter.write
         """
         if type(data) is not bytes:
             data = as_bytes(data)
@@ -58,24 +63,25 @@ class StreamWriter:
             sender.transport.write(data)
 
     def writelines(self, data: Iterable[BytesLike]) -> None:
-        """Write the bytes-like objects that ``data`` yields, joined, in one go; see write."""
-        # One write of everything: transports of CPython 3.12.1 and 3.13.0 apply no flow control to writelines and
-        # cut typed memoryviews short (contracts W7, W8).
+        """Join the bytes-like objects of the iterable ``data`` and write them at once; see write()."""
+        # Transports of CPython 3.12.1 and 3.13.0 apply no flow control in writelines(), and truncate memoryviews whose
+        # items are larger than a byte (contracts W7, W8).
         joined = b"".join([piece if type(piece) is bytes else as_bytes(piece) for piece in data])
         if joined:
             StreamWriter.write(self, joined)
 
     async def drain(self) -> None:
-        """Wait until the transport has room for more: ``writer.write(data); await writer.drain()``.
+        """Wait until the write buffer has shrunk to the low-water mark: ``writer.write(data); await writer.drain()``.
 
-        Returns at once below the high-water mark (64 KiB; ``writer.transport.set_write_buffer_limits``). Any number of
-        tasks may wait.
+        Returns immediately unless the buffer has exceeded the high-water mark, 64 KiB by default
+        (``writer.transport.set_write_buffer_limits()`` changes it). Several tasks may wait at the same time.
+        Cancelling the call affects no other task, and no data that was written.
 
         Raises:
             ConnectionResetError: the connection is closed or lost.
-            Exception: the one that the reader of this connection ended with.
+            Exception: the error that ended the reader of this connection.
 
-        Cancelling it cancels this wait alone; what was written stays written.
+        Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamWriter.drain
         """
         sender = self._sluiceway
         if sender.budget_exhausted():
@@ -88,8 +94,7 @@ class StreamWriter:
             if error is not None:
                 raise error
         if sender.transport.is_closing():
-            # connection_lost may follow in the next turn; without one, a caller that only writes and drains would
-            # never see it.
+            # Lets connection_lost() run: a task that only writes and drains would otherwise never see the loss.
             await asyncio.sleep(0)
         if sender.raw is None and sender.flow is not None and sender.flow.paused:
             # A transport of the loop does not report when it starts to close.

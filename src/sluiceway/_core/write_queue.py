@@ -1,13 +1,13 @@
-"""The write queue: bytes that wait to be sent, in order, with O(1) operations at both ends.
+"""The write queue: unsent bytes in order, with O(1) operations at both ends.
 
 Invariants, true between any two calls:
 
-- ``pieces[head:]`` are the pieces that wait, none of them empty; ``pieces[:head]`` are None.
-- ``offset`` is how much of ``pieces[head]`` has been sent; it is less than the length of that piece, and 0 where
-  nothing waits.
-- ``size`` is the sum of the lengths of the pieces that wait, less ``offset``.
-- ``head`` is at most ``_COMPACT`` or half of ``len(pieces)``. Removing the front of the list moves no more pieces
-  than were sent since the last time, so each piece costs O(1) in all.
+- ``pieces[head:]`` are the unsent pieces, none of them empty; ``pieces[:head]`` are None.
+- ``offset`` is the number of bytes of ``pieces[head]`` that were sent. It is less than the length of that piece, and 0
+  if the queue is empty.
+- ``size`` is the sum of the lengths of the unsent pieces, minus ``offset``.
+- ``head`` is at most ``_COMPACT`` or half of ``len(pieces)``. Removing the front of the list moves at most as many
+  pieces as were sent since the previous removal, so the amortized cost of each piece is O(1).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _COMPACT = 64
 
 
 class WriteQueue:
-    """``size``: bytes that wait."""
+    """A queue of unsent bytes. ``size``: their number."""
 
     __slots__ = ("head", "offset", "pieces", "size")
 
@@ -29,23 +29,23 @@ class WriteQueue:
         self.size = 0
 
     def append(self, piece: bytes) -> None:
-        """Add ``piece``, which is not empty, at the end."""
+        """Append ``piece``, which must not be empty."""
         self.pieces.append(piece)
         self.size += len(piece)
 
     def first(self) -> memoryview:
-        """The part of the first piece that was not sent. Only where something waits."""
+        """Return the unsent part of the first piece. The queue must not be empty."""
         return memoryview(self.pieces[self.head])[self.offset :]
 
     def waiting(self) -> list[Any]:
-        """Everything that was not sent, as memoryviews."""
+        """Return all unsent bytes, as a list of memoryviews."""
         waiting = [memoryview(piece) for piece in self.pieces[self.head :]]
         if waiting:
             waiting[0] = self.first()
         return waiting
 
     def advance(self, n: int) -> None:
-        """The first ``n`` bytes were sent; no more than wait."""
+        """Remove the first ``n`` bytes, which were sent. ``n`` must not exceed ``size``."""
         if n == self.size:
             self.clear()
             return
@@ -67,6 +67,6 @@ class WriteQueue:
         self.head = head
 
     def clear(self) -> None:
-        """Forget everything that waits."""
+        """Discard all unsent bytes."""
         self.pieces.clear()
         self.head = self.offset = self.size = 0
