@@ -1,6 +1,6 @@
-"""The compiled variant of ``sluiceway._core``: the same files, each with a .pxd here that gives its fields types.
+"""The compiled variant of ``sluiceway._core``: the same files, each with a .pxd file that declares its C types.
 
-Importing it fails where it was not compiled; only ``sluiceway._implementation`` does it.
+The import fails in an installation without compiled files. Only ``sluiceway._implementation`` imports this package.
 """
 
 from .bytearray_buffer import BytearrayBuffer

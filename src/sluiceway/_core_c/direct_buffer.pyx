@@ -1,8 +1,7 @@
 # cython: language_level=3, binding=False
-"""A buffer whose bytes are received into the result of a large readexactly.
+"""A buffer that receives bytes directly into the result of a large readexactly().
 
-It takes the place of the reader's ChunkBuffer while that read waits, and is a buffer of one chunk meanwhile. The pure
-core has none.
+It replaces the reader's ChunkBuffer while that read waits, and has a single chunk. The pure core has no such buffer.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -13,9 +12,9 @@ from libc.string cimport memcpy
 
 cdef extern from *:
     """
-    /* Makes a bytes object that has one reference longer or shorter; where it is large the kernel moves its pages instead
-       of copying them. _PyBytes_Resize, which is private, does the same but frees the bytes where memory has run out.
-       What is used here instead is public except for one fact: a bytes object is one block of PyObject_Malloc. */
+    /* Changes the size of a bytes object with one reference. For a large object, the kernel remaps the pages instead of
+       copying them. _PyBytes_Resize does the same, but it is private and frees the object if memory runs out. This code
+       relies on one private fact: a bytes object is one block of PyObject_Malloc. */
     static int sluiceway_resize(PyObject** block, Py_ssize_t size) {
     #ifdef Py_TRACE_REFS
         PyObject* moved = PyBytes_FromStringAndSize(NULL, size);
@@ -45,16 +44,17 @@ cdef extern from *:
 
 
 cdef class ResultMemory(Memory):
-    """The rest of a result that is not filled yet. ``owner``: the bytes object that ``start`` points into."""
+    """The unfilled rest of a result. ``owner``: the bytes object that ``start`` points into."""
 
 
 cdef class DirectBuffer(ChunkBuffer):
-    """In place of ``plain``, the buffer of a reader that waits for ``target_size`` bytes, more than there are.
+    """Replaces ``plain``, the buffer of a reader, while a read waits for ``target_size`` bytes.
 
-    ``result`` is what the read returns, ``filled`` how much of it has arrived. While memory of it is lent,
-    from ``direct`` to ``direct_committed`` or for as long as a view of it exists, the window refers to it as well; then
-    it neither moves nor changes. Memory is allocated for at most
-    ``ahead`` bytes that have not arrived, and doubled from then on: a peer chooses ``target_size``, as a rule.
+    ``result`` is the object that the read returns, and ``filled`` the number of bytes received into it. ``window`` is
+    the memory that ``direct`` returns. It refers to ``result`` until ``direct_committed``, or as long as a view of the
+    memory exists. Meanwhile ``result`` is neither moved nor changed. At first, at most ``ahead`` bytes are allocated
+    beyond the received ones; later the size is doubled. The peer usually chooses ``target_size``, so it must not
+    determine the allocation.
     """
 
     def __init__(self, ChunkBuffer plain, Py_ssize_t target_size, Py_ssize_t ahead):
@@ -70,9 +70,9 @@ cdef class DirectBuffer(ChunkBuffer):
         cdef Py_ssize_t missing = self.target_size - self.filled
         cdef ResultMemory window
         if missing <= 0 or missing < size or self.result is None:
-            # The read is complete, or a program has taken the bytes away.
+            # The read is complete, or the program has removed the bytes.
             return None
-        # A repeated call: nothing was received into the memory of the last one.
+        # In a repeated call, the memory of the previous call is unused.
         self.drop_window()
         if PyBytes_GET_SIZE(self.result) - self.filled < max(size, 1):
             self.resize(min(self.target_size, max(2 * self.filled, self.filled + size)))
@@ -87,12 +87,12 @@ cdef class DirectBuffer(ChunkBuffer):
         if window.owner is self.result:
             self.filled += n
         else:
-            # The result was replaced while the memory was lent.
+            # The result was replaced after direct() returned the memory.
             self.append(PyBytes_FromStringAndSize(window.start, n))
         self.drop_window()
 
     cdef int drop_window(self) except -1:
-        """End the loan of the memory; a view of it that still exists keeps the result that it refers to."""
+        """Drop the window's reference to the result. A view that still exists keeps its own window and result."""
         if self.window.exports:
             self.window = ResultMemory()
         else:
@@ -106,12 +106,12 @@ cdef class DirectBuffer(ChunkBuffer):
             self.result = PyBytes_FromStringAndSize(NULL, size)
             return 0
         if sluiceway_is_shared(<PyObject*>self.result):
-            # Lent: something may write into the memory without the interpreter lock, such as OpenSSL. It stays in place.
+            # Other code, such as OpenSSL without the interpreter lock, may write into the memory: it must not move.
             other = PyBytes_FromStringAndSize(NULL, size)
             memcpy(PyBytes_AS_STRING(other), PyBytes_AS_STRING(self.result), min(size, self.filled))
             self.result = other
             return 0
-        # Out of the attribute: only this function refers to the object while it moves.
+        # The attribute is cleared so that only this function refers to the object while it moves.
         block = <PyObject*>self.result
         Py_INCREF(self.result)
         self.result = None
@@ -123,7 +123,7 @@ cdef class DirectBuffer(ChunkBuffer):
         Py_DECREF(self.result)
         return 0
 
-    # -- a buffer -----------------------------------------------------------------------------------------------------
+    # -- the interface of ChunkBuffer ---------------------------------------------------------------------------------
 
     cpdef Py_ssize_t size(self) except -1:
         return self.filled

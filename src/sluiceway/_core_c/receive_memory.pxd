@@ -3,7 +3,7 @@ cimport cython
 cdef class Memory:
     cdef char* start
     cdef Py_ssize_t size
-    # Buffers that were exported and not released: while there is one, the memory must stay where it is.
+    # The number of exported buffers that are not released. While it is not 0, the memory must not move.
     cdef Py_ssize_t exports
 
     cdef int give_back(self) except -1

@@ -1,5 +1,5 @@
 # cython: language_level=3, binding=False
-"""Memory that bytes are received into: the compiled variant of ``_core/receive_memory.py``, over pointers."""
+"""Memory for received bytes: the compiled variant of ``_core/receive_memory.py``, with pointers."""
 
 from cpython.buffer cimport PyBUF_READ, PyBUF_WRITABLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
@@ -8,7 +8,7 @@ from cpython.memoryview cimport PyMemoryView_FromMemory
 
 
 cdef class Memory:
-    """``size`` bytes from ``start``; also as a writable buffer, for whatever calls recv_into."""
+    """``size`` bytes at ``start``. It supports the writable buffer protocol, for callers of recv_into()."""
 
     def __len__(self):
         return self.size
@@ -21,12 +21,12 @@ cdef class Memory:
         self.exports -= 1
 
     cdef int give_back(self) except -1:
-        """Nothing was received; return what was borrowed from a program."""
+        """Release a buffer that was borrowed from the program, because nothing was received."""
         return 0
 
 
 cdef class Scratch(Memory):
-    """Memory that the connections of a loop receive into, one after the other."""
+    """The receive buffer that all connections of a loop share. Each receive overwrites the previous one."""
 
     def __cinit__(self, Py_ssize_t size):
         self.allocated = <char*>PyMem_Malloc(size)
@@ -44,22 +44,22 @@ cdef class Scratch(Memory):
 
     cpdef bytes take(self, Py_ssize_t n):
         if n < 0 or n > self.capacity:
-            raise ValueError(f"{n} bytes of a scratch buffer of {self.capacity}")
+            raise ValueError(f"n must be in the range 0 to {self.capacity}, the size of the scratch buffer, not {n}")
         return PyBytes_FromStringAndSize(self.start, n)
 
     cpdef object view(self, Py_ssize_t n):
         if n < 0 or n > self.capacity:
-            raise ValueError(f"{n} bytes of a scratch buffer of {self.capacity}")
+            raise ValueError(f"n must be in the range 0 to {self.capacity}, the size of the scratch buffer, not {n}")
         return PyMemoryView_FromMemory(self.start, n, PyBUF_READ)
 
 
 cdef class Block(Memory):
-    """A bytes object that nothing else refers to yet."""
+    """The memory of a new bytes object, to which nothing else refers."""
 
     cpdef bytes take(self, Py_ssize_t n):
-        """The object, cut to its first ``n`` bytes."""
+        """Return the bytes object, truncated to its first ``n`` bytes."""
         if n < 0 or n > self.size:
-            raise ValueError(f"{n} bytes of a block of {self.size}")
+            raise ValueError(f"n must be in the range 0 to {self.size}, the size of the block, not {n}")
         content = self.content
         self.content = None
         return content if n == self.size else content[:n]
@@ -74,7 +74,7 @@ cpdef Block block(Py_ssize_t size):
 
 
 cdef class Borrowed(Memory):
-    """The memory of a buffer that a program lends."""
+    """The memory of a program's buffer, until it is released."""
 
     cdef Py_buffer view
     cdef bint lent

@@ -1,5 +1,5 @@
 # cython: language_level=3, binding=False
-"""Search and slice one chunk of received bytes: the compiled variant of ``_core/search.py``, over pointers."""
+"""Search and slice one chunk of received bytes: the compiled variant of ``_core/search.py``, with pointers."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
@@ -13,7 +13,7 @@ cdef inline const char* content(object chunk, Py_ssize_t* size) except NULL:
     if type(chunk) is bytearray:
         size[0] = PyByteArray_GET_SIZE(chunk)
         return PyByteArray_AS_STRING(chunk)
-    raise TypeError(f"a chunk is bytes or a bytearray, not {type(chunk).__name__}")
+    raise TypeError(f"chunk must be bytes or a bytearray, not {type(chunk).__name__!r}")
 
 
 cpdef Py_ssize_t find_in(object chunk, bytes pattern, Py_ssize_t start) except -2:

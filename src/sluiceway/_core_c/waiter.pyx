@@ -1,10 +1,10 @@
 # cython: language_level=3, binding=False
-"""What a read awaits on the epoll engine: one future-like object, reused for all its waits.
+"""The waiter of a reader on the epoll engine: one future-like object, reused for all waits of the reader.
 
-The pure core has none; ReadWait has it as ``source``. asyncio resolves a future, which schedules a callback, which steps
-the task one turn of the loop later. The poller steps the task immediately instead, in the task's context. Only the
-poller may do that, and only when no task runs; every other caller wakes the task through ``loop.call_soon``. A step that
-is refused goes through ``call_soon`` as well, so no wake-up is lost.
+ReadWait refers to it as ``source``. The pure core has no waiter. With asyncio's futures, a result schedules a callback,
+which steps the task one iteration of the loop later. The poller steps the task immediately instead, in the task's
+context. Only the poller may do so, and only when no task runs. Every other caller wakes the task with
+``loop.call_soon``. If an immediate step is impossible, the waiter falls back to ``call_soon``, so no wake-up is lost.
 """
 
 import asyncio
@@ -27,14 +27,14 @@ cdef enum:
 
 
 cdef class Waiter:
-    """Future-like; awaited by one coroutine at a time, any number of times in turn."""
+    """A future-like object that one coroutine at a time can await, any number of times."""
 
     def __cinit__(self, loop, *_):
         self._loop = loop
         self._state = IDLE
 
     cpdef Waiter begin(self):
-        """Begin the next wait. A wake-up that was scheduled for the previous one finds no callback."""
+        """Begin a wait. A wake-up that was scheduled for the previous wait has no effect."""
         self._state = PENDING
         self._wait += 1
         self._callback = None
@@ -46,11 +46,11 @@ cdef class Waiter:
         return self
 
     cpdef object complete_soon(self):
-        """Complete the wait that has just begun in the next turn of the loop."""
+        """Complete the current wait in the next iteration of the loop."""
         raise NotImplementedError
 
     cdef int end(self) except -1:
-        """The read has returned from its wait."""
+        """End a wait, after the read has returned from it."""
         self._scheduled = None
         return 0
 
@@ -111,7 +111,7 @@ cdef class Waiter:
             self._callback = callback
             self._context = context
         else:
-            raise RuntimeError("a sluiceway waiter is awaited by one coroutine at a time")
+            raise RuntimeError("a sluiceway waiter can be awaited by only one coroutine at a time")
 
     def remove_done_callback(self, callback):
         if self._callback is not None and self._callback == callback:
@@ -141,25 +141,25 @@ cdef class Waiter:
         return None if self._callback is None else [(self._callback, self._context)]
 
     def reading_task(self):
-        """The task that waits or is scheduled to be stepped; None where something else than a task waits."""
+        """Return the task that waits or is scheduled to run; None if the awaiting object is not a task."""
         callback = self._callback if self._callback is not None else self._scheduled
         return getattr(callback, "__self__", None)
 
     cdef int wake(self) except -1:
-        """End the wait; the task is stepped in the next turn of the loop."""
+        """Complete the wait. The task runs in the next iteration of the loop."""
         if self._state != PENDING:
             return 0
         self._state = DONE
         return self._deliver()
 
     cdef int wake_now(self) except -1:
-        """End the wait; step the task immediately where that is possible."""
+        """Complete the wait. The task runs within the call if possible, else in the next iteration of the loop."""
         return self.wake()
 
     cdef int step(self, object done) except -1:
-        """End the wait and step the task now. Only for the poller, when all state is complete and no task runs.
+        """Complete the wait and step the task. Only the poller may call it, in a consistent state, when no task runs.
 
-        ``done``: a future of asyncio's that is done. A C task reads its result without a call.
+        ``done``: a completed asyncio.Future. A task implemented in C reads its result without a Python call.
         """
         if self._state != PENDING:
             return 0
@@ -171,7 +171,7 @@ cdef class Waiter:
         try:
             PyContext_Enter(context)
         except RuntimeError:
-            # The context is entered already: the caller runs inside it.
+            # The context is entered already, because the caller runs in it.
             return self._deliver()
         self._callback = None
         self._context = None

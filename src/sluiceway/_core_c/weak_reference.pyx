@@ -1,10 +1,10 @@
 # cython: language_level=3, binding=False
-"""Follow a weak reference without a Python call: the compiled variant of ``_core/weak_reference.py``."""
+"""The target of a weak reference, without a Python call: the compiled variant of ``_core/weak_reference.py``."""
 
 cdef extern from *:
     """
-    /* Always a strong reference: the object may go away whenever other code runs. PyWeakref_GetObject, which returns a
-       borrowed one, is gone from the headers of CPython 3.15. */
+    /* Returns a strong reference, because any Python code may free the object. PyWeakref_GetObject returns a borrowed
+       reference, and was removed from the headers of CPython 3.15. */
     static inline PyObject* sluiceway_weak_target(PyObject* reference) {
     #if PY_VERSION_HEX >= 0x030D0000
         PyObject* target;

@@ -1,1 +1,1 @@
-"""Layer 2: transports, which move bytes between a socket and a receiver."""
+"""Layer 2: the transports, which move bytes between a socket and the core."""

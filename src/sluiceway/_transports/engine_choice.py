@@ -1,6 +1,6 @@
-"""Which transports carry the connections of a loop: the epoll engine's or the loop's own.
+"""The choice between the epoll engine and the loop's own transports.
 
-The engine is used wherever it can be: compiled, on Linux, on any loop with ``add_reader``, with the compiled core.
+The engine is used if it is available: on Linux, with the compiled core, on every loop that has ``add_reader``.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from .._implementation import IMPLEMENTATION, missing_parts, report_missing
 def _load() -> Any:
     if IMPLEMENTATION == "pure" and ENGINE_CHOICE == "epoll":
         reason = missing_parts.get("core", "it was not compiled here")
-        raise ImportError(f"SLUICEWAY_ENGINE=epoll, but the engine needs the compiled core: {reason}")
+        raise ImportError(f"SLUICEWAY_ENGINE=epoll needs the compiled core, which cannot be imported: {reason}")
     if ENGINE_CHOICE == "loop" or IMPLEMENTATION == "pure":
         return None
     try:
         from .epoll import transport
     except ImportError as error:
         if ENGINE_CHOICE == "epoll":
-            raise ImportError(f"SLUICEWAY_ENGINE=epoll, but the engine was not compiled here: {error}") from error
+            raise ImportError(f"SLUICEWAY_ENGINE=epoll: cannot import the engine: {error}") from error
         if sys.platform == "linux":
             report_missing("engine", error, "using the loop's transports, which are slower")
         return None
@@ -34,11 +34,12 @@ def _load() -> Any:
 _engine: Final[ModuleType | None] = _load()
 
 ENGINE: Final[Literal["epoll", "loop"]] = "loop" if _engine is None else "epoll"
-"""What carries connections where the running loop allows it: "epoll", the package's engine (Linux, compiled, a loop
-with ``add_reader``), or "loop", the loop's own transports. SLUICEWAY_ENGINE in the environment, read at import,
-chooses."""
+"""The transports of connections: "epoll", the package's engine, or "loop", the loop's own transports.
+
+The engine needs Linux, the compiled core, and a loop with ``add_reader``; other loops use their own transports. The
+environment variable SLUICEWAY_ENGINE, read at import, selects one."""
 
 
 def engine_of(loop: asyncio.AbstractEventLoop) -> Any:
-    """The engine's module where it can carry connections of ``loop``, else None."""
+    """Return the module of the engine if it supports ``loop``, else None."""
     return _engine if _engine is not None and _engine.can_serve(loop) else None

@@ -1,8 +1,8 @@
 """The adapter between a loop's own transport and the receiver of a stream (contract R3).
 
-A plain asyncio protocol is given up to 256 KiB at a time, whatever its reader has room for. A BufferedProtocol decides
-how much it takes, so one stands between the transport and the StreamReaderProtocol. It is a class of its own because
-uvloop feeds what is both kinds of protocol as the plain one.
+asyncio passes up to 256 KiB at a time to a plain protocol, even if its reader has less room. A BufferedProtocol decides
+how much it receives, so the adapter is a BufferedProtocol. It is a separate class because uvloop treats an object that
+is both kinds of protocol as a plain protocol.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _scratches: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.
 
 
 def scratch_of(loop: asyncio.AbstractEventLoop) -> Any:
-    """Memory to receive into.
+    """Return the receive buffer for a connection of ``loop``.
 
-    Loops that wait for readiness fill it and hand it over in one step, so one is enough for all connections of the
-    loop. A proactor uses it while it waits, so there each connection has its own.
+    A selector loop receives and delivers in one step, so all its connections share one buffer. A proactor keeps the
+    buffer in use while it waits, so each connection needs its own.
     """
     if sys.platform == "win32":
         return core.Scratch(MINIMUM_RECEIVE * 16)
@@ -33,10 +33,11 @@ def scratch_of(loop: asyncio.AbstractEventLoop) -> Any:
 
 
 class LoopAdapter(asyncio.BufferedProtocol):
-    """The protocol of the loop's transport in place of ``protocol``; passes on every call but the receiving ones.
+    """Replaces ``protocol`` on the loop's transport. It forwards all calls except those for received bytes.
 
-    To a program that asks the transport for its protocol it looks like ``protocol``: names are looked up, assigned and
-    deleted there. It drops the reference when the connection is lost, since the loops' TLS keeps its protocol longer.
+    Attributes are read, assigned and deleted on ``protocol``, so a program that gets the adapter from the transport can
+    use it like ``protocol``. The adapter drops its reference when the connection is lost, because the loops' TLS keeps
+    its protocol longer.
     """
 
     __slots__ = ("__weakref__", "_interruption", "_made", "_protocol", "_receivers")
@@ -46,16 +47,16 @@ class LoopAdapter(asyncio.BufferedProtocol):
         receivers.attach(scratch_of(loop), None)
         object.__setattr__(self, "_protocol", protocol)
         object.__setattr__(self, "_receivers", receivers)
-        # The transport, from connection_made to release().
+        # The transport, from connection_made() to release().
         object.__setattr__(self, "_made", None)
         object.__setattr__(self, "_interruption", None)
 
     def is_connected(self) -> bool:
-        """Whether connection_made was called, and connection_lost not yet."""
+        """Return True between connection_made() and connection_lost()."""
         return self._made is not None
 
     def release(self) -> Any:
-        """Drop the protocol, which is not called any more; returns it."""
+        """Drop the reference to the protocol, which is not called any more. Returns the protocol."""
         protocol = self._protocol
         object.__setattr__(self, "_protocol", None)
         object.__setattr__(self, "_receivers", None)
@@ -64,7 +65,7 @@ class LoopAdapter(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: Any) -> None:
         if self._protocol is None:
-            # The connection was discarded before; uvloop calls this nevertheless.
+            # uvloop calls this method even after the connection was discarded.
             transport.abort()
             return
         object.__setattr__(self, "_made", transport)
@@ -75,7 +76,7 @@ class LoopAdapter(asyncio.BufferedProtocol):
         if protocol is None:
             return
         if self._receivers is None:
-            # A program has replaced the method, and calls what it has found here before.
+            # The program has replaced the method of the protocol, and calls this one from its replacement.
             type(protocol).connection_lost(protocol, exc)
             return
         object.__setattr__(self, "_receivers", None)
@@ -94,19 +95,19 @@ class LoopAdapter(asyncio.BufferedProtocol):
     def eof_received(self) -> Any:
         keep_open = self._protocol.eof_received()
         if not keep_open and isinstance(self._protocol, core.ProtocolOperations):
-            # The transport closes.
+            # The transport closes after this call.
             self._protocol._sluiceway_closing()
         return keep_open
 
     def get_buffer(self, sizehint: int) -> Any:
-        """The memory for the next arrival: as much as the reader has room for."""
+        """Return memory for the next receive, as large as the reader has room for."""
         receivers = self._receivers
         if receivers is None:
             return memoryview(bytearray(MINIMUM_RECEIVE))
         return receivers.current().get_buffer(sizehint)
 
     def buffer_updated(self, nbytes: int) -> None:
-        """The first ``nbytes`` of that memory arrived."""
+        """Deliver ``nbytes`` bytes that were received into the memory."""
         receivers = self._receivers
         if receivers is not None:
             receiver = receivers.current()
@@ -119,7 +120,7 @@ class LoopAdapter(asyncio.BufferedProtocol):
                 receiver.wake()
 
     def _end_interrupted(self) -> None:
-        """End the connection: bytes of it may be lost. The loop's transport would go on."""
+        """Abort the connection, because received bytes may be lost. The loop's transport would continue."""
         error = ConnectionAbortedError("interrupted while received data was delivered")
         object.__setattr__(self, "_interruption", error)
         if self._made is not None:

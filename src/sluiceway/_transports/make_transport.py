@@ -1,4 +1,4 @@
-"""Give a connected socket to a transport, the engine's or the running loop's, with TLS or without."""
+"""Create the transport of a connected socket: the engine's or the running loop's, with or without TLS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .tls.transport import TLSTransport
 _AF_UNIX = getattr(socket, "AF_UNIX", None)
 
 CreateTransport = Callable[[Any], Any]
-"""Makes the loop's own transport for a protocol; returns an awaitable of transport and protocol."""
+"""Creates the loop's own transport for a protocol. Returns an awaitable for the transport and the protocol."""
 
 
 async def make_connected(
@@ -27,8 +27,11 @@ async def make_connected(
     shared: bool = False,
     **options: Any,
 ) -> Any:
-    """The transport of a socket that connected, after the TLS handshake where ``ssl`` asks for one; then ``options``
-    are TLSTransport's. ``shared``: the program has the socket too, since it was given as ``sock=``."""
+    """Return the transport of a client socket. With ``ssl``, waits for the TLS handshake first.
+
+    ``shared``: the program has passed the socket as ``sock=``, and may still use it. ``options``: arguments of
+    TLSTransport.
+    """
 
     def create(receiver: Any) -> Any:
         make: Any = loop.create_unix_connection if sock.family == _AF_UNIX else loop.create_connection
@@ -49,10 +52,10 @@ async def make_accepted(
     ssl: ssl_module.SSLContext | None = None,
     **options: Any,
 ) -> Any:
-    """The transport of a socket that was accepted.
+    """Return the transport of an accepted socket.
 
-    With ``ssl``, ``options`` are TLSTransport's. ``connection_made`` is called when the handshake is complete, and
-    ``options["on_failure"]`` if it fails; neither is waited for.
+    With ``ssl``, ``options`` are arguments of TLSTransport, and the function returns before the handshake is complete.
+    Later the transport calls ``connection_made``, or ``options["on_failure"]`` if the handshake fails.
     """
 
     def create(receiver: Any) -> Any:
@@ -73,9 +76,9 @@ def make_accepted_now(
     ssl: ssl_module.SSLContext | None = None,
     **options: Any,
 ) -> Any:
-    """What make_accepted() does, on ``engine``, which needs no task. ``address`` is the peer's.
+    """The synchronous variant of make_accepted() for ``engine``. ``address``: the address of the peer.
 
-    Without ``ssl``, ``connection_made`` is called before this returns.
+    Without ``ssl``, ``connection_made`` is called before the function returns.
     """
     if ssl is None:
         return engine.attach(loop, sock, protocol, address)
@@ -113,7 +116,7 @@ async def _wrap_encrypted(
 def _tls_transport(
     loop: asyncio.AbstractEventLoop, sock: socket.socket, protocol: Any, context: ssl_module.SSLContext, **options: Any
 ) -> TLSTransport:
-    """A transport that is not started; the socket is closed where the context refuses."""
+    """Return a TLS transport that is not started. Closes the socket if the context raises an error."""
     try:
         return TLSTransport(loop, protocol, context, **options)
     except BaseException:
@@ -131,7 +134,7 @@ async def _wrap_plain(
     try:
         transport, _ = await create(adapter)
     except BaseException:
-        # connection_lost is not called where connection_made was not.
+        # The loop calls connection_lost() only after connection_made().
         if not adapter.is_connected():
             adapter.release()
         raise

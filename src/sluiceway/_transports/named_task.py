@@ -1,7 +1,7 @@
-"""Tasks with a name, on loops and task factories that know nothing of names.
+"""Create tasks with a name, on loops and task factories without a ``name`` argument as well.
 
-asyncio's streams call ``create_task`` with the coroutine alone. Task factories of two parameters and loops of other
-projects rely on that, so the name is set afterwards.
+asyncio's streams call ``create_task`` with the coroutine as the only argument. Task factories with two parameters and
+loops of other projects rely on that, so the name is set after the call.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from typing import Any
 def create_named_task(
     loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], name: str
 ) -> asyncio.Task[Any]:
-    """Run ``coroutine`` as a task; set its name if it has ``set_name``. A refused coroutine is closed.
+    """Run ``coroutine`` as a task, and set the name if the task has ``set_name``.
 
-    Under an eager task factory the first step runs before the name is set.
+    With an eager task factory, the first step runs before the name is set. If create_task() raises, the coroutine is
+    closed.
     """
     try:
         task = loop.create_task(coroutine)
     except BaseException:
-        # Or the interpreter would warn that nobody awaited it.
+        # Prevents the RuntimeWarning "coroutine was never awaited".
         coroutine.close()
         raise
     if hasattr(task, "set_name"):

@@ -1,4 +1,4 @@
-"""Call a protocol for a transport. Its exceptions go to the loop's exception handler, and the transport goes on."""
+"""Call a protocol's methods. An exception is passed to the loop's exception handler, and the transport continues."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ def call_protocol(transport: Any, protocol: Any, call: Callable[..., Any], *argu
         call(*arguments)
     except (SystemExit, KeyboardInterrupt):
         raise
-    except BaseException as error:  # noqa: BLE001 - whatever a program raises
+    except BaseException as error:  # noqa: BLE001 - every exception of the program is reported
         report_error(transport, protocol, f"protocol.{call.__name__}() call failed", error)
 
 
 def report_error(transport: Any, protocol: Any, message: str, error: BaseException) -> None:
-    """Give ``error`` to the exception handler of the transport's loop."""
+    """Pass ``error`` to the exception handler of the transport's loop."""
     transport._loop.call_exception_handler(
         {"message": message, "exception": error, "transport": transport, "protocol": protocol}
     )

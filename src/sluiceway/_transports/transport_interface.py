@@ -1,7 +1,7 @@
-"""What a transport offers to the layers above it; asyncio's names.
+"""The interface of a transport to the layers above it, with asyncio's names.
 
-Received bytes go to a receiver, and a writer sends through a raw transport. Both interfaces are in
-``_core/receive_interface.py``, because compiled code calls them.
+A transport delivers received bytes to a receiver, and a writer sends data with a raw transport. Both interfaces are in
+the core (``receive_interface.py``, ``raw_transport.py``), because compiled code calls them.
 """
 
 from __future__ import annotations
@@ -13,37 +13,37 @@ class StreamTransport(Protocol):
     """A connected byte stream: the engine's socket, TLS over another transport, or a loop's own transport."""
 
     def set_protocol(self, protocol: Any) -> None:
-        """Call ``protocol`` from now on, and give it the bytes that arrive."""
+        """Use ``protocol`` for later events and received bytes."""
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """What is known under ``name``, such as peername, sockname or socket."""
+        """Return the value for ``name``, such as "peername", "sockname" or "socket", or ``default``."""
 
     def pause_reading(self) -> None:
-        """Receive nothing more until resume_reading()."""
+        """Stop receiving until resume_reading() is called."""
 
     def resume_reading(self) -> None:
-        """Receive again."""
+        """Continue to receive."""
 
     def is_reading(self) -> bool:
-        """Whether bytes are received."""
+        """Return True if the transport receives data."""
 
     def write(self, data: Any) -> None:
-        """Send ``data``, bytes-like, as soon as the peer takes it."""
+        """Send the bytes-like object ``data`` now, or buffer it until the kernel accepts it."""
 
     def get_write_buffer_size(self) -> int:
-        """Bytes that the kernel has not taken yet."""
+        """Return the number of bytes that the kernel has not accepted."""
 
     def get_write_buffer_limits(self) -> tuple[int, int]:
-        """The low-water and the high-water mark, in bytes."""
+        """Return the low-water and the high-water mark, in bytes."""
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Call pause_writing() above ``high`` bytes, resume_writing() at ``low`` bytes."""
+        """Set the marks: pause_writing() is called above ``high`` bytes, resume_writing() at ``low`` bytes."""
 
     def is_closing(self) -> bool:
-        """Whether the transport is closing or closed."""
+        """Return True if the transport is closing or closed."""
 
     def close(self) -> None:
-        """Send what is buffered, then close."""
+        """Close the transport after the buffered data has been sent."""
 
     def abort(self) -> None:
-        """Close at once; what is buffered is discarded."""
+        """Close the transport immediately and discard buffered data."""

@@ -1,1 +1,1 @@
-"""The epoll engine: one poller for all sockets of a loop, and the transport of each (Linux, compiled)."""
+"""The epoll engine: one poller for all sockets of a loop, and their transports (Linux, compiled only)."""

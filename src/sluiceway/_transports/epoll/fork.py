@@ -1,4 +1,4 @@
-"""What happens to pollers at a fork, and to the epoll set that a child's selector shares with the parent."""
+"""Pollers at a fork: what they do before it, and how a child replaces the epoll sets that it shares with its parent."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import selectors
 import weakref
 from typing import Any
 
-# Weak references to those of this process, whatever their loops are. Threads that make and drop pollers change the set
-# meanwhile: each use of it is one call in C, which is atomic. A WeakSet, written in Python, fails then.
+# Weak references to all pollers of this process. Several threads may add and remove pollers at the same time. Each use of
+# the set is therefore a single call in C, which is atomic. A WeakSet is written in Python and raises in this case.
 _pollers: set[weakref.ref[Any]] = set()
 
 
 def register_poller(poller: Any) -> None:
-    """Have ``poller`` take part in forks for as long as it exists."""
+    """Call ``poller`` at each fork, as long as it exists."""
     _pollers.add(weakref.ref(poller, _pollers.discard))
 
 
@@ -35,16 +35,17 @@ os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
 
 
 def replace_epoll_set(selector: selectors.BaseSelector) -> None:
-    """Give ``selector`` a new epoll set, with the same descriptor and registrations.
+    """Replace the epoll set of ``selector`` with a new one, keeping its descriptor and registrations.
 
-    asyncio itself goes on with the shared set: what the child stops watching, the parent no longer receives, and each
-    process is woken for the sockets of the other. Other selectors keep nothing in the kernel.
+    With a shared set, a socket that the child unregisters is unregistered for the parent as well, and each process is
+    woken for the sockets of the other. asyncio itself does not replace the set. Other kinds of selectors have no state
+    in the kernel.
     """
     if not isinstance(selector, selectors.EpollSelector):
         return
     with select.epoll() as new:
         for key in selector.get_map().values():
-            # The child may have closed some.
+            # The child may have closed some of the descriptors.
             with contextlib.suppress(OSError):
                 new.register(key.fd, _epoll_events(key.events))
         os.dup2(new.fileno(), selector.fileno(), inheritable=False)

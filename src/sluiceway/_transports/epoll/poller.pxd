@@ -6,8 +6,8 @@ from sluiceway._core_c.waiter cimport Waiter
 from sluiceway._transports.epoll.system cimport epoll_event
 
 cdef enum:
-    BATCH = 256              # events asked for at once
-    GATHER_MAXIMUM = 16384   # bytes in several pieces that are copied together and sent as one, at most
+    BATCH = 256              # the most events of one epoll_wait() call
+    GATHER_MAXIMUM = 16384   # bytes; several pieces of at most this size together are copied and sent as one
 
 cdef class Pollable(RawTransport):
     """A descriptor that the poller watches."""
@@ -26,43 +26,44 @@ cdef class Poller:
     cdef int epfd
     cdef list table
     cdef Py_ssize_t watched
-    # The only socket, where the loop watches it itself.
+    # The only socket, if the loop itself watches it; else None.
     cdef Pollable sole_socket
-    # An asyncio loop: it can watch a socket itself, and knows the transport of each.
+    # True on asyncio's loops, which can watch a socket themselves and have a table of transports.
     cdef readonly bint watches_itself
-    # By descriptor, weak references to the transports; on asyncio's loops the dict inside their own table of these.
+    # Weak references to the transports by descriptor; on asyncio's loops, the dict of the loop's own table.
     cdef dict transports
     cdef uint32_t generations
-    # Events of the current round; those from next_event on are not served yet.
+    # The events of the current round. Those from next_event on are not processed yet.
     cdef epoll_event events[BATCH]
     cdef int next_event
     cdef int event_count
     cdef Py_ssize_t users
     cdef bint closing_soon
     cdef public object usable
-    # True while the poller steps tasks: writes wait until the tasks of the round were stepped.
+    # True while the poller steps tasks. Writes are corked until all tasks of the round have run.
     cdef bint stepping
     cdef bint step_at_once
-    # A child: the epoll sets are still the parent's.
+    # True in a forked child that still shares the epoll sets with its parent.
     cdef bint forked
     cdef list corked
-    # The handle that flushes them in a turn of the loop, the loop's queue of handles, and whether the handle is in it.
+    # The handle that flushes the corked sockets in an iteration of the loop, the loop's queue of handles with its
+    # methods, and whether the handle is in the queue.
     cdef object turn
     cdef object ready
     cdef object append_ready
     cdef object remove_ready
     cdef bint turn_scheduled
-    # How many calls of serve() and step() are nested; and how many were when the handle was put there.
+    # The number of nested calls of serve() and step(), now and when the handle was queued.
     cdef int depth
     cdef int turn_depth
     cdef bint loop_nests
-    # When the oldest of them was written, and in which thread; 0 where nothing is corked.
+    # The time of the oldest corked write, and its thread; 0 if nothing is corked.
     cdef long long corked_at
     cdef unsigned long corked_in
-    # A future that is done, for tasks that are stepped at once.
+    # A completed future, for tasks that are stepped immediately.
     cdef object done
     cdef readonly Scratch scratch
-    # For pieces that are sent as one; memory of its own, since received bytes may still be in use.
+    # The buffer for pieces that are sent as one. Separate from scratch, whose received bytes may still be in use.
     cdef char* gathered
     cdef object __weakref__
 

@@ -1,12 +1,12 @@
 # cython: language_level=3, binding=False
-"""The poller: one epoll descriptor for all of the package's sockets of a running loop, which watches only that one.
+"""The poller: one epoll descriptor for all of the package's sockets of a loop. The loop watches only this descriptor.
 
-When the loop wakes it, the poller collects every ready socket at once and serves them without a handle, selector key or
-callback for each. Under load it asks again, for a bounded number of rounds and a bounded time, before it returns to the
-loop.
+When the descriptor is ready, the poller collects all ready sockets and processes them without a handle, selector key or
+callback per socket. Under load it polls again, for a bounded number of rounds and a bounded time, before it returns to
+the loop.
 
-A handler that runs in a batch may close other connections of it. An event of the kernel carries the generation of its
-registration; it is dropped if that is gone.
+A handler that runs in a batch may close other connections of the batch. Each event contains the generation of its
+registration. The poller ignores an event whose registration does not exist any more.
 """
 
 import asyncio
@@ -31,8 +31,8 @@ from sluiceway._transports.epoll.fork import register_poller, replace_epoll_set
 from sluiceway._transports.epoll.loop_watch import LoopWatch, close_sockets
 
 cdef extern from "Python.h":
-    # The field is not documented; CPython 3.7 to 3.15 have it. No public function returns the context that is entered:
-    # PyContext_CopyCurrent returns another object, and PyContext_Exit needs this one.
+    # An undocumented field that CPython 3.7 to 3.15 have. PyContext_Exit needs the current context object; no public
+    # function returns it.
     ctypedef struct PyThreadState:
         PyObject* context
     PyThreadState* PyThreadState_Get()
@@ -40,10 +40,10 @@ cdef extern from "Python.h":
     int PyContext_Exit(object context) except -1
 
 cdef enum:
-    ROUNDS = 16          # times that a busy poller asks again before the loop gets its turn
+    ROUNDS = 16          # the most rounds before the poller returns to the loop
 
-cdef long long SERVE_NANOSECONDS = 2000000  # then the loop gets its turn, even if events of the round are left
-cdef long long CORK_NANOSECONDS = 1000000   # for how long what was written waits for the end of the round
+cdef long long SERVE_NANOSECONDS = 2000000  # the poller returns to the loop after this time, even within a round
+cdef long long CORK_NANOSECONDS = 1000000   # the longest time that data stays corked while a round continues
 
 cdef object current_task_of = asyncio.current_task
 cdef object weak_reference = weakref.ref
@@ -60,11 +60,11 @@ cdef class Pollable:
         raise NotImplementedError
 
     cdef int watch_failed(self, error) except -1:
-        """The kernel refused to watch the descriptor."""
+        """Handle an error of the registration with the kernel."""
         raise NotImplementedError
 
     cdef int watch(self, uint32_t interest) except -1:
-        """Watch for the events ``interest``; 0 for none at all, not even a hang-up."""
+        """Watch for the events ``interest``. 0 removes the registration, so that not even a hang-up is reported."""
         if interest == self.interest:
             return 0
         if self.poller.forked:
@@ -80,7 +80,7 @@ cdef class Pollable:
 
 
 cdef class Poller:
-    """Of one running loop; made by poller_of."""
+    """The poller of one loop. Use poller_of() to create it."""
 
     def __cinit__(self, loop):
         self.loop = loop
@@ -91,7 +91,7 @@ cdef class Poller:
         self.loop_nests = not type(loop).__module__.startswith("uvloop")
         self.transports = loop._transports.data if self.watches_itself else {}
         if self.watches_itself:
-            # Not public: the queue that call_soon() appends to. Bound methods, since each round calls them.
+            # The private queue that call_soon() appends to. Bound methods are stored because each round calls them.
             self.ready = loop._ready
             self.append_ready, self.remove_ready = loop._ready.append, loop._ready.remove
             self.turn = asyncio.Handle(self._on_turn, (), loop, contextvars.Context())
@@ -109,7 +109,7 @@ cdef class Poller:
             close_fd(self.epfd)
 
     def prepare(self):
-        """Open the epoll descriptor and have the loop watch it; NotImplementedError where the loop cannot."""
+        """Open the epoll descriptor and add it to the loop. NotImplementedError if the loop has no add_reader()."""
         if self.forked:
             self.separate()
         if self.epfd >= 0:
@@ -126,8 +126,8 @@ cdef class Poller:
         self.close_when_idle()
 
     cdef int watch_in_loop(self, int fd) except -1:
-        """Have the loop call _on_ready when ``fd`` is readable. asyncio's loops refuse the sockets of transports, ours
-        included, to everything but the calls that their own transports make."""
+        """Make the loop call _on_ready() when ``fd`` is readable. asyncio's add_reader() raises for a socket that has a
+        transport; its private _add_reader(), which asyncio's own transports use, does not."""
         if self.watches_itself:
             self.loop._add_reader(fd, self._on_ready)
         else:
@@ -142,39 +142,39 @@ cdef class Poller:
         return 0
 
     def new_waiter(self):
-        """What the reads of one reader wait on (see ReceiveInterface.attach)."""
+        """Return a new waiter for the reads of one reader (see ReceiveInterface.attach)."""
         return PollerWaiter(self.loop, self)
 
     def acquire(self):
-        """Stay open until release(): for a socket, watched or not, and for a listener. When descriptors have run out,
-        none is left to open the poller again."""
+        """Keep the epoll descriptor open until release(). Each socket, watched or not, and each listener calls it,
+        because the poller cannot be opened again if descriptors run out later."""
         self.prepare()
         self.users += 1
 
     def release(self):
-        """The end of one acquire()."""
+        """Undo one acquire()."""
         self.users -= 1
         self.close_when_idle()
 
     cdef int enter(self, int fd, transport) except -1:
-        """Enter ``transport`` in the table of those that are closed with the loop. On asyncio's loops add_reader(),
-        sock_recv() and the like look into it, and refuse the socket until it is closing. That table is a
-        WeakValueDictionary. An assignment to it would cost 2 % of a connection, so the reference is stored in its dict;
-        a later transport of the same number replaces it."""
+        """Add ``transport`` to the table of transports that are closed with the loop. With an asyncio loop's own table,
+        add_reader(), sock_recv() etc. raise for the socket. That table is a WeakValueDictionary. The weak reference is
+        stored directly in its dict, because an assignment to the table takes 2 % of the time of a connection. A later
+        transport of the same descriptor replaces the entry."""
         self.transports[fd] = weak_reference(transport)
         return 0
 
     cdef int close_when_idle(self) except -1:
         if self.users == 0 and not self.closing_soon and not self.loop.is_closed():
-            # A connection may follow at once; one turn without any is the end.
+            # Waits one iteration, because another connection may follow immediately.
             self.closing_soon = True
             self.loop.call_soon(self._close_if_idle)
         return 0
 
     cdef int add(self, Pollable pollable, uint32_t interest) except -1:
-        """Watch a socket. The loop itself watches the only one that it has: two descriptors and two system calls for one
-        event are a tenth of the cost of a message on one connection, and many clients have just one. Only asyncio's own
-        loops do that: libuv stops watching a socket at a reset, without a call."""
+        """Watch a socket. An asyncio loop watches a sole socket itself: two descriptors need two system calls for each
+        event, a tenth of the cost of a message, and many clients have just one connection. Other loops do not: libuv
+        stops watching a socket after a reset without a callback."""
         if self.sole_socket is not None:
             self.register_sole_socket()
         elif self.watched == 0 and interest == EPOLLIN and self.watches_itself:
@@ -187,7 +187,7 @@ cdef class Poller:
         return 0
 
     cdef int register_sole_socket(self) except -1:
-        """There is a second socket, or the only one is watched for more events: the loop watches the poller instead."""
+        """Move the sole socket from the loop to the poller, for a second socket or for further events."""
         cdef Pollable pollable = self.sole_socket
         self.sole_socket = None
         try:
@@ -229,7 +229,7 @@ cdef class Poller:
             if not self.loop.is_closed():
                 self.unwatch_in_loop(pollable.fd)
             return 0
-        # The program may have closed the descriptor, and another connection may have its number now.
+        # If the program has closed the descriptor, another connection may use its number now.
         if pollable.fd < len(self.table) and self.table[pollable.fd] is pollable:
             self.table[pollable.fd] = None
             if self.epfd >= 0:
@@ -249,13 +249,13 @@ cdef class Poller:
                 close_fd(epfd)
 
     def _forked(self):
-        """In the child: its writes are not corked until the poller serves it, since it may end at any moment. Epoll
-        sets are shared with the parent until separate()."""
+        """Reset the state in a forked child, which shares the epoll sets with its parent until separate(). Its writes
+        are not corked until the poller processes events, because the child may exit at any time."""
         self.forked, self.stepping, self.corked, self.corked_in = True, False, [], 0
 
     cdef int separate(self) except -1:
-        """In a forked child, at its first use of the poller: replace the epoll sets that it shares with its parent by
-        new ones with the same descriptors. What is registered in a shared set, or removed, is so for both processes."""
+        """Replace the epoll sets that a forked child shares with its parent, at the child's first use of the poller.
+        The descriptors keep their numbers. In a shared set, each registration and removal would affect both processes."""
         cdef int new
         cdef Pollable pollable
         if self.epfd >= 0:
@@ -266,7 +266,7 @@ cdef class Poller:
         if self.watches_itself and not self.loop.is_closed():
             replace_epoll_set(self.loop._selector)
         elif self.epfd >= 0 and not self.loop.is_closed():
-            # The loop's own set cannot be reached. It has the poller of the parent; add this one to it.
+            # The loop's own set is not accessible. It contains the parent's poller; this adds the child's poller.
             self.loop.remove_reader(self.epfd)
             self.loop.add_reader(self.epfd, self._on_poller_ready, LoopWatch(self))
         self.forked = False
@@ -280,13 +280,13 @@ cdef class Poller:
         return 0
 
     def _flush_before_fork(self):
-        """Send what a task of this thread has written before it forks (contract W9), and once."""
-        # No other field is read where another thread uses the poller.
+        """Send the corked writes of this thread before it forks, so that only the parent sends them (contract W9)."""
+        # Reads only this field, because another thread may be using the poller.
         if self.corked_in == PyThread_get_thread_ident():
             self.flush()
 
     def _watch_ended(self):
-        """The loop watches the poller no more: close what was left open if that is because the loop is closed."""
+        """Close all open sockets if the loop was closed. Called when the loop stops watching the poller."""
         if not self.loop.is_closed():
             return
         if self.epfd >= 0:
@@ -303,7 +303,7 @@ cdef class Poller:
     def _on_ready(self):
         if self.forked:
             self.separate()
-        # The context of the loop's handle is left meanwhile: a loop that runs inside a task of the batch enters it again.
+        # Leaves the context of the loop's handle, because a loop nested in a task of the batch enters it again.
         cdef PyObject* current = PyThreadState_Get().context
         if current == NULL:
             self.serve()
@@ -316,16 +316,16 @@ cdef class Poller:
             PyContext_Enter(context)
 
     cdef bint may_step(self) except -1:
-        """Whether the poller steps tasks itself. In debug mode the loop does: it times each of its handles, and the record
-        of a slow one names the task."""
-        # On asyncio's loops the attribute costs a third of the call.
+        """Return True if the poller may step tasks itself. In debug mode the loop runs the tasks, because it measures
+        each handle and names the task of a slow one."""
+        # On asyncio's loops, the attribute takes a third of the time of get_debug().
         cdef bint debugging = self.loop._debug if self.watches_itself else self.loop.get_debug()
         return not debugging and current_task_of(self.loop) is None
 
     cdef int serve(self) except -1:
-        # A reference of this call's own: a callback may run the loop until the connection is gone.
+        # A strong reference for this call, because a callback may run the loop until the connection is freed.
         cdef Pollable sole_socket = self.sole_socket
-        # A loop may run inside a task of a batch (nested run_until_complete): its sockets are served, its tasks not stepped.
+        # For a loop nested in a task of a batch (run_until_complete), events are processed but tasks are not stepped.
         cdef bint outer_step = self.step_at_once, outer_stepping = self.stepping
         self.step_at_once = self.stepping = self.may_step()
         self.depth += 1
@@ -344,7 +344,7 @@ cdef class Poller:
         cdef long long now, start = 0
         cdef Pollable pollable
         for round_ in range(ROUNDS):
-            # What was left of a round comes first, or a connection that is always ready would keep others waiting.
+            # Remaining events of the previous round come first: an always ready connection must not starve others.
             if self.next_event == self.event_count:
                 self.next_event = self.event_count = 0
                 n = epoll_wait(self.epfd, self.events, BATCH, 0)
@@ -354,7 +354,7 @@ cdef class Poller:
             n = self.event_count - self.next_event
             if n > 1 and start == 0:
                 start = monotonic_ns()
-            # A loop nested in a step goes on with these events, and may ask for others.
+            # A loop nested in a step may continue with these events, and may poll for others.
             while self.next_event < self.event_count:
                 event = self.events[self.next_event]
                 self.next_event += 1
@@ -372,19 +372,19 @@ cdef class Poller:
                         self.flush()
                     if now - start > SERVE_NANOSECONDS:
                         return 0
-            # The writes of a round leave together: a peer on this machine that the first one wakes finds the others,
-            # instead of going to sleep after each.
+            # The writes of a round are sent together. A peer on this machine, woken by the first, finds all of them
+            # instead of sleeping after each.
             self.flush()
             self.take_turn_back()
             if n < 2 or self.epfd < 0:
-                # One busy connection, which is not ready again yet.
+                # A single busy connection is rarely ready again immediately.
                 break
             if monotonic_ns() - start > SERVE_NANOSECONDS or getattr(self.loop, "_stopping", False):
                 break
         return 0
 
     cdef int step(self, PollerWaiter waiter) except -1:
-        """Step the task of a wait that ends with a turn of the loop, as in a batch of its own."""
+        """Step the task of a wait that a callback of the loop completes, as in a batch of one."""
         cdef bint outer_step = self.step_at_once, outer_stepping = self.stepping
         self.step_at_once = self.stepping = self.may_step()
         self.depth += 1
@@ -398,7 +398,7 @@ cdef class Poller:
         return 0
 
     cdef int cork(self, Pollable pollable) except -1:
-        """Flush ``pollable`` when the tasks of this round were stepped (contract W9)."""
+        """Flush ``pollable`` after the tasks of this round have run (contract W9)."""
         if not self.corked:
             self.corked_at = monotonic_ns()
             self.corked_in = PyThread_get_thread_ident()
@@ -408,9 +408,9 @@ cdef class Poller:
         return 0
 
     cdef int schedule_turn(self) except -1:
-        """Flush what is corked in the next turn of the loop: one that runs inside the step, since the step has not
-        ended. On asyncio's loops the handle is taken back at the end of the round, so that the loop does not turn for
-        it; call_soon() has no way to do so. libuv's loop cannot be nested."""
+        """Flush the corked writes in the next iteration of the loop, in case a task runs a nested loop in its step. On
+        asyncio's loops, the handle is removed at the end of the round, so that it causes no extra iteration;
+        call_soon() does not support that. libuv's loop cannot be nested."""
         if self.turn is not None:
             self.append_ready(self.turn)
         elif self.loop_nests:
@@ -422,7 +422,7 @@ cdef class Poller:
         return 0
 
     def _on_turn(self):
-        # Nothing delays what a nested loop writes; the step that it runs in has lost its round.
+        # In a nested loop, writes are not corked any more: the round of the interrupted step may not end soon.
         self.turn_scheduled = self.stepping = False
         self.flush()
 
@@ -430,7 +430,7 @@ cdef class Poller:
         return monotonic_ns() - self.corked_at >= CORK_NANOSECONDS
 
     cdef int flush(self) except -1:
-        """Send what was written while tasks were stepped."""
+        """Send the corked writes."""
         cdef list corked
         interrupt = None
         while self.corked:
@@ -440,7 +440,7 @@ cdef class Poller:
                 try:
                     (<Pollable>pollable).flush_corked()
                 except BaseException as error:
-                    # Raised by a protocol's resume_writing(); what others have written is sent nevertheless.
+                    # Raised by resume_writing() of a protocol. The data of the other sockets is still sent.
                     if interrupt is None:
                         interrupt = error
         self.corked_in = 0
@@ -449,9 +449,9 @@ cdef class Poller:
         return 0
 
     cdef int take_turn_back(self) except -1:
-        """Take the handle of schedule_turn() back. Not inside a nested loop, whose turn may have counted it."""
+        """Remove the handle of schedule_turn(), except in a nested loop, whose iteration may have counted it."""
         if self.turn_scheduled and self.turn_depth == self.depth and self.turn is not None and self.ready:
-            # In one step: without the interpreter lock another thread appends at any time.
+            # A single call, because another thread may append at any time without the interpreter lock.
             if self.ready[-1] is self.turn:
                 self.remove_ready(self.turn)
                 self.turn_scheduled = False
@@ -469,7 +469,7 @@ cdef class Poller:
 
 
 cdef class PollerWaiter(Waiter):
-    """The waiter of a connection on the poller, which steps its task after a yield to the loop too."""
+    """The waiter of a connection on the poller, which also steps its task after a yield to the loop."""
 
     def __init__(self, loop, Poller poller):
         self.poller = poller
@@ -478,7 +478,7 @@ cdef class PollerWaiter(Waiter):
         return self.step(self.poller.done) if self.poller.step_at_once else self.wake()
 
     cpdef object complete_soon(self):
-        # One callback of the loop for each waiter: an interrupt in one, or a loop nested in it, delays no other.
+        # A separate callback for each waiter, so that an interrupt or a nested loop in one delays no other.
         self._loop.call_soon(self._complete, self._wait)
 
     def _complete(self, unsigned long wait):
@@ -490,7 +490,7 @@ cdef str ATTRIBUTE = "_sluiceway_poller"
 
 
 def poller_of(loop):
-    """The poller of ``loop``, created by the first call; the loop owns it."""
+    """Return the poller of ``loop``. The first call creates it, and the loop owns it."""
     cdef Poller poller
     found = getattr(loop, ATTRIBUTE, None)
     if found is not None:

@@ -1,7 +1,7 @@
-"""The private attributes of asyncio's socket transport that published programs use, on the engine's transport.
+"""The private attributes of asyncio's socket transport that published programs use, for the engine's transport.
 
-They are properties of the class, so a connection does not grow by them. What a program assigns has the effect that it
-has in asyncio. ``_sock`` and ``_sock_fd`` cannot be assigned: the engine calls the kernel with the number.
+They are properties, so they take no memory per connection. An assignment has the same effect as in asyncio. ``_sock``
+and ``_sock_fd`` cannot be assigned, because the engine passes the descriptor to the kernel.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _BUFFER_OF_PIECES: bool = sys.version_info >= (3, 12)
 
 
 class PrivateAttributes:
-    """Mixed into SocketTransport, which has ``raw`` and ``_socket``."""
+    """A mixin for SocketTransport, which has ``raw`` and ``_socket``."""
 
     __slots__ = ()
 
@@ -26,7 +26,7 @@ class PrivateAttributes:
 
     @property
     def _sock(self) -> socket.socket | None:
-        """The socket; the program has the descriptor from then on."""
+        """The socket. After the first access, writes are not corked, because the program may use the descriptor."""
         if self._socket.fileno() < 0:
             return None
         self.raw.share()
@@ -39,7 +39,7 @@ class PrivateAttributes:
 
     @property
     def _server(self) -> None:
-        """In asyncio it counts the connections; here ServerConnection does."""
+        """None. In asyncio, the server counts its connections through this attribute; here ServerConnection does."""
         return None
 
     @property
@@ -108,7 +108,7 @@ class PrivateAttributes:
 
     @property
     def _buffer(self) -> Any:
-        """A copy of what waits for the kernel, of the type that this Python's asyncio has."""
+        """A copy of the unsent data, of the type that asyncio has in this version of Python."""
         self.raw.uncork()
         pieces = self.raw.queue.waiting()
         return collections.deque(pieces) if _BUFFER_OF_PIECES else bytearray().join(pieces)

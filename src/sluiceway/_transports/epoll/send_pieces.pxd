@@ -1,4 +1,4 @@
-# One system call for the pieces at the front of a write queue.
+# Send the first pieces of a write queue with one system call.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
@@ -9,19 +9,19 @@ from sluiceway._transports.epoll.system cimport (
 )
 
 cdef enum:
-    PIECES = 64              # pieces given to the kernel at once
-    # Whatever the status flags of the descriptor are: another process that shares it may have cleared O_NONBLOCK.
+    PIECES = 64              # the most pieces of one sendmsg() call
+    # MSG_DONTWAIT because another process that shares the descriptor may have cleared O_NONBLOCK.
     SEND_FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL
 
 
 cdef inline ssize_t send_pieces(int fd, WriteQueue queue, char* gathered) except? -1:
-    """Return what send(2) returns. ``gathered`` has room for GATHER_MAXIMUM bytes."""
+    """Return the result of send(2). ``gathered``: a buffer of GATHER_MAXIMUM bytes."""
     cdef iovec vectors[PIECES]
     cdef msghdr message
     cdef Py_ssize_t index, count, waiting = len(queue.pieces) - queue.head
     cdef bytes piece
     if waiting > 1 and queue.size <= GATHER_MAXIMUM:
-        # For small pieces a copy costs less than the kernel's way through many.
+        # A copy of small pieces costs less than sendmsg() with many vectors.
         return send(fd, gathered, gather(queue, gathered), SEND_FLAGS)
     count = waiting if waiting < PIECES else PIECES
     for index in range(count):
@@ -39,7 +39,7 @@ cdef inline ssize_t send_pieces(int fd, WriteQueue queue, char* gathered) except
 
 
 cdef inline Py_ssize_t gather(WriteQueue queue, char* gathered) except -1:
-    """Copy all that waits to be sent, no more than GATHER_MAXIMUM bytes; return how many."""
+    """Copy all unsent bytes, at most GATHER_MAXIMUM, into ``gathered``. Returns their number."""
     cdef char* end = gathered
     cdef Py_ssize_t index, length, offset = queue.offset
     cdef bytes piece

@@ -1,7 +1,7 @@
 # cython: language_level=3, binding=False
 """The raw transport of a connected socket on the poller: receive, send, close.
 
-SocketTransport is what programs see: an asyncio.Transport that passes every call on to this.
+Programs use SocketTransport, an asyncio.Transport that forwards every call to this class.
 """
 
 from asyncio import BufferedProtocol
@@ -30,9 +30,9 @@ from sluiceway._log import logger
 from sluiceway._transports.epoll.poller import poller_of
 
 cdef enum:
-    CORK_MAXIMUM = 65536     # bytes that wait for the end of the round, at most (contract W9)
+    CORK_MAXIMUM = 65536     # bytes; more corked data is sent before the end of the round (contract W9)
     HIGH_WATER = 65536       # bytes; asyncio's default
-    LOST_WRITES = 5          # writes to a lost connection before asyncio logs a warning
+    LOST_WRITES = 5          # after so many writes to a lost connection, asyncio logs a warning for each
 
 
 cdef class StreamSocket(Pollable):
@@ -53,7 +53,7 @@ cdef class StreamSocket(Pollable):
     cdef bint eof_received
     cdef public bint reading_paused
     cdef public bint writing_paused
-    # The program has the descriptor: no write is corked.
+    # The program has access to the descriptor, so writes are not corked.
     cdef bint shared
 
     def __cinit__(self, loop, sock, protocol, bint shared=False):
@@ -62,10 +62,10 @@ cdef class StreamSocket(Pollable):
         self.shared = shared
         self.fd = sock.fileno()
         cdef int on = 1
-        # As asyncio does. A Unix socket refuses it, without harm.
+        # As in asyncio. The error for a Unix socket is ignored.
         setsockopt(self.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on))
         self.poller = poller_of(loop)
-        # What may fail for want of a descriptor fails before the protocol is called.
+        # May raise if no descriptor is left, which must happen before the protocol is called.
         self.poller.prepare()
         self.queue = WriteQueue()
         self.high = HIGH_WATER
@@ -73,7 +73,7 @@ cdef class StreamSocket(Pollable):
         self.set_protocol(protocol)
 
     def start(self, transport):
-        """Call the protocol's connection_made, then receive."""
+        """Call the protocol's connection_made(), then start to receive."""
         self.transport = transport
         self.poller.acquire()
         self.poller.enter(self.fd, transport)
@@ -88,7 +88,7 @@ cdef class StreamSocket(Pollable):
                 self.set_interest(self.interest | EPOLLIN)
 
     cdef int set_interest(self, uint32_t interest) except -1:
-        """Watch for the events ``interest`` from now on. A connection that cannot be watched has to end."""
+        """Watch for the events ``interest``. A connection that cannot be watched is closed with the error."""
         try:
             self.watch(interest)
         except BaseException as error:
@@ -102,7 +102,7 @@ cdef class StreamSocket(Pollable):
 
     def set_protocol(self, protocol):
         cdef ProtocolReceivers receivers
-        # The new protocol finds everything sent that was written for the previous one.
+        # Data written for the previous protocol must be sent before the new one is called.
         self.uncork()
         self.protocol = protocol
         receivers = self.receivers = ProtocolReceivers(protocol)
@@ -112,7 +112,7 @@ cdef class StreamSocket(Pollable):
         return self.protocol
 
     cdef bint descriptor_gone(self) except -1:
-        """End the connection if the program has closed the descriptor: its number may be another socket's by now."""
+        """Close the connection if the program has closed the descriptor, whose number may belong to another socket."""
         if not self.shared or self.sock.fileno() == self.fd:
             return False
         self.fail(OSError(EBADF, strerror(EBADF)), "The socket was closed by the program")
@@ -128,7 +128,7 @@ cdef class StreamSocket(Pollable):
         return 0
 
     cdef int receive(self) except -1:
-        # References of this call's own: a callback may replace the protocol, or end the connection.
+        # Strong references for this call, because a callback may replace the protocol or end the connection.
         cdef ProtocolReceivers receivers = self.receivers
         cdef ReceiveInterface receiver
         cdef Memory memory
@@ -154,7 +154,7 @@ cdef class StreamSocket(Pollable):
             self.receiving_failed(error, receiving)
             return 0
         if ready:
-            # All state is complete: the task that waits may run now, and call anything.
+            # The state is consistent here, as the waiting task runs now and may call any method.
             receiver.wake()
         elif got <= 0:
             return self.received_none(got, problem)
@@ -183,7 +183,7 @@ cdef class StreamSocket(Pollable):
             self.fail(error, "Fatal error: protocol.eof_received() call failed.")
             return 0
         if keep_open:
-            # A closed connection would report its hang-up again and again.
+            # Otherwise epoll would report the hang-up again in every round.
             self.set_interest(self.interest & ~<uint32_t>EPOLLIN)
         else:
             self.close()
@@ -238,7 +238,7 @@ cdef class StreamSocket(Pollable):
             self.set_interest(self.interest | EPOLLOUT)
         else:
             self.queue.append(data)
-            # What was corked, by code that runs inside the flush of it, is sent before this.
+            # Sends data that was corked by code that runs within the flush.
             self.uncork()
         self.maybe_pause()
 
@@ -265,8 +265,8 @@ cdef class StreamSocket(Pollable):
         self.maybe_pause()
 
     cdef int cork(self, bytes data, Py_ssize_t length) except -1:
-        """Delay what a task writes while the poller steps it: all of it is sent in one go when the tasks of the round
-        were stepped, or sooner (contract W9)."""
+        """Buffer a write of a task that the poller steps. All such data is sent together after the tasks of the round
+        have run, or earlier if it is too much or too old (contract W9)."""
         self.queue.append(data)
         if self.interest & EPOLLOUT:
             self.maybe_pause()
@@ -282,18 +282,18 @@ cdef class StreamSocket(Pollable):
         return 0
 
     cpdef object uncork(self):
-        """Send what is corked, as far as the kernel takes it."""
+        """Send the corked data, as much as the kernel accepts."""
         if self.queue.size and not self.interest & EPOLLOUT and not self.descriptor_gone():
             self.send_out()
             self.maybe_pause()
 
     def share(self):
-        """The program gets the descriptor: send what is corked, and from now on each write at once (contract W9)."""
+        """Send the corked data and stop corking, because the program gets access to the descriptor (contract W9)."""
         self.shared = True
         self.uncork()
 
     cpdef object before_drain(self):
-        """Send what was corked more than a millisecond ago (contract W9)."""
+        """Send data that was corked more than a millisecond ago (contract W9)."""
         if self.corked and self.queue.size and self.poller.corked_long():
             self.poller.flush()
 
@@ -303,7 +303,7 @@ cdef class StreamSocket(Pollable):
         return 0
 
     cdef int send_out(self) except -1:
-        """Give the kernel what it takes."""
+        """Send queued data, as much as the kernel accepts."""
         cdef WriteQueue queue = self.queue
         cdef ssize_t sent
         while queue.size:
@@ -401,7 +401,7 @@ cdef class StreamSocket(Pollable):
             self.protocol._sluiceway_closing()
 
     def abort(self):
-        # What was written before is sent as far as the kernel takes it, as it would have been at once (contract W9).
+        # Sends the corked data first: without corking it would have been sent before abort() (contract W9).
         if not self.closing:
             self.uncork()
         self.force_close(None)
@@ -419,13 +419,13 @@ cdef class StreamSocket(Pollable):
             else:
                 self.report_error(message, error)
         finally:
-            # Whatever the report raises: an event that failed must not come again.
+            # Even if the report raises, the failed event must not repeat.
             self.force_close(error)
         return 0
 
     cdef int fail_interrupted(self, interrupt, message) except -1:
-        """End the connection, since bytes or events of it are lost, and raise ``interrupt``. The connection has an
-        error of its own: a read that raised SystemExit would end the loop once more."""
+        """Close the connection, because bytes or events may be lost, and raise ``interrupt``. The connection ends with
+        a ConnectionAbortedError: a read that raised SystemExit would stop the loop again."""
         error = ConnectionAbortedError(message)
         error.__cause__ = interrupt
         try:
@@ -440,7 +440,7 @@ cdef class StreamSocket(Pollable):
         return 0
 
     cdef int end(self, error) except -1:
-        """Watch for no event any more; the protocol's connection_lost is called in the next turn of the loop."""
+        """Stop watching, and call the protocol's connection_lost() in the next iteration of the loop."""
         if self.ended:
             return 0
         self.ended = True
@@ -453,7 +453,7 @@ cdef class StreamSocket(Pollable):
         return 0
 
     def _lost(self, error):
-        # Each step is done whatever the ones before it raise; the loop reports the exception.
+        # Each step runs even if a previous one raises. The loop reports the exception.
         try:
             self.protocol.connection_lost(error)
         finally:
@@ -474,7 +474,7 @@ cdef class StreamSocket(Pollable):
         with suppress(OSError):
             self.release_socket()
         if isinstance(protocol, ReceiverProvider):
-            # The package's own: it drops its references. RuntimeError: a task that waits cannot be scheduled any more.
+            # A protocol of the package drops its references. RuntimeError: a waiting task cannot be scheduled any more.
             try:
                 protocol.connection_lost(None)
             except RuntimeError:
@@ -490,6 +490,6 @@ cdef class StreamSocket(Pollable):
             if transport is not None:
                 transport.save_sockname()
         finally:
-            # Not after the close, which may run Python code: the number may be another connection's then.
+            # Before the close, which may run Python code: the number may belong to another connection afterwards.
             self.fd = -1
             sock.close()

@@ -1,4 +1,4 @@
-# The system calls and constants of the poller and of a stream socket.
+# Declarations of the system calls and constants for the poller and the stream socket.
 
 from libc.stdint cimport uint32_t, uint64_t
 

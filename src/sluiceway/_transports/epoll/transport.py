@@ -1,4 +1,4 @@
-"""SocketTransport: the asyncio.Transport that programs see of a socket on the poller."""
+"""SocketTransport: the asyncio.Transport of a socket on the poller."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ else:
     from ..._core_c import RawTransportProvider
 
 _NOT_ASKED: Any = object()
-# In place of the socket's name: it is in the dict of _extra, which a program has accessed.
+# The value of _sockname after a program has accessed _extra, whose dict then contains the address.
 _IN_EXTRA: Any = object()
 # The slot of asyncio's base class for that dict.
 _extra_slot: Any = transports.BaseTransport.__dict__["_extra"]
@@ -37,7 +37,7 @@ class SocketTransport(RawTransportProvider, PrivateAttributes, transports._FlowC
 
     __slots__ = ("__weakref__", "_peername", "_socket", "_sockname", "raw")
 
-    # Marks of asyncio's own transports, for the functions of the loop.
+    # Private attributes of asyncio's own transports, which loop.start_tls() and loop.sendfile() check.
     _start_tls_compatible = True
     _sendfile_compatible = constants._SendfileMode.FALLBACK
 
@@ -45,7 +45,7 @@ class SocketTransport(RawTransportProvider, PrivateAttributes, transports._FlowC
         self._loop = loop
         self._socket = sock
         self.raw = raw
-        # The name of a peer that resets is gone with the connection.
+        # Stored now, because the kernel does not return the peer's address after a reset.
         self._peername = peer or _name_of(sock.getpeername)
         self._sockname: Any = _NOT_ASKED
 
@@ -67,14 +67,17 @@ class SocketTransport(RawTransportProvider, PrivateAttributes, transports._FlowC
         return default
 
     def save_sockname(self) -> None:
-        """Ask the kernel for the socket's name, once: most programs never need it, and it costs a system call. The raw
-        transport calls this before it closes the socket."""
+        """Store the local address of the socket, unless it is stored already.
+
+        Called on demand, because most programs do not need the address and it takes a system call. The raw transport
+        calls it before it closes the socket.
+        """
         if self._sockname is _NOT_ASKED:
             self._sockname = _name_of(self._socket.getsockname)
 
     @property
     def _extra(self) -> dict[str, Any]:
-        """All of get_extra_info() in a dict, made at the first access; a program may change it."""
+        """A dict of all values of get_extra_info(), created at the first access. A program may change it."""
         if self._sockname is not _IN_EXTRA:
             self._extra = {name: self.get_extra_info(name) for name in ("socket", "sockname", "peername")}
         extra: dict[str, Any] = _extra_slot.__get__(self)
@@ -142,12 +145,12 @@ def attach(
     *,
     shared: bool = False,
 ) -> SocketTransport:
-    """Make the transport of a connected, non-blocking socket, call connection_made, and begin to receive.
+    """Create the transport of a connected, non-blocking socket, call connection_made(), and start to receive.
 
-    ``peer`` is the address of the other end where it is known already. ``shared``: the program has the socket too.
+    ``peer``: the address of the peer, if it is known. ``shared``: the program has access to the socket as well.
     """
     if shared and poller_of(loop).watches_itself:
-        # As for asyncio's own transports: RuntimeError where the socket has one already.
+        # RuntimeError if the socket has a transport already, as in asyncio.
         loop._ensure_fd_no_transport(sock)  # type: ignore[attr-defined]
     try:
         raw = StreamSocket(loop, sock, protocol, shared)
@@ -160,7 +163,7 @@ def attach(
 
 
 def can_serve(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether ``loop`` can watch the engine's descriptor; tried once."""
+    """Return True if ``loop`` can watch the engine's descriptor. Only the first call tries it."""
     poller: Any = poller_of(loop)
     if poller.usable is None:
         try:

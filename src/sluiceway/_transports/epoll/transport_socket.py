@@ -1,8 +1,8 @@
-"""TransportSocket: what ``get_extra_info("socket")`` of the engine's transports returns.
+"""TransportSocket: the object that ``get_extra_info("socket")`` of the engine's transports returns.
 
-A program that gets the descriptor may write to it, or give it to another process. What it has written to the transport
-before must leave before, so writes are not corked any more (contract W9). Calls that give away no descriptor change
-nothing: many programs set an option of each connection.
+A program that gets the descriptor may write to it, or pass it to another process. Data written to the transport before
+must be sent first, so writes are not corked any more (contract W9). Calls that do not expose the descriptor have no
+such effect: many programs set a socket option on each connection.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .stream_socket import StreamSocket
 
 
 class TransportSocket(trsock.TransportSocket):
-    """asyncio's wrapper of a socket; ``fileno()``, ``dup()``, ``shutdown()`` and ``_sock`` end corking."""
+    """asyncio's wrapper of a socket. A use of ``fileno()``, ``dup()``, ``shutdown()`` or ``_sock`` ends corking."""
 
     __slots__ = ("_plain", "_raw")
 
@@ -25,7 +25,7 @@ class TransportSocket(trsock.TransportSocket):
 
     @property
     def _sock(self) -> socket.socket:
-        """The socket; the methods that asyncio's class defines and this one does not use it."""
+        """The socket. The methods inherited from asyncio's class access it through this property."""
         self._raw.share()
         sock: socket.socket = self._plain._sock  # type: ignore[attr-defined]
         return sock

@@ -1,7 +1,7 @@
-"""Closing a TLS connection: our close_notify, the peer's, and the time that it has for it (RFC 8446, 6.1).
+"""Close a TLS connection: the close_notify alerts of both sides, and the shutdown timeout (RFC 8446, section 6.1).
 
-TLS ends both directions at once: a peer that has ended its side is answered with close_notify, as in asyncio.
-Half-closed connections do not exist here.
+As in asyncio, TLS ends both directions together: a close_notify of the peer is answered with a close_notify. TLS
+connections cannot be half-closed.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class CloseSequence:
-    """Closes the transport ``lower`` after both close_notify alerts, at the end of TCP, or when the time is over.
+    """Closes the transport ``lower`` after both close_notify alerts, at the end of TCP, or after the shutdown timeout.
 
-    ``shutdown_timeout``: seconds that the peer has for its close_notify, from when the last byte of ours has been sent.
+    ``shutdown_timeout``: seconds that the peer has for its close_notify. The time starts when all data has been sent.
     """
 
     __slots__ = ("_loop", "_receiver", "_sender", "_timer", "lower", "lower_ended", "shutdown_timeout")
@@ -34,38 +34,38 @@ class CloseSequence:
         self.shutdown_timeout = shutdown_timeout
 
     def start(self) -> None:
-        """Send close_notify after everything that was written."""
+        """Send the close_notify alert after the pending data."""
         assert self.lower is not None
-        # What the peer still sends is received and discarded: its close_notify follows it, and so does the end of a
-        # renegotiation that our close_notify, and what was written, have to wait for.
+        # Data of the peer is received and discarded, because its close_notify follows. So does the end of a
+        # renegotiation, for which the pending data and the own close_notify must wait.
         self.lower.resume_reading()
         if self._sender.send_close_notify():
             return
         if self._peer_ended():
-            # Nothing more will arrive that could end the renegotiation.
+            # The renegotiation cannot end, because the peer sends nothing more.
             self.lower.close()
         elif not self._sender.pending_size():
             self._start_timer()
 
     def close_notify_sent(self) -> None:
-        """Our close_notify follows everything that was written."""
+        """Wait for the peer's close_notify, after the own alert was written to the lower transport."""
         assert self.lower is not None
         if self._peer_ended() or self.lower.is_closing():
             self.lower.close()
             return
-        # The peer's time begins when the last byte of ours has been sent: a high-water mark of 0 reports that.
+        # The timeout starts when all data has been sent. With a high-water mark of 0, resume_writing() reports that.
         self.lower.set_write_buffer_limits(high=0)
         if not self.lower.get_write_buffer_size():
             self._start_timer()
 
     def all_sent(self) -> None:
-        """The lower transport has sent everything."""
-        # It is closing where the peer's close_notify has arrived, or nothing more can.
+        """Start the shutdown timeout, because the lower transport has sent all data."""
+        # The lower transport is closing already if the peer has ended its direction.
         if self.lower is not None and not self.lower.is_closing():
             self._start_timer()
 
     def peer_ended(self) -> None:
-        """The peer's close_notify, or the end of TCP, arrived after our close."""
+        """Close the lower transport, because the peer's close_notify or the end of TCP has arrived."""
         self.cancel()
         if self.lower is not None:
             self.lower.close()
@@ -77,12 +77,12 @@ class CloseSequence:
             self._timer = None
 
     def detach(self) -> None:
-        """The lower transport is gone."""
+        """Drop the reference to the lower transport, which has ended."""
         self.cancel()
         self.lower = None
 
     def _peer_ended(self) -> bool:
-        """Whether nothing more will arrive: close_notify or the end of TCP has."""
+        """Return True if the peer's close_notify or the end of TCP has arrived."""
         return self._receiver.close_notify_received or self.lower_ended
 
     def _start_timer(self) -> None:

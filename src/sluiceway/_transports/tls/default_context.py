@@ -1,11 +1,11 @@
-"""The TLS context of ``ssl=True``: ``ssl.create_default_context()``, shared by the connections of the process.
+"""The TLS context of ``ssl=True``: ``ssl.create_default_context()``, shared by all connections of the process.
 
-Loading the system's certificates takes tens of milliseconds, so it is done in a thread of the loop's executor, and
-again only where the environment or the files behind it have changed.
+Loading the system's certificates takes tens of milliseconds. It runs in a thread of the loop's executor, and is
+repeated only if the environment or the certificate files have changed.
 
-A program can get the context by ``get_extra_info("sslcontext")``. A change of it must not weaken connections that are
-opened later: the context notes that one of its attributes was assigned or one of its methods was called that changes
-it, and is not used for another connection then.
+A program can get the context with ``get_extra_info("sslcontext")``. If the program changes the context, later
+connections must not be affected. Therefore the context records assignments of attributes and calls of methods that
+change it. A changed context is not used for further connections.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from ..._config import key_log_file
 
-# Methods and classes whose use leaves a context as it is. A use of any other method counts as a change.
+# Methods and classes that do not change a context. A use of any other method counts as a change.
 _READING = frozenset(
     [
         "cert_store_stats",
@@ -37,7 +37,7 @@ _Key = tuple[Any, ...]
 
 
 class SharedContext(ssl.SSLContext):
-    """The class that a shared context is given after it was made; ``changed``: it was changed since."""
+    """The class of a shared context, set after its creation. ``changed``: the context was changed since then."""
 
     changed = False
 
@@ -57,7 +57,7 @@ def _mark_changed(context: ssl.SSLContext) -> None:
 
 
 class DefaultContext:
-    """The shared context, and the load that is under way. Any number of loops in any threads use it at once."""
+    """The shared context, and the load in progress. Loops in several threads can use it at the same time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -66,7 +66,7 @@ class DefaultContext:
         self._loading: concurrent.futures.Future[ssl.SSLContext] | None = None
 
     async def get(self, loop: asyncio.AbstractEventLoop) -> ssl.SSLContext:
-        """The context for a new connection. Connects that need a new one at the same time wait for one load."""
+        """Return the context for a new connection. Concurrent calls that need a new context wait for the same load."""
         key = _current_key()
         with self._lock:
             if self._key == key:
@@ -78,19 +78,19 @@ class DefaultContext:
             start = loading is None
             if loading is None:
                 loading = concurrent.futures.Future()
-                # A waiter that is cancelled does not cancel the load.
+                # A running future cannot be cancelled, so a cancelled waiter does not cancel the load.
                 loading.set_running_or_notify_cancel()
                 self._key, self._context, self._loading = key, None, loading
         if start:
             try:
                 loop.run_in_executor(None, self._load, loading)
             except RuntimeError:
-                # The executor was shut down, or no thread can be started.
+                # The executor was shut down, or cannot start a thread.
                 self._load(loading)
         try:
             return await asyncio.wrap_future(loading, loop=loop)
         finally:
-            # The traceback of an error refers to this frame: no reference cycle.
+            # Breaks a reference cycle: the traceback of an error refers to this frame.
             del loading
 
     def _load(self, loading: concurrent.futures.Future[ssl.SSLContext]) -> None:
@@ -100,13 +100,13 @@ class DefaultContext:
             context = ssl.create_default_context()
             if type(context) is SharedContext.__base__:
                 context.__class__ = SharedContext
-        except BaseException as caught:  # noqa: BLE001 - the connects that wait raise it
-            # Without a traceback, which would refer to this frame and the future: no reference cycle.
+        except BaseException as caught:  # noqa: BLE001 - raised by the waiting calls of get()
+            # A traceback would create a reference cycle, because it refers to this frame and the future.
             error = _named(caught).with_traceback(None)
         with self._lock:
             if self._loading is loading:
                 self._loading = None
-                # A class that a program has put in the place of ssl's cannot note changes: it is not shared.
+                # A context of a class that replaces ssl.SSLContext cannot record changes, so it is not shared.
                 self._context = context if isinstance(context, SharedContext) else None
         try:
             if error is not None:
@@ -114,12 +114,12 @@ class DefaultContext:
             else:
                 loading.set_result(context)  # type: ignore[arg-type]
         except concurrent.futures.InvalidStateError:
-            # Loaded twice: the executor took the load and raised.
+            # The load ran twice: run_in_executor() had accepted it before it raised.
             pass
 
 
 def _current_key() -> _Key:
-    """What the content of a default context depends on."""
+    """Return a key of everything that the content of a default context depends on."""
     paths = ssl.get_default_verify_paths()
     return (
         ssl.create_default_context,
@@ -132,7 +132,7 @@ def _current_key() -> _Key:
 
 
 def _state(path: str | None) -> _Key | None:
-    """What changes with the content of a file, or with the list of files of a directory."""
+    """Return a value that changes with the content of a file, or with the list of files in a directory."""
     if path is None:
         return None
     try:
@@ -143,11 +143,11 @@ def _state(path: str | None) -> _Key | None:
 
 
 def _named(error: BaseException) -> BaseException:
-    """``error`` with a message that says what failed."""
+    """Return ``error`` with a message that states which operation failed."""
     if not isinstance(error, OSError):
         return error
     reason = error.strerror or str(error)
-    return OSError(error.errno, f"cannot make the default TLS context for ssl=True: {reason}", error.filename)
+    return OSError(error.errno, f"cannot create the default TLS context for ssl=True: {reason}", error.filename)
 
 
 default_context = DefaultContext()

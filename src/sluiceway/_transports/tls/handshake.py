@@ -1,4 +1,4 @@
-"""The TLS handshake: its time limit, and its result for the coroutine that waits for it or for a failure callback."""
+"""The TLS handshake: its timeout, and its result for the coroutine that waits or for a failure callback."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections.abc import Callable
 
 
 class Handshake:
-    """``ended``: the result is known. ``on_failure`` is called with the error of a failed handshake."""
+    """The state of one handshake. ``ended``: it has succeeded or failed.
+
+    ``on_failure`` is called with the error of a failed handshake.
+    """
 
     __slots__ = ("_error", "_loop", "_on_failure", "_seconds", "_timer", "_waiter", "ended")
 
@@ -26,7 +29,7 @@ class Handshake:
         self._on_failure = on_failure
 
     def start_timer(self, fail: Callable[[BaseException], None]) -> None:
-        """Call ``fail`` with an error if the handshake has not ended in time."""
+        """Start the timeout. ``fail`` is called with an error if the handshake does not end in time."""
         self._timer = self._loop.call_later(self._seconds, self._timed_out, fail)
 
     def _timed_out(self, fail: Callable[[BaseException], None]) -> None:
@@ -38,13 +41,13 @@ class Handshake:
         )
 
     def stop_timer(self) -> None:
-        """The handshake has ended, or the connection has."""
+        """Stop the timeout, because the handshake or the connection has ended."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     async def wait(self) -> None:
-        """Return when the handshake is complete; raise the error that it failed with."""
+        """Wait until the handshake is complete. Raises the error of a failed handshake."""
         waiter = self._loop.create_future()
         if self._error is not None:
             waiter.set_exception(self._error)
@@ -56,16 +59,16 @@ class Handshake:
         try:
             await waiter
         finally:
-            # The traceback of the error refers to this frame: no reference cycle through it.
+            # Breaks a reference cycle: the traceback of the error refers to this frame.
             self._waiter = None
             del waiter
 
     def wait_cancelled(self) -> bool:
-        """Whether the coroutine that waited was cancelled."""
+        """Return True if the waiting coroutine was cancelled."""
         return self._waiter is not None and self._waiter.cancelled()
 
     def report(self, error: BaseException | None) -> None:
-        """The handshake has ended, with ``error`` or without. Only the first call has an effect."""
+        """Record the end of the handshake, with ``error`` or None. Only the first call has an effect."""
         if self.ended:
             return
         self.ended = True

@@ -1,4 +1,4 @@
-"""The protocol below TLS: what the transport that carries the records calls."""
+"""The protocol of the lower transport, which carries the TLS records."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ else:
 
 
 class LowerEvents(Protocol):
-    """What a TLS transport does at the events of the transport below it; its receiver reports the end and the loss."""
+    """The methods of a TLS transport for events of its lower transport. Its receiver reports end of file and loss."""
 
     def lower_made(self, lower: Any) -> None:
-        """``lower`` is connected."""
+        """The lower transport is connected."""
 
     def failed(self, error: BaseException) -> None:
-        """The handshake could not be started."""
+        """The handshake could not be started because of ``error``."""
 
     def lower_paused(self) -> None:
-        """It takes no more for now."""
+        """The lower transport has paused writing."""
 
     def lower_resumed(self) -> None:
-        """It takes more again."""
+        """The lower transport has resumed writing."""
 
 
 class LowerProtocol(ReceiverProvider, asyncio.BufferedProtocol):
-    """Passes events to a TLS transport, and records to its receiver."""
+    """Forwards events to a TLS transport, and records to its receiver."""
 
     __slots__ = ("__weakref__", "_events", "_receiver")
 
@@ -46,13 +46,13 @@ class LowerProtocol(ReceiverProvider, asyncio.BufferedProtocol):
 
     def connection_made(self, transport: Any) -> None:
         if self._events is None:
-            # The connection was discarded before; uvloop calls this nevertheless.
+            # uvloop calls this method even after the connection was discarded.
             transport.abort()
             return
         try:
             self._events.lower_made(transport)
         except BaseException as error:
-            # Without a handshake that has started, nothing would bound its time.
+            # The timeout of the handshake may not be running yet, so the connection must end here.
             self._events.failed(error)
             if isinstance(error, (SystemExit, KeyboardInterrupt)):
                 raise
@@ -81,5 +81,5 @@ class LowerProtocol(ReceiverProvider, asyncio.BufferedProtocol):
             self._events.lower_resumed()
 
     def detach(self) -> None:
-        """Pass on no event any more."""
+        """Stop forwarding events."""
         self._events = None

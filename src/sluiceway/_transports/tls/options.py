@@ -1,4 +1,4 @@
-"""The options of a TLS connection beside its context, checked before anything is opened."""
+"""Checks of the TLS keyword arguments other than the context, made before anything is opened."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from ..._implementation import core
 
 
 def tls_options(ssl: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of ``given`` for a TLSTransport: both timeouts and strict_eof. Without ``ssl`` none may be given."""
+    """Return the arguments for a TLSTransport: both timeouts and strict_eof.
+
+    Raises:
+        ValueError: one of them was given without ``ssl``, or a timeout is not greater than 0.
+        TypeError: a timeout is not a number.
+    """
     timeouts = {name: given[name] for name in ("ssl_handshake_timeout", "ssl_shutdown_timeout")}
     for name, seconds in timeouts.items():
         if seconds is None:

@@ -1,4 +1,4 @@
-"""When a TLS transport pauses and resumes the protocol that writes to it."""
+"""Flow control of TLS: when the transport pauses and resumes its protocol's writing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class WritePauses:
-    """``paused``: ``pause_writing()`` of the protocol was called last, not ``resume_writing()``."""
+    """The write flow control of one TLS transport. ``paused``: the protocol's writing is paused."""
 
     __slots__ = ("paused",)
 
@@ -18,10 +18,10 @@ class WritePauses:
         self.paused = False
 
     def update(self, sender: TLSSender, lower: StreamTransport, closing: bool) -> bool | None:
-        """True where the protocol is to pause now, False where it is to resume, None where nothing changes.
+        """Return True to pause the protocol now, False to resume it, and None for no change.
 
-        It pauses while the lower transport does, and where more plaintext waits than the high-water mark allows: in a
-        renegotiation OpenSSL takes none before the peer has answered.
+        The protocol is paused while the lower transport is paused, or while the pending plaintext exceeds the
+        high-water mark. During a renegotiation, OpenSSL accepts no plaintext until the peer has responded.
         """
         pending = sender.pending_size()
         if self.paused and not sender.lower_paused and not pending:

@@ -1,4 +1,4 @@
-"""The peer's certificate, for as long as the connection is known (contract T5)."""
+"""The peer's certificate, also after the connection has failed (contract T5)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import Any
 
 
 def peer_certificate(sslobject: Any) -> Any:
-    """What ``getpeercert()`` says; also behind an error, from which on the ``ssl`` module takes the handshake for one
-    that was never done, though OpenSSL still has the certificate."""
+    """Return the result of ``getpeercert()``, also after an error.
+
+    After an error, the ``ssl`` module raises ValueError as if the handshake were not complete. OpenSSL still has the
+    certificate.
+    """
     try:
         return sslobject.getpeercert()
     except ValueError:

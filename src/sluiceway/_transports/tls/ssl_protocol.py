@@ -1,4 +1,4 @@
-"""SSLProtocol: what programs find as ``_ssl_protocol`` of a TLS transport, with the names that asyncio's object has."""
+"""SSLProtocol: the attribute ``_ssl_protocol`` of a TLS transport, with the private names of asyncio's SSLProtocol."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ _EXTRA = ("peername", "sockname", "socket", "sslcontext", "ssl_object", "peercer
 
 
 class Encrypted(Protocol):
-    """A TLS transport."""
+    """The part of a TLS transport that the view uses."""
 
     _loop: asyncio.AbstractEventLoop
     _lower: Any
 
     def get_protocol(self) -> Any:
-        """The program's protocol."""
+        """Return the protocol above TLS."""
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """See asyncio.BaseTransport."""
 
 
 class SSLProtocol:
-    """A view of ``transport``, made at each access."""
+    """A view of ``transport``, created at each access."""
 
     __slots__ = ("_app_transport",)
 
@@ -52,7 +52,7 @@ class SSLProtocol:
 
     @property
     def _extra(self) -> dict[str, Any]:
-        """A copy."""
+        """A new dict of all values, as a copy."""
         return {name: self._get_extra_info(name) for name in _EXTRA}
 
     def _get_extra_info(self, name: str, default: Any = None) -> Any:

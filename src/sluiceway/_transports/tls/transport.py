@@ -1,7 +1,7 @@
-"""TLS over an open connection, the same over every transport: the engine's, a loop's own, another TLS transport.
+"""The TLS transport. Its lower transport can be the engine's, a loop's own, or another TLS transport.
 
-Encryption is in the core (``TLSSender``, ``TLSReceiver``). Here is the transport that programs see: it starts the
-handshake, connects the two protocols, and decides what follows from the events of each side.
+The core encrypts and decrypts (``TLSSender``, ``TLSReceiver``). The transport is the object that programs use. It
+starts the handshake, connects the upper and the lower protocol, and handles the events of both sides.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         "raw",
     )
 
-    # Marks of asyncio's own transports, for the functions of the loop.
+    # Private attributes of asyncio's own transports, which loop.start_tls() and loop.sendfile() check.
     _start_tls_compatible = True
     _sendfile_compatible = constants._SendfileMode.FALLBACK
 
@@ -92,10 +92,10 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             loop, TLS_HANDSHAKE_TIMEOUT if ssl_handshake_timeout is None else ssl_handshake_timeout, on_failure
         )
         self._call_made = call_connection_made
-        # The context in which the connection was accepted or opened, for a handler that starts after the handshake.
+        # The context of the accept or connect, in which the handler runs after the handshake.
         self._run: Any = contextvars.copy_context().run
         self._write_pauses = WritePauses()
-        # The two reasons for which the lower transport does not read.
+        # The two reasons to pause reading of the lower transport.
         self._reading_paused = self._answers_blocked = False
         self._close = CloseSequence(
             loop,
@@ -124,11 +124,11 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
 
     @property
     def lower_protocol(self) -> LowerProtocol:
-        """The protocol for the lower transport."""
+        """The protocol to set on the lower transport."""
         return self._lower_protocol
 
     async def wait_for_handshake(self) -> None:
-        """Wait until the handshake is complete. If it fails, or this is cancelled, the connection is aborted."""
+        """Wait until the handshake is complete. If it fails or the call is cancelled, the connection is aborted."""
         try:
             await self._handshake.wait()
         except BaseException:
@@ -137,14 +137,14 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             raise
 
     def discard(self) -> None:
-        """Abort without a call of anything: the lower transport could not be made."""
+        """Abort without calling the protocol, because the lower transport could not be created."""
         self.abort()
         self._lower_protocol.detach()
         self._detach()
 
     def start_on(self, lower: Any, received: bytes = b"") -> None:
-        """Start on a transport that is connected already. ``received``: bytes that had arrived before."""
-        # The lower transport reports room to this from now on; the protocol may have been paused before.
+        """Start on a connected transport. ``received``: bytes that have arrived already."""
+        # From now on, the lower transport reports its flow control to this object. The protocol may be paused already.
         paused = getattr(self._protocol, "_paused", False) is True
         self.raw.lower_paused = self._write_pauses.paused = paused
         lower.set_protocol(self._lower_protocol)
@@ -156,14 +156,14 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
     def lower_made(self, lower: Any) -> None:
         self._lower = self._close.lower = lower
         for name in ("peername", "sockname"):
-            # Some transports forget them with the connection (contract T5).
+            # Some transports drop the addresses when the connection ends (contract T5).
             self._addresses[name] = lower.get_extra_info(name)
         self.raw.set_lower(lower)
         self._handshake.start_timer(self.failed)
         self._receiver.begin_handshake()
 
     def handshake_completed(self) -> None:
-        """The receiver calls this before it delivers any plaintext."""
+        """Called by the receiver before it delivers plaintext."""
         self._handshake.stop_timer()
         if self._handshake.wait_cancelled():
             self.abort()
@@ -178,9 +178,9 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
     # -- failures -----------------------------------------------------------------------------------------------------
 
     def failed(self, error: BaseException) -> None:
-        """The handshake failed, or what arrives is not what the peer sent."""
+        """Close the connection because of ``error``: the handshake failed, or a record is invalid."""
         if self._closing and self.raw.handshake_complete:
-            # What the peer does after our close is not reported.
+            # Errors after close() are not reported.
             self.abort()
             return
         self._cancel_timers()
@@ -188,7 +188,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             self._error = error
         self._closing = True
         self.raw.closing = True
-        # The alert that names the reason is sent first, if it can be.
+        # Sends the alert with the reason first, if the kernel accepts it.
         self.raw.uncork()
         self._handshake.report(error)
         if self._lower.get_write_buffer_size():
@@ -198,14 +198,14 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             self._report_closing(self._close.shutdown_timeout)
 
     def protocol_failed(self, error: BaseException) -> None:
-        """The program's protocol raised ``error`` when it was given plaintext."""
-        report_error(self, self._protocol, "Fatal error: the protocol failed to take what arrived", error)
+        """Close the connection, because the program's protocol raised ``error`` for received data."""
+        report_error(self, self._protocol, "Fatal error: the protocol raised an exception for received data", error)
         self.failed(error)
 
-    # -- the end of what the peer sends -------------------------------------------------------------------------------
+    # -- end of file --------------------------------------------------------------------------------------------------
 
     def close_notify_arrived(self) -> None:
-        """The peer has ended its side."""
+        """Called by the receiver when the peer's close_notify has arrived."""
         if self._closing:
             self._close.peer_ended()
         else:
@@ -222,9 +222,9 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         return True
 
     def _truncated(self) -> None:
-        """The peer has ended TCP without close_notify (contract T3, RFC 8446, 6.1)."""
+        """Handle the end of TCP without a close_notify alert (contract T3; RFC 8446, section 6.1)."""
         error = ssl.SSLEOFError(
-            ssl.SSL_ERROR_EOF, "the peer ended TCP without TLS's close_notify: what it sent may be cut short"
+            ssl.SSL_ERROR_EOF, "TCP ended without a close_notify alert of the peer: the received data may be truncated"
         )
         if isinstance(self._protocol, core.ProtocolOperations):
             self._protocol._sluiceway_truncated(error)
@@ -235,7 +235,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
 
     def _eof(self) -> None:
         call_protocol(self, self._protocol, self._protocol.eof_received)
-        # As in asyncio, where TLS knows no half-closed connections.
+        # As in asyncio, TLS connections cannot be half-closed.
         self._start_closing(self._close.shutdown_timeout)
 
     # -- reading ------------------------------------------------------------------------------------------------------
@@ -252,7 +252,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
                 self._lower.resume_reading()
 
     def answers_blocked(self) -> None:
-        """The peer asks for answers of OpenSSL and does not read them: what it sends waits until it does."""
+        """Pause reading, because the peer causes responses of OpenSSL without reading them."""
         self._answers_blocked = True
         self._lower.pause_reading()
 
@@ -271,7 +271,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         return False
 
     def write_eof(self) -> None:
-        raise NotImplementedError("TLS ends both directions at once: close() sends close_notify")
+        raise NotImplementedError("write_eof(): TLS connections cannot be half-closed; close() ends both directions")
 
     @property
     def _protocol_paused(self) -> bool:
@@ -286,7 +286,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         return SSLProtocol(self)
 
     def update_flow_control(self) -> None:
-        """What waits to be sent has changed: pause or resume the protocol."""
+        """Pause or resume the protocol after a change of the pending data."""
         pause = self._write_pauses.update(self.raw, self._lower, self._closing)
         if pause is not None:
             protocol = self._protocol
@@ -336,19 +336,19 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             self.abort()
 
     def _report_closing(self, seconds: float | None) -> None:
-        """What waits to be sent may wait no longer than the close timeout, and than ``seconds``, without progress."""
+        """Start the close timeout for unsent data: the protocol's close timeout, or ``seconds`` if that is less."""
         if isinstance(self._protocol, core.ProtocolOperations) and self.get_write_buffer_size():
             self._protocol._sluiceway_closing(seconds)
 
     def close_notify_sent(self) -> None:
-        """Our close_notify follows everything that was written."""
+        """Called by the sender when the close_notify alert was written to the lower transport."""
         self._close.close_notify_sent()
 
     def abort(self) -> None:
         self._closing = True
         self.raw.closing = True
         self._cancel_timers()
-        # asyncio's transports may fail when they are aborted after their end.
+        # abort() of asyncio's transports may raise after their end.
         if self.raw.lower is not None:
             self.raw.lower.abort()
 
@@ -368,7 +368,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             self._handshake.report(error or ConnectionResetError("the connection was lost during the TLS handshake"))
         elif protocol is not None and (handshake_complete or not self._call_made):
             if not handshake_complete:
-                # The coroutine that waited raises the error, and its traceback refers to the stream that keeps this.
+                # A copy avoids a reference cycle: start_tls() raises the error, and its traceback refers to the stream.
                 error = copy.copy(error)
             protocol.connection_lost(error)
 
