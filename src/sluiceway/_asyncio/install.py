@@ -52,7 +52,7 @@ _replacements: dict[str, Any] = {
 }
 
 _originals: list[tuple[Any, str, Any]] = []
-# Two threads that install at once would take the first one's names for asyncio's.
+# Without the lock, a second thread that installs at the same time would store sluiceway's names as asyncio's.
 _lock = threading.Lock()
 
 

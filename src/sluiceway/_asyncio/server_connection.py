@@ -38,7 +38,7 @@ class ServerEvents(Protocol):
     """The methods of a server that its connections call."""
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
-        """The event loop that the server runs on."""
+        """Return the event loop of the server."""
 
     def _connection_ended(self, client: ServerConnection) -> None:
         """``client`` has ended, or could not be set up."""

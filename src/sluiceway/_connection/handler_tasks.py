@@ -71,7 +71,7 @@ def _start(result: Any, connection: Connection) -> asyncio.Future[Any] | None:
 def _keep(task: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> None:
     """Hold a reference to the task of a connection that has no server. Drops the tasks of closed loops."""
     if loop not in _running:
-        # Loops in other threads change the dict meanwhile. Each use of it is one call in C, which is atomic.
+        # Loops in other threads may change the dict. Each use of it is a single call in C, which is atomic.
         for other in list(_running):
             if other.is_closed():
                 _running.pop(other, None)

@@ -1,4 +1,4 @@
-"""Leave a call to the thread that a loop runs in: the garbage collector runs finalizers in any thread."""
+"""Call a function in the thread of a loop. The garbage collector may run a finalizer in any other thread."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 
 def run_in_loop(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:
-    """Call ``callback`` now where ``loop`` runs in this thread, else have the loop call it in its next turn.
+    """Call ``callback`` now if ``loop`` runs in this thread, else in the next iteration of the loop.
 
-    A loop that is closed calls nothing any more.
+    If the loop is closed, ``callback`` is not called.
     """
     if asyncio._get_running_loop() is loop:
         callback()

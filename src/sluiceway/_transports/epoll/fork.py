@@ -9,8 +9,8 @@ import selectors
 import weakref
 from typing import Any
 
-# Weak references to all pollers of this process. Several threads may add and remove pollers at the same time. Each use of
-# the set is therefore a single call in C, which is atomic. A WeakSet is written in Python and raises in this case.
+# Weak references to all pollers of this process. Several threads may add and remove pollers at the same time. Each use
+# of the set is therefore a single call in C, which is atomic. A WeakSet is written in Python and raises in this case.
 _pollers: set[weakref.ref[Any]] = set()
 
 

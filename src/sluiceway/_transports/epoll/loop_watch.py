@@ -1,4 +1,4 @@
-"""What ends with the loop of a poller: the sockets that are open then, watched or not."""
+"""Close the open sockets of a poller, watched or not, when its loop is closed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..._core_c import RawTransportProvider
 
 
 class LoopWatch:
-    """What the loop holds of a poller that it watches: the end of this object reports a loop that was closed."""
+    """An argument of the loop's callback for the poller. A closed loop drops it, which ``__del__`` reports."""
 
     def __init__(self, poller: Any) -> None:
         self.poller = poller
@@ -19,10 +19,10 @@ class LoopWatch:
 
 
 def close_sockets(transports: dict[int, Any]) -> None:
-    """The loop is closed: close each socket of the engine, then warn of those that the program had not closed.
+    """Close all sockets of the engine, then emit a ResourceWarning for each that the program had not closed.
 
-    ``transports``: weak references, also to transports of the loop itself. The references are weak because a
-    connection that the program drops is freed, and the collector does that in any thread.
+    ``transports``: weak references to the engine's transports, and to transports of the loop itself. The references are
+    weak so that a connection that the program drops is freed. The garbage collector may free it in any thread.
     """
     found = [reference() for reference in list(transports.values())]
     warned = [transport.raw.loop_closed() for transport in found if isinstance(transport, RawTransportProvider)]

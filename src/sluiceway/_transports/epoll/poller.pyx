@@ -255,7 +255,7 @@ cdef class Poller:
 
     cdef int separate(self) except -1:
         """Replace the epoll sets that a forked child shares with its parent, at the child's first use of the poller.
-        The descriptors keep their numbers. In a shared set, each registration and removal would affect both processes."""
+        The descriptors keep their numbers. In a shared set, each registration would affect both processes."""
         cdef int new
         cdef Pollable pollable
         if self.epfd >= 0:
