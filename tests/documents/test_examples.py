@@ -6,18 +6,22 @@ Examples of one page may need each other:
   what it leaves behind, since it runs before them. So do those of a page that links to it: [`NAME.py`](page.md). Files
   of other kinds (``# NAME.conf``) are saved only.
 - One that calls ``start_server()`` with port 8443 is a server; here the port is one of the kernel's choice, which the
-  server prints, or accepts connections on. It serves while a block that speaks of port 8443 runs.
+  server prints, or accepts connections on. It serves while a block that speaks of port 8443 runs. SIGTERM
+  ends it, with status 0 if it handles that signal.
 - What is printed is in a comment behind the ``print``, ``…`` for what differs from run to run.
 - A shell line that ends with ``&  # listens on port N`` starts a program. It runs while a block with that port
   runs, on a free port; files that are not Python have the ports of the run.
 - Shell blocks that call one of PROGRAMS run as well. In a ``console`` block the output of each command is compared.
+- Blocks of other kinds (``text``, ``diff``) are illustrations, and do not run.
 """
 
+import concurrent.futures
 import contextlib
 import os
 import pathlib
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -37,7 +41,7 @@ PATIENCE = 50
 
 SHELL = {"sh", "bash", "shell", "console"}
 # Those of a block of shell that runs; others build the project, or talk to the network.
-PROGRAMS = {"haproxy", "openssl", "sluiceway", "systemd-analyze"}
+PROGRAMS = {"haproxy", "openssl", "python", "sluiceway", "systemd-analyze"}
 PORT = "8443"
 # The folder of an installed program, on pages about that; here that of the example.
 INSTALLED = "/srv/echo"
@@ -164,6 +168,9 @@ def serving(program: pathlib.Path, text: str) -> Iterator[str]:
                 output, errors = process.communicate(timeout=PATIENCE)
             assert port is not None, output + errors
             assert unexpected_errors(errors) == []
+            if "SIGTERM" in text:
+                assert process.returncode == 0
+                assert_printed(text, output)
 
 
 @contextlib.contextmanager
@@ -198,16 +205,16 @@ def prepared(block: Block, folder: pathlib.Path) -> Iterator[str]:
     for name, other in files_before(block).items():
         if serves(other):
             server = folder / name, other.text
-            continue
-        (folder / name).write_text(other.text, encoding="utf-8")
-        if name.endswith(".py"):
-            run_python(folder / name)
-        else:
+        elif PORT in other.text or not name.endswith(".py"):
             texts[folder / name] = other.text
+        else:
+            (folder / name).write_text(other.text, encoding="utf-8")
+            run_python(folder / name)
     programs = programs_before(block)
     with contextlib.ExitStack() as stack:
         values = {f"{INSTALLED}/.venv/bin": os.path.dirname(sys.executable), INSTALLED: str(folder)}
-        if server is not None and not serves(block) and (PORT in block.text or programs):
+        needs_server = programs or any(PORT in text for text in texts_used_by(block, texts))
+        if server is not None and not serves(block) and needs_server:
             values[PORT] = stack.enter_context(serving(*server))
         values |= {port: free_port() for port in programs}
         for path, text in texts.items():
@@ -215,6 +222,11 @@ def prepared(block: Block, folder: pathlib.Path) -> Iterator[str]:
         for port, command in programs.items():
             stack.enter_context(running(with_values(command, values), folder, values[port], environment()))
         yield with_values(block.text, values)
+
+
+def texts_used_by(block: Block, texts: dict[pathlib.Path, str]) -> list[str]:
+    """Return the text of ``block`` and those of the files that it names."""
+    return [block.text, *(text for path, text in texts.items() if path.name in block.text)]
 
 
 def programs_before(block: Block) -> dict[str, str]:
@@ -243,6 +255,12 @@ def promised(text: str) -> list[str]:
     return re.findall(r"^ *print\(.*\)  # (.+)$", text, flags=re.MULTILINE)
 
 
+def assert_printed(text: str, printed: str) -> None:
+    """Check that an example printed what it promises."""
+    for line in promised(text):
+        assert re.search(rf"(?m)^{pattern(line)}$", printed), f"{line!r} is not in:\n{printed}"
+
+
 @pytest.mark.parametrize("block", [block for block in all_blocks() if block.info == "python"], ids=str)
 def test_python_runs_as_it_stands(block: Block, tmp_path: pathlib.Path) -> None:
     with prepared(block, tmp_path) as text:
@@ -252,16 +270,18 @@ def test_python_runs_as_it_stands(block: Block, tmp_path: pathlib.Path) -> None:
                 assert int(port)
             return
         program.write_text(text, encoding="utf-8")
-        printed = run_python(program)
-        for line in promised(text):
-            assert re.search(rf"(?m)^{pattern(line)}$", printed), f"{line!r} is not in:\n{printed}"
+        assert_printed(text, run_python(program))
 
 
 def programs_of(block: Block) -> set[str]:
     """Return which of PROGRAMS a block of shell calls."""
     if block.info not in SHELL or background_programs(block.text):
         return set()
-    return PROGRAMS & {word for line in block.text.splitlines() for word in line.removeprefix("$ ").split()[:1]}
+    called = set()
+    for line in block.text.splitlines():
+        words = [word for word in line.removeprefix("$ ").split() if "=" not in word]
+        called.update(words[:1])
+    return PROGRAMS & called
 
 
 def commands_of(transcript: str) -> list[tuple[str, str]]:
@@ -288,6 +308,48 @@ def test_shell_runs_as_it_stands(block: Block, tmp_path: pathlib.Path) -> None:
         for command, output in commands_of(text):
             said = run(["sh", "-c", command], tmp_path, stderr=subprocess.STDOUT).stdout
             assert re.fullmatch(pattern(output), said, flags=re.DOTALL), f"{command} says:\n{said}"
+
+
+def read_to_the_end(client: socket.socket) -> bytes:
+    with client:
+        return b"".join(iter(lambda: client.recv(1000), b""))
+
+
+@pytest.mark.parametrize(
+    ("document", "name", "authority", "sent", "before_sigterm", "after_sigterm"),
+    [
+        ("howto/stop-gracefully", "server.py", None, b"a\nb\n", b"done: a\n", b"done: b\n"),
+        ("howto/stop-gracefully", "quick_server.py", None, b"a\nb", b"done: a\n", b""),
+        (
+            "tutorial/tls-and-stop",
+            "chat_server.py",
+            "authority.pem",
+            b"ann\n",
+            b"* ann joined\n",
+            b"* the server stops\n",
+        ),
+    ],
+)
+def test_server_of_a_page_that_gets_sigterm_serves_its_client_to_a_clean_end(
+    document: str,
+    name: str,
+    authority: str | None,
+    sent: bytes,
+    before_sigterm: bytes,
+    after_sigterm: bytes,
+    tmp_path: pathlib.Path,
+) -> None:
+    [block] = [block for block in all_blocks() if block.document == f"docs/{document}.md" and file_name(block) == name]
+    with prepared(block, tmp_path) as text, concurrent.futures.ThreadPoolExecutor() as pool:
+        with serving(tmp_path / name, text) as port:
+            client = socket.create_connection(("127.0.0.1", int(port)), timeout=PATIENCE)
+            if authority is not None:
+                context = ssl.create_default_context(cafile=tmp_path / authority)
+                client = context.wrap_socket(client, server_hostname="localhost")
+            client.sendall(sent)
+            assert client.recv(len(before_sigterm)) == before_sigterm
+            rest = pool.submit(read_to_the_end, client)
+        assert rest.result() == after_sigterm
 
 
 def test_no_python_escapes_being_run() -> None:
