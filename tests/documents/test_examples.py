@@ -298,7 +298,7 @@ def commands_of(transcript: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("block", [block for block in all_blocks() if programs_of(block)], ids=str)
 def test_shell_runs_as_it_stands(block: Block, tmp_path: pathlib.Path) -> None:
-    for program in programs_of(block) - {"sluiceway"}:
+    for program in programs_of(block) - {"python", "sluiceway"}:
         require_program(program, PACKAGES.get(program))
     with prepared(block, tmp_path) as text:
         if block.info != "console":
