@@ -1,5 +1,6 @@
 """Run the command ``sluiceway`` in this process or as a program."""
 
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -16,6 +17,9 @@ def run_command(*arguments: str) -> Result:
 
 def start_command(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
     """Start the command as a program, which the caller waits for."""
+    # A shell ignores SIGINT in its background jobs, and their programs inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(
         [sys.executable, "-m", "sluiceway.cli", *arguments],
         stdout=subprocess.PIPE,

@@ -1,5 +1,7 @@
 """The leak checks: each example leaks one thing and must fail for that reason."""
 
+import fnmatch
+import re
 import sys
 
 import pytest
@@ -66,7 +68,7 @@ LEAKS = {
     "eventfd": ("import os; kept.append(os.eventfd(0))", "*descriptor left open: * -> anon_inode:*eventfd*"),
     "file": ("kept.append(open(__file__))", "*descriptor left open: * -> *.py"),
     "thread": (
-        "kept.append(threading.Thread(target=release.wait, daemon=True)); kept[-1].start()",
+        "release.clear(); kept.append(threading.Thread(target=release.wait, daemon=True)); kept[-1].start()",
         "*thread left over: *",
     ),
     "exception handler called": (
@@ -91,27 +93,25 @@ LEAKS = {
 }
 
 
-@pytest.mark.parametrize("leak", LEAKS)
-def test_leak_fails_test_and_not_the_next_one(run_pytest, leak):
-    statement, message = LEAKS[leak]
-    if leak == "eventfd" and not sys.platform.startswith("linux"):
-        pytest.skip("no eventfd on this system")
-    result = run_pytest(
+def test_each_leak_fails_its_test_and_not_the_next_one(run_pytest):
+    leaks = [leak for leak in LEAKS if leak != "eventfd" or sys.platform.startswith("linux")]
+    examples = [
         f"""
-kept = []
-release = threading.Event()
-
 @pytest.mark.loops("asyncio", "uvloop")
-async def test_leak(raw_peers):
-    {statement}
+async def test_leak_{number}(raw_peers):
+    {LEAKS[leak][0]}
 
-def test_after_leak():
+def test_after_leak_{number}():
     release.set()
-    pass
 """
-    )
-    result.assert_outcomes(passed=1, failed=2)
-    result.stdout.fnmatch_lines([message])
+        for number, leak in enumerate(leaks)
+    ]
+    result = run_pytest("kept = []\nrelease = threading.Event()\n" + "".join(examples))
+    result.assert_outcomes(passed=len(leaks), failed=2 * len(leaks))
+    _, *parts = re.split(r"_+ test_leak_(\d+)\[(?:asyncio|uvloop)\] _+", result.stdout.str())
+    for number, report in zip(parts[::2], parts[1::2], strict=True):
+        message = LEAKS[leaks[int(number)]][1]
+        assert any(fnmatch.fnmatch(line, message) for line in report.splitlines()), leaks[int(number)]
 
 
 def test_task_that_ends_by_itself_is_no_leak(run_pytest):
