@@ -70,14 +70,9 @@ def test_installation_without_compiler_is_pure_and_reported_by_doctor(
     assert [advice["about"] for advice in document["advice"] if "compiler" in advice["text"]] == ["implementation.core"]
 
 
-@pytest.mark.parametrize("choice", [None, "compiled"])
 @pytest.mark.parametrize("missing", ["a working compiler", "Cython", "a working Cython"])
-def test_failed_compilation_fails_build(
-    missing: str, choice: str | None, sdist_path: pathlib.Path, tmp_path: pathlib.Path
-) -> None:
-    result = run_pip(
-        "wheel", sdist_path, cwd=tmp_path, SLUICEWAY_BUILD=choice, **environment_without(missing, tmp_path)
-    )
+def test_failed_compilation_fails_build(missing: str, sdist_path: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    result = run_pip("wheel", sdist_path, cwd=tmp_path, **environment_without(missing, tmp_path))
     assert result.returncode != 0
     assert list(tmp_path.glob("*.whl")) == []
 
