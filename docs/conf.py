@@ -82,6 +82,8 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
 
 napoleon_numpy_docstring = False
+# The types in docstrings are prose, such as "a bytes-like object": they refer to nothing.
+napoleon_use_param = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"

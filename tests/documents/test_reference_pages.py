@@ -3,7 +3,10 @@
 import pathlib
 import re
 
+import pytest
+
 from sluiceway.cli.application import application
+from support.source_messages import exceptions_of, messages, records_of
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "sluiceway"
@@ -33,3 +36,74 @@ def test_every_command_has_a_section() -> None:
 def test_every_environment_variable_has_a_section() -> None:
     described = {name for heading in headings("environment.md", 3) for name in heading.split(", ")}
     assert described == environment_variables() | OPENSSL_VARIABLES
+
+
+# Sections of the page of log records, and what is in them.
+LOG_SECTIONS = {
+    "Errors": {"error", "exception"},
+    "Warnings": {"warning"},
+    "Debug records": {"debug"},
+    "Reports to the loop's exception handler": {"report"},
+}
+# What a file logs where its message is a variable.
+LOGGED_BY = {
+    "_asyncio/server.py": "TLS handshake with … on … failed: …",
+    "_net/bind_tcp.py": "error while attempting to bind on address …: …",
+}
+# Reports whose message is a parameter.
+REPORTED = {
+    "Fatal error: the protocol raised an exception for received data",
+    "Fatal read error on socket transport",
+    "Fatal write error on socket transport",
+    "protocol.…() call failed",
+}
+# Files whose exceptions no program can get, unless sluiceway has a fault or a program calls its private objects.
+INTERNAL = {
+    "_core/connection_state.py": "transitions that do not exist",
+    "_core_c/receive_memory.pyx": "sizes that a transport passes",
+    "_core_c/search.pyx": "chunks that the buffer passes",
+    "_core_c/waiter.pyx": "misuse of a future, with asyncio's words",
+}
+# Messages that are variables where they are raised, or that asyncio makes.
+RAISED_INDIRECTLY = {
+    "…: a record of at least … bytes exceeds the limit of … bytes; raise limit=, or …",
+    "… bytes read on a total of … expected bytes",
+    "Connection lost",
+    'cannot resolve "…:…": …',
+    "error while attempting to bind on address …: …",
+}
+
+
+def documented(text: str) -> set[str]:
+    """Return the messages in the heads of the list items of a page."""
+    heads = re.findall(r"^- (.+?)\n\n", text, flags=re.DOTALL | re.MULTILINE)
+    spans = {
+        span.replace("\n  ", " ") for head in heads for _, span in re.findall(r"(`+)(.+?)\1(?!`)", head, re.DOTALL)
+    }
+    return {span for span in spans if " " in span or "…" in span}
+
+
+def sections(page: str) -> dict[str, str]:
+    parts = re.split(r"^## (.+)\n", (REFERENCE / page).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+@pytest.mark.parametrize("section", LOG_SECTIONS)
+def test_every_log_record_has_an_entry(section: str) -> None:
+    logged = {
+        LOGGED_BY[message.file] if message.text == "…" else message.text
+        for message in messages(records_of)
+        if message.kind in LOG_SECTIONS[section]
+    }
+    if "report" in LOG_SECTIONS[section]:
+        logged |= REPORTED
+    assert documented(sections("log-records.md")[section]) == logged
+
+
+def test_every_exception_has_an_entry() -> None:
+    raised = {
+        message.text
+        for message in messages(exceptions_of)
+        if message.file not in INTERNAL and message.kind != "AssertionError"
+    }
+    assert documented((REFERENCE / "errors.md").read_text(encoding="utf-8")) == raised | RAISED_INDIRECTLY

@@ -47,7 +47,7 @@ async def open_connection(
     """Open a TCP connection, or use a connected socket, with TLS if ``ssl`` is given.
 
     Args:
-            host (str, bytes or None): the host name or IP address to connect to.
+        host (str, bytes or None): the host name or IP address to connect to.
         port (int, str, bytes or None): the port number or service name.
         loop (asyncio.AbstractEventLoop or None): None or the running loop. It exists for programs written for
             Python 3.4.
