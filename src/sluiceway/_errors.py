@@ -5,6 +5,7 @@ catches them (contract S7)."""
 
 from __future__ import annotations
 
+import copy
 from asyncio import IncompleteReadError, LimitOverrunError
 
 __all__ = ["IncompleteReadError", "LimitOverrunError", "PlaintextBeforeTLSError", "UnixPathError"]
@@ -26,3 +27,24 @@ class UnixPathError(OSError, ValueError):
         errno (int): ENAMETOOLONG for a path that is too long; ENOTSOCK for a file that is not a socket; EADDRINUSE
             where a server cannot bind because such a file exists.
     """
+
+
+def copy_error(error: BaseException) -> BaseException:
+    """A copy of a stored error, to be raised in its place: same class, arguments, attributes and cause.
+
+    An error that is raised refers to the frames that it passes, and so to the stream that it is stored in. The copy has
+    no traceback, so the stored error is in no reference cycle. An error that cannot be copied is returned itself.
+    """
+    try:
+        copied = copy.copy(error)
+        if type(copied) is not type(error) or copied.args != error.args:
+            return error
+        if isinstance(error, OSError) and isinstance(copied, OSError) and copied.strerror != error.strerror:
+            # It is not in args where name_peer() has changed it.
+            copied.strerror = error.strerror
+    except Exception:  # noqa: BLE001 - whatever the class of a program raises
+        return error
+    copied.__cause__ = error.__cause__
+    copied.__suppress_context__ = error.__suppress_context__
+    copied.__traceback__ = None
+    return copied

@@ -45,7 +45,8 @@ async def test_lines_before_reset_are_read_before_error(streams: types.ModuleTyp
             assert await reader.readline() == line
         with pytest.raises(ConnectionResetError) as error:
             await reader.readline()
-        assert error.value is reader.exception()
+        stored = reader.exception()
+        assert (type(error.value), error.value.args) == (type(stored), stored.args)
 
 
 @reference_loses_bytes

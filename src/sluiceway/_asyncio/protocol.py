@@ -55,8 +55,9 @@ class FlowControlMixin(ProtocolOperations, asyncio_streams.FlowControlMixin, met
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the transport when it is closed. ``exc`` is the error that closed it, or None."""
         connection = self._sluiceway
-        connection.lose(exc)
-        connection.flow.end(exc)
+        error = None if exc is None else connection.flow.own(exc)
+        connection.lose(error)
+        connection.flow.end(error)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -192,18 +193,19 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         connection = self._sluiceway
         if isinstance(exc, ssl.SSLError):
             name_peer(exc, connection.describe())
+        error = None if exc is None else connection.flow.own(exc)
         if reader is not None:
-            if exc is None:
+            if error is None:
                 if isinstance(reader, ReadOperations):
                     # Must precede feed_eof(): eof_reason depends on whether the peer had ended the stream before.
                     reader._sluiceway.transport_ended()
                 reader.feed_eof()
             elif getattr(reader.set_exception, "__func__", None) is ReadOperations.set_exception:
-                reader._sluiceway.lost(exc)
+                reader._sluiceway.lost(error)
             else:
-                reader.set_exception(exc)
-        connection.lose(exc)
-        connection.flow.end(exc)
+                reader.set_exception(error)
+        connection.lose(error)
+        connection.flow.end(error)
         self._stream_reader_wr = None
         connection.writer_ref = None
         self._transport = None

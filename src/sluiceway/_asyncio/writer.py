@@ -113,7 +113,11 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         """
         waiter = self._protocol._get_close_waiter(self)
         if isinstance(self._protocol, core.ProtocolOperations):
-            await waiter
+            try:
+                await waiter
+            finally:
+                # It keeps the error, whose traceback refers to this frame: no reference cycle.
+                del waiter
             return
         connection = self._sluiceway.connection
         if connection.transport_is_closing():
@@ -124,6 +128,8 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         except Exception:
             if not connection.closed_first:
                 raise
+        finally:
+            del waiter
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Return the transport's value for ``name`` ("peername", "sockname", "socket", "cipher", "peercert", …).

@@ -15,6 +15,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .._constants import CLOSE_TIMEOUT
+from .._errors import copy_error
 from .._implementation import core
 from .._log import logger
 from .._net.addresses import describe_address
@@ -220,7 +221,7 @@ class Connection(ConnectionState):
         if error is None:
             waiter.set_result(None)
         else:
-            waiter.set_exception(error)
+            waiter.set_exception(copy_error(error))
 
     # -- discarded writes ---------------------------------------------------------------------------------------------
 

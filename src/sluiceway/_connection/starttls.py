@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import ssl
 from typing import Any, Protocol
 
-from .._errors import PlaintextBeforeTLSError
+from .._errors import PlaintextBeforeTLSError, copy_error
 from .._implementation import core
 from .._net.addresses import name_peer
 from .._transports.tls.transport import TLSTransport
@@ -123,7 +122,7 @@ def _end_failed(writer: UpgradableWriter, connection: Connection, plain: Any, er
     """
     plain.abort()
     # A copy avoids a reference cycle: the stream keeps the error, and the traceback refers to the stream.
-    error = copy.copy(error)
+    error = copy_error(error)
 
     def report() -> None:
         if not connection.lost:

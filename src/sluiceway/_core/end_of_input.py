@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+from .._errors import copy_error
+
 EofReason: TypeAlias = Literal["clean", "truncated", "reset", "closed"]
 
 
@@ -29,6 +31,11 @@ class EndOfInput:
         self.after_data = False
         self.truncation: BaseException | None = None
         self.closed_here = False
+
+    def error(self) -> BaseException:
+        """What a read raises: the object that was given to ``set_exception``, or a copy of the error of the loss."""
+        assert self.exception is not None
+        return copy_error(self.exception) if self.after_data else self.exception
 
     def due(self, buffered: int, enough: bool) -> bool:
         """Return True if a read must raise the exception now.

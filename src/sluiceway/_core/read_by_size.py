@@ -15,7 +15,7 @@ def some(receiver: Receiver, n: int, waited: bool) -> bytes | None:
     # Looked up after each wait, because the program may replace the buffer meanwhile.
     size = receiver.buffer.size()
     if receiver.end.exception is not None and not (waited and size) and receiver.end.due(size, True):
-        raise receiver.end.exception
+        raise receiver.end.error()
     if not size and not receiver.end.reached and n:
         return None
     buffer = receiver.buffer
@@ -28,7 +28,7 @@ def exactly(receiver: Receiver, n: int, waited: bool) -> bytes | None:
     """Return ``n`` bytes, or None to wait. IncompleteReadError at end of file contains the remaining bytes."""
     size = receiver.buffer.size()
     if receiver.end.exception is not None and not (waited and size >= n) and receiver.end.due(size, size >= n > 0):
-        raise receiver.end.exception
+        raise receiver.end.error()
     if size < n:
         if receiver.end.reached:
             raise receiver.incomplete(n)

@@ -154,7 +154,7 @@ class StreamReader:
         try:
             while True:
                 if receiver.end.exception is not None and receiver.end.due(receiver.buffer.size(), False):
-                    raise receiver.end.exception
+                    raise receiver.end.error()
                 if receiver.end.reached:
                     break
                 receiver.wait.target_size = _EVERYTHING
@@ -280,9 +280,9 @@ class StreamReader:
             except IncompleteReadError as error:
                 return error.partial
             except LimitOverrunError as error:
-                overrun = error
+                message, consumed = error.args[0], error.consumed
             # Outside the except clause, so that the ValueError has no __context__, as in asyncio.
-            read_until.drop_line(receiver, overrun.args[0], overrun.consumed)
+            read_until.drop_line(receiver, message, consumed)
         if receiver.budget.spend_read():
             await receiver.yield_to_loop("readline")
         waited = False

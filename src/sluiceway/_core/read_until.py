@@ -37,11 +37,11 @@ def _record(
     if receiver.wait.operation is not None:
         receiver.wait.raise_busy(operation)
     if receiver.end.exception is not None and not receiver.end.after_data and not waited:
-        raise receiver.end.exception
+        raise receiver.end.error()
     length = _record_length(receiver, separators, waited, is_line)
     if length < 0:
         if receiver.end.exception is not None and receiver.end.due(receiver.buffer.size(), False):
-            raise receiver.end.exception
+            raise receiver.end.error()
         if not receiver.end.reached:
             return None
         if not is_line:

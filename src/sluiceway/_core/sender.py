@@ -81,6 +81,11 @@ class Sender:
             return self.reader is None
         return self.receiver.end.exception is None
 
+    def reader_error(self) -> BaseException:
+        """What drain raises where the reader has ended with an error."""
+        error: BaseException = self.reader.exception() if self.receiver is None else self.receiver.end.error()
+        return error
+
     def budget_exhausted(self) -> bool:
         """Count a drain(). Returns True if the budget of the connection is exhausted."""
         return self.receiver is not None and self.receiver.budget.spend_drain()

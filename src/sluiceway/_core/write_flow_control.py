@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .._errors import copy_error
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -48,13 +50,23 @@ class WriteFlowControl:
                 if error is None:
                     waiter.set_result(None)
                 else:
-                    waiter.set_exception(error)
+                    waiter.set_exception(copy_error(error))
 
     def mark(self, error: BaseException) -> None:
         """Mark ``error`` as raised by this connection."""
         if self.error_mark is None:
             self.error_mark = object()
         error._sluiceway_mark = self.error_mark  # type: ignore[attr-defined]
+
+    def own(self, error: BaseException) -> BaseException:
+        """``error`` as this connection keeps it: marked, without a traceback, a copy where it is not new.
+
+        It may have been raised in the frames of a protocol, or be the error of another connection.
+        """
+        if error.__traceback__ is not None or "_sluiceway_mark" in error.__dict__:
+            error = copy_error(error)
+        self.mark(error)
+        return error
 
     def raised(self, error: BaseException) -> bool:
         """Return True if ``mark`` was called for ``error``."""
@@ -84,3 +96,5 @@ class WriteFlowControl:
             await waiter
         finally:
             del waiters[waiter]
+            # It keeps the error, whose traceback refers to this frame: no reference cycle.
+            del waiter

@@ -88,11 +88,8 @@ class StreamWriter:
             await asyncio.sleep(0)
         if sender.has_room():
             return
-        reader = sender.reader
-        if reader is not None:
-            error = reader.exception()
-            if error is not None:
-                raise error
+        if sender.reader is not None and sender.reader.exception() is not None:
+            raise sender.reader_error()
         if sender.transport.is_closing():
             # Lets connection_lost() run: a task that only writes and drains would otherwise never see the loss.
             await asyncio.sleep(0)

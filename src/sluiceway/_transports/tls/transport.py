@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import copy
 import ssl
 from asyncio import constants, transports
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._constants import TLS_HANDSHAKE_TIMEOUT, TLS_SHUTDOWN_TIMEOUT
+from ..._errors import copy_error
 from ..._implementation import core
 from ..protocol_calls import call_protocol, report_error
 from .close_notify import CloseSequence
@@ -367,9 +367,9 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         if not self._handshake.ended:
             self._handshake.report(error or ConnectionResetError("the connection was lost during the TLS handshake"))
         elif protocol is not None and (handshake_complete or not self._call_made):
-            if not handshake_complete:
+            if error is not None and not handshake_complete:
                 # A copy avoids a reference cycle: start_tls() raises the error, and its traceback refers to the stream.
-                error = copy.copy(error)
+                error = copy_error(error)
             protocol.connection_lost(error)
 
     def _detach(self) -> None:
