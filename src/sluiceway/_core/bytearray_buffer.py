@@ -13,24 +13,19 @@ from .chunk_buffer import ChunkBuffer
 class BytearrayBuffer(ChunkBuffer):
     """A ChunkBuffer over a bytearray, ``data``, that the program may change at any time.
 
-    Python raises BufferError if a bytearray is resized while a memoryview of it exists. Until the program releases its
-    view, received bytes are stored in ``_pending``, after those in ``data``. Bytes that are read stay at the front of
-    ``data``; ``_taken`` is their number. ``settle()`` resolves both states. While ``_taken`` is not 0, ``_pin``, a
-    view of this buffer, prevents the program from resizing ``data``.
+    Python raises BufferError if a bytearray is resized while a memoryview of it exists. Bytes that are received or read
+    meanwhile replace it by a new bytearray; the old one keeps its content. ``data`` always equals the unread bytes.
 
     ``_length``: the length of ``data`` after the last resize by this buffer; another length means that the program has
     resized ``data`` since the last search.
     """
 
-    __slots__ = ("_length", "_pending", "_pin", "_taken", "data")
+    __slots__ = ("_length", "data")
 
     def __init__(self, data: bytearray) -> None:
         super().__init__()
         self.data = data
-        self._pending = ChunkBuffer()
-        self._taken = 0
         self._length = 0
-        self._pin: memoryview | None = None
 
     def searched(self, patterns: tuple[bytes, ...], waited: bool) -> int:
         # A program that has resized the bytearray may have moved all bytes. Bytes that were replaced without a resize
@@ -48,101 +43,43 @@ class BytearrayBuffer(ChunkBuffer):
         self._searched = 0
 
     def size(self) -> int:
-        return len(self.data) - self._taken + self._pending.size()
-
-    def excess(self) -> int:
-        return self._pending.excess()
-
-    def compact(self) -> None:
-        self._pending.compact()
+        return len(self.data)
 
     def append(self, data: bytes) -> int:
-        self.settle()
-        if not self._pending.size():
-            try:
-                self.data += data
-            except BufferError:
-                pass
-            else:
-                self._length += len(data)
-                return self.size()
-        self._pending.append(data)
-        return self.size() + self.excess()
+        try:
+            self.data += data
+        except BufferError:
+            self.data = self.data + data
+        self._length += len(data)
+        return len(self.data)
 
     def clear(self) -> None:
-        self.settle()
-        self._pending.clear()
-        self._remove(len(self.data) - self._taken)
+        self._remove(len(self.data))
 
     def take(self, n: int) -> bytes:
-        if not n:
-            return b""
-        self.settle()
-        start = self._taken
         with memoryview(self.data) as view:
-            result = bytes(view[start : start + n])
-        taken = len(result)
-        if taken < n:
-            result += self._pending.take(n - taken)
-        self._remove(taken)
+            result = bytes(view[:n])
+        self._remove(len(result))
         return result
 
     def take_all(self) -> bytes:
-        return self.take(self.size())
+        return self.take(len(self.data))
 
     def matches(self, pattern: bytes, at: int) -> bool:
-        in_data = len(self.data) - self._taken - at
-        if in_data <= 0:
-            return self._pending.matches(pattern, -in_data)
-        if not self.data.startswith(pattern[:in_data], self._taken + at):
-            return False
-        return in_data >= len(pattern) or self._pending.matches(pattern[in_data:], 0)
+        return self.data.startswith(pattern, at)
 
     def find(self, pattern: bytes, start: int) -> int:
-        found = self.data.find(pattern, self._taken + start)
-        if found >= 0 or not self._pending.size():
-            return found if found < 0 else found - self._taken
-        in_data = len(self.data) - self._taken
-        for at in range(max(start, in_data - len(pattern) + 1), in_data):
-            if self.matches(pattern, at):
-                return at
-        found = self._pending.find(pattern, max(0, start - in_data))
-        return found if found < 0 else found + in_data
-
-    def settle(self) -> None:
-        """Move ``_pending`` into ``data`` and remove the bytes that were read, unless a view of ``data`` exists."""
-        if self._pin is not None:
-            self._pin.release()
-            self._pin = None
-            taken = self._taken
-            self._taken = 0
-            self._remove(taken)
-        if self._pending.size() and not self._taken and self._resizable():
-            data = self._pending.take_all()
-            try:
-                self.data += data
-            except MemoryError:
-                self._pending.append(data)
-                raise
-            self._length += len(data)
-
-    def _resizable(self) -> bool:
-        """Return True if no view of ``data`` exists."""
-        try:
-            self.data.append(0)
-        except BufferError:
-            return False
-        del self.data[-1]
-        return True
+        return self.data.find(pattern, start)
 
     def _remove(self, n: int) -> None:
-        """Remove the next ``n`` unread bytes from the front, or count them in ``_taken`` while a view exists."""
+        """Remove the first ``n`` bytes, which were read."""
+        left = len(self.data) - n
+        try:
+            del self.data[:n]
+        except BufferError:
+            self.data = self.data[n:]
+        except MemoryError:
+            # Python removes them, then fails to make the memory smaller.
+            if len(self.data) != left:
+                raise
         self._searched = 0
-        if self._pin is None:
-            try:
-                del self.data[:n]
-            except BufferError:
-                self._pin = memoryview(self.data)
-            else:
-                return
-        self._taken += n

@@ -18,10 +18,7 @@ def some(receiver: Receiver, n: int, waited: bool) -> bytes | None:
         raise receiver.end.error()
     if not size and not receiver.end.reached and n:
         return None
-    buffer = receiver.buffer
-    data = buffer.take(n)
-    receiver.resume_if_low()
-    return data
+    return receiver.take(n)
 
 
 def exactly(receiver: Receiver, n: int, waited: bool) -> bytes | None:
@@ -33,7 +30,4 @@ def exactly(receiver: Receiver, n: int, waited: bool) -> bytes | None:
         if receiver.end.reached:
             raise receiver.incomplete(n)
         return None
-    buffer = receiver.buffer
-    data = buffer.take(n)
-    receiver.resume_if_low()
-    return data
+    return receiver.take(n)

@@ -53,4 +53,8 @@ class ReadFlowControl:
         """Resume a paused transport."""
         if self.paused:
             self.paused = False
-            self.transport.resume_reading()
+            try:
+                self.transport.resume_reading()
+            except BaseException:
+                self.paused = True
+                raise

@@ -165,10 +165,7 @@ class StreamReader:
                     receiver.wait.end()
         finally:
             receiver.end_large_read()
-        buffer = receiver.buffer
-        data = buffer.take_all()
-        receiver.resume_if_low()
-        return data
+        return receiver.take(receiver.buffer.size())
 
     async def readexactly(self, n: int) -> bytes:
         """Read exactly ``n`` bytes.
@@ -213,7 +210,6 @@ class StreamReader:
                     data = read_by_size.exactly(receiver, n, True)
             finally:
                 receiver.end_large_read()
-            receiver.resume_if_low()
         return data
 
     async def readuntil(self, separator: BytesLike | tuple[BytesLike, ...] = b"\n") -> bytes:
@@ -382,18 +378,20 @@ class StreamReader:
     def _buffer(self) -> bytearray:
         buffer = self._sluiceway.buffer
         if not isinstance(buffer, BytearrayBuffer):
-            buffer = self._sluiceway.buffer = BytearrayBuffer(bytearray(buffer.take_all()))
-        buffer.settle()
+            unread = buffer.take_all()
+            try:
+                buffer = self._sluiceway.buffer = BytearrayBuffer(bytearray(unread))
+            except MemoryError:
+                buffer.append(unread)
+                raise
         buffer.forget_search()
         return buffer.data
 
     @_buffer.setter
     def _buffer(self, value: bytearray | bytes) -> None:
+        bytearray_buffer = BytearrayBuffer(value if isinstance(value, bytearray) else bytearray(value))
         buffer = self._sluiceway.buffer
         if not isinstance(buffer, BytearrayBuffer):
             # The old content is discarded. The object must stay valid: a transport may be receiving into it.
             buffer.clear()
-        elif value is buffer.data:
-            # The assignment of ``reader._buffer += data``. A new buffer would lose the bytes in ``_pending``.
-            return
-        self._sluiceway.buffer = BytearrayBuffer(value if isinstance(value, bytearray) else bytearray(value))
+        self._sluiceway.buffer = bytearray_buffer

@@ -46,12 +46,8 @@ def _record(
             return None
         if not is_line:
             raise receiver.incomplete(None)
-        buffer = receiver.buffer
-        return buffer.take_all()
-    buffer = receiver.buffer
-    data = buffer.take(length)
-    receiver.resume_if_low()
-    return data
+        return receiver.take(receiver.buffer.size())
+    return receiver.take(length)
 
 
 def _record_length(receiver: Receiver, separators: tuple[bytes, ...], waited: bool, is_line: bool) -> int:

@@ -182,6 +182,17 @@ class Receiver(ReceiveInterface):
         """Return how many bytes may be received now (contract R3)."""
         return self.flow.room(self.buffer.size(), self.wait.target_size)
 
+    def take(self, n: int) -> bytes:
+        """Remove and return the first ``n`` bytes, or all where there are fewer.
+
+        A paused transport is resumed first where no more than the limit is left then. If that raises, the read has
+        taken nothing.
+        """
+        if self.flow.paused:
+            self.flow.resume_if_low(self.buffer.size() - n)
+        buffer = self.buffer
+        return buffer.take(n)
+
     def resume_if_low(self) -> None:
         """Resume a paused transport if at most the limit is buffered."""
         if self.flow.paused:

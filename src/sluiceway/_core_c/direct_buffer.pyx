@@ -157,10 +157,17 @@ cdef class DirectBuffer(ChunkBuffer):
     cpdef bytes take(self, Py_ssize_t n):
         if n >= self.filled:
             return self.take_all()
-        rest = PyBytes_FromStringAndSize(PyBytes_AS_STRING(self.result) + n, self.filled - n)
+        cdef Py_ssize_t filled = self.filled
+        cdef bytes rest = PyBytes_FromStringAndSize(PyBytes_AS_STRING(self.result) + n, filled - n)
         self.filled = n
-        taken = self.take_all()
-        self.append(rest)
+        try:
+            taken = self.take_all()
+        except BaseException:
+            # A take that fails has taken nothing.
+            self.filled = filled
+            raise
+        self.result = rest
+        self.filled = filled - n
         return taken
 
     cpdef bytes take_all(self):
@@ -180,8 +187,15 @@ cdef class DirectBuffer(ChunkBuffer):
         return -1 if self.result is None else self.result.find(pattern, start, self.filled)
 
     cpdef ChunkBuffer plain_buffer(self):
+        cdef bytes taken
         if self.filled:
-            self.plain.append(self.take_all())
+            taken = self.take_all()
+            try:
+                self.plain.append(taken)
+            except BaseException:
+                self.result = taken
+                self.filled = PyBytes_GET_SIZE(taken)
+                raise
         return self.plain
 
 

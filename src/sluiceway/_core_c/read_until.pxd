@@ -7,7 +7,7 @@ cdef tuple NEWLINE
 
 cdef bytes line(Receiver receiver, bint waited)
 cdef bytes record(Receiver receiver, tuple separators, object operation, bint waited)
-@cython.locals(length=Py_ssize_t, buffer=ChunkBuffer)
+@cython.locals(length=Py_ssize_t)
 cdef bytes _record(Receiver receiver, tuple separators, object operation, bint waited, bint is_line)
 @cython.locals(
     buffer=ChunkBuffer, size=Py_ssize_t, start=Py_ssize_t, end=Py_ssize_t, position=Py_ssize_t, found=Py_ssize_t,

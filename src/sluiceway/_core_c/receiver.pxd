@@ -35,6 +35,8 @@ cdef class Receiver(ReceiveInterface):
     cdef bint ready(self) except -1
     cpdef object transport_ended(self)
     cpdef Py_ssize_t room(self) except -1
+    @cython.locals(buffer=ChunkBuffer)
+    cdef bytes take(self, Py_ssize_t n)
     cdef object resume_if_low(self)
     @cython.locals(missing=Py_ssize_t, ahead=Py_ssize_t)
     cdef object _receive_directly(self)

@@ -1,0 +1,58 @@
+"""R1: a read whose transport cannot be resumed has taken no byte, and the transport is resumed by the next one."""
+
+import types
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+LINE = b"a line\n"
+LIMIT = 10 * len(LINE)
+
+READS: dict[str, Callable[[Any], Any]] = {
+    "read": lambda reader: reader.read(len(LINE)),
+    "readexactly": lambda reader: reader.readexactly(len(LINE)),
+    "readuntil": lambda reader: reader.readuntil(b"\n"),
+    "readline": lambda reader: reader.readline(),
+    "read to the end": lambda reader: reader.read(),
+}
+
+
+class FailingTransport:
+    """Its first ``resume_reading()`` raises."""
+
+    def __init__(self) -> None:
+        self.resumed = 0
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        self.resumed += 1
+        if self.resumed == 1:
+            raise MemoryError
+
+
+def outcome(coroutine: Any) -> Any:
+    """Return what a read that does not wait returns."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stopped:
+        return stopped.value
+    raise AssertionError("the read waits")
+
+
+@pytest.mark.parametrize("read", READS)
+def test_read_whose_transport_cannot_be_resumed_takes_nothing(core: types.ModuleType, read: str) -> None:
+    transport = FailingTransport()
+    reader = core.ReadOperations(LIMIT, None)
+    reader.set_transport(transport)
+    reader.feed_data(21 * LINE)
+    reader.feed_eof()
+    # One line more than the transport is resumed at.
+    assert outcome(reader.readexactly(10 * len(LINE))) == 10 * LINE
+    assert (reader._paused, transport.resumed) == (True, 0)
+    with pytest.raises(MemoryError):
+        outcome(READS[read](reader))
+    assert outcome(reader.read(1000)) == 11 * LINE
+    assert transport.resumed == 2
