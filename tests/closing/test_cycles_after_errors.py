@@ -1,4 +1,4 @@
-"""The error of a failed read, write or wait is part of no reference cycle, though the caller's frame holds the stream."""
+"""The error of a failed read, write or wait is in no reference cycle, though the caller's frame holds the stream."""
 
 import asyncio
 import contextlib
@@ -191,7 +191,9 @@ async def _truncated_line(reader: Any, writer: Any, peer: RawPeer) -> None:
 
 
 @pytest.mark.parametrize("failure", [_truncated_read, _truncated_line])
-async def test_truncated_tls_leaves_nothing_to_the_collector(failure: Failure, raw_peers: RawPeers, tls: Certificates) -> None:
+async def test_truncated_tls_leaves_nothing_to_the_collector(
+    failure: Failure, raw_peers: RawPeers, tls: Certificates
+) -> None:
     def cut(peer: RawPeer) -> None:
         peer.start_tls(tls.server_context, server_side=True)
         peer.sock.sendall(b"a line\npart")

@@ -3,7 +3,7 @@
 import random
 import types
 
-from support.core_modules import core_module
+from core.core_modules import core_module
 
 
 def test_random_operations_match_a_bytearray(compiled_core: types.ModuleType) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from support.child_processes import IGNORE_THREADS, run_child
-from support.core_modules import core_module
+from core.core_modules import core_module
 
 pytestmark = [
     IGNORE_THREADS,
