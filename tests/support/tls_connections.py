@@ -22,6 +22,9 @@ from support.raw_peer import PeerScript, RawPeer, RawPeers
 # How sluiceway's end became TLS: at connect, at accept, or by start_tls on a plain connection.
 TLS_ROLES = ("client", "server", "start_tls client", "start_tls server")
 
+# Each side and each way once, for what does not depend on how the connection became TLS.
+TLS_SIDES = ("client", "start_tls server")
+
 TLSConnection = tuple[Any, Any, PeerScript]
 ManualTLSConnection = tuple[Any, Any, RawPeer, ManualTLS]
 

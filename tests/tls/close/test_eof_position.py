@@ -1,6 +1,5 @@
-"""T3: where exactly the TCP connection ends: between records, within one, before and behind close_notify."""
+"""T3: eof_reason for a FIN at every position: between and within records, before and after close_notify."""
 
-import asyncio
 import ssl
 from collections.abc import Callable
 
@@ -11,10 +10,10 @@ from support.certificates import Certificates
 from support.manual_tls import ManualTLS
 from support.raw_peer import RawPeer, RawPeers
 
-Ending = Callable[[ManualTLS], bytes]
+SentBytes = Callable[[ManualTLS], bytes]
 
-# What is on the wire before the FIN, what of it can be read, and what the end is.
-ENDINGS: dict[str, tuple[Ending, bytes, str]] = {
+# The bytes before the FIN, the data that can be read, and eof_reason.
+STREAMS: dict[str, tuple[SentBytes, bytes, str]] = {
     "nothing at all": (lambda tls: b"", b"", "truncated"),
     "a whole record": (lambda tls: tls.encrypt(b"whole"), b"whole", "truncated"),
     "a header's first byte": (lambda tls: tls.encrypt(b"whole") + tls.encrypt(b"cut")[:1], b"whole", "truncated"),
@@ -32,16 +31,18 @@ ENDINGS: dict[str, tuple[Ending, bytes, str]] = {
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-@pytest.mark.parametrize("name", ENDINGS)
-async def test_the_end(name: str, version: ssl.TLSVersion, raw_peers: RawPeers, tls: Certificates) -> None:
-    ending, data, reason = ENDINGS[name]
+@pytest.mark.parametrize("name", STREAMS)
+async def test_eof_reason_depends_on_the_position_of_the_fin(
+    name: str, version: ssl.TLSVersion, raw_peers: RawPeers, tls: Certificates
+) -> None:
+    sent_bytes, data, reason = STREAMS[name]
     context = tls.new_server_context()
     context.maximum_version = version
 
     def serve(peer: RawPeer) -> None:
         manual_tls = ManualTLS(peer, context, server_side=True)
         manual_tls.do_handshake()
-        peer.send(ending(manual_tls))
+        peer.send(sent_bytes(manual_tls))
         peer.half_close()
         try:
             peer.receive_rest()
@@ -61,8 +62,8 @@ async def test_the_end(name: str, version: ssl.TLSVersion, raw_peers: RawPeers, 
     await script.finished()
 
 
-async def test_a_record_that_was_changed_on_its_way(raw_peers: RawPeers, tls: Certificates) -> None:
-    """What came before is delivered, what the changed one held is not, and the error is none of an end."""
+async def test_modified_record_raises_an_ssl_error_that_is_no_eof_error(raw_peers: RawPeers, tls: Certificates) -> None:
+    """T3: data before the modified record is delivered, its own data is not."""
 
     def serve(peer: RawPeer) -> None:
         manual_tls = ManualTLS(peer, tls.server_context, server_side=True)
@@ -95,5 +96,5 @@ async def test_a_record_that_was_changed_on_its_way(raw_peers: RawPeers, tls: Ce
     assert reader.eof_reason not in (None, "clean", "closed")
     writer.close()
     with pytest.raises(ssl.SSLError):
-        await asyncio.wait_for(writer.wait_closed(), 10)
+        await writer.wait_closed()
     await script.finished()

@@ -1,4 +1,4 @@
-"""T3: a TCP end without close_notify is a truncation: what came is delivered, and never passes for whole."""
+"""T3: EOF without close_notify is a truncation: data is delivered, and eof_reason and strict_eof distinguish it."""
 
 import asyncio
 import contextlib
@@ -16,23 +16,23 @@ from support.tls_connections import TLS_ROLES, tls_connection
 
 DATA = b"one\ntwo"
 
-Reading = Callable[[Any], Any]
+Read = Callable[[Any], Any]
 
-EVERY_READ: list[Reading] = [
+READS: list[Read] = [
     lambda reader: reader.read(),
     lambda reader: reader.read(5),
     lambda reader: reader.readline(),
     lambda reader: reader.readuntil(b"|"),
     lambda reader: reader.readexactly(5),
 ]
-every_read = pytest.mark.parametrize("read", EVERY_READ, ids=["to the end", "some", "line", "until", "exactly"])
-every_side = pytest.mark.parametrize("role", TLS_ROLES)
+each_read = pytest.mark.parametrize("read", READS, ids=["to the end", "some", "line", "until", "exactly"])
+each_role = pytest.mark.parametrize("role", TLS_ROLES)
 
 
-def cut(peer: RawPeer) -> None:
-    """Say something, then FIN and no close_notify; at least the FIN waits until it is told to go."""
+def send_data_then_fin(peer: RawPeer) -> None:
+    """Send DATA, wait for the signal, and send FIN without close_notify."""
     peer.send(DATA)
-    peer.wait_for("cut")
+    peer.wait_for("send FIN")
     peer.half_close()
     try:
         peer.receive_rest()
@@ -40,10 +40,12 @@ def cut(peer: RawPeer) -> None:
         pass
 
 
-@every_side
-async def test_everything_that_came_is_delivered(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
-    async with tls_connection(role, raw_peers, tls, cut) as (reader, writer, script):
-        script.signal("cut")
+@each_role
+async def test_truncated_stream_delivers_its_data_and_reports_truncated(
+    role: str, raw_peers: RawPeers, tls: Certificates
+) -> None:
+    async with tls_connection(role, raw_peers, tls, send_data_then_fin) as (reader, writer, script):
+        script.signal("send FIN")
         assert await reader.read() == DATA
         assert reader.at_eof()
         assert reader.eof_reason == "truncated"
@@ -54,19 +56,17 @@ async def test_everything_that_came_is_delivered(role: str, raw_peers: RawPeers,
         assert reader.eof_reason == "truncated"
 
 
-@pytest.mark.parametrize(
-    "read", [EVERY_READ[3], lambda reader: reader.readexactly(100)], ids=["readuntil", "readexactly"]
-)
+@pytest.mark.parametrize("read", [READS[3], lambda reader: reader.readexactly(100)], ids=["readuntil", "readexactly"])
 @pytest.mark.parametrize("waiting", [True, False])
-async def test_a_part_of_a_record_is_an_error_with_its_cause(
-    read: Reading, waiting: bool, raw_peers: RawPeers, tls: Certificates
+async def test_incomplete_read_of_a_truncated_stream_has_the_ssl_error_as_its_cause(
+    read: Read, waiting: bool, raw_peers: RawPeers, tls: Certificates
 ) -> None:
-    async with tls_connection("client", raw_peers, tls, cut) as (reader, _, script):
+    async with tls_connection("client", raw_peers, tls, send_data_then_fin) as (reader, _, script):
         if waiting:
             reading = await start_task(read(reader))
-            script.signal("cut")
+            script.signal("send FIN")
         else:
-            script.signal("cut")
+            script.signal("send FIN")
             assert await reader.readline() == b"one\n"
             reading = read(reader)
         with pytest.raises(asyncio.IncompleteReadError) as caught:
@@ -75,43 +75,47 @@ async def test_a_part_of_a_record_is_an_error_with_its_cause(
         assert isinstance(caught.value.__cause__, ssl.SSLEOFError)
 
 
-@every_side
-async def test_the_part_of_a_line_has_no_newline(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
-    """As at every end of input in asyncio; who must tell it from the last line of a file asks why it ended."""
-    async with tls_connection(role, raw_peers, tls, cut) as (reader, _, script):
+@each_role
+async def test_readline_of_a_truncated_stream_returns_the_partial_line(
+    role: str, raw_peers: RawPeers, tls: Certificates
+) -> None:
+    """T3: as at every EOF in asyncio; eof_reason tells a truncation from a last line without a newline."""
+    async with tls_connection(role, raw_peers, tls, send_data_then_fin) as (reader, _, script):
         assert await reader.readline() == b"one\n"
         reading = await start_task(reader.readline())
-        script.signal("cut")
+        script.signal("send FIN")
         assert await reading == b"two"
         assert reader.eof_reason == "truncated"
         assert await reader.readline() == b""
 
 
-@every_side
-async def test_strict_the_part_of_a_line_is_no_line(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
-    async with tls_connection(role, raw_peers, tls, cut, strict_eof=True) as (reader, _, script):
+@each_role
+async def test_strict_eof_readline_raises_and_keeps_the_partial_line(
+    role: str, raw_peers: RawPeers, tls: Certificates
+) -> None:
+    async with tls_connection(role, raw_peers, tls, send_data_then_fin, strict_eof=True) as (reader, _, script):
         assert await reader.readline() == b"one\n"
         reading = await start_task(reader.readline())
-        script.signal("cut")
+        script.signal("send FIN")
         with pytest.raises(ssl.SSLEOFError):
             await reading
-        # The error has not taken it along.
+        # The error leaves the data in the buffer.
         assert await reader.read(100) == b"two"
 
 
-async def test_strict_lines_end_with_the_error(raw_peers: RawPeers, tls: Certificates) -> None:
+async def test_strict_eof_async_for_raises_after_the_complete_lines(raw_peers: RawPeers, tls: Certificates) -> None:
     lines = []
-    async with tls_connection("client", raw_peers, tls, cut, strict_eof=True) as (reader, _, script):
-        script.signal("cut")
+    async with tls_connection("client", raw_peers, tls, send_data_then_fin, strict_eof=True) as (reader, _, script):
+        script.signal("send FIN")
         with pytest.raises(ssl.SSLEOFError):
             async for line in reader:
                 lines.append(line)  # noqa: PERF401 - a comprehension would lose what came before the error
     assert lines == [b"one\n"]
 
 
-async def test_whole_records_before_it_are_whole(raw_peers: RawPeers, tls: Certificates) -> None:
-    async with tls_connection("client", raw_peers, tls, cut) as (reader, _, script):
-        script.signal("cut")
+async def test_complete_reads_before_a_truncation_succeed(raw_peers: RawPeers, tls: Certificates) -> None:
+    async with tls_connection("client", raw_peers, tls, send_data_then_fin) as (reader, _, script):
+        script.signal("send FIN")
         assert await reader.readexactly(3) == b"one"
         assert await reader.readuntil(b"\n") == b"\n"
         assert await reader.readexactly(3) == b"two"
@@ -121,27 +125,27 @@ async def test_whole_records_before_it_are_whole(raw_peers: RawPeers, tls: Certi
         assert isinstance(caught.value.__cause__, ssl.SSLEOFError)
 
 
-@every_side
-async def test_a_read_that_waits(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
-    async with tls_connection(role, raw_peers, tls, cut) as (reader, _, script):
+@each_role
+async def test_waiting_read_returns_eof_at_a_truncation(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
+    async with tls_connection(role, raw_peers, tls, send_data_then_fin) as (reader, _, script):
         assert await reader.readexactly(len(DATA)) == DATA
         reading = await start_task(reader.read(100))
         assert reader.eof_reason is None
-        script.signal("cut")
+        script.signal("send FIN")
         assert await reading == b""
         assert reader.eof_reason == "truncated"
 
 
-# -- asked to be an error -------------------------------------------------------------------------------------------
+# -- strict_eof=True ------------------------------------------------------------------------------------------------
 
 
-@every_read
-@every_side
-async def test_strict_every_read_after_the_data_raises(
-    role: str, read: Reading, raw_peers: RawPeers, tls: Certificates
+@each_read
+@each_role
+async def test_strict_eof_every_read_after_the_data_raises(
+    role: str, read: Read, raw_peers: RawPeers, tls: Certificates
 ) -> None:
-    async with tls_connection(role, raw_peers, tls, cut, strict_eof=True) as (reader, _, script):
-        script.signal("cut")
+    async with tls_connection(role, raw_peers, tls, send_data_then_fin, strict_eof=True) as (reader, _, script):
+        script.signal("send FIN")
         assert await reader.readexactly(len(DATA)) == DATA
         for _ in range(2):
             with pytest.raises(ssl.SSLEOFError):
@@ -149,19 +153,19 @@ async def test_strict_every_read_after_the_data_raises(
         assert reader.eof_reason == "truncated"
 
 
-@every_read
-async def test_strict_a_read_that_waits_raises(read: Reading, raw_peers: RawPeers, tls: Certificates) -> None:
-    async with tls_connection("client", raw_peers, tls, cut, strict_eof=True) as (reader, _, script):
+@each_read
+async def test_strict_eof_waiting_read_raises(read: Read, raw_peers: RawPeers, tls: Certificates) -> None:
+    async with tls_connection("client", raw_peers, tls, send_data_then_fin, strict_eof=True) as (reader, _, script):
         assert await reader.readexactly(len(DATA)) == DATA
         reading = await start_task(read(reader))
-        script.signal("cut")
+        script.signal("send FIN")
         with pytest.raises(ssl.SSLEOFError):
             await reading
 
 
-async def test_strict_delivers_the_data_first(raw_peers: RawPeers, tls: Certificates) -> None:
-    async with tls_connection("client", raw_peers, tls, cut, strict_eof=True) as (reader, _, script):
-        script.signal("cut")
+async def test_strict_eof_reads_return_all_data_before_the_error(raw_peers: RawPeers, tls: Certificates) -> None:
+    async with tls_connection("client", raw_peers, tls, send_data_then_fin, strict_eof=True) as (reader, _, script):
+        script.signal("send FIN")
         parts = []
         with pytest.raises(ssl.SSLEOFError):
             while True:
@@ -169,16 +173,20 @@ async def test_strict_delivers_the_data_first(raw_peers: RawPeers, tls: Certific
         assert b"".join(parts) == DATA
 
 
-async def test_strict_the_error_names_the_peer(raw_peers: RawPeers, tls: Certificates) -> None:
-    async with tls_connection("client", raw_peers, tls, cut, strict_eof=True) as (reader, writer, script):
-        script.signal("cut")
+async def test_strict_eof_error_names_the_peer(raw_peers: RawPeers, tls: Certificates) -> None:
+    async with tls_connection("client", raw_peers, tls, send_data_then_fin, strict_eof=True) as (
+        reader,
+        writer,
+        script,
+    ):
+        script.signal("send FIN")
         assert await reader.readexactly(len(DATA)) == DATA
         with pytest.raises(ssl.SSLEOFError, match=str(writer.get_extra_info("peername")[1])):
             await reader.read(1)
 
 
-@every_side
-async def test_strict_close_notify_is_no_error(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
+@each_role
+async def test_strict_eof_close_notify_raises_no_error(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
     def leave(peer: RawPeer) -> None:
         peer.send(DATA)
         peer.unwrap_tls()
@@ -192,17 +200,19 @@ async def test_strict_close_notify_is_no_error(role: str, raw_peers: RawPeers, t
         await script.finished()
 
 
-async def test_strict_over_unix_sockets(raw_peers: RawPeers, tls: Certificates, unix_path: str) -> None:
-    ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+async def test_strict_eof_applies_to_unix_servers_and_clients(
+    raw_peers: RawPeers, tls: Certificates, unix_path: str
+) -> None:
+    result: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def handle(reader: Any, writer: Any) -> None:
         try:
             await reader.read(1)
             await reader.read(1)
         except ssl.SSLEOFError:
-            ended.set_result("refused")
+            result.set_result("error")
         else:
-            ended.set_result("taken")
+            result.set_result("no error")
         writer.close()
 
     def visit(peer: RawPeer) -> None:
@@ -213,7 +223,7 @@ async def test_strict_over_unix_sockets(raw_peers: RawPeers, tls: Certificates, 
 
     async with await sluiceway.start_unix_server(handle, unix_path, ssl=tls.server_context, strict_eof=True):
         await raw_peers.run_client(unix_path, visit).finished()
-        assert await ended == "refused"
+        assert await result == "error"
 
     def serve(peer: RawPeer) -> None:
         peer.start_tls(tls.server_context, server_side=True)

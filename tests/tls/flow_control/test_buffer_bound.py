@@ -1,7 +1,6 @@
-"""R3 over TLS: what is held of a flood that nobody reads is at most 2 x limit + 32 KiB, whatever the records.
+"""R3 over TLS: unread data of a flooding peer uses at most 2 x limit + 32 KiB of memory, whatever its records.
 
-That is room for a record that was begun when reading stopped, and for the one in which the bound was reached.
-test_flooding_peers.py shows what becomes of the peer.
+32 KiB hold a partial record and the record that reached the bound. test_flooding_peers.py tests the peer's side.
 """
 
 import contextlib
@@ -17,12 +16,12 @@ from support.flooding_peer import TLSFloodingPeer
 from support.memory_usage import buffered_size, retained_memory
 from support.raw_peer import RawPeers
 from support.scheduling import run_iterations, wait_until
-from support.tls_connections import TLS_ROLES, manual_tls_connection
+from support.tls_connections import TLS_SIDES, manual_tls_connection
 
 KIB = 1024
 RECORD = 16 * KIB
 
-every_side = pytest.mark.parametrize("role", TLS_ROLES)
+each_role = pytest.mark.parametrize("role", TLS_SIDES)
 
 
 def bound(limit: int) -> int:
@@ -30,15 +29,15 @@ def bound(limit: int) -> int:
 
 
 @contextlib.asynccontextmanager
-async def flooded(
+async def flooding_peer(
     role: str, raw_peers: RawPeers, tls: Certificates, limit: int
 ) -> AsyncIterator[tuple[Any, TLSFloodingPeer]]:
     async with manual_tls_connection(role, raw_peers, tls, limit=limit) as (reader, _, peer, manual_tls):
         yield reader, TLSFloodingPeer(peer, manual_tls)
 
 
-async def hold_to_the_bound(reader: Any, flood: TLSFloodingPeer, limit: int, size: int) -> None:
-    """Flood it, twice; fail where more is held than may be."""
+async def assert_bounded(reader: Any, flood: TLSFloodingPeer, limit: int, size: int) -> None:
+    """Flood the reader twice; fail if it buffers more than the bound."""
     empty = retained_memory(reader)
     await flood.send_until_blocked(reader, size)
     assert limit < buffered_size(reader) <= 2 * limit + RECORD
@@ -51,17 +50,19 @@ async def hold_to_the_bound(reader: Any, flood: TLSFloodingPeer, limit: int, siz
 
 @pytest.mark.parametrize("size", [1000, RECORD, 250 * KIB], ids=["1000 bytes", "a record", "250 KiB"])
 @pytest.mark.parametrize("limit", [KIB, 64 * KIB], ids=["1 KiB", "64 KiB"])
-@every_side
-async def test_a_flood_is_stopped_at_the_bound(
+@each_role
+async def test_buffer_memory_is_bounded_while_the_peer_floods(
     role: str, limit: int, size: int, raw_peers: RawPeers, tls: Certificates
 ) -> None:
-    async with flooded(role, raw_peers, tls, limit) as (reader, flood):
-        await hold_to_the_bound(reader, flood, limit, size)
+    async with flooding_peer(role, raw_peers, tls, limit) as (reader, flood):
+        await assert_bounded(reader, flood, limit, size)
 
 
-@every_side
-async def test_nothing_is_held_of_a_flood_that_was_read(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
-    async with flooded(role, raw_peers, tls, 64 * KIB) as (reader, flood):
+@each_role
+async def test_buffer_memory_is_released_after_the_flood_was_read(
+    role: str, raw_peers: RawPeers, tls: Certificates
+) -> None:
+    async with flooding_peer(role, raw_peers, tls, 64 * KIB) as (reader, flood):
         empty = retained_memory(reader)
         await flood.send_until_blocked(reader, 1000)
         assert retained_memory(reader) - empty > 64 * KIB
@@ -69,29 +70,31 @@ async def test_nothing_is_held_of_a_flood_that_was_read(role: str, raw_peers: Ra
         assert retained_memory(reader) - empty < KIB
 
 
-@every_side
-async def test_where_feed_data_is_somebody_elses(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
-    """Its author sees every byte; no connection is excepted from the bound."""
+@each_role
+async def test_buffer_memory_is_bounded_with_a_replaced_feed_data(
+    role: str, raw_peers: RawPeers, tls: Certificates
+) -> None:
+    """R3: the replacement receives every byte, and the bound applies as well."""
     limit = 4 * KIB
-    async with flooded(role, raw_peers, tls, limit) as (reader, flood):
-        seen = 0
+    async with flooding_peer(role, raw_peers, tls, limit) as (reader, flood):
+        fed = 0
         feed_data = reader.feed_data
 
         def counting(data: bytes) -> None:
-            nonlocal seen
-            seen += len(data)
+            nonlocal fed
+            fed += len(data)
             feed_data(data)
 
         reader.feed_data = counting
-        await hold_to_the_bound(reader, flood, limit, RECORD)
-        assert seen > 0
+        await assert_bounded(reader, flood, limit, RECORD)
+        assert fed > 0
 
 
-@every_side
-async def test_small_records_are_held_small(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
-    """One byte in each, and each received alone: with an object for each the bound would be overrun many times."""
+@each_role
+async def test_records_of_one_byte_are_merged_in_memory(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
+    """R3: with an object for each byte the memory would exceed the bound many times."""
     limit = KIB
-    async with flooded(role, raw_peers, tls, limit) as (reader, flood):
+    async with flooding_peer(role, raw_peers, tls, limit) as (reader, flood):
         empty = retained_memory(reader)
         while not reader._paused:
             assert flood.send(1)
@@ -102,13 +105,15 @@ async def test_small_records_are_held_small(role: str, raw_peers: RawPeers, tls:
 
 
 @pytest.mark.loops("asyncio", "uvloop")
-@every_side
-async def test_by_what_python_allocated(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
-    """The same from outside, whoever holds it."""
+@each_role
+async def test_memory_allocated_by_python_is_bounded_while_the_peer_floods(
+    role: str, raw_peers: RawPeers, tls: Certificates
+) -> None:
+    """R3: measured by tracemalloc, whichever object holds the memory."""
     limit = 64 * KIB
-    async with flooded(role, raw_peers, tls, limit) as (reader, flood):
+    async with flooding_peer(role, raw_peers, tls, limit) as (reader, flood):
         flood.send(1)
-        assert await reader.readexactly(1)  # memory that is made at the first arrival is there now
+        assert await reader.readexactly(1)  # the memory of the first arrival is allocated
         gc.collect()
         tracemalloc.start()
         try:
@@ -120,16 +125,18 @@ async def test_by_what_python_allocated(role: str, raw_peers: RawPeers, tls: Cer
         assert limit < allocated <= bound(limit)
 
 
-@every_side
-async def test_reading_in_small_pieces(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
+@each_role
+async def test_buffer_memory_is_bounded_while_reading_in_small_pieces(
+    role: str, raw_peers: RawPeers, tls: Certificates
+) -> None:
     limit = 4 * KIB
-    async with flooded(role, raw_peers, tls, limit) as (reader, flood):
+    async with flooding_peer(role, raw_peers, tls, limit) as (reader, flood):
         empty = retained_memory(reader)
-        got = bytearray()
+        received = bytearray()
         await flood.send_until_blocked(reader)
-        while len(got) < 20 * limit:
+        while len(received) < 20 * limit:
             flood.send(65536)
-            got += await reader.read(700)
+            received += await reader.read(700)
             await run_iterations(1)
             assert retained_memory(reader) - empty <= bound(limit)
-        assert bytes(got) == flood.expected()[: len(got)]
+        assert bytes(received) == flood.expected()[: len(received)]

@@ -1,6 +1,6 @@
-"""R3 over TLS: a peer that floods while nobody reads is held up in its own kernel, and loses nothing by it.
+"""R3 over TLS: a flooding peer is blocked while the program does not read, and no data is lost.
 
-How much is held meanwhile is told in test_buffer_bound.py; tests/reading/test_buffer_bound.py has plain connections.
+test_buffer_bound.py tests the buffered size; tests/reading/test_buffer_bound.py tests plain connections.
 """
 
 import asyncio
@@ -15,15 +15,15 @@ from support.flooding_peer import TLSFloodingPeer
 from support.memory_usage import buffered_size
 from support.raw_peer import RawPeers
 from support.scheduling import run_iterations, start_task
-from support.tls_connections import TLS_ROLES, manual_tls_connection
+from support.tls_connections import TLS_SIDES, manual_tls_connection
 
 KIB = 1024
 
-every_side = pytest.mark.parametrize("role", TLS_ROLES)
+each_role = pytest.mark.parametrize("role", TLS_SIDES)
 
 
 @contextlib.asynccontextmanager
-async def flooded(
+async def flooding_peer(
     role: str, raw_peers: RawPeers, tls: Certificates, limit: int
 ) -> AsyncIterator[tuple[Any, Any, TLSFloodingPeer]]:
     async with manual_tls_connection(role, raw_peers, tls, limit=limit) as (reader, writer, peer, manual_tls):
@@ -32,20 +32,20 @@ async def flooded(
 
 @pytest.mark.parametrize("size", [1000, 16 * KIB, 250 * KIB], ids=["1000 bytes", "a record", "250 KiB"])
 @pytest.mark.parametrize("limit", [KIB, 64 * KIB], ids=["1 KiB", "64 KiB"])
-@every_side
-async def test_it_is_held_up_until_somebody_reads(
+@each_role
+async def test_flooding_peer_is_blocked_until_the_program_reads(
     role: str, limit: int, size: int, raw_peers: RawPeers, tls: Certificates
 ) -> None:
-    async with flooded(role, raw_peers, tls, limit) as (reader, writer, flood):
+    async with flooding_peer(role, raw_peers, tls, limit) as (reader, writer, flood):
         assert writer.transport.is_reading()
         await flood.send_until_blocked(reader, size)
-        held = buffered_size(reader)
-        assert held > limit, "it would read slowly"
-        assert flood.sent > held, "the rest waits in the kernel"
+        buffered = buffered_size(reader)
+        assert buffered > limit, "reading paused below the limit"
+        assert flood.sent > buffered, "the rest waits in the kernel"
         assert not writer.transport.is_reading()
         assert flood.is_blocked()
         await run_iterations(20)
-        assert buffered_size(reader) == held, "it stays stopped"
+        assert buffered_size(reader) == buffered, "reading stays paused"
         assert flood.is_blocked()
         assert await flood.read_all_with(reader.read) == flood.expected()
         assert writer.transport.is_reading()
@@ -55,31 +55,31 @@ async def test_it_is_held_up_until_somebody_reads(
         assert flood.is_blocked()
 
 
-@every_side
+@each_role
 async def test_reading_in_small_pieces_pauses_and_resumes(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
     limit = 4 * KIB
-    async with flooded(role, raw_peers, tls, limit) as (reader, writer, flood):
-        got = bytearray()
+    async with flooding_peer(role, raw_peers, tls, limit) as (reader, writer, flood):
+        received = bytearray()
         pauses = 0
         await flood.send_until_blocked(reader)
-        while len(got) < 60 * limit:
+        while len(received) < 60 * limit:
             flood.send(65536)
-            got += await reader.read(700)
+            received += await reader.read(700)
             was_reading = writer.transport.is_reading()
             await run_iterations(1)
             pauses += was_reading and not writer.transport.is_reading()
         assert pauses > 1
         flushing = asyncio.create_task(flood.flush())
-        while len(got) < flood.sent:
-            got += await reader.read(1 << 20)
+        while len(received) < flood.sent:
+            received += await reader.read(1 << 20)
         await flushing
-        assert bytes(got) == flood.expected()
+        assert bytes(received) == flood.expected()
 
 
-@every_side
-async def test_writing_goes_on_meanwhile(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
-    """The other direction has nothing to do with it."""
-    async with flooded(role, raw_peers, tls, KIB) as (reader, writer, flood):
+@each_role
+async def test_writing_continues_while_reading_is_paused(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
+    """R3: paused reading does not affect the other direction."""
+    async with flooding_peer(role, raw_peers, tls, KIB) as (reader, writer, flood):
         await flood.send_until_blocked(reader)
         flood.peer.sock.setblocking(True)
         for number in range(10):
@@ -91,10 +91,10 @@ async def test_writing_goes_on_meanwhile(role: str, raw_peers: RawPeers, tls: Ce
         assert await flood.read_all_with(reader.read) == flood.expected()
 
 
-@every_side
+@each_role
 async def test_readexactly_of_more_than_the_bound_completes(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
     limit = KIB
-    async with flooded(role, raw_peers, tls, limit) as (reader, writer, flood):
+    async with flooding_peer(role, raw_peers, tls, limit) as (reader, writer, flood):
         await flood.send_until_blocked(reader)
         count = flood.sent + 500_000
         reading = await start_task(reader.readexactly(count))

@@ -12,7 +12,7 @@ from support.scheduling import wait_until
 from support.tls_connections import manual_tls_connection
 
 KIB = 1024
-# Bytes of answers that may wait, what one arrival adds, and the high-water mark that the test sets.
+# Bytes of pending answers, those of one more arrival, and the high-water mark of the test.
 BOUND = 64 * KIB + 8 * KIB + KIB
 COUNT = 5 * KIB
 ANSWER_SIZE = 27
@@ -53,7 +53,7 @@ async def test_reading_pauses_while_the_peer_reads_no_answers(
         await sending
 
 
-async def test_room_for_answers_does_not_resume_reading_that_the_reader_paused(
+async def test_room_for_answers_does_not_resume_reading_paused_by_the_reader(
     raw_peers: RawPeers, tls: Certificates
 ) -> None:
     async with manual_tls_connection("server", raw_peers, tls) as (_, writer, _, _):

@@ -1,4 +1,4 @@
-"""One large write to a peer that does not read: it waits as plaintext, and is sent whole when the peer goes on."""
+"""A large write to a peer that does not read is kept as plaintext, and sent completely once the peer reads."""
 
 import pytest
 
@@ -9,16 +9,18 @@ from support.tls_connections import TLS_ROLES, tls_connection
 MIB = 1 << 20
 LARGE = bytes(range(251)) * (64 * MIB // 251)
 PIECES = [LARGE[at : at + MIB] for at in range(0, len(LARGE), MIB)]
-# The high-water mark, what is encrypted before it is looked at, and what encryption adds.
-BELOW = 400 * 1024
+# The high-water mark, the data encrypted before it is checked, and the overhead of encryption.
+MAX_ENCRYPTED = 400 * 1024
 
 
 @pytest.mark.parametrize("then", ["drain", "close"])
 @pytest.mark.parametrize("role", TLS_ROLES)
-async def test_it_waits_and_arrives(role: str, then: str, raw_peers: RawPeers, tls: Certificates) -> None:
+async def test_large_write_is_mostly_unencrypted_until_the_peer_reads(
+    role: str, then: str, raw_peers: RawPeers, tls: Certificates
+) -> None:
     def body(peer: RawPeer) -> bool:
-        peer.wait_for("go on")
-        # In pieces: the wire puts together what it receives bit by bit.
+        peer.wait_for("receive")
+        # In pieces, so that the peer does not join many parts.
         whole = all(peer.receive(len(piece)) == piece for piece in PIECES)
         return whole and (then == "drain" or peer.receive_rest() == b"")
 
@@ -26,10 +28,10 @@ async def test_it_waits_and_arrives(role: str, then: str, raw_peers: RawPeers, t
         writer.write(LARGE)
         # The kernel's buffers take some megabytes.
         assert writer.transport.get_write_buffer_size() > len(LARGE) // 2
-        assert writer.transport._lower.get_write_buffer_size() <= BELOW
+        assert writer.transport._lower.get_write_buffer_size() <= MAX_ENCRYPTED
         if then == "close":
             writer.close()
-        script.signal("go on")
+        script.signal("receive")
         if then == "drain":
             await writer.drain()
             assert writer.transport.get_write_buffer_size() <= writer.transport.get_write_buffer_limits()[1]

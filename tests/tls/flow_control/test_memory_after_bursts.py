@@ -1,6 +1,6 @@
-"""What bursts leave behind in OpenSSL's memory: a record's worth in each direction, however much went through.
+"""After a burst of traffic OpenSSL keeps at most the memory of one record for each direction.
 
-The C library says what it has handed out; Python's own objects are elsewhere.
+Measured by mallinfo2() of the C library.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from support.connections import server_address
 KIB = 1024
 CONNECTIONS = 20
 BURST = 1 << 20
-# For each direction of each of two ends a BIO that has held a whole record, and what it had grown by.
+# Two sides with two directions: a BIO that has held a whole record, and its growth.
 BOUND = 4 * 24 * KIB
 
 
@@ -42,18 +42,18 @@ class MallInfo(ctypes.Structure):
 
 @pytest.fixture
 def allocated() -> Callable[[], int]:
-    """Bytes that the C library has handed out."""
+    """Return a function that returns the bytes allocated from the C library."""
     library = ctypes.CDLL(None)
     if not hasattr(library, "mallinfo2"):
-        pytest.skip("this C library does not say what it has allocated (glibc 2.33 does)")
+        pytest.skip("this C library has no mallinfo2() (glibc 2.33 has)")
     library.mallinfo2.restype = MallInfo
 
-    def ask() -> int:
+    def measure() -> int:
         gc.collect()
-        told = library.mallinfo2()
-        return int(told.uordblks + told.hblkhd)
+        info = library.mallinfo2()
+        return int(info.uordblks + info.hblkhd)
 
-    return ask
+    return measure
 
 
 async def echo(reader: Any, writer: Any) -> None:
@@ -73,7 +73,9 @@ async def burst(reader: Any, writer: Any, size: int) -> None:
     assert len(answer.result()) == size
 
 
-async def test_a_burst_leaves_no_more_than_a_record(tls: Certificates, allocated: Callable[[], int]) -> None:
+async def test_openssl_memory_after_a_burst_is_at_most_one_record_per_direction(
+    tls: Certificates, allocated: Callable[[], int]
+) -> None:
     async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context) as server:
         ends = [
             await sluiceway.open_connection(

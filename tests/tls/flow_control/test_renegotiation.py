@@ -1,4 +1,4 @@
-"""What OpenSSL cannot send yet, in a renegotiation, is a backlog like any other: it holds up who writes, and ends."""
+"""During a renegotiation, writes are pending data: drain() waits for them, and the end of the connection ends them."""
 
 import asyncio
 import contextlib
@@ -12,6 +12,7 @@ from support.certificates import Certificates
 from support.raw_peer import RawPeer, RawPeers
 from support.renegotiating_tls import RenegotiatingContext, RenegotiatingSSLObject
 from support.scheduling import run_iterations, start_task
+from support.timeouts import PEER_TIMEOUT
 
 PIECE = bytes(30_000)
 
@@ -32,10 +33,10 @@ async def connect_renegotiating(
     return reader, writer, script, sslobject
 
 
-async def test_renegotiation_blocks_drain(raw_peers: RawPeers, tls: Certificates) -> None:
+async def test_drain_waits_during_a_renegotiation(raw_peers: RawPeers, tls: Certificates) -> None:
     def answer(peer: RawPeer) -> int:
-        peer.wait_for("go on")
-        peer.send(b"go on")
+        peer.wait_for("answer")
+        peer.send(b"data")
         return len(peer.receive(10 * len(PIECE)))
 
     reader, writer, script, sslobject = await connect_renegotiating(raw_peers, tls, answer)
@@ -53,8 +54,8 @@ async def test_renegotiation_blocks_drain(raw_peers: RawPeers, tls: Certificates
     await run_iterations(20)
     assert written == 3
     sslobject.renegotiating = False
-    script.signal("go on")
-    assert await reader.readexactly(5) == b"go on"
+    script.signal("answer")
+    assert await reader.readexactly(4) == b"data"
     await writing
     assert await script.finished() == 10 * len(PIECE)
     writer.transport.abort()
@@ -62,19 +63,19 @@ async def test_renegotiation_blocks_drain(raw_peers: RawPeers, tls: Certificates
         await writer.wait_closed()
 
 
-@pytest.mark.parametrize("how", ["close_notify", "cut"])
+@pytest.mark.parametrize("end", ["close_notify", "FIN"])
 @pytest.mark.parametrize("written", [b"", PIECE])
-async def test_a_peer_that_ends_meanwhile_ends_the_connection(
-    how: str, written: bytes, raw_peers: RawPeers, tls: Certificates
+async def test_end_of_the_peer_during_a_renegotiation_ends_the_connection(
+    end: str, written: bytes, raw_peers: RawPeers, tls: Certificates
 ) -> None:
     def leave(peer: RawPeer) -> None:
         peer.wait_for("leave")
-        if how == "close_notify":
-            # Our answer to it never comes.
+        if end == "close_notify":
+            # sluiceway does not answer during a renegotiation.
             peer.sock.setblocking(False)
             with contextlib.suppress(ssl.SSLWantReadError):
                 peer.sock.unwrap()  # type: ignore[attr-defined]
-            peer.sock.settimeout(10)
+            peer.sock.settimeout(PEER_TIMEOUT)
         peer.half_close()
         with contextlib.suppress(OSError):
             peer.receive_rest()
@@ -84,7 +85,7 @@ async def test_a_peer_that_ends_meanwhile_ends_the_connection(
     writer.write(written)
     script.signal("leave")
     assert await reader.read() == b""
-    assert reader.eof_reason == ("clean" if how == "close_notify" else "truncated")
+    assert reader.eof_reason == ("clean" if end == "close_notify" else "truncated")
     with contextlib.suppress(OSError):
         await writer.wait_closed()
     await script.finished()

@@ -1,6 +1,6 @@
-"""W3 over TLS: ``loop.sendfile`` by its fallback, which reads the file and writes it to the transport.
+"""W3 over TLS: ``loop.sendfile()`` uses its fallback, which reads the file and writes to the transport.
 
-uvloop has no sendfile, for nobody's transports.
+uvloop does not implement sendfile().
 """
 
 import asyncio
@@ -14,11 +14,11 @@ import pytest
 from support.certificates import Certificates
 from support.raw_peer import RawPeer, RawPeers
 from support.scheduling import start_task, wait_until
-from support.tls_connections import TLS_ROLES, tls_connection
+from support.tls_connections import TLS_SIDES, tls_connection
 
 pytestmark = pytest.mark.loops("asyncio", "debug", "eager")
 
-every_side = pytest.mark.parametrize("role", TLS_ROLES)
+each_role = pytest.mark.parametrize("role", TLS_SIDES)
 
 CONTENT = random.Random(3).randbytes(3 << 20)
 
@@ -30,8 +30,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return path
 
 
-def receiving(count: int) -> Any:
-    """A script that receives so much, sends close_notify and returns the digest of what came."""
+def receive_and_answer(count: int) -> Any:
+    """Return a script that receives ``count`` bytes, answers, and returns the digest of the data."""
 
     def receive(peer: RawPeer) -> str:
         data = peer.receive(count)
@@ -41,11 +41,13 @@ def receiving(count: int) -> Any:
     return receive
 
 
-@every_side
-async def test_a_file_between_two_writes(role: str, path: pathlib.Path, raw_peers: RawPeers, tls: Certificates) -> None:
-    """In the order of the calls; and the connection is as before."""
-    whole = b"before" + CONTENT + b"behind"
-    async with tls_connection(role, raw_peers, tls, receiving(len(whole))) as (reader, writer, script):
+@each_role
+async def test_file_is_sent_between_two_writes(
+    role: str, path: pathlib.Path, raw_peers: RawPeers, tls: Certificates
+) -> None:
+    """W3: in the order of the calls; protocol and reading state are unchanged afterwards."""
+    whole = b"before" + CONTENT + b"after."
+    async with tls_connection(role, raw_peers, tls, receive_and_answer(len(whole))) as (reader, writer, script):
         reading = await start_task(reader.readexactly(6))
         protocol = writer.transport.get_protocol()
         writer.write(b"before")
@@ -54,18 +56,18 @@ async def test_a_file_between_two_writes(role: str, path: pathlib.Path, raw_peer
             assert file.tell() == len(CONTENT)
         assert writer.transport.get_protocol() is protocol
         assert writer.transport.is_reading()
-        writer.write(b"behind")
+        writer.write(b"after.")
         await writer.drain()
         assert await reading == b"thanks"
         assert await script.finished() == hashlib.sha256(whole).hexdigest()
 
 
 @pytest.mark.parametrize(("offset", "count"), [(1000, 100_001), (len(CONTENT) - 10, None), (5, 1 << 30)])
-async def test_a_part_of_it(
+async def test_offset_and_count_select_a_part_of_the_file(
     offset: int, count: int | None, path: pathlib.Path, raw_peers: RawPeers, tls: Certificates
 ) -> None:
     part = CONTENT[offset:] if count is None else CONTENT[offset : offset + count]
-    async with tls_connection("server", raw_peers, tls, receiving(len(part) + 1)) as (reader, writer, script):
+    async with tls_connection("server", raw_peers, tls, receive_and_answer(len(part) + 1)) as (reader, writer, script):
         with path.open("rb") as file:
             sent = await asyncio.get_running_loop().sendfile(writer.transport, file, offset, count)
             assert sent == len(part)
@@ -75,11 +77,12 @@ async def test_a_part_of_it(
         assert await script.finished() == hashlib.sha256(part + b".").hexdigest()
 
 
-@every_side
-async def test_there_is_no_other_way(role: str, path: pathlib.Path, raw_peers: RawPeers, tls: Certificates) -> None:
-    """The kernel cannot encrypt it: without the fallback that is an error, as on asyncio's own TLS, and nothing is
-    sent. (SendfileNotAvailableError is a RuntimeError too.)"""
-    async with tls_connection(role, raw_peers, tls, receiving(4)) as (reader, writer, script):
+@each_role
+async def test_sendfile_without_fallback_raises_runtime_error_and_sends_nothing(
+    role: str, path: pathlib.Path, raw_peers: RawPeers, tls: Certificates
+) -> None:
+    """W3: the kernel cannot encrypt the file; as on asyncio's TLS, the error is SendfileNotAvailableError."""
+    async with tls_connection(role, raw_peers, tls, receive_and_answer(4)) as (reader, writer, script):
         with path.open("rb") as file:
             with pytest.raises(RuntimeError, match="fallback is disabled"):
                 await asyncio.get_running_loop().sendfile(writer.transport, file, fallback=False)
@@ -89,12 +92,12 @@ async def test_there_is_no_other_way(role: str, path: pathlib.Path, raw_peers: R
         assert await script.finished() == hashlib.sha256(b"goes").hexdigest()
 
 
-@every_side
-async def test_a_peer_that_takes_its_time(
+@each_role
+async def test_sendfile_to_a_slow_peer_keeps_the_high_water_mark(
     role: str, path: pathlib.Path, raw_peers: RawPeers, tls: Certificates
 ) -> None:
-    """Flow control holds: no more than the high-water mark, and the piece that passed it, waits in memory."""
-    times = 6  # more than the kernel takes for a peer that does not read
+    """W3: at most the high-water mark and one piece of the file are pending."""
+    times = 6  # more than the kernel accepts for a peer that does not read
 
     def receive_late(peer: RawPeer) -> bytes:
         peer.wait_for("receive")
@@ -103,7 +106,7 @@ async def test_a_peer_that_takes_its_time(
     async def send(transport: Any) -> None:
         with path.open("rb") as file:
             for _ in range(times):
-                file.seek(0)  # for an offset of 0 the fallback leaves it where it is
+                file.seek(0)  # the fallback does not seek for an offset of 0
                 await asyncio.get_running_loop().sendfile(transport, file)
 
     async with tls_connection(role, raw_peers, tls, receive_late) as (_, writer, script):
@@ -119,14 +122,14 @@ async def test_a_peer_that_takes_its_time(
         assert await script.finished() == CONTENT * times
 
 
-@pytest.mark.parametrize("how", ["reset", "close"])
-@every_side
-async def test_a_peer_that_goes_away_meanwhile(
-    role: str, how: str, path: pathlib.Path, raw_peers: RawPeers, tls: Certificates
+@pytest.mark.parametrize("end", ["reset", "close"])
+@each_role
+async def test_sendfile_to_a_peer_that_ends_raises(
+    role: str, end: str, path: pathlib.Path, raw_peers: RawPeers, tls: Certificates
 ) -> None:
     def leave(peer: RawPeer) -> None:
         peer.receive(100_000)
-        getattr(peer, how)()
+        getattr(peer, end)()
 
     async def send(transport: Any) -> None:
         with path.open("rb") as file:
@@ -136,18 +139,20 @@ async def test_a_peer_that_goes_away_meanwhile(
 
     async with tls_connection(role, raw_peers, tls, leave) as (reader, writer, script):
         with pytest.raises((ConnectionError, RuntimeError)):
-            await asyncio.wait_for(send(writer.transport), 10)
+            await send(writer.transport)
         await script.finished()
         writer.close()
         try:
-            await asyncio.wait_for(writer.wait_closed(), 10)
+            await writer.wait_closed()
         except ConnectionError:
             pass
         assert reader.eof_reason is not None
 
 
-@every_side
-async def test_closed_already(role: str, path: pathlib.Path, raw_peers: RawPeers, tls: Certificates) -> None:
+@each_role
+async def test_sendfile_on_a_closing_transport_raises_runtime_error(
+    role: str, path: pathlib.Path, raw_peers: RawPeers, tls: Certificates
+) -> None:
     async with tls_connection(role, raw_peers, tls, lambda peer: peer.receive_rest()) as (_, writer, script):
         writer.close()
         with path.open("rb") as file:

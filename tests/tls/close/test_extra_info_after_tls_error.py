@@ -1,4 +1,4 @@
-"""T5 after an error of TLS itself: OpenSSL forgets that it shook hands, the writer does not."""
+"""T5: get_extra_info() still returns its values after an error of TLS, which clears OpenSSL's state."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,26 +24,26 @@ def changed_record(peer: RawPeer, manual_tls: ManualTLS) -> None:
     peer.send(bytes(record))
 
 
-@pytest.mark.parametrize("fault", [garbage, changed_record], ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize("send_invalid", [garbage, changed_record], ids=lambda send_invalid: send_invalid.__name__)
 @pytest.mark.parametrize("role", TLS_ROLES)
-async def test_it_can_still_be_said_who_that_was(
-    role: str, fault: Callable[[RawPeer, ManualTLS], None], raw_peers: RawPeers, tls: Certificates
+async def test_extra_info_is_unchanged_after_an_invalid_record(
+    role: str, send_invalid: Callable[[RawPeer, ManualTLS], None], raw_peers: RawPeers, tls: Certificates
 ) -> None:
     async with manual_tls_connection(role, raw_peers, tls) as (reader, writer, peer, manual_tls):
         peer.send(manual_tls.encrypt(b"hello"))
         assert await reader.readexactly(5) == b"hello"
 
-        def known() -> list[Any]:
-            return [writer.get_extra_info(name, "nothing") for name in NAMES]
+        def extra_info() -> list[Any]:
+            return [writer.get_extra_info(name, "missing") for name in NAMES]
 
-        before = known()
-        fault(peer, manual_tls)
+        before = extra_info()
+        send_invalid(peer, manual_tls)
         with pytest.raises(OSError):
             await reader.read()
         for _ in range(5):
-            assert known() == before
+            assert extra_info() == before
             await run_iterations(1)
         writer.close()
         with pytest.raises(OSError):
             await writer.wait_closed()
-        assert known() == before
+        assert extra_info() == before
