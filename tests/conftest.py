@@ -10,6 +10,7 @@ pytest_plugins = (
     "pytester",
     "support.implementations",  # before what imports it, or its asserts would not be rewritten
     "support.async_tests",
+    "support.parameter_ids",
     "support.certificates",
     "support.documentation_site",
     "support.pytest_subprocess",

@@ -21,7 +21,7 @@ _BOUND = re.compile(r"(?m)^(?:cdef\s+\w+\s+)?(\w+)\s*=\s*\"(\d+)\"\s*$")
 
 
 class Stripped:
-    """A text whose strings are ``"0"``, ``"1"``, … and whose comments are gone; line numbers stay as they are."""
+    """A text whose strings are ``"0"``, ``"1"``, … and whose comments are removed; line numbers are unchanged."""
 
     def __init__(self, text: str) -> None:
         self.strings: list[tuple[int, str]] = []

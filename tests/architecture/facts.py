@@ -1,4 +1,4 @@
-"""What the tests of the architecture know about one source file."""
+"""The facts about one source file that the tests of the architecture use."""
 
 import dataclasses
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""The public names of the package, written down once more: a name is added or removed on purpose only."""
+"""The public names of the package, listed a second time so that no name is added or removed by accident."""
 
 PUBLIC = {
     "ENGINE",

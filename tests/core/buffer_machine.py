@@ -24,7 +24,7 @@ WORDS = st.one_of(
 )
 
 
-def filled(word: bytes, size: int) -> bytes:
+def repeated(word: bytes, size: int) -> bytes:
     """``size`` bytes that repeat ``word``."""
     return (word * (size // len(word) + 1))[:size] if word else b"z" * size
 
@@ -43,8 +43,8 @@ class BufferMachine(RuleBasedStateMachine):
     @rule(word=WORDS, size=SIZES)
     def append(self, word: bytes, size: int) -> None:
         if size:  # the reader never passes on an empty arrival
-            self.buffer.append(filled(word, size))
-            self.model += filled(word, size)
+            self.buffer.append(repeated(word, size))
+            self.model += repeated(word, size)
 
     @rule(data=WORDS)
     def append_bytewise(self, data: bytes) -> None:
@@ -112,6 +112,6 @@ class BufferMachine(RuleBasedStateMachine):
         assert self.buffer.size() == 0
 
 
-def check(machine: Callable[[], BufferMachine], examples: int = 60, steps: int = 40) -> None:
+def run_machine(machine: Callable[[], BufferMachine], examples: int = 60, steps: int = 40) -> None:
     """Run the machine that ``machine()`` makes."""
     run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=steps))

@@ -9,7 +9,7 @@ import weakref
 from typing import Any
 
 from core.core_modules import core_module
-from core.tls_cores import End, shaken
+from core.tls_cores import TLSEnd, connected_tls_ends
 from support.certificates import Certificates
 
 SCRATCH_SIZE = 256 * 1024
@@ -72,7 +72,7 @@ class ResizingProtocol(asyncio.BufferedProtocol):
 class Case:
     """``receiver``: what is tested. ``protocol``: what it calls. ``reader``: that of its stream. ``peer``: sends."""
 
-    def __init__(self, receiver: Any, reader: Any = None, protocol: Any = None, peer: End | None = None) -> None:
+    def __init__(self, receiver: Any, reader: Any = None, protocol: Any = None, peer: TLSEnd | None = None) -> None:
         self.receiver = receiver
         self.reader = reader
         self.protocol = protocol
@@ -148,7 +148,7 @@ def new_case(kind: str, core: types.ModuleType, tls: Certificates | None, loop: 
         case = Case(module.BufferedProtocolReceiver(buffered), protocol=buffered)
     else:
         assert tls is not None
-        client, server = shaken(core, tls)
+        client, server = connected_tls_ends(core, tls)
         if kind == "tls to stream":
             client.receiver.set_protocol(stream_protocol(core, reader._sluiceway))
             case = Case(client.receiver, reader, peer=server)

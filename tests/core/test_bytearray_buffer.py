@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 
-from core.buffer_machine import WORDS, BufferMachine, check
+from core.buffer_machine import WORDS, BufferMachine, run_machine
 
 NEWLINE = (b"\n",)
 
@@ -67,7 +67,7 @@ class SharedBytearrayMachine(BufferMachine):
 
 
 def test_random_operations_and_program_changes_match_the_bytearray(core: types.ModuleType) -> None:
-    check(lambda: SharedBytearrayMachine(core, bytearray(b"before")))
+    run_machine(lambda: SharedBytearrayMachine(core, bytearray(b"before")))
 
 
 @pytest.mark.parametrize("cut", range(1, 6))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from core.buffer_machine import BufferMachine, check, filled
+from core.buffer_machine import BufferMachine, repeated, run_machine
 from core.counting_list import CountingList
 
 KIB = 1024
@@ -31,7 +31,7 @@ class ChunkMachine(BufferMachine):
 
 
 def test_random_operations_match_a_bytes_value(core: types.ModuleType) -> None:
-    check(lambda: ChunkMachine(core.ChunkBuffer))
+    run_machine(lambda: ChunkMachine(core.ChunkBuffer))
 
 
 @pytest.mark.parametrize("second", SIZES_AROUND_MERGE_LIMITS)
@@ -39,7 +39,7 @@ def test_random_operations_match_a_bytes_value(core: types.ModuleType) -> None:
 def test_chunks_around_the_merge_sizes_keep_their_bytes_in_order(
     core: types.ModuleType, first: int, second: int
 ) -> None:
-    data = filled(b"0123456789abc", 2 * (first + second))
+    data = repeated(b"0123456789abc", 2 * (first + second))
     for step in (1, first, second, first + second - 1, first + second + 1):
         buffer = core.ChunkBuffer()
         at = 0
@@ -78,7 +78,7 @@ def test_find_and_matches_across_chunk_boundaries_match_bytes(
 
 
 def test_pattern_longer_than_several_chunks_is_found(core: types.ModuleType) -> None:
-    big = [filled(b"%d-" % number, 9 * KIB) for number in range(5)]
+    big = [repeated(b"%d-" % number, 9 * KIB) for number in range(5)]
     buffer = core.ChunkBuffer()
     for chunk in big:
         buffer.append(chunk)

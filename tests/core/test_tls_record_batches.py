@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.tls_cores import End, shaken
+from core.tls_cores import TLSEnd, connected_tls_ends
 from support.certificates import Certificates
 
 KIB = 1024
@@ -40,18 +40,18 @@ def in_one_byte_records(flight: bytes) -> bytes:
     return records
 
 
-def hello(core: types.ModuleType, tls: Certificates, protocols: int = 0) -> tuple[End, bytes]:
+def hello(core: types.ModuleType, tls: Certificates, protocols: int = 0) -> tuple[TLSEnd, bytes]:
     """Return a client and its ClientHello in one-byte records."""
     context = tls.new_client_context()
     if protocols:
         context.set_alpn_protocols([f"x{number:0250}" for number in range(protocols)])
-    client = End(core, context, server_hostname="localhost")
+    client = TLSEnd(core, context, server_hostname="localhost")
     client.receiver.begin_handshake()
     flight, client.sent = client.sent, b""
     return client, in_one_byte_records(flight)
 
 
-def one_byte_records(sender: End, data: bytes) -> bytes:
+def one_byte_records(sender: TLSEnd, data: bytes) -> bytes:
     for at in range(len(data)):
         sender.sender.write(data[at : at + 1])
     records, sender.sent = sender.sent, b""
@@ -60,7 +60,7 @@ def one_byte_records(sender: End, data: bytes) -> bytes:
 
 def test_fragmented_client_hello_costs_one_call_for_each_arrival(core: types.ModuleType, tls: Certificates) -> None:
     client, records = hello(core, tls)
-    server = End(core, counted(tls.new_server_context()), server_side=True)
+    server = TLSEnd(core, counted(tls.new_server_context()), server_side=True)
     half = len(records) // 2
     server.receiver.feed(records[:half])
     server.receiver.feed(records[half:])
@@ -72,7 +72,7 @@ def test_fragmented_client_hello_costs_one_call_for_each_arrival(core: types.Mod
 
 def test_long_fragmented_client_hello_costs_one_call_for_each_16_kib(core: types.ModuleType, tls: Certificates) -> None:
     client, records = hello(core, tls, protocols=40)
-    server = End(core, counted(tls.new_server_context()), server_side=True)
+    server = TLSEnd(core, counted(tls.new_server_context()), server_side=True)
     server.receiver.feed(records)
     assert len(records) > 60_000
     assert server.sslobject.handshakes == -(-len(records) // (16 * KIB))
@@ -87,8 +87,8 @@ def test_data_received_with_the_end_of_the_handshake_is_delivered(
     core: types.ModuleType, tls: Certificates, cut: int
 ) -> None:
     """Both are in one arrival, except for the last ``cut`` bytes."""
-    client = End(core, tls.client_context, server_hostname="localhost")
-    server = End(core, tls.server_context, server_side=True)
+    client = TLSEnd(core, tls.client_context, server_hostname="localhost")
+    server = TLSEnd(core, tls.server_context, server_side=True)
     client.receiver.begin_handshake()
     server.receive_from(client)
     client.receive_from(server)
@@ -103,7 +103,7 @@ def test_data_received_with_the_end_of_the_handshake_is_delivered(
 
 
 def test_one_byte_records_cost_one_read_each_and_no_other_call(core: types.ModuleType, tls: Certificates) -> None:
-    client, server = shaken(core, tls, server_context=counted(tls.new_server_context()))
+    client, server = connected_tls_ends(core, tls, server_context=counted(tls.new_server_context()))
     data = bytes(range(256)) * 4
     records = one_byte_records(client, data)
     reads, server.incoming.writes = server.sslobject.reads, []
@@ -116,7 +116,7 @@ def test_one_byte_records_cost_one_read_each_and_no_other_call(core: types.Modul
 
 def test_long_records_are_given_to_openssl_one_at_a_time(core: types.ModuleType, tls: Certificates) -> None:
     """A BIO keeps the memory of the largest content that it had."""
-    client, server = shaken(core, tls)
+    client, server = connected_tls_ends(core, tls)
     data = bytes(range(256)) * 256
     client.sender.write(data)
     server.incoming.writes = []
@@ -130,7 +130,7 @@ def test_long_records_are_given_to_openssl_one_at_a_time(core: types.ModuleType,
 def test_records_of_all_sizes_arrive_in_pieces_of_any_size(
     core: types.ModuleType, tls: Certificates, arrival: int
 ) -> None:
-    client, server = shaken(core, tls)
+    client, server = connected_tls_ends(core, tls)
     data = b""
     for number, size in enumerate([1, 1, 4000, 40, 16384, 7, 5000, 300, 4091, 2, 4096, 90, 1]):
         piece = bytes([number]) * size
@@ -143,7 +143,7 @@ def test_records_of_all_sizes_arrive_in_pieces_of_any_size(
 
 
 def test_close_notify_among_short_records_ends_the_input(core: types.ModuleType, tls: Certificates) -> None:
-    client, server = shaken(core, tls)
+    client, server = connected_tls_ends(core, tls)
     records = one_byte_records(client, b"data")
     assert client.sender.send_close_notify()
     server.receiver.feed(records + client.sent + bytes(100))
@@ -151,7 +151,7 @@ def test_close_notify_among_short_records_ends_the_input(core: types.ModuleType,
 
 
 def test_data_before_a_damaged_record_is_delivered(core: types.ModuleType, tls: Certificates) -> None:
-    client, server = shaken(core, tls)
+    client, server = connected_tls_ends(core, tls)
     records = one_byte_records(client, b"data!")
     server.receiver.feed(records[:-1] + bytes([records[-1] ^ 1]))
     assert server.received == b"data"

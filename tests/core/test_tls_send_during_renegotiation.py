@@ -4,7 +4,7 @@ import types
 
 import pytest
 
-from core.tls_cores import shaken
+from core.tls_cores import connected_tls_ends
 from support.certificates import Certificates
 
 
@@ -12,7 +12,7 @@ from support.certificates import Certificates
 def test_data_written_during_renegotiation_is_sent_after_it(
     core: types.ModuleType, tls: Certificates, size: int
 ) -> None:
-    client, server = shaken(core, tls)
+    client, server = connected_tls_ends(core, tls)
     client.sslobject.renegotiating = True
     client.sender.write(b"a" * size)
     client.sender.write(b"b" * size)
@@ -34,7 +34,7 @@ def test_close_notify_during_renegotiation_is_sent_after_pending_data(
     core: types.ModuleType, tls: Certificates, written: bytes
 ) -> None:
     """Data received after send_close_notify() is not delivered."""
-    client, server = shaken(core, tls)
+    client, server = connected_tls_ends(core, tls)
     client.sslobject.renegotiating = True
     client.sender.write(written)
     assert not client.sender.send_close_notify()
@@ -56,7 +56,7 @@ def test_close_notify_during_renegotiation_is_sent_after_pending_data(
 
 def test_interrupt_during_decryption_aborts_the_connection(core: types.ModuleType, tls: Certificates) -> None:
     """The ssl module checks for signals after OpenSSL has consumed the record, which is lost then."""
-    client, server = shaken(core, tls)
+    client, server = connected_tls_ends(core, tls)
 
     def interrupt() -> None:
         raise KeyboardInterrupt

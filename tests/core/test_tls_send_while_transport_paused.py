@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from core.tls_cores import End, shaken
+from core.tls_cores import TLSEnd, connected_tls_ends
 from support.certificates import Certificates
 
 KIB = 1024
@@ -15,15 +15,15 @@ ROOM = 64 * KIB
 AHEAD = 300 * KIB  # encrypted between two checks of the transport, including the overhead of TLS
 
 
-def paused_pair(core: types.ModuleType, tls: Certificates) -> tuple[End, End]:
-    client, server = shaken(core, tls)
+def paused_pair(core: types.ModuleType, tls: Certificates) -> tuple[TLSEnd, TLSEnd]:
+    client, server = connected_tls_ends(core, tls)
     client.room = ROOM
     client.sender.write(LARGE)
     assert client.sender.lower_paused
     return client, server
 
 
-def exchange_until_empty(client: End, server: End) -> None:
+def exchange_until_empty(client: TLSEnd, server: TLSEnd) -> None:
     """Receive and resume in turn until nothing is pending; the transport never gets more than its room."""
     while client.sent:
         assert len(client.sent) <= ROOM + AHEAD
@@ -53,7 +53,7 @@ def test_data_written_while_paused_is_sent_in_order(core: types.ModuleType, tls:
 def test_data_written_in_pause_writing_is_sent_after_the_current_write(
     core: types.ModuleType, tls: Certificates
 ) -> None:
-    client, server = shaken(core, tls)
+    client, server = connected_tls_ends(core, tls)
     client.room = ROOM
     words = [b"one ", b"two ", b"three"]
     client.when_paused = lambda: client.sender.write(words.pop(0)) if words else None
@@ -84,7 +84,7 @@ def test_close_notify_while_paused_is_sent_after_pending_data(core: types.Module
 def test_close_notify_in_pause_writing_is_sent_after_the_current_write(
     core: types.ModuleType, tls: Certificates
 ) -> None:
-    client, server = shaken(core, tls)
+    client, server = connected_tls_ends(core, tls)
     client.room = ROOM
     client.when_paused = client.sender.send_close_notify
     client.sender.write(LARGE)
@@ -112,7 +112,7 @@ def test_resume_of_a_closed_transport_encrypts_nothing(core: types.ModuleType, t
 def test_close_notify_during_a_write_is_sent_after_the_whole_write(
     core: types.ModuleType, tls: Certificates, number: int
 ) -> None:
-    client, server = shaken(core, tls)
+    client, server = connected_tls_ends(core, tls)
     client.sslobject.after_write = nth(number, client.sender.send_close_notify)
     client.sender.write(LARGE)
     assert (client.sender.pending_size(), client.close_notifies_sent) == (0, 1)
@@ -125,7 +125,7 @@ def test_interrupt_during_encryption_aborts_the_connection(
     core: types.ModuleType, tls: Certificates, size: int, number: int
 ) -> None:
     """OpenSSL has made the record, but whether it was sent is unknown."""
-    client, _ = shaken(core, tls)
+    client, _ = connected_tls_ends(core, tls)
 
     def interrupt() -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Two ends of a TLS connection that face each other without a transport, in memory."""
+"""Two sides of a TLS connection in memory, connected without a transport."""
 
 import math
 import ssl
@@ -23,7 +23,7 @@ class RecordedBIO:
         return self._bio.write(data)
 
 
-class End:
+class TLSEnd:
     """Owner and lower transport of one end: what it sends waits in ``sent``, what it is given is in ``received``."""
 
     def __init__(self, core: types.ModuleType, context: ssl.SSLContext, **options: Any) -> None:
@@ -87,17 +87,17 @@ class End:
     def close_notify_arrived(self) -> None:
         self.close_notifies_received += 1
 
-    def receive_from(self, other: "End") -> None:
+    def receive_from(self, other: "TLSEnd") -> None:
         sent, other.sent = other.sent, b""
         if sent:
             self.receiver.feed(sent)
 
 
-def shaken(
+def connected_tls_ends(
     core: types.ModuleType, tls: Certificates, *, server_context: ssl.SSLContext | None = None
-) -> tuple[End, End]:
-    client = End(core, tls.client_context, server_hostname="localhost")
-    server = End(core, server_context or tls.server_context, server_side=True)
+) -> tuple[TLSEnd, TLSEnd]:
+    client = TLSEnd(core, tls.client_context, server_hostname="localhost")
+    server = TLSEnd(core, server_context or tls.server_context, server_side=True)
     client.receiver.begin_handshake()
     for _ in range(3):
         server.receive_from(client)

@@ -1,12 +1,12 @@
-"""Async tests: any ``async def test_…`` runs once on each kind of loop, with leak checks.
+"""Run each ``async def test_…`` once on each kind of loop, with leak checks.
 
 Markers:
     loops("asyncio", "uvloop"): run on these kinds only.
 
 Fixtures:
     loop_kind: the kind this test runs on; a plain function that takes it is parametrized as well.
-    loop_errors: the contexts given to the loop's exception handler. A test that expects some inspects and clears the
-        list; what is left in it fails the test.
+    loop_errors: the contexts passed to the loop's exception handler. A test that expects some inspects and clears the
+        list; contexts left in it fail the test.
     cleanup: a contextlib.ExitStack that is closed after the loop and before the leak checks.
 """
 
@@ -24,15 +24,15 @@ import pytest
 from support import external_programs, implementations, leak_checks, loops
 from support.timeouts import TEST_TIMEOUT, TIMEOUT_SCALE
 
-# A test that the reference is known to fail may well hang there, once per loop.
+# A test that the reference is known to fail may hang there, once on each loop.
 TIMEOUT_OF_KNOWN_FAILURES = 3.0 * TIMEOUT_SCALE
 
-# What is imported and reported during the run need not be scanned by the leak checks of all tests that follow.
+# Objects made by imports and reports during the run need not be scanned by the leak checks of later tests.
 TESTS_BETWEEN_FREEZES = 25
 _tests_run = itertools.count(1)
 
-# "default": one loop for each test; "others": all but that one, and no test without a loop; "selection": what is worth
-# running where time is short; "all".
+# "default": one loop for each test; "others": all but that one, and no test without a loop; "selection": the default
+# loop, and uvloop for tests of connecting; "all".
 LOOPS = os.environ.get("SLUICEWAY_TEST_LOOPS", "all")
 
 _FAILED = pytest.StashKey[bool]()
@@ -43,13 +43,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    # The leak checks collect garbage after every test: objects made before the tests need not be scanned.
+    # The leak checks collect garbage after every test; objects made before the tests need not be scanned.
     gc.collect()
     gc.freeze()
 
 
 def _inner(function: object) -> object:
-    """Return the function that the author wrote, under hypothesis's wrapper if there is one."""
+    """Return the test function inside hypothesis's wrapper, or the function itself."""
     return getattr(getattr(function, "hypothesis", None), "inner_test", function)
 
 
@@ -62,15 +62,15 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "loop_kind" in metafunc.fixturenames:
-        wanted = [mark.args for mark in metafunc.definition.iter_markers("loops")]
-        unknown = {kind for kinds in wanted for kind in kinds} - {"asyncio", "debug", "uvloop", "eager"}
+        requested = [mark.args for mark in metafunc.definition.iter_markers("loops")]
+        unknown = {kind for kinds in requested for kind in kinds} - {"asyncio", "debug", "uvloop", "eager"}
         if unknown:
             raise pytest.UsageError(f"{metafunc.definition.nodeid}: no such kind of loop: {sorted(unknown)}")
-        kinds = [kind for kind in loops.LOOP_KINDS if all(kind in kinds for kinds in wanted)]
-        metafunc.parametrize("loop_kind", _chosen(kinds, metafunc.definition.path), indirect=True)
+        kinds = [kind for kind in loops.LOOP_KINDS if all(kind in kinds for kinds in requested)]
+        metafunc.parametrize("loop_kind", _selected_kinds(kinds, metafunc.definition.path), indirect=True)
 
 
-def _chosen(kinds: list[str], path: pathlib.Path) -> list[str]:
+def _selected_kinds(kinds: list[str], path: pathlib.Path) -> list[str]:
     """Return the kinds of loop that LOOPS chooses for a test that allows ``kinds``, whose first is its default."""
     default, others = kinds[:1], kinds[1:]
     if LOOPS == "default":
@@ -141,8 +141,8 @@ def _run_examples(item: pytest.Function, test: Callable[..., Any], arguments: di
 
 
 def _run(item: pytest.Function, body: Callable[[Callable[[Any], None]], None]) -> None:
-    """Call ``body`` with what runs a coroutine on a new loop, and fail if the test leaks."""
-    with leak_checks.garbage_discarded() if implementations.may_leak(item) else contextlib.nullcontext():
+    """Call ``body`` with a function that runs a coroutine on a new loop, and fail if the test leaks."""
+    with leak_checks.discard_garbage() if implementations.may_leak(item) else contextlib.nullcontext():
         _run_guarded(item, body)
 
 
@@ -151,7 +151,7 @@ def _run_guarded(item: pytest.Function, body: Callable[[Callable[[Any], None]], 
     try:
         _run_on_loop(item, body, check)
     except BaseException as error:
-        # The traceback still holds what the test was using: descriptors tell nothing now.
+        # The traceback still refers to the test's objects, so open descriptors are not reported.
         for note in check.loop_leaks():
             error.add_note(note)
         raise
@@ -177,7 +177,7 @@ def _run_on_loop(
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     result = yield
     if item.stash.get(_FAILED, False):
-        with leak_checks.garbage_discarded():
+        with leak_checks.discard_garbage():
             pass
     return result
 

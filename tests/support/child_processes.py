@@ -1,7 +1,7 @@
 """Forked children of a test: each ends by itself, whatever happens in it.
 
-In a process with threads Python warns of every fork; a module that forks ignores that warning, since its children do
-nothing that needs another thread: ``pytestmark = IGNORE_THREADS``.
+In a process with threads Python warns about every fork. A module that forks ignores the warning with
+``pytestmark = IGNORE_THREADS``, because its children use no other thread.
 """
 
 import os
@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 # Seconds after which the kernel ends a child.
-LIFETIME = 20
+LIFETIME = 50
 
 IGNORE_THREADS = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
@@ -39,5 +39,5 @@ def wait_for_child(pid: int) -> int:
 
 
 def run_child(body: Callable[[], object]) -> int:
-    """Run ``body()`` in a new process; return its exit status: 0 where nothing was raised."""
+    """Run ``body()`` in a new process; return its exit status, 0 if nothing was raised."""
     return wait_for_child(start_child(body))

@@ -27,28 +27,28 @@ async def connected_pair(
     ``server`` and ``client`` are further keywords for start_server and open_connection.
     """
     accepted: asyncio.Future[StreamPair] = asyncio.get_running_loop().create_future()
-    over = asyncio.Event()
+    may_end = asyncio.Event()
 
     async def handle(reader: Any, writer: Any) -> None:
         accepted.set_result((reader, writer))
-        await over.wait()
+        await may_end.wait()
 
-    listening = await streams.start_server(handle, "127.0.0.1", 0, **(server or {}))
+    listener = await streams.start_server(handle, "127.0.0.1", 0, **(server or {}))
     try:
-        near = await streams.open_connection(*server_address(listening), **(client or {}))
+        client_streams = await streams.open_connection(*server_address(listener), **(client or {}))
         try:
-            far = await accepted
+            server_streams = await accepted
             try:
-                yield near, far
+                yield client_streams, server_streams
             finally:
-                over.set()
-                await close_discarding(far[1])
+                may_end.set()
+                await close_discarding(server_streams[1])
         finally:
-            await close_discarding(near[1])
+            await close_discarding(client_streams[1])
     finally:
-        over.set()
-        listening.close()
-        await listening.wait_closed()
+        may_end.set()
+        listener.close()
+        await listener.wait_closed()
 
 
 @contextlib.asynccontextmanager
@@ -73,7 +73,7 @@ async def connect_with_protocol(
     try:
         yield reader, writer, protocol
     finally:
-        # asyncio's TLS transports must not be called again once they are closed.
+        # asyncio's TLS transports must not be called again after they are closed.
         if not writer.is_closing():
             await close_discarding(writer)
         else:
@@ -82,7 +82,7 @@ async def connect_with_protocol(
 
 
 async def close_discarding(writer: Any) -> None:
-    """Close and wait; pending data is discarded, since the other side may never read it."""
+    """Close and wait; pending data is discarded, because the peer may never read it."""
     if writer.transport.get_write_buffer_size():
         writer.transport.abort()
     writer.close()

@@ -1,6 +1,6 @@
-"""Programs, not installable from PyPI, that some tests communicate with.
+"""Programs that some tests need and that PyPI does not have.
 
-Where one is missing the test is skipped, naming the Debian package; under SLUICEWAY_REQUIRE_PEERS=1 it fails.
+If one is missing, the test is skipped and the Debian package named; under SLUICEWAY_REQUIRE_PEERS=1 the test fails.
 """
 
 import os
@@ -11,29 +11,30 @@ from typing import NoReturn
 import pytest
 
 
-def skip_missing(what: str) -> NoReturn:
-    """Skip the running test with ``what`` as the reason, or fail it where skips are not allowed."""
+def skip_missing(reason: str) -> NoReturn:
+    """Skip the running test for this reason, or fail it if skips are not allowed."""
     if os.environ.get("SLUICEWAY_REQUIRE_PEERS") == "1":
-        pytest.fail(f"{what}, and SLUICEWAY_REQUIRE_PEERS=1 allows no skip", pytrace=False)
-    pytest.skip(what)
+        pytest.fail(f"{reason}, and SLUICEWAY_REQUIRE_PEERS=1 allows no skip", pytrace=False)
+    pytest.skip(reason)
 
 
 def require_program(name: str, package: str | None = None) -> str:
-    """Return the path of a program, or skip the running test naming the Debian package that brings it.
+    """Return the path of a program, or skip the running test and name the Debian package that has it.
 
-    ``package`` is the program's name where nothing else is said.
+    ``package`` defaults to the name of the program.
     """
-    # Debian keeps servers where only root's PATH looks.
-    places = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
-    found = shutil.which(name, path=places)
-    if found is None:
+    # Debian installs servers in folders that only root's PATH has.
+    search_path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    path = shutil.which(name, path=search_path)
+    if path is None:
         skip_missing(f"{name} is not installed (Debian package {package or name})")
-    return found
+    return path
 
 
 def environment_without_preload() -> dict[str, str]:
-    """Return the environment for a program that is not Python: without what ``make sanitize`` loads into every process,
-    which curl does not survive."""
+    """Return the environment without LD_PRELOAD, which ``make sanitize`` sets for every process and curl does not
+    survive.
+    """
     return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
 
 

@@ -1,4 +1,4 @@
-"""A fake resolver: the loop's getaddrinfo() answers from a table."""
+"""A fake resolver: the loop's getaddrinfo() returns addresses from a table."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def address_info(host: str, port: int) -> tuple[Any, ...]:
-    """Return what getaddrinfo answers for one address."""
+    """Return the result of getaddrinfo() for one address."""
     if ":" in host:
         return socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port, 0, 0)
     return socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port)
@@ -21,15 +21,15 @@ def fake_resolver(names: dict[str, list[tuple[str, int]]]) -> Iterator[list[tupl
     Yield the list of calls: ((host, port), keywords) of each.
     """
     loop: Any = asyncio.get_running_loop()
-    real = loop.getaddrinfo
+    original = loop.getaddrinfo
     calls = []
 
     async def getaddrinfo(host: Any, port: Any, **options: Any) -> list[Any]:
         calls.append(((host, port), options))
         if host in names:
             return [address_info(*address) for address in names[host]]
-        found: list[Any] = await real(host, port, **options)
-        return found
+        result: list[Any] = await original(host, port, **options)
+        return result
 
     loop.getaddrinfo = getaddrinfo
     try:

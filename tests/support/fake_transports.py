@@ -5,7 +5,7 @@ from typing import Any
 
 
 class CountingTransport(asyncio.ReadTransport):
-    """For a reader that is fed by hand: ``paused`` says whether it may be fed, ``pauses`` how often it was stopped."""
+    """The transport of a reader that the test feeds; ``paused`` is its state, ``pauses`` the number of pauses."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class CountingTransport(asyncio.ReadTransport):
 
 
 class UnpausableTransport(CountingTransport):
-    """Like a pipe on some loops: it counts how often it was asked, and cannot."""
+    """Counts the calls of pause_reading() and raises NotImplementedError, like pipes on some loops."""
 
     def pause_reading(self) -> None:
         self.pauses += 1

@@ -10,11 +10,11 @@ _DIRECTORY = "/proc/self/fd"
 
 
 def open_descriptors() -> set[tuple[int, str]]:
-    """Return every open descriptor of this process with what it points to."""
+    """Return every open descriptor of this process with its target."""
     found = set()
     if os.path.isdir(_DIRECTORY):
         for name in os.listdir(_DIRECTORY):
-            with contextlib.suppress(FileNotFoundError):  # the one that listed the directory
+            with contextlib.suppress(FileNotFoundError):  # the descriptor that listed the directory
                 found.add((int(name), os.readlink(f"{_DIRECTORY}/{name}")))
     return found
 

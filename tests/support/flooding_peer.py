@@ -1,4 +1,4 @@
-"""A peer that sends as much as the kernel takes, without blocking: tests see where flow control stops it."""
+"""A peer that sends until the kernel's buffers are full, to test where flow control stops it."""
 
 import asyncio
 import select
@@ -12,7 +12,7 @@ PATTERN = bytes(range(251)) * 1044  # 251 is prime: no chunk size hides a shift
 
 
 class FloodingPeer:
-    """Sends a known sequence over ``peer``; ``sent`` counts what the kernel took."""
+    """Sends a known sequence over ``peer``; ``sent`` is the number of bytes that the kernel accepted."""
 
     def __init__(self, peer: RawPeer) -> None:
         self.peer = peer
@@ -20,20 +20,20 @@ class FloodingPeer:
         peer.sock.setblocking(False)
 
     def send(self, size: int) -> bool:
-        """Offer the next ``size`` bytes; False if the kernel takes none of them now."""
-        at = self.sent % 251
+        """Send at most the next ``size`` bytes; False if the kernel accepts none of them now."""
+        offset = self.sent % 251
         try:
-            self.sent += self.peer.sock.send(PATTERN[at : at + size])
+            self.sent += self.peer.sock.send(PATTERN[offset : offset + size])
         except BlockingIOError:
             return False
         return True
 
     async def send_until_blocked(self, reader: Any, size: int = 65536, calls: int = 4) -> None:
         """Send until the reader has paused its transport and the kernel's buffers are full."""
-        refused = 0
-        while refused < 20:
-            took = [self.send(size) for _ in range(calls)]
-            refused = 0 if any(took) or not reader._paused else refused + 1
+        refusals = 0
+        while refusals < 20:
+            accepted = [self.send(size) for _ in range(calls)]
+            refusals = 0 if any(accepted) or not reader._paused else refusals + 1
             await run_iterations(1)
 
     def is_blocked(self) -> bool:
@@ -41,11 +41,11 @@ class FloodingPeer:
         return not select.select([], [self.peer.sock], [], 0)[1]
 
     def expected(self) -> bytes:
-        """Everything sent so far."""
+        """Return everything sent so far."""
         return (bytes(range(251)) * (self.sent // 251 + 1))[: self.sent]
 
     async def read_all_with(self, read: Any) -> bytes:
-        """Read by calls of ``await read(missing)`` until everything that was sent is there."""
+        """Read by calls of ``await read(missing)`` until everything that was sent has been read."""
         parts = bytearray()
         while len(parts) < self.sent:
             part = await read(self.sent - len(parts))
@@ -55,7 +55,7 @@ class FloodingPeer:
 
 
 class TLSFloodingPeer(FloodingPeer):
-    """The same over TLS. ``sent`` includes the last piece, whose records may still be ``pending``."""
+    """A flooding peer over TLS. ``sent`` includes the last piece, whose records may still be ``pending``."""
 
     def __init__(self, peer: RawPeer, manual_tls: ManualTLS) -> None:
         super().__init__(peer)
@@ -63,10 +63,10 @@ class TLSFloodingPeer(FloodingPeer):
         self.pending = b""
 
     def send(self, size: int) -> bool:
-        """Offer the pending records, or the next ``size`` bytes in new records; False if the kernel takes nothing."""
+        """Send the pending records, or the next ``size`` bytes in new ones; False if the kernel accepts nothing."""
         if not self.pending:
-            at = self.sent % 251
-            piece = PATTERN[at : at + size]
+            offset = self.sent % 251
+            piece = PATTERN[offset : offset + size]
             self.pending = self.tls.encrypt(piece)
             self.sent += len(piece)
         try:
@@ -77,13 +77,13 @@ class TLSFloodingPeer(FloodingPeer):
         return True
 
     async def flush(self) -> None:
-        """Send the pending records; another task has to read meanwhile."""
+        """Send the pending records; another task must read meanwhile."""
         while self.pending:
             self.send(0)
             await run_iterations(1)
 
     async def read_all_with(self, read: Any) -> bytes:
-        """Read by calls of ``await read(missing)`` until everything that was sent is there."""
+        """Read by calls of ``await read(missing)`` until everything that was sent has been read."""
         flushing = asyncio.create_task(self.flush())
         try:
             return await super().read_all_with(read)

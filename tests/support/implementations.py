@@ -1,13 +1,13 @@
-"""One suite for every implementation: a test that takes ``streams`` never imports what it tests.
+"""Run a test that takes ``streams`` on asyncio's streams and on sluiceway's.
 
-``streams`` is a module with the names of asyncio's streams: asyncio itself, the reference, and sluiceway. An
-expectation about asyncio's behaviour that is wrong fails on the reference first. A contract that asyncio does not
-meet is tested on sluiceway alone (import it), or with the marker that says what the reference does instead.
+``streams`` is the module asyncio, the reference, or sluiceway. A wrong expectation about asyncio fails on the
+reference. A contract that asyncio does not meet is tested on sluiceway alone, by importing it, or with a marker that
+names how the reference fails.
 
-Markers, both without effect on sluiceway:
+Markers, which have no effect on sluiceway:
     reference_fails(contract, reason, when=None, run=True): asyncio is known to fail this test; the test fails if
         asyncio passes it. ``when``, given the kind of loop ("asyncio" for a test without one), says whether it fails
-        there; ``run=False`` where it would take the process with it.
+        there; ``run=False`` if the test would end the process.
     reference_leaks(reason): asyncio passes, but leaves something behind that the leak checks would report.
 """
 
@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 REFERENCE = "asyncio"
-# SLUICEWAY_TEST_REFERENCE=0 leaves the reference out: it is the same in every configuration of tools/test.py.
+# SLUICEWAY_TEST_REFERENCE=0 leaves out the reference, which is the same in every configuration of tools/test.py.
 IMPLEMENTATIONS = ("sluiceway",) if os.environ.get("SLUICEWAY_TEST_REFERENCE") == "0" else (REFERENCE, "sluiceway")
 
 _KNOWN_FAILURE = pytest.StashKey[bool]()
@@ -34,7 +34,9 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(params=IMPLEMENTATIONS)
 def streams(request: pytest.FixtureRequest) -> types.ModuleType:
     if request.param == REFERENCE:
-        assert asyncio.StreamReader.__module__ == "asyncio.streams", "install() is on: this is no reference"
+        assert asyncio.StreamReader.__module__ == "asyncio.streams", (
+            "asyncio is not the reference while sluiceway is installed"
+        )
         return asyncio
     return importlib.import_module(request.param)
 
@@ -58,15 +60,15 @@ def _parameters(item: pytest.Item) -> dict[str, Any]:
 
 
 def runs_on_reference(item: pytest.Item) -> bool:
-    """Say whether this test runs on asyncio's own streams."""
+    """Return whether this test runs on asyncio's own streams."""
     return _parameters(item).get("streams") == REFERENCE
 
 
 def is_known_failure(item: pytest.Item) -> bool:
-    """Say whether a marker expects this test to fail, here on the reference."""
+    """Return whether a marker expects this test to fail on the reference."""
     return item.stash.get(_KNOWN_FAILURE, False)
 
 
 def may_leak(item: pytest.Item) -> bool:
-    """Say whether the leak checks skip this test: only on the reference."""
+    """Return whether the leak checks skip this test, which is so on the reference only."""
     return runs_on_reference(item) and item.get_closest_marker("reference_leaks") is not None

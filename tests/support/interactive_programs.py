@@ -1,4 +1,4 @@
-"""Programs that a test drives through their standard input and output: openssl's, and one in Go.
+"""Programs that a test controls through their standard input and output: openssl's, and one in Go.
 
 ``with openssl("s_client", …) as program``: ``program.write("text")`` writes to stdin; ``await program.expect("text")``
 waits for a match in the output, stderr included; ``await program.read_to_end()`` waits for the exit. The fixture
@@ -113,7 +113,7 @@ def openssl(command: str, *options: str) -> Iterator[InteractiveProgram]:
 
 @contextlib.contextmanager
 def s_client(address: tuple[str, int], tls: Certificates, *options: str) -> Iterator[InteractiveProgram]:
-    """``openssl s_client`` that trusts the tests' authority and goes no further where a certificate is wrong."""
+    """Run ``openssl s_client``, which trusts the tests' authority and ends if a certificate is wrong."""
     trusting = ("-CAfile", tls.ca_file, "-verify_return_error", "-servername", "localhost")
     with openssl("s_client", "-connect", f"{address[0]}:{address[1]}", *trusting, *options) as program:
         yield program
@@ -123,7 +123,7 @@ def s_client(address: tuple[str, int], tls: Certificates, *options: str) -> Iter
 def s_server(
     tls: Certificates, *options: str
 ) -> Iterator[tuple[InteractiveProgram, "asyncio.Future[tuple[str, int]]"]]:
-    """``openssl s_server`` on a port of the kernel's choice; the future is its address."""
+    """Run ``openssl s_server`` on a port that the kernel chooses; the future is its address."""
     own = ("-accept", "127.0.0.1:0", "-cert", tls.certificate_file, "-key", tls.key_file, "-CAfile", tls.ca_file)
     with openssl("s_server", *own, *options) as program:
         yield program, asyncio.ensure_future(_address(program))
@@ -135,7 +135,7 @@ async def _address(program: InteractiveProgram) -> tuple[str, int]:
 
 
 def compile_go(source: pathlib.Path, directory: pathlib.Path) -> pathlib.Path:
-    """Compile one file of Go into a program in ``directory``, unless it is there already; return its path."""
+    """Compile one Go file into a program in ``directory``, unless it exists; return its path."""
     compiler = require_program("go", "golang-go")
     binary = directory / source.stem
     if not binary.exists():
@@ -150,6 +150,6 @@ def compile_go(source: pathlib.Path, directory: pathlib.Path) -> pathlib.Path:
 
 @pytest.fixture(scope="session")
 def go_peer(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """The program tests/tls/interop/go/peer.go, which says at its top how it is called."""
+    """The program tests/tls/interop/go/peer.go; its first comment describes the arguments."""
     source = pathlib.Path(__file__).resolve().parent.parent / "tls" / "interop" / "go" / "peer.go"
     return compile_go(source, tmp_path_factory.mktemp("go"))

@@ -1,4 +1,4 @@
-"""A TLS 1.3 client whose records after the handshake are made by hand: key updates, as many as a test wants.
+"""A TLS 1.3 client that encrypts its own records after the handshake, to send any number of key updates.
 
 OpenSSL's own API for them is not in the ``ssl`` module. ``KeyUpdatingClient`` takes the client's traffic secret from
 the key log (RFC 8446, sections 4.6.3, 5.2 and 7.1 to 7.3)::
@@ -22,7 +22,7 @@ _HASHES: dict[str, hashes.HashAlgorithm] = {"SHA256": hashes.SHA256(), "SHA384":
 
 
 class KeyUpdatingClient:
-    """Makes the records of ``ssl_object``, a client that has not sent anything since its handshake."""
+    """Makes the records of ``ssl_object``, a client that has sent nothing since its handshake."""
 
     def __init__(self, ssl_object: ssl.SSLObject, key_log_file: str) -> None:
         cipher = ssl_object.cipher()
@@ -35,7 +35,7 @@ class KeyUpdatingClient:
         self._use(bytes.fromhex(secret))
 
     def key_update_requests(self, count: int) -> bytes:
-        """Return ``count`` records; the other side answers each with a record of its own."""
+        """Return ``count`` records; the peer answers each with one record."""
         records = bytearray()
         for _ in range(count):
             records += self._record(_KEY_UPDATE_REQUESTED, _HANDSHAKE)

@@ -43,7 +43,7 @@ class LeakCheck:
         return found
 
     def leaks(self) -> list[str]:
-        """Return a sentence for each thing left behind. The loop is closed by now."""
+        """Return a sentence for each leak; the loop must be closed."""
         gc.collect()
         found = self.loop_leaks() + self.unclosed
         found += [f"thread left over: {thread!r}" for thread in set(threading.enumerate()) - self._threads]
@@ -62,7 +62,7 @@ def _describe(context: dict[str, Any]) -> str:
 
 
 async def run_checked(body: Coroutine[Any, Any, Any], check: LeakCheck, limit: float) -> None:
-    """Run a test's coroutine for at most ``limit`` seconds, then note the tasks that it left."""
+    """Run a test's coroutine for at most ``limit`` seconds, then record the tasks that it left."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _loop, context: check.loop_errors.append(context))
     try:
@@ -78,9 +78,9 @@ async def run_checked(body: Coroutine[Any, Any, Any], check: LeakCheck, limit: f
 
 
 def close_runner(runner: asyncio.Runner, check: LeakCheck) -> None:
-    """Close the loop, and note what it warns of having been left open.
+    """Close the loop, and record its warnings about unclosed objects.
 
-    uvloop closes what is open by asking it again and again, and hangs for good if its own warning is an exception.
+    uvloop closes open handles repeatedly until none is left, and hangs if its warning about one raises an exception.
     """
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
@@ -89,10 +89,10 @@ def close_runner(runner: asyncio.Runner, check: LeakCheck) -> None:
 
 
 @contextlib.contextmanager
-def garbage_discarded() -> Iterator[None]:
-    """Collect the garbage made inside, and drop what it warns of: for failed tests, and those known to leak.
+def discard_garbage() -> Iterator[None]:
+    """Collect the garbage made in the block and ignore its warnings, for failed tests and those known to leak.
 
-    A failed test's traceback keeps its sockets alive until later, and an innocent test would be blamed for them.
+    The traceback of a failed test refers to its sockets until later, when another test would get the warnings.
     """
     hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
     try:

@@ -1,4 +1,4 @@
-"""The kinds of event loop that every async test runs on."""
+"""The kinds of event loop on which every async test runs."""
 
 import asyncio
 import functools
@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 LOOP_KINDS = ("asyncio", "debug", "uvloop", *(("eager",) if sys.version_info >= (3, 12) else ()))
 
-# Frames that a loop in debug mode notes for each handle and task. The 10 of asyncio took a sixth of the time of the
-# suite, and no test needs them.
+# Frames that a loop in debug mode records for each handle and task. asyncio's default of 10 took a sixth of the time of
+# the suite, and no test needs them.
 asyncio.constants.DEBUG_STACK_DEPTH = 3  # type: ignore[attr-defined]
 
 HAS_UVLOOP = importlib.util.find_spec("uvloop") is not None
@@ -22,7 +22,7 @@ def _plain() -> asyncio.AbstractEventLoop:
 
 def _debug() -> asyncio.AbstractEventLoop:
     loop = asyncio.SelectorEventLoop()
-    loop.slow_callback_duration = math.inf  # a busy machine is not what a test asks about
+    loop.slow_callback_duration = math.inf  # a slow machine must not fail a test
     return loop
 
 
@@ -48,11 +48,11 @@ _FACTORIES: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
 
 @functools.cache
 def warm_up(kind: str) -> None:
-    """Run one loop of this kind, so that what it keeps for the whole process (libuv's signal pipe) is there already."""
+    """Run one loop of this kind, so that objects it keeps for the whole process (libuv's signal pipe) exist."""
     with new_runner(kind) as runner:
         runner.run(asyncio.sleep(0))
 
 
 def new_runner(kind: str) -> asyncio.Runner:
-    """Return a runner for a loop of this kind; it makes its loop at its first use."""
+    """Return a runner for a loop of this kind; the loop is made at the first use."""
     return asyncio.Runner(debug=kind == "debug", loop_factory=_FACTORIES[kind])

@@ -1,7 +1,7 @@
-"""Timers of the loop that a test fires itself, so that the test of a timeout does not have to wait for it.
+"""Timers of the loop that a test fires itself, so that a test of a timeout does not wait for it.
 
 ``with manual_timers(12345.0) as timers``: ``loop.call_later(12345.0, …)`` is kept in ``timers.pending`` and called by
-``timers.fire()``. This applies to timers of exactly this delay; use a value that no other timer has.
+``timers.fire()``. This applies only to timers of exactly this delay; use a value that no other timer has.
 """
 
 import asyncio
@@ -46,11 +46,11 @@ class ManualTimers:
 
     def fire(self) -> int:
         """Fire the pending timers, each once; return how many there were."""
-        due = self.pending
+        pending = self.pending
         self._all = []
-        for timer in due:
+        for timer in pending:
             timer.run()
-        return len(due)
+        return len(pending)
 
 
 @contextlib.contextmanager

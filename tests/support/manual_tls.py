@@ -1,6 +1,6 @@
-"""TLS over memory BIOs: a test decides which records leave together, in part, or never.
+"""TLS over memory BIOs: the test decides which records are sent together, partly, or not at all.
 
-``peer.start_tls`` is simpler where none of this matters. ManualTLS works over a raw peer, or over another
+``peer.start_tls`` is simpler if the test does not need this. ManualTLS works over a raw peer, or over another
 ManualTLS (TLS in TLS)::
 
     manual_tls = ManualTLS(peer, tls.client_context, server_hostname="localhost")
@@ -23,7 +23,7 @@ _Result = TypeVar("_Result")
 
 
 class ManualTLS:
-    """One end of TLS, whose records go over ``lower``; a client unless ``server_side``."""
+    """One side of a TLS connection whose records go over ``lower``; a client unless ``server_side``."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class ManualTLS:
         return self._outgoing.read()
 
     def close_notify(self) -> bytes:
-        """Return the close_notify record; do not wait for the other side's."""
+        """Return the close_notify record without waiting for the peer's."""
         try:
             self.ssl_object.unwrap()
         except ssl.SSLWantReadError:

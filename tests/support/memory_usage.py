@@ -24,12 +24,12 @@ def retained_memory(owner: Any) -> int:
     seen = {id(owner)}
     queue = [owner]
     while queue:
-        for one in gc.get_referents(queue.pop()):
-            if id(one) in seen or isinstance(one, type):
+        for referent in gc.get_referents(queue.pop()):
+            if id(referent) in seen or isinstance(referent, type):
                 continue
-            seen.add(id(one))
-            if isinstance(one, (*_MEMORY, list)):
-                total += sys.getsizeof(one)
-            if isinstance(one, _CONTAINERS) or type(one).__module__.startswith("sluiceway"):
-                queue.append(one)
+            seen.add(id(referent))
+            if isinstance(referent, (*_MEMORY, list)):
+                total += sys.getsizeof(referent)
+            if isinstance(referent, _CONTAINERS) or type(referent).__module__.startswith("sluiceway"):
+                queue.append(referent)
     return total

@@ -1,7 +1,7 @@
 """Connections whose peer does not read, so that written data stays in the writer's transport.
 
 ``async with pending_writes(streams, raw_peers) as (reader, writer, peer)``: the writer has at least MIN_PENDING bytes
-of PAYLOAD in its transport's buffer, and ``peer`` has read nothing. The connection is aborted at the end.
+of PAYLOAD in its transport's buffer, and ``peer`` has read nothing. The block aborts the connection at its end.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from typing import Any
 from support.connections import close_discarding
 from support.raw_peer import RawPeer, RawPeers
 
-# More than the kernel takes for a peer that does not read: its send buffer grows to 4 MiB on Linux.
+# More than the kernel accepts for a peer that does not read: its send buffer grows to 4 MiB on Linux.
 PAYLOAD = random.Random(2).randbytes(1 << 20) * 10
 
 MIN_PENDING = 1 << 20
@@ -40,6 +40,6 @@ async def pending_writes(
     async with non_reading_peer(streams, raw_peers, **client) as (reader, writer, peer):
         writer.write(PAYLOAD)
         assert writer.transport.get_write_buffer_size() >= MIN_PENDING, (
-            "the kernel took more than this test is made for"
+            "the kernel accepted more than this test expects"
         )
         yield reader, writer, peer

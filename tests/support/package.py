@@ -1,4 +1,4 @@
-"""The installed package's files and modules."""
+"""The files and modules of the installed package."""
 
 import functools
 import importlib.util

@@ -1,4 +1,4 @@
-"""Runs pytest on a given source, in a process of its own, with the configuration and conftest of this suite."""
+"""Run pytest on a given source in a child process, with the configuration and conftest of this suite."""
 
 import pathlib
 from collections.abc import Callable
@@ -13,7 +13,7 @@ RunPytest = Callable[[str], pytest.RunResult]
 
 @pytest.fixture
 def run_pytest(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> RunPytest:
-    """Call it with the source of a test file; some imports are there already."""
+    """Call this with the source of a test file; asyncio, pytest, socket, threading and warnings are imported."""
     monkeypatch.setenv("SLUICEWAY_TEST_LOOPS", "all")
     pytester.makeconftest(CONFTEST.read_text(encoding="utf-8"))
 

@@ -1,10 +1,10 @@
-"""A peer made of blocking sockets: the test decides every chunk, pause, half-close and reset.
+"""A peer with blocking sockets: the test decides every chunk, pause, half-close and reset.
 
 The fixture ``raw_peers`` makes peers, and closes all of them after the test's loop is closed. There are two ways to
 use it:
 
 **From the test.** On loopback, a connect, an accept of an established connection, and a send that fits the kernel's
-buffer never block, so an async test calls them directly. A call that has to wait for the loop goes through
+buffer never block, so an async test calls them directly. A call that must wait for the loop uses
 ``in_thread``::
 
     listener = raw_peers.listen()
@@ -97,7 +97,7 @@ class NamedSignals:
 
 
 class RawPeer:
-    """One end of a connection, over a blocking socket."""
+    """One side of a connection, with a blocking socket."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.settimeout(PEER_TIMEOUT)
@@ -106,35 +106,35 @@ class RawPeer:
         self._from_script = NamedSignals()
 
     def send(self, *chunks: bytes) -> None:
-        """Send each chunk by a call of its own, without Nagle's delay between them."""
+        """Send each chunk by a separate call, without Nagle's delay between them."""
         if self.sock.family != socket.AF_UNIX:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for chunk in chunks:
             self.sock.sendall(chunk)
 
     def receive(self, count: int) -> bytes:
-        """Return exactly ``count`` bytes; EOFError if the other side ends before."""
+        """Return exactly ``count`` bytes; EOFError if the connection ends before."""
         parts = bytearray()
         while len(parts) < count:
             part = self.sock.recv(count - len(parts))
             if not part:
-                raise EOFError(f"the other side ended after {len(parts)} of {count} bytes: {bytes(parts[-80:])!r}")
+                raise EOFError(f"the connection ended after {len(parts)} of {count} bytes: {bytes(parts[-80:])!r}")
             parts += part
         return bytes(parts)
 
     def receive_rest(self) -> bytes:
-        """Return everything up to the other side's end."""
+        """Return everything up to the end of input."""
         parts = bytearray()
         while part := self.sock.recv(1 << 16):
             parts += part
         return bytes(parts)
 
     def half_close(self) -> None:
-        """Send FIN; receiving goes on."""
+        """Send FIN; receiving stays possible."""
         self.sock.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
-        """Close with RST: the other side's next read or write fails. (A Unix socket has no RST and just closes.)"""
+        """Close with RST: the next read or write of the connection fails. (A Unix socket only closes.)"""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
 
@@ -145,11 +145,11 @@ class RawPeer:
     def start_tls(
         self, context: ssl.SSLContext, *, server_side: bool = False, server_hostname: str | None = None
     ) -> None:
-        """Do the handshake; what follows is encrypted. Blocks: for scripts and in_thread."""
+        """Do the handshake; later data is encrypted. Blocks: for scripts and in_thread."""
         self.sock = context.wrap_socket(self.sock, server_side=server_side, server_hostname=server_hostname)
 
     def unwrap_tls(self) -> None:
-        """Send close_notify, wait for the other side's, and go on without TLS."""
+        """Send close_notify, wait for that of the connection, and continue without TLS."""
         assert isinstance(self.sock, ssl.SSLSocket)
         self.sock = self.sock.unwrap()
 
@@ -167,14 +167,14 @@ class RawPeer:
 
 
 class PeerScript:
-    """A function of a peer, running in a thread of its own."""
+    """A function of a peer that runs in its own thread."""
 
     def __init__(self, address: Address, open_peer: Callable[[], RawPeer], body: Callable[[RawPeer], Any]) -> None:
         self.address = address
         self._from_test = NamedSignals()
         self._from_script = NamedSignals()
         self._result: concurrent.futures.Future[Any] = concurrent.futures.Future()
-        self._seen = False
+        self._result_requested = False
         self._thread = threading.Thread(
             target=self._run, args=(open_peer, body), name=f"peer {getattr(body, '__name__', body)}"
         )
@@ -188,7 +188,7 @@ class PeerScript:
                 result = body(peer)
             finally:
                 peer.close()
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the test gets it from finished()
+        except BaseException as error:  # noqa: BLE001 - finished() raises it in the test
             self._result.set_exception(error)
         else:
             self._result.set_result(result)
@@ -208,12 +208,12 @@ class PeerScript:
 
     async def finished(self) -> Any:
         """Wait for the script's end; return what it returned or raise what it raised."""
-        self._seen = True
+        self._result_requested = True
         return await asyncio.shield(asyncio.wrap_future(self._result))
 
     def _end(self) -> None:
         self._thread.join(2 * PEER_TIMEOUT)
-        if not self._seen and self._result.done() and (error := self._result.exception()) is not None:
+        if not self._result_requested and self._result.done() and (error := self._result.exception()) is not None:
             raise error
 
 
@@ -233,7 +233,7 @@ class RawListener:
         return self.address[1]
 
     def accept(self) -> RawPeer:
-        """Return the next connection; at once if one is already established."""
+        """Return the next connection; immediately if one is already established."""
         peer = RawPeer(self.sock.accept()[0])
         self._cleanup.callback(peer.close)
         return peer

@@ -1,7 +1,7 @@
-"""A real redis-server, on ports of loopback, plain and TLS; it keeps nothing.
+"""A real redis-server on loopback, with a plain and a TLS port; it stores nothing on disk.
 
 ``with start_redis_server(directory, tls, "tls-auth-clients yes") as (port, tls_port)``: the strings are further
-lines of its configuration. The test is skipped where redis-server is not installed.
+lines of its configuration. The test is skipped if redis-server is not installed.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ def start_redis_server(directory: str | pathlib.Path, tls: Certificates, *lines:
     """Run redis-server in ``directory`` inside the block; yield its plain port and its TLS port."""
     program = require_program("redis-server")
     for _ in range(START_ATTEMPTS):
-        # It does not take port 0; a port that was free a moment ago nearly always is.
+        # redis-server does not accept port 0; a port that was free a moment before is usually still free.
         with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
             port, tls_port = one.getsockname()[1], other.getsockname()[1]
         configuration = [

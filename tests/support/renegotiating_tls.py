@@ -1,4 +1,4 @@
-"""An SSLObject that behaves as during a renegotiation for as long as a test wants: it cannot write yet."""
+"""An SSLObject that behaves as during a renegotiation, which blocks its writes, for as long as a test needs."""
 
 import ssl
 from collections.abc import Callable
@@ -19,10 +19,10 @@ class RenegotiatingSSLObject:
         self.after_write: Callable[[], object] | None = None
 
     def read(self, *args: Any) -> Any:
-        found = self._sslobject.read(*args)
+        result = self._sslobject.read(*args)
         if self.after_read is not None:
             self.after_read()
-        return found
+        return result
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sslobject, name)
@@ -55,6 +55,6 @@ class RenegotiatingContext(ssl.SSLContext):
         return context
 
     def wrap_bio(self, *args: Any, **options: Any) -> Any:
-        found = RenegotiatingSSLObject(super().wrap_bio(*args, **options))
-        self.__dict__.setdefault("instances", []).append(found)
-        return found
+        result = RenegotiatingSSLObject(super().wrap_bio(*args, **options))
+        self.__dict__.setdefault("instances", []).append(result)
+        return result

@@ -1,6 +1,6 @@
-"""Reads that are cancelled or time out and are retried until they complete, to test that no byte is lost (contract R1).
+"""R1: reads that are cancelled or time out and are retried until they complete, to test that no byte is lost.
 
-``RetryCount`` counts the retries; a test without any has shown nothing.
+``RetryCount`` counts the retries; a test without any retry has tested nothing.
 """
 
 import asyncio

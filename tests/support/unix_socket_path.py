@@ -1,4 +1,4 @@
-"""Paths for Unix sockets, which must be short: the address holds about 100 bytes, pytest's own directories more."""
+"""Paths for Unix sockets: an address has at most about 100 bytes, and pytest's folders have more."""
 
 import os
 import tempfile
@@ -9,6 +9,6 @@ import pytest
 
 @pytest.fixture
 def unix_path() -> Iterator[str]:
-    """A path in a directory of its own; nothing is there yet."""
+    """A path in a new folder; nothing exists there yet."""
     with tempfile.TemporaryDirectory(prefix="ps-", dir="/tmp") as directory:
         yield os.path.join(directory, "s")

@@ -1,15 +1,15 @@
-"""Addresses on loopback that refuse a connection, and that never answer."""
+"""Addresses on loopback that refuse a connection, or never respond."""
 
 import contextlib
 import random
 import socket
 
-# Below the ports that the kernel hands out: no other process gets one of these between the check and the connect.
+# Below the ports that the kernel assigns: no other process gets one of these between the check and the connect.
 PORTS = range(20_000, 32_000)
 
 
 def refusing_address(host: str = "127.0.0.1") -> tuple[str, int]:
-    """Return an address of ``host`` where nothing listens."""
+    """Return an address of ``host`` without a listener."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     while True:
         port = random.SystemRandom().choice(PORTS)
@@ -32,4 +32,4 @@ def unresponsive_address(cleanup: contextlib.ExitStack, host: str = "127.0.0.1")
             sock.connect(address)
         except TimeoutError:
             return address
-    raise AssertionError("this kernel's queue does not fill")
+    raise AssertionError("the accept queue of this kernel does not fill")
