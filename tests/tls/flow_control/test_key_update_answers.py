@@ -1,4 +1,4 @@
-"""T6: OpenSSL answers each key update that a peer requests: a peer that reads no answer has to wait with the next."""
+"""T6: reading pauses while a peer requests key updates and does not read OpenSSL's answers."""
 
 import asyncio
 import pathlib

@@ -1,5 +1,7 @@
-"""T1: a handshake that fails is told to the other side by the alert that is due, and what is heard is raised, with
-the peer's name. The handler of a server never runs."""
+"""T1: a failed handshake sends the matching alert; a received alert is raised with the peer's address.
+
+The handler of a server fail_if_called runs.
+"""
 
 import contextlib
 import re
@@ -17,42 +19,42 @@ from support.raw_peer import RawPeer, RawPeers
 from tls.handshake.tls_versions import TLS_VERSIONS, context_requiring_certificate, each_tls_version
 
 
-def heard(peer: RawPeer, context: ssl.SSLContext) -> str:
-    """Connect as a client, and return the error with which that ends."""
+def handshake_error(peer: RawPeer, context: ssl.SSLContext) -> str:
+    """Do a client's handshake; return the text of the error that ends it."""
     try:
         peer.start_tls(context, server_hostname="localhost")
         peer.receive_rest()
     except ssl.SSLError as error:
         return str(error).lower().replace("_", " ")
-    return "it was accepted"
+    return "no error"
 
 
-async def never(*ends: Any) -> None:
-    raise AssertionError("a handler without a handshake")
+async def fail_if_called(*ends: Any) -> None:
+    raise AssertionError("the handler ran without a handshake")
 
 
-def missing(context: ssl.SSLContext, tls: Certificates) -> None:
+def no_certificate(context: ssl.SSLContext, tls: Certificates) -> None:
     pass
 
 
-def untrusted(context: ssl.SSLContext, tls: Certificates) -> None:
+def untrusted_certificate(context: ssl.SSLContext, tls: Certificates) -> None:
     trustme.CA().issue_cert("client.example").configure_cert(context)
 
 
-# The words of the alert, by version, that a client with such a certificate hears.
-REFUSED: dict[str, tuple[Callable[[ssl.SSLContext, Certificates], None], dict[str, str]]] = {
-    "missing": (missing, {"1.2": "handshake failure", "1.3": "certificate required"}),
-    "untrusted": (untrusted, {"1.2": "unknown ca", "1.3": "unknown ca"}),
+# How the client's context is configured, and the alert that it receives, by version.
+REJECTED_CERTIFICATES: dict[str, tuple[Callable[[ssl.SSLContext, Certificates], None], dict[str, str]]] = {
+    "missing": (no_certificate, {"1.2": "handshake failure", "1.3": "certificate required"}),
+    "untrusted": (untrusted_certificate, {"1.2": "unknown ca", "1.3": "unknown ca"}),
 }
 
 
 @each_tls_version
-@pytest.mark.parametrize("how", REFUSED)
-async def test_our_client_is_told_why_it_is_refused(
+@pytest.mark.parametrize("how", REJECTED_CERTIFICATES)
+async def test_client_raises_the_alert_for_its_rejected_certificate(
     how: str, version: str, raw_peers: RawPeers, tls: Certificates
 ) -> None:
-    """In 1.3 the handshake is over for the client before the server has looked: the first read tells."""
-    configure, alerts = REFUSED[how]
+    """T1: in TLS 1.3 the client's handshake completes before the server checks, so the first read raises."""
+    configure, alerts = REJECTED_CERTIFICATES[how]
     server_context, client_context = context_requiring_certificate(tls, version), tls.new_client_context()
     configure(client_context, tls)
 
@@ -78,44 +80,44 @@ async def test_our_client_is_told_why_it_is_refused(
 
 
 @each_tls_version
-@pytest.mark.parametrize("how", REFUSED)
-async def test_our_server_says_why_it_refuses(
+@pytest.mark.parametrize("how", REJECTED_CERTIFICATES)
+async def test_server_sends_the_alert_for_a_rejected_certificate(
     how: str, version: str, raw_peers: RawPeers, tls: Certificates, loop_kind: str, loop_errors: list[dict[str, Any]]
 ) -> None:
-    """No handler runs, and the client hears the alert, not just an end."""
-    configure, alerts = REFUSED[how]
+    """T1: the client receives the alert and not only EOF."""
+    configure, alerts = REJECTED_CERTIFICATES[how]
     client_context = tls.new_client_context()
     configure(client_context, tls)
 
     async with await sluiceway.start_server(
-        never, "127.0.0.1", 0, ssl=context_requiring_certificate(tls, version)
+        fail_if_called, "127.0.0.1", 0, ssl=context_requiring_certificate(tls, version)
     ) as server:
-        script = raw_peers.run_client(server_address(server), lambda peer: heard(peer, client_context))
+        script = raw_peers.run_client(server_address(server), lambda peer: handshake_error(peer, client_context))
         assert alerts[version] in await script.finished()
     if loop_kind == "debug":
-        assert all(re.search(r"127\.0\.0\.1:\d+", str(told["exception"])) for told in loop_errors)
+        assert all(re.search(r"127\.0\.0\.1:\d+", str(context["exception"])) for context in loop_errors)
         loop_errors.clear()
 
 
-@pytest.mark.parametrize("clients", TLS_VERSIONS)
-async def test_our_server_tells_a_client_that_knows_no_version_of_its(
-    clients: str, raw_peers: RawPeers, tls: Certificates, loop_kind: str, loop_errors: list[dict[str, Any]]
+@pytest.mark.parametrize("client_version", TLS_VERSIONS)
+async def test_server_sends_an_alert_to_a_client_without_a_common_version(
+    client_version: str, raw_peers: RawPeers, tls: Certificates, loop_kind: str, loop_errors: list[dict[str, Any]]
 ) -> None:
-    """The client hears an alert, not just an end."""
-    other = next(version for version in TLS_VERSIONS if version != clients)
+    """T1: the client receives the alert and not only EOF."""
+    other = next(version for version in TLS_VERSIONS if version != client_version)
     client_context, server_context = tls.new_client_context(), tls.new_server_context()
-    client_context.minimum_version = client_context.maximum_version = TLS_VERSIONS[clients]
+    client_context.minimum_version = client_context.maximum_version = TLS_VERSIONS[client_version]
     server_context.minimum_version = server_context.maximum_version = TLS_VERSIONS[other]
 
-    async with await sluiceway.start_server(never, "127.0.0.1", 0, ssl=server_context) as server:
-        script = raw_peers.run_client(server_address(server), lambda peer: heard(peer, client_context))
+    async with await sluiceway.start_server(fail_if_called, "127.0.0.1", 0, ssl=server_context) as server:
+        script = raw_peers.run_client(server_address(server), lambda peer: handshake_error(peer, client_context))
         assert "alert protocol version" in await script.finished()
     if loop_kind == "debug":
         loop_errors.clear()
 
 
 @pytest.mark.parametrize("fault", ["alert", "raises"])
-async def test_a_name_that_is_refused(
+async def test_server_sends_the_alert_of_the_sni_callback(
     fault: str,
     raw_peers: RawPeers,
     tls: Certificates,
@@ -123,9 +125,9 @@ async def test_a_name_that_is_refused(
     loop_errors: list[dict[str, Any]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The client hears the alert. What the callback raises is told by the ssl module, as everywhere."""
-    told: list[Any] = []
-    monkeypatch.setattr("sys.unraisablehook", told.append)
+    """T1: an exception of the callback is unraisable, as always in the ssl module."""
+    unraisable: list[Any] = []
+    monkeypatch.setattr("sys.unraisablehook", unraisable.append)
 
     def choose(ssl_object: Any, asked: str | None, context: ssl.SSLContext) -> int:
         if fault == "raises":
@@ -134,12 +136,12 @@ async def test_a_name_that_is_refused(
 
     context = tls.new_server_context()
     context.sni_callback = choose  # type: ignore[assignment]
-    async with await sluiceway.start_server(never, "127.0.0.1", 0, ssl=context) as server:
-        script = raw_peers.run_client(server_address(server), lambda peer: heard(peer, tls.client_context))
-        words = "unrecognized name" if fault == "alert" else "alert handshake failure"
-        assert words in await script.finished()
-    assert [type(one.exc_value) for one in told] == ([] if fault == "alert" else [LookupError])
-    told.clear()
+    async with await sluiceway.start_server(fail_if_called, "127.0.0.1", 0, ssl=context) as server:
+        script = raw_peers.run_client(server_address(server), lambda peer: handshake_error(peer, tls.client_context))
+        expected = "unrecognized name" if fault == "alert" else "alert handshake failure"
+        assert expected in await script.finished()
+    assert [type(one.exc_value) for one in unraisable] == ([] if fault == "alert" else [LookupError])
+    unraisable.clear()
     if loop_kind == "debug":
         loop_errors.clear()
 
@@ -149,7 +151,7 @@ async def test_a_name_that_is_refused(
     (True, "other.example", "alert bad certificate"),
 ])  # fmt: skip
 @pytest.mark.parametrize("upgraded", [False, True], ids=["connect", "start_tls"])
-async def test_our_client_says_why_it_refuses(
+async def test_client_sends_the_alert_for_a_rejected_server_certificate(
     upgraded: bool, trusting: bool, name: str, alert: str, raw_peers: RawPeers, tls: Certificates
 ) -> None:
     context = tls.client_context if trusting else ssl.create_default_context()

@@ -31,7 +31,7 @@ async def echo(reader: Any, writer: Any) -> None:
     writer.close()
 
 
-def written(leaf: trustme.LeafCert, key: trustme.LeafCert, path: pathlib.Path) -> pathlib.Path:
+def write_certificate(leaf: trustme.LeafCert, key: trustme.LeafCert, path: pathlib.Path) -> pathlib.Path:
     """Write the certificate of one and the private key of another, which may be the same."""
     path.write_bytes(key.private_key_pem.bytes() + b"".join(part.bytes() for part in leaf.cert_chain_pems))
     return path
@@ -41,44 +41,46 @@ def serial(writer: Any) -> Any:
     return writer.get_extra_info("peercert")["serialNumber"]
 
 
-async def test_new_connections_see_the_new_one_and_open_ones_go_on(tls: Certificates, tmp_path: pathlib.Path) -> None:
+async def test_new_connections_use_the_renewed_certificate_and_open_ones_continue(
+    tls: Certificates, tmp_path: pathlib.Path
+) -> None:
     context, client = tls.new_server_context(), tls.client_context
     async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=context) as server:
         async with connection(server, client) as (reader, writer):
             before = serial(writer)
             leaf = tls.authority.issue_cert("127.0.0.1")
-            context.load_cert_chain(written(leaf, leaf, tmp_path / "renewed.pem"))
+            context.load_cert_chain(write_certificate(leaf, leaf, tmp_path / "renewed.pem"))
             async with connection(server, client) as (_, other):
                 assert serial(other) != before
-            writer.write(b"still here\n")
-            assert await reader.readline() == b"still here\n"
+            writer.write(b"a line\n")
+            assert await reader.readline() == b"a line\n"
             assert serial(writer) == before
 
 
-async def test_a_pair_that_does_not_fit_leaves_no_key(
+async def test_mismatched_key_raises_and_leaves_the_context_without_a_key(
     tls: Certificates, tmp_path: pathlib.Path, loop_kind: str, loop_errors: Any
 ) -> None:
-    """OpenSSL's way: it takes the certificate first, and drops the key that does not fit."""
+    """OpenSSL loads the certificate first, and drops the key that does not match it."""
     context = tls.new_server_context()
     one, other = (tls.authority.issue_cert("127.0.0.1") for _ in range(2))
     async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=context) as server:
         with pytest.raises(ssl.SSLError, match="KEY_VALUES_MISMATCH"):
-            context.load_cert_chain(written(one, other, tmp_path / "mixed.pem"))
+            context.load_cert_chain(write_certificate(one, other, tmp_path / "mixed.pem"))
         with pytest.raises(ssl.SSLError, match=r"(?i)alert handshake failure"):
             await sluiceway.open_connection(*server_address(server), ssl=tls.client_context)
-        context.load_cert_chain(written(one, one, tmp_path / "right.pem"))
+        context.load_cert_chain(write_certificate(one, one, tmp_path / "right.pem"))
         async with connection(server, tls.client_context) as (_, writer):
             assert writer.get_extra_info("peercert")
     if loop_kind == "debug":
         loop_errors.clear()
 
 
-async def test_one_with_a_key_of_another_kind_stands_beside_the_first(
+async def test_certificate_with_another_key_type_is_used_beside_the_first(
     tls: Certificates, tmp_path: pathlib.Path
 ) -> None:
     context = tls.new_server_context()
     leaf = tls.authority.issue_cert("127.0.0.1", key_type=trustme.KeyType.RSA)
-    context.load_cert_chain(written(leaf, leaf, tmp_path / "rsa.pem"))
+    context.load_cert_chain(write_certificate(leaf, leaf, tmp_path / "rsa.pem"))
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     ciphers = set()
     async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=context) as server:

@@ -1,4 +1,7 @@
-"""T1: client certificates, demanded, asked for, and asked for after the handshake. test_alerts.py has refused ones."""
+"""T1: client certificates that are required, optional, or requested after the handshake.
+
+test_alerts.py tests rejected ones.
+"""
 
 import asyncio
 import ssl
@@ -15,7 +18,9 @@ from tls.handshake.tls_versions import context_requiring_certificate, each_tls_v
 
 @each_tls_version
 @pytest.mark.parametrize("upgraded", [False, True], ids=["connect", "start_tls"])
-async def test_given(version: str, upgraded: bool, tls: Certificates) -> None:
+async def test_required_client_certificate_is_readable_on_the_server(
+    version: str, upgraded: bool, tls: Certificates
+) -> None:
     client_context = tls.new_client_context()
     tls.authority.issue_cert("client.example").configure_cert(client_context)
     server_context = context_requiring_certificate(tls, version)
@@ -32,8 +37,8 @@ async def test_given(version: str, upgraded: bool, tls: Certificates) -> None:
         assert far[1].get_extra_info("ssl_object").getpeercert(binary_form=True)
 
 
-async def test_asked_for_and_not_given(tls: Certificates) -> None:
-    """CERT_OPTIONAL: there is none, and that is no error."""
+async def test_missing_optional_client_certificate_is_no_error(tls: Certificates) -> None:
+    """T1: verify_mode is CERT_OPTIONAL."""
     context = tls.new_server_context()
     context.verify_mode = ssl.CERT_OPTIONAL
     named: dict[str, Any] = {"ssl": tls.client_context, "server_hostname": "localhost"}
@@ -43,8 +48,8 @@ async def test_asked_for_and_not_given(tls: Certificates) -> None:
         assert not far[1].get_extra_info("peercert")
 
 
-async def test_asked_for_after_the_handshake(tls: Certificates) -> None:
-    """1.3's post-handshake authentication, by the ssl module's own names; the next write carries the request."""
+async def test_post_handshake_authentication_provides_the_client_certificate(tls: Certificates) -> None:
+    """T1: by the methods of the ssl module in TLS 1.3; the next write sends the request."""
     server_context, client_context = tls.new_server_context(), tls.new_client_context()
     server_context.verify_mode = ssl.CERT_OPTIONAL
     server_context.post_handshake_auth = client_context.post_handshake_auth = True

@@ -1,4 +1,4 @@
-"""T1: TLS at connect and listen: contexts, True, server names, ALPN, client certificates."""
+"""T1: TLS in open_connection() and start_server(): contexts, ssl=True, server names, ALPN."""
 
 import asyncio
 import socket
@@ -14,7 +14,7 @@ from support.connections import connected_pair, server_address
 from support.raw_peer import RawPeers
 
 
-async def closed(writer: Any) -> None:
+async def close(writer: Any) -> None:
     writer.close()
     await writer.wait_closed()
 
@@ -25,13 +25,13 @@ async def echo(reader: Any, writer: Any) -> None:
     writer.close()
 
 
-async def said(reader: Any, writer: Any, line: bytes = b"hello\n") -> bool:
+async def echoes(reader: Any, writer: Any, line: bytes = b"hello\n") -> bool:
     writer.write(line)
     answer: bytes = await reader.readline()
     return answer == line
 
 
-async def test_both_sides(streams: types.ModuleType, tls: Certificates) -> None:
+async def test_data_and_extra_info_over_tls_on_both_sides(streams: types.ModuleType, tls: Certificates) -> None:
     async with connected_pair(streams, server={"ssl": tls.server_context}, client={"ssl": tls.client_context}) as (
         (reader, writer),
         (server_reader, server_writer),
@@ -46,41 +46,41 @@ async def test_both_sides(streams: types.ModuleType, tls: Certificates) -> None:
             assert isinstance(one.get_extra_info("sslcontext"), ssl.SSLContext)
 
 
-async def test_true_is_the_default_context(
+async def test_ssl_true_uses_the_default_context(
     tls: Certificates, monkeypatch: pytest.MonkeyPatch, loop_kind: str, loop_errors: list[dict[str, Any]]
 ) -> None:
-    """It trusts what the system trusts, and that is not the tests' authority; SSL_CERT_FILE makes it so."""
+    """T1: it trusts the system's authorities; SSL_CERT_FILE adds that of the tests."""
     server = await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context)
     with pytest.raises(ssl.SSLCertVerificationError):
         await sluiceway.open_connection(*server_address(server), ssl=True)
     for _ in range(10):
         await asyncio.sleep(0)
     if loop_kind == "debug":
-        loop_errors.clear()  # there the server tells of the handshake that failed
+        loop_errors.clear()  # the server reports the failed handshake there
     monkeypatch.setenv("SSL_CERT_FILE", tls.ca_file)
     reader, writer = await sluiceway.open_connection(*server_address(server), ssl=True)
-    assert await said(reader, writer)
-    await closed(writer)
+    assert await echoes(reader, writer)
+    await close(writer)
     server.close()
     await server.wait_closed()
 
 
-async def test_false_is_no_tls(raw_peers: RawPeers) -> None:
+async def test_ssl_false_opens_a_plain_connection(raw_peers: RawPeers) -> None:
     listener = raw_peers.listen()
     _, writer = await sluiceway.open_connection(*listener.address, ssl=False)
     peer = listener.accept()
     writer.write(b"plain")
     assert await peer.in_thread(peer.receive, 5) == b"plain"
-    await closed(writer)
+    await close(writer)
 
 
-async def test_over_a_unix_socket(tls: Certificates, unix_path: str) -> None:
+async def test_tls_over_a_unix_socket_echoes(tls: Certificates, unix_path: str) -> None:
     async with await sluiceway.start_unix_server(echo, unix_path, ssl=tls.server_context):
         reader, writer = await sluiceway.open_unix_connection(
             unix_path, ssl=tls.client_context, server_hostname="localhost"
         )
-        assert await said(reader, writer)
-        await closed(writer)
+        assert await echoes(reader, writer)
+        await close(writer)
 
 
 @pytest.mark.parametrize(("host", "given", "expected"), [
@@ -89,33 +89,33 @@ async def test_over_a_unix_socket(tls: Certificates, unix_path: str) -> None:
     ("localhost", None, "localhost"),
     (b"localhost", None, "localhost"),
 ])  # fmt: skip
-async def test_the_server_is_told_the_name(
+async def test_sni_sends_the_host_or_server_hostname(
     host: Any, given: str | None, expected: str | None, tls: Certificates
 ) -> None:
-    """An address is no name for SNI, a host and a server_hostname are."""
-    told: list[str | None] = []
+    """T1: an IP address is not sent."""
+    received: list[str | None] = []
     context = tls.new_server_context()
-    context.sni_callback = lambda sslobject, name, context: told.append(name)
+    context.sni_callback = lambda sslobject, name, context: received.append(name)
     options = {} if given is None else {"server_hostname": given}
     async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=context) as server:
         reader, writer = await sluiceway.open_connection(
             host, server_address(server)[1], ssl=tls.client_context, family=socket.AF_INET, **options
         )
-        assert await said(reader, writer)
-        await closed(writer)
-    assert told == [expected]
+        assert await echoes(reader, writer)
+        await close(writer)
+    assert received == [expected]
 
 
-async def test_server_hostname_empty_checks_no_name(tls: Certificates) -> None:
+async def test_empty_server_hostname_disables_the_name_check(tls: Certificates) -> None:
     context = tls.new_client_context()
     context.check_hostname = False
     async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context) as server:
         reader, writer = await sluiceway.open_connection(*server_address(server), ssl=context, server_hostname="")
-        assert await said(reader, writer)
-        await closed(writer)
+        assert await echoes(reader, writer)
+        await close(writer)
 
 
-async def test_alpn(tls: Certificates) -> None:
+async def test_alpn_selects_the_common_protocol(tls: Certificates) -> None:
     server_context, client_context = tls.new_server_context(), tls.new_client_context()
     server_context.set_alpn_protocols(["h2", "http/1.1"])
     client_context.set_alpn_protocols(["http/1.1"])
@@ -124,37 +124,10 @@ async def test_alpn(tls: Certificates) -> None:
             assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "http/1.1"
 
 
-async def test_a_clients_certificate(tls: Certificates, tmp_path: Any) -> None:
-    server_context, client_context = tls.new_server_context(), tls.new_client_context()
-    server_context.verify_mode = ssl.CERT_REQUIRED
-    tls.authority.issue_cert("client.example").configure_cert(client_context)
-    async with connected_pair(sluiceway, server={"ssl": server_context}, client={"ssl": client_context}) as (near, far):
-        assert ("DNS", "client.example") in far[1].get_extra_info("peercert")["subjectAltName"]
-        assert await _crosses(near, far)
-
-
-async def _crosses(near: Any, far: Any) -> bool:
-    near[1].write(b"across\n")
-    line: bytes = await far[0].readline()
-    return line == b"across\n"
-
-
-async def test_what_is_known_stays_known_after_close(tls: Certificates) -> None:
-    """T5"""
-    async with connected_pair(sluiceway, server={"ssl": tls.server_context}, client={"ssl": tls.client_context}) as (
-        near,
-        _,
-    ):
-        writer = near[1]
-        names = ("peername", "sockname", "cipher", "peercert", "sslcontext", "ssl_object")
-        before = [writer.get_extra_info(name) for name in names]
-        assert all(before)
-        await closed(writer)
-        assert [writer.get_extra_info(name) for name in names] == before
-
-
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-async def test_a_large_transfer_both_ways(version: ssl.TLSVersion, tls: Certificates) -> None:
+async def test_concurrent_large_transfers_in_both_directions_are_complete(
+    version: ssl.TLSVersion, tls: Certificates
+) -> None:
     context = tls.new_client_context()
     context.minimum_version = context.maximum_version = version
     data = bytes(range(256)) * (8 << 12)
@@ -174,34 +147,3 @@ async def test_a_large_transfer_both_ways(version: ssl.TLSVersion, tls: Certific
         _, _, there, back = await asyncio.gather(send(near[1]), send(far[1]), receive(far[0]), receive(near[0]))
         assert there
         assert back
-
-
-async def test_closing_sends_everything_first(tls: Certificates, raw_peers: RawPeers) -> None:
-    data = bytes(range(256)) * 4096
-
-    async def handle(reader: Any, writer: Any) -> None:
-        writer.write(data)
-        writer.close()
-        await writer.wait_closed()
-
-    def receive(peer: Any) -> Any:
-        peer.start_tls(tls.client_context, server_hostname="localhost")
-        received = peer.receive(len(data))
-        peer.unwrap_tls()
-        return received
-
-    async with await sluiceway.start_server(handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
-        assert await raw_peers.run_client(server_address(server), receive).finished() == data
-
-
-async def test_unread_data_stops_the_peer(tls: Certificates) -> None:
-    """R3: over TLS the reader holds no more than its bound either, but for what is decrypted already."""
-    limit = 8192
-    async with connected_pair(
-        sluiceway, server={"ssl": tls.server_context}, client={"ssl": tls.client_context, "limit": limit}
-    ) as (near, far):
-        far[1].write(bytes(4 << 20))
-        for _ in range(200):
-            await asyncio.sleep(0)
-        assert len(near[0]._buffer) <= 2 * limit + (32 << 10)
-        assert await near[0].readexactly(4 << 20) == bytes(4 << 20)

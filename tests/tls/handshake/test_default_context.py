@@ -16,6 +16,7 @@ import sluiceway
 from sluiceway._transports.tls.default_context import DefaultContext, default_context
 from support.certificates import Certificates
 from support.connections import close_discarding, server_address
+from support.timeouts import PEER_TIMEOUT
 
 SHARED: Any = default_context
 
@@ -26,13 +27,13 @@ class Loads:
     def __init__(self) -> None:
         self.threads: list[threading.Thread] = []
         self.error: Exception | None = None
-        self.may_end = threading.Event()
-        self.may_end.set()
+        self.may_finish = threading.Event()
+        self.may_finish.set()
         self._create = ssl.create_default_context
 
     def __call__(self) -> ssl.SSLContext:
         self.threads.append(threading.current_thread())
-        self.may_end.wait()
+        self.may_finish.wait()
         if self.error is not None:
             raise self.error
         return self._create()
@@ -72,7 +73,7 @@ async def connections(tls: Certificates) -> Any:
                 await close_discarding(writer)
 
 
-async def test_connections_share_one_context_that_a_thread_made(loads: Loads, tls: Certificates) -> None:
+async def test_connections_share_one_context_loaded_in_a_thread(loads: Loads, tls: Certificates) -> None:
     async with connections(tls) as connect:
         first, second = await asyncio.gather(connect(), connect())
         assert first is second
@@ -83,13 +84,13 @@ async def test_connections_share_one_context_that_a_thread_made(loads: Loads, tl
     assert thread is not threading.current_thread()
 
 
-async def test_cancelled_connect_does_not_end_the_load_of_others(loads: Loads) -> None:
+async def test_cancelled_connect_does_not_cancel_the_load_of_others(loads: Loads) -> None:
     loop = asyncio.get_running_loop()
-    loads.may_end.clear()
+    loads.may_finish.clear()
     waiting = [asyncio.create_task(SHARED.get(loop)) for _ in range(3)]
     await asyncio.sleep(0)
     waiting[0].cancel()
-    loads.may_end.set()
+    loads.may_finish.set()
     contexts = await asyncio.gather(*waiting, return_exceptions=True)
     assert isinstance(contexts[0], asyncio.CancelledError)
     assert isinstance(contexts[1], ssl.SSLContext)
@@ -136,7 +137,7 @@ def assign(name: str, value: Any) -> Callable[[ssl.SSLContext], None]:
     ],
     ids=["check_hostname", "maximum_version", "options", "verify_flags", "ciphers", "alpn", "authorities"],
 )
-async def test_context_that_a_program_changed_is_not_used_again(
+async def test_context_changed_by_the_program_is_not_reused(
     change: Callable[[ssl.SSLContext], None], loads: Loads, tls: Certificates
 ) -> None:
     async with connections(tls) as connect:
@@ -151,7 +152,7 @@ async def test_context_that_a_program_changed_is_not_used_again(
         assert await connect() is later
 
 
-async def test_failed_load_names_itself_and_is_repeated(loads: Loads) -> None:
+async def test_failed_load_raises_with_its_cause_and_is_retried(loads: Loads) -> None:
     loads.error = PermissionError(13, "Permission denied", "/keys")
     for _ in range(2):
         with pytest.raises(PermissionError, match="default TLS context for ssl=True: Permission denied: '/keys'"):
@@ -162,7 +163,7 @@ async def test_failed_load_names_itself_and_is_repeated(loads: Loads) -> None:
 
 
 async def test_context_of_another_class_is_not_shared(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A library may put its own class in the place of ssl.SSLContext."""
+    """A library may replace ssl.SSLContext by its own class."""
 
     class Other(ssl.SSLContext):
         pass
@@ -174,28 +175,28 @@ async def test_context_of_another_class_is_not_shared(loads: Loads, monkeypatch:
     assert await SHARED.get(loop) is not first
 
 
-async def test_loop_without_executor_makes_the_context_itself(loads: Loads) -> None:
+async def test_loop_without_executor_loads_the_context_itself(loads: Loads) -> None:
     loop = asyncio.get_running_loop()
     await loop.shutdown_default_executor()
     assert isinstance(await SHARED.get(loop), ssl.SSLContext)
     assert loads.threads == [threading.current_thread()]
 
 
-def test_loops_in_threads_share_one_load(loads: Loads) -> None:
+def test_loops_in_threads_share_one_context_and_one_load(loads: Loads) -> None:
     contexts = []
     shared = DefaultContext()
     barrier = threading.Barrier(4)
 
     async def get() -> None:
         loop = asyncio.get_running_loop()
-        barrier.wait(10)
+        barrier.wait(PEER_TIMEOUT)
         contexts.append(await shared.get(loop))
 
     threads = [threading.Thread(target=lambda: asyncio.run(get())) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(PEER_TIMEOUT)
     assert len(contexts) == 4
     assert len({id(context) for context in contexts}) == 1
     assert len(loads.threads) == 1

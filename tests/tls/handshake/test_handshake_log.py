@@ -1,4 +1,4 @@
-"""A server logs a failed TLS handshake once per peer and reason in a minute, and few lines in all; it counts each."""
+"""A server logs a failed TLS handshake once a minute for each peer and reason, in few lines, and counts each."""
 
 import ssl
 from typing import Any
@@ -43,7 +43,7 @@ def test_another_peer_and_another_reason_are_logged() -> None:
     assert log.record(ConnectionAbortedError("slow"), ("192.0.2.8", 2), LISTENER)
 
 
-def test_next_interval_logs_again_and_names_what_was_not_logged() -> None:
+def test_next_interval_logs_again_with_the_number_of_failures_not_logged() -> None:
     log, clock = new_log()
     log.record(RESET, ("192.0.2.7", 1), LISTENER)
     clock.now += HANDSHAKE_LOG_INTERVAL / 2
@@ -54,14 +54,14 @@ def test_next_interval_logs_again_and_names_what_was_not_logged() -> None:
     assert log.record(RESET, ("192.0.2.7", 9), LISTENER).endswith("failed: reset")
 
 
-def test_many_peers_cause_few_lines_and_take_bounded_memory() -> None:
+def test_failures_of_many_peers_are_bounded_in_lines_and_memory() -> None:
     log, _ = new_log()
     lines = [log.record(RESET, (f"2001:db8::{number:x}", 1, 0, 0), LISTENER) for number in range(1000)]
     assert sum(line is not None for line in lines) == len(log._logged) == HANDSHAKE_LOG_LINES
     assert log.failures == 1000
 
 
-def test_reasons_are_openssl_and_system_words_without_details() -> None:
+def test_reason_is_the_text_of_openssl_or_the_system_without_details() -> None:
     error = ssl.SSLError(1, "[SSL: HTTP_REQUEST] http request (_ssl.c:1006)")
     error.reason = "HTTP_REQUEST"
     assert failure_reason(error) == "http request"

@@ -1,5 +1,4 @@
-"""T1: what TLS says of its own after the handshake: new keys in 1.3, refused renegotiation in 1.2, tickets; whoever
-reads or does not read meanwhile."""
+"""T1: messages of TLS after the handshake: key updates and session tickets in 1.3, renegotiation in 1.2."""
 
 import asyncio
 import contextlib
@@ -15,8 +14,8 @@ from support.raw_peer import RawPeer, RawPeers
 MIB = 1 << 20
 
 
-async def test_a_client_changes_keys(tls: Certificates) -> None:
-    """``k``: its own; ``K``: it asks for the server's as well."""
+async def test_key_updates_of_a_client_are_answered(tls: Certificates) -> None:
+    """T1: s_client updates its own keys at ``k``, and requests the server's as well at ``K``."""
     async with await sluiceway.start_server(echo_with_prefix, "127.0.0.1", 0, ssl=tls.server_context) as server:
         with s_client(server_address(server), tls, "-tls1_3") as program:
             program.write("one\n")
@@ -30,8 +29,8 @@ async def test_a_client_changes_keys(tls: Certificates) -> None:
             await program.read_to_end()
 
 
-async def test_a_server_changes_keys(tls: Certificates) -> None:
-    """``K``: it asks for the client's as well, and gets them with what the client says next."""
+async def test_key_updates_of_a_server_are_answered(tls: Certificates) -> None:
+    """T1: the client's key update is sent with its next data."""
     with s_server(tls, "-tls1_3", "-msg") as (program, found):
         reader, writer = await sluiceway.open_connection(
             *await found, ssl=tls.client_context, server_hostname="localhost"
@@ -50,8 +49,8 @@ async def test_a_server_changes_keys(tls: Certificates) -> None:
         await writer.wait_closed()
 
 
-async def test_keys_change_while_nobody_reads(tls: Certificates) -> None:
-    """The client only writes: the server's change is taken in all the same."""
+async def test_key_updates_are_processed_while_the_client_only_writes(tls: Certificates) -> None:
+    """T1: received messages of TLS are processed although no read waits."""
     with s_server(tls, "-tls1_3", "-msg") as (program, found):
         _, writer = await sluiceway.open_connection(*await found, ssl=tls.client_context, server_hostname="localhost")
         await program.expect("CIPHER is")
@@ -64,8 +63,8 @@ async def test_keys_change_while_nobody_reads(tls: Certificates) -> None:
         await writer.wait_closed()
 
 
-async def test_a_clients_renegotiation_is_refused(tls: Certificates) -> None:
-    """1.2's, which is off in OpenSSL: that connection ends with an error, the server goes on."""
+async def test_renegotiation_by_a_client_ends_only_that_connection(tls: Certificates) -> None:
+    """T1: OpenSSL disables renegotiation in TLS 1.2; the read raises, and the server keeps serving."""
     errors: asyncio.Queue[BaseException] = asyncio.Queue()
 
     async def handle(reader: Any, writer: Any) -> None:
@@ -93,8 +92,8 @@ async def test_a_clients_renegotiation_is_refused(tls: Certificates) -> None:
             await other.read_to_end()
 
 
-async def test_a_servers_renegotiation_is_taken_or_refused_without_harm(tls: Certificates) -> None:
-    """1.2's HelloRequest: what was sent before and behind it arrives whole."""
+async def test_renegotiation_by_a_server_loses_no_data(tls: Certificates) -> None:
+    """T1: data before and after a HelloRequest of TLS 1.2 arrives completely."""
     with s_server(tls, "-tls1_2") as (program, found):
         reader, writer = await sluiceway.open_connection(
             *await found, ssl=tls.client_context, server_hostname="localhost"
@@ -103,16 +102,16 @@ async def test_a_servers_renegotiation_is_taken_or_refused_without_harm(tls: Cer
         program.write("before\n")
         assert await reader.readline() == b"before\n"
         program.write("r\n")
-        writer.write(b"meanwhile\n")
-        await program.expect("meanwhile\n")
-        program.write("behind\n")
-        assert await reader.readline() == b"behind\n"
+        writer.write(b"during\n")
+        await program.expect("during\n")
+        program.write("after\n")
+        assert await reader.readline() == b"after\n"
         writer.close()
         await writer.wait_closed()
 
 
-async def test_tickets_while_nobody_reads(raw_peers: RawPeers, tls: Certificates) -> None:
-    """1.3's server sends them unasked: the client that never reads still sends a MiB and takes its leave."""
+async def test_session_tickets_do_not_block_a_client_that_never_reads(raw_peers: RawPeers, tls: Certificates) -> None:
+    """T1: a server sends tickets in TLS 1.3; the client sends a MiB and closes without a read."""
 
     def serve(peer: RawPeer) -> int:
         peer.start_tls(tls.server_context, server_side=True)

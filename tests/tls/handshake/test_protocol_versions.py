@@ -1,6 +1,5 @@
-"""T1: TLS 1.2 and 1.3, on every way to TLS: what the contexts allow, and what is said where they share nothing."""
+"""T1: TLS 1.2 and 1.3 in every role, as the contexts allow."""
 
-import asyncio
 import contextlib
 import ssl
 from typing import Any
@@ -23,14 +22,20 @@ def only(context: ssl.SSLContext, version: str) -> ssl.SSLContext:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("role", TLS_ROLES)
-async def test_the_version_is_the_contexts(role: str, version: str, raw_peers: RawPeers, tls: Certificates) -> None:
-    def talk(peer: RawPeer) -> Any:
+async def test_connection_has_the_version_of_the_context(
+    role: str, version: str, raw_peers: RawPeers, tls: Certificates
+) -> None:
+    def echo_and_return_version(peer: RawPeer) -> Any:
         assert isinstance(peer.sock, ssl.SSLSocket)
         peer.send(peer.receive(5))
         return peer.sock.version()
 
     context = only(tls.new_client_context() if role.endswith("client") else tls.new_server_context(), version)
-    async with tls_connection(role, raw_peers, tls, talk, context=context) as (reader, writer, script):
+    async with tls_connection(role, raw_peers, tls, echo_and_return_version, context=context) as (
+        reader,
+        writer,
+        script,
+    ):
         assert writer.get_extra_info("ssl_object").version() == version
         assert writer.get_extra_info("cipher")[1] in (version, "TLSv1.2")
         writer.write(b"hello")
@@ -38,15 +43,15 @@ async def test_the_version_is_the_contexts(role: str, version: str, raw_peers: R
         assert await script.finished() == version
 
 
-async def test_the_newest_that_both_know(tls: Certificates) -> None:
+async def test_highest_common_version_is_selected(tls: Certificates) -> None:
     named: dict[str, Any] = {"ssl": tls.client_context, "server_hostname": "localhost"}
     async with connected_pair(sluiceway, server={"ssl": tls.server_context}, client=named) as (near, far):
         for _, writer in (near, far):
             assert writer.get_extra_info("ssl_object").version() == "TLSv1.3"
 
 
-async def test_the_context_is_never_changed(tls: Certificates) -> None:
-    """It may serve other libraries at the same time."""
+async def test_contexts_are_not_changed_by_connections(tls: Certificates) -> None:
+    """T1: other libraries may use the same context."""
     contexts = tls.new_server_context(), tls.new_client_context()
 
     def state(context: ssl.SSLContext) -> tuple[Any, ...]:
@@ -60,5 +65,5 @@ async def test_the_context_is_never_changed(tls: Certificates) -> None:
         assert await far[0].readexactly(1) == b"x"
         near[1].close()
         with contextlib.suppress(OSError):
-            await asyncio.wait_for(near[1].wait_closed(), 10)
+            await near[1].wait_closed()
     assert [state(context) for context in contexts] == before

@@ -19,9 +19,9 @@ Attempt = Callable[[], Awaitable[None]]
 
 
 async def assert_no_garbage(attempt: Attempt) -> None:
-    """Run ``attempt`` with the collector off; nothing of sluiceway's, no frame and no error may need it afterwards.
+    """Run ``attempt`` with the collector disabled; then no object of sluiceway, frame or error may be garbage.
 
-    asyncio's own transports are cycles of a bound method, a socket and themselves.
+    asyncio's own transports are reference cycles.
     """
     await attempt()
     gc.collect()
@@ -46,25 +46,29 @@ def _is_ours(thing: object) -> bool:
     return isinstance(thing, kinds) or type(thing).__module__.startswith("sluiceway")
 
 
-async def refuse_certificate(address: Any, context: ssl.SSLContext) -> None:
+async def connect_without_trust(address: Any, context: ssl.SSLContext) -> None:
     with contextlib.suppress(ssl.SSLError):
         await sluiceway.open_connection(*address, ssl=context, server_hostname="localhost")
 
 
-async def test_refused_certificate(tls: Certificates, loop_errors: list[dict[str, Any]]) -> None:
+async def test_rejected_server_certificate_leaves_no_cycle(
+    tls: Certificates, loop_errors: list[dict[str, Any]]
+) -> None:
     untrusting = ssl.create_default_context()
 
     async def handle(_reader: Any, writer: Any) -> None:
         writer.close()
 
     async with await sluiceway.start_server(handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
-        await assert_no_garbage(lambda: refuse_certificate(server_address(server), untrusting))
+        await assert_no_garbage(lambda: connect_without_trust(server_address(server), untrusting))
     # In debug mode the server reports each.
     loop_errors.clear()
 
 
 @pytest.mark.parametrize("end", ["reset", "half_close", "plaintext", "timeout"])
-async def test_peer_that_ends_the_handshake(end: str, raw_peers: RawPeers, tls: Certificates) -> None:
+async def test_handshake_ended_by_the_peer_or_a_timeout_leaves_no_cycle(
+    end: str, raw_peers: RawPeers, tls: Certificates
+) -> None:
     listener = raw_peers.listen()
     timeout = 0.01 if end == "timeout" else 60
 
@@ -86,13 +90,13 @@ async def test_peer_that_ends_the_handshake(end: str, raw_peers: RawPeers, tls: 
         with contextlib.suppress(OSError):
             await opening
         peer.close()
-        # The task keeps the error.
+        # The task refers to the error.
         del opening
 
     await assert_no_garbage(attempt)
 
 
-async def test_failed_upgrade(tls: Certificates) -> None:
+async def test_failed_start_tls_leaves_no_cycle(tls: Certificates) -> None:
     untrusting = ssl.create_default_context()
 
     async def handle(reader: Any, writer: Any) -> None:

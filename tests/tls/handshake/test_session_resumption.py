@@ -1,4 +1,4 @@
-"""T1: sessions are resumed in both versions, and a program can see it."""
+"""T1: sessions are resumed in both versions, and session_reused reports it."""
 
 import functools
 import pathlib
@@ -16,7 +16,9 @@ from support.raw_peer import RawPeer, RawPeers
 
 @pytest.mark.parametrize("version", ["1_2", "1_3"])
 @pytest.mark.parametrize("upgraded", [False, True], ids=["listen", "start_tls"])
-async def test_by_openssl(version: str, upgraded: bool, tls: Certificates, tmp_path: pathlib.Path) -> None:
+async def test_session_of_s_client_is_resumed(
+    version: str, upgraded: bool, tls: Certificates, tmp_path: pathlib.Path
+) -> None:
     reused = []
 
     async def handle(reader: Any, writer: Any) -> None:
@@ -34,10 +36,10 @@ async def test_by_openssl(version: str, upgraded: bool, tls: Certificates, tmp_p
     options = [f"-tls{version}", *(("-starttls", "smtp") if upgraded else ())]
     listening = {} if upgraded else {"ssl": tls.server_context}
     async with await sluiceway.start_server(handle, "127.0.0.1", 0, **listening) as server:
-        for which, said in (("-sess_out", "New"), ("-sess_in", "Reused")):
-            with s_client(server_address(server), tls, *options, which, session) as program:
-                await program.expect(f"{said}, TLSv{version.replace('_', '.')}")
-                # In 1.3 the session is in a message behind the handshake: with the answer it has come.
+        for option, expected in (("-sess_out", "New"), ("-sess_in", "Reused")):
+            with s_client(server_address(server), tls, *options, option, session) as program:
+                await program.expect(f"{expected}, TLSv{version.replace('_', '.')}")
+                # In TLS 1.3 the session arrives after the handshake, and before the answer.
                 program.write("hello\n")
                 await program.expect("got hello\n")
                 program.write("Q\n")
@@ -46,7 +48,9 @@ async def test_by_openssl(version: str, upgraded: bool, tls: Certificates, tmp_p
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-async def test_by_pythons_own_client(version: ssl.TLSVersion, raw_peers: RawPeers, tls: Certificates) -> None:
+async def test_session_of_an_ssl_socket_is_resumed(
+    version: ssl.TLSVersion, raw_peers: RawPeers, tls: Certificates
+) -> None:
     reused = []
 
     async def handle(reader: Any, writer: Any) -> None:
@@ -58,26 +62,24 @@ async def test_by_pythons_own_client(version: ssl.TLSVersion, raw_peers: RawPeer
     context = tls.new_client_context()
     context.maximum_version = version
 
-    def visit(peer: RawPeer, session: Any) -> Any:
+    def connect_and_return_session(peer: RawPeer, session: Any) -> Any:
         peer.sock = context.wrap_socket(peer.sock, server_hostname="localhost", session=session)
         assert peer.receive(5) == b"hello"
-        taken = peer.sock.session
+        session_of_connection = peer.sock.session
         peer.unwrap_tls()
-        return taken
+        return session_of_connection
 
     async with await sluiceway.start_server(handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
         session = None
         for _ in range(3):
             session = await raw_peers.run_client(
-                server_address(server), functools.partial(visit, session=session)
+                server_address(server), functools.partial(connect_and_return_session, session=session)
             ).finished()
     assert reused == [False, True, True]
 
 
-async def test_one_session_for_two_contexts_of_a_server_is_not_resumed(
-    tls: Certificates, tmp_path: pathlib.Path
-) -> None:
-    """Their keys for tickets differ: it is a new session, and no error."""
+async def test_session_of_another_server_context_is_not_resumed(tls: Certificates, tmp_path: pathlib.Path) -> None:
+    """T1: the contexts have different ticket keys; the client gets a new session without an error."""
     session = str(tmp_path / "session.pem")
 
     async def handle(reader: Any, writer: Any) -> None:
@@ -85,9 +87,9 @@ async def test_one_session_for_two_contexts_of_a_server_is_not_resumed(
         writer.close()
         await writer.wait_closed()
 
-    for which in ("-sess_out", "-sess_in"):
+    for option in ("-sess_out", "-sess_in"):
         async with await sluiceway.start_server(handle, "127.0.0.1", 0, ssl=tls.new_server_context()) as server:
-            with s_client(server_address(server), tls, which, session) as program:
+            with s_client(server_address(server), tls, option, session) as program:
                 await program.expect("New, TLSv1.3")
                 program.write("hello\n")
                 await program.expect("hello\n")

@@ -1,4 +1,4 @@
-"""T1: the server name callback: another context for another name, or a refusal."""
+"""T1: sni_callback may choose another context or reject the name."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ def named_contexts(authority: trustme.CA) -> dict[str, ssl.SSLContext]:
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 @pytest.mark.parametrize("upgraded", [False, True], ids=["listen", "start_tls"])
 @pytest.mark.parametrize("name", NAMES)
-async def test_another_context_for_each_name(
+async def test_context_chosen_by_sni_callback_is_used(
     name: str, upgraded: bool, version: ssl.TLSVersion, tls: Certificates
 ) -> None:
     contexts = named_contexts(tls.authority)
@@ -53,7 +53,7 @@ async def test_another_context_for_each_name(
         assert await far[0].readexactly(1) == b"x"
 
 
-async def test_our_client_hears_of_a_name_that_is_refused(raw_peers: RawPeers, tls: Certificates) -> None:
+async def test_client_raises_the_alert_of_a_rejected_server_name(raw_peers: RawPeers, tls: Certificates) -> None:
     context = tls.new_server_context()
     context.sni_callback = lambda *_: ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
 

@@ -1,4 +1,4 @@
-"""TLS 1.2 and 1.3, for tests of what differs between them."""
+"""TLS 1.2 and 1.3, for tests of their differences."""
 
 import ssl
 
@@ -12,7 +12,7 @@ each_tls_version = pytest.mark.parametrize("version", TLS_VERSIONS)
 
 
 def context_requiring_certificate(tls: Certificates, version: str) -> ssl.SSLContext:
-    """A server's context of at most this version that demands a certificate of the client."""
+    """Return a server context of at most this version that requires a client certificate."""
     context = tls.new_server_context()
     context.verify_mode = ssl.CERT_REQUIRED
     context.maximum_version = TLS_VERSIONS[version]

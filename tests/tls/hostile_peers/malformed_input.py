@@ -20,11 +20,11 @@ def http(peer: RawPeer, tls: Certificates) -> None:
     peer.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
 
 
-def garbage(peer: RawPeer, tls: Certificates) -> None:
+def random_bytes(peer: RawPeer, tls: Certificates) -> None:
     peer.send(RANDOM)
 
 
-def garbage_that_looks_like_a_record(peer: RawPeer, tls: Certificates) -> None:
+def random_bytes_in_a_record(peer: RawPeer, tls: Certificates) -> None:
     peer.send(b"\x16\x03\x01\x40\x00" + RANDOM[:0x4000])
 
 
@@ -40,13 +40,13 @@ def hello_twice(peer: RawPeer, tls: Certificates) -> None:
     peer.send(first_flight(peer, tls) * 2)
 
 
-def hello_and_garbage(peer: RawPeer, tls: Certificates) -> None:
+def hello_and_random_bytes(peer: RawPeer, tls: Certificates) -> None:
     peer.send(first_flight(peer, tls) + RANDOM)
 
 
-def changed_hello(peer: RawPeer, tls: Certificates) -> None:
+def hello_with_huge_length(peer: RawPeer, tls: Certificates) -> None:
     hello = bytearray(first_flight(peer, tls))
-    hello[6:9] = b"\xff\xff\xff"  # the length of the message: 16 MiB are to come
+    hello[6:9] = b"\xff\xff\xff"  # the length of the message: 16 MiB
     peer.send(bytes(hello))
     peer.send(b"".join(b"\x16\x03\x01\x40\x00" + RANDOM[:0x4000] for _ in range(8)))
 
@@ -64,6 +64,6 @@ def empty_records(peer: RawPeer, tls: Certificates) -> None:
 
 
 MALFORMED_INPUTS: list[SendMalformed] = [
-    http, garbage, garbage_that_looks_like_a_record, record_too_long, zeros, hello_twice, hello_and_garbage,
-    changed_hello, alert_first, data_first, empty_records,
+    http, random_bytes, random_bytes_in_a_record, record_too_long, zeros, hello_twice, hello_and_random_bytes,
+    hello_with_huge_length, alert_first, data_first, empty_records,
 ]  # fmt: skip

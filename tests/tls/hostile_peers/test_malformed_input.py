@@ -1,6 +1,6 @@
-"""Hostile input to a TLS server: its connection ends, no handler runs, nothing is printed, all others are served.
+"""Malformed input to a TLS server ends its connection, is logged once, and does not affect other connections.
 
-handshake/test_handshake_errors.py has the ordinary misfortunes; here is what somebody sends on purpose.
+handshake/test_handshake_errors.py tests failures that are not attacks.
 """
 
 import asyncio
@@ -18,17 +18,17 @@ from support.raw_peer import RawPeer, RawPeers
 from tls.hostile_peers.malformed_input import MALFORMED_INPUTS, RANDOM, SendMalformed
 
 
-def drained(peer: RawPeer) -> None:
-    """Wait for the end of the connection, whatever is said before."""
+def receive_until_end(peer: RawPeer) -> None:
+    """Receive until the connection ends."""
     try:
         peer.receive_rest()
     except ConnectionError:
         pass
 
 
-@pytest.mark.parametrize("attack", MALFORMED_INPUTS, ids=lambda attack: attack.__name__)
-async def test_nobody_else_notices(
-    attack: SendMalformed,
+@pytest.mark.parametrize("send_malformed", MALFORMED_INPUTS, ids=lambda send_malformed: send_malformed.__name__)
+async def test_malformed_handshake_fails_alone_and_is_logged_once(
+    send_malformed: SendMalformed,
     raw_peers: RawPeers,
     tls: Certificates,
     loop_kind: str,
@@ -46,23 +46,23 @@ async def test_nobody_else_notices(
         writer.close()
         await writer.wait_closed()
 
-    def visit(peer: RawPeer) -> None:
+    def run_client(peer: RawPeer) -> None:
         try:
-            attack(peer, tls)
+            send_malformed(peer, tls)
         except ConnectionError:
             return
-        drained(peer)
+        receive_until_end(peer)
 
     async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context) as server:
-        good = await sluiceway.open_connection(
+        valid = await sluiceway.open_connection(
             *server_address(server), ssl=tls.client_context, server_hostname="localhost"
         )
         for _ in range(3):
-            await raw_peers.run_client(server_address(server), visit).finished()
-            good[1].write(b"still here\n")
-            assert await good[0].readline() == b"still here\n"
-        good[1].close()
-        await good[1].wait_closed()
+            await raw_peers.run_client(server_address(server), run_client).finished()
+            valid[1].write(b"still here\n")
+            assert await valid[0].readline() == b"still here\n"
+        valid[1].close()
+        await valid[1].wait_closed()
         assert server.is_serving()
         assert server.failed_handshakes == 3
     assert served == 1
@@ -72,25 +72,27 @@ async def test_nobody_else_notices(
     assert re.match(r"TLS handshake with 127\.0\.0\.1:\d+ on 127\.0\.0\.1:\d+ failed: \w", line)
     if loop_kind == "debug":
         # In debug mode the loop's exception handler gets each of them, with the peer's name.
-        assert all(re.search(r"127\.0\.0\.1:\d+", str(told["exception"])) for told in loop_errors)
+        assert all(re.search(r"127\.0\.0\.1:\d+", str(context["exception"])) for context in loop_errors)
         loop_errors.clear()
     else:
         assert [record.name for record in caplog.records if record.levelname != "DEBUG"] == ["sluiceway"]
         assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("attack", MALFORMED_INPUTS, ids=lambda attack: attack.__name__)
-async def test_a_server_that_does_so_is_named(attack: SendMalformed, raw_peers: RawPeers, tls: Certificates) -> None:
-    """The same bytes from a server: connecting fails with an error that says whom."""
+@pytest.mark.parametrize("send_malformed", MALFORMED_INPUTS, ids=lambda send_malformed: send_malformed.__name__)
+async def test_connect_to_a_server_that_sends_malformed_data_names_the_server(
+    send_malformed: SendMalformed, raw_peers: RawPeers, tls: Certificates
+) -> None:
+    """The error contains the port of the server."""
 
     def serve(peer: RawPeer) -> None:
         peer.receive(1)
         try:
-            attack(peer, tls)
+            send_malformed(peer, tls)
             peer.half_close()
-        except OSError:  # refused before all was sent
+        except OSError:  # closed before all was sent
             return
-        drained(peer)
+        receive_until_end(peer)
 
     script = raw_peers.serve(serve)
     with pytest.raises((ssl.SSLError, ConnectionError), match=rf"\b{script.address[1]}\b"):
@@ -98,8 +100,8 @@ async def test_a_server_that_does_so_is_named(attack: SendMalformed, raw_peers: 
     await script.finished()
 
 
-async def test_garbage_after_the_handshake(raw_peers: RawPeers, tls: Certificates) -> None:
-    """The handler's read fails with TLS's error, once; what came before it was delivered."""
+async def test_random_bytes_after_the_handshake_raise_after_the_data(raw_peers: RawPeers, tls: Certificates) -> None:
+    """The data before the random bytes is delivered, and the next read raises an SSLError."""
     outcome: asyncio.Future[tuple[bytes, BaseException]] = asyncio.get_running_loop().create_future()
 
     async def handle(reader: Any, writer: Any) -> None:
@@ -116,14 +118,14 @@ async def test_garbage_after_the_handshake(raw_peers: RawPeers, tls: Certificate
         except OSError:
             pass
 
-    def visit(peer: RawPeer) -> None:
+    def run_client(peer: RawPeer) -> None:
         manual_tls = ManualTLS(peer, tls.client_context, server_hostname="localhost")
         manual_tls.do_handshake()
         peer.send(manual_tls.encrypt(b"hello") + RANDOM)
-        drained(peer)
+        receive_until_end(peer)
 
     async with await sluiceway.start_server(handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
-        await raw_peers.run_client(server_address(server), visit).finished()
+        await raw_peers.run_client(server_address(server), run_client).finished()
         first, error = await outcome
     assert first == b"hello"
     assert isinstance(error, ssl.SSLError)
@@ -131,15 +133,17 @@ async def test_garbage_after_the_handshake(raw_peers: RawPeers, tls: Certificate
 
 
 @pytest.mark.parametrize("size", [1, 7])
-async def test_a_hello_that_drips_is_a_hello(size: int, raw_peers: RawPeers, tls: Certificates) -> None:
-    """A slow client is no attacker: each byte by itself, as is the rest."""
+async def test_client_hello_in_small_segments_completes_the_handshake(
+    size: int, raw_peers: RawPeers, tls: Certificates
+) -> None:
+    """A slow client sends each piece in a segment of its own."""
 
     async def echo(reader: Any, writer: Any) -> None:
         writer.write(await reader.readline())
         writer.close()
         await writer.wait_closed()
 
-    def visit(peer: RawPeer) -> bytes:
+    def run_client(peer: RawPeer) -> bytes:
         manual_tls = ManualTLS(peer, tls.client_context, server_hostname="localhost")
         hello = manual_tls.first_flight()
         peer.send(*(hello[at : at + size] for at in range(0, len(hello), size)))
@@ -149,4 +153,4 @@ async def test_a_hello_that_drips_is_a_hello(size: int, raw_peers: RawPeers, tls
         return manual_tls.receive_rest()
 
     async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context) as server:
-        assert await raw_peers.run_client(server_address(server), visit).finished() == b"hello\n"
+        assert await raw_peers.run_client(server_address(server), run_client).finished() == b"hello\n"

@@ -1,6 +1,6 @@
-"""curl on the other side: both versions, a body each way, one connection for several requests, client certificates.
+"""curl as the client of a TLS server: bodies in both directions, keep-alive, close_notify, client certificates.
 
-The server speaks as much HTTP/1.1 as that needs.
+The server implements the part of HTTP/1.1 that these tests need.
 """
 
 import hashlib
@@ -19,11 +19,11 @@ from support.interactive_programs import run_interactive
 
 CONTENT = random.Random(5).randbytes(2 << 20)
 
-both_versions = pytest.mark.parametrize("version", ["1.2", "1.3"])
+each_version = pytest.mark.parametrize("version", ["1.2", "1.3"])
 
 
-class Site:
-    """Answers requests, and knows on how many connections they came and whose they were."""
+class HTTPServer:
+    """Answers requests; counts the connections and keeps their certificates and TLS versions."""
 
     def __init__(self) -> None:
         self.connections = 0
@@ -63,11 +63,11 @@ class Site:
 async def curl(
     address: tuple[str, int], tls: Certificates, version: str, *options: str | pathlib.Path, paths: tuple[str, ...]
 ) -> str:
-    """Let it fetch ``paths``; return what it says: for each its code and the size of what came, and its errors."""
+    """Fetch ``paths``; return the output: for each path its status, the size of its body, and the error."""
     host, port = address
-    said = "%{http_code} %{size_download} %{errormsg}\\n"
+    output_format = "%{http_code} %{size_download} %{errormsg}\\n"
     command: list[str | pathlib.Path] = [
-        require_program("curl"), "-q", "-sS", "--noproxy", "*", "--http1.1", "-H", "Expect:", "-w", said,
+        require_program("curl"), "-q", "-sS", "--noproxy", "*", "--http1.1", "-H", "Expect:", "-w", output_format,
         "--cacert", tls.ca_file, f"--tlsv{version}", "--tls-max", version,
         "--resolve", f"localhost:{port}:{host}", *options,
     ]  # fmt: skip
@@ -77,67 +77,71 @@ async def curl(
         return await program.read_to_end()
 
 
-@both_versions
-async def test_bodies_both_ways(version: str, tls: Certificates, tmp_path: pathlib.Path) -> None:
-    site = Site()
+@each_version
+async def test_curl_downloads_and_uploads_bodies(version: str, tls: Certificates, tmp_path: pathlib.Path) -> None:
+    http_server = HTTPServer()
     (tmp_path / "body").write_bytes(CONTENT)
-    async with await sluiceway.start_server(site.handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
+    async with await sluiceway.start_server(http_server.handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
         address = server_address(server)
         got = await curl(address, tls, version, "-o", tmp_path / "got", paths=("/content",))
         assert got == f"200 {len(CONTENT)} \n"
         assert (tmp_path / "got").read_bytes() == CONTENT
         got = await curl(address, tls, version, "--data-binary", f"@{tmp_path / 'body'}", paths=("/digest",))
         assert got == f"{hashlib.sha256(CONTENT).hexdigest()}200 64 \n"
-    assert site.versions == [f"TLSv{version}"] * 2
+    assert http_server.versions == [f"TLSv{version}"] * 2
 
 
-@both_versions
-async def test_several_requests_on_one_connection(version: str, tls: Certificates, tmp_path: pathlib.Path) -> None:
-    site = Site()
-    async with await sluiceway.start_server(site.handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
+@each_version
+async def test_curl_sends_several_requests_on_one_connection(
+    version: str, tls: Certificates, tmp_path: pathlib.Path
+) -> None:
+    http_server = HTTPServer()
+    async with await sluiceway.start_server(http_server.handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
         # -o is for one URL each.
         outputs = [part for number in range(5) for part in ("-o", str(tmp_path / str(number)))]
         got = await curl(server_address(server), tls, version, *outputs, paths=("/content",) * 5)
         assert got == f"200 {len(CONTENT)} \n" * 5
-    assert site.connections == 1
+    assert http_server.connections == 1
     assert [(tmp_path / str(number)).read_bytes() == CONTENT for number in range(5)] == [True] * 5
 
 
-@both_versions
-async def test_our_close_notify_ends_the_body(version: str, tls: Certificates, tmp_path: pathlib.Path) -> None:
-    """The end of the connection is the end of the body: curl takes it for whole because of close_notify."""
-    site = Site()
-    async with await sluiceway.start_server(site.handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
+@each_version
+async def test_curl_accepts_a_body_that_ends_with_close_notify(
+    version: str, tls: Certificates, tmp_path: pathlib.Path
+) -> None:
+    """Without close_notify, curl would report a truncated body."""
+    http_server = HTTPServer()
+    async with await sluiceway.start_server(http_server.handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
         got = await curl(server_address(server), tls, version, "-o", tmp_path / "got", paths=("/close",))
         assert got == f"200 {len(CONTENT)} \n"
     assert (tmp_path / "got").read_bytes() == CONTENT
 
 
-@both_versions
-async def test_a_clients_certificate(version: str, tls: Certificates, tmp_path: pathlib.Path) -> None:
-    site = Site()
-    mine = tls.authority.issue_cert("client.example")
-    mine.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "client.pem"))
+@each_version
+async def test_server_receives_the_certificate_of_curl(version: str, tls: Certificates, tmp_path: pathlib.Path) -> None:
+    http_server = HTTPServer()
+    certificate = tls.authority.issue_cert("client.example")
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "client.pem"))
     context = tls.new_server_context()
     context.verify_mode = ssl.CERT_REQUIRED
     own = ("--cert", tmp_path / "client.pem")
-    async with await sluiceway.start_server(site.handle, "127.0.0.1", 0, ssl=context) as server:
+    async with await sluiceway.start_server(http_server.handle, "127.0.0.1", 0, ssl=context) as server:
         got = await curl(server_address(server), tls, version, *own, "-o", tmp_path / "got", paths=("/content",))
         assert got == f"200 {len(CONTENT)} \n"
-    assert [peer["subjectAltName"] for peer in site.peers] == [(("DNS", "client.example"),)]
+    assert [peer["subjectAltName"] for peer in http_server.peers] == [(("DNS", "client.example"),)]
 
 
-@both_versions
-async def test_without_one_it_is_told(
+@each_version
+async def test_curl_without_a_certificate_reports_the_alert(
     version: str, tls: Certificates, loop_kind: str, loop_errors: list[dict[str, Any]]
 ) -> None:
-    site = Site()
+    http_server = HTTPServer()
     context = tls.new_server_context()
     context.verify_mode = ssl.CERT_REQUIRED
-    async with await sluiceway.start_server(site.handle, "127.0.0.1", 0, ssl=context) as server:
+    async with await sluiceway.start_server(http_server.handle, "127.0.0.1", 0, ssl=context) as server:
         got = await curl(server_address(server), tls, version, paths=("/content",))
     assert ("handshake failure" if version == "1.2" else "certificate required") in got
     assert "000 0 " in got
-    assert site.connections == 0
+    assert http_server.connections == 0
     if loop_kind == "debug":
         loop_errors.clear()

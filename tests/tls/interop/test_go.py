@@ -1,4 +1,4 @@
-"""Go's crypto/tls as client and as server: both versions, data both ways, the close_notify, ALPN, resumption."""
+"""Go's crypto/tls as client and as server: data in both directions, close_notify, ALPN, resumption, certificates."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,9 @@ async def echo(reader: Any, writer: Any) -> None:
         await writer.wait_closed()
 
 
-async def test_a_client(version: str, go_peer: pathlib.Path, tls: Certificates) -> None:
+async def test_go_client_exchanges_data_and_resumes_its_session(
+    version: str, go_peer: pathlib.Path, tls: Certificates
+) -> None:
     reused, reasons = [], []
 
     async def handle(reader: Any, writer: Any) -> None:
@@ -42,9 +44,9 @@ async def test_a_client(version: str, go_peer: pathlib.Path, tls: Certificates) 
     async with await sluiceway.start_server(handle, "127.0.0.1", 0, ssl=context) as server:
         host, port = server_address(server)
         with run_interactive(go_peer, "client", f"{host}:{port}", tls.ca_file, version) as program:
-            said = await program.read_to_end()
+            output = await program.read_to_end()
         await wait_until(lambda: len(reasons) == 2)
-    assert said.splitlines() == [
+    assert output.splitlines() == [
         f"{version} resumed=false protocol=echo",
         "clean",
         f"{version} resumed=true protocol=echo",
@@ -54,7 +56,7 @@ async def test_a_client(version: str, go_peer: pathlib.Path, tls: Certificates) 
     assert reasons == ["clean", "clean"]
 
 
-async def test_a_clients_certificate(
+async def test_server_receives_the_certificate_of_a_go_client(
     version: str, go_peer: pathlib.Path, tls: Certificates, tmp_path: pathlib.Path
 ) -> None:
     names = []
@@ -63,20 +65,24 @@ async def test_a_clients_certificate(
         names.append(writer.get_extra_info("peercert")["subjectAltName"])
         await echo(reader, writer)
 
-    mine = tls.authority.issue_cert("client.example")
-    mine.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "client.pem"))
+    certificate = tls.authority.issue_cert("client.example")
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "client.pem"))
     context = tls.new_server_context()
     context.verify_mode = ssl.CERT_REQUIRED
     async with await sluiceway.start_server(handle, "127.0.0.1", 0, ssl=context) as server:
         host, port = server_address(server)
-        mine_twice = (tmp_path / "client.pem", tmp_path / "client.pem")
-        with run_interactive(go_peer, "client", f"{host}:{port}", tls.ca_file, version, *mine_twice) as program:
-            said = await program.read_to_end()
-    assert said.count("clean") == 2
+        certificate_and_key = (tmp_path / "client.pem", tmp_path / "client.pem")
+        with run_interactive(
+            go_peer, "client", f"{host}:{port}", tls.ca_file, version, *certificate_and_key
+        ) as program:
+            output = await program.read_to_end()
+    assert output.count("clean") == 2
     assert names == [(("DNS", "client.example"),)] * 2
 
 
-async def test_a_server(version: str, go_peer: pathlib.Path, tls: Certificates) -> None:
+async def test_go_server_exchanges_data_and_receives_close_notify(
+    version: str, go_peer: pathlib.Path, tls: Certificates
+) -> None:
     data = bytes(range(256)) * (MIB // 256)
     context = tls.new_client_context()
     context.set_alpn_protocols(["echo"])
@@ -94,7 +100,7 @@ async def test_a_server(version: str, go_peer: pathlib.Path, tls: Certificates) 
         await program.expect("clean")
 
 
-async def test_a_server_that_shares_no_application_protocol(
+async def test_go_server_without_a_common_alpn_protocol_raises(
     version: str, go_peer: pathlib.Path, tls: Certificates
 ) -> None:
     context = tls.new_client_context()
@@ -105,7 +111,9 @@ async def test_a_server_that_shares_no_application_protocol(
             await sluiceway.open_connection(host, int(port), ssl=context, server_hostname="localhost")
 
 
-async def test_a_server_that_demands_a_certificate(version: str, go_peer: pathlib.Path, tls: Certificates) -> None:
+async def test_go_server_receives_the_client_certificate(
+    version: str, go_peer: pathlib.Path, tls: Certificates
+) -> None:
     context = tls.new_client_context()
     tls.authority.issue_cert("client.example").configure_cert(context)
     with run_interactive(go_peer, "server", tls.certificate_file, tls.key_file, version, tls.ca_file) as program:

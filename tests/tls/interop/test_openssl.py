@@ -1,4 +1,4 @@
-"""openssl's s_client and s_server on the other side: both versions, data both ways, the close_notify."""
+"""openssl s_client and s_server: data in both directions, close_notify, ALPN, in TLS 1.2 and 1.3."""
 
 import ssl
 from typing import Any
@@ -10,11 +10,11 @@ from support.certificates import Certificates
 from support.connections import server_address
 from support.interactive_programs import echo_with_prefix, s_client, s_server
 
-both_versions = pytest.mark.parametrize("version", ["1_2", "1_3"])
+each_version = pytest.mark.parametrize("version", ["1_2", "1_3"])
 
 
-@both_versions
-async def test_a_client(version: str, tls: Certificates) -> None:
+@each_version
+async def test_s_client_exchanges_lines_and_closes(version: str, tls: Certificates) -> None:
     async with await sluiceway.start_server(echo_with_prefix, "127.0.0.1", 0, ssl=tls.server_context) as server:
         with s_client(server_address(server), tls, f"-tls{version}") as program:
             await program.expect(r"Verify return code: 0 \(ok\)")
@@ -27,9 +27,9 @@ async def test_a_client(version: str, tls: Certificates) -> None:
             await program.read_to_end()
 
 
-@both_versions
-async def test_a_client_sees_our_close_notify(version: str, tls: Certificates) -> None:
-    """s_client says "closed" at close_notify, and tells of an error where TCP ends without it."""
+@each_version
+async def test_s_client_receives_close_notify(version: str, tls: Certificates) -> None:
+    """s_client prints "closed" at close_notify, and an error at EOF without it."""
 
     async def leave(reader: Any, writer: Any) -> None:
         writer.write(b"bye\n")
@@ -39,13 +39,13 @@ async def test_a_client_sees_our_close_notify(version: str, tls: Certificates) -
     async with await sluiceway.start_server(leave, "127.0.0.1", 0, ssl=tls.server_context) as server:
         with s_client(server_address(server), tls, f"-tls{version}") as program:
             await program.expect("bye\n")
-            said = await program.read_to_end()
-    assert "closed" in said
-    assert "error" not in said
+            output = await program.read_to_end()
+    assert "closed" in output
+    assert "error" not in output
 
 
-@both_versions
-async def test_a_server(version: str, tls: Certificates) -> None:
+@each_version
+async def test_s_server_exchanges_lines(version: str, tls: Certificates) -> None:
     with s_server(tls, f"-tls{version}", "-rev") as (_, found):
         reader, writer = await sluiceway.open_connection(
             *await found, ssl=tls.client_context, server_hostname="localhost"
@@ -58,8 +58,8 @@ async def test_a_server(version: str, tls: Certificates) -> None:
         await writer.wait_closed()
 
 
-@both_versions
-async def test_a_server_that_sends_close_notify(version: str, tls: Certificates) -> None:
+@each_version
+async def test_close_notify_of_s_server_ends_the_read(version: str, tls: Certificates) -> None:
     with s_server(tls, f"-tls{version}") as (program, found):
         reader, writer = await sluiceway.open_connection(
             *await found, ssl=tls.client_context, server_hostname="localhost"
@@ -73,8 +73,8 @@ async def test_a_server_that_sends_close_notify(version: str, tls: Certificates)
         await writer.wait_closed()
 
 
-@both_versions
-async def test_a_server_of_which_we_take_leave(version: str, tls: Certificates) -> None:
+@each_version
+async def test_s_server_receives_the_data_and_close_notify_of_a_close(version: str, tls: Certificates) -> None:
     with s_server(tls, f"-tls{version}") as (program, found):
         _, writer = await sluiceway.open_connection(*await found, ssl=tls.client_context, server_hostname="localhost")
         writer.write(b"the last\n")
@@ -83,7 +83,7 @@ async def test_a_server_of_which_we_take_leave(version: str, tls: Certificates) 
         await program.expect("the last\nDONE")
 
 
-async def test_a_server_that_shares_no_application_protocol(tls: Certificates) -> None:
+async def test_s_server_without_a_common_alpn_protocol_raises(tls: Certificates) -> None:
     context = tls.new_client_context()
     context.set_alpn_protocols(["h2"])
     with s_server(tls, "-alpn", "echo") as (_, found):

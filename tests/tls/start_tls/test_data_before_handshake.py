@@ -1,4 +1,4 @@
-"""T2: start_tls where bytes had arrived before it: a ClientHello is used, plaintext is never obeyed, on every loop."""
+"""T2: start_tls() after data has arrived: a ClientHello is used, and plaintext is never delivered as TLS data."""
 
 import asyncio
 import contextlib
@@ -20,8 +20,8 @@ INJECTED = b"DELETE everything\r\n"
 
 
 @contextlib.asynccontextmanager
-async def accepting() -> AsyncIterator[tuple[tuple[str, int], "asyncio.Future[Any]"]]:
-    """Yield the address of a server, and (reader, writer) of the one connection that it will have accepted."""
+async def server_with_one_connection() -> AsyncIterator[tuple[tuple[str, int], "asyncio.Future[Any]"]]:
+    """Yield the address of a server, and a future of the (reader, writer) of its one connection."""
     accepted: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     over = asyncio.Event()
 
@@ -46,16 +46,18 @@ def new_manual_tls(peer: RawPeer, tls: Certificates) -> ManualTLS:
     return ManualTLS(peer, tls.client_context, server_hostname="localhost")
 
 
-def talked(manual_tls: ManualTLS) -> bytes:
-    """Finish the handshake, say hello, and return the answer."""
+def finish_handshake_and_echo(manual_tls: ManualTLS) -> bytes:
+    """Finish the handshake, send a line, and return the answer."""
     manual_tls.do_handshake()
     manual_tls.send(b"hello\n")
     return manual_tls.receive(6)
 
 
-async def upgraded(reader: Any, writer: Any, peer: RawPeer, manual_tls: ManualTLS, tls: Certificates) -> None:
-    """Upgrade this end, and have each side hear the other."""
-    answered = asyncio.create_task(peer.in_thread(talked, manual_tls))
+async def upgrade_and_exchange(
+    reader: Any, writer: Any, peer: RawPeer, manual_tls: ManualTLS, tls: Certificates
+) -> None:
+    """Upgrade this side, and exchange data in both directions."""
+    answered = asyncio.create_task(peer.in_thread(finish_handshake_and_echo, manual_tls))
     await writer.start_tls(tls.server_context)
     assert await reader.readline() == b"hello\n"
     writer.write(b"bye..\n")
@@ -64,13 +66,13 @@ async def upgraded(reader: Any, writer: Any, peer: RawPeer, manual_tls: ManualTL
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 @pytest.mark.parametrize("split", [0, 1, 5, 100, None], ids=str)
-async def test_a_hello_in_the_segment_of_the_command(
+async def test_client_hello_in_the_segment_of_the_command_is_used(
     split: int | None, version: ssl.TLSVersion, raw_peers: RawPeers, tls: Certificates
 ) -> None:
-    """``split`` bytes of it, None for all: the rest comes when the server has begun."""
+    """T2: ``split`` bytes of the ClientHello, or all (None); the rest arrives after start_tls() has started."""
     context = tls.new_client_context()
     context.maximum_version = version
-    async with accepting() as (address, accepted):
+    async with server_with_one_connection() as (address, accepted):
         peer = raw_peers.connect(address)
         manual_tls = ManualTLS(peer, context, server_hostname="localhost")
         hello = manual_tls.first_flight()
@@ -81,28 +83,28 @@ async def test_a_hello_in_the_segment_of_the_command(
         await asyncio.sleep(0)
         if split is not None:
             peer.send(hello[split:])
-        answered = asyncio.create_task(peer.in_thread(talked, manual_tls))
+        answered = asyncio.create_task(peer.in_thread(finish_handshake_and_echo, manual_tls))
         await upgrade
         assert await reader.readline() == b"hello\n"
         writer.write(b"bye..\n")
         assert await answered == b"bye..\n"
 
 
-async def test_a_hello_behind_a_header_that_was_read_exactly(raw_peers: RawPeers, tls: Certificates) -> None:
-    """As behind a PROXY header: what was not read stays for the handshake."""
+async def test_client_hello_after_a_header_that_was_read_is_used(raw_peers: RawPeers, tls: Certificates) -> None:
+    """T2: as after a PROXY header; unread bytes go to the handshake."""
     header = b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"
-    async with accepting() as (address, accepted):
+    async with server_with_one_connection() as (address, accepted):
         peer = raw_peers.connect(address)
         manual_tls = new_manual_tls(peer, tls)
         peer.send(header + manual_tls.first_flight())
         reader, writer = await accepted
         assert await reader.readexactly(len(header)) == header
-        await upgraded(reader, writer, peer, manual_tls, tls)
+        await upgrade_and_exchange(reader, writer, peer, manual_tls, tls)
 
 
-async def test_a_hello_that_came_long_before_with_reading_paused(raw_peers: RawPeers, tls: Certificates) -> None:
-    """A command longer than the reader holds: the ClientHello is partly in the reader and partly in the kernel."""
-    async with accepting() as (address, accepted):
+async def test_client_hello_received_while_reading_was_paused_is_used(raw_peers: RawPeers, tls: Certificates) -> None:
+    """T2: after a command larger than the buffer, part of the ClientHello is still in the kernel."""
+    async with server_with_one_connection() as (address, accepted):
         peer = raw_peers.connect(address)
         manual_tls = new_manual_tls(peer, tls)
         padded = b"x" * 300_000 + b"\n"
@@ -110,21 +112,23 @@ async def test_a_hello_that_came_long_before_with_reading_paused(raw_peers: RawP
         reader, writer = await accepted
         assert await reader.readexactly(len(padded)) == padded
         await sending
-        await upgraded(reader, writer, peer, manual_tls, tls)
+        await upgrade_and_exchange(reader, writer, peer, manual_tls, tls)
 
 
-async def test_the_clients_second_flight_and_data_came_in_one_segment(raw_peers: RawPeers, tls: Certificates) -> None:
-    """What is encrypted behind the handshake's last message is data, in order."""
+async def test_data_in_the_segment_of_the_last_handshake_message_is_delivered(
+    raw_peers: RawPeers, tls: Certificates
+) -> None:
+    """T2: encrypted data after the last message of the handshake is delivered in order."""
 
-    def talk(peer: RawPeer) -> bytes:
+    def upgrade_peer(peer: RawPeer) -> bytes:
         manual_tls = new_manual_tls(peer, tls)
         peer.send(COMMAND + manual_tls.first_flight())
         manual_tls.do_handshake()
         peer.send(manual_tls.encrypt(b"a\n", b"b\n") + manual_tls.encrypt(b"c\n"))
         return manual_tls.receive(4)
 
-    async with accepting() as (address, accepted):
-        script = raw_peers.run_client(address, talk)
+    async with server_with_one_connection() as (address, accepted):
+        script = raw_peers.run_client(address, upgrade_peer)
         reader, writer = await accepted
         assert await reader.readuntil(b"\r\n") == COMMAND
         await writer.start_tls(tls.server_context)
@@ -134,11 +138,11 @@ async def test_the_clients_second_flight_and_data_came_in_one_segment(raw_peers:
 
 
 @pytest.mark.parametrize("hello_follows", [False, True])
-async def test_plaintext_after_the_command_fails_the_servers_handshake(
+async def test_plaintext_after_the_command_fails_the_handshake_of_the_server(
     hello_follows: bool, raw_peers: RawPeers, tls: Certificates
 ) -> None:
-    """The STARTTLS injection: it goes to the handshake, which it spoils, and never to the reader."""
-    async with accepting() as (address, accepted):
+    """T2: injected plaintext goes to the handshake, which fails, and never to the reader."""
+    async with server_with_one_connection() as (address, accepted):
         peer = raw_peers.connect(address)
         hello = new_manual_tls(peer, tls).first_flight() if hello_follows else b""
         peer.send(COMMAND + INJECTED + hello)
@@ -151,8 +155,8 @@ async def test_plaintext_after_the_command_fails_the_servers_handshake(
         assert writer.is_closing()
 
 
-async def test_plaintext_behind_the_hello_is_never_obeyed(raw_peers: RawPeers, tls: Certificates) -> None:
-    async with accepting() as (address, accepted):
+async def test_plaintext_after_the_client_hello_fails_the_handshake(raw_peers: RawPeers, tls: Certificates) -> None:
+    async with server_with_one_connection() as (address, accepted):
         peer = raw_peers.connect(address)
         peer.send(COMMAND + new_manual_tls(peer, tls).first_flight() + INJECTED)
         reader, writer = await accepted
@@ -163,9 +167,9 @@ async def test_plaintext_behind_the_hello_is_never_obeyed(raw_peers: RawPeers, t
             assert await reader.read() == b""
 
 
-async def test_two_commands_in_one_segment(raw_peers: RawPeers, tls: Certificates) -> None:
-    """A second STARTTLS line is plaintext like any other."""
-    async with accepting() as (address, accepted):
+async def test_second_command_in_one_segment_fails_the_handshake(raw_peers: RawPeers, tls: Certificates) -> None:
+    """T2: a second STARTTLS line is plaintext."""
+    async with server_with_one_connection() as (address, accepted):
         peer = raw_peers.connect(address)
         peer.send(COMMAND + COMMAND)
         reader, writer = await accepted
@@ -174,8 +178,10 @@ async def test_two_commands_in_one_segment(raw_peers: RawPeers, tls: Certificate
             await writer.start_tls(tls.server_context)
 
 
-async def test_what_the_client_had_received_is_refused_on_its_side(raw_peers: RawPeers, tls: Certificates) -> None:
-    """Even where it looks like TLS: a server's first words come after the client's."""
+async def test_unread_data_on_the_client_raises_even_if_it_looks_like_tls(
+    raw_peers: RawPeers, tls: Certificates
+) -> None:
+    """T2: a server sends no TLS data before the ClientHello."""
     listener = raw_peers.listen()
     reader, writer = await sluiceway.open_connection(*listener.address)
     peer = listener.accept()
@@ -188,18 +194,18 @@ async def test_what_the_client_had_received_is_refused_on_its_side(raw_peers: Ra
     await writer.wait_closed()
 
 
-# -- server_side, said by the caller --------------------------------------------------------------------------------
+# -- server_side= ---------------------------------------------------------------------------------------------------
 
 
-async def test_the_side_that_connected_can_be_the_server(raw_peers: RawPeers, tls: Certificates) -> None:
-    """As in a call back, or where the connection was made by something else."""
+async def test_server_side_true_makes_the_connecting_side_the_server(raw_peers: RawPeers, tls: Certificates) -> None:
+    """T2: as in protocols where the server of TLS opens the connection."""
 
-    def talk(peer: RawPeer) -> bytes:
+    def upgrade_peer(peer: RawPeer) -> bytes:
         manual_tls = new_manual_tls(peer, tls)
         peer.send(COMMAND + manual_tls.first_flight())
-        return talked(manual_tls)
+        return finish_handshake_and_echo(manual_tls)
 
-    script = raw_peers.serve(talk)
+    script = raw_peers.serve(upgrade_peer)
     reader, writer = await sluiceway.open_connection(*script.address)
     assert await reader.readuntil(b"\r\n") == COMMAND
     await writer.start_tls(tls.server_context, server_side=True)
@@ -212,14 +218,14 @@ async def test_the_side_that_connected_can_be_the_server(raw_peers: RawPeers, tl
         await writer.wait_closed()
 
 
-async def test_the_side_that_accepted_can_be_the_client(raw_peers: RawPeers, tls: Certificates) -> None:
+async def test_server_side_false_makes_the_accepting_side_the_client(raw_peers: RawPeers, tls: Certificates) -> None:
     def serve(peer: RawPeer) -> bytes:
         manual_tls = ManualTLS(peer, tls.server_context, server_side=True)
         manual_tls.do_handshake()
         manual_tls.send(b"hello\n")
         return manual_tls.receive(6)
 
-    async with accepting() as (address, accepted):
+    async with server_with_one_connection() as (address, accepted):
         script = raw_peers.run_client(address, serve)
         reader, writer = await accepted
         await writer.start_tls(tls.client_context, server_side=False, server_hostname="localhost")
@@ -229,8 +235,8 @@ async def test_the_side_that_accepted_can_be_the_client(raw_peers: RawPeers, tls
         assert await script.finished() == b"bye..\n"
 
 
-async def test_the_client_is_who_refuses_plaintext_whoever_connected(raw_peers: RawPeers, tls: Certificates) -> None:
-    async with accepting() as (address, accepted):
+async def test_unread_data_raises_on_an_accepting_tls_client(raw_peers: RawPeers, tls: Certificates) -> None:
+    async with server_with_one_connection() as (address, accepted):
         raw_peers.connect(address).send(COMMAND + INJECTED)
         reader, writer = await accepted
         assert await reader.readuntil(b"\r\n") == COMMAND
@@ -240,8 +246,8 @@ async def test_the_client_is_who_refuses_plaintext_whoever_connected(raw_peers: 
 
 
 @pytest.mark.parametrize("server_side", [False, True])
-async def test_a_context_of_the_wrong_side(server_side: bool, raw_peers: RawPeers, tls: Certificates) -> None:
-    """The ssl module refuses it, by a ValueError since Python 3.15."""
+async def test_context_for_the_other_side_raises(server_side: bool, raw_peers: RawPeers, tls: Certificates) -> None:
+    """The ssl module raises SSLError, and ValueError since Python 3.15."""
     listener = raw_peers.listen()
     _, writer = await sluiceway.open_connection(*listener.address)
     peer = listener.accept()

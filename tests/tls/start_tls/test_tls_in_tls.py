@@ -1,4 +1,4 @@
-"""TLS within TLS: start_tls over a connection that is TLS already, as through an HTTPS proxy; on either side."""
+"""TLS in TLS: start_tls() on a connection that already is TLS, as through an HTTPS proxy, on either side."""
 
 import asyncio
 import contextlib
@@ -16,13 +16,13 @@ from support.raw_peer import RawPeer, RawPeers
 DATA = bytes(range(256)) * 4096
 
 
-async def ended(writer: Any) -> None:
+async def close(writer: Any) -> None:
     writer.close()
     with contextlib.suppress(OSError):
         await writer.wait_closed()
 
 
-async def test_the_client(raw_peers: RawPeers, tls: Certificates) -> None:
+async def test_client_starts_tls_in_tls(raw_peers: RawPeers, tls: Certificates) -> None:
     def serve(peer: RawPeer) -> bytes:
         outer = ManualTLS(peer, tls.server_context, server_side=True)
         outer.do_handshake()
@@ -49,12 +49,12 @@ async def test_the_client(raw_peers: RawPeers, tls: Certificates) -> None:
     await writer.drain()
     assert await reader.read() == b"thanks\n"
     assert await script.finished() == DATA
-    await ended(writer)
+    await close(writer)
 
 
 @pytest.mark.parametrize("early", [False, True])
-async def test_the_server(early: bool, raw_peers: RawPeers, tls: Certificates) -> None:
-    """``early``: the inner ClientHello is in the outer record of the command."""
+async def test_server_starts_tls_in_tls(early: bool, raw_peers: RawPeers, tls: Certificates) -> None:
+    """With ``early`` the inner ClientHello is in the outer record of the command."""
 
     async def handle(reader: Any, writer: Any) -> None:
         assert await reader.readline() == b"CONNECT\n"
@@ -66,7 +66,7 @@ async def test_the_server(early: bool, raw_peers: RawPeers, tls: Certificates) -
         writer.close()
         await writer.wait_closed()
 
-    def visit(peer: RawPeer) -> bytes:
+    def upgrade_peer(peer: RawPeer) -> bytes:
         outer = ManualTLS(peer, tls.client_context, server_hostname="localhost")
         outer.do_handshake()
         inner = ManualTLS(outer, tls.client_context, server_hostname="localhost")
@@ -83,10 +83,10 @@ async def test_the_server(early: bool, raw_peers: RawPeers, tls: Certificates) -
         return received
 
     async with await sluiceway.start_server(handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
-        assert await raw_peers.run_client(server_address(server), visit).finished() == DATA[:7]
+        assert await raw_peers.run_client(server_address(server), upgrade_peer).finished() == DATA[:7]
 
 
-async def test_both_sides(tls: Certificates) -> None:
+async def test_three_layers_of_tls_carry_data_in_both_directions(tls: Certificates) -> None:
     named: dict[str, Any] = {"ssl": tls.client_context, "server_hostname": "localhost"}
     async with connected_pair(sluiceway, server={"ssl": tls.server_context}, client=named) as (near, far):
         for _ in range(2):  # three layers at the end
@@ -101,7 +101,7 @@ async def test_both_sides(tls: Certificates) -> None:
         assert far[0].eof_reason == "clean"
 
 
-async def test_what_can_be_asked_is_the_inner_ones(tls: Certificates) -> None:
+async def test_extra_info_is_that_of_the_inner_tls(tls: Certificates) -> None:
     inner = tls.new_server_context()
     inner.set_alpn_protocols(["inner"])
     client = tls.new_client_context()
@@ -118,8 +118,8 @@ async def test_what_can_be_asked_is_the_inner_ones(tls: Certificates) -> None:
             assert writer.get_extra_info("socket") is not None
 
 
-async def test_the_inner_end_is_cut_though_the_outer_sends_close_notify(raw_peers: RawPeers, tls: Certificates) -> None:
-    """T3: the proxy's close_notify is not the server's."""
+async def test_outer_close_notify_without_an_inner_one_is_a_truncation(raw_peers: RawPeers, tls: Certificates) -> None:
+    """T3: the close_notify of a proxy does not end the stream of the server."""
 
     def serve(peer: RawPeer) -> None:
         outer = ManualTLS(peer, tls.server_context, server_side=True)
@@ -139,11 +139,11 @@ async def test_the_inner_end_is_cut_though_the_outer_sends_close_notify(raw_peer
     await writer.start_tls(tls.client_context, server_hostname="localhost")
     assert await reader.read() == b"part"
     assert reader.eof_reason == "truncated"
-    await ended(writer)
+    await close(writer)
     await script.finished()
 
 
-async def test_the_inner_handshake_fails(tls: Certificates) -> None:
+async def test_failed_inner_handshake_raises_and_closes(tls: Certificates) -> None:
     named: dict[str, Any] = {"ssl": tls.client_context, "server_hostname": "localhost"}
     async with connected_pair(sluiceway, server={"ssl": tls.server_context}, client=named) as (near, far):
         upgrade = asyncio.create_task(far[1].start_tls(tls.server_context))

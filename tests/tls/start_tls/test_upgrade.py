@@ -1,9 +1,8 @@
-"""start_tls on either side of an open connection, on every loop."""
+"""start_tls() upgrades an open connection to TLS, on either side."""
 
 import asyncio
 import contextlib
 import logging
-import ssl
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -17,8 +16,8 @@ from support.scheduling import run_iterations, start_task
 
 
 @contextlib.asynccontextmanager
-async def upgraded(tls: Certificates, **options: Any) -> AsyncIterator[tuple[Any, Any]]:
-    """Yield both ends of a connection that has spoken plainly and speaks TLS now."""
+async def upgraded_pair(tls: Certificates, **options: Any) -> AsyncIterator[tuple[Any, Any]]:
+    """Yield the streams of both sides of a plain connection after its upgrade to TLS."""
     async with connected_pair(sluiceway, **options) as (near, far):
         near[1].write(b"STARTTLS\n")
         assert await far[0].readline() == b"STARTTLS\n"
@@ -30,21 +29,21 @@ async def upgraded(tls: Certificates, **options: Any) -> AsyncIterator[tuple[Any
         yield near, far
 
 
-async def crosses(one: Any, other: Any) -> bool:
+async def line_arrives(one: Any, other: Any) -> bool:
     one[1].write(b"across\n")
     line: bytes = await other[0].readline()
     return line == b"across\n"
 
 
-async def test_both_sides_each_in_its_part(tls: Certificates) -> None:
-    async with upgraded(tls) as (near, far):
-        assert await crosses(near, far)
-        assert await crosses(far, near)
+async def test_upgrade_on_both_sides_carries_data_in_both_directions(tls: Certificates) -> None:
+    async with upgraded_pair(tls) as (near, far):
+        assert await line_arrives(near, far)
+        assert await line_arrives(far, near)
         assert not near[1].get_extra_info("ssl_object").server_side
         assert far[1].get_extra_info("ssl_object").server_side
 
 
-async def test_over_a_unix_socket(tls: Certificates, unix_path: str) -> None:
+async def test_upgrade_of_a_unix_connection_carries_data(tls: Certificates, unix_path: str) -> None:
     async def handle(reader: Any, writer: Any) -> None:
         await reader.readline()
         writer.write(b"go\n")
@@ -63,7 +62,7 @@ async def test_over_a_unix_socket(tls: Certificates, unix_path: str) -> None:
         await writer.wait_closed()
 
 
-async def test_with_a_peer_that_is_not_ours(tls: Certificates, raw_peers: RawPeers) -> None:
+async def test_upgrade_with_an_ssl_socket_carries_data_and_closes(tls: Certificates, raw_peers: RawPeers) -> None:
     def serve(peer: Any) -> bytes:
         assert peer.receive(9) == b"STARTTLS\n"
         peer.send(b"go\n")
@@ -85,7 +84,7 @@ async def test_with_a_peer_that_is_not_ours(tls: Certificates, raw_peers: RawPee
     assert await script.finished() == b"hello\n"
 
 
-async def test_what_was_buffered_is_sent_plainly_before(tls: Certificates, raw_peers: RawPeers) -> None:
+async def test_pending_data_is_sent_unencrypted_before_the_handshake(tls: Certificates, raw_peers: RawPeers) -> None:
     data = bytes(range(256)) * 16384
 
     def serve(peer: Any) -> bytes:
@@ -105,8 +104,8 @@ async def test_what_was_buffered_is_sent_plainly_before(tls: Certificates, raw_p
     assert await script.finished() == data
 
 
-async def test_what_can_be_asked_afterwards(tls: Certificates) -> None:
-    async with upgraded(tls) as (near, far):
+async def test_extra_info_after_the_upgrade_has_the_values_of_tls(tls: Certificates) -> None:
+    async with upgraded_pair(tls) as (near, far):
         assert near[1].get_extra_info("peername") == far[1].get_extra_info("sockname")
         assert near[1].get_extra_info("sslcontext") is tls.client_context
         assert far[1].get_extra_info("sslcontext") is tls.server_context
@@ -119,9 +118,9 @@ async def test_what_can_be_asked_afterwards(tls: Certificates) -> None:
         assert near[1].get_extra_info("peercert")["subjectAltName"]
 
 
-async def test_a_large_transfer_both_ways(tls: Certificates) -> None:
+async def test_concurrent_large_transfers_after_the_upgrade_are_complete(tls: Certificates) -> None:
     data = bytes(range(256)) * 16384
-    async with upgraded(tls) as (near, far):
+    async with upgraded_pair(tls) as (near, far):
 
         async def send(end: Any) -> None:
             end[1].write(data)
@@ -134,31 +133,7 @@ async def test_a_large_transfer_both_ways(tls: Certificates) -> None:
         assert back == data
 
 
-async def test_flow_control_goes_on(tls: Certificates) -> None:
-    """Writing pauses, and reading does (R3): the far side cannot send without end into the near one's memory."""
-    limit, total, step = 8192, 16 << 20, 1 << 16
-    sent = 0
-
-    async def send(writer: Any) -> None:
-        nonlocal sent
-        while sent < total:
-            writer.write(bytes(step))
-            await writer.drain()
-            sent += step
-
-    async with upgraded(tls, client={"limit": limit}) as (near, far):
-        sending = asyncio.create_task(send(far[1]))
-        for _ in range(2000):
-            await asyncio.sleep(0)
-        assert sent < total
-        assert len(near[0]._buffer) <= 2 * limit + (32 << 10)
-        received = 0
-        while received < total:
-            received += len(await near[0].read(1 << 20))
-        await sending
-
-
-async def test_a_reader_that_was_paused_before(tls: Certificates) -> None:
+async def test_upgrade_after_reading_was_paused_carries_data(tls: Certificates) -> None:
     limit = 100
     async with connected_pair(sluiceway, client={"limit": limit}) as (near, far):
         far[1].write(b"x" * 5000 + b"\n")
@@ -167,16 +142,18 @@ async def test_a_reader_that_was_paused_before(tls: Certificates) -> None:
         upgrade = asyncio.create_task(far[1].start_tls(tls.server_context))
         await near[1].start_tls(tls.client_context, server_hostname="localhost")
         await upgrade
-        assert await crosses(far, near)
-        assert await crosses(near, far)
+        assert await line_arrives(far, near)
+        assert await line_arrives(near, far)
 
 
-async def test_a_transport_that_is_full_again(tls: Certificates, raw_peers: RawPeers) -> None:
-    """By a task that had waited for room as start_tls had, and went on before it."""
+async def test_upgrade_waits_for_data_that_another_task_writes_meanwhile(
+    tls: Certificates, raw_peers: RawPeers
+) -> None:
+    """Another task waited in drain() as start_tls() did, and its next write precedes the upgrade."""
     large = bytes(20 << 20)
 
     def answer(peer: Any) -> None:
-        peer.wait_for("go on")
+        peer.wait_for("receive")
         peer.receive(2 * len(large))
         peer.start_tls(tls.server_context, server_side=True)
         peer.send(peer.receive(6)[::-1])
@@ -190,7 +167,7 @@ async def test_a_transport_that_is_full_again(tls: Certificates, raw_peers: RawP
     writer.write(large)
     writing = await start_task(write_again())
     upgrade = await start_task(writer.start_tls(tls.client_context, server_hostname="localhost"))
-    script.signal("go on")
+    script.signal("receive")
     await writing
     await upgrade
     await writer.drain()
@@ -201,7 +178,7 @@ async def test_a_transport_that_is_full_again(tls: Certificates, raw_peers: RawP
     await writer.wait_closed()
 
 
-async def test_a_read_that_waits_meanwhile_gets_what_is_decrypted(tls: Certificates) -> None:
+async def test_waiting_read_receives_decrypted_data(tls: Certificates) -> None:
     async with connected_pair(sluiceway) as (near, far):
         waiting = asyncio.create_task(near[0].readline())
         await run_iterations(20)
@@ -212,8 +189,8 @@ async def test_a_read_that_waits_meanwhile_gets_what_is_decrypted(tls: Certifica
         assert await waiting == b"secret\n"
 
 
-async def test_closing_afterwards(tls: Certificates) -> None:
-    async with upgraded(tls) as (near, far):
+async def test_close_after_the_upgrade_sends_pending_data(tls: Certificates) -> None:
+    async with upgraded_pair(tls) as (near, far):
         near[1].write(b"the last\n")
         near[1].close()
         await near[1].wait_closed()
@@ -221,7 +198,7 @@ async def test_closing_afterwards(tls: Certificates) -> None:
         assert near[1].is_closing()
 
 
-async def test_the_servers_handlers_and_count_know_the_end(tls: Certificates) -> None:
+async def test_server_wait_closed_waits_for_an_upgraded_connection(tls: Certificates) -> None:
     async def handle(reader: Any, writer: Any) -> None:
         await writer.start_tls(tls.server_context)
         await reader.read()
@@ -236,34 +213,34 @@ async def test_the_servers_handlers_and_count_know_the_end(tls: Certificates) ->
     assert not waiting.done()
     writer.close()
     await writer.wait_closed()
-    await asyncio.wait_for(waiting, 5)
+    await waiting
 
 
-# -- refusals -------------------------------------------------------------------------------------------------------
+# -- errors ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("context", [None, True, "context", 5])
-async def test_what_is_no_context(context: Any, tls: Certificates) -> None:
+async def test_argument_that_is_no_context_raises_type_error(context: Any, tls: Certificates) -> None:
     async with connected_pair(sluiceway) as (near, far):
         for end in (near, far):
             with pytest.raises(
                 TypeError, match=rf"start_tls\(\): sslcontext must be an ssl.SSLContext, not '{type(context).__name__}'"
             ):
                 await end[1].start_tls(context)
-        assert await crosses(near, far)
+        assert await line_arrives(near, far)
 
 
-async def test_a_name_is_missing_where_it_is_checked(tls: Certificates) -> None:
+async def test_missing_server_hostname_raises_value_error(tls: Certificates) -> None:
     async with connected_pair(sluiceway) as (near, far):
         for given in ({}, {"server_hostname": None}, {"server_hostname": ""}):
             with pytest.raises(ValueError, match="server_hostname"):
                 await near[1].start_tls(tls.client_context, **given)
-        assert await crosses(near, far)
+        assert await line_arrives(near, far)
 
 
 @pytest.mark.parametrize("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
 @pytest.mark.parametrize("seconds", [0, -1])
-async def test_a_timeout_that_is_not_above_zero(name: str, seconds: float, tls: Certificates) -> None:
+async def test_timeout_of_zero_or_less_raises_value_error(name: str, seconds: float, tls: Certificates) -> None:
     async with connected_pair(sluiceway) as (near, far):
         for end, context, options in (
             (near, tls.client_context, {"server_hostname": "localhost"}),
@@ -271,10 +248,10 @@ async def test_a_timeout_that_is_not_above_zero(name: str, seconds: float, tls: 
         ):
             with pytest.raises(ValueError, match="positive"):
                 await end[1].start_tls(context, **{name: seconds}, **options)
-        assert await crosses(near, far)
+        assert await line_arrives(near, far)
 
 
-async def test_of_a_closed_connection(tls: Certificates) -> None:
+async def test_upgrade_of_a_closed_connection_raises_connection_error(tls: Certificates) -> None:
     async with connected_pair(sluiceway) as (near, _):
         near[1].close()
         with pytest.raises(ConnectionError):
@@ -282,8 +259,8 @@ async def test_of_a_closed_connection(tls: Certificates) -> None:
         await near[1].wait_closed()
 
 
-async def test_plaintext_before_it_is_refused_and_stays_readable(tls: Certificates) -> None:
-    """The STARTTLS injection: bytes of before the handshake never pass for authenticated ones."""
+async def test_unread_data_raises_and_stays_readable(tls: Certificates) -> None:
+    """T2: data received before the handshake is never delivered as authenticated data."""
     async with connected_pair(sluiceway) as (near, far):
         far[1].write(b"go\ninjected\n")
         assert await near[0].readline() == b"go\n"
@@ -291,65 +268,15 @@ async def test_plaintext_before_it_is_refused_and_stays_readable(tls: Certificat
             await near[1].start_tls(tls.client_context, server_hostname="localhost")
         assert isinstance(caught.value, ConnectionError)
         assert str(near[1].get_extra_info("peername")[1]) in str(caught.value)
-        # Nothing has happened to the connection.
+        # The connection is unchanged.
         assert not near[1].is_closing()
         assert near[1].get_extra_info("sslcontext") is None
         assert await near[0].readline() == b"injected\n"
-        assert await crosses(near, far)
-        assert await crosses(far, near)
+        assert await line_arrives(near, far)
+        assert await line_arrives(far, near)
 
 
-async def test_plaintext_before_it_fails_the_servers_handshake(tls: Certificates) -> None:
-    """On the server it is a part of the handshake, which a ClientHello would be too, and never read as a command."""
-    async with connected_pair(sluiceway) as (near, far):
-        near[1].write(b"STARTTLS\nMAIL FROM: somebody\n")
-        assert await far[0].readline() == b"STARTTLS\n"
-        with pytest.raises(ssl.SSLError, match=str(far[1].get_extra_info("peername")[1])):
-            await far[1].start_tls(tls.server_context)
-        assert far[1].is_closing()
-        with pytest.raises(ssl.SSLError):
-            await far[0].readline()
-
-
-async def test_a_client_hello_that_came_early_is_used(tls: Certificates, raw_peers: RawPeers) -> None:
-    """A client that is in a hurry sends it in one segment with the command (contract T2)."""
-
-    def hurry(peer: Any) -> bytes:
-        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        client = tls.client_context.wrap_bio(incoming, outgoing, server_hostname="localhost")
-        with pytest.raises(ssl.SSLWantReadError):
-            client.do_handshake()
-        peer.send(b"STARTTLS\n" + outgoing.read())
-        while True:
-            try:
-                client.do_handshake()
-                break
-            except ssl.SSLWantReadError:
-                incoming.write(peer.sock.recv(65536))
-        client.write(b"safe\n")
-        peer.send(outgoing.read())
-        while True:
-            try:
-                return client.read(100)
-            except ssl.SSLWantReadError:
-                incoming.write(peer.sock.recv(65536))
-
-    async def upgrade(reader: Any, writer: Any) -> None:
-        assert await reader.readline() == b"STARTTLS\n"
-        # All of it is there before the upgrade begins.
-        while not reader._sluiceway.buffer.size():
-            await asyncio.sleep(0)
-        await writer.start_tls(tls.server_context)
-        writer.write(await reader.readline())
-        writer.close()
-        await writer.wait_closed()
-
-    async with await sluiceway.start_server(upgrade, "127.0.0.1", 0) as server:
-        script = raw_peers.run_client(server.sockets[0].getsockname(), hurry)
-        assert await script.finished() == b"safe\n"
-
-
-async def test_after_the_plaintext_was_read_it_works(tls: Certificates) -> None:
+async def test_upgrade_succeeds_after_the_unread_data_was_read(tls: Certificates) -> None:
     async with connected_pair(sluiceway) as (near, far):
         far[1].write(b"go\ninjected\n")
         assert await near[0].readline() == b"go\n"
@@ -359,14 +286,14 @@ async def test_after_the_plaintext_was_read_it_works(tls: Certificates) -> None:
         upgrade = asyncio.create_task(far[1].start_tls(tls.server_context))
         await near[1].start_tls(tls.client_context, server_hostname="localhost")
         await upgrade
-        assert await crosses(near, far)
+        assert await line_arrives(near, far)
 
 
 @pytest.mark.loops("asyncio", "debug", "eager")
 async def test_loop_start_tls_with_a_protocol_of_the_program_logs_no_warning(
     tls: Certificates, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As nats.py does: the protocol is not given the transport, the writer is."""
+    """As in nats.py, which passes the new transport to a writer and not to the protocol."""
 
     async def handle(reader: Any, writer: Any) -> None:
         await reader.readline()

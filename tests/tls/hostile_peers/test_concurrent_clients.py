@@ -1,7 +1,6 @@
-"""Bad clients and good ones of one server at the same time: the good ones get every byte, and nobody else's.
+"""Valid clients of a server receive every byte of their own while other clients misbehave.
 
-test_malformed_input.py and handshake/test_handshake_errors.py have one bad client at a time; here some go wrong in the
-middle of what they say, beside others that are being served.
+test_malformed_input.py and handshake/test_handshake_errors.py test one misbehaving client at a time.
 """
 
 import asyncio
@@ -21,10 +20,10 @@ from support.manual_tls import ManualTLS
 from support.raw_peer import RawPeer, RawPeers
 from tls.hostile_peers.malformed_input import MALFORMED_INPUTS
 
-GOOD = 5
+VALID_CLIENTS = 5
 ROUNDS = 40
 
-Misdeed = Callable[[RawPeer, ManualTLS], None]
+Misbehave = Callable[[RawPeer, ManualTLS], None]
 
 
 def garbage(peer: RawPeer, manual_tls: ManualTLS) -> None:
@@ -50,12 +49,12 @@ def reset(peer: RawPeer, manual_tls: ManualTLS) -> None:
     peer.reset()
 
 
-def plain_end(peer: RawPeer, manual_tls: ManualTLS) -> None:
+def send_fin(peer: RawPeer, manual_tls: ManualTLS) -> None:
     peer.half_close()
 
 
-def floods_and_never_reads(peer: RawPeer, manual_tls: ManualTLS) -> None:
-    """Its echo has nowhere to go, until it goes."""
+def flood_without_reading(peer: RawPeer, manual_tls: ManualTLS) -> None:
+    """Its echo cannot be sent until it resets."""
     peer.sock.settimeout(0.1)
     with contextlib.suppress(TimeoutError):
         while True:
@@ -63,53 +62,53 @@ def floods_and_never_reads(peer: RawPeer, manual_tls: ManualTLS) -> None:
     peer.reset()
 
 
-MISDEEDS: list[Misdeed] = [
-    garbage, changed_record, replayed_record, half_a_record, reset, plain_end, floods_and_never_reads,
+MISBEHAVIOURS: list[Misbehave] = [
+    garbage, changed_record, replayed_record, half_a_record, reset, send_fin, flood_without_reading,
 ]  # fmt: skip
 
 
-def misbehaves(misdeed: Misdeed, tls: Certificates) -> Callable[[RawPeer], None]:
-    """A client that is served first, and then does that."""
+def misbehaving_client(misbehave: Misbehave, tls: Certificates) -> Callable[[RawPeer], None]:
+    """Return a client that is served first, and then calls ``misbehave``."""
 
-    def visit(peer: RawPeer) -> None:
+    def run(peer: RawPeer) -> None:
         manual_tls = ManualTLS(peer, tls.client_context, server_hostname="localhost")
         manual_tls.do_handshake()
         manual_tls.send(b"hello\n")
         assert manual_tls.receive(6) == b"hello\n"
-        misdeed(peer, manual_tls)
+        misbehave(peer, manual_tls)
         if peer.sock.fileno() >= 0:
             with contextlib.suppress(OSError):
                 peer.receive_rest()
 
-    return visit
+    return run
 
 
-def attacks(attack: Any, tls: Certificates) -> Callable[[RawPeer], None]:
-    def visit(peer: RawPeer) -> None:
+def malformed_client(send_malformed: Any, tls: Certificates) -> Callable[[RawPeer], None]:
+    def run(peer: RawPeer) -> None:
         with contextlib.suppress(ConnectionError):
-            attack(peer, tls)
+            send_malformed(peer, tls)
             peer.half_close()
             peer.receive_rest()
 
-    return visit
+    return run
 
 
-async def behaves(number: int, address: tuple[str, int], tls: Certificates, over: asyncio.Event) -> int:
-    """Say lines of one's own and hear them, at least ROUNDS and as long as bad ones are about; return how many."""
+async def valid_client(number: int, address: tuple[str, int], tls: Certificates, over: asyncio.Event) -> int:
+    """Send lines and check their echoes, at least ROUNDS and until ``over``; return the number of lines."""
     choose = random.Random(number)
     reader, writer = await sluiceway.open_connection(*address, ssl=tls.client_context, server_hostname="localhost")
-    said = 0
-    while said < ROUNDS or not over.is_set():
-        line = b"%d of %d " % (said, number) + b"." * choose.choice([1, 1000, 30_000]) + b"\n"
+    sent = 0
+    while sent < ROUNDS or not over.is_set():
+        line = b"%d of %d " % (sent, number) + b"." * choose.choice([1, 1000, 30_000]) + b"\n"
         writer.write(line)
         assert await reader.readline() == line
-        said += 1
+        sent += 1
     writer.close()
     await writer.wait_closed()
-    return said
+    return sent
 
 
-async def test_the_good_ones_get_every_byte(
+async def test_valid_clients_receive_every_byte_while_others_misbehave(
     raw_peers: RawPeers,
     tls: Certificates,
     loop_kind: str,
@@ -136,26 +135,30 @@ async def test_the_good_ones_get_every_byte(
     over = asyncio.Event()
     async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context) as server:
         address = server_address(server)
-        good = [asyncio.create_task(behaves(number, address, tls, over)) for number in range(GOOD)]
-        bad = [raw_peers.run_client(address, misbehaves(misdeed, tls)) for misdeed in MISDEEDS]
-        bad += [raw_peers.run_client(address, attacks(attack, tls)) for attack in MALFORMED_INPUTS]
-        for script in bad:
+        valid = [asyncio.create_task(valid_client(number, address, tls, over)) for number in range(VALID_CLIENTS)]
+        scripts = [raw_peers.run_client(address, misbehaving_client(misbehave, tls)) for misbehave in MISBEHAVIOURS]
+        scripts += [
+            raw_peers.run_client(address, malformed_client(send_malformed, tls)) for send_malformed in MALFORMED_INPUTS
+        ]
+        for script in scripts:
             await script.finished()
         over.set()
-        assert min(await asyncio.gather(*good)) >= ROUNDS
+        assert min(await asyncio.gather(*valid)) >= ROUNDS
         assert server.is_serving()
-    assert served == GOOD + len(MISDEEDS)
-    # Each failure is its own handler's, and once. The replayed one's may be that of its drain.
+    assert served == VALID_CLIENTS + len(MISBEHAVIOURS)
+    # Each failed connection raises once, in its handler. For the replayed record that may be drain().
     assert sum(isinstance(error, ssl.SSLError) for error in errors) in (2, 3)
-    assert len(errors) <= len(MISDEEDS)
+    assert len(errors) <= len(MISBEHAVIOURS)
     if loop_kind == "debug":
-        # There those who debug are told of the handshakes, with the peer's name.
-        assert all(re.search(r"127\.0\.0\.1:\d+", str(told["exception"])) for told in loop_errors)
+        # In debug mode the loop's exception handler is called for each failed handshake.
+        assert all(re.search(r"127\.0\.0\.1:\d+", str(context["exception"])) for context in loop_errors)
         loop_errors.clear()
     else:
-        told = [record.getMessage() for record in caplog.records if record.levelname != "DEBUG"]
-        reasons = [message.partition(" failed: ")[2] for message in told if message.startswith("TLS handshake with")]
+        messages = [record.getMessage() for record in caplog.records if record.levelname != "DEBUG"]
+        reasons = [
+            message.partition(" failed: ")[2] for message in messages if message.startswith("TLS handshake with")
+        ]
         assert len(set(reasons)) == len(reasons) > 0
-        # What a handler writes to one of them that is gone is dropped, with a record (W5).
-        known = ("written after it was lost", "TLS handshake with")
-        assert [message for message in told if not any(part in message for part in known)] == []
+        # Writes of a handler to a lost connection are discarded with a record (W5).
+        known = ("is lost: discarded ", "TLS handshake with")
+        assert [message for message in messages if not any(part in message for part in known)] == []
