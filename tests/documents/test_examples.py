@@ -356,7 +356,7 @@ def test_no_python_escapes_being_run() -> None:
     escaped = [
         f"{block}: ```{block.info}"
         for block in all_blocks()
-        if block.info != "python" and (block.info.split() or [""])[0] in {"python", *OTHER_NAMES_OF_PYTHON}
+        if block.info != "python" and {"python", *OTHER_NAMES_OF_PYTHON} & {*block.info.split()}
     ]
     assert escaped == []
 
