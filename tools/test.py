@@ -29,9 +29,12 @@ def configurations() -> list[tuple[str, dict[str, str], list[str]]]:
         ("pure, loop's transports", {"SLUICEWAY_PURE": "1", "SLUICEWAY_ENGINE": "loop"}, [])
     ]
     folders = [f"tests/{name}" for name in BEHAVIOUR_FOLDERS]
+    has_engine = importlib.util.find_spec("sluiceway._transports.epoll.stream_socket") is not None
     if importlib.util.find_spec("sluiceway._core_c.read_operations") is not None:
-        found.append(("compiled, loop's transports", {"SLUICEWAY_PURE": "0", "SLUICEWAY_ENGINE": "loop"}, folders))
-    if importlib.util.find_spec("sluiceway._transports.epoll.stream_socket") is not None:
+        # tests/core uses no transport: once is enough for the compiled core.
+        loop_folders = [folder for folder in folders if not (has_engine and folder == "tests/core")]
+        found.append(("compiled, loop's transports", {"SLUICEWAY_PURE": "0", "SLUICEWAY_ENGINE": "loop"}, loop_folders))
+    if has_engine:
         # The allocator's debug hooks detect a write beyond an object and a use after free.
         variables = {"SLUICEWAY_PURE": "0", "SLUICEWAY_ENGINE": "epoll", "PYTHONMALLOC": "debug", "PYTHONDEVMODE": "1"}
         found.append(("compiled, engine", variables, folders))

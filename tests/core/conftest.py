@@ -1,16 +1,22 @@
-"""The fixture ``core``: both variants of the core, pure and compiled. Tests do not import the core themselves."""
+"""The fixture ``core``: each variant of the core, pure and compiled. Tests do not import the core themselves.
+
+With SLUICEWAY_PURE=1 or 0 it is the variant of that configuration alone.
+"""
 
 import importlib
 import importlib.util
+import os
 import types
 
 import pytest
 
 # Both packages have the same names.
+PURE = "sluiceway._core"
 COMPILED = "sluiceway._core_c"
-CORES = ["sluiceway._core"]
-if importlib.util.find_spec(f"{COMPILED}.receiver") is not None:
-    CORES.append(COMPILED)
+IS_COMPILED = importlib.util.find_spec(f"{COMPILED}.receiver") is not None
+CORES = {"1": [PURE], "0": [COMPILED]}.get(
+    os.environ.get("SLUICEWAY_PURE", ""), [PURE, COMPILED] if IS_COMPILED else [PURE]
+)
 
 
 @pytest.fixture(params=CORES, scope="session")
@@ -21,6 +27,6 @@ def core(request: pytest.FixtureRequest) -> types.ModuleType:
 @pytest.fixture(scope="session")
 def compiled_core() -> types.ModuleType:
     """Return the compiled core; skip where it is not built."""
-    if COMPILED not in CORES:
+    if not IS_COMPILED:
         pytest.skip("the core is not compiled")
     return importlib.import_module(COMPILED)

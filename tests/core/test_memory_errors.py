@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from support.child_processes import IGNORE_THREADS, run_child
 from core.core_modules import core_module
+from support.child_processes import IGNORE_THREADS, run_child
 
 pytestmark = [
     IGNORE_THREADS,
