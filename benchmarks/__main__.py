@@ -1,4 +1,4 @@
-"""The command line: ``python -m benchmarks run`` measures, ``python -m benchmarks report`` shows what was measured."""
+"""The command line: ``python -m benchmarks run`` measures, ``python -m benchmarks report`` prints stored results."""
 
 from __future__ import annotations
 
@@ -18,48 +18,58 @@ from benchmarks.studies.catalogue import STUDIES, study_named
 QUICK_CONTENDERS = ("c", "asyncio", "uvloop", "sluiceway")
 
 
-def _names(text: str | None, known: list[str], default: list[str]) -> list[str]:
-    if text is None:
+def _names(texts: tuple[str, ...], known: list[str], default: list[str]) -> list[str]:
+    """Return the names in the values of a repeated option, each once, or ``default`` without a value."""
+    if not texts:
         return default
-    wanted = [name.strip() for name in text.split(",") if name.strip()]
+    wanted = list(dict.fromkeys(name.strip() for text in texts for name in text.split(",") if name.strip()))
     for name in wanted:
         if name not in known:
-            raise click.BadParameter(f"{name} is none of {', '.join(known)}")
+            raise click.BadParameter(f"unknown name {name!r}; known are {', '.join(known)}")
     return wanted
 
 
 @click.group()
 def main() -> None:
-    """What sluiceway costs, beside what else there is."""
+    """Benchmarks of sluiceway and of its alternatives."""
 
 
 @main.command()
-@click.option("--scenario", help="Names, separated by commas; all without it.")
-@click.option("--contenders", help="Names, separated by commas; all without it.")
-@click.option("--rounds", "count", type=click.IntRange(1), help="6, with --quick 2.")
-@click.option("--seconds", type=click.FloatRange(0.01), help="The measured window: 1, with --quick 0.3.")
-@click.option("--warmup", type=click.FloatRange(0), help="Seconds before it: 0.5, with --quick 0.2.")
-@click.option("--quick", is_flag=True, help="Two minutes: few contenders, short windows, neither studies nor programs.")
-@click.option("--output", type=click.Path(path_type=pathlib.Path), default=results.RESULTS, help="Where results go.")
+@click.option("--scenario", multiple=True, help="Names, separated by commas; may be repeated. All by default.")
+@click.option("--contenders", multiple=True, help="Names, separated by commas; may be repeated. All by default.")
+@click.option("--rounds", "count", type=click.IntRange(1), help="Number of rounds. Default: 6, with --quick 2.")
+@click.option(
+    "--seconds", type=click.FloatRange(0.01), help="Length of the measured window. Default: 1, with --quick 0.3."
+)
+@click.option("--warmup", type=click.FloatRange(0), help="Seconds before the window. Default: 0.5, with --quick 0.2.")
+@click.option(
+    "--quick", is_flag=True, help="Run for about two minutes: few contenders, short windows, no studies, no programs."
+)
+@click.option(
+    "--output", type=click.Path(path_type=pathlib.Path), default=results.RESULTS, help="Directory for the results."
+)
 def run(
-    scenario: str | None,
-    contenders: str | None,
+    scenario: tuple[str, ...],
+    contenders: tuple[str, ...],
     count: int | None,
     seconds: float | None,
     warmup: float | None,
     quick: bool,
     output: pathlib.Path,
 ) -> None:
-    """Measure, and print a table for each scenario."""
+    """Measure the scenarios and print a table for each."""
     every = [one.name for one in CONTENDERS]
     asked_of = {name: None for one in STUDIES for name in (*every, *one.contenders)}
     wanted = _names(contenders, list(asked_of), [])
     everything = [one.name for one in SCENARIOS] + [one.name for one in STUDIES]
-    # What takes minutes for itself is measured quickly only if it is asked for.
+    # With --quick, a scenario that takes minutes runs only if it is named.
     short = [one.name for one in SCENARIOS if not one.numbers and one.side != "program"]
     chosen = _names(scenario, everything, short if quick else everything)
     if cores().measured is None:
-        click.echo("one core only: server and load share it, and nothing is to be concluded from the figures", err=True)
+        click.echo(
+            "only one core is available: the server and the load generator share it, so the figures are not meaningful",
+            err=True,
+        )
 
     def progress(what: str) -> None:
         click.echo(what, err=True)
@@ -102,11 +112,13 @@ def run(
     "source",
     type=click.Path(path_type=pathlib.Path, exists=True, file_okay=False),
     default=results.RESULTS,
-    help="Where they are.",
+    help="Directory of the results.",
 )
-@click.option("--chart/--no-chart", default=True, help="Draw chart.svg and chart.png beside them; needs matplotlib.")
+@click.option(
+    "--chart/--no-chart", default=True, help="Draw chart.svg and chart.png in the same directory. Needs matplotlib."
+)
 def report(source: pathlib.Path, chart: bool) -> None:
-    """Write the tables and the chart of what was measured before, without measuring."""
+    """Write the tables and the chart of stored results, without measuring."""
     found = results.load_all(source)
     studies = studying.load_all(source)
     texts = [*map(reporting.render, found.values()), *map(study_reporting.render, studies.values())]
@@ -117,7 +129,7 @@ def report(source: pathlib.Path, chart: bool) -> None:
         from benchmarks import chart as charting
 
         for path in charting.draw(found, source):
-            click.echo(f"{path.name} is drawn", err=True)
+            click.echo(f"wrote {path.name}", err=True)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,9 @@ class CommandHelp(SphinxDirective):
     optional_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        command = [sys.executable, "-m", "sluiceway.cli", *self.arguments, "--help"]
+        # The usage line contains the name of the program.
+        program = "import sys; sys.argv[0] = 'sluiceway'; from sluiceway.cli import main; main()"
+        command = [sys.executable, "-c", program, *self.arguments, "--help"]
         environment = {**os.environ, "COLUMNS": "80"}
         text = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
         return [nodes.literal_block(text, text, language="text")]

@@ -1,32 +1,36 @@
-"""Make the virtual environment .venv/X.Y with this project and one of its extras, and print its bin directory.
+"""Create the virtual environment .venv/X.Y with this project and one of its extras, and print its bin directory.
 
 Usage: python tools/environment.py EXTRA
 
-The running interpreter is the one that the environment is made of. The environment is kept, and made anew when
-pyproject.toml or the interpreter has changed; the compiled parts are built anew when their sources have. Nothing
-outside the standard library is needed.
+The environment uses the running interpreter. It is created again only if pyproject.toml or the interpreter has changed.
+The compiled parts are rebuilt if their sources have changed. The script needs only the standard library.
 """
 
 import hashlib
 import importlib.util
+import itertools
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 import venv
+from collections.abc import Sequence
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 WINDOWS = os.name == "nt"
+# Seconds between two lines of progress.
+PROGRESS_INTERVAL = 5.0
 
 
 class SetupError(Exception):
-    """The environment cannot be made; the message is the one line that the user needs."""
+    """The environment cannot be created. The message is one line for the user."""
 
 
 def check_interpreter() -> None:
-    """Raise SetupError if this interpreter cannot make an environment, naming what brings the missing part."""
+    """Raise SetupError if this interpreter cannot create an environment. The message names the package to install."""
     series = f"{sys.version_info.major}.{sys.version_info.minor}"
     missing = [name for name in ("venv", "ensurepip", "ssl") if importlib.util.find_spec(name) is None]
     if missing:
@@ -37,13 +41,13 @@ def check_interpreter() -> None:
 
 
 def fingerprint() -> str:
-    """Return, as one line, everything that the environment depends on."""
+    """Return one line that contains everything the environment depends on."""
     project = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
     return f"{project} {sys.version_info[:3]} {sysconfig.get_platform()} {os.path.realpath(sys.executable)} {ROOT}"
 
 
 def source_hash() -> str:
-    """Return a hash of the sources of the compiled parts: an edited source needs another build."""
+    """Return a hash of the sources of the compiled parts, which are rebuilt if it changes."""
     package = ROOT / "src" / "sluiceway"
     sources = sorted(
         path for kind in ("_core/*.py", "_core_c/*.p[xy]*", "_transports/epoll/*.p[xy]*") for path in package.glob(kind)
@@ -52,7 +56,7 @@ def source_hash() -> str:
 
 
 def environment(extra: str) -> pathlib.Path:
-    """Return the bin directory of an environment with the project and this extra in it."""
+    """Return the bin directory of an environment with the project and ``extra``. Creates it if necessary."""
     home = ROOT / ".venv" / f"{sys.version_info.major}.{sys.version_info.minor}"
     bin_directory = home / ("Scripts" if WINDOWS else "bin")
     fingerprint_file = home / "sluiceway-made-for"
@@ -63,19 +67,19 @@ def environment(extra: str) -> pathlib.Path:
         check_interpreter()
         if home.exists():
             shutil.rmtree(home)
-        log(f"making {home.relative_to(ROOT)} of {sys.executable}")
+        log(f"creating {home.relative_to(ROOT)} with {sys.executable}")
         venv.create(home, with_pip=True, symlinks=not WINDOWS)
         fingerprint_file.write_text(current)
     build = source_hash()
     if not extra_file.exists() or extra_file.read_text() != build:
-        log(f"installing sluiceway[{extra}] into {home.relative_to(ROOT)}")
+        log(f"installing sluiceway[{extra}] into {home.relative_to(ROOT)}; compiling can take a few minutes")
         install(bin_directory / "python", extra)
         extra_file.write_text(build)
     return bin_directory
 
 
 def install(python: pathlib.Path, extra: str) -> None:
-    """Install the project in place, so that an edited source is what runs."""
+    """Install the project in editable mode."""
     command = [
         python,
         "-m",
@@ -86,12 +90,28 @@ def install(python: pathlib.Path, extra: str) -> None:
         "--editable",
         f"{ROOT}[{extra}]",
     ]
-    # pip's standard output would be taken for the answer of this program
-    if subprocess.run(command, stdout=sys.stderr, check=False).returncode != 0:
+    if run_with_progress(command) != 0:
         hint = ""
         if not any(shutil.which(name) for name in ("cc", "gcc", "clang")) and not WINDOWS:
-            hint = "; if a package had to be compiled, Debian: apt-get install build-essential python3-dev"
+            hint = "; if a package must be compiled, Debian: apt-get install build-essential python3-dev"
         raise SetupError(f"pip could not install sluiceway[{extra}]{hint}")
+
+
+def run_with_progress(command: Sequence[str | os.PathLike[str]]) -> int:
+    """Run ``command`` and log the elapsed time and the number of compiled files at intervals. Returns its exit status.
+
+    The output of the command goes to standard error, because standard output is the result of this script.
+    """
+    start = time.time()
+    with subprocess.Popen(command, stdout=sys.stderr) as process:
+        for count in itertools.count(1):
+            try:
+                return process.wait(PROGRESS_INTERVAL)
+            except subprocess.TimeoutExpired:
+                objects = (ROOT / "build").glob("temp*/**/*.o")
+                compiled = sum(path.stat().st_mtime >= start for path in objects)
+                log(f"  {count * PROGRESS_INTERVAL:.0f} s: {compiled} files compiled")
+    raise AssertionError("unreachable")
 
 
 def log(message: str) -> None:

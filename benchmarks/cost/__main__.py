@@ -1,4 +1,4 @@
-"""The command line of `make cost`: measure, print the table, and compare with the figures or write new ones."""
+"""The command line of `make cost`: measure, print the table, and compare with the stored figures or update them."""
 
 from __future__ import annotations
 
@@ -15,39 +15,41 @@ from benchmarks.cost.running import measure_all
 from benchmarks.cost.scenarios import SCENARIOS, scenario_named
 from benchmarks.cost.table import table
 
-REASON = 'run make cost UPDATE="REASON", with what the growth buys, and commit figures.json together with the change'
+REASON = 'run make cost UPDATE="REASON", with the benefit of the change, and commit figures.json with the change'
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cost", description=__doc__)
     names = [scenario.name for scenario in SCENARIOS]
-    parser.add_argument("--scenario", action="append", choices=names, help="only this one; may be repeated")
-    parser.add_argument("--against", metavar="COMMIT", help="compare with this commit, which is built and measured")
-    parser.add_argument("--update", action="store_true", help="write what was measured into figures.json")
-    parser.add_argument("--why", help="with --update: the reason, which figures that grew must have")
-    parser.add_argument("--jobs", type=int, default=2, help="measurements at the same time")
+    parser.add_argument(
+        "--scenario", action="append", choices=names, help="measure only this scenario; may be repeated"
+    )
+    parser.add_argument("--against", metavar="COMMIT", help="build and measure this commit, and compare with it")
+    parser.add_argument("--update", action="store_true", help="write the results to figures.json")
+    parser.add_argument("--why", help="with --update: the reason, required for figures that grew")
+    parser.add_argument("--jobs", type=int, default=2, help="number of simultaneous measurements")
     given = parser.parse_args()
     if given.update and (given.against or given.scenario):
-        parser.error("--update measures all scenarios, and compares with nothing; leave out --against and --scenario")
+        parser.error("--update measures all scenarios without a comparison; remove --against and --scenario")
     return given
 
 
 def report(found: Comparison) -> int:
-    """Print the table and what grew; return the exit status."""
+    """Print the table and the figures that grew. Returns the exit status."""
     print(table(found.ours, found.asyncio, found.before))
-    print(f"change: against {found.against}")
+    print(f"change: compared with {found.against}")
     failures = figures.grown(found.before, found.ours)
     for line in failures:
         print(f"FAILED {line}")
     if failures:
-        print(f"Remove the growth; where it is worth its price, {REASON}.")
+        print(f"Remove the growth. If the change is worth the growth, {REASON}.")
     elif improved := figures.grown(found.ours, found.before):
-        print(f'{len(improved)} figures fell by more than {ALLOWED_GROWTH:.0%}; make cost UPDATE="REASON" keeps that.')
+        print(f'{len(improved)} figures fell by more than {ALLOWED_GROWTH:.0%}; make cost UPDATE="REASON" stores them.')
     return 1 if failures else 0
 
 
 def update(workers: int, why: str | None) -> int:
-    """Measure both sides and write the figures; return the exit status."""
+    """Measure sluiceway and asyncio, and write the figures. Returns the exit status."""
     package = installed_in_place(commits.ROOT)
     environment = machine.description(package.name)
     known = kept()
@@ -60,12 +62,12 @@ def update(workers: int, why: str | None) -> int:
 
 
 def explained() -> int:
-    """Print which changes of figures.json lack a reason; return the exit status."""
+    """Print the changes of figures.json that have no reason. Returns the exit status."""
     lines = unexplained()
     for line in lines:
-        print(f"FAILED figures.json, without a new reason: {line}")
+        print(f"FAILED figures.json: no new reason for {line}")
     if lines:
-        print(f"Every rise of a figure needs a reason: {REASON}.")
+        print(f"Each growth of a figure needs a reason: {REASON}.")
     return 1 if lines else 0
 
 
@@ -80,7 +82,9 @@ def main() -> int:
             return update(given.jobs, given.why)
         package = installed_in_place(commits.ROOT)
         environment = machine.description(package.name)
-        scenarios = [scenario_named(name) for name in given.scenario] if given.scenario else list(SCENARIOS)
+        scenarios = (
+            [scenario_named(name) for name in dict.fromkeys(given.scenario)] if given.scenario else list(SCENARIOS)
+        )
         found = compare(package, scenarios, environment, given.against, given.jobs)
         return max(report(found), explained())
     except FailedError as error:

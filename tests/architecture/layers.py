@@ -27,6 +27,7 @@ LAYERS = {
     "serve": 8,
     "testing": 9,
     "cli": 10,
+    "__main__": 10,
 }
 COMMAND_LINE = "cli"
 PUBLIC_PACKAGES = {name for name in LAYERS if not name.startswith("_")} - {COMMAND_LINE}

@@ -21,7 +21,7 @@ def start_command(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(
-        [sys.executable, "-m", "sluiceway.cli", *arguments],
+        [sys.executable, "-m", "sluiceway", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -17,7 +17,7 @@ import pytest
 import sluiceway
 from cli.command_runner import run_command
 from sluiceway.cli.doctor import limits, trial
-from sluiceway.cli.doctor.findings import Finding, Section, as_json, as_lines
+from sluiceway.cli.doctor.findings import Finding, Section, json_document, text_lines
 from sluiceway.cli.doctor.implementation import implementation
 from support.timeouts import PROCESS_TIMEOUT
 
@@ -78,7 +78,7 @@ def test_json_report_has_every_section_and_value() -> None:
 
 def test_report_without_terminal_is_ascii_and_not_wrapped() -> None:
     result = subprocess.run(
-        [sys.executable, "-m", "sluiceway.cli", "doctor"],
+        [sys.executable, "-m", "sluiceway", "doctor"],
         env={**os.environ, "PYTHONIOENCODING": "ascii", "TERM": "dumb", "COLUMNS": "20"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -105,7 +105,7 @@ def test_failed_connection_is_reported_with_error(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(trial, "socket", types.SimpleNamespace(socketpair=raise_permission_error))
     finding = find(trial.loops(), "asyncio")
-    assert finding.shown == "a connection fails: [Errno 1] Operation not permitted"
+    assert finding.shown == "cannot open a connection: [Errno 1] Operation not permitted"
     assert finding.value["failure"] == "[Errno 1] Operation not permitted"
 
 
@@ -132,23 +132,23 @@ def test_connection_that_receives_nothing_is_reported_as_timeout(monkeypatch: py
     ("core", "engine", "system", "pure_requested", "engine_choice", "core_reason", "engine_reason", "advised_name"),
     [
         ("compiled", "epoll", "linux", False, "", None, None, None),
-        ("compiled", "loop", "linux", False, "loop", None, "SLUICEWAY_ENGINE=loop asks for it", None),
-        ("compiled", "loop", "darwin", False, "", None, "the engine is for Linux", None),
+        ("compiled", "loop", "linux", False, "loop", None, "selected by SLUICEWAY_ENGINE=loop", None),
+        ("compiled", "loop", "darwin", False, "", None, "the engine needs Linux", None),
         (
             "compiled", "loop", "linux", False, "",
-            None, "the engine cannot be used: it was not compiled", "engine",
+            None, "cannot import the engine: it is not compiled", "engine",
         ),
         (
             "pure", "loop", "linux", True, "",
-            "SLUICEWAY_PURE asks for it", "the engine goes with the compiled core", None,
+            "selected by SLUICEWAY_PURE", "the engine needs the compiled core", None,
         ),
         (
             "pure", "loop", "linux", False, "",
-            "nothing was compiled when sluiceway was installed", "the engine goes with the compiled core", "core",
+            "this installation has no compiled files", "the engine needs the compiled core", "core",
         ),
         (
             "pure", "loop", "win32", False, "",
-            "nothing was compiled when sluiceway was installed", "the engine is for Linux", "core",
+            "this installation has no compiled files", "the engine needs Linux", "core",
         ),
     ],
 )  # fmt: skip
@@ -214,7 +214,7 @@ def test_unreadable_system_limits_are_reported_as_unknown(tmp_path: pathlib.Path
     files = {} if content is None else dict.fromkeys(SYSTEM, content)
     section = limits.limits(write_proc_files(tmp_path, files), (65_536, 65_536))
     assert [finding.value for finding in section.findings[1:]] == [None] * 4
-    assert {finding.shown for finding in section.findings[1:]} == {"not to be read on this system"}
+    assert {finding.shown for finding in section.findings[1:]} == {"not available on this system"}
     assert [finding for finding in section.findings if finding.advice] == []
 
 
@@ -222,17 +222,17 @@ def test_missing_resource_module_is_reported_as_unknown(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "resource", None)
     assert limits.open_files() is None
     finding = find(limits.limits(), "open_files")
-    assert (finding.value, finding.shown) == (None, "not to be read on this system")
+    assert (finding.value, finding.shown) == (None, "not available on this system")
 
 
 def test_advice_is_printed_below_its_finding() -> None:
     section = Section("s", "Title", [Finding("a", "a", 1, "one", "mend it"), Finding("bb", "bb", None, "none")])
-    assert list(as_lines([section, Section("t", "Other", [])])) == [
-        ("Title", True),
-        ("  a   one", False),
-        ("      -> mend it", False),
-        ("  bb  none", False),
-        ("", False),
-        ("Other", True),
+    assert list(text_lines([section, Section("t", "Other", [])])) == [
+        "Title",
+        "  a   one",
+        "      -> mend it",
+        "  bb  none",
+        "",
+        "Other",
     ]
-    assert as_json([section]) == {"s": {"a": 1, "bb": None}, "advice": [{"about": "s.a", "text": "mend it"}]}
+    assert json_document([section]) == {"s": {"a": 1, "bb": None}, "advice": [{"about": "s.a", "text": "mend it"}]}

@@ -158,7 +158,7 @@ def test_untrusted_certificate_is_reported(raw_peers, tls):
     port = raw_peers.serve(start_tls_with(tls.server_context)).address[1]
     line, _ = error_of_headers(f"https://localhost:{port}/")
     assert line.startswith(f"certificate not trusted: localhost:{port} (")
-    assert line.endswith("); name the authority that signed it with --cafile FILE")
+    assert line.endswith("); pass the certificate of its authority with --cafile FILE")
 
 
 def test_certificate_of_other_authority_is_reported(raw_peers, tls):
@@ -190,7 +190,7 @@ def test_certificate_not_yet_valid_is_reported(raw_peers, tls):
     )
     port = raw_peers.serve(start_tls_with(context)).address[1]
     line, _ = error_of_headers(f"https://localhost:{port}/", "--cafile", tls.ca_file)
-    assert line == f"certificate not yet valid: at localhost:{port}; check this machine's clock"
+    assert line == f"certificate not yet valid: localhost:{port}; check this machine's clock"
 
 
 def test_missing_client_certificate_is_reported(raw_peers, tls):
@@ -232,7 +232,7 @@ def test_connection_closed_within_handshake_is_reported(raw_peers, method):
 def test_http_answered_by_tls_alert_is_reported(raw_peers):
     port = raw_peers.serve(send_after_request(b"\x15\x03\x01\x00\x02\x02\x46")).address[1]
     line, _ = error_of_headers(f"http://127.0.0.1:{port}/")
-    assert line == f"not HTTP: 127.0.0.1:{port} answers in TLS; use https:// instead of http://"
+    assert line == f"not HTTP: 127.0.0.1:{port} responds with TLS; use https:// instead of http://"
 
 
 def test_http_to_tls_server_is_reported(raw_peers, tls):
@@ -254,7 +254,7 @@ def test_http_to_tls_server_is_reported(raw_peers, tls):
 def test_response_that_is_no_http_is_reported(raw_peers, response, shown):
     port = raw_peers.serve(send_after_request(response)).address[1]
     line, out = error_of_headers(f"http://127.0.0.1:{port}/")
-    assert line == f"not HTTP: 127.0.0.1:{port} answers with {shown}; check the port"
+    assert line == f"not HTTP: 127.0.0.1:{port} responds with {shown}; check the port"
     assert out == ""
 
 
@@ -312,14 +312,14 @@ def send_without_end(*pieces):
 def test_overlong_header_line_is_reported(raw_peers):
     port = raw_peers.serve(send_without_end(b"HTTP/1.1 200 OK\r\nX: ", b"y" * 10_000)).address[1]
     line, out = error_of_headers(f"http://127.0.0.1:{port}/")
-    assert line == (f"response header too long: a line passes 64 KiB; ask whoever runs 127.0.0.1:{port} why")
+    assert line == f"response header too long: a line of 127.0.0.1:{port} exceeds 64 KiB; check the port"
     assert out == "HTTP header> HTTP/1.1 200 OK\n"
 
 
 def test_overlong_header_is_reported(raw_peers):
     port = raw_peers.serve(send_without_end(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 1000)).address[1]
     line, _ = error_of_headers(f"http://127.0.0.1:{port}/")
-    assert line == (f"response header too long: the head passes 256 KiB; ask whoever runs 127.0.0.1:{port} why")
+    assert line == f"response header too long: the head of 127.0.0.1:{port} exceeds 256 KiB; check the port"
 
 
 def test_missing_unix_socket_is_reported(unix_path):
@@ -331,7 +331,7 @@ def test_unix_path_of_file_is_reported(unix_path):
     with open(unix_path, "w"):
         pass
     line, _ = error_of_headers(f"unix:{unix_path}")
-    assert line == f"not a socket: {unix_path} is something else; check the path"
+    assert line == f"not a socket: {unix_path} is another kind of file; check the path"
 
 
 def test_unix_path_of_directory_is_reported(unix_path):
@@ -349,13 +349,13 @@ def test_datagram_unix_socket_is_reported(unix_path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(unix_path)
         line, _ = error_of_headers(f"unix:{unix_path}")
-    assert line == f"not a stream socket: {unix_path} takes datagrams; check the path"
+    assert line == f"not a stream socket: {unix_path} is a datagram socket; check the path"
 
 
 def test_overlong_unix_path_is_reported():
     path = "/tmp/" + "x" * 200
     line, _ = error_of_headers(f"unix:{path}")
-    assert line.startswith(f"path too long: {path} has 205 bytes, a Unix socket's path has at most ")
+    assert line.startswith(f"path too long: {path} has 205 bytes, the maximum of a Unix socket is ")
 
 
 def test_unix_socket_without_permission_is_reported(raw_peers, unix_path):
@@ -371,4 +371,4 @@ def test_unix_socket_without_permission_is_reported(raw_peers, unix_path):
     finally:
         if root:
             os.seteuid(0)
-    assert line == f"permission denied: {unix_path}; connecting takes the right to write to the socket"
+    assert line == f"permission denied: {unix_path}; connecting needs write permission for the socket"

@@ -84,7 +84,7 @@ def test_run_as_process_behaves_as_python(program: pathlib.Path, monkeypatch: py
             timeout=PROCESS_TIMEOUT,
             check=False,
         )
-        for command in ([], ["-m", "sluiceway.cli", "run"])
+        for command in ([], ["-m", "sluiceway", "run"])
     )
     assert (python.returncode, ours.returncode) == (1, 1)
     assert json.loads(ours.stdout) == {**json.loads(python.stdout), "reader": "sluiceway._asyncio.reader"}
@@ -125,10 +125,10 @@ def test_syntax_error_in_program_is_printed(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["absent.py"], "sluiceway: run 'absent.py': no such file; a module is run by -m"),
-        (["-m"], "sluiceway: run -m: the name of a module is missing"),
+        (["absent.py"], "sluiceway: run 'absent.py': no such file; use -m to run a module"),
+        (["-m"], "sluiceway: run -m: the module name is missing"),
         (["-m", "absent_module", "x"], "sluiceway: run absent_module: No module named absent_module"),
-        (["-x", "a.py"], "sluiceway: run -x: unknown option; options of the program follow its name"),
+        (["-x", "a.py"], "sluiceway: run -x: unknown option; write options of the program after its name"),
     ],
 )
 def test_program_that_cannot_run_is_reported_in_one_line(arguments: list[str], line: str) -> None:
@@ -138,5 +138,5 @@ def test_program_that_cannot_run_is_reported_in_one_line(arguments: list[str], l
 
 
 def test_doctor_under_run_reports_installed() -> None:
-    result = run_command("run", "-m", "sluiceway.cli", "doctor", "--json")
+    result = run_command("run", "-m", "sluiceway", "doctor", "--json")
     assert json.loads(result.stdout)["implementation"]["installed"] is True

@@ -1,9 +1,11 @@
 """The tools of the Makefile on machines with missing or broken interpreters."""
 
+import importlib.util
 import os
 import pathlib
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -126,3 +128,26 @@ def test_missing_ensurepip_is_reported_in_one_line(tmp_path: pathlib.Path) -> No
         f"sluiceway: {sys.executable} lacks ensurepip. Debian: apt-get install python{SERIES}-venv (or python3-venv)"
     ]
     assert not (tmp_path / ".venv").exists()
+
+
+def test_progress_is_logged_while_installation_runs(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    specification = importlib.util.spec_from_file_location("environment", TOOLS / "environment.py")
+    assert specification is not None
+    assert specification.loader is not None
+    environment: Any = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(environment)
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    lines = []
+
+    def log(line: str) -> None:
+        if not lines:
+            # The installation ends after the first line.
+            fifo.write_text("")
+        lines.append(line)
+
+    monkeypatch.setattr(environment, "PROGRESS_INTERVAL", 0.01)
+    monkeypatch.setattr(environment, "log", log)
+    code = "import pathlib, sys; pathlib.Path(sys.argv[1]).read_text(); sys.exit(3)"
+    assert environment.run_with_progress([sys.executable, "-c", code, str(fifo)]) == 3
+    assert lines[0] == "  0 s: 0 files compiled"

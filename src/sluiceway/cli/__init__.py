@@ -1,12 +1,14 @@
 """The command ``sluiceway``.
 
-Nothing here may import click, rich or trustme at the top: they come with the extra ``cli``, and whoever lacks it
-is told so in one line instead of a traceback.
+click, rich and trustme belong to the extra ``cli``. Without one of them, ``sluiceway doctor`` still works. A command
+that needs the missing package ends with a one-line message.
 """
 
 from __future__ import annotations
 
 import sys
+
+from sluiceway.cli.output import check_output
 
 _PACKAGES_OF_THE_EXTRA = frozenset({"click", "rich", "trustme"})
 _USAGE_ERROR = 2
@@ -14,27 +16,40 @@ _INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line from ``sys.argv`` and leave the process.
+    """Run the command line from ``sys.argv`` and exit the process.
 
     Raises:
-        SystemExit: always; 0 when all went well, 1 when something failed, 2 for wrong usage or when the extra
-            ``cli`` is not installed, 130 after Ctrl-C.
+        SystemExit: always. The status is 0 if the command succeeded; 1 if something failed, or if standard output could
+            not be written; 2 for wrong arguments, or if a package of the extra ``cli`` is missing; 130 after Ctrl-C.
     """
     try:
-        from sluiceway.cli.application import application
+        check_output()
+        try:
+            from sluiceway.cli.application import application
 
-        application(prog_name="sluiceway")
-    except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package not in _PACKAGES_OF_THE_EXTRA:
-            raise
-        print(
-            f"sluiceway: the command line needs {package}, which is not installed: pip install {package}",
-            file=sys.stderr,
-        )
-        sys.exit(_USAGE_ERROR)
+            application()
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package not in _PACKAGES_OF_THE_EXTRA:
+                raise
+            _run_without(package)
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
+
+
+def _run_without(package: str) -> None:
+    """Run ``doctor``, which needs no third-party package. For any other command, report that ``package`` is missing."""
+    from sluiceway.cli.doctor.report import show
+
+    if sys.argv[1:] in (["doctor"], ["doctor", "--json"]):
+        show(as_json="--json" in sys.argv)
+        sys.exit(0)
+    print(
+        f"sluiceway: cannot import {package}; install the extra cli: pip install '.[cli]' in a checkout of sluiceway; "
+        "`sluiceway doctor` works without it",
+        file=sys.stderr,
+    )
+    sys.exit(_USAGE_ERROR)
 
 
 __all__ = ["main"]

@@ -1,4 +1,4 @@
-"""The error of a command that is called with wrong arguments."""
+"""The error for wrong arguments of a command."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 
 class BadArgument(click.ClickException):
-    """Wrong usage in one line, where click's own would print three."""
+    """An error for wrong arguments, printed in one line. click's own error prints three."""
 
     exit_code = 2
 

@@ -1,7 +1,4 @@
-"""From an exception to one line: what happened, to whom, and what to do about it.
-
-Every failure that the command knows has its sentence here and nowhere else.
-"""
+"""Convert the exception of a request to one line: what failed, with the peer, and what to do."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ from sluiceway.cli.target import Target
 
 
 class Stage(enum.Enum):
-    """How far a request had come when it failed."""
+    """The stage of a request in which it failed."""
 
     CONNECTING = enum.auto()
     ANSWERING = enum.auto()
@@ -34,21 +31,21 @@ _HOST_MISMATCH = frozenset({62, 64})
 # Bytes of sun_path without its final NUL (unix(7): 108 on Linux, 104 on BSD and macOS).
 _UNIX_PATH_BYTES = 107 if sys.platform == "linux" else 103
 
-# What OpenSSL says when the bytes that came are no TLS record.
+# OpenSSL's reasons if the received bytes are not a TLS record.
 _NOT_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
 
 
 def describe(error: BaseException, target: Target, stage: Stage, timeout: float) -> str:
-    """Say in one line what went wrong and what to do.
+    """Describe the error of a request in one line.
 
     Args:
-        error: what was raised while the target was asked.
-        target: whom it was about.
-        stage: how far the request had come.
-        timeout: the deadline that was set, in seconds.
+        error: the exception of the request.
+        target: the URL of the request.
+        stage: the stage in which the request failed.
+        timeout: the time limit of the request, in seconds.
 
     Returns:
-        ``kind: what happened; what to do``, without a line break.
+        ``kind: what failed; what to do``, without a line break.
     """
     if isinstance(error, BaseExceptionGroup):
         sentence = _group(error, target, stage, timeout)
@@ -58,8 +55,7 @@ def describe(error: BaseException, target: Target, stage: Stage, timeout: float)
         sentence = _closed_early(error, target)
     elif isinstance(error, HeadTooLongError):
         sentence = (
-            f"response header too long: {error.what} passes {error.limit // 1024} KiB; "
-            f"ask whoever runs {target.peer} why"
+            f"response header too long: {error.what} of {target.peer} exceeds {error.limit // 1024} KiB; check the port"
         )
     elif target.unix_path is not None and stage is Stage.CONNECTING and isinstance(error, (OSError, ValueError)):
         sentence = _unix(error, target, target.unix_path, timeout)
@@ -77,17 +73,17 @@ def describe(error: BaseException, target: Target, stage: Stage, timeout: float)
 
 
 def _group(error: BaseExceptionGroup[BaseException], target: Target, stage: Stage, timeout: float) -> str:
-    """One sentence for the failures at all addresses of a name; they seldom differ."""
+    """Combine the errors of all addresses of a name. Equal descriptions appear once."""
     sentences = list(dict.fromkeys(describe(one, target, stage, timeout) for one in error.exceptions))
-    # localhost often has an IPv6 address on machines without IPv6: that is not what went wrong.
+    # localhost often resolves to an IPv6 address on machines without IPv6, which is not the cause.
     telling = [sentence for sentence in sentences if not sentence.startswith(_UNREACHABLE)]
     return "; ".join(telling or sentences)
 
 
 def _not_http(error: NotHTTPError, target: Target) -> str:
     if error.is_tls:
-        return f"not HTTP: {target.peer} answers in TLS; use https:// instead of http://"
-    return f"not HTTP: {target.peer} answers with {_quoted(error.beginning)}; check the port"
+        return f"not HTTP: {target.peer} responds with TLS; use https:// instead of http://"
+    return f"not HTTP: {target.peer} responds with {_quoted(error.beginning)}; check the port"
 
 
 def _quoted(data: bytes) -> str:
@@ -105,15 +101,15 @@ def _certificate(error: ssl.SSLCertVerificationError, target: Target) -> str:
     if error.verify_code in _HOST_MISMATCH:
         return (
             f"host name mismatch: the certificate of {target.peer} is not for {target.host!r} "
-            f"({error.verify_message.rstrip('.')}); use a name that it is for"
+            f"({error.verify_message.rstrip('.')}); use a host name of the certificate"
         )
     if error.verify_code == _EXPIRED:
         return f"certificate expired: {target.peer} must renew its certificate; check this machine's clock too"
     if error.verify_code == _NOT_YET_VALID:
-        return f"certificate not yet valid: at {target.peer}; check this machine's clock"
+        return f"certificate not yet valid: {target.peer}; check this machine's clock"
     return (
         f"certificate not trusted: {target.peer} ({error.verify_message.rstrip('.')}); "
-        "name the authority that signed it with --cafile FILE"
+        "pass the certificate of its authority with --cafile FILE"
     )
 
 
@@ -123,7 +119,7 @@ def _tls(error: ssl.SSLError, target: Target) -> str:
     if isinstance(error, ssl.SSLEOFError) or error.reason == "UNEXPECTED_EOF_WHILE_READING":
         return _ended_in_handshake(target)
     reason = (error.reason or error.strerror or str(error)).replace("_", " ").lower()
-    return f"TLS failed: {target.peer}: {reason}; check which protocols and certificates it asks for"
+    return f"TLS failed: {target.peer}: {reason}; check the TLS versions and the certificates that the server requires"
 
 
 def _ended_in_handshake(target: Target) -> str:
@@ -131,7 +127,7 @@ def _ended_in_handshake(target: Target) -> str:
 
 
 def _name(error: socket.gaierror, target: Target) -> str:
-    # Without the beginning of the message, which names the host too.
+    # Without the beginning of the message, which contains the host as well.
     reason = (error.strerror or str(error)).rpartition('": ')[2]
     if error.errno == socket.EAI_AGAIN:
         return (
@@ -143,7 +139,7 @@ def _name(error: socket.gaierror, target: Target) -> str:
 
 def _connection(error: OSError, target: Target, stage: Stage, timeout: float) -> str:
     if isinstance(error, TimeoutError):
-        # The system's own time-out carries an errno, ours does not.
+        # A timeout of the operating system has an errno, a timeout of this command has none.
         if error.errno is not None:
             return f"timeout: {target.peer} does not answer ({os.strerror(error.errno)}); check host and port"
         if stage is Stage.ANSWERING:
@@ -170,20 +166,20 @@ def _unix(error: OSError | ValueError, target: Target, path: str, timeout: float
     if isinstance(error, FileNotFoundError):
         return f"no such socket: {target.peer} does not exist; start the server or check the path"
     if isinstance(error, PermissionError):
-        return f"permission denied: {target.peer}; connecting takes the right to write to the socket"
+        return f"permission denied: {target.peer}; connecting needs write permission for the socket"
     if not _may_be_socket(path):
-        return f"not a socket: {target.peer} is something else; check the path"
+        return f"not a socket: {target.peer} is another kind of file; check the path"
     if isinstance(error, ConnectionRefusedError):
         return f"refused: nothing listens at {target.peer}; start the server"
     size = len(os.fsencode(path))
     if size > _UNIX_PATH_BYTES:
         return (
-            f"path too long: {target.peer} has {size} bytes, a Unix socket's path has at most "
+            f"path too long: {target.peer} has {size} bytes, the maximum of a Unix socket is "
             f"{_UNIX_PATH_BYTES}; use a relative path or a shorter directory"
         )
     if isinstance(error, OSError):
         if error.errno == errno.EPROTOTYPE:
-            return f"not a stream socket: {target.peer} takes datagrams; check the path"
+            return f"not a stream socket: {target.peer} is a datagram socket; check the path"
         if error.errno is None or isinstance(error, ConnectionError):
             return _connection(error, target, Stage.CONNECTING, timeout)
     return f"failed: {target.peer}: {error}"

@@ -1,7 +1,6 @@
-"""Ask servers for their headers: a HEAD request over TCP, TLS or a Unix socket, several at once.
+"""Send HEAD requests over TCP, TLS and Unix sockets, several at once, and return the response headers.
 
-This is the example of asyncio's documentation, grown up: the same connection, the same lines, and an answer for
-whatever goes wrong. Nothing is printed here.
+It is an extended version of the example in asyncio's documentation, with a description of each failure.
 """
 
 from __future__ import annotations
@@ -16,22 +15,22 @@ from sluiceway.cli.failures import Stage, describe
 from sluiceway.cli.response import LINE_LIMIT, read_head
 from sluiceway.cli.target import Target
 
-# Requests under way at once: far below the 256 descriptors that the smallest usual limit allows.
+# Simultaneous requests. The lowest usual limit on open files is 256.
 _AT_ONCE = 64
-# Seconds granted to the farewell of a connection that has served; its headers are here already.
-_FAREWELL = 1.0
-# Seconds between the attempts at the addresses of a name (RFC 8305).
+# Seconds to close a connection after its headers were received.
+_CLOSE_TIMEOUT = 1.0
+# Seconds between the connection attempts to the addresses of a name (RFC 8305).
 _HAPPY_EYEBALLS = 0.25
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of one URL.
+    """The result of one request.
 
     Attributes:
         target: the URL.
-        lines: the header lines read, the status line first; all of them, or those before the failure.
-        failure: one line that says what went wrong and what to do, None when all is well.
+        lines: the received header lines, starting with the status line. After a failure, the lines before it.
+        failure: one line that describes the failure and what to do; None if the request succeeded.
     """
 
     target: Target
@@ -42,12 +41,12 @@ class Outcome:
 async def fetch_all(
     targets: Sequence[Target], *, timeout: float, context: ssl.SSLContext
 ) -> AsyncGenerator[Outcome, None]:
-    """Ask all targets at once and yield their outcomes in the order given.
+    """Send all requests at once and yield their outcomes in the order of ``targets``.
 
     Args:
-        targets: whom to ask.
-        timeout: seconds for each, from its first step to its last header.
-        context: TLS settings for the https ones.
+        targets: the URLs.
+        timeout: seconds for each request, until its last header line is received.
+        context: the TLS context of https requests.
     """
     places = asyncio.Semaphore(_AT_ONCE)
 
@@ -66,7 +65,7 @@ async def fetch_all(
 
 
 async def fetch(target: Target, *, timeout: float, context: ssl.SSLContext) -> Outcome:
-    """Ask one target; whatever goes wrong stands in the outcome."""
+    """Send one request. A failure is recorded in the outcome."""
     outcome = Outcome(target)
     stage = Stage.CONNECTING
     try:
@@ -79,11 +78,11 @@ async def fetch(target: Target, *, timeout: float, context: ssl.SSLContext) -> O
                 await read_head(reader, outcome.lines)
                 complete = True
             finally:
-                # Within the time allowed only when it is aborted, which takes no time.
+                # The time limit may have expired, so a failed connection is aborted instead of closed.
                 if not complete:
                     writer.transport.abort()
         await _leave(writer)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the user gets a line and the other URLs go on
+    except Exception as error:  # noqa: BLE001 - reported in one line, and the other requests continue
         outcome.failure = describe(error, target, stage, timeout)
     return outcome
 
@@ -104,9 +103,9 @@ async def _connect(
         happy_eyeballs_delay=_HAPPY_EYEBALLS,
         all_errors=True,
         ssl=context,
-        # Longer than our own deadline, which names its stage and its option.
+        # Longer than the time limit of the request, whose error names the option --timeout.
         ssl_handshake_timeout=timeout + 60.0,
-        ssl_shutdown_timeout=_FAREWELL,
+        ssl_shutdown_timeout=_CLOSE_TIMEOUT,
     )
 
 
@@ -124,10 +123,10 @@ def _request(target: Target) -> bytes:
 async def _leave(writer: sluiceway.StreamWriter) -> None:
     writer.close()
     try:
-        async with asyncio.timeout(_FAREWELL):
+        async with asyncio.timeout(_CLOSE_TIMEOUT):
             await writer.wait_closed()
     except TimeoutError:
         writer.transport.abort()
     except OSError:
-        # The headers are complete; how the peer takes its leave is its own affair.
+        # The headers are complete, so an error of the close does not matter.
         pass

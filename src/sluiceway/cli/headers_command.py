@@ -1,4 +1,4 @@
-"""``sluiceway headers``: the arguments, and what is printed."""
+"""``sluiceway headers``: the arguments and the output."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sluiceway.cli.target import BadURLError, Target, parse
 
 def _seconds(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
     if not (math.isfinite(value) and value > 0):
-        raise BadArgument(f"--timeout {value:g}: must be a number of seconds greater than 0")
+        raise BadArgument(f"--timeout {value:g}: the number of seconds must be greater than 0")
     return value
 
 
@@ -33,23 +33,23 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: float)
     default=10.0,
     show_default=True,
     callback=_seconds,
-    help="Time for each URL: connecting, TLS and the whole header.",
+    help="Time limit of each URL, for the connection, TLS and the whole header.",
 )
 @click.option(
     "--cafile",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Trust the certificate authorities in this PEM file too.",
+    help="PEM file of further certificate authorities to trust.",
 )
 def headers(urls: tuple[str, ...], timeout: float, cafile: Path | None) -> None:
     """Print the response headers of each URL.
 
     A URL is http://HOST[:PORT][/PATH], https://HOST[:PORT][/PATH], or unix:/PATH/TO.SOCK for a server on a Unix
-    socket; unix:@NAME is an abstract name. Add ?path=/x to ask a Unix socket for another path than /, and
-    &host=NAME for another Host header than localhost.
+    socket. unix:@NAME is an abstract name. For a Unix socket, ?path=/x requests another path than /, and &host=NAME
+    sends another Host header than localhost.
 
-    All URLs are asked at once and printed in the order given. Exit status: 0 when all answered, 1 when one failed,
-    2 for wrong usage.
+    All requests are sent at once. The output has the order of the arguments. The exit status is 0 if all requests
+    succeeded, 1 if one failed, and 2 for wrong arguments.
     """
     targets = [_target(url) for url in urls]
     context = _context(cafile)
@@ -70,7 +70,7 @@ def _context(cafile: Path | None) -> ssl.SSLContext:
     try:
         context.load_verify_locations(cafile)
     except ssl.SSLError:
-        raise BadArgument(f"--cafile {cafile}: holds no certificate in PEM form") from None
+        raise BadArgument(f"--cafile {cafile}: the file contains no certificate in PEM format") from None
     except OSError as error:
         raise BadArgument(f"--cafile {cafile}: {error.strerror}") from None
     return context

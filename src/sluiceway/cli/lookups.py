@@ -1,8 +1,8 @@
-"""Name lookups that can be abandoned.
+"""Name lookups that do not delay the end of the process.
 
-The resolver of the C library cannot be interrupted, and an event loop waits for its worker threads when it ends:
-with a name server that does not answer, ``--timeout 2`` would take half a minute. Threads that nobody waits for
-keep the promise.
+The resolver of the C library cannot be interrupted, and an event loop waits for the threads of its executor when it is
+closed. With a name server that does not respond, ``--timeout 2`` would take half a minute. Therefore each lookup runs
+in a daemon thread.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _T = TypeVar("_T")
 
 
 class AbandonableExecutor(ThreadPoolExecutor):
-    """One daemon thread per call; shutting down waits for none of them.
+    """Runs each call in its own daemon thread. ``shutdown`` does not wait for the threads.
 
-    A subclass of ThreadPoolExecutor because ``loop.set_default_executor`` takes nothing else.
+    It is a ThreadPoolExecutor because ``loop.set_default_executor`` requires one.
     """
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """Start ``fn`` in a thread of its own."""
+        """Start ``fn`` in a new thread."""
         future: Future[_T] = Future()
 
         def run() -> None:
@@ -31,7 +31,7 @@ class AbandonableExecutor(ThreadPoolExecutor):
                 return
             try:
                 result = fn(*args, **kwargs)
-            except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits for the future
+            except BaseException as error:  # noqa: BLE001 - raised by the future
                 future.set_exception(error)
             else:
                 future.set_result(result)
@@ -40,5 +40,5 @@ class AbandonableExecutor(ThreadPoolExecutor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Return at once, whatever ``wait`` says."""
+        """Return immediately. ``wait`` has no effect."""
         super().shutdown(wait=False, cancel_futures=cancel_futures)

@@ -1,7 +1,4 @@
-"""Read the head of an HTTP response from a stream: the status line and the header lines, no further.
-
-Every way in which a peer can disappoint has its own exception; what was read before it stays with the caller.
-"""
+"""Read the head of an HTTP response from a stream: the status line and the header lines."""
 
 from __future__ import annotations
 
@@ -9,23 +6,23 @@ import re
 
 import sluiceway
 
-# Bytes of one line. Servers refuse request lines well below this; a longer answer is no header but an accident.
+# Bytes of one line. HTTP servers use much lower limits for request lines.
 LINE_LIMIT = 64 * 1024
-# Bytes of all lines together, so that a peer that never sends the empty line cannot fill the memory.
+# Bytes of all lines together. It bounds the memory if a peer never sends the empty line.
 HEAD_LIMIT = 256 * 1024
 
 _STATUS_LINE = re.compile(rb"HTTP/\d(\.\d)? \d{3}( .*)?\r?\n", re.DOTALL)
-# A TLS record of the type "alert" begins so: what a TLS server answers to a plain request.
+# The first bytes of a TLS alert record, with which a TLS server responds to a plaintext request.
 _TLS_ALERT = b"\x15\x03"
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 
 class NotHTTPError(Exception):
-    """The answer does not begin with an HTTP status line.
+    """The response does not start with an HTTP status line.
 
     Attributes:
-        beginning: the first bytes that came instead, at most 64.
-        is_tls: whether they look like TLS.
+        beginning: the first bytes of the response, at most 64.
+        is_tls: True if the bytes are a TLS record.
     """
 
     def __init__(self, beginning: bytes) -> None:
@@ -35,11 +32,11 @@ class NotHTTPError(Exception):
 
 
 class ClosedEarlyError(Exception):
-    """The peer ended the connection before the empty line that ends the head.
+    """The peer closed the connection before the empty line at the end of the head.
 
     Attributes:
-        where: how far it had come, as in "within the headers".
-        reset: whether the connection was reset instead of ended.
+        where: the position, such as "within the headers".
+        reset: True if the connection was reset.
     """
 
     def __init__(self, where: str, *, reset: bool = False) -> None:
@@ -52,7 +49,7 @@ class HeadTooLongError(Exception):
     """A line of more than LINE_LIMIT bytes, or more than HEAD_LIMIT bytes in all.
 
     Attributes:
-        limit: the limit passed, in bytes.
+        limit: the limit that was exceeded, in bytes.
         what: "a line" or "the head".
     """
 
@@ -63,17 +60,17 @@ class HeadTooLongError(Exception):
 
 
 async def read_head(reader: sluiceway.StreamReader, lines: list[str]) -> None:
-    """Append every line of the response's head to ``lines``, as text, without its end of line.
+    """Append every line of the response's head to ``lines``, as text without the line end.
 
-    The stream must have been opened with the limit LINE_LIMIT. When the call raises or is cancelled, ``lines``
-    holds what was read until then. Control characters, which no valid header contains, come as ``\\xNN``, so that
-    a peer cannot write to the user's terminal.
+    The stream must have the limit LINE_LIMIT. If the call raises or is cancelled, ``lines`` contains the lines that
+    were read before. Control characters, which a valid header does not contain, are replaced with ``\\xNN``. They
+    could change the state of the user's terminal.
 
     Raises:
-        NotHTTPError: the first line is no status line.
-        ClosedEarlyError: end of input, or a reset, before the empty line.
-        HeadTooLongError: a line or the whole head passes its limit.
-        OSError: the connection was lost in another way.
+        NotHTTPError: the first line is not a status line.
+        ClosedEarlyError: end of file or a reset before the empty line.
+        HeadTooLongError: a line or the whole head exceeds its limit.
+        OSError: the connection was lost for another reason.
     """
     total = 0
     while True:

@@ -1,6 +1,6 @@
-"""A URL of the command line, taken apart: whom to connect to and what to ask.
+"""Parse a URL of the command line: the address to connect to, and the request.
 
-No sockets here: whatever is wrong with a URL is found before the first connection is made.
+All URLs are parsed before the first connection is opened.
 """
 
 from __future__ import annotations
@@ -11,28 +11,28 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# What RFC 3986 allows unescaped in a path and a query; "%" because what is escaped already stays as it is.
+# The characters that RFC 3986 allows in a path and a query, and "%", which keeps existing escapes.
 _SAFE_IN_TARGET = "/:@!$&'()*+,;=-._~%?"
 _HOST_HEADER = re.compile(r"[A-Za-z0-9._~:\[\]-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class BadURLError(ValueError):
-    """A URL that cannot be asked for; the message says what is wrong and what is accepted."""
+    """A URL is not supported. The message contains the reason and what is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One URL, understood.
+    """A parsed URL.
 
     Attributes:
-        url: as the user wrote it.
-        host: name or address to connect to, without brackets; empty for a Unix socket.
-        port: TCP port; 0 for a Unix socket.
-        tls: whether TLS is spoken.
-        unix_path: path of the Unix socket (a leading NUL for an abstract name), None for TCP.
-        host_header: value of the request's Host header.
-        request_target: path and query as they stand in the request line, ASCII only.
+        url: the URL as given by the user.
+        host: the host name or address to connect to, without brackets; empty for a Unix socket.
+        port: the TCP port; 0 for a Unix socket.
+        tls: True for https.
+        unix_path: the path of the Unix socket, with a leading NUL for an abstract name; None for TCP.
+        host_header: the value of the request's Host header.
+        request_target: the path and query of the request line, ASCII only.
     """
 
     url: str
@@ -45,42 +45,42 @@ class Target:
 
     @property
     def peer(self) -> str:
-        """The address as people write it, for messages."""
+        """The address as text, for messages."""
         if self.unix_path is not None:
             return self.unix_path.replace("\0", "@", 1)
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def parse(url: str) -> Target:
-    """Take a URL apart.
+    """Parse a URL.
 
     Args:
-        url: ``http://host[:port][/path][?query]``, ``https://…`` likewise, or
+        url: ``http://host[:port][/path][?query]``, the same with ``https``, or
             ``unix:/path/to.sock[?path=/x][&host=name]`` (``unix:@name`` for an abstract name).
 
     Raises:
-        BadURLError: no or another scheme, no host, a port that is not 1 to 65535, a user name or password, control
-            characters, a unix parameter that is not known.
+        BadURLError: the scheme is missing or not supported, the host is missing, the port is not in the range 1 to
+            65535, or the URL contains a user name, a password, control characters or an unknown unix parameter.
     """
     if _CONTROL.search(url):
-        raise BadURLError("it contains control characters; write them percent-encoded")
+        raise BadURLError("it contains control characters; percent-encode them")
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise BadURLError(f"{error}; an IPv6 address is written in brackets, as in http://[::1]:8080/") from None
+        raise BadURLError(f"{error}; write an IPv6 address in brackets, as in http://[::1]:8080/") from None
     if parts.scheme == "unix":
         return _unix(url, parts)
-    # "localhost:8080" parses as the scheme "localhost"; the two slashes tell them apart.
+    # "localhost:8080" is parsed as the scheme "localhost", so the slashes are checked as well.
     if parts.scheme in _DEFAULT_PORTS and "://" in url:
         return _internet(url, parts)
     if "://" in url:
-        raise BadURLError(f"scheme {parts.scheme!r} is not spoken; use http://, https:// or unix:")
+        raise BadURLError(f"scheme {parts.scheme!r} is not supported; use http://, https:// or unix:")
     raise BadURLError("no scheme; use http://, https:// or unix:, as in http://example.org/")
 
 
 def _internet(url: str, parts: SplitResult) -> Target:
     if "@" in parts.netloc:
-        raise BadURLError("user names and passwords are not sent; leave out what stands before the @")
+        raise BadURLError("user names and passwords are not supported; remove the part before the @")
     try:
         port = parts.port
     except ValueError:
@@ -93,7 +93,7 @@ def _internet(url: str, parts: SplitResult) -> Target:
     if not host:
         raise BadURLError(f"no host; write it after {parts.scheme}://, as in {parts.scheme}://example.org/")
     ascii_host = _ascii_host(host)
-    # The zone of a link-local address means something on this machine only.
+    # The zone of a link-local address has a meaning only on this machine.
     shown = f"[{ascii_host.partition('%')[0]}]" if ":" in ascii_host else ascii_host
     return Target(
         url=url,
@@ -110,26 +110,26 @@ def _unix(url: str, parts: SplitResult) -> Target:
     if parts.netloc:
         raise BadURLError("a Unix socket has no host before its path; write unix:/path/to.sock")
     if "#" in url:
-        raise BadURLError("a # in the path is written %23")
+        raise BadURLError("write %23 for a # in the path")
     path = unquote(parts.path, errors="surrogateescape")
     if path in ("", "@"):
         raise BadURLError("no path; write unix:/path/to.sock, or unix:@name for an abstract name")
     if "\0" in path:
-        raise BadURLError("a NUL in the path; write unix:@name for an abstract name")
+        raise BadURLError("the path contains a NUL; write unix:@name for an abstract name")
     if parts.path.startswith("@"):
         path = "\0" + path[1:]
     parameters = parse_qs(parts.query, keep_blank_values=True, errors="surrogateescape")
     unknown = sorted(set(parameters) - {"path", "host"})
     if unknown:
         raise BadURLError(
-            f"unknown parameter {unknown[0]!r}; known are path= and host=, as in unix:/path/to.sock?path=/x&host=name"
+            f"unknown parameter {unknown[0]!r}; use path= and host=, as in unix:/path/to.sock?path=/x&host=name"
         )
     asked = parameters.get("path", ["/"])[-1]
     if not asked.startswith("/"):
         raise BadURLError(f"path={asked!r} must begin with a slash, as in path=/status")
     host = parameters.get("host", ["localhost"])[-1]
     if not _HOST_HEADER.fullmatch(host):
-        raise BadURLError(f"host={host!r} is no host name")
+        raise BadURLError(f"host={host!r} is not a valid host name")
     return Target(
         url=url,
         host="",
@@ -146,18 +146,18 @@ def _ascii_host(host: str) -> str:
         try:
             return str(ipaddress.IPv6Address(host))
         except ValueError:
-            raise BadURLError(f"{host!r} is no IPv6 address") from None
+            raise BadURLError(f"{host!r} is not a valid IPv6 address") from None
     try:
         ascii_host = host.encode("idna").decode("ascii")
     except UnicodeError as error:
         reason = str(error.reason) if isinstance(error, UnicodeEncodeError) else str(error)
-        raise BadURLError(f"{host!r} is no host name ({reason})") from None
+        raise BadURLError(f"{host!r} is not a valid host name ({reason})") from None
     if not _HOST_HEADER.fullmatch(ascii_host):
-        raise BadURLError(f"{host!r} is no host name; letters, digits, hyphens and dots are")
+        raise BadURLError(f"{host!r} is not a valid host name; use letters, digits, hyphens and dots")
     return ascii_host
 
 
 def _request_target(path: str, query: str) -> str:
-    # An argument that is not valid UTF-8 reaches Python with surrogates in it; its bytes are sent as they are.
+    # Python represents an argument that is not valid UTF-8 with surrogates. Its bytes are sent unchanged.
     target = quote(path or "/", safe=_SAFE_IN_TARGET, errors="surrogateescape")
     return f"{target}?{quote(query, safe=_SAFE_IN_TARGET, errors='surrogateescape')}" if query else target

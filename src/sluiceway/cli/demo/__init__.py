@@ -1,1 +1,1 @@
-"""``sluiceway demo``: servers and clients on loopback, each step checked, and a comparison measured on the spot."""
+"""``sluiceway demo``: servers and clients on the loopback interface, checks of each step, and a speed comparison."""

@@ -1,4 +1,4 @@
-"""A certificate authority for one run: nothing is written to disk that outlives it, nothing is trusted after it."""
+"""A certificate authority for one run. It leaves no file, and nothing trusts it after the run."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import trustme
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """TLS settings for both ends of the demonstration."""
+    """The TLS contexts of the demonstration's servers and clients."""
 
     server: ssl.SSLContext
     client: ssl.SSLContext
 
 
 def make_identity() -> Identity:
-    """Sign a certificate for localhost and 127.0.0.1 and return contexts that present and trust it."""
+    """Create a certificate for localhost and 127.0.0.1. Returns contexts that present it and trust it."""
     authority = trustme.CA()
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost", "127.0.0.1").configure_cert(server)

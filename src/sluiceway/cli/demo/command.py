@@ -6,20 +6,21 @@ import asyncio
 import sys
 
 import click
-from rich.console import Console
-
-from sluiceway.cli.demo.report import Report
 
 
 @click.command()
-@click.option("--quick", is_flag=True, hidden=True, help="Less work: for the tests of the demonstration itself.")
+@click.option("--quick", is_flag=True, hidden=True, help="Do less work, for tests of the demonstration.")
 def demo(quick: bool) -> None:
-    """Show the streams at work, on loopback.
+    """Demonstrate the streams on the loopback interface.
 
-    Starts servers on TCP, TLS and a Unix socket, talks to them, checks every byte, and measures asyncio's streams
-    and sluiceway's side by side. Needs no network. Exit status: 0 when every check held, 1 otherwise.
+    The demonstration starts servers on TCP, TLS and a Unix socket, exchanges data with them, checks every byte, and
+    compares the speed of asyncio's streams and sluiceway's. It needs no network. The exit status is 0 if all checks
+    passed, else 1.
     """
-    # Here, so that the other commands do without trustme.
+    # Imported here so that the other commands do not need rich and trustme.
+    from rich.console import Console
+
+    from sluiceway.cli.demo.report import Report
     from sluiceway.cli.demo.tour import FULL, QUICK, tour
 
     report = Report(Console(), Console(stderr=True))

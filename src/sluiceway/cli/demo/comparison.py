@@ -1,7 +1,7 @@
-"""asyncio's streams and sluiceway's, side by side: the same work, in the same process, in turns.
+"""A comparison of asyncio's streams and sluiceway's: the same work in the same process, in alternating rounds.
 
-The numbers say what this machine did in these seconds. Client and server share the process and both are counted, so
-a difference shows smaller than on a server alone.
+Client and server share the process, and both are measured. A difference is therefore smaller than for a server alone.
+The numbers are valid only for this machine and its load at that time.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """One of the two implementations, by its two functions."""
+    """The functions of one of the two implementations."""
 
     name: str
     open_connection: Callable[..., Awaitable[tuple[Any, Any]]]
@@ -51,7 +51,7 @@ class Streams:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much work: echoes per client and round, bytes per transfer, rounds that count."""
+    """The amount of work: echoes per client and round, bytes per transfer, and the number of measured rounds."""
 
     echoes: int
     transfer_bytes: int
@@ -60,7 +60,7 @@ class Size:
 
 @dataclass(slots=True)
 class Measurement:
-    """What the rounds of one implementation gave, one number per round."""
+    """The results of one implementation, one number per round."""
 
     messages_per_second: list[float] = field(default_factory=list)
     microseconds_per_message: list[float] = field(default_factory=list)
@@ -75,10 +75,10 @@ BOTH = (
 
 
 async def compare(size: Size) -> dict[str, Measurement]:
-    """Measure both in turns, after one round each that does not count."""
+    """Measure both implementations in alternating rounds, after one warm-up round each."""
     results = {streams.name: Measurement() for streams in BOTH}
     for number in range(size.rounds + 1):
-        # Whoever goes second meets warm caches: take turns.
+        # The second implementation of a round has warm caches, so the order alternates.
         for streams in BOTH if number % 2 else reversed(BOTH):
             await _round(streams, size, results[streams.name] if number else Measurement())
     return results
@@ -128,7 +128,7 @@ async def _served(streams: Streams, handler: Callable[[Any, Any], Awaitable[None
         try:
             yield server.sockets[0].getsockname()[1]
         except BaseException:
-            # Closing the server waits for them, and their clients have gone away without a word.
+            # close() of the server waits for the handlers, which would wait for their clients without end.
             for task in handlers:
                 task.cancel()
             raise
@@ -146,7 +146,7 @@ async def _ask(reader: _Reader, writer: _Writer, echoes: int) -> None:
     for _ in range(echoes):
         writer.write(LINE)
         await writer.drain()
-        check(await reader.readline() == LINE, "every echo is the line that was sent")
+        check(await reader.readline() == LINE, "every echoed line equals the line that was sent")
 
 
 async def _swallow(reader: _Reader, writer: _Writer) -> None:
@@ -171,19 +171,18 @@ async def _pour(reader: _Reader, writer: _Writer, total: int) -> None:
 
 
 def table(results: dict[str, Measurement]) -> Table:
-    """Medians, and what sluiceway takes of what asyncio takes."""
+    """Return a table of the medians, and of the ratio of sluiceway to asyncio. It fits in 40 columns."""
     ours, theirs = results["sluiceway"], results["asyncio"]
     rows = [
-        ("256-byte lines echoed per second", theirs.messages_per_second, ours.messages_per_second, "{:,.0f}"),
-        ("CPU per echoed line, us", theirs.microseconds_per_message, ours.microseconds_per_message, "{:.1f}"),
-        ("bulk transfer, MiB per second", theirs.mib_per_second, ours.mib_per_second, "{:,.0f}"),
-        ("CPU per MiB transferred, ms", theirs.milliseconds_per_mib, ours.milliseconds_per_mib, "{:.2f}"),
+        ("lines echoed per second", theirs.messages_per_second, ours.messages_per_second, "{:,.0f}"),
+        ("CPU per line, us", theirs.microseconds_per_message, ours.microseconds_per_message, "{:.1f}"),
+        ("MiB transferred per second", theirs.mib_per_second, ours.mib_per_second, "{:,.0f}"),
+        ("CPU per MiB, ms", theirs.milliseconds_per_mib, ours.milliseconds_per_mib, "{:.2f}"),
     ]
-    drawn = Table(box=box.SIMPLE_HEAD)
-    drawn.add_column("")
-    drawn.add_column("asyncio", justify="right")
-    drawn.add_column("sluiceway", justify="right")
-    drawn.add_column("sluiceway / asyncio", justify="right")
+    drawn = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False)
+    drawn.add_column("", overflow="fold")
+    for header in ("asyncio", "sluiceway", "ratio"):
+        drawn.add_column(header, justify="right", no_wrap=True)
     for label, left, right, form in rows:
         asyncio_median, sluiceway_median = median(left), median(right)
         drawn.add_row(

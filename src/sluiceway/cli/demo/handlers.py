@@ -1,4 +1,4 @@
-"""What the servers of the demonstration do with a connection."""
+"""The connection handlers of the demonstration's servers."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import hashlib
 
 import sluiceway
 
-# Bytes of the length that stands before a frame and before a transfer.
+# Bytes of the length field before a frame and before a transfer.
 LENGTH_BYTES = 4
 CHUNK = 256 * 1024
 
-_HTML = b"<!doctype html><title>sluiceway</title><p>Water under pressure.\n"
+_HTML = b"<!doctype html><title>sluiceway</title><p>It works.\n"
 
 
 async def serve_http(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
-    """Answer one HEAD or GET and let the connection close."""
+    """Respond to one HEAD or GET request. The caller closes the connection."""
     request_line = (await reader.readline()).decode("latin1").split()
     while (await reader.readline()).strip():
         pass
@@ -37,14 +37,14 @@ async def serve_http(reader: sluiceway.StreamReader, writer: sluiceway.StreamWri
 
 
 async def echo_lines(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
-    """Send every line back, until the client ends its side."""
+    """Echo every line until end of file."""
     async for line in reader:
         writer.write(line)
         await writer.drain()
 
 
 async def echo_frames(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
-    """Send every length-prefixed frame back; a frame of length 0 ends the conversation."""
+    """Echo every length-prefixed frame. Return after a frame of length 0."""
     while True:
         prefix = await reader.readexactly(LENGTH_BYTES)
         writer.write(prefix)
@@ -57,10 +57,10 @@ async def echo_frames(reader: sluiceway.StreamReader, writer: sluiceway.StreamWr
 
 
 async def take_transfer(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
-    """Receive a transfer and answer with its checksum.
+    """Receive a transfer and respond with its checksum.
 
-    On the wire: the length (LENGTH_BYTES, big-endian), the bytes, the sender's SHA-256. The answer is a line:
-    ``ok`` or ``damaged``, and the SHA-256 of what arrived in hexadecimal digits.
+    The client sends the length (LENGTH_BYTES, big-endian), the bytes, and their SHA-256. The response is a line: ``ok``
+    or ``damaged``, and the SHA-256 of the received bytes in hexadecimal digits.
     """
     missing = int.from_bytes(await reader.readexactly(LENGTH_BYTES), "big")
     digest = hashlib.sha256()

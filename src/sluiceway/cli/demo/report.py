@@ -1,4 +1,4 @@
-"""What the demonstration says, and the checks that decide its exit status."""
+"""The output of the demonstration, and the checks that determine its exit status."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from rich.table import Table
 
 
-class CheckFailed(Exception):  # noqa: N818 - a verdict, not an error of the program
-    """A step did not do what it must; the message says what was expected and what came."""
+class CheckFailed(Exception):  # noqa: N818 - a failed check, not an error of the program
+    """A check has failed. The message states the expected and the actual result."""
 
 
 def check(condition: bool, expectation: str) -> None:
-    """Stop the step unless ``condition`` holds.
+    """Check that ``condition`` is true.
 
     Raises:
-        CheckFailed: it does not.
+        CheckFailed: ``condition`` is false. The message is ``expectation``.
     """
     if not condition:
         raise CheckFailed(expectation)
 
 
 class Report:
-    """Prints the steps as they happen, on a terminal or as plain lines, and remembers which failed."""
+    """Prints the results of the steps and records which steps failed."""
 
     def __init__(self, console: Console, errors: Console) -> None:
         self._console = console
@@ -33,31 +33,31 @@ class Report:
         self.failed: list[str] = []
 
     def heading(self, title: str) -> None:
-        """Announce a step."""
+        """Print the title of a step."""
         self.blank()
         self._console.print(title, style="bold", highlight=False, markup=False)
 
     def say(self, sentence: str) -> None:
-        """One fact, as it is."""
+        """Print one line."""
         self._console.print(f"  {sentence}", highlight=False, markup=False, soft_wrap=True)
 
     def blank(self) -> None:
-        """An empty line."""
+        """Print an empty line."""
         self._console.print()
 
     def show(self, table: Table) -> None:
-        """A table."""
+        """Print a table."""
         self._console.print(table)
 
     def failure(self, title: str, sentence: str) -> None:
-        """Note that a step failed, in one line on standard error."""
+        """Record a failed step and print one line to standard error."""
         self.failed.append(title)
         line = " ".join(f"sluiceway: demo: {title}: {sentence}".split())
         self._errors.print(line, highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager
     def progress(self, label: str, total: int) -> Iterator[_Bar]:
-        """A bar that counts ``total`` bytes; on anything but a terminal nothing is drawn."""
+        """Show a progress bar of ``total`` bytes. Prints nothing if the output is not a terminal."""
         if not self._console.is_terminal:
             yield _Bar()
             return
@@ -69,7 +69,7 @@ class Report:
 
 class _Bar:
     def advance(self, count: int) -> None:
-        """``count`` more bytes are through."""
+        """Advance the bar by ``count`` bytes."""
 
 
 class _DrawnBar(_Bar):

@@ -1,4 +1,4 @@
-"""One handler served over TCP, over TLS and on a Unix socket, and the ways to connect to it."""
+"""Serve one handler over TCP, over TLS and on a Unix socket, and connect to it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """One way into a service.
+    """One address of a service.
 
     Attributes:
         label: "TCP", "TLS" or "Unix socket".
         url: for ``sluiceway headers``.
-        connect: opens a connection.
+        connect: a function that opens a connection.
     """
 
     label: str
@@ -35,17 +35,16 @@ class Door:
 
 @asynccontextmanager
 async def visit(connecting: Awaitable[Connection]) -> AsyncIterator[Connection]:
-    """A client's connection that is closed at the end, and aborted when the visit fails.
+    """A client connection for a block. It is closed at the end of the block, and aborted if the block raises.
 
-    A server that stops waits for its connections: one left open by a failed check would hide the failure behind a
-    hang.
+    A closing server waits for its connections. A connection that a failed check left open would make it hang.
     """
     reader, writer = await connecting
     try:
         yield reader, writer
         if writer.can_write_eof():
             writer.write_eof()
-            check(await reader.read() == b"", "nothing more comes after the last answer")
+            check(await reader.read() == b"", "end of file follows the last response")
     except BaseException:
         writer.transport.abort()
         raise
@@ -55,7 +54,7 @@ async def visit(connecting: Awaitable[Connection]) -> AsyncIterator[Connection]:
 
 @dataclass(slots=True)
 class Place:
-    """Where the services of one run live: a directory for the sockets and the TLS settings."""
+    """The resources of one run: a directory for the Unix sockets, and the TLS contexts."""
 
     directory: Path
     identity: Identity
@@ -63,13 +62,13 @@ class Place:
 
 @dataclass(slots=True)
 class Service:
-    """A handler with a name, its doors while it is served, and a count of its connections.
+    """A handler with a name, and the counts of its connections.
 
     Attributes:
-        name: also the name of its Unix socket.
-        handler: talks to one client; the connection is closed when it returns.
-        opened: connections accepted so far.
-        finished: handlers that have returned or raised.
+        name: the name of the service and of its Unix socket.
+        handler: the function that serves one connection, which is closed when it returns.
+        opened: the number of accepted connections.
+        finished: the number of handlers that have returned or raised.
     """
 
     name: str
@@ -78,7 +77,7 @@ class Service:
     finished: int = 0
 
     async def handle(self, reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
-        """Serve one connection; this is the callback for ``sluiceway.start_server``."""
+        """Serve one connection. It is the callback of ``sluiceway.start_server``."""
         self.opened += 1
         try:
             await self.handler(reader, writer)
@@ -89,7 +88,7 @@ class Service:
 
     @asynccontextmanager
     async def everywhere(self, place: Place) -> AsyncIterator[list[Door]]:
-        """Serve on every kind of socket that this machine has; stop accepting and wait for the handlers at the end."""
+        """Serve on every kind of socket of the system. Close the servers and wait for the handlers at the end."""
         async with AsyncExitStack() as stack:
             doors = []
             tcp = await stack.enter_async_context(await sluiceway.start_server(self.handle, LOOPBACK, 0))

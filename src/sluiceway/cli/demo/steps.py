@@ -1,4 +1,4 @@
-"""The steps of the demonstration, in order: each talks to a server and checks every byte that comes back."""
+"""The steps of the demonstration. Each step exchanges data with a server and checks every byte."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from sluiceway.cli.target import parse
 _MIB = 1024 * 1024
 _HEADERS_TIMEOUT = 10.0
 _VISITORS = 5
-# The same numbers on every run: a failure can be repeated.
+# A fixed seed makes failures reproducible.
 _SEED = 20
 
 
 @dataclass(slots=True)
 class Demo:
-    """What a step needs.
+    """The arguments of a step.
 
     Attributes:
-        place: where its servers live.
-        report: where it says what it did.
-        transfer_bytes: size of the transfer.
+        place: the resources of its servers.
+        report: the output.
+        transfer_bytes: the size of the transfer, in bytes.
     """
 
     place: Place
@@ -40,7 +40,7 @@ class Demo:
 
 
 async def ask_for_headers(demo: Demo) -> None:
-    """``sluiceway headers`` against a server of our own."""
+    """Run ``sluiceway headers`` with a local server."""
     service = Service("http", serve_http)
     async with service.everywhere(demo.place) as doors:
         targets = [parse(door.url) for door in doors]
@@ -50,13 +50,13 @@ async def ask_for_headers(demo: Demo) -> None:
                 demo.report.say(f"$ sluiceway headers {outcome.target.url}")
                 for line in outcome.lines:
                     demo.report.say(f"HTTP header> {line}")
-                check(outcome.failure is None, f"headers answered: {outcome.failure}")
-                check(outcome.lines[:1] == ["HTTP/1.1 200 OK"], f"status 200 expected, got {outcome.lines[:1]}")
-    check(service.finished == len(targets), f"{len(targets)} requests expected, {service.finished} served")
+                check(outcome.failure is None, f"the request succeeds; it failed with: {outcome.failure}")
+                check(outcome.lines[:1] == ["HTTP/1.1 200 OK"], f"expected status 200, got {outcome.lines[:1]}")
+    check(service.finished == len(targets), f"expected {len(targets)} served requests, got {service.finished}")
 
 
 async def talk_in_lines(demo: Demo) -> None:
-    """write, drain and readline."""
+    """Echo lines with write(), drain() and readline()."""
     lines = [b"%d %s\n" % (number, b"drop " * (number % 40)) for number in range(200)]
     async with Service("lines", echo_lines).everywhere(demo.place) as doors:
         for door in doors:
@@ -66,11 +66,11 @@ async def talk_in_lines(demo: Demo) -> None:
                     await writer.drain()
                     echoed = await reader.readline()
                     check(echoed == line, f"over {door.label}: sent {line!r}, got {echoed!r}")
-            demo.report.say(f"{door.label}: {len(lines)} lines sent, every echo is the line")
+            demo.report.say(f"{door.label}: {len(lines)} lines sent and echoed unchanged")
 
 
 async def talk_in_frames(demo: Demo) -> None:
-    """readexactly, with a length of four bytes before each message."""
+    """Echo frames with readexactly(). A length of four bytes precedes each frame."""
     randomness = random.Random(_SEED)
     frames = [randomness.randbytes(size) for size in (1, 2, 255, 4096, 65_535, 65_536, 65_537, 1_000_000)]
     async with Service("frames", echo_frames).everywhere(demo.place) as doors:
@@ -80,15 +80,23 @@ async def talk_in_frames(demo: Demo) -> None:
                     writer.writelines([len(frame).to_bytes(LENGTH_BYTES, "big"), frame])
                     await writer.drain()
                     size = int.from_bytes(await reader.readexactly(LENGTH_BYTES), "big")
-                    check(size == len(frame), f"over {door.label}: a frame of {len(frame)} bytes, {size} announced")
-                    check(await reader.readexactly(size) == frame, f"over {door.label}: the frame of {size} bytes")
+                    check(
+                        size == len(frame),
+                        f"over {door.label}: sent a frame of {len(frame)} bytes, got a length of {size}",
+                    )
+                    check(
+                        await reader.readexactly(size) == frame,
+                        f"over {door.label}: the echoed frame of {size} bytes equals the frame that was sent",
+                    )
                 writer.write(bytes(LENGTH_BYTES))
-                check(await reader.readexactly(LENGTH_BYTES) == bytes(LENGTH_BYTES), "the last frame is empty")
-            demo.report.say(f"{door.label}: {len(frames)} frames of 1 byte to {len(frames[-1]):,} bytes, all exact")
+                check(await reader.readexactly(LENGTH_BYTES) == bytes(LENGTH_BYTES), "the last echoed frame is empty")
+            demo.report.say(
+                f"{door.label}: {len(frames)} frames of 1 to {len(frames[-1]):,} bytes sent and echoed unchanged"
+            )
 
 
 async def transfer(demo: Demo) -> None:
-    """Many bytes, and a checksum at both ends."""
+    """Transfer many bytes and compare the checksums of both ends."""
     async with Service("transfer", take_transfer).everywhere(demo.place) as doors:
         for door in doors:
             await _transfer_through(door, demo)
@@ -103,7 +111,7 @@ async def _transfer_through(door: Door, demo: Demo) -> None:
         writer.write(total.to_bytes(LENGTH_BYTES, "big"))
         with demo.report.progress(door.label, total) as bar:
             for start in range(0, total, CHUNK):
-                # The offset in front makes every chunk another one: a swapped or repeated chunk changes the checksum.
+                # Each chunk starts with its offset, so a swapped or repeated chunk changes the checksum.
                 chunk = (start.to_bytes(8, "big") + block)[: min(CHUNK, total - start)]
                 digest.update(chunk)
                 writer.write(chunk)
@@ -113,14 +121,14 @@ async def _transfer_through(door: Door, demo: Demo) -> None:
             await writer.drain()
             answer = (await reader.readline()).decode("ascii").split()
         seconds = time.perf_counter() - began
-        check(answer == ["ok", digest.hexdigest()], f"over {door.label}: sent {digest.hexdigest()}, answer {answer}")
+        check(answer == ["ok", digest.hexdigest()], f"over {door.label}: sent {digest.hexdigest()}, got {answer}")
     demo.report.say(
         f"{door.label}: {total / _MIB:g} MiB in {seconds:.2f} s, SHA-256 {digest.hexdigest()[:16]}... at both ends"
     )
 
 
 async def cancel_reads(demo: Demo) -> None:
-    """A read is cancelled in the middle of a message, another times out; the next one gets all of it."""
+    """Cancel a read within a message, let another time out, and read the whole message."""
     message = random.Random(_SEED).randbytes(1000)
     half = len(message) // 2
     rest_may_come = asyncio.Event()
@@ -137,7 +145,7 @@ async def cancel_reads(demo: Demo) -> None:
                 rest_may_come.clear()
                 async with visit(door.connect()) as (reader, _writer):
                     try:
-                        # The first byte is proof that the first half has arrived, which came in one piece.
+                        # The first half arrives in one piece, so its first byte proves that all of it has arrived.
                         first = await reader.readexactly(1)
                         await _cancel_once_waiting(read(reader), door)
                         await _time_out(read(reader), door)
@@ -146,75 +154,79 @@ async def cancel_reads(demo: Demo) -> None:
                     whole = first + await read(reader)
                     check(
                         whole == message,
-                        f"over {door.label}: {name} was interrupted twice, then brought {len(whole)} bytes of "
-                        f"{len(message)}",
+                        f"over {door.label}: {name} after a cancelled and a timed-out call returned {len(whole)} of "
+                        f"{len(message)} bytes",
                     )
-            demo.report.say(f"{name}: cancelled, then timed out after {half} of {len(message)} bytes, then all there")
+            demo.report.say(
+                f"{name}: cancelled, then timed out after {half} of {len(message)} bytes; the next call returned all"
+            )
 
 
 def _cancelled_reads(count: int) -> list[tuple[str, Callable[[sluiceway.StreamReader], Awaitable[bytes]]]]:
     return [
         (f"readexactly({count})", lambda reader: reader.readexactly(count)),
-        # The one that asyncio's streams lose everything of.
+        # asyncio's read(-1) loses the received bytes when it is cancelled.
         ("read(-1)", lambda reader: reader.read(-1)),
     ]
 
 
 async def _cancel_once_waiting(read: Awaitable[bytes], door: Door) -> None:
     task = asyncio.ensure_future(read)
-    # Its first step takes what has arrived and then waits for what has not been sent.
+    # The first step of the task consumes the received bytes, then waits for bytes that were not sent.
     await asyncio.sleep(0)
-    check(not task.done(), f"over {door.label}: a read of what was never sent has ended")
+    check(not task.done(), f"over {door.label}: a read of bytes that were not sent has completed")
     task.cancel()
     await asyncio.wait([task])
-    check(task.cancelled(), f"over {door.label}: a cancelled read ended otherwise")
+    check(task.cancelled(), f"over {door.label}: a cancelled read did not raise CancelledError")
 
 
 async def _time_out(read: Awaitable[bytes], door: Door) -> None:
     try:
-        # No race: the server sends nothing before it is told to.
+        # The time is not critical: the server sends nothing before the event is set.
         await asyncio.wait_for(read, 0.01)
     except TimeoutError:
         return
-    check(False, f"over {door.label}: a read of what was never sent has ended")
+    check(False, f"over {door.label}: a read of bytes that were not sent has completed")
 
 
 async def stop_gracefully(demo: Demo) -> None:
-    """close() stops accepting; wait_closed() returns when the last conversation is over."""
+    """Close a server with open connections: close() stops accepting, wait_closed() waits for the connections."""
     service = Service("visitors", echo_lines)
     async with AsyncExitStack() as stack:
-        # A check may fail before close() is called below.
+        # The stack closes the server if a check fails before close() is called below.
         server = await stack.enter_async_context(await sluiceway.start_server(service.handle, LOOPBACK, 0))
         port = server.sockets[0].getsockname()[1]
         visitors = [
             await stack.enter_async_context(visit(sluiceway.open_connection(LOOPBACK, port))) for _ in range(_VISITORS)
         ]
         for reader, writer in visitors:
-            writer.write(b"good evening\n")
-            check(await reader.readline() == b"good evening\n", "the visitors are served")
+            writer.write(b"first line\n")
+            check(await reader.readline() == b"first line\n", "the server echoes before close()")
         server.close()
         stopped = asyncio.ensure_future(server.wait_closed())
-        demo.report.say(f"{service.opened} conversations under way; close()")
+        demo.report.say(f"{service.opened} connections open; close() called")
         try:
             await sluiceway.open_connection(LOOPBACK, port)
-            check(False, "a closed server has accepted a connection")
+            check(False, "a closed server accepts no connection")
         except ConnectionRefusedError:
             demo.report.say("a new connection is refused")
         for reader, writer in visitors:
-            writer.write(b"good night\n")
-            check(await reader.readline() == b"good night\n", "conversations go on after close()")
-        check(not stopped.done(), "wait_closed() has not waited for the conversations")
-        demo.report.say(f"{_VISITORS} conversations go on, wait_closed() waits")
+            writer.write(b"second line\n")
+            check(await reader.readline() == b"second line\n", "open connections continue after close()")
+        check(not stopped.done(), "wait_closed() waits for the open connections")
+        demo.report.say(f"{_VISITORS} connections continue; wait_closed() waits for them")
     await stopped
-    check(service.finished == _VISITORS, f"{_VISITORS} handlers expected to finish, {service.finished} did")
-    demo.report.say(f"wait_closed() returned: {service.opened} served, {service.finished} handlers finished")
+    check(service.finished == _VISITORS, f"expected {_VISITORS} finished handlers, got {service.finished}")
+    demo.report.say(
+        f"wait_closed() returned: {service.opened} connections served, {service.finished} handlers finished"
+    )
 
 
 STEPS: list[tuple[str, Callable[[Demo], Awaitable[None]]]] = [
-    ("Headers, over TCP, TLS and a Unix socket", ask_for_headers),
+    ("Headers over TCP, TLS and a Unix socket", ask_for_headers),
     ("Lines", talk_in_lines),
     ("Frames", talk_in_frames),
     ("Transfer", transfer),
-    ("A cancelled read loses nothing", cancel_reads),
+    ("A cancelled read loses no data", cancel_reads),
     ("A graceful stop", stop_gracefully),
 ]

@@ -1,11 +1,12 @@
-"""The whole demonstration: one step after the other, each within its time, then the verdict."""
+"""Run all steps of the demonstration, each with a time limit, and report the result."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import platform
 import tempfile
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,15 @@ from sluiceway.cli.demo.service import Place
 from sluiceway.cli.demo.steps import STEPS, Demo
 
 _MIB = 1024 * 1024
-# Seconds; a step takes about one. What hangs must end with a sentence.
+# Seconds. A step takes about one second; one that hangs is reported.
 _STEP_LIMIT = 60.0
-# A Unix socket's path has 104 bytes on macOS and 108 on Linux, the socket's own name included.
+# The path of a Unix socket, including its file name, is limited to 104 bytes on macOS and 108 on Linux.
 _LONGEST_DIRECTORY = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """How much to do: bytes of the transfer, and the comparison's share."""
+    """The amount of work: bytes of the transfer, and the size of the comparison."""
 
     transfer_bytes: int
     comparison: comparison.Size
@@ -37,7 +38,7 @@ QUICK = Work(2 * _MIB, comparison.Size(echoes=20, transfer_bytes=_MIB, rounds=1)
 
 
 async def tour(report: Report, work: Work) -> int:
-    """Run all steps and return the exit status: 0 when every check held and nothing went unhandled, else 1."""
+    """Run all steps. Returns the exit status: 0 if all checks passed and no exception was unhandled, else 1."""
     loop = asyncio.get_running_loop()
     unhandled: list[str] = []
     loop.set_exception_handler(lambda _loop, context: unhandled.append(_sentence(context)))
@@ -46,28 +47,29 @@ async def tour(report: Report, work: Work) -> int:
     with tempfile.TemporaryDirectory(prefix="sluiceway-", dir=_short_directory()) as directory:
         demo = Demo(Place(Path(directory), make_identity()), report, work.transfer_bytes)
         for title, step in STEPS:
-            await _within_limit(report, title, step(demo))
-    await _within_limit(report, "Side by side with asyncio's streams", _compare(report, work.comparison))
+            await _within_limit(report, title, functools.partial(step, demo))
+    compare = functools.partial(_compare, report, work.comparison)
+    await _within_limit(report, "Comparison with asyncio's streams", compare)
     report.blank()
     for sentence in unhandled:
-        report.failure("an exception that nobody handled", sentence)
+        report.failure("unhandled exception", sentence)
     if report.failed:
         report.say(f"Failed: {', '.join(report.failed)}.")
         return 1
-    report.say("All checks held.")
+    report.say("All checks passed.")
     return 0
 
 
-async def _within_limit(report: Report, title: str, step: Awaitable[None]) -> None:
+async def _within_limit(report: Report, title: str, step: Callable[[], Awaitable[None]]) -> None:
     report.heading(title)
     try:
         async with asyncio.timeout(_STEP_LIMIT):
-            await step
+            await step()
     except CheckFailed as failed:
-        report.failure(title, f"this does not hold: {failed}")
+        report.failure(title, f"check failed: {failed}")
     except TimeoutError:
-        report.failure(title, f"not done after {_STEP_LIMIT:g} s")
-    except Exception as error:  # noqa: BLE001 - a step that fails is a line and an exit status, and the others go on
+        report.failure(title, f"timed out after {_STEP_LIMIT:g} s")
+    except Exception as error:  # noqa: BLE001 - a failed step is reported, and the others continue
         report.failure(title, f"{type(error).__name__}: {error}")
 
 
@@ -75,10 +77,10 @@ async def _compare(report: Report, size: comparison.Size) -> None:
     results = await comparison.compare(size)
     report.show(comparison.table(results))
     report.say(
-        f"Medians of {size.rounds} rounds in turns: {comparison.CLIENTS} connections echoing lines, "
-        f"one transferring {size.transfer_bytes // _MIB} MiB."
+        f"Medians of {size.rounds} alternating rounds: {comparison.CLIENTS} connections echo 256-byte lines, "
+        f"one transfers {size.transfer_bytes // _MIB} MiB. The ratio is sluiceway / asyncio."
     )
-    report.say("Client and server run in this one process and both are counted.")
+    report.say("Client and server run in one process, and both are measured.")
 
 
 def _sentence(context: dict[str, Any]) -> str:

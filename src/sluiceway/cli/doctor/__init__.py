@@ -1,1 +1,1 @@
-"""``sluiceway doctor``: what this installation is made of, what carries its connections, and what limits them."""
+"""``sluiceway doctor``: the versions, the implementation and the limits of an installation."""

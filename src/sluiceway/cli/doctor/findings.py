@@ -1,4 +1,4 @@
-"""What an examination comes to: sections of findings, each with a name for machines, words for people, and advice."""
+"""The findings of ``sluiceway doctor``: each has a name for programs, text for people, and possibly advice."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 
 class Finding(NamedTuple):
-    """One fact. ``value`` is what a program reads, None where it is not to be had here; ``shown`` what people read."""
+    """One fact. ``value``: the value for programs, None if it is not available; ``shown``: the text for people."""
 
     name: str
     label: str
@@ -24,8 +24,8 @@ class Section(NamedTuple):
     findings: Sequence[Finding]
 
 
-def as_json(sections: Sequence[Section]) -> dict[str, Any]:
-    """All of it for machines: each section with its findings by name, and every advice with what it is about."""
+def json_document(sections: Sequence[Section]) -> dict[str, Any]:
+    """Return the report for programs: the sections with their findings by name, and a list of all advice."""
     document: dict[str, Any] = {
         section.name: {finding.name: finding.value for finding in section.findings} for section in sections
     }
@@ -38,14 +38,14 @@ def as_json(sections: Sequence[Section]) -> dict[str, Any]:
     return document
 
 
-def as_lines(sections: Sequence[Section]) -> Iterator[tuple[str, bool]]:
-    """All of it for people: lines, and whether each is a heading."""
+def text_lines(sections: Sequence[Section]) -> Iterator[str]:
+    """Yield the lines of the report for people."""
     width = max(len(finding.label) for section in sections for finding in section.findings)
     for number, section in enumerate(sections):
         if number:
-            yield "", False
-        yield section.title, True
+            yield ""
+        yield section.title
         for finding in section.findings:
-            yield f"  {finding.label:<{width}}  {finding.shown}", False
+            yield f"  {finding.label:<{width}}  {finding.shown}"
             if finding.advice is not None:
-                yield f"  {'':<{width}}  -> {finding.advice}", False
+                yield f"  {'':<{width}}  -> {finding.advice}"

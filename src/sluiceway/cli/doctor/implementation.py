@@ -1,4 +1,4 @@
-"""Which core and which engine are in use here, and why it is not the faster one where it is not."""
+"""The core and the engine in use, with the reason if they are not the faster ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sluiceway._config import ENGINE_CHOICE, PURE
 from sluiceway._implementation import missing_parts
 from sluiceway.cli.doctor.findings import Finding, Section
 
-# Without its cache pip would take the pure wheel again that it built when there was no compiler.
+# Without --no-cache-dir, pip would reuse a pure wheel that it built before a compiler was installed.
 _HOW_TO_COMPILE = (
     "install a C compiler and Python's headers (Debian: apt-get install build-essential python3-dev), then: "
     "pip install --force-reinstall --no-deps --no-cache-dir . in a checkout of sluiceway"
@@ -25,30 +25,30 @@ def implementation(
     engine_choice: str = ENGINE_CHOICE,
     missing: Mapping[str, str] = missing_parts,
 ) -> Section:
-    """The core and the engine. The arguments are those of this process; tests give others."""
+    """Return the section. The default arguments are the state of this process; tests pass others."""
     not_compiled = core == "pure" and not pure_requested
     if core == "compiled":
         why_core = None
     elif pure_requested:
-        why_core = "SLUICEWAY_PURE asks for it"
+        why_core = "selected by SLUICEWAY_PURE"
     elif "core" in missing:
-        why_core = f"the compiled core cannot be used: {missing['core']}"
+        why_core = f"cannot import the compiled core: {missing['core']}"
     else:
-        why_core = "nothing was compiled when sluiceway was installed"
+        why_core = "this installation has no compiled files"
 
     why_engine = advice = None
     if engine == "loop":
         if system != "linux":
-            why_engine = "the engine is for Linux"
+            why_engine = "the engine needs Linux"
         elif core == "pure":
-            why_engine = "the engine goes with the compiled core"
+            why_engine = "the engine needs the compiled core"
         elif engine_choice == "loop":
-            why_engine = "SLUICEWAY_ENGINE=loop asks for it"
+            why_engine = "selected by SLUICEWAY_ENGINE=loop"
         else:
-            why_engine = f"the engine cannot be used: {missing.get('engine', 'it was not compiled')}"
+            why_engine = f"cannot import the engine: {missing.get('engine', 'it is not compiled')}"
             advice = _HOW_TO_COMPILE
     installed = sluiceway.is_installed()
-    words = "sluiceway's own, on epoll" if engine == "epoll" else "none, the running loop's transports"
+    words = "epoll" if engine == "epoll" else "loop, the running loop's own transports"
     return Section(
         "implementation",
         "Implementation",
@@ -65,9 +65,9 @@ def implementation(
                 "installed",
                 "installed",
                 installed,
-                "yes, asyncio's streams are sluiceway's in this process"
+                "yes, asyncio's stream names refer to sluiceway in this process"
                 if installed
-                else "no, asyncio's streams are its own in this process; install() or `sluiceway run` changes that",
+                else "no; sluiceway.install() or `sluiceway run` replaces asyncio's streams in a process",
             ),
         ],
     )

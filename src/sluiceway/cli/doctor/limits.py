@@ -1,4 +1,4 @@
-"""The system's limits on connections, where they can be read, and which of them will be met first."""
+"""The system's limits on connections, with advice for limits that a server reaches early."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from sluiceway.cli.doctor.findings import Finding, Section
 
 PROC = Path("/proc/sys")
 
-# Open files, that is connections. 1,024 is what most systems give a process that asks for nothing; a server with some
-# thousand clients needs more, and more costs nothing.
+# Open files, of which each connection needs one. Most systems have a default of 1,024. A server with several thousand
+# clients needs more, and a higher limit costs nothing.
 _FEW_FILES = 10_000
 
-# Connections waiting to be accepted. Older Linux has 128, which a burst of clients fills within one turn of a loop.
+# Connections that wait for accept(). A burst of clients fills the 128 of older Linux in one iteration of a loop.
 _SHORT_BACKLOG = 1_024
 
 
 def limits(proc: Path = PROC, files: tuple[int, int] | None = None) -> Section:
-    """What ``proc`` says; ``files`` are the soft and the hard limit of open files, those of this process if None."""
+    """Return the limits below ``proc``. ``files``: the soft and hard limit on open files; None for this process's."""
     backlog, half_open, watches = (
         _number(proc / name)
         for name in ("net/core/somaxconn", "net/ipv4/tcp_max_syn_backlog", "fs/epoll/max_user_watches")
@@ -33,8 +33,8 @@ def limits(proc: Path = PROC, files: tuple[int, int] | None = None) -> Section:
                 "listen_backlog",
                 "listen backlog",
                 backlog,
-                _shown(backlog, "connections wait to be accepted, at most (net.core.somaxconn)"),
-                f"a burst of more connects than that waits a second: sysctl -w net.core.somaxconn={4 * _SHORT_BACKLOG}"
+                _shown(backlog, "connections at most that wait for accept() (net.core.somaxconn)"),
+                f"further connections wait one second; to raise it: sysctl -w net.core.somaxconn={4 * _SHORT_BACKLOG}"
                 if short
                 else None,
             ),
@@ -42,21 +42,21 @@ def limits(proc: Path = PROC, files: tuple[int, int] | None = None) -> Section:
                 "half_open",
                 "half-open",
                 half_open,
-                _shown(half_open, "handshakes of TCP at a time (net.ipv4.tcp_max_syn_backlog)"),
+                _shown(half_open, "TCP handshakes at most in progress (net.ipv4.tcp_max_syn_backlog)"),
             ),
             _ports(_numbers(proc / "net/ipv4/ip_local_port_range")),
             Finding(
                 "epoll_watches",
                 "epoll watches",
                 watches,
-                _shown(watches, "descriptors watched by one user (fs.epoll.max_user_watches)"),
+                _shown(watches, "descriptors at most that one user can watch (fs.epoll.max_user_watches)"),
             ),
         ],
     )
 
 
 def open_files() -> tuple[int, int] | None:
-    """The soft and the hard limit of open files of this process, -1 for none; None where there is no such thing."""
+    """Return the soft and the hard limit on open files, -1 for no limit. None if the system has no such limit."""
     try:
         import resource
     except ImportError:
@@ -74,13 +74,13 @@ def _open_files(found: tuple[int, int] | None) -> Finding:
         if hard < 0 or hard >= _FEW_FILES:
             wanted = 65_536 if hard < 0 else min(65_536, hard)
             advice = (
-                f"a connection takes one: ulimit -n {wanted} in the shell that starts the server, "
-                f"LimitNOFILE={wanted} in a systemd unit"
+                f"each connection needs one; to raise it: ulimit -n {wanted} in the shell that starts the server, "
+                f"or LimitNOFILE={wanted} in a systemd unit"
             )
         else:
             advice = (
-                "a connection takes one, and only root can raise the hard limit: LimitNOFILE=65536 in a systemd unit, "
-                "nofile in /etc/security/limits.conf"
+                "each connection needs one; only root can raise the hard limit: LimitNOFILE=65536 in a systemd unit, "
+                "or nofile in /etc/security/limits.conf"
             )
     shown = f"{_limit(soft)} (soft), {_limit(hard)} (hard)"
     return Finding("open_files", "open files", {"soft": _plain(soft), "hard": _plain(hard)}, shown, advice)
@@ -98,7 +98,7 @@ def _ports(bounds: Sequence[int] | None) -> Finding:
     if bounds is None or len(bounds) != 2:
         return Finding("ephemeral_ports", "client ports", None, _shown(None, ""))
     first, last = bounds
-    shown = f"{first} to {last}: {last - first + 1} connections to one address and port at a time"
+    shown = f"{first} to {last}: {last - first + 1} simultaneous connections to one address and port"
     return Finding("ephemeral_ports", "client ports", {"first": first, "last": last}, shown)
 
 
@@ -108,7 +108,7 @@ def _number(path: Path) -> int | None:
 
 
 def _numbers(path: Path) -> list[int] | None:
-    """The numbers that a file of /proc/sys holds, None where it is not there or holds something else."""
+    """Return the numbers in a file of /proc/sys. None if the file does not exist or contains other text."""
     try:
         return [int(word) for word in path.read_text().split()]
     except (OSError, ValueError):
@@ -116,4 +116,4 @@ def _numbers(path: Path) -> list[int] | None:
 
 
 def _shown(number: int | None, meaning: str) -> str:
-    return "not to be read on this system" if number is None else f"{number} {meaning}"
+    return "not available on this system" if number is None else f"{number} {meaning}"

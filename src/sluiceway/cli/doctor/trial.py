@@ -1,4 +1,4 @@
-"""What carries a connection here, found out by making one: a pair of sockets, a line there and back, on each loop."""
+"""The transport of a trial connection on each event loop: a pair of sockets that exchange one line."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 import sluiceway
 from sluiceway.cli.doctor.findings import Finding, Section
 
-# Seconds for one line over a pair of sockets; it takes a thousandth.
+# Seconds. The trial usually takes a few milliseconds.
 _PATIENCE = 5.0
 
 _LINE = b"sluiceway doctor\n"
 
 
 def loops() -> Section:
-    """asyncio's loop, and uvloop's where it can be imported."""
+    """Return the section, for asyncio's loop and for uvloop's if it is installed."""
     findings = [_tried("asyncio", None)]
     try:
         uvloop: Any = importlib.import_module("uvloop")
@@ -36,16 +36,16 @@ def _tried(name: str, factory: Callable[[], asyncio.AbstractEventLoop] | None) -
             loop, carrier, ours = runner.run(_carried())
     except (OSError, asyncio.IncompleteReadError) as error:
         failure = str(error) or type(error).__name__
-        return Finding(name, name, {"carried_by": None, "failure": failure}, f"a connection fails: {failure}")
+        return Finding(name, name, {"carried_by": None, "failure": failure}, f"cannot open a connection: {failure}")
     value = {"loop": loop, "carried_by": carrier, "engine": ours}
     words = "sluiceway's engine" if ours else f"the loop's {carrier.rpartition('.')[2]}"
-    return Finding(name, name, value, f"{loop}; a connection is carried by {words}")
+    return Finding(name, name, value, f"{loop}; connections use {words}")
 
 
 async def _carried() -> tuple[str, str, bool]:
-    """The names of the loop's class and of the transport's, and whether that is sluiceway's."""
+    """Return the names of the loop's and the transport's class, and whether the transport is sluiceway's."""
     writers: list[sluiceway.StreamWriter] = []
-    # A socket is its connection's from open_connection on; where that fails it is still ours to close.
+    # open_connection() owns the socket only if it succeeds.
     with contextlib.ExitStack() as sockets:
         mine, others = map(sockets.enter_context, socket.socketpair())
         try:

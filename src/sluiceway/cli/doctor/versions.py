@@ -1,4 +1,4 @@
-"""What this installation is made of: versions of sluiceway and of everything below it."""
+"""The versions of sluiceway and of the software that it runs on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sluiceway.cli.doctor.findings import Finding, Section
 
 
 def versions() -> Section:
-    """sluiceway, Python, the system, uvloop."""
+    """Return the versions of sluiceway, Python, the system and uvloop."""
     return Section(
         "versions",
         "Versions",
@@ -26,8 +26,8 @@ def versions() -> Section:
 
 
 def tls() -> Section:
-    """The library that ``ssl`` was linked with."""
-    # Some builds of OpenSSL leave the newest version out.
+    """Return the version of the library that ``ssl`` uses."""
+    # Some builds of OpenSSL do not have TLS 1.3.
     tls13 = bool(ssl.HAS_TLSv1_3)
     return Section(
         "tls",

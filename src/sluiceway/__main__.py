@@ -1,4 +1,4 @@
-"""``python -m sluiceway.cli``."""
+"""``python -m sluiceway``: the command ``sluiceway``."""
 
 from sluiceway.cli import main
 
