@@ -1,5 +1,8 @@
-"""Run the command ``sluiceway`` in this process or as a program."""
+"""Run the command ``sluiceway`` in this process, as a program, or as a program on a terminal."""
 
+import contextlib
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -8,6 +11,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from sluiceway.cli.application import application
+from support.timeouts import PROCESS_TIMEOUT
 
 
 def run_command(*arguments: str) -> Result:
@@ -17,9 +21,7 @@ def run_command(*arguments: str) -> Result:
 
 def start_command(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
     """Start the command as a program, which the caller waits for."""
-    # A shell ignores SIGINT in its background jobs, and their programs inherit that.
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    _accept_interrupts()
     return subprocess.Popen(
         [sys.executable, "-m", "sluiceway", *arguments],
         stdout=subprocess.PIPE,
@@ -27,6 +29,43 @@ def start_command(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
         text=True,
         **options,
     )
+
+
+def run_on_terminal(*arguments: str, interrupt_at: bytes | None = None, **environment: str) -> tuple[int, str]:
+    """Run the command on a terminal of its own; return its exit status and its output.
+
+    Ctrl-C is typed when the output contains ``interrupt_at``.
+    """
+    _accept_interrupts()
+    # Not all of os.environ: rich treats no output as a terminal if the variables of a CI are set.
+    inherited = {name: os.environ[name] for name in os.environ if name in {"HOME", "PATH", "PYTHONPATH"}}
+    inherited |= {name: os.environ[name] for name in os.environ if name.startswith("SLUICEWAY_")}
+    master, terminal = pty.openpty()
+    try:
+        program = subprocess.Popen(
+            [sys.executable, "-m", "sluiceway", *arguments],
+            # Makes the terminal the controlling one, so that Ctrl-C sends SIGINT.
+            preexec_fn=lambda: os.login_tty(terminal),  # noqa: PLW1509 - takes no lock
+            env={**inherited, "TERM": "xterm-256color", **environment},
+        )
+    finally:
+        os.close(terminal)
+    output = b""
+    # A terminal without programs raises EIO.
+    with contextlib.suppress(OSError):
+        while part := os.read(master, 65536):
+            output += part
+            if interrupt_at is not None and interrupt_at in output:
+                os.write(master, b"\x03")
+                interrupt_at = None
+    os.close(master)
+    return program.wait(PROCESS_TIMEOUT), output.decode(errors="replace")
+
+
+def _accept_interrupts() -> None:
+    """Restore SIGINT, which a shell ignores in its background jobs. Programs inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def single_line(text: str) -> str:
