@@ -1,5 +1,6 @@
 """A certificate that is loaded into the context of a running server (docs/howto/renew-certificates.md)."""
 
+import asyncio
 import contextlib
 import pathlib
 import ssl
@@ -90,3 +91,75 @@ async def test_certificate_with_another_key_type_is_used_beside_the_first(
             async with connection(server, client) as (_, writer):
                 ciphers.add(writer.get_extra_info("cipher")[0].split("-")[1])
     assert ciphers == {"ECDSA", "RSA"}
+
+
+class CountingContext(ssl.SSLContext):
+    """A context that counts the handshakes it was used for, and passes a session on where it has one."""
+
+    handshakes = 0
+    session: ssl.SSLSession | None = None
+
+    def wrap_bio(self, *args: Any, **options: Any) -> ssl.SSLObject:
+        self.handshakes += 1
+        return super().wrap_bio(*args, session=self.session, **options)
+
+
+async def test_connection_accepted_before_the_renewal_uses_the_old_certificate(
+    tls: Certificates, tmp_path: pathlib.Path
+) -> None:
+    context = CountingContext(ssl.PROTOCOL_TLS_SERVER)
+    old, new = (tls.authority.issue_cert("127.0.0.1") for _ in range(2))
+    context.load_cert_chain(write_certificate(old, old, tmp_path / "old.pem"))
+    async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=context) as server:
+        async with connection(server, tls.client_context) as (_, writer):
+            before = serial(writer)
+        _, writer = await sluiceway.open_connection(*server_address(server))
+        while context.handshakes == 1:
+            await asyncio.sleep(0)
+        context.load_cert_chain(write_certificate(new, new, tmp_path / "new.pem"))
+        await writer.start_tls(tls.client_context, server_hostname="127.0.0.1")
+        assert serial(writer) == before
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_session_from_before_the_renewal_is_resumed_without_a_certificate(
+    tls: Certificates, tmp_path: pathlib.Path
+) -> None:
+    context = tls.new_server_context()
+    client = CountingContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.load_verify_locations(tls.ca_file)
+    seen = []
+    async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=context) as server:
+        for name in ("first", "second"):
+            async with connection(server, client) as (reader, writer):
+                writer.write(b"a line\n")
+                await reader.readline()
+                tls_object = writer.get_extra_info("ssl_object")
+                seen.append((tls_object.session_reused, serial(writer)))
+                client.session = tls_object.session
+            leaf = tls.authority.issue_cert("127.0.0.1")
+            context.load_cert_chain(write_certificate(leaf, leaf, tmp_path / f"{name}.pem"))
+    assert seen == [(False, seen[0][1]), (True, seen[0][1])]
+
+
+@pytest.mark.parametrize("required", [False, True])
+async def test_context_of_the_sni_callback_does_not_decide_whether_a_client_certificate_is_required(
+    required: bool, tls: Certificates, loop_kind: str, loop_errors: Any
+) -> None:
+    listening, chosen = tls.new_server_context(), tls.new_server_context()
+    (listening if required else chosen).verify_mode = ssl.CERT_REQUIRED
+
+    def choose(ssl_object: Any, name: str | None, context: ssl.SSLContext) -> None:
+        ssl_object.context = chosen
+
+    listening.sni_callback = choose
+    client = tls.new_client_context()
+    client.maximum_version = ssl.TLSVersion.TLSv1_2  # the client learns of the refusal in open_connection
+    async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=listening) as server:
+        refused = pytest.raises(ssl.SSLError, match=r"(?i)alert handshake failure")
+        with refused if required else contextlib.nullcontext():
+            async with connection(server, client):
+                pass
+    if loop_kind == "debug":
+        loop_errors.clear()
