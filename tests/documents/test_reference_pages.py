@@ -6,7 +6,7 @@ import re
 import pytest
 
 from sluiceway.cli.application import application
-from support.source_messages import exceptions_of, messages, records_of
+from support.source_messages import Message, exceptions_of, messages, records_of
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "sluiceway"
@@ -74,13 +74,17 @@ RAISED_INDIRECTLY = {
 }
 
 
+def heads(text: str) -> dict[str, set[str]]:
+    """Return the heads of the list items of a page, each with the messages in it."""
+    found = {}
+    for head in re.findall(r"^- (.+?)\n\n", text, flags=re.DOTALL | re.MULTILINE):
+        spans = {span.replace("\n  ", " ") for _, span in re.findall(r"(`+)(.+?)\1(?!`)", head, flags=re.DOTALL)}
+        found[head] = {span for span in spans if " " in span or "…" in span}
+    return found
+
+
 def documented(text: str) -> set[str]:
-    """Return the messages in the heads of the list items of a page."""
-    heads = re.findall(r"^- (.+?)\n\n", text, flags=re.DOTALL | re.MULTILINE)
-    spans = {
-        span.replace("\n  ", " ") for head in heads for _, span in re.findall(r"(`+)(.+?)\1(?!`)", head, re.DOTALL)
-    }
-    return {span for span in spans if " " in span or "…" in span}
+    return set().union(*heads(text).values())
 
 
 def sections(page: str) -> dict[str, str]:
@@ -100,10 +104,22 @@ def test_every_log_record_has_an_entry(section: str) -> None:
     assert documented(sections("log-records.md")[section]) == logged
 
 
+def exceptions() -> list[Message]:
+    found = messages(exceptions_of)
+    return [message for message in found if message.file not in INTERNAL and message.kind != "AssertionError"]
+
+
 def test_every_exception_has_an_entry() -> None:
-    raised = {
-        message.text
-        for message in messages(exceptions_of)
-        if message.file not in INTERNAL and message.kind != "AssertionError"
-    }
+    raised = {message.text for message in exceptions()}
     assert documented((REFERENCE / "errors.md").read_text(encoding="utf-8")) == raised | RAISED_INDIRECTLY
+
+
+def test_every_exception_has_its_class_in_its_entry() -> None:
+    page = heads((REFERENCE / "errors.md").read_text(encoding="utf-8"))
+    without = [
+        str(message)
+        for message in exceptions()
+        if message.text != "…: …"  # says nothing about which entry is meant
+        and not any(message.text in texts and message.kind in head for head, texts in page.items())
+    ]
+    assert without == []
