@@ -345,7 +345,7 @@ def test_server_of_a_page_that_gets_sigterm_serves_its_client_to_a_clean_end(
             client = socket.create_connection(("127.0.0.1", int(port)), timeout=PATIENCE)
             if authority is not None:
                 context = ssl.create_default_context(cafile=tmp_path / authority)
-                client = context.wrap_socket(client, server_hostname="localhost")
+                client = context.wrap_socket(client, server_hostname="localhost", suppress_ragged_eofs=False)
             client.sendall(sent)
             assert client.recv(len(before_sigterm)) == before_sigterm
             rest = pool.submit(read_to_the_end, client)
