@@ -101,7 +101,7 @@ def test_wheel_passes_smoke_check_of_releases(wheel_path: pathlib.Path, tmp_path
     assert pathlib.Path(place).is_relative_to(installed)
 
 
-def test_description_of_a_wheel_has_no_relative_links(wheel_path: pathlib.Path) -> None:
+def test_description_of_wheel_has_no_relative_links(wheel_path: pathlib.Path) -> None:
     with zipfile.ZipFile(wheel_path) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
         metadata = email.message_from_bytes(archive.read(name))

@@ -19,7 +19,7 @@ async def wait_for_buffered(reader: Any, count: int) -> None:
         await asyncio.sleep(0)
 
 
-async def test_buffer_is_the_same_bytearray_after_first_access(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+async def test_buffer_stays_same_bytearray_after_first_access(streams: types.ModuleType, raw_peers: RawPeers) -> None:
     listener = raw_peers.listen()
     async with connect_with_protocol(streams, listener.address) as (reader, _, _):
         peer = listener.accept()
@@ -257,7 +257,7 @@ async def test_reads_while_memoryview_exists_return_bytes_in_order(
 
 
 @pytest.mark.reference_fails("S12", "the read raises BufferError")
-async def test_buffer_while_memoryview_exists_equals_the_unread_bytes(streams: types.ModuleType) -> None:
+async def test_buffer_while_memoryview_exists_equals_unread_bytes(streams: types.ModuleType) -> None:
     reader = streams.StreamReader(loop=asyncio.get_running_loop())
     reader.feed_data(b"abc")
     with memoryview(reader._buffer):

@@ -71,13 +71,13 @@ def test_second_install_or_uninstall_has_no_effect() -> None:
     assert is_installed()
 
 
-def test_installed_as_a_condition_raises_type_error_that_names_is_installed() -> None:
+def test_installed_as_condition_raises_type_error_that_names_is_installed() -> None:
     with pytest.raises(TypeError, match=r"use is_installed\(\) to test"):
         bool(sluiceway.installed())
     assert not is_installed()
 
 
-def test_installed_decorates_a_function() -> None:
+def test_installed_decorator_installs_during_call() -> None:
     decorated = sluiceway.installed()(is_installed)
     assert [decorated(), is_installed(), decorated()] == [True, False, True]
 

@@ -340,7 +340,7 @@ async def test_feed_data_replaced_on_class_gets_every_byte(
 
 @pytest.mark.parametrize("over_tls", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("side", ["client", "server"])
-async def test_feed_data_replaced_on_an_instance_gets_every_byte(
+async def test_feed_data_replaced_on_instance_gets_every_byte(
     streams: types.ModuleType, side: str, over_tls: bool, tls: Certificates
 ) -> None:
     server = {"ssl": tls.server_context} if over_tls else {}

@@ -15,7 +15,7 @@ from support.raw_peer import RawPeers
 
 
 @pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
-def test_interrupted_delivery_ends_the_connection(
+def test_interrupted_delivery_ends_connection(
     loop_kind: str, raw_peers: RawPeers, exception: type[BaseException]
 ) -> None:
     with loops.new_runner(loop_kind) as runner:
@@ -35,7 +35,7 @@ def test_interrupted_delivery_ends_the_connection(
 
 
 @pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
-def test_interrupted_delivery_over_tls_ends_the_connection(
+def test_interrupted_delivery_over_tls_ends_connection(
     loop_kind: str, raw_peers: RawPeers, tls: Certificates, exception: type[BaseException]
 ) -> None:
     def answer(peer):

@@ -34,7 +34,7 @@ async def test_server_is_instance_of_asyncio_server() -> None:
         assert isinstance(server, asyncio.AbstractServer)
 
 
-async def test_attributes_of_open_and_closed_server(streams: types.ModuleType) -> None:
+async def test_close_stops_serving_and_empties_sockets(streams: types.ModuleType) -> None:
     server = await start(streams)
     address = server_address(server)
     assert server.get_loop() is asyncio.get_running_loop()

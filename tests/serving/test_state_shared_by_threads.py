@@ -18,12 +18,12 @@ from sluiceway._transports.epoll import fork
 LOCK_WAIT = 0.2
 
 
-def at_each_line(act: Callable[[], None], run: Callable[[], Any]) -> None:
+def call_at_each_line(call: Callable[[], None], run: Callable[[], Any]) -> None:
     """Call ``act`` before each line of Python that ``run`` executes, as a thread switch could."""
 
     def trace(frame: types.FrameType, event: str, argument: Any) -> Any:
         sys.settrace(None)
-        act()
+        call()
         sys.settrace(trace)
         return trace
 
@@ -43,20 +43,20 @@ class FakePoller:
         pass
 
 
-def test_fork_while_other_threads_make_pollers() -> None:
-    made: list[FakePoller] = []
+def test_poller_made_by_other_thread_during_fork_does_not_fail_fork() -> None:
+    pollers: list[FakePoller] = []
 
-    def make() -> None:
-        made.append(FakePoller())
-        fork.register_poller(made[-1])
+    def make_poller() -> None:
+        pollers.append(FakePoller())
+        fork.register_poller(pollers[-1])
 
-    make()
-    at_each_line(make, fork._before_fork)
-    at_each_line(make, fork._after_fork)
-    assert len(made) > 2
+    make_poller()
+    call_at_each_line(make_poller, fork._before_fork)
+    call_at_each_line(make_poller, fork._after_fork)
+    assert len(pollers) > 2
 
 
-def test_pollers_that_ended_take_no_part_in_a_fork() -> None:
+def test_collected_poller_is_not_registered_for_fork() -> None:
     gc.collect()
     before = len(fork._pollers)
     fork.register_poller(FakePoller())
@@ -64,9 +64,9 @@ def test_pollers_that_ended_take_no_part_in_a_fork() -> None:
     assert len(fork._pollers) == before
 
 
-def test_handler_without_a_server_starts_while_another_loop_begins_to_serve() -> None:
+def test_handler_without_server_starts_while_other_loop_begins_to_serve() -> None:
     class ClosedMeanwhile:
-        """A loop of another thread; its look-up is where that thread enters one more."""
+        """A loop of another thread, which adds a further loop while this one is inspected."""
 
         def is_closed(self) -> bool:
             handler_tasks._running[ClosedMeanwhile()] = set()  # type: ignore[index]
@@ -89,7 +89,7 @@ def test_handler_without_a_server_starts_while_another_loop_begins_to_serve() ->
                 del handler_tasks._running[loop]
 
 
-def test_two_threads_that_install_at_once_know_which_classes_are_asyncios() -> None:
+def test_simultaneous_install_in_two_threads_keeps_original_classes() -> None:
     original = asyncio.StreamReader
     threads: list[threading.Thread] = []
 
@@ -116,7 +116,7 @@ def test_two_threads_that_install_at_once_know_which_classes_are_asyncios() -> N
     assert asyncio.StreamReader is original
 
 
-async def test_call_from_another_thread_runs_in_the_thread_of_the_loop() -> None:
+async def test_call_from_other_thread_runs_in_thread_of_loop() -> None:
     loop = asyncio.get_running_loop()
     called = loop.create_future()
     run = lambda: called.set_result(threading.get_ident())  # noqa: E731
@@ -124,21 +124,21 @@ async def test_call_from_another_thread_runs_in_the_thread_of_the_loop() -> None
     assert await called == threading.get_ident()
 
 
-async def test_call_in_the_thread_of_the_loop_runs_at_once() -> None:
+async def test_call_in_thread_of_loop_runs_immediately() -> None:
     called: list[bool] = []
     run_in_loop(asyncio.get_running_loop(), lambda: called.append(True))
     assert called
 
 
-def test_call_for_a_closed_loop_is_dropped() -> None:
+def test_call_for_closed_loop_is_discarded() -> None:
     loop = asyncio.new_event_loop()
     loop.close()
     run_in_loop(loop, lambda: None)
 
 
-async def test_connection_collected_in_another_thread_is_counted_off_by_the_loop() -> None:
+async def test_connection_collected_in_other_thread_is_removed_in_thread_of_loop() -> None:
     class Collected:
-        """Stands in for a transport that the collector frees in another thread."""
+        """Replaces a transport that the garbage collector frees in another thread."""
 
     ended: list[int] = []
     server = await sluiceway.start_server(lambda reader, writer: None, "127.0.0.1", 0)
@@ -147,11 +147,11 @@ async def test_connection_collected_in_another_thread_is_counted_off_by_the_loop
         server._connections.add(client)
         discard = server._connection_ended
 
-        def note(client: Any) -> None:
+        def record(client: Any) -> None:
             ended.append(threading.get_ident())
             discard(client)
 
-        server._connection_ended = note  # type: ignore[method-assign]
+        server._connection_ended = record  # type: ignore[method-assign]
         await asyncio.to_thread(client._gone, Collected())
         await asyncio.sleep(0)
         assert ended == [threading.get_ident()]
