@@ -50,17 +50,8 @@ def test_saving_is_share_of_what_profile_and_floor_allow() -> None:
 @pytest.mark.parametrize("missing_input", ["before", "after", "raw", "profiles"])
 def test_missing_measurement_gives_no_saving(missing_input: str) -> None:
     inputs = {"before": samples(1.0), "after": samples(1.0), "raw": RAW, "profiles": PROFILES}
-    reduced_inputs = {**inputs, missing_input: type(inputs[missing_input])()}
-    assert (
-        saving(
-            reduced_inputs["before"],
-            reduced_inputs["after"],
-            reduced_inputs["raw"],
-            reduced_inputs["profiles"],
-            "operation",
-        )
-        is None
-    )  # type: ignore[arg-type]
+    inputs[missing_input] = type(inputs[missing_input])()
+    assert saving(*inputs.values(), "operation") is None  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

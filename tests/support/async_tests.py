@@ -142,11 +142,6 @@ def _run_examples(item: pytest.Function, test: Callable[..., Any], arguments: di
 
 def _run(item: pytest.Function, body: Callable[[Callable[[Any], None]], None]) -> None:
     """Call ``body`` with a function that runs a coroutine on a new loop, and fail if the test leaks."""
-    with leak_checks.discard_garbage() if implementations.may_leak(item) else contextlib.nullcontext():
-        _run_guarded(item, body)
-
-
-def _run_guarded(item: pytest.Function, body: Callable[[Callable[[Any], None]], None]) -> None:
     check = leak_checks.LeakCheck(item.funcargs.get("loop_errors", []))
     try:
         _run_on_loop(item, body, check)
@@ -155,7 +150,7 @@ def _run_guarded(item: pytest.Function, body: Callable[[Callable[[Any], None]], 
         for note in check.loop_leaks():
             error.add_note(note)
         raise
-    if not implementations.may_leak(item) and (leaks := check.leaks()):
+    if leaks := check.leaks():
         raise leak_checks.LeakError("\n".join(leaks))
     if next(_tests_run) % TESTS_BETWEEN_FREEZES == 0:
         gc.freeze()

@@ -4,11 +4,10 @@
 reference. A contract that asyncio does not meet is tested on sluiceway alone, by importing it, or with a marker that
 names how the reference fails.
 
-Markers, which have no effect on sluiceway:
+Marker, which has no effect on sluiceway:
     reference_fails(contract, reason, when=None, run=True): asyncio is known to fail this test; the test fails if
         asyncio passes it. ``when``, given the kind of loop ("asyncio" for a test without one), says whether it fails
         there; ``run=False`` if the test would end the process.
-    reference_leaks(reason): asyncio passes, but leaves something behind that the leak checks would report.
 """
 
 import asyncio
@@ -28,7 +27,6 @@ _KNOWN_FAILURE = pytest.StashKey[bool]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "reference_fails(contract, reason, when=None, run=True): asyncio fails this")
-    config.addinivalue_line("markers", "reference_leaks(reason): asyncio passes this, but leaves something behind")
 
 
 @pytest.fixture(params=IMPLEMENTATIONS)
@@ -67,8 +65,3 @@ def runs_on_reference(item: pytest.Item) -> bool:
 def is_known_failure(item: pytest.Item) -> bool:
     """Return whether a marker expects this test to fail on the reference."""
     return item.stash.get(_KNOWN_FAILURE, False)
-
-
-def may_leak(item: pytest.Item) -> bool:
-    """Return whether the leak checks skip this test, which is so on the reference only."""
-    return runs_on_reference(item) and item.get_closest_marker("reference_leaks") is not None

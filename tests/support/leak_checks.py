@@ -15,11 +15,12 @@ from collections.abc import Coroutine, Iterator
 from typing import Any
 
 from support.file_descriptors import open_descriptors
+from support.timeouts import TEST_TIMEOUT
 
-# close() and cancel() take effect in the next iterations of the loop. A task that needs more of them has GRACE_PERIOD
-# seconds to end by itself; after that it counts as leaked.
+# close() and cancel() take effect in the next iterations of the loop. A task that needs more of them has
+# TASK_END_TIMEOUT seconds to end by itself, or a third of a shorter timeout of the test; then it counts as leaked.
 ITERATIONS = 10
-GRACE_PERIOD = 1.0
+TASK_END_TIMEOUT = TEST_TIMEOUT / 3
 
 
 class LeakError(AssertionError):
@@ -73,7 +74,7 @@ async def run_checked(body: Coroutine[Any, Any, Any], check: LeakCheck, limit: f
             await asyncio.sleep(0)
         others = asyncio.all_tasks() - {asyncio.current_task()}
         if others:
-            await asyncio.wait(others, timeout=GRACE_PERIOD)
+            await asyncio.wait(others, timeout=min(TASK_END_TIMEOUT, limit / 3))
         check.leaked_tasks += [repr(task) for task in others if not task.done()]
 
 
@@ -90,7 +91,7 @@ def close_runner(runner: asyncio.Runner, check: LeakCheck) -> None:
 
 @contextlib.contextmanager
 def discard_garbage() -> Iterator[None]:
-    """Collect the garbage made in the block and ignore its warnings, for failed tests and those known to leak.
+    """Collect the garbage made in the block and ignore its warnings, after a failed test.
 
     The traceback of a failed test refers to its sockets until later, when another test would get the warnings.
     """
