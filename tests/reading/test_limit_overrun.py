@@ -80,7 +80,7 @@ async def test_error_of_overlong_record_names_limit_and_remedy(streams: types.Mo
     reader = streams.StreamReader(limit=4)
     reader.feed_data(data)
     words = r": a record of at least 7 bytes exceeds the limit of 4 bytes; raise limit=, or "
-    with pytest.raises(streams.LimitOverrunError, match=words + r"read the data by read\(\)$"):
+    with pytest.raises(streams.LimitOverrunError, match=words + r"read the data with read\(\)$"):
         await reader.readuntil(b"\n")
     with pytest.raises(ValueError, match=words + r"use readuntil\(\), which keeps the data$"):
         await reader.readline()
