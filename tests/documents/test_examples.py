@@ -24,13 +24,12 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
 
-from support.background_programs import PACKAGES, background_programs, free_port, running
+from support.background_programs import PACKAGES, background_programs, listens, reserved_port, running
 from support.external_programs import require_program
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -160,7 +159,7 @@ def serving(program: pathlib.Path, text: str) -> Iterator[str]:
         ) as process:
             port = None
             try:
-                port = printed_port(process) if prints else accepting_port(process, reserved)
+                port = printed_port(process) if prints else reserved if listens(process, reserved) else None
                 if port is not None:
                     yield port
             finally:
@@ -173,28 +172,10 @@ def serving(program: pathlib.Path, text: str) -> Iterator[str]:
                 assert_printed(text, output)
 
 
-@contextlib.contextmanager
-def reserved_port() -> Iterator[str]:
-    """Yield a port that no other program gets from the kernel, and that a listener with SO_REUSEADDR can bind."""
-    with socket.socket() as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.bind(("127.0.0.1", 0))
-        yield str(holder.getsockname()[1])
-
-
 def printed_port(process: "subprocess.Popen[str]") -> str | None:
     assert process.stdout is not None
     port = re.search(r"\d+$", process.stdout.readline().strip())
     return port and port[0]
-
-
-def accepting_port(process: "subprocess.Popen[str]", port: str) -> str | None:
-    """Return the port once the process accepts connections on it, or None if the process ends before."""
-    while process.poll() is None:
-        with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", int(port))):
-            return port
-        time.sleep(0.02)
-    return None
 
 
 @contextlib.contextmanager
@@ -216,7 +197,7 @@ def prepared(block: Block, folder: pathlib.Path) -> Iterator[str]:
         needs_server = programs or any(PORT in text for text in texts_used_by(block, texts))
         if server is not None and not serves(block) and needs_server:
             values[PORT] = stack.enter_context(serving(*server))
-        values |= {port: free_port() for port in programs}
+        values |= {port: stack.enter_context(reserved_port()) for port in programs}
         for path, text in texts.items():
             path.write_text(with_values(text, values), encoding="utf-8")
         for port, command in programs.items():

@@ -14,10 +14,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.external_programs import environment_without_preload, require_program
+from support.external_programs import environment_without_preload, require_program, skip_missing
 
 # Seconds until a program listens.
 START_TIMEOUT = 30
+
+NGINX_STREAM_MODULE = pathlib.Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 
 PACKAGES = {"systemd-analyze": "systemd", "systemd-socket-activate": "systemd"}
 """The Debian packages of programs that are not named like theirs."""
@@ -29,18 +31,24 @@ def background_programs(text: str) -> dict[str, str]:
     return {port: command for command, port in found}
 
 
-def free_port() -> str:
-    """Return a port that was free a moment ago: these programs take no port of the kernel's choice."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return str(sock.getsockname()[1])
+@contextlib.contextmanager
+def reserved_port() -> Iterator[str]:
+    """Yield a port that no other program gets from the kernel, and that a listener with SO_REUSEADDR can bind."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield str(holder.getsockname()[1])
 
 
 @contextlib.contextmanager
 def running(command: str, folder: pathlib.Path, port: str, environment: dict[str, str]) -> Iterator[None]:
     """Run a command in ``folder`` inside the block, or skip the test where its program is missing."""
     name, *arguments = command.split()
+    program = require_program(name, PACKAGES.get(name))
+    if name == "nginx" and not NGINX_STREAM_MODULE.exists():
+        skip_missing(f"{NGINX_STREAM_MODULE} is not installed (Debian package libnginx-mod-stream)")
     with subprocess.Popen(
-        [require_program(name, PACKAGES.get(name)), *arguments],
+        [program, *arguments],
         cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
