@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import sluiceway
+from serving.handlers import close_connection
 from serving.recording_socket import bound_recording_socket
 from support.connections import server_address
 from support.file_descriptors import raised_descriptor_limit
@@ -21,10 +22,6 @@ OTHERS = 100
 
 # Seconds until all have connected. Those that fit into the queue connect immediately, the others never.
 CONNECT_TIMEOUT = 30
-
-
-async def close_connection(reader: Any, writer: Any) -> None:
-    writer.close()
 
 
 def maximum_backlog() -> int:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import sluiceway
+from serving.handlers import send_hello
 from serving.recording_socket import RecordingSocket, bound_recording_socket
 from sluiceway._net import accept
 from support.file_descriptors import descriptors_exhausted
@@ -40,12 +41,6 @@ def recorded_log() -> Iterator[LogRecorder]:
         yield log
     finally:
         logger.removeHandler(log)
-
-
-async def send_hello(reader: Any, writer: Any) -> None:
-    writer.write(b"hello")
-    writer.close()
-    await writer.wait_closed()
 
 
 async def test_accept_out_of_descriptors_logs_once_and_resumes(

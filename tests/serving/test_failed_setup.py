@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import sluiceway
+from serving.handlers import send_hello
 from sluiceway._asyncio import protocol, server_connection
 from sluiceway._connection.connection import Connection
 from sluiceway._net import accept
@@ -102,11 +103,6 @@ STEPS = [
     accepted_socket, server_connection_object, reader, protocol_object, transport, lower_transport_of_tls,
     information_on_the_transport, writer, tasks,
 ]  # fmt: skip
-
-
-async def send_hello(reader: Any, writer: Any) -> None:
-    writer.write(b"hello")
-    writer.close()
 
 
 async def is_served(server: Any, context: ssl.SSLContext | None) -> bool:

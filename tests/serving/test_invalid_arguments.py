@@ -10,13 +10,9 @@ from typing import Any
 import pytest
 
 import sluiceway
+from serving.handlers import close_connection
 from support.certificates import Certificates
 from support.unreachable_addresses import refusing_address
-
-
-def close_connection(reader: Any, writer: Any) -> None:
-    writer.close()
-
 
 INVALID_OPTIONS = [
     ({"ssl": True}, TypeError, "SSLContext or None, not True.*certificate"),

@@ -8,15 +8,12 @@ from typing import Any
 import pytest
 
 import sluiceway
+from serving.handlers import close_connection
 from serving.recording_socket import bound_recording_socket
 from support.certificates import Certificates
 from support.connections import server_address
 from support.fake_resolver import fake_resolver
 from support.unreachable_addresses import refusing_address
-
-
-def close_connection(reader: Any, writer: Any) -> None:
-    writer.close()
 
 
 async def is_served(address: Any, **options: Any) -> bool:

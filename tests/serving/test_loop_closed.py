@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import sluiceway
+from serving.handlers import send_hello
 from support import file_descriptors, loops
 from support.certificates import Certificates
 from support.connections import server_address
@@ -49,12 +50,6 @@ def test_dropped_servers_are_closed_with_loop(loop_kind: str, unix_path: str) ->
         with loops.new_runner(loop_kind) as runner:
             runner.run(main())
         del runner
-
-
-async def send_hello(reader: Any, writer: Any) -> None:
-    writer.write(b"hello")
-    writer.close()
-    await writer.wait_closed()
 
 
 async def assert_served(address: Any) -> None:

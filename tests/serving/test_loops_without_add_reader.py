@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import sluiceway
+from serving.handlers import echo_lines
 from sluiceway._net import accept
 from support.connections import server_address
 from support.timeouts import TEST_TIMEOUT
@@ -49,13 +50,6 @@ def run(body: Coroutine[Any, Any, None], loop: CompletionLoop) -> list[dict[str,
     return reports
 
 
-async def echo(reader: Any, writer: Any) -> None:
-    async for line in reader:
-        writer.write(line)
-    writer.close()
-    await writer.wait_closed()
-
-
 async def visit(address: Any) -> None:
     reader, writer = await sluiceway.open_connection(*address)
     writer.write(b"hello\n")
@@ -68,7 +62,7 @@ def test_server_on_completion_loop_serves() -> None:
     loop = CompletionLoop()
 
     async def main() -> None:
-        async with await sluiceway.start_server(echo, "127.0.0.1", 0) as server:
+        async with await sluiceway.start_server(echo_lines, "127.0.0.1", 0) as server:
             for _ in range(3):
                 await visit(server_address(server))
             await asyncio.gather(*(visit(server_address(server)) for _ in range(20)))
@@ -79,7 +73,7 @@ def test_server_on_completion_loop_serves() -> None:
 
 def test_server_on_completion_loop_closes_before_it_served() -> None:
     async def main() -> None:
-        server = await sluiceway.start_server(echo, "127.0.0.1", 0, start_serving=False)
+        server = await sluiceway.start_server(echo_lines, "127.0.0.1", 0, start_serving=False)
         server.close()
         await server.wait_closed()
 
@@ -88,7 +82,7 @@ def test_server_on_completion_loop_closes_before_it_served() -> None:
 
 def test_server_on_completion_loop_closes_while_it_accepts() -> None:
     async def main() -> None:
-        server = await sluiceway.start_server(echo, "127.0.0.1", 0)
+        server = await sluiceway.start_server(echo_lines, "127.0.0.1", 0)
         await asyncio.sleep(0)
         address = server_address(server)
         server.close()
@@ -106,7 +100,7 @@ def test_accept_error_of_peer_is_ignored_on_completion_loop() -> None:
     loop.failures = [errno.ECONNABORTED, errno.EPROTO]
 
     async def main() -> None:
-        async with await sluiceway.start_server(echo, "127.0.0.1", 0) as server:
+        async with await sluiceway.start_server(echo_lines, "127.0.0.1", 0) as server:
             await visit(server_address(server))
 
     assert run(main(), loop) == []
@@ -120,7 +114,7 @@ def test_accept_out_of_descriptors_resumes_on_completion_loop(
     loop.failures = [errno.EMFILE, errno.EMFILE]
 
     async def main() -> None:
-        async with await sluiceway.start_server(echo, "127.0.0.1", 0) as server:
+        async with await sluiceway.start_server(echo_lines, "127.0.0.1", 0) as server:
             await visit(server_address(server))
 
     assert run(main(), loop) == []
@@ -136,7 +130,7 @@ def test_server_on_completion_loop_closes_while_accepting_is_paused(
     loop.failures = [errno.EMFILE]
 
     async def main() -> None:
-        server = await sluiceway.start_server(echo, "127.0.0.1", 0)
+        server = await sluiceway.start_server(echo_lines, "127.0.0.1", 0)
         while loop.failures:
             await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -151,7 +145,7 @@ def test_other_accept_error_is_reported_on_completion_loop() -> None:
     loop.failures = [errno.EINVAL]
 
     async def main() -> None:
-        server = await sluiceway.start_server(echo, "127.0.0.1", 0)
+        server = await sluiceway.start_server(echo_lines, "127.0.0.1", 0)
         while loop.failures:
             await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -165,7 +159,7 @@ def test_other_accept_error_is_reported_on_completion_loop() -> None:
 
 def test_tls_server_on_completion_loop_serves(tls: Any) -> None:
     async def main() -> None:
-        async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context) as server:
+        async with await sluiceway.start_server(echo_lines, "127.0.0.1", 0, ssl=tls.server_context) as server:
             reader, writer = await sluiceway.open_connection(*server_address(server), ssl=tls.client_context)
             writer.write(b"hello\n")
             assert await reader.readline() == b"hello\n"

@@ -9,13 +9,9 @@ from typing import Any
 import pytest
 
 import sluiceway
+from serving.handlers import echo_lines, read_to_eof
 from support.connections import server_address
 from support.raw_peer import RawPeers
-
-
-async def read_to_eof(reader: Any, writer: Any) -> None:
-    await reader.read()
-    writer.close()
 
 
 async def start(streams: types.ModuleType = sluiceway, **options: Any) -> Any:
@@ -155,7 +151,7 @@ async def test_cancelled_serve_forever_in_async_with_raises_cancelled_error() ->
 
 
 async def test_close_keeps_connections_open(streams: types.ModuleType) -> None:
-    server = await streams.start_server(echo, "127.0.0.1", 0)
+    server = await streams.start_server(echo_lines, "127.0.0.1", 0)
     reader, writer = await streams.open_connection(*server_address(server))
     writer.write(b"before\n")
     assert await reader.readline() == b"before\n"
@@ -165,14 +161,6 @@ async def test_close_keeps_connections_open(streams: types.ModuleType) -> None:
     writer.close()
     await writer.wait_closed()
     await server.wait_closed()
-
-
-async def echo(reader: Any, writer: Any) -> None:
-    async for line in reader:
-        writer.write(line)
-        await writer.drain()
-    writer.close()
-    await writer.wait_closed()
 
 
 async def test_handler_can_close_server() -> None:
@@ -299,7 +287,7 @@ async def test_close_or_abort_clients_without_connections_has_no_effect() -> Non
 
 
 async def test_server_on_ipv4_and_ipv6_serves_both() -> None:
-    async with await sluiceway.start_server(echo, ["127.0.0.1", "::1"], 0) as server:
+    async with await sluiceway.start_server(echo_lines, ["127.0.0.1", "::1"], 0) as server:
         for sock in server.sockets:
             reader, writer = await sluiceway.open_connection(*sock.getsockname()[:2])
             writer.write(b"hello\n")

@@ -12,15 +12,11 @@ from typing import Any
 import pytest
 
 import sluiceway
+from serving.handlers import read_to_eof
 from support.connections import server_address
 from support.scheduling import run_iterations
 
 ITERATIONS = 20
-
-
-async def read_to_eof(reader: Any, writer: Any) -> None:
-    await reader.read()
-    writer.close()
 
 
 async def server_with_connection(streams: Any) -> tuple[Any, Any]:
