@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from support.documentation_site import make_once
 from support.external_programs import require_program
 
 pytestmark = pytest.mark.timeout(400)
@@ -120,18 +122,27 @@ def run_chromium(address: str, profile: pathlib.Path) -> "subprocess.CompletedPr
     )
 
 
-@pytest.fixture(scope="module")
-def inspected(site: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Return what Chromium finds on the pages of the site, and its log of the console."""
+def inspect(site: pathlib.Path, folder: pathlib.Path) -> None:
+    """Write what Chromium finds on the pages of the site, and its log of the console, into a file in ``folder``."""
     require_program("chromium")
     pages = sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html"))
-    (site / "inspector.html").write_text(INSPECTOR % json.dumps(pages), encoding="utf-8")
-    with serving(site) as address:
-        result = run_chromium(address + "inspector.html", tmp_path_factory.mktemp("chromium"))
-    (site / "inspector.html").unlink()
+    copy = folder / "site"
+    shutil.copytree(site, copy)
+    (copy / "inspector.html").write_text(INSPECTOR % json.dumps(pages), encoding="utf-8")
+    with serving(copy) as address:
+        result = run_chromium(address + "inspector.html", folder / "profile")
     found = re.search(r'<pre id="result">(.*?)</pre>', result.stdout, flags=re.DOTALL)
     assert found is not None, result.stdout[-2000:] + result.stderr
-    return {**json.loads(found[1]), "console": [line for line in result.stderr.splitlines() if "CONSOLE" in line]}
+    console = [line for line in result.stderr.splitlines() if "CONSOLE" in line]
+    (folder / "inspected.json").write_text(json.dumps({**json.loads(found[1]), "console": console}), encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def inspected(site: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return what Chromium finds on the pages of the site, and its log of the console."""
+    folder = make_once(tmp_path_factory, "inspected", functools.partial(inspect, site))
+    found: dict[str, Any] = json.loads((folder / "inspected.json").read_text(encoding="utf-8"))
+    return found
 
 
 def of_kind(inspected: dict[str, Any], start: str) -> list[dict[str, Any]]:
