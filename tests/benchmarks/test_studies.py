@@ -59,7 +59,7 @@ def test_idle_tls_connections_have_measured_memory_and_answer_burst(name: str) -
 def test_tls_server_with_open_connections_is_measured_with_new_clients(name: str) -> None:
     contender = contender_named(name)
     result = tls_held.measured(contender, contender.command(scenario_named("tls-lines")), 20, 50)
-    assert 0 < result["empty_p99_us"] < 10e6
+    assert result["empty_p99_us"] > 0
     assert result["times"] == result["held_p99_us"] / result["empty_p99_us"]
 
 
