@@ -58,7 +58,7 @@ check:
 	"$$bin/python" -m pytest tests/architecture
 
 docs:
-	@$(environment) docs)" && "$$bin/python" -m sphinx -W --keep-going --quiet -b html docs build/docs && \
+	@rm -rf build/docs && $(environment) docs)" && "$$bin/python" -m sphinx -W --keep-going --quiet -b html docs build/docs && \
 	echo "build/docs/index.html"
 
 bench:
