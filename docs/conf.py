@@ -7,14 +7,13 @@ python3-doc. Where it is not installed they stay plain text, and unresolved name
 import os
 import pathlib
 import re
-import subprocess
-import sys
 from typing import Any
 
 # Compiled functions have no annotations; the choice is made at import.
 os.environ["SLUICEWAY_PURE"] = "1"
 os.environ["SLUICEWAY_ENGINE"] = "loop"
 
+from click.testing import CliRunner
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -22,6 +21,7 @@ from sphinx.ext import intersphinx
 from sphinx.util.docutils import SphinxDirective
 
 import sluiceway
+from sluiceway.cli.application import application
 
 
 def python_inventory() -> pathlib.Path | None:
@@ -57,12 +57,11 @@ class CommandHelp(SphinxDirective):
     optional_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        # The usage line contains the name of the program.
-        program = "import sys; sys.argv[0] = 'sluiceway'; from sluiceway.cli import main; main()"
-        command = [sys.executable, "-c", program, *self.arguments, "--help"]
-        environment = {**os.environ, "COLUMNS": "80"}
-        text = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-        return [nodes.literal_block(text, text, language="text")]
+        arguments = [*self.arguments, "--help"]
+        result = CliRunner().invoke(application, arguments, prog_name="sluiceway", terminal_width=80)
+        if result.exit_code:
+            raise self.error(result.output)
+        return [nodes.literal_block(result.output, result.output, language="text")]
 
 
 def setup(app: Sphinx) -> None:
