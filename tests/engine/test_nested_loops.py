@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+import sluiceway
 from engine.peer_connections import (
     abort_connections,
     loops_with_immediate_wakeup,
@@ -19,6 +20,8 @@ from engine.peer_connections import (
 )
 from sluiceway._transports.epoll.poller import Poller
 from sluiceway._transports.epoll.transport import attach
+from support.certificates import Certificates
+from support.connections import server_address
 from support.raw_peer import RawPeers
 from support.timeouts import PEER_TIMEOUT
 
@@ -293,3 +296,32 @@ async def test_late_write_in_a_nested_iteration_keeps_the_handles_it_has_counted
     assert await run_in_poller_step(connection, step) == "done"
     assert connection.peer.receive(17) == b"step nested after"
     await abort_connections([connection])
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+async def test_nested_loop_in_a_plain_handler_accepts_other_connections(
+    raw_peers: RawPeers, tls: Certificates, secure: bool
+):
+    """A handler that is not a coroutine runs in the callback of the listener, or of the poller after a handshake."""
+    accepted: list[asyncio.StreamWriter] = []
+    opened: list[asyncio.StreamWriter] = []
+    connecting: list[asyncio.Task] = []
+
+    def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.append(writer)
+        if len(accepted) == 1:
+            connecting.append(asyncio.create_task(connect()))
+            run_nested_until(lambda: len(accepted) == 2)
+
+    async def connect() -> None:
+        client = {"ssl": tls.client_context, "server_hostname": "localhost"} if secure else {}
+        _, writer = await sluiceway.open_connection(*server_address(server), **client)
+        opened.append(writer)
+
+    server = await sluiceway.start_server(handler, "127.0.0.1", 0, ssl=tls.server_context if secure else None)
+    async with server:
+        await connect()
+        while len(accepted) < 2 or not connecting[0].done():
+            await asyncio.sleep(0)
+        for writer in accepted + opened:
+            writer.transport.abort()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +17,7 @@ from .._constants import ACCEPT_BATCH, ACCEPT_RETRY_DELAY
 from .._log import logger
 from .._transports.engine_choice import engine_of
 from .._transports.named_task import create_named_task
+from .accept_socket import SocketSource
 from .addresses import describe_address
 
 # accept(2): the process (EMFILE) or the system has no descriptor or memory left. Accepting is retried later.
@@ -62,7 +62,7 @@ class Listener:
         self._acceptor: asyncio.Task[None] | None = None
         self._watching = False
         self._poller: Any = None
-        self._kind = (int(sock.family), int(sock.type), sock.proto)
+        self._source = SocketSource(sock)
 
     def start(self, accepted: Accepted) -> None:
         """Start to listen. ``accepted`` is called for each connection."""
@@ -77,6 +77,7 @@ class Listener:
     def stop(self) -> None:
         """Stop accepting and close the listening socket."""
         self._stopped = True
+        self._source.close()
         if self._poller is not None:
             self._poller.release()
             self._poller = None
@@ -105,23 +106,19 @@ class Listener:
             if self.socket.fileno() >= 0 and not self._loop.is_closed():
                 self._loop.remove_reader(self.socket.fileno())
 
-    def _accept(self) -> tuple[socket.socket, Any]:
-        if type(self.socket).accept is not socket.socket.accept:
-            return self.socket.accept()
-        # Like socket.accept(), which in addition converts the family and type to enumerations for each connection.
-        fd, address = self.socket._accept()  # type: ignore[attr-defined]
-        try:
-            return socket.socket(*self._kind, fileno=fd), address
-        except BaseException:
-            os.close(fd)
-            raise
-
     def _ready(self, accepted: Accepted) -> None:
+        if self._poller is None:
+            self._accept_batch(accepted)
+        else:
+            # A handler that is no coroutine may run the loop nested, which calls this handle again.
+            self._poller.call_outside_handle(self._accept_batch, accepted)
+
+    def _accept_batch(self, accepted: Accepted) -> None:
         # Another process that shares the socket may clear O_NONBLOCK, and accept() has no MSG_DONTWAIT flag.
         self.socket.setblocking(False)
         for _ in range(ACCEPT_BATCH):
             try:
-                sock, address = self._accept()
+                sock, address = self._source.accept()
             except (BlockingIOError, InterruptedError):
                 self._short_of_resources = False
                 return

@@ -17,10 +17,10 @@ from asyncio.selector_events import BaseSelectorEventLoop
 from cpython.exc cimport PyErr_SetFromErrno
 from cpython.mem cimport PyMem_Malloc, PyMem_Free
 from cpython.pythread cimport PyThread_get_thread_ident
-from cpython.ref cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
 
 from sluiceway._core_c.receive_memory cimport Scratch
+from sluiceway._transports.epoll.handle_context cimport enter_handle_context, leave_handle_context
 from sluiceway._transports.epoll.system cimport (
     EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN, O_CLOEXEC, close_fd, dup3, epoll_create1,
     epoll_ctl, epoll_event, epoll_wait, monotonic_ns,
@@ -29,15 +29,6 @@ from sluiceway._transports.epoll.system cimport (
 from sluiceway._constants import SCRATCH_SIZE
 from sluiceway._transports.epoll.fork import register_poller, replace_epoll_set
 from sluiceway._transports.epoll.loop_watch import LoopWatch, close_sockets
-
-cdef extern from "Python.h":
-    # An undocumented field that CPython 3.7 to 3.15 have. PyContext_Exit needs the current context object; no public
-    # function returns it.
-    ctypedef struct PyThreadState:
-        PyObject* context
-    PyThreadState* PyThreadState_Get()
-    int PyContext_Enter(object context) except -1
-    int PyContext_Exit(object context) except -1
 
 cdef enum:
     ROUNDS = 16          # the most rounds before the poller returns to the loop
@@ -303,17 +294,20 @@ cdef class Poller:
     def _on_ready(self):
         if self.forked:
             self.separate()
-        # Leaves the context of the loop's handle, because a loop nested in a task of the batch enters it again.
-        cdef PyObject* current = PyThreadState_Get().context
-        if current == NULL:
-            self.serve()
-            return
-        context = <object>current
-        PyContext_Exit(context)
+        # A loop nested in a task of the batch enters the context of this handle again.
+        context = leave_handle_context()
         try:
             self.serve()
         finally:
-            PyContext_Enter(context)
+            enter_handle_context(context)
+
+    def call_outside_handle(self, callback, *arguments):
+        """Call ``callback`` outside the context of the loop's handle, which a nested loop may run again."""
+        context = leave_handle_context()
+        try:
+            callback(*arguments)
+        finally:
+            enter_handle_context(context)
 
     cdef bint may_step(self) except -1:
         """Return True if the poller may step tasks itself. In debug mode the loop runs the tasks, because it measures
@@ -424,7 +418,11 @@ cdef class Poller:
     def _on_turn(self):
         # In a nested loop, writes are not corked any more: the round of the interrupted step may not end soon.
         self.turn_scheduled = self.stepping = False
-        self.flush()
+        context = leave_handle_context()
+        try:
+            self.flush()
+        finally:
+            enter_handle_context(context)
 
     cdef bint corked_long(self) except -1:
         return monotonic_ns() - self.corked_at >= CORK_NANOSECONDS
