@@ -28,8 +28,12 @@ PACKAGES = (
     "libc6-dev",
     *(f"python{series}-{part}" for series in PYTHONS for part in ("dev", "venv")),
     *(f"libpython{series}-testsuite" for series in PYTHONS),
+    "systemd",  # its programs that start a Python of the root
 )
-OUTSIDE_PROGRAMS = ("curl", "git", "go", "haproxy", "nginx", "openssl", "redis-server", "strace", "wrk")
+OUTSIDE_PROGRAMS = (
+    *("curl", "git", "go", "haproxy", "microsocks", "nginx", "openssl"),
+    *("redis-server", "strace", "tinyproxy", "wrk"),
+)
 # Seconds; a mirror may be slow.
 PACKAGE_TIMEOUT = 900
 
