@@ -10,8 +10,10 @@ from collections.abc import Callable
 
 import pytest
 
+from support.timeouts import PROCESS_TIMEOUT
+
 # Seconds after which the kernel ends a child.
-LIFETIME = 50
+LIFETIME = int(PROCESS_TIMEOUT)
 
 IGNORE_THREADS = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
