@@ -4,6 +4,8 @@ import contextlib
 import random
 import socket
 
+from support.timeouts import PEER_TIMEOUT
+
 # Below the ports that the kernel assigns: no other process gets one of these between the check and the connect.
 PORTS = range(20_000, 32_000)
 
@@ -25,9 +27,10 @@ def unresponsive_address(cleanup: contextlib.ExitStack, host: str = "127.0.0.1")
     listener.bind((host, 0))
     listener.listen(0)
     address: tuple[str, int] = listener.getsockname()[:2]
-    for _ in range(10):
+    for number in range(10):
         sock = cleanup.enter_context(socket.socket(family))
-        sock.settimeout(0.05)
+        # The first connection always fits, however long it takes.
+        sock.settimeout(0.05 if number else PEER_TIMEOUT)
         try:
             sock.connect(address)
         except TimeoutError:
