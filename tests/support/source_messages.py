@@ -9,6 +9,10 @@ from typing import NamedTuple
 PACKAGE = pathlib.Path(__file__).resolve().parents[2] / "src" / "sluiceway"
 
 
+# What a call makes an exception of: raised there, or passed on.
+EXCEPTION = re.compile(r"(?:\b[A-Z]\w*(?:Error|Group)|gaierror)$")
+
+
 class Message(NamedTuple):
     file: str
     line: int
@@ -36,8 +40,8 @@ def first_text(arguments: list[ast.expr]) -> str | None:
 
 def exceptions_of(tree: ast.AST) -> Iterator[tuple[int, str, str]]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and (text := first_text(node.exc.args)):
-            yield node.lineno, ast.unparse(node.exc.func), text
+        if isinstance(node, ast.Call) and EXCEPTION.search(ast.unparse(node.func)) and (text := first_text(node.args)):
+            yield node.lineno, ast.unparse(node.func), text
 
 
 def records_of(tree: ast.AST) -> Iterator[tuple[int, str, str]]:
@@ -58,7 +62,7 @@ def trees(path: pathlib.Path) -> Iterator[ast.AST]:
     if path.suffix == ".py":
         yield ast.parse(source)
         return
-    for start in re.finditer(r"\b(raise \w+|logger\.\w+|call_exception_handler)\(", source):
+    for start in re.finditer(r"\b([A-Z]\w*Error|logger\.\w+|call_exception_handler)\(", source):
         for end in re.finditer(r"\)", source[start.end() :]):
             try:
                 tree = ast.parse(source[start.start() : start.end() + end.end()])
