@@ -11,7 +11,7 @@ import pytest
 
 import sluiceway
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 
 def inventory(site: pathlib.Path) -> set[str]:

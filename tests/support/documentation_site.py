@@ -19,7 +19,7 @@ from support.external_programs import skip_missing
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # Seconds for a build, which takes six: the machine may be busy.
-PATIENCE = 250
+PATIENCE = 400
 
 
 def make_once(factory: pytest.TempPathFactory, name: str, make: Callable[[pathlib.Path], None]) -> pathlib.Path:
