@@ -228,6 +228,10 @@ async def test_invalid_local_addr_raises_before_connect(address: Any, raw_peers:
         ),
         ({"local_addr": "127.0.0.1"}, "local_addr must be a tuple of host and port or None, not 'str': '127.0.0.1'"),
         ({"local_addr": (5, 0)}, "host must be a str, bytes or None, not 'int': 5"),
+        ({"family": "inet"}, "family must be an integer, not 'str': 'inet'"),
+        ({"proto": None}, "proto must be an integer, not 'NoneType': None"),
+        ({"flags": 1.5}, "flags must be an integer, not 'float': 1.5"),
+        ({"interleave": "1"}, "interleave must be an integer or None, not 'str': '1'"),
     ],
 )
 async def test_tcp_argument_of_wrong_type_raises_type_error_that_names_it(

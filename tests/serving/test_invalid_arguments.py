@@ -31,7 +31,13 @@ INVALID_OPTIONS = [
     ({"close_timeout": "soon"}, TypeError, "close_timeout must be a number of seconds or None, not 'str': 'soon'"),
     ({"limit": 0}, ValueError, "Limit cannot be <= 0: 0 was given"),
     ({"limit": "64k"}, TypeError, "limit must be a number of bytes or None, not 'str': '64k'"),
+    ({"backlog": "many"}, TypeError, "backlog must be an integer, not 'str': 'many'"),
+    ({"backlog": None}, TypeError, "backlog must be an integer, not 'NoneType': None"),
     ({"no_such_option": 1}, TypeError, "no_such_option"),
+]
+TCP_OPTIONS = [
+    ({"family": "inet"}, TypeError, "family must be an integer, not 'str': 'inet'"),
+    ({"flags": 1.5}, TypeError, "flags must be an integer, not 'float': 1.5"),
 ]
 
 
@@ -47,6 +53,12 @@ async def test_invalid_option_raises_and_opens_nothing(
     with pytest.raises(error, match=message):
         await sluiceway.start_unix_server(close_connection, unix_path, **options)
     assert not os.path.exists(unix_path)
+
+
+@pytest.mark.parametrize(("options", "error", "message"), TCP_OPTIONS)
+async def test_invalid_tcp_option_raises(options: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        await sluiceway.start_server(close_connection, *refusing_address(), **options)
 
 
 @pytest.mark.parametrize("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])

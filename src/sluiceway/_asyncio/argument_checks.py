@@ -6,6 +6,7 @@ The error messages do not depend on the event loop.
 from __future__ import annotations
 
 import asyncio
+import operator
 import socket
 import ssl as ssl_module
 from typing import Any
@@ -100,3 +101,17 @@ def check_port(port: Any) -> None:
         raise TypeError(f"port must be an int, a service name or None, not {type(port).__name__!r}: {port!r}")
     if isinstance(port, int) and not 0 <= port <= 65535:
         raise ValueError(f"port must be in the range 0 to 65535, not {port}")
+
+
+def check_integers(arguments: dict[str, Any]) -> None:
+    """Check the keywords that the resolver, ``listen()`` and happy eyeballs use as integers, those that are given."""
+    for name in ("family", "proto", "flags", "backlog", "interleave"):
+        value = arguments.get(name, 0)
+        optional = name == "interleave"
+        if optional and value is None:
+            continue
+        try:
+            operator.index(value)
+        except TypeError:
+            kind = "an integer or None" if optional else "an integer"
+            raise TypeError(f"{name} must be {kind}, not {type(value).__name__!r}: {value!r}") from None

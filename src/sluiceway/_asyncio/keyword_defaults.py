@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypedDict, TypeVar
 
 from .._constants import CLOSE_TIMEOUT, DEFAULT_BACKLOG
+from .argument_checks import check_integers
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -135,4 +136,6 @@ def merge(function: str, defaults: Any, options: Any) -> Any:
     unknown = sorted(options.keys() - defaults.keys())
     if unknown:
         raise TypeError(f"{function}() got an unexpected keyword argument {unknown[0]!r}")
-    return {**defaults, **options}
+    given = {**defaults, **options}
+    check_integers(given)
+    return given
