@@ -186,6 +186,11 @@ class ServerConnection:
         """The transport exists, but the handler could not be started because of ``error``."""
         report_setup_error(connection.loop, error, self._address, self._listener)
 
+    def handshake_failed(self, error: OSError) -> None:
+        """The handshake of ``start_tls()`` failed. The handler gets the error."""
+        if not self._aborted_in_handshake and self._server is not None:
+            self._server._handshake_failed(error, self._address, self._listener)
+
     def handler_started(self, task: asyncio.Future[Any]) -> None:
         """``task`` runs the handler."""
         if self._server is not None:
@@ -213,6 +218,7 @@ class ServerConnection:
     def _end(self, *, aborting: bool) -> None:
         connection = self._connection() if self._connection is not None else None
         transport = self._transport() if self._transport is not None else None
+        self._aborted_in_handshake = True
         # The connection may have a transport and a running handler before the task that created both continues.
         if connection is not None and connection.transport is not None:
             if aborting:
@@ -220,7 +226,6 @@ class ServerConnection:
             else:
                 connection.close()
         elif transport is not None:
-            self._aborted_in_handshake = True
             transport.abort() if aborting else transport.close()
         elif self._wrapping is not None:
             self._wrapping.cancel()

@@ -41,6 +41,9 @@ class ConnectionOwner(Protocol):
     def setup_failed(self, connection: Connection, error: BaseException) -> None:
         """The handler of ``connection`` could not be started because of ``error``. The transport is aborted."""
 
+    def handshake_failed(self, error: OSError) -> None:
+        """The TLS handshake of a connection that was upgraded failed."""
+
     def handler_started(self, task: asyncio.Future[Any]) -> None:
         """``task`` runs the handler of a connection. The owner keeps a reference until handler_ended()."""
 

@@ -73,6 +73,9 @@ async def _upgrade(
         if isinstance(error, (TypeError, ValueError)) and not isinstance(error, OSError):
             # An invalid argument: nothing has changed yet. SSLCertVerificationError is a ValueError, too.
             raise
+        if isinstance(error, OSError) and connection.owner is not None and not connection.closing:
+            # Before the message names the peer: failures with the same reason are logged once.
+            connection.owner.handshake_failed(error)
         name_peer(error, connection.describe())
         _end_failed(writer, connection, plain, error)
         raise
