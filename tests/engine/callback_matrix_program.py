@@ -199,7 +199,7 @@ class Buffered(asyncio.BufferedProtocol):
 
 
 class Echo(asyncio.Protocol):
-    """The other connections, which have to go on."""
+    """Protocol of the other connections, which must stay usable."""
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
