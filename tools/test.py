@@ -23,14 +23,22 @@ BEHAVIOUR_FOLDERS = (
 )
 
 
+def _exists(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        # Without its compiled modules the package _core_c cannot be imported.
+        return False
+
+
 def configurations() -> list[tuple[str, dict[str, str], list[str]]]:
     """Return name, environment variables and folders of each configuration that can run here."""
     found: list[tuple[str, dict[str, str], list[str]]] = [
         ("pure, loop's transports", {"SLUICEWAY_PURE": "1", "SLUICEWAY_ENGINE": "loop"}, [])
     ]
     folders = [f"tests/{name}" for name in BEHAVIOUR_FOLDERS]
-    has_engine = importlib.util.find_spec("sluiceway._transports.epoll.stream_socket") is not None
-    if importlib.util.find_spec("sluiceway._core_c.read_operations") is not None:
+    has_engine = _exists("sluiceway._transports.epoll.stream_socket")
+    if _exists("sluiceway._core_c.read_operations"):
         # tests/core uses no transport: once is enough for the compiled core.
         loop_folders = [folder for folder in folders if not (has_engine and folder == "tests/core")]
         found.append(("compiled, loop's transports", {"SLUICEWAY_PURE": "0", "SLUICEWAY_ENGINE": "loop"}, loop_folders))

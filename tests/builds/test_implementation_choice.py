@@ -1,6 +1,5 @@
 """The core and the engine that a process uses: by what is installed, by SLUICEWAY_PURE and by SLUICEWAY_ENGINE."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -8,10 +7,11 @@ import textwrap
 
 import pytest
 
+from support.package import module_exists
 from support.timeouts import PROCESS_TIMEOUT
 
-COMPILED = importlib.util.find_spec("sluiceway._core_c.read_operations") is not None
-ENGINE = importlib.util.find_spec("sluiceway._transports.epoll.stream_socket") is not None
+COMPILED = module_exists("sluiceway._core_c.read_operations")
+ENGINE = module_exists("sluiceway._transports.epoll.stream_socket")
 
 BEST = ("compiled" if COMPILED else "pure", "epoll" if ENGINE else "loop")
 

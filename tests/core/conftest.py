@@ -4,16 +4,17 @@ With SLUICEWAY_PURE=1 or 0 it is the variant of that configuration alone.
 """
 
 import importlib
-import importlib.util
 import os
 import types
 
 import pytest
 
+from support.package import module_exists
+
 # Both packages have the same names.
 PURE = "sluiceway._core"
 COMPILED = "sluiceway._core_c"
-IS_COMPILED = importlib.util.find_spec(f"{COMPILED}.receiver") is not None
+IS_COMPILED = module_exists(f"{COMPILED}.receiver")
 CORES = {"1": [PURE], "0": [COMPILED]}.get(
     os.environ.get("SLUICEWAY_PURE", ""), [PURE, COMPILED] if IS_COMPILED else [PURE]
 )

@@ -21,3 +21,11 @@ def module_name(path: pathlib.Path) -> str:
     """Return the dotted name of one of the package's files."""
     parts = path.relative_to(package_directory().parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def module_exists(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        # Without its compiled modules the package _core_c cannot be imported.
+        return False
