@@ -44,6 +44,9 @@ def reserved_port() -> Iterator[str]:
 def running(command: str, folder: pathlib.Path, port: str, environment: dict[str, str]) -> Iterator[None]:
     """Run a command in ``folder`` inside the block, or skip the test where its program is missing."""
     name, *arguments = command.split()
+    if name == "systemd-socket-activate":
+        # It passes no variable on by itself; the program must run in the configuration of the test.
+        arguments[:0] = [f"--setenv={variable}" for variable in environment if re.match("SLUICEWAY_|PYTHON", variable)]
     with subprocess.Popen(
         [require_program(name, PACKAGES.get(name)), *arguments],
         cwd=folder,
