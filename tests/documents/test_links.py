@@ -10,12 +10,15 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def markdown_files() -> list[pathlib.Path]:
+def project_files(*patterns: str) -> list[pathlib.Path]:
     """Return the files that belong to the project, not what tools have made beside them."""
-    listed = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=False)
-    if listed.returncode != 0:  # a source distribution
-        return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").rglob("*.md")])
-    return sorted(ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).exists())
+    listed = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode == 0:
+        return sorted(ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).exists())
+    # A source distribution.
+    folders = (ROOT / folder for folder in ("benchmarks", "docs", "src", "tests", "tools"))
+    below = [path for folder in folders for pattern in patterns for path in folder.rglob(pattern)]
+    return sorted({*below, *(path for pattern in patterns for path in ROOT.glob(pattern))})
 
 
 def without_code(text: str) -> str:
@@ -43,7 +46,7 @@ def is_local(link: str) -> bool:
     return re.match(r"[a-z]+:", link) is None
 
 
-@pytest.mark.parametrize("path", markdown_files(), ids=lambda path: path.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("path", project_files("*.md"), ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(path: pathlib.Path) -> None:
     text = path.read_text(encoding="utf-8")
     broken = []
@@ -53,6 +56,16 @@ def test_links_lead_somewhere(path: pathlib.Path) -> None:
         if not target.exists() or (fragment and fragment not in anchors(target.read_text(encoding="utf-8"))):
             broken.append(link)
     assert broken == []
+
+
+def test_documents_that_texts_name_exist() -> None:
+    missing = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in project_files("*.md", "*.py", "*.pyx", "*.toml", "Makefile")
+        for name in re.findall(r"(?<![\w/])docs/[\w/-]+\.md\b", path.read_text(encoding="utf-8"))
+        if not (ROOT / name).exists()
+    ]
+    assert missing == []
 
 
 def test_links_and_anchors_are_found_as_markdown_means_them() -> None:
