@@ -103,7 +103,7 @@ def test_core_that_fails_to_load_is_logged_and_replaced_by_pure_core() -> None:
 def test_doctor_names_part_that_fails_to_load_and_reason() -> None:
     script = f"{WITHOUT_CORE}\nfrom sluiceway.cli import main\nsys.argv = ['sluiceway', 'doctor']\nmain()"
     output = " ".join(run_python(script, {}).stdout.split())
-    assert "the compiled core cannot be used: " in output
+    assert "cannot import the compiled core: " in output
     assert "sluiceway._core_c.receiver" in output
 
 
