@@ -1,14 +1,14 @@
-# Each target makes the virtual environment it needs, .venv/X.Y, and keeps it until pyproject.toml changes.
-#   PYTHON=python3.13   the interpreter; else the first on PATH that is new enough
+# Each target creates the virtual environment that it needs, .venv/X.Y, and keeps it until pyproject.toml changes.
+#   PYTHON=python3.13   the interpreter; by default the first on PATH that is new enough
 #   PYTEST="-x -k tls"  further arguments for pytest
-#   QUICK=1             bench takes few contenders and short windows
-#   BENCH="--scenario lines-64 --rounds 9"  hands arguments to the benchmarks
+#   QUICK=1             bench measures few contenders in short windows
+#   BENCH="--scenario lines-64 --rounds 9"  arguments for the benchmarks
 #   COST="--scenario lines-64 --against main"  arguments for cost
-#   UPDATE="reason"     cost writes new figures, for this reason
-#   RELEASE="--keep dist"  release-check keeps the artefacts there
+#   UPDATE="reason"     cost writes new figures, with this reason
+#   RELEASE="--keep dist"  release-check keeps the artefacts in this folder
 #   SOAK="--seconds 30 --loop uvloop"   arguments for soak
-#   SANITIZE="tests/engine tests/core"  what sanitize runs; SANITIZER=valgrind has it run by valgrind
-#   AFTER_TEST=1        test-all runs on the version of PYTHON only what `make test` leaves out
+#   SANITIZE="tests/engine tests/core"  the tests of sanitize; SANITIZER=valgrind selects valgrind
+#   AFTER_TEST=1        test-all runs with PYTHON only the tests that `make test` does not run
 
 PYTHON ?= $(shell sh tools/find_python.sh)
 PYTEST ?=
@@ -20,18 +20,18 @@ environment = test -n "$(PYTHON)" && bin="$$("$(PYTHON)" tools/environment.py
 .PHONY: help demo test test-all sanitize soak check docs bench cost release-check venv clean
 
 help:
-	@echo "make demo      see it work: needs no network but for installing, and nothing set up"
+	@echo "make demo      the demonstration; needs a network only to install"
 	@echo "make test      every test on this interpreter, on one kind of event loop"
-	@echo "make test-all  every kind of event loop, on every Python from 3.11 up that is found, pyenv's too"
-	@echo "make sanitize  tests of behaviour on an engine and a core that watch their memory (gcc's sanitizers, or valgrind)"
-	@echo "make soak      five minutes at full load with cancels, resets, slow peers: nothing lost, nothing left"
-	@echo "make check     ruff, mypy --strict, pyright, typing tests, the tests of the architecture"
+	@echo "make test-all  every kind of event loop, with every Python from 3.11 on that is found, including pyenv's"
+	@echo "make sanitize  the tests of behaviour with memory checks (gcc's sanitizers, or valgrind)"
+	@echo "make soak      five minutes at full load with cancellations, resets and slow peers; checks for lost data and leaks"
+	@echo "make check     ruff, mypy --strict, pyright, the typing tests and the tests of the architecture"
 	@echo "make docs      the documentation site, in build/docs"
-	@echo "make bench     what it costs, beside what else there is; all of it takes an hour and a half, QUICK=1 about two minutes"
-	@echo "make cost      instructions and system calls per message, by valgrind; fails where one grew by more than 3 %"
-	@echo "make release-check  build all artefacts, install each in an empty environment and try it"
-	@echo "make venv      the virtual environment with all extras, and its path"
-	@echo "make clean     remove what these made"
+	@echo "make bench     benchmarks; they take an hour and a half, with QUICK=1 about two minutes"
+	@echo "make cost      count instructions and system calls per message with valgrind; fails if one grew by more than 3 %"
+	@echo "make release-check  build all artefacts, install each in an empty environment and test it"
+	@echo "make venv      create the virtual environment with all extras, and print its path"
+	@echo "make clean     remove all generated files"
 
 demo:
 	@$(environment) cli)" && "$$bin/sluiceway" demo

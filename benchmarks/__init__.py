@@ -1,1 +1,1 @@
-"""Benchmarks: what sluiceway costs, beside what else there is. README.md says how to read and to extend them."""
+"""Benchmarks of sluiceway and of its alternatives. README.md explains how to read and to extend them."""

@@ -1,6 +1,6 @@
-"""The certificate that every server with TLS shows: ECDSA P-256, signed by an authority that the load generator trusts.
+"""The certificate of all TLS servers: ECDSA P-256, signed by an authority that the load generator trusts.
 
-Both are made once, into .build/, and are nobody's but the benchmarks'.
+Both are created once, in .build/, and are used only by the benchmarks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from benchmarks.compiling import BUILD
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Identity:
-    """Three files: the server's certificate, for localhost, its key, and the authority's certificate."""
+    """Three files: the server's certificate for localhost, its key, and the certificate of the authority."""
 
     directory: pathlib.Path
 
@@ -33,7 +33,7 @@ class Identity:
 
 
 def identity() -> Identity:
-    """What was made before, or else is made now. Needs trustme."""
+    """Return the files. Creates them if they do not exist, which needs trustme."""
     found = Identity(BUILD / "identity")
     if found.directory.exists():
         return found
@@ -48,7 +48,7 @@ def identity() -> Identity:
         leaf = authority.issue_cert("localhost", key_type=trustme.KeyType.ECDSA)
         leaf.cert_chain_pems[0].write_to_path(new.certificate)
         leaf.private_key_pem.write_to_path(new.key)
-        # Two runs may do this at the same time: whose folder is there first is everybody's. The files go together.
+        # Two runs may do this at the same time. The first folder is used by both, because the files belong together.
         try:
             os.rename(new.directory, found.directory)
         except OSError:

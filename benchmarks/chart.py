@@ -12,7 +12,7 @@ from benchmarks.results import Results
 from benchmarks.scenarios import scenario_named
 
 BASE: Final = "asyncio"
-# What decides for most users; tables.md has every scenario.
+# The scenarios that matter to most users. tables.md contains all of them.
 ROWS: Final = {
     "lines-64": "256-byte lines,\n64 connections",
     "lines-1000": "256-byte lines,\n1,000 connections",
@@ -24,7 +24,7 @@ ROWS: Final = {
     "tls-lines": "TLS 1.3, 1 KiB lines,\n64 connections",
     "redis": "redis.asyncio,\n64 tasks",
 }
-# Colours that differ for every kind of sight (Okabe and Ito's), and shapes that differ without them.
+# Colours for all kinds of colour vision (Okabe and Ito), and different shapes for prints without colour.
 MARKS: Final = {
     "c": ("C, epoll", "|", "#000000"),
     "go": ("Go, net and bufio", "v", "#E69F00"),
@@ -36,7 +36,7 @@ INK: Final = "#333333"
 
 
 def positions(results: Mapping[str, Results]) -> list[tuple[str, dict[str, Interval]]]:
-    """For each row that was measured, each contender's CPU as a share of asyncio's, paired round by round."""
+    """Return the CPU time of each contender relative to asyncio's, paired by round, for each measured row."""
     found = []
     for name, label in ROWS.items():
         one = results.get(name)
@@ -54,14 +54,14 @@ def positions(results: Mapping[str, Results]) -> list[tuple[str, dict[str, Inter
 
 
 def draw(results: Mapping[str, Results], directory: pathlib.Path) -> list[pathlib.Path]:
-    """Write chart.svg and chart.png; nothing where no scenario has asyncio's figures. Needs matplotlib."""
+    """Write chart.svg and chart.png, unless no scenario has figures of asyncio. Needs matplotlib."""
     rows = positions(results)
     if not rows:
         return []
     import matplotlib as mpl
 
     mpl.use("Agg")
-    # The same figures give the same file: no random ids, no date.
+    # Makes the file reproducible: no random ids, no date.
     mpl.rcParams.update({"svg.hashsalt": "sluiceway", "svg.fonttype": "none", "font.size": 10, "text.color": INK})
     from matplotlib import pyplot
 
@@ -81,7 +81,7 @@ def draw(results: Mapping[str, Results], directory: pathlib.Path) -> list[pathli
 
 
 def _rows(axes: Any, rows: list[tuple[str, dict[str, Interval]]]) -> None:
-    # A contender that is far slower must not squeeze the rest: its mark is at the edge, with its figure.
+    # The mark of a much slower contender is at the edge, with its figure, so that the others stay distinguishable.
     edge = min(max(1.0, *(share.median for _, shares in rows for share in shares.values())) * 1.08, 1.7)
     axes.set_xlim(0, edge)
     for contender, (title, marker, colour) in MARKS.items():

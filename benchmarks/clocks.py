@@ -1,4 +1,4 @@
-"""What the kernel knows of another process: its CPU time, how long it waited for a core, its resident memory."""
+"""The CPU time, the run-queue time and the resident memory of another process, from the kernel."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import time
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of all threads of a process, from the clock that the load generator reads."""
-    # What clock_getcpuclockid(3) gives, which Python does not have: CPUCLOCK_SCHED of the process.
+    """Return the user and system time of all threads of a process, from the clock that the load generator reads."""
+    # The result of clock_getcpuclockid(3), which Python does not have: CPUCLOCK_SCHED of the process.
     return time.clock_gettime((~pid << 3) | 2)
 
 
 def waited_seconds(pid: int) -> float:
-    """For how long the first thread of a process has waited for a core, or 0.0 where the kernel does not tell."""
+    """Return the seconds that a process's first thread has waited for a core. 0.0 if the kernel does not report it."""
     try:
         return int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
     except OSError:
@@ -21,7 +21,7 @@ def waited_seconds(pid: int) -> float:
 
 
 def resident_bytes(pid: int) -> int:
-    """Resident memory, counted page by page: statm is off by what each core has not told yet."""
+    """Return the resident memory, counted by page. statm does not include the pending updates of each core."""
     for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Rss:"):
             return int(line.split()[1]) * 1024

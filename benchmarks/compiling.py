@@ -1,4 +1,4 @@
-"""What has to be compiled, when a source is newer, into .build/: the load generator, the C servers, the Go servers."""
+"""Compile the load generator, the C servers and the Go servers into .build/ if a source is newer."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ GO_PROGRAM_OF_MODE: Final = {**C_PROGRAM_OF_MODE, "blocks": "records"}
 def _make(
     binary: pathlib.Path, sources: Sequence[pathlib.Path], compiler: Sequence[str], arguments: Sequence[str]
 ) -> pathlib.Path:
-    """Unless ``binary`` is newer than its sources, run ``compiler -o NEW arguments`` and give NEW its place."""
+    """Unless ``binary`` is newer than its sources, run ``compiler -o NEW arguments`` and rename NEW to ``binary``."""
     if binary.exists() and all(binary.stat().st_mtime > source.stat().st_mtime for source in sources):
         return binary
     BUILD.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=BUILD) as directory:
-        # Two runs may compile at the same time: the finished file takes its place at once.
+        # Two runs may compile at the same time, so the finished file is renamed atomically.
         made = pathlib.Path(directory) / binary.name
         subprocess.run([*compiler, "-o", str(made), *arguments], check=True)
         os.replace(made, binary)

@@ -1,7 +1,7 @@
-"""The contenders: how each is called, started and, where it has to be, compiled.
+"""The contenders: the name of each, how it is compiled, and how it is started.
 
-A server's own arguments are followed by ``--mode M --size N`` if it is Python's; the compiled ones get ``M N`` first.
-Where there is TLS, ``--tls CERTIFICATE KEY`` comes last. Those of ``streams.py`` are the real programs' arguments too.
+A Python server gets its own arguments, then ``--mode M --size N``. A compiled server gets ``M N`` first. With TLS,
+``--tls CERTIFICATE KEY`` follows. The real programs get the arguments of ``streams.py``.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ PURE: Final = {"SLUICEWAY_PURE": "1", "SLUICEWAY_ENGINE": "loop"}
 
 
 class MissingError(Exception):
-    """This contender cannot run here; the message says what would bring it."""
+    """This contender cannot run. The message contains what to install."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Contender:
-    """``program`` is a file in servers/, and in clients/ where it has that side; ``packages`` are what it imports."""
+    """``program``: a file in servers/, and in clients/ if it has a client side. ``packages``: the imported packages."""
 
     name: str
     title: str
@@ -41,7 +41,7 @@ class Contender:
     packages: tuple[str, ...] = ()
     variables: dict[str, str] = dataclasses.field(default_factory=dict)
     language: Literal["python", "c", "go"] = "python"
-    only: tuple[str, ...] = ()  # the scenarios that it runs in; none: all
+    only: tuple[str, ...] = ()  # the scenarios that it runs in; empty for all
 
     def runs(self, scenario: Scenario) -> bool:
         if scenario.side != "server" and self.program != "streams.py":
@@ -51,7 +51,7 @@ class Contender:
         return not self.only or scenario.name in self.only
 
     def command(self, scenario: Scenario) -> list[str]:
-        """The command line that starts it for ``scenario``; what has to be compiled is. Raises MissingError."""
+        """Return the command line that starts it for ``scenario``. Compiles it if necessary. May raise MissingError."""
         program = PROGRAM_OF_MODE[scenario.mode] if scenario.side == "program" else None
         for package in (*self.packages, *(program.packages if program else ())):
             if importlib.util.find_spec(package) is None:
@@ -75,7 +75,7 @@ class Contender:
 
     def _secured(self) -> list[str]:
         if importlib.util.find_spec("trustme") is None:
-            raise MissingError(f"{self.name}: the package trustme, which makes the certificate, is not installed")
+            raise MissingError(f"{self.name}: the package trustme, which creates the certificate, is not installed")
         shown = certificates.identity()
         return ["--tls", str(shown.certificate), str(shown.key)]
 

@@ -1,7 +1,7 @@
-"""How each real program is started and driven, and what came out.
+"""Start and drive each real program, and read its result.
 
-The program is on the measured core, whatever talks to it on the other one. A client takes its own window; a server's
-CPU time is read before and after so many operations.
+The program runs on the measured core, and its peer on the other one. A client measures its own window. The CPU time of
+a server is read before and after a number of operations.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from benchmarks.scenarios import SEED, Scenario
 
 PATIENCE: Final = 60
 SOME_TRIES: Final = 5
-MAILS_PER_SECOND: Final = 1000  # of a window: mails are counted, not timed
+MAILS_PER_SECOND: Final = 1000  # of a window; for mails, their number is fixed instead of the time
 BODY: Final = b"Hello, World!"
 
 Drive = Callable[[Sequence[str], Mapping[str, str], Scenario, float, float], Sample]
 
 
 def found(tool: str) -> str | None:
-    """Where a program is; Debian keeps servers where only root's PATH looks."""
+    """Return the path of a program. Debian installs servers in directories that are only on root's PATH."""
     return shutil.which(tool) or shutil.which(tool, path="/usr/sbin:/sbin")
 
 
@@ -47,7 +47,7 @@ def needed(tool: str) -> str:
 
 
 def _is_ready(process: subprocess.Popen[bytes]) -> bool:
-    """Read what redis-server says until it accepts connections, or ends, or START_SECONDS are over."""
+    """Read the output of redis-server until it accepts connections, exits, or START_SECONDS have passed."""
     assert process.stdout is not None
     deadline = time.monotonic() + START_SECONDS
     said = b""
@@ -66,10 +66,10 @@ def _is_ready(process: subprocess.Popen[bytes]) -> bool:
 
 @contextlib.contextmanager
 def redis_server() -> Iterator[int]:
-    """Run a server that keeps nothing, on the other core; gives its port."""
+    """Run a redis-server without persistence on the other core. Yields its port."""
     with tempfile.TemporaryDirectory() as directory:
         for _ in range(SOME_TRIES):
-            # It does not take port 0; a port that was free a moment ago nearly always is.
+            # redis-server does not support port 0. A port that was free shortly before is nearly always still free.
             with socket.create_server(("127.0.0.1", 0)) as free:
                 port = free.getsockname()[1]
             options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
@@ -101,7 +101,7 @@ def redis_sample(
 
 
 def _told(command: Sequence[str], limit: float) -> dict[str, Any]:
-    """Run what prints a JSON object as its last line; on the other core."""
+    """Run a command on the other core. Returns the JSON object of its last line."""
     try:
         done = subprocess.run(
             pinned(command, cores().load), stdin=subprocess.DEVNULL, capture_output=True, timeout=limit, check=False
@@ -111,13 +111,13 @@ def _told(command: Sequence[str], limit: float) -> dict[str, Any]:
     lines = [line for line in done.stdout.splitlines() if line.startswith(b"{")]
     if done.returncode != 0 or not lines:
         detail = (done.stdout + done.stderr).decode(errors="replace").strip()[-2000:]
-        raise FailedError(f"{command[0]} ended with {done.returncode}\n{detail}")
+        raise FailedError(f"{command[0]} exited with {done.returncode}\n{detail}")
     told: dict[str, Any] = json.loads(lines[-1])
     return told
 
 
 def requests_made(port: int, seconds: float, scenario: Scenario) -> dict[str, Any]:
-    """Have wrk send requests for at least so long: it counts in whole seconds."""
+    """Run wrk for at least this time, which it rounds to whole seconds."""
     whole = math.ceil(seconds)
     options = ["--threads", "1", "--connections", str(scenario.connections), "--duration", f"{whole}s"]
     script = ["--script", str(HERE / "wrk.lua")]
@@ -133,7 +133,7 @@ def hypercorn_sample(
     with running(command, cores().measured, variables) as (process, port):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=PATIENCE) as answer:
             if answer.read() != BODY:
-                raise FailedError("hypercorn did not answer with what the application said")
+                raise FailedError("the response of hypercorn is not that of the application")
         if warmup:
             requests_made(port, warmup, scenario)
         cpu, waited = clocks.cpu_seconds(process.pid), clocks.waited_seconds(process.pid)
@@ -151,7 +151,7 @@ def hypercorn_sample(
 
 
 def mails_sent(port: int, mails: int, scenario: Scenario) -> dict[str, Any]:
-    """Have so many mails sent, from another process."""
+    """Send ``mails`` mails from another process."""
     options = {
         "port": port,
         "mails": mails,
@@ -164,7 +164,7 @@ def mails_sent(port: int, mails: int, scenario: Scenario) -> dict[str, Any]:
         whole += [f"--{name}", str(value)]
     told = _told(whole, PATIENCE)
     if told.get("mails") != mails:
-        raise FailedError(told.get("error", f"{told.get('mails')} of {mails} mails were taken"))
+        raise FailedError(told.get("error", f"{told.get('mails')} of {mails} mails were accepted"))
     return told
 
 
@@ -205,12 +205,12 @@ def program_sample(
 def profiled(
     command: Sequence[str], variables: Mapping[str, str], scenario: Scenario, warmup: float, seconds: float
 ) -> dict[str, int]:
-    """How many samples of its CPU time each group of ``programs/sampling.py`` has, in a run that is not measured."""
+    """Return the number of CPU samples in each group of ``programs/sampling.py``, from a separate run."""
     with tempfile.TemporaryDirectory() as directory:
         path = pathlib.Path(directory, "profile.json")
         program_sample([*command, "--profile", str(path)], variables, scenario, warmup, seconds)
         try:
             counts: dict[str, int] = json.loads(path.read_text())
         except OSError as error:
-            raise FailedError(f"there is no profile: {error}") from None
+            raise FailedError(f"cannot read the profile: {error}") from None
     return counts

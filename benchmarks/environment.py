@@ -1,4 +1,4 @@
-"""Where a result was measured: machine, kernel, versions of everything, and the source that was run."""
+"""The environment of a result: machine, kernel, versions, and the commit of the source."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-# What runs in the processes that are measured.
+# Packages in the measured processes.
 RUN = tuple(f"benchmarks/{folder}" for folder in ("servers", "clients", "programs", "studies"))
 PACKAGES = ("sluiceway", "uvloop", "aiofastnet", "trio", "anyio", "redis", "hiredis", "hypercorn", "aiosmtpd")
 
@@ -40,7 +40,7 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str:
-    """The commit that was measured; "+" if there were changes beyond it."""
+    """Return the measured commit, followed by "+" if the working tree had changes."""
     root = pathlib.Path(__file__).resolve().parent.parent
 
     def git(*arguments: str) -> str:
@@ -55,7 +55,7 @@ def commit() -> str:
 
 
 def without_paths(arguments: Sequence[str]) -> list[str]:
-    """The command line but for where its results went, which says nothing of them."""
+    """Return the command line without the directory of the results, which does not affect them."""
     return [
         argument
         for before, argument in zip(["", *arguments], arguments, strict=False)

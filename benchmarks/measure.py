@@ -1,6 +1,6 @@
-"""One measurement: a server on one core, the load on another, and what came out.
+"""One measurement: a server on one core, the load generator on another, and the result.
 
-Also for other benchmarks of programs: ``running`` starts and ends a server, ``cores`` chooses the cores.
+Other benchmarks use ``running``, which starts and ends a server, and ``cores``, which selects the cores.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ DISTURBED = 0.05
 
 
 class FailedError(Exception):
-    """A run that does not count: an answer was wrong or missing, or a program did not do its part."""
+    """A run has failed: a response was wrong or missing, or a program has failed."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Cores:
-    """The core of what is measured and the core of what drives it; None where there is only one."""
+    """The core of the measured process and the core of the load generator. None if the machine has only one core."""
 
     measured: int | None
     load: int | None
@@ -45,9 +45,9 @@ def cores() -> Cores:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sample:
-    """What one run of one contender showed; CPU is the measured process's, user and system, of all its threads.
+    """The result of one run of one contender. CPU is the user and system time of all threads of the measured process.
 
-    ``waited_seconds`` is for how long the first threads of both sides waited for a core that others used.
+    ``waited_seconds``: the time that the first threads of both sides waited for a core that other processes used.
     """
 
     messages: int
@@ -61,24 +61,24 @@ class Sample:
 
     @property
     def disturbed(self) -> bool:
-        """Whether something else ran on these cores, so that caches were cold and the other side was slow to answer."""
+        """True if other processes used the cores, which makes caches cold and the other side slow."""
         return self.waited_seconds > DISTURBED * self.seconds
 
     def units(self, unit: str) -> float:
         return self.bytes / 1e6 if unit == "megabyte" else float(self.messages)
 
     def cpu_us(self, unit: str) -> float:
-        """Microseconds of CPU for each message, megabyte (10^6 bytes) or connection."""
+        """Return the CPU time in microseconds per message, megabyte (10^6 bytes) or connection."""
         return self.cpu_seconds * 1e6 / self.units(unit)
 
 
 def pinned(command: Sequence[str], core: int | None) -> list[str]:
-    """The command, run on this core only (Go takes from that how many threads it runs)."""
+    """Return the command that runs ``command`` only on this core. Go derives its number of threads from that."""
     return list(command) if core is None else ["taskset", "--cpu-list", str(core), *command]
 
 
 def first_line(process: subprocess.Popen[bytes], seconds: float) -> bytes:
-    """The first line that the process says, or what it had said by its end or by the end of this time."""
+    """Return the first line of output, or the incomplete output at the exit of the process or after this time."""
     assert process.stdout is not None
     said = b""
     with selectors.DefaultSelector() as selector:
@@ -95,7 +95,7 @@ def first_line(process: subprocess.Popen[bytes], seconds: float) -> bytes:
 def running(
     command: Sequence[str], core: int | None, variables: Mapping[str, str]
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """Start a server that prints its port, give process and port, and end it."""
+    """Start a server that prints its port. Yields the process and the port, and ends the process."""
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             pinned(command, core),
@@ -110,10 +110,10 @@ def running(
                 port = int(said)
             except ValueError:
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(STOP_SECONDS)  # it is probably on its way out, and about to say why
+                    process.wait(STOP_SECONDS)  # the process is probably exiting, and about to print the reason
                 errors.seek(0)
                 detail = errors.read().decode(errors="replace").strip()[-2000:]
-                raise FailedError(f"{' '.join(command)} said {said!r} instead of its port\n{detail}") from None
+                raise FailedError(f"{' '.join(command)} printed {said!r} instead of its port\n{detail}") from None
             yield process, port
         finally:
             stop(process)
@@ -131,7 +131,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def load_command(scenario: Scenario, core: int | None, warmup: float, seconds: float) -> list[str]:
-    """All of the load generator's command line but for the server's port and process."""
+    """Return the command line of the load generator, without the port and the process of the server."""
     options: dict[str, Any] = {
         "mode": scenario.mode,
         "size": scenario.size,
@@ -151,7 +151,7 @@ def load_command(scenario: Scenario, core: int | None, warmup: float, seconds: f
 
 
 def said_by(command: Sequence[str], limit: float, variables: Mapping[str, str], core: int | None) -> Sample:
-    """Run what prints a sample as its one JSON line; ``limit`` is the longest it may take, in seconds."""
+    """Run a command that prints a sample as one JSON line. ``limit``: its time limit in seconds."""
     try:
         done = subprocess.run(
             pinned(command, core),
@@ -167,33 +167,33 @@ def said_by(command: Sequence[str], limit: float, variables: Mapping[str, str], 
         said = json.loads(done.stdout)
     except ValueError:
         detail = done.stderr.decode(errors="replace").strip()[-2000:]
-        raise FailedError(f"{command[0]} ended with {done.returncode} and said {done.stdout!r}\n{detail}") from None
+        raise FailedError(f"{command[0]} exited with {done.returncode} and printed {done.stdout!r}\n{detail}") from None
     if "error" in said:
         raise FailedError(said["error"])
     return Sample(**said)
 
 
 def drive(command: Sequence[str], port: int, pid: int, limit: float) -> Sample:
-    """Run the load generator against a server that is there."""
+    """Run the load generator with a running server."""
     return said_by([*command, "--port", str(port), "--pid", str(pid)], limit, {}, None)
 
 
 def server_sample(
     command: Sequence[str], variables: Mapping[str, str], scenario: Scenario, warmup: float, seconds: float
 ) -> Sample:
-    """Measure one server, from its start to its end, in ``scenario``."""
+    """Start one server, measure it in ``scenario``, and end it."""
     where = cores()
     with running(command, where.measured, variables) as (process, port):
         result = drive(load_command(scenario, where.load, warmup, seconds), port, process.pid, warmup + seconds + 60)
         if process.poll() is not None:
-            raise FailedError(f"the server ended by itself, with {process.returncode}")
+            raise FailedError(f"the server exited during the measurement, with {process.returncode}")
         return result
 
 
 def client_sample(
     command: Sequence[str], variables: Mapping[str, str], scenario: Scenario, warmup: float, seconds: float
 ) -> Sample:
-    """Measure one client against the C server; it measures its own window and CPU, by the same clock of the kernel."""
+    """Measure one client with the C server. The client measures its own window and CPU time, with the same clock."""
     where = cores()
     server = [str(compiling.c_server(scenario.mode)), scenario.mode, str(scenario.size)]
     options: dict[str, Any] = {
@@ -211,7 +211,7 @@ def client_sample(
 
 
 def relative(path: str) -> str:
-    """A path as it is told in results: below the repository, or its last part."""
+    """Return a path for results: relative to the repository, or its last part."""
     root = pathlib.Path(__file__).resolve().parent.parent
     found = pathlib.Path(path)
     if not found.is_absolute():

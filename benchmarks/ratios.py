@@ -1,7 +1,7 @@
-"""Ratios within a run: paired round by round, their median and how sure it is.
+"""Ratios within a run, paired by round: their median and its confidence interval.
 
-The interval needs no assumption on the distribution: of n independent rounds, the number that fall below the true
-median is binomial, so the k-th smallest and the k-th largest enclose it with a known probability.
+The interval needs no assumption about the distribution. Of n independent rounds, the number below the true median has a
+binomial distribution. So the k-th smallest and the k-th largest value enclose the median with a known probability.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ WANTED = 0.95
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Interval:
-    """The median with the interval around it; six rounds or more allow a ``confidence`` of 0.95."""
+    """The median and its interval. A ``confidence`` of 0.95 needs at least six rounds."""
 
     median: float
     low: float
@@ -25,15 +25,15 @@ class Interval:
 
 
 def confidence_of(rounds: int, rank: int) -> float:
-    """The probability that the true median lies between the ``rank``-th smallest and the ``rank``-th largest value."""
+    """Return the probability that the true median is between the ``rank``-th smallest and ``rank``-th largest value."""
     outside = sum(math.comb(rounds, below) for below in range(rank)) / float(2**rounds)
     return max(0.0, 1 - 2 * outside)
 
 
 def interval(values: Sequence[float], wanted: float = WANTED) -> Interval:
-    """The narrowest such interval that is at least as sure as wanted, or from the least to the greatest value."""
+    """Return the narrowest interval with the wanted confidence, or from the smallest to the largest value."""
     if not values:
-        raise ValueError("an interval of no values")
+        raise ValueError("the interval of an empty list is undefined")
     ordered = sorted(values)
     rounds = len(ordered)
     rank = 1
@@ -43,10 +43,10 @@ def interval(values: Sequence[float], wanted: float = WANTED) -> Interval:
 
 
 def paired(ours: Sequence[float], theirs: Sequence[float]) -> Interval:
-    """The ratio ours / theirs of each round, as an interval."""
+    """Return the interval of the ratios ours / theirs of the rounds."""
     return interval([our / their for our, their in zip(ours, theirs, strict=True)])
 
 
 def more(ours: Sequence[float], theirs: Sequence[float]) -> Interval:
-    """The difference ours - theirs of each round, as an interval."""
+    """Return the interval of the differences ours - theirs of the rounds."""
     return interval([our - their for our, their in zip(ours, theirs, strict=True)])

@@ -1,4 +1,4 @@
-"""Results as text: a table of what each contender costs, and which of the scenario's targets are met."""
+"""The results as text: a table of the contenders, and the targets of the scenario with their results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def figures(samples: Sequence[Sample], figure: str, unit: str) -> list[float]:
 
 
 def ratio(results: Results, target: Target, unit: str) -> Interval | None:
-    """The ratio that the target speaks of, or None where one of the two was not measured."""
+    """Return the ratio of a target, or None if one of its contenders was not measured."""
     both = [results.samples.get(name) for name in (target.contender, target.other)]
     if not both[0] or not both[1]:
         return None
@@ -28,7 +28,7 @@ def ratio(results: Results, target: Target, unit: str) -> Interval | None:
 
 
 def rows(results: Results, scenario: Scenario) -> list[list[str]]:
-    """One row for each contender, the cheapest first."""
+    """Return one row per contender, sorted by CPU time."""
     unit = scenario.unit
     ours = results.samples.get(OURS)
     table = []
@@ -76,7 +76,7 @@ def heads(scenario: Scenario) -> list[str]:
 
 
 def aligned(table: Sequence[Sequence[str]]) -> list[str]:
-    """A Markdown table: names to the left, numbers to the right."""
+    """Return the lines of a Markdown table, with names aligned left and numbers aligned right."""
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
 
     def line(row: Sequence[str]) -> str:
@@ -91,14 +91,14 @@ def aligned(table: Sequence[Sequence[str]]) -> list[str]:
 
 
 def verdict(found: Interval, wanted: float, unless_beyond: bool = False, least: bool = False) -> str:
-    """Whether it is at most, or at least, what is wanted; ``unless_beyond`` only an interval that is beyond misses."""
+    """Return whether a target is met. With ``unless_beyond``, only an interval entirely above the target misses it."""
     reached = found.median >= wanted if least else (found.low if unless_beyond else found.median) <= wanted
     told = "met" if reached else "MISSED"
     return f"{told}, within the interval" if found.low <= wanted < found.high else told
 
 
 def judged(results: Results, scenario: Scenario) -> list[str]:
-    """One line per target: met, missed, or within the interval of it."""
+    """Return one line per target: met, missed, or within the interval."""
     lines = []
     for target in scenario.targets:
         found = ratio(results, target, scenario.unit)
@@ -108,14 +108,14 @@ def judged(results: Results, scenario: Scenario) -> list[str]:
         what = "CPU" if target.figure == "cpu" else "p50 latency"
         lines.append(
             f"- {target.contender}: {what} {found.median:.3f} of {target.other}'s "
-            f"({found.low:.3f} to {found.high:.3f}, at {found.confidence:.0%}), wanted at most {target.at_most:.3g}: "
+            f"({found.low:.3f} to {found.high:.3f}, at {found.confidence:.0%}); target at most {target.at_most:.3g}: "
             f"**{told}**"
         )
     return lines
 
 
 def saved(results: Results, scenario: Scenario) -> list[str]:
-    """Of a real program: how much of what can be saved of its streams' share was saved."""
+    """Return the lines about the saved CPU time of a real program; see saving.py."""
     before, after = (results.samples.get(name, []) for name in (saving.BEFORE, saving.AFTER))
     found = saving.saving(before, after, results.raw, results.profiles, scenario.unit)
     if found is None:
@@ -124,19 +124,24 @@ def saved(results: Results, scenario: Scenario) -> list[str]:
 
 
 class Measured(Protocol):
-    """Results of either kind."""
+    """Results of a scenario or a study."""
 
     environment: dict[str, Any]
 
 
 def preface(found: Sequence[Measured]) -> str:
-    """What stands above the tables of several scenarios."""
+    """Return the text above the tables."""
     machines = {
         f"{one.environment['processor']}, {one.environment['cores']} cores, {one.environment['kernel']}; "
         + ", ".join(f"{name} {version}" for name, version in one.environment["versions"].items())
         for one in found
     }
-    lines = ["# What was measured", "", "How to read it: ../README.md. Made by `python -m benchmarks report`.", ""]
+    lines = [
+        "# Results of the benchmarks",
+        "",
+        "../README.md explains them. Written by `python -m benchmarks report`.",
+        "",
+    ]
     return "\n".join([*lines, *sorted(machines), "", ""])
 
 
@@ -156,7 +161,7 @@ def render(results: Results) -> str:
     disturbed = {name: sum(one.disturbed for one in samples) for name, samples in results.samples.items()}
     if any(disturbed.values()):
         counted = ", ".join(f"{name} {count}" for name, count in disturbed.items() if count)
-        lines += ["", f"Rounds in which something else used the cores: {counted}."]
+        lines += ["", f"Rounds in which other processes used the cores: {counted}."]
     if results.missing:
         lines += ["", *(f"Not measured: {reason}" for reason in results.missing.values())]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""A scenario's results, as they are kept in results/NAME.json: every round of every contender, and where it was."""
+"""The results of a scenario, stored in results/NAME.json: every round of every contender, and the environment."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ RESULTS = pathlib.Path(__file__).resolve().parent / "results"
 
 @dataclasses.dataclass(slots=True)
 class Results:
-    """``samples`` has one list per contender, one sample per round; ``missing`` says why a contender has none.
+    """``samples``: a list per contender, with a sample per round. ``missing``: why a contender has no samples.
 
-    Of a real program there are also the samples of the raw scenario that its floor is taken from, and a profile of each
-    round: see saving.py.
+    The results of a real program also contain the samples of the raw scenario for its floor, and a profile of each
+    round; see saving.py.
     """
 
     scenario: str
@@ -44,6 +44,6 @@ def load(path: pathlib.Path) -> Results:
 
 
 def load_all(directory: pathlib.Path = RESULTS) -> dict[str, Results]:
-    """What is there, by scenario, in the order of the scenarios."""
+    """Return the stored results by scenario, in the order of the scenarios."""
     paths = {one.name: directory / f"{one.name}.json" for one in SCENARIOS}
     return {name: load(path) for name, path in paths.items() if path.exists()}

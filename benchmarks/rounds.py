@@ -1,4 +1,4 @@
-"""Contenders in turn, in several rounds: one process each, a different one first in each round."""
+"""Measure the contenders in several rounds, each in a new process. The order rotates from round to round."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.measure import FailedError, Sample
 from benchmarks.results import Results
 from benchmarks.scenarios import Scenario
 
-ATTEMPTS = 3  # a run during which something else used the cores is repeated
+ATTEMPTS = 3  # a run is repeated if other processes used the cores
 
 
 SAMPLE_OF_SIDE: Final = {
@@ -24,7 +24,7 @@ SAMPLE_OF_SIDE: Final = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Entry:
-    """One row of the table: a contender in a scenario, which may be one of several that differ in size."""
+    """One row of the table: a contender in a scenario, or in one of several sizes of it."""
 
     name: str
     contender: Contender
@@ -42,7 +42,7 @@ class Entry:
 
 
 def entries(scenario: Scenario, contenders: Sequence[Contender]) -> tuple[list[Entry], dict[str, str]]:
-    """The rows, and for each contender that cannot run here the reason."""
+    """Return the rows, and the reason for each contender that cannot run."""
     found: list[Entry] = []
     missing: dict[str, str] = {}
     for contender in contenders:
@@ -63,7 +63,7 @@ def entries(scenario: Scenario, contenders: Sequence[Contender]) -> tuple[list[E
 
 
 def raw_entries(scenario: Scenario, rows: Sequence[Entry]) -> list[Entry]:
-    """What is measured beside a real program that runs before and after: the raw scenario of its floor."""
+    """Return the rows of the raw scenario for the floor of a real program."""
     both = {saving.BEFORE, saving.AFTER} <= {row.name for row in rows}
     if scenario.side != "program" or not both:
         return []
@@ -77,7 +77,7 @@ def rotated(rows: Sequence[Entry], number: int) -> list[Entry]:
 
 
 def undisturbed(row: Entry, warmup: float, seconds: float) -> Sample:
-    """The first of ATTEMPTS runs during which nothing else used the cores, or the last."""
+    """Return the first of ATTEMPTS runs in which no other process used the cores, or the last run."""
     for _ in range(ATTEMPTS):
         one = row.measured(warmup, seconds)
         if not one.disturbed:
@@ -93,7 +93,7 @@ def run(
     seconds: float,
     progress: Callable[[str], None],
 ) -> Results:
-    """Measure all of ``contenders`` that can run here. Raises FailedError, naming the contender, if a run fails."""
+    """Measure the ``contenders`` that can run. FailedError, with the contender's name, if a run fails."""
     rows, missing = entries(scenario, contenders)
     raw = raw_entries(scenario, rows)
     samples: dict[str, list[Sample]] = {row.name: [] for row in rows}

@@ -1,11 +1,11 @@
-"""What streams are of a real program's CPU time, how much of it could be saved, and how much of that was.
+"""The share of streams in a real program's CPU time, how much of the share can be saved, and how much was saved.
 
-- The **share** is what a profile of the program on asyncio puts on streams and sockets (``programs/sampling.py``).
-- No program is without socket work. What it costs at the least, as a part of what asyncio's streams cost, is the
-  **floor**: C's CPU for a line divided by that of asyncio's streams, in the same rounds, with as many connections.
+- The **share** is the part of streams and sockets in a profile of the program on asyncio (``programs/sampling.py``).
+- The **floor** is the minimum cost of socket work relative to asyncio's streams: the CPU time of C for a line divided
+  by that of asyncio's streams, in the same rounds, with the same number of connections.
 - **Can be saved**: the share times (1 - floor).
-- **Was saved**: how much less CPU an operation costs on sluiceway, as a part of what it costs on asyncio. The turns of
-  the loop that sluiceway saves are in it and not in the share, so more than all that can be saved may be saved.
+- **Was saved**: the reduction of the CPU time per operation by sluiceway, relative to asyncio. It includes the
+  iterations of the loop that sluiceway saves, which are not in the share. So it can exceed the part that can be saved.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ RAW: Final = "lines-64"
 
 
 def raw_scenario(scenario: Scenario) -> Scenario:
-    """The scenario without a program whose floor is taken for the program's."""
+    """Return the raw scenario that provides the floor of a program."""
     return scenario_named(RAW).at(scenario.connections)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Saving:
-    """All but ``saved`` are parts of the program's CPU on asyncio; ``saved`` is a part of ``can_be_saved``."""
+    """``saved`` is relative to ``can_be_saved``; the other figures to the program's CPU time on asyncio."""
 
     samples: int
     groups: dict[str, float]
@@ -51,7 +51,7 @@ def saving(
     profiles: Sequence[dict[str, int]],
     unit: str,
 ) -> Saving | None:
-    """None where one of them was not measured."""
+    """Return the figures, or None if one of the inputs was not measured."""
     floors = [raw.get(name) for name in FLOOR]
     counted: collections.Counter[str] = collections.Counter()
     for profile in profiles:
@@ -77,13 +77,13 @@ def saving(
 def told(found: Saving, verdict: str) -> list[str]:
     groups = found.groups
     where = (
-        f"- Of {BEFORE}'s CPU a profile of {found.samples:,} samples puts {groups['streams']:.1%} on streams and "
-        f"sockets, {groups['loop']:.1%} on the rest of the loop, {groups['program']:.1%} on the program. Socket work "
-        f"alone costs {found.floor:.2f} of what streams cost (C, {RAW}): {found.can_be_saved:.1%} can be saved, "
-        f"{found.was_saved:.1%} was."
+        f"- CPU of {BEFORE} in a profile of {found.samples:,} samples: {groups['streams']:.1%} streams and sockets, "
+        f"{groups['loop']:.1%} the rest of the loop, {groups['program']:.1%} the program. Socket work alone costs "
+        f"{found.floor:.2f} of the streams (C, {RAW}): {found.can_be_saved:.1%} of the CPU can be saved, "
+        f"{found.was_saved:.1%} was saved."
     )
     how_much = (
-        f"- {AFTER}: {found.saved.median:.2f} of what can be saved was saved ({found.saved.low:.2f} to "
-        f"{found.saved.high:.2f}, at {found.saved.confidence:.0%}), wanted at least {WANTED:.3g}: **{verdict}**"
+        f"- {AFTER}: saved {found.saved.median:.2f} of the CPU that can be saved ({found.saved.low:.2f} to "
+        f"{found.saved.high:.2f}, at {found.saved.confidence:.0%}); target at least {WANTED:.3g}: **{verdict}**"
     )
     return [where, how_much]

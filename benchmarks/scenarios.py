@@ -1,6 +1,6 @@
-"""The scenarios: what is sent, how it is counted, and what sluiceway is to reach in each.
+"""The scenarios: the exchanged data, the unit of the figures, and the targets of sluiceway.
 
-A scenario is data. Its mode is one that the load generator and the servers know.
+A scenario is data. The load generator and the servers implement its mode.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Final, Literal
 
-SEED: Final = 20_140_316  # asyncio's streams came with Python 3.4, on this day
+SEED: Final = 20_140_316  # the release of Python 3.4, the first version with asyncio's streams
 LINE: Final = 256
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -18,9 +18,9 @@ Unit = Literal["message", "megabyte", "connection", "operation", "request", "mai
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Target:
-    """That ``figure`` of ``contender`` is at most ``at_most`` times that of ``other``, measured in the same rounds.
+    """The target that ``figure`` of ``contender`` is at most ``at_most`` times that of ``other``, in the same rounds.
 
-    With ``unless_beyond`` it is missed only where the whole interval of the ratio is above.
+    With ``unless_beyond``, the target is missed only if the whole interval of the ratio is above it.
     """
 
     other: str
@@ -32,12 +32,12 @@ class Target:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Scenario:
-    """``size`` is of one record, in bytes; ``batch`` records are sent at once. CPU is told per ``unit``.
+    """One scenario. ``size``: bytes of one record. ``batch``: records sent at once. ``unit``: the unit of CPU figures.
 
-    On the side ``program`` the mode names one of programs/, before and after ``sluiceway.install()``.
-    ``tls`` says whether there is TLS, and whether its sessions are resumed after the first handshake.
-    ``numbers``, if given, are the numbers of connections that each contender is measured with, in the same rounds;
-    ``contenders``, if given, are those that it is measured with when nobody names others.
+    With the side "program", the mode is the name of a program in programs/, with and without ``sluiceway.install()``.
+    ``tls``: whether TLS is used, and whether sessions are resumed after the first handshake. ``numbers``: if not empty,
+    the numbers of connections of each contender, measured in the same rounds. ``contenders``: if not empty, the default
+    contenders of the scenario.
     """
 
     name: str
@@ -62,7 +62,7 @@ def _cpu(**at_most: float) -> tuple[Target, ...]:
 
 
 def _not_slower() -> tuple[Target, ...]:
-    """What holds in each scenario: uvloop under sluiceway costs no more than asyncio, pure no more than asyncio's."""
+    """Return the targets of every scenario: sluiceway on uvloop <= on asyncio, and pure <= asyncio's streams."""
     return (
         Target("sluiceway", 1.0, contender="sluiceway-uvloop", unless_beyond=True),
         Target("asyncio", 1.0, contender="sluiceway-pure", unless_beyond=True),
@@ -70,7 +70,7 @@ def _not_slower() -> tuple[Target, ...]:
 
 
 def _never_slower() -> tuple[Target, ...]:
-    """What holds in each program: it costs no more on sluiceway than before, on either loop and in pure Python too."""
+    """Return the targets of every program: no more CPU with sluiceway than without, also in pure Python."""
     return (
         Target("asyncio", 1.0, unless_beyond=True),
         Target("uvloop", 1.0, contender="sluiceway-uvloop", unless_beyond=True),
@@ -103,7 +103,7 @@ IN_TLS: Final = (
 )
 
 
-# As many times the lines per CPU second as asyncio's is a share of its CPU per line.
+# The ratio of lines per CPU second is the inverse of the ratio of CPU per line.
 SCENARIOS: Final = (
     Scenario(
         "lines-64",
@@ -165,7 +165,7 @@ SCENARIOS: Final = (
         "megabyte",
         targets=(*_cpu(asyncio=0.65, uvloop=0.32, go=1.0), *_not_slower()),
     ),
-    # One connection: with more, what lies in the sockets no longer fits the processor's cache, and chance decides.
+    # One connection: with more, the data in the sockets exceeds the CPU cache, and the results are random.
     Scenario(
         "sink",
         "one way in, by read(64 KiB); one connection",
@@ -227,7 +227,7 @@ SCENARIOS: Final = (
         ),
         contenders=IN_TLS,
     ),
-    # A sink, whose answer comes after the end of input, is nothing for TLS: asyncio lets nobody write after that.
+    # A sink responds after end of file, which TLS does not allow: asyncio cannot write after it.
     Scenario(
         "tls-sink",
         "16 MiB in by readexactly, answered by one byte; one connection with TLS 1.3",

@@ -1,12 +1,12 @@
-"""Build free-threaded CPython from the Debian source package, inside the root that debian_root.py makes.
+"""Build free-threaded CPython from the Debian source package, inside the root that debian_root.py creates.
 
 Usage: python tools/free_threaded.py make 3.14|3.15
        python tools/free_threaded.py run 3.14|3.15 [ARGUMENTS]
 
-``make`` installs pythonX.Yt in /opt/free-threaded of the root and keeps it. It takes about ten minutes of two cores,
-because nothing is optimised by a profile: the interpreter is slower than Debian's. CI does not run it.
+``make`` installs pythonX.Yt in /opt/free-threaded of the root. It takes about ten minutes on two cores. The build
+has no profile-guided optimisation, so the interpreter is slower than Debian's. CI does not run it.
 
-``run`` runs that interpreter inside, as ``debian_root.py run`` does.
+``run`` runs that interpreter inside the root, like ``debian_root.py run``.
 """
 
 import pathlib
@@ -42,7 +42,7 @@ make --quiet altinstall
 
 
 def interpreter(series: str) -> pathlib.Path:
-    """Return the path, inside the root, that the interpreter has or would have."""
+    """Return the path of the interpreter inside the root. It may not exist."""
     return PREFIX / "bin" / f"python{series}t"
 
 
@@ -51,13 +51,13 @@ def built(series: str) -> bool:
 
 
 def make(series: str) -> None:
-    """Build and install the interpreter of this series if that has not been done."""
+    """Build and install the interpreter of this version, unless it exists."""
     if built(series):
         return
     debian_root.make()
     root = debian_root.location()
     (root / SOURCES.lstrip("/")).write_text(f"deb-src {debian_root.mirror()} {debian_root.SUITE} main\n")
-    log("installing what the build needs")
+    log("installing the build requirements")
     command(*entry(), "apt-get", "--quiet", "--quiet", "update")
     install = ("apt-get", "--quiet", "--quiet", "--yes", "--no-install-recommends", "install")
     command(*entry(), "env", "DEBIAN_FRONTEND=noninteractive", *install, *BUILD_PACKAGES)

@@ -1,8 +1,8 @@
-"""Find every CPython from 3.11 up on this machine, each X.Y once, and print their paths, one per line.
+"""Find one CPython of each version X.Y from 3.11 on, and print their paths, one per line.
 
-Looked at: the running interpreter, python3.N on PATH, pyenv's versions, and, for a series that is nowhere else, the
-Debian root that debian_root.py makes. Something that is called python3.N but does not run, or is another version than
-its name says, is passed over, as are pre-releases and free-threaded builds.
+The sources are the running interpreter, python3.N on PATH, pyenv's versions, and, for a version that none of these has,
+the Debian root that debian_root.py creates. Skipped are programs named python3.N that do not run or have another
+version, pre-releases, and free-threaded builds.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ import debian_root
 
 OLDEST = (3, 11)
 
-# Seconds for an interpreter to report its version; a network file system may be slow, a wrapper may hang.
+# Seconds for an interpreter to report its version. A network file system may be slow, and a wrapper may hang.
 PROBE_TIMEOUT = 20
 
 PROBE = """
@@ -31,7 +31,7 @@ print(int(plain), int(whole), *sys.version_info[:3])
 
 @dataclasses.dataclass(frozen=True)
 class Interpreter:
-    """``path``, which is one inside the Debian root if ``entry``, the command that enters it, is not empty."""
+    """An interpreter. ``entry``: the command that enters the Debian root if ``path`` is inside it, else empty."""
 
     path: pathlib.Path
     entry: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class Interpreter:
 
 
 def candidates() -> Iterator[pathlib.Path]:
-    """Yield whatever might be an interpreter, the running one first."""
+    """Yield the candidates, the running interpreter first."""
     yield pathlib.Path(sys.executable)
     pyenv = pathlib.Path(os.environ.get("PYENV_ROOT") or pathlib.Path.home() / ".pyenv")
     places = [pathlib.Path(place) for place in os.get_exec_path()]
@@ -56,9 +56,9 @@ def candidates() -> Iterator[pathlib.Path]:
 
 
 def identify(interpreter: Interpreter) -> tuple[bool, tuple[int, int, int]] | None:
-    """Return whether the interpreter can make virtual environments, and its version; None if it is of no use."""
+    """Return whether the interpreter can create virtual environments, and its version. None if it is not usable."""
     try:
-        # -I: what a directory or an environment variable adds is not the interpreter's own
+        # -I excludes modules of the working directory and of environment variables
         answer = subprocess.run(
             interpreter.command("-I", "-c", PROBE),
             stdin=subprocess.DEVNULL,
@@ -74,7 +74,7 @@ def identify(interpreter: Interpreter) -> tuple[bool, tuple[int, int, int]] | No
 
 
 def interpreters() -> dict[tuple[int, int], Interpreter]:
-    """Return the best interpreter of each series, in order: one that can make environments, then the newest."""
+    """Return the best interpreter of each version X.Y: preferably one that can create environments, then the newest."""
     best: dict[tuple[int, int], tuple[tuple[bool, bool, tuple[int, int, int]], Interpreter]] = {}
     seen = set()
     for path in candidates():

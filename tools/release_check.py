@@ -1,10 +1,10 @@
-"""Build what a release consists of, and try each artefact as a user would: installed alone in an empty environment.
+"""Build the artefacts of a release, and test each of them installed alone in an empty environment.
 
 Usage: python tools/release_check.py [--keep DIRECTORY]
 
-Run by the interpreter of an environment that has the extra ``release``. The source distribution is built in isolation,
-and the wheels from it: the compiled one, which auditwheel repairs on Linux, and the pure one. Everything is checked
-before the first failure is reported, with the sizes and times.
+Run it with the interpreter of an environment that has the extra ``release``. The source distribution is built in
+isolation. The wheels are built from it: the compiled one, which auditwheel repairs on Linux, and the pure one. All
+checks run before the script fails. The output contains the sizes and times.
 """
 
 import os
@@ -23,7 +23,7 @@ import zipfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LINUX = sys.platform == "linux"
 
-# Bytes; half the processor seconds, which is the time on two cores that do nothing else.
+# Bytes; half of the CPU seconds, which is the time on two idle cores.
 LARGEST_INSTALLED = 4_000_000
 LARGEST_WHEEL = 1_500_000
 LONGEST_BUILD = 30
@@ -32,7 +32,7 @@ BUILD_TIMEOUT = 600
 
 
 class Report:
-    """Prints each check and keeps what failed."""
+    """Prints each check and records the failures."""
 
     def __init__(self) -> None:
         self.failed: list[str] = []
@@ -57,19 +57,21 @@ def run(*command: str | pathlib.Path, **environment: str) -> subprocess.Complete
 
 
 def build(report: Report, kind: str, source: pathlib.Path, directory: pathlib.Path, **environment: str) -> pathlib.Path:
-    """Build one artefact in isolation and return its path; exit if it cannot be built."""
+    """Build one artefact in isolation and return its path. Exits if the build fails."""
     directory.mkdir()
     begin = time.monotonic()
     done = run(sys.executable, "-m", "build", f"--{kind}", "--outdir", directory, source, **environment)
     made = sorted(directory.iterdir())
     if done.returncode != 0 or len(made) != 1:
         sys.exit(f"FAILED to build the {kind}:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
-    report.check(f"build of {made[0].name}", True, f"{time.monotonic() - begin:.0f} s with what the build needs")
+    report.check(
+        f"build of {made[0].name}", True, f"{time.monotonic() - begin:.0f} s, including the build requirements"
+    )
     return made[0]
 
 
 def compile_time(source: pathlib.Path, directory: pathlib.Path) -> float:
-    """Return half the processor seconds of compiling, where everything that the build needs is installed."""
+    """Return half of the CPU seconds of the compilation, with the build requirements installed."""
     begin = os.times()
     command = ("wheel", "--no-build-isolation", "--no-deps", "--no-cache-dir", "--wheel-dir", directory, source)
     done = run(sys.executable, "-m", "pip", *command, SLUICEWAY_BUILD="compiled")
@@ -88,7 +90,7 @@ def unpacked(archive: pathlib.Path, directory: pathlib.Path) -> pathlib.Path:
 
 
 def repaired(report: Report, wheel: pathlib.Path, directory: pathlib.Path) -> pathlib.Path:
-    """Return the wheel that may be published: on Linux one with the tags of the oldest glibc that it runs on."""
+    """Return the wheel to publish. On Linux, auditwheel adds the tags of the oldest compatible glibc."""
     if not LINUX:
         return wheel
     path = os.pathsep.join([str(pathlib.Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
@@ -130,10 +132,10 @@ def try_installed(report: Report, artefact: pathlib.Path, directory: pathlib.Pat
 
 
 def check_types(report: Report, directory: pathlib.Path, artefact: pathlib.Path) -> None:
-    """Everything public, the command line included, has a type that pyright knows."""
+    """Check that every public name, including the command line, has a type that pyright knows."""
     python = directory / ("Scripts" if os.name == "nt" else "bin") / "python"
     run(python, "-m", "pip", "install", "--quiet", "--no-cache-dir", f"{artefact}[cli]")
-    # It looks into the environment of the first python on PATH.
+    # pyright uses the environment of the first python on PATH.
     path = os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)])
     checker = pathlib.Path(sys.executable).parent / "basedpyright"
     found = run(checker, "--verifytypes", "sluiceway", "--ignoreexternal", PATH=path, VIRTUAL_ENV=str(directory)).stdout
@@ -149,14 +151,16 @@ def version() -> str:
 
 
 def check_versions(report: Report, artefacts: list[pathlib.Path]) -> None:
-    """Artefacts and CHANGELOG name the version of pyproject.toml; unreleased changes stand above it."""
+    """Check that the artefacts and CHANGELOG have the version of pyproject.toml, with unreleased changes above it."""
     expected = version()
     for artefact in artefacts:
         report.check(f"{artefact.name} has the version", artefact.name.startswith(f"sluiceway-{expected}"), expected)
     headings = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
     named = [heading.split()[0].strip("[]") for heading in headings]
     report.check(
-        "CHANGELOG's newest version is this one", bool(named) and named[0] in {"Unreleased", expected}, named[0]
+        "CHANGELOG's newest version is that of the artefacts",
+        bool(named) and named[0] in {"Unreleased", expected},
+        named[0],
     )
 
 
@@ -170,7 +174,7 @@ def main() -> None:
         sdist = build(report, "sdist", ROOT, directory / "sdist")
         with tarfile.open(sdist) as archive:
             made = [entry for entry in archive.getnames() if re.search(r"/src/.*\.(c|so|pyd)$", entry)]
-        report.check("the source distribution has nothing generated", not made, " ".join(made))
+        report.check("the source distribution has no generated files", not made, " ".join(made))
         source = unpacked(sdist, directory / "source")
         seconds = compile_time(source, directory / "timed")
         report.check(
@@ -179,7 +183,7 @@ def main() -> None:
         compiled = build(report, "wheel", source, directory / "compiled", SLUICEWAY_BUILD="compiled")
         compiled = repaired(report, compiled, directory / "repaired")
         pure = build(report, "wheel", source, directory / "pure", SLUICEWAY_BUILD="pure")
-        report.check("the pure wheel is for every Python", pure.name.endswith("-py3-none-any.whl"))
+        report.check("the pure wheel has tags for every Python", pure.name.endswith("-py3-none-any.whl"))
         installed, packed = size_of(compiled), compiled.stat().st_size
         report.check("installed size", installed <= LARGEST_INSTALLED, f"{installed / 1e6:.1f} MB")
         report.check("wheel size", packed <= LARGEST_WHEEL, f"{packed / 1e6:.2f} MB")

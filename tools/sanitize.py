@@ -1,13 +1,14 @@
-"""Run the tests of behaviour on compiled parts that watch themselves: AddressSanitizer and UndefinedBehaviorSanitizer.
+"""Run the tests of behaviour with AddressSanitizer and UndefinedBehaviorSanitizer in the compiled parts.
 
 Usage: python tools/sanitize.py [pytest's arguments]
 
-Run by the interpreter of an environment that has the extra ``test``. The compiled parts are built once more, with the
-checks, from a copy of the sources under build/sanitize; what is installed stays as it is. Python's objects come from
-malloc, so that a read beyond one, or of one that is gone, is seen. Whatever a process writes as a report fails the run.
+Run it with the interpreter of an environment that has the extra ``test``. The compiled parts are built with the
+sanitizers from a copy of the sources, under build/sanitize; the installed parts stay unchanged. Python allocates its
+objects with malloc, so that a read beyond an object or of a freed object is detected. A report of any process fails the
+run.
 
-SANITIZE="tests/engine tests/core" chooses the folders or files. Where the sanitizers are not available, valgrind
-replaces them, by default for tests/engine/test_task_stepping.py only, since it is about thirty times slower;
+SANITIZE="tests/engine tests/core" chooses the folders or files. If the sanitizers are not available, valgrind
+replaces them. It is about thirty times slower, so it runs only tests/engine/test_task_stepping.py by default.
 SANITIZER=valgrind selects it.
 """
 
@@ -31,25 +32,25 @@ TEST_FOLDERS = [
 ]
 VALGRIND_FILES = ["tests/engine/test_task_stepping.py"]
 
-# -UNDEBUG: the assertions in Python's own headers, such as the type of what an unchecked macro is given.
-# -fno-wrapv: Python has its extensions compiled with overflow that wraps, which would hide that it happens.
-# Alignment is left out: Python's allocators and the headers of some versions do not keep what C asks for.
+# -UNDEBUG: enables the assertions in Python's headers, such as the types of macro arguments.
+# -fno-wrapv: Python compiles its extensions with -fwrapv, which would hide an overflow.
+# Without alignment: Python's allocators and the headers of some versions violate C's requirements.
 SANITIZER_FLAGS = (
     "-fsanitize=address,undefined -fno-sanitize=alignment -fno-wrapv -fno-omit-frame-pointer -g -O1 -UNDEBUG"
 )
 VALGRIND_FLAGS = "-fno-omit-frame-pointer -g -O1 -UNDEBUG"
 
-# Python keeps much until its end, which is no leak; what sluiceway loses is measured by the soak.
+# Python frees many objects only at exit, which is not a leak. The soak test detects leaks of sluiceway.
 ASAN_OPTIONS = "detect_leaks=0:handle_abort=1:detect_stack_use_after_return=1"
 
-# The two libraries share what UBSAN_OPTIONS=log_path would set: the second one's reports would go to standard error,
-# where pytest keeps them to itself. Every Python of the run says it to the second itself.
+# UBSAN_OPTIONS=log_path affects only one of the two libraries. The reports of the other one would go to standard error,
+# which pytest captures. Every Python of the run therefore sets the path of the other library itself.
 SITECUSTOMIZE = """\
 import ctypes, os
 ctypes.CDLL(os.environ["SLUICEWAY_UBSAN"]).__sanitizer_set_report_path(os.environ["SLUICEWAY_REPORTS"].encode())
 """
 
-# glibc compares wide strings by whole vectors, beyond their end but never beyond the page.
+# glibc compares wide strings in whole vectors, beyond their end but within the page.
 SUPPRESSIONS = """\
 {
    wide comparison
@@ -58,27 +59,27 @@ SUPPRESSIONS = """\
 }
 """
 
-# The factor of each test's timeout: the program is slower, and the machine may be busy.
+# The factor for the timeouts of tests, because the program is slower and the machine may be busy.
 TIMEOUT_SCALE = {"sanitizers": 4, "valgrind": 40}
 
 
 class SetupError(Exception):
-    """The run cannot be made; the message is the one line that the user needs."""
+    """The tests cannot be run. The message is one line for the user."""
 
 
 def compiler_library(name: str) -> str | None:
-    """Return the path of a library of the compiler's, such as libasan.so; None where it has none."""
+    """Return the path of a library of the compiler, such as libasan.so. None if the compiler does not have it."""
     compiler = shutil.which("gcc")
     if compiler is None:
         return None
     answer = subprocess.run([compiler, f"-print-file-name={name}"], capture_output=True, text=True, check=False)
-    # A library that is not there is answered with its bare name.
+    # For a missing library, gcc prints the name without a path.
     path = pathlib.Path(answer.stdout.strip())
     return str(path.resolve()) if path.is_absolute() and path.exists() else None
 
 
 def sanitizer_libraries() -> list[str]:
-    """Return what has to be loaded before Python; none where this machine cannot run a program with the sanitizers."""
+    """Return the libraries to load before Python. Empty if this machine cannot run a program with the sanitizers."""
     libraries = [compiler_library("libasan.so"), compiler_library("libubsan.so")]
     if sys.platform != "linux" or platform.python_implementation() != "CPython" or None in libraries:
         return []
@@ -89,7 +90,7 @@ def sanitizer_libraries() -> list[str]:
 
 
 def build(flags: str, kind: str) -> pathlib.Path:
-    """Return a directory with sluiceway in it, its compiled parts built with ``flags``."""
+    """Return a directory that contains sluiceway, with its compiled parts built with ``flags``."""
     site = BUILD_DIRECTORY / kind / "site"
     made_for = BUILD_DIRECTORY / kind / "made-for"
     python_files = b"".join(path.read_bytes() for path in sorted((ROOT / "src").rglob("*.py")))
@@ -111,7 +112,7 @@ def build(flags: str, kind: str) -> pathlib.Path:
     command += ["--target", str(site), str(source)]
     environment = {**os.environ, "CC": "gcc", "CFLAGS": flags, "LDFLAGS": flags}
     if subprocess.run(command, env=environment, check=False).returncode != 0:
-        raise SetupError("the compiled parts cannot be built with the checks")
+        raise SetupError("the compiled parts cannot be built with the sanitizers")
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     for module in ("_core_c/receiver", "_transports/epoll/stream_socket"):
         if not (site / "sluiceway" / f"{module}{suffix}").exists():
@@ -133,20 +134,20 @@ def test_environment(site: pathlib.Path, kind: str) -> dict[str, str]:
 
 
 def timeout_options(kind: str) -> list[str]:
-    """Return pytest's arguments for the time that a test may take as a whole."""
+    """Return pytest's arguments for the timeout of a test."""
     return ["-o", f"timeout={60 * TIMEOUT_SCALE[kind]}"]
 
 
 def check_tested_build(site: pathlib.Path, command: list[str], environment: dict[str, str]) -> None:
-    """Raise SetupError if the tests would run on anything but what was just built."""
+    """Raise SetupError if the tests would not use the new build."""
     program = "import sluiceway._transports.epoll.stream_socket as engine; print(engine.__file__)"
     found = subprocess.run([*command, "-c", program], env=environment, stdout=subprocess.PIPE, text=True, check=False)
     if not found.stdout.startswith(str(site)):
-        raise SetupError(f"the engine that runs is {found.stdout.strip() or 'none'} and not the one in {site}")
+        raise SetupError(f"the imported engine is {found.stdout.strip() or 'none'}, not the one in {site}")
 
 
 def read_reports(reports: pathlib.Path) -> list[str]:
-    """Return the reports that processes have written, each with the name of its file."""
+    """Return the reports of all processes, each with the name of its file."""
     found = []
     for path in sorted(reports.iterdir()):
         text = path.read_text(errors="replace")
@@ -179,7 +180,7 @@ def run_with_valgrind(valgrind: str, chosen: list[str], arguments: list[str]) ->
         suppressed.write_text(SUPPRESSIONS)
         command = [valgrind, "--quiet", f"--log-file={reports}/report.%p", "--error-exitcode=99"]
         command.append(f"--suppressions={suppressed}")
-        # The interpreter looks at memory that it has not written, on purpose; that would be told by the hundred.
+        # The interpreter reads uninitialised memory on purpose, which would cause hundreds of reports.
         command += ["--undef-value-errors=no", "--trace-children=no", sys.executable]
         environment = test_environment(site, "valgrind")
         check_tested_build(site, command[-1:], environment)
@@ -200,21 +201,21 @@ def main() -> None:
     chosen = shlex.split(os.environ.get("SANITIZE", ""))
     wanted = os.environ.get("SANITIZER", "")
     if wanted not in ("", "valgrind"):
-        sys.exit(f"sluiceway: SANITIZER is valgrind or nothing, not {wanted!r}")
+        sys.exit(f"sluiceway: SANITIZER must be 'valgrind' or empty, not {wanted!r}")
     try:
         preloaded = [] if wanted == "valgrind" else sanitizer_libraries()
         valgrind = shutil.which("valgrind")
         if preloaded:
             passed = run_with_sanitizers(preloaded, chosen, sys.argv[1:])
         elif valgrind is not None:
-            print("valgrind takes the place of the sanitizers" + ("" if wanted else ", which gcc has not got here"))
+            print("valgrind replaces the sanitizers" + ("" if wanted else ", which this gcc does not have"))
             passed = run_with_valgrind(valgrind, chosen, sys.argv[1:])
         else:
-            raise SetupError("neither gcc's sanitizers nor valgrind are here (Debian: apt-get install gcc valgrind)")
+            raise SetupError("gcc's sanitizers and valgrind are not installed (Debian: apt-get install gcc valgrind)")
     except SetupError as error:
         sys.exit(f"sluiceway: {error}")
     if not passed:
-        sys.exit("sluiceway: failed under the checks")
+        sys.exit("sluiceway: the run with the sanitizers failed")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
-"""Run sluiceway at full load for minutes with everything that goes wrong in a network, and see that nothing is left.
+"""Run sluiceway at full load with cancellations, timeouts, resets and slow peers, and check for lost data and leaks.
 
 Usage: python tools/soak.py [--seconds 300] [--connections 100] [--loop asyncio|uvloop] [--seed 1] [--json FILE]
 
-Client and server are in this process, over TCP, TLS and Unix sockets. Reads and drains are cancelled and time out,
-peers are slow, flood, half-close, close in the middle of a write, reset. Every byte that arrives is checked, and that
-all have arrived where nobody tore the connection. From time to time all connections end; then memory, descriptors,
-tasks, threads and sluiceway's own objects must be where they were after the first such pause. Ends with 1 where they
-are not.
+Clients and servers run in this process, over TCP, TLS and Unix sockets. Reads and drains are cancelled and time out.
+Peers are slow, flood, half-close, close during a write, and reset. Every received byte is checked. On connections that
+are not aborted, all bytes must arrive. At intervals, all connections end. Then memory, descriptors, tasks, threads and
+sluiceway's objects must not exceed their numbers after the first such pause, or the exit status is 1.
 
-SLUICEWAY_PURE and SLUICEWAY_ENGINE choose the implementation, as everywhere.
+SLUICEWAY_PURE and SLUICEWAY_ENGINE select the implementation.
 """
 
 import argparse
@@ -34,12 +33,12 @@ import sluiceway
 from soak_connections import Address, ClientConnection, Records, ServerHandler
 
 PHASE_DURATION = 20.0  # seconds between two pauses
-# Bytes of resident memory that the allocator may keep beyond those after the warm-up.
+# Bytes of resident memory that the allocator may keep beyond the amount after the warm-up.
 ALLOWED_GROWTH = 4 << 20
 
 
 def resident_memory() -> int:
-    """Bytes in memory, after what is free was given back as far as it can be."""
+    """Return the resident memory in bytes, after free memory was returned to the system."""
     gc.collect()
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL("libc.so.6").malloc_trim(0)
@@ -48,13 +47,13 @@ def resident_memory() -> int:
 
 
 def object_counts() -> dict[str, int]:
-    """How many objects of sluiceway's classes there are, by class."""
+    """Return the number of objects of each class of sluiceway."""
     names = (f"{type(one).__module__}.{type(one).__qualname__}" for one in gc.get_objects())
     return dict(Counter(name for name in names if name.startswith("sluiceway.")))
 
 
 def process_state() -> dict[str, Any]:
-    """What there is in this process, to be compared between two pauses."""
+    """Return the resources of this process, for a comparison between two pauses."""
     memory = resident_memory()
     return {
         "resident": memory,
@@ -66,7 +65,7 @@ def process_state() -> dict[str, Any]:
 
 
 def growth(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """Return a sentence for each thing that is not where it was."""
+    """Return one line for each resource that has grown."""
     found = [
         f"{name}: {before[name]} before, {after[name]} after"
         for name in ("descriptors", "tasks", "threads")
@@ -83,7 +82,7 @@ def growth(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 
 
 def tls_contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server's, and that of clients who trust it."""
+    """Return the contexts of the server and of its clients."""
     authority = trustme.CA()
     serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost").configure_cert(serving)
@@ -93,7 +92,7 @@ def tls_contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 
 class Soak:
-    """Keeps ``connections`` connections open at a time, with pauses."""
+    """Keeps ``connections`` connections open, with pauses."""
 
     def __init__(self, connections: int, seed: int, records: Records) -> None:
         self.connections = connections
@@ -102,7 +101,7 @@ class Soak:
         self.connections_made = 0
 
     async def run(self, seconds: float, directory: str) -> list[dict[str, Any]]:
-        """Return the states at the pauses; the first is after the warm-up."""
+        """Run for ``seconds``. Returns the states at the pauses; the first one is after the warm-up."""
         asyncio.get_running_loop().set_exception_handler(self._record_loop_error)
         path = f"{directory}/soak"
         service = ServerHandler(self.seed, self.records)
@@ -120,7 +119,7 @@ class Soak:
             ]
             end = time.monotonic() + seconds
             while True:
-                # The last stretch is no shorter than the others, or there might be none after the warm-up.
+                # All phases have the same length, so that at least one follows the warm-up.
                 phase = min(PHASE_DURATION, seconds / 3)
                 await self._run_phase(addresses, phase)
                 states.append({"after": round(seconds - (end - time.monotonic()), 1), **process_state()})
@@ -138,7 +137,7 @@ class Soak:
                 ).run()
 
         await asyncio.gather(*(client() for _ in range(self.connections)))
-        # The server's side of the last ones may have some turns to go.
+        # The handlers of the last connections may need some more iterations.
         others = asyncio.all_tasks() - {asyncio.current_task()}
         handlers = [task for task in others if task.get_name().startswith("sluiceway handler")]
         if handlers:
@@ -165,7 +164,7 @@ def report(arguments: argparse.Namespace, records: Records, states: list[dict[st
         "counts": dict(sorted(records.counts.items())),
         "states": states,
         "failures": records.failures,
-        "grown": growth(states[0], states[-1]) if states else ["no pause was reached"],
+        "grown": growth(states[0], states[-1]) if states else ["the run ended before the first pause"],
     }
 
 
@@ -177,14 +176,14 @@ def print_report(result: dict[str, Any]) -> None:
         total = sum(one["objects"].values())
         print(
             f"{one['after']:7.1f} s: {one['resident'] >> 10} KiB resident, {one['descriptors']} descriptors, "
-            f"{one['tasks']} tasks, {one['threads']} threads, {total} objects of sluiceway's"
+            f"{one['tasks']} tasks, {one['threads']} threads, {total} objects of sluiceway"
         )
     for failure in result["failures"]:
         print(f"FAILED {failure}")
     for growth in result["grown"]:
         print(f"GROWN {growth}")
     if not result["failures"] and not result["grown"]:
-        print("nothing lost, nothing left")
+        print("no data lost, no resource leaked")
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -208,7 +207,7 @@ def loop_factory(name: str) -> Any:
 def main() -> None:
     arguments = parse_arguments()
     records = Records()
-    # Bytes that are dropped after a reset are told to the log, and here there are many.
+    # Discarded writes after a reset are logged, and this program causes many of them.
     logging.getLogger("sluiceway").addHandler(logging.NullHandler())
     logging.getLogger("sluiceway").propagate = False
     sys.unraisablehook = lambda unraisable: records.failed(

@@ -1,4 +1,4 @@
-"""The connections of the soak: both ends of each, what they exchange and how they end.
+"""The connections of the soak test: both ends, the exchanged data, and the ways to end a connection.
 
 The client chooses a plan and sends it in its first line. After a clean close, all data that was sent must have
 arrived; after an abort, the data that did arrive must still be correct.
@@ -17,25 +17,25 @@ from typing import Any
 import sluiceway
 from soak_traffic import FaultInjector, Stream, WrongBytesError, receive, send
 
-# Seconds that one connection may take, under any load that a soak is run with; it ends by itself in far less.
+# Seconds. The time limit of one connection under any load; it usually takes much less.
 CONNECTION_TIMEOUT = 60.0
 
 STREAM_SIZES = (0, 10, 3000, 60_000, 300_000, 1_500_000)
 LIMITS = (500, 5000, 65_536)
 
-# A path; or host and port, and over TLS a context behind them.
+# A path, or a host and a port, followed by a context for TLS.
 Address = tuple[Any, ...] | str
 
 
 def flatten_errors(error: BaseException) -> list[BaseException]:
-    """The errors in a group, and in groups within it."""
+    """Return the errors of a group and of its nested groups."""
     if isinstance(error, BaseExceptionGroup):
         return [one for inner in error.exceptions for one in flatten_errors(inner)]
     return [error]
 
 
 class Records:
-    """Counters, failures, and for each connection the number of bytes that the server received."""
+    """The counters, the failures, and the number of bytes that the server received on each connection."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -57,7 +57,7 @@ async def connect(address: Address, limit: int) -> tuple[Any, Any]:
 
 
 class ClientConnection:
-    """One connection, on the client's side."""
+    """The client side of one connection."""
 
     def __init__(self, number: int, address: Address, seed: int, records: Records) -> None:
         self.number = number
@@ -86,7 +86,7 @@ class ClientConnection:
         }
 
     async def run(self) -> None:
-        """Connect, exchange data, close and check; failures are recorded and never raised."""
+        """Connect, exchange data, close and check. Failures are recorded, not raised."""
         done = asyncio.get_running_loop().create_future()
         self.records.server_received[self.number] = done
         try:
@@ -103,7 +103,7 @@ class ClientConnection:
                 raise WrongBytesError(f"the server received {received} of {self.total} bytes")
             if self.kind == "upload" and received != self.total:
                 raise WrongBytesError(f"the server received {received} of {self.total} bytes written before close()")
-        except Exception as error:  # noqa: BLE001 - whatever it is, the soak goes on and tells it at its end
+        except Exception as error:  # noqa: BLE001 - recorded and reported at the end
             self.records.failed(f"{self.plan}: on the client: {flatten_errors(error)!r}")
         finally:
             self.records.server_received.pop(self.number, None)
@@ -127,12 +127,12 @@ class ClientConnection:
 
     async def _send_and_end(self, writer: Any) -> None:
         await send(writer, Stream(2 * self.number), self.total, self.faults)
-        # TLS ends both directions at once, so there only closing does.
+        # TLS cannot be half-closed.
         if writer.can_write_eof():
             writer.write_eof()
 
     async def upload(self, reader: Any, writer: Any) -> None:
-        """Close in the middle of what waits to be sent: all of it arrives."""
+        """Close while written data is pending. All of it must arrive."""
         await send(writer, Stream(2 * self.number), self.total, self.faults)
 
     async def download(self, reader: Any, writer: Any) -> None:
@@ -155,12 +155,12 @@ class ClientConnection:
                 while answer is None:
                     answer = await self.faults.inject(reader.readline)
                 if answer != line:
-                    raise WrongBytesError(f"the answer {answer[:50]!r} to the line {line[:50]!r}")
+                    raise WrongBytesError(f"wrong response {answer[:50]!r} to the line {line[:50]!r}")
                 self.records.counts["bytes checked"] += len(answer)
             await self.faults.pause()
 
     async def aborted(self, reader: Any, writer: Any) -> None:
-        """Exchange data until one side aborts the connection; half of the clients never read."""
+        """Exchange data until one side aborts the connection. Half of the clients never read."""
         incoming = Stream(2 * self.number + 1)
         talking = [asyncio.create_task(self._send_and_end(writer))]
         if self.random.random() < 0.5:
@@ -181,7 +181,7 @@ class ClientConnection:
 
 
 def abort(writer: Any) -> None:
-    # asyncio's own transport, asked once more after it has flushed and ended, stumbles over the loop it has dropped.
+    # asyncio's transport raises if it is used after it has flushed and closed, because it has dropped its loop.
     with contextlib.suppress(AttributeError):
         writer.transport.abort()
 
@@ -201,7 +201,7 @@ def drop_connection(writer: Any, chance: random.Random) -> None:
 
 
 class ServerHandler:
-    """The server's side of every plan."""
+    """The server side of every plan."""
 
     def __init__(self, seed: int, records: Records) -> None:
         self.seed = seed
@@ -218,7 +218,7 @@ class ServerHandler:
                     await self.exchange(plan, reader, writer, incoming)
                 writer.close()
                 await writer.wait_closed()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the soak goes on and tells it at its end
+        except Exception as error:  # noqa: BLE001 - recorded and reported at the end
             causes = flatten_errors(error)
             if plan.get("kind") != "aborted" or not all(isinstance(cause, OSError) for cause in causes):
                 self.records.failed(f"{plan}: on the server: {causes!r}")

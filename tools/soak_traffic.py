@@ -1,7 +1,7 @@
-"""What the soak sends and how it reads: streams of known bytes, random cancels and time-outs; every byte is checked.
+"""The traffic of the soak test: streams of known bytes with random cancellations and timeouts. Every byte is checked.
 
-A connection's stream is a part of one random pattern that its seed chooses, so a byte that is lost, doubled or another
-connection's is not mistaken for the expected one.
+The stream of a connection starts at an offset of one random pattern, chosen by its seed. So a lost or duplicated byte,
+or a byte of another connection, does not match.
 """
 
 import asyncio
@@ -12,25 +12,27 @@ from typing import Any
 
 import sluiceway
 
-PATTERN_SIZE = 1_000_003  # bytes; prime, so that no chunk size repeats itself in step with it
+PATTERN_SIZE = 1_000_003  # bytes; a prime number, so that no chunk size divides it
 PATTERN = random.Random(1).randbytes(PATTERN_SIZE)
 CHUNK_SIZES = (1, 2, 7, 60, 500, 1000, 4000, 16_000, 70_000, 200_000)
-MAX_UNDRAINED = 400_000  # bytes written without a drain, at most; more tells of the allocator, not of the streams
+MAX_UNDRAINED = (
+    400_000  # the most bytes that are written without a drain; more would test the allocator, not the streams
+)
 
 
 class WrongBytesError(Exception):
-    """What arrived is not what was sent."""
+    """The received bytes differ from the bytes that were sent."""
 
 
 class Stream:
-    """One direction of one connection."""
+    """The bytes of one direction of one connection."""
 
     def __init__(self, seed: int) -> None:
         self._start = seed * 7919 % PATTERN_SIZE
         self.position = 0
 
     def next(self, size: int) -> bytes:
-        """The next ``size`` bytes."""
+        """Return the next ``size`` bytes."""
         at = (self._start + self.position) % PATTERN_SIZE
         self.position += size
         data = PATTERN[at : at + size]
@@ -39,21 +41,23 @@ class Stream:
         return data
 
     def check(self, data: bytes) -> None:
-        """WrongBytesError unless ``data`` is what comes next."""
+        """Raise WrongBytesError unless ``data`` are the next bytes."""
         at = self.position
         if data != self.next(len(data)):
-            raise WrongBytesError(f"{len(data)} bytes at {at} are not those that were sent: {data[:40]!r} …")
+            raise WrongBytesError(
+                f"{len(data)} received bytes at offset {at} differ from those that were sent: {data[:40]!r} …"
+            )
 
 
 class FaultInjector:
-    """Cancels and times out calls at random, and counts how often."""
+    """Cancels and times out calls at random, and counts both."""
 
     def __init__(self, random_source: random.Random, counts: Counter[str]) -> None:
         self.random = random_source
         self.counts = counts
 
     async def inject(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """Await ``make()``; return None if it was cancelled or timed out, which happens to some calls."""
+        """Await ``make()``. Returns None if the call was cancelled or timed out, which is random."""
         fate = self.random.random()
         if fate < 0.7:
             return await make()
@@ -71,7 +75,7 @@ class FaultInjector:
             task.cancel()
             await asyncio.wait([task])
         except asyncio.CancelledError:
-            # The whole client was cancelled: so is what it waited for.
+            # The client itself was cancelled, and so is the call.
             task.cancel()
             await asyncio.wait([task])
             raise
@@ -88,7 +92,7 @@ class FaultInjector:
             return None
 
     async def pause(self) -> None:
-        """Sometimes be slow, mostly not."""
+        """Sleep in some of the calls, to be a slow peer."""
         fate = self.random.random()
         if fate < 0.03:
             await asyncio.sleep(self.random.random() / 50)
@@ -102,7 +106,7 @@ async def _within(seconds: float, coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 
 async def send(writer: Any, stream: Stream, total: int, faults: FaultInjector) -> None:
-    """Write ``total`` bytes of ``stream`` in pieces; what the kernel has not taken may still wait at the end."""
+    """Write ``total`` bytes of ``stream`` in pieces. Some of them may still be buffered at the end."""
     random_source = faults.random
     undrained = 0
     while stream.position < total:
@@ -127,7 +131,7 @@ async def send(writer: Any, stream: Stream, total: int, faults: FaultInjector) -
 
 
 async def receive(reader: Any, stream: Stream, faults: FaultInjector) -> None:
-    """Read to the end of input by every kind of read, and check."""
+    """Read until end of file with every kind of read, and check the bytes."""
     random_source = faults.random
     while True:
         way = random_source.random()
@@ -151,7 +155,7 @@ async def receive(reader: Any, stream: Stream, faults: FaultInjector) -> None:
             stream.check(error.partial)
             return
         except sluiceway.LimitOverrunError as error:
-            # Nothing was taken; a part of it is, so that there is room for the rest.
+            # The data stays in the buffer after LimitOverrunError. Reading a part makes room for the rest.
             data = await reader.readexactly(max(1, error.consumed // 2))
         if data is not None:
             stream.check(data)

@@ -1,4 +1,4 @@
-"""Run the test suite in each configuration: all tests on the pure core, the tests of behaviour on the compiled ones.
+"""Run the test suite: all tests on the pure core, and the tests of behaviour in each compiled configuration.
 
 Usage: python tools/test.py [--loops default|others|all|selection] [pytest's arguments]
 
@@ -6,8 +6,8 @@ Usage: python tools/test.py [--loops default|others|all|selection] [pytest's arg
 other test. ``all``: both. ``selection``: the engine only, each async test on one kind, those of connecting on uvloop
 as well.
 
-Run by the interpreter of an environment that has the extra ``test``. The reference, asyncio itself, runs in
-the first configuration only. With SLUICEWAY_REQUIRE_PEERS=1 a compiled part that is missing is a failure.
+Run it with the interpreter of an environment that has the extra ``test``. The reference, asyncio itself, is tested in
+the first configuration only. With SLUICEWAY_REQUIRE_PEERS=1, a missing compiled part is a failure.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def _exists(module: str) -> bool:
 
 
 def configurations() -> list[tuple[str, dict[str, str], list[str]]]:
-    """Return name, environment variables and folders of each configuration that can run here."""
+    """Return the name, the environment variables and the folders of each available configuration."""
     found: list[tuple[str, dict[str, str], list[str]]] = [
         ("pure, loop's transports", {"SLUICEWAY_PURE": "1", "SLUICEWAY_ENGINE": "loop"}, [])
     ]
@@ -57,7 +57,7 @@ def main() -> None:
     failed = []
     if len(available) < (3 if sys.platform == "linux" else 2):
         print(
-            f"a compiled part is not installed (no compiler?): only {len(available)} of the configurations run",
+            f"a compiled part is not installed (is a compiler missing?); running only {len(available)} configurations",
             flush=True,
         )
         if os.environ.get("SLUICEWAY_REQUIRE_PEERS") == "1":

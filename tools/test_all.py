@@ -1,10 +1,10 @@
-"""Run the suite on every interpreter that interpreters.py finds; fail if any run fails.
+"""Run the test suite on every interpreter that interpreters.py finds. Fails if a run fails.
 
 Usage: python tools/test_all.py [--after-test] [pytest's arguments]
 
-The oldest and the newest Python run everything, those between a selection (see test.py). ``--after-test``: the Python
-of this program runs only what ``make test`` has left out. Each run ends with pytest's closing line; after the last one
-nothing is printed but which runs failed.
+The oldest and the newest Python run all tests, the others a selection (see test.py). With ``--after-test``, the Python
+of this program runs only the tests that ``make test`` does not run. Each run ends with pytest's summary. The last line
+of the output lists the failed runs.
 """
 
 import argparse
@@ -19,13 +19,13 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 
 def run(interpreter: Interpreter, arguments: list[str]) -> bool:
-    """Run the suite in the environment of this interpreter; return whether it passed."""
+    """Run the suite in the environment of this interpreter. Returns True if it passed."""
     command = interpreter.command(HERE / "environment.py", "test")
     made = subprocess.run(command, cwd=HERE.parent, stdout=subprocess.PIPE, text=True, check=False)
     if made.returncode != 0:
         return False
     program = Interpreter(pathlib.Path(made.stdout.strip()) / "python", interpreter.entry)
-    # The tools of the benchmarks and Chromium are outside the Debian root, and do not depend on the interpreter.
+    # The programs of the benchmarks and Chromium are outside the Debian root, and do not depend on the interpreter.
     outside = ("--ignore=tests/benchmarks", "--ignore=tests/documents/test_site_in_browser.py")
     command = program.command(HERE / "test.py", *(outside if interpreter.entry else ()), *arguments)
     return subprocess.run(command, cwd=HERE.parent, check=False).returncode == 0

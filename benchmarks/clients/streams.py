@@ -1,6 +1,6 @@
-"""The client side: tasks that each open a connection, send a line, await the answer, and go on.
+"""The client side: tasks that each open a connection, and send lines and await the responses.
 
-The measured window is this program's own: it prints one JSON line of the load generator's kind, with its CPU time.
+The program measures its own window. It prints one JSON line in the format of the load generator, with its CPU time.
 """
 
 import argparse
@@ -35,7 +35,7 @@ async def talk(streams: str, port: int, requests: list[bytes], count: list[int])
                 await writer.drain()
                 answer = await reader.readline()
                 if answer != request:
-                    raise ValueError(f"an answer is wrong: {answer!r} to {request!r}")
+                    raise ValueError(f"wrong response {answer!r} to {request!r}")
                 count[0] += 1
     finally:
         writer.close()

@@ -1,9 +1,9 @@
-"""`make cost`: user-mode instructions and system calls per message, counted by valgrind and compared with figures.json.
+"""`make cost`: count user-mode instructions and system calls per message with valgrind, and compare with figures.json.
 
-From the bottom up: `gate.c` is loaded into the measured server (`echo_server.py`) and stops it where it would sleep;
-`lockstep.py` has the driver's side of that; `client.py` is one connection of the driver; `scenarios.py` and `rounds.py`
-are what the driver sends; `counts.py` reads what valgrind wrote; `callgrind.py` runs one scenario, `running.py` several
-at the same time. `package.py` finds the package of a checkout, `commits.py` builds that of an older commit,
-`machine.py` describes what the counts depend on, `figures.py` has the file and its growth rules, `comparing.py` chooses
-what is compared with, `table.py` is the report, `__main__.py` the command line.
+From the lowest layer to the highest: `gate.c` is loaded into the measured server (`echo_server.py`) and stops it before
+it sleeps; `lockstep.py` is the driver's side of the gate; `client.py` is one connection of the driver; `scenarios.py`
+and `rounds.py` define the data that the driver sends; `counts.py` reads the output of valgrind; `callgrind.py` runs one
+scenario, `running.py` several in parallel. `package.py` finds the package of a checkout, `commits.py` builds an older
+commit, `machine.py` describes the environment of the counts, `figures.py` contains the file format and the growth
+rules, `comparing.py` selects the figures to compare with, `table.py` is the report, and `__main__.py` the command line.
 """

@@ -1,4 +1,4 @@
-"""One measurement: the server under valgrind, the driver outside, and what they counted per message."""
+"""One measurement: run the server under valgrind, drive it, and return the counts per message."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HERE: Final = pathlib.Path(__file__).resolve().parent
 
 
 def gate_library() -> pathlib.Path:
-    """gate.c, compiled when it is newer."""
+    """Return the compiled gate.c. Compiles it if it is newer."""
     source = HERE / "gate.c"
     library = BUILD / "cost-gate.so"
     if library.exists() and library.stat().st_mtime > source.stat().st_mtime:
@@ -43,7 +43,7 @@ def gate_library() -> pathlib.Path:
 
 
 def environment_of(package: Package, scenario: Scenario) -> dict[str, str]:
-    """The whole environment of the server: the user's own would move addresses, and might choose another variant."""
+    """Return the environment of the server. The user's environment would change addresses and settings."""
     return {
         "LC_ALL": "C.UTF-8",
         "LD_PRELOAD": str(gate_library()),
@@ -62,20 +62,20 @@ def client_context() -> ssl.SSLContext:
 
 
 def measure(package: Package, scenario: Scenario) -> Cost:
-    """Return what one message costs the server. Raise FailedError if anything differs from the scenario."""
+    """Return the cost of one message for the server. FailedError if the exchange differs from the scenario."""
     costs = [measure_layout(package, scenario, layout) for layout in range(scenario.layouts)]
     return Cost(statistics.median(one.instructions for one in costs), statistics.median(one.calls for one in costs))
 
 
 def measure_layout(package: Package, scenario: Scenario, layout: int) -> Cost:
-    """Return what one message costs where the objects have the addresses of ``layout``."""
+    """Return the cost of one message with the object addresses of ``layout``."""
     with tempfile.TemporaryDirectory() as directory:
         profile, log = pathlib.Path(directory, "profile"), pathlib.Path(directory, "log")
         errors = pathlib.Path(directory, "errors")
         ours, theirs = socket.socketpair()
         valgrind = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--collect-atstart=no"]
         valgrind += ["--trace-syscalls=yes", f"--log-file={log}", f"--callgrind-out-file={profile}"]
-        # Without the module site: nothing of the environment's packages is found but the measured one.
+        # Without the module site, no package of the environment can be imported except the measured one.
         python = [sys.executable, "-P", "-S", "-s", str(HERE / "echo_server.py")]
         options = [f"--streams={package.name}", f"--mode={scenario.mode}", f"--size={len(scenario.request)}"]
         options += [f"--gate={theirs.fileno()}"]
@@ -108,7 +108,7 @@ def measure_layout(package: Package, scenario: Scenario, layout: int) -> Cost:
 
 
 def run(server: subprocess.Popen[str], gate: socket.socket, package: Package, scenario: Scenario) -> None:
-    """Drive the server and wait for its end, by which valgrind writes what it counted."""
+    """Drive the server and wait for its exit, at which valgrind writes the counts."""
     assert server.stdout is not None
     port, _, file = server.stdout.readline().strip().partition(" ")
     if not port:
@@ -120,4 +120,4 @@ def run(server: subprocess.Popen[str], gate: socket.socket, package: Package, sc
     try:
         server.wait(PATIENCE_SECONDS)
     except subprocess.TimeoutExpired:
-        raise FailedError("the server does not end") from None
+        raise FailedError("the server does not exit") from None

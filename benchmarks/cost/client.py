@@ -1,4 +1,4 @@
-"""One connection of the driver, plain or with TLS, whose every step the driver decides."""
+"""One connection of the driver, with or without TLS. The driver controls each step."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from typing import Final
 from benchmarks.cost.echo_server import BUFFER_SIZE
 from benchmarks.cost.lockstep import FailedError
 
-# What the server wrote before it arrived at the gate is there already, or is in the kernel's queues.
+# Seconds. Data that the server wrote before it stopped at the gate has arrived, or is in the kernel's queues.
 ANSWER_SECONDS: Final = 20.0
 POLL_SECONDS: Final = 0.0005
 PIECE_SIZE: Final = 1 << 18
 
 
 class Client:
-    """A blocking socket. Every call ends, by success or by FailedError."""
+    """A blocking socket. Every call returns or raises FailedError."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.socket()
-        # Before connect, since the window that is offered depends on it.
+        # Before connect(), because the offered window depends on it.
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             self._socket.setsockopt(socket.SOL_SOCKET, option, BUFFER_SIZE)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -35,21 +35,23 @@ class Client:
         try:
             self._socket.sendall(data)
         except TimeoutError:
-            raise FailedError(f"the server's socket does not take {len(data)} bytes; raise net.core.rmem_max") from None
+            raise FailedError(
+                f"the server's socket does not accept {len(data)} bytes; raise net.core.rmem_max"
+            ) from None
 
     def wait_delivered(self) -> None:
-        """Wait until the peer's kernel has acknowledged everything."""
+        """Wait until the peer's kernel has acknowledged all data."""
         deadline = time.monotonic() + ANSWER_SECONDS
         while struct.unpack("i", fcntl.ioctl(self._socket, termios.TIOCOUTQ, bytes(4)))[0]:
             if time.monotonic() > deadline:
-                raise FailedError("the server's socket does not take a whole request; raise net.core.rmem_max")
+                raise FailedError("the server's socket does not accept a whole request; raise net.core.rmem_max")
             time.sleep(POLL_SECONDS)
 
     def receive(self, size: int) -> bytes:
         """Return exactly ``size`` bytes."""
         data = bytearray()
         while len(data) < size:
-            data += self._piece(size - len(data), f"the answer ended after {len(data)} of {size} bytes")
+            data += self._piece(size - len(data), f"the response ended after {len(data)} of {size} bytes")
         return bytes(data)
 
     def expect_end(self) -> None:
@@ -58,7 +60,7 @@ class Client:
         except TimeoutError:
             raise FailedError("the server did not close the connection") from None
         if rest:
-            raise FailedError("the server sent more than the answer")
+            raise FailedError("the server sent more than the response")
 
     def close(self) -> None:
         self._socket.close()
@@ -67,14 +69,14 @@ class Client:
         try:
             piece = self._socket.recv(size)
         except TimeoutError:
-            raise FailedError("the server waits although it has not answered everything") from None
+            raise FailedError("the server waits although responses are missing") from None
         if not piece:
             raise FailedError(at_end)
         return piece
 
 
 class SecureClient(Client):
-    """The same with TLS, whose handshake goes forward one flight at a time."""
+    """A connection with TLS, whose handshake advances by one flight at a time."""
 
     def __init__(self, port: int, context: ssl.SSLContext) -> None:
         super().__init__(port)
@@ -83,7 +85,7 @@ class SecureClient(Client):
         self._tls = context.wrap_bio(self._received, self._to_send, server_hostname="localhost")
 
     def handshake(self) -> bool:
-        """Go one flight further, and return whether the handshake is complete."""
+        """Advance by one flight. Returns True if the handshake is complete."""
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
@@ -94,7 +96,7 @@ class SecureClient(Client):
         return complete
 
     def take_flight(self) -> None:
-        """Take what the server has sent."""
+        """Receive the data that the server has sent."""
         self._received.write(self._piece(PIECE_SIZE, "the server closed the connection during the handshake"))
 
     def send(self, data: bytes) -> None:
@@ -107,5 +109,5 @@ class SecureClient(Client):
             try:
                 data += self._tls.read(size - len(data))
             except ssl.SSLWantReadError:
-                self._received.write(self._piece(PIECE_SIZE, f"the answer ended after {len(data)} of {size} bytes"))
+                self._received.write(self._piece(PIECE_SIZE, f"the response ended after {len(data)} of {size} bytes"))
         return bytes(data)

@@ -1,4 +1,4 @@
-"""The history of the figures, and the package of an older commit, built once for each interpreter."""
+"""The history of the figures, and the build of an older commit, created once for each interpreter."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ BUILT: Final = ROOT / "build" / "cost"
 
 
 def git(*arguments: str, root: pathlib.Path = ROOT) -> bytes:
-    """What git prints. Raise FailedError with git's own message."""
+    """Return the output of git. FailedError with the message of git if it fails."""
     try:
         done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, check=False)
     except FileNotFoundError:
-        raise FailedError("git is not installed; without the history there is nothing to compare with") from None
+        raise FailedError("git is not installed, so there is no commit to compare with") from None
     if done.returncode:
         raise FailedError(f"git {arguments[0]}: {done.stderr.decode(errors='replace').strip()}")
     return done.stdout
 
 
 def commits_of(path: pathlib.Path, root: pathlib.Path = ROOT) -> list[str]:
-    """The commits that changed a file, the newest first."""
+    """Return the commits that changed a file, the newest first."""
     if git("rev-parse", "--is-shallow-repository", root=root).strip() == b"true":
         raise FailedError("the clone is shallow, so the history of the figures is unknown; run git fetch --unshallow")
     return git("log", "--format=%H", "--", str(path.relative_to(root)), root=root).decode().split()
@@ -41,7 +41,7 @@ def content_at(commit: str, path: pathlib.Path, root: pathlib.Path = ROOT) -> st
 
 
 def previous_content(path: pathlib.Path, root: pathlib.Path = ROOT) -> str | None:
-    """The file before its last change, which may be one that is not committed yet; None if it has no history."""
+    """Return the file before its last change, committed or not. None if the file has no history."""
     now = path.read_text(encoding="utf-8")
     for commit in commits_of(path, root):
         try:
@@ -54,12 +54,12 @@ def previous_content(path: pathlib.Path, root: pathlib.Path = ROOT) -> str | Non
 
 
 def full_name(revision: str) -> str:
-    """The hash of a commit."""
+    """Return the hash of a commit."""
     return git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").decode().strip()
 
 
 def built(commit: str, cython: str) -> Package:
-    """The package of a commit, translated by this version of Cython for this interpreter; built once."""
+    """Return the package of a commit, built once with this version of Cython and for this interpreter."""
     interpreter = hashlib.sha256(f"{sys.version} {cython}".encode()).hexdigest()[:12]
     home = BUILT / f"{commit[:12]}-{interpreter}"
     if not home.exists():
@@ -76,11 +76,11 @@ def built(commit: str, cython: str) -> Package:
 
 
 def install(source: pathlib.Path, target: pathlib.Path, cython: str) -> None:
-    """Build a checkout with its compiled parts into a folder of its own."""
+    """Build a checkout with its compiled parts into a separate folder."""
     constraint = source / "cost-constraint.txt"
     constraint.write_text("" if cython == "unknown" else f"cython=={cython}\n")
     environment = dict(os.environ)
-    # Two names: the isolated build environment takes the second from pip 25.3 on, and the first before.
+    # Two names: pip uses the second one for isolated builds since version 25.3, and the first one before.
     environment |= {"PIP_CONSTRAINT": str(constraint), "PIP_BUILD_CONSTRAINT": str(constraint)}
     environment[Package(name_in(source)).variable("BUILD")] = "compiled"
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]

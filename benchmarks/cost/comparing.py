@@ -1,4 +1,4 @@
-"""What the costs of the working tree are compared with: the kept figures, or an older commit that is measured now."""
+"""Select what the costs of the working tree are compared with: the stored figures, or an older commit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.cost.scenarios import Scenario
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Comparison:
-    """The three columns of the report; ``against`` names what ``before`` is."""
+    """The three columns of the report. ``against``: the name of ``before``."""
 
     ours: Costs
     asyncio: Costs
@@ -26,14 +26,14 @@ class Comparison:
 
 
 def kept() -> Figures | None:
-    """The figures of the working tree."""
+    """Return the stored figures of the working tree."""
     if not figures.PATH.exists():
         return None
     return figures.parse(figures.PATH.read_text(encoding="utf-8"))
 
 
 def unexplained() -> list[str]:
-    """What of the last change of the figures lacks a reason."""
+    """Return the changes of the figures that have no reason."""
     before = commits.previous_content(figures.PATH)
     current = kept()
     if before is None or current is None:
@@ -42,7 +42,7 @@ def unexplained() -> list[str]:
 
 
 def reference(known: Figures | None, environment: dict[str, str], against: str | None) -> str | None:
-    """The commit to build and measure; None where the kept figures are comparable, or where nothing is kept."""
+    """Return the commit to measure. None if the stored figures are comparable or do not exist."""
     if against is not None:
         return commits.full_name(against)
     if known is None or not differences(known.environment, environment):
@@ -50,7 +50,7 @@ def reference(known: Figures | None, environment: dict[str, str], against: str |
     history = commits.commits_of(figures.PATH)
     if not history:
         raise FailedError(
-            "the figures are those of another environment, and no commit holds them that could be measured here: "
+            "the figures are from another environment, and no commit that contains them can be measured: "
             f"{', '.join(differences(known.environment, environment))}"
         )
     return history[0]
@@ -59,7 +59,7 @@ def reference(known: Figures | None, environment: dict[str, str], against: str |
 def compare(
     package: Package, scenarios: Sequence[Scenario], environment: dict[str, str], against: str | None, workers: int
 ) -> Comparison:
-    """Measure the package, what it is compared with unless that is known, and asyncio unless that is known."""
+    """Measure the package. Also measure the commit to compare with, and asyncio, if their figures are not known."""
     known = kept()
     commit = reference(known, environment, against)
     comparable = known is not None and not differences(known.environment, environment)

@@ -1,4 +1,4 @@
-"""What valgrind wrote: the instructions in callgrind's file, the system calls in the log."""
+"""Read the output of valgrind: the instructions in callgrind's file, and the system calls in the log."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from collections.abc import Iterable
 
 from benchmarks.cost.lockstep import FailedError
 
-# The line that begins a call; one that blocks ends in another line, which has no name.
+# The line at the start of a call. A blocking call has a second line, without a name.
 CALL = re.compile(r"SYSCALL\[\d+,\d+\]\( *\d+\) (?:sys_)?(\w+) ?\(")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Cost:
-    """Per message."""
+    """The costs of one message."""
 
     instructions: float
     calls: float
 
 
 def instructions_of(profile: Iterable[str]) -> int:
-    """The instructions that callgrind collected in all."""
+    """Return the total number of instructions."""
     for line in profile:
         if line.startswith("totals:"):
             return int(line.partition(":")[2])
@@ -30,7 +30,7 @@ def instructions_of(profile: Iterable[str]) -> int:
 
 
 def calls_of(log: Iterable[str]) -> Counter[str]:
-    """The system calls between the marks of gate.c, by name."""
+    """Return the numbers of system calls between the marks of gate.c, by name."""
     counted: Counter[str] = Counter()
     counting = marked = False
     for line in log:

@@ -1,6 +1,6 @@
-"""The measured server: streams of asyncio, or of the package named by --streams. valgrind runs it, with gate.c loaded.
+"""The measured server, with the streams of asyncio or of the package --streams. It runs under valgrind, with gate.c.
 
-It imports nothing of this project but the measured package, so that it also serves with the package of an older commit.
+It imports only the measured package of this project, so that it also works with an older commit.
 """
 
 # ruff: noqa: E402
@@ -9,12 +9,12 @@ import os
 
 
 def move_addresses(layout: int) -> object:
-    """Give what is made from now on other addresses and other version tags than in another layout.
+    """Change the addresses and version tags of later objects.
 
-    CPython's cache of attributes is indexed by both. Which entries collide is chance, and costs up to 1.5 %.
+    Both are the index of CPython's attribute cache. Collisions in it are random, and cost up to 1.5 %.
     """
     kinds = [type("Kind", (), {"name": None}) for _ in range(7 * layout)]
-    # The first look-up of an attribute gives a class its version tag.
+    # The first lookup of an attribute assigns the version tag of a class.
     tagged = [hasattr(kind, "name") for kind in kinds]
     return [kinds, tagged, [bytes(size) for size in range(16, 512, 16) for _ in range(layout)]]
 
@@ -34,8 +34,8 @@ from typing import Any
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
-# Linux doubles it, and caps it by net.core.rmem_max and wmem_max without an error. With their defaults a record of
-# 256 KiB fits as well, but the driver then waits for window probes.
+# Linux doubles the value, and limits it to net.core.rmem_max and wmem_max without an error. With the defaults, a record
+# of 256 KiB fits as well, but the driver then waits for window probes.
 BUFFER_SIZE = 1 << 20
 
 
@@ -81,7 +81,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     streams: Any = importlib.import_module(arguments.streams)
     implementation = getattr(streams, "IMPLEMENTATION", "compiled")
     if arguments.streams != "asyncio" and implementation != "compiled":
-        raise SystemExit(f"{arguments.streams} runs {implementation}; the figures are those of the compiled core")
+        raise SystemExit(f"{arguments.streams} uses the {implementation} core; the figures are for the compiled core")
     context = None
     if arguments.tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -89,10 +89,11 @@ async def serve(arguments: argparse.Namespace) -> None:
     server = await streams.start_server(handler_of(arguments.mode, arguments.size), "127.0.0.1", 0, ssl=context)
     for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
         server.sockets[0].setsockopt(socket.SOL_SOCKET, option, BUFFER_SIZE)
-    # A collection costs as much as hundreds of messages: an object more at start-up would move it into the window.
+    # A garbage collection costs as much as hundreds of messages. One more object at start could move it into the
+    # window.
     gc.collect()
     gc.disable()
-    # The C library keeps large pieces only after one was freed; asyncio receives into a new one each time.
+    # The C library keeps large blocks only after one was freed, and asyncio allocates one for each receive.
     large = bytearray(1 << 20)
     del large
     print(server.sockets[0].getsockname()[1], streams.__file__, flush=True)
@@ -102,10 +103,10 @@ async def serve(arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--streams", required=True, help="import name: asyncio, or the measured package")
+    parser.add_argument("--streams", required=True, help="import name of asyncio or of the measured package")
     parser.add_argument("--mode", choices=["lines", "frames", "connect", "blocks"], required=True)
-    parser.add_argument("--size", type=int, default=0, help="of a block, in bytes")
-    parser.add_argument("--gate", type=int, required=True, help="descriptor of the gate's socket")
+    parser.add_argument("--size", type=int, default=0, help="size of a block in bytes")
+    parser.add_argument("--gate", type=int, required=True, help="file descriptor of the gate's socket")
     parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"))
     asyncio.run(serve(parser.parse_args()))
 

@@ -1,4 +1,4 @@
-"""The kept figures: figures.json, and the rules for a change of it."""
+"""The stored figures, figures.json, and the rules for changing them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.cost.machine import differences
 
 PATH: Final = pathlib.Path(__file__).resolve().parent / "figures.json"
 
-# Counts repeat within a small part of it.
+# Counts of the same source differ by much less.
 ALLOWED_GROWTH: Final = 0.03
 
 # By scenario.
@@ -21,7 +21,7 @@ Costs = dict[str, Cost]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Figures:
-    """What was measured, on what, and why the figures are as they are. ``asyncio`` is for orientation."""
+    """The figures, their environment, and the reason for their last growth. ``asyncio`` is for comparison only."""
 
     environment: dict[str, str]
     why: str
@@ -39,7 +39,7 @@ def parse(text: str) -> Figures:
 
 
 def written(figures: Figures) -> str:
-    """The text of the file: sorted, one number a line."""
+    """Return the text of the file, sorted, with one number per line."""
 
     def side(costs: Costs, name: str) -> dict[str, float]:
         return {"instructions": round(costs[name].instructions), "calls": round(costs[name].calls, 6)}
@@ -57,14 +57,14 @@ def written(figures: Figures) -> str:
 
 
 def growth(before: float, after: float) -> float:
-    """0.03 for 3 % more."""
+    """Return the growth as a fraction: 0.03 for 3 %."""
     if before == 0:
         return 0.0 if after == 0 else float("inf")
     return after / before - 1
 
 
 def grown(before: Costs, after: Costs) -> list[str]:
-    """One line for each figure that grew by more than is allowed. What only one side has is no growth."""
+    """Return one line per figure that grew by more than is allowed. A figure of only one side is ignored."""
     lines = []
     for name in after:
         if name not in before:
@@ -81,9 +81,9 @@ def grown(before: Costs, after: Costs) -> list[str]:
 
 
 def unexplained(previous: Figures, current: Figures) -> list[str]:
-    """What of a change of the file needs a reason and has none: one line for each, none where ``why`` is new."""
+    """Return one line per change that needs a reason and has none. Empty if ``why`` is new."""
     if current.why.strip() and current.why != previous.why:
         return []
     if changed := differences(previous.environment, current.environment):
-        return [f"the figures are those of another environment: {', '.join(changed)}"]
+        return [f"the figures are from another environment: {', '.join(changed)}"]
     return grown(previous.ours, current.ours)

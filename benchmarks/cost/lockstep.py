@@ -1,7 +1,7 @@
 """The driver's side of the gate: the server runs only between `go()` and the next `arrived()`.
 
-The driver sends only while the server is at the gate. So the sockets that a poll finds ready depend on the scenario
-alone, not on the scheduler.
+The driver sends only while the server is stopped at the gate. So the ready sockets of each poll depend only on the
+scenario, not on the scheduler.
 """
 
 from __future__ import annotations
@@ -9,23 +9,23 @@ from __future__ import annotations
 import socket
 from typing import Final
 
-# Under valgrind, on a machine whose cores are busy, a round takes seconds at most.
+# A round takes at most a few seconds, even under valgrind on a busy machine.
 PATIENCE_SECONDS: Final = 120.0
 
 
 class FailedError(Exception):
-    """A measurement failed; the message is what the user reads."""
+    """A measurement has failed. The message is for the user."""
 
 
 class Gate:
-    """One end of a socket pair; the server has the other."""
+    """One end of a socket pair. The server has the other end."""
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
         end.settimeout(PATIENCE_SECONDS)
 
     def arrived(self) -> None:
-        """Wait until the server would sleep. Raise FailedError if it ends, or runs for too long."""
+        """Wait until the server would sleep. FailedError if it exits or exceeds the time limit."""
         try:
             answer = self._end.recv(1)
         except TimeoutError:
@@ -33,14 +33,14 @@ class Gate:
         except ConnectionError:
             answer = b""
         if not answer:
-            raise FailedError("the server ended in the middle of the measurement")
+            raise FailedError("the server exited during the measurement")
 
     def begin(self) -> None:
-        """Count from the next `go()` on."""
+        """Start counting at the next `go()`."""
         self._end.sendall(b"m")
 
     def end(self) -> None:
-        """Count no more."""
+        """Stop counting."""
         self._end.sendall(b"e")
 
     def turn(self) -> None:

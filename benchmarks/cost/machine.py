@@ -1,4 +1,4 @@
-"""What the counts depend on beside the source: two machines with equal descriptions count the same."""
+"""The environment of the counts. Two machines with the same description have the same counts."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import sys
 import sysconfig
 from typing import Final
 
-# The C library and OpenSSL choose among their functions by these, as far as valgrind passes them on.
+# Features by which the C library and OpenSSL select functions, if valgrind exposes them.
 FEATURES: Final = frozenset({"aes", "asimd", "avx", "avx2", "bmi1", "bmi2", "fma", "pclmulqdq", "rdrand", "sse4_2"})
 
 
 def first_line_of(*command: str) -> str:
-    """What a program prints about its version, or "none" where it is not installed."""
+    """Return the version that a program prints, or "none" if it is not installed."""
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.partition("\n")[0].strip()
     except FileNotFoundError:
@@ -31,12 +31,12 @@ def compiler() -> list[str]:
 
 
 def without_paths(options: str) -> str:
-    """Options of a build; of one with a path, the name alone: where something is installed changes no count."""
+    """Return the options of a build. Paths are removed, because they do not affect the counts."""
     return " ".join(one.partition("=")[0] if "/" in one else one for one in shlex.split(options))
 
 
 def processor_features() -> str:
-    """The processor's features that matter, sorted."""
+    """Return the relevant features of the processor, sorted."""
     try:
         found = re.search(r"^(?:flags|Features)\s*:(.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     except OSError:
@@ -45,14 +45,14 @@ def processor_features() -> str:
 
 
 def cython_of(package: str) -> str:
-    """The version of Cython that translated the compiled parts: they share their types in a module named after it."""
+    """Return the version of Cython that built the compiled parts. Their shared module is named after it."""
     importlib.import_module(package)
     shared = (re.fullmatch(r"_cython_(\d+(?:_\d+)*)\w*", name) for name in sys.modules)
     return next((found[1].replace("_", ".") for found in shared if found), "unknown")
 
 
 def description(package: str) -> dict[str, str]:
-    """The machine at hand, this interpreter, and the Cython that translated ``package``."""
+    """Return the description of this machine, this interpreter, and the Cython that built ``package``."""
     return {
         "compiler": first_line_of(*compiler(), "--version"),
         "compiler flags": without_paths(os.environ.get("CFLAGS", "")),
@@ -68,5 +68,5 @@ def description(package: str) -> dict[str, str]:
 
 
 def differences(one: dict[str, str], other: dict[str, str]) -> list[str]:
-    """The names of what differs, sorted."""
+    """Return the names of the differing entries, sorted."""
     return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))

@@ -11,7 +11,7 @@ from benchmarks.cost.scenarios import Scenario
 
 
 def drive(gate: Gate, port: int, scenario: Scenario, context: ssl.SSLContext | None) -> None:
-    """Go through the whole scenario. The server has not arrived at the gate yet when this begins."""
+    """Run the whole scenario. Start before the server has arrived at the gate."""
     gate.arrived()
     clients: Sequence[Client] = []
     if not scenario.short:
@@ -27,7 +27,7 @@ def drive(gate: Gate, port: int, scenario: Scenario, context: ssl.SSLContext | N
 
 
 def connected(gate: Gate, port: int, scenario: Scenario, context: ssl.SSLContext | None) -> Sequence[Client]:
-    """The connections of all rounds, those with TLS after their handshake."""
+    """Open the connections of all rounds. With TLS, complete their handshakes."""
     if context is None:
         clients = [Client(port) for _ in range(scenario.connections)]
         gate.turn()
@@ -51,14 +51,14 @@ def one_round(gate: Gate, port: int, scenario: Scenario, clients: Sequence[Clien
     deliver(gate, clients)
     for client in clients:
         if client.receive(len(request)) != request:
-            raise FailedError("the server answered with other bytes than it was sent")
+            raise FailedError("the response of the server differs from the request")
         if scenario.short:
             client.expect_end()
             client.close()
 
 
 def deliver(gate: Gate, clients: Sequence[Client]) -> None:
-    """Let the server run when everything has reached its sockets."""
+    """Let the server run after all data has reached its sockets."""
     for client in clients:
         client.wait_delivered()
     gate.turn()

@@ -1,4 +1,4 @@
-"""Several measurements at the same time, each on a core of its own."""
+"""Run several measurements in parallel, each on its own core."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from benchmarks.cost.scenarios import Scenario
 
 
 def measure_all(jobs: Iterable[tuple[Package, Scenario]], workers: int) -> dict[tuple[Package, Scenario], Cost]:
-    """Return the cost of each scenario. The first measurement that fails raises FailedError."""
+    """Return the cost of each scenario. FailedError if a measurement fails."""
     jobs = list(jobs)
     for package in {package for package, _ in jobs if package.path is not None}:
-        # An import that compiles leaves other addresses behind than one that finds a .pyc.
+        # Object addresses after an import depend on whether the .pyc file existed.
         compileall.compile_dir(str(package.path), quiet=2)
     cores = sorted(os.sched_getaffinity(0))
     free: queue.SimpleQueue[int] = queue.SimpleQueue()
     for worker in range(workers):
         free.put(cores[worker % len(cores)])
-    # Made once, before two measurements need them.
+    # Created before the parallel measurements, which would both create them.
     gate_library()
     identity()
 
     def pin() -> None:
-        # Loopback delivers in the order of sending on one core only. Server and driver never run at the same time.
+        # Loopback delivers in the order of sending only on one core. The server and the driver never run at the same
+        # time.
         os.sched_setaffinity(0, {free.get()})
 
     with concurrent.futures.ThreadPoolExecutor(workers, initializer=pin) as pool:

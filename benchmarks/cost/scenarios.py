@@ -8,11 +8,11 @@ from typing import Final
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Scenario:
-    """``request`` is sent on each connection in each round, ``pipelined`` times at once, and is answered by itself.
+    """One scenario. In each round, ``request`` is sent ``pipelined`` times on each connection, and is echoed.
 
-    ``mode`` chooses the server's handler. ``short`` makes new connections in each round. ``engine`` is "epoll" or
-    "loop". ``warm_up`` rounds come before the ``rounds`` that are counted: the interpreter specialises code that ran
-    often. ``layouts`` measurements differ in the addresses of objects, and their median counts.
+    ``mode``: the handler of the server. ``short``: open new connections in each round. ``engine``: "epoll" or "loop".
+    ``warm_up``: the number of rounds before the counted ``rounds``, because the interpreter specialises frequent code.
+    ``layouts``: the number of measurements with different object addresses, of which the median is used.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Scenario:
 
     @property
     def messages(self) -> int:
-        """Those of one round."""
+        """The number of messages of one round."""
         return self.connections * self.pipelined
 
 

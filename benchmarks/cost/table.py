@@ -1,4 +1,4 @@
-"""The report: a line for each scenario."""
+"""The report, with a line per scenario."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def line_of(name: str, ours: Costs, asyncio: Costs, before: Costs) -> tuple[str,
 
 
 def table(ours: Costs, asyncio: Costs, before: Costs) -> str:
-    """Scenario, instructions and system calls of both, and the change against ``before``."""
+    """Return the table: scenario, instructions and system calls of both packages, and the change since ``before``."""
     lines = [COLUMNS, *(line_of(name, ours, asyncio, before) for name in ours)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
     spans = [(1, 4, HEADINGS[1]), (4, 6, HEADINGS[4]), (6, 8, HEADINGS[6])]

@@ -1,6 +1,6 @@
-"""Real programs, measured before and after ``sluiceway.install()``: what each is called and what it needs.
+"""Real programs, measured with and without ``sluiceway.install()``: the name and the requirements of each.
 
-The other files here are the programs themselves, and what drives them; they run as processes of their own.
+The other files are the programs and their peers, which run as separate processes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ HERE: Final = pathlib.Path(__file__).resolve().parent
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Program:
-    """``file`` is what is measured; ``packages`` are what it imports, ``tools`` the programs that it is driven with."""
+    """``file``: the measured program. ``packages``: its imported packages. ``tools``: the programs that drive it."""
 
     file: str
     packages: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What the programs share: which streams and which loop they run on, and whether they are looked at meanwhile."""
+"""The arguments of all programs: the streams, the event loop, and the profile."""
 
 import argparse
 import pathlib
@@ -19,14 +19,14 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=description)
     common.add_loop_arguments(made)
     made.add_argument("--streams", choices=["asyncio", "sluiceway"], default="asyncio")
-    made.add_argument("--profile", metavar="FILE", help="say there where the CPU time went")
+    made.add_argument("--profile", metavar="FILE", help="write a profile of the CPU time to this file")
     return made
 
 
 def chosen(arguments: argparse.Namespace, until_terminated: bool = False) -> None:
-    """To be called before the library is imported, so that it finds what was installed.
+    """Install the chosen streams. Call it before the library is imported.
 
-    A server is looked at from here until it is terminated, a client when it says so.
+    The profile of a server starts here and ends with the server. A client starts its profile itself.
     """
     if arguments.streams == "sluiceway":
         import sluiceway

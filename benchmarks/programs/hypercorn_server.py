@@ -1,4 +1,4 @@
-"""hypercorn in this process, one worker, serving an ASGI application that answers with a few bytes of plain text."""
+"""hypercorn with one worker in this process. The ASGI application responds with a few bytes of plain text."""
 
 import asyncio
 import socket
@@ -30,7 +30,7 @@ async def serve() -> None:
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.loglevel = "ERROR"
-    choosing.common.announce(port)  # connections that come before hypercorn accepts wait in the queue
+    choosing.common.announce(port)  # connections wait in the queue until hypercorn accepts them
     await hypercorn_serve(application, config, shutdown_trigger=asyncio.Event().wait)
 
 

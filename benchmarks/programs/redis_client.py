@@ -1,6 +1,6 @@
-"""redis.asyncio with hiredis: tasks that each SET a value and GET it again, over a connection of the client's pool.
+"""redis.asyncio with hiredis: tasks that each SET a value and GET it, over a connection of the client's pool.
 
-The measured window is this program's own: it prints one JSON line of the load generator's kind, with its CPU time.
+The program measures its own window. It prints one JSON line in the format of the load generator, with its CPU time.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import sampling
 
 
 class Progress:
-    """Operations that were answered, and whether there are to be more."""
+    """The number of completed operations, and whether the tasks continue."""
 
     count = 0
     over = False
@@ -21,14 +21,14 @@ class Progress:
 
 async def talk(client: Any, name: int, size: int, progress: Progress) -> None:
     key, number = f"key {name}", 0
-    while not progress.over:  # the client does not pass every cancellation on
+    while not progress.over:  # the client suppresses some cancellations
         value = (b"%d-%d " % (name, number)).ljust(size, b"x")
         number += 1
         if await client.set(key, value) is not True:
             raise ValueError("SET was not confirmed")
         progress.count += 1
         if await client.get(key) != value:
-            raise ValueError("GET answered something else than what had been SET")
+            raise ValueError("the value of GET differs from the value of SET")
         progress.count += 1
 
 

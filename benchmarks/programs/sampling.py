@@ -1,13 +1,13 @@
-"""Where a program's CPU time goes: a timer that runs with it interrupts it, and the frames that are found are counted.
+"""A CPU profile of a program: a timer of its CPU time interrupts it, and the current frames are counted.
 
-A sample belongs to the innermost frame, and that to one of three groups:
+A sample is assigned to the innermost frame, which belongs to one of three groups:
 
-- ``streams``: asyncio's streams, its transports, the selector and the socket module. Time in the kernel is the
-  caller's: in ``send`` the transport's, in ``epoll_wait`` the selector's.
-- ``loop``: the rest of asyncio, tasks and futures and timers, unless streams or transports called it.
-- ``program``: everything else; what the standard library does for streams is theirs, by whom they were called.
+- ``streams``: asyncio's streams, its transports, the selector and the socket module. Time in the kernel is assigned to
+  the caller: in ``send`` to the transport, in ``epoll_wait`` to the selector.
+- ``loop``: the rest of asyncio, such as tasks, futures and timers, unless streams or transports called it.
+- ``program``: everything else. A function of the standard library belongs to the group of its caller.
 
-Compiled code has no frames, so this says something about asyncio's streams on asyncio's loop and of nothing else.
+Compiled code has no frames, so the profile is meaningful only for asyncio's streams on asyncio's loop.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ import socket
 import types
 from typing import NoReturn
 
-INTERVAL = 0.001  # seconds of CPU; the kernel may look at its timers less often
+INTERVAL = 0.001  # seconds of CPU time; the kernel may check its timers less often
 
 _HERE = os.path.dirname(asyncio.__file__)
 _STREAMS = {os.path.join(_HERE, f"{name}.py") for name in ("streams", "selector_events", "transports", "protocols")} | {
@@ -35,7 +35,7 @@ _counts: collections.Counter[str] = collections.Counter()
 
 
 def kind_of(path: str) -> str:
-    """``streams``, ``loop``, ``library`` for the rest of the standard library, or ``program``."""
+    """Return "streams", "loop", "library" for the rest of the standard library, or "program"."""
     if path in _STREAMS:
         return "streams"
     if path.startswith(_HERE + os.sep):
@@ -46,7 +46,7 @@ def kind_of(path: str) -> str:
 
 
 def group_of(frame: types.FrameType | None) -> str:
-    """Whom a sample belongs to whose innermost frame is this one."""
+    """Return the group of a sample with this innermost frame."""
     innermost = None
     while frame is not None:
         kind = kind_of(frame.f_code.co_filename)
@@ -54,7 +54,7 @@ def group_of(frame: types.FrameType | None) -> str:
             return kind
         if kind == "program":
             break
-        # A helper of the library works for its caller: for asyncio only if asyncio was not called by it.
+        # A function of the library belongs to its caller, unless it was called by asyncio on behalf of another caller.
         innermost = innermost or kind
         if kind == "loop" and innermost == "library":
             innermost = "loop"
@@ -73,7 +73,7 @@ def begin() -> None:
 
 
 def end(path: str) -> None:
-    """Write how many samples each group has, as one JSON object."""
+    """Write the number of samples of each group as one JSON object."""
     signal.setitimer(signal.ITIMER_PROF, 0)
     pathlib.Path(path).write_text(json.dumps(_counts))
 

@@ -1,6 +1,6 @@
-"""Sends mails over several connections at a time, MAILS_EACH over each, and checks every answer.
+"""Send mails over several simultaneous connections, MAILS_EACH over each, and check every response.
 
-It prints one JSON line: how many mails were taken, or what went wrong.
+The program prints one JSON line: the number of accepted mails, or the error.
 """
 
 import argparse
@@ -16,7 +16,7 @@ PATIENCE = 20
 
 
 def body_of(generator: random.Random, size: int) -> bytes:
-    """At least ``size`` bytes of lines that end as SMTP wants it, some of which begin with a dot."""
+    """Return at least ``size`` bytes of lines with SMTP line ends. Some lines start with a dot."""
     lines = [b"From: a@example.org", b"To: b@example.org", b"Subject: a test", b""]
     while sum(len(line) + 2 for line in lines) < size:
         lines.append(b"." * generator.randrange(2) + bytes(generator.choices(range(97, 123), k=70)))
@@ -24,12 +24,12 @@ def body_of(generator: random.Random, size: int) -> bytes:
 
 
 def stuffed(body: bytes) -> bytes:
-    """As it is sent: a dot before each line that begins with one, and the end."""
+    """Return the mail as it is sent: with a dot before each line that starts with a dot, and the end mark."""
     return b"".join(b"." * line.startswith(b".") + line for line in body.splitlines(keepends=True)) + b".\r\n"
 
 
 class Conversation:
-    """One connection; every command is sent when the one before it is answered."""
+    """One connection. Each command is sent after the response to the previous one."""
 
     def __init__(self, port: int) -> None:
         self.wire = socket.create_connection(("127.0.0.1", port), PATIENCE)
@@ -37,7 +37,7 @@ class Conversation:
         self.received = b""
 
     def answer(self) -> bytes:
-        """The last line of an answer."""
+        """Return the last line of a response."""
         while True:
             line, end, rest = self.received.partition(b"\r\n")
             if not end:
@@ -54,7 +54,7 @@ class Conversation:
         self.wire.sendall(command)
         answer = self.answer()
         if not answer.startswith(code):
-            raise ValueError(f"{command[:30]!r} was answered by {answer!r}")
+            raise ValueError(f"wrong response {answer!r} to {command[:30]!r}")
         return answer
 
     def send(self, wire_form: bytes, checksum: int) -> None:
@@ -63,24 +63,24 @@ class Conversation:
         self.ask(b"DATA\r\n", b"354")
         answer = self.ask(wire_form, b"250 ")
         if answer != b"250 %d" % checksum:
-            raise ValueError(f"what arrived is not what was sent: {answer!r}")
+            raise ValueError(f"the server received other bytes than were sent: {answer!r}")
 
 
 def deliver(port: int, count: int, body: bytes, taken: list[int]) -> None:
-    """Send ``count`` mails one after the other, and count each when it is answered."""
+    """Send ``count`` mails one after the other, and count the accepted ones."""
     wire_form, checksum = stuffed(body), zlib.crc32(body)
     while count > 0:
         one = Conversation(port)
         with one.wire:
             if not one.answer().startswith(b"220"):
-                raise ValueError("there was no greeting")
+                raise ValueError("the server sent no greeting")
             one.ask(b"EHLO localhost\r\n", b"250")
             for _ in range(min(count, MAILS_EACH)):
                 one.send(wire_form, checksum)
                 taken.append(1)
             one.ask(b"QUIT\r\n", b"221")
             if one.wire.recv(1):
-                raise ValueError("the server said something after its farewell")
+                raise ValueError("the server sent data after its last response")
         count -= MAILS_EACH
 
 

@@ -1,4 +1,4 @@
-"""An aiosmtpd server that takes mails and answers each with the check sum of what it got."""
+"""An aiosmtpd server that accepts mails and responds with the checksum of the received bytes."""
 
 import asyncio
 import zlib

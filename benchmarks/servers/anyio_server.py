@@ -10,7 +10,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 import common
 
-LIMIT = 65536  # of a line: anyio wants to be told, this is asyncio's
+LIMIT = 65536  # of a line; anyio requires a limit, and this is asyncio's
 
 
 def handler_of(mode: str, size: int) -> Callable[[SocketStream], Awaitable[None]]:
@@ -71,7 +71,7 @@ async def serve(handler: Callable[[SocketStream], Awaitable[None]]) -> None:
             try:
                 await handler(stream)
             except (anyio.IncompleteRead, anyio.EndOfStream, anyio.BrokenResourceError):
-                pass  # the load generator has gone
+                pass  # the load generator has closed the connection
 
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     common.announce(listener.extra(SocketAttribute.local_port))

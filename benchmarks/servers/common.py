@@ -1,4 +1,4 @@
-"""What the Python servers and clients share: command line, loop, the word that a server is ready, a source's bytes."""
+"""Code of all Python servers and clients: command line, loop, the ready message, and the bytes of a source."""
 
 import argparse
 import asyncio
@@ -18,11 +18,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_tls_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"), help="files; without them there is no TLS")
+    parser.add_argument(
+        "--tls",
+        nargs=2,
+        metavar=("CERTIFICATE", "KEY"),
+        help="the files of the certificate and the key; no TLS by default",
+    )
 
 
 def tls_context(arguments: argparse.Namespace) -> ssl.SSLContext | None:
-    """Everything but the certificate is the module's default; the load generator chooses version and cipher."""
+    """Return a context with the defaults of ``ssl``. The load generator selects the version and the cipher."""
     if arguments.tls is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -36,23 +41,23 @@ def add_loop_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def prepare() -> None:
-    """What each of these processes does before anything else."""
+    """Prepare the process. Called first by each server and client."""
     raise_file_limit()
     have_history()
 
 
 def raise_file_limit() -> None:
-    """10,000 connections need 10,000 descriptors."""
+    """Raise the limit on open files for 10,000 connections."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def have_history() -> None:
-    """Bring the allocator into the state of a program that has been running for a while.
+    """Bring the allocator into the state of a program that has been running for some time.
 
-    asyncio receives into 256 KiB of new memory each time. The C library gets that from the kernel and gives it back,
-    for every single receive, until the program has once freed a larger piece: then it keeps it. Whether a small server
-    has is chance, and halves or doubles what asyncio costs, so every server here has, as larger programs have.
+    asyncio allocates 256 KiB for each receive. The C library obtains such a block from the kernel and returns it each
+    time, until the program has once freed a larger block. In a small server, that is random, and changes the cost of
+    asyncio by a factor of two. Larger programs have freed one, so every server here does as well.
     """
     _ = bytearray(1 << 20)
 
@@ -62,7 +67,7 @@ def announce(port: int) -> None:
 
 
 def waited() -> float:
-    """Seconds for which this thread has waited for a core, or 0.0 where the kernel does not tell."""
+    """Return the seconds that this thread has waited for a core. 0.0 if the kernel does not report it."""
     try:
         return int(pathlib.Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
     except OSError:
@@ -70,10 +75,10 @@ def waited() -> float:
 
 
 def source_block(size: int) -> bytes:
-    """What a source writes at once: a pattern of 64 KiB that the load generator knows too, so many times over."""
+    """Return the bytes of one write of a source: a pattern of 64 KiB, repeated, which the load generator checks."""
     times, rest = divmod(size, BLOCK_SIZE)
     if rest or not times:
-        raise ValueError(f"a source writes multiples of {BLOCK_SIZE} bytes, not {size}")
+        raise ValueError(f"the size of a source must be a multiple of {BLOCK_SIZE} bytes, not {size}")
     return bytes((at * 31 + (at >> 8)) & 0xFF for at in range(BLOCK_SIZE)) * times
 
 

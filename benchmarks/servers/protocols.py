@@ -1,4 +1,4 @@
-"""A server of raw protocols, without streams: what the transports alone cost."""
+"""A server with raw protocols, without streams. It shows the cost of the transports alone."""
 
 import argparse
 import asyncio
@@ -9,7 +9,7 @@ import common
 
 
 class Conversation(asyncio.Protocol):
-    """Keeps what is no whole record yet. Only a source, which never waits for an answer, has to mind flow control."""
+    """Stores incomplete records. Only a source needs flow control, because it does not wait for responses."""
 
     size = 1
     transport: asyncio.Transport

@@ -1,6 +1,6 @@
-"""A server on streams: asyncio's or sluiceway's, one handler for each mode, the same code for both.
+"""A server on asyncio's or sluiceway's streams, with the same handlers for both.
 
-``--transports aiofastnet`` puts them on aiofastnet's transports, by the loop factory that its documentation names.
+``--transports aiofastnet`` selects aiofastnet's transports, with the loop factory of its documentation.
 """
 
 import argparse
@@ -77,7 +77,7 @@ def handler_of(mode: str, size: int) -> Handler:
 
 
 def until_the_end(handler: Handler) -> Handler:
-    """The load generator's departure ends a handler: that is no error."""
+    """Ignore the error of a handler whose connection the load generator has closed."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -1,4 +1,4 @@
-"""A server on trio. Its streams have no lines and no exact sizes: the few lines that its users write are here."""
+"""A server on trio, with the code for lines and exact sizes, which trio's streams do not have."""
 
 import argparse
 import struct
@@ -10,7 +10,7 @@ import common
 
 
 class Reader:
-    """Reads records from a stream, keeping what was received beyond them."""
+    """Reads records from a stream, and stores the bytes received after them."""
 
     def __init__(self, stream: trio.SocketStream) -> None:
         self.stream = stream
@@ -95,7 +95,7 @@ async def serve(handler: Callable[[trio.SocketStream], Awaitable[None]]) -> None
         try:
             await handler(stream)
         except (trio.EndOfChannel, trio.BrokenResourceError):
-            pass  # the load generator has gone
+            pass  # the load generator has closed the connection
 
     async with trio.open_nursery() as nursery:
         listeners = await nursery.start(

@@ -1,6 +1,7 @@
-"""Studies: questions whose answer is no CPU time per message. Each has a file of its own here, and the worker it runs.
+"""Studies: measurements other than the CPU time per message. Each has a file in this folder, and the worker that it
+runs.
 
-A study is rows that are measured in turn, in rounds; a reading is what one of them shows in one round, by figure.
+A study consists of rows that are measured in rounds. A reading contains the figures of one row in one round.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ OURS = "sluiceway"
 
 
 class MissingError(Exception):
-    """This row cannot be measured here; the message says what would bring it."""
+    """This row cannot be measured. The message contains what to install."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Row:
-    """``measure`` gives one reading; ``once``, if given, what is the same in every round, for the first reading.
+    """One row. ``measure`` returns a reading; ``once``, if given, the figures that are the same in every round.
 
-    ``shown`` is the command that they run.
+    ``shown``: the command that both run.
     """
 
     name: str
@@ -37,7 +38,7 @@ class Row:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Column:
-    """A figure as the table shows it."""
+    """A column of the table, for one figure."""
 
     figure: str
     title: str
@@ -46,7 +47,7 @@ class Column:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Goal:
-    """That ``figure`` of ``row`` is at most ``at_most``: by itself, or so many times, or so much more than, other's."""
+    """The goal that ``figure`` of ``row`` is at most ``at_most``: itself, or relative to ``other``."""
 
     row: str
     figure: str
@@ -57,7 +58,7 @@ class Goal:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Study:
-    """``rows(quick)`` gives what can be measured here, and for what cannot the reason."""
+    """One study. ``rows(quick)`` returns the rows that can be measured, and the reasons for the others."""
 
     name: str
     title: str
@@ -67,4 +68,4 @@ class Study:
     rounds: int
     quick_rounds: int
     contenders: tuple[str, ...]
-    compared: str  # the figure of which the table has the ratio of sluiceway to each row
+    compared: str  # the figure whose ratio of sluiceway to each row is in the table

@@ -1,4 +1,4 @@
-"""Which studies there are."""
+"""The list of all studies."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Does the cost of one long record grow with its length alone, however small the pieces are in which it arrives?
+"""Does the cost of a long record depend only on its length, and not on the size of its chunks?
 
-readuntil waits for the end of a record of 10 MB that is fed to the reader in chunks; the limit is above that.
-What is looked at, and what is held, is counted in runs of their own, which are not timed.
+readuntil() waits for the end of a record of 10 MB that is fed to the reader in chunks, below the limit. Searched bytes
+and memory are counted in separate runs, which are not timed.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ SIZE: Final = 10_000_000
 LITTLE: Final = 1_000_000  # with --quick
 CHUNKS: Final = (1, 16, 256, 4096, 65536)
 PATIENCE: Final = 120
-LIMIT_BEYOND: Final = 1024  # by so much the limit is larger than the record
-ALLOWED_BEYOND: Final = 32 * 1024  # contract R3: no more than 2 x limit and this is held
+LIMIT_BEYOND: Final = 1024  # by this number of bytes, the limit exceeds the record
+ALLOWED_BEYOND: Final = 32 * 1024  # contract R3: the bound is 2 x limit plus this size
 
 WORKER: Final = pathlib.Path(__file__).resolve().with_name("growth_worker.py")
 COMPILED: Final = {"SLUICEWAY_PURE": "0"}
@@ -54,12 +54,12 @@ def measured(command: list[str], variables: Mapping[str, str]) -> Reading:
 
 
 def commands(contender: str, chunk: int, size: int) -> dict[str, list[str]]:
-    """One for each of the worker's measures that this contender has."""
+    """Return a reading with each measure that the worker supports for this contender."""
     options = {"streams": CONTENDERS[contender][0], "size": size, "chunk": chunk, "limit": size + LIMIT_BEYOND}
     command = [sys.executable, str(WORKER)]
     for name, value in options.items():
         command += [f"--{name}", str(value)]
-    # The compiled core is made of the same files as the pure one, and nothing can be counted in it.
+    # Searches can be counted only in the pure core, whose files are those of the compiled one.
     measures = ["time", "held", *(["looked"] if contender == "sluiceway-pure" else [])]
     return {measure: [*command, "--what", measure] for measure in measures}
 
@@ -88,12 +88,12 @@ def rows(quick: bool) -> tuple[list[Row], dict[str, str]]:
     return made, {}
 
 
-# Held for each byte received: R3's bound, of a record that is as long as the limit.
+# Memory per received byte: the bound of R3 for a record as long as the limit.
 HELD: Final = 2 + (2 * LIMIT_BEYOND + ALLOWED_BEYOND) / SIZE
 
 STUDY: Final = Study(
     "growth",
-    "readuntil over one record of 10 MB, in chunks of so many bytes",
+    "readuntil of one record of 10 MB, by size of the chunks in bytes",
     rows,
     (
         Column("ns_per_byte", "CPU ns/byte", ".3f"),

@@ -1,7 +1,7 @@
-"""Feeds one record to a reader whose task waits in readuntil, and prints as JSON what that took.
+"""Feed one record to a reader whose task waits in readuntil(), and print the cost as JSON.
 
-The task runs, and searches, whenever 64 KiB have been fed: as often as a poller that finds as much would let it.
-``--what`` chooses what is measured; nothing else is done then.
+The task runs and searches after each 64 KiB, as with a poller that receives this amount at a time. ``--what`` selects
+the only measure of the run.
 """
 
 import argparse
@@ -25,10 +25,10 @@ def reader_of(streams: str, limit: int) -> Any:
 
 
 async def fed(reader: Any, size: int, chunk: int) -> "asyncio.Task[bytes]":
-    """Feed all of a record but its end; gives the task that waits for it."""
+    """Feed a record without its end. Returns the task that waits for the record."""
     task = asyncio.create_task(reader.readuntil(END))
     await asyncio.sleep(0)
-    # Each byte could be the beginning of the end. Each piece is an object of its own, as what is received is.
+    # Each byte could be the beginning of the separator. Each chunk is a separate object, like received data.
     piece = memoryview(b"\r" * chunk)
     feed = reader.feed_data
     times = max(1, EVERY // chunk)
@@ -61,7 +61,7 @@ async def timed(arguments: argparse.Namespace) -> dict[str, float]:
 
 
 async def held(arguments: argparse.Namespace) -> dict[str, float]:
-    """What the allocator has given meanwhile, at most: until the end of the record arrives and it is handed over."""
+    """Return the peak of the allocated memory until the end of the record arrives."""
     reader = reader_of(arguments.streams, arguments.limit)
     tracemalloc.start()
     task = await fed(reader, arguments.size, arguments.chunk)
@@ -73,7 +73,7 @@ async def held(arguments: argparse.Namespace) -> dict[str, float]:
 
 
 async def looked(arguments: argparse.Namespace) -> dict[str, float]:
-    """What the pure core's searches go over, counted where all pass, and what they may see at a seam of chunks."""
+    """Return the number of bytes that the pure core searches, and the allowed overlap at chunk boundaries."""
     from sluiceway._core import search
 
     count, find_in = 0, search.find_in
@@ -88,13 +88,13 @@ async def looked(arguments: argparse.Namespace) -> dict[str, float]:
     record = await whole(reader_of(arguments.streams, arguments.limit), arguments.size, arguments.chunk)
     check(record, arguments.size)
     if count < len(record):
-        raise RuntimeError(f"{count} bytes were looked at of {len(record)}: not all searches are counted")
+        raise RuntimeError(f"only {count} of {len(record)} bytes were searched: not all searches are counted")
     return {"looked": count / len(record)}
 
 
 def check(record: bytes, size: int) -> None:
     if record != b"\r" * size + END:
-        raise RuntimeError("the record is not what was fed")
+        raise RuntimeError("the record differs from the bytes that were fed")
 
 
 MEASURES = {"time": timed, "held": held, "looked": looked}

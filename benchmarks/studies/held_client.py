@@ -1,5 +1,8 @@
-"""Visits a server again and again, empty first, then while it holds many connections; each visit is a connection with
-TLS, a line and its answer. Prints how long the slowest but one in a hundred took each time, in microseconds."""
+"""Visit a server repeatedly, first without other connections, then while it holds many of them.
+
+Each visit is a TLS connection with one line and its response. Prints the 99th percentile of both series, in
+microseconds.
+"""
 
 import argparse
 import ssl

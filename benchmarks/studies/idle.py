@@ -1,7 +1,7 @@
-"""What does a connection cost that says nothing? Each has been answered one line, and its task waits in readline.
+"""What does an idle connection cost? Each connection has echoed one line, and its task waits in readline().
 
-Resident memory is read when one connection is there and again when all are; the difference is theirs. After that comes
-a while in which nothing happens, and should take no CPU.
+The result is the difference between the resident memory with one and with all connections. Then the CPU time of an idle
+period is measured, which should be 0.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from benchmarks.studies.servers import servers
 CONNECTIONS: Final = 10_000
 FEW: Final = 1_000  # with --quick
 SECONDS: Final = 2.0
-SETTLING: Final = 0.3  # seconds for what a server does after its last answer
+SETTLING: Final = 0.3  # seconds for the work of a server after its last response
 PATIENCE: Final = 60
 CONTENDERS: Final = ("c", "go", "asyncio", "uvloop", "aiofastnet", "sluiceway", "sluiceway-uvloop", "sluiceway-pure")
 CLIENT: Final = pathlib.Path(__file__).resolve().with_name("idle_client.py")
@@ -36,7 +36,7 @@ def lines() -> Scenario:
 def _opened(client: subprocess.Popen[bytes], expected: int) -> None:
     said = first_line(client, PATIENCE)
     if said.strip() != str(expected).encode():
-        raise FailedError(f"the client said {said!r} instead of {expected} connections")
+        raise FailedError(f"the client printed {said!r} instead of {expected} connections")
 
 
 def measured(
@@ -47,10 +47,10 @@ def measured(
     authority: pathlib.Path | None = None,
     burst: int = 0,
 ) -> Reading:
-    """Start a server, give it one connection and then so many more, and look at it.
+    """Start a server, open one connection, then all others, and measure the server.
 
-    ``authority`` is for servers with TLS. With ``burst`` each of those connections has so many bytes answered then, and
-    what the server has kept after that is looked at too.
+    ``authority``: for servers with TLS. With ``burst``, each connection then echoes this number of bytes, and the
+    memory of the server is measured again.
     """
     with running(command, cores().measured, contender.variables) as (server, port):
         arguments = [sys.executable, str(CLIENT), "--port", str(port), "--connections", str(connections)]
@@ -79,7 +79,7 @@ def measured(
                 time.sleep(SETTLING)
                 found["left_each"] = (clocks.resident_bytes(server.pid) - after) / connections
             if server.poll() is not None or client.poll() is not None:
-                raise FailedError("server or client ended by itself")
+                raise FailedError("the server or the client exited during the measurement")
         finally:
             if client.stdin is not None:
                 client.stdin.close()
@@ -98,13 +98,13 @@ def rows(quick: bool) -> tuple[list[Row], dict[str, str]]:
 
 STUDY: Final = Study(
     "idle",
-    f"{CONNECTIONS:,} idle connections, each a task waiting in readline; CPU of {SECONDS:g} seconds",
+    f"{CONNECTIONS:,} idle connections, each with a task that waits in readline; CPU of {SECONDS:g} seconds",
     rows,
     (Column("bytes_each", "resident bytes each", ",.0f"), Column("idle_cpu_ms", "idle CPU ms")),
     (
         Goal("sluiceway", "bytes_each", 0.5, "asyncio"),
         Goal("sluiceway", "bytes_each", 0.3, "go"),
-        # None: what a clock that counts nanoseconds shows of a process that never ran, and as little beyond.
+        # 0, which a clock in nanoseconds shows for a process that did not run.
         Goal("sluiceway", "idle_cpu_ms", 0.1),
         Goal("sluiceway-uvloop", "idle_cpu_ms", 0.1),
         Goal("sluiceway-pure", "idle_cpu_ms", 0.1),

@@ -1,7 +1,8 @@
-"""Opens connections and has a line answered on each: one, says so, waits for a line on its input, then all the others.
+"""Open one connection, wait for a line on standard input, then open all others. Each connection echoes one line.
 
-It prints how many there are and keeps them open until its input ends. With ``--burst`` it waits for another line, has
-so many bytes answered on each of them, all at the same time, and prints how many there are once more.
+The program prints the number of connections after each step, and keeps them open until its input ends. With
+``--burst``, it waits for another line, echoes this number of bytes on all connections at the same time, and prints the
+number again.
 """
 
 import argparse
@@ -18,13 +19,13 @@ NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 def unlimited() -> None:
-    """As many connections as this process may have."""
+    """Raise the limit on open files of this process to its maximum."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def context_of(authority: str) -> ssl.SSLContext:
-    """TLS 1.3 with servers whose certificates this file's authority has signed."""
+    """Return a context for TLS 1.3 that trusts the authority in this file."""
     context = ssl.create_default_context(cafile=authority)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     return context
@@ -32,7 +33,7 @@ def context_of(authority: str) -> ssl.SSLContext:
 
 def opened(port: int, context: ssl.SSLContext | None) -> socket.socket:
     wire = socket.create_connection(("127.0.0.1", port), PATIENCE)
-    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the line follows the end of the handshake
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the line is sent after the handshake
     if context is not None:
         wire = context.wrap_socket(wire, server_hostname="localhost")
     wire.sendall(LINE)
@@ -43,12 +44,12 @@ def opened(port: int, context: ssl.SSLContext | None) -> socket.socket:
             raise ConnectionError("the server closed")
         answer += data
     if answer != LINE:
-        raise ValueError("an answer is wrong")
+        raise ValueError("wrong response")
     return wire
 
 
 class Burst:
-    """What has been sent and received of one connection's lines."""
+    """The progress of the lines of one connection."""
 
     def __init__(self, wire: socket.socket, lines: memoryview) -> None:
         self.wire = wire
@@ -60,7 +61,7 @@ class Burst:
         return self.received == len(self.lines)
 
     def send(self) -> bool:
-        """Whether anything was sent."""
+        """Send data. Returns True if anything was sent."""
         try:
             count = self.wire.send(self.lines[self.sent : self.sent + PIECE]) if self.sent < len(self.lines) else 0
         except NOT_YET:
@@ -69,7 +70,7 @@ class Burst:
         return count > 0
 
     def receive(self) -> bool:
-        """Whether anything was received, and more is to come."""
+        """Receive data. Returns True if anything was received and more is expected."""
         try:
             data = self.wire.recv(PIECE)
         except NOT_YET:
@@ -77,7 +78,7 @@ class Burst:
         if not data:
             raise ConnectionError("the server closed")
         if data != self.lines[self.received : self.received + len(data)]:
-            raise ValueError("an answer is wrong")
+            raise ValueError("wrong response")
         self.received += len(data)
         return not self.is_answered
 
@@ -91,10 +92,10 @@ def have_answered(wires: list[socket.socket], size: int) -> None:
         while selector.get_map():
             ready = selector.select(PATIENCE)
             if not ready:
-                raise TimeoutError("an answer did not come")
+                raise TimeoutError("missing response")
             for key, _ in ready:
                 one: Burst = key.data
-                # All that TLS holds is taken: the selector knows nothing of it.
+                # Reads all data that TLS has buffered, which the selector does not report.
                 while one.send() | one.receive():
                     pass
                 if one.is_answered:
@@ -107,10 +108,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--connections", type=int, required=True)
-    parser.add_argument(
-        "--authority", help="the file of the one that signed the server's certificate, where it has TLS"
-    )
-    parser.add_argument("--burst", type=int, default=0, help="bytes, a multiple of a line's 256")
+    parser.add_argument("--authority", help="the certificate of the authority, for a server with TLS")
+    parser.add_argument("--burst", type=int, default=0, help="bytes, a multiple of 256")
     arguments = parser.parse_args()
     unlimited()
     context = None if arguments.authority is None else context_of(arguments.authority)

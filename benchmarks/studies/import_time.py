@@ -1,8 +1,8 @@
-"""What does ``import sluiceway`` cost a program that has imported asyncio already?
+"""What does ``import sluiceway`` cost in a program that has imported asyncio?
 
-Each round starts one interpreter for each of sluiceway's choices and one that imports asyncio alone. An interpreter
-tells how long its import took by the clock; the operating system tells the CPU of the whole interpreter, of which the
-difference to asyncio alone, round by round, is the second figure. Bytecode is cached, as after an installation by pip.
+Each round starts an interpreter for each configuration of sluiceway, and one that imports only asyncio. An interpreter
+prints the elapsed time of its import. The second figure is the difference of the interpreter's CPU time to that with
+only asyncio, paired by round. Bytecode is cached, as after an installation with pip.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def command(contender: str) -> list[str]:
 
 
 def measured(contender: str) -> Reading:
-    """Start one interpreter."""
+    """Start one interpreter and return its reading."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SLUICEWAY_", "PYTHON"))}
     cache = {"PYTHONPYCACHEPREFIX": str(compiling.BUILD / "bytecode")}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)

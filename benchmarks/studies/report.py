@@ -1,4 +1,4 @@
-"""A study's results as text: a table of the figures of each row, and which goals are met."""
+"""The results of a study as text: a table of its figures, and its goals with their results."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from benchmarks.studies.running import Readings
 
 
 def figures(readings: list[Reading], figure: str) -> list[float] | None:
-    """One for each round, or None where this row has no such figure."""
+    """Return the figure of each round, or None if this row does not have it."""
     found = [one[figure] for one in readings if figure in one]
     return found or None
 
 
 def ours(name: str) -> str:
-    """The row of sluiceway that a row stands beside: with the same number, if it has one."""
+    """Return the row of sluiceway to compare a row with: the one with the same number, if there is one."""
     return OURS + name[len(name.partition(" at ")[0]) :]
 
 
@@ -50,7 +50,7 @@ def table(results: Readings, study: Study) -> list[list[str]]:
 
 
 def measured(results: Readings, goal: Goal) -> Interval | None:
-    """What the goal speaks of, or None where it was not measured."""
+    """Return the value of a goal, or None if it was not measured."""
     mine = figures(results.samples.get(goal.row, []), goal.figure)
     if mine is None or goal.other is None:
         return None if mine is None else interval(mine)
@@ -61,7 +61,7 @@ def measured(results: Readings, goal: Goal) -> Interval | None:
 
 
 def judged(results: Readings, study: Study) -> list[str]:
-    """One line per goal: met, missed, or within the interval of it."""
+    """Return one line per goal: met, missed, or within the interval."""
     titles = {column.figure: column for column in study.columns}
     lines = []
     for goal in study.goals:
@@ -73,7 +73,7 @@ def judged(results: Readings, study: Study) -> list[str]:
         beside = {"times": f" of {goal.other}'s", "more": f" more than {goal.other}'s"}[goal.how] if goal.other else ""
         sure = f" ({found.low:{form}} to {found.high:{form}}, at {found.confidence:.0%})" if found.confidence else ""
         lines.append(
-            f"- {goal.row}: {column.title} {found.median:{form}}{beside}{sure}, wanted at most {goal.at_most:,.5g}: "
+            f"- {goal.row}: {column.title} {found.median:{form}}{beside}{sure}; target at most {goal.at_most:,.5g}: "
             f"**{verdict(found, goal.at_most)}**"
         )
     return lines

@@ -1,4 +1,4 @@
-"""The rounds of a study, and its results: kept in the folder and the form of the scenarios'."""
+"""The rounds of a study, and its results, stored in the folder and format of the scenarios."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.studies.catalogue import STUDIES
 
 @dataclasses.dataclass(slots=True)
 class Readings:
-    """``samples`` has one list per row, one reading per round; ``missing`` says why a row has none."""
+    """``samples``: a list per row, with a reading per round. ``missing``: why a row has no readings."""
 
     study: str
     environment: dict[str, Any]
@@ -33,7 +33,7 @@ class Readings:
 
 
 def load_all(directory: pathlib.Path = RESULTS) -> dict[str, Readings]:
-    """What is there, by study, in the order of the studies."""
+    """Return the stored results by study, in the order of the studies."""
     paths = {one.name: directory / f"{one.name}.json" for one in STUDIES}
     return {name: Readings(**json.loads(path.read_text())) for name, path in paths.items() if path.exists()}
 
@@ -41,7 +41,7 @@ def load_all(directory: pathlib.Path = RESULTS) -> dict[str, Readings]:
 def run(
     study: Study, contenders: Sequence[str] | None, rounds: int, quick: bool, progress: Callable[[str], None]
 ) -> Readings:
-    """Measure the rows of these contenders, all without them. Raises FailedError, naming the row, if a run fails."""
+    """Measure the rows of these contenders, or all rows. FailedError, with the row's name, if a run fails."""
     found, missing = study.rows(quick)
     rows = [row for row in found if contenders is None or row.contender in contenders]
     samples: dict[str, list[Reading]] = {row.name: [] for row in rows}

@@ -1,4 +1,4 @@
-"""The servers that a study looks at: those that can be had here, and for the others the reason."""
+"""The servers of a study: those that are available, and the reasons for the others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.scenarios import Scenario
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Server:
-    """``command`` starts it; ``shown`` is that, with its variables, as results keep it."""
+    """A server. ``command``: its command line. ``shown``: the command line and environment variables in the results."""
 
     name: str
     contender: Contender
@@ -21,7 +21,7 @@ class Server:
 
 
 def servers(names: Iterable[str], scenario: Scenario) -> tuple[list[Server], dict[str, str]]:
-    """The servers of this scenario by contenders' names, and the missing ones' reasons."""
+    """Return the servers of this scenario by the names of the contenders, and the reasons for the missing ones."""
     found, missing = [], {}
     for name in names:
         contender = contender_named(name)

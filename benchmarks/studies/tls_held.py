@@ -1,7 +1,7 @@
-"""Does a server that holds thousands of connections with TLS keep a fresh client waiting longer than an empty one?
+"""Does a new client wait longer if the server holds thousands of TLS connections?
 
-One client visits one connection after the other: connect, handshake, a line and its answer. What counts is the ratio of
-the slow visits, the 99th percentile, before and while the others are there.
+One client makes visits one after the other: connect, handshake, a line and its response. The result is the ratio of the
+99th percentiles with and without the other connections.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def measured(contender: Contender, command: list[str], connections: int, visits:
         arguments += ["--visits", str(visits), "--authority", str(certificates.identity().authority)]
         client = subprocess.run(pinned(arguments, cores().load), stdout=subprocess.PIPE, timeout=PATIENCE, check=False)
     if client.returncode != 0:
-        raise FailedError(f"the client ended with {client.returncode}")
+        raise FailedError(f"the client exited with {client.returncode}")
     kept, empty, held = map(float, client.stdout.split())
     if kept != connections:
         raise FailedError(f"the server held {kept:g} connections instead of {connections}")
@@ -51,7 +51,7 @@ def rows(quick: bool) -> tuple[list[Row], dict[str, str]]:
 
 STUDY: Final = Study(
     "tls-held",
-    f"a fresh client's visit with TLS 1.3 to a server that holds {CONNECTIONS:,} connections; p99 of {VISITS:,} visits",
+    f"visits of a new client with TLS 1.3 to a server that holds {CONNECTIONS:,} connections; p99 of {VISITS:,} visits",
     rows,
     (
         Column("empty_p99_us", "p99 us, empty", ",.0f"),

@@ -1,7 +1,7 @@
-"""What does a connection with TLS cost that says nothing, and what does one keep of a burst that is over?
+"""What does an idle TLS connection cost, and how much memory does it keep after a burst of data?
 
-As in idle, with TLS 1.3, and with fewer connections: some servers need a quarter of a megabyte for each. After a burst,
-in which 1 MiB of lines was answered on each of 200 connections at the same time, memory is read once more.
+Like idle, with TLS 1.3 and fewer connections, because some servers need a quarter of a megabyte for each. The memory is
+measured again after a burst, which echoes 1 MiB of lines on each of 200 connections at the same time.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def rows(quick: bool) -> tuple[list[Row], dict[str, str]]:
 
 STUDY: Final = Study(
     "tls-idle",
-    f"idle connections with TLS 1.3, and what is left of bursts of 1 MiB; CPU of {SECONDS:g} second",
+    f"idle connections with TLS 1.3, and memory after bursts of 1 MiB; CPU of {SECONDS:g} second",
     rows,
     (
         Column("bytes_each", "resident bytes each", ",.0f"),

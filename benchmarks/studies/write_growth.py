@@ -1,7 +1,7 @@
-"""Does the cost of one small write grow with the number of writes that wait to be sent?
+"""Does the cost of one small write grow with the number of queued writes?
 
-A peer does not read while many writes of 22 bytes are queued, then reads all. Once with n writes, once with 4 n: where
-the cost is linear, one of 4 n writes costs what one of n does.
+A peer does not read while many writes of 22 bytes are queued, then reads all of them. The study compares n writes with
+4 n writes. If the total cost is linear, the cost of one write is the same.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchmarks.studies.growth import measured
 
 WRITES: Final = {"plain": 200_000, "tls": 100_000}
 LITTLE: Final = 20_000  # with --quick
-GROWTH: Final = 2.0  # four would be quadratic, one is linear
+GROWTH: Final = 2.0  # 1 is linear, 4 is quadratic
 
 WORKER: Final = pathlib.Path(__file__).resolve().with_name("write_growth_worker.py")
 CONTENDERS: Final[dict[str, tuple[str, Mapping[str, str]]]] = {
@@ -56,7 +56,7 @@ def rows(quick: bool) -> tuple[list[Row], dict[str, str]]:
 
 STUDY: Final = Study(
     "write-growth",
-    "small writes that wait for a peer, and four times as many",
+    "small writes queued for a peer, and four times as many",
     rows,
     (Column("ns_per_write", "CPU ns/write", ",.0f"), Column("growth", "cost with 4 times as many", ".2f")),
     tuple(

@@ -1,7 +1,7 @@
-"""Queues many small writes for a peer that does not read yet, then lets it read, and prints as JSON what one cost.
+"""Queue many small writes for a peer that does not read yet, then let it read, and print the cost of one write as JSON.
 
-The same is done for ``--writes`` writes and for four times as many, on two connections of one process. CPU time is that
-of the loop's thread; the peer has a thread of its own.
+The program measures ``--writes`` writes and four times as many, on two connections. CPU time is that of the loop's
+thread. The peer runs in another thread.
 """
 
 import argparse
@@ -13,14 +13,14 @@ import threading
 import time
 from typing import Any
 
-FIRST = bytes(8 << 20)  # more than both sockets hold: what follows is queued
+FIRST = bytes(8 << 20)  # more than the buffers of both sockets hold, so that the following writes are queued
 PIECE = b"twenty-two bytes, each"
 TIMES = 4
 PATIENCE = 60
 
 
 def read_all(address: Any, context: ssl.SSLContext | None, start: threading.Event, found: list[int]) -> None:
-    """Connect; when ``start`` is set, count what arrives up to the end of input."""
+    """Connect. After ``start`` is set, count the received bytes until end of file."""
     with socket.create_connection(address, PATIENCE) as plain:
         sock = plain if context is None else context.wrap_socket(plain, server_hostname="localhost")
         with sock:
@@ -32,7 +32,7 @@ def read_all(address: Any, context: ssl.SSLContext | None, start: threading.Even
 
 
 async def seconds_for(streams: Any, writes: int, server_context: ssl.SSLContext | None, context: Any) -> float:
-    """The CPU time of the loop's thread for queueing and sending so many writes."""
+    """Return the CPU time of the loop's thread for queueing and sending this number of writes."""
     taken: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     async def handler(reader: Any, writer: Any) -> None:
@@ -56,7 +56,7 @@ async def seconds_for(streams: Any, writes: int, server_context: ssl.SSLContext 
     peer.join(PATIENCE)
     server.close()
     if found != [len(FIRST) + writes * len(PIECE)]:
-        raise RuntimeError(f"the peer read {found} bytes")
+        raise RuntimeError(f"the peer received {found} bytes")
     return took
 
 
@@ -72,7 +72,7 @@ async def measured(arguments: argparse.Namespace) -> dict[str, float]:
         server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         server_context.load_cert_chain(certificate, key)
         context = ssl.create_default_context(cafile=authority)
-    # What the first bytes cost is not the writes' cost; nor is what only the first connection costs.
+    # Excludes the cost of the first bytes and of the first connection.
     base = min([await seconds_for(streams, 0, server_context, context) for _ in range(2)])
     few = await seconds_for(streams, arguments.writes, server_context, context) - base
     many = await seconds_for(streams, TIMES * arguments.writes, server_context, context) - base

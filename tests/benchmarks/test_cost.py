@@ -68,7 +68,7 @@ def test_slightly_risen_figures_need_no_new_reason() -> None:
 
 def test_figures_of_other_environment_need_new_reason() -> None:
     assert unexplained(stored_figures(), stored_figures(interpreter="3.13.0")) == [
-        "the figures are those of another environment: interpreter"
+        "the figures are from another environment: interpreter"
     ]
     assert unexplained(stored_figures(), stored_figures(why="measured with 3.13", interpreter="3.13.0")) == []
 

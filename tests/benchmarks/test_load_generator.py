@@ -134,7 +134,7 @@ def test_close_before_answer_is_reported() -> None:
 
 def test_server_that_prints_no_port_is_reported_with_its_output() -> None:
     command = ["sh", "-c", "echo no port; echo broken >&2"]
-    with pytest.raises(FailedError, match="said b'no port\\\\n' instead of its port\nbroken"):
+    with pytest.raises(FailedError, match="printed b'no port\\\\n' instead of its port\nbroken"):
         with measure.running(command, None, {}):
             pass
 

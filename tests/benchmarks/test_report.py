@@ -68,7 +68,7 @@ def test_cost_per_megabyte_is_computed_from_bytes() -> None:
 def test_rounds_with_other_processes_on_cores_are_reported() -> None:
     quiet, noisy = sample(1.0, waited=0.01), sample(1.0, waited=0.2)
     text = report.render(Results("lines-64", {"commit": "0" * 40}, {}, {"c": [quiet, noisy, noisy], "go": [quiet]}))
-    assert "something else used the cores: c 2." in text
+    assert "other processes used the cores: c 2." in text
 
 
 def test_saved_results_are_read_back(tmp_path: pathlib.Path) -> None:

@@ -66,7 +66,7 @@ def test_missing_measurement_gives_no_saving(missing_input: str) -> None:
 )
 def test_saving_target_is_judged_by_interval(after: list[float], ending: str) -> None:
     *_, line = report.saved(results_of(samples(*after)), scenario_named("redis"))
-    assert line.endswith(f"wanted at least 0.6: {ending}")
+    assert line.endswith(f"target at least 0.6: {ending}")
 
 
 def test_floor_and_profile_are_saved_with_result(tmp_path: pathlib.Path) -> None:

@@ -69,7 +69,7 @@ def test_wrong_answer_to_burst_raises(change: Callable[[bytes], bytes]) -> None:
     with ours, theirs:
         theirs.sendall(change(idle_client.LINE) + idle_client.LINE)
         theirs.shutdown(socket.SHUT_WR)
-        with pytest.raises(ValueError, match="an answer is wrong"):
+        with pytest.raises(ValueError, match="wrong response"):
             idle_client.have_answered([ours], 2 * len(idle_client.LINE))
 
 
@@ -159,7 +159,7 @@ def readings(**rows: list[float]) -> Readings:
 )
 def test_goal_is_judged_for_row_alone_or_against_other_row(goal: Goal, text: str) -> None:
     (line,) = reporting.judged(readings(sluiceway=[4.0] * 6, asyncio=[10.0] * 6), study(goal))
-    assert line == f"- sluiceway: {text}, wanted at most {goal.at_most:.4g}: **met**"
+    assert line == f"- sluiceway: {text}; target at most {goal.at_most:.4g}: **met**"
     (line,) = reporting.judged(readings(sluiceway=[9.0] * 6, asyncio=[10.0] * 6), study(goal))
     assert line.endswith("**MISSED**")
 
@@ -190,7 +190,7 @@ def test_constant_figure_is_measured_once_and_shown_without_interval(tmp_path: p
         {"bytes_each": 1.0},
     ]
     assert reporting.table(result, each)[1] == ["sluiceway at 1", "1.0", "2.00", "1.00 (1.00 to 1.00)"]
-    assert reporting.judged(result, each) == ["- sluiceway at 1: counted 2.00, wanted at most 2: **met**"]
+    assert reporting.judged(result, each) == ["- sluiceway at 1: counted 2.00; target at most 2: **met**"]
     result.save(tmp_path)
     assert running.load_all(tmp_path) == {"idle": result}
 
