@@ -30,19 +30,19 @@ class UnixPathError(OSError, ValueError):
 
 
 def copy_error(error: BaseException) -> BaseException:
-    """A copy of a stored error, to be raised in its place: same class, arguments, attributes and cause.
+    """Return a copy of a stored error, to raise instead of it: with the same class, arguments, attributes and cause.
 
-    An error that is raised refers to the frames that it passes, and so to the stream that it is stored in. The copy has
-    no traceback, so the stored error is in no reference cycle. An error that cannot be copied is returned itself.
+    The traceback of a raised error refers to frames, and through them to the stream that stores the error. Raising a
+    copy keeps the stored error out of such a reference cycle. An error that cannot be copied is returned itself.
     """
     try:
         copied = copy.copy(error)
         if type(copied) is not type(error) or copied.args != error.args:
             return error
         if isinstance(error, OSError) and isinstance(copied, OSError) and copied.strerror != error.strerror:
-            # It is not in args where name_peer() has changed it.
+            # name_peer() changes strerror but not args.
             copied.strerror = error.strerror
-    except Exception:  # noqa: BLE001 - whatever the class of a program raises
+    except Exception:  # noqa: BLE001 - the class of a program may raise any error
         return error
     copied.__cause__ = error.__cause__
     copied.__suppress_context__ = error.__suppress_context__

@@ -100,7 +100,7 @@ async def open_connection(
     if ssl and server_hostname is None:
         if not host:
             raise ValueError(
-                "You must set server_hostname when using ssl without a host; server_hostname='' checks no name"
+                "You must set server_hostname when using ssl without a host; server_hostname='' disables the check"
             )
         server_hostname = host.decode("idna") if isinstance(host, bytes) else host
     check_server_hostname(server_hostname, ssl)
@@ -177,7 +177,7 @@ async def open_unix_connection(
     check_client_tls(ssl)
     check_close_timeout(given["close_timeout"])
     if ssl and server_hostname is None:
-        raise ValueError("you have to pass server_hostname when using ssl; server_hostname='' checks no name")
+        raise ValueError("you have to pass server_hostname when using ssl; server_hostname='' disables the check")
     check_server_hostname(server_hostname, ssl)
     tls = tls_options(ssl, given)
     if path is not None:

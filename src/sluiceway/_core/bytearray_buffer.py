@@ -13,8 +13,9 @@ from .chunk_buffer import ChunkBuffer
 class BytearrayBuffer(ChunkBuffer):
     """A ChunkBuffer over a bytearray, ``data``, that the program may change at any time.
 
-    Python raises BufferError if a bytearray is resized while a memoryview of it exists. Bytes that are received or read
-    meanwhile replace it by a new bytearray; the old one keeps its content. ``data`` always equals the unread bytes.
+    Python raises BufferError if a bytearray is resized while a memoryview of it exists. In this case, a receive or a
+    read replaces ``data`` with a new bytearray, and the old one keeps its content. ``data`` always contains exactly the
+    unread bytes.
 
     ``_length``: the length of ``data`` after the last resize by this buffer; another length means that the program has
     resized ``data`` since the last search.

@@ -33,7 +33,7 @@ class EndOfInput:
         self.closed_here = False
 
     def error(self) -> BaseException:
-        """What a read raises: the object that was given to ``set_exception``, or a copy of the error of the loss."""
+        """Return the exception for a read: the object passed to ``set_exception``, or a copy of the error of a loss."""
         assert self.exception is not None
         return copy_error(self.exception) if self.after_data else self.exception
 

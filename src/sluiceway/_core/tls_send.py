@@ -111,7 +111,7 @@ class TLSSender(RawTransport):
         """Abort the connection after an interrupt. OpenSSL may or may not have consumed the data of the write."""
         self._queue = None
         if self.owner is not None:
-            self.owner.failed(ConnectionAbortedError("interrupted while a TLS record was written"))
+            self.owner.failed(ConnectionAbortedError("aborted: an interrupt may have lost written data"))
 
     def flush(self, everything: bool) -> None:
         """Encrypt and send pending data until the lower transport pauses, or all of it if ``everything`` is True."""

@@ -110,7 +110,7 @@ class Listener:
         if self._poller is None:
             self._accept_batch(accepted)
         else:
-            # A handler that is no coroutine may run the loop nested, which calls this handle again.
+            # A handler that is a plain function may run a nested loop, which calls this handle again.
             self._poller.call_outside_handle(self._accept_batch, accepted)
 
     def _accept_batch(self, accepted: Accepted) -> None:

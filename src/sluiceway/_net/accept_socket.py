@@ -1,4 +1,4 @@
-"""accept() without a leak: a signal handler that raises, at any moment, leaves no descriptor that nothing closes."""
+"""accept() without a leak: a signal handler that raises at any moment leaks no descriptor."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 
 class SocketSource:
-    """Accepts from one listening socket.
+    """Accepts connections from one listening socket.
 
-    Python runs a signal handler between two instructions, never inside a call of C code. So the descriptor moves from
-    the kernel into ``_accepted``, and from there into a socket object, by one such call each. What an exception leaves
-    behind between them is closed by the next ``accept()`` or by ``close()``.
+    Python runs a signal handler between two instructions, never inside a call of C code. One such call moves the
+    descriptor from the kernel into ``_accepted``, and another one from there into a socket object. If an exception
+    occurs between the two calls, the next ``accept()`` or ``close()`` closes the descriptor.
     """
 
     __slots__ = ("_accept", "_accepted", "_kind", "_socket")
@@ -21,14 +21,15 @@ class SocketSource:
     def __init__(self, listener: socket.socket) -> None:
         overridden = type(listener).accept is not socket.socket.accept
         self._accept: Any = iter(listener.accept if overridden else listener._accept, None)  # type: ignore[attr-defined]
-        # What socket.accept() would convert to enumerations for each connection; None for sockets of a program's class.
+        # Arguments of the accepted sockets, as integers: socket.accept() would convert them to enumerations for each
+        # connection. None for a listening socket of a program's class.
         self._kind = None if overridden else (int(listener.family), int(listener.type), listener.proto)
-        # The descriptor, or the socket of a program's class, and the address of the peer.
+        # At most one pair: the descriptor, or the socket of a program's class, and the address of the peer.
         self._accepted: list[tuple[Any, Any]] = []
         self._socket: socket.socket | None = None
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """Return a connected socket and the address of the peer; raise what ``socket.accept()`` raises."""
+        """Return a connected socket and the address of the peer. Raises the errors of ``socket.accept()``."""
         accepted = self._accepted
         if accepted:
             self.close()
@@ -36,7 +37,7 @@ class SocketSource:
         sock, address = accepted[0]
         if self._kind is not None:
             fd = sock
-            # The object exists before it owns the descriptor.
+            # close() must find the object even if an exception occurs right after it has the descriptor.
             sock = self._socket = socket.socket.__new__(socket.socket)
             socket.socket.__init__(sock, *self._kind, fileno=fd)
         accepted.clear()
@@ -44,7 +45,7 @@ class SocketSource:
         return sock, address
 
     def close(self) -> None:
-        """Close what an exception has left behind."""
+        """Close a descriptor that an exception in accept() has left open."""
         accepted = self._accepted
         if self._kind is None or (accepted and self._socket is not None and self._socket.fileno() == accepted[0][0]):
             # The socket object owns the descriptor, and closes it.

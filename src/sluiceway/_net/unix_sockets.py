@@ -55,7 +55,7 @@ def explain_unix_path(path: str | bytes, error: OSError) -> None:
         return
     if not stat.S_ISSOCK(mode):
         code = errno.EADDRINUSE if error.errno == errno.EADDRINUSE else errno.ENOTSOCK
-        raise UnixPathError(code, f"{path!r} exists and is not a Unix socket") from None
+        raise UnixPathError(code, f"{path!r} exists and is not a Unix socket; use another path") from None
 
 
 def bind_unix(path: Any) -> socket.socket:

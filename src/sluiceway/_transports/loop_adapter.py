@@ -121,7 +121,7 @@ class LoopAdapter(asyncio.BufferedProtocol):
 
     def _end_interrupted(self) -> None:
         """Abort the connection, because received bytes may be lost. The loop's transport would continue."""
-        error = ConnectionAbortedError("interrupted while received data was delivered")
+        error = ConnectionAbortedError("aborted: an interrupt may have lost received data")
         object.__setattr__(self, "_interruption", error)
         if self._made is not None:
             self._made.abort()

@@ -1,11 +1,11 @@
-# The context of the loop's handle, which is left while code runs that may run the loop nested: a context cannot be
-# entered twice.
+# Leave and enter the context of the loop's current handle. Code that may run a nested loop must run outside this
+# context, because the nested loop may run the same handle again, and a context cannot be entered twice.
 
 from cpython.ref cimport PyObject
 
 cdef extern from "Python.h":
-    # The field is not documented; CPython 3.7 to 3.15 have it. No public function returns the context that is entered:
-    # PyContext_CopyCurrent returns another object, and PyContext_Exit needs this one.
+    # An undocumented field that CPython 3.7 to 3.15 have. PyContext_Exit needs the current context object. No public
+    # function returns it: PyContext_CopyCurrent returns a copy.
     ctypedef struct PyThreadState:
         PyObject* context
     PyThreadState* PyThreadState_Get()
@@ -14,7 +14,7 @@ cdef extern from "Python.h":
 
 
 cdef inline object leave_handle_context():
-    """Leave the context of the current handle, and return it for enter_handle_context(); None where there is none."""
+    """Leave the context of the current handle. Returns the context for enter_handle_context(), or None."""
     cdef PyObject* current = PyThreadState_Get().context
     if current == NULL:
         return None

@@ -97,7 +97,7 @@ cdef class StreamSocket(Pollable):
 
     cdef int watch_failed(self, error) except -1:
         if isinstance(error, (SystemExit, KeyboardInterrupt)):
-            return self.fail_interrupted(error, "interrupted while the watch of the socket was changed")
+            return self.fail_interrupted(error, "aborted: an interrupt prevented watching the socket")
         return self.fail(error, "The poller cannot watch the socket")
 
     def set_protocol(self, protocol):
@@ -149,7 +149,7 @@ cdef class StreamSocket(Pollable):
         except (SystemExit, KeyboardInterrupt) as error:
             if receiving:
                 raise
-            return self.fail_interrupted(error, "interrupted while received data was delivered")
+            return self.fail_interrupted(error, "aborted: an interrupt may have lost received data")
         except BaseException as error:
             self.receiving_failed(error, receiving)
             return 0
