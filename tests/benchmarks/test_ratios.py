@@ -39,7 +39,7 @@ def test_ratio_is_computed_for_each_round() -> None:
 def test_lists_of_different_length_or_without_values_raise() -> None:
     with pytest.raises(ValueError, match="shorter"):
         paired([1.0, 2.0], [1.0])
-    with pytest.raises(ValueError, match="no values"):
+    with pytest.raises(ValueError, match="empty list"):
         interval([])
 
 
