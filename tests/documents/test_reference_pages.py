@@ -71,7 +71,7 @@ RAISED_INDIRECTLY = {
     "Connection lost",
     'cannot resolve "…:…": …',
     "error while attempting to bind on address …: …",
-    "interrupted while the watch of the socket was changed",
+    "aborted: an interrupt prevented watching the socket",
 }
 
 

@@ -104,7 +104,7 @@ def check_port(port: Any) -> None:
 
 
 def check_integers(arguments: dict[str, Any]) -> None:
-    """Check the keywords that the resolver, ``listen()`` and happy eyeballs use as integers, those that are given."""
+    """Check that the keywords family, proto, flags, backlog and interleave, if given, are integers."""
     for name in ("family", "proto", "flags", "backlog", "interleave"):
         value = arguments.get(name, 0)
         optional = name == "interleave"
