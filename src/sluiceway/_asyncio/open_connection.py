@@ -83,8 +83,8 @@ async def open_connection(
         ConnectionError: the connection was lost during the handshake, or the handshake timed out.
         ValueError, TypeError: an argument is invalid, or two arguments contradict each other. Nothing was opened.
 
-    A cancelled call leaves no socket open that it created. The caller's ``sock`` stays open if the call was cancelled
-    before the transport was created; otherwise it is closed.
+    If the call is cancelled, the sockets that it created are closed. A ``sock`` of the caller stays open if the call is
+    cancelled before the transport is created; otherwise it is closed.
 
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.open_connection
     """
@@ -167,7 +167,7 @@ async def open_unix_connection(
         OSError: the socket does not exist, or no server accepts connections on it.
         ssl.SSLError, ConnectionError, ValueError, TypeError: see open_connection.
 
-    A cancelled call leaves no socket open that it created. For ``sock``, see open_connection.
+    If the call is cancelled, the socket that it created is closed. For ``sock``, see open_connection.
 
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.open_unix_connection
     """

@@ -44,8 +44,8 @@ async def start_server(
     Args:
         client_connected_cb (callable): a plain function, a coroutine function, or any callable. An awaitable that it
             returns runs as a task, to which the server holds a reference. An exception of the handler closes the
-            connection and is passed to the loop's exception handler. The error of a lost connection, raised by the
-            streams of this connection, is not reported.
+            connection and is passed to the loop's exception handler. A handler that ends with the error of its
+            own lost connection is not reported.
         host (str, bytes, an iterable of both, or None): the names or addresses to listen on. None and ``""`` mean all
             interfaces.
         port (int, str, bytes or None): the port number or service name. 0 and None let the kernel choose a port.
@@ -76,7 +76,7 @@ async def start_server(
         OSError: a host name cannot be resolved, or an address cannot be bound. The message names the address.
         ValueError, TypeError: an argument is invalid, or two arguments contradict each other. Nothing was opened.
 
-    A cancelled call leaves no socket open that it created.
+    If the call is cancelled, the sockets that it created are closed.
 
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.start_server
     """
@@ -133,7 +133,7 @@ async def start_unix_server(
         OSError: the path cannot be bound.
         ValueError, TypeError: an argument is invalid, or two arguments contradict each other. Nothing was opened.
 
-    A cancelled call leaves no socket open that it created.
+    If the call is cancelled, the sockets that it created are closed.
 
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.start_unix_server
     """

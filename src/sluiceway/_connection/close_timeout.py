@@ -35,8 +35,8 @@ class ClosingConnection(Protocol):
 class CloseTimeout:
     """Aborts a closing transport if the kernel accepts no byte from it within ``seconds``.
 
-    While the connection is open, each check only tests whether it is closing by then. A loop's own transport does not
-    report when it starts to close.
+    It may start while the connection is still open, because a loop's own transport does not report when it starts to
+    close. A check then aborts nothing, and only tests whether the connection is closing.
     """
 
     __slots__ = ("_closing", "_connection", "_pending", "_seconds", "_timer", "_transport")

@@ -48,8 +48,8 @@ raises, the listener closes the socket and reports the error."""
 class Listener:
     """Accepts connections from one listening socket, which it owns.
 
-    Only the loop refers to the callback, while the loop watches the socket. So a server that the program does not
-    refer to continues to run until its loop is closed, and is freed then without a garbage collection.
+    While the loop watches the socket, only the loop refers to the callback. So a server to which the program holds no
+    reference runs until its loop is closed, and is then freed without a garbage collection.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, backlog: int) -> None:
