@@ -13,7 +13,7 @@ import sluiceway
 from serving.handlers import send_hello
 from sluiceway._asyncio import protocol, server_connection
 from sluiceway._connection.connection import Connection
-from sluiceway._net import accept
+from sluiceway._net.accept_socket import SocketSource
 from sluiceway._transports import make_transport
 from support import loops
 from support.certificates import Certificates
@@ -43,13 +43,15 @@ class UnusableSocket(socket.socket):
 
 
 def accepted_socket(patch: pytest.MonkeyPatch, error: BaseException) -> None:
-    def failing(listener: Any) -> tuple[socket.socket, Any]:
-        accepted, address = listener.socket.accept()
+    accept = SocketSource.accept
+
+    def accept_unusable(source: SocketSource) -> tuple[socket.socket, Any]:
+        accepted, address = accept(source)
         sock = UnusableSocket(fileno=accepted.detach())
         sock.error = error
         return sock, address
 
-    patch.setattr(accept.Listener, "_accept", failing)
+    patch.setattr(SocketSource, "accept", accept_unusable)
 
 
 def server_connection_object(patch: pytest.MonkeyPatch, error: BaseException) -> None:
