@@ -1,10 +1,10 @@
-"""The compiled parts: the core a second time from the same files, and on Linux the engine.
+"""Build the compiled parts: the core, from the same files as the pure one, and on Linux the engine.
 
-They are compiled wherever there is a C compiler, and what fails to compile ends the build. SLUICEWAY_BUILD=pure in the
-environment compiles nothing; SLUICEWAY_BUILD=compiled fails where there is no compiler.
+They are compiled if there is a C compiler. A compilation error ends the build. The environment variable
+SLUICEWAY_BUILD=pure disables the compiled parts; with SLUICEWAY_BUILD=compiled, the build fails without a compiler.
 
-No part is declared safe without the interpreter lock, so importing the core on a free-threaded build turns the lock on,
-and none is declared for subinterpreters, so those use the pure core.
+The parts are not declared safe without the interpreter lock, so importing the core on a free-threaded build enables the
+lock. They are not declared safe for subinterpreters, so subinterpreters use the pure core.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ CORE = (
     "write_operations",
     "write_queue",
 )
-# What is written over pointers: for some of them _core/ has a pure variant.
+# Files in Cython, which use pointers. _core/ has a pure variant of some of them.
 COMPILED_ONLY = ("coroutine_line", "direct_buffer", "receive_memory", "search", "waiter", "weak_reference")
 ENGINE = ("poller", "stream_socket") if sys.platform == "linux" else ()
 
@@ -52,29 +52,29 @@ POSIX = os.name == "posix"
 
 
 def stale() -> bool:
-    """Whether a .pxd is newer than what was translated with it: Cython does not follow them into a parallel package."""
+    """Return True if a .pxd is newer than the translated files. Cython does not track .pxd files of another package."""
     translated = [path.stat().st_mtime for path in pathlib.Path("build/cython").rglob("*.c")]
     declared = [path.stat().st_mtime for path in pathlib.Path("src/sluiceway").rglob("*.pxd")]
     return bool(translated) and max(declared) > min(translated)
 
 
 def compiler_found() -> bool:
-    """Whether this system has a C compiler: the one that Python was built with, or that CC names."""
+    """Return True if the system has the C compiler that Python was built with, or the one in CC."""
     if not POSIX:
-        # Python finds Visual C++ by the registry, and says where to get it.
+        # setuptools finds Visual C++ in the registry, and reports a missing one itself.
         return True
     return shutil.which((os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]) is not None
 
 
 def extensions() -> list[Extension]:
-    """Return what is to be compiled, translated to C already."""
+    """Return the extensions to compile, already translated to C."""
     if CHOICE not in ("", "compiled", "pure"):
-        sys.exit(f"SLUICEWAY_BUILD is compiled or pure, not {CHOICE!r}")
-    # What is compiled is tried on CPython alone.
+        sys.exit(f"SLUICEWAY_BUILD must be 'compiled', 'pure' or empty, not {CHOICE!r}")
+    # The compiled parts are tested only on CPython.
     if CHOICE == "pure" or (CHOICE == "" and sys.implementation.name != "cpython"):
         return []
     if CHOICE == "" and not compiler_found():
-        print("sluiceway is built without its compiled parts: there is no C compiler", file=sys.stderr)
+        print("sluiceway: no C compiler found; building without the compiled parts", file=sys.stderr)
         return []
     return translated()
 
@@ -85,7 +85,7 @@ def translated() -> list[Extension]:
     sources = {f"sluiceway._core_c.{name}": f"sluiceway/_core/{name}.py" for name in CORE}
     sources |= {f"sluiceway._core_c.{name}": f"sluiceway/_core_c/{name}.pyx" for name in COMPILED_ONLY}
     sources |= {f"sluiceway._transports.epoll.{name}": f"sluiceway/_transports/epoll/{name}.pyx" for name in ENGINE}
-    # Debugging information is four fifths of the size. It is kept where the environment sets CFLAGS.
+    # Debugging information is four fifths of the size. It is kept if the environment sets CFLAGS.
     bare = POSIX and "CFLAGS" not in os.environ
     compile_arguments = ["-g0"] if bare else []
     link_arguments = ["-Wl,--strip-debug"] if bare and sys.platform == "linux" else []
@@ -94,7 +94,7 @@ def translated() -> list[Extension]:
         for module, source in sources.items()
     ]
     force = stale()
-    # File names in tracebacks are relative to this folder, so linecache finds them on sys.path.
+    # File names in tracebacks are relative to this folder, so that linecache finds them on sys.path.
     with contextlib.chdir("src"):
         translations = cythonize(
             found,
@@ -116,7 +116,7 @@ def translated() -> list[Extension]:
 
 
 class BuildExtensions(build_ext):
-    """Compiles several files at once, and ends the build at the first that fails with its name and the reason."""
+    """Compiles several files in parallel. The first failure ends the build with the name of the file and the reason."""
 
     def finalize_options(self) -> None:
         super().finalize_options()
@@ -134,7 +134,7 @@ class BuildExtensions(build_ext):
 
 
 def reason(sources: list[str]) -> str | None:
-    """Return the first error of the compiler for these sources, compiled once more without an output."""
+    """Return the first error of the compiler for these sources, from another run without output files."""
     if not POSIX:
         return None
     compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()
@@ -144,7 +144,7 @@ def reason(sources: list[str]) -> str | None:
 
 
 def long_description() -> str:
-    """Return the README for pages outside the repository, where its relative pictures and links lead nowhere."""
+    """Return the README without relative pictures and links, for pages outside the repository."""
     text = pathlib.Path("README.md").read_text(encoding="utf-8")
     text = re.sub(r"!\[[^]]*\]\((?!https:)[^)]*\)\n*", "", text)
     return re.sub(r"\[([^]]*)\]\((?!https:)[^)]*\)", r"\1", text)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints the first Python on PATH that is new enough and really runs (a pyenv shim may exist and only complain).
+# Print the first Python on PATH that is new enough and runs. A pyenv shim may exist but only print an error.
 for name in python3 python python3.15 python3.14 python3.13 python3.12 python3.11; do
     if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
         command -v "$name"

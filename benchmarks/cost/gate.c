@@ -1,8 +1,8 @@
-/* Loaded into the measured server by LD_PRELOAD: a gate where its loop would sleep, a clock that stands, and marks.
+/* A library for LD_PRELOAD in the measured server: it stops the server before it sleeps, and controls its clock.
 
    After cost_open_gate(), every epoll_wait that would block first writes one byte to the gate's socket and then reads
-   commands from it: 'm' begins to measure, 'e' ends it, 'g' lets the server go on. The end of input ends the process.
-   Nothing between the arrival at the gate and 'g' is counted, neither its instructions nor its system calls. */
+   commands from it: 'm' starts the measurement, 'e' ends it, 'g' continues the server. End of file ends the process.
+   Instructions and system calls between the stop and 'g' are not counted. */
 #define _GNU_SOURCE
 #include <poll.h>
 #include <stddef.h>
@@ -23,7 +23,7 @@ void cost_open_gate(int descriptor) {
     gate = descriptor;
 }
 
-/* The time that a round takes under valgrind would otherwise decide when a batch ends or a timer fires. */
+/* With the real clock, batches and timers would depend on the speed of valgrind. */
 static void tick(void) {
     now.tv_nsec += TICK_NANOSECONDS;
     if (now.tv_nsec >= 1000000000L) {

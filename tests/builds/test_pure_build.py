@@ -110,7 +110,7 @@ def test_missing_compiler_fails_build_if_compiled_is_requested(
 def test_unknown_build_choice_fails_build(tmp_path: pathlib.Path, sdist_path: pathlib.Path) -> None:
     result = run_pip("wheel", sdist_path, cwd=tmp_path, SLUICEWAY_BUILD="fast")
     assert result.returncode != 0
-    assert "SLUICEWAY_BUILD is compiled or pure, not 'fast'" in result.stdout + result.stderr
+    assert "SLUICEWAY_BUILD must be 'compiled', 'pure' or empty, not 'fast'" in result.stdout + result.stderr
 
 
 def test_test_extra_has_build_requirements() -> None:
