@@ -8,13 +8,13 @@ The compiled parts are rebuilt if their sources have changed. The script needs o
 
 import hashlib
 import importlib.util
-import itertools
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 import venv
 from collections.abc import Sequence
@@ -98,20 +98,24 @@ def install(python: pathlib.Path, extra: str) -> None:
 
 
 def run_with_progress(command: Sequence[str | os.PathLike[str]]) -> int:
-    """Run ``command`` and log the elapsed time and the number of compiled files at intervals. Returns its exit status.
+    """Run ``command``, and log at intervals how much of the build is done. Returns its exit status.
 
     The output of the command goes to standard error, because standard output is the result of this script.
     """
     start = time.time()
-    with subprocess.Popen(command, stdout=sys.stderr) as process:
-        for count in itertools.count(1):
-            try:
-                return process.wait(PROGRESS_INTERVAL)
-            except subprocess.TimeoutExpired:
-                objects = (ROOT / "build").glob("temp*/**/*.o")
-                compiled = sum(path.stat().st_mtime >= start for path in objects)
-                log(f"  {count * PROGRESS_INTERVAL:.0f} s: {compiled} files compiled")
-    raise AssertionError("unreachable")
+    with tempfile.TemporaryDirectory(prefix="sluiceway-") as directory:
+        # pip compiles in a temporary directory, which is this one so that the files can be counted.
+        with subprocess.Popen(command, stdout=sys.stderr, env={**os.environ, "TMPDIR": directory}) as process:
+            while process.poll() is None:
+                try:
+                    process.wait(PROGRESS_INTERVAL)
+                except subprocess.TimeoutExpired:
+                    sources = (ROOT / "build" / "cython").rglob("*.c")
+                    translated = sum(path.stat().st_mtime >= start for path in sources)
+                    compiled = sum(1 for _ in pathlib.Path(directory).rglob("*.o"))
+                    seconds = time.time() - start
+                    log(f"  {seconds:.0f} s: {translated} files translated to C, {compiled} files compiled")
+        return process.returncode
 
 
 def log(message: str) -> None:
