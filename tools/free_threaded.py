@@ -10,7 +10,6 @@ has no profile-guided optimisation, so the interpreter is slower than Debian's. 
 """
 
 import pathlib
-import subprocess
 import sys
 
 import debian_root
