@@ -1,4 +1,4 @@
-"""The error of a failed read, write or wait is in no reference cycle, though the caller's frame holds the stream."""
+"""The error of a failed read, write or wait is in no reference cycle, although a frame refers to the stream."""
 
 import asyncio
 import contextlib
@@ -130,7 +130,7 @@ FAILURES: dict[Failure, type[BaseException]] = {
 
 
 async def _fail(failure: Failure, reader: Any, writer: Any, peer: RawPeer) -> None:
-    """Make the call fail; this frame is in the traceback of the error and holds the connection."""
+    """Make the call fail; this frame is in the traceback of the error and refers to the connection."""
     try:
         await failure(reader, writer, peer)
     except FAILURES.get(failure, ssl.SSLEOFError):
@@ -145,7 +145,7 @@ async def _fail(failure: Failure, reader: Any, writer: Any, peer: RawPeer) -> No
 
 @contextlib.contextmanager
 def nothing_for_the_collector() -> Iterator[None]:
-    """No error, and no object of a connection, is left to the garbage collector."""
+    """Fail if the garbage collector finds an error or an object of a connection."""
     gc.collect()
     gc.disable()
     gc.set_debug(gc.DEBUG_SAVEALL)
@@ -170,7 +170,7 @@ async def _run_callbacks() -> None:
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.__name__.strip("_"))
-async def test_error_leaves_nothing_to_the_collector(failure: Failure, raw_peers: RawPeers) -> None:
+async def test_error_leaves_no_reference_cycle(failure: Failure, raw_peers: RawPeers) -> None:
     listener = raw_peers.listen()
     with nothing_for_the_collector():
         for _ in range(20):
@@ -191,7 +191,7 @@ async def _truncated_line(reader: Any, writer: Any, peer: RawPeer) -> None:
 
 
 @pytest.mark.parametrize("failure", [_truncated_read, _truncated_line])
-async def test_truncated_tls_leaves_nothing_to_the_collector(
+async def test_truncated_tls_stream_leaves_no_reference_cycle(
     failure: Failure, raw_peers: RawPeers, tls: Certificates
 ) -> None:
     def cut(peer: RawPeer) -> None:

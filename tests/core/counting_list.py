@@ -1,10 +1,10 @@
-"""A list that shows whether a queue moves its items."""
+"""A list that counts how many items its operations move."""
 
 from typing import Any
 
 
 class CountingList(list[Any]):
-    """A list that counts the items which a removal from its front moves."""
+    """Counts the items that are moved by a removal from the front."""
 
     moved = 0
 

@@ -1,4 +1,4 @@
-"""The implementations of ReceiveInterface, each with what feeds it and what shows the bytes that it has received.
+"""The implementations of ReceiveInterface, each with its protocol or reader and, over TLS, its peer.
 
 ``new_case(kind, core, tls, loop)`` makes one. Everything is in memory: a test is the transport.
 """
@@ -21,7 +21,7 @@ KINDS = STREAM_KINDS + PROTOCOL_KINDS
 
 
 class CollectingProtocol(asyncio.Protocol):
-    """Keeps what it receives; raises ``error`` where there is one. Feeds ``reader`` where there is one."""
+    """Collects received data, passes it to ``reader`` if set, and raises ``error`` if set."""
 
     def __init__(self, reader: Any = None) -> None:
         self.received = b""
@@ -37,7 +37,7 @@ class CollectingProtocol(asyncio.Protocol):
 
 
 class ResizingProtocol(asyncio.BufferedProtocol):
-    """Lends a bytearray of ``size`` bytes and resizes it in buffer_updated; raises the errors that are set."""
+    """Returns a bytearray of ``size`` bytes in get_buffer(), resizes it in buffer_updated(), raises the errors set."""
 
     def __init__(self, size: int = 64) -> None:
         self.received = b""
@@ -64,13 +64,13 @@ class ResizingProtocol(asyncio.BufferedProtocol):
         self.received += received
 
     def resize(self) -> None:
-        """BufferError while the memory is exported."""
+        """Resize the buffer; BufferError while it is exported."""
         self.buffer.clear()
         self.buffer.extend(bytes(self.size))
 
 
 class Case:
-    """``receiver``: what is tested. ``protocol``: what it calls. ``reader``: that of its stream. ``peer``: sends."""
+    """``receiver`` is tested. ``protocol`` or ``reader`` gets its data. ``peer`` is the sending side over TLS."""
 
     def __init__(self, receiver: Any, reader: Any = None, protocol: Any = None, peer: TLSEnd | None = None) -> None:
         self.receiver = receiver
@@ -79,7 +79,7 @@ class Case:
         self.peer = peer
 
     def encode(self, data: bytes) -> bytes:
-        """Return what a transport receives for ``data``: with TLS, its records."""
+        """Return the bytes that a transport receives for ``data``: over TLS, its records."""
         if self.peer is None:
             return data
         self.peer.sender.write(data)
@@ -87,7 +87,7 @@ class Case:
         return sent
 
     def received(self) -> bytes:
-        """Return every byte that was received and not read."""
+        """Return all received and unread data."""
         if self.protocol is not None:
             received: bytes = self.protocol.received
             return received
@@ -106,7 +106,7 @@ def read_now(reader: Any, n: int) -> bytes:
 
 
 def put(memory: Any, data: bytes) -> int:
-    """Write to the memory that get_buffer returned, as recv_into does."""
+    """Write to the memory returned by get_buffer(), as recv_into() does; return the number of bytes."""
     with memoryview(memory) as view:
         view[: len(data)] = data
     return len(data)

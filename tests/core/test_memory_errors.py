@@ -1,4 +1,4 @@
-"""R1: an operation that fails for want of memory has taken no byte of the stream."""
+"""R1: an operation that raises MemoryError takes no byte of the stream."""
 
 import contextlib
 import ctypes
@@ -27,7 +27,7 @@ DATA = bytes(range(256)) * (SIZE // 256)
 
 @contextlib.contextmanager
 def memory_left(size: int) -> Iterator[None]:
-    """``size`` bytes can be allocated in pieces of SIZE; each is a mapping of its own."""
+    """Allow the allocation of ``size`` bytes in pieces of SIZE, each with its own mapping."""
     # Memory that was freed and is kept would be used first.
     ctypes.CDLL(None).malloc_trim(0)
     with open("/proc/self/statm", encoding="ascii") as statm:
@@ -46,7 +46,7 @@ def memory_left(size: int) -> Iterator[None]:
 
 
 def run(body: Callable[[], None]) -> None:
-    """Run ``body()`` in a child, whose memory can be limited."""
+    """Run ``body()`` in a child process, whose memory can be limited."""
     status = run_child(body)
     if status == MEMORY_IS_LEFT:
         pytest.skip("the test process has too much freed memory")
@@ -54,7 +54,7 @@ def run(body: Callable[[], None]) -> None:
 
 
 def outcome(coroutine: Any) -> Any:
-    """Return what a read that does not wait returns."""
+    """Return the result of a read that does not wait."""
     try:
         coroutine.send(None)
     except StopIteration as stopped:
@@ -86,7 +86,7 @@ OPERATIONS: dict[str, Callable[[Any], bytes]] = {
         (True, "_buffer", 1),
     ],
 )
-def test_operation_that_fails_for_want_of_memory_takes_nothing(
+def test_operation_that_raises_memory_error_takes_no_bytes(
     core: types.ModuleType, viewed: bool, operation: str, copies: int
 ) -> None:
     def fail_then_read() -> None:
@@ -105,7 +105,7 @@ def test_operation_that_fails_for_want_of_memory_takes_nothing(
     run(fail_then_read)
 
 
-def test_part_of_a_direct_result_without_memory_takes_nothing(compiled_core: types.ModuleType) -> None:
+def test_memory_error_for_a_part_of_a_direct_result_takes_no_bytes(compiled_core: types.ModuleType) -> None:
     def fail_then_take() -> None:
         direct = core_module(compiled_core, "direct_buffer").direct_buffer(compiled_core.ChunkBuffer(), 2 * SIZE, SIZE)
         direct.append(DATA)

@@ -1,4 +1,4 @@
-"""R1: a read whose transport cannot be resumed has taken no byte, and the transport is resumed by the next one."""
+"""R1: a read whose resume_reading() raises takes no byte, and the next read resumes the transport."""
 
 import types
 from collections.abc import Callable
@@ -19,7 +19,7 @@ READS: dict[str, Callable[[Any], Any]] = {
 
 
 class FailingTransport:
-    """Its first ``resume_reading()`` raises."""
+    """A transport whose first ``resume_reading()`` raises."""
 
     def __init__(self) -> None:
         self.resumed = 0
@@ -34,7 +34,7 @@ class FailingTransport:
 
 
 def outcome(coroutine: Any) -> Any:
-    """Return what a read that does not wait returns."""
+    """Return the result of a read that does not wait."""
     try:
         coroutine.send(None)
     except StopIteration as stopped:
@@ -43,7 +43,7 @@ def outcome(coroutine: Any) -> Any:
 
 
 @pytest.mark.parametrize("read", READS)
-def test_read_whose_transport_cannot_be_resumed_takes_nothing(core: types.ModuleType, read: str) -> None:
+def test_read_whose_resume_reading_raises_takes_no_bytes(core: types.ModuleType, read: str) -> None:
     transport = FailingTransport()
     reader = core.ReadOperations(LIMIT, None)
     reader.set_transport(transport)

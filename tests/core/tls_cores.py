@@ -11,7 +11,7 @@ from support.renegotiating_tls import RenegotiatingSSLObject
 
 
 class RecordedBIO:
-    """Passes on what a TLSReceiver uses of a BIO, and lists the sizes of the writes."""
+    """A BIO with the methods that TLSReceiver calls; ``writes`` lists the sizes of its writes."""
 
     def __init__(self, bio: ssl.MemoryBIO) -> None:
         self.read = bio.read
@@ -24,7 +24,7 @@ class RecordedBIO:
 
 
 class TLSEnd:
-    """Owner and lower transport of one end: what it sends waits in ``sent``, what it is given is in ``received``."""
+    """Owner and lower transport of one side: sent records are in ``sent``, received plaintext in ``received``."""
 
     def __init__(self, core: types.ModuleType, context: ssl.SSLContext, **options: Any) -> None:
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
