@@ -24,10 +24,11 @@ from sluiceway.cli.output import restore_output
     "arguments", nargs=-1, required=True, metavar="PROGRAM | -m MODULE [ARGUMENTS]...", type=click.UNPROCESSED
 )
 def run(arguments: tuple[str, ...]) -> None:
-    """Run a Python program with sluiceway's streams: call sluiceway.install(), then run PROGRAM like `python PROGRAM`.
+    """Run a Python program with sluiceway's streams.
 
-    PROGRAM is a file, or a directory or ZIP file with a __main__.py. With -m, MODULE is run like `python -m MODULE`.
-    The program gets the remaining arguments in sys.argv. Child processes use sluiceway only if they are forks.
+    The command calls sluiceway.install(), then runs PROGRAM like `python PROGRAM`. PROGRAM is a file, or a directory or
+    ZIP file with a __main__.py. With -m, MODULE is run like `python -m MODULE`. The program gets the remaining
+    arguments in sys.argv. Child processes use sluiceway only if they are forks.
 
     The exit status is that of the program: 1 after an exception. It is 2 if the program does not exist.
     """

@@ -10,7 +10,7 @@ from sluiceway.cli.doctor.report import show
 @click.command()
 @click.option("--json", "for_machines", is_flag=True, help="Print one JSON object instead.")
 def doctor(for_machines: bool) -> None:
-    """Show the versions, the implementation and the limits of this installation.
+    """Report the state of this installation.
 
     The report contains the versions; whether the compiled core and the engine are in use, with the reason if they are
     not; the transport of a trial connection on each event loop; the TLS library; and the system's limits on

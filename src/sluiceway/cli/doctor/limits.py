@@ -33,7 +33,7 @@ def limits(proc: Path = PROC, files: tuple[int, int] | None = None) -> Section:
                 "listen_backlog",
                 "listen backlog",
                 backlog,
-                _shown(backlog, "connections at most that wait for accept() (net.core.somaxconn)"),
+                _shown(backlog, "connections waiting for accept() (net.core.somaxconn)"),
                 f"further connections wait one second; to raise it: sysctl -w net.core.somaxconn={4 * _SHORT_BACKLOG}"
                 if short
                 else None,
@@ -42,14 +42,14 @@ def limits(proc: Path = PROC, files: tuple[int, int] | None = None) -> Section:
                 "half_open",
                 "half-open",
                 half_open,
-                _shown(half_open, "TCP handshakes at most in progress (net.ipv4.tcp_max_syn_backlog)"),
+                _shown(half_open, "TCP handshakes in progress (net.ipv4.tcp_max_syn_backlog)"),
             ),
             _ports(_numbers(proc / "net/ipv4/ip_local_port_range")),
             Finding(
                 "epoll_watches",
                 "epoll watches",
                 watches,
-                _shown(watches, "descriptors at most that one user can watch (fs.epoll.max_user_watches)"),
+                _shown(watches, "descriptors watched by one user (fs.epoll.max_user_watches)"),
             ),
         ],
     )
@@ -116,4 +116,4 @@ def _numbers(path: Path) -> list[int] | None:
 
 
 def _shown(number: int | None, meaning: str) -> str:
-    return "not available on this system" if number is None else f"{number} {meaning}"
+    return "not available on this system" if number is None else f"at most {number} {meaning}"
