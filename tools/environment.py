@@ -103,6 +103,7 @@ def run_with_progress(command: Sequence[str | os.PathLike[str]]) -> int:
     The output of the command goes to standard error, because standard output is the result of this script.
     """
     start = time.time()
+    compiled = 0
     with tempfile.TemporaryDirectory(prefix="sluiceway-") as directory:
         # pip compiles in a temporary directory, which is this one so that the files can be counted.
         with subprocess.Popen(command, stdout=sys.stderr, env={**os.environ, "TMPDIR": directory}) as process:
@@ -112,7 +113,8 @@ def run_with_progress(command: Sequence[str | os.PathLike[str]]) -> int:
                 except subprocess.TimeoutExpired:
                     sources = (ROOT / "build" / "cython").rglob("*.c")
                     translated = sum(path.stat().st_mtime >= start for path in sources)
-                    compiled = sum(1 for _ in pathlib.Path(directory).rglob("*.o"))
+                    # setuptools removes the files at the end of the compilation.
+                    compiled = max(compiled, sum(1 for _ in pathlib.Path(directory).rglob("*.o")))
                     seconds = time.time() - start
                     log(f"  {seconds:.0f} s: {translated} files translated to C, {compiled} files compiled")
         return process.returncode
