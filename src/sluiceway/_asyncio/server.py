@@ -79,7 +79,7 @@ class Server(asyncio.Server):
 
     @property
     def failed_handshakes(self) -> int:
-        """The number of TLS handshakes that failed. Handshakes that the server itself aborted are not included."""
+        """The number of failed TLS handshakes, including those of start_tls(), without those that the server aborted."""
         return self._handshakes.failures
 
     async def start_serving(self) -> None:

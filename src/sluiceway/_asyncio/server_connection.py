@@ -187,7 +187,7 @@ class ServerConnection:
         report_setup_error(connection.loop, error, self._address, self._listener)
 
     def handshake_failed(self, error: OSError) -> None:
-        """The handshake of ``start_tls()`` failed. The handler gets the error."""
+        """Count and log a failed handshake of ``start_tls()``, which also raises the error in the handler."""
         if not self._aborted_in_handshake and self._server is not None:
             self._server._handshake_failed(error, self._address, self._listener)
 

@@ -42,7 +42,7 @@ class ConnectionOwner(Protocol):
         """The handler of ``connection`` could not be started because of ``error``. The transport is aborted."""
 
     def handshake_failed(self, error: OSError) -> None:
-        """The TLS handshake of a connection that was upgraded failed."""
+        """The TLS handshake of ``start_tls()`` failed because of ``error``."""
 
     def handler_started(self, task: asyncio.Future[Any]) -> None:
         """``task`` runs the handler of a connection. The owner keeps a reference until handler_ended()."""

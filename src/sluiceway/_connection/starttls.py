@@ -74,7 +74,7 @@ async def _upgrade(
             # An invalid argument: nothing has changed yet. SSLCertVerificationError is a ValueError, too.
             raise
         if isinstance(error, OSError) and connection.owner is not None and not connection.closing:
-            # Before the message names the peer: failures with the same reason are logged once.
+            # Reported before name_peer() changes the message, because failures with the same reason are logged once.
             connection.owner.handshake_failed(error)
         name_peer(error, connection.describe())
         _end_failed(writer, connection, plain, error)

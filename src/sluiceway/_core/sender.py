@@ -82,7 +82,7 @@ class Sender:
         return self.receiver.end.exception is None
 
     def reader_error(self) -> BaseException:
-        """What drain raises where the reader has ended with an error."""
+        """Return the error that drain() raises after the reader has ended with an error."""
         error: BaseException = self.reader.exception() if self.receiver is None else self.receiver.end.error()
         return error
 
