@@ -79,7 +79,7 @@ class Server(asyncio.Server):
 
     @property
     def failed_handshakes(self) -> int:
-        """The number of failed TLS handshakes, including those of start_tls(), without those that the server aborted."""
+        """The number of failed TLS handshakes, with those of start_tls(), except those that the server aborted."""
         return self._handshakes.failures
 
     async def start_serving(self) -> None:
