@@ -6,21 +6,30 @@ read returns, so ``block()`` returns None here.
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 
 class Scratch:
     """The receive buffer that all connections of a loop share. Each receive overwrites the previous one."""
 
-    __slots__ = ("_part", "_size", "_whole")
+    __slots__ = ("_capacity", "_part", "_size", "_view", "_whole")
 
     def __init__(self, size: int) -> None:
-        self._whole = memoryview(bytearray(size))
+        self._capacity = size
+        self._allocate()
+
+    def _allocate(self) -> None:
+        self._whole = memoryview(bytearray(self._capacity))
         self._part = self._whole
-        self._size = size
+        self._size = self._capacity
+        self._view: weakref.ref[memoryview] | None = None
 
     def part(self, size: int) -> memoryview:
         """Return a view of the first ``size`` bytes, or of all if there are fewer."""
+        if self._view is not None and self._view() is not None:
+            # A loop nested in the use of a view receives into other memory.
+            self._allocate()
         if size != self._size:
             # The size rarely changes, because most receives find an empty reader.
             self._size = size
@@ -32,8 +41,10 @@ class Scratch:
         return bytes(self._whole[:n])
 
     def view(self, n: int) -> memoryview:
-        """Return a view of the first ``n`` bytes, valid until the next receive."""
-        return self._whole[:n]
+        """Return a view of the first ``n`` bytes. They do not change while it exists."""
+        view = self._whole[:n]
+        self._view = weakref.ref(view)
+        return view
 
 
 def block(size: int) -> Any:

@@ -65,6 +65,8 @@ class TLSReceiver(ReceiveInterface):
         self._longest = 0
         # Bytes that arrived after the record that completed the handshake.
         self._trailing_data = b""
+        # A record is being decrypted, which may run code of the program.
+        self._decrypting = False
         self._upper: ProtocolReceivers | None = None
         self._scratch: Any = None
         self._waiters: Any = None
@@ -141,6 +143,10 @@ class TLSReceiver(ReceiveInterface):
 
         Returns True if a waiting read may complete. The caller then calls ``wake``.
         """
+        if self._decrypting:
+            # Code of the program, such as ``__del__``, runs the loop nested. The outer call continues with the data.
+            self._trailing_data += bytes(data)
+            return False
         ready: ReceiveInterface | None = None
         sender = self._sender
         while True:
@@ -151,7 +157,7 @@ class TLSReceiver(ReceiveInterface):
             if stream is not None and stream.intercepted:
                 stream = None
             try:
-                if self._decrypt(data, None if sender.closing else stream, blocks):
+                if self._decrypt_all(data, None if sender.closing else stream, blocks):
                     ready = stream
             except (OSError, ValueError) as caught:
                 error = caught
@@ -199,6 +205,22 @@ class TLSReceiver(ReceiveInterface):
             if self.owner is not None:
                 self.owner.protocol_failed(error)
             return None
+
+    def _decrypt_all(self, data: Any, stream: Receiver | None, blocks: list[bytes]) -> bool:
+        """Decrypt ``data`` as ``_decrypt`` does, and what is received meanwhile; stop where the handshake completes."""
+        was_complete = self._sender.handshake_complete
+        ready = False
+        self._decrypting = True
+        try:
+            while True:
+                if self._decrypt(data, stream, blocks):
+                    ready = True
+                if not self._trailing_data or self._sender.handshake_complete != was_complete:
+                    return ready
+                data = self._trailing_data
+                self._trailing_data = b""
+        finally:
+            self._decrypting = False
 
     def _decrypt(self, data: Any, stream: Receiver | None, blocks: list[bytes]) -> bool:
         """Decrypt the records of ``data`` into ``stream``, or append the plaintext to ``blocks`` if it is None.
@@ -311,7 +333,7 @@ class TLSReceiver(ReceiveInterface):
                     continue
                 return
             # OpenSSL has consumed only the records of the handshake.
-            self._trailing_data = self._take_back() + bytes(data[position:])
+            self._trailing_data = self._take_back() + bytes(data[position:]) + self._trailing_data
             self._sender.handshake_complete = True
             return
 

@@ -11,8 +11,10 @@ cdef class Memory:
 @cython.final
 cdef class Scratch(Memory):
     cdef Py_ssize_t capacity
-    cdef char* allocated
+    # The memory, in an object that its views refer to.
+    cdef bytes content
 
+    cdef int allocate(self) except -1
     cpdef Memory part(self, Py_ssize_t size)
     cpdef bytes take(self, Py_ssize_t n)
     cpdef object view(self, Py_ssize_t n)

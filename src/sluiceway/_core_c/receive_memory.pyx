@@ -1,10 +1,11 @@
 # cython: language_level=3, binding=False
 """Memory for received bytes: the compiled variant of ``_core/receive_memory.py``, with pointers."""
 
-from cpython.buffer cimport PyBUF_READ, PyBUF_WRITABLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from cpython.mem cimport PyMem_Free, PyMem_Malloc
-from cpython.memoryview cimport PyMemoryView_FromMemory
+
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(object o)
 
 
 cdef class Memory:
@@ -29,16 +30,18 @@ cdef class Scratch(Memory):
     """The receive buffer that all connections of a loop share. Each receive overwrites the previous one."""
 
     def __cinit__(self, Py_ssize_t size):
-        self.allocated = <char*>PyMem_Malloc(size)
-        if self.allocated == NULL:
-            raise MemoryError
-        self.start = self.allocated
         self.capacity = self.size = size
+        self.allocate()
 
-    def __dealloc__(self):
-        PyMem_Free(self.allocated)
+    cdef int allocate(self) except -1:
+        self.content = PyBytes_FromStringAndSize(NULL, self.capacity)
+        self.start = PyBytes_AS_STRING(self.content)
+        return 0
 
     cpdef Memory part(self, Py_ssize_t size):
+        if Py_REFCNT(self.content) > 1:
+            # A view exists: a loop nested in the use of it receives into other memory.
+            self.allocate()
         self.size = size if size < self.capacity else self.capacity
         return self
 
@@ -50,7 +53,7 @@ cdef class Scratch(Memory):
     cpdef object view(self, Py_ssize_t n):
         if n < 0 or n > self.capacity:
             raise ValueError(f"n must be in the range 0 to {self.capacity}, the size of the scratch buffer, not {n}")
-        return PyMemoryView_FromMemory(self.start, n, PyBUF_READ)
+        return memoryview(self.content)[:n]
 
 
 cdef class Block(Memory):

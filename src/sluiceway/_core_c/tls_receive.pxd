@@ -28,6 +28,7 @@ cdef class TLSReceiver(ReceiveInterface):
     cdef Py_ssize_t _complete
     cdef Py_ssize_t _longest
     cdef bytes _trailing_data
+    cdef bint _decrypting
     cdef ProtocolReceivers _upper
     cdef Scratch _scratch
     cdef object _waiters
@@ -41,6 +42,8 @@ cdef class TLSReceiver(ReceiveInterface):
     cpdef bint receive(self, object data) except -1
     @cython.locals(upper=ProtocolReceivers, receiver=ReceiveInterface)
     cdef ReceiveInterface _deliver(self, bytes data)
+    @cython.locals(was_complete=bint, ready=bint)
+    cdef bint _decrypt_all(self, object data, Receiver stream, list blocks) except -1
     @cython.locals(ready=bint, size=Py_ssize_t, position=Py_ssize_t)
     cdef bint _decrypt(self, object data, Receiver stream, list blocks) except -1
     @cython.locals(end=Py_ssize_t, length=Py_ssize_t)

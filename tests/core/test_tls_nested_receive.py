@@ -1,0 +1,52 @@
+"""Code of the program that runs while a record is decrypted, such as ``__del__``, may run the loop nested.
+
+Then the loop receives for other connections, into the shared scratch memory, and for the same one.
+"""
+
+import types
+
+import pytest
+
+from core.tls_cores import TLSEnd, connected_tls_ends
+from support.certificates import Certificates
+
+DATA = b"".join(b"%07d\n" % number for number in range(5000))
+SCRATCH = 1 << 18
+
+
+def deliver(end: TLSEnd, records: bytes) -> None:
+    """Receive ``records`` as a transport does."""
+    memory = memoryview(end.receiver.get_buffer(-1))
+    memory[: len(records)] = records
+    memory.release()
+    end.receiver.committed(len(records))
+
+
+@pytest.mark.parametrize("nested", ["other connection", "same connection"])
+def test_nested_receive_while_a_record_is_decrypted_changes_nothing(
+    core: types.ModuleType, tls: Certificates, nested: str
+) -> None:
+    client, server = connected_tls_ends(core, tls)
+    scratch = core.Scratch(SCRATCH)
+    client.receiver.attach(scratch, None)
+    # A tenth in each record, half of them in each receive.
+    size = len(DATA) // 10
+    for start in range(0, len(DATA), size):
+        server.sender.write(DATA[start : start + size])
+    records, server.sent = server.sent, b""
+    half = 5 * (len(records) // 10)
+
+    def receive_nested() -> None:
+        client.sslobject.after_read = None
+        if nested == "same connection":
+            deliver(client, records[half:])
+        else:
+            memory = memoryview(scratch.part(SCRATCH))
+            memory[:] = bytes(SCRATCH)
+
+    client.sslobject.after_read = receive_nested
+    deliver(client, records[:half])
+    if nested == "other connection":
+        deliver(client, records[half:])
+    assert client.failures == []
+    assert client.received == DATA
