@@ -265,3 +265,11 @@ async def test_error_of_name_lookup_names_host_and_port(call: str) -> None:
         del loop.getaddrinfo
     assert error.value.errno == socket.EAI_NONAME
     assert error.value.strerror == 'cannot resolve "exmaple.com:443": Name or service not known'
+
+
+@pytest.mark.parametrize("call", ["open_connection", "start_server"])
+async def test_error_of_impossible_host_name_names_host_and_port(call: str) -> None:
+    host = 70 * "x"
+    arguments = (host, 443) if call == "open_connection" else (lambda reader, writer: None, host, 443)
+    with pytest.raises(UnicodeError, match=f'^cannot resolve "{host}:443": '):
+        await getattr(sluiceway, call)(*arguments)

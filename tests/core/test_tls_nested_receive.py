@@ -50,3 +50,19 @@ def test_nested_receive_while_a_record_is_decrypted_changes_nothing(
         deliver(client, records[half:])
     assert client.failures == []
     assert client.received == DATA
+
+
+def test_scratch_memory_stays_the_same_unless_a_view_exists(core: types.ModuleType) -> None:
+    scratch = core.Scratch(SCRATCH)
+    for _ in range(2):
+        memory = memoryview(scratch.part(10))
+        memory[:] = b"0123456789"
+        memory.release()
+        # Not overwritten: it is the same memory.
+        assert scratch.take(10) == b"0123456789"
+        scratch.part(5)
+        assert scratch.take(10) == b"0123456789"
+    view = scratch.view(10)
+    scratch.part(10)
+    assert scratch.take(10) != b"0123456789"
+    assert view == b"0123456789"

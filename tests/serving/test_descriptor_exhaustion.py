@@ -240,3 +240,24 @@ async def test_other_accept_error_stops_accepting_and_is_reported(
     server.close()
     await server.wait_closed()
     peer.close()
+
+
+async def test_accept_resumes_when_a_connection_ends(raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 3600)
+
+    async def send_hello_after_line(reader: Any, writer: Any) -> None:
+        await reader.readline()
+        await send_hello(reader, writer)
+
+    sock = bound_recording_socket()
+    server = await sluiceway.start_server(send_hello_after_line, sock=sock)
+    peers = [raw_peers.connect(sock.getsockname()) for _ in range(3)]
+    await sock.wait_for_accepts(3)
+    peers.append(raw_peers.connect(sock.getsockname()))
+    with recorded_log() as log, descriptors_exhausted():
+        await log.received.wait()
+        for peer in peers:
+            peer.send(b"\n")
+            assert await receive_without_thread(peer) == b"hello"
+    server.close()
+    await server.wait_closed()

@@ -111,6 +111,24 @@ def test_open_connections_are_closed_with_loop(count: int, secure: bool, loop_ki
         del _, writer
 
 
+@pytest.mark.parametrize("state", ["open", "handshake"])
+def test_connections_of_dropped_server_are_closed_with_loop(state: str, loop_kind: str, tls: Certificates) -> None:
+    """A handler has stored the streams, or the handshake has not begun."""
+    kept: list[Any] = []
+
+    async def main() -> None:
+        context = tls.server_context if state == "handshake" else None
+        server = await sluiceway.start_server(lambda *streams: kept.append(streams), "127.0.0.1", 0, ssl=context)
+        peer.connect(server_address(server))
+        await wait_until(lambda: any(client._transport for client in server._connections))
+
+    with check_no_descriptor_left(loop_kind), socket.socket() as peer:
+        with loops.new_runner(loop_kind) as runner:
+            runner.run(main())
+        del runner
+        kept.clear()
+
+
 @pytest.mark.skipif(sluiceway.ENGINE != "epoll", reason="the loop's own transports belong to the loop")
 def test_unclosed_connection_warns_when_loop_is_closed(loop_kind: str, raw_peers: RawPeers) -> None:
     kept: list[Any] = []

@@ -184,6 +184,8 @@ class Server(asyncio.Server):
 
     def _connection_ended(self, client: ServerConnection) -> None:
         self._connections.discard(client)
+        for listener in self._listeners or ():
+            listener.descriptor_freed()
         self._maybe_closed()
 
     def _handshake_failed(self, error: OSError, address: Any, listener: str) -> None:
@@ -192,9 +194,9 @@ class Server(asyncio.Server):
             logger.warning("%s", line)
 
     def _loop_closed(self) -> None:
-        """Drop the references between this server and its open connections. A closed loop does not report their end."""
+        """Close the open connections, and drop the references to them. A closed loop does not report their end."""
         for client in self._connections:
-            client.detach()
+            client.loop_closed()
         self._connections.clear()
 
     def _handler_started(self, task: asyncio.Future[Any]) -> None:
@@ -218,7 +220,7 @@ class Server(asyncio.Server):
 class Acceptor:
     """The callback for accepted sockets. The loop refers to it until the server or the loop is closed."""
 
-    __slots__ = ("_server",)
+    __slots__ = ("__weakref__", "_server")
 
     def __init__(self, server: Server) -> None:
         self._server = server

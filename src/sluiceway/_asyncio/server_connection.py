@@ -15,6 +15,7 @@ from .._connection.loop_thread import run_in_loop
 from .._net.accept import report_setup_error
 from .._net.addresses import describe_address, name_peer
 from .._transports.engine_choice import engine_of
+from .._transports.loop_close import close_after_loop
 from .._transports.make_transport import make_accepted, make_accepted_now
 from .._transports.named_task import create_named_task
 from .protocol import ClientConnected, StreamReaderProtocol
@@ -211,9 +212,12 @@ class ServerConnection:
         """Close the connection immediately and discard buffered data."""
         self._end(aborting=True)
 
-    def detach(self) -> None:
-        """Drop the reference to the server, because the loop is closed."""
+    def loop_closed(self) -> None:
+        """Drop the reference to the server and close the connection, because the loop is closed."""
         self._server = None
+        transport = self._transport() if self._transport is not None else None
+        if transport is not None:
+            close_after_loop(transport)
 
     def _end(self, *, aborting: bool) -> None:
         connection = self._connection() if self._connection is not None else None

@@ -3,9 +3,11 @@
 
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.ref cimport PyObject
 
 cdef extern from "Python.h":
-    Py_ssize_t Py_REFCNT(object o)
+    # Not an object, which Cython would hold a reference to.
+    Py_ssize_t Py_REFCNT(PyObject* o)
 
 
 cdef class Memory:
@@ -39,7 +41,7 @@ cdef class Scratch(Memory):
         return 0
 
     cpdef Memory part(self, Py_ssize_t size):
-        if Py_REFCNT(self.content) > 1:
+        if Py_REFCNT(<PyObject*>self.content) > 1:
             # A view exists: a loop nested in the use of it receives into other memory.
             self.allocate()
         self.size = size if size < self.capacity else self.capacity

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -59,6 +60,8 @@ class Listener:
         self._name = ""
         self._stopped = False
         self._short_of_resources = False
+        # While descriptors have run out: the callback, to which only the timer of the next attempt refers.
+        self._paused: weakref.ref[Accepted] | None = None
         self._acceptor: asyncio.Task[None] | None = None
         self._watching = False
         self._poller: Any = None
@@ -90,9 +93,19 @@ class Listener:
             self._unwatch()
             self.socket.close()
 
-    def _watch(self, accepted: Accepted) -> None:
-        if self._stopped:
+    def descriptor_freed(self) -> None:
+        """Continue to accept in the next iteration, if descriptors had run out: a connection has ended."""
+        if self._paused is None:
             return
+        accepted = self._paused()
+        self._paused = None
+        if accepted is not None and not self._loop.is_closed():
+            self._loop.call_soon(self._watch, accepted)
+
+    def _watch(self, accepted: Accepted) -> None:
+        if self._stopped or self._watching or self._acceptor is not None:
+            return
+        self._paused = None
         try:
             self._loop.add_reader(self.socket.fileno(), self._ready, accepted)
             self._watching = True
@@ -180,6 +193,7 @@ class Listener:
                 error,
                 ACCEPT_RETRY_DELAY,
             )
+        self._paused = weakref.ref(accepted)
         # stop() does not cancel this timer, because its handle would refer to ``accepted``. _watch() checks _stopped.
         self._loop.call_later(ACCEPT_RETRY_DELAY, self._watch, accepted)
 

@@ -98,7 +98,7 @@ async def test_cancelled_connect_does_not_cancel_the_load_of_others(loads: Loads
     assert len(loads.threads) == 1
 
 
-@pytest.mark.parametrize("change", ["SSL_CERT_FILE", "SSL_CERT_DIR", "file", "directory"])
+@pytest.mark.parametrize("change", ["SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE", "file", "directory"])
 async def test_changed_authorities_are_loaded(
     change: str, loads: Loads, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +118,11 @@ async def test_changed_authorities_are_loaded(
     assert second is not first
     assert await SHARED.get(loop) is second
     assert len(loads.threads) == 2
+    if change == "SSLKEYLOGFILE":
+        # The context keeps the file open.
+        monkeypatch.delenv(change)
+        del second
+        await SHARED.get(loop)
 
 
 def assign(name: str, value: Any) -> Callable[[ssl.SSLContext], None]:

@@ -16,6 +16,22 @@ from .stream_socket import StreamSocket
 _BUFFER_OF_PIECES: bool = sys.version_info >= (3, 12)
 
 
+class _NoSocket:
+    """In place of a socket that the program has taken over."""
+
+    def fileno(self) -> int:
+        return -1
+
+    def close(self) -> None:
+        pass
+
+    def getsockname(self) -> None:
+        return None
+
+
+_NO_SOCKET: Any = _NoSocket()
+
+
 class PrivateAttributes:
     """A mixin for SocketTransport, which has ``raw`` and ``_socket``."""
 
@@ -31,6 +47,14 @@ class PrivateAttributes:
             return None
         self.raw.share()
         return self._socket
+
+    @_sock.setter
+    def _sock(self, sock: None) -> None:
+        """None: the program takes the socket over, and the transport does not close it any more."""
+        if sock is not None:
+            raise TypeError(f"_sock of this transport can be set to None only, not to {sock!r}")
+        self._socket = _NO_SOCKET
+        self.raw.give_up_socket(_NO_SOCKET)
 
     @property
     def _sock_fd(self) -> int:

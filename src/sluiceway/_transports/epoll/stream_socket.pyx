@@ -265,8 +265,7 @@ cdef class StreamSocket(Pollable):
         self.maybe_pause()
 
     cdef int cork(self, bytes data, Py_ssize_t length) except -1:
-        """Buffer a write of a task that the poller steps. All such data is sent together after the tasks of the round
-        have run, or earlier if it is too much or too old (contract W9)."""
+        """Buffer a write of a task that is stepped, until the round ends or it is too much or too old (contract W9)."""
         self.queue.append(data)
         if self.interest & EPOLLOUT:
             self.maybe_pause()
@@ -291,6 +290,12 @@ cdef class StreamSocket(Pollable):
         """Send the corked data and stop corking, because the program gets access to the descriptor (contract W9)."""
         self.shared = True
         self.uncork()
+
+    def give_up_socket(self, replacement):
+        """The program takes the socket over: neither watch nor use nor close it any more."""
+        self.uncork()
+        self.set_interest(0)
+        self.fd, self.sock = -1, replacement
 
     cpdef object before_drain(self):
         """Send data that was corked more than a millisecond ago (contract W9)."""
@@ -476,9 +481,8 @@ cdef class StreamSocket(Pollable):
         if isinstance(protocol, ReceiverProvider):
             # A protocol of the package drops its references. RuntimeError: a waiting task cannot be scheduled any more.
             try:
-                protocol.connection_lost(None)
-            except RuntimeError:
-                pass
+                with suppress(RuntimeError):
+                    protocol.connection_lost(None)
             except Exception:
                 logger.exception("connection_lost() of %r failed when the loop was closed", protocol)
         return warning

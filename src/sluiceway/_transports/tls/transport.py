@@ -123,6 +123,11 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
     # -- the handshake ------------------------------------------------------------------------------------------------
 
     @property
+    def lower(self) -> Any:
+        """The transport that carries the records."""
+        return self._lower
+
+    @property
     def lower_protocol(self) -> LowerProtocol:
         """The protocol to set on the lower transport."""
         return self._lower_protocol

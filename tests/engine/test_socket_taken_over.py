@@ -1,0 +1,51 @@
+"""S12: ``sock, transport._sock = transport._sock, None`` gives the socket to the program."""
+
+from typing import Any
+
+import pytest
+
+import sluiceway
+from support.raw_peer import RawPeers
+
+
+async def test_socket_taken_out_of_transport_belongs_to_the_program(raw_peers: RawPeers):
+    listener = raw_peers.listen()
+    _, writer = await sluiceway.open_connection(*listener.address)
+    peer = listener.accept()
+    writer.write(b"before ")
+    transport: Any = writer.transport
+    sock, transport._sock = transport._sock, None
+    assert (transport._sock, transport._sock_fd) == (None, -1)
+    with sock:
+        sock.setblocking(True)
+        await peer.in_thread(sock.sendall, b"after")
+        peer.send(b"answer")
+        assert await peer.in_thread(sock.recv, 6) == b"answer"
+        writer.close()
+        await writer.wait_closed()
+        assert sock.fileno() >= 0
+        assert await peer.in_thread(peer.receive, 12) == b"before after"
+
+
+async def test_write_after_socket_was_taken_out_ends_the_connection(raw_peers: RawPeers):
+    listener = raw_peers.listen()
+    reader, writer = await sluiceway.open_connection(*listener.address)
+    listener.accept()
+    transport: Any = writer.transport
+    with transport._sock:
+        transport._sock = None
+        writer.write(b"lost")
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            await reader.read()
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            await writer.wait_closed()
+
+
+async def test_another_socket_cannot_be_put_into_transport(raw_peers: RawPeers):
+    listener = raw_peers.listen()
+    _, writer = await sluiceway.open_connection(*listener.address)
+    transport: Any = writer.transport
+    with pytest.raises(TypeError, match="_sock of this transport can be set to None only, not to <socket"):
+        transport._sock = transport._sock
+    writer.close()
+    await writer.wait_closed()
