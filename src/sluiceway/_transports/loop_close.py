@@ -24,7 +24,7 @@ def close_after_loop(transport: Any) -> None:
         # Not one of asyncio's socket transports.
         return
     if not lower.is_closing():
-        warnings.warn(f"unclosed transport {lower!r}", ResourceWarning, source=lower)
+        warnings.warn(f"unclosed transport {lower!r}", ResourceWarning, stacklevel=2, source=lower)
     # Closes the socket whatever the protocol raises. RuntimeError: a waiting task cannot be scheduled any more.
     with contextlib.suppress(RuntimeError):
         lost(None)
