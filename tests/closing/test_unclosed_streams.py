@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import gc
+import os
+import socket
 import sys
 import threading
 import tracemalloc
@@ -273,6 +275,38 @@ async def test_connection_dropped_in_a_thread_is_closed_by_the_loop(raw_peers: R
         await run_loop()
         assert not is_descriptor_open(descriptor)
         only_warning(found)
+
+
+@pytest.mark.skipif(sluiceway.ENGINE != "epoll", reason="the loop's transports send by the socket, not by the number")
+async def test_dropped_connection_whose_socket_the_collector_closed_sends_nothing(
+    raw_peers: RawPeers, tls: Any
+) -> None:
+    """X5: the collector closes the socket of a transport that it finds with reader and writer before it drops them."""
+    script = raw_peers.serve(lambda peer: peer.start_tls(tls.server_context, server_side=True))
+    pair = await sluiceway.open_connection(*script.address, ssl=tls.client_context, server_hostname="localhost")
+    transport = pair[1].transport
+    transport.pause_reading()
+    number = transport._lower._socket.fileno()
+    transport._lower._socket.close()
+    await script.finished()
+    mine, other = socket.socketpair()
+    # Another thread has got the number meanwhile.
+    if mine.fileno() != number:
+        os.dup2(mine.fileno(), number)
+        mine.close()
+        mine = socket.socket(fileno=number)
+    with recorded_warnings() as found:
+        del pair
+        only_warning(found)
+        await run_loop()
+    other.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        other.recv(100)
+    found.clear()
+    del transport
+    gc.collect()
+    mine.close()
+    other.close()
 
 
 def test_warning_of_a_connection_dropped_after_loop_close_names_the_closed_loop(

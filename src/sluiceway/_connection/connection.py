@@ -148,6 +148,17 @@ class Connection(ConnectionState):
             self.transport.close()
         self.bound_close()
 
+    def close_unreferenced(self) -> None:
+        """Close, since the program has dropped reader and writer.
+
+        The garbage collector may have found the transport with them, and closed the socket: then the number of its
+        descriptor may be another socket's. ``fileno()`` has the engine compare the two before each use from now on.
+        """
+        ask = getattr(self.transport, "get_extra_info", None)
+        sock = None if ask is None else ask("socket")
+        if sock is None or sock.fileno() >= 0:
+            self.close()
+
     def bound_close(self, seconds: float | None = None) -> None:
         """Start the close timeout: abort the transport if it makes no progress while it is closing (contract X1).
 

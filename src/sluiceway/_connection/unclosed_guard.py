@@ -20,8 +20,8 @@ class GuardedConnection(Protocol):
     def transport_is_closing(self) -> bool:
         """Return True if the transport is closing."""
 
-    def close(self) -> None:
-        """Close the transport after the buffered data has been sent."""
+    def close_unreferenced(self) -> None:
+        """Close after the buffered data has been sent, unless the collector has closed the socket."""
 
 
 class UnclosedGuard:
@@ -45,5 +45,5 @@ def close_unreferenced(connection: GuardedConnection, source: object) -> None:
         warnings.warn("loop is closed", ResourceWarning, stacklevel=3, source=source)
         return
     description = f"unclosed <StreamWriter transport={connection.transport!r}>"
-    run_in_loop(loop, connection.close)
+    run_in_loop(loop, connection.close_unreferenced)
     warnings.warn(description, ResourceWarning, stacklevel=3, source=source)
