@@ -107,11 +107,16 @@ class Connection(ConnectionState):
         """Set the transport of this connection: the first one, or the one after an upgrade to TLS."""
         self.transport = transport
         self._extras = None
-        ask = getattr(transport, "get_extra_info", None)
         if isinstance(transport, TLSTransport):
             # It keeps its values after it has closed.
             return
-        if ask is not None and isinstance(ask("sslcontext"), ssl.SSLContext):
+        try:
+            ask = transport.get_extra_info
+            over_tls = isinstance(ask("sslcontext"), ssl.SSLContext)
+        except AttributeError:
+            # Mocks, and pipes of rloop, which fail when asked.
+            return
+        if over_tls:
             self._extras = {name: ask(name) for name in _TLS_EXTRAS}
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:

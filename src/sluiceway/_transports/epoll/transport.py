@@ -164,6 +164,9 @@ def attach(
 
 def can_serve(loop: asyncio.AbstractEventLoop) -> bool:
     """Return True if ``loop`` can watch the engine's descriptor. Only the first call tries it."""
+    if not hasattr(loop, "__dict__"):
+        # rsloop: a poller cannot be stored there.
+        return False
     poller: Any = poller_of(loop)
     if poller.usable is None:
         try:

@@ -1,0 +1,39 @@
+"""What loops of other projects lack: attributes of a program, and transports that answer every question."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+import sluiceway
+from sluiceway._transports.engine_choice import engine_of
+
+
+class SlottedLoop:
+    """As rsloop's: it takes no attributes, so it cannot own a poller."""
+
+    __slots__ = ()
+
+
+class MutePipe(asyncio.Transport):
+    """As rloop's pipes: a question fails, since the base class was not initialised."""
+
+    def __init__(self) -> None:
+        pass
+
+    def is_closing(self) -> bool:
+        return True
+
+
+def test_loop_without_attributes_is_served_by_its_own_transports() -> None:
+    loop: Any = SlottedLoop()
+    assert engine_of(loop) is None
+
+
+async def test_writer_on_a_transport_that_fails_when_asked_is_made() -> None:
+    loop = asyncio.get_running_loop()
+    protocol = sluiceway.StreamReaderProtocol(sluiceway.StreamReader())
+    writer = sluiceway.StreamWriter(MutePipe(), protocol, None, loop)
+    assert writer.get_extra_info("peername") is None
+    with pytest.raises(AttributeError):
+        writer.transport.get_extra_info("peername")
