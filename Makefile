@@ -25,7 +25,7 @@ help:
 	@echo "make test-all  every kind of event loop, with every Python from 3.11 on that is found, including pyenv's"
 	@echo "make sanitize  the tests of behaviour with memory checks (gcc's sanitizers, or valgrind)"
 	@echo "make soak      five minutes at full load with cancellations, resets and slow peers; checks for lost data and leaks"
-	@echo "make check     ruff, mypy --strict, pyright, the typing tests and the tests of the architecture"
+	@echo "make check     ruff, mypy --strict, stubtest, pyright, the typing tests and the tests of the architecture"
 	@echo "make docs      the documentation site, in build/docs"
 	@echo "make bench     benchmarks; they take an hour and a half, with QUICK=1 about two minutes"
 	@echo "make cost      count instructions and system calls per message with valgrind; fails if one grew by more than 3 %"
@@ -53,7 +53,10 @@ check:
 	"$$bin/ruff" check . && \
 	"$$bin/ruff" format --check . && \
 	"$$bin/mypy" && \
+	"$$bin/mypy" --python-version 3.15 && \
 	"$$bin/mypy" tests/typing && \
+	"$$bin/stubtest" sluiceway --mypy-config-file pyproject.toml --allowlist tests/typing/stubtest-allowed.txt \
+		--ignore-disjoint-bases && \
 	"$$bin/basedpyright" --pythonpath "$$bin/python" && \
 	"$$bin/python" -m pytest tests/architecture
 

@@ -29,6 +29,8 @@ LARGEST_WHEEL = 1_500_000
 LONGEST_BUILD = 30
 
 BUILD_TIMEOUT = 600
+# The oldest and the newest Python, whose types pyright takes.
+TYPED = ("3.11", "3.15")
 
 
 class Report:
@@ -138,11 +140,12 @@ def check_types(report: Report, directory: pathlib.Path, artefact: pathlib.Path)
     # pyright uses the environment of the first python on PATH.
     path = os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)])
     checker = pathlib.Path(sys.executable).parent / "basedpyright"
-    found = run(checker, "--verifytypes", "sluiceway", "--ignoreexternal", PATH=path, VIRTUAL_ENV=str(directory)).stdout
-    score = re.search(r"completeness score: (.*)", found)
-    report.check(
-        "types known to pyright", score is not None and score[1] == "100%", score[1] if score else found[-2000:]
-    )
+    for series in TYPED:
+        options = ("--verifytypes", "sluiceway", "--ignoreexternal", "--pythonversion", series)
+        found = run(checker, *options, PATH=path, VIRTUAL_ENV=str(directory)).stdout
+        score = re.search(r"completeness score: (.*)", found)
+        complete = score is not None and score[1] == "100%"
+        report.check(f"types known to pyright, Python {series}", complete, score[1] if score else found[-2000:])
 
 
 def version() -> str:

@@ -46,7 +46,7 @@ def _read_source(compiled: str, module: str) -> str | None:
 
 
 def _show_lines(module: ModuleType) -> None:
-    from ._core_c.coroutine_line import show_line  # type: ignore[import-not-found]
+    from ._core_c.coroutine_line import show_line
 
     cls: Any
     for cls in vars(module).values():
