@@ -2,6 +2,7 @@
 
 import pathlib
 import socket
+import sys
 from collections.abc import Callable
 
 import click.testing
@@ -22,6 +23,7 @@ from benchmarks.studies import (
     idle,
     idle_client,
     running,
+    threads,
     tls_held,
     tls_idle,
     write_growth,
@@ -103,6 +105,21 @@ def test_record_of_growth_study_arrives_and_is_counted(contender: str, chunk: in
             assert 1 <= result["looked"] <= 2
         else:
             assert result["ns_per_byte"] > 0
+
+
+@pytest.mark.parametrize("contender", ["asyncio", "sluiceway-pure"])
+def test_loops_in_one_and_two_threads_carry_messages(contender: str) -> None:
+    found = threads.measured(threads.command(contender, 1, 0.05), threads.CONTENDERS[contender][1])
+    assert found["one"] > 0
+    assert found["time_of_two"] == pytest.approx(found["one"] / found["two"])
+    assert found["two_cpu_us"] > 0
+
+
+def test_threads_are_not_measured_where_they_take_turns() -> None:
+    made, missing = threads.rows(quick=True)
+    with_lock = getattr(sys, "_is_gil_enabled", lambda: True)()
+    assert [row.name for row in made] == ([] if with_lock else list(threads.CONTENDERS))
+    assert list(missing) == (["sluiceway"] if with_lock else [])
 
 
 @pytest.mark.parametrize("transport", list(write_growth.WRITES))
