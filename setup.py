@@ -3,8 +3,8 @@
 They are compiled if there is a C compiler. A compilation error ends the build. The environment variable
 SLUICEWAY_BUILD=pure disables the compiled parts; with SLUICEWAY_BUILD=compiled, the build fails without a compiler.
 
-The parts are not declared safe without the interpreter lock, so importing the core on a free-threaded build enables the
-lock. They are not declared safe for subinterpreters, so subinterpreters use the pure core.
+Each part is declared safe without the interpreter lock, for one loop per thread. The parts are not declared safe for
+subinterpreters, so subinterpreters use the pure core.
 """
 
 import contextlib
@@ -106,7 +106,7 @@ def translated() -> list[Extension]:
                 "binding": True,
                 "annotation_typing": False,
                 "iterable_coroutine": True,
-                "freethreading_compatible": False,
+                "freethreading_compatible": True,
                 "subinterpreters_compatible": "no",
             },
         )

@@ -57,7 +57,8 @@ def source_hash() -> str:
 
 def environment(extra: str) -> pathlib.Path:
     """Return the bin directory of an environment with the project and ``extra``. Creates it if necessary."""
-    home = ROOT / ".venv" / f"{sys.version_info.major}.{sys.version_info.minor}"
+    variant = "t" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
+    home = ROOT / ".venv" / f"{sys.version_info.major}.{sys.version_info.minor}{variant}"
     bin_directory = home / ("Scripts" if WINDOWS else "bin")
     fingerprint_file = home / "sluiceway-made-for"
     extra_file = home / f"sluiceway-has-{extra}"

@@ -1,10 +1,11 @@
 """Build free-threaded CPython from the Debian source package, inside the root that debian_root.py creates.
 
-Usage: python tools/free_threaded.py make 3.14|3.15
-       python tools/free_threaded.py run 3.14|3.15 [ARGUMENTS]
+Usage: python tools/free_threaded.py make 3.13|3.14|3.15
+       python tools/free_threaded.py run 3.13|3.14|3.15 [ARGUMENTS]
 
-``make`` installs pythonX.Yt in /opt/free-threaded of the root. It takes about ten minutes on two cores. The build
-has no profile-guided optimisation, so the interpreter is slower than Debian's. CI does not run it.
+``make`` installs pythonX.Yt in /opt/free-threaded of the root. It takes about five minutes on two cores. The build
+has no profile-guided optimisation, so the interpreter is slower than Debian's. CI does not run it. If the mirror does
+not have the source package of a series, ``make`` fails and builds nothing.
 
 ``run`` runs that interpreter inside the root, like ``debian_root.py run``.
 """
@@ -37,6 +38,7 @@ tar --extract --strip-components 1 --file python"$series"_*.orig.tar.xz
 ./configure --quiet --disable-gil --prefix="$prefix" --with-ensurepip=install
 make --quiet --jobs=2
 make --quiet altinstall
+touch "$prefix/built-$series"
 """
 
 
@@ -46,7 +48,8 @@ def interpreter(series: str) -> pathlib.Path:
 
 
 def built(series: str) -> bool:
-    return (debian_root.location() / interpreter(series).relative_to("/")).exists()
+    """Return whether the whole of it is installed; the build writes this file at its end."""
+    return (debian_root.location() / PREFIX.relative_to("/") / f"built-{series}").exists()
 
 
 def make(series: str) -> None:
@@ -61,7 +64,10 @@ def make(series: str) -> None:
     install = ("apt-get", "--quiet", "--quiet", "--yes", "--no-install-recommends", "install")
     command(*entry(), "env", "DEBIAN_FRONTEND=noninteractive", *install, *BUILD_PACKAGES)
     log(f"building free-threaded Python {series}")
-    command(*entry(), "nice", "sh", "-c", BUILD, "build", series, str(PREFIX), timeout=BUILD_TIMEOUT)
+    try:
+        command(*entry(), "nice", "sh", "-c", BUILD, "build", series, str(PREFIX), timeout=BUILD_TIMEOUT)
+    except RootError:
+        raise RootError(f"free-threaded Python {series} could not be built; the lines above say why") from None
 
 
 def main() -> None:
