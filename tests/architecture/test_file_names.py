@@ -1,6 +1,8 @@
 """No two source files of a tree have names that differ only by an ending."""
 
 import pathlib
+import re
+import subprocess
 
 import pytest
 
@@ -80,3 +82,10 @@ def test_collision_across_folders_is_found(tmp_path: pathlib.Path) -> None:
     (tmp_path / "poller.pyx").touch()
     (tmp_path / "deep" / "polling.py").touch()
     assert collisions(stems(tmp_path)) == [("poller", "polling")]
+
+
+def test_file_names_have_no_blanks_or_special_characters() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is not a checkout")
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert [name for name in listed.splitlines() if not re.fullmatch(r"[\w./-]+", name)] == []
