@@ -274,14 +274,20 @@ class TLSReceiver(ReceiveInterface):
     def _collect_short(self, data: bytes) -> int:
         """Write the complete records of ``data``, at least one, to the BIO. Returns the position after them."""
         size = len(data)
-        end = count = longest = 0
+        end = count = length = longest = 0
+        header = b""
         while size - end >= _HEADER:
-            length = _length_in_header(data, end, size - end)
-            if length > size - end:
+            # Records in a row often have the same length, and so the same header.
+            if not count or not data.startswith(header, end):
+                header = data[end : end + _HEADER]
+                length = _length_in_header(header, 0, size - end)
+                if length > size - end:
+                    break
+                longest = max(longest, length)
+            elif length > size - end:
                 break
             end += length
             count += 1
-            longest = max(longest, length)
         self._length = self._longest = longest
         self._complete = count
         self._put(data[:end])
@@ -297,17 +303,23 @@ class TLSReceiver(ReceiveInterface):
         target: Any = None
         block: Any
         try:
+            if stream is None:
+                # A loop of its own: with the pure core each instruction counts.
+                for _ in range(left):
+                    block = read(room)
+                    if not block:
+                        self.close_notify_received = True
+                        break
+                    blocks.append(block)
+                return False
             while left:
                 left -= 1
-                if stream is not None:
-                    target = stream.direct_buffer(room)
+                target = stream.direct_buffer(room)
                 block = read(room) if target is None else read(room, target)
                 if not block:
                     self.close_notify_received = True
                     break
-                if stream is None:
-                    blocks.append(block)
-                elif stream.feed(block) if target is None else stream.committed(block):
+                if stream.feed(block) if target is None else stream.committed(block):
                     ready = True
         except ssl.SSLWantReadError:
             # A record contained a message for OpenSSL, such as a session ticket or a key update, which it may answer.

@@ -48,7 +48,9 @@ cdef class TLSReceiver(ReceiveInterface):
     cdef bint _decrypt(self, object data, Receiver stream, list blocks) except -1
     @cython.locals(end=Py_ssize_t, length=Py_ssize_t)
     cdef Py_ssize_t _collect(self, object data, Py_ssize_t position, Py_ssize_t size) except -1
-    @cython.locals(size=Py_ssize_t, end=Py_ssize_t, count=Py_ssize_t, longest=Py_ssize_t, length=Py_ssize_t)
+    @cython.locals(
+        size=Py_ssize_t, end=Py_ssize_t, count=Py_ssize_t, longest=Py_ssize_t, length=Py_ssize_t, header=bytes
+    )
     cdef Py_ssize_t _collect_short(self, bytes data) except -1
     @cython.locals(room=Py_ssize_t, left=Py_ssize_t, ready=bint)
     cdef bint _read(self, Receiver stream, list blocks) except -1
