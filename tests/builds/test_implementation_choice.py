@@ -145,6 +145,7 @@ def test_subinterpreter_uses_pure_core_and_logs_reason() -> None:
 def test_requested_engine_that_is_not_compiled_raises_import_error() -> None:
     error = import_error({"SLUICEWAY_ENGINE": "epoll"}, WITHOUT_ENGINE)
     assert error.startswith("ImportError: SLUICEWAY_ENGINE=epoll: cannot import the engine: ")
+    assert error.endswith("; unset SLUICEWAY_ENGINE, or install sluiceway again with a C compiler")
 
 
 def test_requested_engine_with_pure_core_raises_import_error() -> None:

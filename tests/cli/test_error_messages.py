@@ -261,7 +261,7 @@ def test_response_that_is_no_http_is_reported(raw_peers, response, shown):
 @pytest.mark.parametrize(
     ("response", "where", "advice"),
     [
-        (b"", "before the first byte", "check that it speaks HTTP, or use https:// if this is its TLS port"),
+        (b"", "before the status line", "check that it speaks HTTP, or use https:// if this is its TLS port"),
         (b"HTTP/1.", "within the status line", "try again"),
         (b"HTTP/1.1 200 OK\r\nServer: a\r\n", "within the headers", "try again"),
         (b"HTTP/1.1 200 OK\r\nServer: a\r\nX-", "within the headers", "try again"),
@@ -277,7 +277,7 @@ def test_connection_closed_within_header_is_reported(raw_peers, response, where,
 def test_unix_connection_closed_without_response_is_reported(raw_peers, unix_path):
     raw_peers.serve(send_after_request(b""), unix=unix_path)
     line, _ = error_of_headers(f"unix:{unix_path}")
-    assert line == f"closed early: {unix_path} ended the connection before the first byte; try again"
+    assert line == f"closed early: {unix_path} ended the connection before the status line; try again"
 
 
 def test_reset_within_header_prints_lines_received(raw_peers):
@@ -291,7 +291,7 @@ def test_reset_before_status_line_is_reported(raw_peers):
     port = raw_peers.serve(send_after_request(method="reset")).address[1]
     line, _ = error_of_headers(f"http://127.0.0.1:{port}/")
     assert line == (
-        f"closed early: 127.0.0.1:{port} reset the connection before its status line; "
+        f"closed early: 127.0.0.1:{port} reset the connection before the status line; "
         "check that it speaks HTTP, or use https:// if this is its TLS port"
     )
 

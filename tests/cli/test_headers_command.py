@@ -112,6 +112,16 @@ def test_invalid_url_exits_with_2_before_any_request(raw_peers, url):
         listener.accept()
 
 
+@pytest.mark.parametrize(
+    "url", ["http://me:secret@example.org/", "http://me:secret@ex\u2100mple.com/", "ftp://me:secret@a/"]
+)
+def test_password_in_rejected_url_is_not_printed(url):
+    result = run_command("headers", url)
+    assert result.exit_code == 2
+    assert "secret" not in result.output + result.stderr
+    assert "//...@" in single_line(result.stderr)
+
+
 @pytest.mark.parametrize("timeout", ["0", "-1", "nan", "inf"])
 def test_invalid_timeout_exits_with_2(timeout):
     result = run_command("headers", f"--timeout={timeout}", "http://127.0.0.1/")

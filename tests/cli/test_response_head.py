@@ -87,7 +87,7 @@ async def test_eof_at_each_byte_raises_with_position(cut):
     with pytest.raises(ClosedEarlyError) as raised:
         await read_head(fed_reader(HEAD[:cut]), lines)
     if cut == 0:
-        assert raised.value.where == "before the first byte"
+        assert raised.value.where == "before the status line"
     elif cut < HEAD.index(b"\n") + 1:
         assert raised.value.where == "within the status line"
     else:

@@ -128,7 +128,7 @@ def test_syntax_error_in_program_is_printed(tmp_path: pathlib.Path) -> None:
         (["absent.py"], "sluiceway: run 'absent.py': no such file; use -m to run a module"),
         (["-m"], "sluiceway: run -m: the module name is missing"),
         (["-m", "absent_module", "x"], "sluiceway: run absent_module: No module named absent_module"),
-        (["-x", "a.py"], "sluiceway: run -x: unknown option; write options of the program after its name"),
+        (["-x", "a.py"], "sluiceway: run: unknown option -x; options for your program go after the program's name"),
     ],
 )
 def test_program_that_cannot_run_is_reported_in_one_line(arguments: list[str], line: str) -> None:

@@ -81,8 +81,13 @@ def test_peer_is_written_as_host_and_port_or_path(url, peer):
         ("http://example.org:65536/", "bad port"),
         ("http://example.org:-1/", "bad port"),
         ("http://example.org:http/", "bad port"),
-        ("http://me:secret@example.org/", "user names and passwords"),
+        ("http://me:secret@example.org/", "remove 'user:password@' from the URL"),
         ("http://[::1/", "brackets"),
+        ("http://[example.org]/", "brackets|not a valid host name"),
+        (
+            "http://ex\u2100mple.com/",
+            "the host name contains invalid characters; use letters, digits, hyphens and dots$",
+        ),
         ("http://[::zz]/", "brackets|not a valid IPv6 address"),
         ("http://a..b/", "not a valid host name"),
         (f"http://{'a' * 64}.org/", "not a valid host name"),
@@ -97,7 +102,7 @@ def test_peer_is_written_as_host_and_port_or_path(url, peer):
         ("unix:/s?port=1", "unknown parameter 'port'"),
         ("unix:/s?path=x", "must begin with a slash"),
         ("unix:/s?host=a%0D%0AX:b", "not a valid host name"),
-        ("unix:/s?host=", "not a valid host name"),
+        ("unix:/s?host=", "^'' is not a valid host name; use letters, digits, hyphens and dots$"),
     ],
 )
 def test_invalid_url_raises_error_with_reason(url, message):

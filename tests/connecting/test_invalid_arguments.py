@@ -17,7 +17,7 @@ INVALID_OPTIONS = [
     (
         {"ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), "server_hostname": "localhost"},
         ValueError,
-        "ssl argument is a context of PROTOCOL_TLS_SERVER: a client needs a context of PROTOCOL_TLS_CLIENT",
+        r"ssl argument must be a client context \(ssl.PROTOCOL_TLS_CLIENT\), not one of PROTOCOL_TLS_SERVER",
     ),
     ({"strict_eof": True}, ValueError, "strict_eof is only meaningful with ssl"),
     ({"ssl_handshake_timeout": 5.0}, ValueError, "ssl_handshake_timeout is only meaningful with ssl"),
@@ -25,10 +25,14 @@ INVALID_OPTIONS = [
     ({"close_timeout": 0}, ValueError, "close_timeout should be a positive number of seconds, got 0"),
     ({"close_timeout": -1.5}, ValueError, "close_timeout should be a positive number of seconds, got -1.5"),
     ({"close_timeout": float("nan")}, ValueError, "close_timeout should be a positive number of seconds, got nan"),
-    ({"close_timeout": "soon"}, TypeError, "close_timeout must be a number of seconds or None, not 'str': 'soon'"),
+    (
+        {"close_timeout": "soon"},
+        TypeError,
+        "close_timeout argument must be a number of seconds or None, not 'str': 'soon'",
+    ),
     ({"limit": 0}, ValueError, "Limit cannot be <= 0: 0 was given"),
     ({"limit": -5}, ValueError, "Limit cannot be <= 0: -5 was given"),
-    ({"limit": "64k"}, TypeError, "limit must be a number of bytes or None, not 'str': '64k'"),
+    ({"limit": "64k"}, TypeError, "limit argument must be a number of bytes or None, not 'str': '64k'"),
     ({"limit": 1.5}, ValueError, "whole number of bytes or math.inf, not 1.5"),
     ({"ssl": "yes"}, TypeError, "ssl argument must be an ssl.SSLContext, a bool or None, not 'str'"),
     ({"ssl": 1}, TypeError, "ssl argument must be an ssl.SSLContext, a bool or None, not 'int'"),
@@ -204,7 +208,7 @@ async def test_unconnected_socket_raises_os_error() -> None:
 
 @pytest.mark.parametrize("port", [65536, -1, 1 << 40])
 async def test_port_out_of_range_raises_value_error(port: int) -> None:
-    with pytest.raises(ValueError, match=f"port must be in the range 0 to 65535, not {port}"):
+    with pytest.raises(ValueError, match=f"port argument must be in the range 0 to 65535, not {port}"):
         await sluiceway.open_connection("127.0.0.1", port)
 
 
@@ -219,19 +223,22 @@ async def test_invalid_local_addr_raises_before_connect(address: Any, raw_peers:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"host": 5}, "host must be a str, bytes or None, not 'int': 5"),
-        ({"host": ["localhost"]}, r"host must be a str, bytes or None, not 'list': \['localhost'\]"),
-        ({"port": 80.0}, "port must be an int, a service name or None, not 'float': 80.0"),
+        ({"host": 5}, "host argument must be a str, bytes or None, not 'int': 5"),
+        ({"host": ["localhost"]}, r"host argument must be a str, bytes or None, not 'list': \['localhost'\]"),
+        ({"port": 80.0}, "port argument must be an int, str, bytes or None, not 'float': 80.0"),
         (
             {"happy_eyeballs_delay": "soon"},
-            "happy_eyeballs_delay must be a number of seconds or None, not 'str': 'soon'",
+            "happy_eyeballs_delay argument must be a number of seconds or None, not 'str': 'soon'",
         ),
-        ({"local_addr": "127.0.0.1"}, "local_addr must be a tuple of host and port or None, not 'str': '127.0.0.1'"),
-        ({"local_addr": (5, 0)}, "host must be a str, bytes or None, not 'int': 5"),
-        ({"family": "inet"}, "family must be an integer, not 'str': 'inet'"),
-        ({"proto": None}, "proto must be an integer, not 'NoneType': None"),
-        ({"flags": 1.5}, "flags must be an integer, not 'float': 1.5"),
-        ({"interleave": "1"}, "interleave must be an integer or None, not 'str': '1'"),
+        (
+            {"local_addr": "127.0.0.1"},
+            "local_addr argument must be a tuple of host and port or None, not 'str': '127.0.0.1'",
+        ),
+        ({"local_addr": (5, 0)}, "host argument must be a str, bytes or None, not 'int': 5"),
+        ({"family": "inet"}, "family argument must be an integer, not 'str': 'inet'"),
+        ({"proto": None}, "proto argument must be an integer, not 'NoneType': None"),
+        ({"flags": 1.5}, "flags argument must be an integer, not 'float': 1.5"),
+        ({"interleave": "1"}, "interleave argument must be an integer or None, not 'str': '1'"),
     ],
 )
 async def test_tcp_argument_of_wrong_type_raises_type_error_that_names_it(
@@ -246,7 +253,7 @@ async def test_tcp_argument_of_wrong_type_raises_type_error_that_names_it(
 
 @pytest.mark.parametrize("host", [5, ["127.0.0.1", 5]])
 async def test_server_host_of_wrong_type_raises_type_error_that_names_it(host: Any) -> None:
-    with pytest.raises(TypeError, match=r"^host must be a str, bytes or None, not 'int': 5$"):
+    with pytest.raises(TypeError, match=r"^host argument must be a str, bytes or None, not 'int': 5$"):
         await sluiceway.start_server(lambda reader, writer: None, host, 0)
 
 

@@ -24,7 +24,7 @@ def test_as_count_returns_integers_unchanged(core: types.ModuleType, given: Any,
 
 @pytest.mark.parametrize("given", ["3", b"3", 3.0, None, [3], fractions.Fraction(3)])
 def test_as_count_of_a_non_integer_raises_type_error(core: types.ModuleType, given: Any) -> None:
-    with pytest.raises(TypeError, match=r"^peek\(\): n must be an integer, not ") as refused:
+    with pytest.raises(TypeError, match=r"^peek\(\): n argument must be an integer, not ") as refused:
         core.as_count(given, "peek")
     assert type(given).__name__ in str(refused.value)
     assert repr(given) in str(refused.value)
@@ -51,13 +51,13 @@ def test_limit_of_zero_or_less_raises_value_error(core: types.ModuleType, given:
 
 @pytest.mark.parametrize("given", [1.5, math.nan, -math.inf])
 def test_fractional_limit_raises_value_error(core: types.ModuleType, given: float) -> None:
-    with pytest.raises(ValueError, match=r"limit must be a whole number of bytes or math\.inf, not"):
+    with pytest.raises(ValueError, match=r"limit argument must be a whole number of bytes or math\.inf, not"):
         core.as_limit(given)
 
 
 @pytest.mark.parametrize("given", ["64", b"64", [1], fractions.Fraction(3)])
 def test_limit_of_another_type_raises_type_error(core: types.ModuleType, given: Any) -> None:
-    with pytest.raises(TypeError, match="limit must be a number of bytes or None, not"):
+    with pytest.raises(TypeError, match="limit argument must be a number of bytes or None, not"):
         core.as_limit(given)
 
 
@@ -83,7 +83,7 @@ def test_empty_separator_raises_value_error(core: types.ModuleType, given: Any) 
 
 @pytest.mark.parametrize("given", ["\n", 10, None, [b"\n"], (b"\n", "\r"), ((b"\n",),), {b"\n"}])
 def test_separator_of_another_type_raises_type_error(core: types.ModuleType, given: Any) -> None:
-    with pytest.raises(TypeError, match=r"^readuntil\(\): separator must be bytes or a tuple of bytes, not "):
+    with pytest.raises(TypeError, match=r"^readuntil\(\): separator argument must be bytes or a tuple of bytes, not "):
         core.as_separators(given)
 
 

@@ -90,8 +90,8 @@ def test_install_and_uninstall_are_logged_once(caplog: pytest.LogCaptureFixture)
         sluiceway.uninstall()
         sluiceway.uninstall()
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("DEBUG", f"installed: asyncio's stream names refer to sluiceway {build}"),
-        ("DEBUG", "uninstalled: asyncio's stream names refer to asyncio again"),
+        ("DEBUG", f"install(): asyncio's stream names refer to sluiceway {build}"),
+        ("DEBUG", "uninstall(): asyncio's stream names refer to asyncio's own classes and functions again"),
     ]
 
 

@@ -60,8 +60,23 @@ async def test_accept_out_of_descriptors_logs_once_and_resumes(
     assert "retrying every" in line
     assert os.strerror(errno.EMFILE) in line
     assert str(sock.getsockname()[1]) in line
+    assert line.endswith("raise this process's limit on open files (ulimit -n) or limit the number of connections")
     server.close()
     await server.wait_closed()
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (OSError(errno.EMFILE, ""), "raise this process's limit on open files"),
+        (OSError(errno.ENFILE, ""), "raise the system's limit on open files"),
+        (OSError(errno.ENOBUFS, ""), "free memory"),
+        (OSError(errno.ENOMEM, ""), "free memory"),
+        (MemoryError(), "free memory"),
+    ],
+)
+def test_advice_depends_on_which_resource_has_run_out(error: OSError | MemoryError, advice: str) -> None:
+    assert accept._advice(error).startswith(advice)
 
 
 async def test_accept_out_of_descriptors_does_not_spin(raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch) -> None:

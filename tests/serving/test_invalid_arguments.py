@@ -15,29 +15,33 @@ from support.certificates import Certificates
 from support.unreachable_addresses import refusing_address
 
 INVALID_OPTIONS = [
-    ({"ssl": True}, TypeError, "SSLContext or None, not True.*certificate"),
-    ({"ssl": False}, TypeError, "SSLContext or None, not False"),
-    ({"ssl": "cert.pem"}, TypeError, "SSLContext or None, not 'cert.pem'"),
+    ({"ssl": True}, TypeError, "SSLContext with a certificate, or None, not 'bool': True"),
+    ({"ssl": False}, TypeError, "SSLContext with a certificate, or None, not 'bool': False"),
+    ({"ssl": "cert.pem"}, TypeError, "SSLContext with a certificate, or None, not 'str': 'cert.pem'"),
     (
         {"ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)},
         ValueError,
-        "ssl argument is a context of PROTOCOL_TLS_CLIENT: a server needs a context of PROTOCOL_TLS_SERVER, with",
+        r"ssl argument must be a server context \(ssl.PROTOCOL_TLS_SERVER\), not one of PROTOCOL_TLS_CLIENT",
     ),
     ({"strict_eof": True}, ValueError, "strict_eof is only meaningful with ssl"),
     ({"ssl_handshake_timeout": 5.0}, ValueError, "ssl_handshake_timeout is only meaningful with ssl"),
     ({"ssl_shutdown_timeout": 5.0}, ValueError, "ssl_shutdown_timeout is only meaningful with ssl"),
     ({"close_timeout": 0}, ValueError, "close_timeout should be a positive number of seconds, got 0"),
     ({"close_timeout": -1}, ValueError, "close_timeout should be a positive number of seconds, got -1"),
-    ({"close_timeout": "soon"}, TypeError, "close_timeout must be a number of seconds or None, not 'str': 'soon'"),
+    (
+        {"close_timeout": "soon"},
+        TypeError,
+        "close_timeout argument must be a number of seconds or None, not 'str': 'soon'",
+    ),
     ({"limit": 0}, ValueError, "Limit cannot be <= 0: 0 was given"),
-    ({"limit": "64k"}, TypeError, "limit must be a number of bytes or None, not 'str': '64k'"),
-    ({"backlog": "many"}, TypeError, "backlog must be an integer, not 'str': 'many'"),
-    ({"backlog": None}, TypeError, "backlog must be an integer, not 'NoneType': None"),
+    ({"limit": "64k"}, TypeError, "limit argument must be a number of bytes or None, not 'str': '64k'"),
+    ({"backlog": "many"}, TypeError, "backlog argument must be an integer, not 'str': 'many'"),
+    ({"backlog": None}, TypeError, "backlog argument must be an integer, not 'NoneType': None"),
     ({"no_such_option": 1}, TypeError, "no_such_option"),
 ]
 TCP_OPTIONS = [
-    ({"family": "inet"}, TypeError, "family must be an integer, not 'str': 'inet'"),
-    ({"flags": 1.5}, TypeError, "flags must be an integer, not 'float': 1.5"),
+    ({"family": "inet"}, TypeError, "family argument must be an integer, not 'str': 'inet'"),
+    ({"flags": 1.5}, TypeError, "flags argument must be an integer, not 'float': 1.5"),
 ]
 
 
@@ -72,7 +76,10 @@ async def test_zero_tls_timeout_raises_value_error(name: str, tls: Certificates,
 
 @pytest.mark.parametrize("callback", [None, "handle", 5, object()])
 async def test_callback_that_is_not_callable_raises_type_error(callback: Any, unix_path: str) -> None:
-    message = rf"client_connected_cb must be a callable that takes \(reader, writer\), not '{type(callback).__name__}'"
+    message = (
+        r"client_connected_cb argument must be a callable that takes \(reader, writer\), "
+        f"not '{type(callback).__name__}'"
+    )
     with pytest.raises(TypeError, match=message):
         await sluiceway.start_server(callback, "127.0.0.1", 0)
     with pytest.raises(TypeError, match=message):
@@ -171,7 +178,7 @@ async def test_address_of_other_machine_among_several_is_left_out() -> None:
 
 @pytest.mark.parametrize("port", [65536, -1])
 async def test_port_out_of_range_raises_value_error(port: int) -> None:
-    with pytest.raises(ValueError, match=f"port must be in the range 0 to 65535, not {port}"):
+    with pytest.raises(ValueError, match=f"port argument must be in the range 0 to 65535, not {port}"):
         await sluiceway.start_server(close_connection, "127.0.0.1", port)
 
 

@@ -25,8 +25,8 @@ def running_loop(loop: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEven
 def check_client_tls(ssl: Any) -> None:
     """Check ``ssl`` of a client: an SSLContext for clients, True for the default context, False or None."""
     if ssl is not None and not isinstance(ssl, (bool, ssl_module.SSLContext)):
-        raise TypeError(f"ssl argument must be an ssl.SSLContext, a bool or None, not {type(ssl).__name__!r}")
-    _check_side(ssl, ssl_module.PROTOCOL_TLS_SERVER, "a client needs a context of PROTOCOL_TLS_CLIENT")
+        raise TypeError(f"ssl argument must be an ssl.SSLContext, a bool or None, not {type(ssl).__name__!r}: {ssl!r}")
+    _check_side(ssl, ssl_module.PROTOCOL_TLS_SERVER, "a client context (ssl.PROTOCOL_TLS_CLIENT)")
 
 
 def check_server_hostname(server_hostname: Any, ssl: Any) -> None:
@@ -49,16 +49,16 @@ def check_server_hostname(server_hostname: Any, ssl: Any) -> None:
 def check_server_tls(ssl: Any) -> None:
     """Check ``ssl`` of a server: an SSLContext for servers, or None."""
     if ssl is not None and not isinstance(ssl, ssl_module.SSLContext):
-        raise TypeError(f"ssl argument must be an SSLContext or None, not {ssl!r}: a server needs a certificate")
-    _check_side(
-        ssl, ssl_module.PROTOCOL_TLS_CLIENT, "a server needs a context of PROTOCOL_TLS_SERVER, with a certificate"
-    )
+        raise TypeError(
+            f"ssl argument must be an ssl.SSLContext with a certificate, or None, not {type(ssl).__name__!r}: {ssl!r}"
+        )
+    _check_side(ssl, ssl_module.PROTOCOL_TLS_CLIENT, "a server context (ssl.PROTOCOL_TLS_SERVER)")
 
 
 def _check_side(ssl: Any, wrong: int, needed: str) -> None:
     protocol = getattr(ssl, "protocol", None)
     if protocol == wrong:
-        raise ValueError(f"ssl argument is a context of {protocol.name}: {needed}")
+        raise ValueError(f"ssl argument must be {needed}, not one of {protocol.name}")
 
 
 def check_stream_socket(sock: Any, family: int | None = None) -> None:
@@ -83,7 +83,8 @@ def check_delay(seconds: Any) -> None:
     """Check ``happy_eyeballs_delay``: a number of seconds, or None."""
     if seconds is not None and not isinstance(seconds, (int, float)):
         raise TypeError(
-            f"happy_eyeballs_delay must be a number of seconds or None, not {type(seconds).__name__!r}: {seconds!r}"
+            f"happy_eyeballs_delay argument must be a number of seconds or None, not {type(seconds).__name__!r}: "
+            f"{seconds!r}"
         )
 
 
@@ -91,16 +92,16 @@ def check_local_address(address: Any) -> None:
     """Check ``local_addr``: a tuple of host and port, or None."""
     if address is not None and (not isinstance(address, (tuple, list)) or len(address) < 2):
         raise TypeError(
-            f"local_addr must be a tuple of host and port or None, not {type(address).__name__!r}: {address!r}"
+            f"local_addr argument must be a tuple of host and port or None, not {type(address).__name__!r}: {address!r}"
         )
 
 
 def check_port(port: Any) -> None:
     """Check ``port``: an int from 0 to 65535, a str or bytes, which the resolver interprets, or None."""
     if port is not None and not isinstance(port, (int, str, bytes)):
-        raise TypeError(f"port must be an int, a service name or None, not {type(port).__name__!r}: {port!r}")
+        raise TypeError(f"port argument must be an int, str, bytes or None, not {type(port).__name__!r}: {port!r}")
     if isinstance(port, int) and not 0 <= port <= 65535:
-        raise ValueError(f"port must be in the range 0 to 65535, not {port}")
+        raise ValueError(f"port argument must be in the range 0 to 65535, not {port}")
 
 
 def check_integers(arguments: dict[str, Any]) -> None:
@@ -114,4 +115,4 @@ def check_integers(arguments: dict[str, Any]) -> None:
             operator.index(value)
         except TypeError:
             kind = "an integer or None" if optional else "an integer"
-            raise TypeError(f"{name} must be {kind}, not {type(value).__name__!r}: {value!r}") from None
+            raise TypeError(f"{name} argument must be {kind}, not {type(value).__name__!r}: {value!r}") from None

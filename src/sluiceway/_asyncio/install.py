@@ -75,7 +75,7 @@ def install() -> None:
                     _originals.append((module, name, original))
                     setattr(module, name, replacement)
         replace_in_checks({_replacements[name]: one for _, name, one in _originals if isinstance(one, type)})
-    logger.debug("installed: asyncio's stream names refer to sluiceway (core: %s, engine: %s)", IMPLEMENTATION, ENGINE)
+    logger.debug("install(): asyncio's stream names refer to sluiceway (core: %s, engine: %s)", IMPLEMENTATION, ENGINE)
 
 
 def uninstall() -> None:
@@ -93,7 +93,7 @@ def uninstall() -> None:
                 setattr(module, name, original)
         _originals.clear()
         replace_in_checks({})
-    logger.debug("uninstalled: asyncio's stream names refer to asyncio again")
+    logger.debug("uninstall(): asyncio's stream names refer to asyncio's own classes and functions again")
 
 
 def is_installed() -> bool:

@@ -159,7 +159,7 @@ def _connection_options(client_connected_cb: ClientConnected, given: ServerParam
     tls = tls_options(given["ssl"], given)
     if not callable(client_connected_cb):
         raise TypeError(
-            "client_connected_cb must be a callable that takes (reader, writer), "
+            "client_connected_cb argument must be a callable that takes (reader, writer), "
             f"not {type(client_connected_cb).__name__!r}"
         )
     check_server_tls(given["ssl"])

@@ -46,13 +46,17 @@ async def _upgrade(
     **options: Any,
 ) -> None:
     if not isinstance(sslcontext, ssl.SSLContext):
-        raise TypeError(f"start_tls(): sslcontext must be an ssl.SSLContext, not {type(sslcontext).__name__!r}")
+        raise TypeError(
+            "start_tls(): sslcontext argument must be an ssl.SSLContext, "
+            f"not {type(sslcontext).__name__!r}: {sslcontext!r}"
+        )
     protocol = writer._protocol
     if server_side is None:
         server_side = getattr(protocol, "_client_connected_cb", None) is not None
     if not server_side and sslcontext.check_hostname and not options.get("server_hostname"):
         raise ValueError(
-            "start_tls(): server_hostname is missing; the context checks the host name in the peer's certificate"
+            "start_tls(): server_hostname is missing, and the context checks host names; "
+            "pass the name that the peer's certificate must contain"
         )
     await writer.drain()
     reader = writer._reader

@@ -90,7 +90,9 @@ class ConnectionState(ReceiverReference):
         """Change to the next state. IllegalTransitionError if ``event`` is impossible in the current state."""
         state = TRANSITIONS[self.state].get(event)
         if state is None:
-            raise IllegalTransitionError(f"event {event!r} is impossible in state {self.state!r}: a bug in sluiceway")
+            raise IllegalTransitionError(
+                f"event {event!r} is impossible in state {self.state!r}: a bug in sluiceway; please report it"
+            )
         self.state = state
         self.closing, self.lost, self.closed_first = _PROPERTIES[state]
         self.discarding = True

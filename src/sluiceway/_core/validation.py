@@ -21,7 +21,7 @@ def as_count(n: Any, call: str) -> int:
     try:
         return operator.index(n)
     except TypeError:
-        raise TypeError(f"{call}(): n must be an integer, not {type(n).__name__!r}: {n!r}") from None
+        raise TypeError(f"{call}(): n argument must be an integer, not {type(n).__name__!r}: {n!r}") from None
 
 
 def as_limit(limit: Any) -> int:
@@ -32,12 +32,14 @@ def as_limit(limit: Any) -> int:
         if limit == math.inf:
             return UNBOUNDED_LIMIT
         if not limit.is_integer():
-            raise ValueError(f"limit must be a whole number of bytes or math.inf, not {limit!r}")
+            raise ValueError(f"limit argument must be a whole number of bytes or math.inf, not {limit!r}")
         limit = int(limit)
     try:
         limit = operator.index(limit)
     except TypeError:
-        raise TypeError(f"limit must be a number of bytes or None, not {type(limit).__name__!r}: {limit!r}") from None
+        raise TypeError(
+            f"limit argument must be a number of bytes or None, not {type(limit).__name__!r}: {limit!r}"
+        ) from None
     if limit <= 0:
         raise ValueError(f"Limit cannot be <= 0: {limit} was given")
     return min(int(limit), UNBOUNDED_LIMIT)
@@ -46,7 +48,9 @@ def as_limit(limit: Any) -> int:
 def as_seconds(seconds: Any, name: str) -> float:
     """Return the timeout ``name`` in seconds. It must be greater than 0."""
     if not isinstance(seconds, (int, float)):
-        raise TypeError(f"{name} must be a number of seconds or None, not {type(seconds).__name__!r}: {seconds!r}")
+        raise TypeError(
+            f"{name} argument must be a number of seconds or None, not {type(seconds).__name__!r}: {seconds!r}"
+        )
     if not seconds > 0:
         raise ValueError(f"{name} should be a positive number of seconds, got {seconds!r}")
     return seconds
@@ -61,7 +65,8 @@ def as_separators(separator: Any) -> tuple[bytes, ...]:
     for one in given:
         if not isinstance(one, (bytes, bytearray, memoryview)):
             raise TypeError(
-                f"readuntil(): separator must be bytes or a tuple of bytes, not {type(one).__name__!r}: {one!r}"
+                "readuntil(): separator argument must be bytes or a tuple of bytes, "
+                f"not {type(one).__name__!r}: {one!r}"
             )
         if not len(one):
             raise ValueError("Separator should be at least one-byte string: an empty one was given")

@@ -187,15 +187,25 @@ class Listener:
         if not self._short_of_resources:
             self._short_of_resources = True
             logger.error(
-                "accept() on %s failed: %s; retrying every %g s; "
-                "raise the limit on open files or limit the number of connections",
+                "accept() on %s failed: %s; retrying every %g s; %s",
                 self._name,
                 error,
                 ACCEPT_RETRY_DELAY,
+                _advice(error),
             )
         self._paused = weakref.ref(accepted)
         # stop() does not cancel this timer, because its handle would refer to ``accepted``. _watch() checks _stopped.
         self._loop.call_later(ACCEPT_RETRY_DELAY, self._watch, accepted)
+
+
+def _advice(error: OSError | MemoryError) -> str:
+    """Return what to do after accept() has run out of descriptors or memory, for the log record."""
+    code = error.errno if isinstance(error, OSError) else None
+    if code == errno.EMFILE:
+        return "raise this process's limit on open files (ulimit -n) or limit the number of connections"
+    if code == errno.ENFILE:
+        return "raise the system's limit on open files (sysctl fs.file-max) or limit the number of connections"
+    return "free memory or limit the number of connections"
 
 
 def _of_the_peer(error: BaseException) -> bool:

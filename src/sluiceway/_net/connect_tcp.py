@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import socket
-from typing import Any
+from typing import Any, NoReturn
 
 from .._constants import FIRST_ADDRESS_FAMILY_COUNT
 from .happy_eyeballs import race
@@ -59,10 +59,9 @@ async def connect_tcp(
     finally:
         # Breaks a reference cycle: the tracebacks of the errors refer to this frame.
         del errors
-    raise AssertionError("unreachable")
 
 
-def _raise(errors: list[OSError], all_errors: bool) -> None:
+def _raise(errors: list[OSError], all_errors: bool) -> NoReturn:
     try:
         if all_errors:
             raise ExceptionGroup("create_connection failed", errors)

@@ -14,7 +14,7 @@ AddressInfo: TypeAlias = tuple[int, int, int, str, Any]
 def check_host(host: Any, name: str = "host") -> None:
     """Check that ``host`` is a str, bytes or None. ``name``: the argument in the message of the TypeError."""
     if host is not None and not isinstance(host, (str, bytes)):
-        raise TypeError(f"{name} must be a str, bytes or None, not {type(host).__name__!r}: {host!r}")
+        raise TypeError(f"{name} argument must be a str, bytes or None, not {type(host).__name__!r}: {host!r}")
 
 
 def literal_address(host: Any, port: Any, family: int, proto: int, rest: tuple[Any, ...] = ()) -> AddressInfo | None:

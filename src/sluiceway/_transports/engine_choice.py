@@ -13,18 +13,22 @@ from typing import Any, Final, Literal
 from .._config import ENGINE_CHOICE
 from .._implementation import IMPLEMENTATION, missing_parts, report_missing
 
+_REMEDY = "unset SLUICEWAY_ENGINE, or install sluiceway again with a C compiler"
+
 
 def _load() -> Any:
     if IMPLEMENTATION == "pure" and ENGINE_CHOICE == "epoll":
         reason = missing_parts.get("core", "it was not compiled here")
-        raise ImportError(f"SLUICEWAY_ENGINE=epoll needs the compiled core, which cannot be imported: {reason}")
+        raise ImportError(
+            f"SLUICEWAY_ENGINE=epoll needs the compiled core, which cannot be imported: {reason}; {_REMEDY}"
+        )
     if ENGINE_CHOICE == "loop" or IMPLEMENTATION == "pure":
         return None
     try:
         from .epoll import transport
     except ImportError as error:
         if ENGINE_CHOICE == "epoll":
-            raise ImportError(f"SLUICEWAY_ENGINE=epoll: cannot import the engine: {error}") from error
+            raise ImportError(f"SLUICEWAY_ENGINE=epoll: cannot import the engine: {error}; {_REMEDY}") from error
         if sys.platform == "linux":
             report_missing("engine", error, "using the loop's transports, which are slower")
         return None

@@ -91,7 +91,7 @@ def _quoted(data: bytes) -> str:
 
 
 def _closed_early(error: ClosedEarlyError, target: Target) -> str:
-    said_nothing = error.where in ("before the first byte", "before its status line")
+    said_nothing = error.where == "before the status line"
     may_be_tls = said_nothing and not target.tls and target.unix_path is None
     advice = "check that it speaks HTTP, or use https:// if this is its TLS port" if may_be_tls else "try again"
     return f"closed early: {target.peer} {'reset' if error.reset else 'ended'} the connection {error.where}; {advice}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import ssl
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,9 @@ from sluiceway.cli.bad_argument import BadArgument
 from sluiceway.cli.headers import Outcome, fetch_all
 from sluiceway.cli.lookups import AbandonableExecutor
 from sluiceway.cli.target import BadURLError, Target, parse
+
+# The user name and the password of a URL, which must not be printed.
+_PASSWORD = re.compile(r"//[^/?#]*@")
 
 
 def _seconds(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
@@ -60,7 +64,8 @@ def _target(url: str) -> Target:
     try:
         return parse(url)
     except BadURLError as error:
-        raise BadArgument(f"{url!r}: bad URL: {error}") from None
+        shown = _PASSWORD.sub("//...@", url)
+        raise BadArgument(f"{shown!r}: bad URL: {error}") from None
 
 
 def _context(cafile: Path | None) -> ssl.SSLContext:

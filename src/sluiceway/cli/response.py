@@ -80,12 +80,12 @@ async def read_head(reader: sluiceway.StreamReader, lines: list[str]) -> None:
             if total:
                 raise ClosedEarlyError("within the headers") from None
             if not error.partial:
-                raise ClosedEarlyError("before the first byte") from None
+                raise ClosedEarlyError("before the status line") from None
             if not b"HTTP/".startswith(error.partial[:5]):
                 raise NotHTTPError(error.partial) from None
             raise ClosedEarlyError("within the status line") from None
         except ConnectionError:
-            raise ClosedEarlyError("within the headers" if total else "before its status line", reset=True) from None
+            raise ClosedEarlyError("within the headers" if total else "before the status line", reset=True) from None
         except sluiceway.LimitOverrunError:
             if not total:
                 beginning = await reader.readexactly(5)

@@ -37,7 +37,7 @@ def run(arguments: tuple[str, ...]) -> None:
             raise BadArgument("run -m: the module name is missing")
         _run(arguments[1:], is_module=True)
     elif arguments[0].startswith("-"):
-        raise BadArgument(f"run {arguments[0]}: unknown option; write options of the program after its name")
+        raise BadArgument(f"run: unknown option {arguments[0]}; options for your program go after the program's name")
     elif not os.path.exists(arguments[0]):
         raise BadArgument(f"run {arguments[0]!r}: no such file; use -m to run a module")
     else:

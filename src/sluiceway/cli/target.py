@@ -66,8 +66,13 @@ def parse(url: str) -> Target:
         raise BadURLError("it contains control characters; percent-encode them")
     try:
         parts = urlsplit(url)
-    except ValueError as error:
-        raise BadURLError(f"{error}; write an IPv6 address in brackets, as in http://[::1]:8080/") from None
+    except ValueError:
+        # The text of the error may contain a password.
+        if "[" in url or "]" in url:
+            reason = "invalid use of brackets; they enclose an IPv6 address, as in http://[::1]:8080/"
+        else:
+            reason = "the host name contains invalid characters; use letters, digits, hyphens and dots"
+        raise BadURLError(reason) from None
     if parts.scheme == "unix":
         return _unix(url, parts)
     # "localhost:8080" is parsed as the scheme "localhost", so the slashes are checked as well.
@@ -80,7 +85,7 @@ def parse(url: str) -> Target:
 
 def _internet(url: str, parts: SplitResult) -> Target:
     if "@" in parts.netloc:
-        raise BadURLError("user names and passwords are not supported; remove the part before the @")
+        raise BadURLError("user names and passwords are not supported; remove 'user:password@' from the URL")
     try:
         port = parts.port
     except ValueError:
@@ -129,7 +134,7 @@ def _unix(url: str, parts: SplitResult) -> Target:
         raise BadURLError(f"path={asked!r} must begin with a slash, as in path=/status")
     host = parameters.get("host", ["localhost"])[-1]
     if not _HOST_HEADER.fullmatch(host):
-        raise BadURLError(f"host={host!r} is not a valid host name")
+        raise BadURLError(f"{host!r} is not a valid host name; use letters, digits, hyphens and dots")
     return Target(
         url=url,
         host="",
@@ -146,12 +151,14 @@ def _ascii_host(host: str) -> str:
         try:
             return str(ipaddress.IPv6Address(host))
         except ValueError:
-            raise BadURLError(f"{host!r} is not a valid IPv6 address") from None
+            raise BadURLError(f"{host!r} is not a valid IPv6 address; write it as in http://[::1]:8080/") from None
     try:
         ascii_host = host.encode("idna").decode("ascii")
     except UnicodeError as error:
         reason = str(error.reason) if isinstance(error, UnicodeEncodeError) else str(error)
-        raise BadURLError(f"{host!r} is not a valid host name ({reason})") from None
+        raise BadURLError(
+            f"{host!r} is not a valid host name ({reason}); use letters, digits, hyphens and dots"
+        ) from None
     if not _HOST_HEADER.fullmatch(ascii_host):
         raise BadURLError(f"{host!r} is not a valid host name; use letters, digits, hyphens and dots")
     return ascii_host

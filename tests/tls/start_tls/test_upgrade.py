@@ -224,7 +224,8 @@ async def test_argument_that_is_no_context_raises_type_error(context: Any, tls: 
     async with connected_pair(sluiceway) as (near, far):
         for end in (near, far):
             with pytest.raises(
-                TypeError, match=rf"start_tls\(\): sslcontext must be an ssl.SSLContext, not '{type(context).__name__}'"
+                TypeError,
+                match=rf"start_tls\(\): sslcontext argument must be an ssl.SSLContext, not '{type(context).__name__}'",
             ):
                 await end[1].start_tls(context)
         assert await line_arrives(near, far)
