@@ -39,6 +39,8 @@ def copy_error(error: BaseException) -> BaseException:
         copied = copy.copy(error)
         if type(copied) is not type(error) or copied.args != error.args:
             return error
+        # Some classes of asyncio copy the arguments only.
+        copied.__dict__.update(error.__dict__)
         if isinstance(error, OSError) and isinstance(copied, OSError) and copied.strerror != error.strerror:
             # name_peer() changes strerror but not args.
             copied.strerror = error.strerror

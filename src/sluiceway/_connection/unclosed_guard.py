@@ -33,7 +33,12 @@ class UnclosedGuard:
         self._connection = connection
 
     def __del__(self) -> None:
-        close_unreferenced(self._connection, self)
+        try:
+            connection = self._connection
+        except AttributeError:
+            # __init__() was interrupted.
+            return
+        close_unreferenced(connection, self)
 
 
 def close_unreferenced(connection: GuardedConnection, source: object) -> None:
