@@ -117,8 +117,17 @@ def run_with_progress(command: Sequence[str | os.PathLike[str]]) -> int:
                     # setuptools removes the files at the end of the compilation.
                     compiled = max(compiled, sum(1 for _ in pathlib.Path(directory).rglob("*.o")))
                     seconds = time.time() - start
-                    log(f"  {seconds:.0f} s: {translated} files translated to C, {compiled} files compiled")
+                    log(f"  {seconds:.0f} s: {stage(translated, compiled)}")
         return process.returncode
+
+
+def stage(translated: int, compiled: int) -> str:
+    """Return what pip is doing, by the number of files that are translated to C and compiled so far."""
+    if compiled:
+        return f"{compiled} files compiled; pip installs the packages when all are"
+    if translated:
+        return f"{translated} files translated to C; pip compiles them when it has fetched all packages"
+    return "pip fetches the packages that the build needs"
 
 
 def log(message: str) -> None:

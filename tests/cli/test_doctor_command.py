@@ -68,7 +68,7 @@ def test_json_report_has_every_section_and_value() -> None:
     assert document["tls"]["library"] == ssl.OPENSSL_VERSION
     assert document["implementation"]["core"]["in_use"] == sluiceway.IMPLEMENTATION
     assert document["implementation"]["engine"]["in_use"] == sluiceway.ENGINE
-    assert document["implementation"]["installed"] is False
+    assert document["implementation"]["asyncio_replaced"] is False
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert document["limits"]["open_files"] == {
         name: "unlimited" if limit == resource.RLIM_INFINITY else limit

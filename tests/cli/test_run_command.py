@@ -1,6 +1,7 @@
 """``sluiceway run``: the program gets what ``python`` would give it, except for asyncio's streams."""
 
 import json
+import logging
 import pathlib
 import subprocess
 import sys
@@ -137,6 +138,20 @@ def test_program_that_cannot_run_is_reported_in_one_line(arguments: list[str], l
     assert single_line(result.stderr) == line
 
 
-def test_doctor_under_run_reports_installed() -> None:
+def test_verbose_run_writes_log_records_to_standard_error(program: pathlib.Path) -> None:
+    logger = logging.getLogger("sluiceway")
+    level, handlers = logger.level, logger.handlers[:]
+    try:
+        result = run_command("run", "--verbose", str(program), "--verbose")
+    finally:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
+    core_and_engine = f"(core: {sluiceway.IMPLEMENTATION}, engine: {sluiceway.ENGINE})"
+    record = f"sluiceway: installed: asyncio's stream names refer to sluiceway {core_and_engine}"
+    assert single_line(result.stderr) == record
+    assert json.loads(result.stdout) == expected(program, "--verbose")
+
+
+def test_doctor_under_run_reports_asyncio_replaced() -> None:
     result = run_command("run", "-m", "sluiceway", "doctor", "--json")
-    assert json.loads(result.stdout)["implementation"]["installed"] is True
+    assert json.loads(result.stdout)["implementation"]["asyncio_replaced"] is True

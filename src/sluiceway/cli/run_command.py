@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import runpy
 import sys
@@ -18,12 +19,13 @@ from sluiceway.cli.output import restore_output
 @click.command(
     # Options after the program are passed to the program. `-m` is parsed below, for options after the module.
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-    options_metavar="",
+    options_metavar="[--verbose]",
 )
+@click.option("--verbose", is_flag=True, help="Write the log records of sluiceway to standard error.")
 @click.argument(
     "arguments", nargs=-1, required=True, metavar="PROGRAM | -m MODULE [ARGUMENTS]...", type=click.UNPROCESSED
 )
-def run(arguments: tuple[str, ...]) -> None:
+def run(arguments: tuple[str, ...], verbose: bool) -> None:
     """Run a Python program with sluiceway's streams.
 
     The command calls sluiceway.install(), then runs PROGRAM like `python PROGRAM`. PROGRAM is a file, or a directory or
@@ -32,6 +34,8 @@ def run(arguments: tuple[str, ...]) -> None:
 
     The exit status is that of the program: 1 after an exception. It is 2 if the program does not exist.
     """
+    if verbose:
+        _log_to_standard_error()
     if arguments[0] == "-m":
         if len(arguments) == 1:
             raise BadArgument("run -m: the module name is missing")
@@ -70,6 +74,14 @@ def _run(command: tuple[str, ...], *, is_module: bool) -> None:
         sys.excepthook(type(error), error.with_traceback(traceback), traceback)
         sys.exit(1)
     sys.exit(0)
+
+
+def _log_to_standard_error() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("sluiceway: %(message)s"))
+    logger = logging.getLogger("sluiceway")
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
 
 
 def _module_of(frame: FrameType) -> object:

@@ -47,7 +47,7 @@ def implementation(
         else:
             why_engine = f"cannot import the engine: {missing.get('engine', 'it is not compiled')}"
             advice = _HOW_TO_COMPILE
-    installed = sluiceway.is_installed()
+    replaced = sluiceway.is_installed()
     words = "epoll" if engine == "epoll" else "loop, the running loop's own transports"
     return Section(
         "implementation",
@@ -62,12 +62,12 @@ def implementation(
             ),
             Finding("engine", "engine", {"in_use": engine, "reason": why_engine}, _because(words, why_engine), advice),
             Finding(
-                "installed",
-                "installed",
-                installed,
+                "asyncio_replaced",
+                "asyncio replaced",
+                replaced,
                 "yes, asyncio's stream names refer to sluiceway in this process"
-                if installed
-                else "no; sluiceway.install() or `sluiceway run` replaces asyncio's streams in a process",
+                if replaced
+                else "no, not in this process; compare `sluiceway run -m sluiceway doctor`",
             ),
         ],
     )
