@@ -139,8 +139,8 @@ def run_python(program: pathlib.Path) -> str:
 
 
 def unexpected_errors(stderr: str) -> list[str]:
-    """Return the lines of standard error, except those of failures that a page shows on purpose."""
-    return [line for line in stderr.splitlines() if not line.startswith("TLS handshake with ")]
+    """Return the lines of standard error, except information and those of failures that a page shows on purpose."""
+    return [line for line in stderr.splitlines() if not line.startswith(("TLS handshake with ", "INFO:"))]
 
 
 @contextlib.contextmanager
@@ -299,11 +299,11 @@ def read_to_the_end(client: socket.socket) -> bytes:
 @pytest.mark.parametrize(
     ("document", "name", "authority", "sent", "before_sigterm", "after_sigterm"),
     [
-        ("howto/stop-gracefully", "server.py", None, b"a\nb\n", b"done: a\n", b"done: b\n"),
+        ("howto/stop-gracefully", "graceful_server.py", None, b"a\nb\n", b"done: a\n", b"done: b\n"),
         ("howto/stop-gracefully", "quick_server.py", None, b"a\nb", b"done: a\n", b""),
         (
             "tutorial/tls-and-stop",
-            "chat_server.py",
+            "chat_server_with_tls.py",
             "authority.pem",
             b"ann\n",
             b"* ann joined\n",
@@ -331,6 +331,64 @@ def test_server_of_a_page_that_gets_sigterm_serves_its_client_to_a_clean_end(
             assert client.recv(len(before_sigterm)) == before_sigterm
             rest = pool.submit(read_to_the_end, client)
         assert rest.result() == after_sigterm
+
+
+def block_of(name: str) -> Block:
+    [block] = [block for block in all_blocks() if file_name(block) == name]
+    return block
+
+
+@pytest.mark.parametrize(
+    ("name", "sent", "answer"),
+    [
+        ("chat_server_with_limit.py", b"x" * 5000 + b"\n", b"* the name is longer than 1000 bytes\n"),
+        ("chat_server_with_limit.py", b"\n", b"* the first line is your name\n"),
+        ("line_server.py", b"hello\n" + b"x" * 100_000 + b"\n", b"hello\n"),
+    ],
+)
+def test_server_of_a_page_answers_input_that_needs_a_policy(
+    name: str, sent: bytes, answer: bytes, tmp_path: pathlib.Path
+) -> None:
+    """The server logs no error: ``serving`` checks its standard error."""
+    block = block_of(name)
+    with prepared(block, tmp_path) as text, serving(tmp_path / name, text) as port:
+        with connected(port) as client:
+            client.sendall(sent)
+            client.shutdown(socket.SHUT_WR)
+            # Not to the end: a server that closes while input is unread resets the connection.
+            received = client.makefile("rb").read(len(answer))
+    assert received == answer
+
+
+@pytest.mark.parametrize("name", ["chat_server.py", "chat_server_with_limit.py"])
+def test_last_line_without_newline_reaches_other_users(name: str, tmp_path: pathlib.Path) -> None:
+    expected = b"* ann joined\n* bob joined\nbob: the end\n* bob left\n"
+    with serving(tmp_path / name, block_of(name).text) as port, connected(port) as ann, connected(port) as bob:
+        ann.sendall(b"ann\n")
+        messages = ann.makefile("rb")
+        received = messages.readline()
+        bob.sendall(b"bob\nthe end")
+        bob.shutdown(socket.SHUT_WR)
+        received += messages.read(len(expected) - len(received))
+    assert received == expected
+
+
+def connected(port: str) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", int(port)), timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("server", ["chat_server.py", "chat_server_with_limit.py"])
+def test_slow_reader_of_tutorial_is_disconnected_by_both_servers(server: str, tmp_path: pathlib.Path) -> None:
+    with serving(tmp_path / server, block_of(server).text) as port:
+        client = tmp_path / "slow_reader.py"
+        client.write_text(block_of("slow_reader.py").text.replace(PORT, port), encoding="utf-8")
+        assert run_python(client) == "b'* idle left\\n'\n"
+
+
+def test_file_names_of_examples_are_unique() -> None:
+    """A reader who saves all examples in one directory overwrites none."""
+    names = [name for block in all_blocks() if (name := file_name(block))]
+    assert sorted(names) == sorted(set(names))
 
 
 def test_no_python_escapes_being_run() -> None:
