@@ -147,7 +147,7 @@ def test_verbose_run_writes_log_records_to_standard_error(program: pathlib.Path)
         logger.setLevel(level)
         logger.handlers[:] = handlers
     core_and_engine = f"(core: {sluiceway.IMPLEMENTATION}, engine: {sluiceway.ENGINE})"
-    record = f"sluiceway: installed: asyncio's stream names refer to sluiceway {core_and_engine}"
+    record = f"sluiceway: install(): asyncio's stream names refer to sluiceway {core_and_engine}"
     assert single_line(result.stderr) == record
     assert json.loads(result.stdout) == expected(program, "--verbose")
 
