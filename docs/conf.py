@@ -44,11 +44,25 @@ def use_public_name(app: Sphinx, env: BuildEnvironment, node: Any, contnode: Any
     return intersphinx.missing_reference(app, env, node, contnode)
 
 
-def write_enumerations(
+def write_signature(
     app: Sphinx, kind: str, name: str, thing: Any, options: Any, signature: str | None, returns: str | None
 ) -> tuple[str | None, str | None]:
-    """Write defaults such as ``<AddressFamily.AF_UNSPEC: 0>`` as source text, or Sphinx cannot read the signature."""
-    return signature and re.sub(r"<\w+\.(\w+): \d+>", r"socket.\1", signature), returns
+    """Write defaults as source text, which Sphinx can read, and types by names that a reader of the page knows."""
+    if signature is not None:
+        # For example <AddressFamily.AF_UNSPEC: 0>.
+        signature = re.sub(r"<\w+\.(\w+): \d+>", r"socket.\1", signature)
+        # A class of sluiceway derives from asyncio's class of the same name.
+        signature = re.sub(r"[\w.~]*\.(\w+) \| ([\w.~]*\.\1)\b", r"\2", signature)
+    if returns is not None and returns.endswith("._Installed"):
+        returns = "~contextlib.AbstractContextManager[None]"
+    return signature, returns
+
+
+def write_links(app: Sphinx, kind: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    """Write links in place of the addresses and the paths of documents that docstrings have."""
+    for number, line in enumerate(lines):
+        linked = re.sub(r"^( *)Source: (https://\S+)$", r"\1`asyncio's documentation <\2>`__", line)
+        lines[number] = re.sub(r"\bdocs/(\S+)\.md\b", r":doc:`/\1`", linked)
 
 
 class CommandHelp(SphinxDirective):
@@ -66,7 +80,8 @@ class CommandHelp(SphinxDirective):
 
 def setup(app: Sphinx) -> None:
     app.add_directive("command-help", CommandHelp)
-    app.connect("autodoc-process-signature", write_enumerations)
+    app.connect("autodoc-process-signature", write_signature)
+    app.connect("autodoc-process-docstring", write_links)
     app.connect("missing-reference", use_public_name)
 
 
@@ -95,7 +110,6 @@ add_module_names = False
 inventory = python_inventory()
 intersphinx_mapping = {"python": ("https://docs.python.org/3", str(inventory))} if inventory else {}
 nitpicky = inventory is not None
-nitpick_ignore = [("py:class", "sluiceway._asyncio.install._Installed")]
 
 html_theme = "furo"
 html_title = f"sluiceway {version}"

@@ -1,8 +1,10 @@
 """The documentation site builds without a warning, describes every public name, and its links lead somewhere."""
 
+import html
 import html.parser
 import inspect
 import pathlib
+import re
 import urllib.parse
 import zlib
 from collections.abc import Iterator
@@ -36,6 +38,13 @@ def test_every_public_name_has_an_entry(site: pathlib.Path) -> None:
 
 def test_every_public_member_has_an_entry(site: pathlib.Path) -> None:
     assert set(public_members()) - inventory(site) == set()
+
+
+def test_texts_of_the_api_are_for_readers_of_the_site(site: pathlib.Path) -> None:
+    markup = (site / "reference" / "api.html").read_text(encoding="utf-8")
+    text = html.unescape(re.sub(r"<[^>]+>", "", markup))
+    assert re.findall(r"\b_[A-Z]\w+|docs/\w+|Source: |\b(\w+) \| \1\b|str\(object=", text) == []
+    assert "The core in use" in text
 
 
 class Page(html.parser.HTMLParser):
