@@ -70,7 +70,7 @@ async def open_connection(
         interleave (int or None): the number of addresses of the first family before the families alternate. None means
             1 with ``happy_eyeballs_delay``, else no reordering.
         all_errors (bool): if all addresses fail, raise an ExceptionGroup with the error of each.
-        close_timeout (float or None): seconds. A closing connection is aborted when the peer accepts no data for this
+        close_timeout (float or None): seconds. A closing connection is aborted when the kernel accepts no data for this
             time. None means no limit.
 
     Returns:

@@ -137,7 +137,7 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
 
     @property
     def close_timeout(self) -> float | None:
-        """Seconds (float or None). A closing connection is aborted when the peer accepts no data for this time.
+        """Seconds (float or None). A closing connection is aborted when the kernel accepts no data for this time.
 
         None means no limit.
         """

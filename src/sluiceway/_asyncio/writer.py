@@ -88,7 +88,7 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
     def close(self) -> None:
         """Close the connection after the buffered data has been sent. Returns immediately.
 
-        Data written afterwards is discarded. The connection is aborted if the peer accepts no data for the close
+        Data written afterwards is discarded. The connection is aborted if the kernel accepts no data for the close
         timeout (30 s by default).
         """
         connection = _current_connection(self)

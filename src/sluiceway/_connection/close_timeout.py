@@ -75,7 +75,7 @@ class CloseTimeout:
             self._start()
             return
         logger.warning(
-            "%s: close timed out: the peer accepted no data for %g s; aborted with %d bytes unsent",
+            "%s: close timed out: the kernel accepted no data for %g s; aborted with %d bytes unsent",
             self._connection.describe(),
             self._seconds,
             pending,
