@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import socket
+import warnings
 from asyncio import trsock
 from collections.abc import Callable
 from typing import Any, Self, cast
@@ -195,9 +196,11 @@ class Server(asyncio.Server):
 
     def _loop_closed(self) -> None:
         """Close the open connections, and drop the references to them. A closed loop does not report their end."""
-        for client in self._connections:
-            client.loop_closed()
+        warned = [client.loop_closed() for client in list(self._connections)]
         self._connections.clear()
+        # Last: a filter may turn a warning into an exception.
+        for warning in filter(None, warned):
+            warnings.warn(warning, ResourceWarning, stacklevel=2)
 
     def _handler_started(self, task: asyncio.Future[Any]) -> None:
         self._handlers.add(task)

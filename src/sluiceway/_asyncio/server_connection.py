@@ -212,12 +212,11 @@ class ServerConnection:
         """Close the connection immediately and discard buffered data."""
         self._end(aborting=True)
 
-    def loop_closed(self) -> None:
-        """Drop the reference to the server and close the connection, because the loop is closed."""
+    def loop_closed(self) -> str | None:
+        """Drop the reference to the server and close the connection; return the warning for one that was open."""
         self._server = None
         transport = self._transport() if self._transport is not None else None
-        if transport is not None:
-            close_after_loop(transport)
+        return None if transport is None else close_after_loop(transport)
 
     def _end(self, *, aborting: bool) -> None:
         connection = self._connection() if self._connection is not None else None

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import warnings
 from typing import Any
 
+from .._log import logger
 from .tls.transport import TLSTransport
 
 
-def close_after_loop(transport: Any) -> None:
-    """Close the socket of ``transport``, whose loop is closed, with a ResourceWarning if it was open.
+def close_after_loop(transport: Any) -> str | None:
+    """Close the socket of ``transport``, whose loop is closed. Returns the warning for one that was open, or None.
 
     asyncio leaves it to the garbage collector, because transport and protocol refer to each other. uvloop closes its
     own transports, and the engine closes its sockets.
@@ -19,12 +18,17 @@ def close_after_loop(transport: Any) -> None:
     try:
         lost = lower._call_connection_lost
         if lower._sock is None:
-            return
+            return None
     except AttributeError:
         # Not one of asyncio's socket transports.
-        return
-    if not lower.is_closing():
-        warnings.warn(f"unclosed transport {lower!r}", ResourceWarning, stacklevel=2, source=lower)
-    # Closes the socket whatever the protocol raises. RuntimeError: a waiting task cannot be scheduled any more.
-    with contextlib.suppress(RuntimeError):
+        return None
+    warning = None if lower.is_closing() else f"unclosed transport {lower!r}"
+    try:
+        # Closes the socket whatever the protocol raises.
         lost(None)
+    except RuntimeError:
+        # A waiting task cannot be scheduled any more.
+        pass
+    except Exception:  # noqa: BLE001 - whatever a program's protocol raises
+        logger.exception("connection_lost() failed when the loop was closed")
+    return warning
