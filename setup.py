@@ -85,10 +85,10 @@ def translated() -> list[Extension]:
     sources = {f"sluiceway._core_c.{name}": f"sluiceway/_core/{name}.py" for name in CORE}
     sources |= {f"sluiceway._core_c.{name}": f"sluiceway/_core_c/{name}.pyx" for name in COMPILED_ONLY}
     sources |= {f"sluiceway._transports.epoll.{name}": f"sluiceway/_transports/epoll/{name}.pyx" for name in ENGINE}
-    # Debugging information is four fifths of the size. It is kept if the environment sets CFLAGS.
+    # Debugging information and symbols are four fifths of the size. They are kept if the environment sets CFLAGS.
     bare = POSIX and "CFLAGS" not in os.environ
     compile_arguments = ["-g0"] if bare else []
-    link_arguments = ["-Wl,--strip-debug"] if bare and sys.platform == "linux" else []
+    link_arguments = ["-Wl,--strip-all"] if bare and sys.platform == "linux" else []
     found = [
         Extension(module, [source], extra_compile_args=compile_arguments, extra_link_args=link_arguments)
         for module, source in sources.items()
