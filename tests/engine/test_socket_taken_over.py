@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 import sluiceway
+from support import loops
 from support.raw_peer import RawPeers
 
 
@@ -49,3 +50,34 @@ async def test_another_socket_cannot_be_put_into_transport(raw_peers: RawPeers):
         transport._sock = transport._sock
     writer.close()
     await writer.wait_closed()
+
+
+async def test_descriptor_of_socket_taken_out_is_free_for_the_loop(raw_peers: RawPeers):
+    listener = raw_peers.listen()
+    _, writer = await sluiceway.open_connection(*listener.address)
+    peer = listener.accept()
+    transport: Any = writer.transport
+    sock, transport._sock = transport._sock, None
+    reader, other = await sluiceway.open_connection(sock=sock)
+    peer.send(b"line\n")
+    assert await reader.readline() == b"line\n"
+    for one in (writer, other):
+        one.close()
+        await one.wait_closed()
+
+
+def test_transport_without_its_socket_is_closed_with_the_loop(loop_kind: str, raw_peers: RawPeers):
+    listener = raw_peers.listen()
+
+    async def take_out() -> Any:
+        _, writer = await sluiceway.open_connection(*listener.address)
+        transport: Any = writer.transport
+        sock, transport._sock = transport._sock, None
+        return writer, sock
+
+    with loops.new_runner(loop_kind) as runner:
+        writer, sock = runner.run(take_out())
+    with sock:
+        assert sock.fileno() >= 0
+        assert writer.is_closing()
+        writer.close()

@@ -53,6 +53,9 @@ class PrivateAttributes:
         """None: the program takes the socket over, and the transport does not close it any more."""
         if sock is not None:
             raise TypeError(f"_sock of this transport can be set to None only, not to {sock!r}")
+        if self._sock is None:
+            # Closed, or taken over before.
+            return
         self._socket = _NO_SOCKET  # type: ignore[misc] # a slot of SocketTransport
         self.raw.give_up_socket(_NO_SOCKET)
 

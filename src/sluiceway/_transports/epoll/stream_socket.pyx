@@ -295,6 +295,7 @@ cdef class StreamSocket(Pollable):
         """The program takes the socket over: neither watch nor use nor close it any more."""
         self.uncork()
         self.set_interest(0)
+        self.poller.transports[-2 - self.fd] = self.poller.transports.pop(self.fd)
         self.fd, self.sock = -1, replacement
 
     cpdef object before_drain(self):
@@ -469,10 +470,10 @@ cdef class StreamSocket(Pollable):
 
     def loop_closed(self):
         """Close the socket if that has not been done; return the warning for one that the program had not closed."""
-        if self.fd < 0:
-            return None
         protocol = self.protocol
-        warning = None if self.closing else f"unclosed {self.transport!r}"
+        if protocol is None:
+            return None
+        warning = None if self.closing or self.fd < 0 else f"unclosed {self.transport!r}"
         self.closing = self.ended = True
         self.lost_writes += 1
         self.queue.clear()
