@@ -3,8 +3,8 @@
 They are compiled if there is a C compiler. A compilation error ends the build. The environment variable
 SLUICEWAY_BUILD=pure disables the compiled parts; with SLUICEWAY_BUILD=compiled, the build fails without a compiler.
 
-Each part is declared safe without the interpreter lock, for one loop per thread. The parts are not declared safe for
-subinterpreters, so subinterpreters use the pure core.
+No part is declared safe without the interpreter lock or in subinterpreters. So free-threaded CPython turns the lock on
+when it imports one, and subinterpreters use the pure core.
 """
 
 import contextlib
@@ -106,7 +106,7 @@ def translated() -> list[Extension]:
                 "binding": True,
                 "annotation_typing": False,
                 "iterable_coroutine": True,
-                "freethreading_compatible": True,
+                "freethreading_compatible": False,
                 "subinterpreters_compatible": "no",
             },
         )

@@ -12,6 +12,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Mapping
 from typing import Final
 
@@ -22,6 +23,8 @@ from benchmarks.studies import Column, Goal, Reading, Row, Study
 PATIENCE: Final = 120
 TIMES: Final = 1.9  # as many messages with two threads as with one, at least
 
+# The compiled parts would turn the lock on.
+WITHOUT_LOCK: Final = {"PYTHON_GIL": "0"} if sysconfig.get_config_var("Py_GIL_DISABLED") else {}
 WORKER: Final = pathlib.Path(__file__).resolve().with_name("threads_worker.py")
 CONTENDERS: Final[dict[str, tuple[str, Mapping[str, str]]]] = {
     "asyncio": ("asyncio", {}),
@@ -42,7 +45,7 @@ def measured(line: list[str], variables: Mapping[str, str]) -> Reading:
             line,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            env={**os.environ, **variables},
+            env={**os.environ, **WITHOUT_LOCK, **variables},
             timeout=PATIENCE,
             check=False,
         )
@@ -55,7 +58,7 @@ def measured(line: list[str], variables: Mapping[str, str]) -> Reading:
 
 
 def rows(quick: bool) -> tuple[list[Row], dict[str, str]]:
-    if getattr(sys, "_is_gil_enabled", lambda: True)():
+    if not WITHOUT_LOCK:
         return [], {"sluiceway": "this interpreter has its lock (tools/free_threaded.py makes one without)"}
     windows, seconds = (1, 0.2) if quick else (3, 0.5)
     made = []

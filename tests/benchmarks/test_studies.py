@@ -2,7 +2,7 @@
 
 import pathlib
 import socket
-import sys
+import sysconfig
 from collections.abc import Callable
 
 import click.testing
@@ -117,7 +117,7 @@ def test_loops_in_one_and_two_threads_carry_messages(contender: str) -> None:
 
 def test_threads_are_not_measured_where_they_take_turns() -> None:
     made, missing = threads.rows(quick=True)
-    with_lock = getattr(sys, "_is_gil_enabled", lambda: True)()
+    with_lock = not sysconfig.get_config_var("Py_GIL_DISABLED")
     assert [row.name for row in made] == ([] if with_lock else list(threads.CONTENDERS))
     assert list(missing) == (["sluiceway"] if with_lock else [])
 
