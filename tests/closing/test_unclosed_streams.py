@@ -57,6 +57,7 @@ async def test_dropping_reader_and_writer_warns_once_and_closes(raw_peers: RawPe
     """X5: one ResourceWarning when the second is dropped; the peer receives EOF; the descriptor is closed."""
     reader, writer, peer = await open_raw(raw_peers)
     descriptor = socket_descriptor(writer)
+    ends = "connection {}:{} -> {}:{}".format(*writer.get_extra_info("sockname"), *writer.get_extra_info("peername"))
     with recorded_warnings() as found:
         if first == "reader":
             del reader
@@ -69,6 +70,7 @@ async def test_dropping_reader_and_writer_warns_once_and_closes(raw_peers: RawPe
             assert found == []
             del reader
         assert only_warning(found).startswith("unclosed <StreamWriter transport=")
+        assert f">, {ends}" in only_warning(found)
         await run_loop()
         assert await peer.in_thread(peer.receive_rest) == b""
         await run_loop()

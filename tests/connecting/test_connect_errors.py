@@ -4,6 +4,7 @@ import asyncio
 import errno
 import gc
 import re
+import socket
 from typing import Any
 
 import pytest
@@ -59,6 +60,33 @@ async def test_all_errors_raises_exception_group(options: dict[str, Any], count:
 async def test_name_without_addresses_raises_os_error(options: dict[str, Any]) -> None:
     with fake_resolver({"none": []}), pytest.raises(OSError, match=r"getaddrinfo.*empty list"):
         await sluiceway.open_connection("none", 80, **options)
+
+
+@pytest.mark.parametrize(("host", "port", "hint"), [
+    ("http://localhost:80", 80, "pass the host name without scheme and path"),
+    ("localhost/path", 80, "pass the host name without scheme and path"),
+    ("localhost:80", None, "pass the host name without the port, which is a separate argument"),
+    (":80", None, "pass the host name without the port, which is a separate argument"),
+    ("[::1]", 80, "pass an IPv6 address without brackets, and the port as a separate argument"),
+    ("local host", 80, "a host name contains no spaces"),
+    ("a.name", "80x", "check that the port '80x' is a number or the name of a service"),
+    ("a.name", 80, None),
+    ("fe80::1%nowhere", "80", None),
+])  # fmt: skip
+async def test_unknown_host_that_is_no_host_name_gets_a_hint(host: str, port: Any, hint: str | None) -> None:
+    reason = "Name or service not known"
+
+    async def fail(*arguments: Any, **options: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, reason)
+
+    loop: Any = asyncio.get_running_loop()
+    loop.getaddrinfo = fail
+    try:
+        with pytest.raises(socket.gaierror) as raised:
+            await sluiceway.open_connection(host, port)
+    finally:
+        del loop.getaddrinfo
+    assert str(raised.value).endswith(reason if hint is None else f"{reason}; {hint}")
 
 
 @pytest.mark.parametrize(

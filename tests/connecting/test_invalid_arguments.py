@@ -11,7 +11,7 @@ import pytest
 
 import sluiceway
 from support.certificates import Certificates
-from support.raw_peer import RawPeers
+from support.raw_peer import RawPeer, RawPeers
 
 INVALID_OPTIONS = [
     (
@@ -34,10 +34,20 @@ INVALID_OPTIONS = [
     ({"limit": -5}, ValueError, "Limit cannot be <= 0: -5 was given"),
     ({"limit": "64k"}, TypeError, "limit argument must be a number of bytes or None, not 'str': '64k'"),
     ({"limit": 1.5}, ValueError, "whole number of bytes or math.inf, not 1.5"),
-    ({"ssl": "yes"}, TypeError, "ssl argument must be an ssl.SSLContext, a bool or None, not 'str'"),
-    ({"ssl": 1}, TypeError, "ssl argument must be an ssl.SSLContext, a bool or None, not 'int'"),
+    (
+        {"ssl": "yes"},
+        TypeError,
+        "ssl argument must be an ssl.SSLContext, a bool or None, not 'str': 'yes'; create a context with ",
+    ),
+    (
+        {"ssl": 1},
+        TypeError,
+        "ssl argument must be an ssl.SSLContext, a bool or None, not 'int': 1; create a context with ",
+    ),
     ({"server_hostname": "localhost"}, ValueError, "server_hostname is only meaningful with ssl"),
-    ({"no_such_option": 1}, TypeError, "no_such_option"),
+    ({"no_such_option": 1}, TypeError, "keyword argument 'no_such_option'$"),
+    ({"timeout": 1}, TypeError, r"keyword argument 'timeout'; use asyncio.timeout\(\)$"),
+    ({"certfile": "x.pem"}, TypeError, "keyword argument 'certfile'; load it into an ssl.SSLContext and pass ssl="),
 ]
 
 INVALID_TLS_OPTIONS = [
@@ -45,6 +55,10 @@ INVALID_TLS_OPTIONS = [
     ({"ssl_shutdown_timeout": -1}, ValueError, "ssl_shutdown_timeout should be a positive number of seconds, got -1"),
     ({"server_hostname": 7}, TypeError, "server_hostname|int"),
     ({"server_hostname": b"localhost"}, TypeError, "server_hostname|bytes"),
+    ({"server_hostname": "https://localhost"}, ValueError, "not a valid host name: .*without scheme and path"),
+    ({"server_hostname": "localhost:443"}, ValueError, "not a valid host name: .*without the port"),
+    ({"server_hostname": "[::1]"}, ValueError, "not a valid host name: .*without brackets"),
+    ({"server_hostname": "local host"}, ValueError, "not a valid host name: .*no spaces"),
 ]
 
 
@@ -121,6 +135,37 @@ async def test_impossible_server_hostname_raises_and_leaves_nothing_open(
     except BlockingIOError:
         return
     assert await peer.in_thread(peer.receive_rest) == b""
+
+
+async def test_start_tls_refuses_a_url_as_name_and_stays_open(raw_peers: RawPeers, tls: Certificates) -> None:
+    listener = raw_peers.listen()
+    _, writer = await sluiceway.open_connection(*listener.address)
+    with pytest.raises(ValueError, match="without scheme and path"):
+        await writer.start_tls(tls.client_context, server_hostname="https://localhost")
+    writer.write(b"still open")
+    writer.close()
+    peer = listener.accept()
+    assert await peer.in_thread(peer.receive_rest) == b"still open"
+    await writer.wait_closed()
+
+
+@pytest.mark.parametrize("name", ["localhost:443", "local_host", "", "::1", "127.0.0.1", "b\u00fccher.example"])
+async def test_context_that_checks_no_name_accepts_each_server_hostname(
+    name: str, raw_peers: RawPeers, tls: Certificates
+) -> None:
+    """What the peer makes of the name is its own business then: programs that worked continue to work."""
+    context = tls.new_client_context()
+    context.check_hostname = False
+
+    def serve(peer: RawPeer) -> None:
+        peer.start_tls(tls.server_context, server_side=True)
+        peer.receive_rest()
+
+    script = raw_peers.serve(serve)
+    _, writer = await sluiceway.open_connection(*script.address, ssl=context, server_hostname=name)
+    writer.close()
+    await writer.wait_closed()
+    await script.finished()
 
 
 async def test_missing_address_and_socket_raises_value_error() -> None:

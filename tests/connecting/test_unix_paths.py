@@ -147,8 +147,22 @@ async def test_stale_socket_file_is_replaced(unix_path: str) -> None:
 
 async def test_missing_directory_raises_file_not_found_error(unix_path: str) -> None:
     path = os.path.join(unix_path, "deeper")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=f": '{path}'$"):
         await sluiceway.start_unix_server(lambda r, w: None, path)
+
+
+async def test_path_that_may_not_be_bound_raises_permission_error_with_path(
+    unix_path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error of the kernel has no path; as root no folder refuses, so the socket does."""
+
+    class RefusedSocket(socket.socket):
+        def bind(self, address: Any) -> None:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(socket, "socket", RefusedSocket)
+    with pytest.raises(PermissionError, match=rf"^\[Errno {errno.EACCES}\] Permission denied: '{unix_path}'$"):
+        await sluiceway.start_unix_server(lambda r, w: None, unix_path)
 
 
 async def test_abstract_name_in_use_raises_error_with_name(unix_path: str) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+import sluiceway
+
 
 class Three:
     """An integer by ``__index__`` only."""
@@ -102,6 +104,18 @@ def test_as_bytes_of_multibyte_items_returns_every_byte(core: types.ModuleType) 
     assert core.as_bytes(numbers) == numbers.tobytes()
     assert core.as_bytes(memoryview(numbers)) == numbers.tobytes()
     assert core.as_bytes(memoryview(numbers)[1:]) == numbers[1:].tobytes()
+
+
+def test_as_bytes_of_text_says_to_encode_it(core: types.ModuleType) -> None:
+    with pytest.raises(TypeError, match=r"not 'str'; encode it first$"):
+        core.as_bytes("text")
+
+
+async def test_as_bytes_of_a_read_that_was_not_awaited_says_to_await_it(core: types.ModuleType) -> None:
+    read = sluiceway.StreamReader().read(1)
+    with pytest.raises(TypeError, match=r"; await it first$"):
+        core.as_bytes(read)
+    read.close()
 
 
 @pytest.mark.parametrize("given", ["text", 5, None, [1, 2], object()])

@@ -64,11 +64,16 @@ INTERNAL = {
     "_core_c/search.pyx": "chunks that the buffer passes",
     "_core_c/waiter.pyx": "misuse of a future, with asyncio's words",
 }
-# Messages that are variables where they are raised, or that asyncio makes.
+# Messages that are variables where they are raised, or that asyncio or the operating system makes.
 RAISED_INDIRECTLY = {
-    "…: a record of at least … bytes exceeds the limit of … bytes; raise limit=, or …",
+    "…: a record of … bytes exceeds the limit of … bytes; raise limit=, or …",
     "… bytes read on a total of … expected bytes",
-    "Connection lost",
+    "Connection lost: close() was called on …",
+    "Connection lost: …",
+    "Connection lost: … has ended",
+    "[Errno 104] Connection reset by peer (connection …)",
+    "[Errno 32] Broken pipe (connection …)",
+    "[Errno 107] Transport endpoint is not connected (connection …; connect a socket before it is passed as sock=)",
     'cannot resolve "…:…": …',
     "error while attempting to bind on address …: …",
     "aborted: an interrupt prevented watching the socket",

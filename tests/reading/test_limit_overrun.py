@@ -75,13 +75,17 @@ async def test_overlong_record_raises_asyncio_limit_overrun_error(streams: types
 
 
 @pytest.mark.reference_fails("bad input", "the message has no values")
-@pytest.mark.parametrize("data", [b"1234567", b"1234567\n"])
-async def test_error_of_overlong_record_names_limit_and_remedy(streams: types.ModuleType, data: bytes) -> None:
+@pytest.mark.parametrize(("data", "size"), [(b"1234567", "at least 7"), (b"1234567\n", "7")])
+async def test_error_of_overlong_record_names_limit_and_remedy(
+    streams: types.ModuleType, data: bytes, size: str
+) -> None:
     reader = streams.StreamReader(limit=4)
     reader.feed_data(data)
-    words = r": a record of at least 7 bytes exceeds the limit of 4 bytes; raise limit=, or "
-    with pytest.raises(streams.LimitOverrunError, match=words + r"read the data with read\(\)$"):
+    words = rf": a record of {size} bytes exceeds the limit of 4 bytes; raise limit=, or "
+    remedy = r"read the data with readexactly\(error.consumed\)$"
+    with pytest.raises(streams.LimitOverrunError, match=words + remedy) as raised:
         await reader.readuntil(b"\n")
+    assert raised.value.consumed == 7
     with pytest.raises(ValueError, match=words + r"use readuntil\(\), which keeps the data$"):
         await reader.readline()
 

@@ -15,9 +15,9 @@ from support.certificates import Certificates
 from support.unreachable_addresses import refusing_address
 
 INVALID_OPTIONS = [
-    ({"ssl": True}, TypeError, "SSLContext with a certificate, or None, not 'bool': True"),
-    ({"ssl": False}, TypeError, "SSLContext with a certificate, or None, not 'bool': False"),
-    ({"ssl": "cert.pem"}, TypeError, "SSLContext with a certificate, or None, not 'str': 'cert.pem'"),
+    ({"ssl": True}, TypeError, "SSLContext with a certificate, or None, not 'bool': True; create a context with "),
+    ({"ssl": False}, TypeError, "SSLContext with a certificate, or None, not 'bool': False; create a context with "),
+    ({"ssl": "cert.pem"}, TypeError, "with a certificate, or None, not 'str': 'cert.pem'; create a context with "),
     (
         {"ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)},
         ValueError,
@@ -37,7 +37,8 @@ INVALID_OPTIONS = [
     ({"limit": "64k"}, TypeError, "limit argument must be a number of bytes or None, not 'str': '64k'"),
     ({"backlog": "many"}, TypeError, "backlog argument must be an integer, not 'str': 'many'"),
     ({"backlog": None}, TypeError, "backlog argument must be an integer, not 'NoneType': None"),
-    ({"no_such_option": 1}, TypeError, "no_such_option"),
+    ({"no_such_option": 1}, TypeError, "keyword argument 'no_such_option'$"),
+    ({"keyfile": "key.pem"}, TypeError, "keyword argument 'keyfile'; load it into an ssl.SSLContext and pass ssl="),
 ]
 TCP_OPTIONS = [
     ({"family": "inet"}, TypeError, "family argument must be an integer, not 'str': 'inet'"),
@@ -135,7 +136,7 @@ async def test_ssl_socket_raises_type_error_and_stays_open(tls: Certificates) ->
 async def test_address_in_use_raises_error_with_address() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(OSError, match=rf"bind on address \('127.0.0.1', {port}\).*in use"):
+        with pytest.raises(OSError, match=rf"bind on address \('127.0.0.1', {port}\): address.*in use$"):
             await sluiceway.start_server(close_connection, "127.0.0.1", port)
 
 

@@ -71,12 +71,20 @@ async def test_second_start_serving_has_no_effect(streams: types.ModuleType) -> 
 
 
 async def test_start_serving_of_closed_server_raises_runtime_error() -> None:
+    server = await start()
+    host, port = server_address(server)
+    server.close()
+    with pytest.raises(RuntimeError, match=f"is closed; it listened on {host}:{port}$"):
+        await server.start_serving()
+    with pytest.raises(RuntimeError, match=f"is closed; it listened on {host}:{port}$"):
+        await server.serve_forever()
+
+
+async def test_start_serving_of_server_that_never_listened_raises_runtime_error() -> None:
     server = await start(start_serving=False)
     server.close()
-    with pytest.raises(RuntimeError, match="is closed"):
+    with pytest.raises(RuntimeError, match=r"is closed; it listened on no address$"):
         await server.start_serving()
-    with pytest.raises(RuntimeError, match="is closed"):
-        await server.serve_forever()
 
 
 async def test_cancelled_serve_forever_closes_server(streams: types.ModuleType) -> None:

@@ -12,6 +12,7 @@ import ssl as ssl_module
 from typing import Any
 
 from .._implementation import core
+from .._net.addresses import host_hint
 
 
 def running_loop(loop: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEventLoop:
@@ -25,7 +26,10 @@ def running_loop(loop: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEven
 def check_client_tls(ssl: Any) -> None:
     """Check ``ssl`` of a client: an SSLContext for clients, True for the default context, False or None."""
     if ssl is not None and not isinstance(ssl, (bool, ssl_module.SSLContext)):
-        raise TypeError(f"ssl argument must be an ssl.SSLContext, a bool or None, not {type(ssl).__name__!r}: {ssl!r}")
+        raise TypeError(
+            f"ssl argument must be an ssl.SSLContext, a bool or None, not {type(ssl).__name__!r}: {ssl!r}; "
+            "create a context with ssl.create_default_context()"
+        )
     _check_side(ssl, ssl_module.PROTOCOL_TLS_SERVER, "a client context (ssl.PROTOCOL_TLS_CLIENT)")
 
 
@@ -46,11 +50,22 @@ def check_server_hostname(server_hostname: Any, ssl: Any) -> None:
         raise ValueError(f"server_hostname {server_hostname!r} is not a valid host name: {error}") from None
 
 
+def check_explicit_hostname(server_hostname: Any, ssl: Any) -> None:
+    """Check ``server_hostname`` as the program passed it, not a ``host``: no certificate matches a URL or a port."""
+    if not isinstance(server_hostname, str) or getattr(ssl, "check_hostname", True) is False:
+        # Without the check of the certificate, the name is only sent to the server, which may accept it.
+        return
+    hint = host_hint(server_hostname)
+    if hint is not None:
+        raise ValueError(f"server_hostname {server_hostname!r} is not a valid host name: {hint}")
+
+
 def check_server_tls(ssl: Any) -> None:
     """Check ``ssl`` of a server: an SSLContext for servers, or None."""
     if ssl is not None and not isinstance(ssl, ssl_module.SSLContext):
         raise TypeError(
-            f"ssl argument must be an ssl.SSLContext with a certificate, or None, not {type(ssl).__name__!r}: {ssl!r}"
+            f"ssl argument must be an ssl.SSLContext with a certificate, or None, not {type(ssl).__name__!r}: {ssl!r}; "
+            "create a context with ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)"
         )
     _check_side(ssl, ssl_module.PROTOCOL_TLS_CLIENT, "a server context (ssl.PROTOCOL_TLS_SERVER)")
 

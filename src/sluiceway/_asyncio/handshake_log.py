@@ -40,7 +40,8 @@ class HandshakeLog:
         self._logged.add(key)
         line = f"TLS handshake with {describe_address(address)} on {listener} failed: {reason}"
         if self._suppressed:
-            line += f"; {self._suppressed} earlier failures were not logged"
+            failures = "failure was" if self._suppressed == 1 else "failures were"
+            line += f"; {self._suppressed} earlier {failures} not logged"
             self._suppressed = 0
         return line
 

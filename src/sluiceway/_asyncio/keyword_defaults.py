@@ -131,11 +131,22 @@ def _annotation(parameters: type, name: str) -> Any:
     return getattr(annotation, "__forward_arg__", annotation)
 
 
+_TLS_HINT: Final = "load it into an ssl.SSLContext and pass ssl=context"
+# What to use instead of keywords that other libraries have.
+_HINTS: Final = {
+    "timeout": "use asyncio.timeout()",
+    **dict.fromkeys(("ca_certs", "cafile", "capath", "certfile", "keyfile"), _TLS_HINT),
+}
+
+
 def merge(function: str, defaults: Any, options: Any) -> Any:
     """Return ``defaults`` updated with ``options``. TypeError for a keyword that ``function`` does not have."""
     unknown = sorted(options.keys() - defaults.keys())
     if unknown:
-        raise TypeError(f"{function}() got an unexpected keyword argument {unknown[0]!r}")
+        name = repr(unknown[0])
+        if unknown[0] in _HINTS:
+            name += f"; {_HINTS[unknown[0]]}"
+        raise TypeError(f"{function}() got an unexpected keyword argument {name}")
     given = {**defaults, **options}
     check_integers(given)
     return given

@@ -8,7 +8,7 @@ import socket
 from typing import Any, Unpack
 
 from .._implementation import core
-from .._net.addresses import describe_address, name_peer, peer_of
+from .._net.addresses import describe_address, name_handshake, name_peer, peer_of
 from .._net.connect_tcp import connect_tcp
 from .._net.resolve import check_host
 from .._net.unix_sockets import connect_unix
@@ -19,6 +19,7 @@ from .argument_checks import (
     check_client_tls,
     check_close_timeout,
     check_delay,
+    check_explicit_hostname,
     check_local_address,
     check_port,
     check_server_hostname,
@@ -104,6 +105,7 @@ async def open_connection(
             )
         server_hostname = host.decode("idna") if isinstance(host, bytes) else host
     check_server_hostname(server_hostname, ssl)
+    check_explicit_hostname(given["server_hostname"], ssl)
     tls = tls_options(ssl, given)
     if host is not None or port is not None:
         if sock is not None:
@@ -126,7 +128,9 @@ async def open_connection(
             interleaved=given["interleave"],
             all_errors=given["all_errors"],
         )
-        peer = f"{server_hostname or host!s} port {port!s}"
+        peer = describe_address((host, port))
+        if ssl:
+            peer = peer_of(sock, peer)
     else:
         check_stream_socket(sock)
         sock.setblocking(False)
@@ -179,6 +183,7 @@ async def open_unix_connection(
     if ssl and server_hostname is None:
         raise ValueError("you have to pass server_hostname when using ssl; server_hostname='' disables the check")
     check_server_hostname(server_hostname, ssl)
+    check_explicit_hostname(server_hostname, ssl)
     tls = tls_options(ssl, given)
     if path is not None:
         if sock is not None:
@@ -228,6 +233,9 @@ async def _wrap(
     try:
         transport = await make_connected(loop, sock, protocol, **options)
     except OSError as error:
-        name_peer(error, f"TLS handshake with {peer}" if options["ssl"] else peer)
+        if options["ssl"]:
+            name_handshake(error, options["server_hostname"], peer, client=True)
+        else:
+            name_peer(error, peer)
         raise
     return reader, StreamWriter(transport, protocol, reader, loop)

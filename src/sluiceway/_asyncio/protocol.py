@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import traceback
 import weakref
 from asyncio import streams as asyncio_streams
@@ -55,7 +54,7 @@ class FlowControlMixin(ProtocolOperations, asyncio_streams.FlowControlMixin, met
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the transport when it is closed. ``exc`` is the error that closed it, or None."""
         connection = self._sluiceway
-        error = None if exc is None else connection.flow.own(exc)
+        error = None if exc is None else connection.own_error(exc)
         connection.lose(error)
         connection.flow.end(error)
 
@@ -191,9 +190,7 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         """Called by the transport when it is closed. ``exc`` is the error that closed it, or None."""
         reader = self._stream_reader
         connection = self._sluiceway
-        if isinstance(exc, ssl.SSLError):
-            name_peer(exc, connection.describe())
-        error = None if exc is None else connection.flow.own(exc)
+        error = None if exc is None else connection.own_error(exc)
         if reader is not None:
             if error is None:
                 if isinstance(reader, ReadOperations):

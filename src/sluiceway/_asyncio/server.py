@@ -37,6 +37,7 @@ class Server(asyncio.Server):
         self._loop = loop
         self._options = options
         self._listeners: list[Listener] | None = [Listener(loop, sock, backlog) for sock in sockets]
+        self._listened_on = ""
         self._on_close = on_close
         self._waits_for_connections = waits_for_connections
         self._serving = False
@@ -95,11 +96,15 @@ class Server(asyncio.Server):
     def _start_serving(self) -> None:
         if self._serving:
             return
-        if self._listeners is None:
-            raise RuntimeError(f"server {self!r} is closed")
+        listeners = self._open_listeners()
         self._serving = True
-        for listener in self._listeners:
+        for listener in listeners:
             listener.start(Acceptor(self))
+
+    def _open_listeners(self) -> list[Listener]:
+        if self._listeners is None:
+            raise RuntimeError(f"server {self!r} is closed; it listened on {self._listened_on}")
+        return self._listeners
 
     async def serve_forever(self) -> None:
         """Accept connections until the call is cancelled or the server is closed.
@@ -112,8 +117,7 @@ class Server(asyncio.Server):
         """
         if self._serving_forever is not None:
             raise RuntimeError(f"server {self!r} is already being awaited on serve_forever()")
-        if self._listeners is None:
-            raise RuntimeError(f"server {self!r} is closed")
+        self._open_listeners()
         self._start_serving()
         self._serving_forever = self._loop.create_future()
         try:
@@ -133,6 +137,7 @@ class Server(asyncio.Server):
         if listeners is None:
             return
         self._listeners = None
+        self._listened_on = ", ".join(listener.describe() for listener in listeners)
         self._serving = False
         for listener in listeners:
             listener.stop()

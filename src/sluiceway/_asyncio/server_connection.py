@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from .._connection.connection import Connection
 from .._connection.loop_thread import run_in_loop
 from .._net.accept import report_setup_error
-from .._net.addresses import describe_address, name_peer
+from .._net.addresses import describe_address, name_handshake
 from .._transports.engine_choice import engine_of
 from .._transports.loop_close import close_after_loop
 from .._transports.make_transport import make_accepted, make_accepted_now
@@ -166,7 +166,7 @@ class ServerConnection:
         self._server._handshake_failed(error, self._address, self._listener)
         if loop.get_debug():
             # asyncio also passes failed handshakes to the exception handler in debug mode only.
-            name_peer(error, f"TLS handshake with {describe_address(self._address)}")
+            name_handshake(error, None, describe_address(self._address), client=False)
             report_setup_error(loop, error, self._address, self._listener)
 
     def _gone(self, _: object) -> None:

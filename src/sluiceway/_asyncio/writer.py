@@ -12,6 +12,7 @@ from .._connection.starttls import upgrade_to_tls
 from .._connection.unclosed_guard import close_unreferenced
 from .._implementation import core
 from .._transports.tls.options import tls_options
+from .argument_checks import check_explicit_hostname
 from .instance_check import InstanceCheck
 from .reader import StreamReader
 
@@ -173,8 +174,9 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
             ssl.SSLError: the handshake failed. The message names the peer. The connection is closed.
             ConnectionError: the connection was lost, or the handshake timed out.
             TypeError: ``sslcontext`` is not an SSLContext.
-            ValueError: the context checks host names, and ``server_hostname`` is missing.
+            ValueError: the context checks host names, and ``server_hostname`` is missing or no host name.
         """
+        check_explicit_hostname(server_hostname, sslcontext)
         await upgrade_to_tls(
             self,
             self._sluiceway.connection,

@@ -9,6 +9,7 @@ closed (contract X5).
 from __future__ import annotations
 
 import asyncio
+import errno
 import ssl
 import traceback
 import weakref
@@ -18,7 +19,7 @@ from .._constants import CLOSE_TIMEOUT
 from .._errors import copy_error
 from .._implementation import core
 from .._log import logger
-from .._net.addresses import describe_address
+from .._net.addresses import describe_address, name_peer
 from .._transports.tls.transport import TLSTransport
 from .close_timeout import CloseTimeout, pending_bytes
 from .unclosed_guard import UnclosedGuard
@@ -97,9 +98,14 @@ class Connection(ConnectionState):
 
     def describe(self) -> str:
         """Return the addresses of both ends, for messages: "connection 127.0.0.1:5000 -> 127.0.0.1:80"."""
-        here = describe_address(self.get_extra_info("sockname"))
-        there = describe_address(self.get_extra_info("peername"))
-        return f"connection {here} -> {there}"
+        try:
+            here, there = self.get_extra_info("sockname"), self.get_extra_info("peername")
+        except (AttributeError, OSError, ValueError):
+            # Mocks, no transport, pipes of rloop, and a socket that the collector has closed on uvloop.
+            here = there = None
+        if here is None and there is None:
+            return f"connection over {type(self.transport).__name__}"
+        return f"connection {describe_address(here)} -> {describe_address(there)}"
 
     # -- the transport ------------------------------------------------------------------------------------------------
 
@@ -190,6 +196,17 @@ class Connection(ConnectionState):
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
+    def own_error(self, error: Exception) -> BaseException:
+        """Return the error that ended the transport as the connection keeps it. An OSError names the peer."""
+        own = self.flow.own(error)
+        if isinstance(own, OSError) and own.args and self.transport is not None:
+            ends = self.describe()
+            # A failed start_tls() has named the peer already.
+            if ends.rpartition(" -> ")[2] not in str(own):
+                hint = "; connect a socket before it is passed as sock=" if own.errno == errno.ENOTCONN else ""
+                name_peer(own, ends + hint)
+        return own
+
     def lose(self, error: BaseException | None) -> None:
         """Record the end of the transport, with ``error`` or None. The first call wakes the waiters and the owner."""
         if not self.mark_lost(error):
@@ -248,16 +265,19 @@ class Connection(ConnectionState):
         if self._discard_logged or not length:
             return
         self._discard_logged = True
-        made = ""
-        if self.created_at is not None:
-            made = "; the connection was created at:\n" + "".join(self.created_at.format()).rstrip()
         logger.warning(
             "%s is %s: discarded %d bytes; later writes are discarded without a message%s",
             self.describe(),
             "closed" if self.closed_first else "lost",
             length,
-            made,
+            self.creation(),
         )
+
+    def creation(self) -> str:
+        """Return where the program created the connection, for the end of a message: empty outside debug mode."""
+        if self.created_at is None:
+            return ""
+        return "; the connection was created at:\n" + "".join(self.created_at.format()).rstrip()
 
     # -- dropped without close ----------------------------------------------------------------------------------------
 

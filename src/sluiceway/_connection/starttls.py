@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from .._errors import PlaintextBeforeTLSError, copy_error
 from .._implementation import core
-from .._net.addresses import name_peer
+from .._net.addresses import describe_address, name_handshake
 from .._transports.tls.transport import TLSTransport
 from .connection import Connection
 
@@ -80,7 +80,8 @@ async def _upgrade(
         if isinstance(error, OSError) and connection.owner is not None and not connection.closing:
             # Reported before name_peer() changes the message, because failures with the same reason are logged once.
             connection.owner.handshake_failed(error)
-        name_peer(error, connection.describe())
+        peer = describe_address(connection.get_extra_info("peername"))
+        name_handshake(error, options.get("server_hostname"), peer, client=not server_side)
         _end_failed(writer, connection, plain, error)
         raise
     if connection.closing or connection.lost:

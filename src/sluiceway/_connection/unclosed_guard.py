@@ -17,6 +17,12 @@ class GuardedConnection(Protocol):
     loop: asyncio.AbstractEventLoop
     transport: Any
 
+    def describe(self) -> str:
+        """Return the addresses of both ends, for messages."""
+
+    def creation(self) -> str:
+        """Return where the program created the connection, for the end of a message."""
+
     def transport_is_closing(self) -> bool:
         """Return True if the transport is closing."""
 
@@ -49,6 +55,7 @@ def close_unreferenced(connection: GuardedConnection, source: object) -> None:
     if loop.is_closed():
         warnings.warn("loop is closed", ResourceWarning, stacklevel=3, source=source)
         return
-    description = f"unclosed <StreamWriter transport={connection.transport!r}>"
+    writer = f"<StreamWriter transport={connection.transport!r}>"
+    description = f"unclosed {writer}, {connection.describe()}{connection.creation()}"
     run_in_loop(loop, connection.close_unreferenced)
     warnings.warn(description, ResourceWarning, stacklevel=3, source=source)

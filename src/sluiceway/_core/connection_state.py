@@ -113,6 +113,18 @@ class ConnectionState(ReceiverReference):
         """Return the error that ``wait_closed`` raises after the connection is lost, or None."""
         return None if self.closed_first else self.error
 
+    def describe(self) -> str:
+        """Return the addresses of both ends, for messages."""
+        return "connection"
+
+    def loss(self) -> str:
+        """Return the message of drain() after the connection has ended. It starts with asyncio's text."""
+        if self.closed_first:
+            return f"Connection lost: close() was called on {self.describe()}"
+        if self.error is not None:
+            return f"Connection lost: {self.error}"
+        return f"Connection lost: {self.describe()} has ended"
+
     def bound_close(self, seconds: float | None = None) -> None:
         """Start the close timeout: abort a closing transport that makes no progress for ``seconds`` or less."""
 

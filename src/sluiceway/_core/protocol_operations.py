@@ -38,7 +38,7 @@ class ProtocolOperations(ReceiverProvider):
         flow_of(self).resume()
 
     async def _drain_helper(self) -> None:
-        await flow_of(self).wait()
+        await flow_of(self).wait(self._sluiceway)
 
     @property
     def _loop(self) -> asyncio.AbstractEventLoop:

@@ -70,26 +70,28 @@ def _record_length(receiver: Receiver, separators: tuple[bytes, ...], waited: bo
                 position = found
         if end >= 0:
             if position > receiver.flow.limit:
-                _raise_overrun(receiver, "Separator is found, but chunk is longer than limit", position, is_line)
+                _raise_overrun(receiver, position, True, is_line)
             return end
         # No separator begins before ``start``. The last bytes may be the beginning of the longest separator.
         start = max(0, size + 1 - length)
         buffer.remember_search(separators, start)
     if start > receiver.flow.limit:
-        _raise_overrun(receiver, "Separator is not found, and chunk exceed the limit", start, is_line)
+        _raise_overrun(receiver, start, False, is_line)
     return -1
 
 
-def _raise_overrun(receiver: Receiver, message: str, consumed: int, is_line: bool) -> NoReturn:
+def _raise_overrun(receiver: Receiver, consumed: int, found: bool, is_line: bool) -> NoReturn:
     """Raise the error of a record or line that is longer than the limit. A line is discarded, as in asyncio.
 
-    The message starts with asyncio's own text.
+    ``found``: the separator has arrived, so ``consumed`` is the length of the record. The message starts with asyncio's
+    own text.
     """
-    instead = "use readuntil(), which keeps the data" if is_line else "read the data with read()"
-    message = (
-        f"{message}: a record of at least {consumed} bytes exceeds the limit of {receiver.flow.limit} bytes; "
-        f"raise limit=, or {instead}"
-    )
+    instead = "use readuntil(), which keeps the data" if is_line else "read the data with readexactly(error.consumed)"
+    if found:
+        message = f"Separator is found, but chunk is longer than limit: a record of {consumed} bytes"
+    else:
+        message = f"Separator is not found, and chunk exceed the limit: a record of at least {consumed} bytes"
+    message = f"{message} exceeds the limit of {receiver.flow.limit} bytes; raise limit=, or {instead}"
     if is_line:
         drop_line(receiver, message, consumed)
     raise LimitOverrunError(message, consumed)

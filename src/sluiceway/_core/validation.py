@@ -6,6 +6,7 @@ what is accepted.
 
 from __future__ import annotations
 
+import inspect
 import math
 import operator
 from typing import Any, TypeAlias
@@ -84,6 +85,11 @@ def as_bytes(data: Any) -> bytes:
         # bytes() would call __bytes__ of a subclass of bytes; its buffer is what asyncio sends.
         view = memoryview(data)
     except TypeError:
-        # asyncio's message.
-        raise TypeError(f"data argument must be a bytes-like object, not {type(data).__name__!r}") from None
+        # asyncio's message, with what to do.
+        given = repr(type(data).__name__)
+        if isinstance(data, str):
+            given += "; encode it first"
+        elif inspect.isawaitable(data):
+            given += "; await it first"
+        raise TypeError(f"data argument must be a bytes-like object, not {given}") from None
     return view.tobytes()

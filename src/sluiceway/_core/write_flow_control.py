@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._errors import copy_error
 
@@ -75,10 +75,10 @@ class WriteFlowControl:
         except AttributeError:
             return False
 
-    async def wait(self) -> None:
-        """Wait until the transport resumes writing. ConnectionResetError if the connection has ended."""
+    async def wait(self, connection: Any) -> None:
+        """Wait until the transport resumes writing. ConnectionResetError if ``connection`` has ended."""
         if self.lost:
-            error = ConnectionResetError("Connection lost")
+            error = ConnectionResetError(connection.loss())
             self.mark(error)
             try:
                 raise error

@@ -14,6 +14,6 @@ cdef bytes _record(Receiver receiver, tuple separators, object operation, bint w
     length=Py_ssize_t, separator=bytes,
 )
 cdef Py_ssize_t _record_length(Receiver receiver, tuple separators, bint waited, bint is_line) except -2
-cdef object _raise_overrun(Receiver receiver, message, Py_ssize_t consumed, bint is_line)
+cdef object _raise_overrun(Receiver receiver, Py_ssize_t consumed, bint found, bint is_line)
 @cython.locals(buffer=ChunkBuffer)
 cdef object drop_line(Receiver receiver, message, Py_ssize_t consumed)

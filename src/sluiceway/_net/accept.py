@@ -77,6 +77,10 @@ class Listener:
             self._poller.acquire()
         self._watch(accepted)
 
+    def describe(self) -> str:
+        """Return the address on which this object has listened, for messages."""
+        return self._name or "no address"
+
     def stop(self) -> None:
         """Stop accepting and close the listening socket."""
         self._stopped = True

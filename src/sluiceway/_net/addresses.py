@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from typing import Any
+
+# What OpenSSL reports for the first bytes of a peer that sends no TLS records. The words depend on its version.
+_PLAINTEXT_REASONS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
 
 
 def describe_address(address: Any) -> str:
@@ -35,9 +39,39 @@ def name_peer(error: BaseException, peer: str) -> None:
         error.args = (f"connection closed by the peer ({peer})",)
 
 
-def peer_of(sock: socket.socket) -> str:
-    """Return the address that ``sock`` is connected to, as text."""
+def name_handshake(error: BaseException, server_hostname: str | None, address: str, *, client: bool) -> None:
+    """Append the peer of a failed TLS handshake: its address, and ``server_hostname`` if that is another name.
+
+    A ``client`` also gets a hint if the error is typical of a port that does not speak TLS.
+    """
+    peer = f"TLS handshake with {address}"
+    if server_hostname and server_hostname != address.rpartition(":")[0].strip("[]"):
+        peer = f"TLS handshake with {server_hostname} at {address}"
+    plaintext = isinstance(error, ssl.SSLError) and error.reason in _PLAINTEXT_REASONS
+    if plaintext or (client and isinstance(error, (ConnectionResetError, BrokenPipeError))):
+        peer += "; the peer may not speak TLS"
+    name_peer(error, peer)
+
+
+def peer_of(sock: socket.socket, default: str = "a socket that is not connected") -> str:
+    """Return the address that ``sock`` is connected to, as text; ``default`` if it is not connected."""
     try:
         return describe_address(sock.getpeername())
     except OSError:
-        return "a socket that is not connected"
+        return default
+
+
+def host_hint(host: str) -> str | None:
+    """Return what is wrong with ``host`` if it is a URL, or has a port, brackets or spaces. None if it may be a name.
+
+    An IPv6 address has no port: ``::1`` and ``fe80::1%eth0`` are accepted.
+    """
+    if "/" in host:
+        return "pass the host name without scheme and path"
+    if host.startswith("["):
+        return "pass an IPv6 address without brackets, and the port as a separate argument"
+    if host.count(":") == 1:
+        return "pass the host name without the port, which is a separate argument"
+    if any(character.isspace() for character in host):
+        return "a host name contains no spaces"
+    return None

@@ -72,7 +72,9 @@ async def bind_tcp(
             try:
                 sock.bind(address)
             except OSError as error:
-                message = f"error while attempting to bind on address {address!r}: {str(error).lower()}"
+                message = (
+                    f"error while attempting to bind on address {address!r}: {str(error.strerror or error).lower()}"
+                )
                 if error.errno == errno.EADDRNOTAVAIL:
                     sockets.pop().close()
                     logger.debug("%s", message)

@@ -115,6 +115,7 @@ def _bind_local(sock: socket.socket, local: list[AddressInfo]) -> None:
             return
         except OSError as error:
             failed = OSError(
-                error.errno, f"error while attempting to bind on address {address!r}: {str(error).lower()}"
+                error.errno,
+                f"error while attempting to bind on address {address!r}: {str(error.strerror or error).lower()}",
             )
     raise failed or OSError(f"no matching local address with family={sock.family!r} found")

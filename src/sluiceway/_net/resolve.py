@@ -7,6 +7,8 @@ import itertools
 import socket
 from typing import Any, TypeAlias
 
+from .addresses import host_hint
+
 AddressInfo: TypeAlias = tuple[int, int, int, str, Any]
 """Family, type, protocol, canonical name and address, as ``socket.getaddrinfo`` returns them."""
 
@@ -66,9 +68,11 @@ async def resolve(
             host, port, family=family, type=socket.SOCK_STREAM, proto=proto, flags=flags
         )
     except socket.gaierror as error:
-        raise socket.gaierror(error.errno, f"{_cannot_resolve(host, port)}: {error.strerror}") from None
+        raise socket.gaierror(
+            error.errno, f"{_cannot_resolve(host, port)}: {_reason(error.strerror, host, port)}"
+        ) from None
     except UnicodeError as error:
-        raise UnicodeError(f"{_cannot_resolve(host, port)}: {error}") from None
+        raise UnicodeError(f"{_cannot_resolve(host, port)}: {_reason(error, host, port)}") from None
     if not infos:
         raise OSError(f"getaddrinfo({host!r}) returned empty list")
     return infos
@@ -77,6 +81,13 @@ async def resolve(
 def _cannot_resolve(host: Any, port: Any) -> str:
     words = [part.decode("utf-8", "backslashreplace") if isinstance(part, bytes) else part for part in (host, port)]
     return 'cannot resolve "{}:{}"'.format(*("" if word is None else word for word in words))
+
+
+def _reason(error: Any, host: Any, port: Any) -> str:
+    hint = host_hint(host) if isinstance(host, str) else None
+    if hint is None and isinstance(port, str) and not port.isdecimal():
+        hint = f"check that the port {port!r} is a number or the name of a service"
+    return str(error) if hint is None else f"{error}; {hint}"
 
 
 def interleave(infos: list[AddressInfo], first: int) -> list[AddressInfo]:

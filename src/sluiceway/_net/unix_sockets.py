@@ -30,8 +30,7 @@ async def connect_unix(loop: asyncio.AbstractEventLoop, path: Any) -> socket.soc
             await loop.sock_connect(sock, path)
         except OSError as error:
             explain_unix_path(path, error)
-            if error.errno is not None and error.filename is None and repr(path) not in str(error):
-                raise OSError(error.errno, f"{error.strerror}: {path!r}") from None
+            _name_path(path, error)
             raise
     except BaseException:
         sock.close()
@@ -58,6 +57,12 @@ def explain_unix_path(path: str | bytes, error: OSError) -> None:
         raise UnixPathError(code, f"{path!r} exists and is not a Unix socket; use another path") from None
 
 
+def _name_path(path: str | bytes, error: OSError) -> None:
+    """Raise ``error`` of connect() or bind() with the path in its message, unless the message has it."""
+    if error.errno is not None and error.filename is None and repr(path) not in str(error):
+        raise OSError(error.errno, f"{error.strerror}: {path!r}") from None
+
+
 def bind_unix(path: Any) -> socket.socket:
     """Return a socket bound to ``path``. An existing socket at the path is removed first, as in asyncio.
 
@@ -77,6 +82,7 @@ def bind_unix(path: Any) -> socket.socket:
             explain_unix_path(path, error)
             if error.errno == errno.EADDRINUSE:
                 raise OSError(errno.EADDRINUSE, f"Address {path!r} is already in use") from None
+            _name_path(path, error)
             raise
     except BaseException:
         sock.close()

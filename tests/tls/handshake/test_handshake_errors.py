@@ -1,5 +1,6 @@
 """T1: peers that break off the handshake, on either side. test_documented_errors.py tests certificates and versions."""
 
+import socket
 import ssl
 from collections.abc import Callable
 from typing import Any
@@ -43,6 +44,10 @@ def reset_after_hello(peer: Any) -> None:
     peer.reset()
 
 
+def connected_socket(address: Any) -> socket.socket:
+    return socket.create_connection(address)
+
+
 @pytest.mark.parametrize(("body", "kind"), [
     (send_plaintext, ssl.SSLError),
     (close_after_hello, ConnectionError),
@@ -55,6 +60,46 @@ async def test_connect_to_a_peer_that_breaks_off_the_handshake_names_the_peer(
     script = raw_peers.serve(body)
     with pytest.raises(kind, match=str(script.address[1])):
         await sluiceway.open_connection(*script.address, ssl=tls.client_context)
+    await script.finished()
+
+
+@pytest.mark.parametrize(("body", "hint"), [
+    (send_plaintext, "; the peer may not speak TLS"),
+    (close_after_hello, "; the peer may not speak TLS"),
+    (reset_after_hello, "; the peer may not speak TLS"),
+])  # fmt: skip
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
+@pytest.mark.parametrize("way", ["host", "sock", "start_tls"])
+async def test_failed_handshake_names_address_and_other_name_in_one_form(
+    body: Callable[[Any], None], hint: str, name: str, way: str, raw_peers: RawPeers, tls: Certificates
+) -> None:
+    script = raw_peers.serve(body)
+    host, port = script.address
+    peer = f"{name} at {host}:{port}" if name != host else f"{host}:{port}"
+    with pytest.raises(OSError) as raised:
+        if way == "start_tls":
+            _, writer = await sluiceway.open_connection(host, port)
+            try:
+                await writer.start_tls(tls.client_context, server_hostname=name)
+            finally:
+                writer.close()
+        else:
+            address = {"host": host, "port": port} if way == "host" else {"sock": connected_socket(script.address)}
+            await sluiceway.open_connection(**address, ssl=tls.client_context, server_hostname=name)
+    assert str(raised.value).endswith(f" (TLS handshake with {peer}{hint})")
+    await script.finished()
+
+
+async def test_refused_certificate_gets_no_hint_about_the_port(raw_peers: RawPeers, tls: Certificates) -> None:
+    def serve(peer: Any) -> None:
+        with pytest.raises(ssl.SSLError):
+            peer.start_tls(tls.server_context, server_side=True)
+
+    script = raw_peers.serve(serve)
+    with pytest.raises(ssl.SSLCertVerificationError) as raised:
+        await sluiceway.open_connection(*script.address, ssl=tls.client_context, server_hostname="other.example")
+    port = script.address[1]
+    assert str(raised.value).endswith(f" (TLS handshake with other.example at 127.0.0.1:{port})")
     await script.finished()
 
 

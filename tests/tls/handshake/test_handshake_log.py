@@ -50,6 +50,9 @@ def test_next_interval_logs_again_with_the_number_of_failures_not_logged() -> No
     assert [log.record(RESET, ("192.0.2.7", port), LISTENER) for port in range(3)] == [None] * 3
     clock.now += HANDSHAKE_LOG_INTERVAL / 2
     assert log.record(RESET, ("192.0.2.7", 9), LISTENER).endswith("; 3 earlier failures were not logged")
+    assert log.record(RESET, ("192.0.2.7", 9), LISTENER) is None
+    clock.now += HANDSHAKE_LOG_INTERVAL
+    assert log.record(RESET, ("192.0.2.7", 9), LISTENER).endswith("; 1 earlier failure was not logged")
     clock.now += HANDSHAKE_LOG_INTERVAL
     assert log.record(RESET, ("192.0.2.7", 9), LISTENER).endswith("failed: reset")
 
