@@ -236,7 +236,7 @@ def test_child_that_closes_an_idle_loop_does_not_affect_the_parent(loop_kind: st
             peer.send(b"line\n")
             assert await asyncio.wait_for(reader.readline(), PEER_TIMEOUT) == b"line\n"
             writer.write(b"answer")
-            assert peer.receive(6) == b"answer"
+            assert await peer.in_thread(peer.receive, 6) == b"answer"
             writer.close()
             await writer.wait_closed()
 
