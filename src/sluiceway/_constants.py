@@ -40,7 +40,7 @@ TAIL_MAXIMUM: Final = 32 * KIB
 length."""
 
 CLOSE_TIMEOUT: Final = 30.0
-"""Seconds. A closing connection is aborted when the kernel accepts no byte from it for this time (contract X1)."""
+"""Seconds. A closing connection is aborted when it makes no progress for this time (contract X1)."""
 
 DEFAULT_BACKLOG: Final = (1 << 31) - 1
 """Connections that the kernel queues before they are accepted: the largest value that listen(2) accepts.

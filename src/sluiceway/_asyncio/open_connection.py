@@ -71,8 +71,8 @@ async def open_connection(
         interleave (int or None): the number of addresses of the first family before the families alternate. None means
             1 with ``happy_eyeballs_delay``, else no reordering.
         all_errors (bool): if all addresses fail, raise an ExceptionGroup with the error of each.
-        close_timeout (float or None): seconds. A closing connection is aborted when the kernel accepts no data for this
-            time. None means no limit.
+        close_timeout (float or None): seconds. A closing connection is aborted when neither the kernel nor the peer
+            accepts data for this time. None means no limit.
 
     Returns:
         The StreamReader and the StreamWriter of the connection.

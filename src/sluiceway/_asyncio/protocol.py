@@ -136,9 +136,9 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
 
     @property
     def close_timeout(self) -> float | None:
-        """Seconds (float or None). A closing connection is aborted when the kernel accepts no data for this time.
+        """Seconds (float or None). None means no limit.
 
-        None means no limit.
+        A closing connection is aborted when neither the kernel nor the peer accepts data for this time.
         """
         return self._sluiceway.close_timeout
 

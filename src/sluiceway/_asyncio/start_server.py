@@ -66,8 +66,8 @@ async def start_server(
         strict_eof (bool): see open_connection.
         start_serving (bool): if False, the server accepts connections only after ``start_serving()`` or
             ``serve_forever()`` is called.
-        close_timeout (float or None): seconds. A closing connection is aborted when the kernel accepts no data for this
-            time. None means no limit.
+        close_timeout (float or None): seconds. A closing connection is aborted when neither the kernel nor the peer
+            accepts data for this time. None means no limit.
 
     Returns:
         The Server.

@@ -89,8 +89,8 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
     def close(self) -> None:
         """Close the connection after the buffered data has been sent. Returns immediately.
 
-        Data written afterwards is discarded. The connection is aborted if the kernel accepts no data for the close
-        timeout (30 s by default).
+        Data written afterwards is discarded. The connection is aborted if neither the kernel nor the peer accepts
+        data for the close timeout (30 s by default).
         """
         connection = _current_connection(self)
         if not connection.closing and not isinstance(self._protocol, core.ProtocolOperations):
