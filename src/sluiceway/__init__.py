@@ -1,4 +1,4 @@
-"""A drop-in replacement for asyncio's streams: the same names and meanings, faster, and without losing data.
+"""A drop-in replacement for asyncio's streams: the same names and behaviour, faster, and without loss of data.
 
 The API is that of https://docs.python.org/3/library/asyncio-stream.html. The differences are in
 docs/explanation/differences.md.

@@ -1,7 +1,7 @@
-"""The environment variables of the package, read once at import, and those that ``ssl`` reads at each call.
+"""The environment variables of the package, which are read once at import, and SSLKEYLOGFILE of the module ``ssl``.
 
 - ``SLUICEWAY_PURE=1`` selects the pure Python core.
-- ``SLUICEWAY_ENGINE=epoll`` makes the import fail where the epoll engine is not available.
+- ``SLUICEWAY_ENGINE=epoll`` makes the import of the package fail if the epoll engine is not available.
 - ``SLUICEWAY_ENGINE=loop`` uses the running loop's own transports for every connection.
 """
 
@@ -34,5 +34,5 @@ ENGINE_CHOICE: Final[EngineChoice] = _engine_choice()
 
 
 def key_log_file() -> str | None:
-    """Return the current value of SSLKEYLOGFILE, which ``ssl.create_default_context()`` reads at each call."""
+    """Return the value of SSLKEYLOGFILE, which ``ssl.create_default_context()`` reads at each call; None if not set."""
     return os.environ.get("SSLKEYLOGFILE")

@@ -1,7 +1,7 @@
-"""Source lines of the compiled modules for tracebacks, and on CPython 3.11 the line number of a coroutine.
+"""Source lines of compiled modules for tracebacks and, on CPython 3.11, line numbers of compiled coroutines.
 
-A traceback gets source lines from the loader of a module. The loader of extension modules returns none, although the
-compiled files are installed together with the modules.
+A traceback gets its source lines from the loader of the module. Python's loader of extension modules returns no source,
+although the package installs the source files beside the compiled ones.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PACKAGE = __name__.partition(".")[0]
 
 
 def prepare_compiled_modules() -> None:
-    """Add ``get_source`` to the loader of each imported compiled module. On 3.11, set the line of its coroutines."""
+    """Make the loaders of compiled modules return the source. On 3.11, also set the line numbers of coroutines."""
     if IMPLEMENTATION == "pure":
         # Some modules of a compiled core that failed to load may have been imported.
         return
@@ -34,7 +34,7 @@ def prepare_compiled_modules() -> None:
 
 
 def _read_source(compiled: str, module: str) -> str | None:
-    """Return the source of ``module``, whose extension file is ``compiled``, or None if it is not installed."""
+    """Return the source of ``module``, whose extension file is ``compiled``; None if the source is not installed."""
     folder, name = pathlib.Path(compiled).parent, module.rpartition(".")[2]
     path = folder / f"{name}.pyx"
     if not path.exists():

@@ -1,7 +1,7 @@
 """The exceptions of sluiceway.
 
-IncompleteReadError and LimitOverrunError are asyncio's classes, so an ``except`` clause for asyncio's exceptions
-catches them (contract S7)."""
+IncompleteReadError and LimitOverrunError are asyncio's own classes, so ``except asyncio.IncompleteReadError`` catches
+the exceptions of sluiceway."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ __all__ = ["IncompleteReadError", "LimitOverrunError", "PlaintextBeforeTLSError"
 
 
 class PlaintextBeforeTLSError(ConnectionError):
-    """``start_tls`` found unencrypted bytes that the peer had sent before the upgrade.
+    """Raised by ``start_tls()`` of a client if unencrypted bytes arrived before the call and were not read.
 
-    An attacker on the network path may have inserted the bytes. A program that read them after the handshake would
-    treat them as authenticated (STARTTLS injection, CVE-2011-0411). The connection stays open and unencrypted, and the
-    bytes stay in the reader. Close the connection, or read the bytes as unprotected data.
+    An attacker on the network path may have inserted these bytes. If the program read them after the handshake, it
+    would treat them as authenticated (STARTTLS injection, CVE-2011-0411). The connection stays open and unencrypted,
+    and the bytes stay in the reader. The program should close the connection, or read the bytes as unauthenticated
+    data.
     """
 
 
 class UnixPathError(OSError, ValueError):
-    """A path is too long for a Unix socket, or names a file that is not a socket.
+    """Raised if a path is too long for a Unix socket, or names a file that is not a socket.
+
+    The class derives from OSError and ValueError, so an ``except`` clause for either catches it.
 
     Attributes:
         errno (int): ENAMETOOLONG for a path that is too long; ENOTSOCK for a file that is not a socket; EADDRINUSE
@@ -30,10 +33,11 @@ class UnixPathError(OSError, ValueError):
 
 
 def copy_error(error: BaseException) -> BaseException:
-    """Return a copy of a stored error, to raise instead of it: with the same class, arguments, attributes and cause.
+    """Return a copy of ``error`` without its traceback. A stream stores one error and raises a copy of it in each call.
 
-    The traceback of a raised error refers to frames, and through them to the stream that stores the error. Raising a
-    copy keeps the stored error out of such a reference cycle. An error that cannot be copied is returned itself.
+    The copy has the same class, arguments, attributes and cause. If the stored error itself were raised, its traceback
+    would refer to the frames of the call, and so to the stream: a reference cycle. If ``error`` cannot be copied, the
+    function returns ``error``.
     """
     try:
         copied = copy.copy(error)

@@ -1,6 +1,7 @@
-"""The choice of the core: the compiled core where it is installed, else the pure one.
+"""The choice of the core: the compiled core if it is installed, else the pure Python core.
 
-``core`` is the package from which all layers above 1 import the core's classes. ``IMPLEMENTATION`` is its name.
+``core`` is the package ``_core_c`` or ``_core``, from which the layers above 1 import the classes of the core.
+``IMPLEMENTATION`` is "compiled" or "pure".
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from ._log import logger
 __all__ = ["IMPLEMENTATION", "core", "missing_parts", "report_missing"]
 
 missing_parts: dict[str, str] = {}
-"""The compiled parts ("core", "engine") that are installed but cannot be imported, each with the reason."""
+"""The reason for each compiled part ("core", "engine") that is installed but cannot be imported."""
 
 
 def report_missing(part: str, error: ImportError, instead: str) -> None:
-    """Record and log that a compiled part cannot be imported. Does nothing in an installation without compiled files.
+    """Record and log that a compiled part cannot be imported. Do nothing if no compiled file is installed.
 
     Args:
         part: "core" or "engine".
@@ -52,5 +53,5 @@ else:
     core = _compiled_core
 
 IMPLEMENTATION: Final[Literal["pure", "compiled"]] = "pure" if _compiled_core is None else "compiled"
-"""The core in use: "compiled" where it is installed, else "pure". The environment variable SLUICEWAY_PURE=1, read at
-import, selects the pure core."""
+"""The core in use: "compiled" or "pure". The compiled core is used if it is installed, unless the environment variable
+SLUICEWAY_PURE is 1 when the package is imported."""

@@ -1,6 +1,6 @@
-"""Checks of the arguments of open_connection, start_server and their Unix variants, made before anything is opened.
+"""Checks of the arguments of open_connection, start_server and their Unix variants, made before a socket is opened.
 
-The error messages do not depend on the event loop.
+A check of a valid argument returns None. The error messages do not depend on the event loop.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .._net.addresses import host_hint
 
 
 def running_loop(loop: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEventLoop:
-    """Return the running loop. ValueError if ``loop`` is neither None nor the running loop (contract S9)."""
+    """Return the running loop. Raise ValueError if ``loop`` is another loop; None is accepted."""
     running = asyncio.get_running_loop()
     if loop is not None and loop is not running:
         raise ValueError(f"loop argument must be the running loop {running!r} or None, not {loop!r}")
@@ -24,7 +24,7 @@ def running_loop(loop: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEven
 
 
 def check_client_tls(ssl: Any) -> None:
-    """Check ``ssl`` of a client: an SSLContext for clients, True for the default context, False or None."""
+    """Raise TypeError unless ``ssl`` is an SSLContext, a bool or None, and ValueError if the context is for servers."""
     if ssl is not None and not isinstance(ssl, (bool, ssl_module.SSLContext)):
         raise TypeError(
             f"ssl argument must be an ssl.SSLContext, a bool or None, not {type(ssl).__name__!r}: {ssl!r}; "
@@ -34,7 +34,10 @@ def check_client_tls(ssl: Any) -> None:
 
 
 def check_server_hostname(server_hostname: Any, ssl: Any) -> None:
-    """Check ``server_hostname``: None, or with ``ssl`` a str that can be encoded as a host name."""
+    """Raise TypeError unless ``server_hostname`` is a str or None.
+
+    Raise ValueError if the str cannot be encoded as a host name, or if ``ssl`` is None or False.
+    """
     if server_hostname is None:
         return
     if not isinstance(server_hostname, str):
@@ -51,7 +54,11 @@ def check_server_hostname(server_hostname: Any, ssl: Any) -> None:
 
 
 def check_explicit_hostname(server_hostname: Any, ssl: Any) -> None:
-    """Check ``server_hostname`` as the program passed it, not a ``host``: no certificate matches a URL or a port."""
+    """Raise ValueError if ``server_hostname`` is a str that no certificate can match, such as a URL or a name with a
+    port.
+
+    If the context ``ssl`` does not check host names, any str is accepted.
+    """
     if not isinstance(server_hostname, str) or getattr(ssl, "check_hostname", True) is False:
         # Without the check of the certificate, the name is only sent to the server, which may accept it.
         return
@@ -61,7 +68,7 @@ def check_explicit_hostname(server_hostname: Any, ssl: Any) -> None:
 
 
 def check_server_tls(ssl: Any) -> None:
-    """Check ``ssl`` of a server: an SSLContext for servers, or None."""
+    """Raise TypeError unless ``ssl`` is an SSLContext or None, and ValueError if the context is for clients."""
     if ssl is not None and not isinstance(ssl, ssl_module.SSLContext):
         raise TypeError(
             f"ssl argument must be an ssl.SSLContext with a certificate, or None, not {type(ssl).__name__!r}: {ssl!r}; "
@@ -71,13 +78,18 @@ def check_server_tls(ssl: Any) -> None:
 
 
 def _check_side(ssl: Any, wrong: int, needed: str) -> None:
+    """Raise ValueError if ``ssl`` is a context with the protocol ``wrong``. ``needed`` is for the message."""
     protocol = getattr(ssl, "protocol", None)
     if protocol == wrong:
         raise ValueError(f"ssl argument must be {needed}, not one of {protocol.name}")
 
 
 def check_stream_socket(sock: Any, family: int | None = None) -> None:
-    """Check that ``sock`` is a plain stream socket, and of ``family`` unless that is None."""
+    """Raise TypeError unless ``sock`` is a socket, and not an ssl.SSLSocket.
+
+    Raise ValueError unless its type is SOCK_STREAM and its family is ``family``. If ``family`` is None, any family is
+    accepted.
+    """
     if isinstance(sock, ssl_module.SSLSocket):
         raise TypeError("Socket cannot be of type SSLSocket; pass the plain socket and ssl=")
     if not hasattr(sock, "type"):
@@ -89,13 +101,13 @@ def check_stream_socket(sock: Any, family: int | None = None) -> None:
 
 
 def check_close_timeout(seconds: float | None) -> None:
-    """Check ``close_timeout``: a number of seconds greater than 0, or None for no limit."""
+    """Raise TypeError or ValueError unless ``seconds`` is a number greater than 0, or None, which means no timeout."""
     if seconds is not None:
         core.as_seconds(seconds, "close_timeout")
 
 
 def check_delay(seconds: Any) -> None:
-    """Check ``happy_eyeballs_delay``: a number of seconds, or None."""
+    """Raise TypeError unless ``seconds``, the argument ``happy_eyeballs_delay``, is a number or None."""
     if seconds is not None and not isinstance(seconds, (int, float)):
         raise TypeError(
             f"happy_eyeballs_delay argument must be a number of seconds or None, not {type(seconds).__name__!r}: "
@@ -104,7 +116,7 @@ def check_delay(seconds: Any) -> None:
 
 
 def check_local_address(address: Any) -> None:
-    """Check ``local_addr``: a tuple of host and port, or None."""
+    """Raise TypeError unless ``address``, the argument ``local_addr``, is a tuple or list of host and port, or None."""
     if address is not None and (not isinstance(address, (tuple, list)) or len(address) < 2):
         raise TypeError(
             f"local_addr argument must be a tuple of host and port or None, not {type(address).__name__!r}: {address!r}"
@@ -112,7 +124,10 @@ def check_local_address(address: Any) -> None:
 
 
 def check_port(port: Any) -> None:
-    """Check ``port``: an int from 0 to 65535, a str or bytes, which the resolver interprets, or None."""
+    """Raise TypeError unless ``port`` is an int, str, bytes or None, and ValueError unless an int is in 0 to 65535.
+
+    A str or bytes is a service name or a number, which the resolver interprets.
+    """
     if port is not None and not isinstance(port, (int, str, bytes)):
         raise TypeError(f"port argument must be an int, str, bytes or None, not {type(port).__name__!r}: {port!r}")
     if isinstance(port, int) and not 0 <= port <= 65535:
@@ -120,7 +135,10 @@ def check_port(port: Any) -> None:
 
 
 def check_integers(arguments: dict[str, Any]) -> None:
-    """Check that the keywords family, proto, flags, backlog and interleave, if given, are integers."""
+    """Raise TypeError unless the keywords family, proto, flags, backlog and interleave in ``arguments`` are integers.
+
+    A missing keyword is accepted, and ``interleave`` may be None.
+    """
     for name in ("family", "proto", "flags", "backlog", "interleave"):
         value = arguments.get(name, 0)
         optional = name == "interleave"

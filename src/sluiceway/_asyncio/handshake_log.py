@@ -1,4 +1,4 @@
-"""The log of a server's failed TLS handshakes. All failures are counted; the number of log records is bounded."""
+"""The log of a server's failed TLS handshakes: each failure is counted, and the number of log records is bounded."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from .._net.addresses import describe_address
 
 
 class HandshakeLog:
-    """Logs a failure once per interval, peer and reason, and at most HANDSHAKE_LOG_LINES failures per interval.
+    """Counts the failed TLS handshakes of a server, and decides which of them are logged.
 
-    A peer is an IP address without its port. HANDSHAKE_LOG_LINES also bounds the memory for the logged failures.
+    An interval lasts HANDSHAKE_LOG_INTERVAL seconds; the first failure after an interval starts the next one. Within an
+    interval, failures of one peer for one reason are logged once, and at most HANDSHAKE_LOG_LINES failures are logged.
+    A peer is an IP address without its port, or the path of a Unix socket. ``failures`` is the number of all failures.
     """
 
     __slots__ = ("_interval_end", "_logged", "_loop", "_suppressed", "failures")
@@ -26,7 +28,7 @@ class HandshakeLog:
         self._suppressed = 0
 
     def record(self, error: OSError, address: Any, listener: str) -> str | None:
-        """Count a failure of the peer at ``address``. Returns the line to log, or None if the failure is suppressed."""
+        """Count a failure of the peer at ``address``. Return the line to log, or None if nothing must be logged."""
         self.failures += 1
         now = self._loop.time()
         if now >= self._interval_end:
@@ -47,7 +49,7 @@ class HandshakeLog:
 
 
 def failure_reason(error: OSError) -> str:
-    """Return why a handshake failed, without details that differ between failures for the same reason."""
+    """Return the reason for a failed handshake as text. Two failures for the same reason have the same text."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate verify failed: {error.verify_message}"
     if isinstance(error, ssl.SSLError) and isinstance(error.reason, str):

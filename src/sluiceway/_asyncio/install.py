@@ -1,4 +1,4 @@
-"""install(): replace asyncio's stream classes and functions with sluiceway's (contract S12)."""
+"""install() and uninstall(): replace the names of asyncio's streams with sluiceway's, and restore them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from .writer import StreamWriter
 
 
 def _with_the_interpreters_wait(start: Callable[..., Awaitable[Server]]) -> Callable[..., Awaitable[Server]]:
-    """Wrap ``start`` so that ``Server.wait_closed()`` behaves as on the running interpreter and loop (contract S11).
+    """Wrap ``start`` so that ``Server.wait_closed()`` behaves as asyncio's on this interpreter and loop.
 
-    Before Python 3.12.1, and on uvloop, ``wait_closed()`` after ``close()`` returns although connections are open.
-    A program that relies on that would hang with sluiceway's own ``wait_closed()``.
+    Before Python 3.12.1, and on uvloop, asyncio's ``wait_closed()`` returns after ``close()`` even if connections are
+    open. A program that relies on this would hang with sluiceway's own ``wait_closed()``.
     """
 
     @functools.wraps(start)
@@ -59,11 +59,11 @@ _lock = threading.Lock()
 def install() -> None:
     """Replace the stream classes and functions in ``asyncio`` and ``asyncio.streams`` with sluiceway's.
 
-    A second call has no effect. Code that looks the names up in ``asyncio`` afterwards uses sluiceway: for example
-    libraries that call ``asyncio.open_connection``, and the pipes of ``asyncio.create_subprocess_exec``. Names that
-    were imported before the call (``from asyncio import StreamReader``) and classes derived before it stay asyncio's.
-    They work together with sluiceway's objects. Until ``uninstall()``, ``isinstance(obj, asyncio.StreamReader)`` is
-    true for readers of both packages.
+    If sluiceway is installed already, the call has no effect. Code that looks up one of these names in ``asyncio``
+    after the call uses sluiceway: for example libraries that call ``asyncio.open_connection``, and the pipes of
+    ``asyncio.create_subprocess_exec``. A name that was imported before the call (``from asyncio import StreamReader``)
+    and a class that was derived before the call remain asyncio's. Objects of both packages can be used together. Until
+    ``uninstall()`` is called, ``isinstance(obj, asyncio.StreamReader)`` is true for readers of both packages.
     """
     with _lock:
         if _originals:
@@ -79,10 +79,10 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Restore asyncio's own classes and functions. Has no effect if sluiceway is not installed.
+    """Restore asyncio's own classes and functions. If sluiceway is not installed, the call has no effect.
 
-    Existing streams and servers of sluiceway continue to work. A name that other code has replaced since
-    ``install()`` is left unchanged.
+    Existing streams and servers of sluiceway continue to work. A name that other code has replaced after ``install()``
+    is left unchanged.
     """
     with _lock:
         if not _originals:
@@ -97,17 +97,17 @@ def uninstall() -> None:
 
 
 def is_installed() -> bool:
-    """Return whether ``asyncio``'s stream names refer to sluiceway: True between install() and uninstall()."""
+    """Return True after install() until uninstall(): while asyncio's stream names refer to sluiceway."""
     return bool(_originals)
 
 
 def installed() -> _Installed:
     """Return a context manager and decorator that installs sluiceway for a block: ``with sluiceway.installed():``.
 
-    If sluiceway is installed before the block, it stays installed afterwards.
+    If sluiceway was installed before the block, sluiceway is still installed after the block.
 
     Raises:
-        TypeError: the result is used as a condition, as in ``if installed():``. Use ``is_installed()`` for that.
+        TypeError: the result is used as a condition, as in ``if installed():``. Use ``if is_installed():`` instead.
     """
     return _Installed()
 

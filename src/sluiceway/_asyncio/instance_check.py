@@ -1,8 +1,8 @@
-"""``isinstance`` and ``issubclass`` for the classes that replace asyncio's (contract S12).
+"""``isinstance`` and ``issubclass`` for the classes that replace asyncio's while sluiceway is installed.
 
-While sluiceway is installed, ``asyncio.StreamReader`` is sluiceway's class. Code that holds an instance of asyncio's
-class still calls ``isinstance(obj, asyncio.StreamReader)``; asyncio's StreamWriter is an example. The metaclass makes
-the result the same as with asyncio's class.
+While sluiceway is installed, the name ``asyncio.StreamReader`` refers to sluiceway's class. Code that has an instance
+of asyncio's own class, such as asyncio's StreamWriter, still calls ``isinstance(obj, asyncio.StreamReader)``. With the
+metaclass of this module, the result is the same as with asyncio's class.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ _replaced: dict[type, type] = {}
 
 
 class InstanceCheck(abc.ABCMeta):
-    """Metaclass of the public classes. While installed, instances of the replaced asyncio class count as instances.
+    """The metaclass of the public classes. While sluiceway is installed, an instance of asyncio's class is an instance
+    of the public class that replaces asyncio's class.
 
-    It derives from ABCMeta because a program's class may combine a public class with an abstract one, and Python
-    rejects two unrelated metaclasses. ABCMeta caches results, so it is not used for checks whose result may change.
+    The metaclass derives from ABCMeta because a program may derive a class from a public class and an abstract class,
+    and Python rejects two unrelated metaclasses. ABCMeta caches its results, so checks of the public classes bypass
+    ABCMeta: install() and uninstall() change their result.
     """
 
     def __instancecheck__(cls, instance: Any) -> bool:
@@ -32,6 +34,6 @@ class InstanceCheck(abc.ABCMeta):
 
 
 def replace_in_checks(replacements: dict[type, type]) -> None:
-    """Register each key as the replacement of its value. An empty dict removes all replacements."""
+    """Let instances of each value, a class of asyncio, count as instances of its key. An empty dict ends this."""
     global _replaced  # noqa: PLW0603 - other threads see either all old or all new entries
     _replaced = dict(replacements)

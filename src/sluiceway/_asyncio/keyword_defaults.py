@@ -1,7 +1,8 @@
-"""The keyword arguments of open_connection, start_server and their Unix variants: the type and default of each.
+"""The types and defaults of the keyword arguments of open_connection, start_server and their Unix variants.
 
-The functions take ``**options: Unpack[...]``, which type checkers expand to single keywords. The decorator
-``with_keywords`` expands the keywords for ``inspect.signature`` and ``help()``.
+Each function has the parameter ``**options: Unpack[Parameters]``, where ``Parameters`` is a TypedDict of this module.
+Type checkers accept the keys of the TypedDict as keywords. ``inspect.signature`` and ``help()`` would show
+``**options`` only, so the decorator ``with_keywords`` puts each keyword and its default into the signature.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class StreamParameters(TypedDict, total=False):
-    """The keywords that all four functions have."""
+    """The keywords that open_connection, open_unix_connection, start_server and start_unix_server have in common."""
 
     loop: asyncio.AbstractEventLoop | None
     limit: float | None
@@ -32,14 +33,14 @@ class StreamParameters(TypedDict, total=False):
 
 
 class ClientParameters(StreamParameters, total=False):
-    """The keywords of open_unix_connection, all of which open_connection has as well."""
+    """The keywords of open_unix_connection. open_connection has all of them, and those of TCPClientParameters."""
 
     ssl: ssl_module.SSLContext | bool | None
     server_hostname: str | None
 
 
 class TCPClientParameters(ClientParameters, total=False):
-    """The keywords of open_connection."""
+    """The keywords of open_connection: those of open_unix_connection, and those for addresses of TCP."""
 
     family: int
     proto: int
@@ -51,7 +52,7 @@ class TCPClientParameters(ClientParameters, total=False):
 
 
 class ServerParameters(StreamParameters, total=False):
-    """The keywords that start_server and start_unix_server share."""
+    """The keywords that start_server and start_unix_server have in common."""
 
     ssl: ssl_module.SSLContext | None
     backlog: int
@@ -59,7 +60,7 @@ class ServerParameters(StreamParameters, total=False):
 
 
 class TCPServerParameters(ServerParameters, total=False):
-    """The keywords of start_server."""
+    """The keywords of start_server: those of both kinds of servers, and those for addresses of TCP."""
 
     family: int
     flags: int
@@ -69,7 +70,7 @@ class TCPServerParameters(ServerParameters, total=False):
 
 
 class UnixServerParameters(ServerParameters, total=False):
-    """The keywords of start_unix_server."""
+    """The keywords of start_unix_server: those of both kinds of servers, and one for the file of the socket."""
 
     cleanup_socket: bool
 
@@ -108,7 +109,10 @@ UNIX_SERVER: Final[UnixServerParameters] = {**_SERVER, "cleanup_socket": True}
 
 
 def with_keywords(parameters: type, defaults: Any) -> Callable[[_Function], _Function]:
-    """Replace ``**options`` in the signature of a function with the keywords of the TypedDict ``parameters``."""
+    """Return a decorator that replaces ``**options`` in a function's signature with single keywords.
+
+    ``parameters``: the TypedDict with their types. ``defaults``: a dict of their default values.
+    """
 
     def decorate(function: _Function) -> _Function:
         signature = inspect.signature(function)
@@ -140,7 +144,7 @@ _HINTS: Final = {
 
 
 def merge(function: str, defaults: Any, options: Any) -> Any:
-    """Return ``defaults`` updated with ``options``. TypeError for a keyword that ``function`` does not have."""
+    """Return ``defaults`` updated with ``options``. Raise TypeError for an unknown keyword of ``function``, a name."""
     unknown = sorted(options.keys() - defaults.keys())
     if unknown:
         name = repr(unknown[0])

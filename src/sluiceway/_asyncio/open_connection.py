@@ -1,4 +1,4 @@
-"""open_connection and open_unix_connection."""
+"""open_connection() and open_unix_connection(): connect, and return a StreamReader and a StreamWriter."""
 
 from __future__ import annotations
 
@@ -45,47 +45,51 @@ async def open_connection(
     port: str | bytes | int | None = None,
     **options: Unpack[TCPClientParameters],
 ) -> tuple[StreamReader, StreamWriter]:
-    """Open a TCP connection, or use a connected socket, with TLS if ``ssl`` is given.
+    """Connect to a TCP server, or use a connected socket, and return a reader and a writer. Use TLS if ``ssl`` is
+    given.
 
     Args:
         host (str, bytes or None): the host name or IP address to connect to.
         port (int, str, bytes or None): the port number or service name.
-        loop (asyncio.AbstractEventLoop or None): None or the running loop. It exists for programs written for
-            Python 3.4.
-        limit (int, math.inf or None): bytes; see StreamReader.
-        ssl (ssl.SSLContext, bool or None): the TLS context. True means ``ssl.create_default_context()``, created once
-            and shared; see docs/howto/tls.md.
-        family, proto, flags (int): arguments of the resolver, as in ``socket.getaddrinfo``.
-        sock (socket.socket or None): a connected stream socket to use instead of ``host`` and ``port``. The connection
-            owns the socket and closes it.
-        local_addr (tuple or None): the host and port to bind the socket to before it connects.
-        server_hostname (str or None): the name that the peer's certificate must match. None means ``host``; ``""``
-            disables the check.
-        ssl_handshake_timeout (float or None): seconds; None means 60.
-        ssl_shutdown_timeout (float or None): seconds that closing waits for the peer's close_notify; None means 30.
-        strict_eof (bool): raise ssl.SSLEOFError, after the buffered data, if the peer's TCP connection ends without a
-            close_notify alert. An attacker on the network path can cause such an end (RFC 8446, section 6.1). If
-            False, the reader reports end of file, and ``reader.eof_reason`` is "truncated".
-        happy_eyeballs_delay (float or None): seconds after which the next address is tried in parallel (RFC 8305
-            recommends 0.25). None tries the addresses one after the other.
-        interleave (int or None): the number of addresses of the first family before the families alternate. None means
-            1 with ``happy_eyeballs_delay``, else no reordering.
-        all_errors (bool): if all addresses fail, raise an ExceptionGroup with the error of each.
-        close_timeout (float or None): seconds. A closing connection is aborted when neither the kernel nor the peer
-            accepts data for this time. None means no limit.
+        loop (asyncio.AbstractEventLoop or None): None or the running loop. The argument is for programs that were
+            written for Python 3.4.
+        limit (int, math.inf or None): the limit of the reader in bytes; see StreamReader.
+        ssl (ssl.SSLContext, bool or None): the TLS context. None and False mean no TLS. True means the context of
+            ``ssl.create_default_context()``, which is created once and shared; see docs/howto/tls.md.
+        family, proto, flags (int): arguments for the resolver; see ``socket.getaddrinfo``.
+        sock (socket.socket or None): a connected stream socket to use instead of ``host`` and ``port``. Closing the
+            connection closes the socket.
+        local_addr (tuple or None): the local host and port to bind the socket to before it connects. None lets the
+            kernel choose both.
+        server_hostname (str or None): the name that the peer's certificate must match. None means ``host``. With ``""``
+            no name is sent or checked; the certificate is still verified.
+        ssl_handshake_timeout (float or None): the seconds that the TLS handshake may take. None means 60.
+        ssl_shutdown_timeout (float or None): the seconds that closing waits for the peer's close_notify alert. None
+            means 30.
+        strict_eof (bool): decides what happens if the peer ends TCP without a close_notify alert, which an attacker on
+            the network path can cause (RFC 8446, section 6.1). If True, a read raises ssl.SSLEOFError after the
+            buffered data has been read. If False, the read returns end of file, and ``reader.eof_reason`` is
+            "truncated".
+        happy_eyeballs_delay (float or None): the seconds after which the next address is tried in parallel (RFC 8305
+            recommends 0.25). None means that the addresses are tried one after the other.
+        interleave (int or None): the number of addresses of the first family (IPv4 or IPv6) that are tried before the
+            families alternate. None means 1 with ``happy_eyeballs_delay``; without it, the order of the resolver.
+        all_errors (bool): if True and all addresses fail, raise an ExceptionGroup that contains the error of each.
+        close_timeout (float or None): the seconds after which a closing connection is aborted if neither
+            the kernel nor the peer accepts data during this time. None means that a close waits without a limit.
 
     Returns:
         The StreamReader and the StreamWriter of the connection.
 
     Raises:
-        OSError: the host name cannot be resolved, or no address accepts the connection.
-        ExceptionGroup: no address accepts the connection, with ``all_errors``.
+        OSError: the host name cannot be resolved, or the connection to every address failed.
+        ExceptionGroup: ``all_errors`` is True, and the connection to every address failed.
         ssl.SSLError: the TLS handshake failed. The message names the peer and the reason.
         ConnectionError: the connection was lost during the handshake, or the handshake timed out.
-        ValueError, TypeError: an argument is invalid, or two arguments contradict each other. Nothing was opened.
+        ValueError, TypeError: an argument is invalid, or two arguments contradict each other. No socket was opened.
 
-    If the call is cancelled, the sockets that it created are closed. A ``sock`` of the caller stays open if the call is
-    cancelled before the transport is created; otherwise it is closed.
+    If the call is cancelled, the sockets that the call created are closed. A socket passed as ``sock`` stays open if
+    the call is cancelled before the transport is created; otherwise the socket is closed.
 
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.open_connection
     """
@@ -153,25 +157,29 @@ async def open_unix_connection(
     path: str | bytes | os.PathLike[str] | os.PathLike[bytes] | None = None,
     **options: Unpack[ClientParameters],
 ) -> tuple[StreamReader, StreamWriter]:
-    """Open a connection to a Unix socket, or use a connected socket, with TLS if ``ssl`` is given.
+    """Connect to a Unix socket, or use a connected socket, and return a reader and a writer. Use TLS if ``ssl`` is
+    given.
 
     Args:
-        path (str, bytes, os.PathLike or None): the path of the socket. A leading NUL makes it an abstract name (Linux).
-        sock (socket.socket or None): a connected Unix stream socket to use instead of ``path``. The connection owns the
-            socket and closes it.
-        server_hostname (str or None): required with ``ssl``: the name that the peer's certificate must match. ``""``
-            disables the check.
+        path (str, bytes, os.PathLike or None): the path of the socket. A path with a leading NUL is an abstract name
+            (Linux).
+        sock (socket.socket or None): a connected Unix stream socket to use instead of ``path``. Closing the connection
+            closes the socket.
+        server_hostname (str or None): the name that the peer's certificate must match. The argument is required if
+            ``ssl`` is given. With ``""`` no name is sent or checked; the certificate is still verified.
         loop, limit, ssl, ssl_handshake_timeout, ssl_shutdown_timeout, strict_eof, close_timeout: see open_connection.
 
     Returns:
         The StreamReader and the StreamWriter of the connection.
 
     Raises:
-        UnixPathError: the path is too long, or names a file that is not a socket. It is an OSError and a ValueError.
-        OSError: the socket does not exist, or no server accepts connections on it.
+        UnixPathError: the path is too long, or names a file that is not a socket. The class derives from OSError and
+            ValueError.
+        OSError: the socket does not exist (FileNotFoundError), the process has no write permission for the socket
+            (PermissionError), or no server accepts connections on the socket (ConnectionRefusedError).
         ssl.SSLError, ConnectionError, ValueError, TypeError: see open_connection.
 
-    If the call is cancelled, the socket that it created is closed. For ``sock``, see open_connection.
+    If the call is cancelled, the socket that the call created is closed. For ``sock``, see open_connection.
 
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.open_unix_connection
     """

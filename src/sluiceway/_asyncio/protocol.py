@@ -30,8 +30,8 @@ ClientConnected = Callable[[StreamReader, StreamWriter], Awaitable[object] | Non
 class FlowControlMixin(ProtocolOperations, asyncio_streams.FlowControlMixin, metaclass=InstanceCheck):
     """The protocol of a write-only transport, for example of standard output with ``loop.connect_write_pipe``.
 
-    ``StreamWriter.drain`` waits on it. In contrast to asyncio's class it records the end of its connection, so
-    ``StreamWriter.wait_closed`` works with it.
+    ``StreamWriter.drain`` waits while the transport has paused this protocol. In contrast to asyncio's class, this
+    class records the end of its connection, so ``StreamWriter.wait_closed`` works with it.
 
     Args:
         loop (asyncio.AbstractEventLoop or None): the event loop. None means ``asyncio.get_event_loop()``.
@@ -48,11 +48,15 @@ class FlowControlMixin(ProtocolOperations, asyncio_streams.FlowControlMixin, met
         ProtocolOperations.__init__(self, Connection(loop))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the transport when it is ready to carry data."""
+        """Called by the transport once, when the transport can carry data."""
         self._sluiceway.attach(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the transport when it is closed. ``exc`` is the error that closed it, or None."""
+        """Called by the transport when the connection has ended.
+
+        ``exc`` is the error that ended the connection. None means that one side closed it, or that this side aborted
+        it.
+        """
         connection = self._sluiceway
         error = None if exc is None else connection.own_error(exc)
         connection.lose(error)
@@ -73,13 +77,13 @@ class FlowControlMixin(ProtocolOperations, asyncio_streams.FlowControlMixin, met
 
 
 class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
-    """Feeds a StreamReader from a transport. It is the protocol for ``loop.create_connection`` and similar methods.
+    """Passes received bytes of a transport to a StreamReader; for ``loop.create_connection`` and similar methods.
 
     Args:
         stream_reader (StreamReader, asyncio.StreamReader or None): the reader to feed. Once the connection is made,
             the protocol holds only a weak reference to the reader.
         client_connected_cb (callable or None): called as ``cb(reader, writer)`` when the connection is made. An
-            awaitable that it returns runs as a task. None for a client connection.
+            awaitable that ``cb`` returns runs as a task. None for a client connection.
         loop (asyncio.AbstractEventLoop or None): the event loop. None means ``asyncio.get_event_loop()``.
 
     Source: https://docs.python.org/3/library/asyncio-protocol.html
@@ -136,9 +140,9 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
 
     @property
     def close_timeout(self) -> float | None:
-        """Seconds (float or None). None means no limit.
+        """The seconds (float) after which a closing connection is aborted if neither the kernel nor the peer accepts data.
 
-        A closing connection is aborted when neither the kernel nor the peer accepts data for this time.
+        None means that a close waits without a limit.
         """
         return self._sluiceway.close_timeout
 
@@ -147,7 +151,10 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         self._sluiceway.close_timeout = seconds
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the transport when it is ready to carry data. Starts the handler of an accepted connection."""
+        """Called by the transport once, when the transport can carry data.
+
+        If the protocol has a ``client_connected_cb``, the method creates the StreamWriter and calls it.
+        """
         connection = self._sluiceway
         try:
             self._replace_transport(transport)
@@ -187,7 +194,11 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         self._replace_transport(writer.transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the transport when it is closed. ``exc`` is the error that closed it, or None."""
+        """Called by the transport when the connection has ended.
+
+        ``exc`` is the error that ended the connection. None means that one side closed it, or that this side aborted
+        it.
+        """
         reader = self._stream_reader
         connection = self._sluiceway
         error = None if exc is None else connection.own_error(exc)
@@ -208,17 +219,18 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         self._transport = None
 
     def data_received(self, data: bytes) -> None:
-        """Called by the transport with received bytes."""
+        """Called by the transport with received bytes, which the method passes to the reader."""
         reader_ref = self._stream_reader_wr
         reader = reader_ref() if reader_ref is not None else None
         if reader is not None:
             reader.feed_data(data)
 
     def eof_received(self) -> bool:
-        """Called by the transport when the peer has ended its direction.
+        """Called by the transport when the peer has ended its direction (TCP: with a FIN).
 
         Returns:
-            True to keep the other direction open; False over TLS, which does not support that.
+            True: the transport stays open for writing. False over TLS: the transport closes, because TLS connections
+            cannot be half-closed.
         """
         reader = self._stream_reader
         if reader is not None:

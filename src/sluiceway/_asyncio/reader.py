@@ -1,4 +1,4 @@
-"""The public StreamReader: the core's read operations under asyncio's name."""
+"""The public StreamReader: the read methods of the core, with asyncio's constructor and repr."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PACKAGE = __name__.partition(".")[0]
 
 
 def creation_stack(loop: asyncio.AbstractEventLoop) -> traceback.StackSummary | None:
-    """Return the stack of the program's call into sluiceway, innermost frame last. None outside debug mode."""
+    """Return the stack of the program's call into sluiceway, innermost frame last. Return None outside debug mode."""
     if not loop.get_debug():
         return None
     frame: FrameType | None = sys._getframe(1)
@@ -35,24 +35,24 @@ def creation_stack(loop: asyncio.AbstractEventLoop) -> traceback.StackSummary | 
 
 
 class StreamReader(ReadOperations, asyncio.StreamReader, metaclass=InstanceCheck):  # type: ignore[misc] # exception(): typeshed
-    """Reads bytes, lines and records from a connection. ``open_connection`` and ``start_server`` create it.
+    """Reads bytes, lines and records from a connection. ``open_connection`` and ``start_server`` create readers.
 
     Only one read can wait at a time. A read that is cancelled or times out consumes no data: the next read returns the
     same bytes. Every read method raises:
 
     - RuntimeError immediately, if a read of another task is waiting. The message names that task.
-    - The exception passed to ``set_exception``, immediately.
-    - The error that ended the connection, if the bytes received before it do not complete the read. Those bytes can
-      still be read with ``read(n)``.
+    - The exception passed to ``set_exception()``, immediately, even if bytes are buffered.
+    - The error of a lost connection, if the bytes received before the loss do not complete the read. ``read(n)`` still
+      returns these bytes.
 
     Args:
-        limit (int, math.inf or None): bytes, greater than 0. None means 64 KiB. It is the longest line or record, and
-            the transport is paused while more than twice as much is buffered.
+        limit (int, math.inf or None): the greatest length of a line or record in bytes, greater than 0. The transport
+            is paused while more than twice as many bytes are buffered. None means 64 KiB, ``math.inf`` means no limit.
         loop (asyncio.AbstractEventLoop or None): the event loop of the reader, running or not. None means
             ``asyncio.get_event_loop()``.
 
     Raises:
-        ValueError: ``limit`` is not greater than 0.
+        ValueError: ``limit`` is not greater than 0, or not a whole number.
         TypeError: ``limit`` is not a number.
 
     Source: https://docs.python.org/3/library/asyncio-stream.html

@@ -1,4 +1,5 @@
-"""Server: the object that start_server returns. It listens, accepts, and tracks its connections and handlers."""
+"""Server: the object that start_server() returns. It listens, accepts, and has a set of its connections and
+handlers."""
 
 from __future__ import annotations
 
@@ -17,9 +18,9 @@ from .server_connection import ConnectionOptions, ServerConnection
 
 
 class Server(asyncio.Server):
-    """A listening server. ``start_server`` and ``start_unix_server`` create it.
+    """A listening server. ``start_server`` and ``start_unix_server`` create servers.
 
-    ``async with server:`` calls ``close()`` and waits for ``wait_closed()`` at the end of the block.
+    At the end of an ``async with server:`` block, ``close()`` is called and ``wait_closed()`` is awaited.
 
     Source: https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.Server
     """
@@ -55,16 +56,16 @@ class Server(asyncio.Server):
         return f"<{type(self).__name__} sockets={self.sockets!r}>"
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
-        """Return the event loop of the server."""
+        """Return the event loop that runs the server."""
         return self._loop
 
     def is_serving(self) -> bool:
-        """Return True while the server accepts new connections."""
+        """Return True from start_serving() until close(): while the server accepts new connections."""
         return self._serving
 
     @property
     def sockets(self) -> tuple[socket.socket, ...]:
-        """The listening sockets, a tuple of read-only socket objects. Empty once the server is closed."""
+        """The listening sockets, as a tuple of read-only socket objects. After close(), an empty tuple."""
         if self._listeners is None:
             return ()
         # TransportSocket does not derive from socket; typeshed declares socket here as well.
@@ -76,16 +77,16 @@ class Server(asyncio.Server):
 
     @property
     def handlers(self) -> frozenset[asyncio.Future[Any]]:
-        """The tasks of the running handlers, including those whose connection has ended."""
+        """The tasks that run client_connected_cb and have not ended, even if their connection has ended."""
         return frozenset(self._handlers)
 
     @property
     def failed_handshakes(self) -> int:
-        """The number of failed TLS handshakes, with those of start_tls(), except those that the server aborted."""
+        """The number of failed TLS handshakes, with those of start_tls(), without those that the server aborted."""
         return self._handshakes.failures
 
     async def start_serving(self) -> None:
-        """Start accepting connections, for a server created with ``start_serving=False``. May be called again.
+        """Start to accept connections, if the server was created with ``start_serving=False``. Otherwise, do nothing.
 
         Raises:
             RuntimeError: the server is closed.
@@ -107,13 +108,14 @@ class Server(asyncio.Server):
         return self._listeners
 
     async def serve_forever(self) -> None:
-        """Accept connections until the call is cancelled or the server is closed.
+        """Accept connections until the call is cancelled or ``close()`` is called.
 
-        Cancelling the call closes the server and waits for ``wait_closed()``.
+        Cancelling the call closes the server. In both cases, the call waits for ``wait_closed()``, and then raises
+        CancelledError.
 
         Raises:
             RuntimeError: the server is closed, or another task is in serve_forever().
-            asyncio.CancelledError: the call was cancelled, or the server was closed.
+            asyncio.CancelledError: the call was cancelled, or the server was closed during the call.
         """
         if self._serving_forever is not None:
             raise RuntimeError(f"server {self!r} is already being awaited on serve_forever()")
@@ -132,7 +134,7 @@ class Server(asyncio.Server):
             self._serving_forever = None
 
     def close(self) -> None:
-        """Stop listening. Existing connections stay open. May be called again."""
+        """Close the listening sockets. Accepted connections stay open. A second call has no effect."""
         listeners = self._listeners
         if listeners is None:
             return
@@ -148,19 +150,20 @@ class Server(asyncio.Server):
         self._maybe_closed()
 
     def close_clients(self) -> None:
-        """Close every accepted connection after its buffered data has been sent (as in Python 3.13)."""
+        """Close every accepted connection after its buffered data has been sent. asyncio has this since Python 3.13."""
         for client in list(self._connections):
             client.close()
 
     def abort_clients(self) -> None:
-        """Abort every accepted connection. Buffered data is discarded (as in Python 3.13)."""
+        """Abort every accepted connection, and discard its unsent data. asyncio has this method since Python 3.13."""
         for client in list(self._connections):
             client.abort()
 
     async def wait_closed(self) -> None:
-        """Wait until the server is closed and all its connections have ended, as in Python 3.13.
+        """Wait until the server is closed and all its connections have ended.
 
-        Cancelling the call affects no other call of wait_closed(), and leaves the server unchanged.
+        On every Python, the method behaves as in Python 3.13; under ``install()``, as in the running Python. Cancelling
+        the call affects no other call of wait_closed(), and does not change the server.
         """
         if self._waiters is None or (self._listeners is None and not self._waits_for_connections):
             return
@@ -226,7 +229,11 @@ class Server(asyncio.Server):
 
 
 class Acceptor:
-    """The callback for accepted sockets. The loop refers to it until the server or the loop is closed."""
+    """The callback that a listener calls for each accepted socket.
+
+    Only the loop refers to it, until the server or the loop is closed. So a server that the program has dropped
+    continues to listen. When the loop is closed, the callback is freed, and closes the server's open connections.
+    """
 
     __slots__ = ("__weakref__", "_server")
 

@@ -1,4 +1,4 @@
-"""One accepted connection of a server, from the accepted socket to the end of its transport."""
+"""ServerConnection: a server's entry for one accepted connection, from the accepted socket to the connection's end."""
 
 from __future__ import annotations
 
@@ -23,9 +23,13 @@ from .reader import StreamReader
 
 
 class ConnectionOptions(NamedTuple):
-    """The options that a server applies to each accepted socket.
+    """The options of a server that apply to each accepted connection.
 
-    ``limit``: bytes; see StreamReader. ``close_timeout``: seconds, or None. ``tls``: options of a TLSTransport.
+    - ``client_connected_cb``: the callback that is called with the reader and the writer.
+    - ``limit``: the limit of the reader, in bytes.
+    - ``close_timeout``: the close timeout in seconds; None means no timeout.
+    - ``ssl``: the TLS context; None means no TLS.
+    - ``tls``: keyword arguments for TLSTransport; empty without TLS.
     """
 
     client_connected_cb: ClientConnected
@@ -36,32 +40,36 @@ class ConnectionOptions(NamedTuple):
 
 
 class ServerEvents(Protocol):
-    """The methods of a server that its connections call."""
+    """The methods of a server that a ServerConnection calls."""
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
-        """Return the event loop of the server."""
+        """Return the event loop that runs the server."""
 
     def _connection_ended(self, client: ServerConnection) -> None:
-        """``client`` has ended, or could not be set up."""
+        """Remove ``client``, whose connection has ended or could not be set up, from the server's connections."""
 
     def _handshake_failed(self, error: OSError, address: Any, listener: str) -> None:
-        """The TLS handshake with the peer at ``address`` failed."""
+        """Count a failed TLS handshake with the peer at ``address``, and log it unless too many were logged."""
 
     def _handler_started(self, task: asyncio.Future[Any]) -> None:
-        """``task`` runs a handler."""
+        """Add ``task``, which runs client_connected_cb for one connection, to the server's handlers."""
 
     def _handler_ended(self, task: asyncio.Future[Any]) -> None:
-        """The handler of ``task`` has ended."""
+        """Remove ``task``, which has ended, from the server's handlers."""
 
 
 class ServerConnection:
-    """A server's record of one accepted connection.
+    """A server's entry for one accepted connection. The server has a set of these entries.
 
     ``address``: the address of the peer. ``listener``: the name of the listening socket, for messages.
 
-    The record holds only weak references to the connection and to its transport once the transport exists. A program
-    may set another protocol on the transport; then no ``connection_lost()`` reports the end of the connection.
-    Therefore the record also ends when the transport object is freed.
+    On a loop's own transports, a task creates the transport, and refers to the socket meanwhile. On the engine, start()
+    creates the transport itself. From then on, the entry has only weak references, to the Connection, to the transport
+    and, on a loop's own transports, to the socket: the entry does not keep them alive.
+
+    The entry removes itself from the server when the connection has ended, or could not be set up. A program may set
+    another protocol on the transport, so that the Connection does not get ``connection_lost()``. Therefore the entry
+    also removes itself when the transport (on the engine) or the socket (on a loop's own transports) is freed.
     """
 
     __slots__ = (
@@ -91,10 +99,11 @@ class ServerConnection:
         self._connection: weakref.ref[Connection] | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, options: ConnectionOptions) -> None:
-        """Create the transport, perform the TLS handshake if there is one, and start the handler.
+        """Start to create the transport of ``sock``. The TLS handshake, if any, and client_connected_cb follow.
 
-        If this method raises, the connection could not be set up, and the caller closes the socket. A later failure is
-        reported, and closes the socket.
+        On the engine, the transport exists when this method returns. If the method raises, the caller closes the
+        socket. A failure after the return is reported to the server or the loop's exception handler, and closes the
+        socket.
         """
         tls: dict[str, Any] = {}
         if options.ssl is not None:
@@ -177,43 +186,46 @@ class ServerConnection:
     # -- the connection's owner ---------------------------------------------------------------------------------------
 
     def connection_ended(self, connection: Connection | None = None) -> None:
-        """The transport has ended, or could not be created. Called by the connection and by this object."""
+        """Remove this entry from the server, because the transport has ended or could not be created."""
         # Drops the callbacks of the weak references, which refer to this object.
         self._transport = self._socket_ref = None
         if self._server is not None:
             self._server._connection_ended(self)
 
     def setup_failed(self, connection: Connection, error: BaseException) -> None:
-        """The transport exists, but the handler could not be started because of ``error``."""
+        """Report to the loop's exception handler that ``error`` prevented the call of client_connected_cb."""
         report_setup_error(connection.loop, error, self._address, self._listener)
 
     def handshake_failed(self, error: OSError) -> None:
-        """Count and log a failed handshake of ``start_tls()``, which also raises the error in the handler."""
+        """Count and log a failed handshake of ``start_tls()``, unless this server has aborted the connection."""
         if not self._aborted_in_handshake and self._server is not None:
             self._server._handshake_failed(error, self._address, self._listener)
 
     def handler_started(self, task: asyncio.Future[Any]) -> None:
-        """``task`` runs the handler."""
+        """Report to the server that ``task`` runs client_connected_cb for this connection."""
         if self._server is not None:
             self._server._handler_started(task)
 
     def handler_ended(self, task: asyncio.Future[Any]) -> None:
-        """The handler of ``task`` has ended."""
+        """Report to the server that ``task`` has ended."""
         if self._server is not None:
             self._server._handler_ended(task)
 
     # -- called by the server -----------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Close the connection after its buffered data has been sent. Abort it if its handshake is not complete."""
+        """Close the connection after its buffered data has been sent.
+
+        If the transport does not exist yet, or its TLS handshake is not complete, the connection is aborted.
+        """
         self._end(aborting=False)
 
     def abort(self) -> None:
-        """Close the connection immediately and discard buffered data."""
+        """Close the connection immediately, and discard its unsent data."""
         self._end(aborting=True)
 
     def loop_closed(self) -> str | None:
-        """Drop the reference to the server and close the connection; return the warning for one that was open."""
+        """Called when the loop was closed. Close the socket; return the warning for a connection that was open."""
         self._server = None
         transport = self._transport() if self._transport is not None else None
         return None if transport is None else close_after_loop(transport)

@@ -1,4 +1,4 @@
-"""start_server and start_unix_server."""
+"""start_server() and start_unix_server(): listen, and return a Server."""
 
 from __future__ import annotations
 
@@ -42,41 +42,42 @@ async def start_server(
     """Listen on TCP addresses and call ``client_connected_cb(reader, writer)`` for each connection.
 
     Args:
-        client_connected_cb (callable): a plain function, a coroutine function, or any callable. An awaitable that it
-            returns runs as a task, to which the server holds a reference. An exception of the handler closes the
-            connection and is passed to the loop's exception handler. A handler that ends with the error of its
-            own lost connection is not reported.
-        host (str, bytes, an iterable of both, or None): the names or addresses to listen on. None and ``""`` mean all
-            interfaces.
+        client_connected_cb (callable): the handler: a plain function, a coroutine function, or any other callable. If
+            the handler returns an awaitable, a task runs the awaitable, and the server refers to the task until it
+            ends. If the handler raises an exception, the connection is closed, and the exception is passed to the
+            loop's exception handler, unless it is the error of this connection's loss.
+        host (str, bytes, an iterable of these, or None): the names or addresses to listen on. None and ``""`` mean all
+            network interfaces.
         port (int, str, bytes or None): the port number or service name. 0 and None let the kernel choose a port.
-        loop (asyncio.AbstractEventLoop or None): None or the running loop. It exists for programs written for
-            Python 3.4.
-        limit (int, math.inf or None): bytes; see StreamReader.
-        family, flags (int): arguments of the resolver, as in ``socket.getaddrinfo``.
-        sock (socket.socket or None): a bound stream socket to use instead of ``host`` and ``port``. The server owns the
-            socket and closes it.
-        backlog (int): connections that the kernel queues before they are accepted. The default is the maximum of the
-            system.
-        ssl (ssl.SSLContext or None): the TLS context, with the server's certificate.
-        reuse_address (bool or None): set SO_REUSEADDR on the socket. None means True on POSIX systems.
-        reuse_port (bool or None): set SO_REUSEPORT, so that several processes can listen on one port.
-        keep_alive (bool or None): set SO_KEEPALIVE.
-        ssl_handshake_timeout (float or None): seconds; None means 60.
-        ssl_shutdown_timeout (float or None): seconds that closing waits for the peer's close_notify; None means 30.
+        loop (asyncio.AbstractEventLoop or None): None or the running loop. The argument is for programs that were
+            written for Python 3.4.
+        limit (int, math.inf or None): the limit of each reader in bytes; see StreamReader.
+        family, flags (int): arguments for the resolver; see ``socket.getaddrinfo``.
+        sock (socket.socket or None): a bound stream socket to use instead of ``host`` and ``port``. Closing the server
+            closes the socket.
+        backlog (int): the number of connections that the kernel queues before the server accepts them. The default is
+            the maximum of the system.
+        ssl (ssl.SSLContext or None): the TLS context, with the server's certificate. None means no TLS.
+        reuse_address (bool or None): set SO_REUSEADDR on the sockets. None means True on POSIX systems, else False.
+        reuse_port (bool or None): set SO_REUSEPORT, so that several processes can listen on one port. None means False.
+        keep_alive (bool or None): set SO_KEEPALIVE, also on the accepted connections. None means False.
+        ssl_handshake_timeout (float or None): the seconds that a TLS handshake may take. None means 60.
+        ssl_shutdown_timeout (float or None): the seconds that closing waits for the peer's close_notify alert. None
+            means 30.
         strict_eof (bool): see open_connection.
-        start_serving (bool): if False, the server accepts connections only after ``start_serving()`` or
-            ``serve_forever()`` is called.
-        close_timeout (float or None): seconds. A closing connection is aborted when neither the kernel nor the peer
-            accepts data for this time. None means no limit.
+        start_serving (bool): if True, the server accepts connections at once. If False, only after ``start_serving()``
+            or ``serve_forever()`` is called.
+        close_timeout (float or None): the seconds after which a closing connection is aborted if neither
+            the kernel nor the peer accepts data during this time. None means that a close waits without a limit.
 
     Returns:
         The Server.
 
     Raises:
         OSError: a host name cannot be resolved, or an address cannot be bound. The message names the address.
-        ValueError, TypeError: an argument is invalid, or two arguments contradict each other. Nothing was opened.
+        ValueError, TypeError: an argument is invalid, or two arguments contradict each other. No socket was opened.
 
-    If the call is cancelled, the sockets that it created are closed.
+    If the call is cancelled, the sockets that the call created are closed.
 
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.start_server
     """
@@ -116,12 +117,12 @@ async def start_unix_server(
     """Listen on a Unix socket and call ``client_connected_cb(reader, writer)`` for each connection.
 
     Args:
-        path (str, bytes, os.PathLike or None): the path of the socket. A leading NUL makes it an abstract name (Linux).
-            An existing socket at the path is replaced.
-        sock (socket.socket or None): a bound Unix stream socket to use instead of ``path``. The server owns the socket
-            and closes it.
-        cleanup_socket (bool): remove the path when the server is closed, unless another process has replaced the
-            socket (as in Python 3.13).
+        path (str, bytes, os.PathLike or None): the path of the socket. A path with a leading NUL is an abstract name
+            (Linux). An existing socket at the path is replaced.
+        sock (socket.socket or None): a bound Unix stream socket to use instead of ``path``. Closing the server closes
+            the socket.
+        cleanup_socket (bool): remove the path when the server is closed, unless the path names another socket by then.
+            asyncio has this keyword since Python 3.13.
         client_connected_cb, loop, limit, backlog, ssl, start_serving, close_timeout: see start_server.
         ssl_handshake_timeout, ssl_shutdown_timeout, strict_eof: see start_server.
 
@@ -129,11 +130,12 @@ async def start_unix_server(
         The Server.
 
     Raises:
-        UnixPathError: the path is too long, or names a file that is not a socket. It is an OSError and a ValueError.
+        UnixPathError: the path is too long, or names a file that is not a socket. The class derives from OSError and
+            ValueError.
         OSError: the path cannot be bound.
-        ValueError, TypeError: an argument is invalid, or two arguments contradict each other. Nothing was opened.
+        ValueError, TypeError: an argument is invalid, or two arguments contradict each other. No socket was opened.
 
-    If the call is cancelled, the sockets that it created are closed.
+    If the call is cancelled, the socket that the call created is closed.
 
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.start_unix_server
     """

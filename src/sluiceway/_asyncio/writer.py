@@ -1,4 +1,4 @@
-"""The public StreamWriter: the core's write operations, closing, and the upgrade to TLS."""
+"""The public StreamWriter: the write methods of the core, closing, and the upgrade to TLS."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ else:
 
 
 class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceCheck):
-    """Writes bytes to a connection. ``open_connection`` and ``start_server`` create it.
+    """Writes bytes to a connection. ``open_connection`` and ``start_server`` create writers.
 
-    A connection whose reader and writer are garbage collected without ``close()`` is closed with a ResourceWarning.
-    After the peer has ended its direction, garbage collection of the writer alone is enough.
+    If the program drops both the reader and the writer of an open connection without ``close()``, the connection is
+    closed, and a ResourceWarning is emitted. After the peer has ended its direction, dropping the writer is enough.
 
     Args:
         transport (asyncio.WriteTransport): the transport to write to.
@@ -34,7 +34,7 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
             sluiceway or asyncio, or a subclass.
         reader (StreamReader, asyncio.StreamReader or None): the reader of the same connection; None for a write-only
             transport.
-        loop (asyncio.AbstractEventLoop): the event loop of the transport.
+        loop (asyncio.AbstractEventLoop): the event loop that runs the transport.
 
     Source: https://docs.python.org/3/library/asyncio-stream.html
     """
@@ -67,30 +67,33 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
 
     @property
     def transport(self) -> asyncio.WriteTransport:
-        """The transport of the connection. start_tls() replaces it."""
+        """The transport of the connection. After start_tls(), the TLS transport."""
         transport: asyncio.WriteTransport = self._transport
         return transport
 
     def write_eof(self) -> None:
-        """Send the buffered data, then end the writing direction. The reader can still receive data.
+        """End the writing direction after the buffered data has been sent (TCP: with a FIN). Return immediately.
+
+        The reader can still receive data. A later write() raises RuntimeError. On a closed or lost connection, the call
+        has no effect.
 
         Raises:
-            NotImplementedError: the transport does not support it: TLS, and pipes on some loops. can_write_eof()
-                returns whether it does.
+            NotImplementedError: the transport cannot end one direction alone: TLS, and pipes on some loops.
+                ``can_write_eof()`` returns False for such a transport.
         """
         # No effect on a closed or lost connection; uvloop's transport would raise.
         if not self._sluiceway.connection.discarding:
             self._transport.write_eof()
 
     def can_write_eof(self) -> bool:
-        """Return True if the transport supports write_eof()."""
+        """Return True if the transport supports write_eof(), and False otherwise, for example over TLS."""
         return bool(self._transport.can_write_eof())
 
     def close(self) -> None:
-        """Close the connection after the buffered data has been sent. Returns immediately.
+        """Close the connection after the buffered data has been sent. Return immediately; see wait_closed().
 
-        Data written afterwards is discarded. The connection is aborted if neither the kernel nor the peer accepts
-        data for the close timeout (30 s by default).
+        Data that is written after the call is discarded. If neither the kernel nor the peer accepts data for ``close_timeout``
+        seconds (30 by default), the connection is aborted, and its unsent data is discarded. A second call has no effect.
         """
         connection = _current_connection(self)
         if not connection.closing and not isinstance(self._protocol, core.ProtocolOperations):
@@ -99,18 +102,19 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         connection.close()
 
     def is_closing(self) -> bool:
-        """Return True if the connection is closing or closed, whether this side or the peer closed it."""
+        """Return True if the connection is closing, closed or lost, whichever side caused it."""
         return self._sluiceway.connection.closing or bool(self._transport.is_closing())
 
     async def wait_closed(self) -> None:
         """Wait until the connection and its file descriptor are closed.
 
-        After close(), the wait always ends: when all data has been sent, when the connection is lost, or when the
-        close timeout expires. Cancelling the call affects no other waiter, and does not affect the closing.
+        After close(), the wait always ends: when all data has been sent, when the connection is lost, or after
+        ``close_timeout`` seconds in which the peer accepted no data. Cancelling the call affects no other waiting call,
+        and the connection continues to close.
 
         Raises:
             Exception: the error that ended the connection, if the connection was lost before close() was called. An
-                error after close() is not raised.
+                error that occurs after close() is not raised.
         """
         waiter = self._protocol._get_close_waiter(self)
         if isinstance(self._protocol, core.ProtocolOperations):
@@ -135,8 +139,8 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Return the transport's value for ``name`` ("peername", "sockname", "socket", "cipher", "peercert", …).
 
-        Returns ``default`` if the transport has no such value. The peer's address, the cipher and the certificate stay
-        available after the connection is closed.
+        If the transport has no such value, ``default`` is returned. The addresses, the cipher and the certificate are
+        also returned after the connection has ended.
 
         Source: https://docs.python.org/3/library/asyncio-protocol.html#asyncio.BaseTransport.get_extra_info
         """
@@ -152,26 +156,28 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         server_side: bool | None = None,
         strict_eof: bool = False,
     ) -> None:
-        """Send the buffered data, then upgrade the connection to TLS.
+        """Upgrade the connection to TLS, and return when the handshake is complete.
 
-        Cancelling the call during the handshake closes the connection.
+        Data that was written before the call is sent unencrypted before the handshake starts.
+
+        If the call is cancelled during the handshake, the connection is closed.
 
         Args:
-            sslcontext (ssl.SSLContext): the TLS context. It is not modified.
+            sslcontext (ssl.SSLContext): the TLS context, which is not modified.
             server_hostname (str or None): the name that the peer's certificate must match. Required if the context
                 checks host names.
-            ssl_handshake_timeout (float or None): seconds; None means 60.
-            ssl_shutdown_timeout (float or None): seconds that closing waits for the peer's close_notify, starting when
-                all written data has been sent; None means 30.
-            server_side (bool or None): True to act as the TLS server. None means True for an accepted connection, else
-                False.
+            ssl_handshake_timeout (float or None): the seconds that the handshake may take. None means 60.
+            ssl_shutdown_timeout (float or None): the seconds that closing waits for the peer's close_notify alert,
+                after all written data has been sent. None means 30.
+            server_side (bool or None): True to act as the TLS server, False as the TLS client. None means True for an
+                accepted connection, else False.
             strict_eof (bool): see open_connection.
 
         Raises:
-            PlaintextBeforeTLSError: on the client, unencrypted bytes of the server are in the reader. The connection is
-                unchanged. On the server, such bytes are the beginning of the handshake, which fails unless they are a
-                ClientHello.
-            ssl.SSLError: the handshake failed. The message names the peer. The connection is closed.
+            PlaintextBeforeTLSError: this side is the client, and the reader contains unencrypted bytes. The connection
+                is unchanged. On the server, unread bytes are taken as the beginning of the handshake, which fails
+                unless they are a ClientHello.
+            ssl.SSLError: the handshake failed, and the connection is closed. The message names the peer.
             ConnectionError: the connection was lost, or the handshake timed out.
             TypeError: ``sslcontext`` is not an SSLContext.
             ValueError: the context checks host names, and ``server_hostname`` is missing or no host name.
@@ -208,7 +214,7 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
 
 
 def _current_connection(writer: StreamWriter) -> Connection:
-    """Return the connection, attached to the current transport: programs assign ``writer._transport``."""
+    """Return the connection. If the program has assigned ``writer._transport``, attach the new transport first."""
     connection: Connection = writer._sluiceway.connection
     if connection.transport is not writer._transport:
         connection.attach(writer._transport)

@@ -1,1 +1,1 @@
-"""Layer 4: the connection, which owns the state of both directions: closing, handlers and the upgrade to TLS."""
+"""Layer 4: the Connection with the state of both directions, its closing, its handler task, and the upgrade to TLS."""

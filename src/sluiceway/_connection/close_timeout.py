@@ -1,4 +1,4 @@
-"""The close timeout: a closing transport that makes no progress is aborted, so every close ends (contract X1)."""
+"""The close timeout: a closing transport that sends nothing for some time is aborted, so every close ends."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if sys.platform != "win32":
 
 
 def pending_bytes(transport: Any) -> int:
-    """Return the number of bytes that the kernel has not accepted.
+    """Return the number of written bytes that the kernel has not accepted from ``transport``.
 
-    It is 0 over uvloop's TLS, which does not expose the number and has its own shutdown timeout.
+    Return 0 for a transport that does not provide the number, such as uvloop's TLS, which has its own shutdown timeout.
     """
     try:
         pending = transport.get_write_buffer_size()
@@ -27,7 +27,7 @@ def pending_bytes(transport: Any) -> int:
 
 
 def unacknowledged_bytes(transport: Any) -> int:
-    """Return the number of bytes that the kernel has accepted and the peer has not; 0 where this is not known.
+    """Return the number of bytes that the kernel has accepted but the peer has not; 0 if the number is unknown.
 
     The kernel accepts more data only when a third of its buffer, which grows to 4 MiB on Linux, is free. Until then a
     peer that reads slowly makes progress that ``pending_bytes`` does not show.
@@ -43,22 +43,25 @@ def unacknowledged_bytes(transport: Any) -> int:
 
 
 class ClosingConnection(Protocol):
-    """The part of a connection that the timeout uses."""
+    """The attributes and methods of a Connection that CloseTimeout uses."""
 
     loop: asyncio.AbstractEventLoop
 
     def ending(self) -> bool:
-        """Return True if either side is closing the connection."""
+        """Return True if close() was called, or the transport is closing for another reason."""
 
     def describe(self) -> str:
-        """Return the addresses of both ends, for messages."""
+        """Return the addresses of both ends as text, for messages."""
 
 
 class CloseTimeout:
-    """Aborts a closing transport if neither the kernel nor the peer accepts a byte from it within ``seconds``.
+    """Aborts a closing transport if neither the kernel nor the peer accepts a byte of its data for ``seconds``.
 
-    It may start while the connection is still open, because a loop's own transport does not report when it starts to
-    close. A check then aborts nothing, and only tests whether the connection is closing.
+    Every ``seconds``, the bytes that neither has accepted are counted. If the connection was closing at the previous
+    count and nothing was accepted since then, the transport is aborted. Otherwise the time starts again.
+
+    The timeout may start while the connection is open, because a loop's own transport does not report when it starts to
+    close. While the connection is open, a count aborts nothing.
     """
 
     __slots__ = ("_closing", "_connection", "_pending", "_seconds", "_timer", "_transport", "_unacknowledged")
@@ -79,11 +82,11 @@ class CloseTimeout:
             self._timer = self._connection.loop.call_later(self._seconds, self._check)
 
     def running(self) -> bool:
-        """Return False once all bytes were sent or the transport was aborted."""
+        """Return True until all bytes have been sent, the transport was aborted, or cancel() was called."""
         return self._timer is not None
 
     def counts(self) -> bool:
-        """Return True if the timeout is running and the connection was closing at the last check."""
+        """Return True if the timeout is running, and the connection was closing when the bytes were last counted."""
         return self._timer is not None and self._closing
 
     def cancel(self) -> None:

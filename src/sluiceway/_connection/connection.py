@@ -1,9 +1,9 @@
-"""A connection: the transport, the state of both directions, closing, and the waiters for its end.
+"""Connection: its transport, the state of both directions, closing, and the futures of wait_closed().
 
-The transport refers to the protocol, the protocol to the connection, and the connection to the transport. asyncio has
-the same reference cycle; ``connection_lost`` breaks it. Only the program refers to the reader and the writer. Both
-refer to one UnclosedGuard. When the program drops the last of them, the guard is freed, and an open connection is
-closed (contract X5).
+The transport refers to the protocol, the protocol to the Connection, and the Connection to the transport. asyncio has
+the same reference cycle, which ``connection_lost()`` breaks. Only the program refers to the reader and the writer. Both
+refer to one UnclosedGuard. When the program has dropped both, the guard is freed, and an open connection is closed
+(contract X5, docs/explanation/contracts.md).
 """
 
 from __future__ import annotations
@@ -34,26 +34,29 @@ _TLS_EXTRAS = ("peername", "sockname", "sslcontext", "ssl_object", "peercert", "
 
 
 class ConnectionOwner(Protocol):
-    """The interface of a server to its accepted connections."""
+    """The methods that a Connection calls on its owner: the ServerConnection of an accepted connection."""
 
     def connection_ended(self, connection: Connection) -> None:
-        """The transport of ``connection`` has ended."""
+        """Called when the transport of ``connection`` has ended."""
 
     def setup_failed(self, connection: Connection, error: BaseException) -> None:
-        """The handler of ``connection`` could not be started because of ``error``. The transport is aborted."""
+        """Called when ``error`` prevented the call of client_connected_cb. The transport was aborted."""
 
     def handshake_failed(self, error: OSError) -> None:
-        """The TLS handshake of ``start_tls()`` failed because of ``error``."""
+        """Called when the TLS handshake of ``start_tls()`` failed with ``error``."""
 
     def handler_started(self, task: asyncio.Future[Any]) -> None:
-        """``task`` runs the handler of a connection. The owner keeps a reference until handler_ended()."""
+        """Called when ``task`` runs client_connected_cb. The owner must refer to the task until handler_ended()."""
 
     def handler_ended(self, task: asyncio.Future[Any]) -> None:
-        """The handler of ``task`` has ended."""
+        """Called when ``task`` has ended."""
 
 
 class Connection(ConnectionState):
-    """Owns the state of a connection over any transport."""
+    """The state of one connection over any transport, which its protocol and its writer share.
+
+    ``owner``: the ServerConnection of an accepted connection, which is called at its events; None for a client.
+    """
 
     __slots__ = (
         "__weakref__",
@@ -110,7 +113,7 @@ class Connection(ConnectionState):
     # -- the transport ------------------------------------------------------------------------------------------------
 
     def attach(self, transport: Any) -> None:
-        """Set the transport of this connection: the first one, or the one after an upgrade to TLS."""
+        """Set the transport of this connection: its first one, or the TLS transport after start_tls()."""
         self.transport = transport
         self._extras = None
         if isinstance(transport, TLSTransport):
@@ -142,7 +145,7 @@ class Connection(ConnectionState):
         return self._extras is not None
 
     def transport_is_closing(self) -> bool:
-        """Return True if the transport is closing. A transport without is_closing(), such as a mock, counts as open."""
+        """Return True if the transport is closing or closed, False for one without is_closing(), such as a mock."""
         try:
             return self.transport.is_closing() is True
         except (AttributeError, NotImplementedError):
@@ -151,7 +154,7 @@ class Connection(ConnectionState):
     # -- closing ------------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Close the transport after the buffered data has been sent. May be called again."""
+        """Close the transport after its buffered data has been sent; start the close timeout. May be called again."""
         ends_already = self.transport_is_closing()
         self.begin_closing(ends_already)
         # A second close() of asyncio's TLS transport would discard its buffered data.
@@ -160,10 +163,11 @@ class Connection(ConnectionState):
         self.bound_close()
 
     def close_unreferenced(self) -> None:
-        """Close, since the program has dropped reader and writer.
+        """Close the connection, because the program has dropped the reader and the writer.
 
-        The garbage collector may have found the transport with them, and closed the socket: then the number of its
-        descriptor may be another socket's. ``fileno()`` has the engine compare the two before each use from now on.
+        If the garbage collector has also found the transport, it may have closed the socket. Then nothing is done: the
+        number of the descriptor may belong to another socket. After the access to the socket, the engine checks before
+        each use that the descriptor is still the socket's.
         """
         ask = getattr(self.transport, "get_extra_info", None)
         sock = None if ask is None else ask("socket")
@@ -171,9 +175,12 @@ class Connection(ConnectionState):
             self.close()
 
     def bound_close(self, seconds: float | None = None) -> None:
-        """Start the close timeout: abort the transport if it makes no progress while it is closing (contract X1).
+        """Start the close timeout, unless all data has been sent or the timeout counts already (contract X1).
 
-        The timeout is ``close_timeout``, or ``seconds`` if that is less. May be called before the transport closes.
+        If the connection is closing and the kernel accepts no byte for the timeout, the transport is aborted. Each
+        accepted byte starts the time again. The timeout is ``close_timeout`` or ``seconds``, whichever is less; None
+        means no timeout. A loop's own transport does not report when it starts to close. Therefore the method may be
+        called before that, and the time starts when the connection is first found to be closing.
         """
         timeout = self.close_timeout if seconds is None else min(seconds, self.close_timeout or seconds)
         if timeout is None or self.lost or self.transport is None:
@@ -191,7 +198,7 @@ class Connection(ConnectionState):
             self._close_timeout = CloseTimeout(self, sending, timeout)
 
     def ending(self) -> bool:
-        """Return True if either side is closing the connection."""
+        """Return True if close() was called, or the transport is closing for another reason."""
         return self.closing or self.transport_is_closing()
 
     # -- the end ------------------------------------------------------------------------------------------------------
@@ -208,7 +215,11 @@ class Connection(ConnectionState):
         return own
 
     def lose(self, error: BaseException | None) -> None:
-        """Record the end of the transport, with ``error`` or None. The first call wakes the waiters and the owner."""
+        """Record the end of the transport, with ``error`` or None. Only the first call has an effect.
+
+        It stops the close timeout, completes the futures of closed_waiter() and closed_future(), for which
+        wait_closed() waits, and calls the owner, if any.
+        """
         if not self.mark_lost(error):
             return
         if self._close_timeout is not None:
@@ -223,7 +234,7 @@ class Connection(ConnectionState):
             self.owner.connection_ended(self)
 
     def closed_waiter(self) -> asyncio.Future[None]:
-        """Return a new future that completes when the connection ends. Cancelling it affects no other waiter."""
+        """Return a new future that completes when the connection ends, for one call of wait_closed()."""
         waiter: asyncio.Future[None] = self.loop.create_future()
         if self.lost:
             self._resolve(waiter)
@@ -235,9 +246,9 @@ class Connection(ConnectionState):
         return waiter
 
     def closed_future(self) -> asyncio.Future[None]:
-        """Return one shared future for the end of the connection.
+        """Return the shared future that completes when the connection ends.
 
-        Subclasses of the protocol may resolve the future. The connection then counts as lost.
+        A subclass of the protocol may complete this future itself. Then the end of the transport is recorded.
         """
         if self._closed_future is None:
             self._closed_future = self.loop.create_future()
@@ -282,7 +293,7 @@ class Connection(ConnectionState):
     # -- dropped without close ----------------------------------------------------------------------------------------
 
     def guard(self) -> UnclosedGuard:
-        """Return the guard that the current reader and writer share."""
+        """Return the guard to which the reader and the writer refer. Create the guard if there is none."""
         guard = self._guard() if self._guard is not None else None
         if guard is None:
             guard = UnclosedGuard(self)

@@ -1,4 +1,4 @@
-"""Start the handler of a connection, hold a reference to its task, and report its exception (contracts S2, X4)."""
+"""Call the handler of an accepted connection (client_connected_cb), refer to its task, and report its exception."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def start_handler(
     reader: Any,
     writer: Any,
 ) -> asyncio.Future[Any] | None:
-    """Call ``handler(reader, writer)`` for the connection of ``protocol``.
+    """Call ``handler(reader, writer)``, and return the task of the handler, or None if the handler has ended already.
 
-    Returns the task of the handler, or None if the handler has ended already. A plain function ends within this call.
-    A coroutine runs as a task, whose name contains the address of the peer. Another awaitable is wrapped in such a
-    task, and a future or task that the handler returns is used as it is.
+    A plain function has ended when it returns. If the handler returns a coroutine or another awaitable, a new task runs
+    the awaitable; the name of the task contains the address of the peer. A future or task that the handler returns is
+    returned as it is. An exception of the handler is reported, and closes ``connection``.
     """
     try:
         task = _start(handler(reader, writer), connection)
@@ -52,7 +52,7 @@ def start_handler(
 
 
 def _start(result: Any, connection: Connection) -> asyncio.Future[Any] | None:
-    """Return a task for the result of a handler, or None if the result is not awaitable."""
+    """Return the task that runs ``result``, which a handler has returned; None if ``result`` is not awaitable."""
     loop = connection.loop
     if asyncio.iscoroutine(result):
         coroutine = result
@@ -69,7 +69,7 @@ def _start(result: Any, connection: Connection) -> asyncio.Future[Any] | None:
 
 
 def _keep(task: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> None:
-    """Hold a reference to the task of a connection that has no server. Drops the tasks of closed loops."""
+    """Refer to the handler task of a connection without a server until it ends. Drop the tasks of closed loops."""
     if loop not in _running:
         # Loops in other threads may change the dict. Each use of it is a single call in C, which is atomic.
         for other in list(_running):
@@ -105,7 +105,7 @@ def _ended(connection: Connection, protocol: Any, task: asyncio.Future[Any]) -> 
 
 
 def _report(connection: Connection, protocol: Any, error: BaseException) -> None:
-    """Report the exception of a handler, once, and close its connection."""
+    """Pass ``error`` to the loop's exception handler unless it is this connection's loss. Close the connection."""
     if not _is_own_loss(connection, error):
         connection.loop.call_exception_handler(
             {
@@ -120,7 +120,7 @@ def _report(connection: Connection, protocol: Any, error: BaseException) -> None
 
 
 def _is_own_loss(connection: Connection, error: BaseException) -> bool:
-    """Return True if ``error`` only reports the loss of this connection, raised by its reader or writer."""
+    """Return True if ``error``, or each error of a group, is this connection's loss, raised by its streams."""
     if isinstance(error, BaseExceptionGroup):
         return all(_is_own_loss(connection, one) for one in error.exceptions)
     return error is connection.error or connection.flow.raised(error)

@@ -1,4 +1,4 @@
-"""Call a function in the thread of a loop. The garbage collector may run a finalizer in any other thread."""
+"""Call a function in the thread of an event loop. The garbage collector may run a finalizer in any thread."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 
 def run_in_loop(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:
-    """Call ``callback`` now if ``loop`` runs in this thread, else in the next iteration of the loop.
+    """Call ``callback`` now if ``loop`` runs in this thread, else in the next iteration of ``loop``.
 
-    If the loop is closed, ``callback`` is not called.
+    If ``loop`` is closed, ``callback`` is not called.
     """
     if asyncio._get_running_loop() is loop:
         callback()

@@ -1,4 +1,4 @@
-"""start_tls(): upgrade an open connection to TLS over its existing transport."""
+"""start_tls(): upgrade an open connection to TLS, with its present transport below the TLS transport."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .connection import Connection
 
 
 class UpgradableWriter(Protocol):
-    """The part of a StreamWriter that the upgrade uses, with asyncio's private names."""
+    """The attributes and the method of a StreamWriter that the upgrade uses. The names are private names of asyncio."""
 
     _transport: Any
     _protocol: Any
@@ -22,13 +22,13 @@ class UpgradableWriter(Protocol):
     _loop: asyncio.AbstractEventLoop
 
     async def drain(self) -> None:
-        """Wait until the data written before the upgrade is sent."""
+        """See StreamWriter.drain."""
 
 
 async def upgrade_to_tls(
     writer: UpgradableWriter, connection: Connection, sslcontext: ssl.SSLContext, **options: Any
 ) -> None:
-    """Replace the transport of ``writer`` with a TLS transport on top of it; see StreamWriter.start_tls."""
+    """Replace the transport of ``writer`` with a TLS transport over that transport; see StreamWriter.start_tls."""
     try:
         await _upgrade(writer, connection, sslcontext, **options)
     except ConnectionError as error:
@@ -105,6 +105,7 @@ async def _upgrade(
 
 
 def _refuse_plaintext(reader: Any, connection: Connection) -> None:
+    """Raise PlaintextBeforeTLSError if ``reader`` has unread bytes."""
     unread = reader._sluiceway.buffer.size() if isinstance(reader, core.ReadOperations) else len(reader._buffer)
     if unread:
         raise PlaintextBeforeTLSError(
@@ -124,9 +125,10 @@ def _take_unread(reader: Any) -> bytes:
 
 
 def _end_failed(writer: UpgradableWriter, connection: Connection, plain: Any, error: BaseException) -> None:
-    """Abort the connection after a failed handshake, and report its loss to the protocol.
+    """Abort the connection after a failed handshake, and call ``connection_lost()`` of the protocol if the loop does
+    not.
 
-    Some loops do not report every such loss. Without the report, waiters for the end would block forever.
+    Some loops do not report every such loss. Calls of wait_closed() would then block without end.
     """
     plain.abort()
     # A copy avoids a reference cycle: the stream keeps the error, and the traceback refers to the stream.

@@ -1,4 +1,4 @@
-"""Close a connection whose reader and writer were garbage collected without close() (contract X5)."""
+"""Close a connection whose reader and writer the program has dropped without close() (contract X5)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .loop_thread import run_in_loop
 
 
 class GuardedConnection(Protocol):
-    """The part of a connection that the guard uses."""
+    """The attributes and methods of a Connection that UnclosedGuard uses."""
 
     closing: bool
     lost: bool
@@ -24,14 +24,14 @@ class GuardedConnection(Protocol):
         """Return where the program created the connection, for the end of a message."""
 
     def transport_is_closing(self) -> bool:
-        """Return True if the transport is closing."""
+        """Return True if the transport is closing or closed."""
 
     def close_unreferenced(self) -> None:
-        """Close after the buffered data has been sent, unless the collector has closed the socket."""
+        """Close after the buffered data has been sent, unless the garbage collector has closed the socket."""
 
 
 class UnclosedGuard:
-    """Closes its connection when it is freed. Only the reader and the writer of the connection refer to it."""
+    """Closes its connection when it is freed: only the connection's reader and writer refer to the guard."""
 
     __slots__ = ("__weakref__", "_connection")
 
@@ -48,7 +48,10 @@ class UnclosedGuard:
 
 
 def close_unreferenced(connection: GuardedConnection, source: object) -> None:
-    """Close ``connection`` and emit a ResourceWarning for ``source``. Does nothing if the connection is closing."""
+    """Close ``connection``, and emit a ResourceWarning for ``source``.
+
+    If the connection is closing or has ended, nothing is done. If its loop is closed, only the warning is emitted.
+    """
     if connection.closing or connection.lost or connection.transport is None or connection.transport_is_closing():
         return
     loop = connection.loop

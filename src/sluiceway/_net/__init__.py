@@ -1,1 +1,2 @@
-"""Layer 3: sockets before they have a transport: resolve, connect, bind and accept; and addresses in messages."""
+"""Layer 3: sockets before they have a transport (resolve, connect, bind, accept), and addresses as text for
+messages."""

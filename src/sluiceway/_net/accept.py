@@ -1,8 +1,8 @@
-"""The accept loop of a server, which is the same on every event loop (contract L1).
+"""The accept loop of a server, which is the same on every event loop (contract L1, docs/explanation/contracts.md).
 
-asyncio's accept loop calls the exception handler once for each place in the backlog when descriptors run out, and
-blocks the loop if the backlog is large. uvloop drops the waiting connections without a message. Neither is
-configurable.
+When descriptors run out, asyncio's accept loop calls the exception handler once for each place in the backlog, and
+blocks the event loop if the backlog is large. uvloop drops the waiting connections without a message. Neither behaviour
+can be configured.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ raises, the listener closes the socket and reports the error."""
 
 
 class Listener:
-    """Accepts connections from one listening socket, which it owns.
+    """Accepts connections from one listening socket, and closes the socket in stop().
 
-    While the loop watches the socket, only the loop refers to the callback. So a server to which the program holds no
-    reference runs until its loop is closed, and is then freed without a garbage collection.
+    While the loop watches the socket, only the loop refers to the callback ``accepted``. So a server to which the
+    program has no reference runs until its loop is closed, and is then freed without a garbage collection.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, backlog: int) -> None:
@@ -68,7 +68,7 @@ class Listener:
         self._source = SocketSource(sock)
 
     def start(self, accepted: Accepted) -> None:
-        """Start to listen. ``accepted`` is called for each connection."""
+        """Start to listen and to accept. ``accepted`` is called for each connection."""
         self.socket.listen(self._backlog)
         self._name = describe_address(self.socket.getsockname())
         engine = engine_of(self._loop)
@@ -98,7 +98,7 @@ class Listener:
             self.socket.close()
 
     def descriptor_freed(self) -> None:
-        """Continue to accept in the next iteration, if descriptors had run out: a connection has ended."""
+        """Called when a connection has ended. If descriptors had run out, accept again in the next loop iteration."""
         if self._paused is None:
             return
         accepted = self._paused()
@@ -178,7 +178,7 @@ class Listener:
         report_setup_error(self._loop, error, address, self._name)
 
     def _on_accept_error(self, error: OSError | MemoryError, accepted: Accepted) -> None:
-        """Report an error of accept(). Retry later if descriptors or memory have run out, else stop accepting."""
+        """Report an error of accept(). Accept again later if descriptors or memory have run out, else never again."""
         if isinstance(error, OSError) and error.errno not in _OUT_OF_RESOURCES:
             self._loop.call_exception_handler(
                 {

@@ -1,4 +1,4 @@
-"""accept() without a leak: a signal handler that raises at any moment leaks no descriptor."""
+"""accept() that leaks no descriptor, even if a signal handler raises an exception during the call."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 class SocketSource:
     """Accepts connections from one listening socket.
 
-    Python runs a signal handler between two instructions, never inside a call of C code. One such call moves the
-    descriptor from the kernel into ``_accepted``, and another one from there into a socket object. If an exception
-    occurs between the two calls, the next ``accept()`` or ``close()`` closes the descriptor.
+    Python runs a signal handler between two instructions, never inside a call of C code. One call of C code moves the
+    descriptor from the kernel into ``_accepted``, and another call moves it from there into a socket object. If an
+    exception is raised between the two calls, the next ``accept()`` or ``close()`` closes the descriptor.
     """
 
     __slots__ = ("_accept", "_accepted", "_kind", "_socket")
@@ -29,7 +29,7 @@ class SocketSource:
         self._socket: socket.socket | None = None
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """Return a connected socket and the address of the peer. Raises the errors of ``socket.accept()``."""
+        """Return an accepted socket and the address of the peer. Raise the same errors as ``socket.accept()``."""
         accepted = self._accepted
         if accepted:
             self.close()
@@ -45,7 +45,7 @@ class SocketSource:
         return sock, address
 
     def close(self) -> None:
-        """Close a descriptor that an exception in accept() has left open."""
+        """Close the descriptor that an exception in accept() has left open, if any. The listening socket stays open."""
         accepted = self._accepted
         if self._kind is None or (accepted and self._socket is not None and self._socket.fileno() == accepted[0][0]):
             # The socket object owns the descriptor, and closes it.

@@ -23,10 +23,10 @@ def describe_address(address: Any) -> str:
 
 
 def name_peer(error: BaseException, peer: str) -> None:
-    """Append ``peer`` to the message of an operating-system or TLS error (contract T1).
+    """Append ``peer`` to the message of ``error`` if the error is an OSError, which includes ssl.SSLError.
 
-    The error keeps its class, number and reason. An error of another class is not changed, nor is one whose message
-    contains ``peer``.
+    The error keeps its class, ``errno`` and ``reason``. If the message contains ``peer`` already, or ``error`` has
+    another class, nothing is changed.
     """
     if not isinstance(error, OSError) or peer in str(error):
         return
@@ -40,9 +40,9 @@ def name_peer(error: BaseException, peer: str) -> None:
 
 
 def name_handshake(error: BaseException, server_hostname: str | None, address: str, *, client: bool) -> None:
-    """Append the peer of a failed TLS handshake: its address, and ``server_hostname`` if that is another name.
+    """Append the peer of a failed TLS handshake to the message of ``error``: ``address``, and another ``server_hostname``.
 
-    A ``client`` also gets a hint if the error is typical of a port that does not speak TLS.
+    If ``client`` is True and the error is typical of a port that does not speak TLS, the message gets a hint.
     """
     peer = f"TLS handshake with {address}"
     if server_hostname and server_hostname != address.rpartition(":")[0].strip("[]"):
@@ -54,7 +54,7 @@ def name_handshake(error: BaseException, server_hostname: str | None, address: s
 
 
 def peer_of(sock: socket.socket, default: str = "a socket that is not connected") -> str:
-    """Return the address that ``sock`` is connected to, as text; ``default`` if it is not connected."""
+    """Return the address that ``sock`` is connected to as text, or ``default`` if ``sock`` is not connected."""
     try:
         return describe_address(sock.getpeername())
     except OSError:

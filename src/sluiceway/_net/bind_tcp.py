@@ -1,4 +1,4 @@
-"""Create and bind the sockets of a TCP server. The Listener calls listen()."""
+"""Create and bind the sockets of a TCP server. Listener.start() calls listen() on them later."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ async def bind_tcp(
     reuse_port: bool | None = None,
     keep_alive: bool | None = None,
 ) -> list[socket.socket]:
-    """Return one bound socket for each address of ``host``, which is a name, an address, or an iterable of them.
+    """Return one bound socket for each address of ``host``: a name, an address, or an iterable of these.
 
-    None and "" mean all interfaces. An address that this machine does not have is skipped.
+    None and "" mean all network interfaces. An address that this machine does not have is skipped with a debug record.
 
     Raises:
         socket.gaierror: a name cannot be resolved.
-        OSError: an address cannot be bound, or all of them were skipped. The message names the address.
-        ValueError: ``reuse_port`` is set, but the system does not support it.
+        OSError: an address cannot be bound, or all addresses were skipped. The message names the addresses.
+        ValueError: ``reuse_port`` is True, but the system has no SO_REUSEPORT.
     """
     hosts: Iterable[Any]
     if host == "":

@@ -1,4 +1,4 @@
-"""Connect to a TCP server: try its addresses one after the other, or several in parallel."""
+"""Connect to a TCP server: try the addresses of its name one after the other, or several in parallel."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ async def connect_tcp(
     interleaved: int | None = None,
     all_errors: bool = False,
 ) -> socket.socket:
-    """Return a non-blocking socket that is connected to ``host`` and ``port``; see open_connection.
+    """Return a non-blocking socket that is connected to ``host`` and ``port``; for the arguments see open_connection.
 
     Raises:
-        OSError: no address accepts the connection. If the messages of the addresses differ, the error lists them.
-        ExceptionGroup: no address accepts the connection, with ``all_errors``. It contains the error of each address.
+        OSError: the connection to every address failed. If the messages of the failures differ, the error lists them.
+        ExceptionGroup: the same if ``all_errors`` is True. The group contains the error of each address.
     """
     infos = await resolve(loop, (host, port), family=family, proto=proto, flags=flags)
     local = None
@@ -76,7 +76,7 @@ def _raise(errors: list[OSError], all_errors: bool) -> NoReturn:
 async def _connect_one(
     loop: asyncio.AbstractEventLoop, info: AddressInfo, local: list[AddressInfo] | None, errors: list[OSError]
 ) -> socket.socket:
-    """Return a socket connected to one address. An OSError is raised, and also appended to ``errors``."""
+    """Return a socket that is connected to the address ``info``. Append an OSError to ``errors``, and raise it."""
     family, kind, proto, _, address = info
     sock: socket.socket | None = None
     try:

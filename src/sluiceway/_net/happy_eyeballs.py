@@ -1,4 +1,4 @@
-"""Connection attempts in parallel, started one after the other with a delay (RFC 8305, section 5)."""
+"""Parallel attempts to connect, each started some time after the previous one (RFC 8305, section 5)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from socket import socket
 async def race(attempts: Iterable[Callable[[], Awaitable[socket]]], delay: float) -> socket | None:
     """Return the socket of the first attempt that succeeds, or None if every attempt raises OSError.
 
-    The next attempt starts ``delay`` seconds after the previous one, or when a running attempt fails. After the first
-    success, the other attempts are cancelled and awaited, and a socket that one of them returns is closed. Cancelling
-    the call cancels all attempts.
+    The next attempt starts ``delay`` seconds after the previous one, or as soon as a running attempt fails. After the
+    first success, the other attempts are cancelled and awaited. If one of them returns a socket nevertheless, the
+    socket is closed. Cancelling the call cancels all attempts.
     """
     waiting = iter(attempts)
     running: set[asyncio.Task[socket | None]] = set()
@@ -38,9 +38,9 @@ async def race(attempts: Iterable[Callable[[], Awaitable[socket]]], delay: float
 
 
 async def _run(attempt: Callable[[], Awaitable[socket]]) -> socket | None:
-    """Return the socket of the attempt, or None after an OSError, which the attempt itself has recorded.
+    """Return the socket of ``attempt``, or None if the attempt raises OSError, which it records itself.
 
-    A task that stored the error would be part of a reference cycle, through the traceback of the error."""
+    If the task stored the error, the traceback of the error would refer to the task: a reference cycle."""
     try:
         return await attempt()
     except OSError:
@@ -50,7 +50,7 @@ async def _run(attempt: Callable[[], Awaitable[socket]]) -> socket | None:
 
 
 def _winner(done: set[asyncio.Task[socket | None]]) -> socket | None:
-    """Return the first socket of the finished attempts and close the others. Raises an attempt's unexpected error."""
+    """Return the first socket of the attempts ``done``, and close the others. Raise an attempt's other exception."""
     ended = [task for task in done if not task.cancelled()]
     made = [sock for sock in (task.result() for task in ended if task.exception() is None) if sock is not None]
     unforeseen = [task for task in ended if task.exception() is not None]

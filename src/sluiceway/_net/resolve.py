@@ -14,13 +14,16 @@ AddressInfo: TypeAlias = tuple[int, int, int, str, Any]
 
 
 def check_host(host: Any, name: str = "host") -> None:
-    """Check that ``host`` is a str, bytes or None. ``name``: the argument in the message of the TypeError."""
+    """Raise TypeError unless ``host`` is a str, bytes or None. ``name`` is the name of the argument in the message."""
     if host is not None and not isinstance(host, (str, bytes)):
         raise TypeError(f"{name} argument must be a str, bytes or None, not {type(host).__name__!r}: {host!r}")
 
 
 def literal_address(host: Any, port: Any, family: int, proto: int, rest: tuple[Any, ...] = ()) -> AddressInfo | None:
-    """Return the address if ``host`` is an IP address, or None if it is a name. Saves a call of the resolver."""
+    """Return the address info if ``host`` is an IP address and ``port`` a number, else None. No resolver is called.
+
+    ``rest``: flow info and scope id of an IPv6 address, or an empty tuple.
+    """
     if proto not in (0, socket.IPPROTO_TCP) or not isinstance(host, (str, bytes)):
         return None
     if port in (None, "", b""):
@@ -51,7 +54,7 @@ def literal_address(host: Any, port: Any, family: int, proto: int, rest: tuple[A
 async def resolve(
     loop: asyncio.AbstractEventLoop, address: tuple[Any, ...], *, family: int = 0, proto: int = 0, flags: int = 0
 ) -> list[AddressInfo]:
-    """Return the stream addresses of ``(host, port)``, at least one, in the resolver's order.
+    """Return at least one address info for ``address``, a tuple of host and port, in the resolver's order.
 
     Raises:
         socket.gaierror: the name cannot be resolved. The message contains the name and the port.
@@ -91,7 +94,7 @@ def _reason(error: Any, host: Any, port: Any) -> str:
 
 
 def interleave(infos: list[AddressInfo], first: int) -> list[AddressInfo]:
-    """Return ``infos`` with alternating families, after ``first`` addresses of the first (RFC 8305, section 4)."""
+    """Return ``infos`` with alternating families, after ``first`` addresses of the first family (RFC 8305)."""
     families: dict[int, list[AddressInfo]] = {}
     for info in infos:
         families.setdefault(info[0], []).append(info)

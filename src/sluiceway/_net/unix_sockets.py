@@ -1,4 +1,4 @@
-"""Unix sockets: connect to a path, bind it and remove it, and explain why a path cannot be used."""
+"""Unix sockets: connect to a path, bind a path and remove it, and state why a path cannot be used."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from .._log import logger
 
 
 async def connect_unix(loop: asyncio.AbstractEventLoop, path: Any) -> socket.socket:
-    """Return a non-blocking socket connected to the Unix socket ``path``: str, bytes or PathLike.
+    """Return a non-blocking socket that is connected to the Unix socket ``path``, a str, bytes or PathLike.
 
-    A leading NUL makes the path an abstract name.
+    A path with a leading NUL is an abstract name.
 
     Raises:
         UnixPathError: the path is too long, or names a file that is not a socket.
-        OSError: the path does not exist, or no server accepts connections on it.
+        OSError: the path does not exist, the process has no write permission for the socket, or no server accepts
+            connections on it.
     """
     path = os.fspath(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -39,7 +40,7 @@ async def connect_unix(loop: asyncio.AbstractEventLoop, path: Any) -> socket.soc
 
 
 def explain_unix_path(path: str | bytes, error: OSError) -> None:
-    """Raise UnixPathError if ``path`` itself caused ``error`` of connect() or bind(), else return."""
+    """Raise UnixPathError if ``path`` is too long or not a socket, which caused ``error`` of connect() or bind()."""
     if path[:1] in ("\0", b"\0"):
         return
     if error.errno is None and "too long" in str(error):
@@ -64,7 +65,7 @@ def _name_path(path: str | bytes, error: OSError) -> None:
 
 
 def bind_unix(path: Any) -> socket.socket:
-    """Return a socket bound to ``path``. An existing socket at the path is removed first, as in asyncio.
+    """Return a non-blocking socket that is bound to ``path``. As in asyncio, an existing socket there is removed first.
 
     Raises:
         UnixPathError: the path is too long, or names a file that is not a socket.
@@ -91,6 +92,7 @@ def bind_unix(path: Any) -> socket.socket:
 
 
 def _remove_stale(path: str | bytes) -> None:
+    """Remove ``path`` if it is a socket. Log an error, because a later bind() reports it."""
     try:
         if stat.S_ISSOCK(os.stat(path).st_mode):
             os.remove(path)
@@ -102,7 +104,7 @@ def _remove_stale(path: str | bytes) -> None:
 
 
 class UnixPath:
-    """Removes the path of a bound Unix socket when the server closes, if the path still names the same socket."""
+    """Removes the path of a bound Unix socket after the server has closed, if the path still names the same socket."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._path: Any = sock.getsockname()
@@ -114,7 +116,7 @@ class UnixPath:
                 self._inode = None
 
     def remove(self) -> None:
-        """Remove the path, unless its inode has changed because another process has replaced the socket."""
+        """Remove the path, unless its inode has changed: then another program has replaced the socket."""
         if self._inode is None:
             return
         try:

@@ -1,6 +1,6 @@
 """The choice between the epoll engine and the loop's own transports.
 
-The engine is used if it is available: on Linux, with the compiled core, on every loop that has ``add_reader``.
+The engine is used on Linux with the compiled core, on every event loop that has ``add_reader``.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ def _load() -> Any:
 _engine: Final[ModuleType | None] = _load()
 
 ENGINE: Final[Literal["epoll", "loop"]] = "loop" if _engine is None else "epoll"
-"""The transports of connections: "epoll", the package's engine, or "loop", the loop's own transports.
+"""The transports that carry connections: "epoll" for the package's engine, "loop" for the event loop's own transports.
 
-The engine needs Linux, the compiled core, and a loop with ``add_reader``; other loops use their own transports. The
-environment variable SLUICEWAY_ENGINE, read at import, selects one."""
+The engine needs Linux, the compiled core, and a loop with ``add_reader``; a loop without it uses its own transports
+even if the value is "epoll". The environment variable SLUICEWAY_ENGINE selects one when the package is imported."""
 
 
 def engine_of(loop: asyncio.AbstractEventLoop) -> Any:
-    """Return the module of the engine if it supports ``loop``, else None."""
+    """Return the module ``epoll.transport`` if the engine can carry connections of ``loop``, else None."""
     return _engine if _engine is not None and _engine.can_serve(loop) else None
