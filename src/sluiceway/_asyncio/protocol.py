@@ -140,7 +140,8 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
 
     @property
     def close_timeout(self) -> float | None:
-        """The seconds (float) after which a closing connection is aborted if neither the kernel nor the peer accepts data.
+        """The seconds (float) after which a closing connection is aborted if neither the kernel nor the peer accepts
+        data.
 
         None means that a close waits without a limit.
         """

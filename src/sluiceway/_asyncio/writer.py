@@ -92,8 +92,9 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
     def close(self) -> None:
         """Close the connection after the buffered data has been sent. Return immediately; see wait_closed().
 
-        Data that is written after the call is discarded. If neither the kernel nor the peer accepts data for ``close_timeout``
-        seconds (30 by default), the connection is aborted, and its unsent data is discarded. A second call has no effect.
+        Data that is written after the call is discarded. If neither the kernel nor the peer accepts data for
+        ``close_timeout`` seconds (30 by default), the connection is aborted, and its unsent data is discarded. A second
+        call has no effect.
         """
         connection = _current_connection(self)
         if not connection.closing and not isinstance(self._protocol, core.ProtocolOperations):

@@ -57,8 +57,9 @@ class ClosingConnection(Protocol):
 class CloseTimeout:
     """Aborts a closing transport if neither the kernel nor the peer accepts a byte of its data for ``seconds``.
 
-    Every ``seconds``, the bytes that neither has accepted are counted. If the connection was closing at the previous
-    count and nothing was accepted since then, the transport is aborted. Otherwise the time starts again.
+    Every ``seconds``, the bytes that the kernel and the peer have not accepted are counted. If the connection was
+    closing at the previous count and nothing was accepted since then, the transport is aborted. Otherwise the time
+    starts again.
 
     The timeout may start while the connection is open, because a loop's own transport does not report when it starts to
     close. While the connection is open, a count aborts nothing.

@@ -1,6 +1,6 @@
-"""The cooperative budget: how many consecutive operations may complete without waiting.
+"""The cooperative budget: how many consecutive reads and drains of a connection may complete without a wait.
 
-Without it, a coroutine that never waits would starve the other tasks of its loop.
+Without a budget, a coroutine that never waits would starve the other tasks of its event loop.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ _FREE_OPERATIONS = FREE_OPERATIONS
 
 
 class Budget:
-    """Counts the operations of one connection.
+    """Counts the reads and drains of one connection.
 
-    ``used``: the number of reads and drains since the last one that waited or yielded to the loop.
+    ``used``: the number of reads and drains since the last read that waited, or the last yield to the event loop.
     """
 
     __slots__ = ("used",)
@@ -23,12 +23,12 @@ class Budget:
         self.used = 0
 
     def spend_read(self) -> bool:
-        """Count a read. Returns True if the budget is exhausted and the read must yield to the loop first."""
+        """Count a read. Return True if the budget is exhausted, so that the read must yield to the event loop first."""
         self.used += 1
         return self.used > _FREE_OPERATIONS
 
     def spend_drain(self) -> bool:
-        """Count a drain. Returns True if the budget is exhausted. Without reads, the budget is twice as large."""
+        """Count a drain. Return True if it must yield to the loop: after twice as many drains as reads may complete."""
         self.used += 1
         if self.used <= 2 * _FREE_OPERATIONS:
             return False

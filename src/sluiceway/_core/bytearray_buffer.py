@@ -1,8 +1,8 @@
-"""Received bytes in one bytearray that the program can access as ``StreamReader._buffer``.
+"""BytearrayBuffer: received bytes in one bytearray, which the program can access as ``StreamReader._buffer``.
 
-``_buffer`` is private in asyncio, but many programs clear it on STARTTLS, extend it to push bytes back, or delete from
-it to skip bytes. After the first access, the bytearray is the buffer of the reader (contract S12). This is slower, but
-no byte is lost.
+``_buffer`` is private in asyncio, but many programs clear ``_buffer`` on STARTTLS, extend it to push bytes back, or
+delete bytes from it to skip them. After the first access, the bytearray is the buffer of the reader. Reads are slower
+then, but no byte is lost.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from .chunk_buffer import ChunkBuffer
 
 
 class BytearrayBuffer(ChunkBuffer):
-    """A ChunkBuffer over a bytearray, ``data``, that the program may change at any time.
+    """A ChunkBuffer with one bytearray, ``data``, which contains exactly the unread bytes.
 
-    Python raises BufferError if a bytearray is resized while a memoryview of it exists. In this case, a receive or a
-    read replaces ``data`` with a new bytearray, and the old one keeps its content. ``data`` always contains exactly the
-    unread bytes.
+    The program may change ``data`` at any time. Python raises BufferError if a bytearray is resized while a memoryview
+    of the bytearray exists. In this case, a receive or a read replaces ``data`` with a new bytearray, and the old
+    bytearray keeps its content.
 
-    ``_length``: the length of ``data`` after the last resize by this buffer; another length means that the program has
-    resized ``data`` since the last search.
+    ``_length``: the length of ``data`` after this buffer last resized ``data``. If the length is another one, the
+    program has resized ``data`` since the last search.
     """
 
     __slots__ = ("_length", "data")
@@ -40,7 +40,7 @@ class BytearrayBuffer(ChunkBuffer):
         ChunkBuffer.remember_search(self, patterns, end)
 
     def forget_search(self) -> None:
-        """Discard the result of the last search, because the program may change ``data``."""
+        """Forget the result of the last search, because the program may change ``data`` afterwards."""
         self._searched = 0
 
     def size(self) -> int:
@@ -73,7 +73,7 @@ class BytearrayBuffer(ChunkBuffer):
         return self.data.find(pattern, start)
 
     def _remove(self, n: int) -> None:
-        """Remove the first ``n`` bytes, which were read."""
+        """Remove the first ``n`` bytes of ``data``, which were read."""
         left = len(self.data) - n
         try:
             del self.data[:n]

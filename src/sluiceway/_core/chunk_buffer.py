@@ -1,8 +1,8 @@
-"""Received bytes as a queue of chunks, with an offset into the first chunk.
+"""ChunkBuffer: received bytes as a queue of chunks, with an offset into the first chunk.
 
 A read that takes a whole chunk returns the received bytes object without a copy. Bytes are never moved to the front.
 Small chunks are appended to the previous chunk: a queue of 2-byte chunks would take 29 times the memory of its payload,
-which a peer could exploit. A search starts at the offset that the caller passes and reads no byte before it.
+which a peer could exploit. A search starts at an offset that the caller passes, and reads no byte before this offset.
 
 Invariants, true between any two calls:
 
@@ -28,7 +28,7 @@ _COMPACT = 64
 
 
 class ChunkBuffer:
-    """A queue of unread bytes. ``waste``: the bytes of the first chunk that were read but are still in memory."""
+    """A queue of unread bytes. ``waste``: the number of bytes of the first chunk that were read, but not freed."""
 
     __slots__ = ("_chunks", "_head", "_searched", "_searched_for", "_size", "waste")
 
@@ -47,24 +47,24 @@ class ChunkBuffer:
         return self._size
 
     def searched(self, patterns: tuple[bytes, ...], waited: bool) -> int:
-        """Return the offset at which a search for ``patterns`` must start. No pattern begins before this offset.
+        """Return the offset from which to search for ``patterns``: none of them begins before this offset.
 
-        ``waited``: True if the same read has searched before and then waited.
+        ``waited``: True if the read that searches has waited since its previous search.
         """
         return self._searched if self._searched and self._searched_for == patterns else 0
 
     def remember_search(self, patterns: tuple[bytes, ...], end: int) -> None:
-        """Record that none of ``patterns`` begins before the offset ``end``."""
+        """Record that none of ``patterns`` begins before the offset ``end``, for the next searched()."""
         self._searched_for = patterns
         self._searched = end
 
     def excess(self) -> int:
-        """Return the memory in bytes beyond the unread bytes and beyond the overhead that contract R3 allows."""
+        """Return how many bytes of memory this buffer takes beyond the unread bytes and the allowed overhead."""
         cost = (len(self._chunks) - self._head) * _CHUNK_COST
         return self.waste + (cost - _FREE_CHUNK_COST if cost > _FREE_CHUNK_COST else 0)
 
     def append(self, data: bytes) -> int:
-        """Append ``data``, which must not change afterwards. Returns size() + excess()."""
+        """Append ``data``, which must not change afterwards. Return size() + excess()."""
         chunks = self._chunks
         length = len(data)
         self._size += length
@@ -91,24 +91,25 @@ class ChunkBuffer:
         return self._size + self.excess()
 
     def compact(self) -> None:
-        """Free the memory of bytes that were read. Copies the rest of the first chunk."""
+        """Free the memory of the read bytes of the first chunk, by a copy of its unread bytes."""
         if self.waste:
             self._chunks[self._head] = self._chunks[self._head][self.waste :]
             self.waste = 0
 
     def direct(self, size: int) -> Any:
-        """Return memory for the next ``size`` bytes inside the result of a large read. 0 means as many as fit.
+        """Return memory for the next ``size`` received bytes inside the result of a large read (DirectBuffer).
 
-        Returns None if this buffer has no such memory. The caller then passes the bytes to ``append``.
+        If ``size`` is 0, the memory may have any size. None means that this buffer has no such memory; the caller then
+        passes the received bytes to ``append``.
         """
         return None
 
     def direct_committed(self, n: int) -> None:
-        """Record that ``n`` bytes were received into the memory that ``direct`` returned."""
+        """Record that the caller has received ``n`` bytes into the memory that ``direct`` returned."""
         raise NotImplementedError
 
     def plain_buffer(self) -> ChunkBuffer:
-        """Return the buffer to use after the current read. A DirectBuffer, which serves one read, returns another."""
+        """Return the buffer for later reads. A DirectBuffer, which serves one read, returns a ChunkBuffer."""
         return self
 
     def clear(self) -> None:
@@ -175,7 +176,7 @@ class ChunkBuffer:
         return result
 
     def matches(self, pattern: bytes, at: int) -> bool:
-        """Return True if the unread bytes contain ``pattern`` at offset ``at``."""
+        """Return True if ``pattern`` is in the unread bytes exactly at the offset ``at``."""
         at += self.waste
         wanted = pattern
         for index in range(self._head, len(self._chunks)):
@@ -193,7 +194,7 @@ class ChunkBuffer:
         return False
 
     def find(self, pattern: bytes, start: int) -> int:
-        """Return the offset of the first ``pattern`` at or after ``start``, or -1."""
+        """Return the offset of the first ``pattern`` that begins at or after ``start``, or -1 if there is none."""
         chunks = self._chunks
         if len(chunks) == 1:
             found = search.find_in(chunks[0], pattern, self.waste + start)

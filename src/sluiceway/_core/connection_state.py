@@ -1,18 +1,18 @@
-"""The state machine of a connection, and the flow control of its writing side.
+"""ConnectionState: the state machine of a connection, and the flow control of its writing side.
 
 | state   | meaning                                                                              |
 |---------|--------------------------------------------------------------------------------------|
 | OPEN    | the connection carries data                                                          |
 | CLOSING | the program called close() first; the transport sends its buffered data              |
-| ENDING  | the transport started to close without the program, then the program called close()  |
+| ENDING  | the transport started to close by itself, then the program called close()            |
 | LOST    | the transport has ended; the program has not called close()                          |
-| FAILED  | the transport has ended without the program, and the program has called close()      |
+| FAILED  | the transport has ended by itself, and the program has called close()                |
 | CLOSED  | the transport has ended because the program called close(); later errors are ignored |
 
 | event      | cause                                                                   |
 |------------|-------------------------------------------------------------------------|
 | CLOSE      | the program calls close() on an open transport                          |
-| CLOSE_LATE | the program calls close() on a transport that is closing without it     |
+| CLOSE_LATE | the program calls close() on a transport that is closing by itself      |
 | LOSE       | the transport has ended; reported once                                  |
 """
 
@@ -57,21 +57,21 @@ _PROPERTIES: Final = {
 
 
 class IllegalTransitionError(AssertionError):
-    """An event that is impossible in the current state: a bug in sluiceway."""
+    """Raised for an event that is impossible in the current state, which is a bug in sluiceway."""
 
 
 class ConnectionState(ReceiverReference):
     """The state of one connection.
 
-    - ``state``: a state of the table above.
+    - ``state``: a state of the table in this module's docstring.
     - ``error``: the error that ended the transport, or None.
-    - ``flow``: the flow control that ``drain`` waits for.
+    - ``flow``: the WriteFlowControl, for which drain() waits.
     - ``closing``: the program has called close().
     - ``lost``: the transport has ended.
     - ``closed_first``: the program called close() before the transport started to close.
-    - ``discarding``: written data is discarded. Every write checks this attribute.
+    - ``discarding``: a write() must discard its data.
 
-    The last four are derived from ``state``.
+    ``closing``, ``lost``, ``closed_first`` and ``discarding`` are derived from ``state``.
     """
 
     __slots__ = ("closed_first", "closing", "discarding", "error", "flow", "lost", "state")
@@ -87,7 +87,7 @@ class ConnectionState(ReceiverReference):
         self.discarding: bool = False
 
     def apply(self, event: str) -> None:
-        """Change to the next state. IllegalTransitionError if ``event`` is impossible in the current state."""
+        """Change to the next state. Raise IllegalTransitionError if ``event`` is impossible in the current state."""
         state = TRANSITIONS[self.state].get(event)
         if state is None:
             raise IllegalTransitionError(
@@ -98,11 +98,11 @@ class ConnectionState(ReceiverReference):
         self.discarding = True
 
     def begin_closing(self, late: bool) -> None:
-        """Record close() by the program. ``late``: the transport is closing already, without the program."""
+        """Record that the program calls close(). ``late``: the transport is closing already, by itself."""
         self.apply(CLOSE_LATE if late else CLOSE)
 
     def mark_lost(self, error: BaseException | None) -> bool:
-        """Record the end of the transport. Returns False if it was recorded before."""
+        """Record the end of the transport, with ``error`` or None. Return False if the end was recorded before."""
         if self.lost:
             return False
         self.apply(LOSE)
@@ -110,7 +110,7 @@ class ConnectionState(ReceiverReference):
         return True
 
     def close_error(self) -> BaseException | None:
-        """Return the error that ``wait_closed`` raises after the connection is lost, or None."""
+        """Return the error that wait_closed() raises; None without an error, or if the program closed first."""
         return None if self.closed_first else self.error
 
     def describe(self) -> str:
@@ -126,7 +126,7 @@ class ConnectionState(ReceiverReference):
         return f"Connection lost: {self.describe()} has ended"
 
     def bound_close(self, seconds: float | None = None) -> None:
-        """Start the close timeout: abort a closing transport that makes no progress for ``seconds`` or less."""
+        """Start the close timeout; see Connection.bound_close."""
 
     def discarded(self, length: int) -> None:
-        """Record that ``length`` written bytes were discarded."""
+        """Log the first write of ``length`` bytes that is discarded; see Connection.discarded."""

@@ -1,7 +1,7 @@
-"""Why a stream has ended, and the error that its reads raise.
+"""EndOfInput: why a stream has ended, and which error its reads raise.
 
-``set_exception()`` fails the next read immediately, as in asyncio. A lost connection is reported only after the
-buffered data has been read (contract R2).
+As in asyncio, ``set_exception()`` fails the next read immediately. The error of a lost connection is raised only after
+the buffered data has been read (contract R2, docs/explanation/contracts.md).
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ EofReason: TypeAlias = Literal["clean", "truncated", "reset", "closed"]
 
 
 class EndOfInput:
-    """How a stream has ended.
+    """How a stream has ended, or that it has not.
 
-    - ``reached``: end of file was received.
+    - ``reached``: True after end of file was received.
     - ``exception``: the error that ended the stream, or None.
-    - ``after_data``: the exception is raised only after the buffered data has been read.
+    - ``after_data``: True if ``exception`` must be raised only after the buffered data has been read.
     - ``truncation``: over TLS, the error of a TCP connection that ended without a close_notify alert, or None.
-    - ``closed_here``: this side closed the connection before the peer ended its direction.
+    - ``closed_here``: True if this side closed the connection before the peer ended its direction.
     """
 
     __slots__ = ("after_data", "closed_here", "exception", "reached", "truncation")
@@ -33,22 +33,22 @@ class EndOfInput:
         self.closed_here = False
 
     def error(self) -> BaseException:
-        """Return the exception for a read: the object passed to ``set_exception``, or a copy of the error of a loss."""
+        """Return what a read raises: the object passed to set_exception(), or a copy of a lost connection's error."""
         assert self.exception is not None
         return copy_error(self.exception) if self.after_data else self.exception
 
     def due(self, buffered: int, enough: bool) -> bool:
-        """Return True if a read must raise the exception now.
+        """Return True if a read must raise ``exception`` now, while ``buffered`` bytes are unread.
 
-        Data that was received before the loss of the connection is returned first in two cases: the data is ``enough``
-        for the read, or end of file was received before the loss, so the data is complete.
+        The error of a lost connection is not raised if there are unread bytes, and they complete the read (``enough``),
+        or end of file was received before the loss, so that the data is complete.
         """
         if not self.after_data or not buffered:
             return True
         return not (enough or self.reached)
 
     def reason(self) -> EofReason | None:
-        """See ``StreamReader.eof_reason``."""
+        """Return the value of ``StreamReader.eof_reason``."""
         if self.truncation is not None:
             return "truncated"
         if self.closed_here:

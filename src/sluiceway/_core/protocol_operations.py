@@ -1,5 +1,5 @@
 # cython: nonecheck=True
-"""The flow control methods of the stream protocols, which a transport calls to pause and resume writing."""
+"""ProtocolOperations: the methods of the stream protocols that a transport calls to pause and resume writing."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ def flow_of(protocol: ProtocolOperations) -> WriteFlowControl:
 
 
 class ProtocolOperations(ReceiverProvider):
-    """The base class of the public protocols. All state is in the connection; asyncio's private names access it."""
+    """The base class of the public protocols. Their state is in a Connection, which asyncio's private names access."""
 
     def _sluiceway_truncated(self, error: BaseException) -> None:
-        """Called by TLS before eof_received or connection_lost if TCP has ended without a close_notify alert."""
+        """Called by a TLS transport before eof_received() or connection_lost() if the peer sent no close_notify."""
 
     def _sluiceway_closing(self, seconds: float | None = None) -> None:
-        """Called by the transport when it starts to close and has unsent data (contract X1)."""
+        """Called by a transport that starts to close and has unsent data. Start the close timeout."""
         connection: Any = self._sluiceway
         connection.bound_close(seconds)
 
     def pause_writing(self) -> None:
-        """Called by the transport when its buffer exceeds the high-water mark. ``drain`` waits from then on."""
+        """Called by the transport when its write buffer exceeds the high-water mark. drain() waits after this call."""
         flow_of(self).pause()
 
     def resume_writing(self) -> None:
-        """Called by the transport when its buffer has shrunk to the low-water mark. Wakes waiting ``drain`` calls."""
+        """Called by the transport when its write buffer has shrunk to the low-water mark. Wake the calls of drain()."""
         flow_of(self).resume()
 
     async def _drain_helper(self) -> None:

@@ -1,6 +1,6 @@
-"""Receivers that pass every byte to the methods of a program's protocol.
+"""Receivers that pass every received byte to the methods of a protocol.
 
-An exception of such a method propagates to the transport.
+An exception of such a method propagates to the transport, which is the caller of the receiver.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .receiver import Receiver
 
 
 def receiver_for(protocol: Any, stream_ref: Any) -> ReceiveInterface:
-    """Return a receiver that calls the methods of ``protocol``.
+    """Return the receiver that passes bytes to ``protocol``: to its data_received(), or its get_buffer().
 
     ``stream_ref``: a weak reference to the Receiver of the stream that the protocol feeds, or None.
     """
@@ -25,7 +25,7 @@ def receiver_for(protocol: Any, stream_ref: Any) -> ReceiveInterface:
 
 
 class ProtocolReceiver(ReceiveInterface):
-    """Calls ``data_received`` of a protocol. Receives at most as much as the protocol's stream has room for."""
+    """Calls data_received() of a protocol, with at most as many bytes as the protocol's stream has room for."""
 
     __slots__ = ("_protocol", "_scratch", "_stream_ref")
 
@@ -52,7 +52,7 @@ class ProtocolReceiver(ReceiveInterface):
 
 
 class BufferedProtocolReceiver(ReceiveInterface):
-    """Calls ``get_buffer`` and ``buffer_updated`` of an asyncio.BufferedProtocol."""
+    """Calls get_buffer() and buffer_updated() of an asyncio.BufferedProtocol."""
 
     __slots__ = ("_borrowed", "_protocol")
 
@@ -97,10 +97,11 @@ class BufferedProtocolReceiver(ReceiveInterface):
 
 
 class ProtocolReceivers:
-    """The two receivers of a protocol: the receiver of its stream, and one that calls the protocol's methods.
+    """The two receivers of a protocol: the Receiver of its stream, and a receiver that calls the protocol's methods.
 
-    ``overrides``: the ``__dict__`` of the protocol, or None. If it is not empty, the program may have replaced a method
-    on the instance. Then the receiver that calls the methods is used.
+    The second is used if the protocol has no stream, or if the program may have replaced a method of the protocol or of
+    the stream. ``overrides``: the ``__dict__`` of the protocol, or None. If this dict is not empty, a method of the
+    instance may have been replaced.
     """
 
     __slots__ = ("_called", "_overrides", "_protocol", "_scratch", "_stream_ref", "_waiters")
@@ -123,14 +124,14 @@ class ProtocolReceivers:
             stream.attach(scratch, waiters)
 
     def stream(self) -> ReceiveInterface | None:
-        """Return the receiver of the protocol's stream or None, even if the bytes must go through the protocol."""
+        """Return the Receiver of the protocol's stream, or None. The next bytes may be for current() instead."""
         if self._stream_ref is None:
             return None
         stream: ReceiveInterface | None = weak_reference.target(self._stream_ref)
         return stream
 
     def current(self) -> ReceiveInterface:
-        """Return the receiver for the next bytes."""
+        """Return the receiver that must get the next bytes."""
         if self._stream_ref is not None and not self._overrides:
             stream: ReceiveInterface | None = weak_reference.target(self._stream_ref)
             if stream is not None and not stream.intercepted:

@@ -1,6 +1,6 @@
-"""The raw transport: the object that a writer calls to send data.
+"""RawTransport: the object that a writer calls to send data, without the asyncio.Transport above it.
 
-A writer obtains the raw transport of its transport only through these classes.
+A writer finds the raw transport of its transport only by the classes of this module.
 """
 
 from __future__ import annotations
@@ -9,28 +9,28 @@ from typing import Any
 
 
 class RawTransport:
-    """The part of a transport that a writer calls directly. ``closing``: written data is discarded."""
+    """The part of a transport that a writer calls directly. ``closing``: True if write() discards its data."""
 
     closing: bool
 
     def write(self, data: Any) -> object:
-        """Send the bytes-like object ``data`` now, or buffer it until the kernel accepts it."""
+        """Send the bytes-like object ``data``. What the kernel does not accept now is buffered and sent later."""
         raise NotImplementedError
 
     def write_pieces(self, pieces: list[bytes]) -> object:
-        """Send several non-empty bytes objects with one system call."""
+        """Send the bytes objects ``pieces``, none of them empty, as write() does, with one system call."""
         raise NotImplementedError
 
     def before_drain(self) -> object:
-        """Called by drain() before it tests whether it must wait."""
+        """Called by drain() before drain() tests whether it must wait. Update ``closing``, and send delayed data."""
         raise NotImplementedError
 
     def uncork(self) -> object:
-        """Send the corked data."""
+        """Send the data that was delayed to be sent together with later writes (corked data)."""
         raise NotImplementedError
 
 
 class RawTransportProvider:
-    """A transport with an attribute ``raw``: the RawTransport that writers call instead of the transport."""
+    """The base class of transports with an attribute ``raw``, the RawTransport that writers call instead."""
 
     __slots__ = ()

@@ -1,8 +1,9 @@
 """read() and readexactly(): whether enough bytes are buffered, and which error the read raises.
 
-Each function removes bytes from the buffer and returns them in one step, so a cancelled read consumes nothing
-(contract R1). A function returns None if the read must wait. ``waited`` is True after a wait: the read then returns the
-data that woke it, even if ``set_exception`` was called in the same iteration of the loop, as in asyncio.
+Each function removes bytes from the buffer and returns them in one step, so a cancelled read consumes nothing. A
+function returns None if the read, its caller, must wait for more bytes and then call the function again. ``waited`` is
+True in this second call: the read then returns the data that woke it, even if ``set_exception()`` was called in the
+same iteration of the loop, as in asyncio.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from .receiver import Receiver
 
 
 def some(receiver: Receiver, n: int, waited: bool) -> bytes | None:
-    """Return up to ``n`` bytes, or None to wait."""
+    """Return up to ``n`` unread bytes. Return ``b""`` at end of file or if ``n`` is 0, and None if read() must wait.
+
+    Raise the error of the stream: at once after set_exception(), after the unread bytes for a lost connection.
+    """
     # Looked up after each wait, because the program may replace the buffer meanwhile.
     size = receiver.buffer.size()
     if receiver.end.exception is not None and not (waited and size) and receiver.end.due(size, True):
@@ -22,7 +26,11 @@ def some(receiver: Receiver, n: int, waited: bool) -> bytes | None:
 
 
 def exactly(receiver: Receiver, n: int, waited: bool) -> bytes | None:
-    """Return ``n`` bytes, or None to wait. IncompleteReadError at end of file contains the remaining bytes."""
+    """Return the first ``n`` unread bytes, or None if readexactly() must wait for more.
+
+    Raise IncompleteReadError with the unread bytes if end of file was received before ``n`` bytes. Raise the error of
+    the stream: at once after set_exception(), and if fewer than ``n`` bytes are unread for a lost connection.
+    """
     size = receiver.buffer.size()
     if receiver.end.exception is not None and not (waited and size >= n) and receiver.end.due(size, size >= n > 0):
         raise receiver.end.error()

@@ -1,4 +1,4 @@
-"""Flow control of the reading side: how much may be buffered, and when the transport is paused (contract R3)."""
+"""Flow control of the reading side: how much may be buffered, and when the transport is paused."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ _MINIMUM_RECEIVE = MINIMUM_RECEIVE
 
 
 class ReadFlowControl:
-    """Pauses ``transport`` while more than 2 x ``limit`` bytes are buffered, and resumes it at ``limit``.
+    """Pauses ``transport`` when more than 2 x ``limit`` bytes are buffered, and resumes it when at most ``limit`` are.
 
-    ``paused``: True while the transport is paused. The argument ``target_size`` of the methods is the number of bytes
-    that the waiting read needs. The bound is raised by this number.
+    ``limit``: the limit of the reader in bytes. ``paused``: True while this object has paused the transport. The
+    argument ``target_size`` of the methods is the number of bytes that a waiting large read needs, or 0. The bound of 2
+    x ``limit`` is raised by this number (contract R3, docs/explanation/contracts.md).
     """
 
     __slots__ = ("limit", "paused", "transport")
@@ -26,12 +27,12 @@ class ReadFlowControl:
         self.paused = False
 
     def room(self, size: int, target_size: int) -> int:
-        """Return how many bytes may be received while ``size`` bytes are buffered."""
+        """Return how many bytes may be received next if ``size`` bytes are buffered: at least MINIMUM_RECEIVE."""
         room = 2 * self.limit + target_size - size
         return room if room > _MINIMUM_RECEIVE else _MINIMUM_RECEIVE  # noqa: FURB136 - called for each receive
 
     def pause_if_high(self, buffer: ChunkBuffer, target_size: int) -> None:
-        """Free the memory of bytes that were read, then pause the transport if the buffer still exceeds the bound."""
+        """Free the memory of read bytes. Then pause the transport if ``buffer`` still takes more than the bound."""
         buffer.compact()
         held = buffer.size() + buffer.excess()
         if self.transport is None or self.paused or held <= 2 * self.limit + target_size:
@@ -45,12 +46,12 @@ class ReadFlowControl:
             self.paused = True
 
     def resume_if_low(self, size: int) -> None:
-        """Resume a paused transport if at most the limit is buffered."""
+        """Resume a paused transport if at most ``limit`` bytes are buffered; ``size`` is their number."""
         if self.paused and size <= self.limit:
             self.resume()
 
     def resume(self) -> None:
-        """Resume a paused transport."""
+        """Resume the transport if this object has paused it."""
         if self.paused:
             self.paused = False
             try:

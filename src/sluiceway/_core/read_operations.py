@@ -1,5 +1,5 @@
 # cython: nonecheck=True
-"""The methods of StreamReader, which operate on its receiver.
+"""The methods of StreamReader. Their state is the reader's Receiver.
 
 Source: https://docs.python.org/3/library/asyncio-stream.html#streamreader
 """
@@ -22,7 +22,7 @@ _EVERYTHING = EVERYTHING
 
 
 def begin_wait(reader: StreamReader, receiver: Receiver, operation: str) -> Any:
-    """Return the awaitable for a read that must wait. Calls ``_wait_for_data`` if a subclass overrides it."""
+    """Return what a read that must wait awaits: the overridden ``_wait_for_data()``, if any, or a future."""
     if receiver.intercepted:
         overridden = getattr(reader._wait_for_data, "__func__", None) is not StreamReader._wait_for_data
         if overridden:
@@ -34,8 +34,8 @@ class StreamReader:
     """The base class of the public StreamReader, which other modules import as ReadOperations.
 
     The class has the public name because Python's messages contain it: ``coroutine 'StreamReader.readline' was never
-    awaited``. All state is in the receiver; asyncio's private names access it. One read at a time owns the stream, from
-    its first wait to its end.
+    awaited``. All state is in the Receiver, which asyncio's private names access. While a read waits, another read
+    raises RuntimeError.
     """
 
     def __init__(self, limit: int, loop: asyncio.AbstractEventLoop, intercepted: bool = True) -> None:
@@ -44,22 +44,23 @@ class StreamReader:
     # -- called by the protocol ---------------------------------------------------------------------------------------
 
     def exception(self) -> BaseException | None:
-        """Return the exception that ended the stream, or None.
+        """Return the exception that ended the stream. None means that no error has occurred.
 
-        The error of a lost connection is returned as soon as it is known, even if a read would still return data.
+        The error of a lost connection is returned as soon as it is known, even if reads still return data that was
+        received before the loss.
         """
         return self._sluiceway.end.exception
 
     def set_exception(self, exc: BaseException) -> None:
-        """End the stream with ``exc``. The waiting read raises it, and so does every later read, immediately."""
+        """End the stream with ``exc``. The waiting read and later reads raise ``exc``, even if bytes are buffered."""
         self._sluiceway.fail(exc)
 
     def feed_eof(self) -> None:
-        """Mark the end of the stream. A waiting read completes."""
+        """Record end of file. A waiting read then returns the buffered bytes, or raises IncompleteReadError."""
         self._sluiceway.eof()
 
     def feed_data(self, data: BytesLike) -> None:
-        """Append ``data`` to the buffer. A waiting read whose data is complete wakes up.
+        """Append received bytes to the buffer, and wake the waiting read if it may be complete.
 
         Args:
             data (a bytes-like object): the received bytes.
@@ -76,7 +77,7 @@ class StreamReader:
             receiver.wait.complete()
 
     def set_transport(self, transport: asyncio.BaseTransport) -> None:
-        """Set the transport that is paused while too much data is buffered.
+        """Set the transport that the reader pauses while too much data is buffered.
 
         Raises:
             AssertionError: the reader has a transport already.
@@ -89,14 +90,14 @@ class StreamReader:
         self._sluiceway.flow.transport = transport
 
     def at_eof(self) -> bool:
-        """Return True if end of file was received and the buffer is empty."""
+        """Return True if end of file was received and all bytes have been read."""
         return self._sluiceway.end.reached and not self._sluiceway.buffer.size()
 
     @property
     def eof_reason(self) -> EofReason | None:
-        """Why the stream has ended, or None while it is open. The value is set before the last bytes are read.
+        """Why the stream has ended; None before the end. The value is set at the end, even if bytes are still buffered.
 
-        - ``"clean"``: the peer has ended its direction with a FIN, over TLS with a close_notify alert.
+        - ``"clean"``: the peer ended its direction with a FIN, or over TLS with a close_notify alert.
         - ``"truncated"``: TCP ended without the close_notify alert of TLS (RFC 8446, section 6.1). The event loop's own
           TLS transports, which other libraries may use, report ``"clean"`` instead.
         - ``"reset"``: the connection was lost with an error, which ``exception()`` returns.
@@ -109,9 +110,9 @@ class StreamReader:
     async def read(self, n: int = -1) -> bytes:
         """Read up to ``n`` bytes, or until end of file if ``n`` is negative.
 
-        A read of up to ``n`` bytes returns as soon as at least one byte is available. The limit does not bound the
-        result: with a negative ``n``, the peer decides how much memory the result takes. A cancelled read consumes
-        nothing.
+        With a positive ``n``, the call returns as soon as at least one byte is available. With a negative ``n``, the
+        peer decides how much memory the result takes: the limit of the reader does not apply. A cancelled call consumes
+        no bytes.
 
         Args:
             n (int): the maximum number of bytes; negative for all bytes until end of file.
@@ -123,7 +124,7 @@ class StreamReader:
             TypeError: ``n`` is not an integer.
             RuntimeError: a read of another task is waiting. The message names the task.
             Exception: the exception passed to set_exception(), immediately. The error of a lost connection, after the
-                buffered bytes have been read; with a negative ``n``, immediately.
+                bytes received before the loss have been read; with a negative ``n``, before them.
 
         Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamReader.read
         """
@@ -170,7 +171,7 @@ class StreamReader:
     async def readexactly(self, n: int) -> bytes:
         """Read exactly ``n`` bytes.
 
-        The limit does not bound ``n``. A cancelled read consumes nothing.
+        ``n`` may be greater than the limit of the reader. A cancelled call consumes no bytes.
 
         Args:
             n (int): the number of bytes.
@@ -180,11 +181,12 @@ class StreamReader:
 
         Raises:
             IncompleteReadError: end of file was received before ``n`` bytes. The attribute ``partial`` contains the
-                bytes before it, which are removed from the stream.
+                bytes before the end, which are removed from the stream.
             ValueError: ``n`` is negative.
             TypeError: ``n`` is not an integer.
             RuntimeError: a read of another task is waiting. The message names the task.
-            Exception: the error that ended the stream. The bytes received before it can still be read with ``read(n)``.
+            Exception: the exception passed to set_exception(), immediately. The error of a lost connection, if the
+                bytes received before the loss are fewer than ``n`` bytes; ``read(n)`` still returns these bytes.
 
         Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamReader.readexactly
         """
@@ -215,24 +217,26 @@ class StreamReader:
     async def readuntil(self, separator: BytesLike | tuple[BytesLike, ...] = b"\n") -> bytes:
         """Read up to and including ``separator``.
 
-        A cancelled read consumes nothing. Each byte is searched once, even if the data arrives in small chunks.
+        A cancelled call consumes no bytes. Each byte is searched once, even if the data arrives in small pieces.
 
         Args:
-            separator (a bytes-like object or a tuple of them): the end of the record. Of several separators in the
-                data, the one that ends first is used (as in Python 3.13).
+            separator (a bytes-like object or a tuple of them): the end of the record. If the tuple has several
+                separators, the one that ends first in the data is used, as in Python 3.13.
 
         Returns:
             The record, including its separator.
 
         Raises:
             IncompleteReadError: end of file was received before a separator. The attribute ``partial`` contains the
-                bytes before it, which are removed from the stream; ``expected`` is None.
-            LimitOverrunError: the record, without its separator, is longer than the limit. The record stays in the
-                buffer. The attribute ``consumed`` is the number of buffered bytes that contain no separator.
+                bytes before the end, which are removed from the stream; ``expected`` is None.
+            LimitOverrunError: the record, without its separator, is longer than the limit of the reader. The bytes stay
+                in the reader. The attribute ``consumed`` is the number of bytes before the separator, or of bytes in
+                which no separator begins.
             ValueError: a separator is empty, or the tuple is empty.
             TypeError: a separator is not a bytes-like object.
             RuntimeError: a read of another task is waiting. The message names the task.
-            Exception: the error that ended the stream. The bytes received before it can still be read with ``read(n)``.
+            Exception: the exception passed to set_exception(), immediately. The error of a lost connection, if the
+                bytes received before the loss contain no complete record; ``read(n)`` still returns these bytes.
 
         Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamReader.readuntil
         """
@@ -255,16 +259,18 @@ class StreamReader:
     async def readline(self) -> bytes:
         """Read a line, including its ``\\n``.
 
-        A cancelled read consumes nothing.
+        A cancelled call consumes no bytes.
 
         Returns:
-            The line. At end of file the remaining bytes without a newline, or ``b""`` if there are none.
+            The line. At end of file, the remaining bytes without a newline, or ``b""`` if there are none.
 
         Raises:
-            ValueError: the line is longer than the limit. The line is discarded up to its newline. If the newline has
-                not arrived yet, all buffered bytes are discarded, as in asyncio. ``readuntil`` keeps the bytes.
+            ValueError: the line, without its newline, is longer than the limit of the reader. If the newline has
+                arrived, the line and its newline are discarded. Otherwise all buffered bytes are discarded, and the
+                next read returns the rest of the line, as in asyncio. ``readuntil()`` keeps the bytes.
             RuntimeError: a read of another task is waiting. The message names the task.
-            Exception: the error that ended the stream. The bytes received before it can still be read with ``read(n)``.
+            Exception: the exception passed to set_exception(), immediately. The error of a lost connection, if the
+                bytes received before the loss contain no complete line; ``read(n)`` still returns these bytes.
 
         Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamReader.readline
         """

@@ -1,8 +1,9 @@
 """readline() and readuntil(): the end of a line or record, its limit, and which error the read raises.
 
-Each function removes bytes from the buffer and returns them in one step, so a cancelled read consumes nothing
-(contract R1). A function returns None if the read must wait. ``waited`` is True after a wait: the read then returns the
-data that woke it, even if ``set_exception`` was called in the same iteration of the loop, as in asyncio.
+Each function removes bytes from the buffer and returns them in one step, so a cancelled read consumes nothing. A
+function returns None if the read, its caller, must wait for more bytes and then call the function again. ``waited`` is
+True in this second call: the read then returns the data that woke it, even if ``set_exception()`` was called in the
+same iteration of the loop, as in asyncio.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ NEWLINE = (b"\n",)
 
 
 def line(receiver: Receiver, waited: bool) -> bytes | None:
-    """Return the first line, the remaining bytes at end of file, or None to wait.
+    """Return the first line, or the remaining bytes at end of file. Return None if readline() must wait.
 
-    A line longer than the limit is discarded with ValueError.
+    If the line is longer than the limit, discard it and raise ValueError.
     """
     return _record(receiver, NEWLINE, "readline", waited, True)
 
 
 def record(receiver: Receiver, separators: tuple[bytes, ...], operation: str, waited: bool) -> bytes | None:
-    """Return the first record with its separator, or None to wait.
+    """Return the first record with its separator, or None if readuntil() must wait. ``operation`` is for messages.
 
-    IncompleteReadError at end of file contains the remaining bytes.
+    Raise IncompleteReadError with the remaining bytes at end of file.
     """
     return _record(receiver, separators, operation, waited, False)
 
@@ -51,9 +52,9 @@ def _record(
 
 
 def _record_length(receiver: Receiver, separators: tuple[bytes, ...], waited: bool, is_line: bool) -> int:
-    """Return the length of the first record, including its separator, or -1 if its end has not arrived.
+    """Return the length of the first record with its separator in bytes, or -1 if its end has not arrived.
 
-    Raises as soon as the record is known to be longer than the limit.
+    Raise the error for a long record as soon as the record is known to be longer than the limit.
     """
     buffer = receiver.buffer
     size = buffer.size()
@@ -81,10 +82,10 @@ def _record_length(receiver: Receiver, separators: tuple[bytes, ...], waited: bo
 
 
 def _raise_overrun(receiver: Receiver, consumed: int, found: bool, is_line: bool) -> NoReturn:
-    """Raise the error of a record or line that is longer than the limit. A line is discarded, as in asyncio.
+    """Raise LimitOverrunError for a record that is longer than the limit; discard a line and raise ValueError.
 
-    ``found``: the separator has arrived, so ``consumed`` is the length of the record. The message starts with asyncio's
-    own text.
+    ``consumed``: the length of the record in bytes, or its least length if its separator has not arrived (``found`` is
+    False). The message starts with asyncio's own text.
     """
     instead = "use readuntil(), which keeps the data" if is_line else "read the data with readexactly(error.consumed)"
     if found:
@@ -98,9 +99,9 @@ def _raise_overrun(receiver: Receiver, consumed: int, found: bool, is_line: bool
 
 
 def drop_line(receiver: Receiver, message: str, consumed: int) -> NoReturn:
-    """Discard a line that is longer than the limit, and raise ValueError.
+    """Discard a line that is longer than the limit, and raise ValueError with ``message``.
 
-    Discards the line and its newline, or all buffered bytes if the newline has not arrived.
+    If the newline is at the offset ``consumed``, discard the line and its newline, otherwise all buffered bytes.
     """
     buffer = receiver.buffer
     if buffer.matches(b"\n", consumed):

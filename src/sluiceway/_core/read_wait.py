@@ -1,4 +1,4 @@
-"""The waiting read. One read at a time owns the stream, from its first wait to its end (contract R9)."""
+"""ReadWait: the state of the read that waits. While one read waits, another read raises RuntimeError."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import Any, NoReturn
 
 
 class ReadWait:
-    """The state of the waiting read.
+    """The state of the read that waits.
 
     - ``future``: the future that the read awaits; None if no read waits.
-    - ``operation``: the name of the read, for the error of a second read.
-    - ``target_size``: the bytes that a large read needs before it can complete. They may exceed the bound of flow
-      control. 0 for a read without a fixed size.
-    - ``max_size``: the largest result of a waiting ``read(n)``, in bytes.
-    - ``source``: the reusable waiter of the engine, which replaces the futures of the loop; else None.
+    - ``operation``: the name of the method that waits, for the error of a second read; None if no read waits.
+    - ``target_size``: the number of bytes that the read needs before it can complete, which may exceed the bound of
+      flow control. 0 for a read without a fixed size.
+    - ``max_size``: ``n`` of a waiting ``read(n)``, else 0.
+    - ``source``: the waiter of the engine, which is used again for each wait instead of a future of the loop; None if
+      the engine does not carry the connection.
     """
 
     __slots__ = ("future", "max_size", "operation", "source", "target_size", "task")
@@ -28,7 +29,7 @@ class ReadWait:
         self.max_size = 0
 
     def begin(self, operation: str, loop: asyncio.AbstractEventLoop) -> Any:
-        """Acquire the stream for ``operation`` until ``end()``. Returns the future to await."""
+        """Begin a wait of the method ``operation``. Until end(), another read raises. Return the future to await."""
         self.operation = operation
         source = self.source
         if source is None:
@@ -39,7 +40,7 @@ class ReadWait:
         return self.future
 
     def end(self) -> None:
-        """Release the stream."""
+        """End the wait, so that another read can begin."""
         self.future = None
         self.operation = None
         self.max_size = 0
@@ -50,7 +51,7 @@ class ReadWait:
             source.end()
 
     def complete(self) -> None:
-        """Complete the wait. The task continues in the next iteration of the loop."""
+        """Wake the waiting read, if any. Its task continues in the next iteration of the loop."""
         future = self.future
         if future is not None:
             self.future = None
@@ -58,7 +59,7 @@ class ReadWait:
                 future.set_result(None)
 
     def complete_now(self) -> None:
-        """Complete the wait. On the engine, the task continues within this call."""
+        """Wake the waiting read, if any. On the engine, its task continues within this call if possible."""
         future = self.future
         source = self.source
         if future is not None and future is source:
@@ -68,7 +69,7 @@ class ReadWait:
             self.complete()
 
     def raise_busy(self, operation: str) -> NoReturn:
-        """Raise the error of a second read. ``operation``: the name of its method."""
+        """Raise RuntimeError for a second read. ``operation``: the name of its method."""
         source = self.source
         task: Any = self.task if source is None else source.reading_task()
         current = f"{self.operation}()" if self.operation else "a read"

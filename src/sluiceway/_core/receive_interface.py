@@ -1,6 +1,6 @@
-"""The receive interface: how received bytes get from a transport to a reader.
+"""ReceiveInterface: how received bytes get from a transport to a reader.
 
-A transport obtains the receiver of its protocol only through these classes.
+A transport finds the receiver of its protocol only by the classes of this module.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ class ReceiveInterface:
         if receiver.committed(n):
             receiver.wake()
 
-    A source that creates bytes objects calls ``feed(data)`` instead of ``get_buffer`` and ``committed``. The receiver
-    decides where the bytes are stored. The transport reports end of file and the loss of the connection to the
-    protocol, whose methods programs override. A protocol with a receiver forwards both as ``eof()`` and
-    ``lost(error)``.
+    A source that creates bytes objects calls ``feed(data)`` instead of ``get_buffer()`` and ``committed()``. The
+    receiver decides where the bytes are stored. The transport reports end of file and the loss of the connection to the
+    protocol, because programs override these methods of protocols. A protocol with a receiver then calls ``eof()`` and
+    ``lost(error)`` of the receiver.
     """
 
     __slots__ = ("__weakref__", "intercepted")
 
     intercepted: bool
-    """True if the program has replaced a method that processes the bytes. They then go through the protocol."""
+    """True if the program has replaced a method that gets received bytes. They must then go through the protocol."""
 
     def attach(self, scratch: Any, waiters: Any) -> object:
-        """Called by a transport before its first bytes.
+        """Called by a transport before it receives the first bytes.
 
         Args:
-            scratch: a Scratch, the memory of the transport that holds the bytes of one receive.
+            scratch: a Scratch, memory of the transport for the bytes of one receive.
             waiters: an object whose ``new_waiter()`` returns the waiter of a read; None to use futures of the loop.
         """
         raise NotImplementedError
@@ -39,36 +39,37 @@ class ReceiveInterface:
     def get_buffer(self, hint: int) -> Any:
         """Return memory for the next bytes: a Memory in the compiled core, a memoryview in the pure core.
 
-        ``hint``: the number of bytes that the source has, or -1. It is a suggestion, as in asyncio.BufferedProtocol.
-        The method may be called again without ``committed``.
+        ``hint``: the number of bytes that the source has, or -1 if that is unknown. The memory may be smaller or
+        larger, as in asyncio.BufferedProtocol. If nothing is received, ``committed()`` need not be called before the
+        next call.
         """
         raise NotImplementedError
 
     def direct_buffer(self, size: int) -> Any:
-        """Return memory for ``size`` bytes inside the result of a large waiting read, or None.
+        """Return memory for ``size`` bytes inside the result of a large waiting read, or None if there is none.
 
-        It saves a copy for a source that would otherwise create a bytes object. ``committed`` follows, as after
-        ``get_buffer``.
+        The memory saves a copy for a source that would otherwise create a bytes object. The source then calls
+        ``committed()``, as after ``get_buffer()``.
         """
         return None
 
     def committed(self, n: int) -> bool:
         """Record that ``n`` bytes were received into the memory that was returned last.
 
-        Returns True if a waiting read may complete. A waiting readline() or readuntil() searches the new bytes when it
-        runs, and waits again if it finds no separator.
+        Return True if a read waits and may be complete; the transport then calls ``wake()``. A waiting readline() or
+        readuntil() searches the new bytes when its task runs, and waits again if they contain no separator.
         """
         raise NotImplementedError
 
     def feed(self, data: bytes) -> bool:
-        """Store received bytes. Returns True if a waiting read may complete."""
+        """Store received bytes. Return True if a read waits and may be complete, as committed() does."""
         raise NotImplementedError
 
     def wake(self) -> object:
-        """Complete the waiting read.
+        """Wake the waiting read, if any.
 
-        The transport calls this method when its own state is consistent and no task runs, because the engine runs the
-        waiting task within the call.
+        On the engine, the task of the read may run within the call. Therefore a transport calls this method only when
+        its own state is consistent and no task runs.
         """
         return None
 
@@ -77,12 +78,12 @@ class ReceiveInterface:
         raise NotImplementedError
 
     def lost(self, error: BaseException | None) -> object:
-        """Record the loss of the connection. Reads raise ``error``, if any, after the buffered data has been read."""
+        """Record the end of the connection. If ``error`` is not None, reads raise it after the buffered bytes."""
         raise NotImplementedError
 
 
 class ReceiverReference:
-    """``receiver_ref``: a weak reference to a receiver, or None if the bytes must go through the protocol's methods."""
+    """``receiver_ref``: a weak reference to a receiver; None if the bytes must go through the protocol's methods."""
 
     __slots__ = ("receiver_ref",)
 
@@ -91,7 +92,7 @@ class ReceiverReference:
 
 
 class ReceiverProvider:
-    """A protocol with a receiver. Its transport passes received bytes to the receiver, without calling the protocol."""
+    """The base class of protocols with a receiver, to which a transport passes the bytes instead of to the protocol."""
 
     __slots__ = ("_sluiceway",)
 

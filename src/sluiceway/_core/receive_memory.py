@@ -1,7 +1,7 @@
 """Memory for received bytes: the pure variant, with memoryviews.
 
 ``_core_c/receive_memory.pyx`` has the same names, with pointers. Only C code can receive into the bytes object that a
-read returns, so ``block()`` returns None here.
+read returns, so ``block()`` of this variant returns None.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Scratch:
         self._view: weakref.ref[memoryview] | None = None
 
     def part(self, size: int) -> memoryview:
-        """Return a view of the first ``size`` bytes, or of all if there are fewer."""
+        """Return memory for at most ``size`` bytes, which later receives overwrite."""
         if self._view is not None and self._view() is not None:
             # A loop nested in the use of a view receives into other memory.
             self._allocate()
@@ -37,23 +37,23 @@ class Scratch:
         return self._part
 
     def take(self, n: int) -> bytes:
-        """Return a copy of the first ``n`` bytes."""
+        """Return a copy of the first ``n`` bytes, which were received last."""
         return bytes(self._whole[:n])
 
     def view(self, n: int) -> memoryview:
-        """Return a view of the first ``n`` bytes. They do not change while it exists."""
+        """Return a view of the first ``n`` bytes, which were received last and do not change while it exists."""
         view = self._whole[:n]
         self._view = weakref.ref(view)
         return view
 
 
 def block(size: int) -> Any:
-    """Return memory that becomes a bytes object without a copy. None in the pure core."""
+    """Return a Block, memory of ``size`` bytes that becomes a read's result without a copy: None in this variant."""
     return None
 
 
 def borrow(buffer: Any) -> memoryview:
-    """Return a view of a program's buffer as bytes."""
+    """Return a view of ``buffer``, which belongs to the program, as bytes."""
     return memoryview(buffer).cast("B")
 
 

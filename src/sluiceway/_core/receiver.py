@@ -1,6 +1,7 @@
-"""The receiver: the received bytes of a stream, the memory for them, and the read that waits.
+"""Receiver: the received bytes of a stream, the memory for them, and the read that waits.
 
-The StreamReader owns the receiver. Transports hold a weak reference to it, so it is freed with the reader.
+The StreamReader refers to its Receiver. Transports have only weak references to the Receiver, so it is freed with the
+reader.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ _EVERYTHING = EVERYTHING // 2
 
 
 class Receiver(ReceiveInterface):
-    """The receiving side of a stream.
+    """The receiving side of a stream, and all state of a StreamReader.
 
     - ``buffer``: the unread bytes.
-    - ``flow``: the flow control, which pauses the transport.
-    - ``end``: why the stream has ended.
-    - ``wait``: the read that waits.
-    - ``budget``: the operations since the last wait.
-    - ``guard``: the UnclosedGuard, referenced as long as the reader exists.
+    - ``flow``: the ReadFlowControl, which pauses and resumes the transport.
+    - ``end``: the EndOfInput, which records why the stream has ended.
+    - ``wait``: the ReadWait, with the read that waits.
+    - ``budget``: the Budget, which counts the reads and drains since the last wait.
+    - ``guard``: the UnclosedGuard of the connection, which is freed when the reader and the writer are freed.
     """
 
     __slots__ = (
@@ -148,13 +149,17 @@ class Receiver(ReceiveInterface):
     # -- state --------------------------------------------------------------------------------------------------------
 
     def ready(self) -> bool:
-        """Return True if a waiting read may complete."""
+        """Return True if a read waits and may be complete."""
         if self.wait.future is None:
             return False
         return not self.wait.target_size or self.buffer.size() >= self.wait.target_size
 
     def fail(self, error: BaseException) -> None:
-        """End the stream with ``error``. The waiting read and every later read raise it immediately."""
+        """End the stream with ``error``, for set_exception().
+
+        The waiting read and every later read raise ``error`` immediately. Buffered bytes are not returned any more. In
+        contrast, the error of lost() is raised after the buffered bytes.
+        """
         self.end.exception = error
         self.end.after_data = False
         future = self.wait.future
@@ -164,12 +169,12 @@ class Receiver(ReceiveInterface):
                 future.set_exception(error)
 
     def transport_ended(self) -> None:
-        """Record the end of the transport. It must not be resumed any more, because that may raise."""
+        """Record that the transport has ended. It is not resumed any more, because resume_reading() may raise then."""
         self.flow.paused = False
         self.end.closed_here = not self.end.reached and self.end.exception is None
 
     def incomplete(self, expected: int | None) -> IncompleteReadError:
-        """Return the error of a read that end of file leaves incomplete. Removes the buffered bytes."""
+        """Remove the buffered bytes. Return the IncompleteReadError that contains them, for a read at end of file."""
         buffer = self.buffer
         error = IncompleteReadError(buffer.take_all(), expected)
         if self.end.truncation is not None:
@@ -179,14 +184,14 @@ class Receiver(ReceiveInterface):
     # -- memory -------------------------------------------------------------------------------------------------------
 
     def room(self) -> int:
-        """Return how many bytes may be received now (contract R3)."""
+        """Return how many bytes a transport may receive next (contract R3, docs/explanation/contracts.md)."""
         return self.flow.room(self.buffer.size(), self.wait.target_size)
 
     def take(self, n: int) -> bytes:
-        """Remove and return the first ``n`` bytes, or all where there are fewer.
+        """Remove and return the first ``n`` unread bytes, or all of them if there are fewer.
 
-        A paused transport is resumed first where no more than the limit is left then. If that raises, the read has
-        taken nothing.
+        If at most the limit remains, a paused transport is resumed first. If resume_reading() raises, no byte is
+        removed.
         """
         if self.flow.paused:
             self.flow.resume_if_low(self.buffer.size() - n)
@@ -194,12 +199,12 @@ class Receiver(ReceiveInterface):
         return buffer.take(n)
 
     def resume_if_low(self) -> None:
-        """Resume a paused transport if at most the limit is buffered."""
+        """Resume a paused transport if the number of unread bytes is at most the limit."""
         if self.flow.paused:
             self.flow.resume_if_low(self.buffer.size())
 
     def _receive_directly(self) -> None:
-        """Receive the missing bytes of a large waiting readexactly() directly into its result."""
+        """Replace the buffer with a DirectBuffer if a readexactly() waits that lacks many bytes."""
         missing = self.wait.target_size - self.buffer.size()
         if _DIRECT_BUFFER_MINIMUM <= missing < _EVERYTHING and type(self.buffer) is ChunkBuffer:
             ahead = 2 * self.flow.limit
@@ -210,9 +215,9 @@ class Receiver(ReceiveInterface):
     # -- waiting ------------------------------------------------------------------------------------------------------
 
     def begin_wait(self, operation: str) -> Any:
-        """Acquire the stream for ``operation``. Returns a future that completes on data, end of file or an error.
+        """Begin a wait of the read ``operation``. Return a future that completes on data, end of file or an error.
 
-        Resumes a paused transport, which would otherwise deliver no data.
+        A paused transport is resumed, because it would deliver no data. Raise RuntimeError if another read waits.
         """
         if self.wait.future is not None:
             self.wait.raise_busy(operation)
@@ -222,7 +227,7 @@ class Receiver(ReceiveInterface):
         return self.wait.begin(operation, self.loop)
 
     def end_large_read(self) -> None:
-        """Restore the plain buffer and the bound of flow control after a large read."""
+        """Restore the ChunkBuffer and the usual bound of flow control after a large read."""
         self.wait.target_size = 0
         buffer = self.buffer
         self.buffer = buffer.plain_buffer()
@@ -230,7 +235,7 @@ class Receiver(ReceiveInterface):
             self.flow.pause_if_high(self.buffer, 0)
 
     async def yield_to_loop(self, operation: str) -> None:
-        """Yield to the loop for one iteration. ``operation`` owns the stream meanwhile, and has consumed nothing."""
+        """Let the event loop run one iteration before the read ``operation``. Meanwhile another read raises."""
         wait = self.wait
         if wait.operation is not None or wait.future is not None:
             # The caller raises the error of a second read.

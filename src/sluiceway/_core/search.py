@@ -1,17 +1,17 @@
 """Search and slice one chunk of received bytes: the pure variant.
 
-``_core_c/search.pyx`` has the same functions with pointers. Both return the same result for all arguments.
+``_core_c/search.pyx`` has the same functions, with pointers. Both variants return the same results.
 """
 
 from __future__ import annotations
 
 
 def find_in(chunk: bytes | bytearray, pattern: bytes, start: int) -> int:
-    """Return the offset of the first ``pattern`` in ``chunk`` at or after ``start``, or -1."""
+    """Return the offset of the first ``pattern`` in ``chunk`` at or after ``start``, or -1 if there is none."""
     return chunk.find(pattern, start)
 
 
 def cut(chunk: bytes | bytearray, start: int, end: int) -> bytes:
-    """Return the bytes from ``start`` to ``end``. The whole of a bytes object is returned without a copy."""
+    """Return the bytes from ``start`` to ``end``, without a copy if they are the whole of a bytes object."""
     piece = chunk[start:end]
     return piece if type(piece) is bytes else bytes(piece)

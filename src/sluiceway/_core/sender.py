@@ -1,4 +1,4 @@
-"""The sender: the transport, protocol and reader of a writer, and the state that each write and drain checks."""
+"""Sender: the transport, protocol and reader of a writer, and what each write() and drain() checks."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from .write_flow_control import WriteFlowControl
 
 
 class Sender:
-    """The sending side of a stream.
+    """The sending side of a stream, and all state of a StreamWriter.
 
-    Programs may replace ``transport``, ``protocol`` and ``reader``. The other attributes are derived from them:
+    Programs may replace ``transport``, ``protocol`` and ``reader``. ``raw``, ``flow`` and ``receiver`` are derived from
+    them, so that a write() or drain() needs no Python call in the usual case.
 
-    - ``raw``: the raw transport of ``transport``, or None.
-    - ``flow``: the flow control of ``protocol``; None if the protocol overrides ``_drain_helper``.
-    - ``receiver``: the receiver of ``reader``; None if the reader overrides ``exception``.
-    - ``guard``: the UnclosedGuard, referenced as long as the writer or the reader exists.
+    - ``raw``: the RawTransport of ``transport``; None for a loop's own transport.
+    - ``flow``: the WriteFlowControl of ``protocol``; None if the protocol overrides ``_drain_helper()``.
+    - ``receiver``: the Receiver of ``reader``; None without a reader, or if its class overrides ``exception()``.
+    - ``connection``: the Connection, with the state of both directions.
+    - ``guard``: the UnclosedGuard of the connection, which is freed when the reader and the writer are freed.
     """
 
     __slots__ = ("connection", "flow", "guard", "loop", "protocol", "raw", "reader", "receiver", "transport")
@@ -44,7 +46,7 @@ class Sender:
         self.raw = transport.raw if isinstance(transport, RawTransportProvider) else None  # type: ignore[attr-defined]
 
     def set_protocol(self, protocol: Any) -> None:
-        """Use ``protocol`` for later calls of drain()."""
+        """Let later calls of drain() wait while ``protocol`` is paused."""
         self.protocol = protocol
         direct = (
             isinstance(protocol, ProtocolOperations)
@@ -53,7 +55,7 @@ class Sender:
         self.flow = protocol_operations.flow_of(protocol) if direct else None
 
     def set_reader(self, reader: Any) -> None:
-        """Use ``reader`` for later calls of drain(), which raises the error that ended the reader."""
+        """Let later calls of drain() raise the exception of ``reader``, if any."""
         self.reader = reader
         self.receiver = None
         if isinstance(reader, StreamReader):
@@ -63,14 +65,14 @@ class Sender:
                 self.receiver = receiver
 
     def transport_closing(self) -> bool:
-        """Return True if the transport is closing. It would discard data with a log record that names no peer."""
+        """Return True if the transport is closing: its write() would discard the data and log no name of the peer."""
         try:
             return self.transport.is_closing() is True
         except (AttributeError, NotImplementedError):
             return False
 
     def has_room(self) -> bool:
-        """Return True if drain() need not wait: there is no error, and writing is not paused."""
+        """Return True if drain() can return at once: no error is known, and writing is not paused."""
         raw = self.raw
         if raw is None:
             return False
@@ -82,10 +84,10 @@ class Sender:
         return self.receiver.end.exception is None
 
     def reader_error(self) -> BaseException:
-        """Return the error that drain() raises after the reader has ended with an error."""
+        """Return the error that drain() raises if the reader has an exception."""
         error: BaseException = self.reader.exception() if self.receiver is None else self.receiver.end.error()
         return error
 
     def budget_exhausted(self) -> bool:
-        """Count a drain(). Returns True if the budget of the connection is exhausted."""
+        """Count a drain(). Return True if drain() must yield to the event loop first."""
         return self.receiver is not None and self.receiver.budget.spend_drain()

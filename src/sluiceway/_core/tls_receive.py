@@ -1,14 +1,14 @@
-"""The receiving side of TLS, with the ``ssl`` module's SSLObject and a memory BIO (contracts T1 to T3).
+"""TLSReceiver: the receiving side of TLS, with the ``ssl`` module's SSLObject and a memory BIO.
 
-It uses neither sockets nor loops. It is the receiver of the lower transport, from which it accepts TLS records. It
-passes the plaintext to the receiver of the upper protocol, and reports events to ``owner``, the TLS transport.
+The TLSReceiver uses neither sockets nor event loops. It gets TLS records from the lower transport, passes the plaintext
+to the receiver of the upper protocol, and reports events to ``owner``, the TLS transport.
 
-After the handshake, it passes OpenSSL one long record at a time, or as many short records as fit in _BATCH bytes. It
-calls ``SSLObject.read`` once for each complete record. So a read of data never raises SSLWantReadError, and the BIOs
-stay small; a BIO never frees the memory of its largest content.
+After the handshake, the TLSReceiver passes OpenSSL one long record at a time, or as many short records as fit in _BATCH
+bytes, and calls ``SSLObject.read`` once for each complete record. So a read of data never raises SSLWantReadError, and
+the BIOs stay small. That matters because a BIO never frees the memory of its largest content.
 
-During the handshake, it passes OpenSSL all received bytes and calls ``do_handshake`` once, because a peer may split its
-messages into records of one byte. Bytes after the handshake are read back from the BIO.
+During the handshake, the TLSReceiver passes OpenSSL all received bytes and calls ``do_handshake`` once, because a peer
+may split its messages into records of one byte. Bytes after the handshake are read back from the BIO.
 """
 
 from __future__ import annotations
@@ -74,13 +74,13 @@ class TLSReceiver(ReceiveInterface):
         self._ready: ReceiveInterface | None = None
 
     def set_protocol(self, protocol: Any) -> None:
-        """Pass later plaintext to ``protocol``. None discards it."""
+        """Pass later plaintext to ``protocol``. If ``protocol`` is None, discard later plaintext."""
         upper = self._upper = None if protocol is None else ProtocolReceivers(protocol)
         if upper is not None:
             upper.attach(self._scratch, self._waiters)
 
     def detach(self) -> None:
-        """Drop all references to objects that refer to this one, because the connection has ended."""
+        """Drop the references to objects that refer to this object, because the connection has ended."""
         self.owner = None
         self._upper = None
         self._trailing_data = b""
@@ -110,7 +110,7 @@ class TLSReceiver(ReceiveInterface):
             ready.wake()
 
     def eof(self) -> bool:
-        """Report the end of TCP to the owner. Returns True to keep the lower transport open; the owner closes it."""
+        """Report the end of TCP to the owner. Return True if the lower transport must stay open for the owner."""
         return self.owner is not None and bool(self.owner.lower_eof())
 
     def lost(self, error: BaseException | None) -> None:
@@ -119,7 +119,7 @@ class TLSReceiver(ReceiveInterface):
             self.owner.lower_lost(error)
 
     def room(self) -> int:
-        """Return how many bytes of records may be received at once (contract R3)."""
+        """Return how many bytes of records may be received next (contract R3, docs/explanation/contracts.md)."""
         stream = self._stream()
         room = _ROOM if stream is None or self._sender.closing else min(_MAXIMUM_ROOM, stream.room())
         # Receives whole records if they are long, to avoid storing parts. Assumes that all are as long as the last.
@@ -135,13 +135,13 @@ class TLSReceiver(ReceiveInterface):
     # -- records ------------------------------------------------------------------------------------------------------
 
     def begin_handshake(self) -> None:
-        """Start the handshake. A client sends its first message."""
+        """Start the handshake. On a client, this sends the first message."""
         self.receive(b"")
 
     def receive(self, data: Any) -> bool:
         """Decrypt ``data``, a bytes-like object that must not change during the call.
 
-        Returns True if a waiting read may complete. The caller then calls ``wake``.
+        Return True if a read waits and may be complete. The caller then calls ``wake()``.
         """
         if self._decrypting:
             # Code of the program, such as ``__del__``, runs the loop nested. The outer call continues with the data.
@@ -190,7 +190,7 @@ class TLSReceiver(ReceiveInterface):
             return ready is not None
 
     def _deliver(self, data: bytes) -> ReceiveInterface | None:
-        """Pass plaintext to a receiver that calls the protocol. Returns the receiver if a waiting read may complete."""
+        """Pass plaintext to the upper protocol. Return its receiver if a waiting read may be complete, else None."""
         upper = self._upper
         if upper is None:
             return None
@@ -207,7 +207,7 @@ class TLSReceiver(ReceiveInterface):
             return None
 
     def _decrypt_all(self, data: Any, stream: Receiver | None, blocks: list[bytes]) -> bool:
-        """Decrypt ``data`` as ``_decrypt`` does, and what is received meanwhile; stop where the handshake completes."""
+        """Call _decrypt() for ``data`` and for bytes received meanwhile, or until it completes the handshake."""
         was_complete = self._sender.handshake_complete
         ready = False
         self._decrypting = True
@@ -223,10 +223,10 @@ class TLSReceiver(ReceiveInterface):
             self._decrypting = False
 
     def _decrypt(self, data: Any, stream: Receiver | None, blocks: list[bytes]) -> bool:
-        """Decrypt the records of ``data`` into ``stream``, or append the plaintext to ``blocks`` if it is None.
+        """Decrypt the records of ``data`` into ``stream``, or into ``blocks`` if ``stream`` is None.
 
-        Bytes after the record that completes the handshake are stored. Returns True if a waiting read of ``stream``
-        may complete.
+        Bytes after the record that completes the handshake are stored in ``_trailing_data``. Return True if a read of
+        ``stream`` waits and may be complete.
         """
         if not self._sender.handshake_complete:
             self._continue_handshake(data)
@@ -243,9 +243,9 @@ class TLSReceiver(ReceiveInterface):
         return ready
 
     def _collect(self, data: Any, position: int, size: int) -> int:
-        """Write the next part of a record, or some short records, to the BIO. Returns the next position.
+        """Write the next part of a record, or some short records, to the BIO. Return the position after them.
 
-        If ``_missing`` is 0 and ``_header`` is empty afterwards, ``_complete`` records can be read.
+        If ``_missing`` is 0 and ``_header`` is empty after the call, the BIO contains ``_complete`` complete records.
         """
         self._complete = 1
         if self._missing:
@@ -272,7 +272,7 @@ class TLSReceiver(ReceiveInterface):
         return end
 
     def _collect_short(self, data: bytes) -> int:
-        """Write the complete records of ``data``, at least one, to the BIO. Returns the position after them."""
+        """Write the complete records of ``data``, at least one, to the BIO. Return the position after them."""
         size = len(data)
         end = count = length = longest = 0
         header = b""
@@ -294,7 +294,7 @@ class TLSReceiver(ReceiveInterface):
         return end
 
     def _read(self, stream: Receiver | None, blocks: list[bytes]) -> bool:
-        """Decrypt the records in the BIO. Returns True if a waiting read of ``stream`` may complete."""
+        """Decrypt the records in the BIO. Return True if a read of ``stream`` waits and may be complete."""
         # The content of a record is shorter than the record, so one read returns all of it.
         room = min(_PLAINTEXT, self._longest)
         left = self._complete
@@ -329,7 +329,7 @@ class TLSReceiver(ReceiveInterface):
         return ready
 
     def _continue_handshake(self, data: Any) -> None:
-        """Continue the handshake with ``data``. Bytes after its end are stored in ``_trailing_data``."""
+        """Continue the handshake with ``data``. Bytes after the handshake are stored in ``_trailing_data``."""
         self._sender.output_pending = True
         size = len(data)
         position = 0
@@ -351,9 +351,9 @@ class TLSReceiver(ReceiveInterface):
 
 
 def _record_size(data: Any, position: int, size: int) -> int:
-    """Return the length of the record whose header is at ``position``.
+    """Return the length in bytes of the record whose header is at ``position``.
 
-    Returns the length of all remaining bytes if the header is invalid; OpenSSL then raises the error."""
+    If the header is invalid, return the length of all remaining bytes, for which OpenSSL then raises the error."""
     if type(data) is bytes:
         return _length_in_header(data, position, size - position)
     return _length_in_header(bytes(data[position : position + _HEADER]), 0, size - position)

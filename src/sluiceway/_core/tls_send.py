@@ -1,7 +1,7 @@
-"""The sending side of TLS: encrypts plaintext while the lower transport accepts data, and sends the close_notify alert.
+"""TLSSender: the sending side of TLS, which encrypts plaintext, and sends the close_notify alert.
 
-It uses neither sockets nor loops. It writes records to the lower transport, and reports events to ``owner``, the TLS
-transport.
+The TLSSender uses neither sockets nor event loops. It writes records to the lower transport while that has not paused
+writing, and reports events to ``owner``, the TLS transport.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ANSWERS_MAXIMUM = 4 * _PLAINTEXT
 
 
 def inner_object(sslobject: Any) -> Any:
-    """Return the C object of an SSLObject, which saves a Python call per record."""
+    """Return the C object of ``sslobject``, because its methods save a Python call per record."""
     return sslobject._sslobj if type(sslobject) is ssl.SSLObject else sslobject  # type: ignore[attr-defined]
 
 
@@ -32,9 +32,9 @@ class TLSSender(RawTransport):
 
     - ``lower``: the transport that carries the records.
     - ``owner``: the TLS transport, to which events are reported.
-    - ``handshake_complete``: data can be sent.
-    - ``closing``: written data is discarded.
-    - ``lower_paused``: the lower transport has paused writing. Its protocol sets this attribute.
+    - ``handshake_complete``: True after the handshake, when data can be sent.
+    - ``closing``: True if write() discards its data.
+    - ``lower_paused``: True while the lower transport has paused writing. The TLS transport sets this attribute.
     """
 
     def __init__(self, sslobject: Any, outgoing: ssl.MemoryBIO, owner: Any) -> None:
@@ -65,7 +65,7 @@ class TLSSender(RawTransport):
         self._raw = lower.raw if isinstance(lower, RawTransportProvider) else None  # type: ignore[attr-defined]
 
     def write(self, data: Any) -> object:
-        """Encrypt and send the bytes object ``data``, or buffer it."""
+        """Encrypt and send the bytes object ``data``. What cannot be sent now is buffered and sent later."""
         if self.closing or not data:
             return None
         if self.pending_size() or len(data) > _PLAINTEXT or not self._encrypt(data):
@@ -82,11 +82,11 @@ class TLSSender(RawTransport):
         return self.write(b"".join(pieces))
 
     def pending_size(self) -> int:
-        """Return the number of buffered plaintext bytes."""
+        """Return how many bytes of plaintext are buffered."""
         return 0 if self._queue is None else self._queue.size
 
     def _encrypt(self, data: bytes) -> bool:
-        """Send ``data`` as one record. Returns False if OpenSSL needs data from the peer first."""
+        """Send ``data`` as one record. Return False, and send nothing, if OpenSSL needs data from the peer first."""
         try:
             self._write_record(data)
             record = self._read_outgoing()
@@ -108,13 +108,16 @@ class TLSSender(RawTransport):
             self.owner.failed(error)
 
     def _interrupted(self) -> None:
-        """Abort the connection after an interrupt. OpenSSL may or may not have consumed the data of the write."""
+        """Abort the connection after an interrupt, because it is unknown whether OpenSSL has consumed the data."""
         self._queue = None
         if self.owner is not None:
             self.owner.failed(ConnectionAbortedError("aborted: an interrupt may have lost written data"))
 
     def flush(self, everything: bool) -> None:
-        """Encrypt and send pending data until the lower transport pauses, or all of it if ``everything`` is True."""
+        """Encrypt the buffered plaintext, and write it to the lower transport until that pauses writing.
+
+        If ``everything`` is True, write all of it nevertheless. Then send a close_notify alert that waits for this.
+        """
         if self._encrypting:
             return
         while self.pending_size() and self.handshake_complete and (everything or not self.lower_paused):
@@ -148,7 +151,7 @@ class TLSSender(RawTransport):
             self.send_close_notify()
 
     def _encrypt_next(self, records: list[bytes]) -> None:
-        """Encrypt at most _AHEAD bytes of the first pending piece, and append the records to ``records``."""
+        """Encrypt at most _AHEAD bytes of the first buffered piece, and append the records to ``records``."""
         queue = self._queue
         assert queue is not None
         view = queue.first()
@@ -172,7 +175,7 @@ class TLSSender(RawTransport):
             self.lower.write(data)
 
     def send_output(self) -> None:
-        """Send the output of OpenSSL: handshake messages, alerts and responses."""
+        """Send what OpenSSL itself has to send: handshake messages, alerts and responses to messages of the peer."""
         self.output_pending = False
         if not self._outgoing.pending:
             return
@@ -186,11 +189,11 @@ class TLSSender(RawTransport):
                 self.owner.answers_blocked()
 
     def needs_flush(self) -> bool:
-        """Return True if something may be ready to send after data from the peer."""
+        """Return True if bytes may be ready to be sent, after data from the peer has been processed."""
         return self.output_pending or self._shutdown_pending or self.pending_size() > 0
 
     def flush_after_arrival(self) -> None:
-        """Send OpenSSL's output, and the data that waited for a message of the peer."""
+        """Send OpenSSL's own output, and the plaintext that waited for a message from the peer."""
         self.send_output()
         if self.pending_size():
             self.flush(False)
@@ -216,9 +219,10 @@ class TLSSender(RawTransport):
     # -- closing ------------------------------------------------------------------------------------------------------
 
     def send_close_notify(self) -> bool:
-        """Send the close_notify alert (RFC 8446, section 6.1) after the pending data, and report it to the owner.
+        """Send the close_notify alert (RFC 8446, section 6.1) after the buffered data, and report that to the owner.
 
-        Returns True if the alert was sent. Otherwise a renegotiation is in progress, and the alert is sent after it.
+        Return True if the alert was sent. False means that the alert is sent later: after a renegotiation that is in
+        progress, or after the encryption in which this method was called.
         """
         self.closing = True
         # A garbage collection may call this method during encryption; flush() then sends the alert.
@@ -246,7 +250,7 @@ class TLSSender(RawTransport):
         return True
 
     def detach(self) -> None:
-        """Drop all references to objects that refer to this one, because the connection has ended."""
+        """Drop the references to objects that refer to this object, because the connection has ended."""
         self.closing = True
         self.owner = None
         self.lower = None

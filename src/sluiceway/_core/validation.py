@@ -1,6 +1,6 @@
 """Checks of arguments of the public API.
 
-Each function returns the checked value. It raises TypeError or ValueError with a message that contains the value and
+Each function returns the checked value, or raises TypeError or ValueError. The message contains the value and states
 what is accepted.
 """
 
@@ -14,11 +14,11 @@ from typing import Any, TypeAlias
 from .._constants import DEFAULT_LIMIT, UNBOUNDED_LIMIT
 
 BytesLike: TypeAlias = bytes | bytearray | memoryview
-"""The types that typeshed declares for data in asyncio. Every object with a buffer is accepted (contract S11)."""
+"""The types that typeshed declares for data in asyncio. Every object with the buffer protocol is accepted."""
 
 
 def as_count(n: Any, call: str) -> int:
-    """Return ``n``, the number of bytes passed to ``call``, as an int. Any object with ``__index__`` is accepted."""
+    """Return ``n``, an argument of the method ``call``, as an int. Raise TypeError unless it has ``__index__``."""
     try:
         return operator.index(n)
     except TypeError:
@@ -26,7 +26,10 @@ def as_count(n: Any, call: str) -> int:
 
 
 def as_limit(limit: Any) -> int:
-    """Return a stream's limit in bytes. None means the default, and ``math.inf`` means no limit."""
+    """Return the limit of a reader in bytes. None means 64 KiB, and ``math.inf`` means no limit.
+
+    Raise TypeError unless ``limit`` is a number or None, and ValueError unless it is whole and greater than 0.
+    """
     if limit is None:
         return DEFAULT_LIMIT
     if isinstance(limit, float):
@@ -47,7 +50,10 @@ def as_limit(limit: Any) -> int:
 
 
 def as_seconds(seconds: Any, name: str) -> float:
-    """Return the timeout ``name`` in seconds. It must be greater than 0."""
+    """Return ``seconds``, the argument ``name``.
+
+    Raise TypeError unless ``seconds`` is an int or float, and ValueError unless it is greater than 0.
+    """
     if not isinstance(seconds, (int, float)):
         raise TypeError(
             f"{name} argument must be a number of seconds or None, not {type(seconds).__name__!r}: {seconds!r}"
@@ -58,7 +64,11 @@ def as_seconds(seconds: Any, name: str) -> float:
 
 
 def as_separators(separator: Any) -> tuple[bytes, ...]:
-    """Return the separators of ``readuntil``, shortest first. Accepts one bytes-like object or a tuple of them."""
+    """Return the separators of readuntil() as a tuple of bytes, shortest first.
+
+    Raise TypeError unless ``separator`` is a bytes, bytearray or memoryview, or a tuple of these. Raise ValueError if
+    the tuple or a separator is empty.
+    """
     given = separator if isinstance(separator, tuple) else (separator,)
     if not given:
         raise ValueError("Separator should contain at least one element: an empty tuple was given")
@@ -78,7 +88,10 @@ def as_separators(separator: Any) -> tuple[bytes, ...]:
 
 
 def as_bytes(data: Any) -> bytes:
-    """Return a copy of the bytes of ``data``, so that later changes of ``data`` have no effect (contract W7)."""
+    """Return a copy of the bytes of ``data``, so that later changes of ``data`` have no effect.
+
+    Raise TypeError unless ``data`` has the buffer protocol.
+    """
     if type(data) is bytearray:
         return bytes(data)
     try:

@@ -6,5 +6,5 @@ from typing import Any
 
 
 def target(reference: Any) -> Any:
-    """Return the object that the weak reference ``reference`` refers to, or None if it was freed."""
+    """Return the object to which the weak reference ``reference`` refers, or None if the object was freed."""
     return reference()

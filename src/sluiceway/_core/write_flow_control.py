@@ -1,4 +1,4 @@
-"""Flow control of the writing side: the tasks that wait in drain(), and what wakes them."""
+"""WriteFlowControl: the tasks that wait in drain(), and what wakes them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ if TYPE_CHECKING:
 
 
 class WriteFlowControl:
-    """The flow control of one connection. Each waiting task has its own future, so cancelling one affects no other.
+    """The flow control of one connection's writing side. Each call of drain() waits for a future of its own, so that
+    cancelling one call affects no other.
 
-    - ``paused``: the transport has paused writing.
-    - ``lost``: the connection has ended.
-    - ``error_mark``: identifies the errors that this connection raises, without a reference from the error to the
-      connection.
+    - ``paused``: True while the transport has paused writing.
+    - ``lost``: True after the connection has ended.
+    - ``error_mark``: an object that mark() stores on each error of this connection, to recognize the error later. The
+      error does not refer to the connection.
     """
 
     __slots__ = ("error_mark", "loop", "lost", "paused", "waiters")
@@ -43,7 +44,7 @@ class WriteFlowControl:
                 waiter.set_result(None)
 
     def end(self, error: BaseException | None) -> None:
-        """Wake all waiting drain() calls, with ``error`` if it is not None, because the connection has ended."""
+        """Wake the waiting calls of drain(), because the connection has ended. They raise ``error`` if not None."""
         self.lost = True
         for waiter in self.waiters or ():
             if not waiter.done():
@@ -53,15 +54,16 @@ class WriteFlowControl:
                     waiter.set_exception(copy_error(error))
 
     def mark(self, error: BaseException) -> None:
-        """Mark ``error`` as raised by this connection."""
+        """Mark ``error`` as an error of this connection."""
         if self.error_mark is None:
             self.error_mark = object()
         error._sluiceway_mark = self.error_mark  # type: ignore[attr-defined]
 
     def own(self, error: BaseException) -> BaseException:
-        """``error`` as this connection keeps it: marked, without a traceback, a copy where it is not new.
+        """Mark ``error`` as an error of this connection, and return it for this connection to store.
 
-        It may have been raised in the frames of a protocol, or be the error of another connection.
+        If ``error`` has a traceback or the mark of a connection, return a marked copy without a traceback: a protocol
+        may have raised it, or it may be the error of another connection.
         """
         if error.__traceback__ is not None or "_sluiceway_mark" in error.__dict__:
             error = copy_error(error)
@@ -69,14 +71,14 @@ class WriteFlowControl:
         return error
 
     def raised(self, error: BaseException) -> bool:
-        """Return True if ``mark`` was called for ``error``."""
+        """Return True if ``error`` has the mark of this connection."""
         try:
             return error._sluiceway_mark is self.error_mark  # type: ignore[attr-defined]
         except AttributeError:
             return False
 
     async def wait(self, connection: Any) -> None:
-        """Wait until the transport resumes writing. ConnectionResetError if ``connection`` has ended."""
+        """Wait until the transport resumes writing. Raise ConnectionResetError if ``connection`` has ended already."""
         if self.lost:
             error = ConnectionResetError(connection.loss())
             self.mark(error)

@@ -18,8 +18,8 @@ from .validation import BytesLike, as_bytes
 class StreamWriter:
     """The base class of the public StreamWriter, which other modules import as WriteOperations.
 
-    The class has the public name because Python's messages contain it. All state is in the sender; asyncio's private
-    names access it.
+    The class has the public name because Python's messages contain it. All state is in the Sender, which asyncio's
+    private names access.
     """
 
     def __init__(
@@ -37,10 +37,10 @@ class StreamWriter:
         sender.set_reader(reader)
 
     def write(self, data: BytesLike) -> None:
-        """Send ``data``, or buffer it until the kernel accepts it. Returns immediately.
+        """Send ``data``. What the kernel does not accept now is buffered and sent later. Return immediately.
 
-        On a closed or lost connection, ``data`` is discarded. drain() then raises, and the logger ``sluiceway`` emits
-        one warning per connection.
+        On a closed or lost connection, ``data`` is discarded, and the logger ``sluiceway`` emits one warning for the
+        connection. After the connection has ended, drain() raises.
 
         Args:
             data (a bytes-like object): the data to send. Later changes of a mutable object have no effect.
@@ -63,7 +63,7 @@ class StreamWriter:
             sender.transport.write(data)
 
     def writelines(self, data: Iterable[BytesLike]) -> None:
-        """Join the bytes-like objects of the iterable ``data`` and write them at once; see write()."""
+        """Join ``data``, an iterable of bytes-like objects, and write the result; see write()."""
         # Transports of CPython 3.12.1 and 3.13.0 apply no flow control in writelines(), and truncate memoryviews whose
         # items are larger than a byte (contracts W7, W8).
         joined = b"".join([piece if type(piece) is bytes else as_bytes(piece) for piece in data])
@@ -71,15 +71,18 @@ class StreamWriter:
             StreamWriter.write(self, joined)
 
     async def drain(self) -> None:
-        """Wait until the write buffer has shrunk to the low-water mark: ``writer.write(data); await writer.drain()``.
+        """Wait if too much written data is buffered: ``writer.write(data); await writer.drain()``.
 
-        Returns immediately unless the buffer has exceeded the high-water mark, 64 KiB by default
-        (``writer.transport.set_write_buffer_limits()`` changes it). Several tasks may wait at the same time.
-        Cancelling the call affects no other task, and no data that was written.
+        When the write buffer exceeds the high-water mark (64 KiB by default), writing is paused until the buffer has
+        shrunk to the low-water mark (16 KiB). The call waits while writing is paused, and otherwise returns without a
+        wait. ``writer.transport.set_write_buffer_limits()`` changes both marks.
+
+        Several tasks may wait at the same time. Cancelling the call affects no other task, and no written data.
 
         Raises:
-            ConnectionResetError: the connection is closed or lost.
-            Exception: the error that ended the reader of this connection.
+            ConnectionResetError: the connection was closed or lost before the call.
+            Exception: the error of the connection if it is lost during the call, or the exception of the reader of this
+                connection, which ``reader.exception()`` returns.
 
         Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamWriter.drain
         """

@@ -1,4 +1,4 @@
-"""The write queue: unsent bytes in order, with O(1) operations at both ends.
+"""WriteQueue: unsent bytes in order, with O(1) operations at both ends.
 
 Invariants, true between any two calls:
 
@@ -18,7 +18,7 @@ _COMPACT = 64
 
 
 class WriteQueue:
-    """A queue of unsent bytes. ``size``: their number."""
+    """A queue of unsent bytes. ``size``: the number of unsent bytes."""
 
     __slots__ = ("head", "offset", "pieces", "size")
 
@@ -29,7 +29,7 @@ class WriteQueue:
         self.size = 0
 
     def append(self, piece: bytes) -> None:
-        """Append ``piece``, which must not be empty."""
+        """Append the bytes object ``piece``, which must not be empty."""
         self.pieces.append(piece)
         self.size += len(piece)
 
@@ -38,7 +38,7 @@ class WriteQueue:
         return memoryview(self.pieces[self.head])[self.offset :]
 
     def waiting(self) -> list[Any]:
-        """Return all unsent bytes, as a list of memoryviews."""
+        """Return all unsent bytes in order, as a list of memoryviews."""
         waiting = [memoryview(piece) for piece in self.pieces[self.head :]]
         if waiting:
             waiting[0] = self.first()

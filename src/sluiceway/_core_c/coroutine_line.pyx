@@ -15,5 +15,5 @@ cdef extern from *:
 
 
 cpdef object show_line(code):
-    """Make frames of ``code``, a code object of Cython, report the line of the function's definition."""
+    """Change ``code``, a code object of Cython, so that its frames report the line of the function's definition."""
     sluiceway_show_line(code)

@@ -1,7 +1,7 @@
 # cython: language_level=3, binding=False
-"""A buffer that receives bytes directly into the result of a large readexactly().
+"""DirectBuffer: a buffer that receives bytes directly into the result of a large readexactly().
 
-It replaces the reader's ChunkBuffer while that read waits, and has a single chunk. The pure core has no such buffer.
+A DirectBuffer replaces the reader's ChunkBuffer while this read waits, and has a single chunk. The pure core has none.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -44,17 +44,17 @@ cdef extern from *:
 
 
 cdef class ResultMemory(Memory):
-    """The unfilled rest of a result. ``owner``: the bytes object that ``start`` points into."""
+    """The part of a result that has not been received yet. ``owner``: the result, into which ``start`` points."""
 
 
 cdef class DirectBuffer(ChunkBuffer):
     """Replaces ``plain``, the buffer of a reader, while a read waits for ``target_size`` bytes.
 
-    ``result`` is the object that the read returns, and ``filled`` the number of bytes received into it. ``window`` is
-    the memory that ``direct`` returns. It refers to ``result`` until ``direct_committed``, or as long as a view of the
-    memory exists. Meanwhile ``result`` is neither moved nor changed. At first, at most ``ahead`` bytes are allocated
-    beyond the received ones; later the size is doubled. The peer usually chooses ``target_size``, so it must not
-    determine the allocation.
+    ``result`` is the bytes object that the read returns, and ``filled`` the number of bytes received into ``result``.
+    ``window`` is the memory that direct() returns. ``window`` refers to ``result`` until direct_committed(), or as long
+    as a view of the memory exists. Meanwhile ``result`` is neither moved nor changed. At first, at most ``ahead`` bytes
+    are allocated beyond the received bytes; later the size is doubled. The peer usually chooses ``target_size``, so
+    this number must not determine the allocation.
     """
 
     def __init__(self, ChunkBuffer plain, Py_ssize_t target_size, Py_ssize_t ahead):
@@ -92,7 +92,7 @@ cdef class DirectBuffer(ChunkBuffer):
         self.drop_window()
 
     cdef int drop_window(self) except -1:
-        """Drop the window's reference to the result. A view that still exists keeps its own window and result."""
+        """Drop the reference of the window to the result. If a view of the window exists, the view keeps both."""
         if self.window.exports:
             self.window = ResultMemory()
         else:

@@ -11,7 +11,7 @@ cdef extern from "Python.h":
 
 
 cdef class Memory:
-    """``size`` bytes at ``start``. It supports the writable buffer protocol, for callers of recv_into()."""
+    """``size`` bytes of memory at ``start``, with the buffer protocol (writable), so that recv_into() accepts it."""
 
     def __len__(self):
         return self.size
@@ -24,7 +24,7 @@ cdef class Memory:
         self.exports -= 1
 
     cdef int give_back(self) except -1:
-        """Release a buffer that was borrowed from the program, because nothing was received."""
+        """Release the buffer if it was borrowed from the program, and do nothing otherwise."""
         return 0
 
 
@@ -59,10 +59,10 @@ cdef class Scratch(Memory):
 
 
 cdef class Block(Memory):
-    """The memory of a new bytes object, to which nothing else refers."""
+    """The memory of a new bytes object, to which no other object refers."""
 
     cpdef bytes take(self, Py_ssize_t n):
-        """Return the bytes object, truncated to its first ``n`` bytes."""
+        """Return the bytes object, truncated to ``n`` bytes. The Block has no memory any more."""
         if n < 0 or n > self.size:
             raise ValueError(f"n must be in the range 0 to {self.size}, the size of the block, not {n}")
         content = self.content
@@ -79,7 +79,7 @@ cpdef Block block(Py_ssize_t size):
 
 
 cdef class Borrowed(Memory):
-    """The memory of a program's buffer, until it is released."""
+    """The memory of a buffer of the program, until give_back() releases the buffer."""
 
     cdef Py_buffer view
     cdef bint lent

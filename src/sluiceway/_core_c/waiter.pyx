@@ -1,10 +1,10 @@
 # cython: language_level=3, binding=False
-"""The waiter of a reader on the epoll engine: one future-like object, reused for all waits of the reader.
+"""Waiter: the future-like object for which a read on the epoll engine waits. One object serves all waits of a reader.
 
-ReadWait refers to it as ``source``. The pure core has no waiter. With asyncio's futures, a result schedules a callback,
-which steps the task one iteration of the loop later. The poller steps the task immediately instead, in the task's
-context. Only the poller may do so, and only when no task runs. Every other caller wakes the task with
-``loop.call_soon``. If an immediate step is impossible, the waiter falls back to ``call_soon``, so no wake-up is lost.
+``ReadWait.source`` refers to the Waiter. The pure core has none. The result of an asyncio future schedules a callback,
+which runs the task one iteration of the loop later. The poller instead runs the task immediately until it waits again
+(a step), in the task's context. Only the poller may do so, and only when no task runs. Every other caller wakes the
+task with ``loop.call_soon``. If an immediate step is impossible, ``call_soon`` is used as well, so no wake-up is lost.
 """
 
 import asyncio
@@ -27,14 +27,14 @@ cdef enum:
 
 
 cdef class Waiter:
-    """A future-like object that one coroutine at a time can await, any number of times."""
+    """A future-like object that a coroutine can await repeatedly. Only one coroutine can wait at a time."""
 
     def __cinit__(self, loop, *_):
         self._loop = loop
         self._state = IDLE
 
     cpdef Waiter begin(self):
-        """Begin a wait. A wake-up that was scheduled for the previous wait has no effect."""
+        """Begin a wait, and return this object. A wake-up that was scheduled for the previous wait has no effect."""
         self._state = PENDING
         self._wait += 1
         self._callback = None
@@ -50,7 +50,7 @@ cdef class Waiter:
         raise NotImplementedError
 
     cdef int end(self) except -1:
-        """End a wait, after the read has returned from it."""
+        """Called when the awaiting coroutine has continued. End the wait."""
         self._scheduled = None
         return 0
 
@@ -141,25 +141,26 @@ cdef class Waiter:
         return None if self._callback is None else [(self._callback, self._context)]
 
     def reading_task(self):
-        """Return the task that waits or is scheduled to run; None if the awaiting object is not a task."""
+        """Return the task that waits or is scheduled to continue; None if the waiting object is not a task."""
         callback = self._callback if self._callback is not None else self._scheduled
         return getattr(callback, "__self__", None)
 
     cdef int wake(self) except -1:
-        """Complete the wait. The task runs in the next iteration of the loop."""
+        """Complete the wait. The task continues in the next iteration of the loop."""
         if self._state != PENDING:
             return 0
         self._state = DONE
         return self._deliver()
 
     cdef int wake_now(self) except -1:
-        """Complete the wait. The task runs within the call if possible, else in the next iteration of the loop."""
+        """Complete the wait. The task continues in this call if possible, else in the next iteration of the loop."""
         return self.wake()
 
     cdef int step(self, object done) except -1:
-        """Complete the wait and step the task. Only the poller may call it, in a consistent state, when no task runs.
+        """Complete the wait and run the task until it waits again. Only for the poller, when no task runs.
 
-        ``done``: a completed asyncio.Future. A task implemented in C reads its result without a Python call.
+        ``done``: a completed asyncio.Future, which the task gets. A task of C code reads its result without a Python
+        call.
         """
         if self._state != PENDING:
             return 0
@@ -180,7 +181,8 @@ cdef class Waiter:
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
-            self._loop.call_exception_handler({"message": "Exception in callback of a sluiceway waiter", "exception": error})
+            self._loop.call_exception_handler({"message": "Exception in callback of a sluiceway waiter", "exception":
+            error})
         finally:
             PyContext_Exit(context)
         return 0

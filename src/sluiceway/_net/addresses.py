@@ -40,7 +40,7 @@ def name_peer(error: BaseException, peer: str) -> None:
 
 
 def name_handshake(error: BaseException, server_hostname: str | None, address: str, *, client: bool) -> None:
-    """Append the peer of a failed TLS handshake to the message of ``error``: ``address``, and another ``server_hostname``.
+    """Append ``address`` and, if it is another name, ``server_hostname`` to the message of a failed TLS handshake.
 
     If ``client`` is True and the error is typical of a port that does not speak TLS, the message gets a hint.
     """

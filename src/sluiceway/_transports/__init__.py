@@ -1,1 +1,1 @@
-"""Layer 2: the transports, which move bytes between a socket and the core."""
+"""Layer 2: the transports, which move bytes between a connected socket and the core."""

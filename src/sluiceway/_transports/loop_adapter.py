@@ -1,8 +1,9 @@
-"""The adapter between a loop's own transport and the receiver of a stream (contract R3).
+"""LoopAdapter: the protocol between an event loop's own transport and a StreamReaderProtocol.
 
-asyncio passes up to 256 KiB at a time to a plain protocol, even if its reader has less room. A BufferedProtocol decides
-how much it receives, so the adapter is a BufferedProtocol. It is a separate class because uvloop treats an object that
-is both kinds of protocol as a plain protocol.
+A loop's transport passes up to 256 KiB at a time to the method data_received() of an asyncio.Protocol, even if the
+reader has less room. An asyncio.BufferedProtocol provides the memory, and so decides how many bytes are received. The
+LoopAdapter is a BufferedProtocol for this reason (contract R3, docs/explanation/contracts.md). StreamReaderProtocol
+itself cannot be one, because uvloop treats an object that is both kinds of protocol as an asyncio.Protocol.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ _scratches: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.
 def scratch_of(loop: asyncio.AbstractEventLoop) -> Any:
     """Return the receive buffer for a connection of ``loop``.
 
-    A selector loop receives and delivers in one step, so all its connections share one buffer. A proactor keeps the
-    buffer in use while it waits, so each connection needs its own.
+    A selector loop receives into the buffer and delivers the bytes in one step, so all its connections share one
+    buffer. A proactor loop uses the buffer of a connection while it waits for bytes, so each connection has its own
+    buffer.
     """
     if sys.platform == "win32":
         return core.Scratch(MINIMUM_RECEIVE * 16)
@@ -33,11 +35,12 @@ def scratch_of(loop: asyncio.AbstractEventLoop) -> Any:
 
 
 class LoopAdapter(asyncio.BufferedProtocol):
-    """Replaces ``protocol`` on the loop's transport. It forwards all calls except those for received bytes.
+    """The protocol of the loop's transport. Forwards all calls to ``protocol``, except those for received bytes.
 
-    Attributes are read, assigned and deleted on ``protocol``, so a program that gets the adapter from the transport can
-    use it like ``protocol``. The adapter drops its reference when the connection is lost, because the loops' TLS keeps
-    its protocol longer.
+    Received bytes go to the receiver of ``protocol``. Attributes are read, assigned and deleted on ``protocol``, so
+    that a program that calls ``transport.get_protocol()`` can use the adapter like ``protocol``. When the connection
+    has ended, the adapter drops its reference to ``protocol``, because TLS transports of the loop refer to the adapter
+    longer.
     """
 
     __slots__ = ("__weakref__", "_interruption", "_made", "_protocol", "_receivers")
@@ -52,11 +55,11 @@ class LoopAdapter(asyncio.BufferedProtocol):
         object.__setattr__(self, "_interruption", None)
 
     def is_connected(self) -> bool:
-        """Return True between connection_made() and connection_lost()."""
+        """Return True from the call of connection_made() to that of connection_lost() or release()."""
         return self._made is not None
 
     def release(self) -> Any:
-        """Drop the reference to the protocol, which is not called any more. Returns the protocol."""
+        """Drop the reference to the protocol, so that its methods are not called any more. Return the protocol."""
         protocol = self._protocol
         object.__setattr__(self, "_protocol", None)
         object.__setattr__(self, "_receivers", None)
@@ -100,14 +103,14 @@ class LoopAdapter(asyncio.BufferedProtocol):
         return keep_open
 
     def get_buffer(self, sizehint: int) -> Any:
-        """Return memory for the next receive, as large as the reader has room for."""
+        """Return memory for the next receive, not larger than the room that the reader has."""
         receivers = self._receivers
         if receivers is None:
             return memoryview(bytearray(MINIMUM_RECEIVE))
         return receivers.current().get_buffer(sizehint)
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Deliver ``nbytes`` bytes that were received into the memory."""
+        """Pass ``nbytes`` bytes, which were received into the memory, to the receiver."""
         receivers = self._receivers
         if receivers is not None:
             receiver = receivers.current()
@@ -120,7 +123,7 @@ class LoopAdapter(asyncio.BufferedProtocol):
                 receiver.wake()
 
     def _end_interrupted(self) -> None:
-        """Abort the connection, because received bytes may be lost. The loop's transport would continue."""
+        """Abort the connection after an interrupt, because received bytes may be lost."""
         error = ConnectionAbortedError("aborted: an interrupt may have lost received data")
         object.__setattr__(self, "_interruption", error)
         if self._made is not None:

@@ -1,4 +1,4 @@
-"""Close the transports of asyncio's loops that are open when their loop is closed."""
+"""Close the transports of an asyncio event loop that are open when the loop is closed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from .tls.transport import TLSTransport
 
 
 def close_after_loop(transport: Any) -> str | None:
-    """Close the socket of ``transport``, whose loop is closed. Returns the warning for one that was open, or None.
+    """Close the socket of ``transport``, whose loop was closed. Return the warning for one that was open, or None.
 
-    asyncio leaves it to the garbage collector, because transport and protocol refer to each other. uvloop closes its
-    own transports, and the engine closes its sockets.
+    asyncio leaves this to the garbage collector, because the transport and the protocol refer to each other. uvloop
+    closes its own transports, and the engine closes its sockets; for these, the function does nothing.
     """
     lower = transport.lower if isinstance(transport, TLSTransport) else transport
     try:

@@ -15,7 +15,7 @@ from .tls.transport import TLSTransport
 _AF_UNIX = getattr(socket, "AF_UNIX", None)
 
 CreateTransport = Callable[[Any], Any]
-"""Creates the loop's own transport for a protocol. Returns an awaitable for the transport and the protocol."""
+"""A function that creates the loop's own transport for a protocol. It returns an awaitable for both."""
 
 
 async def make_connected(
@@ -27,10 +27,10 @@ async def make_connected(
     shared: bool = False,
     **options: Any,
 ) -> Any:
-    """Return the transport of a client socket. With ``ssl``, waits for the TLS handshake first.
+    """Return the transport of the connected client socket ``sock``. With ``ssl``, wait for the TLS handshake first.
 
-    ``shared``: the program has passed the socket as ``sock=``, and may still use it. ``options``: arguments of
-    TLSTransport.
+    ``shared``: True if the program has passed the socket as ``sock=`` and so may use it as well. ``options``: keyword
+    arguments for TLSTransport.
     """
 
     def create(receiver: Any) -> Any:
@@ -52,10 +52,11 @@ async def make_accepted(
     ssl: ssl_module.SSLContext | None = None,
     **options: Any,
 ) -> Any:
-    """Return the transport of an accepted socket.
+    """Return the transport of the accepted socket ``sock``.
 
-    With ``ssl``, ``options`` are arguments of TLSTransport, and the function returns before the handshake is complete.
-    Later the transport calls ``connection_made``, or ``options["on_failure"]`` if the handshake fails.
+    With ``ssl``, ``options`` are keyword arguments for TLSTransport, and the function returns before the handshake is
+    complete. Later the transport calls connection_made() of ``protocol``, or ``options["on_failure"]`` if the handshake
+    fails.
     """
 
     def create(receiver: Any) -> Any:
@@ -76,9 +77,9 @@ def make_accepted_now(
     ssl: ssl_module.SSLContext | None = None,
     **options: Any,
 ) -> Any:
-    """The synchronous variant of make_accepted() for ``engine``. ``address``: the address of the peer.
+    """Return the transport of the accepted socket ``sock``, as make_accepted(), but without a wait, on ``engine``.
 
-    Without ``ssl``, ``connection_made`` is called before the function returns.
+    ``address``: the address of the peer. Without ``ssl``, connection_made() is called before the function returns.
     """
     if ssl is None:
         return engine.attach(loop, sock, protocol, address)
@@ -116,7 +117,7 @@ async def _wrap_encrypted(
 def _tls_transport(
     loop: asyncio.AbstractEventLoop, sock: socket.socket, protocol: Any, context: ssl_module.SSLContext, **options: Any
 ) -> TLSTransport:
-    """Return a TLS transport that is not started. Closes the socket if the context raises an error."""
+    """Return a TLS transport that is not started. If the context raises an error, close the socket and raise it."""
     try:
         return TLSTransport(loop, protocol, context, **options)
     except BaseException:

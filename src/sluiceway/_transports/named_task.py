@@ -1,7 +1,7 @@
-"""Create tasks with a name, on loops and task factories without a ``name`` argument as well.
+"""Create tasks with a name, even if the loop or the task factory accepts no argument ``name``.
 
-asyncio's streams call ``create_task`` with the coroutine as the only argument. Task factories with two parameters and
-loops of other projects rely on that, so the name is set after the call.
+asyncio's streams call ``create_task`` with the coroutine as the only argument. Task factories with two parameters, and
+event loops of other projects, rely on that. Therefore the name is set after the call.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 def create_named_task(
     loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], name: str
 ) -> asyncio.Task[Any]:
-    """Run ``coroutine`` as a task, and set the name if the task has ``set_name``.
+    """Create a task that runs ``coroutine``, set its name if the task has ``set_name()``, and return the task.
 
-    With an eager task factory, the first step runs before the name is set. If create_task() raises, the coroutine is
-    closed.
+    With an eager task factory, the first step of the task runs before the name is set. If create_task() raises, the
+    coroutine is closed.
     """
     try:
         task = loop.create_task(coroutine)

@@ -1,4 +1,4 @@
-"""Call a protocol's methods. An exception is passed to the loop's exception handler, and the transport continues."""
+"""Call the methods of a protocol, and pass their exceptions to the loop's exception handler."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def call_protocol(transport: Any, protocol: Any, call: Callable[..., Any], *arguments: Any) -> None:
-    """Call a method of ``protocol`` for ``transport``."""
+    """Call ``call``, a method of ``protocol``. Pass an exception to the loop's exception handler, and return."""
     try:
         call(*arguments)
     except (SystemExit, KeyboardInterrupt):
@@ -17,7 +17,7 @@ def call_protocol(transport: Any, protocol: Any, call: Callable[..., Any], *argu
 
 
 def report_error(transport: Any, protocol: Any, message: str, error: BaseException) -> None:
-    """Pass ``error`` to the exception handler of the transport's loop."""
+    """Pass ``error``, with ``message``, to the exception handler of the transport's loop."""
     transport._loop.call_exception_handler(
         {"message": message, "exception": error, "transport": transport, "protocol": protocol}
     )

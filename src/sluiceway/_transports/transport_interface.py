@@ -1,7 +1,7 @@
-"""The interface of a transport to the layers above it, with asyncio's names.
+"""StreamTransport: the methods of a transport that higher layers call, with asyncio's names.
 
-A transport delivers received bytes to a receiver, and a writer sends data with a raw transport. Both interfaces are in
-the core (``receive_interface.py``, ``raw_transport.py``), because compiled code calls them.
+Received bytes and writes do not go through these methods. A transport passes received bytes to a ReceiveInterface, and
+a writer sends data with a RawTransport. Both classes are in the core, because compiled code calls them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ class StreamTransport(Protocol):
     """A connected byte stream: the engine's socket, TLS over another transport, or a loop's own transport."""
 
     def set_protocol(self, protocol: Any) -> None:
-        """Use ``protocol`` for later events and received bytes."""
+        """Pass later events and received bytes to ``protocol``."""
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Return the value for ``name``, such as "peername", "sockname" or "socket", or ``default``."""
@@ -22,22 +22,22 @@ class StreamTransport(Protocol):
         """Stop receiving until resume_reading() is called."""
 
     def resume_reading(self) -> None:
-        """Continue to receive."""
+        """Receive again after pause_reading()."""
 
     def is_reading(self) -> bool:
-        """Return True if the transport receives data."""
+        """Return True if the transport receives data: it is neither paused nor closing."""
 
     def write(self, data: Any) -> None:
-        """Send the bytes-like object ``data`` now, or buffer it until the kernel accepts it."""
+        """Send the bytes-like object ``data``. What the kernel does not accept now is buffered and sent later."""
 
     def get_write_buffer_size(self) -> int:
-        """Return the number of bytes that the kernel has not accepted."""
+        """Return how many written bytes the kernel has not accepted yet."""
 
     def get_write_buffer_limits(self) -> tuple[int, int]:
         """Return the low-water and the high-water mark, in bytes."""
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Set the marks: pause_writing() is called above ``high`` bytes, resume_writing() at ``low`` bytes."""
+        """Call pause_writing() when more than ``high`` bytes are buffered, and resume_writing() at ``low`` bytes."""
 
     def is_closing(self) -> bool:
         """Return True if the transport is closing or closed."""
@@ -46,4 +46,4 @@ class StreamTransport(Protocol):
         """Close the transport after the buffered data has been sent."""
 
     def abort(self) -> None:
-        """Close the transport immediately and discard buffered data."""
+        """Close the transport immediately, and discard its unsent data."""

@@ -1,7 +1,7 @@
 """The command ``sluiceway``.
 
-click, rich and trustme belong to the extra ``cli``. Without one of them, ``sluiceway doctor`` still works. A command
-that needs the missing package ends with a one-line message.
+click, rich and trustme belong to the extra ``cli``. If one of them is missing, ``sluiceway doctor`` works nevertheless,
+and every other command ends with a one-line message.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line from ``sys.argv`` and exit the process.
+    """Run the command of ``sys.argv``, and end the process.
 
     Raises:
         SystemExit: always. The status is 0 if the command succeeded; 1 if something failed, or if standard output could
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def _run_without(package: str) -> None:
-    """Run ``doctor``, which needs no third-party package. For any other command, report that ``package`` is missing."""
+    """Run ``doctor``, which needs no third-party package. For another command, report that ``package`` is missing."""
     from sluiceway.cli.doctor.report import show
 
     if sys.argv[1:] in (["doctor"], ["doctor", "--json"]):

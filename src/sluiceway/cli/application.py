@@ -1,4 +1,4 @@
-"""The group of commands, and what all of them share: the version, the width of help texts, and Ctrl-C."""
+"""The group of commands, with the version, the width of help texts, and the exit status after Ctrl-C."""
 
 from __future__ import annotations
 

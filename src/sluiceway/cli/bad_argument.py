@@ -1,4 +1,4 @@
-"""The error for wrong arguments of a command."""
+"""BadArgument: the error for wrong arguments of a command."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 
 class BadArgument(click.ClickException):
-    """An error for wrong arguments, printed in one line. click's own error prints three."""
+    """Raised for wrong arguments, which are reported in one line. click's own errors take three lines."""
 
     exit_code = 2
 

@@ -1,4 +1,4 @@
-"""Convert the exception of a request to one line: what failed, with the peer, and what to do."""
+"""Describe the exception of a request in one line: what failed, with the peer, and what to do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sluiceway.cli.target import Target
 
 
 class Stage(enum.Enum):
-    """The stage of a request in which it failed."""
+    """A stage of a request: CONNECTING includes the TLS handshake, ANSWERING begins after it."""
 
     CONNECTING = enum.auto()
     ANSWERING = enum.auto()
@@ -73,7 +73,7 @@ def describe(error: BaseException, target: Target, stage: Stage, timeout: float)
 
 
 def _group(error: BaseExceptionGroup[BaseException], target: Target, stage: Stage, timeout: float) -> str:
-    """Combine the errors of all addresses of a name. Equal descriptions appear once."""
+    """Describe the errors of all addresses of a name, each distinct description once."""
     sentences = list(dict.fromkeys(describe(one, target, stage, timeout) for one in error.exceptions))
     # localhost often resolves to an IPv6 address on machines without IPv6, which is not the cause.
     telling = [sentence for sentence in sentences if not sentence.startswith(_UNREACHABLE)]

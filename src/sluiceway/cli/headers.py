@@ -1,6 +1,6 @@
-"""Send HEAD requests over TCP, TLS and Unix sockets, several at once, and return the response headers.
+"""Send HEAD requests over TCP, TLS and Unix sockets, several at once, and return the headers of the responses.
 
-It is an extended version of the example in asyncio's documentation, with a description of each failure.
+This module extends the example in asyncio's documentation, and describes each failure.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class Outcome:
 
     Attributes:
         target: the URL.
-        lines: the received header lines, starting with the status line. After a failure, the lines before it.
+        lines: the received lines, starting with the status line. After a failure, the lines received before the
+            failure.
         failure: one line that describes the failure and what to do; None if the request succeeded.
     """
 
@@ -41,11 +42,11 @@ class Outcome:
 async def fetch_all(
     targets: Sequence[Target], *, timeout: float, context: ssl.SSLContext
 ) -> AsyncGenerator[Outcome, None]:
-    """Send all requests at once and yield their outcomes in the order of ``targets``.
+    """Send all requests, at most 64 at the same time, and yield their outcomes in the order of ``targets``.
 
     Args:
         targets: the URLs.
-        timeout: seconds for each request, until its last header line is received.
+        timeout: the seconds that each request may take, until its last header line is received.
         context: the TLS context of https requests.
     """
     places = asyncio.Semaphore(_AT_ONCE)
@@ -65,7 +66,7 @@ async def fetch_all(
 
 
 async def fetch(target: Target, *, timeout: float, context: ssl.SSLContext) -> Outcome:
-    """Send one request. A failure is recorded in the outcome."""
+    """Send one request and return its outcome, which also records a failure. ``timeout`` is in seconds."""
     outcome = Outcome(target)
     stage = Stage.CONNECTING
     try:

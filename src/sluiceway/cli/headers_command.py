@@ -1,4 +1,4 @@
-"""``sluiceway headers``: the arguments and the output."""
+"""The command ``sluiceway headers``: its arguments and its output."""
 
 from __future__ import annotations
 

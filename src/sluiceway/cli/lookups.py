@@ -1,8 +1,8 @@
-"""Name lookups that do not delay the end of the process.
+"""AbandonableExecutor: name lookups that do not delay the end of the process.
 
-The resolver of the C library cannot be interrupted, and an event loop waits for the threads of its executor when it is
-closed. With a name server that does not respond, ``--timeout 2`` would take half a minute. Therefore each lookup runs
-in a daemon thread.
+The resolver of the C library cannot be interrupted, and asyncio.run() waits for the threads of the loop's executor. If
+a name server does not respond, a command with ``--timeout 2`` would take half a minute. Therefore each lookup runs in a
+daemon thread, for which nothing waits.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _T = TypeVar("_T")
 
 
 class AbandonableExecutor(ThreadPoolExecutor):
-    """Runs each call in its own daemon thread. ``shutdown`` does not wait for the threads.
+    """Runs each call in a daemon thread of its own. ``shutdown()`` does not wait for the threads.
 
-    It is a ThreadPoolExecutor because ``loop.set_default_executor`` requires one.
+    The class derives from ThreadPoolExecutor because ``loop.set_default_executor`` requires one.
     """
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """Start ``fn`` in a new thread."""
+        """Call ``fn`` in a new thread, and return the future of the result."""
         future: Future[_T] = Future()
 
         def run() -> None:
@@ -40,5 +40,5 @@ class AbandonableExecutor(ThreadPoolExecutor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Return immediately. ``wait`` has no effect."""
+        """Return without a wait for the threads, whatever ``wait`` is."""
         super().shutdown(wait=False, cancel_futures=cancel_futures)

@@ -1,7 +1,7 @@
 """Standard output of the command. An error of standard output ends the process with status 1, without a traceback.
 
-A closed pipe, as in ``sluiceway demo | head -3``, ends it without a message. Another error, such as a full disk, is
-reported in one line.
+If the reader of a pipe has ended, as in ``sluiceway demo | head -3``, no message is printed. Another error, such as a
+full disk, is reported in one line on standard error.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _FAILED = 1
 
 
 class CheckedOutput(io.TextIOWrapper):
-    """A text stream whose errors raise SystemExit, because no caller can handle them."""
+    """A text stream for standard output. An OSError in write() or flush() becomes SystemExit with status 1."""
 
     def write(self, text: str, /) -> int:
         try:
@@ -41,7 +41,7 @@ def _exit(error: OSError) -> NoReturn:
 
 
 def check_output() -> None:
-    """Replace ``sys.stdout`` with a CheckedOutput. It escapes characters that its encoding does not have."""
+    """Replace ``sys.stdout`` with a CheckedOutput, which escapes characters that its encoding does not have."""
     stdout = sys.stdout
     if isinstance(stdout, io.TextIOWrapper):
         sys.stdout = CheckedOutput(
@@ -55,7 +55,7 @@ def check_output() -> None:
 
 
 def restore_output() -> None:
-    """Undo ``check_output``, for a program that ``sluiceway run`` runs."""
+    """Undo check_output(), because a program that ``sluiceway run`` runs expects the usual standard output."""
     checked = sys.stdout
     if isinstance(checked, CheckedOutput):
         sys.stdout = sys.__stdout__

@@ -18,11 +18,11 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 
 class NotHTTPError(Exception):
-    """The response does not start with an HTTP status line.
+    """Raised if the response does not start with an HTTP status line.
 
     Attributes:
         beginning: the first bytes of the response, at most 64.
-        is_tls: True if the bytes are a TLS record.
+        is_tls: True if the bytes are the beginning of a TLS alert.
     """
 
     def __init__(self, beginning: bytes) -> None:
@@ -32,11 +32,11 @@ class NotHTTPError(Exception):
 
 
 class ClosedEarlyError(Exception):
-    """The peer closed the connection before the empty line at the end of the head.
+    """Raised if the peer closed the connection before the empty line that ends the head.
 
     Attributes:
-        where: the position, such as "within the headers".
-        reset: True if the connection was reset.
+        where: "before the status line", "within the status line" or "within the headers".
+        reset: True if the connection was reset, False if it was closed.
     """
 
     def __init__(self, where: str, *, reset: bool = False) -> None:
@@ -46,7 +46,7 @@ class ClosedEarlyError(Exception):
 
 
 class HeadTooLongError(Exception):
-    """A line of more than LINE_LIMIT bytes, or more than HEAD_LIMIT bytes in all.
+    """Raised if a line has more than LINE_LIMIT bytes, or the whole head more than HEAD_LIMIT bytes.
 
     Attributes:
         limit: the limit that was exceeded, in bytes.
@@ -60,17 +60,17 @@ class HeadTooLongError(Exception):
 
 
 async def read_head(reader: sluiceway.StreamReader, lines: list[str]) -> None:
-    """Append every line of the response's head to ``lines``, as text without the line end.
+    """Read the head of a response up to its empty line. Append each line to ``lines``, as text without the line end.
 
-    The stream must have the limit LINE_LIMIT. If the call raises or is cancelled, ``lines`` contains the lines that
-    were read before. Control characters, which a valid header does not contain, are replaced with ``\\xNN``. They
-    could change the state of the user's terminal.
+    ``reader`` must have the limit LINE_LIMIT. If the call raises or is cancelled, ``lines`` contains the lines that
+    were read before. Control characters other than the tab are replaced with ``\\xNN``, because they could change the
+    state of the user's terminal.
 
     Raises:
         NotHTTPError: the first line is not a status line.
-        ClosedEarlyError: end of file or a reset before the empty line.
-        HeadTooLongError: a line or the whole head exceeds its limit.
-        OSError: the connection was lost for another reason.
+        ClosedEarlyError: the peer closed or reset the connection before the empty line that ends the head.
+        HeadTooLongError: a line or the whole head exceeds its limit, LINE_LIMIT or HEAD_LIMIT.
+        OSError: the connection was lost for a reason other than a reset.
     """
     total = 0
     while True:

@@ -1,4 +1,4 @@
-"""``sluiceway run``: run a program or module with sluiceway's streams, without a change of its code."""
+"""The command ``sluiceway run``: run a program or module with sluiceway's streams, without a change of its code."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def run(arguments: tuple[str, ...], verbose: bool) -> None:
 
 
 def _run(command: tuple[str, ...], *, is_module: bool) -> None:
-    """Run the program as ``__main__`` and exit with its status."""
+    """Run ``command``, a program or module and its arguments, as ``__main__``. Exit with the status of the program."""
     target = command[0]
     restore_output()
     sys.argv[:] = command

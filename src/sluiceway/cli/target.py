@@ -18,7 +18,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class BadURLError(ValueError):
-    """A URL is not supported. The message contains the reason and what is accepted."""
+    """Raised for a URL that is not supported. The message has the reason and what is accepted, but not the URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Target:
     """A parsed URL.
 
     Attributes:
-        url: the URL as given by the user.
+        url: the URL as the user has given it.
         host: the host name or address to connect to, without brackets; empty for a Unix socket.
         port: the TCP port; 0 for a Unix socket.
         tls: True for https.
@@ -45,7 +45,7 @@ class Target:
 
     @property
     def peer(self) -> str:
-        """The address as text, for messages."""
+        """The address as text, for messages: "host:port", "[v6]:port", a path, or "@name"."""
         if self.unix_path is not None:
             return self.unix_path.replace("\0", "@", 1)
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

@@ -1,4 +1,4 @@
-"""Pollers at a fork: what they do before it, and how a child replaces the epoll sets that it shares with its parent."""
+"""What pollers do before and after a fork, and how a child process replaces the epoll sets of its parent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ _pollers: set[weakref.ref[Any]] = set()
 
 
 def register_poller(poller: Any) -> None:
-    """Call ``poller`` at each fork, as long as it exists."""
+    """Let ``poller`` take part in each later fork of this process, until the poller is freed.
+
+    Before a fork, the parent process calls ``poller._flush_before_fork()``, which sends the corked writes. After it,
+    the child process calls ``poller._forked()``, which resets the state.
+    """
     _pollers.add(weakref.ref(poller, _pollers.discard))
 
 
@@ -35,11 +39,11 @@ os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
 
 
 def replace_epoll_set(selector: selectors.BaseSelector) -> None:
-    """Replace the epoll set of ``selector`` with a new one, keeping its descriptor and registrations.
+    """Replace the epoll set of ``selector`` in a child process. The descriptor and the registrations stay the same.
 
-    With a shared set, a socket that the child unregisters is unregistered for the parent as well, and each process is
-    woken for the sockets of the other. asyncio itself does not replace the set. Other kinds of selectors have no state
-    in the kernel.
+    The child shares the set with its parent: a socket that the child unregisters would be unregistered for the parent
+    as well, and each process would be woken for the sockets of the other. asyncio does not replace the set. A selector
+    of another kind is left unchanged, because it has no state in the kernel.
     """
     if not isinstance(selector, selectors.EpollSelector):
         return

@@ -1,4 +1,4 @@
-"""Close the open sockets of a poller, watched or not, when its loop is closed."""
+"""Close the open sockets of the engine when their event loop is closed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..._core_c import RawTransportProvider
 
 
 class LoopWatch:
-    """An argument of the loop's callback for the poller. A closed loop drops it, which ``__del__`` reports."""
+    """Calls ``poller._watch_ended()`` when the loop's callback, which alone refers to this object, is freed."""
 
     def __init__(self, poller: Any) -> None:
         self.poller = poller
@@ -21,8 +21,8 @@ class LoopWatch:
 def close_sockets(transports: dict[int, Any]) -> None:
     """Close all sockets of the engine, then emit a ResourceWarning for each that the program had not closed.
 
-    ``transports``: weak references to the engine's transports, and to transports of the loop itself. The references are
-    weak so that a connection that the program drops is freed. The garbage collector may free it in any thread.
+    ``transports``: weak references to transports by descriptor, those of the engine and those of the loop itself. The
+    references are weak, so that a connection that the program drops is freed, possibly in another thread.
     """
     found = [reference() for reference in list(transports.values())]
     warned = [transport.raw.loop_closed() for transport in found if isinstance(transport, RawTransportProvider)]

@@ -10,7 +10,7 @@ cdef enum:
     GATHER_MAXIMUM = 16384   # bytes; several pieces of at most this size together are copied and sent as one
 
 cdef class Pollable(RawTransport):
-    """A descriptor that the poller watches."""
+    """The base class of a raw transport whose descriptor the poller watches."""
     cdef int fd
     cdef uint32_t interest
     cdef uint32_t generation

@@ -1,5 +1,5 @@
 # cython: language_level=3, binding=False
-"""The poller: one epoll descriptor for all of the package's sockets of a loop. The loop watches only this descriptor.
+"""Poller: one epoll descriptor for all sockets of the engine on one event loop. The loop watches this descriptor only.
 
 When the descriptor is ready, the poller collects all ready sockets and processes them without a handle, selector key or
 callback per socket. Under load it polls again, for a bounded number of rounds and a bounded time, before it returns to
@@ -51,11 +51,11 @@ cdef class Pollable:
         raise NotImplementedError
 
     cdef int watch_failed(self, error) except -1:
-        """Handle an error of the registration with the kernel."""
+        """Called when the kernel or the loop could not watch the descriptor because of ``error``."""
         raise NotImplementedError
 
     cdef int watch(self, uint32_t interest) except -1:
-        """Watch for the events ``interest``. 0 removes the registration, so that not even a hang-up is reported."""
+        """Watch for the events ``interest``. 0 ends the registration, so that not even a hang-up is reported."""
         if interest == self.interest:
             return 0
         if self.poller.forked:
@@ -71,7 +71,7 @@ cdef class Pollable:
 
 
 cdef class Poller:
-    """The poller of one loop. Use poller_of() to create it."""
+    """The poller of one event loop. poller_of() creates it."""
 
     def __cinit__(self, loop):
         self.loop = loop
@@ -100,7 +100,7 @@ cdef class Poller:
             close_fd(self.epfd)
 
     def prepare(self):
-        """Open the epoll descriptor and add it to the loop. NotImplementedError if the loop has no add_reader()."""
+        """Open the epoll descriptor and add it to the loop. Raise NotImplementedError without add_reader()."""
         if self.forked:
             self.separate()
         if self.epfd >= 0:
@@ -133,7 +133,7 @@ cdef class Poller:
         return 0
 
     def new_waiter(self):
-        """Return a new waiter for the reads of one reader (see ReceiveInterface.attach)."""
+        """Return a new PollerWaiter for the reads of one reader; see ReceiveInterface.attach."""
         return PollerWaiter(self.loop, self)
 
     def acquire(self):
@@ -143,7 +143,7 @@ cdef class Poller:
         self.users += 1
 
     def release(self):
-        """Undo one acquire()."""
+        """Undo one acquire(). After the last one, the descriptor is closed in the next iteration of the loop."""
         self.users -= 1
         self.close_when_idle()
 
@@ -178,7 +178,7 @@ cdef class Poller:
         return 0
 
     cdef int register_sole_socket(self) except -1:
-        """Move the sole socket from the loop to the poller, for a second socket or for further events."""
+        """Let the poller watch the sole socket instead of the loop, because of a second socket or further events."""
         cdef Pollable pollable = self.sole_socket
         self.sole_socket = None
         try:
@@ -271,13 +271,13 @@ cdef class Poller:
         return 0
 
     def _flush_before_fork(self):
-        """Send the corked writes of this thread before it forks, so that only the parent sends them (contract W9)."""
+        """Called before a fork. Send the corked writes of this thread, so that only the parent sends them."""
         # Reads only this field, because another thread may be using the poller.
         if self.corked_in == PyThread_get_thread_ident():
             self.flush()
 
     def _watch_ended(self):
-        """Close all open sockets if the loop was closed. Called when the loop stops watching the poller."""
+        """Called when the loop stops watching the poller. If the loop was closed, close all open sockets."""
         if not self.loop.is_closed():
             return
         if self.epfd >= 0:
@@ -310,8 +310,8 @@ cdef class Poller:
             enter_handle_context(context)
 
     cdef bint may_step(self) except -1:
-        """Return True if the poller may step tasks itself. In debug mode the loop runs the tasks, because it measures
-        each handle and names the task of a slow one."""
+        """Return True if the poller may run tasks itself. In debug mode the loop runs them, because it measures each
+        handle and names the task of a slow one."""
         # On asyncio's loops, the attribute takes a third of the time of get_debug().
         cdef bint debugging = self.loop._debug if self.watches_itself else self.loop.get_debug()
         return not debugging and current_task_of(self.loop) is None
@@ -378,7 +378,7 @@ cdef class Poller:
         return 0
 
     cdef int step(self, PollerWaiter waiter) except -1:
-        """Step the task of a wait that a callback of the loop completes, as in a batch of one."""
+        """Run the task of ``waiter`` until it waits again, when a callback of the loop completes the wait."""
         cdef bint outer_step = self.step_at_once, outer_stepping = self.stepping
         self.step_at_once = self.stepping = self.may_step()
         self.depth += 1
@@ -392,7 +392,7 @@ cdef class Poller:
         return 0
 
     cdef int cork(self, Pollable pollable) except -1:
-        """Flush ``pollable`` after the tasks of this round have run (contract W9)."""
+        """Send the data of ``pollable`` after the tasks of this round have run (contract W9)."""
         if not self.corked:
             self.corked_at = monotonic_ns()
             self.corked_in = PyThread_get_thread_ident()
@@ -402,9 +402,9 @@ cdef class Poller:
         return 0
 
     cdef int schedule_turn(self) except -1:
-        """Flush the corked writes in the next iteration of the loop, in case a task runs a nested loop in its step. On
-        asyncio's loops, the handle is removed at the end of the round, so that it causes no extra iteration;
-        call_soon() does not support that. libuv's loop cannot be nested."""
+        """Send the corked writes in the next iteration of the loop, in case a task runs a nested loop. On asyncio's
+        loops, the handle is removed at the end of the round, so that it causes no extra iteration; call_soon() does not
+        support that. libuv's loop cannot be nested."""
         if self.turn is not None:
             self.append_ready(self.turn)
         elif self.loop_nests:
@@ -428,7 +428,7 @@ cdef class Poller:
         return monotonic_ns() - self.corked_at >= CORK_NANOSECONDS
 
     cdef int flush(self) except -1:
-        """Send the corked writes."""
+        """Send the corked writes of all connections."""
         cdef list corked
         interrupt = None
         while self.corked:
@@ -447,7 +447,7 @@ cdef class Poller:
         return 0
 
     cdef int take_turn_back(self) except -1:
-        """Remove the handle of schedule_turn(), except in a nested loop, whose iteration may have counted it."""
+        """Remove the handle of schedule_turn() from the loop, but not in a nested loop, which may have counted it."""
         if self.turn_scheduled and self.turn_depth == self.depth and self.turn is not None and self.ready:
             # A single call, because another thread may append at any time without the interpreter lock.
             if self.ready[-1] is self.turn:
@@ -467,7 +467,7 @@ cdef class Poller:
 
 
 cdef class PollerWaiter(Waiter):
-    """The waiter of a connection on the poller, which also steps its task after a yield to the loop."""
+    """The Waiter of a reader on the poller. The poller also runs its task after a yield to the loop."""
 
     def __init__(self, loop, Poller poller):
         self.poller = poller
@@ -488,7 +488,7 @@ cdef str ATTRIBUTE = "_sluiceway_poller"
 
 
 def poller_of(loop):
-    """Return the poller of ``loop``. The first call creates it, and the loop owns it."""
+    """Return the poller of ``loop``. The first call creates the poller, and stores it as an attribute of ``loop``."""
     cdef Poller poller
     found = getattr(loop, ATTRIBUTE, None)
     if found is not None:

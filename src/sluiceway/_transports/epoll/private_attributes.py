@@ -1,7 +1,7 @@
-"""The private attributes of asyncio's socket transport that published programs use, for the engine's transport.
+"""The private attributes of asyncio's socket transport that published programs use, for SocketTransport.
 
-They are properties, so they take no memory per connection. An assignment has the same effect as in asyncio. ``_sock``
-and ``_sock_fd`` cannot be assigned, because the engine passes the descriptor to the kernel.
+The attributes are properties, so they take no memory per connection. An assignment has the same effect as in asyncio.
+``_sock`` and ``_sock_fd`` cannot be assigned, because the engine passes the descriptor to the kernel.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _BUFFER_OF_PIECES: bool = sys.version_info >= (3, 12)
 
 
 class _NoSocket:
-    """In place of a socket that the program has taken over."""
+    """Replaces the socket of a transport after the program has taken the socket over."""
 
     def fileno(self) -> int:
         return -1
@@ -33,7 +33,7 @@ _NO_SOCKET: Any = _NoSocket()
 
 
 class PrivateAttributes:
-    """A mixin for SocketTransport, which has ``raw`` and ``_socket``."""
+    """A base class of SocketTransport, which has the attributes ``raw`` and ``_socket``."""
 
     __slots__ = ()
 
@@ -42,7 +42,7 @@ class PrivateAttributes:
 
     @property
     def _sock(self) -> socket.socket | None:
-        """The socket. After the first access, writes are not corked, because the program may use the descriptor."""
+        """The socket; None once it is closed. After an access, writes are not delayed: the program may use it."""
         if self._socket.fileno() < 0:
             return None
         self.raw.share()
@@ -50,7 +50,7 @@ class PrivateAttributes:
 
     @_sock.setter
     def _sock(self, sock: None) -> None:
-        """None: the program takes the socket over, and the transport does not close it any more."""
+        """Accept None only: the program takes the socket over, and the transport does not close it any more."""
         if sock is not None:
             raise TypeError(f"_sock of this transport can be set to None only, not to {sock!r}")
         if self._sock is None:
@@ -66,7 +66,7 @@ class PrivateAttributes:
 
     @property
     def _server(self) -> None:
-        """None. In asyncio, the server counts its connections through this attribute; here ServerConnection does."""
+        """Always None. In asyncio, the server counts its connections by this attribute; here ServerConnection does."""
         return None
 
     @property
@@ -135,7 +135,10 @@ class PrivateAttributes:
 
     @property
     def _buffer(self) -> Any:
-        """A copy of the unsent data, of the type that asyncio has in this version of Python."""
+        """The unsent data: a deque of memoryviews as in asyncio of Python 3.12, a bytearray in Python 3.11.
+
+        The object is a new one at each access, so changing it has no effect. Assigning it replaces the unsent data.
+        """
         self.raw.uncork()
         pieces = self.raw.queue.waiting()
         return collections.deque(pieces) if _BUFFER_OF_PIECES else bytearray().join(pieces)

@@ -1,5 +1,5 @@
 # cython: language_level=3, binding=False
-"""The raw transport of a connected socket on the poller: receive, send, close.
+"""StreamSocket: the raw transport of a connected socket on the poller, which receives, sends and closes.
 
 Programs use SocketTransport, an asyncio.Transport that forwards every call to this class.
 """
@@ -36,7 +36,7 @@ cdef enum:
 
 
 cdef class StreamSocket(Pollable):
-    """One connected stream socket."""
+    """One connected stream socket, with its protocol and its unsent data."""
 
     cdef readonly object loop
     cdef object sock
@@ -73,7 +73,7 @@ cdef class StreamSocket(Pollable):
         self.set_protocol(protocol)
 
     def start(self, transport):
-        """Call the protocol's connection_made(), then start to receive."""
+        """Call connection_made() of the protocol with ``transport``, then start to receive."""
         self.transport = transport
         self.poller.acquire()
         self.poller.enter(self.fd, transport)
@@ -88,7 +88,7 @@ cdef class StreamSocket(Pollable):
                 self.set_interest(self.interest | EPOLLIN)
 
     cdef int set_interest(self, uint32_t interest) except -1:
-        """Watch for the events ``interest``. A connection that cannot be watched is closed with the error."""
+        """Watch for the events ``interest``. If that fails, close the connection with the error."""
         try:
             self.watch(interest)
         except BaseException as error:
@@ -112,7 +112,7 @@ cdef class StreamSocket(Pollable):
         return self.protocol
 
     cdef bint descriptor_gone(self) except -1:
-        """Close the connection if the program has closed the descriptor, whose number may belong to another socket."""
+        """If the program has closed the descriptor, whose number another socket may have, fail and return True."""
         if not self.shared or self.sock.fileno() == self.fd:
             return False
         self.fail(OSError(EBADF, strerror(EBADF)), "The socket was closed by the program")
@@ -265,7 +265,7 @@ cdef class StreamSocket(Pollable):
         self.maybe_pause()
 
     cdef int cork(self, bytes data, Py_ssize_t length) except -1:
-        """Buffer a write of a task that is stepped, until the round ends or it is too much or too old (contract W9)."""
+        """Delay a write, until the round ends, or the delayed data is too much or too old (contract W9)."""
         self.queue.append(data)
         if self.interest & EPOLLOUT:
             self.maybe_pause()
@@ -281,7 +281,7 @@ cdef class StreamSocket(Pollable):
         return 0
 
     cpdef object uncork(self):
-        """Send the corked data, as much as the kernel accepts."""
+        """Send the corked (delayed) data, as much as the kernel accepts."""
         if self.queue.size and not self.interest & EPOLLOUT and not self.descriptor_gone():
             self.send_out()
             self.maybe_pause()
@@ -292,7 +292,7 @@ cdef class StreamSocket(Pollable):
         self.uncork()
 
     def give_up_socket(self, replacement):
-        """The program takes the socket over: neither watch nor use nor close it any more."""
+        """Called when the program takes the socket over. Do not watch, use or close the socket any more."""
         self.uncork()
         self.set_interest(0)
         self.poller.transports[-2 - self.fd] = self.poller.transports.pop(self.fd)
@@ -309,7 +309,7 @@ cdef class StreamSocket(Pollable):
         return 0
 
     cdef int send_out(self) except -1:
-        """Send queued data, as much as the kernel accepts."""
+        """Send buffered data, as much as the kernel accepts."""
         cdef WriteQueue queue = self.queue
         cdef ssize_t sent
         while queue.size:
@@ -430,7 +430,7 @@ cdef class StreamSocket(Pollable):
         return 0
 
     cdef int fail_interrupted(self, interrupt, message) except -1:
-        """Close the connection, because bytes or events may be lost, and raise ``interrupt``. The connection ends with
+        """Close the connection, because bytes or events may be lost. Then raise ``interrupt``. The connection ends with
         a ConnectionAbortedError: a read that raised SystemExit would stop the loop again."""
         error = ConnectionAbortedError(message)
         error.__cause__ = interrupt
@@ -469,7 +469,7 @@ cdef class StreamSocket(Pollable):
                 self.poller.release()
 
     def loop_closed(self):
-        """Close the socket if that has not been done; return the warning for one that the program had not closed."""
+        """Close the socket if it is open. Return the warning for a socket that the program had not closed, or None."""
         protocol = self.protocol
         if protocol is None:
             return None

@@ -1,4 +1,4 @@
-"""SocketTransport: the asyncio.Transport of a socket on the poller."""
+"""SocketTransport: the asyncio.Transport of one socket that the engine carries, and attach(), which creates it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ def _name_of(ask: Callable[[], Any]) -> Any:
 
 
 class SocketTransport(RawTransportProvider, PrivateAttributes, transports._FlowControlMixin, transports.Transport):
-    """A stream socket on the package's poller. ``loop.start_tls`` and ``loop.sendfile`` of asyncio's loop accept it."""
+    """The asyncio.Transport of one stream socket of the engine. Forwards its calls to ``raw``, the StreamSocket.
+
+    ``loop.start_tls`` and ``loop.sendfile`` of asyncio's loop accept this transport.
+    """
 
     __slots__ = ("__weakref__", "_peername", "_socket", "_sockname", "raw")
 
@@ -69,15 +72,15 @@ class SocketTransport(RawTransportProvider, PrivateAttributes, transports._FlowC
     def save_sockname(self) -> None:
         """Store the local address of the socket, unless it is stored already.
 
-        Called on demand, because most programs do not need the address and it takes a system call. The raw transport
-        calls it before it closes the socket.
+        The address takes a system call, and most programs do not need it. Therefore this method is called when a
+        program asks for the address, and by the StreamSocket before it closes the socket.
         """
         if self._sockname is _NOT_ASKED:
             self._sockname = _name_of(self._socket.getsockname)
 
     @property
     def _extra(self) -> dict[str, Any]:
-        """A dict of all values of get_extra_info(), created at the first access. A program may change it."""
+        """A dict of all values of get_extra_info(), created at the first access. The program may change the dict."""
         if self._sockname is not _IN_EXTRA:
             self._extra = {name: self.get_extra_info(name) for name in ("socket", "sockname", "peername")}
         extra: dict[str, Any] = _extra_slot.__get__(self)
@@ -145,9 +148,10 @@ def attach(
     *,
     shared: bool = False,
 ) -> SocketTransport:
-    """Create the transport of a connected, non-blocking socket, call connection_made(), and start to receive.
+    """Create the transport of ``sock``, call connection_made() of ``protocol``, start to receive; return the transport.
 
-    ``peer``: the address of the peer, if it is known. ``shared``: the program has access to the socket as well.
+    ``sock`` must be connected and non-blocking; if the function raises, it closes ``sock``. ``peer``: the address of
+    the peer; None if it is unknown. ``shared``: True if the program may use the socket as well.
     """
     if shared and poller_of(loop).watches_itself:
         # RuntimeError if the socket has a transport already, as in asyncio.
@@ -163,7 +167,7 @@ def attach(
 
 
 def can_serve(loop: asyncio.AbstractEventLoop) -> bool:
-    """Return True if ``loop`` can watch the engine's descriptor. Only the first call tries it."""
+    """Return True if ``loop`` can watch the descriptor of the engine. The first call for a loop tests this."""
     if not hasattr(loop, "__dict__"):
         # rsloop: a poller cannot be stored there.
         return False

@@ -1,8 +1,10 @@
 """TransportSocket: the object that ``get_extra_info("socket")`` of the engine's transports returns.
 
-A program that gets the descriptor may write to it, or pass it to another process. Data written to the transport before
-must be sent first, so writes are not corked any more (contract W9). Calls that do not expose the descriptor have no
-such effect: many programs set a socket option on each connection.
+The engine corks writes: it delays small writes, to send them together. A program that uses ``fileno()``, ``dup()``,
+``shutdown()`` or ``_sock`` may write to the descriptor, or pass it to another process. Data that was written to the
+transport before must be sent first. Therefore these four send the corked data, and later writes of the connection are
+not corked (contract W9, docs/explanation/contracts.md). The other methods have no such effect, because many programs
+set a socket option on each connection.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from .stream_socket import StreamSocket
 
 
 class TransportSocket(trsock.TransportSocket):
-    """asyncio's wrapper of a socket. A use of ``fileno()``, ``dup()``, ``shutdown()`` or ``_sock`` ends corking."""
+    """asyncio's TransportSocket. A use of ``fileno()``, ``dup()``, ``shutdown()`` or ``_sock`` ends corking."""
 
     __slots__ = ("_plain", "_raw")
 
@@ -25,7 +27,7 @@ class TransportSocket(trsock.TransportSocket):
 
     @property
     def _sock(self) -> socket.socket:
-        """The socket. The methods inherited from asyncio's class access it through this property."""
+        """The socket, which the methods of asyncio's class get from this property. An access ends corking."""
         self._raw.share()
         sock: socket.socket = self._plain._sock  # type: ignore[attr-defined]
         return sock

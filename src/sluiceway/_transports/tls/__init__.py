@@ -1,1 +1,1 @@
-"""TLS over any transport: the handshake, the public transport, flow control and closing."""
+"""TLS over any transport: the handshake, the transport that programs use, flow control and closing."""

@@ -1,4 +1,4 @@
-"""Close a TLS connection: the close_notify alerts of both sides, and the shutdown timeout (RFC 8446, section 6.1).
+"""CloseSequence: the close_notify alerts of both sides, and the shutdown timeout (RFC 8446, section 6.1).
 
 As in asyncio, TLS ends both directions together: a close_notify of the peer is answered with a close_notify. TLS
 connections cannot be half-closed.
@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 
 class CloseSequence:
-    """Closes the transport ``lower`` after both close_notify alerts, at the end of TCP, or after the shutdown timeout.
+    """Closes the lower transport after both close_notify alerts, at the end of TCP, or after the shutdown timeout.
 
-    ``shutdown_timeout``: seconds that the peer has for its close_notify. The time starts when all data has been sent.
+    - ``lower``: the transport that carries the records; None before it is connected and after it has ended.
+    - ``lower_ended``: True after the peer has ended TCP.
+    - ``shutdown_timeout``: the seconds that the peer has for its close_notify alert, after all data has been sent.
     """
 
     __slots__ = ("_loop", "_receiver", "_sender", "_timer", "lower", "lower_ended", "shutdown_timeout")
@@ -34,7 +36,7 @@ class CloseSequence:
         self.shutdown_timeout = shutdown_timeout
 
     def start(self) -> None:
-        """Send the close_notify alert after the pending data."""
+        """Send this side's close_notify alert after the pending data."""
         assert self.lower is not None
         # Data of the peer is received and discarded, because its close_notify follows. So does the end of a
         # renegotiation, for which the pending data and the own close_notify must wait.
@@ -48,7 +50,7 @@ class CloseSequence:
             self._start_timer()
 
     def close_notify_sent(self) -> None:
-        """Wait for the peer's close_notify, after the own alert was written to the lower transport."""
+        """Called when this side's alert was written to the lower transport. Wait for the peer's alert, or close."""
         assert self.lower is not None
         if self._peer_ended() or self.lower.is_closing():
             self.lower.close()
@@ -59,30 +61,30 @@ class CloseSequence:
             self._start_timer()
 
     def all_sent(self) -> None:
-        """Start the shutdown timeout, because the lower transport has sent all data."""
+        """Called when the lower transport has sent all data. Start the shutdown timeout."""
         # The lower transport is closing already if the peer has ended its direction.
         if self.lower is not None and not self.lower.is_closing():
             self._start_timer()
 
     def peer_ended(self) -> None:
-        """Close the lower transport, because the peer's close_notify or the end of TCP has arrived."""
+        """Called when the peer's close_notify alert or the end of TCP has arrived. Close the lower transport."""
         self.cancel()
         if self.lower is not None:
             self.lower.close()
 
     def cancel(self) -> None:
-        """Stop the timer."""
+        """Stop the shutdown timeout."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def detach(self) -> None:
-        """Drop the reference to the lower transport, which has ended."""
+        """Called when the lower transport has ended. Stop the timeout, and drop the reference to that transport."""
         self.cancel()
         self.lower = None
 
     def _peer_ended(self) -> bool:
-        """Return True if the peer's close_notify or the end of TCP has arrived."""
+        """Return True if the peer sends nothing more: its close_notify alert or the end of TCP has arrived."""
         return self._receiver.close_notify_received or self.lower_ended
 
     def _start_timer(self) -> None:

@@ -1,11 +1,11 @@
 """The TLS context of ``ssl=True``: ``ssl.create_default_context()``, shared by all connections of the process.
 
-Loading the system's certificates takes tens of milliseconds. It runs in a thread of the loop's executor, and is
-repeated only if the environment or the certificate files have changed.
+The context is created in a thread of the loop's executor, because loading the system's certificates takes tens of
+milliseconds. A new context is created only if the environment or the certificate files have changed.
 
-A program can get the context with ``get_extra_info("sslcontext")``. If the program changes the context, later
-connections must not be affected. Therefore the context records assignments of attributes and calls of methods that
-change it. A changed context is not used for further connections.
+A program can get the context with ``get_extra_info("sslcontext")``, and change the context. Later connections must not
+be affected by that. Therefore the context records assignments of attributes, and calls of methods that may change the
+context. After such a change, a new context is created for later connections.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _Key = tuple[Any, ...]
 
 
 class SharedContext(ssl.SSLContext):
-    """The class of a shared context, set after its creation. ``changed``: the context was changed since then."""
+    """The class of the shared context, set after its creation. ``changed``: True if it may have changed since."""
 
     changed = False
 
@@ -57,7 +57,7 @@ def _mark_changed(context: ssl.SSLContext) -> None:
 
 
 class DefaultContext:
-    """The shared context, and the load in progress. Loops in several threads can use it at the same time."""
+    """Creates and stores the shared context. Event loops in several threads can use one object at the same time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -66,7 +66,7 @@ class DefaultContext:
         self._loading: concurrent.futures.Future[ssl.SSLContext] | None = None
 
     async def get(self, loop: asyncio.AbstractEventLoop) -> ssl.SSLContext:
-        """Return the context for a new connection. Concurrent calls that need a new context wait for the same load."""
+        """Return the context for a new connection. Concurrent calls wait for the creation of one context."""
         key = _current_key()
         with self._lock:
             if self._key == key:
@@ -119,7 +119,7 @@ class DefaultContext:
 
 
 def _current_key() -> _Key:
-    """Return a key of everything that the content of a default context depends on."""
+    """Return a tuple of all values on which the content of a default context depends."""
     paths = ssl.get_default_verify_paths()
     return (
         ssl.create_default_context,
@@ -132,7 +132,7 @@ def _current_key() -> _Key:
 
 
 def _state(path: str | None) -> _Key | None:
-    """Return a value that changes with the content of a file, or with the list of files in a directory."""
+    """Return a value that changes if the file ``path`` changes, or the list of files in the directory ``path``."""
     if path is None:
         return None
     try:
@@ -143,7 +143,7 @@ def _state(path: str | None) -> _Key | None:
 
 
 def _named(error: BaseException) -> BaseException:
-    """Return ``error`` with a message that states which operation failed."""
+    """Return an OSError whose message states which operation failed, or ``error`` if it is another exception."""
     if not isinstance(error, OSError):
         return error
     reason = error.strerror or str(error)

@@ -1,4 +1,4 @@
-"""The TLS handshake: its timeout, and its result for the coroutine that waits or for a failure callback."""
+"""Handshake: the timeout of a TLS handshake, and its result for the waiting coroutine or the failure callback."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 
 class Handshake:
-    """The state of one handshake. ``ended``: it has succeeded or failed.
+    """The state of one TLS handshake. ``ended``: True after the handshake has succeeded or failed.
 
-    ``on_failure`` is called with the error of a failed handshake.
+    ``seconds``: the timeout. ``on_failure``: called with the error of a failed handshake, unless it is None.
     """
 
     __slots__ = ("_error", "_loop", "_on_failure", "_seconds", "_timer", "_waiter", "ended")
@@ -29,7 +29,7 @@ class Handshake:
         self._on_failure = on_failure
 
     def start_timer(self, fail: Callable[[BaseException], None]) -> None:
-        """Start the timeout. ``fail`` is called with an error if the handshake does not end in time."""
+        """Start the timeout. If the handshake does not end in time, call ``fail`` with a ConnectionAbortedError."""
         self._timer = self._loop.call_later(self._seconds, self._timed_out, fail)
 
     def _timed_out(self, fail: Callable[[BaseException], None]) -> None:
@@ -41,13 +41,13 @@ class Handshake:
         )
 
     def stop_timer(self) -> None:
-        """Stop the timeout, because the handshake or the connection has ended."""
+        """Stop the timeout. Called when the handshake or the connection has ended."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     async def wait(self) -> None:
-        """Wait until the handshake is complete. Raises the error of a failed handshake."""
+        """Wait until the handshake is complete. Raise the error of a failed handshake."""
         waiter = self._loop.create_future()
         if self._error is not None:
             waiter.set_exception(self._error)
@@ -64,11 +64,11 @@ class Handshake:
             del waiter
 
     def wait_cancelled(self) -> bool:
-        """Return True if the waiting coroutine was cancelled."""
+        """Return True if a coroutine was waiting and has been cancelled."""
         return self._waiter is not None and self._waiter.cancelled()
 
     def report(self, error: BaseException | None) -> None:
-        """Record the end of the handshake, with ``error`` or None. Only the first call has an effect."""
+        """Record the end of the handshake: its ``error``, or None for success. Only the first call has an effect."""
         if self.ended:
             return
         self.ended = True

@@ -1,4 +1,4 @@
-"""The protocol of the lower transport, which carries the TLS records."""
+"""LowerProtocol: the protocol of the lower transport, which carries the TLS records."""
 
 from __future__ import annotations
 
@@ -16,23 +16,26 @@ else:
 
 
 class LowerEvents(Protocol):
-    """The methods of a TLS transport for events of its lower transport. Its receiver reports end of file and loss."""
+    """The methods of a TLS transport that LowerProtocol calls at events of the lower transport.
+
+    The TLSReceiver reports the other two events, end of file and the end of the lower transport.
+    """
 
     def lower_made(self, lower: Any) -> None:
-        """The lower transport is connected."""
+        """Called when the lower transport is connected."""
 
     def failed(self, error: BaseException) -> None:
-        """The handshake could not be started because of ``error``."""
+        """Called when lower_made() has raised ``error``."""
 
     def lower_paused(self) -> None:
-        """The lower transport has paused writing."""
+        """Called when the lower transport pauses writing."""
 
     def lower_resumed(self) -> None:
-        """The lower transport has resumed writing."""
+        """Called when the lower transport resumes writing."""
 
 
 class LowerProtocol(ReceiverProvider, asyncio.BufferedProtocol):
-    """Forwards events to a TLS transport, and records to its receiver."""
+    """Passes events of the lower transport to ``events``, a TLS transport, and TLS records to its TLSReceiver."""
 
     __slots__ = ("__weakref__", "_events", "_receiver")
 
@@ -81,5 +84,5 @@ class LowerProtocol(ReceiverProvider, asyncio.BufferedProtocol):
             self._events.lower_resumed()
 
     def detach(self) -> None:
-        """Stop forwarding events."""
+        """Drop the reference to the TLS transport, so that it gets no further event."""
         self._events = None

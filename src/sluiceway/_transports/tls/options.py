@@ -1,4 +1,4 @@
-"""Checks of the TLS keyword arguments other than the context, made before anything is opened."""
+"""Checks of the TLS keyword arguments other than the context, made before a socket is opened."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from ..._implementation import core
 
 
 def tls_options(ssl: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments for a TLSTransport: both timeouts and strict_eof.
+    """Return the keyword arguments for TLSTransport: both timeouts and strict_eof. An empty dict without ``ssl``.
 
     Raises:
-        ValueError: one of them was given without ``ssl``, or a timeout is not greater than 0.
+        ValueError: one of the three was given without ``ssl``, or a timeout is not greater than 0.
         TypeError: a timeout is not a number.
     """
     timeouts = {name: given[name] for name in ("ssl_handshake_timeout", "ssl_shutdown_timeout")}

@@ -1,4 +1,4 @@
-"""Flow control of TLS: when the transport pauses and resumes its protocol's writing."""
+"""WritePauses: when a TLS transport calls pause_writing() and resume_writing() of its protocol."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class WritePauses:
-    """The write flow control of one TLS transport. ``paused``: the protocol's writing is paused."""
+    """The write flow control of one TLS transport. ``paused``: True while its protocol's writing is paused."""
 
     __slots__ = ("paused",)
 
@@ -18,10 +18,11 @@ class WritePauses:
         self.paused = False
 
     def update(self, sender: TLSSender, lower: StreamTransport, closing: bool) -> bool | None:
-        """Return True to pause the protocol now, False to resume it, and None for no change.
+        """Return True if the protocol must be paused now, False if it must be resumed, and None otherwise.
 
-        The protocol is paused while the lower transport is paused, or while the pending plaintext exceeds the
-        high-water mark. During a renegotiation, OpenSSL accepts no plaintext until the peer has responded.
+        The protocol is paused when the lower transport has paused writing, or when the pending plaintext exceeds the
+        high-water mark of the lower transport: during a renegotiation, OpenSSL accepts no plaintext until the peer has
+        responded. The protocol is resumed when neither holds and no plaintext is pending.
         """
         pending = sender.pending_size()
         if self.paused and not sender.lower_paused and not pending:

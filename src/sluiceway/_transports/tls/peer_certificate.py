@@ -1,4 +1,4 @@
-"""The peer's certificate, also after the connection has failed (contract T5)."""
+"""The certificate of the peer, also after the connection has failed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 def peer_certificate(sslobject: Any) -> Any:
-    """Return the result of ``getpeercert()``, also after an error.
+    """Return what ``sslobject.getpeercert()`` returns, also after an error of the connection. None: no certificate.
 
-    After an error, the ``ssl`` module raises ValueError as if the handshake were not complete. OpenSSL still has the
-    certificate.
+    After an error, ``getpeercert()`` raises ValueError as if the handshake were not complete, although OpenSSL still
+    has the certificate. Then the certificate is taken from the chain that the peer has sent.
     """
     try:
         return sslobject.getpeercert()

@@ -1,4 +1,4 @@
-"""SSLProtocol: the attribute ``_ssl_protocol`` of a TLS transport, with the private names of asyncio's SSLProtocol."""
+"""SSLProtocol: the value of ``_ssl_protocol`` of a TLS transport, with private names of asyncio's SSLProtocol."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _EXTRA = ("peername", "sockname", "socket", "sslcontext", "ssl_object", "peercer
 
 
 class Encrypted(Protocol):
-    """The part of a TLS transport that the view uses."""
+    """The attributes and methods of a TLS transport that SSLProtocol uses."""
 
     _loop: asyncio.AbstractEventLoop
     _lower: Any
@@ -18,11 +18,11 @@ class Encrypted(Protocol):
         """Return the protocol above TLS."""
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """See asyncio.BaseTransport."""
+        """See asyncio.BaseTransport.get_extra_info."""
 
 
 class SSLProtocol:
-    """A view of ``transport``, created at each access."""
+    """The private names of asyncio's SSLProtocol for ``transport``. Each access to ``_ssl_protocol`` creates one."""
 
     __slots__ = ("_app_transport",)
 
@@ -52,7 +52,7 @@ class SSLProtocol:
 
     @property
     def _extra(self) -> dict[str, Any]:
-        """A new dict of all values, as a copy."""
+        """A new dict of all values of get_extra_info(). Changing the dict has no effect."""
         return {name: self._get_extra_info(name) for name in _EXTRA}
 
     def _get_extra_info(self, name: str, default: Any = None) -> Any:

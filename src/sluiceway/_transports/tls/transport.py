@@ -1,7 +1,8 @@
-"""The TLS transport. Its lower transport can be the engine's, a loop's own, or another TLS transport.
+"""TLSTransport: the transport of a TLS connection, which programs use.
 
-The core encrypts and decrypts (``TLSSender``, ``TLSReceiver``). The transport is the object that programs use. It
-starts the handshake, connects the upper and the lower protocol, and handles the events of both sides.
+Its lower transport, which carries the records, is the engine's, a loop's own, or another TLS transport. TLSSender and
+TLSReceiver of the core encrypt and decrypt. The TLSTransport starts the handshake, connects the upper and the lower
+protocol, and handles the events of both sides.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ else:
 
 
 class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transports.Transport):
-    """A TLS connection over another transport. ``loop.start_tls`` and ``loop.sendfile`` of asyncio's loop accept it."""
+    """The asyncio.Transport of a TLS connection over another transport.
+
+    ``loop.start_tls`` and ``loop.sendfile`` of asyncio's loop accept this transport.
+    """
 
     __slots__ = (
         "__weakref__",
@@ -124,16 +128,16 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
 
     @property
     def lower(self) -> Any:
-        """The transport that carries the records."""
+        """The lower transport, which carries the records; None before it is connected."""
         return self._lower
 
     @property
     def lower_protocol(self) -> LowerProtocol:
-        """The protocol to set on the lower transport."""
+        """The protocol that the lower transport must have."""
         return self._lower_protocol
 
     async def wait_for_handshake(self) -> None:
-        """Wait until the handshake is complete. If it fails or the call is cancelled, the connection is aborted."""
+        """Wait for the end of the handshake. If it fails or the call is cancelled, abort the connection and raise."""
         try:
             await self._handshake.wait()
         except BaseException:
@@ -142,13 +146,13 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             raise
 
     def discard(self) -> None:
-        """Abort without calling the protocol, because the lower transport could not be created."""
+        """Called when the lower transport could not be created. Free it, and call no method of the protocol."""
         self.abort()
         self._lower_protocol.detach()
         self._detach()
 
     def start_on(self, lower: Any, received: bytes = b"") -> None:
-        """Start on a connected transport. ``received``: bytes that have arrived already."""
+        """Start the handshake over the connected transport ``lower``. ``received``: bytes that have arrived already."""
         # From now on, the lower transport reports its flow control to this object. The protocol may be paused already.
         paused = getattr(self._protocol, "_paused", False) is True
         self.raw.lower_paused = self._write_pauses.paused = paused
@@ -168,7 +172,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         self._receiver.begin_handshake()
 
     def handshake_completed(self) -> None:
-        """Called by the receiver before it delivers plaintext."""
+        """Called by the TLSReceiver after the handshake, before it delivers plaintext. Call connection_made()."""
         self._handshake.stop_timer()
         if self._handshake.wait_cancelled():
             self.abort()
@@ -183,7 +187,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
     # -- failures -----------------------------------------------------------------------------------------------------
 
     def failed(self, error: BaseException) -> None:
-        """Close the connection because of ``error``: the handshake failed, or a record is invalid."""
+        """Close the connection because of ``error``, such as a failed handshake or an invalid record."""
         if self._closing and self.raw.handshake_complete:
             # Errors after close() are not reported.
             self.abort()
@@ -203,14 +207,14 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             self._report_closing(self._close.shutdown_timeout)
 
     def protocol_failed(self, error: BaseException) -> None:
-        """Close the connection, because the program's protocol raised ``error`` for received data."""
+        """Report that the protocol raised ``error`` for received data, and close the connection."""
         report_error(self, self._protocol, "Fatal error: the protocol raised an exception for received data", error)
         self.failed(error)
 
     # -- end of file --------------------------------------------------------------------------------------------------
 
     def close_notify_arrived(self) -> None:
-        """Called by the receiver when the peer's close_notify has arrived."""
+        """Called by the TLSReceiver when the peer's close_notify alert has arrived. Close this side too."""
         if self._closing:
             self._close.peer_ended()
         else:
@@ -227,7 +231,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         return True
 
     def _truncated(self) -> None:
-        """Handle the end of TCP without a close_notify alert (contract T3; RFC 8446, section 6.1)."""
+        """Handle the end of TCP without a close_notify alert of the peer (RFC 8446, section 6.1)."""
         error = ssl.SSLEOFError(
             ssl.SSL_ERROR_EOF, "TCP ended without a close_notify alert of the peer: the received data may be truncated"
         )
@@ -257,7 +261,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
                 self._lower.resume_reading()
 
     def answers_blocked(self) -> None:
-        """Pause reading, because the peer causes responses of OpenSSL without reading them."""
+        """Stop receiving: the peer causes responses of OpenSSL, and does not read them."""
         self._answers_blocked = True
         self._lower.pause_reading()
 
@@ -291,7 +295,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         return SSLProtocol(self)
 
     def update_flow_control(self) -> None:
-        """Pause or resume the protocol after a change of the pending data."""
+        """Pause or resume the protocol if a change of the pending data requires it."""
         pause = self._write_pauses.update(self.raw, self._lower, self._closing)
         if pause is not None:
             protocol = self._protocol
@@ -341,12 +345,12 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             self.abort()
 
     def _report_closing(self, seconds: float | None) -> None:
-        """Start the close timeout for unsent data: the protocol's close timeout, or ``seconds`` if that is less."""
+        """Start the protocol's close timeout if there is unsent data. ``seconds``: a shorter timeout, or None."""
         if isinstance(self._protocol, core.ProtocolOperations) and self.get_write_buffer_size():
             self._protocol._sluiceway_closing(seconds)
 
     def close_notify_sent(self) -> None:
-        """Called by the sender when the close_notify alert was written to the lower transport."""
+        """Called by the TLSSender when this side's close_notify alert was written to the lower transport."""
         self._close.close_notify_sent()
 
     def abort(self) -> None:

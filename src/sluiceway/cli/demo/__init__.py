@@ -1,1 +1,1 @@
-"""``sluiceway demo``: servers and clients on the loopback interface, checks of each step, and a speed comparison."""
+"""The command ``sluiceway demo``: servers and clients on the loopback interface, and a comparison of speed."""

@@ -1,4 +1,4 @@
-"""``sluiceway demo``: the arguments."""
+"""The command ``sluiceway demo``: its arguments."""
 
 from __future__ import annotations
 

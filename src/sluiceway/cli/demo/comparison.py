@@ -1,7 +1,7 @@
-"""A comparison of asyncio's streams and sluiceway's: the same work in the same process, in alternating rounds.
+"""A comparison of asyncio's streams and sluiceway's, which do the same work in turn, in one process.
 
-Client and server share the process, and both are measured. A difference is therefore smaller than for a server alone.
-The numbers are valid only for this machine and its load at that time.
+Clients and server share the process, and both are measured. A difference is therefore smaller than for a server alone.
+The results are valid only for this machine and its load during the comparison.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """The functions of one of the two implementations."""
+    """The functions of one of the two packages, asyncio or sluiceway."""
 
     name: str
     open_connection: Callable[..., Awaitable[tuple[Any, Any]]]
@@ -51,7 +51,13 @@ class Streams:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """The amount of work: echoes per client and round, bytes per transfer, and the number of measured rounds."""
+    """The amount of work of the comparison.
+
+    Attributes:
+        echoes: the number of lines that each client sends in a round.
+        transfer_bytes: the number of bytes that one client sends in a round.
+        rounds: the number of rounds that are measured for each package, without the warm-up round.
+    """
 
     echoes: int
     transfer_bytes: int
@@ -60,7 +66,7 @@ class Size:
 
 @dataclass(slots=True)
 class Measurement:
-    """The results of one implementation, one number per round."""
+    """The results of one package. Each list has one number per round."""
 
     messages_per_second: list[float] = field(default_factory=list)
     microseconds_per_message: list[float] = field(default_factory=list)
@@ -75,7 +81,7 @@ BOTH = (
 
 
 async def compare(size: Size) -> dict[str, Measurement]:
-    """Measure both implementations in alternating rounds, after one warm-up round each."""
+    """Measure both packages in turn, after one warm-up round for each. Return the results by name."""
     results = {streams.name: Measurement() for streams in BOTH}
     for number in range(size.rounds + 1):
         # The second implementation of a round has warm caches, so the order alternates.

@@ -14,7 +14,7 @@ _HTML = b"<!doctype html><title>sluiceway</title><p>It works.\n"
 
 
 async def serve_http(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
-    """Respond to one HEAD or GET request. The caller closes the connection."""
+    """Respond to one HEAD or GET request. The caller must close the connection."""
     request_line = (await reader.readline()).decode("latin1").split()
     while (await reader.readline()).strip():
         pass
@@ -44,7 +44,7 @@ async def echo_lines(reader: sluiceway.StreamReader, writer: sluiceway.StreamWri
 
 
 async def echo_frames(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
-    """Echo every length-prefixed frame. Return after a frame of length 0."""
+    """Echo every frame, which its length precedes (LENGTH_BYTES, big-endian). Return after a frame of length 0."""
     while True:
         prefix = await reader.readexactly(LENGTH_BYTES)
         writer.write(prefix)
@@ -59,8 +59,8 @@ async def echo_frames(reader: sluiceway.StreamReader, writer: sluiceway.StreamWr
 async def take_transfer(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
     """Receive a transfer and respond with its checksum.
 
-    The client sends the length (LENGTH_BYTES, big-endian), the bytes, and their SHA-256. The response is a line: ``ok``
-    or ``damaged``, and the SHA-256 of the received bytes in hexadecimal digits.
+    The client sends the number of bytes (LENGTH_BYTES, big-endian), the bytes, and their SHA-256. The response is one
+    line: ``ok`` or ``damaged``, and the SHA-256 of the received bytes in hexadecimal digits.
     """
     missing = int.from_bytes(await reader.readexactly(LENGTH_BYTES), "big")
     digest = hashlib.sha256()

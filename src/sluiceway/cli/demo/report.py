@@ -11,7 +11,7 @@ from rich.table import Table
 
 
 class CheckFailed(Exception):  # noqa: N818 - a failed check, not an error of the program
-    """A check has failed. The message states the expected and the actual result."""
+    """Raised by a check that fails. The message states the expected and the actual result."""
 
 
 def check(condition: bool, expectation: str) -> None:
@@ -50,14 +50,14 @@ class Report:
         self._console.print(table)
 
     def failure(self, title: str, sentence: str) -> None:
-        """Record a failed step and print one line to standard error."""
+        """Record that the step ``title`` failed, and print ``sentence`` as one line to standard error."""
         self.failed.append(title)
         line = " ".join(f"sluiceway: demo: {title}: {sentence}".split())
         self._errors.print(line, highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager
     def progress(self, label: str, total: int) -> Iterator[_Bar]:
-        """Show a progress bar of ``total`` bytes. Prints nothing if the output is not a terminal."""
+        """Show a progress bar of ``total`` bytes during the block, if the output is a terminal."""
         if not self._console.is_terminal:
             yield _Bar()
             return

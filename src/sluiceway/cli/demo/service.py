@@ -24,8 +24,8 @@ class Door:
 
     Attributes:
         label: "TCP", "TLS" or "Unix socket".
-        url: for ``sluiceway headers``.
-        connect: a function that opens a connection.
+        url: the URL of the address for ``sluiceway headers``.
+        connect: a function that opens a connection to the address.
     """
 
     label: str
@@ -35,9 +35,9 @@ class Door:
 
 @asynccontextmanager
 async def visit(connecting: Awaitable[Connection]) -> AsyncIterator[Connection]:
-    """A client connection for a block. It is closed at the end of the block, and aborted if the block raises.
+    """Open a client connection for a block. Close it after the block; abort it if the block raises.
 
-    A closing server waits for its connections. A connection that a failed check left open would make it hang.
+    A closing server waits for its connections. A connection that a failed check left open would make the server hang.
     """
     reader, writer = await connecting
     try:
@@ -54,7 +54,7 @@ async def visit(connecting: Awaitable[Connection]) -> AsyncIterator[Connection]:
 
 @dataclass(slots=True)
 class Place:
-    """The resources of one run: a directory for the Unix sockets, and the TLS contexts."""
+    """The resources of one run: the directory of the Unix sockets, and the TLS contexts (``identity``)."""
 
     directory: Path
     identity: Identity
@@ -66,7 +66,7 @@ class Service:
 
     Attributes:
         name: the name of the service and of its Unix socket.
-        handler: the function that serves one connection, which is closed when it returns.
+        handler: the function that serves one connection. When the function returns, the connection is closed.
         opened: the number of accepted connections.
         finished: the number of handlers that have returned or raised.
     """
@@ -77,7 +77,7 @@ class Service:
     finished: int = 0
 
     async def handle(self, reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
-        """Serve one connection. It is the callback of ``sluiceway.start_server``."""
+        """Serve one connection; the ``client_connected_cb`` of ``sluiceway.start_server``."""
         self.opened += 1
         try:
             await self.handler(reader, writer)
@@ -88,7 +88,7 @@ class Service:
 
     @asynccontextmanager
     async def everywhere(self, place: Place) -> AsyncIterator[list[Door]]:
-        """Serve on every kind of socket of the system. Close the servers and wait for the handlers at the end."""
+        """Serve on every kind of socket during the block. Then close the servers, and wait for the handlers."""
         async with AsyncExitStack() as stack:
             doors = []
             tcp = await stack.enter_async_context(await sluiceway.start_server(self.handle, LOOPBACK, 0))

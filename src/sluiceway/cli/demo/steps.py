@@ -29,9 +29,9 @@ class Demo:
     """The arguments of a step.
 
     Attributes:
-        place: the resources of its servers.
-        report: the output.
-        transfer_bytes: the size of the transfer, in bytes.
+        place: the directory and the TLS contexts for the servers of the step.
+        report: prints the output.
+        transfer_bytes: the number of bytes of the transfer.
     """
 
     place: Place
@@ -190,7 +190,7 @@ async def _time_out(read: Awaitable[bytes], door: Door) -> None:
 
 
 async def stop_gracefully(demo: Demo) -> None:
-    """Close a server with open connections: close() stops accepting, wait_closed() waits for the connections."""
+    """Close a server with open connections: close() stops it accepting, wait_closed() waits for the connections."""
     service = Service("visitors", echo_lines)
     async with AsyncExitStack() as stack:
         # The stack closes the server if a check fails before close() is called below.

@@ -27,7 +27,12 @@ _LONGEST_DIRECTORY = 60
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """The amount of work: bytes of the transfer, and the size of the comparison."""
+    """The amount of work of one run.
+
+    Attributes:
+        transfer_bytes: the number of bytes of the transfer step, for each kind of socket.
+        comparison: the amount of work of the comparison with asyncio.
+    """
 
     transfer_bytes: int
     comparison: comparison.Size
@@ -38,7 +43,7 @@ QUICK = Work(2 * _MIB, comparison.Size(echoes=20, transfer_bytes=_MIB, rounds=1)
 
 
 async def tour(report: Report, work: Work) -> int:
-    """Run all steps. Returns the exit status: 0 if all checks passed and no exception was unhandled, else 1."""
+    """Run all steps. Return the exit status: 0 if all checks passed and the loop reported no error, else 1."""
     loop = asyncio.get_running_loop()
     unhandled: list[str] = []
     loop.set_exception_handler(lambda _loop, context: unhandled.append(_sentence(context)))

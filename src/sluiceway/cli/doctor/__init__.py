@@ -1,1 +1,1 @@
-"""``sluiceway doctor``: the versions, the implementation and the limits of an installation."""
+"""The command ``sluiceway doctor``: the versions, the implementation and the limits of an installation."""

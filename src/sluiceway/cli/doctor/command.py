@@ -1,4 +1,4 @@
-"""``sluiceway doctor``: the arguments."""
+"""The command ``sluiceway doctor``: its arguments."""
 
 from __future__ import annotations
 

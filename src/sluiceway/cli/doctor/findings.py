@@ -1,4 +1,5 @@
-"""The findings of ``sluiceway doctor``: each has a name for programs, text for people, and possibly advice."""
+"""The findings of ``sluiceway doctor``: each has a name and a value for programs, a text for people, and advice if
+any."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import Any, NamedTuple
 
 
 class Finding(NamedTuple):
-    """One fact. ``value``: the value for programs, None if it is not available; ``shown``: the text for people."""
+    """One fact. ``value``: the value for programs, None if it is unknown. ``shown``: the value as text for people."""
 
     name: str
     label: str
@@ -17,7 +18,7 @@ class Finding(NamedTuple):
 
 
 class Section(NamedTuple):
-    """Findings of one kind."""
+    """The findings of one kind, with their title."""
 
     name: str
     title: str
@@ -25,7 +26,7 @@ class Section(NamedTuple):
 
 
 def json_document(sections: Sequence[Section]) -> dict[str, Any]:
-    """Return the report for programs: the sections with their findings by name, and a list of all advice."""
+    """Return the report for programs, as a dict: the sections with their findings by name, and a list of all advice."""
     document: dict[str, Any] = {
         section.name: {finding.name: finding.value for finding in section.findings} for section in sections
     }
@@ -39,7 +40,7 @@ def json_document(sections: Sequence[Section]) -> dict[str, Any]:
 
 
 def text_lines(sections: Sequence[Section]) -> Iterator[str]:
-    """Yield the lines of the report for people."""
+    """Yield the lines of the report for people, without line ends."""
     width = max(len(finding.label) for section in sections for finding in section.findings)
     for number, section in enumerate(sections):
         if number:

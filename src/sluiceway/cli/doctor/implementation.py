@@ -1,4 +1,4 @@
-"""The core and the engine in use, with the reason if they are not the faster ones."""
+"""Which core and engine are in use, and the reason if they are not the fastest."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def implementation(
     engine_choice: str = ENGINE_CHOICE,
     missing: Mapping[str, str] = missing_parts,
 ) -> Section:
-    """Return the section. The default arguments are the state of this process; tests pass others."""
+    """Return the section about the core and the engine. By default, the arguments are the state of this process."""
     not_compiled = core == "pure" and not pure_requested
     if core == "compiled":
         why_core = None

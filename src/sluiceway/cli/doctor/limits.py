@@ -18,7 +18,10 @@ _SHORT_BACKLOG = 1_024
 
 
 def limits(proc: Path = PROC, files: tuple[int, int] | None = None) -> Section:
-    """Return the limits below ``proc``. ``files``: the soft and hard limit on open files; None for this process's."""
+    """Return the section of the limits. ``proc``: the directory of the system's limits, usually /proc/sys.
+
+    ``files``: the soft and the hard limit on open files. None means those of this process.
+    """
     backlog, half_open, watches = (
         _number(proc / name)
         for name in ("net/core/somaxconn", "net/ipv4/tcp_max_syn_backlog", "fs/epoll/max_user_watches")
@@ -56,7 +59,7 @@ def limits(proc: Path = PROC, files: tuple[int, int] | None = None) -> Section:
 
 
 def open_files() -> tuple[int, int] | None:
-    """Return the soft and the hard limit on open files, -1 for no limit. None if the system has no such limit."""
+    """Return the soft and the hard limit on open files; -1 means unlimited. Return None on a system without them."""
     try:
         import resource
     except ImportError:
@@ -108,7 +111,7 @@ def _number(path: Path) -> int | None:
 
 
 def _numbers(path: Path) -> list[int] | None:
-    """Return the numbers in a file of /proc/sys. None if the file does not exist or contains other text."""
+    """Return the numbers in the file ``path``, or None if the file does not exist or contains other text."""
     try:
         return [int(word) for word in path.read_text().split()]
     except (OSError, ValueError):
