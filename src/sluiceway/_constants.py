@@ -35,7 +35,8 @@ CHUNK_COST: Final = 48
 FREE_CHUNK_COST: Final = 20 * KIB
 """The overhead of chunks, in bytes, that does not count towards a reader's bound.
 
-Together with the spare capacity of the last chunk, the overhead stays within the 32 KiB of contract R3."""
+Together with the spare capacity of the last chunk, the overhead stays within the 32 KiB of contract R3
+(docs/explanation/contracts.md)."""
 
 TAIL_MAXIMUM: Final = 32 * KIB
 """The size in bytes up to which small data is appended to a chunk. Such a chunk is a bytearray, which allocates an

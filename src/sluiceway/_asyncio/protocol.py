@@ -230,8 +230,8 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         """Called by the transport when the peer has ended its direction (TCP: with a FIN).
 
         Returns:
-            True: the transport stays open for writing. False over TLS: the transport closes, because TLS connections
-            cannot be half-closed.
+            True to keep the transport open for writing. Over TLS the method returns False, and the transport closes,
+            because TLS connections cannot be half-closed.
         """
         reader = self._stream_reader
         if reader is not None:

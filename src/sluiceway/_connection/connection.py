@@ -175,7 +175,7 @@ class Connection(ConnectionState):
             self.close()
 
     def bound_close(self, seconds: float | None = None) -> None:
-        """Start the close timeout, unless all data has been sent or the timeout counts already (contract X1).
+        """Start the close timeout, unless all data has been sent or the timeout counts already.
 
         If the connection is closing, and neither the kernel nor the peer accepts a byte for the timeout, the transport
         is aborted. Each accepted byte starts the time again. The timeout is ``close_timeout`` or ``seconds``, whichever

@@ -1,4 +1,4 @@
-"""Close a connection whose reader and writer the program has dropped without close() (contract X5)."""
+"""Close a connection whose reader and writer the program has dropped without close()."""
 
 from __future__ import annotations
 

@@ -2,8 +2,9 @@
 """Poller: one epoll descriptor for all sockets of the engine on one event loop. The loop watches this descriptor only.
 
 When the descriptor is ready, the poller collects all ready sockets and processes them without a handle, selector key or
-callback per socket. Under load it polls again, for a bounded number of rounds and a bounded time, before it returns to
-the loop.
+callback per socket: a round. Under load it polls again, for a bounded number of rounds and a bounded time, before it
+returns to the loop. Writes of tasks that run in a round are corked: delayed, and sent together at the end of the round
+(contract W9, docs/explanation/contracts.md).
 
 A handler that runs in a batch may close other connections of the batch. Each event contains the generation of its
 registration. The poller ignores an event whose registration does not exist any more.
@@ -392,7 +393,7 @@ cdef class Poller:
         return 0
 
     cdef int cork(self, Pollable pollable) except -1:
-        """Send the data of ``pollable`` after the tasks of this round have run (contract W9)."""
+        """Send the data of ``pollable`` after the tasks of this round have run."""
         if not self.corked:
             self.corked_at = monotonic_ns()
             self.corked_in = PyThread_get_thread_ident()

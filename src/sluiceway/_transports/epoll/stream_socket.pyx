@@ -1,7 +1,7 @@
 # cython: language_level=3, binding=False
 """StreamSocket: the raw transport of a connected socket on the poller, which receives, sends and closes.
 
-Programs use SocketTransport, an asyncio.Transport that forwards every call to this class.
+Programs use SocketTransport, an asyncio.Transport that forwards every call to this class. poller.pyx defines "corked".
 """
 
 from asyncio import BufferedProtocol
@@ -265,7 +265,7 @@ cdef class StreamSocket(Pollable):
         self.maybe_pause()
 
     cdef int cork(self, bytes data, Py_ssize_t length) except -1:
-        """Delay a write, until the round ends, or the delayed data is too much or too old (contract W9)."""
+        """Delay a write, until the round ends, or the delayed data is too much or too old."""
         self.queue.append(data)
         if self.interest & EPOLLOUT:
             self.maybe_pause()
@@ -287,7 +287,7 @@ cdef class StreamSocket(Pollable):
             self.maybe_pause()
 
     def share(self):
-        """Send the corked data and stop corking, because the program gets access to the descriptor (contract W9)."""
+        """Send the corked data and stop corking, because the program gets access to the descriptor."""
         self.shared = True
         self.uncork()
 
@@ -299,7 +299,7 @@ cdef class StreamSocket(Pollable):
         self.fd, self.sock = -1, replacement
 
     cpdef object before_drain(self):
-        """Send data that was corked more than a millisecond ago (contract W9)."""
+        """Send data that was corked more than a millisecond ago."""
         if self.corked and self.queue.size and self.poller.corked_long():
             self.poller.flush()
 
