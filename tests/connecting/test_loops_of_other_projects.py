@@ -30,6 +30,23 @@ def test_loop_without_attributes_is_served_by_its_own_transports() -> None:
     assert engine_of(loop) is None
 
 
+def test_choice_of_the_engine_does_not_create_the_dict_of_the_loop() -> None:
+    # Reading ``__dict__`` creates it. Python 3.11 and 3.12 then read every attribute of the loop slowly.
+    read: list[str] = []
+
+    class WatchedLoop(asyncio.SelectorEventLoop):
+        def __getattribute__(self, name: str) -> Any:
+            read.append(name)
+            return super().__getattribute__(name)
+
+    loop = WatchedLoop()
+    try:
+        engine_of(loop)
+    finally:
+        loop.close()
+    assert "__dict__" not in read
+
+
 async def test_writer_on_a_transport_that_fails_when_asked_is_made() -> None:
     loop = asyncio.get_running_loop()
     protocol = sluiceway.StreamReaderProtocol(sluiceway.StreamReader())

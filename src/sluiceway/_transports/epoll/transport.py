@@ -168,8 +168,9 @@ def attach(
 
 def can_serve(loop: asyncio.AbstractEventLoop) -> bool:
     """Return True if ``loop`` can watch the descriptor of the engine. The first call for a loop tests this."""
-    if not hasattr(loop, "__dict__"):
-        # rsloop: a poller cannot be stored there.
+    if not type(loop).__dictoffset__:
+        # rsloop: a poller cannot be stored there. The test does not read ``loop.__dict__``, which would create the
+        # dict: Python 3.11 and 3.12 then read every attribute of the loop slowly.
         return False
     poller: Any = poller_of(loop)
     if poller.usable is None:
