@@ -54,8 +54,7 @@ def check_server_hostname(server_hostname: Any, ssl: Any) -> None:
 
 
 def check_explicit_hostname(server_hostname: Any, ssl: Any) -> None:
-    """Raise ValueError if ``server_hostname`` is a str that no certificate can match, such as a URL or a name with a
-    port.
+    """Raise ValueError if ``server_hostname`` is a str that no certificate can match: a URL, or a name with a port.
 
     If the context ``ssl`` does not check host names, any str is accepted.
     """

@@ -14,8 +14,10 @@ _replaced: dict[type, type] = {}
 
 
 class InstanceCheck(abc.ABCMeta):
-    """The metaclass of the public classes. While sluiceway is installed, an instance of asyncio's class is an instance
-    of the public class that replaces asyncio's class.
+    """The metaclass of the public classes.
+
+    While sluiceway is installed, an instance of asyncio's class counts as an instance of the public class that replaces
+    asyncio's class.
 
     The metaclass derives from ABCMeta because a program may derive a class from a public class and an abstract class,
     and Python rejects two unrelated metaclasses. ABCMeta caches its results, so checks of the public classes bypass

@@ -45,8 +45,7 @@ async def open_connection(
     port: str | bytes | int | None = None,
     **options: Unpack[TCPClientParameters],
 ) -> tuple[StreamReader, StreamWriter]:
-    """Connect to a TCP server, or use a connected socket, and return a reader and a writer. Use TLS if ``ssl`` is
-    given.
+    """Connect to a TCP server, or use a connected socket, with TLS if ``ssl`` is given. Return a reader and a writer.
 
     Args:
         host (str, bytes or None): the host name or IP address to connect to.
@@ -157,8 +156,7 @@ async def open_unix_connection(
     path: str | bytes | os.PathLike[str] | os.PathLike[bytes] | None = None,
     **options: Unpack[ClientParameters],
 ) -> tuple[StreamReader, StreamWriter]:
-    """Connect to a Unix socket, or use a connected socket, and return a reader and a writer. Use TLS if ``ssl`` is
-    given.
+    """Connect to a Unix socket, or use a connected socket, with TLS if ``ssl`` is given. Return a reader and a writer.
 
     Args:
         path (str, bytes, os.PathLike or None): the path of the socket. A path with a leading NUL is an abstract name

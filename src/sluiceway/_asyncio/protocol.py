@@ -140,10 +140,9 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
 
     @property
     def close_timeout(self) -> float | None:
-        """The seconds (float) after which a closing connection is aborted if neither the kernel nor the peer accepts
-        data.
+        """The close timeout in seconds (float). None means that a close waits without a limit.
 
-        None means that a close waits without a limit.
+        A closing connection is aborted if neither the kernel nor the peer accepts data during this time.
         """
         return self._sluiceway.close_timeout
 

@@ -1,5 +1,4 @@
-"""Server: the object that start_server() returns. It listens, accepts, and has a set of its connections and
-handlers."""
+"""Server: the object that start_server() returns. It listens, and has the set of its connections and handlers."""
 
 from __future__ import annotations
 

@@ -125,8 +125,7 @@ def _take_unread(reader: Any) -> bytes:
 
 
 def _end_failed(writer: UpgradableWriter, connection: Connection, plain: Any, error: BaseException) -> None:
-    """Abort the connection after a failed handshake, and call ``connection_lost()`` of the protocol if the loop does
-    not.
+    """Abort the connection after a failed handshake, and call connection_lost() of the protocol if the loop does not.
 
     Some loops do not report every such loss. Calls of wait_closed() would then block without end.
     """

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
 
 class WriteFlowControl:
-    """The flow control of one connection's writing side. Each call of drain() waits for a future of its own, so that
-    cancelling one call affects no other.
+    """The flow control of one connection's writing side.
+
+    Each call of drain() waits for a future of its own, so that cancelling one call affects no other.
 
     - ``paused``: True while the transport has paused writing.
     - ``lost``: True after the connection has ended.

@@ -1,2 +1,1 @@
-"""Layer 3: sockets before they have a transport (resolve, connect, bind, accept), and addresses as text for
-messages."""
+"""Layer 3: sockets before they have a transport (resolve, connect, bind, accept), and addresses as text."""

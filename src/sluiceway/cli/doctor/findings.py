@@ -1,5 +1,4 @@
-"""The findings of ``sluiceway doctor``: each has a name and a value for programs, a text for people, and advice if
-any."""
+"""The findings of ``sluiceway doctor``: a name and a value for programs, a text for people, and perhaps advice."""
 
 from __future__ import annotations
 
