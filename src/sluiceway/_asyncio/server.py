@@ -193,7 +193,8 @@ class Server(asyncio.Server):
     def _connection_ended(self, client: ServerConnection) -> None:
         self._connections.discard(client)
         for listener in self._listeners or ():
-            listener.descriptor_freed()
+            if listener.paused is not None:
+                listener.descriptor_freed()
         self._maybe_closed()
 
     def _handshake_failed(self, error: OSError, address: Any, listener: str) -> None:

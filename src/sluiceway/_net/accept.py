@@ -60,8 +60,8 @@ class Listener:
         self._name = ""
         self._stopped = False
         self._short_of_resources = False
-        # While descriptors have run out: the callback, to which only the timer of the next attempt refers.
-        self._paused: weakref.ref[Accepted] | None = None
+        # Set while descriptors have run out: the callback, to which only the timer of the next attempt refers.
+        self.paused: weakref.ref[Accepted] | None = None
         self._acceptor: asyncio.Task[None] | None = None
         self._watching = False
         self._poller: Any = None
@@ -99,17 +99,15 @@ class Listener:
 
     def descriptor_freed(self) -> None:
         """Called when a connection has ended. If descriptors had run out, accept again in the next loop iteration."""
-        if self._paused is None:
-            return
-        accepted = self._paused()
-        self._paused = None
+        accepted = self.paused() if self.paused is not None else None
+        self.paused = None
         if accepted is not None and not self._loop.is_closed():
             self._loop.call_soon(self._watch, accepted)
 
     def _watch(self, accepted: Accepted) -> None:
         if self._stopped or self._watching or self._acceptor is not None:
             return
-        self._paused = None
+        self.paused = None
         try:
             self._loop.add_reader(self.socket.fileno(), self._ready, accepted)
             self._watching = True
@@ -197,7 +195,7 @@ class Listener:
                 ACCEPT_RETRY_DELAY,
                 _advice(error),
             )
-        self._paused = weakref.ref(accepted)
+        self.paused = weakref.ref(accepted)
         # stop() does not cancel this timer, because its handle would refer to ``accepted``. _watch() checks _stopped.
         self._loop.call_later(ACCEPT_RETRY_DELAY, self._watch, accepted)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import itertools
 import os
 import socket
@@ -20,12 +21,14 @@ class SocketSource:
 
     def __init__(self, listener: socket.socket) -> None:
         overridden = type(listener).accept is not socket.socket.accept
-        self._accept: Any = iter(listener.accept if overridden else listener._accept, None)  # type: ignore[attr-defined]
+        call = listener.accept if overridden else listener._accept  # type: ignore[attr-defined]
         # Arguments of the accepted sockets, as integers: socket.accept() would convert them to enumerations for each
         # connection. None for a listening socket of a program's class.
         self._kind = None if overridden else (int(listener.family), int(listener.type), listener.proto)
         # At most one pair: the descriptor, or the socket of a program's class, and the address of the peer.
-        self._accepted: list[tuple[Any, Any]] = []
+        self._accepted: collections.deque[tuple[Any, Any]] = collections.deque()
+        # next() calls accept() and appends the result, all in C code.
+        self._accept = map(self._accepted.append, itertools.starmap(call, itertools.repeat(())))
         self._socket: socket.socket | None = None
 
     def accept(self) -> tuple[socket.socket, Any]:
@@ -33,14 +36,15 @@ class SocketSource:
         accepted = self._accepted
         if accepted:
             self.close()
-        accepted.extend(itertools.islice(self._accept, 1))
+        next(self._accept)
         sock, address = accepted[0]
         if self._kind is not None:
             fd = sock
+            family, kind, proto = self._kind
             # close() must find the object even if an exception occurs right after it has the descriptor.
             sock = self._socket = socket.socket.__new__(socket.socket)
-            socket.socket.__init__(sock, *self._kind, fileno=fd)
-        accepted.clear()
+            socket.socket.__init__(sock, family, kind, proto, fd)
+        accepted.pop()
         self._socket = None
         return sock, address
 
