@@ -6,6 +6,7 @@ The environment uses the running interpreter. It is created again only if pyproj
 The compiled parts are rebuilt if their sources have changed. The script needs only the standard library.
 """
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -104,7 +105,7 @@ def run_with_progress(command: Sequence[str | os.PathLike[str]]) -> int:
     The output of the command goes to standard error, because standard output is the result of this script.
     """
     start = time.time()
-    compiled = 0
+    translated = compiled = 0
     with tempfile.TemporaryDirectory(prefix="sluiceway-") as directory:
         # pip compiles in a temporary directory, which is this one so that the files can be counted.
         with subprocess.Popen(command, stdout=sys.stderr, env={**os.environ, "TMPDIR": directory}) as process:
@@ -112,10 +113,11 @@ def run_with_progress(command: Sequence[str | os.PathLike[str]]) -> int:
                 try:
                     process.wait(PROGRESS_INTERVAL)
                 except subprocess.TimeoutExpired:
-                    sources = (ROOT / "build" / "cython").rglob("*.c")
-                    translated = sum(path.stat().st_mtime >= start for path in sources)
-                    # setuptools removes the files at the end of the compilation.
-                    compiled = max(compiled, sum(1 for _ in pathlib.Path(directory).rglob("*.o")))
+                    # setuptools and pip remove files and folders meanwhile.
+                    with contextlib.suppress(FileNotFoundError):
+                        sources = (ROOT / "build" / "cython").rglob("*.c")
+                        translated = sum(path.stat().st_mtime >= start for path in sources)
+                        compiled = max(compiled, sum(1 for _ in pathlib.Path(directory).rglob("*.o")))
                     seconds = time.time() - start
                     log(f"  {seconds:.0f} s: {stage(translated, compiled)}")
         return process.returncode

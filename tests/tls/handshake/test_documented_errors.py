@@ -27,16 +27,21 @@ class Row(NamedTuple):
     messages: list[str]
 
 
-def documented() -> dict[str, Row]:
-    table = PAGE.read_text(encoding="utf-8").partition("\n## What goes wrong\n")[2].partition("\n## ")[0]
-    rows = [line.strip("|").split(" | ") for line in table.splitlines() if re.match(r"\| (?!cause \|)", line)]
+def documented() -> list[dict[str, Row]]:
+    """Return the rows of each table of the section, by cause."""
+    section = PAGE.read_text(encoding="utf-8").partition("\n## What goes wrong\n")[2].partition("\n## ")[0]
+    return [rows_of(table) for table in re.findall(r"(?m)(?:^\|.*\n)+", section)]
+
+
+def rows_of(table: str) -> dict[str, Row]:
+    cells = [line.strip("|").split(" | ") for line in table.splitlines()[2:]]
     return {
         what.strip(): Row(what.strip(), exception.strip(), re.findall("`(.+?)`", said))
-        for what, exception, said, _ in rows
+        for what, exception, said, _ in cells
     }
 
 
-ROWS = documented()
+ROWS, LOADING = documented()
 
 
 class Setup(NamedTuple):
@@ -321,3 +326,34 @@ def test_every_row_has_a_test() -> None:
     caused = {row_of(what).what for what, _ in CAUSES} | {row_of("a plain client").what}
     assert set(ROWS) == caused
     assert len(ROWS) > 15
+
+
+@pytest.mark.parametrize(
+    ("what", "files"),
+    [
+        ("there is no such file", ["missing.pem"]),
+        ("the file has no private key", ["certificate.pem"]),
+        ("the file has no private key", ["key.pem"]),
+        ("the file has no private key", ["empty.pem"]),
+        ("the key belongs to another certificate", ["certificate.pem", "other.pem"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_load_cert_chain_raises_the_documented_error(
+    what: str, files: list[str], tls: Certificates, tmp_path: pathlib.Path
+) -> None:
+    issued, other = (tls.authority.issue_cert("localhost") for _ in range(2))
+    issued.cert_chain_pems[0].write_to_path(tmp_path / "certificate.pem")
+    issued.private_key_pem.write_to_path(tmp_path / "key.pem")
+    other.private_key_pem.write_to_path(tmp_path / "other.pem")
+    (tmp_path / "empty.pem").touch()
+    (row,) = [row for row in LOADING.values() if row.what.startswith(what)]
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    with pytest.raises(OSError) as caught:
+        context.load_cert_chain(*(tmp_path / file for file in files))
+    assert type(caught.value) is eval(row.exception, {"ssl": ssl})
+    assert any(message.lower() in str(caught.value).lower() for message in row.messages), str(caught.value)
+
+
+def test_every_row_of_load_cert_chain_has_a_test() -> None:
+    assert len(LOADING) == 3
