@@ -33,6 +33,8 @@ def interrupted(call: Callable[[], object], number: int) -> bool:
         return trace
 
     before = sys.gettrace()
+    # Python 3.12 reports instructions only if a frame has asked for them before settrace().
+    sys._getframe().f_trace_opcodes = True
     sys.settrace(trace)
     try:
         call()
