@@ -6,6 +6,7 @@ import gc
 import os
 import pathlib
 import socket
+import warnings
 
 import pytest
 
@@ -220,3 +221,37 @@ async def test_child_runs_a_new_loop(raw_peers: RawPeers):
     connections[1].peer.send(b"on")
     assert await connections[1].reader.readexactly(2) == b"on"
     await abort_connections(connections)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_child_that_closes_an_idle_loop_does_not_affect_connections_of_the_parent(
+    loop_kind: str, count: int, raw_peers: RawPeers
+):
+    """The loop may belong to another thread; it does not run at the fork."""
+    listener = raw_peers.listen()
+
+    async def connect():
+        return [await sluiceway.open_connection(*listener.address) for _ in range(count)]
+
+    async def exchange():
+        for (reader, writer), peer in zip(connections, peers, strict=True):
+            peer.send(b"line\n")
+            assert await asyncio.wait_for(reader.readline(), PEER_TIMEOUT) == b"line\n"
+            writer.write(b"answer")
+            # The end of the step sends corked writes. A call in a thread would never return: asyncio's loop.close()
+            # removes the self-pipe from the epoll set that the child shares with its parent.
+            await asyncio.sleep(0)
+            assert peer.receive(6) == b"answer"
+            writer.close()
+            await writer.wait_closed()
+
+    def close_loop():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            runner.get_loop().close()
+
+    with loops.new_runner(loop_kind) as runner:
+        connections = runner.run(connect())
+        peers = [listener.accept() for _ in range(count)]
+        assert run_child(close_loop) == 0
+        runner.run(exchange())
