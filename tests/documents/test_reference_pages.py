@@ -64,7 +64,7 @@ INTERNAL = {
     "_core_c/search.pyx": "chunks that the buffer passes",
     "_core_c/waiter.pyx": "misuse of a future, with asyncio's words",
 }
-# Messages that are variables where they are raised, or that asyncio or the operating system makes.
+# Messages that are variables where they are raised, or that asyncio, the compiler or the operating system makes.
 RAISED_INDIRECTLY = {
     "…: a record of … bytes exceeds the limit of … bytes; raise limit=, or …",
     "… bytes read on a total of … expected bytes",
@@ -72,6 +72,8 @@ RAISED_INDIRECTLY = {
     "Connection lost: …",
     "Connection lost: … has ended",
     "[Errno 104] Connection reset by peer (connection …)",
+    "[Errno 110] Connection timed out (connection …)",
+    "fatal error: Python.h: No such file or directory",
     "[Errno 32] Broken pipe (connection …)",
     "[Errno 107] Transport endpoint is not connected (connection …; connect a socket before it is passed as sock=)",
     'cannot resolve "…:…": …',
