@@ -288,3 +288,43 @@ async def test_timer_is_cancelled_when_the_connection_is_lost(raw_peers: RawPeer
             await writer.wait_closed()
             assert timers.pending == []
             await close_discarding(writer)
+
+
+class UninitializedTransport(asyncio.Transport):
+    """A transport of a program that does not call the constructor of its base class, so that it has no extra info."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def get_write_buffer_size(self) -> int:
+        return 1
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
+        self.closed = True
+
+
+class UnusualSocketTransport(UninitializedTransport):
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return object() if name == "socket" else default
+
+
+@pytest.mark.parametrize("kind", [UninitializedTransport, UnusualSocketTransport])
+async def test_transport_without_a_socket_is_closed_and_bounded(kind: type[UninitializedTransport]) -> None:
+    """X1, S6: the unacknowledged bytes of such a transport are not known."""
+    loop = asyncio.get_running_loop()
+    with manual_timers(30.0) as timers:
+        reader = sluiceway.StreamReader(loop=loop)
+        protocol = sluiceway.StreamReaderProtocol(reader, loop=loop)
+        transport = kind()
+        writer = sluiceway.StreamWriter(transport, protocol, reader, loop)
+        writer.close()
+        assert transport.closed
+        assert len(timers.pending) == 1
+        protocol.connection_lost(None)
+        await writer.wait_closed()

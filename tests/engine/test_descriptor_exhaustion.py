@@ -3,6 +3,7 @@
 import errno
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 
@@ -37,6 +38,24 @@ async def test_connect_at_the_descriptor_limit_raises_emfile_and_leaks_nothing(r
     writer.close()
     await writer.wait_closed()
     await other.close()
+
+
+async def test_failed_start_server_leaves_later_connections_open(raw_peers: RawPeers):
+    """A server that could not acquire the poller does not release it."""
+    [first] = await open_connections(raw_peers)
+    await first.close()
+    # The poller keeps its epoll descriptor for some iterations.
+    await run_iterations(10)
+    with socket.create_server(("127.0.0.1", 0)) as listening, descriptors_exhausted():
+        with pytest.raises(OSError) as caught:
+            await sluiceway.start_server(lambda reader, writer: None, sock=listening)
+        assert caught.value.errno == errno.EMFILE
+    kept, closed = await open_connections(raw_peers, 2)
+    await closed.close()
+    await run_iterations(10)
+    kept.peer.send(b"goes on")
+    assert await kept.reader.readexactly(7) == b"goes on"
+    await kept.close()
 
 
 async def test_sole_connection_resumes_reading_at_the_descriptor_limit(raw_peers: RawPeers):

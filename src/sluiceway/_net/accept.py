@@ -73,8 +73,10 @@ class Listener:
         self._name = describe_address(self.socket.getsockname())
         engine = engine_of(self._loop)
         if engine is not None:
-            self._poller = engine.poller_of(self._loop)
-            self._poller.acquire()
+            poller = engine.poller_of(self._loop)
+            poller.acquire()
+            # Set only now: stop() releases what was acquired.
+            self._poller = poller
         self._watch(accepted)
 
     def describe(self) -> str:

@@ -13,7 +13,7 @@ from sluiceway.cli.doctor.findings import Finding, Section
 # Without --no-cache-dir, pip would reuse a pure wheel that it built before a compiler was installed.
 _HOW_TO_COMPILE = (
     "install a C compiler and Python's headers (Debian: apt-get install build-essential python3-dev), then: "
-    "pip install --force-reinstall --no-deps --no-cache-dir . in a checkout of sluiceway"
+    "SLUICEWAY_BUILD=compiled pip install --force-reinstall --no-deps --no-cache-dir . in a checkout of sluiceway"
 )
 
 
