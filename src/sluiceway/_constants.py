@@ -14,8 +14,8 @@ UNBOUNDED_LIMIT: Final = 1 << 60
 """The limit in bytes that stands for ``math.inf``. Twice this value fits in a signed 64-bit integer."""
 
 EVERYTHING: Final = 1 << 61
-"""The number of bytes that a waiting ``read(-1)`` needs. No buffer reaches it, and its sum with a limit fits 64
-bits."""
+"""The number of bytes that a waiting ``read(-1)`` needs, and the most that any read needs: a greater ``n`` counts as
+this number. No buffer reaches it, and its sum with twice a limit fits in a signed 64-bit integer."""
 
 SCRATCH_SIZE: Final = 256 * KIB
 """The most bytes that one receive accepts, as in asyncio. All connections of a loop share a buffer of this size."""
@@ -80,13 +80,13 @@ For fewer bytes, a copy costs less than an additional system call: a direct rece
 if more data is available."""
 
 DIRECT_BUFFER_AHEAD: Final = 1024 * KIB
-"""The most bytes that a DirectBuffer allocates ahead of the received data, or twice the limit if that is more.
+"""The most bytes that a DirectBuffer allocates before data arrives, whatever the limit of the reader.
 
 The peer usually chooses ``n`` of ``readexactly(n)``, and could otherwise make the program allocate any amount."""
 
 BLOCK_MINIMUM: Final = 16 * KIB
 """A waiting ``read(n)`` receives directly into the bytes object that it returns (Block) if both ``n`` and the previous
-receive are at least this many bytes."""
+receive are at least this many bytes. The Block has at most SCRATCH_SIZE bytes, whatever ``n`` and the limit are."""
 
 TLS_HANDSHAKE_TIMEOUT: Final = 60.0
 """The default time limit of a TLS handshake in seconds, as in asyncio. A handshake that takes longer is aborted."""

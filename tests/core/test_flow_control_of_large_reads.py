@@ -1,12 +1,14 @@
 """R3: the target size of a pending read raises the bound of flow control until the read ends."""
 
 import asyncio
+import math
 import types
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from core.receivers import SCRATCH_SIZE, Case, transfer
 from support.fake_transports import CountingTransport, UnpausableTransport
 from support.memory_usage import buffered_size
 from support.scheduling import run_iterations, start_task
@@ -72,6 +74,66 @@ async def test_bytes_beyond_a_large_read_pause_the_transport(core: types.ModuleT
     assert transport.paused
     assert await task == bytes(1000)
     assert buffered_size(reader) == 2 * LIMIT + 1
+
+
+@pytest.mark.loops("asyncio")
+@pytest.mark.parametrize("limit", [None, math.inf, 1 << 62], ids=["usual limit", "no limit", "huge limit"])
+@pytest.mark.parametrize("n", [(1 << 63) - 131072, (1 << 63) - 1, 1 << 63, 1 << 200], ids=hex)
+async def test_pending_read_of_a_huge_size_has_room_and_never_pauses(
+    core: types.ModuleType, n: int, limit: float | None
+) -> None:
+    reader, transport = reader_and_transport(core)
+    if limit is not None:
+        reader._limit = limit
+    task = await start_task(reader.readexactly(n))
+    receiver = reader._sluiceway
+    receiver.attach(core.Scratch(SCRATCH_SIZE), None)
+    for _ in range(3):
+        assert transfer(Case(receiver, reader), bytes(100_000), SCRATCH_SIZE) is False
+    assert receiver.room() > 1 << 60
+    assert transport.pauses == 0
+    reader.feed_eof()
+    with pytest.raises(asyncio.IncompleteReadError) as incomplete:
+        await task
+    assert incomplete.value.expected == n
+    assert incomplete.value.partial == bytes(300_000)
+
+
+@pytest.mark.loops("asyncio")
+@pytest.mark.parametrize("limit", [-(1 << 62), -(1 << 63), -(1 << 200)], ids=hex)
+async def test_assigned_huge_negative_limit_leaves_room_for_one_small_receive(
+    core: types.ModuleType, limit: int
+) -> None:
+    reader, transport = reader_and_transport(core)
+    reader._limit = limit
+    reader.feed_data(bytes(100))
+    assert transport.paused
+    assert reader._sluiceway.room() == 4096
+    assert await reader.read(100) == bytes(100)
+
+
+@pytest.mark.loops("asyncio")
+@pytest.mark.parametrize("limit", [10, 1 << 30, math.inf])
+async def test_memory_ahead_of_a_large_read_does_not_depend_on_the_limit(
+    compiled_core: types.ModuleType, limit: float
+) -> None:
+    """R3: readexactly() reserves at most 1 MiB ahead of the data, and read() at most one receive."""
+    for read in (lambda reader: reader.readexactly(1 << 40), lambda reader: reader.read(1 << 40)):
+        reader = compiled_core.ReadOperations(LIMIT, asyncio.get_running_loop())
+        reader._limit = limit
+        receiver = reader._sluiceway
+        receiver.attach(compiled_core.Scratch(SCRATCH_SIZE), None)
+        receiver.get_buffer(-1)
+        receiver.committed(100_000)
+        assert await reader.readexactly(100_000)
+        task = await start_task(read(reader))
+        if receiver.wait.target_size:
+            # The first receive of a readexactly() has a copy.
+            receiver.get_buffer(-1)
+            receiver.committed(1)
+        assert len(receiver.get_buffer(-1)) <= 1 << 20
+        task.cancel()
+        await run_iterations()
 
 
 @pytest.mark.loops("asyncio")

@@ -7,6 +7,7 @@ import pytest
 
 from engine.peer_connections import abort_connections, open_connections, run_in_poller_step, wait_for_readers
 from support.raw_peer import RawPeers
+from support.scheduling import start_task
 from support.timeouts import TEST_TIMEOUT
 
 context_value: contextvars.ContextVar[str] = contextvars.ContextVar("context_value", default="unset")
@@ -186,3 +187,16 @@ async def test_exception_in_a_step_ends_only_its_task(raw_peers: RawPeers):
     for connection in connections:
         assert await connection.reader.readexactly(1) == b"y"
     await abort_connections(connections)
+
+
+async def test_waiter_without_poller_is_refused_and_a_second_init_has_no_effect(raw_peers: RawPeers):
+    """Otherwise the next wake-up would crash the interpreter."""
+    [connection] = await open_connections(raw_peers)
+    task = await start_task(connection.reader.readline())
+    waiter = connection.reader._waiter
+    with pytest.raises(TypeError):
+        type(waiter)(asyncio.get_running_loop(), None)
+    waiter.__init__(None, None)
+    connection.peer.send(b"line\n")
+    assert await task == b"line\n"
+    await connection.close()

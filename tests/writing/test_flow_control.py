@@ -1,6 +1,7 @@
 """W1: flow control of writes: when drain() waits, for any number of tasks; limits and pending size; cancellation."""
 
 import asyncio
+import math
 import types
 
 import pytest
@@ -133,3 +134,31 @@ async def test_drain_after_a_cancelled_drain_waits_again(streams: types.ModuleTy
         assert not again.done()
         assert await peer.in_thread(peer.receive, len(PAYLOAD)) == PAYLOAD
         await again
+
+
+@pytest.mark.loops("asyncio")
+@pytest.mark.parametrize(
+    ("high", "low"), [(math.inf, 0), (1 << 64, 0), (1 << 64, 1 << 63), (None, 1 << 62), (150_000.0, None)]
+)
+async def test_infinite_huge_and_float_write_buffer_limits_are_accepted(
+    streams: types.ModuleType, high: float | None, low: float | None
+) -> None:
+    """W1: every limit that asyncio compares with the pending size is accepted; drain() then returns below it."""
+    async with connected_pair(streams) as ((_, writer), (reader, _)):
+        writer.transport.set_write_buffer_limits(high, low)
+        applied_low, applied_high = writer.transport.get_write_buffer_limits()
+        assert 0 <= applied_low <= applied_high
+        if high == 150_000:
+            assert (applied_low, applied_high) == (37_500, 150_000)
+        else:
+            assert applied_high >= 1 << 60
+        writer.write(bytes(100_000))
+        await writer.drain()
+        assert await reader.readexactly(100_000) == bytes(100_000)
+
+
+@pytest.mark.loops("asyncio")
+async def test_not_a_number_as_write_buffer_limit_raises_value_error(streams: types.ModuleType) -> None:
+    async with connected_pair(streams) as ((_, writer), _):
+        with pytest.raises(ValueError, match="must be >="):
+            writer.transport.set_write_buffer_limits(math.nan)

@@ -25,17 +25,18 @@ def some(receiver: Receiver, n: int, waited: bool) -> bytes | None:
     return receiver.take(n)
 
 
-def exactly(receiver: Receiver, n: int, waited: bool) -> bytes | None:
+def exactly(receiver: Receiver, n: int, expected: int, waited: bool) -> bytes | None:
     """Return the first ``n`` unread bytes, or None if readexactly() must wait for more.
 
-    Raise IncompleteReadError with the unread bytes if end of file was received before ``n`` bytes. Raise the error of
-    the stream: at once after set_exception(), and if fewer than ``n`` bytes are unread for a lost connection.
+    Raise IncompleteReadError with the unread bytes if end of file was received before ``n`` bytes. Its ``expected`` is
+    the argument of readexactly(), which may be greater than ``n``, a C integer in the compiled build. Raise the error
+    of the stream: at once after set_exception(), and if fewer than ``n`` bytes are unread for a lost connection.
     """
     size = receiver.buffer.size()
     if receiver.end.exception is not None and not (waited and size >= n) and receiver.end.due(size, size >= n > 0):
         raise receiver.end.error()
     if size < n:
         if receiver.end.reached:
-            raise receiver.incomplete(n)
+            raise receiver.incomplete(expected)
         return None
     return receiver.take(n)

@@ -15,10 +15,7 @@ from . import read_by_size, read_until
 from .bytearray_buffer import BytearrayBuffer
 from .end_of_input import EofReason
 from .receiver import Receiver
-from .validation import BytesLike, as_bytes, as_count, as_separators
-
-# A C integer in the compiled build.
-_EVERYTHING = EVERYTHING
+from .validation import BytesLike, as_bytes, as_count, as_separators, clamped
 
 
 def begin_wait(reader: StreamReader, receiver: Receiver, operation: str) -> Any:
@@ -135,6 +132,8 @@ class StreamReader:
             receiver.wait.raise_busy("read")
         if n < 0:
             return await self._sluiceway_read_to_end()
+        # The compiled core counts in C integers.
+        n = min(n, EVERYTHING)
         if receiver.budget.spend_read():
             await receiver.yield_to_loop("read")
         waited = False
@@ -158,7 +157,7 @@ class StreamReader:
                     raise receiver.end.error()
                 if receiver.end.reached:
                     break
-                receiver.wait.target_size = _EVERYTHING
+                receiver.wait.target_size = EVERYTHING
                 future = begin_wait(self, receiver, "read")
                 try:
                     await future
@@ -199,17 +198,19 @@ class StreamReader:
             receiver.wait.raise_busy("readexactly")
         if receiver.budget.spend_read():
             await receiver.yield_to_loop("readexactly")
-        data = read_by_size.exactly(receiver, n, False)
+        # The compiled core counts in C integers.
+        target_size = min(n, EVERYTHING)
+        data = read_by_size.exactly(receiver, target_size, n, False)
         if data is None:
             try:
                 while data is None:
-                    receiver.wait.target_size = n
+                    receiver.wait.target_size = target_size
                     future = begin_wait(self, receiver, "readexactly")
                     try:
                         await future
                     finally:
                         receiver.wait.end()
-                    data = read_by_size.exactly(receiver, n, True)
+                    data = read_by_size.exactly(receiver, target_size, n, True)
             finally:
                 receiver.end_large_read()
         return data
@@ -284,7 +285,7 @@ class StreamReader:
             except LimitOverrunError as error:
                 message, consumed = error.args[0], error.consumed
             # Outside the except clause, so that the ValueError has no __context__, as in asyncio.
-            read_until.drop_line(receiver, message, consumed)
+            read_until.drop_line(receiver, message, clamped(consumed))
         if receiver.budget.spend_read():
             await receiver.yield_to_loop("readline")
         waited = False
@@ -330,7 +331,7 @@ class StreamReader:
 
     @_limit.setter
     def _limit(self, limit: int) -> None:
-        self._sluiceway.flow.limit = limit
+        self._sluiceway.flow.limit = clamped(limit)
 
     @property
     def _loop(self) -> asyncio.AbstractEventLoop:

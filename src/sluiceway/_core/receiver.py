@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from .._constants import BLOCK_MINIMUM, DIRECT_BUFFER_AHEAD, DIRECT_BUFFER_MINIMUM, EVERYTHING
+from .._constants import BLOCK_MINIMUM, DIRECT_BUFFER_AHEAD, DIRECT_BUFFER_MINIMUM, EVERYTHING, SCRATCH_SIZE
 from .._errors import IncompleteReadError
 from . import receive_memory
 from .budget import Budget
@@ -24,6 +24,7 @@ from .receive_interface import ReceiveInterface
 _DIRECT_BUFFER_AHEAD = DIRECT_BUFFER_AHEAD
 _DIRECT_BUFFER_MINIMUM = DIRECT_BUFFER_MINIMUM
 _BLOCK_MINIMUM = BLOCK_MINIMUM
+_SCRATCH_SIZE = SCRATCH_SIZE
 _EVERYTHING = EVERYTHING // 2
 
 
@@ -88,7 +89,7 @@ class Receiver(ReceiveInterface):
                 return target
         room = self.room()
         if self._large and self.wait.max_size >= _BLOCK_MINIMUM and self.wait.future is not None:
-            self._block = receive_memory.block(min(room, self.wait.max_size))
+            self._block = receive_memory.block(min(room, self.wait.max_size, _SCRATCH_SIZE))
             if self._block is not None:
                 return self._block
         return self._scratch.part(room)
@@ -207,8 +208,7 @@ class Receiver(ReceiveInterface):
         """Replace the buffer with a DirectBuffer if a readexactly() waits that lacks many bytes."""
         missing = self.wait.target_size - self.buffer.size()
         if _DIRECT_BUFFER_MINIMUM <= missing < _EVERYTHING and type(self.buffer) is ChunkBuffer:
-            ahead = 2 * self.flow.limit
-            direct = direct_buffer(self.buffer, self.wait.target_size, max(_DIRECT_BUFFER_AHEAD, ahead))
+            direct = direct_buffer(self.buffer, self.wait.target_size, _DIRECT_BUFFER_AHEAD)
             if direct is not None:
                 self.buffer = direct
 

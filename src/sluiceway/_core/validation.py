@@ -49,6 +49,14 @@ def as_limit(limit: Any) -> int:
     return min(int(limit), UNBOUNDED_LIMIT)
 
 
+def clamped(size: float) -> int:
+    """Return the whole number of bytes in ``size``, or the nearest limit that a C integer can hold twice.
+
+    For sizes that asyncio compares without a check: it accepts ``math.inf``, fractions and any int.
+    """
+    return int(max(-UNBOUNDED_LIMIT, min(size, UNBOUNDED_LIMIT)))
+
+
 def as_seconds(seconds: Any, name: str) -> float:
     """Return ``seconds``, the argument ``name``.
 

@@ -57,7 +57,7 @@ cdef class DirectBuffer(ChunkBuffer):
     this number must not determine the allocation.
     """
 
-    def __init__(self, ChunkBuffer plain, Py_ssize_t target_size, Py_ssize_t ahead):
+    def __init__(self, ChunkBuffer plain not None, Py_ssize_t target_size, Py_ssize_t ahead):
         self.plain = plain
         self.target_size = target_size
         self.window = ResultMemory()

@@ -1,8 +1,6 @@
 from . cimport read_by_size, read_until
 from .receiver cimport Receiver
 
-cdef Py_ssize_t _EVERYTHING
-
 cdef object begin_wait(StreamReader reader, Receiver receiver, object operation)
 
 cdef class StreamReader:

@@ -9,7 +9,7 @@ from .receive_memory cimport Block, Memory, Scratch
 from .read_flow_control cimport ReadFlowControl
 from .read_wait cimport ReadWait
 
-cdef Py_ssize_t _DIRECT_BUFFER_AHEAD, _DIRECT_BUFFER_MINIMUM, _BLOCK_MINIMUM, _EVERYTHING
+cdef Py_ssize_t _DIRECT_BUFFER_AHEAD, _DIRECT_BUFFER_MINIMUM, _BLOCK_MINIMUM, _SCRATCH_SIZE, _EVERYTHING
 
 cdef class Receiver(ReceiveInterface):
     cdef public object loop
@@ -38,7 +38,7 @@ cdef class Receiver(ReceiveInterface):
     @cython.locals(buffer=ChunkBuffer)
     cdef bytes take(self, Py_ssize_t n)
     cdef object resume_if_low(self)
-    @cython.locals(missing=Py_ssize_t, ahead=Py_ssize_t)
+    @cython.locals(missing=Py_ssize_t)
     cdef object _receive_directly(self)
     cdef object begin_wait(self, object operation)
     @cython.locals(buffer=ChunkBuffer)

@@ -470,7 +470,7 @@ cdef class Poller:
 cdef class PollerWaiter(Waiter):
     """The Waiter of a reader on the poller. The poller also runs its task after a yield to the loop."""
 
-    def __init__(self, loop, Poller poller):
+    def __cinit__(self, loop, Poller poller not None):
         self.poller = poller
 
     cdef int wake_now(self) except -1:

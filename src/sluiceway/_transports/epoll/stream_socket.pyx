@@ -25,7 +25,7 @@ from sluiceway._transports.epoll.system cimport (
     recv, send, setsockopt, shutdown,
 )
 
-from sluiceway._core_c.validation import as_bytes
+from sluiceway._core_c.validation import as_bytes, clamped
 from sluiceway._log import logger
 from sluiceway._transports.epoll.poller import poller_of
 
@@ -380,8 +380,8 @@ cdef class StreamSocket(Pollable):
             low = high // 4
         if not high >= low >= 0:
             raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
-        self.high = high
-        self.low = low
+        self.high = clamped(high)
+        self.low = clamped(low)
         self.maybe_pause()
 
     def get_write_buffer_limits(self):
