@@ -2,16 +2,26 @@
 
 import asyncio
 import contextlib
+import errno
 import gc
 import os
 import pathlib
+import resource
 import socket
 import warnings
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 
 import sluiceway
-from engine.peer_connections import abort_connections, open_connections, run_in_poller_step, wait_for_readers
+from engine.peer_connections import (
+    PeerConnection,
+    abort_connections,
+    open_connections,
+    run_in_poller_step,
+    wait_for_readers,
+)
 from support import file_descriptors, loops
 from support.child_processes import IGNORE_THREADS, run_child, start_child, wait_for_child
 from support.connections import server_address
@@ -255,3 +265,74 @@ def test_child_that_closes_an_idle_loop_does_not_affect_connections_of_the_paren
         peers = [listener.accept() for _ in range(count)]
         assert run_child(close_loop) == 0
         runner.run(exchange())
+
+
+class InheritedConnections:
+    """Connections of a loop that does not run at the fork. The child continues the loop and sends each peer's line."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, raw_peers: RawPeers, count: int) -> None:
+        self.listener = raw_peers.listen()
+        self.loop = loop
+        self.connections = [loop.run_until_complete(self.connect()) for _ in range(count)]
+
+    async def connect(self) -> PeerConnection:
+        reader, writer = await sluiceway.open_connection(*self.listener.address)
+        return PeerConnection(reader, writer, self.listener.accept())
+
+    def run_in_child(self, body: Callable[[], Coroutine[Any, Any, None]]) -> int:
+        """Return the exit status of a child that awaits ``body()``: 2 after a call of the exception handler."""
+
+        def child():
+            self.loop.set_exception_handler(lambda loop, context: os._exit(2))
+            self.loop.run_until_complete(body())
+
+        return run_child(child)
+
+    async def abort(self) -> None:
+        await abort_connections(self.connections)
+
+
+# The loop watches a single connection itself.
+@pytest.mark.parametrize("count", [1, 3])
+def test_child_without_a_free_descriptor_receives_on_inherited_connections(
+    loop_kind: str, raw_peers: RawPeers, count: int
+):
+    async def receive():
+        before = file_descriptors.open_descriptors()
+        with file_descriptors.descriptors_exhausted():
+            for connection in inherited.connections:
+                connection.peer.send(b"line\n")
+                assert await connection.reader.readline() == b"line\n"
+        assert file_descriptors.open_descriptors() == before
+
+    with loops.new_runner(loop_kind) as runner:
+        inherited = InheritedConnections(runner.get_loop(), raw_peers, count)
+        assert inherited.run_in_child(receive) == 0
+        runner.run(inherited.abort())
+
+
+@pytest.mark.loops("asyncio", "debug")
+def test_child_that_cannot_create_an_epoll_set_ends_inherited_connections_once(loop_kind: str, raw_peers: RawPeers):
+    """The loop, whose set cannot be replaced either, is not woken for the parent's events."""
+
+    async def receive():
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        # The number of the closed descriptor is not allowed either. 0 would let poll() fail.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+        for connection in inherited.connections:
+            connection.peer.send(b"line\n")
+        for connection in inherited.connections:
+            with pytest.raises(OSError) as caught:
+                await connection.reader.readline()
+            assert caught.value.errno == errno.EMFILE
+        assert asyncio.get_running_loop()._selector._selector.poll(0) == []
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        later = await inherited.connect()
+        later.peer.send(b"line\n")
+        assert await later.reader.readline() == b"line\n"
+        await abort_connections([later, *inherited.connections])
+
+    with loops.new_runner(loop_kind) as runner:
+        inherited = InheritedConnections(runner.get_loop(), raw_peers, 3)
+        assert inherited.run_in_child(receive) == 0
+        runner.run(inherited.abort())

@@ -38,21 +38,39 @@ def _after_fork() -> None:
 os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
 
 
-def replace_epoll_set(selector: selectors.BaseSelector) -> None:
-    """Replace the epoll set of ``selector`` in a child process. The descriptor and the registrations stay the same.
+def replace_epoll_set(loop: Any) -> None:
+    """Replace the epoll set of the selector of ``loop`` in a child process. The registrations stay the same.
 
     The child shares the set with its parent: a socket that the child unregisters would be unregistered for the parent
     as well, and each process would be woken for the sockets of the other. asyncio does not replace the set. A selector
     of another kind is left unchanged, because it has no state in the kernel.
     """
+    selector = loop._selector
     if not isinstance(selector, selectors.EpollSelector):
         return
-    with select.epoll() as new:
-        for key in selector.get_map().values():
-            # The child may have closed some of the descriptors.
+    try:
+        with select.epoll() as new:
+            for key in selector.get_map().values():
+                # The child may have closed some of the descriptors.
+                with contextlib.suppress(OSError):
+                    new.register(key.fd, _epoll_events(key.events))
+            os.dup2(new.fileno(), selector.fileno(), inheritable=False)
+    except OSError:
+        _poll_instead(loop)
+
+
+def _poll_instead(loop: Any) -> None:
+    """Give ``loop`` a selector that needs no descriptor, unless it watches more descriptors than the limit allows."""
+    shared = loop._selector
+    selector = selectors.PollSelector()
+    with contextlib.suppress(OSError):
+        for key in shared.get_map().values():
             with contextlib.suppress(OSError):
-                new.register(key.fd, _epoll_events(key.events))
-        os.dup2(new.fileno(), selector.fileno(), inheritable=False)
+                os.fstat(key.fd)
+                selector.register(key.fileobj, key.events, key.data)
+        selector.select(0)
+        loop._selector = selector
+        shared.close()
 
 
 def _epoll_events(events: int) -> int:

@@ -23,8 +23,8 @@ from libc.stdint cimport uint32_t, uint64_t
 from sluiceway._core_c.receive_memory cimport Scratch
 from sluiceway._transports.epoll.handle_context cimport enter_handle_context, leave_handle_context
 from sluiceway._transports.epoll.system cimport (
-    EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN, O_CLOEXEC, close_fd, dup3, epoll_create1,
-    epoll_ctl, epoll_event, epoll_wait, monotonic_ns,
+    EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN, close_fd, create_epoll_set, epoll_ctl, epoll_event,
+    epoll_wait, monotonic_ns,
 )
 
 from sluiceway._constants import SCRATCH_SIZE
@@ -57,10 +57,10 @@ cdef class Pollable:
 
     cdef int watch(self, uint32_t interest) except -1:
         """Watch for the events ``interest``. 0 ends the registration, so that not even a hang-up is reported."""
-        if interest == self.interest:
+        cdef uint32_t before = self.interest
+        self.poller.separate()  # may end this connection
+        if interest == before or self.interest != before:
             return 0
-        if self.poller.forked:
-            self.poller.separate()
         if self.interest == 0:
             self.poller.add(self, interest)
         elif interest == 0:
@@ -100,13 +100,12 @@ cdef class Poller:
         if self.epfd >= 0:
             close_fd(self.epfd)
 
-    def prepare(self):
-        """Open the epoll descriptor and add it to the loop. Raise NotImplementedError without add_reader()."""
-        if self.forked:
-            self.separate()
+    def prepare(self, int number=0):
+        """Open the epoll descriptor, as ``number`` if possible. Raise NotImplementedError without add_reader()."""
+        self.separate()
         if self.epfd >= 0:
             return
-        self.epfd = epoll_create1(EPOLL_CLOEXEC)
+        self.epfd = create_epoll_set(number)
         if self.epfd < 0:
             PyErr_SetFromErrno(OSError)
         try:
@@ -230,9 +229,8 @@ cdef class Poller:
 
     def _close_if_idle(self):
         self.closing_soon = False
+        self.separate()
         if self.users == 0 and self.epfd >= 0:
-            if self.forked:
-                self.separate()
             epfd = self.epfd
             self.epfd = -1
             try:
@@ -247,28 +245,30 @@ cdef class Poller:
 
     cdef int separate(self) except -1:
         """Replace the epoll sets that a forked child shares with its parent, at the child's first use of the poller.
-        The descriptors keep their numbers. In a shared set, each registration would affect both processes."""
-        cdef int new
-        cdef Pollable pollable
-        if self.epfd >= 0:
-            new = epoll_create1(EPOLL_CLOEXEC)
-            if new < 0 or dup3(new, self.epfd, O_CLOEXEC) < 0:
-                PyErr_SetFromErrno(OSError)
-            close_fd(new)
-        if self.watches_itself and not self.loop.is_closed():
-            replace_epoll_set(self.loop._selector)
-        elif self.epfd >= 0 and not self.loop.is_closed():
-            # The loop's own set is not accessible. It contains the parent's poller; this adds the child's poller.
-            self.loop.remove_reader(self.epfd)
-            self.loop.add_reader(self.epfd, self._on_poller_ready, LoopWatch(self))
+        In a shared set, each registration would affect both processes."""
+        cdef int number = self.epfd
+        if not self.forked or self.loop.is_closed():
+            return 0
+        if number >= 0:
+            # Closed first: no other free descriptor is needed, and the loop's set keeps the parent's registration.
+            self.epfd = -1
+            close_fd(number)
+            self.unwatch_in_loop(number)
+        if self.watches_itself:
+            replace_epoll_set(self.loop)
         self.forked = False
+        if number >= 0:
+            try:
+                self.prepare(number)
+            except OSError:
+                pass  # raised again for each connection
         for entry in self.table:
             if entry is not None:
-                pollable = entry
                 try:
-                    self.control(EPOLL_CTL_ADD, pollable, pollable.interest)
+                    self.prepare(number)
+                    self.control(EPOLL_CTL_ADD, entry, (<Pollable>entry).interest)
                 except OSError as error:
-                    pollable.watch_failed(error)
+                    (<Pollable>entry).watch_failed(error)
         return 0
 
     def _flush_before_fork(self):
@@ -293,8 +293,7 @@ cdef class Poller:
         self._on_ready()
 
     def _on_ready(self):
-        if self.forked:
-            self.separate()
+        self.separate()
         # A loop nested in a task of the batch enters the context of this handle again.
         context = leave_handle_context()
         try:

@@ -67,8 +67,18 @@ cdef inline long long monotonic_ns() noexcept nogil:
 
 cdef extern from "unistd.h" nogil:
     int close_fd "close"(int fd)
-    int dup3(int source, int target, int flags)
 
 cdef extern from "fcntl.h" nogil:
     enum:
-        O_CLOEXEC
+        F_DUPFD_CLOEXEC
+    int fcntl(int fd, int command, int argument)
+
+cdef inline int create_epoll_set(int number) noexcept nogil:
+    """Return a new epoll descriptor, ``number`` if it is free, or -1. dup3() would close what another thread opened."""
+    cdef int new = epoll_create1(EPOLL_CLOEXEC), higher
+    if 0 <= new < number:
+        higher = fcntl(new, F_DUPFD_CLOEXEC, number)
+        if higher >= 0:
+            close_fd(new)
+            return higher
+    return new
