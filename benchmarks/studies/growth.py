@@ -7,22 +7,19 @@ and memory are counted in separate runs, which are not timed.
 from __future__ import annotations
 
 import functools
-import json
-import os
 import pathlib
-import subprocess
 import sys
 from collections.abc import Mapping
 from typing import Final
 
 from benchmarks.contenders import PURE
-from benchmarks.measure import FailedError, cores, pinned, relative
+from benchmarks.measure import cores, pinned, relative
 from benchmarks.studies import Column, Goal, Reading, Row, Study
+from benchmarks.studies.worker import reading_of
 
 SIZE: Final = 10_000_000
 LITTLE: Final = 1_000_000  # with --quick
 CHUNKS: Final = (1, 16, 256, 4096, 65536)
-PATIENCE: Final = 120
 LIMIT_BEYOND: Final = 1024  # by this number of bytes, the limit exceeds the record
 ALLOWED_BEYOND: Final = 32 * 1024  # contract R3: the bound is 2 x limit plus this size
 
@@ -36,21 +33,7 @@ CONTENDERS: Final[dict[str, tuple[str, Mapping[str, str]]]] = {
 
 
 def measured(command: list[str], variables: Mapping[str, str]) -> Reading:
-    try:
-        done = subprocess.run(
-            pinned(command, cores().measured),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env={**os.environ, **variables},
-            timeout=PATIENCE,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise FailedError(f"it did not end within {PATIENCE} seconds") from None
-    if done.returncode != 0:
-        raise FailedError(done.stderr.decode(errors="replace").strip()[-2000:])
-    found: Reading = json.loads(done.stdout)
-    return found
+    return reading_of(pinned(command, cores().measured), variables)
 
 
 def commands(contender: str, chunk: int, size: int) -> dict[str, list[str]]:

@@ -7,20 +7,17 @@ each thread runs a server and its clients. It needs two cores that do nothing el
 from __future__ import annotations
 
 import functools
-import json
-import os
 import pathlib
-import subprocess
 import sys
 import sysconfig
 from collections.abc import Mapping
 from typing import Final
 
 from benchmarks.contenders import ENGINE, PURE
-from benchmarks.measure import FailedError, relative
+from benchmarks.measure import relative
 from benchmarks.studies import Column, Goal, Reading, Row, Study
+from benchmarks.studies.worker import reading_of
 
-PATIENCE: Final = 120
 TIMES: Final = 1.9  # as many messages with two threads as with one, at least
 
 # The compiled parts would turn the lock on.
@@ -40,20 +37,7 @@ def command(contender: str, windows: int, seconds: float) -> list[str]:
 
 
 def measured(line: list[str], variables: Mapping[str, str]) -> Reading:
-    try:
-        done = subprocess.run(
-            line,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env={**os.environ, **WITHOUT_LOCK, **variables},
-            timeout=PATIENCE,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise FailedError(f"it did not end within {PATIENCE} seconds") from None
-    if done.returncode != 0:
-        raise FailedError(done.stderr.decode(errors="replace").strip()[-2000:])
-    found: Reading = json.loads(done.stdout)
+    found = reading_of(line, {**WITHOUT_LOCK, **variables})
     return {**found, "time_of_two": 1 / found["times"]}
 
 
