@@ -47,9 +47,9 @@ async def test_private_attributes_follow_state_of_transport(streams: types.Modul
     assert transport._paused
     transport.resume_reading()
     assert not transport._paused
-    while not transport._buffer:
+    while not transport._protocol_paused:
         writer.write(bytes(1 << 20))
-    assert transport._protocol_paused
+    assert transport._buffer
     assert isinstance(transport._buffer, collections.deque if sys.version_info >= (3, 12) else bytearray)
     # Since 3.15 asyncio's own transports count the bytes separately from the buffer.
     if sys.version_info < (3, 15) or not type(transport).__module__.startswith("asyncio."):
