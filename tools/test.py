@@ -19,7 +19,8 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BEHAVIOUR_FOLDERS = (
-    *("closing", "connecting", "core", "debugging", "dropin", "engine", "reading", "serving", "tls", "writing"),
+    *("closing", "connecting", "core", "debugging", "dropin", "engine", "framing", "reading", "serving", "stream"),
+    *("tls", "writing"),
 )
 
 

@@ -15,6 +15,7 @@ from ._asyncio.writer import StreamWriter
 from ._errors import IncompleteReadError, LimitOverrunError, PlaintextBeforeTLSError, UnixPathError
 from ._implementation import IMPLEMENTATION
 from ._transports.engine_choice import ENGINE
+from .stream import Stream
 
 __version__ = "0.1.0"
 
@@ -26,6 +27,7 @@ __all__ = [
     "LimitOverrunError",
     "PlaintextBeforeTLSError",
     "Server",
+    "Stream",
     "StreamReader",
     "StreamReaderProtocol",
     "StreamWriter",

@@ -8,6 +8,7 @@ PUBLIC = {
     "LimitOverrunError",
     "PlaintextBeforeTLSError",
     "Server",
+    "Stream",
     "StreamReader",
     "StreamReaderProtocol",
     "StreamWriter",

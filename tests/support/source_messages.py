@@ -10,7 +10,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parents[2] / "src" / "sluiceway"
 
 
 # What a call makes an exception of: raised there, or passed on.
-EXCEPTION = re.compile(r"(?:\b[A-Z]\w*(?:Error|Group)|gaierror)$")
+EXCEPTION = re.compile(r"(?:\b[A-Z]\w*(?:Error|Group)|gaierror|UnsupportedOperation)$")
 
 
 class Message(NamedTuple):

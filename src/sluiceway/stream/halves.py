@@ -1,0 +1,76 @@
+"""StreamHalves: the reader and the writer of a Stream. Every part of the class Stream uses them."""
+
+from __future__ import annotations
+
+from io import UnsupportedOperation
+from typing import Self
+
+from .._asyncio.reader import StreamReader
+from .._asyncio.writer import StreamWriter
+
+
+class StreamHalves:
+    """The base class of all parts of Stream. Only this class has fields.
+
+    ``_reader`` is None for a stream that can only be written, and ``_writer`` for one that can only be read.
+    """
+
+    __slots__ = ("__weakref__", "_reader", "_writer")
+
+    _reader: StreamReader | None
+    _writer: StreamWriter | None
+
+    def __init__(self, reader: StreamReader | None, writer: StreamWriter | None) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    def from_pair(cls, reader: StreamReader | None, writer: StreamWriter | None) -> Self:
+        """Return a Stream of ``reader`` and ``writer``, which stay usable.
+
+        In a handler of ``start_server``: ``stream = sluiceway.Stream.from_pair(reader, writer)``.
+
+        Args:
+            reader (sluiceway.StreamReader or None): the reading half. None makes a stream that can only be written.
+            writer (sluiceway.StreamWriter or None): the writing half. None makes a stream that can only be read.
+
+        Raises:
+            TypeError: an argument is not sluiceway's reader or writer, or both are None.
+        """
+        if not isinstance(reader, StreamReader | None):
+            raise TypeError(
+                f"from_pair(): reader must be a sluiceway.StreamReader or None, not {type(reader).__name__!r}: "
+                f"{reader!r}; sluiceway.lines() and sluiceway.frames() accept every reader"
+            )
+        if not isinstance(writer, StreamWriter | None):
+            raise TypeError(
+                f"from_pair(): writer must be a sluiceway.StreamWriter or None, not {type(writer).__name__!r}: "
+                f"{writer!r}"
+            )
+        if reader is None and writer is None:
+            raise TypeError("from_pair(): reader and writer are both None; give at least one of them")
+        return cls(reader, writer)
+
+    @property
+    def reader(self) -> StreamReader:
+        """The reading half, for code that takes asyncio's reader.
+
+        Raises:
+            io.UnsupportedOperation: the stream can only be written.
+        """
+        reader = self._reader
+        if reader is None:
+            raise UnsupportedOperation(f"{self!r} has no reader: it can only be written")
+        return reader
+
+    @property
+    def writer(self) -> StreamWriter:
+        """The writing half, for code that takes asyncio's writer.
+
+        Raises:
+            io.UnsupportedOperation: the stream can only be read.
+        """
+        writer = self._writer
+        if writer is None:
+            raise UnsupportedOperation(f"{self!r} has no writer: it can only be read")
+        return writer

@@ -1,0 +1,40 @@
+"""Stream.from_pair: which halves it accepts, and what a stream of one half does."""
+
+import asyncio
+import io
+from typing import Any
+
+import pytest
+
+import sluiceway
+from support.connections import connected_pair
+
+
+async def test_stream_reads_and_sends_on_its_pair() -> None:
+    async with connected_pair(sluiceway) as (client, server):
+        one, other = sluiceway.Stream.from_pair(*client), sluiceway.Stream.from_pair(*server)
+        await one.send(b"a line\nabc")
+        assert await other.read_line() == b"a line\n"
+        assert await other.read_exactly(3) == b"abc"
+        assert (one.reader, one.writer) == client
+        async with other:
+            assert (other.peer, other.local) == (one.local, one.peer)
+        assert await one.read(10) == b""
+
+
+@pytest.mark.parametrize("halves", [(None, None), ("reader", None), (None, "writer")])
+async def test_invalid_half_raises_type_error(halves: Any) -> None:
+    with pytest.raises(TypeError, match=r"from_pair\(\): .*(must be|at least one)"):
+        sluiceway.Stream.from_pair(*halves)
+
+
+async def test_asyncio_reader_raises_type_error_that_names_lines() -> None:
+    reader: Any = asyncio.StreamReader()
+    with pytest.raises(TypeError, match=r"sluiceway\.lines\(\)"):
+        sluiceway.Stream.from_pair(reader, None)
+
+
+async def test_missing_half_raises_unsupported_operation() -> None:
+    stream = sluiceway.Stream.from_pair(sluiceway.StreamReader(), None)
+    with pytest.raises(io.UnsupportedOperation, match="can only be read"):
+        await stream.send(b"data")
