@@ -65,8 +65,8 @@ docs:
 	echo "build/docs/index.html"
 
 bench:
-	@$(environment) bench)" && "$$bin/python" -m benchmarks run $(if $(QUICK),--quick) $(BENCH) && \
-	"$$bin/python" -m benchmarks report >/dev/null
+	@test -n "$(PYTHON)" && "$(PYTHON)" tools/bench.py $(if $(filter file,$(origin PYTHON)),,--this) \
+		$(if $(QUICK),--quick) $(BENCH)
 
 cost:
 	@$(environment) test)" && "$$bin/python" -m benchmarks.cost $(if $(UPDATE),--update --why "$$UPDATE") $(COST)

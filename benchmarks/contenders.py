@@ -19,9 +19,11 @@ from benchmarks.scenarios import Scenario
 
 HERE: Final = pathlib.Path(__file__).resolve().parent
 UVLOOP: Final = ("--loop", "uvloop")
+OTHER_LOOPS: Final = ("zuvloop", "rsloop", "rloop")  # packages for CPython 3.14 and later
 AIOFASTNET: Final = ("--transports", "aiofastnet")
 OURS: Final = ("--streams", "sluiceway")
 ENGINE: Final = {"SLUICEWAY_PURE": "0", "SLUICEWAY_ENGINE": "epoll"}
+LOOP_TRANSPORTS: Final = {"SLUICEWAY_PURE": "0", "SLUICEWAY_ENGINE": "loop"}
 WITH_TLS: Final = ("streams.py", "protocols.py", "go")  # the programs that know --tls
 PURE: Final = {"SLUICEWAY_PURE": "1", "SLUICEWAY_ENGINE": "loop"}
 
@@ -32,7 +34,10 @@ class MissingError(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Contender:
-    """``program``: a file in servers/, and in clients/ if it has a client side. ``packages``: the imported packages."""
+    """``program``: a file in servers/, and in clients/ if it has a client side. ``packages``: the imported packages.
+
+    ``interpreter``: the program of another Python than the running one; it needs no package.
+    """
 
     name: str
     title: str
@@ -42,8 +47,11 @@ class Contender:
     variables: dict[str, str] = dataclasses.field(default_factory=dict)
     language: Literal["python", "c", "go"] = "python"
     only: tuple[str, ...] = ()  # the scenarios that it runs in; empty for all
+    interpreter: str | None = None
 
     def runs(self, scenario: Scenario) -> bool:
+        if self.interpreter is not None and scenario.side == "program":
+            return False
         if scenario.side != "server" and self.program != "streams.py":
             return False
         if scenario.tls and self.program not in WITH_TLS:
@@ -61,6 +69,12 @@ class Contender:
                 if driving.found(tool) is None:
                     raise MissingError(f"{self.name}: {tool} is not installed")
             return [sys.executable, str(HERE / "programs" / program.file), *self.arguments]
+        python = sys.executable
+        if self.interpreter is not None:
+            found = shutil.which(self.interpreter)
+            if found is None:
+                raise MissingError(f"{self.name}: {self.interpreter} is not installed")
+            python = found
         secured = self._secured() if scenario.tls else []
         if self.language != "python":
             compiler = "gcc" if self.language == "c" else "go"
@@ -69,9 +83,9 @@ class Contender:
             binary = compiling.c_server(scenario.mode) if self.language == "c" else compiling.go_server(scenario.mode)
             return [str(binary), scenario.mode, str(scenario.size), *self.arguments, *secured]
         if scenario.side == "client":
-            return [sys.executable, str(HERE / "clients" / self.program), *self.arguments]
+            return [python, str(HERE / "clients" / self.program), *self.arguments]
         options = ["--mode", scenario.mode, "--size", str(scenario.size)]
-        return [sys.executable, str(HERE / "servers" / self.program), *self.arguments, *options, *secured]
+        return [python, str(HERE / "servers" / self.program), *self.arguments, *options, *secured]
 
     def _secured(self) -> list[str]:
         if importlib.util.find_spec("trustme") is None:
@@ -85,7 +99,9 @@ CONTENDERS: Final = (
     Contender("go", "Go, net and bufio", "go", language="go"),
     Contender("go-buffered", "Go, bufio.Writer", "go", ("buffered",), language="go", only=("pipelined",)),
     Contender("asyncio", "asyncio streams", "streams.py"),
+    Contender("asyncio-3.15", "asyncio streams of CPython 3.15", "streams.py", interpreter="python3.15"),
     Contender("uvloop", "asyncio streams on uvloop", "streams.py", UVLOOP, ("uvloop",)),
+    *(Contender(name, f"asyncio streams on {name}", "streams.py", ("--loop", name), (name,)) for name in OTHER_LOOPS),
     Contender("asyncio-protocols", "asyncio protocols", "protocols.py"),
     Contender("uvloop-protocols", "uvloop protocols", "protocols.py", UVLOOP, ("uvloop",)),
     Contender("aiofastnet", "asyncio streams on aiofastnet", "streams.py", AIOFASTNET, ("aiofastnet",)),
@@ -109,6 +125,14 @@ CONTENDERS: Final = (
     Contender("sluiceway", "sluiceway", "streams.py", OURS, ("sluiceway",), ENGINE),
     Contender(
         "sluiceway-uvloop", "sluiceway on uvloop", "streams.py", (*OURS, *UVLOOP), ("sluiceway", "uvloop"), ENGINE
+    ),
+    Contender(
+        "sluiceway-loop",
+        "sluiceway on the loop's transports",
+        "streams.py",
+        OURS,
+        ("sluiceway",),
+        LOOP_TRANSPORTS,
     ),
     Contender("sluiceway-pure", "sluiceway, pure", "streams.py", OURS, ("sluiceway",), PURE),
     Contender(

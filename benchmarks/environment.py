@@ -9,11 +9,25 @@ import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Sequence
 
 # Packages in the measured processes.
 RUN = tuple(f"benchmarks/{folder}" for folder in ("servers", "clients", "programs", "studies"))
-PACKAGES = ("sluiceway", "uvloop", "aiofastnet", "trio", "anyio", "redis", "hiredis", "hypercorn", "aiosmtpd")
+PACKAGES = (
+    "sluiceway",
+    "uvloop",
+    "zuvloop",
+    "rsloop",
+    "rloop",
+    "aiofastnet",
+    "trio",
+    "anyio",
+    "redis",
+    "hiredis",
+    "hypercorn",
+    "aiosmtpd",
+)
 
 
 def processor() -> str:
@@ -24,7 +38,9 @@ def processor() -> str:
 
 
 def versions() -> dict[str, str]:
-    found = {"python": f"{platform.python_implementation()} {platform.python_version()}"}
+    optimised = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
+    build = "an optimised build" if optimised else "not an optimised build"
+    found = {"python": f"{platform.python_implementation()} {platform.python_version()} ({build})"}
     for package in PACKAGES:
         try:
             found[package] = importlib.metadata.version(package)

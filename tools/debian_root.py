@@ -27,6 +27,7 @@ PACKAGES = (
     "ca-certificates",
     "gcc",
     "libc6-dev",
+    "libssl-dev",  # for the load generator of the benchmarks
     *(f"python{series}-{part}" for series in PYTHONS for part in ("dev", "venv")),
     *(f"libpython{series}-testsuite" for series in PYTHONS),
     "systemd",  # for programs that start a Python of the root

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import importlib
 import pathlib
 import resource
 import ssl
@@ -36,7 +37,7 @@ def tls_context(arguments: argparse.Namespace) -> ssl.SSLContext | None:
 
 
 def add_loop_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio")
+    parser.add_argument("--loop", choices=["asyncio", "uvloop", "zuvloop", "rsloop", "rloop"], default="asyncio")
     parser.add_argument("--transports", choices=["loop", "aiofastnet"], default="loop")
 
 
@@ -66,6 +67,11 @@ def announce(port: int) -> None:
     print(port, flush=True)
 
 
+async def until_terminated() -> None:
+    """Serve until the process ends. With ``serve_forever()`` rloop stops to listen."""
+    await asyncio.get_running_loop().create_future()
+
+
 def waited() -> float:
     """Return the seconds that this thread has waited for a core. 0.0 if the kernel does not report it."""
     try:
@@ -83,11 +89,7 @@ def source_block(size: int) -> bytes:
 
 
 def loop_factory(loop: str, transports: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    factory = None
-    if loop == "uvloop":
-        import uvloop
-
-        factory = uvloop.new_event_loop
+    factory = None if loop == "asyncio" else importlib.import_module(loop).new_event_loop
     if transports == "aiofastnet":
         import aiofastnet
 

@@ -126,7 +126,7 @@ PROTOCOLS = {
 async def serve(protocol: type[Conversation], tls: ssl.SSLContext | None) -> None:
     server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0, ssl=tls)
     common.announce(server.sockets[0].getsockname()[1])
-    await server.serve_forever()
+    await common.until_terminated()
 
 
 def main() -> None:

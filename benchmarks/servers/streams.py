@@ -97,7 +97,7 @@ async def serve(streams: str, handler: Handler, tls: ssl.SSLContext | None) -> N
         start_server = asyncio.start_server
     server = await start_server(handler, "127.0.0.1", 0, ssl=tls)
     common.announce(server.sockets[0].getsockname()[1])
-    await server.serve_forever()
+    await common.until_terminated()
 
 
 def main() -> None:
