@@ -44,7 +44,15 @@ CORE = (
     "write_queue",
 )
 # Files in Cython, which use pointers. _core/ has a pure variant of some of them.
-COMPILED_ONLY = ("coroutine_line", "direct_buffer", "receive_memory", "search", "waiter", "weak_reference")
+COMPILED_ONLY = (
+    "coroutine_line",
+    "direct_buffer",
+    "receive_memory",
+    "search",
+    "task_stepper",
+    "waiter",
+    "weak_reference",
+)
 ENGINE = ("poller", "stream_socket") if sys.platform == "linux" else ()
 
 CHOICE = os.environ.get("SLUICEWAY_BUILD", "")

@@ -125,6 +125,7 @@ _LOCALS = re.compile(r"@cython\.locals\((.*)\)$")
 _FUNCTION = re.compile(r"(?:cpdef|cdef) (?!class ).*?(\w+)\((.*)\)( noexcept| except\??\+? ?\S*)?$")
 _VARIABLE = re.compile(r"cdef (?:public |readonly )?(\w+(?: \w+)*)\*? (\w+(?:, *\w+)*)$")
 _IMPORT = re.compile(r"(from \S+ )?cimport ")
+_ENUM_MEMBER = re.compile(r"(\w+) = \d+$")
 
 
 def read_pxd(text: str) -> Module:
@@ -152,6 +153,7 @@ def read_pxd(text: str) -> Module:
                 current.fields |= dict.fromkeys(names, found[1])
         elif not (
             _IMPORT.match(statement)
+            or (current is None and (statement == "cdef enum:" or _ENUM_MEMBER.match(statement)))
             or _CLASS_DECORATOR.match(statement)
             or (statement == "pass" and current is not None)
         ):

@@ -12,7 +12,7 @@ import sluiceway
 from sluiceway._asyncio import install as installing
 from sluiceway._connection import handler_tasks
 from sluiceway._connection.loop_thread import run_in_loop
-from sluiceway._transports.epoll import fork
+from sluiceway._transports import fork_hooks
 
 # Seconds for a thread that is expected to wait for a lock.
 LOCK_WAIT = 0.2
@@ -35,7 +35,7 @@ def call_at_each_line(call: Callable[[], None], run: Callable[[], Any]) -> None:
         sys.settrace(before)
 
 
-class FakePoller:
+class FakeStepper:
     def _flush_before_fork(self) -> None:
         pass
 
@@ -43,25 +43,25 @@ class FakePoller:
         pass
 
 
-def test_poller_made_by_other_thread_during_fork_does_not_fail_fork() -> None:
-    pollers: list[FakePoller] = []
+def test_stepper_made_by_other_thread_during_fork_does_not_fail_fork() -> None:
+    steppers: list[FakeStepper] = []
 
-    def make_poller() -> None:
-        pollers.append(FakePoller())
-        fork.register_poller(pollers[-1])
+    def make_stepper() -> None:
+        steppers.append(FakeStepper())
+        fork_hooks.register_stepper(steppers[-1])
 
-    make_poller()
-    call_at_each_line(make_poller, fork._before_fork)
-    call_at_each_line(make_poller, fork._after_fork)
-    assert len(pollers) > 2
+    make_stepper()
+    call_at_each_line(make_stepper, fork_hooks._before_fork)
+    call_at_each_line(make_stepper, fork_hooks._after_fork)
+    assert len(steppers) > 2
 
 
-def test_collected_poller_is_not_registered_for_fork() -> None:
+def test_collected_stepper_is_not_registered_for_fork() -> None:
     gc.collect()
-    before = len(fork._pollers)
-    fork.register_poller(FakePoller())
+    before = len(fork_hooks._steppers)
+    fork_hooks.register_stepper(FakeStepper())
     gc.collect()
-    assert len(fork._pollers) == before
+    assert len(fork_hooks._steppers) == before
 
 
 def test_handler_without_server_starts_while_other_loop_begins_to_serve() -> None:

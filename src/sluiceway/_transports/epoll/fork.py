@@ -1,4 +1,4 @@
-"""What pollers do before and after a fork, and how a child process replaces the epoll sets of its parent."""
+"""How a child process replaces the epoll sets that it shares with its parent."""
 
 from __future__ import annotations
 
@@ -6,36 +6,7 @@ import contextlib
 import os
 import select
 import selectors
-import weakref
 from typing import Any
-
-# Weak references to all pollers of this process. Several threads may add and remove pollers at the same time. Each use
-# of the set is therefore a single call in C, which is atomic. A WeakSet is written in Python and raises in this case.
-_pollers: set[weakref.ref[Any]] = set()
-
-
-def register_poller(poller: Any) -> None:
-    """Let ``poller`` take part in each later fork of this process, until the poller is freed.
-
-    Before a fork, the parent process calls ``poller._flush_before_fork()``, which sends the corked writes. After it,
-    the child process calls ``poller._forked()``, which resets the state.
-    """
-    _pollers.add(weakref.ref(poller, _pollers.discard))
-
-
-def _before_fork() -> None:
-    for reference in _pollers.copy():
-        if (poller := reference()) is not None:
-            poller._flush_before_fork()
-
-
-def _after_fork() -> None:
-    for reference in _pollers.copy():
-        if (poller := reference()) is not None:
-            poller._forked()
-
-
-os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
 
 
 def replace_epoll_set(loop: Any) -> None:

@@ -1,15 +1,14 @@
 from libc.stdint cimport uint32_t, uint64_t
 
-from sluiceway._core_c.raw_transport cimport RawTransport
 from sluiceway._core_c.receive_memory cimport Scratch
-from sluiceway._core_c.waiter cimport Waiter
+from sluiceway._core_c.task_stepper cimport Corkable, Stepper
 from sluiceway._transports.epoll.system cimport epoll_event
 
 cdef enum:
     BATCH = 256              # the most events of one epoll_wait() call
     GATHER_MAXIMUM = 16384   # bytes; several pieces of at most this size together are copied and sent as one
 
-cdef class Pollable(RawTransport):
+cdef class Pollable(Corkable):
     """The base class of a raw transport whose descriptor the poller watches."""
     cdef int fd
     cdef uint32_t interest
@@ -17,12 +16,10 @@ cdef class Pollable(RawTransport):
     cdef Poller poller
 
     cdef int ready(self, uint32_t events) except -1
-    cdef int flush_corked(self) except -1
     cdef int watch_failed(self, error) except -1
     cdef int watch(self, uint32_t interest) except -1
 
-cdef class Poller:
-    cdef object loop
+cdef class Poller(Stepper):
     cdef int epfd
     cdef list table
     cdef Py_ssize_t watched
@@ -40,32 +37,11 @@ cdef class Poller:
     cdef Py_ssize_t users
     cdef bint closing_soon
     cdef public object usable
-    # True while the poller steps tasks. Writes are corked until all tasks of the round have run.
-    cdef bint stepping
-    cdef bint step_at_once
     # True in a forked child that still shares the epoll sets with its parent.
     cdef bint forked
-    cdef list corked
-    # The handle that flushes the corked sockets in an iteration of the loop, the loop's queue of handles with its
-    # methods, and whether the handle is in the queue.
-    cdef object turn
-    cdef object ready
-    cdef object append_ready
-    cdef object remove_ready
-    cdef bint turn_scheduled
-    # The number of nested calls of serve() and step(), now and when the handle was queued.
-    cdef int depth
-    cdef int turn_depth
-    cdef bint loop_nests
-    # The time of the oldest corked write, and its thread; 0 if nothing is corked.
-    cdef long long corked_at
-    cdef unsigned long corked_in
-    # A completed future, for tasks that are stepped immediately.
-    cdef object done
     cdef readonly Scratch scratch
     # The buffer for pieces that are sent as one. Separate from scratch, whose received bytes may still be in use.
     cdef char* gathered
-    cdef object __weakref__
 
     cdef int enter(self, int fd, transport) except -1
     cdef int close_when_idle(self) except -1
@@ -76,18 +52,7 @@ cdef class Poller:
     cdef int add(self, Pollable pollable, uint32_t interest) except -1
     cdef int modify(self, Pollable pollable, uint32_t interest) except -1
     cdef int remove(self, Pollable pollable) except -1
-    cdef int step(self, PollerWaiter waiter) except -1
-    cdef int cork(self, Pollable pollable) except -1
-    cdef int schedule_turn(self) except -1
-    cdef bint corked_long(self) except -1
-    cdef int take_turn_back(self) except -1
-    cdef int end_step(self, bint outer_step, bint outer_stepping) except -1
-    cdef int flush(self) except -1
     cdef int register_sole_socket(self) except -1
     cdef int register(self, Pollable pollable, uint32_t interest) except -1
-    cdef bint may_step(self) except -1
     cdef int serve(self) except -1
     cdef int serve_rounds(self) except -1
-
-cdef class PollerWaiter(Waiter):
-    cdef Poller poller

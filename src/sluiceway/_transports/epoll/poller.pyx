@@ -10,34 +10,31 @@ A handler that runs in a batch may close other connections of the batch. Each ev
 registration. The poller ignores an event whose registration does not exist any more.
 """
 
-import asyncio
-import contextvars
 import weakref
 from asyncio.selector_events import BaseSelectorEventLoop
 
 from cpython.exc cimport PyErr_SetFromErrno
 from cpython.mem cimport PyMem_Malloc, PyMem_Free
-from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdint cimport uint32_t, uint64_t
 
+from sluiceway._core_c.handle_context cimport enter_handle_context, leave_handle_context
+from sluiceway._core_c.monotonic cimport monotonic_ns
 from sluiceway._core_c.receive_memory cimport Scratch
-from sluiceway._transports.epoll.handle_context cimport enter_handle_context, leave_handle_context
+from sluiceway._core_c.task_stepper cimport CORK_NANOSECONDS, Stepper
 from sluiceway._transports.epoll.system cimport (
     EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN, close_fd, create_epoll_set, epoll_ctl, epoll_event,
-    epoll_wait, monotonic_ns,
+    epoll_wait,
 )
 
 from sluiceway._constants import SCRATCH_SIZE
-from sluiceway._transports.epoll.fork import register_poller, replace_epoll_set
+from sluiceway._transports.epoll.fork import replace_epoll_set
 from sluiceway._transports.epoll.loop_watch import LoopWatch, close_sockets
+from sluiceway._transports.fork_hooks import register_stepper
 
 cdef enum:
     ROUNDS = 16          # the most rounds before the poller returns to the loop
 
 cdef long long SERVE_NANOSECONDS = 2000000  # the poller returns to the loop after this time, even within a round
-cdef long long CORK_NANOSECONDS = 1000000   # the longest time that data stays corked while a round continues
-
-cdef object current_task_of = asyncio.current_task
 cdef object weak_reference = weakref.ref
 
 
@@ -46,9 +43,6 @@ cdef class Pollable:
         self.fd = -1
 
     cdef int ready(self, uint32_t events) except -1:
-        raise NotImplementedError
-
-    cdef int flush_corked(self) except -1:
         raise NotImplementedError
 
     cdef int watch_failed(self, error) except -1:
@@ -75,25 +69,15 @@ cdef class Poller:
     """The poller of one event loop. poller_of() creates it."""
 
     def __cinit__(self, loop):
-        self.loop = loop
         self.epfd = -1
         self.table = []
-        self.corked = []
         self.watches_itself = isinstance(loop, BaseSelectorEventLoop)
-        self.loop_nests = not type(loop).__module__.startswith("uvloop")
         self.transports = loop._transports.data if self.watches_itself else {}
-        if self.watches_itself:
-            # The private queue that call_soon() appends to. Bound methods are stored because each round calls them.
-            self.ready = loop._ready
-            self.append_ready, self.remove_ready = loop._ready.append, loop._ready.remove
-            self.turn = asyncio.Handle(self._on_turn, (), loop, contextvars.Context())
-        self.done = asyncio.Future(loop=loop)
-        self.done.set_result(None)
         self.scratch = Scratch(SCRATCH_SIZE)
         self.gathered = <char*>PyMem_Malloc(GATHER_MAXIMUM)
         if self.gathered == NULL:
             raise MemoryError
-        register_poller(self)
+        register_stepper(self)
 
     def __dealloc__(self):
         PyMem_Free(self.gathered)
@@ -131,10 +115,6 @@ cdef class Poller:
         else:
             self.loop.remove_reader(fd)
         return 0
-
-    def new_waiter(self):
-        """Return a new PollerWaiter for the reads of one reader; see ReceiveInterface.attach."""
-        return PollerWaiter(self.loop, self)
 
     def acquire(self):
         """Keep the epoll descriptor open until release(). Each socket, watched or not, and each listener calls it,
@@ -241,7 +221,8 @@ cdef class Poller:
     def _forked(self):
         """Reset the state in a forked child, which shares the epoll sets with its parent until separate(). Its writes
         are not corked until the poller processes events, because the child may exit at any time."""
-        self.forked, self.stepping, self.corked, self.corked_in = True, False, [], 0
+        self.forked = True
+        Stepper._forked(self)
 
     cdef int separate(self) except -1:
         """Replace the epoll sets that a forked child shares with its parent, at the child's first use of the poller.
@@ -270,12 +251,6 @@ cdef class Poller:
                 except OSError as error:
                     (<Pollable>entry).watch_failed(error)
         return 0
-
-    def _flush_before_fork(self):
-        """Called before a fork. Send the corked writes of this thread, so that only the parent sends them."""
-        # Reads only this field, because another thread may be using the poller.
-        if self.corked_in == PyThread_get_thread_ident():
-            self.flush()
 
     def _watch_ended(self):
         """Called when the loop stops watching the poller. If the loop was closed, close all open sockets."""
@@ -308,13 +283,6 @@ cdef class Poller:
             callback(*arguments)
         finally:
             enter_handle_context(context)
-
-    cdef bint may_step(self) except -1:
-        """Return True if the poller may run tasks itself. In debug mode the loop runs them, because it measures each
-        handle and names the task of a slow one."""
-        # On asyncio's loops, the attribute takes a third of the time of get_debug().
-        cdef bint debugging = self.loop._debug if self.watches_itself else self.loop.get_debug()
-        return not debugging and current_task_of(self.loop) is None
 
     cdef int serve(self) except -1:
         # A strong reference for this call, because a callback may run the loop until the connection is freed.
@@ -376,113 +344,6 @@ cdef class Poller:
             if monotonic_ns() - start > SERVE_NANOSECONDS or getattr(self.loop, "_stopping", False):
                 break
         return 0
-
-    cdef int step(self, PollerWaiter waiter) except -1:
-        """Run the task of ``waiter`` until it waits again, when a callback of the loop completes the wait."""
-        cdef bint outer_step = self.step_at_once, outer_stepping = self.stepping
-        self.step_at_once = self.stepping = self.may_step()
-        self.depth += 1
-        try:
-            if self.step_at_once:
-                waiter.step(self.done)
-            else:
-                waiter.wake()
-        finally:
-            self.end_step(outer_step, outer_stepping)
-        return 0
-
-    cdef int cork(self, Pollable pollable) except -1:
-        """Send the data of ``pollable`` after the tasks of this round have run."""
-        if not self.corked:
-            self.corked_at = monotonic_ns()
-            self.corked_in = PyThread_get_thread_ident()
-            if not self.turn_scheduled:
-                self.schedule_turn()
-        self.corked.append(pollable)
-        return 0
-
-    cdef int schedule_turn(self) except -1:
-        """Send the corked writes in the next iteration of the loop, in case a task runs a nested loop. On asyncio's
-        loops, the handle is removed at the end of the round, so that it causes no extra iteration; call_soon() does not
-        support that. libuv's loop cannot be nested."""
-        if self.turn is not None:
-            self.append_ready(self.turn)
-        elif self.loop_nests:
-            self.loop.call_soon(self._on_turn)
-        else:
-            return 0
-        self.turn_scheduled = True
-        self.turn_depth = self.depth
-        return 0
-
-    def _on_turn(self):
-        # In a nested loop, writes are not corked any more: the round of the interrupted step may not end soon.
-        self.turn_scheduled = self.stepping = False
-        context = leave_handle_context()
-        try:
-            self.flush()
-        finally:
-            enter_handle_context(context)
-
-    cdef bint corked_long(self) except -1:
-        return monotonic_ns() - self.corked_at >= CORK_NANOSECONDS
-
-    cdef int flush(self) except -1:
-        """Send the corked writes of all connections."""
-        cdef list corked
-        interrupt = None
-        while self.corked:
-            corked = self.corked
-            self.corked = []
-            for pollable in corked:
-                try:
-                    (<Pollable>pollable).flush_corked()
-                except BaseException as error:
-                    # Raised by resume_writing() of a protocol. The data of the other sockets is still sent.
-                    if interrupt is None:
-                        interrupt = error
-        self.corked_in = 0
-        if interrupt is not None:
-            raise interrupt
-        return 0
-
-    cdef int take_turn_back(self) except -1:
-        """Remove the handle of schedule_turn() from the loop, but not in a nested loop, which may have counted it."""
-        if self.turn_scheduled and self.turn_depth == self.depth and self.turn is not None and self.ready:
-            # A single call, because another thread may append at any time without the interpreter lock.
-            if self.ready[-1] is self.turn:
-                self.remove_ready(self.turn)
-                self.turn_scheduled = False
-        return 0
-
-    cdef int end_step(self, bint outer_step, bint outer_stepping) except -1:
-        self.step_at_once = outer_step
-        self.stepping = outer_stepping
-        try:
-            self.flush()
-        finally:
-            self.take_turn_back()
-            self.depth -= 1
-        return 0
-
-
-cdef class PollerWaiter(Waiter):
-    """The Waiter of a reader on the poller. The poller also runs its task after a yield to the loop."""
-
-    def __cinit__(self, loop, Poller poller not None):
-        self.poller = poller
-
-    cdef int wake_now(self) except -1:
-        return self.step(self.poller.done) if self.poller.step_at_once else self.wake()
-
-    cpdef object complete_soon(self):
-        # A separate callback for each waiter, so that an interrupt or a nested loop in one delays no other.
-        self._loop.call_soon(self._complete, self._wait)
-
-    def _complete(self, unsigned long wait):
-        if wait == self._wait:
-            self.poller.step(self)
-
 
 cdef str ATTRIBUTE = "_sluiceway_poller"
 

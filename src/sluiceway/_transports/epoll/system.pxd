@@ -52,19 +52,6 @@ cdef extern from "string.h" nogil:
     void* memset(void* s, int c, size_t n)
     void* memcpy(void* target, const void* source, size_t n)
 
-cdef extern from "time.h" nogil:
-    struct timespec:
-        long tv_sec
-        long tv_nsec
-    enum:
-        CLOCK_MONOTONIC
-    int clock_gettime(int clock, timespec* now)
-
-cdef inline long long monotonic_ns() noexcept nogil:
-    cdef timespec now
-    clock_gettime(CLOCK_MONOTONIC, &now)
-    return <long long>now.tv_sec * 1000000000 + now.tv_nsec
-
 cdef extern from "unistd.h" nogil:
     int close_fd "close"(int fd)
 

@@ -1,0 +1,53 @@
+from .raw_transport cimport RawTransport
+from .receive_interface cimport ReceiveInterface
+from .waiter cimport Waiter
+
+cdef enum:
+    CORK_NANOSECONDS = 1000000   # the longest time that data stays corked while a round continues
+    STEP_NANOSECONDS = 2000000   # the longest time of steps on a loop's own transports before the loop runs its callbacks
+    SHORT_QUEUE = 8              # handles that a removal from the loop's queue may search
+
+cdef class Corkable(RawTransport):
+    cdef int flush_corked(self) except -1
+
+cdef class Stepper:
+    cdef object loop
+    # True on asyncio's own loops and their subclasses, whose private queue and debug flag are used.
+    cdef bint of_asyncio
+    # True while tasks are stepped. Their writes are corked until the round ends.
+    cdef bint stepping
+    cdef bint step_at_once
+    cdef list corked
+    # The handle that flushes the corked writes in an iteration of the loop, the loop's queue of handles with its
+    # methods, and whether the handle is in the queue.
+    cdef object turn
+    cdef object ready
+    cdef object append_ready
+    cdef object remove_ready
+    cdef bint turn_scheduled
+    # The number of nested rounds, now and when the handle was queued.
+    cdef int depth
+    cdef int turn_depth
+    cdef bint loop_nests
+    # The time of the oldest corked write, and its thread; 0 if nothing is corked.
+    cdef long long corked_at
+    cdef unsigned long corked_in
+    # A completed future, for tasks that are stepped immediately.
+    cdef object done
+    # The time that steps have taken since the loop last ran a handle of this object, and whether one is scheduled.
+    cdef long long stepped_time
+    cdef bint resting
+    cdef object __weakref__
+
+    cdef bint may_step(self) except -1
+    cpdef object wake(self, ReceiveInterface receiver)
+    cdef int step(self, StepWaiter waiter) except -1
+    cdef int cork(self, Corkable corkable) except -1
+    cdef int schedule_turn(self) except -1
+    cdef bint corked_long(self) except -1
+    cdef int take_turn_back(self) except -1
+    cdef int end_step(self, bint outer_step, bint outer_stepping) except -1
+    cdef int flush(self) except -1
+
+cdef class StepWaiter(Waiter):
+    cdef Stepper stepper

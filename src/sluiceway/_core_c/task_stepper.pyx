@@ -1,0 +1,208 @@
+# cython: language_level=3, binding=False
+"""Stepper: runs the tasks that wait for received bytes, and delays what they write. One for each event loop.
+
+A step runs the task of a completed read until the task waits again. A round is what runs without a return to the loop:
+the steps of one batch of ready sockets on the engine, and one step on a loop's own transport. Writes of the tasks of a
+round are corked: delayed, and sent together at its end (contract W9, docs/explanation/contracts.md).
+"""
+
+import asyncio
+import contextvars
+from asyncio.base_events import BaseEventLoop
+
+from cpython.pythread cimport PyThread_get_thread_ident
+
+from .handle_context cimport enter_handle_context, leave_handle_context
+from .monotonic cimport monotonic_ns
+from .receive_interface cimport ReceiveInterface
+from .waiter cimport Waiter
+
+cdef object current_task_of = asyncio.current_task
+
+
+cdef class Corkable(RawTransport):
+    """The base class of a raw transport that may delay writes until flush_corked() is called."""
+
+    cdef int flush_corked(self) except -1:
+        raise NotImplementedError
+
+
+cdef class Stepper:
+    """The stepper of one event loop."""
+
+    def __cinit__(self, loop):
+        self.loop = loop
+        self.corked = []
+        self.of_asyncio = isinstance(loop, BaseEventLoop)
+        self.loop_nests = not type(loop).__module__.startswith("uvloop")
+        if self.of_asyncio:
+            # The private queue that call_soon() appends to. Bound methods are stored because each round calls them.
+            self.ready = loop._ready
+            self.append_ready, self.remove_ready = loop._ready.append, loop._ready.remove
+            self.turn = asyncio.Handle(self._on_turn, (), loop, contextvars.Context())
+        self.done = asyncio.Future(loop=loop)
+        self.done.set_result(None)
+
+    def new_waiter(self):
+        """Return a new StepWaiter for the reads of one reader; see ReceiveInterface.attach."""
+        return StepWaiter(self.loop, self)
+
+    def _forked(self):
+        """Reset the state in a forked child, which shares descriptors with its parent."""
+        self.stepping, self.corked, self.corked_in = False, [], 0
+
+    def _flush_before_fork(self):
+        """Called before a fork. Send the corked writes of this thread, so that only the parent sends them."""
+        # Reads only this field, because another thread may be using the stepper.
+        if self.corked_in == PyThread_get_thread_ident():
+            self.flush()
+
+    cdef bint may_step(self) except -1:
+        """Return True if tasks may be run here. In debug mode the loop runs them, because it measures each handle and
+        names the task of a slow one."""
+        # On asyncio's loops, the attribute takes a third of the time of get_debug().
+        cdef bint debugging = self.loop._debug if self.of_asyncio else self.loop.get_debug()
+        return not debugging and current_task_of(self.loop) is None
+
+    cpdef object wake(self, ReceiveInterface receiver):
+        """Wake the read that waits for ``receiver``, in a handle of the loop that has received its bytes: a round. The
+        task runs within the call, outside the context of the handle, which a loop nested in the task may run again. The
+        loop runs the task instead if steps have taken 2 ms since the loop has run its other callbacks."""
+        cdef bint outer_step = self.step_at_once, outer_stepping = self.stepping
+        cdef long long start
+        if self.resting or not self.may_step():
+            self.step_at_once = self.stepping = False
+            try:
+                receiver.wake()
+            finally:
+                self.step_at_once, self.stepping = outer_step, outer_stepping
+            return
+        start = monotonic_ns()
+        self.step_at_once = self.stepping = True
+        self.depth += 1
+        context = leave_handle_context()
+        try:
+            try:
+                receiver.wake()
+            finally:
+                self.end_step(outer_step, outer_stepping)
+        finally:
+            enter_handle_context(context)
+        self.stepped_time += monotonic_ns() - start
+        if self.stepped_time > STEP_NANOSECONDS and not self.resting:
+            self.resting = True
+            self.loop.call_soon(self._rested)
+
+    def _rested(self):
+        self.resting = False
+        self.stepped_time = 0
+
+    cdef int step(self, StepWaiter waiter) except -1:
+        """Run the task of ``waiter`` until it waits again, when a callback of the loop completes the wait."""
+        cdef bint outer_step = self.step_at_once, outer_stepping = self.stepping
+        self.step_at_once = self.stepping = self.may_step()
+        self.depth += 1
+        try:
+            if self.step_at_once:
+                waiter.step(self.done)
+            else:
+                waiter.wake()
+        finally:
+            self.end_step(outer_step, outer_stepping)
+        return 0
+
+    cdef int cork(self, Corkable corkable) except -1:
+        """Send the data of ``corkable`` after the tasks of this round have run."""
+        if not self.corked:
+            self.corked_at = monotonic_ns()
+            self.corked_in = PyThread_get_thread_ident()
+            if not self.turn_scheduled:
+                self.schedule_turn()
+        self.corked.append(corkable)
+        return 0
+
+    cdef int schedule_turn(self) except -1:
+        """Send the corked writes in the next iteration of the loop, in case a task runs a nested loop. On asyncio's
+        loops, the handle is removed at the end of the round, so that it causes no extra iteration; call_soon() does not
+        support that. libuv's loop cannot be nested."""
+        if self.turn is not None:
+            self.append_ready(self.turn)
+        elif self.loop_nests:
+            self.loop.call_soon(self._on_turn)
+        else:
+            return 0
+        self.turn_scheduled = True
+        self.turn_depth = self.depth
+        return 0
+
+    def _on_turn(self):
+        # In a nested loop, writes are not corked any more: the round of the interrupted step may not end soon.
+        self.turn_scheduled = self.stepping = False
+        context = leave_handle_context()
+        try:
+            self.flush()
+        finally:
+            enter_handle_context(context)
+
+    cdef bint corked_long(self) except -1:
+        return monotonic_ns() - self.corked_at >= CORK_NANOSECONDS
+
+    cdef int flush(self) except -1:
+        """Send the corked writes of all connections."""
+        cdef list corked
+        interrupt = None
+        while self.corked:
+            corked = self.corked
+            self.corked = []
+            for corkable in corked:
+                try:
+                    (<Corkable>corkable).flush_corked()
+                except BaseException as error:
+                    # Raised by resume_writing() of a protocol. The data of the other sockets is still sent.
+                    if interrupt is None:
+                        interrupt = error
+        self.corked_in = 0
+        if interrupt is not None:
+            raise interrupt
+        return 0
+
+    cdef int take_turn_back(self) except -1:
+        """Remove the handle that this round has queued, unless a long queue would have to be searched. A handle of an
+        earlier round or an outer loop stays, because asyncio's loop may have counted it."""
+        if not self.turn_scheduled or self.turn_depth != self.depth or self.turn is None:
+            return 0
+        # A single call, because another thread may append at any time without the interpreter lock.
+        if self.ready and self.ready[-1] is self.turn and len(self.ready) <= SHORT_QUEUE:
+            self.remove_ready(self.turn)
+            self.turn_scheduled = False
+        else:
+            self.turn_depth = 0
+        return 0
+
+    cdef int end_step(self, bint outer_step, bint outer_stepping) except -1:
+        self.step_at_once = outer_step
+        self.stepping = outer_stepping
+        try:
+            self.flush()
+        finally:
+            self.take_turn_back()
+            self.depth -= 1
+        return 0
+
+
+cdef class StepWaiter(Waiter):
+    """The Waiter of a reader. The stepper also runs its task after a yield to the loop."""
+
+    def __cinit__(self, loop, Stepper stepper not None):
+        self.stepper = stepper
+
+    cdef int wake_now(self) except -1:
+        return self.step(self.stepper.done) if self.stepper.step_at_once else self.wake()
+
+    cpdef object complete_soon(self):
+        # A separate callback for each waiter, so that an interrupt or a nested loop in one delays no other.
+        self._loop.call_soon(self._complete, self._wait)
+
+    def _complete(self, unsigned long wait):
+        if wait == self._wait:
+            self.stepper.step(self)

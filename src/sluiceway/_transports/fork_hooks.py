@@ -1,0 +1,37 @@
+"""What steppers do before and after a fork: corked writes are sent once, and the child starts without any."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from typing import Any
+
+# Weak references to all steppers of this process. Several threads may add and remove some at the same time. Each use of
+# the set is therefore a single call in C, which is atomic. A WeakSet is written in Python and raises in this case.
+_steppers: set[weakref.ref[Any]] = set()
+
+
+def register_stepper(stepper: Any) -> None:
+    """Let ``stepper`` take part in each later fork of this process, until the stepper is freed.
+
+    Before a fork, the parent process calls ``stepper._flush_before_fork()``, which sends the corked writes. After it,
+    the child process calls ``stepper._forked()``, which resets the state.
+    """
+    _steppers.add(weakref.ref(stepper, _steppers.discard))
+
+
+def _before_fork() -> None:
+    for reference in _steppers.copy():
+        if (stepper := reference()) is not None:
+            stepper._flush_before_fork()
+
+
+def _after_fork() -> None:
+    for reference in _steppers.copy():
+        if (stepper := reference()) is not None:
+            stepper._forked()
+
+
+if hasattr(os, "register_at_fork"):
+    # Windows has no fork.
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
