@@ -23,6 +23,7 @@ CORE = (
     "budget",
     "bytearray_buffer",
     "chunk_buffer",
+    "coarse_timer",
     "connection_state",
     "end_of_input",
     "protocol_operations",

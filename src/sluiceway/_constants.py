@@ -46,6 +46,11 @@ CLOSE_TIMEOUT: Final = 30.0
 """The default close timeout in seconds: a closing connection is aborted if neither the kernel nor the peer accepts data
 for this time."""
 
+TIMEOUT_RESOLUTION: Final = 0.05
+"""The most seconds by which a ``timeout=``, deadline or idle timeout of a Stream is late while the loop is not blocked.
+
+It is never early. The timer of the loop runs twice in this time, and only while a time limit is running."""
+
 DEFAULT_BACKLOG: Final = (1 << 31) - 1
 """The number of connections that the kernel queues before the server accepts them: the largest value for listen(2).
 

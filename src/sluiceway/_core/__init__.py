@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .bytearray_buffer import BytearrayBuffer
 from .chunk_buffer import ChunkBuffer
+from .coarse_timer import CoarseTimer, TimeLimit, set_timer, timer_of
 from .connection_state import ConnectionState
 from .protocol_operations import ProtocolOperations
 from .protocol_receiver import ProtocolReceivers
@@ -26,6 +27,7 @@ from .write_queue import WriteQueue
 __all__ = [
     "BytearrayBuffer",
     "ChunkBuffer",
+    "CoarseTimer",
     "ConnectionState",
     "ProtocolOperations",
     "ProtocolReceivers",
@@ -37,6 +39,7 @@ __all__ = [
     "Scratch",
     "TLSReceiver",
     "TLSSender",
+    "TimeLimit",
     "WriteFlowControl",
     "WriteOperations",
     "WriteQueue",
@@ -45,4 +48,6 @@ __all__ = [
     "as_limit",
     "as_seconds",
     "as_separators",
+    "set_timer",
+    "timer_of",
 ]

@@ -68,6 +68,15 @@ class ReadWait:
         else:
             self.complete()
 
+    def fail(self, error: BaseException) -> bool:
+        """Let the waiting read raise ``error``. Return False if no read waits, or its wait has completed."""
+        future = self.future
+        if future is None or future.done():
+            return False
+        self.future = None
+        future.set_exception(error)
+        return True
+
     def raise_busy(self, operation: str) -> NoReturn:
         """Raise RuntimeError for a second read. ``operation``: the name of its method."""
         source = self.source

@@ -5,6 +5,7 @@ The import fails in an installation without compiled files. Only ``sluiceway._im
 
 from .bytearray_buffer import BytearrayBuffer
 from .chunk_buffer import ChunkBuffer
+from .coarse_timer import CoarseTimer, TimeLimit, set_timer, timer_of
 from .connection_state import ConnectionState
 from .protocol_operations import ProtocolOperations
 from .protocol_receiver import ProtocolReceivers
@@ -23,6 +24,7 @@ from .write_queue import WriteQueue
 __all__ = [
     "BytearrayBuffer",
     "ChunkBuffer",
+    "CoarseTimer",
     "ConnectionState",
     "ProtocolOperations",
     "ProtocolReceivers",
@@ -34,6 +36,7 @@ __all__ = [
     "Scratch",
     "TLSReceiver",
     "TLSSender",
+    "TimeLimit",
     "WriteFlowControl",
     "WriteOperations",
     "WriteQueue",
@@ -42,4 +45,6 @@ __all__ = [
     "as_limit",
     "as_seconds",
     "as_separators",
+    "set_timer",
+    "timer_of",
 ]

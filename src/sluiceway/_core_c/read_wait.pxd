@@ -18,3 +18,4 @@ cdef class ReadWait:
     cpdef object complete(self)
     @cython.locals(source=Waiter)
     cdef object complete_now(self)
+    cpdef bint fail(self, error) except -1

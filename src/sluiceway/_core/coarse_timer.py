@@ -1,0 +1,218 @@
+"""CoarseTimer: one timer for all time limits of an event loop, and TimeLimit, one of these limits.
+
+A timer of the loop costs as much as a read. Most reads with a time limit end long before it, so start() and stop() only
+set fields. The timer runs every TIMEOUT_RESOLUTION / 2 seconds while limits are started. Each run gives the limits that
+were started since the previous run their deadline, counted from this run: a limit never expires early, without a clock
+call at its start. While no limit is started, no timer of the loop is running.
+
+The timer refers to its limits, and a limit refers weakly to the object that it belongs to, so that no stream is kept
+alive by a time limit.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import heapq
+import math
+import weakref
+from typing import Any
+
+from .._constants import TIMEOUT_RESOLUTION
+from .validation import as_seconds
+
+# C numbers in the compiled build.
+_PERIOD = TIMEOUT_RESOLUTION / 2
+_NEVER = math.inf
+# The queue may have this many more entries than twice the number of started limits.
+_SPARE_ENTRIES = 64
+
+_timers: weakref.WeakKeyDictionary[Any, CoarseTimer] = weakref.WeakKeyDictionary()
+
+
+def timer_of(loop: Any) -> CoarseTimer:
+    """Return the timer of ``loop``. The first call creates it."""
+    timer = _timers.get(loop)
+    if timer is None:
+        timer = _timers[loop] = CoarseTimer(loop)
+    return timer
+
+
+def set_timer(loop: Any, timer: CoarseTimer | None) -> None:
+    """Use ``timer`` for the time limits of ``loop`` that are created later; None for a new one. For tests."""
+    if timer is None:
+        _timers.pop(loop, None)
+    else:
+        _timers[loop] = timer
+
+
+class TimeLimit:
+    """A time limit for operations of ``target``, one at a time. The object is used again for each operation.
+
+    At the expiry, the timer calls ``target.time_limit_expired(limit)``. If this returns False, because the operation is
+    about to continue, the timer calls it again until stop() is called.
+
+    - ``armed``: True between start() and stop() or the expiry.
+    - ``operation``: the name of the operation. ``seconds``: its time limit.
+    """
+
+    __slots__ = ("_deadline", "_queued_at", "_timer", "_unsettled", "armed", "operation", "seconds", "target_ref")
+
+    def __init__(self, timer: CoarseTimer, target: Any) -> None:
+        self._timer = timer
+        self.target_ref: Any = weakref.ref(target)
+        self.operation = ""
+        self.seconds = 0.0
+        self.armed = False
+        # Started since the last run of the timer, so that the deadline is not known.
+        self._unsettled = False
+        self._deadline = 0.0
+        # The time of this limit's entry in the queue of the timer, at or before the deadline. It is not moved when the
+        # limit is started again.
+        self._queued_at = _NEVER
+
+    def start(self, seconds: Any, operation: str) -> None:
+        """Begin the operation. It expires after ``seconds`` or up to TIMEOUT_RESOLUTION later, unless stop() is called.
+
+        If another operation has the limit, call ``target.time_limit_busy(operation)``, which raises. Raise TypeError or
+        ValueError for ``seconds`` that is no number of seconds greater than 0; ``math.inf`` means no limit.
+        """
+        if self.armed:
+            self.target_ref().time_limit_busy(operation)
+        if type(seconds) is not float or not seconds > 0:
+            seconds = float(as_seconds(seconds, "timeout"))
+        if seconds == _NEVER:
+            return
+        if not self._unsettled:
+            self._timer.add(self)
+        self.seconds = seconds
+        self.operation = operation
+        self.armed = True
+        self._timer.armed += 1
+
+    def stop(self) -> None:
+        """End the operation."""
+        if self.armed:
+            self.armed = False
+            self._timer.armed -= 1
+
+
+class CoarseTimer:
+    """The timer of ``clock``, an event loop: it uses ``clock.time()`` and ``clock.call_later()``.
+
+    ``armed``: the number of limits that are started. If it is 0, the next run stops the timer.
+    """
+
+    __slots__ = ("_clock_ref", "_context", "_count", "_handle", "_queue", "_sleeping", "_unsettled", "armed")
+
+    def __init__(self, clock: Any) -> None:
+        # A strong reference would keep the loop alive through the table of timers.
+        self._clock_ref: Any = weakref.ref(clock)
+        # An empty one: that of the task that starts a limit would be kept alive.
+        self._context = contextvars.Context()
+        self.armed = 0
+        # The limits that were started since the last run, each once.
+        self._unsettled: list[TimeLimit] = []
+        # A heap of (time, number, limit). An entry whose time is not the limit's _queued_at was replaced.
+        self._queue: list[tuple[float, int, TimeLimit]] = []
+        self._count = 0
+        self._handle: Any = None
+        # The next run is at the first deadline, later than after one period.
+        self._sleeping = False
+
+    def add(self, limit: TimeLimit) -> None:
+        """Give ``limit`` its deadline at the next run, at most one period from now."""
+        if self._handle is None or self._sleeping:
+            self._run_soon()
+        self._unsettled.append(limit)
+        limit._unsettled = True
+
+    def _run_soon(self) -> None:
+        clock = self._clock_ref()
+        handle = clock.call_later(_PERIOD, self._run, context=self._context)
+        if self._handle is not None:
+            self._handle.cancel()
+        self._handle = handle
+        self._sleeping = False
+
+    def _run(self) -> None:
+        self._handle = None
+        clock = self._clock_ref()
+        try:
+            now = clock.time()
+            self._settle(now)
+            self._expire(now)
+        finally:
+            self._schedule(clock)
+
+    def _settle(self, now: float) -> None:
+        """Give the limits that were started since the last run their deadlines."""
+        unsettled = self._unsettled
+        self._unsettled = []
+        for limit in unsettled:
+            limit._unsettled = False
+            if limit.armed:
+                limit._deadline = now + limit.seconds
+                if limit._deadline < limit._queued_at:
+                    self._enter(limit)
+
+    def _enter(self, limit: TimeLimit) -> None:
+        """Put ``limit`` into the queue at its deadline."""
+        limit._queued_at = limit._deadline
+        self._count += 1
+        heapq.heappush(self._queue, (limit._deadline, self._count, limit))
+
+    def _expire(self, now: float) -> None:
+        """Call the targets of the limits whose deadline has passed."""
+        queue = self._queue
+        again: list[TimeLimit] = []
+        try:
+            while queue and queue[0][0] <= now:
+                at, _, limit = heapq.heappop(queue)
+                if at != limit._queued_at:
+                    continue
+                limit._queued_at = _NEVER
+                if not limit.armed or limit._unsettled:
+                    continue
+                if limit._deadline > now:
+                    self._enter(limit)
+                    continue
+                limit.stop()
+                target = limit.target_ref()
+                if target is not None and not target.time_limit_expired(limit):
+                    limit.armed = True
+                    self.armed += 1
+                    again.append(limit)
+        finally:
+            for limit in again:
+                self._enter(limit)
+
+    def _schedule(self, clock: Any) -> None:
+        """Let the loop run the timer again, if a limit is started."""
+        if self._handle is not None:
+            # A limit was started by the target of another.
+            return
+        queue = self._queue
+        if len(queue) > 2 * self.armed + _SPARE_ENTRIES or not self.armed:
+            self._drop_stopped()
+        if not self.armed:
+            for limit in self._unsettled:
+                limit._unsettled = False
+            self._unsettled = []
+            return
+        delay = _PERIOD
+        if not self._unsettled and queue:
+            delay = max(delay, queue[0][0] - clock.time())
+        self._sleeping = delay > _PERIOD
+        self._handle = clock.call_later(delay, self._run, context=self._context)
+
+    def _drop_stopped(self) -> None:
+        """Remove the entries of limits that are not started, which would stay until their time."""
+        kept = []
+        for entry in self._queue:
+            limit = entry[2]
+            if limit.armed and entry[0] == limit._queued_at:
+                kept.append(entry)
+            elif not limit.armed:
+                limit._queued_at = _NEVER
+        heapq.heapify(kept)
+        self._queue = kept
