@@ -3,6 +3,9 @@
 ``build_sdist`` makes the source distribution; ``install_sdist(sdist, directory, **environment)`` and ``build_wheel(…)``
 build from it with pip; ``run_python(directory, …)`` runs Python with the installed package. An environment variable
 given as None is removed.
+
+Cython takes several seconds. ``build_compiled_wheel`` translates the sources, and ``copy_translated_sources`` copies
+them with the result, for other builds.
 """
 
 import os
@@ -11,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 
 from support.external_programs import require_program, skip_missing
 from support.timeouts import TIMEOUT_SCALE
@@ -19,6 +23,18 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 # Seconds for a build.
 BUILD_TIMEOUT = 600 * TIMEOUT_SCALE
+
+# Warnings of the compiler about functions of Python that were removed, changed or deprecated. The compiled wheel is
+# built with them as errors.
+WARNINGS = (
+    "-Werror=implicit-function-declaration",
+    "-Werror=incompatible-pointer-types",
+    "-Werror=int-conversion",
+    "-Werror=deprecated-declarations",
+)
+
+# Compiled without optimisation and debugging information, which is faster: nothing built here is measured.
+_FAST = ("-O0", "-g0")
 
 _NOT_SOURCE = shutil.ignore_patterns(
     ".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "*.py[cod]", "*.so", "*.egg-info", "build", "dist"
@@ -39,8 +55,7 @@ def build_environment(**changes: str | None) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith("SLUICEWAY_") and name not in ("CC", "CFLAGS", "PYTHONPATH")
     }
-    # Compiled without optimisation, which is faster: nothing built here is measured.
-    changed = {"CFLAGS": "-O0", **changes}
+    changed = {"CFLAGS": " ".join(_FAST), **changes}
     return {**inherited, **{name: value for name, value in changed.items() if value is not None}}
 
 
@@ -93,6 +108,24 @@ def build_wheel(source: pathlib.Path, directory: pathlib.Path, **changes: str | 
     assert result.returncode == 0, result.stderr
     (path,) = directory.glob("*.whl")
     return path
+
+
+def build_compiled_wheel(sdist: pathlib.Path, directory: pathlib.Path) -> None:
+    """Build a compiled wheel in ``directory``, from the source distribution unpacked in ``directory``/source."""
+    with tarfile.open(sdist) as archive:
+        archive.extractall(directory, filter="data")
+    (directory / sdist.name.removesuffix(".tar.gz")).rename(directory / "source")
+    flags = " ".join((*_FAST, *WARNINGS))
+    build_wheel(directory / "source", directory, SLUICEWAY_BUILD="compiled", CFLAGS=flags)
+
+
+def copy_translated_sources(wheel: pathlib.Path, directory: pathlib.Path) -> pathlib.Path:
+    """Copy the sources of the compiled wheel, with their translation to C but nothing compiled; return the copy."""
+    return shutil.copytree(
+        wheel.parent / "source",
+        directory / "source",
+        ignore=shutil.ignore_patterns("lib.*", "temp.*", "bdist.*"),
+    )
 
 
 def run_python(installed: pathlib.Path, *arguments: str | pathlib.Path) -> str:

@@ -11,20 +11,11 @@ import zipfile
 
 import pytest
 
-from builds.package_builds import BUILD_TIMEOUT, ROOT, build_wheel, require_compiler, run_command, run_python
+from builds.package_builds import BUILD_TIMEOUT, ROOT, WARNINGS, run_command, run_python
 
 pytestmark = pytest.mark.timeout(2 * BUILD_TIMEOUT)
 
 PACKAGE = ROOT / "src" / "sluiceway"
-
-# Warnings of the compiler about functions of Python that were removed, changed or deprecated. The wheel of these tests
-# is built with them as errors.
-WARNINGS = (
-    "-Werror=implicit-function-declaration",
-    "-Werror=incompatible-pointer-types",
-    "-Werror=int-conversion",
-    "-Werror=deprecated-declarations",
-)
 
 
 def package_files(kinds: tuple[str, ...]) -> set[str]:
@@ -55,13 +46,6 @@ def test_source_distribution_has_every_file_and_no_generated_one(sdist_path: pat
     # Except for the C files of the benchmarks, there are no generated files.
     generated = re.compile(r"\.(c|so|pyc|pyd|html)$|__pycache__")
     assert [name for name in members if generated.search(name) and not re.match(r"benchmarks/.*\.c$", name)] == []
-
-
-@pytest.fixture(scope="module")
-def wheel_path(sdist_path: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    require_compiler()
-    flags = " ".join(("-O0", *WARNINGS))
-    return build_wheel(sdist_path, tmp_path_factory.mktemp("wheel"), SLUICEWAY_BUILD="compiled", CFLAGS=flags)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,15 @@ import zipfile
 
 import pytest
 
-from builds.package_builds import BUILD_TIMEOUT, ROOT, build_wheel, install_sdist, require_compiler, run_pip, run_python
+from builds.package_builds import (
+    BUILD_TIMEOUT,
+    ROOT,
+    build_wheel,
+    copy_translated_sources,
+    install_sdist,
+    run_pip,
+    run_python,
+)
 
 pytestmark = pytest.mark.timeout(2 * BUILD_TIMEOUT)
 
@@ -70,21 +78,29 @@ def test_installation_without_compiler_is_pure_and_reported_by_doctor(
     assert [advice["about"] for advice in document["advice"] if "compiler" in advice["text"]] == ["implementation.core"]
 
 
-@pytest.mark.parametrize("missing", ["a working compiler", "Cython", "a working Cython"])
-def test_failed_compilation_fails_build(missing: str, sdist_path: pathlib.Path, tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize("missing", ["Cython", "a working Cython"])
+def test_failed_translation_fails_build(missing: str, sdist_path: pathlib.Path, tmp_path: pathlib.Path) -> None:
     result = run_pip("wheel", sdist_path, cwd=tmp_path, **environment_without(missing, tmp_path))
     assert result.returncode != 0
     assert list(tmp_path.glob("*.whl")) == []
 
 
+def test_failed_compilation_fails_build(wheel_path: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    sources = copy_translated_sources(wheel_path, tmp_path)
+    result = run_pip("wheel", sources, cwd=tmp_path, **environment_without("a working compiler", tmp_path))
+    assert result.returncode != 0
+    assert " cannot be compiled: " in result.stdout + result.stderr
+    assert list(tmp_path.glob("*.whl")) == []
+
+
 def test_failed_compilation_is_reported_with_module_and_first_error(
-    sdist_path: pathlib.Path, tmp_path: pathlib.Path
+    wheel_path: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    require_compiler()
+    sources = copy_translated_sources(wheel_path, tmp_path)
     compiler = tmp_path / "compiler"
     compiler.write_text('#!/bin/sh\nexec gcc -DPy_PYTHON_H -D"PyObject=no such thing" "$@"\n')
     compiler.chmod(0o755)
-    result = run_pip("wheel", sdist_path, cwd=tmp_path, CC=str(compiler))
+    result = run_pip("wheel", sources, cwd=tmp_path, CC=str(compiler))
     assert result.returncode != 0
     (line,) = re.findall(r"^.*sluiceway: .* cannot be compiled: .*$", result.stdout + result.stderr, re.MULTILINE)
     assert re.search(r"sluiceway: sluiceway\._core_c\.\w+ cannot be compiled: .*\w\.c:\d+:\d+: error: ", line)
@@ -99,10 +115,10 @@ def test_pure_wheel_has_tag_for_every_python(sdist_path: pathlib.Path, tmp_path:
 
 
 def test_missing_compiler_fails_build_if_compiled_is_requested(
-    sdist_path: pathlib.Path, tmp_path: pathlib.Path
+    wheel_path: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    variables = environment_without("a compiler", tmp_path)
-    result = run_pip("wheel", sdist_path, cwd=tmp_path, SLUICEWAY_BUILD="compiled", **variables)
+    sources, variables = copy_translated_sources(wheel_path, tmp_path), environment_without("a compiler", tmp_path)
+    result = run_pip("wheel", sources, cwd=tmp_path, SLUICEWAY_BUILD="compiled", **variables)
     assert result.returncode != 0
     assert list(tmp_path.glob("*.whl")) == []
 

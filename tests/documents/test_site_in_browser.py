@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from support.documentation_site import make_once
 from support.external_programs import require_program
+from support.shared_folders import make_once
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -4,37 +4,20 @@ It is built as ``make docs`` does it, into a temporary folder; a warning fails t
 ``docs``) they are skipped.
 """
 
-import fcntl
 import importlib.util
-import os
 import pathlib
 import subprocess
 import sys
-from collections.abc import Callable
 
 import pytest
 
 from support.external_programs import skip_missing
+from support.shared_folders import make_once
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # Seconds for a build, which takes six: the machine may be busy.
 PATIENCE = 400
-
-
-def make_once(factory: pytest.TempPathFactory, name: str, make: Callable[[pathlib.Path], None]) -> pathlib.Path:
-    """Return a folder that ``make`` has filled, in the first of pytest's processes that needs it."""
-    shared = factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    with (shared / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        folder = shared / name
-        if not folder.exists():
-            unfinished = factory.mktemp(name)
-            make(unfinished)
-            unfinished.rename(folder)
-    return folder
 
 
 def build(folder: pathlib.Path) -> None:
