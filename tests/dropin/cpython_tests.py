@@ -49,9 +49,15 @@ def list_tests(*, install: bool, modules: dict[str, str]) -> list[str]:
     return list(_call_child({"do": "list", "install": install, "modules": modules}))
 
 
-def run_tests(tests: list[str], *, install: bool, environment: dict[str, str] | None = None) -> dict[str, Result]:
-    """Run these tests in one child process; a test that the child did not reach has no result."""
-    response = _call_child({"do": "run", "install": install, "tests": tests}, environment or {})
+def run_tests(
+    tests: list[str], *, install: bool, environment: dict[str, str] | None = None, timeout: float | None = None
+) -> dict[str, Result]:
+    """Run these tests in one child process; a test that the child did not reach has no result.
+
+    ``timeout`` in seconds replaces the timeouts in the tests, which are half a minute and more.
+    """
+    request = {"do": "run", "install": install, "tests": tests, "timeout": timeout}
+    response = _call_child(request, environment or {})
     return {name: Result(*result) for name, result in response.items()}
 
 
@@ -137,7 +143,11 @@ def _list(modules: dict[str, str]) -> dict[str, None]:
     return dict.fromkeys(sorted(results))
 
 
-def _run(tests: list[str]) -> dict[str, tuple[str, str]]:
+def _run(tests: list[str], timeout: float | None) -> dict[str, tuple[str, str]]:
+    if timeout is not None:
+        # The modules of the tests, which are not imported yet, take their timeouts from here.
+        support: Any = importlib.import_module("test.support")
+        support.SHORT_TIMEOUT = support.LONG_TIMEOUT = timeout
     recorder = _Recorder()
     faulthandler.dump_traceback_later(CLASS_TIMEOUT, exit=True)
     unittest.defaultTestLoader.loadTestsFromNames(tests).run(recorder)
@@ -152,7 +162,10 @@ def main() -> None:
 
         sluiceway.install()
     output, sys.stdout = sys.stdout, io.StringIO()
-    response = _list(request["modules"]) if request["do"] == "list" else _run(request["tests"])
+    if request["do"] == "list":
+        response: dict[str, Any] = _list(request["modules"])
+    else:
+        response = _run(request["tests"], request["timeout"])
     output.write("\n" + json.dumps(response) + "\n")
     output.flush()
 

@@ -5,7 +5,6 @@ do not pass.
 """
 
 import contextlib
-import fcntl
 import functools
 import importlib.util
 import json
@@ -20,6 +19,8 @@ import pytest
 from dropin import cpython_tests
 from dropin.cpython_tests import Result
 from support import external_programs
+from support.async_tests import TIMEOUT_OF_KNOWN_FAILURES
+from support.shared_folders import make_once
 
 pytestmark = pytest.mark.timeout(3 * cpython_tests.CLASS_TIMEOUT)
 
@@ -70,26 +71,36 @@ def differences() -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def class_results(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Any:
+def class_results(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], dict[str, Result]]:
     """Run the tests of a class once, in the first pytest worker that needs them."""
-    shared = tmp_path_factory.getbasetemp()
-    if hasattr(request.config, "workerinput"):
-        shared = shared.parent
 
     @functools.cache
-    def run(class_id: str, mode: str) -> dict[str, Any]:
-        results_file = shared / f"{class_id}-{mode}.json"
-        with open(results_file.with_suffix(".lock"), "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not results_file.exists():
-                tests = [test for test in cpython_test_ids() if class_of(test) == class_id]
-                found = cpython_tests.run_tests(tests, install=True, environment=MODES[mode])
-                results_file.write_text(
-                    json.dumps({name: (result.outcome, result.detail) for name, result in found.items()})
-                )
-            return {name: Result(*result) for name, result in json.loads(results_file.read_text()).items()}
+    def results(class_id: str, mode: str) -> dict[str, Result]:
+        def run(folder: pathlib.Path) -> None:
+            found = run_class(class_id, MODES[mode])
+            text = json.dumps({name: (result.outcome, result.detail) for name, result in found.items()})
+            (folder / "results.json").write_text(text)
 
-    return run
+        folder = make_once(tmp_path_factory, f"{class_id}-{mode}", run)
+        return {name: Result(*result) for name, result in json.loads((folder / "results.json").read_text()).items()}
+
+    return results
+
+
+def run_class(class_id: str, environment: dict[str, str]) -> dict[str, Result]:
+    """Run the tests of a class in a child process, and those with a listed difference in another one.
+
+    The latter may wait until their timeout, so that is short.
+    """
+    tests = [test for test in cpython_test_ids() if class_of(test) == class_id]
+    listed = [test for test in tests if test in differences()]
+    others = [test for test in tests if test not in listed]
+    found = cpython_tests.run_tests(others, install=True, environment=environment) if others else {}
+    if listed:
+        found |= cpython_tests.run_tests(
+            listed, install=True, environment=environment, timeout=TIMEOUT_OF_KNOWN_FAILURES
+        )
+    return found
 
 
 def class_of(test: str) -> str:
