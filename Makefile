@@ -12,9 +12,12 @@
 
 PYTHON ?= $(shell sh tools/find_python.sh)
 PYTEST ?=
-WORKERS ?= 2
+# One more than the cores of a small machine, since some tests wait for other processes.
+WORKERS ?= 3
 BENCH ?=
 
+# An idle worker takes tests from the others: the longest ones are far apart in the list.
+workers = -n $(WORKERS) --dist worksteal
 environment = test -n "$(PYTHON)" && bin="$$("$(PYTHON)" tools/environment.py
 
 .PHONY: help demo test test-all sanitize soak check docs bench cost release-check venv clean
@@ -37,13 +40,13 @@ demo:
 	@$(environment) cli)" && "$$bin/sluiceway" demo
 
 test:
-	@$(environment) test)" && "$$bin/python" tools/test.py -n $(WORKERS) $(PYTEST)
+	@$(environment) test)" && "$$bin/python" tools/test.py $(workers) $(PYTEST)
 
 test-all:
-	@test -n "$(PYTHON)" && "$(PYTHON)" tools/test_all.py $(if $(AFTER_TEST),--after-test) -n $(WORKERS) $(PYTEST)
+	@test -n "$(PYTHON)" && "$(PYTHON)" tools/test_all.py $(if $(AFTER_TEST),--after-test) $(workers) $(PYTEST)
 
 sanitize:
-	@$(environment) test)" && "$$bin/python" tools/sanitize.py -n $(WORKERS) $(PYTEST)
+	@$(environment) test)" && "$$bin/python" tools/sanitize.py $(workers) $(PYTEST)
 
 soak:
 	@$(environment) test)" && "$$bin/python" tools/soak.py $(SOAK)

@@ -70,6 +70,8 @@ def main() -> None:
         reference = "0" if index else "1"
         environment = {**os.environ, **variables, "SLUICEWAY_TEST_REFERENCE": reference}
         environment["SLUICEWAY_TEST_LOOPS"] = options.loops
+        # Workers, configurations and the children of tests import the same files; compiling them takes long.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         command = [sys.executable, "-m", "pytest", *arguments, *folders]
         if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode != 0:
             failed.append(name)
