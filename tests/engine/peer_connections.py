@@ -42,7 +42,10 @@ async def open_connections(raw_peers: RawPeers, count: int = 1, **options: Any) 
 
 
 def receive_available(peer: RawPeer, flags: int = 0) -> bytes:
-    """Return what has arrived at the peer, without waiting; with MSG_PEEK it stays there."""
+    """Return what has arrived at the peer, without waiting; with MSG_PEEK it stays there.
+
+    The kernel may deliver late, so this shows only that something was not sent. Where it was, use ``peer.receive()``.
+    """
     peer.sock.setblocking(False)
     try:
         return peer.sock.recv(1 << 20, flags)

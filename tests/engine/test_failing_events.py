@@ -8,7 +8,7 @@ import pytest
 from engine.peer_connections import abort_connections, open_connections
 from support import loops
 from support.raw_peer import RawPeers
-from support.scheduling import run_iterations
+from support.scheduling import run_iterations, wait_until
 
 
 class RaisingClassLookup(asyncio.Protocol):
@@ -32,6 +32,7 @@ async def test_memory_error_before_the_receive_ends_the_connection(
     connection.transport.set_protocol(protocol)
     protocol.armed = True
     connection.peer.send(b"x")
+    await wait_until(lambda: loop_errors)
     await run_iterations(10)
     assert [type(context["exception"]) for context in loop_errors] == [MemoryError]
     assert connection.transport.is_closing()

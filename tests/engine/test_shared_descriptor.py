@@ -47,12 +47,12 @@ DESCRIPTOR_WRITERS: dict[str, Callable[[Any], Callable[[bytes], Any]]] = {
 }
 
 
-async def received_before_end_of_step(connection: PeerConnection) -> bytes:
-    """Write in a step of the poller; return what the peer has received before the step ends."""
+async def received_before_end_of_step(connection: PeerConnection, receive: Callable[[RawPeer], bytes]) -> bytes:
+    """Write in a step of the poller; return what ``receive(peer)`` returns before the step ends."""
 
     async def step() -> bytes:
         connection.writer.write(b"at once")
-        return receive_available(connection.peer)
+        return receive(connection.peer)
 
     arrived: bytes = await run_in_poller_step(connection, step)
     return arrived
@@ -113,7 +113,7 @@ async def test_socket_options_and_names_do_not_end_corking(raw_peers: RawPeers):
     assert sock.getsockname() == connection.writer.get_extra_info("sockname")
     for described in (sock, connection.transport, connection.writer, connection.writer._protocol):
         assert repr(described)
-    assert await received_before_end_of_step(connection) == b""
+    assert await received_before_end_of_step(connection, receive_available) == b""
     assert connection.peer.receive(7) == b"at once"
     await connection.close()
 
@@ -123,7 +123,7 @@ async def test_write_to_a_socket_given_as_sock_is_not_corked(raw_peers: RawPeers
     sock = socket.create_connection(listener.address)
     reader, writer = await sluiceway.open_connection(sock=sock)
     connection = PeerConnection(reader, writer, listener.accept())
-    assert await received_before_end_of_step(connection) == b"at once"
+    assert await received_before_end_of_step(connection, lambda peer: peer.receive(7)) == b"at once"
     await connection.close()
 
 
@@ -131,7 +131,7 @@ async def test_write_to_a_unix_socket_given_as_sock_is_not_corked(raw_peers: Raw
     ours, theirs = socket.socketpair()
     reader, writer = await sluiceway.open_unix_connection(sock=ours)
     connection = PeerConnection(reader, writer, RawPeer(theirs))
-    assert await received_before_end_of_step(connection) == b"at once"
+    assert await received_before_end_of_step(connection, lambda peer: peer.receive(7)) == b"at once"
     await connection.close()
     theirs.close()
 
@@ -159,7 +159,7 @@ async def test_tls_records_to_a_shared_descriptor_are_not_corked(
     async def handle() -> bytes:
         await reader.readexactly(1)
         writer.write(bytes(size))
-        return receive_available(peer)
+        return peer.receive(size + 1)
 
     task = asyncio.create_task(handle())
     await wait_until(lambda: reader._waiter is not None)
