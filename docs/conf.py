@@ -37,7 +37,8 @@ def python_inventory() -> pathlib.Path | None:
 def use_public_name(app: Sphinx, env: BuildEnvironment, node: Any, contnode: Any) -> Any:
     """Resolve a reference to a class of the standard library by its public name; annotations have private ones."""
     module, _, name = node.get("reftarget", "").rpartition(".")
-    public = {"asyncio": "asyncio", "_asyncio": "asyncio", "ssl_module": "ssl"}.get(module.partition(".")[0])
+    top = module.partition(".")[0]
+    public = {"asyncio": "asyncio", "_asyncio": "asyncio", "ssl_module": "ssl", "_ssl": "ssl"}.get(top)
     if public is None:
         return None
     node["reftarget"] = f"{public}.{name}"

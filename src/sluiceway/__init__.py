@@ -15,16 +15,20 @@ from ._asyncio.writer import StreamWriter
 from ._errors import IncompleteReadError, LimitOverrunError, PlaintextBeforeTLSError, UnixPathError
 from ._implementation import IMPLEMENTATION
 from ._transports.engine_choice import ENGINE
-from .stream import Stream
+from .stream import ConnectAttempt, ConnectError, ConnectTimings, Opening, Stream, connect
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ENGINE",
     "IMPLEMENTATION",
+    "ConnectAttempt",
+    "ConnectError",
+    "ConnectTimings",
     "FlowControlMixin",
     "IncompleteReadError",
     "LimitOverrunError",
+    "Opening",
     "PlaintextBeforeTLSError",
     "Server",
     "Stream",
@@ -33,6 +37,7 @@ __all__ = [
     "StreamWriter",
     "UnixPathError",
     "__version__",
+    "connect",
     "install",
     "installed",
     "is_installed",

@@ -69,6 +69,9 @@ FIRST_ADDRESS_FAMILY_COUNT: Final = 1
 """The number of addresses of the preferred family (IPv4 or IPv6) that are tried before one of the other family (RFC
 8305, section 4)."""
 
+HAPPY_EYEBALLS_DELAY: Final = 0.25
+"""The head start of each attempt of connect() in seconds, as RFC 8305 recommends in section 5."""
+
 FREE_OPERATIONS: Final = 256
 """The number of consecutive reads and drains of a connection that may complete without a wait. The next one yields to
 the event loop first.

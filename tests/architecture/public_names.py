@@ -1,11 +1,15 @@
 """The public names of the package, listed a second time so that no name is added or removed by accident."""
 
 PUBLIC = {
+    "ConnectAttempt",
+    "ConnectError",
+    "ConnectTimings",
     "ENGINE",
     "FlowControlMixin",
     "IMPLEMENTATION",
     "IncompleteReadError",
     "LimitOverrunError",
+    "Opening",
     "PlaintextBeforeTLSError",
     "Server",
     "Stream",
@@ -14,6 +18,7 @@ PUBLIC = {
     "StreamWriter",
     "UnixPathError",
     "__version__",
+    "connect",
     "install",
     "installed",
     "is_installed",

@@ -76,6 +76,7 @@ RAISED_INDIRECTLY = {
     "fatal error: Python.h: No such file or directory",
     "[Errno 32] Broken pipe (connection …)",
     "[Errno 107] Transport endpoint is not connected (connection …; connect a socket before it is passed as sock=)",
+    'cannot connect to "…": …',
     'cannot resolve "…:…": …',
     "error while attempting to bind on address …: …",
     "aborted: an interrupt prevented watching the socket",

@@ -1,7 +1,8 @@
 """Timers of the loop that a test fires itself, so that a test of a timeout does not wait for it.
 
 ``with manual_timers(12345.0) as timers``: ``loop.call_later(12345.0, …)`` is kept in ``timers.pending`` and called by
-``timers.fire()``. This applies only to timers of exactly this delay; use a value that no other timer has.
+``timers.fire()``. This applies only to timers of exactly this delay; use a value that no other timer has. Timers of
+``loop.call_at()``, which ``asyncio.timeout(12345.0)`` uses, are kept if they are that far in the future.
 """
 
 import asyncio
@@ -58,15 +59,20 @@ def manual_timers(delay: float) -> Iterator[ManualTimers]:
     """Keep the running loop's timers of ``delay`` seconds."""
     loop: Any = asyncio.get_running_loop()
     timers = ManualTimers()
-    original = loop.call_later
+    original, original_at = loop.call_later, loop.call_at
 
     def call_later(seconds: float, call: Callable[..., Any], *arguments: Any, context: Any = None) -> Any:
         if seconds == delay:
             return timers.add(ManualTimer(call, arguments))
         return original(seconds, call, *arguments, context=context)
 
-    loop.call_later = call_later
+    def call_at(when: float, call: Callable[..., Any], *arguments: Any, context: Any = None) -> Any:
+        if abs(when - loop.time() - delay) < 1:
+            return timers.add(ManualTimer(call, arguments))
+        return original_at(when, call, *arguments, context=context)
+
+    loop.call_later, loop.call_at = call_later, call_at
     try:
         yield timers
     finally:
-        del loop.call_later
+        del loop.call_later, loop.call_at

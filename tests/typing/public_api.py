@@ -36,6 +36,40 @@ async def connecting() -> None:
     await sluiceway.open_connection("localhost", 80, sll=True)  # type: ignore[call-arg]
 
 
+async def resolve(host: str, port: int) -> list[str | tuple[str, int]]:
+    return [host, (host, port)]
+
+
+async def connecting_streams(session: ssl.SSLSession) -> None:
+    assert_type(await sluiceway.connect("tcp://localhost:80"), sluiceway.Stream)
+    async with sluiceway.connect(
+        "tls://localhost:443",
+        tls=ssl.create_default_context(),
+        timeout=5,
+        local="127.0.0.1",
+        keepalive=(60, 10, 6),
+        resolver=resolve,
+        configure_socket=lambda sock: sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20),
+        session=session,
+        server_hostname="localhost",
+        limit=2**20,
+    ) as stream:
+        assert_type(stream, sluiceway.Stream)
+        assert_type(stream.timings, sluiceway.ConnectTimings | None)
+    sluiceway.connect(socket.socket())
+    sluiceway.connect(5, tls=True)
+    sluiceway.connect(b"localhost:80")  # type: ignore[arg-type]
+    sluiceway.connect("localhost:80", keepalive=60)  # type: ignore[arg-type]
+    sluiceway.connect("localhost:80", resolver=lambda host, port: [host])  # type: ignore[arg-type, return-value]
+    sluiceway.connect("localhost:80", ssl=True)  # type: ignore[call-arg]
+    try:
+        await sluiceway.connect("localhost:80")
+    except sluiceway.ConnectError as error:
+        assert_type(error.exceptions, tuple[OSError, ...])
+        assert_type(error.timings.attempts, tuple[sluiceway.ConnectAttempt, ...])
+        assert_type(error.timings.attempts[0].error, OSError | None)
+
+
 async def reading(reader: sluiceway.StreamReader) -> None:
     assert_type(await reader.read(), bytes)
     assert_type(await reader.read(100), bytes)

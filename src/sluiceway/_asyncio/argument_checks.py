@@ -23,17 +23,20 @@ def running_loop(loop: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEven
     return running
 
 
-def check_client_tls(ssl: Any) -> None:
-    """Raise TypeError unless ``ssl`` is an SSLContext, a bool or None, and ValueError if the context is for servers."""
+def check_client_tls(ssl: Any, name: str = "ssl") -> None:
+    """Raise TypeError unless ``ssl`` is an SSLContext, a bool or None, and ValueError if the context is for servers.
+
+    ``name`` is the name of the argument in the message, here and in the functions below.
+    """
     if ssl is not None and not isinstance(ssl, (bool, ssl_module.SSLContext)):
         raise TypeError(
-            f"ssl argument must be an ssl.SSLContext, a bool or None, not {type(ssl).__name__!r}: {ssl!r}; "
+            f"{name} argument must be an ssl.SSLContext, a bool or None, not {type(ssl).__name__!r}: {ssl!r}; "
             "create a context with ssl.create_default_context()"
         )
-    _check_side(ssl, ssl_module.PROTOCOL_TLS_SERVER, "a client context (ssl.PROTOCOL_TLS_CLIENT)")
+    _check_side(ssl, ssl_module.PROTOCOL_TLS_SERVER, "a client context (ssl.PROTOCOL_TLS_CLIENT)", name)
 
 
-def check_server_hostname(server_hostname: Any, ssl: Any) -> None:
+def check_server_hostname(server_hostname: Any, ssl: Any, name: str = "ssl") -> None:
     """Raise TypeError unless ``server_hostname`` is a str or None.
 
     Raise ValueError if the str cannot be encoded as a host name, or if ``ssl`` is None or False.
@@ -46,7 +49,7 @@ def check_server_hostname(server_hostname: Any, ssl: Any) -> None:
             f"{server_hostname!r}"
         )
     if not ssl:
-        raise ValueError("server_hostname is only meaningful with ssl")
+        raise ValueError(f"server_hostname is only meaningful with {name}")
     try:
         server_hostname.encode("idna")
     except UnicodeError as error:
@@ -76,11 +79,11 @@ def check_server_tls(ssl: Any) -> None:
     _check_side(ssl, ssl_module.PROTOCOL_TLS_CLIENT, "a server context (ssl.PROTOCOL_TLS_SERVER)")
 
 
-def _check_side(ssl: Any, wrong: int, needed: str) -> None:
+def _check_side(ssl: Any, wrong: int, needed: str, name: str = "ssl") -> None:
     """Raise ValueError if ``ssl`` is a context with the protocol ``wrong``. ``needed`` is for the message."""
     protocol = getattr(ssl, "protocol", None)
     if protocol == wrong:
-        raise ValueError(f"ssl argument must be {needed}, not one of {protocol.name}")
+        raise ValueError(f"{name} argument must be {needed}, not one of {protocol.name}")
 
 
 def check_stream_socket(sock: Any, family: int | None = None) -> None:

@@ -7,6 +7,7 @@ import os
 import socket
 from typing import Any, Unpack
 
+from .._constants import CLOSE_TIMEOUT
 from .._implementation import core
 from .._net.addresses import describe_address, name_handshake, name_peer, peer_of
 from .._net.connect_tcp import connect_tcp
@@ -117,7 +118,7 @@ async def open_connection(
         raise ValueError("host and port was not specified and no sock specified")
     if ssl is True:
         ssl = await default_context.get(running)
-    protocol, reader = _make_protocol(running, given["limit"], given["close_timeout"])
+    protocol, reader = make_protocol(running, given["limit"], given["close_timeout"])
     if sock is None:
         sock = await connect_tcp(
             running,
@@ -138,7 +139,7 @@ async def open_connection(
         check_stream_socket(sock)
         sock.setblocking(False)
         peer = peer_of(sock)
-    return await _wrap(
+    return await wrap_socket(
         running,
         sock,
         protocol,
@@ -198,7 +199,7 @@ async def open_unix_connection(
         raise ValueError("no path and sock were specified")
     if ssl is True:
         ssl = await default_context.get(running)
-    protocol, reader = _make_protocol(running, given["limit"], given["close_timeout"])
+    protocol, reader = make_protocol(running, given["limit"], given["close_timeout"])
     if sock is None:
         sock = await connect_unix(running, path)
         peer = describe_address(os.fspath(path)) if path is not None else ""
@@ -206,7 +207,7 @@ async def open_unix_connection(
         check_stream_socket(sock, socket.AF_UNIX)
         sock.setblocking(False)
         peer = peer_of(sock)
-    return await _wrap(
+    return await wrap_socket(
         running,
         sock,
         protocol,
@@ -219,16 +220,17 @@ async def open_unix_connection(
     )
 
 
-def _make_protocol(
-    loop: asyncio.AbstractEventLoop, limit: float | None, close_timeout: float | None
+def make_protocol(
+    loop: asyncio.AbstractEventLoop, limit: float | None, close_timeout: float | None = CLOSE_TIMEOUT
 ) -> tuple[StreamReaderProtocol, StreamReader]:
+    """Return the protocol and the reader of a new connection of this side."""
     reader = StreamReader(core.as_limit(limit), loop)
     protocol = StreamReaderProtocol(reader, loop=loop)
     protocol.close_timeout = close_timeout
     return protocol, reader
 
 
-async def _wrap(
+async def wrap_socket(
     loop: asyncio.AbstractEventLoop,
     sock: socket.socket,
     protocol: StreamReaderProtocol,
@@ -236,6 +238,10 @@ async def _wrap(
     peer: str,
     **options: Any,
 ) -> tuple[StreamReader, StreamWriter]:
+    """Return the reader and the writer over the connected socket ``sock``, after the TLS handshake if there is one.
+
+    ``peer``: the address for messages. ``options``: keyword arguments for make_connected().
+    """
     try:
         transport = await make_connected(loop, sock, protocol, **options)
     except OSError as error:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import socket
+import time
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from .._constants import FIRST_ADDRESS_FAMILY_COUNT
+from .addresses import describe_address
+from .attempts import ConnectAttempt
 from .happy_eyeballs import race
 from .resolve import AddressInfo, interleave, resolve
 
@@ -39,26 +43,49 @@ async def connect_tcp(
         interleaved = FIRST_ADDRESS_FAMILY_COUNT
     if interleaved:
         infos = interleave(infos, interleaved)
-    errors: list[OSError] = []
-    sock: socket.socket | None = None
-    if happy_eyeballs_delay is None:
-        for info in infos:
-            try:
-                sock = await _connect_one(loop, info, local, errors)
-                break
-            except OSError:
-                continue
-    else:
-        sock = await race(
-            [functools.partial(_connect_one, loop, info, local, errors) for info in infos], happy_eyeballs_delay
-        )
+    attempts: list[ConnectAttempt] = []
+    sock = await connect_to_any(loop, infos, attempts, local=local, delay=happy_eyeballs_delay)
     if sock is not None:
         return sock
+    errors = [attempt.error for attempt in attempts if attempt.error is not None]
     try:
         _raise(errors, all_errors)
     finally:
         # Breaks a reference cycle: the tracebacks of the errors refer to this frame.
-        del errors
+        del attempts, errors
+
+
+async def connect_to_any(
+    loop: asyncio.AbstractEventLoop,
+    infos: list[AddressInfo],
+    attempts: list[ConnectAttempt],
+    *,
+    local: list[AddressInfo] | None = None,
+    delay: float | None = None,
+    configure: Callable[[socket.socket], object] | None = None,
+) -> socket.socket | None:
+    """Return a non-blocking socket that is connected to one of the addresses ``infos``, or None if all attempts fail.
+
+    A ConnectAttempt is appended to ``attempts`` for each address when its attempt ends, also if the call is cancelled.
+
+    ``local``: the addresses to bind the socket to, or None. ``delay``: the seconds of head start of each attempt; None
+    tries the addresses one after the other. ``configure``: called with each socket before it is bound and connected; an
+    OSError that it raises fails the attempt, another exception ends the call.
+    """
+    try:
+        if delay is not None:
+            return await race(
+                [functools.partial(_connect_one, loop, info, local, attempts, configure) for info in infos], delay
+            )
+        for info in infos:
+            try:
+                return await _connect_one(loop, info, local, attempts, configure)
+            except OSError:
+                continue
+        return None
+    finally:
+        # Breaks a reference cycle: the tracebacks of the errors refer to this frame.
+        del attempts
 
 
 def _raise(errors: list[OSError], all_errors: bool) -> NoReturn:
@@ -74,14 +101,22 @@ def _raise(errors: list[OSError], all_errors: bool) -> NoReturn:
 
 
 async def _connect_one(
-    loop: asyncio.AbstractEventLoop, info: AddressInfo, local: list[AddressInfo] | None, errors: list[OSError]
+    loop: asyncio.AbstractEventLoop,
+    info: AddressInfo,
+    local: list[AddressInfo] | None,
+    attempts: list[ConnectAttempt],
+    configure: Callable[[socket.socket], object] | None,
 ) -> socket.socket:
-    """Return a socket that is connected to the address ``info``. Append an OSError to ``errors``, and raise it."""
+    """Return a socket that is connected to the address ``info``. Append a ConnectAttempt to ``attempts``."""
     family, kind, proto, _, address = info
+    started = time.monotonic()
+    failed: OSError | None = TimeoutError("no answer")
     sock: socket.socket | None = None
     try:
         sock = socket.socket(family, kind, proto)
         sock.setblocking(False)
+        if configure is not None:
+            configure(sock)
         if local is not None:
             _bind_local(sock, local)
         try:
@@ -91,18 +126,18 @@ async def _connect_one(
             if error.errno is None or str(address) in str(error):
                 raise
             raise OSError(error.errno, f"Connect call failed {address}") from None
+        failed = None
         return sock
-    except OSError as error:
-        errors.append(error)
-        if sock is not None:
-            sock.close()
-        raise
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError):
+            failed = error
         if sock is not None:
             sock.close()
         raise
     finally:
-        del errors
+        attempts.append(ConnectAttempt(describe_address(address), time.monotonic() - started, failed))
+        # Breaks a reference cycle: the traceback of the error refers to this frame.
+        del attempts, failed
 
 
 def _bind_local(sock: socket.socket, local: list[AddressInfo]) -> None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeAlias
 
 from .addresses import host_hint
 
 AddressInfo: TypeAlias = tuple[int, int, int, str, Any]
 """Family, type, protocol, canonical name and address, as ``socket.getaddrinfo`` returns them."""
+
+Resolver: TypeAlias = Callable[[str, int], Awaitable[Iterable[str | tuple[str, int] | AddressInfo]]]
+"""A resolver of the program: a coroutine function, called with the host and the port. It returns IP addresses, pairs of
+an IP address and a port, or tuples of ``socket.getaddrinfo``, in the order in which they are tried."""
 
 
 def check_host(host: Any, name: str = "host") -> None:
@@ -79,6 +84,40 @@ async def resolve(
     if not infos:
         raise OSError(f"getaddrinfo({host!r}) returned empty list")
     return infos
+
+
+async def resolve_with(resolver: Resolver, host: str, port: int) -> list[AddressInfo]:
+    """Return at least one address info for ``host`` and ``port``, from the ``resolver`` of the program.
+
+    The resolver is not called for an IP address.
+
+    Raises:
+        OSError: the resolver returned no address, or raised this error.
+        TypeError, ValueError: the resolver returned something else than addresses.
+    """
+    if "%" in host:
+        # A zone id belongs to an IP address, which only getaddrinfo can convert.
+        return await resolve(asyncio.get_running_loop(), (host, port), flags=socket.AI_NUMERICHOST)
+    literal = literal_address(host, port, 0, 0)
+    if literal is not None:
+        return [literal]
+    infos = [_as_info(found, host, port) for found in await resolver(host, port)]
+    if not infos:
+        raise OSError(f"{_cannot_resolve(host, port)}: the resolver returned no address")
+    return infos
+
+
+def _as_info(found: Any, host: str, port: int) -> AddressInfo:
+    if isinstance(found, tuple) and len(found) == 5:
+        return found
+    given = found if isinstance(found, tuple) and len(found) == 2 else (found, port)
+    info = literal_address(given[0], given[1], 0, 0)
+    if info is None:
+        raise ValueError(
+            f"the resolver returned {found!r} for {host!r}; accepted are IP addresses, pairs of an IP address and a "
+            "port, and the tuples of socket.getaddrinfo"
+        )
+    return info
 
 
 def _cannot_resolve(host: Any, port: Any) -> str:

@@ -7,16 +7,19 @@ import errno
 import os
 import socket
 import stat
+from collections.abc import Callable
 from typing import Any
 
 from .._errors import UnixPathError
 from .._log import logger
 
 
-async def connect_unix(loop: asyncio.AbstractEventLoop, path: Any) -> socket.socket:
+async def connect_unix(
+    loop: asyncio.AbstractEventLoop, path: Any, configure: Callable[[socket.socket], object] | None = None
+) -> socket.socket:
     """Return a non-blocking socket that is connected to the Unix socket ``path``, a str, bytes or PathLike.
 
-    A path with a leading NUL is an abstract name.
+    A path with a leading NUL is an abstract name. ``configure``: called with the socket before it is connected.
 
     Raises:
         UnixPathError: the path is too long, or names a file that is not a socket.
@@ -27,6 +30,8 @@ async def connect_unix(loop: asyncio.AbstractEventLoop, path: Any) -> socket.soc
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
+        if configure is not None:
+            configure(sock)
         try:
             await loop.sock_connect(sock, path)
         except OSError as error:

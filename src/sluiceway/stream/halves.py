@@ -7,6 +7,7 @@ from typing import Self
 
 from .._asyncio.reader import StreamReader
 from .._asyncio.writer import StreamWriter
+from .connect_error import ConnectTimings
 
 
 class StreamHalves:
@@ -15,14 +16,16 @@ class StreamHalves:
     ``_reader`` is None for a stream that can only be written, and ``_writer`` for one that can only be read.
     """
 
-    __slots__ = ("__weakref__", "_reader", "_writer")
+    __slots__ = ("__weakref__", "_reader", "_timings", "_writer")
 
     _reader: StreamReader | None
     _writer: StreamWriter | None
+    _timings: ConnectTimings | None
 
     def __init__(self, reader: StreamReader | None, writer: StreamWriter | None) -> None:
         self._reader = reader
         self._writer = writer
+        self._timings = None
 
     @classmethod
     def from_pair(cls, reader: StreamReader | None, writer: StreamWriter | None) -> Self:

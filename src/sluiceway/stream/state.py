@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .connect_error import ConnectTimings
 from .halves import StreamHalves
 
 
@@ -21,3 +22,8 @@ class StreamState(StreamHalves):
     def local(self) -> Any:
         """The own address, as ``writer.get_extra_info("sockname")`` returns it."""
         return self.writer.get_extra_info("sockname")
+
+    @property
+    def timings(self) -> ConnectTimings | None:
+        """How long the parts of ``sluiceway.connect()`` took, which opened this stream; None for another stream."""
+        return self._timings

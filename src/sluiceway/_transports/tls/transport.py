@@ -72,6 +72,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         *,
         server_side: bool,
         server_hostname: str | None = None,
+        session: ssl.SSLSession | None = None,
         ssl_handshake_timeout: float | None = None,
         ssl_shutdown_timeout: float | None = None,
         strict_eof: bool = False,
@@ -86,6 +87,8 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             outgoing,
             server_side=server_side,
             server_hostname=None if server_side else server_hostname or None,
+            # A context of the program may pass a session by itself.
+            **({} if session is None else {"session": session}),
         )
         self.raw: TLSSender = TLSSender(sslobject, outgoing, self)
         self._receiver: TLSReceiver = TLSReceiver(sslobject, incoming, self.raw, self)

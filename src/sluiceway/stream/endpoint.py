@@ -1,0 +1,185 @@
+"""Endpoints: what an address of ``connect()`` names, parsed and checked before anything is opened."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import socket
+import stat
+from typing import Any, TypeAlias
+
+from .._asyncio.argument_checks import check_stream_socket
+from .._net.addresses import host_hint, peer_of
+
+_ACCEPTED = (
+    'accepted are "tcp://host:port", "tls://host:port", "unix:path", "host:port" with an IPv6 address in brackets, '
+    "a connected socket, and the descriptor of one"
+)
+_LOCAL_ACCEPTED = 'accepted are "host", "host:port", "[address]" and "[address]:port" with an IPv6 address in brackets'
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TCPEndpoint:
+    """A host and a port. ``tls``: what the scheme says about TLS, or None without a scheme."""
+
+    text: str
+    host: str
+    port: int
+    tls: bool | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class UnixEndpoint:
+    """The path of a Unix socket; a leading NUL marks an abstract name."""
+
+    text: str
+    path: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SocketEndpoint:
+    """A connected socket that the program passed, or the descriptor of one."""
+
+    text: str
+    given: socket.socket | int
+
+    def is_tcp(self) -> bool:
+        """Return True if the socket is one of TCP."""
+        if isinstance(self.given, socket.socket):
+            return self.given.family in (socket.AF_INET, socket.AF_INET6)
+        borrowed = socket.socket(fileno=self.given)
+        try:
+            return borrowed.family in (socket.AF_INET, socket.AF_INET6)
+        finally:
+            borrowed.detach()
+
+    def take(self) -> socket.socket:
+        """Return the socket. A descriptor belongs to it from now on."""
+        return socket.socket(fileno=self.given) if isinstance(self.given, int) else self.given
+
+
+Endpoint: TypeAlias = TCPEndpoint | UnixEndpoint | SocketEndpoint
+
+
+def parse_endpoint(address: Any) -> Endpoint:
+    """Return what ``address`` names.
+
+    Raises:
+        ValueError: ``address`` is malformed, or no open stream socket. The message contains it and what is accepted.
+        TypeError: ``address`` has another type.
+    """
+    if isinstance(address, str):
+        return _parse_text(address)
+    if isinstance(address, int) and not isinstance(address, bool):
+        return _parse_descriptor(address)
+    if isinstance(address, socket.socket):
+        check_stream_socket(address)
+        if address.fileno() < 0:
+            raise ValueError(f"address {address!r} is a closed socket; {_ACCEPTED}")
+        return SocketEndpoint(peer_of(address), address)
+    raise TypeError(f"address argument must not be {type(address).__name__!r}: {address!r}; {_ACCEPTED}")
+
+
+def parse_local(local: Any) -> tuple[str, int]:
+    """Return host and port of ``local``, the address to bind to; port 0 lets the kernel choose.
+
+    Raises:
+        ValueError: ``local`` is malformed.
+        TypeError: ``local`` is no str.
+    """
+    if not isinstance(local, str):
+        raise TypeError(f"local argument must be a str or None, not {type(local).__name__!r}: {local!r}")
+    try:
+        host, port = _split(local)
+        return host, 0 if port is None else _port(port, lowest=0)
+    except ValueError as error:
+        raise ValueError(f"local {local!r} {error}; {_LOCAL_ACCEPTED}") from None
+
+
+def _parse_text(address: str) -> Endpoint:
+    try:
+        if address.startswith("unix:"):
+            return UnixEndpoint(address, _unix_path(address.removeprefix("unix:")))
+        scheme, separator, rest = address.partition("://")
+        if separator and scheme not in ("tcp", "tls"):
+            raise ValueError(f"has the unknown scheme {scheme!r}")
+        host, port = _split(rest if separator else address)
+        if port is None:
+            raise ValueError("has no port")
+        return TCPEndpoint(address, host, _port(port, lowest=1), scheme == "tls" if separator else None)
+    except ValueError as error:
+        raise ValueError(f"address {address!r} {error}; {_ACCEPTED}") from None
+
+
+def _unix_path(path: str) -> str:
+    if path.startswith("//"):
+        # A URL: the part between the slashes would be a host.
+        path = path[2:]
+        if not path.startswith("/"):
+            raise ValueError('has a host before its path; write "unix:" and the path')
+    if path.startswith("@"):
+        path = "\0" + path[1:]
+    if not path.strip("\0"):
+        raise ValueError("has no path")
+    if "\0" in path[1:]:
+        raise ValueError("has a NUL byte in its path")
+    return path
+
+
+def _split(text: str) -> tuple[str, str | None]:
+    """Return the host and the port of "host:port"; None for the port if there is none."""
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise ValueError("has a bracket that is not closed before the port")
+        _check_ipv6(host)
+        return host, rest[1:] if rest else None
+    if text.count(":") > 1:
+        raise ValueError("has an IPv6 address without brackets")
+    host, colon, port = text.partition(":")
+    if not host:
+        raise ValueError("has no host")
+    if "@" in host:
+        raise ValueError("has a user name")
+    if "/" in text or "?" in text or "#" in text:
+        raise ValueError("has a path or query")
+    hint = host_hint(host)
+    if hint is not None:
+        raise ValueError(f"has no valid host: {hint}")
+    try:
+        host.encode("idna")
+    except UnicodeError as error:
+        raise ValueError(f"has no valid host: {error}") from None
+    return host, port if colon else None
+
+
+def _check_ipv6(host: str) -> None:
+    address, percent, zone = host.partition("%")
+    try:
+        socket.inet_pton(socket.AF_INET6, address)
+    except (OSError, UnicodeError):
+        raise ValueError(f"has no IPv6 address in its brackets: {host!r}") from None
+    if percent and not zone:
+        raise ValueError("has an empty zone id")
+
+
+def _port(text: str, *, lowest: int) -> int:
+    # int() would accept signs, spaces and underscores.
+    if not text.isascii() or not text.isdecimal() or not lowest <= int(text[:6]) <= 65535:
+        raise ValueError(f"has the port {text!r}, which is not a number from {lowest} to 65535")
+    return int(text)
+
+
+def _parse_descriptor(descriptor: int) -> SocketEndpoint:
+    try:
+        is_socket = stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+    except (OSError, OverflowError) as error:
+        raise ValueError(f"address {descriptor} is not an open descriptor ({error}); {_ACCEPTED}") from None
+    if not is_socket:
+        raise ValueError(f"address {descriptor} is not the descriptor of a socket; sluiceway.pipe() opens pipes")
+    borrowed = socket.socket(fileno=descriptor)
+    try:
+        check_stream_socket(borrowed)
+        return SocketEndpoint(f"descriptor {descriptor}", descriptor)
+    finally:
+        borrowed.detach()

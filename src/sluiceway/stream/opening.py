@@ -1,0 +1,65 @@
+"""Opening: what ``connect()``, ``pair()``, ``stdio()``, ``pipe()`` and ``spawn()`` return."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from types import TracebackType
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+
+class Closable(Protocol):
+    """What can be opened: an asynchronous context manager that returns itself."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> object: ...
+
+
+T = TypeVar("T", bound=Closable)
+
+
+class Opening(Awaitable[T], Generic[T]):
+    """A call that starts with ``await`` or ``async with``, and only once. Until then nothing is opened.
+
+    ``await opening`` returns the opened object, which the caller closes. ``async with opening as opened`` also closes
+    it at the end of the block.
+    """
+
+    __slots__ = ("_call", "_opened", "_start")
+
+    def __init__(self, call: str, start: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        self._call = call
+        self._start: Callable[[], Coroutine[Any, Any, T]] | None = start
+        self._opened: T | None = None
+
+    def __repr__(self) -> str:
+        return f"<{self._call}{'' if self._start is None else ', not started'}>"
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return self._started().__await__()
+
+    async def __aenter__(self) -> T:
+        opened = await self._started()
+        self._opened = opened
+        return await opened.__aenter__()
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            await opened.__aexit__(exc_type, exc, traceback)
+
+    def _started(self) -> Coroutine[Any, Any, T]:
+        start, self._start = self._start, None
+        if start is None:
+            raise RuntimeError(f"{self._call} was awaited before; it opens once, so call the function again")
+        return start()
+
+    def __del__(self) -> None:
+        # As Python reports a coroutine that was never awaited.
+        if self._start is not None:
+            warnings.warn(f"{self._call} was never awaited", RuntimeWarning, stacklevel=2, source=self)

@@ -1,0 +1,253 @@
+"""L7, D1: connect() gives a Stream to every kind of address, once, and leaves nothing open."""
+
+import asyncio
+import contextlib
+import gc
+import socket
+import warnings
+from typing import Any
+
+import pytest
+
+import sluiceway
+from support.fake_resolver import address_info, fake_resolver
+from support.raw_peer import RawPeers
+from support.unreachable_addresses import refusing_address, unresponsive_address
+
+
+@pytest.mark.parametrize("form", ["127.0.0.1:{port}", "tcp://127.0.0.1:{port}", "tcp://localhost:{port}"])
+async def test_tcp_address_gives_connected_stream(raw_peers: RawPeers, form: str) -> None:
+    listener = raw_peers.listen()
+    async with sluiceway.connect(form.format(port=listener.port), timeout=3600) as stream:
+        peer = listener.accept()
+        peer.send(b"a line\n")
+        assert await stream.read_line() == b"a line\n"
+        await stream.send(b"answer")
+        assert await peer.in_thread(peer.receive, 6) == b"answer"
+    assert await peer.in_thread(peer.receive_rest) == b""
+
+
+async def test_ipv6_address_in_brackets_gives_connected_stream(raw_peers: RawPeers) -> None:
+    listener = raw_peers.listen("::1")
+    async with sluiceway.connect(f"[::1]:{listener.port}") as stream:
+        assert stream.peer[:2] == ("::1", listener.port)
+
+
+@pytest.mark.parametrize("prefix", ["unix:", "unix://"])
+async def test_unix_path_gives_connected_stream(raw_peers: RawPeers, unix_path: str, prefix: str) -> None:
+    listener = raw_peers.listen(unix=unix_path)
+    async with sluiceway.connect(prefix + unix_path) as stream:
+        listener.accept().send(b"hello\n")
+        assert await stream.read_line() == b"hello\n"
+        assert stream.timings is not None
+        (attempt,) = stream.timings.attempts
+        assert (attempt.address, attempt.error) == (unix_path, None)
+
+
+@pytest.mark.parametrize("as_descriptor", [False, True])
+async def test_given_socket_belongs_to_stream(as_descriptor: bool) -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        async with sluiceway.connect(ours.detach() if as_descriptor else ours) as stream:
+            theirs.send(b"hello\n")
+            assert await stream.read_line() == b"hello\n"
+        assert theirs.recv(1) == b""
+
+
+@pytest.mark.parametrize("as_descriptor", [False, True])
+async def test_given_socket_stays_open_if_call_never_starts(as_descriptor: bool) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        opening = sluiceway.connect(ours.fileno() if as_descriptor else ours)
+        with pytest.warns(RuntimeWarning, match=r"connect\('.*'\) was never awaited"):
+            del opening
+        ours.send(b"x")
+        assert theirs.recv(1) == b"x"
+
+
+async def test_nothing_starts_before_await(raw_peers: RawPeers) -> None:
+    listener = raw_peers.listen()
+    listener.sock.setblocking(False)
+    with fake_resolver({"name": [("127.0.0.1", listener.port)]}) as calls:
+        opening = sluiceway.connect("name:1", timeout=3600)
+        await asyncio.sleep(0)
+        assert not calls
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+        stream = await opening
+        assert calls
+    await stream.aclose()
+
+
+async def test_second_use_raises_runtime_error(raw_peers: RawPeers) -> None:
+    listener = raw_peers.listen()
+    opening = sluiceway.connect(f"127.0.0.1:{listener.port}")
+    async with opening:
+        with pytest.raises(RuntimeError, match=rf"connect\('127.0.0.1:{listener.port}'\) was awaited before"):
+            await opening
+
+
+async def test_used_call_gives_no_warning(raw_peers: RawPeers) -> None:
+    listener = raw_peers.listen()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        async with sluiceway.connect(f"127.0.0.1:{listener.port}"):
+            gc.collect()
+
+
+async def test_next_address_is_tried_while_first_does_not_answer(
+    raw_peers: RawPeers, cleanup: contextlib.ExitStack
+) -> None:
+    listener = raw_peers.listen("::1")
+    silent = unresponsive_address(cleanup)
+    with fake_resolver({"name": [silent, ("::1", listener.port)]}):
+        async with sluiceway.connect("name:1") as stream:
+            assert stream.peer[0] == "::1"
+            timings = stream.timings
+    assert timings is not None
+    assert timings.resolve is not None
+    assert timings.tls is None
+    outcomes = {attempt.address: attempt.error for attempt in timings.attempts}
+    assert outcomes[f"[::1]:{listener.port}"] is None
+    assert isinstance(outcomes[f"127.0.0.1:{silent[1]}"], TimeoutError)
+    assert all(0 <= attempt.seconds <= timings.total for attempt in timings.attempts)
+
+
+async def test_tls_scheme_verifies_certificate_of_host(raw_peers: RawPeers, tls: Any) -> None:
+    def serve(peer: Any) -> None:
+        peer.start_tls(tls.server_context, server_side=True)
+        peer.send(b"secret\n")
+        peer.unwrap_tls()
+
+    script = raw_peers.serve(serve)
+    address = f"tls://localhost:{script.address[1]}"
+    async with sluiceway.connect(address, tls=tls.client_context, timeout=3600) as stream:
+        assert await stream.read_line() == b"secret\n"
+        assert stream.timings is not None
+        assert stream.timings.tls is not None
+    await script.finished()
+
+
+async def test_tls_over_given_socket_uses_server_hostname(raw_peers: RawPeers, tls: Any) -> None:
+    script = raw_peers.serve(lambda peer: peer.start_tls(tls.server_context, server_side=True))
+    sock = socket.create_connection(script.address)
+    async with sluiceway.connect(sock, tls=tls.client_context, server_hostname="localhost") as stream:
+        await script.finished()
+        assert stream.writer.get_extra_info("peercert") is not None
+
+
+async def test_keepalive_sets_options_of_socket(raw_peers: RawPeers) -> None:
+    listener = raw_peers.listen()
+    given = socket.create_connection(listener.address)
+    for address in (f"127.0.0.1:{listener.port}", given):
+        async with sluiceway.connect(address, keepalive=(31, 7, 5)) as stream:
+            sock = stream.writer.get_extra_info("socket")
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            assert [sock.getsockopt(socket.IPPROTO_TCP, option) for option in options] == [31, 7, 5]
+
+
+async def test_configure_socket_is_called_before_bind_for_each_attempt(raw_peers: RawPeers) -> None:
+    listener = raw_peers.listen("::1")
+    configured = []
+
+    def configure(sock: socket.socket) -> None:
+        configured.append((sock.family, sock.getsockname()[1]))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 50_000)
+
+    with fake_resolver({"name": [refusing_address(), ("::1", listener.port)], "here": [("127.0.0.1", 0), ("::1", 0)]}):
+        async with sluiceway.connect("name:1", configure_socket=configure, local="here") as stream:
+            sock = stream.writer.get_extra_info("socket")
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == 100_000
+            assert stream.local[0] == "::1"
+    assert configured == [(socket.AF_INET, 0), (socket.AF_INET6, 0)]
+
+
+async def test_configure_socket_is_called_for_unix_socket(raw_peers: RawPeers, unix_path: str) -> None:
+    raw_peers.listen(unix=unix_path)
+    families = []
+    async with sluiceway.connect(f"unix:{unix_path}", configure_socket=lambda sock: families.append(sock.family)):
+        assert families == [socket.AF_UNIX]
+
+
+async def test_error_of_configure_socket_closes_every_socket_and_is_raised(raw_peers: RawPeers) -> None:
+    sockets = []
+
+    def configure(sock: socket.socket) -> None:
+        sockets.append(sock)
+        raise LookupError("a bug of the program")
+
+    with pytest.raises(LookupError, match="a bug of the program"):
+        await sluiceway.connect("127.0.0.1:1", configure_socket=configure)
+    assert [sock.fileno() for sock in sockets] == [-1]
+
+
+async def test_local_address_and_port_are_used(raw_peers: RawPeers) -> None:
+    listener = raw_peers.listen()
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.2", 0))
+        port = holder.getsockname()[1]
+    async with sluiceway.connect(f"127.0.0.1:{listener.port}", local=f"127.0.0.2:{port}") as stream:
+        assert stream.local == ("127.0.0.2", port)
+
+
+@pytest.mark.parametrize("kind", ["address", "pair", "getaddrinfo"])
+async def test_resolver_of_program_replaces_getaddrinfo(raw_peers: RawPeers, kind: str) -> None:
+    listener = raw_peers.listen()
+    asked = []
+
+    async def resolver(host: str, port: int) -> list[Any]:
+        asked.append((host, port))
+        await asyncio.sleep(0)
+        return [{"address": "127.0.0.1", "pair": listener.address}.get(kind, address_info(*listener.address))]
+
+    port = listener.port if kind == "address" else 1
+    with fake_resolver({}) as calls:
+        async with sluiceway.connect(f"name:{port}", resolver=resolver) as stream:
+            assert stream.peer == listener.address
+    assert asked == [("name", port)]
+    # uvloop calls getaddrinfo() for the IP address as well.
+    assert ("name", port) not in [arguments for arguments, _ in calls]
+
+
+async def test_resolver_is_not_called_for_ip_address(raw_peers: RawPeers) -> None:
+    async def resolver(host: str, port: int) -> list[str]:
+        raise AssertionError
+
+    listener = raw_peers.listen("::1")
+    async with sluiceway.connect(f"[::1]:{listener.port}", resolver=resolver):
+        pass
+    async with sluiceway.connect(f"[::1%1]:{listener.port}", resolver=resolver):
+        pass
+
+
+@pytest.mark.parametrize("found", ["name.example", ("127.0.0.1",), None, 5])
+async def test_resolver_that_returns_no_address_raises_error_that_names_it(found: Any) -> None:
+    async def resolver(host: str, port: int) -> list[Any]:
+        return [found]
+
+    with pytest.raises(ValueError, match=r"the resolver returned .* for 'name'; accepted are") as raised:
+        await sluiceway.connect("name:1", resolver=resolver)
+    assert repr(found) in str(raised.value)
+
+
+async def test_cancelled_connect_closes_its_sockets(cleanup: contextlib.ExitStack) -> None:
+    """The leak check of the test finds what stays open."""
+    with fake_resolver({"name": [unresponsive_address(cleanup)]}):
+        connecting: Any = asyncio.ensure_future(sluiceway.connect("name:1", timeout=3600))
+        loop: Any = asyncio.get_running_loop()
+        started, original = asyncio.Event(), loop.sock_connect
+
+        async def sock_connect(sock: Any, address: Any) -> None:
+            started.set()
+            await original(sock, address)
+
+        loop.sock_connect = sock_connect
+        try:
+            await started.wait()
+            connecting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await connecting
+        finally:
+            del loop.sock_connect
