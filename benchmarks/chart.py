@@ -70,7 +70,8 @@ def draw(results: Mapping[str, Results], directory: pathlib.Path) -> list[pathli
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
     axes.set_xlabel(
-        "CPU for the same work, asyncio streams = 1 (less is better)\nbar: 95 % interval of sluiceway's median",
+        "CPU for the same work, asyncio streams = 1 (less is better)\n"
+        "bar: interval of sluiceway's median, at least 95 %",
         color=INK,
     )
     paths = [directory / f"chart.{kind}" for kind in ("svg", "png")]

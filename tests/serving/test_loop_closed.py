@@ -1,4 +1,4 @@
-"""L1: sockets that a program leaves open are closed with its loop, without the garbage collector."""
+"""L8: sockets that a program leaves open are closed with its loop, without the garbage collector."""
 
 import asyncio
 import contextlib

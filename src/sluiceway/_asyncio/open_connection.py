@@ -52,7 +52,7 @@ async def open_connection(
         host (str, bytes or None): the host name or IP address to connect to.
         port (int, str, bytes or None): the port number or service name.
         loop (asyncio.AbstractEventLoop or None): None or the running loop. The argument is for programs that were
-            written for Python 3.4.
+            written for Python 3.9 or earlier.
         limit (int, math.inf or None): the limit of the reader in bytes; see StreamReader.
         ssl (ssl.SSLContext, bool or None): the TLS context. None and False mean no TLS. True means the context of
             ``ssl.create_default_context()``, which is created once and shared; see docs/howto/tls.md.
@@ -68,15 +68,16 @@ async def open_connection(
             means 30.
         strict_eof (bool): decides what happens if the peer ends TCP without a close_notify alert, which an attacker on
             the network path can cause (RFC 8446, section 6.1). If True, a read raises ssl.SSLEOFError after the
-            buffered data has been read. If False, the read returns end of file, and ``reader.eof_reason`` is
-            "truncated".
+            buffered data has been read. If False, the read returns end of file. In both cases
+            ``reader.eof_reason`` is "truncated".
         happy_eyeballs_delay (float or None): the seconds after which the next address is tried in parallel (RFC 8305
             recommends 0.25). None means that the addresses are tried one after the other.
         interleave (int or None): the number of addresses of the first family (IPv4 or IPv6) that are tried before the
             families alternate. None means 1 with ``happy_eyeballs_delay``; without it, the order of the resolver.
         all_errors (bool): if True and all addresses fail, raise an ExceptionGroup that contains the error of each.
-        close_timeout (float or None): the seconds after which a closing connection is aborted if neither
-            the kernel nor the peer accepts data during this time. None means that a close waits without a limit.
+        close_timeout (float or None): the seconds that a close may make no progress: the kernel accepts no data, and
+            the peer acknowledges none. The connection is aborted after one to two times this time. None means that a
+            close waits without a limit.
 
     Returns:
         The StreamReader and the StreamWriter of the connection.

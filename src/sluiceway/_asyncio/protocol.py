@@ -142,7 +142,8 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
     def close_timeout(self) -> float | None:
         """The close timeout in seconds (float). None means that a close waits without a limit.
 
-        A closing connection is aborted if neither the kernel nor the peer accepts data during this time.
+        A closing connection is aborted after one to two times this time in which the kernel accepted and the peer
+        acknowledged no data.
         """
         return self._sluiceway.close_timeout
 

@@ -37,6 +37,8 @@ def creation_stack(loop: asyncio.AbstractEventLoop) -> traceback.StackSummary | 
 class StreamReader(ReadOperations, asyncio.StreamReader, metaclass=InstanceCheck):  # type: ignore[misc] # exception(): typeshed
     """Reads bytes, lines and records from a connection. ``open_connection`` and ``start_server`` create readers.
 
+    ``async for line in reader`` reads lines as ``readline()`` does, until end of file.
+
     Only one read can wait at a time. A read that is cancelled or times out consumes no data: the next read returns the
     same bytes. Every read method raises:
 
@@ -46,8 +48,9 @@ class StreamReader(ReadOperations, asyncio.StreamReader, metaclass=InstanceCheck
       returns these bytes.
 
     Args:
-        limit (int, math.inf or None): the greatest length of a line or record in bytes, greater than 0. The transport
-            is paused while more than twice as many bytes are buffered. None means 64 KiB, ``math.inf`` means no limit.
+        limit (int, math.inf or None): the greatest length of a line or record in bytes, without its separator. It must
+            be greater than 0. The transport is paused when more than twice as many bytes are buffered, and resumed
+            when a read leaves at most ``limit`` bytes, or has to wait. None means 64 KiB, ``math.inf`` no limit.
         loop (asyncio.AbstractEventLoop or None): the event loop of the reader, running or not. None means
             ``asyncio.get_event_loop()``.
 

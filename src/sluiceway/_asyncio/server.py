@@ -161,8 +161,10 @@ class Server(asyncio.Server):
     async def wait_closed(self) -> None:
         """Wait until the server is closed and all its connections have ended.
 
-        On every Python, the method behaves as in Python 3.13; under ``install()``, as in the running Python. Cancelling
-        the call affects no other call of wait_closed(), and does not change the server.
+        Without close(), the call waits as well. On every Python, it waits for all connections, as in CPython 3.12.1
+        and later. A server that was started under ``install()`` behaves as in the running interpreter and loop: before
+        CPython 3.12.1, and on uvloop, the call returns immediately once the server is closed. Cancelling the call
+        affects no other call of wait_closed(), and does not change the server.
         """
         if self._waiters is None or (self._listeners is None and not self._waits_for_connections):
             return

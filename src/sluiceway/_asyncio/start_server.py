@@ -50,7 +50,7 @@ async def start_server(
             network interfaces.
         port (int, str, bytes or None): the port number or service name. 0 and None let the kernel choose a port.
         loop (asyncio.AbstractEventLoop or None): None or the running loop. The argument is for programs that were
-            written for Python 3.4.
+            written for Python 3.9 or earlier.
         limit (int, math.inf or None): the limit of each reader in bytes; see StreamReader.
         family, flags (int): arguments for the resolver; see ``socket.getaddrinfo``.
         sock (socket.socket or None): a bound stream socket to use instead of ``host`` and ``port``. Closing the server
@@ -67,8 +67,7 @@ async def start_server(
         strict_eof (bool): see open_connection.
         start_serving (bool): if True, the server accepts connections at once. If False, only after ``start_serving()``
             or ``serve_forever()`` is called.
-        close_timeout (float or None): the seconds after which a closing connection is aborted if neither
-            the kernel nor the peer accepts data during this time. None means that a close waits without a limit.
+        close_timeout (float or None): the seconds that a close may make no progress; see open_connection.
 
     Returns:
         The Server.
@@ -77,7 +76,8 @@ async def start_server(
         OSError: a host name cannot be resolved, or an address cannot be bound. The message names the address.
         ValueError, TypeError: an argument is invalid, or two arguments contradict each other. No socket was opened.
 
-    If the call is cancelled, the sockets that the call created are closed.
+    If the call is cancelled, the sockets that the call created are closed. A socket passed as ``sock`` is closed too
+    if the server had begun to listen; otherwise it stays open.
 
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.start_server
     """
@@ -135,7 +135,7 @@ async def start_unix_server(
         OSError: the path cannot be bound.
         ValueError, TypeError: an argument is invalid, or two arguments contradict each other. No socket was opened.
 
-    If the call is cancelled, the socket that the call created is closed.
+    If the call is cancelled, the socket that the call created is closed. For ``sock``, see start_server.
 
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.start_unix_server
     """

@@ -1,4 +1,4 @@
-"""The close timeout: a closing transport that sends nothing for some time is aborted, so every close ends."""
+"""The close timeout: a closing transport that makes no progress for some time is aborted."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ class ClosingConnection(Protocol):
 
 
 class CloseTimeout:
-    """Aborts a closing transport if neither the kernel nor the peer accepts a byte of its data for ``seconds``.
+    """Aborts a closing transport after one to two times ``seconds`` without progress.
 
-    Every ``seconds``, the bytes that the kernel and the peer have not accepted are counted. If the connection was
-    closing at the previous count and nothing was accepted since then, the transport is aborted. Otherwise the time
-    starts again.
+    Every ``seconds``, the bytes that the kernel has not accepted and those that the peer has not acknowledged are
+    counted. If the connection was closing at the previous count and no number has decreased since then, the transport
+    is aborted. Otherwise the time starts again.
 
     The timeout may start while the connection is open, because a loop's own transport does not report when it starts to
     close. While the connection is open, a count aborts nothing.

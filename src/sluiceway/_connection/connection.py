@@ -177,10 +177,10 @@ class Connection(ConnectionState):
     def bound_close(self, seconds: float | None = None) -> None:
         """Start the close timeout, unless all data has been sent or the timeout counts already.
 
-        If the connection is closing, and neither the kernel nor the peer accepts a byte for the timeout, the transport
-        is aborted. Each accepted byte starts the time again. The timeout is ``close_timeout`` or ``seconds``, whichever
-        is less; None means no timeout. A loop's own transport does not report when it starts to close. Therefore the
-        method may be called before that, and the time starts when the connection is first found to be closing.
+        If the connection is closing and makes no progress for one to two times the timeout, the transport is aborted;
+        see CloseTimeout. The timeout is ``close_timeout`` or ``seconds``, whichever is less; None means no timeout. A
+        loop's own transport does not report when it starts to close. Therefore the method may be called before that,
+        and the time starts when the connection is first found to be closing.
         """
         timeout = self.close_timeout if seconds is None else min(seconds, self.close_timeout or seconds)
         if timeout is None or self.lost or self.transport is None:

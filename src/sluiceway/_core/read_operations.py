@@ -301,9 +301,14 @@ class StreamReader:
             waited = True
 
     def __aiter__(self) -> Self:
+        """Return the reader: ``async for line in reader`` reads lines until end of file.
+
+        A line that is longer than the limit raises ValueError; see readline().
+        """
         return self
 
     async def __anext__(self) -> bytes:
+        """Return the next line, as readline() does. At end of file, raise StopAsyncIteration."""
         line = await self.readline()
         if line == b"":
             raise StopAsyncIteration

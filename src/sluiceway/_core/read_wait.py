@@ -82,7 +82,8 @@ class ReadWait:
         source = self.source
         task: Any = self.task if source is None else source.reading_task()
         current = f"{self.operation}()" if self.operation else "a read"
-        by = f" of task {task.get_name()!r}" if hasattr(task, "get_name") else ""
+        if hasattr(task, "get_name"):
+            current += f" of task {task.get_name()!r}"
         raise RuntimeError(
-            f"{operation}() called while another coroutine is already waiting for incoming data: {current}{by}"
+            f"{operation}() called while another coroutine is already waiting for incoming data: {current}"
         )

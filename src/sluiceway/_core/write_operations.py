@@ -37,7 +37,10 @@ class StreamWriter:
         sender.set_reader(reader)
 
     def write(self, data: BytesLike) -> None:
-        """Send ``data``. What the kernel does not accept now is buffered and sent later. Return immediately.
+        """Send ``data``, and return immediately.
+
+        The data is sent at once, or together with other writes after the tasks that are ready to run have run
+        (contract W9, docs/explanation/contracts.md). What the kernel does not accept then is buffered and sent later.
 
         On a closed or lost connection, ``data`` is discarded, and the logger ``sluiceway`` emits one warning for the
         connection. After the connection has ended, drain() raises.
@@ -77,12 +80,15 @@ class StreamWriter:
         shrunk to the low-water mark (16 KiB). The call waits while writing is paused, and otherwise returns without a
         wait. ``writer.transport.set_write_buffer_limits()`` changes both marks.
 
-        Several tasks may wait at the same time. Cancelling the call affects no other task, and no written data.
+        Several tasks may wait at the same time. Cancelling the call affects no other task, and no written data. After
+        close(), the call behaves as before until the close is complete.
 
         Raises:
-            ConnectionResetError: the connection was closed or lost before the call.
-            Exception: the error of the connection if it is lost during the call, or the exception of the reader of this
-                connection, which ``reader.exception()`` returns.
+            Exception: the connection was lost with an error, before or during the call: a copy of the error that
+                ``reader.exception()`` returns. An exception passed to ``reader.set_exception()`` is raised as well.
+            ConnectionResetError: the connection ended before the call without an error, for example because a close()
+                is complete. A writer without a reader raises it after a loss with an error too; the message has the
+                error.
 
         Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamWriter.drain
         """

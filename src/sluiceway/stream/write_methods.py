@@ -21,8 +21,8 @@ class StreamWriting(StreamHalves):
 
         Raises:
             TypeError: ``data`` is not a bytes-like object.
-            ConnectionResetError: the connection was closed or lost before the call.
-            Exception: the error of the connection if it is lost during the call.
+            Exception: the connection was lost with an error, before or during the call.
+            ConnectionResetError: the connection ended before the call without an error.
         """
         writer = self.writer
         writer.write(data)
