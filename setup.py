@@ -54,7 +54,7 @@ COMPILED_ONLY = (
     "waiter",
     "weak_reference",
 )
-ENGINE = ("poller", "stream_socket") if sys.platform == "linux" else ()
+ENGINE = ("listening_socket", "poller", "socket_descriptor", "stream_socket") if sys.platform == "linux" else ()
 
 CHOICE = os.environ.get("SLUICEWAY_BUILD", "")
 POSIX = os.name == "posix"

@@ -288,8 +288,9 @@ async def test_dropped_connection_whose_socket_the_collector_closed_sends_nothin
     pair = await sluiceway.open_connection(*script.address, ssl=tls.client_context, server_hostname="localhost")
     transport = pair[1].transport
     transport.pause_reading()
-    number = transport._lower._socket.fileno()
-    transport._lower._socket.close()
+    sock = transport._lower.raw.socket()
+    number = sock.fileno()
+    sock.close()
     await script.finished()
     mine, other = socket.socketpair()
     # Another thread has got the number meanwhile.

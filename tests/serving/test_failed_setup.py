@@ -11,6 +11,7 @@ import pytest
 
 import sluiceway
 from serving.handlers import send_hello
+from serving.recording_socket import bound_recording_socket
 from sluiceway._asyncio import protocol, server_connection
 from sluiceway._connection.connection import Connection
 from sluiceway._net.accept_socket import SocketSource
@@ -140,7 +141,9 @@ async def test_failed_setup_is_reported_once_and_server_continues(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     client_context = tls.client_context if secure else None
-    server = await sluiceway.start_server(send_hello, "127.0.0.1", 0, ssl=tls.server_context if secure else None)
+    # The engine makes a socket object only if the class of the listening socket has an accept() of its own.
+    address = {"sock": bound_recording_socket()} if break_step is accepted_socket else {"host": "127.0.0.1", "port": 0}
+    server = await sluiceway.start_server(send_hello, **address, ssl=tls.server_context if secure else None)
     _, listening_port = server_address(server)
     with monkeypatch.context() as patch:
         break_step(patch, error)

@@ -41,9 +41,9 @@ _OF_THE_PEER = frozenset(
 )
 
 
-Accepted = Callable[[socket.socket, Any, str], None]
+Accepted = Callable[[Any, Any, str], None]
 """Called with an accepted socket, the address of the peer, and the name of the listening socket. If the callback
-raises, the listener closes the socket and reports the error."""
+raises, the listener closes the socket and reports the error. On the engine, the socket is an AcceptedSocket."""
 
 
 class Listener:
@@ -65,7 +65,9 @@ class Listener:
         self._acceptor: asyncio.Task[None] | None = None
         self._watching = False
         self._poller: Any = None
-        self._source = SocketSource(sock)
+        # The engine's own source accepts non-blocking sockets.
+        self._source: Any = SocketSource(sock)
+        self._sets_nonblocking = True
 
     def start(self, accepted: Accepted) -> None:
         """Start to listen and to accept. ``accepted`` is called for each connection."""
@@ -77,6 +79,10 @@ class Listener:
             poller.acquire()
             # Set only now: stop() releases what was acquired.
             self._poller = poller
+            source = engine.accept_source(self.socket)
+            if source is not None:
+                self._source = source
+                self._sets_nonblocking = False
         self._watch(accepted)
 
     def describe(self) -> str:
@@ -146,7 +152,8 @@ class Listener:
                 self._on_accept_error(error, accepted)
                 return
             try:
-                sock.setblocking(False)
+                if self._sets_nonblocking:
+                    sock.setblocking(False)
                 accepted(sock, address, self._name)
             except BaseException as error:  # noqa: BLE001 - an interrupt is raised again
                 self._on_setup_error(error, sock, address)
@@ -171,7 +178,7 @@ class Listener:
             except BaseException as error:  # noqa: BLE001 - an interrupt is raised again
                 self._on_setup_error(error, sock, address)
 
-    def _on_setup_error(self, error: BaseException, sock: socket.socket, address: Any) -> None:
+    def _on_setup_error(self, error: BaseException, sock: Any, address: Any) -> None:
         sock.close()
         if isinstance(error, (SystemExit, KeyboardInterrupt)):
             raise error

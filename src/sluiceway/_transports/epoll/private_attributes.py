@@ -33,20 +33,20 @@ _NO_SOCKET: Any = _NoSocket()
 
 
 class PrivateAttributes:
-    """A base class of SocketTransport, which has the attributes ``raw`` and ``_socket``."""
+    """A base class of SocketTransport, which has the attribute ``raw``."""
 
     __slots__ = ()
 
     raw: StreamSocket
-    _socket: socket.socket
 
     @property
     def _sock(self) -> socket.socket | None:
         """The socket; None once it is closed. After an access, writes are not delayed: the program may use it."""
-        if self._socket.fileno() < 0:
+        if self.raw.fileno() < 0:
             return None
+        sock = self.raw.socket()
         self.raw.share()
-        return self._socket
+        return sock
 
     @_sock.setter
     def _sock(self, sock: None) -> None:
@@ -56,13 +56,13 @@ class PrivateAttributes:
         if self._sock is None:
             # Closed, or taken over before.
             return
-        self._socket = _NO_SOCKET  # type: ignore[misc] # a slot of SocketTransport
         self.raw.give_up_socket(_NO_SOCKET)
 
     @property
     def _sock_fd(self) -> int:
+        self.raw.socket()
         self.raw.share()
-        return self._socket.fileno()
+        return self.raw.fileno()
 
     @property
     def _server(self) -> None:

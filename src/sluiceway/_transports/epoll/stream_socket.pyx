@@ -18,8 +18,9 @@ from sluiceway._core_c.receive_memory cimport Memory
 from sluiceway._core_c.protocol_operations cimport ProtocolOperations
 from sluiceway._core_c.protocol_receiver cimport ProtocolReceivers
 from sluiceway._core_c.write_queue cimport WriteQueue
-from sluiceway._transports.epoll.poller cimport Pollable, Poller
+from sluiceway._transports.epoll.poller cimport Poller
 from sluiceway._transports.epoll.send_pieces cimport SEND_FLAGS, send_pieces
+from sluiceway._transports.epoll.socket_descriptor cimport SocketDescriptor
 from sluiceway._transports.epoll.system cimport (
     EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, IPPROTO_TCP, MSG_DONTWAIT, SHUT_WR, TCP_NODELAY,
     recv, send, setsockopt, shutdown,
@@ -35,11 +36,10 @@ cdef enum:
     LOST_WRITES = 5          # after so many writes to a lost connection, asyncio logs a warning for each
 
 
-cdef class StreamSocket(Pollable):
+cdef class StreamSocket(SocketDescriptor):
     """One connected stream socket, with its protocol and its unsent data."""
 
     cdef readonly object loop
-    cdef object sock
     cdef object protocol
     cdef object transport
     cdef ProtocolReceivers receivers
@@ -53,17 +53,11 @@ cdef class StreamSocket(Pollable):
     cdef bint eof_received
     cdef public bint reading_paused
     cdef public bint writing_paused
-    # The program has access to the descriptor, so writes are not corked.
-    cdef bint shared
 
     def __cinit__(self, loop, sock, protocol, bint shared=False):
-        self.loop = loop
-        self.sock = sock
-        self.shared = shared
-        self.fd = sock.fileno()
         cdef int on = 1
-        # As in asyncio. The error for a Unix socket is ignored.
-        setsockopt(self.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on))
+        self.loop = loop
+        self.shared = shared
         self.poller = poller_of(loop)
         # May raise if no descriptor is left, which must happen before the protocol is called.
         self.poller.prepare()
@@ -71,11 +65,14 @@ cdef class StreamSocket(Pollable):
         self.high = HIGH_WATER
         self.low = HIGH_WATER // 4
         self.set_protocol(protocol)
+        self.take(sock)
+        # As in asyncio. The error for a Unix socket is ignored.
+        setsockopt(self.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on))
 
     def start(self, transport):
         """Call connection_made() of the protocol with ``transport``, then start to receive."""
-        self.transport = transport
         self.poller.acquire()
+        self.transport = transport
         self.poller.enter(self.fd, transport)
         try:
             self.protocol.connection_made(transport)
@@ -112,8 +109,8 @@ cdef class StreamSocket(Pollable):
         return self.protocol
 
     cdef bint descriptor_gone(self) except -1:
-        """If the program has closed the descriptor, whose number another socket may have, fail and return True."""
-        if not self.shared or self.sock.fileno() == self.fd:
+        """If the program has closed the descriptor, fail and return True."""
+        if not self.closed_by_program():
             return False
         self.fail(OSError(EBADF, strerror(EBADF)), "The socket was closed by the program")
         return True
@@ -488,13 +485,14 @@ cdef class StreamSocket(Pollable):
                 logger.exception("connection_lost() of %r failed when the loop was closed", protocol)
         return warning
 
-    cdef object release_socket(self):
-        transport, sock = self.transport, self.sock
+    cdef int release_socket(self) except -1:
         self.protocol = self.transport = self.receivers = None
+        return self.close_descriptor()
+
+    def discard(self):
+        """Close the socket immediately, because start() was not called or has raised."""
         try:
-            if transport is not None:
-                transport.save_sockname()
+            if self.transport is not None:
+                self.force_close(None)
         finally:
-            # Before the close, which may run Python code: the number may belong to another connection afterwards.
-            self.fd = -1
-            sock.close()
+            self.close_descriptor()

@@ -34,6 +34,9 @@ cdef extern from "sys/socket.h" nogil:
         MSG_DONTWAIT
         MSG_NOSIGNAL
         SHUT_WR
+        SOCK_CLOEXEC
+        SOCK_NONBLOCK
+        SOCK_STREAM
     int setsockopt(int fd, int level, int name, const void* value, unsigned int length)
     ssize_t recv(int fd, void* buffer, size_t length, int flags)
     ssize_t send(int fd, const void* buffer, size_t length, int flags)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 from asyncio import constants, transports
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .listening_socket import AcceptedSocket, ListeningSocket, can_accept
 from .poller import poller_of
 from .private_attributes import PrivateAttributes
 from .stream_socket import StreamSocket
@@ -18,16 +18,15 @@ if TYPE_CHECKING:
 else:
     from ..._core_c import RawTransportProvider
 
-_NOT_ASKED: Any = object()
-# The value of _sockname after a program has accessed _extra, whose dict then contains the address.
+# The value of _peername after a program has accessed _extra, whose dict then contains the address.
 _IN_EXTRA: Any = object()
 # The slot of asyncio's base class for that dict.
 _extra_slot: Any = transports.BaseTransport.__dict__["_extra"]
 
 
-def _name_of(ask: Callable[[], Any]) -> Any:
+def _peer_of(sock: socket.socket) -> Any:
     try:
-        return ask()
+        return sock.getpeername()
     except OSError:
         return None
 
@@ -38,50 +37,37 @@ class SocketTransport(RawTransportProvider, PrivateAttributes, transports._FlowC
     ``loop.start_tls`` and ``loop.sendfile`` of asyncio's loop accept this transport.
     """
 
-    __slots__ = ("__weakref__", "_peername", "_socket", "_sockname", "raw")
+    __slots__ = ("__weakref__", "_peername", "raw")
 
     # Private attributes of asyncio's own transports, which loop.start_tls() and loop.sendfile() check.
     _start_tls_compatible = True
     _sendfile_compatible = constants._SendfileMode.FALLBACK
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, raw: StreamSocket, peer: Any) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, raw: StreamSocket, peer: Any) -> None:
         self._loop = loop
-        self._socket = sock
         self.raw = raw
-        # Stored now, because the kernel does not return the peer's address after a reset.
-        self._peername = peer or _name_of(sock.getpeername)
-        self._sockname: Any = _NOT_ASKED
+        self._peername = peer
 
     def __repr__(self) -> str:
-        fd = self._socket.fileno()
+        fd = self.raw.fileno()
         state = "closed" if fd < 0 else f"{'closing ' if self.raw.is_closing() else ''}fd={fd}"
         return f"<{type(self).__name__} {state} write_buffer_size={self.get_write_buffer_size()}>"
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        if self._sockname is _IN_EXTRA:
+        if name == "peername" and self._peername is not _IN_EXTRA:
+            return self._peername
+        if self._peername is _IN_EXTRA:
             return self._extra.get(name, default)
         if name == "socket":
-            return TransportSocket(self._socket, self.raw)
-        if name == "peername":
-            return self._peername
+            return TransportSocket(self.raw.socket(), self.raw)
         if name == "sockname":
-            self.save_sockname()
-            return self._sockname
+            return self.raw.getsockname()
         return default
-
-    def save_sockname(self) -> None:
-        """Store the local address of the socket, unless it is stored already.
-
-        The address takes a system call, and most programs do not need it. Therefore this method is called when a
-        program asks for the address, and by the StreamSocket before it closes the socket.
-        """
-        if self._sockname is _NOT_ASKED:
-            self._sockname = _name_of(self._socket.getsockname)
 
     @property
     def _extra(self) -> dict[str, Any]:
         """A dict of all values of get_extra_info(), created at the first access. The program may change the dict."""
-        if self._sockname is not _IN_EXTRA:
+        if self._peername is not _IN_EXTRA:
             self._extra = {name: self.get_extra_info(name) for name in ("socket", "sockname", "peername")}
         extra: dict[str, Any] = _extra_slot.__get__(self)
         return extra
@@ -89,7 +75,7 @@ class SocketTransport(RawTransportProvider, PrivateAttributes, transports._FlowC
     @_extra.setter
     def _extra(self, extra: dict[str, Any]) -> None:
         _extra_slot.__set__(self, extra)
-        self._sockname = _IN_EXTRA
+        self._peername = _IN_EXTRA
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         self.raw.set_protocol(protocol)
@@ -142,7 +128,7 @@ class SocketTransport(RawTransportProvider, PrivateAttributes, transports._FlowC
 
 def attach(
     loop: asyncio.AbstractEventLoop,
-    sock: socket.socket,
+    sock: socket.socket | AcceptedSocket,
     protocol: asyncio.BaseProtocol,
     peer: Any = None,
     *,
@@ -151,16 +137,22 @@ def attach(
     """Create the transport of ``sock``, call connection_made() of ``protocol``, start to receive; return the transport.
 
     ``sock`` must be connected and non-blocking; if the function raises, it closes ``sock``. ``peer``: the address of
-    the peer; None if it is unknown. ``shared``: True if the program may use the socket as well.
+    the peer of an AcceptedSocket. ``shared``: True if the program may use the socket as well.
     """
     if shared and poller_of(loop).watches_itself:
         # RuntimeError if the socket has a transport already, as in asyncio.
         loop._ensure_fd_no_transport(sock)  # type: ignore[attr-defined]
+    raw = None
     try:
+        if isinstance(sock, socket.socket):
+            # Stored now, because the kernel does not return the address after a reset.
+            peer = _peer_of(sock)
         raw = StreamSocket(loop, sock, protocol, shared)
-        transport = SocketTransport(loop, sock, raw, peer)
+        transport = SocketTransport(loop, raw, peer)
         raw.start(transport)
     except BaseException:
+        if raw is not None:
+            raw.discard()
         sock.close()
         raise
     return transport
@@ -180,3 +172,8 @@ def can_serve(loop: asyncio.AbstractEventLoop) -> bool:
         except NotImplementedError:
             poller.usable = False
     return bool(poller.usable)
+
+
+def accept_source(listener: socket.socket) -> ListeningSocket | None:
+    """Return the object whose accept() returns what attach() takes, or None if only ``listener`` itself can accept."""
+    return ListeningSocket(listener) if can_accept(listener) else None

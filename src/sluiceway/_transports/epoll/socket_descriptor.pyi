@@ -1,0 +1,9 @@
+import socket
+from typing import Any
+
+from sluiceway._transports.epoll.poller import Pollable
+
+class SocketDescriptor(Pollable):
+    def fileno(self) -> int: ...
+    def socket(self) -> socket.socket: ...
+    def getsockname(self) -> Any: ...
