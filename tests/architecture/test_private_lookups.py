@@ -1,6 +1,7 @@
 """Layers do not find each other by getattr() or hasattr() with a private name."""
 
 import asyncio
+import functools
 import pathlib
 import sys
 
@@ -9,12 +10,15 @@ import pytest
 from architecture.private_lookups import ASYNCIO_NAMES, SINCE, lookup_violations, private_names
 from architecture.sources import Source, package_sources, read_source
 
-NAMES = private_names(*(source.facts() for source in package_sources()))
+
+@functools.cache
+def names_of_package() -> set[str]:
+    return private_names(*(source.facts() for source in package_sources()))
 
 
 @pytest.mark.parametrize("source", package_sources(), ids=lambda source: source.name)
 def test_file_looks_up_no_private_attribute_of_package(source: Source) -> None:
-    found = lookup_violations(source.facts(), NAMES, source.module)
+    found = lookup_violations(source.facts(), names_of_package(), source.module)
     assert not found, "\n".join(found)
 
 

@@ -25,7 +25,7 @@ from support import external_programs, implementations, leak_checks, loops
 from support.timeouts import TEST_TIMEOUT, TIMEOUT_SCALE
 
 # A test that the reference is known to fail may hang there, once on each loop.
-TIMEOUT_OF_KNOWN_FAILURES = 3.0 * TIMEOUT_SCALE
+TIMEOUT_OF_KNOWN_FAILURES = 1.0 * TIMEOUT_SCALE
 
 # Objects made by imports and reports during the run need not be scanned by the leak checks of later tests.
 TESTS_BETWEEN_FREEZES = 25

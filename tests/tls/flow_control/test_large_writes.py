@@ -7,7 +7,7 @@ from support.raw_peer import RawPeer, RawPeers
 from support.tls_connections import TLS_ROLES, tls_connection
 
 MIB = 1 << 20
-LARGE = bytes(range(251)) * (64 * MIB // 251)
+LARGE = bytes(range(251)) * (32 * MIB // 251)
 PIECES = [LARGE[at : at + MIB] for at in range(0, len(LARGE), MIB)]
 # The high-water mark, the data encrypted before it is checked, and the overhead of encryption.
 MAX_ENCRYPTED = 400 * 1024
