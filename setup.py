@@ -20,12 +20,15 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 CORE = (
+    "borrowed_reader",
     "budget",
     "bytearray_buffer",
     "chunk_buffer",
     "coarse_timer",
     "connection_state",
+    "discard",
     "end_of_input",
+    "length_prefixed",
     "protocol_operations",
     "protocol_receiver",
     "raw_transport",
@@ -36,7 +39,10 @@ CORE = (
     "read_wait",
     "receive_interface",
     "receiver",
+    "record_iterator",
     "sender",
+    "separated_records",
+    "stream_reads",
     "tls_receive",
     "tls_send",
     "validation",
@@ -48,6 +54,7 @@ CORE = (
 COMPILED_ONLY = (
     "coroutine_line",
     "direct_buffer",
+    "ready",
     "receive_memory",
     "search",
     "task_stepper",

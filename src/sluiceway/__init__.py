@@ -14,7 +14,9 @@ from ._asyncio.start_server import start_server, start_unix_server
 from ._asyncio.writer import StreamWriter
 from ._errors import IncompleteReadError, LimitOverrunError, PlaintextBeforeTLSError, UnixPathError
 from ._implementation import IMPLEMENTATION
+from ._piece import Piece
 from ._transports.engine_choice import ENGINE
+from .framing import Records, frames, lines, records
 from .stream import ConnectAttempt, ConnectError, ConnectTimings, Opening, Stream, connect
 
 __version__ = "0.1.0"
@@ -29,7 +31,9 @@ __all__ = [
     "IncompleteReadError",
     "LimitOverrunError",
     "Opening",
+    "Piece",
     "PlaintextBeforeTLSError",
+    "Records",
     "Server",
     "Stream",
     "StreamReader",
@@ -38,11 +42,14 @@ __all__ = [
     "UnixPathError",
     "__version__",
     "connect",
+    "frames",
     "install",
     "installed",
     "is_installed",
+    "lines",
     "open_connection",
     "open_unix_connection",
+    "records",
     "start_server",
     "start_unix_server",
     "uninstall",

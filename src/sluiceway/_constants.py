@@ -17,6 +17,12 @@ EVERYTHING: Final = 1 << 61
 """The number of bytes that a waiting ``read(-1)`` needs, and the most that any read needs: a greater ``n`` counts as
 this number. No buffer reaches it, and its sum with twice a limit fits in a signed 64-bit integer."""
 
+READ_ALL_MAXIMUM: Final = 16 * 1024 * KIB
+"""The default for the greatest number of bytes that ``Stream.read_all()`` accepts."""
+
+FRAME_MAXIMUM: Final = 1024 * KIB
+"""The default for the greatest size of a frame in bytes, without its length prefix."""
+
 SCRATCH_SIZE: Final = 256 * KIB
 """The most bytes that one receive accepts, as in asyncio. All connections of a loop share a buffer of this size."""
 

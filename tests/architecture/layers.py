@@ -13,6 +13,7 @@ LAYERS = {
     "_constants": 0,
     "_errors": 0,
     "_log": 0,
+    "_piece": 0,
     "_config": 0,
     "_core": 1,
     "_core_c": 1,

@@ -6,10 +6,12 @@ between the files are relative, so that each build imports its own modules.
 
 from __future__ import annotations
 
+from .borrowed_reader import BorrowedReader
 from .bytearray_buffer import BytearrayBuffer
 from .chunk_buffer import ChunkBuffer
 from .coarse_timer import CoarseTimer, TimeLimit, set_timer, timer_of
 from .connection_state import ConnectionState
+from .length_prefixed import LengthPrefixed
 from .protocol_operations import ProtocolOperations
 from .protocol_receiver import ProtocolReceivers
 from .raw_transport import RawTransportProvider
@@ -17,18 +19,22 @@ from .read_operations import StreamReader as ReadOperations
 from .receive_interface import ReceiverProvider, ReceiverReference
 from .receive_memory import Scratch
 from .receiver import Receiver
+from .separated_records import SeparatedRecords
+from .stream_reads import Stream as StreamReads
 from .tls_receive import TLSReceiver
 from .tls_send import TLSSender
-from .validation import as_bytes, as_count, as_limit, as_seconds, as_separators
+from .validation import as_bytes, as_count, as_limit, as_seconds, as_separators, as_size
 from .write_flow_control import WriteFlowControl
 from .write_operations import StreamWriter as WriteOperations
 from .write_queue import WriteQueue
 
 __all__ = [
+    "BorrowedReader",
     "BytearrayBuffer",
     "ChunkBuffer",
     "CoarseTimer",
     "ConnectionState",
+    "LengthPrefixed",
     "ProtocolOperations",
     "ProtocolReceivers",
     "RawTransportProvider",
@@ -37,6 +43,8 @@ __all__ = [
     "ReceiverProvider",
     "ReceiverReference",
     "Scratch",
+    "SeparatedRecords",
+    "StreamReads",
     "TLSReceiver",
     "TLSSender",
     "TimeLimit",
@@ -48,6 +56,7 @@ __all__ = [
     "as_limit",
     "as_seconds",
     "as_separators",
+    "as_size",
     "set_timer",
     "timer_of",
 ]

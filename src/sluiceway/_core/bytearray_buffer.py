@@ -7,6 +7,7 @@ then, but no byte is lost.
 
 from __future__ import annotations
 
+from . import search
 from .chunk_buffer import ChunkBuffer
 
 
@@ -65,6 +66,25 @@ class BytearrayBuffer(ChunkBuffer):
 
     def take_all(self) -> bytes:
         return self.take(len(self.data))
+
+    def take_record(self, separators: tuple[bytes, ...], limit: int) -> bytes | None:
+        return None
+
+    def take_frame(self, prefix: int, little_endian: bool, limit: int) -> bytes | None:
+        return None
+
+    def peek(self, n: int) -> bytes:
+        return bytes(self.data[:n])
+
+    def number(self, size: int, little_endian: bool) -> int:
+        return search.number(self.data, 0, size, little_endian)
+
+    def prepend(self, data: bytes) -> None:
+        try:
+            self.data[:0] = data
+        except BufferError:
+            self.data = bytearray(data) + self.data
+        self._searched = 0
 
     def matches(self, pattern: bytes, at: int) -> bool:
         return self.data.startswith(pattern, at)

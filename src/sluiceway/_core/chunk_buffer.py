@@ -163,6 +163,86 @@ class ChunkBuffer:
             head = 0
         self._head = head
 
+    def take_record(self, separators: tuple[bytes, ...], limit: int) -> bytes | None:
+        """Remove and return the first record, whose separator is the only one of ``separators`` and one byte long.
+
+        The fast path of an iterator. Return None if the record is longer than ``limit`` without its separator, or is
+        not followed by another byte of the first chunk. The result of the search is remembered then.
+        """
+        if self._searched or self._head >= len(self._chunks) or type(self._chunks[self._head]) is not bytes:
+            return None
+        first = self._chunks[self._head]
+        start = self.waste
+        found = search.find_in(first, separators[0], start)
+        if found < 0:
+            self.remember_search(separators, len(first) - start)
+            return None
+        end = found + 1
+        if found - start > limit or end == len(first):
+            self.remember_search(separators, found - start)
+            return None
+        result = search.cut(first, start, end)
+        self._size -= end - start
+        self.waste = end
+        return result
+
+    def take_frame(self, prefix: int, little_endian: bool, limit: int) -> bytes | None:
+        """Remove the first frame, which begins with its length in ``prefix`` bytes. Return it without this prefix.
+
+        The fast path of an iterator. Return None if the frame is longer than ``limit``, or is not followed by another
+        byte of the first chunk.
+        """
+        if self._head >= len(self._chunks) or type(self._chunks[self._head]) is not bytes:
+            return None
+        first = self._chunks[self._head]
+        start = self.waste + prefix
+        if start >= len(first):
+            return None
+        length = search.number(first, self.waste, prefix, little_endian)
+        end = start + length
+        if length > limit or end >= len(first):
+            return None
+        result = search.cut(first, start, end)
+        self._size -= prefix + length
+        self._searched = 0
+        self.waste = end
+        return result
+
+    def peek(self, n: int) -> bytes:
+        """Return the first ``n`` unread bytes, or all of them if there are fewer. Remove none."""
+        pieces = []
+        start = self.waste
+        for index in range(self._head, len(self._chunks)):
+            if n <= 0:
+                break
+            pieces.append(search.cut(self._chunks[index], start, start + n))
+            n -= len(self._chunks[index]) - start
+            start = 0
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def number(self, size: int, little_endian: bool) -> int:
+        """Return the unsigned number in the first ``size`` unread bytes, at most 8, or EVERYTHING if it is greater."""
+        if self._head < len(self._chunks) and self.waste + size <= len(self._chunks[self._head]):
+            return search.number(self._chunks[self._head], self.waste, size, little_endian)
+        return search.number(self.peek(size), 0, size, little_endian)
+
+    def prepend(self, data: bytes) -> None:
+        """Insert ``data``, which is not empty, before the unread bytes."""
+        chunks = self._chunks
+        length = len(data)
+        if length <= self.waste and search.cut(chunks[self._head], self.waste - length, self.waste) == data:
+            # The bytes that were read last: the chunk still has them.
+            self.waste -= length
+        else:
+            self.compact()
+            if self._head:
+                self._head -= 1
+                chunks[self._head] = data
+            else:
+                chunks.insert(0, data)
+        self._size += length
+        self._searched = 0
+
     def take_all(self) -> bytes:
         """Remove and return all unread bytes."""
         chunks = self._chunks

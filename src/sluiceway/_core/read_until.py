@@ -32,6 +32,36 @@ def record(receiver: Receiver, separators: tuple[bytes, ...], operation: str, wa
     return _record(receiver, separators, operation, waited, False)
 
 
+def limited(
+    receiver: Receiver, separators: tuple[bytes, ...], limit: int, operation: str, waited: bool, keeps_rest: bool
+) -> bytes | None:
+    """Return the first record with its separator, or None if the method ``operation`` of a Stream must wait.
+
+    Raise LimitOverrunError for a record that is longer than ``limit``; no byte is removed. At the end of the stream
+    return the remaining bytes if ``keeps_rest`` is True, else raise IncompleteReadError.
+    """
+    if receiver.end.exception is not None and not receiver.end.after_data and not waited:
+        raise receiver.end.error()
+    length = find_record(receiver, separators, waited, limit)
+    if length >= 0:
+        return receiver.take(length)
+    if length < -1:
+        consumed = -2 - length
+        least = "" if separator_at(receiver, separators, consumed) else "at least "
+        raise LimitOverrunError(
+            f"{operation}(): a record of {least}{consumed} bytes exceeds max_length={limit}; the bytes stay in the "
+            "stream; raise max_length=, or choose what happens to long records with lines() or records()",
+            consumed,
+        )
+    if receiver.end.exception is not None and receiver.end.due(receiver.buffer.size(), False):
+        raise receiver.end.error()
+    if not receiver.end.reached:
+        return None
+    if not keeps_rest:
+        raise receiver.incomplete(None)
+    return receiver.take(receiver.buffer.size())
+
+
 def _record(
     receiver: Receiver, separators: tuple[bytes, ...], operation: str, waited: bool, is_line: bool
 ) -> bytes | None:
@@ -56,6 +86,19 @@ def _record_length(receiver: Receiver, separators: tuple[bytes, ...], waited: bo
 
     Raise the error for a long record as soon as the record is known to be longer than the limit.
     """
+    length = find_record(receiver, separators, waited, receiver.flow.limit)
+    if length < -1:
+        consumed = -2 - length
+        _raise_overrun(receiver, consumed, separator_at(receiver, separators, consumed) > 0, is_line)
+    return length
+
+
+def find_record(receiver: Receiver, separators: tuple[bytes, ...], waited: bool, limit: int) -> int:
+    """Return the length of the first record with its separator in bytes, or -1 if its end has not arrived.
+
+    For a record that is longer than ``limit`` without its separator, return -2 - n. The first n bytes belong to the
+    record. Its separator is at the offset n, or has not arrived and begins there or later.
+    """
     buffer = receiver.buffer
     size = buffer.size()
     start = buffer.searched(separators, waited)
@@ -70,15 +113,30 @@ def _record_length(receiver: Receiver, separators: tuple[bytes, ...], waited: bo
                 end = found + length
                 position = found
         if end >= 0:
-            if position > receiver.flow.limit:
-                _raise_overrun(receiver, position, True, is_line)
-            return end
+            return -2 - position if position > limit else end
         # No separator begins before ``start``. The last bytes may be the beginning of the longest separator.
         start = max(0, size + 1 - length)
         buffer.remember_search(separators, start)
-    if start > receiver.flow.limit:
-        _raise_overrun(receiver, start, False, is_line)
-    return -1
+    return -2 - start if start > limit else -1
+
+
+def target_size(receiver: Receiver) -> int:
+    """Return ``ReadWait.target_size`` for a read that waits for the end of a record.
+
+    For a record longer than the limit of the reader it is one more byte than is buffered. Otherwise flow control would
+    reduce each receive to 4 KiB, and pause the transport after it.
+    """
+    size = receiver.buffer.size()
+    return size + 1 if size > receiver.flow.limit else 0
+
+
+def separator_at(receiver: Receiver, separators: tuple[bytes, ...], at: int) -> int:
+    """Return the length of the shortest separator that is in the unread bytes at the offset ``at``, or 0."""
+    buffer = receiver.buffer
+    for separator in separators:
+        if buffer.matches(separator, at):
+            return len(separator)
+    return 0
 
 
 def _raise_overrun(receiver: Receiver, consumed: int, found: bool, is_line: bool) -> NoReturn:

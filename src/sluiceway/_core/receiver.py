@@ -15,6 +15,7 @@ from . import receive_memory
 from .budget import Budget
 from .chunk_buffer import ChunkBuffer
 from .direct_buffer import direct_buffer
+from .discard import Discard
 from .end_of_input import EndOfInput
 from .read_flow_control import ReadFlowControl
 from .read_wait import ReadWait
@@ -36,6 +37,7 @@ class Receiver(ReceiveInterface):
     - ``end``: the EndOfInput, which records why the stream has ended.
     - ``wait``: the ReadWait, with the read that waits.
     - ``budget``: the Budget, which counts the reads and drains since the last wait.
+    - ``discard``: the Discard of a record whose rest is dropped as it arrives, or None.
     - ``guard``: the UnclosedGuard of the connection, which is freed when the reader and the writer are freed.
     """
 
@@ -46,6 +48,7 @@ class Receiver(ReceiveInterface):
         "_scratch",
         "budget",
         "buffer",
+        "discard",
         "end",
         "flow",
         "guard",
@@ -61,6 +64,7 @@ class Receiver(ReceiveInterface):
         self.end = EndOfInput()
         self.wait = ReadWait()
         self.budget = Budget()
+        self.discard: Discard | None = None
         self.guard: object = None
         self._scratch: Any = None
         # The memory that get_buffer returned: inside the result of a large read, or a separate Block.
@@ -127,6 +131,11 @@ class Receiver(ReceiveInterface):
         return False
 
     def feed(self, data: bytes) -> bool:
+        if self.discard is not None:
+            data = self._without_discarded(data)
+            if not data:
+                # A skip() waits for the end of the dropped bytes.
+                return self._discarded() and self.ready()
         buffer = self.buffer
         size = buffer.append(data)
         if size > 2 * self.flow.limit:
@@ -199,6 +208,31 @@ class Receiver(ReceiveInterface):
         buffer = self.buffer
         return buffer.take(n)
 
+    def drop(self, discard: Discard) -> None:
+        """Drop what ``discard`` describes: of the unread bytes now, the rest when it arrives."""
+        size = self.buffer.size()
+        if not discard.separators and discard.size <= size:
+            self.take(discard.size)
+            return
+        rest = discard.feed(self.take(size))
+        if rest is None:
+            self.discard = discard
+        elif rest:
+            buffer = self.buffer
+            buffer.append(rest)
+
+    def _without_discarded(self, data: bytes) -> bytes:
+        """Return what ``discard`` leaves of the received ``data``."""
+        discard = self.discard
+        rest = None if discard is None else discard.feed(data)
+        if rest is None:
+            return b""
+        self.discard = None
+        return rest
+
+    def _discarded(self) -> bool:
+        return self.discard is None
+
     def resume_if_low(self) -> None:
         """Resume a paused transport if the number of unread bytes is at most the limit."""
         if self.flow.paused:
@@ -206,6 +240,8 @@ class Receiver(ReceiveInterface):
 
     def _receive_directly(self) -> None:
         """Replace the buffer with a DirectBuffer if a readexactly() waits that lacks many bytes."""
+        if self.discard is not None:
+            return
         missing = self.wait.target_size - self.buffer.size()
         if _DIRECT_BUFFER_MINIMUM <= missing < _EVERYTHING and type(self.buffer) is ChunkBuffer:
             direct = direct_buffer(self.buffer, self.wait.target_size, _DIRECT_BUFFER_AHEAD)

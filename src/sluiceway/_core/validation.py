@@ -25,6 +25,25 @@ def as_count(n: Any, call: str) -> int:
         raise TypeError(f"{call}(): n argument must be an integer, not {type(n).__name__!r}: {n!r}") from None
 
 
+def as_size(size: Any, call: str, name: str, least: int, stream: object) -> int:
+    """Return ``size``, the argument ``name`` of the method ``call`` of ``stream``, or UNBOUNDED_LIMIT if it is greater.
+
+    Raise TypeError unless ``size`` is an integer or ``math.inf``, and ValueError if it is less than ``least``.
+    """
+    if type(size) is not int:
+        if size == math.inf:
+            return UNBOUNDED_LIMIT
+        try:
+            size = operator.index(size)
+        except TypeError:
+            raise TypeError(
+                f"{call}(): {name} must be a number of bytes, not {type(size).__name__!r}: {size!r} ({stream!r})"
+            ) from None
+    if size < least:
+        raise ValueError(f"{call}(): {name} must be at least {least}, not {size} ({stream!r})")
+    return min(int(size), UNBOUNDED_LIMIT)
+
+
 def as_limit(limit: Any) -> int:
     """Return the limit of a reader in bytes. None means 64 KiB, and ``math.inf`` means no limit.
 

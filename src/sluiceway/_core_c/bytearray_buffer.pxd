@@ -1,3 +1,4 @@
+from . cimport search
 from .chunk_buffer cimport ChunkBuffer
 
 cdef class BytearrayBuffer(ChunkBuffer):

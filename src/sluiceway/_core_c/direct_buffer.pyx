@@ -9,6 +9,8 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.string cimport memcpy
 
+from . cimport search
+
 
 cdef extern from *:
     """
@@ -179,6 +181,15 @@ cdef class DirectBuffer(ChunkBuffer):
         taken = self.result
         self.clear()
         return taken
+
+    cpdef bytes peek(self, Py_ssize_t n):
+        return b"" if self.result is None else self.result[:min(n, self.filled)]
+
+    cpdef Py_ssize_t number(self, Py_ssize_t size, bint little_endian) except -1:
+        return search.number(self.peek(size), 0, size, little_endian)
+
+    cpdef object prepend(self, bytes data):
+        raise NotImplementedError("a read that waits has this buffer")
 
     cpdef bint matches(self, bytes pattern, Py_ssize_t at) except -1:
         return self.result is not None and self.result[:self.filled].startswith(pattern, at)

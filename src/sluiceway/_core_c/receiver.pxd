@@ -3,6 +3,7 @@ cimport cython
 from . cimport receive_memory
 from .budget cimport Budget
 from .chunk_buffer cimport ChunkBuffer
+from .discard cimport Discard
 from .end_of_input cimport EndOfInput
 from .receive_interface cimport ReceiveInterface
 from .receive_memory cimport Block, Memory, Scratch
@@ -18,6 +19,7 @@ cdef class Receiver(ReceiveInterface):
     cdef readonly EndOfInput end
     cdef readonly ReadWait wait
     cdef readonly Budget budget
+    cdef public Discard discard
     cdef public object guard
     cdef Scratch _scratch
     cdef ChunkBuffer _direct
@@ -37,6 +39,11 @@ cdef class Receiver(ReceiveInterface):
     cpdef Py_ssize_t room(self) except -1
     @cython.locals(buffer=ChunkBuffer)
     cdef bytes take(self, Py_ssize_t n)
+    @cython.locals(size=Py_ssize_t, rest=bytes, buffer=ChunkBuffer)
+    cpdef object drop(self, Discard discard)
+    @cython.locals(discard=Discard, rest=bytes)
+    cdef bytes _without_discarded(self, bytes data)
+    cdef bint _discarded(self) except -1
     cdef object resume_if_low(self)
     @cython.locals(missing=Py_ssize_t)
     cdef object _receive_directly(self)

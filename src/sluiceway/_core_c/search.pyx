@@ -5,6 +5,10 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
 from libc.string cimport memchr
 
+from .._constants import EVERYTHING
+
+cdef unsigned long long _EVERYTHING = EVERYTHING
+
 
 cdef inline const char* content(object chunk, Py_ssize_t* size) except NULL:
     if type(chunk) is bytes:
@@ -38,3 +42,15 @@ cpdef bytes cut(object chunk, Py_ssize_t start, Py_ssize_t end):
     if start == 0 and end == size and type(chunk) is bytes:
         return <bytes>chunk
     return PyBytes_FromStringAndSize(first + start, end - start if end > start else 0)
+
+
+cpdef Py_ssize_t number(object chunk, Py_ssize_t start, Py_ssize_t size, bint little_endian) except -1:
+    cdef Py_ssize_t length = 0
+    cdef const unsigned char* first = <const unsigned char*>content(chunk, &length)
+    cdef unsigned long long found = 0
+    cdef Py_ssize_t index
+    if start < 0 or size < 0 or size > 8 or start + size > length:
+        raise ValueError(f"no number of {size} bytes at {start} in a chunk of {length} bytes")
+    for index in range(size):
+        found = found << 8 | first[start + (size - 1 - index if little_endian else index)]
+    return <Py_ssize_t>(found if found < _EVERYTHING else _EVERYTHING)

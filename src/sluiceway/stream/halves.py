@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from io import UnsupportedOperation
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from .._asyncio.reader import StreamReader
 from .._asyncio.writer import StreamWriter
+from .._implementation import core
 from .connect_error import ConnectTimings
 
+if TYPE_CHECKING:
+    from .._core import StreamReads
+else:
+    StreamReads = core.StreamReads
 
-class StreamHalves:
+
+class StreamHalves(StreamReads):
     """The base class of all parts of Stream. Only this class has fields.
 
     ``_reader`` is None for a stream that can only be written, and ``_writer`` for one that can only be read.
     """
 
-    __slots__ = ("__weakref__", "_reader", "_timings", "_writer")
+    __slots__ = ("__weakref__", "_timings", "_writer")
 
-    _reader: StreamReader | None
     _writer: StreamWriter | None
     _timings: ConnectTimings | None
 
     def __init__(self, reader: StreamReader | None, writer: StreamWriter | None) -> None:
-        self._reader = reader
+        StreamReads.__init__(self, reader)
         self._writer = writer
         self._timings = None
 
@@ -61,7 +66,7 @@ class StreamHalves:
         Raises:
             io.UnsupportedOperation: the stream can only be written.
         """
-        reader = self._reader
+        reader: StreamReader | None = self._reader  # type: ignore[assignment]
         if reader is None:
             raise UnsupportedOperation(f"{self!r} has no reader: it can only be written")
         return reader

@@ -1,57 +1,85 @@
-"""StreamReading: the methods of Stream that read."""
+"""StreamReading: the methods of Stream that read. Those that read once are compiled, in ``_core/stream_reads.py``."""
 
 from __future__ import annotations
 
+from typing import Any, Literal, overload
+
+from .. import framing
+from .._constants import DEFAULT_LIMIT, FRAME_MAXIMUM
+from .._core.validation import BytesLike
+from .._piece import Piece
+from ..framing.record_types import Policy, Records
 from .halves import StreamHalves
 
 
 class StreamReading(StreamHalves):
-    """The methods of Stream that read."""
+    """The methods of Stream that return iterators."""
 
     __slots__ = ()
 
-    async def read(self, max_bytes: int) -> bytes:
-        """Read what has arrived, at least one byte and at most ``max_bytes``.
+    @overload
+    def lines(
+        self, *, max_length: float = ..., overlong: Literal["raise", "skip", "truncate"] = ...
+    ) -> Records[bytes]: ...
+    @overload
+    def lines(self, *, max_length: float = ..., overlong: Literal["chunks"]) -> Records[Piece]: ...
+    def lines(self, *, max_length: float = DEFAULT_LIMIT, overlong: Policy = "raise") -> Any:
+        """Return an iterator over the lines of the stream. See :py:func:`sluiceway.lines`."""
+        return framing.lines(self.reader, max_length=max_length, overlong=overlong)
 
-        A cancelled call takes nothing from the stream.
+    @overload
+    def records(
+        self,
+        separator: BytesLike | tuple[BytesLike, ...],
+        *,
+        max_length: float = ...,
+        overlong: Literal["raise", "skip", "truncate"] = ...,
+    ) -> Records[bytes]: ...
+    @overload
+    def records(
+        self,
+        separator: BytesLike | tuple[BytesLike, ...],
+        *,
+        max_length: float = ...,
+        overlong: Literal["chunks"],
+    ) -> Records[Piece]: ...
+    def records(
+        self,
+        separator: BytesLike | tuple[BytesLike, ...],
+        *,
+        max_length: float = DEFAULT_LIMIT,
+        overlong: Policy = "raise",
+    ) -> Any:
+        """Return an iterator over records that end with ``separator``. See :py:func:`sluiceway.records`."""
+        return framing.records(self.reader, separator, max_length=max_length, overlong=overlong)
 
-        Returns:
-            The bytes. ``b""`` at the end of the stream.
-
-        Raises:
-            ValueError: ``max_bytes`` is not greater than 0.
-            RuntimeError: a read of another task is waiting. The message names the task.
-            Exception: the error of a lost connection, after the bytes received before the loss have been read.
-        """
-        if max_bytes <= 0:
-            raise ValueError(f"{self!r}.read(): max_bytes must be greater than 0, not {max_bytes!r}")
-        return await self.reader.read(max_bytes)
-
-    async def read_exactly(self, n: int) -> bytes:
-        """Read exactly ``n`` bytes.
-
-        A cancelled call takes nothing from the stream.
-
-        Raises:
-            IncompleteReadError: the stream ended before ``n`` bytes. ``partial`` has the bytes before the end, which
-                are removed from the stream.
-            ValueError: ``n`` is negative.
-            RuntimeError: a read of another task is waiting. The message names the task.
-            Exception: the error of a lost connection, if fewer than ``n`` bytes were received before the loss.
-        """
-        return await self.reader.readexactly(n)
-
-    async def read_line(self) -> bytes:
-        """Read a line, including its ``\\n``.
-
-        A cancelled call takes nothing from the stream.
-
-        Returns:
-            The line. At the end of the stream, the rest without a newline, or ``b""``.
-
-        Raises:
-            ValueError: the line is longer than the limit of the reader.
-            RuntimeError: a read of another task is waiting. The message names the task.
-            Exception: the error of a lost connection, if no complete line was received before the loss.
-        """
-        return await self.reader.readline()
+    @overload
+    def frames(
+        self,
+        *,
+        length_bytes: Literal[1, 2, 4, 8] = ...,
+        byteorder: Literal["big", "little"] = ...,
+        max_size: float = ...,
+        oversize: Literal["raise", "skip", "truncate"] = ...,
+    ) -> Records[bytes]: ...
+    @overload
+    def frames(
+        self,
+        *,
+        length_bytes: Literal[1, 2, 4, 8] = ...,
+        byteorder: Literal["big", "little"] = ...,
+        max_size: float = ...,
+        oversize: Literal["chunks"],
+    ) -> Records[Piece]: ...
+    def frames(
+        self,
+        *,
+        length_bytes: Literal[1, 2, 4, 8] = 4,
+        byteorder: Literal["big", "little"] = "big",
+        max_size: float = FRAME_MAXIMUM,
+        oversize: Policy = "raise",
+    ) -> Any:
+        """Return an iterator over length-prefixed frames. See :py:func:`sluiceway.frames`."""
+        return framing.frames(
+            self.reader, length_bytes=length_bytes, byteorder=byteorder, max_size=max_size, oversize=oversize
+        )

@@ -1,0 +1,93 @@
+"""BorrowedReader: a Receiver over the buffer of asyncio's own StreamReader, so that the framing works on it as well.
+
+asyncio's reader has no method that puts bytes back or looks at them. The framing must not take bytes before a record is
+complete, so it works on ``reader._buffer`` itself, which no version of Python from 3.4 to 3.15 has changed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .bytearray_buffer import BytearrayBuffer
+from .chunk_buffer import ChunkBuffer
+from .discard import Discard
+from .receiver import Receiver
+from .validation import BytesLike
+
+
+class SharedBuffer(BytearrayBuffer):
+    """The bytearray of asyncio's reader. While a read waits, the reader only appends to it."""
+
+    __slots__ = ()
+
+    def searched(self, patterns: tuple[bytes, ...], waited: bool) -> int:
+        if len(self.data) < self._length:
+            return 0
+        return ChunkBuffer.searched(self, patterns, waited)
+
+
+class DiscardingFeed:
+    """Takes the place of ``reader.feed_data`` until the rest of a dropped record has arrived."""
+
+    __slots__ = ("discard", "reader")
+
+    def __init__(self, reader: Any, discard: Discard) -> None:
+        self.reader = reader
+        self.discard = discard
+
+    def __call__(self, data: BytesLike) -> None:
+        discard = self.discard
+        rest = discard.feed(data)
+        if rest is not None:
+            reader = self.reader
+            # Removed from the object, so that the method of the class is called again. Breaks the reference cycle.
+            self.reader = None
+            del reader.feed_data
+            if rest:
+                reader.feed_data(rest)
+
+
+class BorrowedReader:
+    """``receiver``: a Receiver whose buffer is that of ``reader``, between load() and store()."""
+
+    __slots__ = ("reader", "receiver")
+
+    def __init__(self, reader: Any) -> None:
+        self.reader = reader
+        self.receiver = Receiver(self.reader._limit, self.reader._loop, False)
+
+    def load(self, operation: str, waited: bool) -> None:
+        """Before an attempt of the method ``operation``: take over the state of the reader.
+
+        Raise RuntimeError if another read waits, and the exception of the reader if nothing is buffered.
+        """
+        reader, receiver = self.reader, self.receiver
+        if reader._waiter is not None:
+            raise RuntimeError(
+                f"{operation}() called while another coroutine is already waiting for incoming data: {reader!r}"
+            )
+        buffer = receiver.buffer
+        if not isinstance(buffer, SharedBuffer) or buffer.data is not reader._buffer:
+            receiver.buffer = SharedBuffer(reader._buffer)
+        elif not waited:
+            buffer.forget_search()
+        receiver.end.reached = reader._eof
+        receiver.end.exception = reader._exception
+        # asyncio does not report whether the connection was lost or the program has called set_exception().
+        receiver.end.after_data = True
+        feed = vars(reader).get("feed_data")
+        receiver.discard = feed.discard if isinstance(feed, DiscardingFeed) else None
+
+    def store(self) -> None:
+        """After an attempt: give the state back to the reader."""
+        reader, receiver = self.reader, self.receiver
+        buffer: Any = receiver.buffer
+        if buffer.data is not reader._buffer:
+            reader._buffer = buffer.data
+        feed = vars(reader).get("feed_data")
+        if receiver.discard is None:
+            if isinstance(feed, DiscardingFeed):
+                del reader.feed_data
+        elif feed is None:
+            reader.feed_data = DiscardingFeed(reader, receiver.discard)
+        reader._maybe_resume_transport()

@@ -1,0 +1,41 @@
+"""Discard: the rest of a record that is dropped as it arrives, so that no read returns a part of it.
+
+A receiver applies its Discard to each arrival. So the stream stays in step even if the task that skips a record is
+cancelled before the record has ended, whichever read follows.
+"""
+
+from __future__ import annotations
+
+from .validation import BytesLike
+
+
+class Discard:
+    """Drops ``size`` bytes, or if ``separators`` is not empty all bytes up to and including the first of them.
+
+    ``separators`` are sorted, the shortest first. ``_tail``: the last dropped bytes, which may begin a separator.
+    """
+
+    __slots__ = ("_tail", "separators", "size")
+
+    def __init__(self, size: int, separators: tuple[bytes, ...]) -> None:
+        self.size = size
+        self.separators = separators
+        self._tail = b""
+
+    def feed(self, data: BytesLike) -> bytes | None:
+        """Drop the bytes of ``data`` that belong to the record. Return those after it, or None if it has not ended."""
+        if not self.separators:
+            dropped = min(self.size, len(data))
+            self.size -= dropped
+            return None if self.size else bytes(data[dropped:])
+        searched = self._tail + data
+        end = -1
+        for separator in self.separators:
+            found = searched.find(separator)
+            if found >= 0 and (end < 0 or found + len(separator) < end):
+                end = found + len(separator)
+        if end >= 0:
+            return bytes(searched[end:])
+        kept = len(self.separators[len(self.separators) - 1]) - 1
+        self._tail = bytes(searched[max(0, len(searched) - kept) :])
+        return None

@@ -1,0 +1,121 @@
+"""LengthPrefixed: the iterator over frames that begin with their length."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._errors import LimitOverrunError
+from .._piece import Piece
+from . import record_iterator
+from .borrowed_reader import BorrowedReader
+from .discard import Discard
+from .read_operations import StreamReader
+from .record_iterator import RecordIterator
+
+
+class LengthPrefixed(RecordIterator):
+    """Frames that begin with their length, a number of ``length_bytes`` bytes. The items have no prefix.
+
+    ``_missing``: the number of bytes that must be buffered before the next attempt can succeed. ``_rest``: the bytes of
+    a frame that the pieces so far have left. ``_simple``: True if ``take_frame`` can be used.
+    """
+
+    __slots__ = ("_missing", "_rest", "_simple", "length_bytes", "little_endian")
+
+    def __init__(
+        self,
+        reader: StreamReader | None,
+        borrowed: BorrowedReader | None,
+        operation: str,
+        max_size: int,
+        policy: int,
+        length_bytes: int,
+        little_endian: bool,
+    ) -> None:
+        super().__init__(reader, borrowed, operation, max_size, policy)
+        self.length_bytes = length_bytes
+        self.little_endian = little_endian
+        self._missing = 0
+        self._rest = 0
+        self._simple = policy != record_iterator.CHUNKS
+
+    def target_size(self) -> int:
+        return self._missing
+
+    def attempt(self, waited: bool) -> Any:
+        self.check(waited)
+        receiver = self.receiver
+        prefix = self.length_bytes
+        if self._simple and not receiver.flow.paused:
+            buffer = receiver.buffer
+            fast = buffer.take_frame(prefix, self.little_endian, self.max_size)
+            if fast is not None:
+                return fast
+        while True:
+            # Looked up each time, because dropping bytes may replace the buffer.
+            buffer = receiver.buffer
+            size = buffer.size()
+            if self._rest:
+                return self._piece(size)
+            if size < prefix:
+                self._missing = prefix
+                if self.ended(False):
+                    raise receiver.incomplete(prefix)
+                return None
+            length = buffer.number(prefix, self.little_endian)
+            if length <= self.max_size:
+                if size < prefix + length:
+                    self._missing = prefix + length
+                    if self.ended(False):
+                        raise receiver.incomplete(prefix + length)
+                    return None
+                frame = receiver.take(prefix + length)[prefix:]
+                return Piece(frame, True) if self.policy == record_iterator.CHUNKS else frame
+            if self.policy in (record_iterator.RAISE, record_iterator.SKIP):
+                self._refuse(prefix)
+            elif self.policy == record_iterator.CHUNKS:
+                self._rest = self._exact_length()
+                receiver.take(prefix)
+            elif size < prefix + self.max_size:
+                self._missing = prefix + self.max_size
+                if self.ended(False):
+                    raise receiver.incomplete(prefix + self._exact_length())
+                return None
+            else:
+                self.truncated += 1
+                rest = self._exact_length() - self.max_size
+                piece = receiver.take(prefix + self.max_size)[prefix:]
+                receiver.drop(Discard(rest, ()))
+                return piece
+
+    def _exact_length(self) -> Any:
+        buffer = self.receiver.buffer
+        prefix = buffer.peek(self.length_bytes)
+        return int.from_bytes(prefix, "little" if self.little_endian else "big")
+
+    def _piece(self, size: int) -> Any:
+        """Return the next piece of a frame that is longer than the maximum; ``size`` bytes are buffered."""
+        receiver = self.receiver
+        n = min(self._rest, self.max_size)
+        if size < n:
+            self._missing = n
+            if receiver.end.reached and not size:
+                raise receiver.incomplete(n)
+            if self.ended(False):
+                raise receiver.incomplete(n)
+            return None
+        piece = receiver.take(n)
+        self._rest -= n
+        return Piece(piece, not self._rest)
+
+    def _refuse(self, prefix: int) -> None:
+        """Raise for a frame that is longer than the maximum, or drop it."""
+        length = self._exact_length()
+        if self.policy == record_iterator.RAISE:
+            raise LimitOverrunError(
+                f"{self.operation}(): a frame of {length} bytes exceeds max_size={self.max_size}; the bytes stay in "
+                'the reader; raise max_size=, or choose oversize="skip", "truncate" or "chunks"',
+                prefix + length,
+            )
+        self.skipped += 1
+        self.receiver.drop(Discard(prefix + length, ()))

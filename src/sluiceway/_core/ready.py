@@ -1,0 +1,42 @@
+"""Ready: an awaitable whose value is known when it is awaited. The pure variant of ``_core_c/ready.pyx``.
+
+``await`` on a coroutine that does not wait makes two objects. ``await`` on a Ready makes none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, Self
+
+
+class Ready:
+    """The base class of awaitables. ``__await__`` of a subclass returns what returning() or raising() returns."""
+
+    __slots__ = ("failure", "outcome")
+
+    def __init__(self) -> None:
+        self.outcome: Any = None
+        self.failure: BaseException | None = None
+
+    def returning(self, outcome: Any) -> Self:
+        """Let ``await``, which calls ``__next__`` at once, return ``outcome``."""
+        self.outcome = outcome
+        return self
+
+    def raising(self, failure: BaseException) -> Self:
+        """Let ``await`` raise ``failure``."""
+        self.failure = failure
+        return self
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self  # type: ignore[return-value] # await needs an iterator
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        failure, outcome = self.failure, self.outcome
+        self.failure = self.outcome = None
+        if failure is not None:
+            raise failure
+        raise StopIteration(outcome)

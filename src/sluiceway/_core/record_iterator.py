@@ -1,0 +1,144 @@
+"""RecordIterator: what the iterators over lines, separated records and frames have in common.
+
+An item that has arrived costs no coroutine: ``__anext__`` returns the iterator itself, which is a Ready. A coroutine is
+made only for an item that must be waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, Self
+
+from .._constants import FREE_OPERATIONS
+from . import read_operations
+from .borrowed_reader import BorrowedReader
+from .read_operations import StreamReader
+from .ready import Ready
+from .receiver import Receiver
+
+# C integers in the compiled build.
+_FREE_OPERATIONS = FREE_OPERATIONS
+RAISE, SKIP, TRUNCATE, CHUNKS = 0, 1, 2, 3
+POLICIES = ("raise", "skip", "truncate", "chunks")
+
+
+class RecordIterator(Ready):
+    """An asynchronous iterator over the records of a reader. It keeps no byte between two items.
+
+    A subclass defines ``attempt``, which removes the next record from the buffer and returns it, and ``target_size``.
+
+    - ``reader``: sluiceway's reader, whose Receiver is ``receiver``. None if ``borrowed`` has asyncio's own reader.
+    - ``operation``: the name of the public function, for messages.
+    - ``max_size``: the greatest size of a record in bytes. ``policy``: what happens to a longer one.
+    - ``skipped``, ``truncated``: the numbers of records that were dropped and cut.
+    """
+
+    __slots__ = ("borrowed", "max_size", "operation", "policy", "reader", "receiver", "skipped", "truncated")
+
+    def __init__(
+        self,
+        reader: StreamReader | None,
+        borrowed: BorrowedReader | None,
+        operation: str,
+        max_size: int,
+        policy: int,
+    ) -> None:
+        super().__init__()
+        self.reader = reader
+        self.borrowed = borrowed
+        self.receiver: Receiver = borrowed.receiver if borrowed is not None else reader._sluiceway  # type: ignore[union-attr]
+        self.operation = operation
+        self.max_size = max_size
+        self.policy = policy
+        self.skipped = 0
+        self.truncated = 0
+
+    def __repr__(self) -> str:
+        counts = f"skipped={self.skipped} truncated={self.truncated}"
+        return f"<{self.operation}() of {self.source()!r} {counts}>"
+
+    def source(self) -> Any:
+        """Return the reader of the program."""
+        return self.reader if self.borrowed is None else self.borrowed.reader
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Self:
+        return self
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        receiver = self.receiver
+        if self.borrowed is None and receiver.budget.used < _FREE_OPERATIONS and receiver.buffer.size():
+            receiver.budget.used += 1
+            try:
+                item = self.attempt(False)
+            except BaseException as error:  # noqa: BLE001 - raised by __next__
+                return self.raising(error)  # type: ignore[return-value]
+            if item is not None:
+                return self.returning(item)  # type: ignore[return-value]
+        return self._wait_for_item().__await__()
+
+    async def _wait_for_item(self) -> Any:
+        receiver, borrowed = self.receiver, self.borrowed
+        if receiver.budget.spend_read():
+            await receiver.yield_to_loop(self.operation)
+        waited = False
+        while True:
+            if borrowed is not None:
+                borrowed.load(self.operation, waited)
+                try:
+                    item = self.attempt(waited)
+                finally:
+                    borrowed.store()
+            else:
+                item = self.attempt(waited)
+            if item is not None:
+                return item
+            if borrowed is not None:
+                await borrowed.reader._wait_for_data(self.operation)
+            else:
+                receiver.wait.target_size = self.target_size()
+                future = read_operations.begin_wait(self.reader, receiver, self.operation)  # type: ignore[arg-type]
+                try:
+                    await future
+                finally:
+                    receiver.wait.end()
+                    if receiver.wait.target_size:
+                        receiver.end_large_read()
+            waited = True
+
+    def attempt(self, waited: bool) -> Any:
+        """Return the next item, or None if it must be waited for. Raise StopAsyncIteration at the end."""
+        raise NotImplementedError
+
+    def target_size(self) -> int:
+        """Return how many bytes must be buffered before another attempt can succeed; 0 if that is unknown."""
+        raise NotImplementedError
+
+    def check(self, waited: bool) -> None:
+        """Raise what every read raises at once: for a second read, and the error of set_exception()."""
+        receiver = self.receiver
+        if receiver.wait.operation is not None:
+            receiver.wait.raise_busy(self.operation)
+        if receiver.end.exception is not None and not receiver.end.after_data and not waited:
+            raise receiver.end.error()
+
+    def ended(self, keeps_rest: bool) -> bool:
+        """Return False if more bytes may arrive. Raise the error of the stream or StopAsyncIteration if it has ended.
+
+        Return True if the stream has ended with a part of a record. Unless ``keeps_rest``, raise for a record that was
+        being dropped.
+        """
+        receiver = self.receiver
+        size = receiver.buffer.size()
+        if receiver.end.exception is not None and receiver.end.due(size, False):
+            raise receiver.end.error()
+        if not receiver.end.reached:
+            return False
+        if size:
+            return True
+        if receiver.discard is not None and not keeps_rest:
+            receiver.discard = None
+            raise receiver.incomplete(None)
+        raise StopAsyncIteration

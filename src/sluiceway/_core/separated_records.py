@@ -1,0 +1,114 @@
+"""SeparatedRecords: the iterator over lines, and over records that end with a separator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._errors import LimitOverrunError
+from .._piece import Piece
+from . import read_until, record_iterator
+from .borrowed_reader import BorrowedReader
+from .discard import Discard
+from .read_operations import StreamReader
+from .record_iterator import RecordIterator
+
+
+class SeparatedRecords(RecordIterator):
+    """Records that end with one of ``separators``, sorted, the shortest first. Each item has its separator.
+
+    ``keeps_rest``: True if a rest without a separator at the end of the stream is an item, as for lines. ``_inside``:
+    True if the last item was a piece of a record, and not its last. ``_simple``: True if ``take_record`` can be used.
+    """
+
+    __slots__ = ("_inside", "_simple", "keeps_rest", "separators")
+
+    def __init__(
+        self,
+        reader: StreamReader | None,
+        borrowed: BorrowedReader | None,
+        operation: str,
+        max_size: int,
+        policy: int,
+        separators: tuple[bytes, ...],
+        keeps_rest: bool,
+    ) -> None:
+        super().__init__(reader, borrowed, operation, max_size, policy)
+        self.separators = separators
+        self.keeps_rest = keeps_rest
+        self._inside = False
+        self._simple = len(separators) == 1 and len(separators[0]) == 1 and policy != record_iterator.CHUNKS
+
+    def attempt(self, waited: bool) -> Any:
+        self.check(waited)
+        receiver = self.receiver
+        if self._simple and not receiver.flow.paused:
+            buffer = receiver.buffer
+            record = buffer.take_record(self.separators, self.max_size)
+            if record is not None:
+                return record
+        while True:
+            length = read_until.find_record(receiver, self.separators, waited, self.max_size)
+            if length >= 0:
+                record = receiver.take(length)
+                if self.policy != record_iterator.CHUNKS:
+                    return record
+                self._inside = False
+                return Piece(record, True)
+            if length == -1:
+                if self._inside and receiver.end.reached and not receiver.buffer.size():
+                    # The stream ended where a piece ended.
+                    return self._rest()
+                return self._rest() if self.ended(self.keeps_rest) else None
+            item = self._overlong(-2 - length)
+            if item is not None:
+                return item
+
+    def target_size(self) -> int:
+        return read_until.target_size(self.receiver)
+
+    def _rest(self) -> Any:
+        """Return the bytes without a separator at the end of the stream."""
+        receiver = self.receiver
+        self._inside = False
+        if not self.keeps_rest:
+            raise receiver.incomplete(None)
+        rest = receiver.take(receiver.buffer.size())
+        return Piece(rest, True) if self.policy == record_iterator.CHUNKS else rest
+
+    def _overlong(self, n: int) -> Any:
+        """Apply the policy to a record of which the first ``n`` bytes have arrived; see find_record().
+
+        Return the item, or None if there is none.
+        """
+        receiver = self.receiver
+        separator = read_until.separator_at(receiver, self.separators, n)
+        if self.policy == record_iterator.RAISE:
+            length = f"a record of {n} bytes" if separator else f"a record of at least {n} bytes"
+            raise LimitOverrunError(
+                f"{self.operation}(): {length} exceeds max_length={self.max_size}; the bytes stay in the reader; "
+                'raise max_length=, or choose overlong="skip", "truncate" or "chunks"',
+                n,
+            )
+        if self.policy == record_iterator.SKIP:
+            self.skipped += 1
+            self._drop(n, separator)
+            return None
+        piece = receiver.take(self.max_size)
+        if self.policy == record_iterator.CHUNKS:
+            # The search for the next piece starts where this one ended.
+            buffer = receiver.buffer
+            buffer.remember_search(self.separators, n - self.max_size)
+            self._inside = True
+            return Piece(piece, False)
+        self.truncated += 1
+        self._drop(n - self.max_size, separator)
+        return piece
+
+    def _drop(self, n: int, separator: int) -> None:
+        """Drop ``n`` bytes and the separator of this length after them; if that is 0, the rest when it arrives."""
+        receiver = self.receiver
+        if separator:
+            receiver.take(n + separator)
+        else:
+            receiver.take(n)
+            receiver.drop(Discard(0, self.separators))

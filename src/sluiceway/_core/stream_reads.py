@@ -1,0 +1,362 @@
+# cython: nonecheck=True
+"""The methods of Stream that read. Their state is the Receiver of the stream's reader.
+
+They are compiled: a method of Python that awaits a compiled one costs half as much again.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import NoReturn
+
+from .._constants import DEFAULT_LIMIT, READ_ALL_MAXIMUM
+from .._errors import LimitOverrunError
+from . import read_by_size, read_operations
+from . import read_until as records
+from .discard import Discard
+from .read_operations import StreamReader
+from .receiver import Receiver
+from .validation import BytesLike, as_bytes, as_separators, as_size
+
+
+class Stream:
+    """The base class of the public Stream, which other modules import as StreamReads.
+
+    The class has the public name because Python's messages contain it. ``_receiver`` is None if the stream cannot be
+    read: it was closed, or has no reader.
+    """
+
+    __slots__ = ("_reader", "_receiver")
+
+    def __init__(self, reader: StreamReader | None) -> None:
+        self._reader = reader
+        self._receiver: Receiver | None = None if reader is None else reader._sluiceway
+
+    def _stop_reading(self) -> None:
+        """Let every later read raise, because the program has closed the stream."""
+        self._receiver = None
+
+    def _receiver_for(self, operation: str) -> Receiver:
+        """Return the Receiver. Raise for a stream that cannot be read, and RuntimeError if another read waits."""
+        receiver = self._receiver
+        if receiver is None:
+            self._cannot_read(operation)
+        if receiver.wait.operation is not None:
+            receiver.wait.raise_busy(operation)
+        return receiver
+
+    def _cannot_read(self, operation: str) -> NoReturn:
+        if self._reader is None:
+            raise io.UnsupportedOperation(f"{operation}(): {self!r} has no reader: it can only be written")
+        raise ConnectionError(f"{operation}(): {self!r} is closed; read before aclose()")
+
+    # -- a number of bytes --------------------------------------------------------------------------------------------
+
+    async def read(self, max_bytes: int = DEFAULT_LIMIT) -> bytes:
+        """Read what has arrived: at least one byte, at most ``max_bytes``.
+
+        A cancelled call takes nothing from the stream.
+
+        Args:
+            max_bytes (int): the greatest number of bytes to return, greater than 0.
+
+        Returns:
+            The bytes. ``b""`` at the end of the stream.
+
+        Raises:
+            ValueError: ``max_bytes`` is not greater than 0.
+            TypeError: ``max_bytes`` is not an integer.
+            RuntimeError: a read of another task is waiting. The message names the task.
+            ConnectionError: the stream was closed before the call.
+            Exception: the error of a lost connection, after the bytes received before the loss have been read.
+
+        Source: tokio's ``read``, Go's ``Read``.
+        """
+        receiver = self._receiver_for("read")
+        n = as_size(max_bytes, "read", "max_bytes", 1, self)
+        if receiver.budget.spend_read():
+            await receiver.yield_to_loop("read")
+        waited = False
+        while True:
+            data = read_by_size.some(receiver, n, waited)
+            if data is not None:
+                return data
+            future = read_operations.begin_wait(self._reader, receiver, "read")  # type: ignore[arg-type]
+            receiver.wait.max_size = n
+            try:
+                await future
+            finally:
+                receiver.wait.end()
+            waited = True
+
+    async def read_exactly(self, n: int) -> bytes:
+        """Read exactly ``n`` bytes.
+
+        A cancelled call takes nothing from the stream. Memory is allocated as bytes arrive, at most 1 MiB ahead.
+
+        Args:
+            n (int): the number of bytes, at least 0.
+
+        Returns:
+            The bytes. ``b""`` immediately if ``n`` is 0.
+
+        Raises:
+            IncompleteReadError: the stream ended before ``n`` bytes. ``partial`` has the bytes before the end, which
+                are removed from the stream.
+            ValueError: ``n`` is negative.
+            TypeError: ``n`` is not an integer.
+            RuntimeError: a read of another task is waiting. The message names the task.
+            ConnectionError: the stream was closed before the call.
+            Exception: the error of a lost connection, if fewer than ``n`` bytes arrived before the loss; ``read()``
+                still returns them.
+
+        Source: tokio's ``read_exact``, anyio's ``receive_exactly``, Go's ``io.ReadFull``.
+        """
+        receiver = self._receiver_for("read_exactly")
+        size = as_size(n, "read_exactly", "n", 0, self)
+        if receiver.budget.spend_read():
+            await receiver.yield_to_loop("read_exactly")
+        data = read_by_size.exactly(receiver, size, n, False)
+        if data is None:
+            try:
+                while data is None:
+                    receiver.wait.target_size = size
+                    future = read_operations.begin_wait(self._reader, receiver, "read_exactly")  # type: ignore[arg-type]
+                    try:
+                        await future
+                    finally:
+                        receiver.wait.end()
+                    data = read_by_size.exactly(receiver, size, n, True)
+            finally:
+                receiver.end_large_read()
+        return data
+
+    async def peek(self, n: int) -> bytes:
+        """Return the next ``n`` bytes without taking them: later reads return them again.
+
+        The call waits until ``n`` bytes have arrived or the stream has ended. A cancelled call changes nothing.
+
+        Args:
+            n (int): the number of bytes, greater than 0. The stream buffers so many, whatever its limit.
+
+        Returns:
+            The bytes. Fewer than ``n`` if the stream ends before, ``b""`` at its end.
+
+        Raises:
+            ValueError: ``n`` is not greater than 0.
+            TypeError: ``n`` is not an integer.
+            RuntimeError: a read of another task is waiting. The message names the task.
+            ConnectionError: the stream was closed before the call.
+            Exception: the error of a lost connection, if all bytes received before the loss have been read.
+
+        Source: Go's ``bufio.Reader.Peek``, tokio's ``TcpStream::peek``.
+        """
+        receiver = self._receiver_for("peek")
+        size = as_size(n, "peek", "n", 1, self)
+        while not self._can_peek(receiver, size):
+            await self._wait_for_size(receiver, size, "peek")
+        buffer = receiver.buffer
+        return buffer.peek(size)
+
+    def _can_peek(self, receiver: Receiver, size: int) -> bool:
+        buffered = receiver.buffer.size()
+        if receiver.end.exception is not None:
+            if receiver.end.due(buffered, True):
+                raise receiver.end.error()
+            return True
+        return buffered >= size or receiver.end.reached
+
+    async def _wait_for_size(self, receiver: Receiver, size: int, operation: str) -> None:
+        """Wait until ``size`` bytes are buffered or the stream has ended. If ``size`` is 0, wait for any progress."""
+        receiver.wait.target_size = size
+        try:
+            future = read_operations.begin_wait(self._reader, receiver, operation)  # type: ignore[arg-type]
+            try:
+                await future
+            finally:
+                receiver.wait.end()
+        finally:
+            receiver.end_large_read()
+
+    async def skip(self, n: int) -> None:
+        """Drop exactly ``n`` bytes, without storing them.
+
+        If the call is cancelled, the stream continues to drop the rest of the ``n`` bytes as they arrive. So the next
+        read starts after them in any case.
+
+        Args:
+            n (int): the number of bytes, at least 0.
+
+        Raises:
+            IncompleteReadError: the stream ended before ``n`` bytes. ``partial`` is ``b""``.
+            ValueError: ``n`` is negative.
+            TypeError: ``n`` is not an integer.
+            RuntimeError: a read of another task is waiting. The message names the task.
+            ConnectionError: the stream was closed before the call.
+            Exception: the error of a lost connection, if fewer than ``n`` bytes arrived before the loss.
+
+        Source: Go's ``bufio.Reader.Discard``.
+        """
+        receiver = self._receiver_for("skip")
+        discard = Discard(as_size(n, "skip", "n", 0, self), ())
+        if receiver.end.exception is not None and not receiver.end.after_data:
+            raise receiver.end.error()
+        # The rest of a record that a cancelled call drops comes first.
+        await self._wait_until_dropped(receiver, receiver.discard)
+        receiver.drop(discard)
+        await self._wait_until_dropped(receiver, discard)
+
+    async def _wait_until_dropped(self, receiver: Receiver, discard: Discard | None) -> None:
+        while discard is not None and receiver.discard is discard:
+            if receiver.end.exception is not None:
+                raise receiver.end.error()
+            if receiver.end.reached:
+                receiver.discard = None
+                raise receiver.incomplete(None)
+            await self._wait_for_size(receiver, 0, "skip")
+
+    def push_back(self, data: BytesLike) -> None:
+        """Insert ``data`` before the unread bytes: the next read returns them first. Return immediately.
+
+        Args:
+            data (a bytes-like object): the bytes. They may, but need not be what a read returned before.
+
+        Raises:
+            TypeError: ``data`` is not a bytes-like object.
+            RuntimeError: a read of another task is waiting. The message names the task.
+            ConnectionError: the stream was closed before the call.
+
+        Source: Go's ``bufio.Reader.UnreadByte``.
+        """
+        receiver = self._receiver_for("push_back")
+        data = as_bytes(data)
+        if len(data):
+            buffer = receiver.buffer
+            buffer.prepend(data)
+            receiver.end_large_read()
+
+    async def read_all(self, *, max: int = READ_ALL_MAXIMUM) -> bytes:  # noqa: A002 - Go, tokio and users name it so
+        """Read until the end of the stream.
+
+        A cancelled call takes nothing from the stream.
+
+        Args:
+            max (int): the greatest number of bytes to accept, greater than 0.
+
+        Returns:
+            The bytes, ``b""`` if there are none.
+
+        Raises:
+            LimitOverrunError: more than ``max`` bytes arrived before the end. They stay in the stream.
+            ValueError: ``max`` is not greater than 0.
+            TypeError: ``max`` is not an integer.
+            RuntimeError: a read of another task is waiting. The message names the task.
+            ConnectionError: the stream was closed before the call.
+            Exception: the error of a lost connection; ``read()`` still returns the bytes that arrived before the loss.
+
+        Source: Go's ``io.ReadAll`` with ``io.LimitReader``, tokio's ``read_to_end`` with ``take``.
+        """
+        receiver = self._receiver_for("read_all")
+        size = as_size(max, "read_all", "max", 1, self)
+        while True:
+            buffered = receiver.buffer.size()
+            if buffered > size:
+                raise LimitOverrunError(
+                    f"read_all(): more than max={max} bytes before the end of {self!r}; the bytes stay in the stream; "
+                    "raise max=, or read them in parts with read()",
+                    buffered,
+                )
+            if receiver.end.exception is not None and receiver.end.due(buffered, False):
+                raise receiver.end.error()
+            if receiver.end.reached:
+                return receiver.take(buffered)
+            await self._wait_for_size(receiver, size + 1, "read_all")
+
+    # -- records ------------------------------------------------------------------------------------------------------
+
+    async def read_until(self, separator: BytesLike | tuple[BytesLike, ...], *, max_length: int | None = None) -> bytes:
+        """Read up to and including ``separator``.
+
+        A cancelled call takes nothing from the stream. Each byte is searched once.
+
+        Args:
+            separator (a bytes-like object or a tuple of them): the end of the record. Of several separators, the one
+                that ends first in the data counts.
+            max_length (int or None): the greatest length of the record without its separator, in bytes. None means the
+                limit of the reader, 64 KiB by default.
+
+        Returns:
+            The record, including its separator.
+
+        Raises:
+            LimitOverrunError: the record is longer than ``max_length``. The bytes stay in the stream. ``consumed`` is
+                the number of bytes that belong to the record for certain.
+            IncompleteReadError: the stream ended before a separator. ``partial`` has the bytes before the end, which
+                are removed from the stream.
+            ValueError: ``separator`` is empty, or ``max_length`` is not greater than 0.
+            TypeError: an argument has a wrong type.
+            RuntimeError: a read of another task is waiting. The message names the task.
+            ConnectionError: the stream was closed before the call.
+            Exception: the error of a lost connection, if no complete record arrived before the loss; ``read()`` still
+                returns these bytes.
+
+        Source: anyio's ``receive_until``, tokio's ``read_until``, Go's ``bufio.Reader.ReadBytes``.
+        """
+        separators = as_separators(separator)
+        receiver = self._receiver_for("read_until")
+        limit = receiver.flow.limit if max_length is None else as_size(max_length, "read_until", "max_length", 1, self)
+        if receiver.budget.spend_read():
+            await receiver.yield_to_loop("read_until")
+        record = records.limited(receiver, separators, limit, "read_until", False, False)
+        while record is None:
+            receiver.wait.target_size = records.target_size(receiver)
+            future = read_operations.begin_wait(self._reader, receiver, "read_until")  # type: ignore[arg-type]
+            try:
+                await future
+            finally:
+                receiver.wait.end()
+                if receiver.wait.target_size:
+                    receiver.end_large_read()
+            record = records.limited(receiver, separators, limit, "read_until", True, False)
+        return record
+
+    async def read_line(self, *, max_length: int | None = None) -> bytes:
+        """Read a line, including its ``\\n``.
+
+        A cancelled call takes nothing from the stream.
+
+        Args:
+            max_length (int or None): the greatest length of the line without its ``\\n``, in bytes. None means the
+                limit of the reader, 64 KiB by default.
+
+        Returns:
+            The line. At the end of the stream the rest without a ``\\n``, or ``b""`` if there is none.
+
+        Raises:
+            LimitOverrunError: the line is longer than ``max_length``. The bytes stay in the stream; ``lines()`` with
+                ``overlong="skip"`` drops the line.
+            ValueError: ``max_length`` is not greater than 0.
+            TypeError: ``max_length`` is not an integer.
+            RuntimeError: a read of another task is waiting. The message names the task.
+            ConnectionError: the stream was closed before the call.
+            Exception: the error of a lost connection, if no complete line arrived before the loss; ``read()`` still
+                returns these bytes.
+
+        Source: tokio's ``read_line``, asyncio's ``readline``.
+        """
+        receiver = self._receiver_for("read_line")
+        limit = receiver.flow.limit if max_length is None else as_size(max_length, "read_line", "max_length", 1, self)
+        if receiver.budget.spend_read():
+            await receiver.yield_to_loop("read_line")
+        line = records.limited(receiver, records.NEWLINE, limit, "read_line", False, True)
+        while line is None:
+            receiver.wait.target_size = records.target_size(receiver)
+            future = read_operations.begin_wait(self._reader, receiver, "read_line")  # type: ignore[arg-type]
+            try:
+                await future
+            finally:
+                receiver.wait.end()
+                if receiver.wait.target_size:
+                    receiver.end_large_read()
+            line = records.limited(receiver, records.NEWLINE, limit, "read_line", True, True)
+        return line

@@ -1,0 +1,9 @@
+cimport cython
+
+@cython.final
+cdef class Discard:
+    cdef readonly object size
+    cdef readonly tuple separators
+    cdef bytes _tail
+
+    cpdef bytes feed(self, data)

@@ -1,0 +1,206 @@
+"""lines(), records() and frames(): iterators over the records of any reader."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio.streams import StreamReader as AsyncioReader
+from typing import Any, Literal, overload
+
+from .._asyncio.reader import StreamReader
+from .._constants import DEFAULT_LIMIT, FRAME_MAXIMUM
+from .._core.validation import BytesLike
+from .._implementation import core
+from .._piece import Piece
+from .record_types import Policy, Records
+
+# In the order of the numbers in _core/record_iterator.py.
+POLICIES = ("raise", "skip", "truncate", "chunks")
+PREFIX_SIZES = (1, 2, 4, 8)
+BYTE_ORDERS = ("big", "little")
+
+
+@overload
+def lines(
+    reader: StreamReader | asyncio.StreamReader,
+    *,
+    max_length: float = ...,
+    overlong: Literal["raise", "skip", "truncate"] = ...,
+) -> Records[bytes]: ...
+@overload
+def lines(
+    reader: StreamReader | asyncio.StreamReader, *, max_length: float = ..., overlong: Literal["chunks"]
+) -> Records[Piece]: ...
+def lines(
+    reader: StreamReader | asyncio.StreamReader, *, max_length: float = DEFAULT_LIMIT, overlong: Policy = "raise"
+) -> Any:
+    """Return an iterator over the lines of ``reader``: ``async for line in sluiceway.lines(process.stdout): …``.
+
+    Each line has its ``\\n``, except a rest without one at the end of the stream. Between two lines the iterator keeps
+    no bytes, also after it was cancelled or left early.
+
+    Args:
+        reader (StreamReader or asyncio.StreamReader): the reader: of a connection, of the output of a child process, of
+            standard input.
+        max_length (int or math.inf): the greatest length of a line without its ``\\n``, in bytes. It may exceed the
+            limit of the reader.
+        overlong (str): what happens to a longer line. ``"raise"``: LimitOverrunError is raised, and the bytes stay in
+            the reader. ``"skip"``: the line is dropped and counted in ``skipped``. ``"truncate"``: its first
+            ``max_length`` bytes are an item, without a ``\\n``; the rest is dropped. ``"chunks"``: each item is a
+            Piece of at most ``max_length`` bytes and a ``\\n``.
+
+    Returns:
+        The iterator, a Records object.
+
+    Raises:
+        TypeError: ``reader`` is no StreamReader of sluiceway or asyncio, or ``max_length`` is no integer.
+        ValueError: ``max_length`` is not greater than 0, or ``overlong`` is unknown.
+
+    The iteration raises:
+
+    - LimitOverrunError: a line is too long, with ``overlong="raise"``. ``consumed`` is the number of bytes that belong
+      to the line for certain.
+    - RuntimeError: another read is waiting.
+    - Exception: the error of a lost connection, after the complete lines that arrived before the loss.
+
+    Source: Go's ``bufio.Scanner``, tokio-util's ``LinesCodec``.
+    """
+    size = core.as_size(max_length, "lines", "max_length", 1, reader)
+    return _separated(reader, "lines", size, overlong, (b"\n",), True)
+
+
+@overload
+def records(
+    reader: StreamReader | asyncio.StreamReader,
+    separator: BytesLike | tuple[BytesLike, ...],
+    *,
+    max_length: float = ...,
+    overlong: Literal["raise", "skip", "truncate"] = ...,
+) -> Records[bytes]: ...
+@overload
+def records(
+    reader: StreamReader | asyncio.StreamReader,
+    separator: BytesLike | tuple[BytesLike, ...],
+    *,
+    max_length: float = ...,
+    overlong: Literal["chunks"],
+) -> Records[Piece]: ...
+def records(
+    reader: StreamReader | asyncio.StreamReader,
+    separator: BytesLike | tuple[BytesLike, ...],
+    *,
+    max_length: float = DEFAULT_LIMIT,
+    overlong: Policy = "raise",
+) -> Any:
+    """Return an iterator over the records of ``reader`` that end with ``separator``.
+
+    Each record has its separator. Everything else is as for lines(), except the end of the stream: bytes without a
+    separator at the end raise IncompleteReadError, whose ``partial`` has them.
+
+    Args:
+        reader (StreamReader or asyncio.StreamReader): see lines().
+        separator (a bytes-like object or a tuple of them): the end of a record. Of several separators, the one that
+            ends first in the data counts.
+        max_length (int or math.inf): the greatest length of a record without its separator, in bytes.
+        overlong (str): what happens to a longer record; see lines().
+
+    Returns:
+        The iterator, a Records object.
+
+    Raises:
+        TypeError: an argument has a wrong type.
+        ValueError: ``separator`` is empty, ``max_length`` is not greater than 0, or ``overlong`` is unknown.
+    """
+    size = core.as_size(max_length, "records", "max_length", 1, reader)
+    return _separated(reader, "records", size, overlong, core.as_separators(separator), False)
+
+
+@overload
+def frames(
+    reader: StreamReader | asyncio.StreamReader,
+    *,
+    length_bytes: Literal[1, 2, 4, 8] = ...,
+    byteorder: Literal["big", "little"] = ...,
+    max_size: float = ...,
+    oversize: Literal["raise", "skip", "truncate"] = ...,
+) -> Records[bytes]: ...
+@overload
+def frames(
+    reader: StreamReader | asyncio.StreamReader,
+    *,
+    length_bytes: Literal[1, 2, 4, 8] = ...,
+    byteorder: Literal["big", "little"] = ...,
+    max_size: float = ...,
+    oversize: Literal["chunks"],
+) -> Records[Piece]: ...
+def frames(
+    reader: StreamReader | asyncio.StreamReader,
+    *,
+    length_bytes: Literal[1, 2, 4, 8] = 4,
+    byteorder: Literal["big", "little"] = "big",
+    max_size: float = FRAME_MAXIMUM,
+    oversize: Policy = "raise",
+) -> Any:
+    """Return an iterator over the frames of ``reader``, each of which begins with its length.
+
+    The items have no prefix. Between two frames the iterator keeps no bytes, also after it was cancelled or left early.
+    Whatever length a peer announces, at most 1 MiB is allocated ahead of the bytes that arrive.
+
+    Args:
+        reader (StreamReader or asyncio.StreamReader): see lines().
+        length_bytes (int): the size of the prefix in bytes: 1, 2, 4 or 8. The prefix is an unsigned number, and does
+            not count itself.
+        byteorder (str): the order of the bytes of the prefix: ``"big"``, as in network protocols, or ``"little"``.
+        max_size (int or math.inf): the greatest size of a frame without its prefix, in bytes.
+        oversize (str): what happens to a larger frame. ``"raise"``: LimitOverrunError is raised, and prefix and frame
+            stay in the reader. ``"skip"``: the frame is dropped and counted in ``skipped``. ``"truncate"``: its first
+            ``max_size`` bytes are an item; the rest is dropped. ``"chunks"``: each item is a Piece of at most
+            ``max_size`` bytes.
+
+    Returns:
+        The iterator, a Records object.
+
+    Raises:
+        TypeError: ``reader`` is no StreamReader of sluiceway or asyncio, or ``max_size`` is no integer.
+        ValueError: ``max_size`` is not greater than 0, or another argument is none of its values.
+
+    The iteration raises:
+
+    - LimitOverrunError: a frame is too large, with ``oversize="raise"``. ``consumed`` is the size of prefix and frame.
+    - IncompleteReadError: the stream ended inside a frame. ``partial`` has the bytes that arrived of prefix and frame.
+    - RuntimeError: another read is waiting.
+    - Exception: the error of a lost connection, after the complete frames that arrived before the loss.
+
+    Source: tokio-util's ``LengthDelimitedCodec``, Erlang's ``{packet, N}``.
+    """
+    size = core.as_size(max_size, "frames", "max_size", 1, reader)
+    policy = choice(oversize, POLICIES, "frames", "oversize", reader)
+    choice(length_bytes, PREFIX_SIZES, "frames", "length_bytes", reader)
+    little = choice(byteorder, BYTE_ORDERS, "frames", "byteorder", reader)
+    return core.LengthPrefixed(*_source(reader, "frames"), "frames", size, policy, length_bytes, bool(little))
+
+
+def _separated(
+    reader: object, operation: str, size: int, policy: str, separators: tuple[bytes, ...], keeps_rest: bool
+) -> Any:
+    number = choice(policy, POLICIES, operation, "overlong", reader)
+    source = _source(reader, operation)
+    return core.SeparatedRecords(*source, operation, size, number, separators, keeps_rest)
+
+
+def choice(value: object, accepted: tuple[object, ...], call: str, name: str, stream: object) -> int:
+    """Return the index of ``value``, the argument ``name`` of ``call``, in ``accepted``. Raise ValueError if absent."""
+    if value not in accepted:
+        listed = ", ".join(map(repr, accepted))
+        raise ValueError(f"{call}(): {name} must be one of {listed}, not {value!r} ({stream!r})")
+    return accepted.index(value)
+
+
+def _source(reader: object, call: str) -> tuple[StreamReader | None, Any]:
+    """Return the reader, or None and the BorrowedReader of asyncio's own reader."""
+    if isinstance(reader, StreamReader):
+        return reader, None
+    if isinstance(reader, AsyncioReader):
+        return None, core.BorrowedReader(reader)
+    raise TypeError(
+        f"{call}(): reader must be a StreamReader of sluiceway or asyncio, not {type(reader).__name__!r}: {reader!r}"
+    )

@@ -1,0 +1,33 @@
+"""The types of the functions of framing: Records, what they return, and Policy."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol, Self, TypeAlias, TypeVar
+
+T_co = TypeVar("T_co", covariant=True)
+
+Policy: TypeAlias = Literal["raise", "skip", "truncate", "chunks"]
+"""What happens to a record that is longer than its limit."""
+
+
+class Records(Protocol[T_co]):
+    """What lines(), records() and frames() return: an asynchronous iterator that keeps no bytes between two items.
+
+    So a program can leave the iteration at any item, and read the next bytes in another way. If the wait for an item is
+    cancelled, nothing has been taken from the stream, and the iteration can be continued. Only one task can wait for an
+    item.
+    """
+
+    @property
+    def skipped(self) -> int:
+        """How many records the policy ``"skip"`` has dropped."""
+        ...
+
+    @property
+    def truncated(self) -> int:
+        """How many records the policy ``"truncate"`` has cut."""
+        ...
+
+    def __aiter__(self) -> Self: ...
+
+    async def __anext__(self) -> T_co: ...
