@@ -114,12 +114,12 @@ def open_numbers() -> list[int]:
 
 if __name__ == "__main__":
     accept.ACCEPT_RETRY_DELAY = 0.005  # type: ignore[misc]
-    # The first loop opens descriptors that stay open for the process.
-    asyncio.Runner().run(asyncio.sleep(0))
+    # The first loop opens descriptors that stay open for the process. Debug mode would log slow callbacks.
+    asyncio.Runner(debug=False).run(asyncio.sleep(0))
     if sys.argv[1] == "uvloop":
         import uvloop
 
-        asyncio.Runner(loop_factory=uvloop.new_event_loop).run(asyncio.sleep(0))
+        asyncio.Runner(debug=False, loop_factory=uvloop.new_event_loop).run(asyncio.sleep(0))
     gc.collect()
     before = open_numbers()
     resource.setrlimit(resource.RLIMIT_NOFILE, (LIMIT, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
