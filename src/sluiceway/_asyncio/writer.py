@@ -166,7 +166,8 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
 
         Data that was written before the call is sent unencrypted before the handshake starts.
 
-        If the call is cancelled during the handshake, the connection is closed.
+        If the call is cancelled during the handshake, the connection is closed. If it is cancelled before, while
+        written data is sent, the connection stays open and unencrypted.
 
         Args:
             sslcontext (ssl.SSLContext): the TLS context, which is not modified.
