@@ -9,6 +9,7 @@ cdef extern from "Python.h":
     ctypedef struct PyThreadState:
         PyObject* context
     PyThreadState* PyThreadState_Get()
+    object PyContext_CopyCurrent()
     int PyContext_Enter(object context) except -1
     int PyContext_Exit(object context) except -1
 

@@ -17,6 +17,7 @@ cdef class Pollable(Corkable):
 
     cdef int ready(self, uint32_t events) except -1
     cdef int watch_failed(self, error) except -1
+    cdef int lost(self, error) except -1
     cdef int watch(self, uint32_t interest) except -1
 
 cdef class Poller(Stepper):
@@ -39,12 +40,15 @@ cdef class Poller(Stepper):
     cdef public object usable
     # True in a forked child that still shares the epoll sets with its parent.
     cdef bint forked
+    # The sockets whose connection has ended, each with the error and the context in which it ended.
+    cdef object lost
     cdef readonly Scratch scratch
     # The buffer for pieces that are sent as one. Separate from scratch, whose received bytes may still be in use.
     cdef char* gathered
 
     cdef int enter(self, int fd, transport) except -1
     cdef int close_when_idle(self) except -1
+    cdef int lose(self, Pollable pollable, error) except -1
     cdef int watch_in_loop(self, int fd) except -1
     cdef int unwatch_in_loop(self, int fd) except -1
     cdef int separate(self) except -1

@@ -12,12 +12,15 @@ registration. The poller ignores an event whose registration does not exist any 
 
 import weakref
 from asyncio.selector_events import BaseSelectorEventLoop
+from collections import deque
 
 from cpython.exc cimport PyErr_SetFromErrno
 from cpython.mem cimport PyMem_Malloc, PyMem_Free
 from libc.stdint cimport uint32_t, uint64_t
 
-from sluiceway._core_c.handle_context cimport enter_handle_context, leave_handle_context
+from sluiceway._core_c.handle_context cimport (
+    PyContext_CopyCurrent, PyContext_Enter, PyContext_Exit, enter_handle_context, leave_handle_context,
+)
 from sluiceway._core_c.monotonic cimport monotonic_ns
 from sluiceway._core_c.receive_memory cimport Scratch
 from sluiceway._core_c.task_stepper cimport CORK_NANOSECONDS, Stepper
@@ -49,6 +52,10 @@ cdef class Pollable:
         """Called when the kernel or the loop could not watch the descriptor because of ``error``."""
         raise NotImplementedError
 
+    cdef int lost(self, error) except -1:
+        """Call connection_lost() of the protocol, and close the descriptor."""
+        raise NotImplementedError
+
     cdef int watch(self, uint32_t interest) except -1:
         """Watch for the events ``interest``. 0 ends the registration, so that not even a hang-up is reported."""
         cdef uint32_t before = self.interest
@@ -71,6 +78,7 @@ cdef class Poller:
     def __cinit__(self, loop):
         self.epfd = -1
         self.table = []
+        self.lost = deque()
         self.watches_itself = isinstance(loop, BaseSelectorEventLoop)
         self.transports = loop._transports.data if self.watches_itself else {}
         self.scratch = Scratch(SCRATCH_SIZE)
@@ -207,6 +215,28 @@ cdef class Poller:
                 epoll_ctl(self.epfd, EPOLL_CTL_DEL, pollable.fd, &event)
         return 0
 
+    cdef int lose(self, Pollable pollable, error) except -1:
+        """Call lost(error) of ``pollable`` in the next iteration of the loop, in the current context. One handle serves
+        all connections that end before it runs."""
+        if not self.lost:
+            self.loop.call_soon(self._on_lost)
+        self.lost.append((pollable, error, PyContext_CopyCurrent()))
+        return 0
+
+    def _on_lost(self):
+        cdef Py_ssize_t count = len(self.lost)
+        if count > 1:
+            # For the rest, if a callback runs a nested loop or raises an interrupt.
+            self.loop.call_soon(self._on_lost)
+        while count and self.lost:
+            count -= 1
+            pollable, error, context = self.lost.popleft()
+            PyContext_Enter(context)
+            try:
+                (<Pollable>pollable).lost(error)
+            finally:
+                PyContext_Exit(context)
+
     def _close_if_idle(self):
         self.closing_soon = False
         self.separate()
@@ -262,6 +292,7 @@ cdef class Poller:
         self.sole_socket = None
         self.table = []
         self.corked = []
+        self.lost.clear()
         close_sockets(self.transports)
 
     def _on_poller_ready(self, watch):

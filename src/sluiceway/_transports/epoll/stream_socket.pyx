@@ -452,18 +452,23 @@ cdef class StreamSocket(SocketDescriptor):
             if self.interest:
                 self.set_interest(0)
         finally:
-            self.loop.call_soon(self._lost, error)
+            self.poller.lose(self, error)
         return 0
 
-    def _lost(self, error):
-        # Each step runs even if a previous one raises. The loop reports the exception.
+    cdef int lost(self, error) except -1:
+        # Each step runs even if a previous one raises.
         try:
             self.protocol.connection_lost(error)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as exception:
+            self.report_error("protocol.connection_lost() call failed", exception)
         finally:
             try:
                 self.release_socket()
             finally:
                 self.poller.release()
+        return 0
 
     def loop_closed(self):
         """Close the socket if it is open. Return the warning for a socket that the program had not closed, or None."""
