@@ -168,6 +168,20 @@ async def test_start_server_cancelled_after_any_number_of_iterations_leaves_noth
                 await server.wait_closed()
 
 
+@pytest.mark.parametrize("listening", [False, True])
+async def test_cancelled_start_server_closes_socket_given_as_sock_only_if_listening(listening: bool) -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        task = asyncio.ensure_future(sluiceway.start_server(lambda r, w: None, sock=sock))
+        if listening:
+            await asyncio.sleep(0)
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (sock.fileno() == -1) is listening
+
+
 async def test_timed_out_connect_and_handshake_leave_nothing_open(
     cleanup: contextlib.ExitStack, raw_peers: RawPeers, tls: Certificates
 ) -> None:

@@ -63,11 +63,13 @@ class FlowControlMixin(ProtocolOperations, asyncio_streams.FlowControlMixin, met
         connection.flow.end(error)
 
     def pause_writing(self) -> None:
+        """Called by the transport when its buffer exceeds the high-water mark. StreamWriter.drain() then waits."""
         super().pause_writing()
         if self._loop.get_debug():
             logger.debug("%r pauses writing", self)
 
     def resume_writing(self) -> None:
+        """Called by the transport when its buffer has shrunk to the low-water mark. StreamWriter.drain() returns."""
         super().resume_writing()
         if self._loop.get_debug():
             logger.debug("%r resumes writing", self)

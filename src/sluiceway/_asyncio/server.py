@@ -19,7 +19,8 @@ from .server_connection import ConnectionOptions, ServerConnection
 class Server(asyncio.Server):
     """A listening server. ``start_server`` and ``start_unix_server`` create servers.
 
-    At the end of an ``async with server:`` block, ``close()`` is called and ``wait_closed()`` is awaited.
+    At the end of an ``async with server:`` block, ``close()`` is called, and ``wait_closed()`` is awaited without a
+    limit.
 
     Source: https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.Server
     """
@@ -177,9 +178,11 @@ class Server(asyncio.Server):
                 self._waiters.remove(waiter)
 
     async def __aenter__(self) -> Self:
+        """Return the server."""
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        """Close the server, then wait without a limit until all its connections have ended; see wait_closed()."""
         self.close()
         await self.wait_closed()
 

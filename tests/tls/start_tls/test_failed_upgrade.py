@@ -10,6 +10,7 @@ import pytest
 import sluiceway
 from support.certificates import Certificates
 from support.connections import connected_pair, server_address
+from support.non_reading_peer import PAYLOAD, pending_writes
 from support.raw_peer import RawPeers
 from support.scheduling import run_iterations
 
@@ -104,6 +105,19 @@ async def test_cancelled_start_tls_closes(side: str, tls: Certificates) -> None:
             await upgrade
         await wait_until_closed(local)
         assert local[1].is_closing()
+
+
+async def test_start_tls_cancelled_before_handshake_keeps_connection_and_pending_data(
+    tls: Certificates, raw_peers: RawPeers
+) -> None:
+    async with pending_writes(sluiceway, raw_peers) as (_, writer, peer):
+        upgrade = asyncio.create_task(writer.start_tls(tls.client_context, server_hostname="localhost"))
+        await run_iterations(20)
+        upgrade.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await upgrade
+        assert not writer.is_closing()
+        assert await peer.in_thread(peer.receive, len(PAYLOAD)) == PAYLOAD
 
 
 async def test_waiting_read_ends_at_a_failed_handshake(tls: Certificates) -> None:
