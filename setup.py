@@ -61,7 +61,11 @@ COMPILED_ONLY = (
     "waiter",
     "weak_reference",
 )
-ENGINE = ("listening_socket", "poller", "socket_descriptor", "stream_socket") if sys.platform == "linux" else ()
+ENGINE = (
+    ("listening_socket", "poller", "socket_descriptor", "stream_socket", "write_limits")
+    if sys.platform == "linux"
+    else ()
+)
 
 CHOICE = os.environ.get("SLUICEWAY_BUILD", "")
 POSIX = os.name == "posix"

@@ -20,39 +20,31 @@ from sluiceway._core_c.protocol_receiver cimport ProtocolReceivers
 from sluiceway._core_c.write_queue cimport WriteQueue
 from sluiceway._transports.epoll.poller cimport Poller
 from sluiceway._transports.epoll.send_pieces cimport SEND_FLAGS, send_pieces
-from sluiceway._transports.epoll.socket_descriptor cimport SocketDescriptor
 from sluiceway._transports.epoll.system cimport (
     EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, IPPROTO_TCP, MSG_DONTWAIT, SHUT_WR, TCP_NODELAY,
     recv, send, setsockopt, shutdown,
 )
+from sluiceway._transports.epoll.write_limits cimport WriteLimits
 
-from sluiceway._core_c.validation import as_bytes, clamped
+from sluiceway._core_c.validation import as_bytes
 from sluiceway._log import logger
 from sluiceway._transports.epoll.poller import poller_of
 
 cdef enum:
     CORK_MAXIMUM = 65536     # bytes; more corked data is sent before the end of the round (contract W9)
-    HIGH_WATER = 65536       # bytes; asyncio's default
     LOST_WRITES = 5          # after so many writes to a lost connection, asyncio logs a warning for each
 
 
-cdef class StreamSocket(SocketDescriptor):
+cdef class StreamSocket(WriteLimits):
     """One connected stream socket, with its protocol and its unsent data."""
 
-    cdef readonly object loop
-    cdef object protocol
-    cdef object transport
     cdef ProtocolReceivers receivers
-    cdef readonly WriteQueue queue
-    cdef Py_ssize_t high
-    cdef Py_ssize_t low
     cdef public int lost_writes
     cdef bint corked
     cdef bint ended
     cdef public bint eof_written
     cdef bint eof_received
     cdef public bint reading_paused
-    cdef public bint writing_paused
 
     def __cinit__(self, loop, sock, protocol, bint shared=False):
         cdef int on = 1
@@ -61,9 +53,6 @@ cdef class StreamSocket(SocketDescriptor):
         self.poller = poller_of(loop)
         # May raise if no descriptor is left, which must happen before the protocol is called.
         self.poller.prepare()
-        self.queue = WriteQueue()
-        self.high = HIGH_WATER
-        self.low = HIGH_WATER // 4
         self.set_protocol(protocol)
         self.take(sock)
         # As in asyncio. The error for a Unix socket is ignored.
@@ -346,47 +335,6 @@ cdef class StreamSocket(SocketDescriptor):
         else:
             self.uncork()
 
-    cdef int maybe_pause(self) except -1:
-        if self.queue.size <= self.high or self.writing_paused:
-            return 0
-        self.writing_paused = True
-        try:
-            self.protocol.pause_writing()
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            self.report_error("protocol.pause_writing() failed", error)
-        return 0
-
-    cdef int maybe_resume(self) except -1:
-        if not self.writing_paused or self.queue.size > self.low:
-            return 0
-        self.writing_paused = False
-        try:
-            self.protocol.resume_writing()
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            self.report_error("protocol.resume_writing() failed", error)
-        return 0
-
-    def set_write_buffer_limits(self, high=None, low=None):
-        if high is None:
-            high = HIGH_WATER if low is None else 4 * low
-        if low is None:
-            low = high // 4
-        if not high >= low >= 0:
-            raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
-        self.high = clamped(high)
-        self.low = clamped(low)
-        self.maybe_pause()
-
-    def get_write_buffer_limits(self):
-        return self.low, self.high
-
-    def get_write_buffer_size(self):
-        return self.queue.size
-
     cpdef object is_closing(self):
         return self.closing
 
@@ -435,12 +383,6 @@ cdef class StreamSocket(SocketDescriptor):
             self.fail(error, message)
         finally:
             raise interrupt
-
-    cdef int report_error(self, message, error) except -1:
-        self.loop.call_exception_handler(
-            {"message": message, "exception": error, "transport": self.transport, "protocol": self.protocol}
-        )
-        return 0
 
     cdef int end(self, error) except -1:
         """Stop watching, and call the protocol's connection_lost() in the next iteration of the loop."""

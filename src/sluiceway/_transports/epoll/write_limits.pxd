@@ -1,0 +1,15 @@
+from sluiceway._core_c.write_queue cimport WriteQueue
+from sluiceway._transports.epoll.socket_descriptor cimport SocketDescriptor
+
+cdef class WriteLimits(SocketDescriptor):
+    cdef readonly object loop
+    cdef object protocol
+    cdef object transport
+    cdef readonly WriteQueue queue
+    cdef Py_ssize_t high
+    cdef Py_ssize_t low
+    cdef public bint writing_paused
+
+    cdef int maybe_pause(self) except -1
+    cdef int maybe_resume(self) except -1
+    cdef int report_error(self, message, error) except -1
