@@ -1,13 +1,38 @@
 """Tests of the epoll engine, collected only where it is in use.
 
-Without the engine they are ignored, not skipped: a skip would report something missing.
+The files STEPPING test how waiting tasks run and what they write. They also run with the compiled core on the loop's
+transports, except tests with the mark ``engine_only``. Elsewhere the tests are ignored, not skipped: a skip would
+report something missing.
 """
 
 import pathlib
 
+import pytest
+
+import sluiceway
 from sluiceway._transports.engine_choice import ENGINE
+
+STEPPING = {
+    "test_nested_loops.py",
+    "test_task_stepping.py",
+    "test_tasks_with_exhausted_budget.py",
+    "test_transport_given_to_program.py",
+    "test_write_corking.py",
+}
+HERE = pathlib.Path(__file__).parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "engine_only: what the test expects holds on the engine only")
 
 
 def pytest_ignore_collect(collection_path: pathlib.Path) -> bool | None:
-    here = pathlib.Path(__file__).parent
-    return True if ENGINE != "epoll" and here in collection_path.parents else None
+    if ENGINE == "epoll" or HERE not in collection_path.parents:
+        return None
+    steps = sluiceway.IMPLEMENTATION == "compiled" and collection_path.name in STEPPING
+    return None if steps else True
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if ENGINE != "epoll":
+        items[:] = [item for item in items if item.get_closest_marker("engine_only") is None]

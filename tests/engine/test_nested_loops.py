@@ -115,6 +115,7 @@ async def test_nested_loop_serves_the_connection_of_the_current_step(raw_peers: 
     await abort_connections([first, other])
 
 
+@pytest.mark.engine_only
 @loops_with_immediate_wakeup
 async def test_connections_closed_and_opened_in_a_nested_loop_receive_their_own_data(raw_peers: RawPeers):
     connections = await open_connections(raw_peers, 20)

@@ -165,6 +165,7 @@ async def test_corked_write_is_sent_by_a_call_one_millisecond_later(raw_peers: R
     await connection.close()
 
 
+@pytest.mark.engine_only
 @loops_with_immediate_wakeup
 async def test_writes_of_all_tasks_of_a_round_are_sent_at_its_end(raw_peers: RawPeers):
     """W9: unless a round takes a millisecond, as it may on a loaded machine; one of a hundred must be faster."""
@@ -238,6 +239,7 @@ async def test_corked_write_above_a_lowered_high_water_mark_is_sent_and_drain_re
     await connection.close()
 
 
+@pytest.mark.engine_only
 @loops_with_immediate_wakeup
 async def test_corked_writes_above_the_high_water_mark_are_sent_instead_of_pausing(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)

@@ -97,7 +97,6 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         "_stream_reader_wr",
         "_strong_reader",
         "_task",
-        "_transport",
     )
 
     _source_traceback: traceback.StackSummary | None = None
@@ -123,8 +122,16 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
                 self._source_traceback = stack
         self._client_connected_cb = client_connected_cb
         self._task: asyncio.Future[Any] | None = None
-        self._transport: Any = None
         self._over_ssl = False
+
+    @property
+    def _transport(self) -> Any:
+        self._sluiceway.share_transport()
+        return self._sluiceway.protocol_transport
+
+    @_transport.setter
+    def _transport(self, transport: Any) -> None:
+        self._sluiceway.protocol_transport = transport
 
     @property
     def _stream_reader(self) -> Any:
@@ -183,7 +190,7 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
             owner.setup_failed(connection, error)
 
     def _replace_transport(self, transport: Any) -> None:
-        self._transport = transport
+        self._sluiceway.protocol_transport = transport
         self._sluiceway.attach(transport)
         over_ssl = self._over_ssl = transport.get_extra_info("sslcontext") is not None
         if over_ssl and hasattr(transport, "set_read_buffer_limits"):
@@ -219,7 +226,7 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         connection.flow.end(error)
         self._stream_reader_wr = None
         connection.writer_ref = None
-        self._transport = None
+        connection.protocol_transport = None
 
     def data_received(self, data: bytes) -> None:
         """Called by the transport with received bytes, which the method passes to the reader."""

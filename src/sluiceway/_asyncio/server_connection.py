@@ -237,7 +237,7 @@ class ServerConnection:
         # The connection may have a transport and a running handler before the task that created both continues.
         if connection is not None and connection.transport is not None:
             if aborting:
-                connection.transport.abort()
+                connection.abort()
             else:
                 connection.close()
         elif transport is not None:

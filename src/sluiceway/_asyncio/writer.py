@@ -60,7 +60,7 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         connection.writer_ref = weakref.ref(self)
 
     def __repr__(self) -> str:
-        info = [self.__class__.__name__, f"transport={self._transport!r}"]
+        info = [self.__class__.__name__, f"transport={self._sluiceway.transport!r}"]
         if self._reader is not None:
             info.append(f"reader={self._reader!r}")
         return f"<{' '.join(info)}>"
@@ -82,12 +82,15 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
                 ``can_write_eof()`` returns False for such a transport.
         """
         # No effect on a closed or lost connection; uvloop's transport would raise.
-        if not self._sluiceway.connection.discarding:
-            self._transport.write_eof()
+        sender = self._sluiceway
+        if not sender.connection.discarding:
+            # The transport refuses later writes.
+            sender.connection.share_transport()
+            sender.transport.write_eof()
 
     def can_write_eof(self) -> bool:
         """Return True if the transport supports write_eof(), and False otherwise, for example over TLS."""
-        return bool(self._transport.can_write_eof())
+        return bool(self._sluiceway.transport.can_write_eof())
 
     def close(self) -> None:
         """Close the connection after the buffered data has been sent. Return immediately; see wait_closed().
@@ -104,7 +107,7 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
 
     def is_closing(self) -> bool:
         """Return True if the connection is closing, closed or lost, whichever side caused it."""
-        return self._sluiceway.connection.closing or bool(self._transport.is_closing())
+        return self._sluiceway.connection.closing or bool(self._sluiceway.transport.is_closing())
 
     async def wait_closed(self) -> None:
         """Wait until the connection and its file descriptor are closed.
@@ -223,8 +226,9 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
 def _current_connection(writer: StreamWriter) -> Connection:
     """Return the connection. If the program has assigned ``writer._transport``, attach the new transport first."""
     connection: Connection = writer._sluiceway.connection
-    if connection.transport is not writer._transport:
-        connection.attach(writer._transport)
+    transport = writer._sluiceway.transport
+    if connection.transport is not transport:
+        connection.attach(transport)
     return connection
 
 

@@ -70,6 +70,7 @@ class Connection(ConnectionState):
         "created_at",
         "loop",
         "owner",
+        "protocol_transport",
         "transport",
         "writer_ref",
     )
@@ -83,6 +84,8 @@ class Connection(ConnectionState):
         ConnectionState.__init__(self, loop)
         self.loop = loop
         self.transport: Any = None
+        # The value of the private attribute _transport of the protocol.
+        self.protocol_transport: Any = None
         self.close_timeout = close_timeout
         self.created_at: traceback.StackSummary | None = None
         self.owner = owner
@@ -132,6 +135,8 @@ class Connection(ConnectionState):
         # The loops' TLS transports drop their values when they close, and some raise an error then (contract T5).
         if self._extras is not None and name in self._extras:
             return self._extras[name]
+        if name == "socket":
+            self.share_transport()
         try:
             return self.transport.get_extra_info(name, default)
         except (AttributeError, OSError, ValueError):
@@ -159,8 +164,14 @@ class Connection(ConnectionState):
         self.begin_closing(ends_already)
         # A second close() of asyncio's TLS transport would discard its buffered data.
         if not ends_already:
+            self.uncork()
             self.transport.close()
         self.bound_close()
+
+    def abort(self) -> None:
+        """Close the transport immediately, and discard its unsent data."""
+        self.uncork()
+        self.transport.abort()
 
     def close_unreferenced(self) -> None:
         """Close the connection, because the program has dropped the reader and the writer.

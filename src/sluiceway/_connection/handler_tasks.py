@@ -107,6 +107,7 @@ def _ended(connection: Connection, protocol: Any, task: asyncio.Future[Any]) -> 
 def _report(connection: Connection, protocol: Any, error: BaseException) -> None:
     """Pass ``error`` to the loop's exception handler unless it is this connection's loss. Close the connection."""
     if not _is_own_loss(connection, error):
+        connection.share_transport()
         connection.loop.call_exception_handler(
             {
                 "message": "Unhandled exception in client_connected_cb",

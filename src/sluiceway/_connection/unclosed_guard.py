@@ -26,6 +26,9 @@ class GuardedConnection(Protocol):
     def transport_is_closing(self) -> bool:
         """Return True if the transport is closing or closed."""
 
+    def share_transport(self) -> None:
+        """Stop corking, because the program gets access to the transport."""
+
     def close_unreferenced(self) -> None:
         """Close after the buffered data has been sent, unless the garbage collector has closed the socket."""
 
@@ -37,6 +40,10 @@ class UnclosedGuard:
 
     def __init__(self, connection: GuardedConnection) -> None:
         self._connection = connection
+
+    def share_transport(self) -> None:
+        """Stop corking, because the program gets access to the transport through the reader."""
+        self._connection.share_transport()
 
     def __del__(self) -> None:
         try:

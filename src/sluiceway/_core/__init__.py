@@ -12,6 +12,8 @@ from .chunk_buffer import ChunkBuffer
 from .coarse_timer import CoarseTimer, TimeLimit, set_timer, timer_of
 from .connection_state import ConnectionState
 from .length_prefixed import LengthPrefixed
+from .loop_delivery import LoopDelivery
+from .loop_writer import new_writer
 from .protocol_operations import ProtocolOperations
 from .protocol_receiver import ProtocolReceivers
 from .raw_transport import RawTransportProvider
@@ -21,6 +23,7 @@ from .receive_memory import Scratch
 from .receiver import Receiver
 from .separated_records import SeparatedRecords
 from .stream_reads import Stream as StreamReads
+from .task_stepper import new_stepper
 from .tls_receive import TLSReceiver
 from .tls_send import TLSSender
 from .validation import as_bytes, as_count, as_limit, as_seconds, as_separators, as_size
@@ -35,6 +38,7 @@ __all__ = [
     "CoarseTimer",
     "ConnectionState",
     "LengthPrefixed",
+    "LoopDelivery",
     "ProtocolOperations",
     "ProtocolReceivers",
     "RawTransportProvider",
@@ -57,6 +61,8 @@ __all__ = [
     "as_seconds",
     "as_separators",
     "as_size",
+    "new_stepper",
+    "new_writer",
     "set_timer",
     "timer_of",
 ]

@@ -66,6 +66,8 @@ class ConnectionState(ReceiverReference):
     - ``state``: a state of the table in this module's docstring.
     - ``error``: the error that ended the transport, or None.
     - ``flow``: the WriteFlowControl, for which drain() waits.
+    - ``loop_writer``: the LoopWriter of a loop's own transport, which corks writes; None for other transports, and in
+      the pure core.
     - ``closing``: the program has called close().
     - ``lost``: the transport has ended.
     - ``closed_first``: the program called close() before the transport started to close.
@@ -74,11 +76,12 @@ class ConnectionState(ReceiverReference):
     ``closing``, ``lost``, ``closed_first`` and ``discarding`` are derived from ``state``.
     """
 
-    __slots__ = ("closed_first", "closing", "discarding", "error", "flow", "lost", "state")
+    __slots__ = ("closed_first", "closing", "discarding", "error", "flow", "loop_writer", "lost", "state")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.receiver_ref: Any = None
         self.flow: WriteFlowControl = WriteFlowControl(loop)
+        self.loop_writer: Any = None
         self.state: str = OPEN
         self.error: BaseException | None = None
         self.closing: bool = False
@@ -108,6 +111,16 @@ class ConnectionState(ReceiverReference):
         self.apply(LOSE)
         self.error = error
         return True
+
+    def uncork(self) -> None:
+        """Pass corked data to the loop's own transport, before a call of another method of the transport."""
+        if self.loop_writer is not None:
+            self.loop_writer.uncork()
+
+    def share_transport(self) -> None:
+        """Stop corking on a loop's own transport, because the program gets access to the transport or its socket."""
+        if self.loop_writer is not None:
+            self.loop_writer.share()
 
     def close_error(self) -> BaseException | None:
         """Return the error that wait_closed() raises; None without an error, or if the program closed first."""

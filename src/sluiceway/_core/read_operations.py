@@ -364,6 +364,7 @@ class StreamReader:
 
     @property
     def _transport(self) -> Any:
+        self._sluiceway.share_transport()
         return self._sluiceway.flow.transport
 
     @_transport.setter

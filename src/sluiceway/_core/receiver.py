@@ -65,7 +65,7 @@ class Receiver(ReceiveInterface):
         self.wait = ReadWait()
         self.budget = Budget()
         self.discard: Discard | None = None
-        self.guard: object = None
+        self.guard: Any = None
         self._scratch: Any = None
         # The memory that get_buffer returned: inside the result of a large read, or a separate Block.
         self._direct: Any = None
@@ -182,6 +182,11 @@ class Receiver(ReceiveInterface):
         """Record that the transport has ended. It is not resumed any more, because resume_reading() may raise then."""
         self.flow.paused = False
         self.end.closed_here = not self.end.reached and self.end.exception is None
+
+    def share_transport(self) -> None:
+        """Stop corking on a loop's own transport; see ConnectionState.share_transport."""
+        if self.guard is not None:
+            self.guard.share_transport()
 
     def incomplete(self, expected: int | None) -> IncompleteReadError:
         """Remove the buffered bytes. Return the IncompleteReadError that contains them, for a read at end of file."""

@@ -20,14 +20,26 @@ class Sender:
     Programs may replace ``transport``, ``protocol`` and ``reader``. ``raw``, ``flow`` and ``receiver`` are derived from
     them, so that a write() or drain() needs no Python call in the usual case.
 
-    - ``raw``: the RawTransport of ``transport``; None for a loop's own transport.
+    - ``raw``: the RawTransport of ``transport``; None for a loop's own transport in the pure core, or of the program.
+    - ``over_loop``: ``transport`` does not set ``closing`` of ``raw`` when it starts to close, and so must be asked.
     - ``flow``: the WriteFlowControl of ``protocol``; None if the protocol overrides ``_drain_helper()``.
     - ``receiver``: the Receiver of ``reader``; None without a reader, or if its class overrides ``exception()``.
     - ``connection``: the Connection, with the state of both directions.
     - ``guard``: the UnclosedGuard of the connection, which is freed when the reader and the writer are freed.
     """
 
-    __slots__ = ("connection", "flow", "guard", "loop", "protocol", "raw", "reader", "receiver", "transport")
+    __slots__ = (
+        "connection",
+        "flow",
+        "guard",
+        "loop",
+        "over_loop",
+        "protocol",
+        "raw",
+        "reader",
+        "receiver",
+        "transport",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, connection: ConnectionState, guard: object) -> None:
         self.loop = loop
@@ -37,13 +49,19 @@ class Sender:
         self.protocol: Any = None
         self.reader: Any = None
         self.raw: RawTransport | None = None
+        self.over_loop = True
         self.flow: WriteFlowControl | None = None
         self.receiver: Receiver | None = None
 
     def set_transport(self, transport: Any) -> None:
         """Use ``transport`` for later writes."""
         self.transport = transport
-        self.raw = transport.raw if isinstance(transport, RawTransportProvider) else None  # type: ignore[attr-defined]
+        self.over_loop = not isinstance(transport, RawTransportProvider)
+        if not self.over_loop:
+            self.raw = transport.raw
+            return
+        writer = self.connection.loop_writer
+        self.raw = writer if writer is not None and writer.transport is transport else None
 
     def set_protocol(self, protocol: Any) -> None:
         """Let later calls of drain() wait while ``protocol`` is paused."""

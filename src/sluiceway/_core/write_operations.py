@@ -58,7 +58,7 @@ class StreamWriter:
             data = as_bytes(data)
         sender = self._sluiceway
         raw = sender.raw
-        if sender.connection.discarding or (raw.closing if raw is not None else sender.transport_closing()):
+        if sender.connection.discarding or (sender.transport_closing() if sender.over_loop else raw.closing):  # type: ignore[union-attr]
             sender.connection.discarded(len(data))
         elif raw is not None:
             raw.write(data)
@@ -102,7 +102,7 @@ class StreamWriter:
         if sender.transport.is_closing():
             # Lets connection_lost() run: a task that only writes and drains would otherwise never see the loss.
             await asyncio.sleep(0)
-        if sender.raw is None and sender.flow is not None and sender.flow.paused:
+        if sender.over_loop and sender.flow is not None and sender.flow.paused:
             # A transport of the loop does not report when it starts to close.
             sender.connection.bound_close()
         await sender.protocol._drain_helper()
@@ -111,7 +111,9 @@ class StreamWriter:
 
     @property
     def _transport(self) -> Any:
-        return self._sluiceway.transport
+        sender = self._sluiceway
+        sender.connection.share_transport()
+        return sender.transport
 
     @_transport.setter
     def _transport(self, transport: Any) -> None:

@@ -3,6 +3,7 @@ from .receive_interface cimport ReceiverReference
 
 cdef class ConnectionState(ReceiverReference):
     cdef readonly WriteFlowControl flow
+    cdef public object loop_writer
     cdef readonly str state
     cdef public object error
     cdef readonly bint closing

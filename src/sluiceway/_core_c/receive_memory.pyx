@@ -16,6 +16,10 @@ cdef class Memory:
     def __len__(self):
         return self.size
 
+    def __getitem__(self, key):
+        # asyncio's TLS passes a slice to OpenSSL, if a program has put it below the reader.
+        return memoryview(self)[key]
+
     def __getbuffer__(self, Py_buffer* view, int flags):
         PyBuffer_FillInfo(view, self, self.start, self.size, 0, flags)
         self.exports += 1

@@ -16,6 +16,7 @@ cdef class Sender:
     cdef readonly object protocol
     cdef readonly object reader
     cdef RawTransport raw
+    cdef bint over_loop
     cdef WriteFlowControl flow
     cdef Receiver receiver
 

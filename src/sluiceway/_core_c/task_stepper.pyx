@@ -206,3 +206,8 @@ cdef class StepWaiter(Waiter):
     def _complete(self, unsigned long wait):
         if wait == self._wait:
             self.stepper.step(self)
+
+
+def new_stepper(loop):
+    """Return a new Stepper for ``loop``."""
+    return Stepper(loop)

@@ -9,13 +9,17 @@ itself cannot be one, because uvloop treats an object that is both kinds of prot
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
 import weakref
 from typing import Any
 
 from .._constants import MINIMUM_RECEIVE, SCRATCH_SIZE
 from .._implementation import core
+from .fork_hooks import register_stepper
 
+_STEPPER = "_sluiceway_stepper"
+_PACKAGE = __name__.partition(".")[0]
 _scratches: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
 
 
@@ -34,58 +38,87 @@ def scratch_of(loop: asyncio.AbstractEventLoop) -> Any:
     return scratch
 
 
+def stepper_of(loop: Any) -> Any:
+    """Return the Stepper of ``loop``, which runs waiting tasks at once; None for the pure core.
+
+    It is an attribute of the loop, because it refers to the loop. For a loop that accepts no attribute, return None.
+    """
+    stepper = getattr(loop, _STEPPER, None)
+    if stepper is None:
+        stepper = core.new_stepper(loop)
+        if stepper is not None:
+            try:
+                setattr(loop, _STEPPER, stepper)
+            except AttributeError:
+                return None
+            register_stepper(stepper)
+    return stepper
+
+
 class LoopAdapter(asyncio.BufferedProtocol):
     """The protocol of the loop's transport. Forwards all calls to ``protocol``, except those for received bytes.
 
-    Received bytes go to the receiver of ``protocol``. Attributes are read, assigned and deleted on ``protocol``, so
-    that a program that calls ``transport.get_protocol()`` can use the adapter like ``protocol``. When the connection
-    has ended, the adapter drops its reference to ``protocol``, because TLS transports of the loop refer to the adapter
-    longer.
+    Received bytes go to the receiver of ``protocol``, through a LoopDelivery. Attributes are read, assigned and deleted
+    on ``protocol``, so that a program that calls ``transport.get_protocol()`` can use the adapter like ``protocol``.
+    When the connection has ended, the adapter drops its reference to ``protocol``, because TLS transports of the loop
+    refer to the adapter longer.
+
+    ``shared``: the program may use the socket as well.
     """
 
-    __slots__ = ("__weakref__", "_interruption", "_made", "_protocol", "_receivers")
+    __slots__ = ("__weakref__", "_delivery", "_protocol", "_shared", "buffer_updated", "get_buffer")
 
-    def __init__(self, protocol: Any, loop: asyncio.AbstractEventLoop) -> None:
-        receivers = core.ProtocolReceivers(protocol, getattr(protocol, "__dict__", None))
-        receivers.attach(scratch_of(loop), None)
-        object.__setattr__(self, "_protocol", protocol)
-        object.__setattr__(self, "_receivers", receivers)
-        # The transport, from connection_made() to release().
-        object.__setattr__(self, "_made", None)
-        object.__setattr__(self, "_interruption", None)
+    def __init__(self, protocol: Any, loop: asyncio.AbstractEventLoop, shared: bool = False) -> None:
+        delivery = core.LoopDelivery(protocol, scratch_of(loop), stepper_of(loop))
+        own = functools.partial(object.__setattr__, self)
+        own("_protocol", protocol)
+        own("_delivery", delivery)
+        own("_shared", shared)
+        # The transport calls them for each arrival.
+        own("get_buffer", delivery.get_buffer)
+        own("buffer_updated", delivery.buffer_updated)
 
     def is_connected(self) -> bool:
         """Return True from the call of connection_made() to that of connection_lost() or release()."""
-        return self._made is not None
+        return self._delivery.transport is not None
 
     def release(self) -> Any:
         """Drop the reference to the protocol, so that its methods are not called any more. Return the protocol."""
         protocol = self._protocol
         object.__setattr__(self, "_protocol", None)
-        object.__setattr__(self, "_receivers", None)
-        object.__setattr__(self, "_made", None)
+        self._delivery.end()
         return protocol
 
     def connection_made(self, transport: Any) -> None:
-        if self._protocol is None:
+        protocol = self._protocol
+        if protocol is None:
             # uvloop calls this method even after the connection was discarded.
             transport.abort()
             return
-        object.__setattr__(self, "_made", transport)
-        self._protocol.connection_made(transport)
+        delivery = self._delivery
+        delivery.transport = transport
+        made = protocol.connection_made
+        if delivery.stepper is not None:
+            # A method of the program may keep the transport.
+            exposed = self._shared or made.__module__.partition(".")[0] != _PACKAGE
+            delivery.writer = core.new_writer(transport, delivery.stepper, exposed)
+            if isinstance(protocol, core.ProtocolOperations):
+                connection: Any = protocol._sluiceway
+                connection.loop_writer = delivery.writer
+        made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         protocol = self._protocol
         if protocol is None:
             return
-        if self._receivers is None:
+        delivery = self._delivery
+        if delivery.receivers is None:
             # The program has replaced the method of the protocol, and calls this one from its replacement.
             type(protocol).connection_lost(protocol, exc)
             return
-        object.__setattr__(self, "_receivers", None)
-        object.__setattr__(self, "_made", None)
+        delivery.end()
         try:
-            protocol.connection_lost(self._interruption or exc)
+            protocol.connection_lost(delivery.interruption or exc)
         finally:
             self.release()
 
@@ -101,33 +134,6 @@ class LoopAdapter(asyncio.BufferedProtocol):
             # The transport closes after this call.
             self._protocol._sluiceway_closing()
         return keep_open
-
-    def get_buffer(self, sizehint: int) -> Any:
-        """Return memory for the next receive, not larger than the room that the reader has."""
-        receivers = self._receivers
-        if receivers is None:
-            return memoryview(bytearray(MINIMUM_RECEIVE))
-        return receivers.current().get_buffer(sizehint)
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """Pass ``nbytes`` bytes, which were received into the memory, to the receiver."""
-        receivers = self._receivers
-        if receivers is not None:
-            receiver = receivers.current()
-            try:
-                ready = receiver.committed(nbytes)
-            except (SystemExit, KeyboardInterrupt):
-                self._end_interrupted()
-                raise
-            if ready:
-                receiver.wake()
-
-    def _end_interrupted(self) -> None:
-        """Abort the connection after an interrupt, because received bytes may be lost."""
-        error = ConnectionAbortedError("aborted: an interrupt may have lost received data")
-        object.__setattr__(self, "_interruption", error)
-        if self._made is not None:
-            self._made.abort()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._protocol, name)

@@ -131,7 +131,7 @@ async def _wrap_plain(
     engine = engine_of(loop)
     if engine is not None:
         return engine.attach(loop, sock, protocol, shared=shared)
-    adapter = LoopAdapter(protocol, loop)
+    adapter = LoopAdapter(protocol, loop, shared)
     try:
         transport, _ = await create(adapter)
     except BaseException:

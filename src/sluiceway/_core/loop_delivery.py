@@ -1,0 +1,72 @@
+"""LoopDelivery: passes the bytes that a loop's own transport receives to the receiver of a protocol.
+
+The LoopAdapter forwards ``get_buffer`` and ``buffer_updated`` to this class, because they are called for each arrival.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._constants import MINIMUM_RECEIVE
+from .protocol_receiver import ProtocolReceivers
+
+
+class LoopDelivery:
+    """The receiving half of a LoopAdapter.
+
+    - ``receivers``: the receivers of the protocol; None after the end of the connection.
+    - ``transport``: the transport, from connection_made() to the end of the connection, else None.
+    - ``stepper``: the Stepper of the loop, which runs waiting tasks at once; None in the pure core.
+    - ``writer``: the LoopWriter of the transport; None in the pure core and before connection_made().
+    - ``interruption``: the error of a connection that was aborted because an interrupt may have lost bytes, or None.
+    """
+
+    __slots__ = ("interruption", "receivers", "stepper", "transport", "writer")
+
+    def __init__(self, protocol: Any, scratch: Any, stepper: Any) -> None:
+        receivers = ProtocolReceivers(protocol, getattr(protocol, "__dict__", None))
+        receivers.attach(scratch, stepper)
+        self.receivers: ProtocolReceivers | None = receivers
+        self.stepper = stepper
+        self.writer: Any = None
+        self.transport: Any = None
+        self.interruption: ConnectionAbortedError | None = None
+
+    def end(self) -> None:
+        """Record the end of the connection."""
+        self.receivers = None
+        self.transport = None
+
+    def get_buffer(self, sizehint: int) -> Any:
+        """Return memory for the next receive, not larger than the room that the reader has."""
+        receivers = self.receivers
+        if receivers is None:
+            return memoryview(bytearray(MINIMUM_RECEIVE))
+        receiver = receivers.current()
+        return receiver.get_buffer(sizehint)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Pass ``nbytes`` bytes, which were received into the memory, to the receiver. Wake the waiting read."""
+        receivers = self.receivers
+        if receivers is None:
+            return
+        receiver = receivers.current()
+        try:
+            ready = receiver.committed(nbytes)
+        except (SystemExit, KeyboardInterrupt):
+            self._end_interrupted()
+            raise
+        if not ready:
+            return
+        stepper = self.stepper
+        writer = self.writer
+        if writer is None or not writer.carries(self):
+            receiver.wake()
+        else:
+            stepper.wake(receiver)
+
+    def _end_interrupted(self) -> None:
+        """Abort the connection after an interrupt, because received bytes may be lost."""
+        self.interruption = ConnectionAbortedError("aborted: an interrupt may have lost received data")
+        if self.transport is not None:
+            self.transport.abort()

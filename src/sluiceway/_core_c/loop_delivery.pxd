@@ -1,0 +1,20 @@
+from .loop_writer cimport LoopWriter
+from .protocol_receiver cimport ProtocolReceivers
+from .receive_interface cimport ReceiveInterface
+from .task_stepper cimport Stepper
+cimport cython
+
+@cython.final
+cdef class LoopDelivery:
+    cdef public ProtocolReceivers receivers
+    cdef readonly Stepper stepper
+    cdef public LoopWriter writer
+    cdef public object transport
+    cdef public object interruption
+
+    cpdef object end(self)
+    @cython.locals(receivers=ProtocolReceivers, receiver=ReceiveInterface)
+    cpdef object get_buffer(self, sizehint)
+    @cython.locals(receivers=ProtocolReceivers, receiver=ReceiveInterface, stepper=Stepper, writer=LoopWriter, ready=bint)
+    cpdef object buffer_updated(self, nbytes)
+    cdef object _end_interrupted(self)

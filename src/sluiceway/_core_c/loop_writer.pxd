@@ -1,0 +1,12 @@
+from .task_stepper cimport Corkable, Stepper
+
+cdef class LoopWriter(Corkable):
+    cdef readonly object transport
+    cdef Stepper stepper
+    cdef list pieces
+    cdef Py_ssize_t size
+    cdef bint corked
+    cdef bint exposed
+
+    cdef bint carries(self, delivery) except -1
+    cpdef object share(self)

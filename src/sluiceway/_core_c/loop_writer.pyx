@@ -1,0 +1,82 @@
+# cython: language_level=3, binding=False
+"""LoopWriter: the raw transport of a connection on a loop's own transport. It corks the writes of a step.
+
+The write() of the transport itself knows nothing of corked data. Therefore writes are corked only until the program may
+have access to the transport or its socket.
+"""
+
+from cpython.bytes cimport PyBytes_GET_SIZE
+
+from .task_stepper cimport Corkable, Stepper
+
+cdef enum:
+    CORK_MAXIMUM = 65536     # bytes; more corked data is sent before the end of the step (contract W9)
+
+
+cdef class LoopWriter(Corkable):
+    """``exposed``: the program may have access to the transport or to its socket."""
+
+    def __cinit__(self, transport, Stepper stepper not None, bint exposed):
+        self.transport = transport
+        self.stepper = stepper
+        self.exposed = exposed
+        self.pieces = []
+
+    cdef bint carries(self, delivery) except -1:
+        """Return True if the transport calls ``delivery`` itself. A program may have put a TLS transport of the loop
+        between them, in the middle of whose work no task may run."""
+        if not self.exposed:
+            return True
+        try:
+            return self.transport.get_protocol().get_buffer == delivery.get_buffer
+        except AttributeError:
+            return False
+
+    cpdef object write(self, data):
+        if self.exposed or not self.stepper.stepping:
+            self.uncork()
+            self.transport.write(data)
+            return
+        self.pieces.append(data)
+        self.size += PyBytes_GET_SIZE(data)
+        if not self.corked:
+            self.corked = True
+            self.stepper.cork(self)
+        elif self.stepper.corked_long():
+            self.stepper.flush()
+            return
+        if self.size >= CORK_MAXIMUM:
+            self.uncork()
+
+    cpdef object write_pieces(self, list pieces):
+        self.write(b"".join(pieces))
+
+    cpdef object before_drain(self):
+        """Send data that was corked more than a millisecond ago."""
+        if self.size and self.stepper.corked_long():
+            self.stepper.flush()
+        self.closing = self.transport.is_closing()
+
+    cpdef object uncork(self):
+        """Pass the corked data to the transport."""
+        cdef list pieces
+        if self.size:
+            pieces = self.pieces
+            self.pieces = []
+            self.size = 0
+            self.transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
+    cdef int flush_corked(self) except -1:
+        self.corked = False
+        self.uncork()
+        return 0
+
+    cpdef object share(self):
+        """Send the corked data and stop corking, because the program gets access to the transport or its socket."""
+        self.exposed = True
+        self.uncork()
+
+
+def new_writer(transport, stepper, exposed):
+    """Return the LoopWriter of ``transport``. ``exposed``: writes are not corked."""
+    return LoopWriter(transport, stepper, exposed)
