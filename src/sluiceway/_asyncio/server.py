@@ -150,7 +150,10 @@ class Server(asyncio.Server):
         self._maybe_closed()
 
     def close_clients(self) -> None:
-        """Close every accepted connection after its buffered data has been sent. asyncio has this since Python 3.13."""
+        """Close every accepted connection after its buffered data has been sent. asyncio has this since Python 3.13.
+
+        A connection whose TLS handshake is not complete is aborted.
+        """
         for client in list(self._connections):
             client.close()
 

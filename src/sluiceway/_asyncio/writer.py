@@ -122,8 +122,8 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         other waiting call, and the connection continues to close.
 
         Raises:
-            Exception: the error that ended the connection, if the connection was lost before close() was called. An
-                error that occurs after close() is not raised.
+            Exception: the error that ended the connection, if the connection was lost, or began to close by itself,
+                before close() was called. An error that occurs after close() is not raised.
         """
         waiter = self._protocol._get_close_waiter(self)
         if isinstance(self._protocol, core.ProtocolOperations):

@@ -97,8 +97,9 @@ class StreamReader:
         - ``"clean"``: the peer ended its direction with a FIN, or over TLS with a close_notify alert.
         - ``"truncated"``: TCP ended without the close_notify alert of TLS (RFC 8446, section 6.1). The event loop's own
           TLS transports, which other libraries may use, report ``"clean"`` instead.
-        - ``"reset"``: the connection was lost with an error, which ``exception()`` returns.
-        - ``"closed"``: this side closed the connection.
+        - ``"reset"``: the connection was lost with an error, which ``exception()`` returns. The loss may also have
+          happened while this side was closing it.
+        - ``"closed"``: this side closed the connection, and it ended without an error.
         """
         return self._sluiceway.end.reason()
 
