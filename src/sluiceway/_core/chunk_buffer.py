@@ -169,11 +169,16 @@ class ChunkBuffer:
         The fast path of an iterator. Return None if the record is longer than ``limit`` without its separator, or is
         not followed by another byte of the first chunk. The result of the search is remembered then.
         """
-        if self._searched or self._head >= len(self._chunks) or type(self._chunks[self._head]) is not bytes:
+        chunks = self._chunks
+        index = self._head
+        if self._searched or index >= len(chunks):
             return None
-        first = self._chunks[self._head]
+        chunk = chunks[index]
+        if type(chunk) is not bytes:
+            return None
+        first = chunk
         start = self.waste
-        found = search.find_in(first, separators[0], start)
+        found = search.find_byte(first, separators[0], start)
         if found < 0:
             self.remember_search(separators, len(first) - start)
             return None
@@ -181,7 +186,7 @@ class ChunkBuffer:
         if found - start > limit or end == len(first):
             self.remember_search(separators, found - start)
             return None
-        result = search.cut(first, start, end)
+        result = search.piece(first, start, end)
         self._size -= end - start
         self.waste = end
         return result
@@ -192,9 +197,14 @@ class ChunkBuffer:
         The fast path of an iterator. Return None if the frame is longer than ``limit``, or is not followed by another
         byte of the first chunk.
         """
-        if self._head >= len(self._chunks) or type(self._chunks[self._head]) is not bytes:
+        chunks = self._chunks
+        index = self._head
+        if index >= len(chunks):
             return None
-        first = self._chunks[self._head]
+        chunk = chunks[index]
+        if type(chunk) is not bytes:
+            return None
+        first = chunk
         start = self.waste + prefix
         if start >= len(first):
             return None
@@ -202,7 +212,7 @@ class ChunkBuffer:
         end = start + length
         if length > limit or end >= len(first):
             return None
-        result = search.cut(first, start, end)
+        result = search.piece(first, start, end)
         self._size -= prefix + length
         self._searched = 0
         self.waste = end

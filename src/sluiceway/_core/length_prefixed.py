@@ -10,6 +10,7 @@ from . import record_iterator
 from .borrowed_reader import BorrowedReader
 from .discard import Discard
 from .read_operations import StreamReader
+from .ready import set_slots
 from .record_iterator import RecordIterator
 
 
@@ -119,3 +120,6 @@ class LengthPrefixed(RecordIterator):
             )
         self.skipped += 1
         self.receiver.drop(Discard(prefix + length, ()))
+
+
+set_slots(LengthPrefixed)

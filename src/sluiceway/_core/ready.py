@@ -40,3 +40,7 @@ class Ready:
         if failure is not None:
             raise failure
         raise StopIteration(outcome)
+
+
+def set_slots(derived: type[Ready]) -> None:
+    """Call this for each class derived from Ready. It has no effect in this variant."""

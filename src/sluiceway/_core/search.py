@@ -13,10 +13,20 @@ def find_in(chunk: bytes | bytearray, pattern: bytes, start: int) -> int:
     return chunk.find(pattern, start)
 
 
+def find_byte(chunk: bytes, pattern: bytes, start: int) -> int:
+    """Return the same as find_in() for a ``pattern`` of one byte and a ``start`` that is not negative."""
+    return chunk.find(pattern, start)
+
+
+def piece(chunk: bytes, start: int, end: int) -> bytes:
+    """Return the bytes from ``start`` to ``end``, which are within the chunk."""
+    return chunk[start:end]
+
+
 def cut(chunk: bytes | bytearray, start: int, end: int) -> bytes:
     """Return the bytes from ``start`` to ``end``, without a copy if they are the whole of a bytes object."""
-    piece = chunk[start:end]
-    return piece if type(piece) is bytes else bytes(piece)
+    found = chunk[start:end]
+    return found if type(found) is bytes else bytes(found)
 
 
 def number(chunk: bytes | bytearray, start: int, size: int, little_endian: bool) -> int:

@@ -10,6 +10,7 @@ from . import read_until, record_iterator
 from .borrowed_reader import BorrowedReader
 from .discard import Discard
 from .read_operations import StreamReader
+from .ready import set_slots
 from .record_iterator import RecordIterator
 
 
@@ -112,3 +113,6 @@ class SeparatedRecords(RecordIterator):
         else:
             receiver.take(n)
             receiver.drop(Discard(0, self.separators))
+
+
+set_slots(SeparatedRecords)

@@ -4,3 +4,5 @@ cdef class Ready:
 
     cpdef Ready returning(self, object outcome)
     cpdef Ready raising(self, object failure)
+
+cpdef object set_slots(type derived)

@@ -2,7 +2,8 @@
 """Ready: an awaitable whose value is known when it is awaited: the compiled variant of ``_core/ready.py``.
 
 ``__next__`` of a Cython class would make an exception with a traceback to return a value. Therefore this module
-replaces the slot ``tp_iternext`` of the type by a C function.
+replaces the slots ``tp_iternext`` and ``am_send`` of the type by C functions. Python calls one of them, depending on its
+version; the second one needs no exception.
 """
 
 from cpython.exc cimport PyErr_SetObject
@@ -10,8 +11,16 @@ from cpython.object cimport PyObject
 
 cdef extern from "Python.h":
     ctypedef PyObject* (*iternextfunc)(PyObject*) noexcept
+    ctypedef enum PySendResult:
+        PYGEN_RETURN
+        PYGEN_ERROR
+    ctypedef PySendResult (*sendfunc)(PyObject*, PyObject*, PyObject**) noexcept
+    ctypedef struct PyAsyncMethods:
+        sendfunc am_send
     ctypedef struct PyTypeObject:
         iternextfunc tp_iternext
+        PyAsyncMethods* tp_as_async
+    void Py_INCREF(PyObject* o)
     bint PyTuple_Check(object value)
     bint PyExceptionInstance_Check(object value)
 
@@ -59,4 +68,23 @@ cdef PyObject* next_of(PyObject* instance) noexcept:
     return NULL
 
 
-(<PyTypeObject*>Ready).tp_iternext = next_of
+cdef PySendResult send(PyObject* instance, PyObject* argument, PyObject** result) noexcept:
+    cdef Ready ready = <Ready>instance
+    outcome, failure = ready.outcome, ready.failure
+    ready.outcome = ready.failure = None
+    if failure is not None:
+        PyErr_SetObject(type(failure), failure)
+        result[0] = NULL
+        return PYGEN_ERROR
+    Py_INCREF(<PyObject*>outcome)
+    result[0] = <PyObject*>outcome
+    return PYGEN_RETURN
+
+
+cpdef object set_slots(type derived):
+    """Call this for each class derived from Ready: some versions of Python do not inherit am_send."""
+    (<PyTypeObject*>derived).tp_iternext = next_of
+    (<PyTypeObject*>derived).tp_as_async.am_send = send
+
+
+set_slots(Ready)

@@ -33,6 +33,22 @@ cpdef Py_ssize_t find_in(object chunk, bytes pattern, Py_ssize_t start) except -
     return -1 if found == NULL else found - first
 
 
+cpdef Py_ssize_t find_byte(bytes chunk, bytes pattern, Py_ssize_t start) except -2:
+    cdef const char* first = PyBytes_AS_STRING(chunk)
+    cdef Py_ssize_t rest = PyBytes_GET_SIZE(chunk) - start
+    cdef const char* found
+    if start < 0 or rest <= 0:
+        return -1
+    found = <const char*>memchr(first + start, <unsigned char>PyBytes_AS_STRING(pattern)[0], rest)
+    return -1 if found == NULL else found - first
+
+
+cpdef bytes piece(bytes chunk, Py_ssize_t start, Py_ssize_t end):
+    if start < 0 or end < start or end > PyBytes_GET_SIZE(chunk):
+        raise ValueError(f"no piece from {start} to {end} in a chunk of {len(chunk)} bytes")
+    return PyBytes_FromStringAndSize(PyBytes_AS_STRING(chunk) + start, end - start)
+
+
 cpdef bytes cut(object chunk, Py_ssize_t start, Py_ssize_t end):
     cdef Py_ssize_t size = 0
     cdef const char* first = content(chunk, &size)
