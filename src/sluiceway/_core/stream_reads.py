@@ -154,7 +154,7 @@ class Stream:
         receiver = self._receiver_for("peek")
         size = as_size(n, "peek", "n", 1, self)
         while not self._can_peek(receiver, size):
-            await self._wait_for_size(receiver, size, "peek")
+            await self._wait_for_size(size, "peek")
         buffer = receiver.buffer
         return buffer.peek(size)
 
@@ -166,8 +166,10 @@ class Stream:
             return True
         return buffered >= size or receiver.end.reached
 
-    async def _wait_for_size(self, receiver: Receiver, size: int, operation: str) -> None:
+    async def _wait_for_size(self, size: int, operation: str) -> None:
         """Wait until ``size`` bytes are buffered or the stream has ended. If ``size`` is 0, wait for any progress."""
+        # Not an argument, whose type would be unknown to the compiler.
+        receiver = self._receiver_for(operation)
         receiver.wait.target_size = size
         try:
             future = read_operations.begin_wait(self._reader, receiver, operation)  # type: ignore[arg-type]
@@ -202,18 +204,19 @@ class Stream:
         if receiver.end.exception is not None and not receiver.end.after_data:
             raise receiver.end.error()
         # The rest of a record that a cancelled call drops comes first.
-        await self._wait_until_dropped(receiver, receiver.discard)
+        await self._wait_until_dropped(receiver.discard)
         receiver.drop(discard)
-        await self._wait_until_dropped(receiver, discard)
+        await self._wait_until_dropped(discard)
 
-    async def _wait_until_dropped(self, receiver: Receiver, discard: Discard | None) -> None:
+    async def _wait_until_dropped(self, discard: Discard | None) -> None:
+        receiver = self._receiver_for("skip")
         while discard is not None and receiver.discard is discard:
             if receiver.end.exception is not None:
                 raise receiver.end.error()
             if receiver.end.reached:
                 receiver.discard = None
                 raise receiver.incomplete(None)
-            await self._wait_for_size(receiver, 0, "skip")
+            await self._wait_for_size(0, "skip")
 
     def push_back(self, data: BytesLike) -> None:
         """Insert ``data`` before the unread bytes: the next read returns them first. Return immediately.
@@ -270,7 +273,7 @@ class Stream:
                 raise receiver.end.error()
             if receiver.end.reached:
                 return receiver.take(buffered)
-            await self._wait_for_size(receiver, size + 1, "read_all")
+            await self._wait_for_size(size + 1, "read_all")
 
     # -- records ------------------------------------------------------------------------------------------------------
 

@@ -11,12 +11,8 @@ from .._constants import DEFAULT_LIMIT, FRAME_MAXIMUM
 from .._core.validation import BytesLike
 from .._implementation import core
 from .._piece import Piece
+from .choices import BYTE_ORDERS, POLICIES, PREFIX_SIZES, choice
 from .record_types import Policy, Records
-
-# In the order of the numbers in _core/record_iterator.py.
-POLICIES = ("raise", "skip", "truncate", "chunks")
-PREFIX_SIZES = (1, 2, 4, 8)
-BYTE_ORDERS = ("big", "little")
 
 
 @overload
@@ -185,14 +181,6 @@ def _separated(
     number = choice(policy, POLICIES, operation, "overlong", reader)
     source = _source(reader, operation)
     return core.SeparatedRecords(*source, operation, size, number, separators, keeps_rest)
-
-
-def choice(value: object, accepted: tuple[object, ...], call: str, name: str, stream: object) -> int:
-    """Return the index of ``value``, the argument ``name`` of ``call``, in ``accepted``. Raise ValueError if absent."""
-    if value not in accepted:
-        listed = ", ".join(map(repr, accepted))
-        raise ValueError(f"{call}(): {name} must be one of {listed}, not {value!r} ({stream!r})")
-    return accepted.index(value)
 
 
 def _source(reader: object, call: str) -> tuple[StreamReader | None, Any]:

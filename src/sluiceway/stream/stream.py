@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from .close_methods import StreamClosing
+from .frame_methods import StreamFraming
 from .read_methods import StreamReading
 from .state import StreamState
-from .write_methods import StreamWriting
 
 
-class Stream(StreamReading, StreamWriting, StreamClosing, StreamState):
+class Stream(StreamReading, StreamFraming, StreamClosing, StreamState):
     """A connection: reads, sends and closes in one object. ``Stream.from_pair(reader, writer)`` makes one."""
 
     __slots__ = ()

@@ -1,0 +1,16 @@
+"""The keywords of framing that accept a few values, and their check."""
+
+from __future__ import annotations
+
+# In the order of the numbers in _core/record_iterator.py.
+POLICIES = ("raise", "skip", "truncate", "chunks")
+PREFIX_SIZES = (1, 2, 4, 8)
+BYTE_ORDERS = ("big", "little")
+
+
+def choice(value: object, accepted: tuple[object, ...], call: str, name: str, stream: object) -> int:
+    """Return the index of ``value``, the argument ``name`` of ``call``, in ``accepted``. Raise ValueError if absent."""
+    if value not in accepted or isinstance(value, bool):
+        listed = ", ".join(map(repr, accepted))
+        raise ValueError(f"{call}(): {name} must be one of {listed}, not {value!r} ({stream!r})")
+    return accepted.index(value)

@@ -1,0 +1,41 @@
+"""StreamFraming: the method of Stream that sends a frame. ``StreamReading.frames`` is its counterpart."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .._core.validation import BytesLike
+from .._implementation import core
+from ..framing.prefix import length_prefix
+from .write_methods import StreamWriting
+
+
+class StreamFraming(StreamWriting):
+    """The method of Stream that sends a frame."""
+
+    __slots__ = ()
+
+    async def send_frame(
+        self,
+        data: BytesLike,
+        *,
+        length_bytes: Literal[1, 2, 4, 8] = 4,
+        byteorder: Literal["big", "little"] = "big",
+    ) -> None:
+        """Send ``data`` after its length, and wait while too much data is buffered. ``frames()`` reads such frames.
+
+        A frame is never cut: after a cancelled call, it is sent whole.
+
+        Args:
+            data (a bytes-like object): the frame. Later changes of a mutable object have no effect.
+            length_bytes (int): the size of the length prefix in bytes: 1, 2, 4 or 8. The length does not count itself.
+            byteorder (str): the order of the bytes of the prefix: ``"big"``, as in network protocols, or ``"little"``.
+
+        Raises:
+            TypeError: ``data`` is not a bytes-like object.
+            ValueError: the length does not fit in the prefix, or a keyword has none of its values. Nothing is sent.
+            Exception: as for send().
+        """
+        checked = core.as_bytes(data)
+        prefix = length_prefix(len(checked), length_bytes, byteorder, self)
+        await self.send(prefix + checked)

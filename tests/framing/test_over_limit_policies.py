@@ -1,0 +1,125 @@
+"""R4, R7: what a record that is too long leaves behind: after an error, a cancellation, and in the middle of a drop."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+import sluiceway
+from framing.expected_items import END
+from framing.readers import READERS, WAITING, next_item
+
+each_reader = pytest.mark.parametrize("kind", READERS)
+LONG = b"x" * 100
+
+
+@each_reader
+async def test_raise_keeps_bytes_and_names_limit(kind: str) -> None:
+    reader = READERS[kind]()
+    reader.feed_data(LONG + b"\nnext\n")
+    lines = sluiceway.lines(reader, max_length=50)
+    for _ in range(2):
+        with pytest.raises(
+            asyncio.LimitOverrunError, match=r"lines\(\): a record of 100 bytes exceeds max_length=50"
+        ) as e:
+            await anext(lines)
+    assert await reader.readexactly(e.value.consumed + 1) == LONG + b"\n"
+    assert await anext(lines) == b"next\n"
+
+
+@each_reader
+async def test_raised_frame_stays_with_its_prefix(kind: str) -> None:
+    reader = READERS[kind]()
+    reader.feed_data(b"\xff\xff\xff\xff\xff\xff\xff\xff" + LONG)
+    with pytest.raises(asyncio.LimitOverrunError, match=f"a frame of {2**64 - 1} bytes exceeds max_size=1048576"):
+        await anext(sluiceway.frames(reader, length_bytes=8))
+    assert await reader.read(8) == b"\xff" * 8
+
+
+@each_reader
+@pytest.mark.parametrize("policy", ["skip", "truncate"])
+async def test_read_after_cancelled_drop_starts_at_next_line(kind: str, policy: Any) -> None:
+    reader = READERS[kind]()
+    lines = sluiceway.lines(reader, max_length=10, overlong=policy)
+    reader.feed_data(LONG)
+    if policy == "truncate":
+        assert await next_item(lines) == LONG[:10]
+    assert await next_item(lines) is WAITING
+    reader.feed_data(LONG)
+    reader.feed_data(LONG + b"\nnext\nlast")
+    assert (lines.skipped, lines.truncated) == ((1, 0) if policy == "skip" else (0, 1))
+    assert await reader.readline() == b"next\n"
+    reader.feed_eof()
+    assert [line async for line in sluiceway.lines(reader)] == [b"last"]
+
+
+@each_reader
+async def test_read_that_waits_during_drop_does_not_see_dropped_bytes(kind: str) -> None:
+    reader = READERS[kind]()
+    reader.feed_data(b"\0\0\1\0" + LONG)
+    assert await next_item(sluiceway.frames(reader, max_size=8, oversize="skip")) is WAITING
+    task = asyncio.create_task(reader.read(10))
+    await asyncio.sleep(0)
+    reader.feed_data(LONG)
+    await asyncio.sleep(0)
+    reader.feed_data(LONG[:56] + b"after")
+    assert await task == b"after"
+
+
+@each_reader
+async def test_separator_cut_in_dropped_record_ends_drop(kind: str) -> None:
+    reader = READERS[kind]()
+    records = sluiceway.records(reader, (b"\r\n", b"<end>"), max_length=4, overlong="skip")
+    for piece in (LONG + b"<", b"e", b"nd", b">next\r", b"\n"):
+        assert await next_item(records) is WAITING
+        reader.feed_data(piece)
+    assert await next_item(records) == b"next\r\n"
+    reader.feed_data(LONG + b"\r")
+    reader.feed_eof()
+    assert await next_item(records) is asyncio.IncompleteReadError
+    assert await next_item(records) is END
+
+
+@each_reader
+async def test_second_reader_raises_and_takes_nothing(kind: str) -> None:
+    reader = READERS[kind]()
+    task = asyncio.create_task(reader.readline())
+    await asyncio.sleep(0)
+    for records in (sluiceway.lines(reader), sluiceway.frames(reader)):
+        with pytest.raises(RuntimeError, match="called while another coroutine is already waiting for incoming data"):
+            await anext(records)
+    reader.feed_data(b"line\n")
+    assert await task == b"line\n"
+
+
+@pytest.mark.skipif(sluiceway.IMPLEMENTATION == "compiled", reason="the compiled search calls no Python method")
+async def test_asyncio_reader_is_searched_once_while_a_long_line_arrives() -> None:
+    class Counting(bytearray):
+        searched = 0
+
+        def find(self, pattern: Any, start: Any = 0, *rest: Any) -> int:
+            Counting.searched += len(self) - start
+            return super().find(pattern, start, *rest)
+
+    reader: Any = asyncio.StreamReader(limit=16)
+    reader._buffer = Counting()
+    lines = sluiceway.lines(reader, max_length=1 << 20)
+    task = asyncio.ensure_future(anext(lines))
+    for _ in range(100):
+        reader.feed_data(LONG)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    reader.feed_data(b"\n")
+    assert await task == LONG * 100 + b"\n"
+    assert Counting.searched < 3 * 100 * len(LONG)
+
+
+async def test_lost_connection_raises_after_complete_lines() -> None:
+    reader = sluiceway.StreamReader()
+    reader.feed_data(b"one\ntw")
+    reader._sluiceway.lost(ConnectionResetError("lost"))
+    lines = sluiceway.lines(reader)
+    assert await anext(lines) == b"one\n"
+    with pytest.raises(ConnectionResetError):
+        await anext(lines)
+    assert await reader.read(10) == b"tw"

@@ -1,0 +1,184 @@
+"""R1, R5: the reads of Stream, what they leave behind when cancelled, and their errors."""
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+import sluiceway
+from support.scheduling import start_task
+
+READS: dict[str, tuple[Callable[[Any], Awaitable[bytes]], bytes]] = {
+    "read": (lambda s: s.read(11), b"0123456789\n"),
+    "read_exactly": (lambda s: s.read_exactly(11), b"0123456789\n"),
+    "read_until": (lambda s: s.read_until((b"9\n", b"||")), b"0123456789\n"),
+    "read_line": (lambda s: s.read_line(), b"0123456789\n"),
+    "read_line long": (lambda s: s.read_line(max_length=100), b"0123456789\n"),
+    "lines": (lambda s: anext(s.lines()), b"0123456789\n"),
+    "peek": (lambda s: s.peek(11), b""),
+    "read_all": (lambda s: s.read_all(), b"0123456789\nafter\n"),
+}
+
+
+def stream_of(data: bytes = b"", end: bool = False, limit: int = 8) -> tuple[Any, Any]:
+    reader = sluiceway.StreamReader(limit=limit)
+    if data:
+        reader.feed_data(data)
+    if end:
+        reader.feed_eof()
+    return sluiceway.Stream.from_pair(reader, None), reader
+
+
+@pytest.mark.parametrize("name", READS)
+@pytest.mark.parametrize("arrived", [0, 4, 11])
+async def test_cancelled_read_takes_nothing(name: str, arrived: int) -> None:
+    stream, reader = stream_of(limit=1 << 10)
+    read, result = READS[name]
+    data = b"0123456789\nafter\n"
+
+    async def wait() -> bytes:
+        return await read(stream)
+
+    for _ in range(2):
+        task = await start_task(wait())
+        task.cancel()
+        await asyncio.wait([task])
+    task = await start_task(wait())
+    reader.feed_data(data[:arrived])
+    task.cancel()
+    await asyncio.wait([task])
+    reader.feed_data(data[arrived:])
+    reader.feed_eof()
+    assert await read(stream) == (result or data[:11])
+    assert await stream.read_all() == data[len(result) :]
+
+
+async def test_peek_returns_bytes_without_taking_them() -> None:
+    stream, reader = stream_of(b"abc")
+    assert await stream.peek(2) == b"ab"
+    task = await start_task(stream.peek(100))
+    reader.feed_data(b"d")
+    reader.feed_eof()
+    assert await task == b"abcd"
+    assert (await stream.read(2), await stream.peek(9), await stream.read(9)) == (b"ab", b"cd", b"cd")
+    assert await stream.peek(1) == b""
+
+
+async def test_cancelled_skip_drops_the_rest_when_it_arrives() -> None:
+    stream, reader = stream_of(b"0123")
+    task = await start_task(stream.skip(10))
+    task.cancel()
+    await asyncio.wait([task])
+    assert reader._sluiceway.buffer.size() == 0
+    reader.feed_data(b"456789after")
+    assert await stream.read(10) == b"after"
+
+
+async def test_skip_ends_when_all_bytes_have_arrived() -> None:
+    stream, reader = stream_of(b"01after")
+    await stream.skip(2)
+    await stream.skip(0)
+    assert await stream.read(9) == b"after"
+    task = await start_task(stream.skip(4))
+    reader.feed_data(b"01")
+    await asyncio.sleep(0)
+    reader.feed_data(b"23")
+    await task
+    reader.feed_data(b"x")
+    reader.feed_eof()
+    with pytest.raises(asyncio.IncompleteReadError) as caught:
+        await stream.skip(2)
+    assert caught.value.partial == b""
+
+
+@pytest.mark.parametrize("limit", [8, 1 << 16])
+async def test_pushed_back_bytes_are_read_first(limit: int) -> None:
+    stream, _ = stream_of(b"one\ntwo\n", end=True, limit=limit)
+    assert await stream.read_line() == b"one\n"
+    stream.push_back(b"one\n")
+    stream.push_back(bytearray(b"zero\n"))
+    stream.push_back(b"")
+    assert await stream.read_exactly(5) == b"zero\n"
+    assert [line async for line in stream.lines()] == [b"one\n", b"two\n"]
+    stream.push_back(b"more")
+    assert await stream.read_all() == b"more"
+
+
+async def test_push_back_to_buffer_of_program_comes_first() -> None:
+    stream, reader = stream_of(b"two")
+    view = memoryview(reader._buffer)
+    stream.push_back(b"one")
+    assert await stream.read(6) == b"onetwo"
+    assert bytes(view) == b"two"
+
+
+@pytest.mark.parametrize("operation", ["read_line", "read_until", "read_all"])
+async def test_record_longer_than_limit_of_call_raises_and_keeps_bytes(operation: str) -> None:
+    stream, _ = stream_of(b"0123456789\n", end=True)
+    calls: dict[str, Callable[[], Awaitable[bytes]]] = {
+        "read_line": lambda: stream.read_line(max_length=9),
+        "read_until": lambda: stream.read_until(b"\n"),
+        "read_all": lambda: stream.read_all(max=10),
+    }
+    with pytest.raises(asyncio.LimitOverrunError, match=rf"{operation}\(\): .*(max_length=[98]|max=10)"):
+        await calls[operation]()
+    assert await stream.read_line(max_length=10) == b"0123456789\n"
+
+
+async def test_read_all_accepts_exactly_its_maximum() -> None:
+    stream, _ = stream_of(b"0123", end=True)
+    assert await stream.read_all(max=4) == b"0123"
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda s: s.read(0), ValueError, r"read\(\): max_bytes must be at least 1, not 0 \(<Stream"),
+        (lambda s: s.read("1"), TypeError, r"read\(\): max_bytes must be a number of bytes, not 'str': '1' \(<Stream"),
+        (lambda s: s.read_exactly(-1), ValueError, r"read_exactly\(\): n must be at least 0, not -1 \(<Stream"),
+        (lambda s: s.peek(0), ValueError, r"peek\(\): n must be at least 1"),
+        (lambda s: s.skip(-1), ValueError, r"skip\(\): n must be at least 0"),
+        (lambda s: s.read_line(max_length=0), ValueError, r"read_line\(\): max_length must be at least 1"),
+        (lambda s: s.read_until(b""), ValueError, "at least one-byte string"),
+        (lambda s: s.read_all(max=-1), ValueError, r"read_all\(\): max must be at least 1"),
+    ],
+)
+async def test_invalid_argument_raises_and_takes_nothing(
+    call: Callable[[Any], Awaitable[Any]], error: type[Exception], message: str
+) -> None:
+    stream, _ = stream_of(b"data", end=True)
+    with pytest.raises(error, match=message):
+        await call(stream)
+    assert await stream.read_all() == b"data"
+
+
+async def test_second_read_raises_and_names_the_task() -> None:
+    stream, reader = stream_of()
+    task = asyncio.create_task(stream.read_line(), name="first")
+    await asyncio.sleep(0)
+    reads: list[Callable[[], Awaitable[Any]]] = [
+        stream.read, stream.read_all, lambda: stream.peek(1), lambda: stream.skip(1), lambda: anext(stream.lines()),
+    ]  # fmt: skip
+    for read in reads:
+        with pytest.raises(RuntimeError, match=r"read_line\(\) of task 'first'"):
+            await read()
+    with pytest.raises(RuntimeError, match=r"push_back\(\) called while"):
+        stream.push_back(b"x")
+    reader.feed_data(b"line\n")
+    assert await task == b"line\n"
+
+
+async def test_unawaited_next_item_takes_nothing() -> None:
+    stream, reader = stream_of(b"one\n")
+    anext(stream.lines())
+    gc.collect()
+    assert await reader.readline() == b"one\n"
+
+
+async def test_coroutine_is_named_after_stream() -> None:
+    stream, _ = stream_of()
+    coroutine: Any = stream.read_line()
+    assert coroutine.__qualname__ == "Stream.read_line"
+    coroutine.close()
