@@ -53,6 +53,7 @@ CORE = (
 )
 # Files in Cython, which use pointers. _core/ has a pure variant of some of them.
 COMPILED_ONLY = (
+    "caller_buffer",
     "coroutine_line",
     "direct_buffer",
     "ready",

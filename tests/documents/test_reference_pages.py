@@ -61,6 +61,7 @@ REPORTED = {
 INTERNAL = {
     "_core/connection_state.py": "transitions that do not exist",
     "_core_c/receive_memory.pyx": "sizes that a transport passes",
+    "_core_c/caller_buffer.pyx": "misuse of the buffer of a waiting read",
     "_core_c/direct_buffer.pyx": "misuse of the buffer of a waiting read",
     "_core_c/search.pyx": "chunks that the buffer passes",
     "_core_c/waiter.pyx": "misuse of a future, with asyncio's words",

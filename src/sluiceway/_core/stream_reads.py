@@ -6,17 +6,20 @@ They are compiled: a method of Python that awaits a compiled one costs half as m
 
 from __future__ import annotations
 
+import contextlib
 import io
 from typing import NoReturn
 
 from .._constants import DEFAULT_LIMIT, READ_ALL_MAXIMUM
 from .._errors import LimitOverrunError
+from . import caller_buffer as caller_buffers
 from . import read_by_size, read_operations
 from . import read_until as records
+from .chunk_buffer import ChunkBuffer
 from .discard import Discard
 from .read_operations import StreamReader
 from .receiver import Receiver
-from .validation import BytesLike, as_bytes, as_separators, as_size
+from .validation import BytesLike, as_bytes, as_separators, as_size, as_writable
 
 
 class Stream:
@@ -274,6 +277,109 @@ class Stream:
             if receiver.end.reached:
                 return receiver.take(buffered)
             await self._wait_for_size(size + 1, "read_all")
+
+    # -- into a buffer of the program ---------------------------------------------------------------------------------
+
+    async def readinto(self, buffer: bytearray | memoryview) -> int:
+        """Read what has arrived into ``buffer``: at least one byte, at most the size of the buffer.
+
+        Compiled, and if no byte is buffered, the kernel or OpenSSL writes into ``buffer`` without a copy in between. A
+        cancelled call takes nothing from the stream; the content of ``buffer`` is undefined then. During the call,
+        ``buffer`` cannot be resized.
+
+        Args:
+            buffer (a writable bytes-like object): the destination, contiguous and not empty.
+
+        Returns:
+            The number of bytes. 0 at the end of the stream.
+
+        Raises:
+            ValueError: ``buffer`` is empty.
+            TypeError: ``buffer`` is not a writable, contiguous bytes-like object.
+            RuntimeError: a read of another task is waiting. The message names the task.
+            ConnectionError: the stream was closed before the call.
+            Exception: the error of a lost connection, after the bytes received before the loss have been read.
+
+        Source: ``io.RawIOBase.readinto``, Go's ``Read``, tokio's ``read_buf``.
+        """
+        return await self._read_into(buffer, "readinto", False)
+
+    async def read_exactly_into(self, buffer: bytearray | memoryview) -> None:
+        """Fill ``buffer``.
+
+        Compiled, the kernel or OpenSSL writes into ``buffer`` without a copy in between, except what was buffered
+        before the call. A cancelled call takes nothing from the stream; the content of ``buffer`` is undefined then.
+        During the call, ``buffer`` cannot be resized.
+
+        Args:
+            buffer (a writable bytes-like object): the destination, contiguous and not empty.
+
+        Raises:
+            IncompleteReadError: the stream ended before ``buffer`` was full. ``partial`` has the bytes before the end,
+                which are removed from the stream.
+            ValueError: ``buffer`` is empty.
+            TypeError: ``buffer`` is not a writable, contiguous bytes-like object.
+            RuntimeError: a read of another task is waiting. The message names the task.
+            ConnectionError: the stream was closed before the call.
+            Exception: the error of a lost connection, if fewer bytes arrived before the loss; ``read()`` still returns
+                them.
+
+        Source: Go's ``io.ReadFull``, tokio's ``read_exact``.
+        """
+        await self._read_into(buffer, "read_exactly_into", True)
+
+    async def _read_into(self, buffer: bytearray | memoryview, operation: str, fill: bool) -> int:
+        self._receiver_for(operation)
+        view = as_writable(buffer, operation, self)
+        try:
+            return await self._read_into_view(view, operation, fill)
+        finally:
+            # A traceback would keep it. A transport that still has the memory releases it later.
+            with contextlib.suppress(BufferError):
+                view.release()
+
+    async def _read_into_view(self, view: memoryview, operation: str, fill: bool) -> int:
+        receiver = self._receiver_for(operation)
+        size = len(view)
+        least = size if fill else 1
+        if receiver.budget.spend_read():
+            await receiver.yield_to_loop(operation)
+        while not self._enough(receiver, least):
+            unread = receiver.buffer
+            direct = None
+            if receiver.discard is None and type(unread) is ChunkBuffer:
+                direct = caller_buffers.caller_buffer(unread, view)
+            if direct is None:
+                await self._wait_for_size(least, operation)
+                continue
+            receiver.buffer = direct
+            receiver.wait.target_size = least
+            try:
+                future = read_operations.begin_wait(self._reader, receiver, operation)  # type: ignore[arg-type]
+                try:
+                    await future
+                finally:
+                    receiver.wait.end()
+                # The program may have replaced the buffer by access to ``reader._buffer``.
+                if receiver.buffer is direct and self._enough(receiver, least) and direct.size() >= least:
+                    return caller_buffers.hand_over(direct)
+            finally:
+                direct = None
+                # Bytes that were not handed over go back to the stream.
+                receiver.end_large_read()
+        unread = receiver.buffer
+        if fill and unread.size() < size:
+            raise receiver.incomplete(size)
+        data = receiver.take(min(size, unread.size()))
+        view[: len(data)] = data
+        return len(data)
+
+    def _enough(self, receiver: Receiver, least: int) -> bool:
+        """Return True if a read that needs ``least`` bytes can end, with fewer at the end of the stream, or raise."""
+        buffered = receiver.buffer.size()
+        if receiver.end.exception is not None and receiver.end.due(buffered, buffered >= least):
+            raise receiver.end.error()
+        return buffered >= least or receiver.end.reached
 
     # -- records ------------------------------------------------------------------------------------------------------
 

@@ -133,3 +133,22 @@ def as_bytes(data: Any) -> bytes:
             given += "; await it first"
         raise TypeError(f"data argument must be a bytes-like object, not {given}") from None
     return view.tobytes()
+
+
+def as_writable(buffer: Any, call: str, stream: object) -> memoryview:
+    """Return a view of the bytes of ``buffer``, the argument of the method ``call`` of ``stream``.
+
+    Raise TypeError unless ``buffer`` is writable and contiguous, and ValueError if it is empty.
+    """
+    try:
+        view = memoryview(buffer)
+        if view.readonly or not view.c_contiguous:
+            raise TypeError
+    except TypeError:
+        raise TypeError(
+            f"{call}(): buffer must be a writable and contiguous bytes-like object, not {type(buffer).__name__!r} "
+            f"({stream!r})"
+        ) from None
+    if not view.nbytes:
+        raise ValueError(f"{call}(): buffer must not be empty ({stream!r})")
+    return view.cast("B")

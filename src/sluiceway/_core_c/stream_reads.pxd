@@ -2,6 +2,8 @@ cimport cython
 
 from . cimport read_by_size, read_operations
 from . cimport read_until as records
+from . cimport caller_buffer as caller_buffers
+from .chunk_buffer cimport ChunkBuffer
 from .discard cimport Discard
 from .read_operations cimport StreamReader
 from .receiver cimport Receiver
@@ -14,3 +16,5 @@ cdef class Stream:
     cdef object _cannot_read(self, object operation)
     @cython.locals(buffered=Py_ssize_t)
     cdef bint _can_peek(self, Receiver receiver, Py_ssize_t size) except -1
+    @cython.locals(buffered=Py_ssize_t)
+    cdef bint _enough(self, Receiver receiver, Py_ssize_t least) except -1

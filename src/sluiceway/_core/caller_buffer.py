@@ -1,0 +1,20 @@
+"""The pure variant of ``_core_c/caller_buffer.pyx``, whose CallerBuffer receives into a buffer of the program.
+
+The pure core has no CallerBuffer: a read copies the bytes from its own buffer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .chunk_buffer import ChunkBuffer
+
+
+def caller_buffer(plain: ChunkBuffer, target: Any) -> ChunkBuffer | None:
+    """Return the CallerBuffer that replaces ``plain`` in a read into ``target``: None in this variant."""
+    return None
+
+
+def hand_over(buffer: ChunkBuffer) -> int:
+    """Return how many bytes are in the buffer of the program. They belong to the program from now on."""
+    raise NotImplementedError

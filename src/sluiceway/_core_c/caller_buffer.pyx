@@ -1,0 +1,140 @@
+# cython: language_level=3, binding=False
+"""CallerBuffer: a buffer that receives bytes directly into memory of the program, for readinto().
+
+A CallerBuffer replaces the reader's ChunkBuffer while this read waits. The pure core has none.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.string cimport memcpy
+
+from . cimport receive_memory
+from . cimport search
+
+
+cdef class CallerMemory(Memory):
+    """The part of the program's buffer that is not filled. ``owner``: the Memory into which ``start`` points."""
+
+
+cdef class CallerBuffer(ChunkBuffer):
+    """Replaces ``plain``, the buffer of a reader, while a read waits for bytes in ``target``.
+
+    The first ``filled`` of the ``capacity`` bytes of ``target`` are unread bytes of the stream, and those of ``plain``
+    follow them. ``window`` is the memory that direct() returns. While a view of the window exists, the window refers to
+    ``target``, so that the program's buffer is not released.
+    """
+
+    def __init__(self, ChunkBuffer plain not None, Memory target not None):
+        self.plain = plain
+        self.target = target
+        self.capacity = target.size
+        self.window = CallerMemory()
+        cdef bytes first = plain.take(min(plain.size(), self.capacity))
+        memcpy(target.start, PyBytes_AS_STRING(first), PyBytes_GET_SIZE(first))
+        self.filled = PyBytes_GET_SIZE(first)
+
+    # -- memory for a transport ---------------------------------------------------------------------------------------
+
+    cpdef Memory direct(self, Py_ssize_t size):
+        cdef Py_ssize_t missing = self.capacity - self.filled
+        cdef CallerMemory window
+        cdef Memory target = self.target
+        if missing <= 0 or missing < size:
+            return None
+        # In a repeated call, the memory of the previous call is unused.
+        self.drop_window()
+        window = self.window
+        window.owner = target
+        window.start = target.start + self.filled
+        window.size = missing
+        return window
+
+    cpdef object direct_committed(self, Py_ssize_t n):
+        if self.window.owner is self.target:
+            self.filled += n
+        self.drop_window()
+
+    cdef int drop_window(self) except -1:
+        """Drop the reference of the window to the target. If a view of the window exists, the view keeps both."""
+        if self.window.exports:
+            self.window = CallerMemory()
+        else:
+            self.window.owner = None
+        return 0
+
+    # -- the interface of ChunkBuffer ---------------------------------------------------------------------------------
+
+    cpdef Py_ssize_t size(self) except -1:
+        return self.filled + self.plain.size()
+
+    cpdef Py_ssize_t searched(self, tuple patterns, bint waited) except -1:
+        return 0
+
+    cpdef object remember_search(self, tuple patterns, Py_ssize_t end):
+        pass
+
+    cpdef Py_ssize_t excess(self) except -1:
+        return self.plain.excess()
+
+    cpdef Py_ssize_t append(self, bytes data) except -1:
+        cdef Py_ssize_t length = PyBytes_GET_SIZE(data)
+        cdef Py_ssize_t fits = 0 if self.plain.size() else min(length, self.capacity - self.filled)
+        if fits < length:
+            # Before the copy: if this raises, nothing has changed.
+            self.plain.append(data[fits:])
+        memcpy(self.target.start + self.filled, PyBytes_AS_STRING(data), fits)
+        self.filled += fits
+        return self.filled + self.plain.size()
+
+    cpdef object compact(self):
+        self.plain.compact()
+
+    cpdef object clear(self):
+        self.filled = 0
+        self.plain.clear()
+
+    cpdef bytes take(self, Py_ssize_t n):
+        self.plain_buffer()
+        return self.plain.take(n)
+
+    cpdef bytes take_all(self):
+        self.plain_buffer()
+        return self.plain.take_all()
+
+    cpdef bytes take_record(self, tuple separators, Py_ssize_t limit):
+        return None
+
+    cpdef bytes take_frame(self, Py_ssize_t prefix, bint little_endian, Py_ssize_t limit):
+        return None
+
+    cpdef bytes peek(self, Py_ssize_t n):
+        return (PyBytes_FromStringAndSize(self.target.start, self.filled) + self.plain.peek(n))[:n]
+
+    cpdef Py_ssize_t number(self, Py_ssize_t size, bint little_endian) except -1:
+        return search.number(self.peek(size), 0, size, little_endian)
+
+    cpdef object prepend(self, bytes data):
+        raise NotImplementedError("a read that waits has this buffer")
+
+    cpdef bint matches(self, bytes pattern, Py_ssize_t at) except -1:
+        return self.peek(self.size()).startswith(pattern, at)
+
+    cpdef Py_ssize_t find(self, bytes pattern, Py_ssize_t start) except -2:
+        return self.peek(self.size()).find(pattern, start)
+
+    cpdef ChunkBuffer plain_buffer(self):
+        if self.filled:
+            # The read has not ended with these bytes: they go back to the stream.
+            self.plain.prepend(PyBytes_FromStringAndSize(self.target.start, self.filled))
+            self.filled = 0
+        return self.plain
+
+
+cpdef ChunkBuffer caller_buffer(ChunkBuffer plain, target):
+    return CallerBuffer(plain, receive_memory.borrow(target))
+
+
+cpdef Py_ssize_t hand_over(ChunkBuffer buffer) except -1:
+    cdef CallerBuffer caller = <CallerBuffer?>buffer
+    cdef Py_ssize_t filled = caller.filled
+    caller.filled = 0
+    return filled

@@ -1,0 +1,159 @@
+"""R6: readinto() and read_exactly_into() return the bytes in the caller's buffer, and cancelled ones take nothing."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+import sluiceway
+from support.certificates import Certificates
+from support.connections import connected_pair
+from support.scheduling import run_iterations, start_task, wait_until
+
+SIZE = 3 << 20
+
+
+@contextlib.asynccontextmanager
+async def streams_over(kind: str, tls: Certificates) -> AsyncIterator[tuple[Any, Any]]:
+    options: dict[str, Any] = {}
+    if kind == "tls":
+        options["server"] = {"ssl": tls.server_context}
+        options["client"] = {"ssl": tls.client_context, "server_hostname": "localhost"}
+    async with connected_pair(sluiceway, **options) as (client, server):
+        yield sluiceway.Stream.from_pair(*client), sluiceway.Stream.from_pair(*server)
+
+
+over_both = pytest.mark.parametrize("kind", ["tcp", "tls"])
+
+
+@over_both
+async def test_large_buffer_is_filled_and_what_follows_stays(kind: str, tls: Certificates) -> None:
+    data = bytes(range(256)) * (SIZE // 256)
+    async with streams_over(kind, tls) as (one, other):
+        task = asyncio.create_task(one.send(b"first" + data + b"rest"))
+        assert await other.read_exactly(5) == b"first"
+        buffer = bytearray(SIZE)
+        await other.read_exactly_into(buffer)
+        assert buffer == data
+        assert await other.read_exactly(4) == b"rest"
+        await task
+
+
+@over_both
+async def test_readinto_returns_what_arrives(kind: str, tls: Certificates) -> None:
+    async with streams_over(kind, tls) as (one, other):
+        buffer = bytearray(b"-" * 8)
+        task = await start_task(other.readinto(memoryview(buffer)[2:6]))
+        await one.send(b"abcdefgh")
+        assert (await task, bytes(buffer)) == (4, b"--abcd--")
+        assert await other.readinto(buffer) == 4
+        assert buffer.startswith(b"efgh")
+        buffer.clear()  # the read has released it
+        one.writer.close()
+        assert await other.readinto(bytearray(8)) == 0
+
+
+@over_both
+async def test_cancelled_read_gives_bytes_back(kind: str, tls: Certificates) -> None:
+    async with streams_over(kind, tls) as (one, other):
+        buffer = bytearray(100)
+        await one.send(b"0123")
+        await other.peek(4)
+        task = await start_task(other.read_exactly_into(buffer))
+        await one.send(b"456789")
+        await wait_until(lambda: other.reader._sluiceway.buffer.size() == 10)
+        task.cancel()
+        await asyncio.wait([task])
+        buffer.clear()
+        await one.send(b"\n")
+        assert await other.read_line() == b"0123456789\n"
+
+
+async def test_read_cancelled_after_arrival_gives_bytes_back() -> None:
+    reader = sluiceway.StreamReader()
+    stream = sluiceway.Stream.from_pair(reader, None)
+    for read in (stream.readinto, stream.read_exactly_into):
+        task = await start_task(read(bytearray(4)))
+        reader.feed_data(b"data")
+        task.cancel()
+        await asyncio.wait([task])
+        assert await stream.read() == b"data"
+
+
+@pytest.mark.skipif(sluiceway.IMPLEMENTATION == "pure", reason="the pure core copies")
+async def test_transport_receives_into_the_buffer_of_the_program() -> None:
+    reader: Any = sluiceway.StreamReader()
+    receiver = reader._sluiceway
+    receiver.attach(None, None)
+    buffer = bytearray(6)
+    task = await start_task(sluiceway.Stream.from_pair(reader, None).read_exactly_into(buffer))
+    for piece in (b"abc", b"def"):
+        memory = receiver.get_buffer(-1)
+        memoryview(memory)[:3] = piece
+        receiver.committed(3)
+        assert piece in buffer
+    receiver.wake()
+    await task
+    assert buffer == b"abcdef"
+
+
+@pytest.mark.skipif(sluiceway.IMPLEMENTATION == "pure", reason="the pure core copies")
+async def test_memory_used_after_cancellation_belongs_to_no_later_read() -> None:
+    reader: Any = sluiceway.StreamReader()
+    receiver = reader._sluiceway
+    buffer = bytearray(6)
+    task = await start_task(sluiceway.Stream.from_pair(reader, None).readinto(buffer))
+    view = memoryview(receiver.get_buffer(-1))
+    task.cancel()
+    await asyncio.wait([task])
+    with pytest.raises(BufferError):
+        buffer.clear()  # a thread of OpenSSL may still write
+    view[:3] = b"abc"
+    receiver.committed(3)
+    view.release()
+    assert await reader.read(10) == b"abc"
+
+
+async def test_end_of_stream_inside_raises_with_the_bytes() -> None:
+    reader = sluiceway.StreamReader()
+    stream = sluiceway.Stream.from_pair(reader, None)
+    task = await start_task(stream.read_exactly_into(bytearray(10)))
+    reader.feed_data(b"abc")
+    await run_iterations()
+    reader.feed_eof()
+    with pytest.raises(asyncio.IncompleteReadError) as caught:
+        await task
+    assert (caught.value.partial, caught.value.expected) == (b"abc", 10)
+    assert await stream.read() == b""
+
+
+async def test_buffer_attribute_used_during_read_keeps_bytes() -> None:
+    reader = sluiceway.StreamReader()
+    stream = sluiceway.Stream.from_pair(reader, None)
+    buffer = bytearray(6)
+    task = await start_task(stream.read_exactly_into(buffer))
+    reader.feed_data(b"abc")
+    assert reader._buffer == b"abc"
+    reader.feed_data(b"defghi")
+    await task
+    assert (bytes(buffer), await stream.read()) == (b"abcdef", b"ghi")
+
+
+@pytest.mark.parametrize(
+    ("buffer", "error", "message"),
+    [
+        (b"readonly", TypeError, r"readinto\(\): buffer must be a writable and contiguous .*, not 'bytes' \(<Stream"),
+        (bytearray(), ValueError, r"readinto\(\): buffer must not be empty \(<Stream"),
+        (memoryview(bytearray(4))[::2], TypeError, r"writable and contiguous"),
+        (None, TypeError, r"not 'NoneType'"),
+    ],
+)
+async def test_unsuitable_buffer_raises_and_takes_nothing(buffer: Any, error: type[Exception], message: str) -> None:
+    reader = sluiceway.StreamReader()
+    reader.feed_data(b"data")
+    stream = sluiceway.Stream.from_pair(reader, None)
+    with pytest.raises(error, match=message):
+        await stream.readinto(buffer)
+    assert await stream.read() == b"data"
