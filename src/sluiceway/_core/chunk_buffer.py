@@ -114,7 +114,7 @@ class ChunkBuffer:
 
     def clear(self) -> None:
         """Discard all unread bytes."""
-        self._chunks.clear()
+        search.clear_list(self._chunks)
         self._size = self._head = self.waste = self._searched = 0
 
     def take(self, n: int) -> bytes:

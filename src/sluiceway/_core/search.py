@@ -1,9 +1,11 @@
-"""Search and slice one chunk of received bytes: the pure variant.
+"""Search and slice one chunk of received bytes, and empty a list of chunks: the pure variant.
 
 ``_core_c/search.pyx`` has the same functions, with pointers. Both variants return the same results.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from .._constants import EVERYTHING
 
@@ -33,3 +35,8 @@ def number(chunk: bytes | bytearray, start: int, size: int, little_endian: bool)
     """Return the unsigned number in the ``size`` bytes at ``start``, at most 8, or EVERYTHING if it is greater."""
     found = int.from_bytes(chunk[start : start + size], "little" if little_endian else "big")
     return min(found, EVERYTHING)
+
+
+def clear_list(pieces: list[Any]) -> None:
+    """Remove all items of ``pieces``."""
+    pieces.clear()

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import search
+
 _COMPACT = 64
 
 
@@ -68,5 +70,5 @@ class WriteQueue:
 
     def clear(self) -> None:
         """Discard all unsent bytes."""
-        self.pieces.clear()
+        search.clear_list(self.pieces)
         self.head = self.offset = self.size = 0

@@ -3,3 +3,4 @@ cpdef Py_ssize_t find_byte(bytes chunk, bytes pattern, Py_ssize_t start) except 
 cpdef bytes piece(bytes chunk, Py_ssize_t start, Py_ssize_t end)
 cpdef bytes cut(object chunk, Py_ssize_t start, Py_ssize_t end)
 cpdef Py_ssize_t number(object chunk, Py_ssize_t start, Py_ssize_t size, bint little_endian) except -1
+cpdef int clear_list(list pieces) except -1

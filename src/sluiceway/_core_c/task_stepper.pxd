@@ -1,6 +1,6 @@
 from .raw_transport cimport RawTransport
 from .receive_interface cimport ReceiveInterface
-from .waiter cimport Waiter
+from .waiter cimport LoopReference, Waiter
 
 cdef enum:
     CORK_NANOSECONDS = 1000000   # the longest time that data stays corked while a round continues
@@ -12,6 +12,7 @@ cdef class Corkable(RawTransport):
 
 cdef class Stepper:
     cdef object loop
+    cdef LoopReference get_loop
     # True on asyncio's own loops and their subclasses, whose private queue and debug flag are used.
     cdef bint of_asyncio
     # True while tasks are stepped. Their writes are corked until the round ends.

@@ -15,7 +15,7 @@ from cpython.pythread cimport PyThread_get_thread_ident
 from .handle_context cimport enter_handle_context, leave_handle_context
 from .monotonic cimport monotonic_ns
 from .receive_interface cimport ReceiveInterface
-from .waiter cimport Waiter
+from .waiter cimport LoopReference, Waiter
 
 cdef object current_task_of = asyncio.current_task
 
@@ -32,6 +32,7 @@ cdef class Stepper:
 
     def __cinit__(self, loop):
         self.loop = loop
+        self.get_loop = LoopReference(loop)
         self.corked = []
         self.of_asyncio = isinstance(loop, BaseEventLoop)
         self.loop_nests = not type(loop).__module__.startswith("uvloop")
@@ -45,7 +46,7 @@ cdef class Stepper:
 
     def new_waiter(self):
         """Return a new StepWaiter for the reads of one reader; see ReceiveInterface.attach."""
-        return StepWaiter(self.loop, self)
+        return StepWaiter(self.get_loop, self)
 
     def _forked(self):
         """Reset the state in a forked child, which shares descriptors with its parent."""
@@ -193,7 +194,7 @@ cdef class Stepper:
 cdef class StepWaiter(Waiter):
     """The Waiter of a reader. The stepper also runs its task after a yield to the loop."""
 
-    def __cinit__(self, loop, Stepper stepper not None):
+    def __cinit__(self, get_loop, Stepper stepper not None):
         self.stepper = stepper
 
     cdef int wake_now(self) except -1:
@@ -201,7 +202,7 @@ cdef class StepWaiter(Waiter):
 
     cpdef object complete_soon(self):
         # A separate callback for each waiter, so that an interrupt or a nested loop in one delays no other.
-        self._loop.call_soon(self._complete, self._wait)
+        self._get_loop.loop.call_soon(self._complete, self._wait)
 
     def _complete(self, unsigned long wait):
         if wait == self._wait:

@@ -1,5 +1,8 @@
+cdef class LoopReference:
+    cdef object loop
+
 cdef class Waiter:
-    cdef object _loop
+    cdef LoopReference _get_loop
     cdef object _callback
     cdef object _context
     cdef object _scheduled

@@ -8,6 +8,7 @@ task with ``loop.call_soon``. If an immediate step is impossible, ``call_soon`` 
 """
 
 import asyncio
+import sys
 from cpython.ref cimport PyObject
 
 cdef extern from "Python.h":
@@ -15,9 +16,13 @@ cdef extern from "Python.h":
     int PyContext_Exit(object context) except? -1
     bint PyCFunction_CheckExact(object o)
     object PyObject_CallOneArg(object callable, object arg)
+    object PyObject_GenericGetAttr(object instance, object name)
+    int PyObject_GenericSetAttr(object instance, object name, object value) except -1
 
 cdef object CancelledError = asyncio.CancelledError
 cdef object InvalidStateError = asyncio.InvalidStateError
+cdef str BLOCKING = sys.intern("_asyncio_future_blocking")
+cdef str GET_LOOP = sys.intern("get_loop")
 
 cdef enum:
     IDLE = 0
@@ -26,12 +31,36 @@ cdef enum:
     CANCELLED = 3
 
 
+cdef class LoopReference:
+    """The ``get_loop`` method of all waiters of ``loop``."""
+
+    def __cinit__(self, loop):
+        self.loop = loop
+
+    def __call__(self):
+        return self.loop
+
+
 cdef class Waiter:
     """A future-like object that a coroutine can await repeatedly. Only one coroutine can wait at a time."""
 
-    def __cinit__(self, loop, *_):
-        self._loop = loop
+    def __cinit__(self, LoopReference get_loop, *_):
+        self._get_loop = get_loop
         self._state = IDLE
+
+    # At each wait, a task reads and assigns the attributes below. A look-up in the type costs a twentieth of a message.
+    def __getattribute__(self, name):
+        if name is BLOCKING:
+            return self._asyncio_future_blocking
+        if name is GET_LOOP:
+            return self._get_loop
+        return PyObject_GenericGetAttr(self, name)
+
+    def __setattr__(self, name, value):
+        if name is BLOCKING:
+            self._asyncio_future_blocking = value
+        else:
+            PyObject_GenericSetAttr(self, name, value)
 
     cpdef Waiter begin(self):
         """Begin a wait, and return this object. A wake-up that was scheduled for the previous wait has no effect."""
@@ -72,9 +101,6 @@ cdef class Waiter:
         state = ("idle", "pending", "finished", "cancelled")[self._state]
         return f"<{type(self).__name__} {state}>"
 
-    def get_loop(self):
-        return self._loop
-
     def done(self):
         return self._state != PENDING
 
@@ -106,7 +132,7 @@ cdef class Waiter:
             import contextvars
             context = contextvars.copy_context()
         if self._state != PENDING:
-            self._loop.call_soon(callback, self, context=context)
+            self._get_loop.loop.call_soon(callback, self, context=context)
         elif self._callback is None:
             self._callback = callback
             self._context = context
@@ -181,7 +207,7 @@ cdef class Waiter:
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
-            self._loop.call_exception_handler({"message": "Exception in callback of a sluiceway waiter", "exception":
+            self._get_loop.loop.call_exception_handler({"message": "Exception in callback of a sluiceway waiter", "exception":
             error})
         finally:
             PyContext_Exit(context)
@@ -195,5 +221,5 @@ cdef class Waiter:
         self._callback = None
         self._context = None
         self._scheduled = callback
-        self._loop.call_soon(callback, self, context=context)
+        self._get_loop.loop.call_soon(callback, self, context=context)
         return 0

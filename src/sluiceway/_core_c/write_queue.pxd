@@ -1,5 +1,7 @@
 cimport cython
 
+from . cimport search
+
 cdef Py_ssize_t _COMPACT
 
 @cython.final

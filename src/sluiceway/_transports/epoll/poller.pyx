@@ -351,7 +351,7 @@ cdef class Poller:
             while self.next_event < self.event_count:
                 event = self.events[self.next_event]
                 self.next_event += 1
-                fd = <int>(event.data.u64 & 0xffffffff)
+                fd = <int><uint32_t>event.data.u64
                 entry = self.table[fd] if fd < len(self.table) else None
                 if entry is None:
                     continue
