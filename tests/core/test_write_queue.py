@@ -75,6 +75,8 @@ class WriteQueueMachine(RuleBasedStateMachine):
             first = self.queue.first()
             assert type(first) is memoryview
             assert first == self.model[: self.lengths[0]]
+            for most in (1, self.lengths[0], self.lengths[0] + 1, len(self.model), len(self.model) + 1):
+                assert bytes(self.queue.front(most)) == self.model[:most]
 
     @invariant()
     def fields_keep_invariants(self) -> None:
@@ -119,6 +121,13 @@ def test_new_queue_is_empty(core: types.ModuleType) -> None:
     queue.advance(0)
     queue.clear()
     assert queue.size == 0
+
+
+def test_front_of_a_single_piece_is_the_piece(core: types.ModuleType) -> None:
+    piece = b"0123456789"
+    queue = core.WriteQueue()
+    queue.append(piece)
+    assert queue.front(10) is piece
 
 
 def test_first_is_a_view_of_the_appended_piece(core: types.ModuleType) -> None:

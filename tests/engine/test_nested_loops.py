@@ -12,6 +12,7 @@ import pytest
 
 import sluiceway
 from engine.peer_connections import (
+    PeerConnection,
     abort_connections,
     loops_with_immediate_wakeup,
     open_connections,
@@ -24,6 +25,7 @@ from support.certificates import Certificates
 from support.connections import server_address
 from support.raw_peer import RawPeers
 from support.timeouts import PEER_TIMEOUT
+from support.tls_connections import manual_tls_connection
 
 pytestmark = pytest.mark.loops("asyncio", "debug", "eager")
 
@@ -187,6 +189,18 @@ async def test_write_before_a_nested_loop_is_sent_before_the_nested_loop_ends(ra
     assert first.peer.receive(13) == b"outside after"
     assert other.peer.receive(5) == b"after"
     await abort_connections([first, other])
+
+
+async def test_tls_write_before_a_nested_loop_is_sent_in_the_nested_loop(raw_peers: RawPeers, tls: Certificates):
+    async with manual_tls_connection("client", raw_peers, tls) as (reader, writer, peer, manual_tls):
+
+        async def step():
+            writer.write(b"outside ")
+            writer.write(b"the nested loop")
+            run_nested(asyncio.ensure_future(peer.in_thread(manual_tls.receive, 23)))
+            return writer.transport.get_write_buffer_size()
+
+        assert await run_in_poller_step(PeerConnection(reader, writer, manual_tls), step) == 0
 
 
 async def test_nested_loop_in_a_protocol_callback_serves_other_connections(raw_peers: RawPeers):

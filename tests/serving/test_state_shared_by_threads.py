@@ -36,7 +36,7 @@ def call_at_each_line(call: Callable[[], None], run: Callable[[], Any]) -> None:
 
 
 class FakeStepper:
-    def _flush_before_fork(self) -> None:
+    def _flush_own_thread(self) -> None:
         pass
 
     def _forked(self) -> None:

@@ -29,6 +29,18 @@ class RawTransport:
         """Send the data that was delayed to be sent together with later writes (corked data)."""
         raise NotImplementedError
 
+    def corking(self, size: int) -> Any:
+        """Return the Stepper that delays a write after which ``size`` bytes are pending, or None to send it at once."""
+        return None
+
+
+class Corkable(RawTransport):
+    """A raw transport that delays writes until a Stepper calls ``flush_corked()``."""
+
+    def flush_corked(self) -> object:
+        """Send the delayed data, at the end of the round in which it was written."""
+        raise NotImplementedError
+
 
 class RawTransportProvider:
     """The base class of transports with an attribute ``raw``, the RawTransport that writers call instead."""

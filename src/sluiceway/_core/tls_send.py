@@ -10,7 +10,7 @@ import ssl
 from typing import Any
 
 from .._constants import TLS_PLAINTEXT
-from .raw_transport import RawTransport, RawTransportProvider
+from .raw_transport import Corkable, RawTransportProvider
 from .write_queue import WriteQueue
 
 # C integers in the compiled build.
@@ -27,8 +27,11 @@ def inner_object(sslobject: Any) -> Any:
     return sslobject._sslobj if type(sslobject) is ssl.SSLObject else sslobject  # type: ignore[attr-defined]
 
 
-class TLSSender(RawTransport):
+class TLSSender(Corkable):
     """Encrypts the data of one connection.
+
+    Where the lower transport delays writes, the plaintext is delayed instead, so that what a task writes in one step
+    becomes one record.
 
     - ``lower``: the transport that carries the records.
     - ``owner``: the TLS transport, to which events are reported.
@@ -55,6 +58,9 @@ class TLSSender(RawTransport):
         self._answers_size = 0
         # Plaintext that waits for the lower transport, or during a TLS 1.2 renegotiation for the peer.
         self._queue: WriteQueue | None = None
+        # True while a Stepper will call flush_corked(). The only write until then is held, the queue has several.
+        self._corked = False
+        self._held: bytes | None = None
         # True during encryption, in which a garbage collection may close the connection.
         self._encrypting = False
         self.lower_paused = False
@@ -68,25 +74,69 @@ class TLSSender(RawTransport):
         """Encrypt and send the bytes object ``data``. What cannot be sent now is buffered and sent later."""
         if self.closing or not data:
             return None
+        raw = self._raw
+        if raw is not None and (self._corked or not self.pending_size()) and self.handshake_complete:
+            stepper = raw.corking(self.pending_size() + len(data))
+            if stepper is not None:
+                self._cork(stepper, data)
+                return None
         if self.pending_size() or len(data) > _PLAINTEXT or not self._encrypt(data):
-            if self._queue is None:
-                self._queue = WriteQueue()
-            self._queue.append(data)
-            if self._queue.size == len(data):
+            corked = self._corked
+            self._append(data)
+            if corked or self.pending_size() == len(data):
                 self.flush(False)
             if self.pending_size():
                 self.owner.update_flow_control()
         return None
+
+    def _cork(self, stepper: Any, data: bytes) -> None:
+        if not self._corked:
+            self._corked = True
+            self._held = data
+            stepper.cork(self)
+            return
+        self._append(data)
+        if stepper.corked_long():
+            stepper.flush()
+
+    def _append(self, data: bytes | None) -> None:
+        """Move the held write to the queue, and append ``data``, if any."""
+        if self._queue is None:
+            self._queue = WriteQueue()
+        held = self._held
+        if held is not None:
+            self._held = None
+            self._queue.append(held)
+        if data is not None:
+            self._queue.append(data)
+
+    def flush_corked(self) -> object:
+        self._corked = False
+        held = self._held
+        if held is not None and len(held) <= _PLAINTEXT and not self.lower_paused and self._encrypt(held):
+            return None
+        self.flush(False)
+        if self.pending_size() and self.owner is not None:
+            self.owner.update_flow_control()
+        return None
+
+    def corking(self, size: int) -> Any:
+        raw = self._raw
+        return None if raw is None or self.closing else raw.corking(size)
 
     def write_pieces(self, pieces: list[bytes]) -> object:
         return self.write(b"".join(pieces))
 
     def pending_size(self) -> int:
         """Return how many bytes of plaintext are buffered."""
-        return 0 if self._queue is None else self._queue.size
+        held = self._held
+        return (0 if held is None else len(held)) + (0 if self._queue is None else self._queue.size)
 
     def _encrypt(self, data: bytes) -> bool:
         """Send ``data`` as one record. Return False, and send nothing, if OpenSSL needs data from the peer first."""
+        if self._encrypting:
+            return False
+        self._encrypting = True
         try:
             self._write_record(data)
             record = self._read_outgoing()
@@ -98,18 +148,24 @@ class TLSSender(RawTransport):
         except BaseException:
             self._interrupted()
             raise
+        finally:
+            self._encrypting = False
+        self._held = None
         self._send(record)
+        if self._shutdown_pending or self.pending_size():
+            # Called during the encryption, by a finalizer.
+            self.flush(False)
         return True
 
     def _encryption_failed(self, error: ssl.SSLError) -> None:
-        self._queue = None
+        self._queue = self._held = None
         self.send_output()
         if self.owner is not None:
             self.owner.failed(error)
 
     def _interrupted(self) -> None:
         """Abort the connection after an interrupt, because it is unknown whether OpenSSL has consumed the data."""
-        self._queue = None
+        self._queue = self._held = None
         if self.owner is not None:
             self.owner.failed(ConnectionAbortedError("aborted: an interrupt may have lost written data"))
 
@@ -120,6 +176,8 @@ class TLSSender(RawTransport):
         """
         if self._encrypting:
             return
+        if self._held is not None:
+            self._append(None)
         while self.pending_size() and self.handshake_complete and (everything or not self.lower_paused):
             raw = self._raw
             if raw.closing if raw is not None else self.lower.is_closing():
@@ -143,7 +201,9 @@ class TLSSender(RawTransport):
                 break
             # The queue is consistent here, as the calls below may run code of the program.
             raw = self._raw
-            if raw is not None:
+            if len(records) == 1:
+                self._send(records[0])
+            elif raw is not None:
                 raw.write_pieces(records)
             else:
                 self.lower.write(b"".join(records))
@@ -151,19 +211,18 @@ class TLSSender(RawTransport):
             self.send_close_notify()
 
     def _encrypt_next(self, records: list[bytes]) -> None:
-        """Encrypt at most _AHEAD bytes of the first buffered piece, and append the records to ``records``."""
+        """Encrypt at most _AHEAD buffered bytes, and append the records to ``records``."""
         queue = self._queue
         assert queue is not None
-        view = queue.first()
-        end = min(len(view), _AHEAD)
-        position = 0
+        left = _AHEAD
         try:
-            while position < end:
-                position += self._write_record(view[position : position + _PLAINTEXT])
+            while left > 0 and queue.size:
+                encrypted = self._write_record(queue.front(_PLAINTEXT))
+                queue.advance(encrypted)
+                left -= encrypted
                 records.append(self._read_outgoing())
         except ssl.SSLWantReadError:
             pass
-        queue.advance(position)
         if not queue.size:
             self._queue = None
 
@@ -205,6 +264,12 @@ class TLSSender(RawTransport):
     def before_drain(self) -> object:
         raw = self._raw
         if raw is not None:
+            if self._corked:
+                stepper = raw.corking(self.pending_size())
+                if stepper is None:
+                    self.flush_corked()
+                elif stepper.corked_long():
+                    stepper.flush()
             raw.before_drain()
             if raw.closing:
                 self.closing = True
@@ -213,6 +278,8 @@ class TLSSender(RawTransport):
         return None
 
     def uncork(self) -> object:
+        if self._corked:
+            self.flush_corked()
         raw = self._raw
         return None if raw is None else raw.uncork()
 
@@ -255,5 +322,5 @@ class TLSSender(RawTransport):
         self.owner = None
         self.lower = None
         self._raw = None
-        self._queue = None
+        self._queue = self._held = None
         self._shutdown_pending = False

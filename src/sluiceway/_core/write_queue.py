@@ -39,6 +39,25 @@ class WriteQueue:
         """Return the unsent part of the first piece. The queue must not be empty."""
         return memoryview(self.pieces[self.head])[self.offset :]
 
+    def front(self, most: int) -> Any:
+        """Return the first bytes, at most ``most``: a part of the first piece, or several short pieces joined."""
+        index = self.head
+        piece = self.pieces[index]
+        count = len(self.pieces)
+        if index + 1 == count and not self.offset and len(piece) <= most:
+            return piece
+        first = self.first()
+        size = len(first)
+        if size >= most or index + 1 == count:
+            return first[:most]
+        joined = [first]
+        while size < most and index + 1 < count:
+            index += 1
+            piece = self.pieces[index]
+            joined.append(piece if size + len(piece) <= most else memoryview(piece)[: most - size])
+            size += len(piece)
+        return b"".join(joined)
+
     def waiting(self) -> list[Any]:
         """Return all unsent bytes in order, as a list of memoryviews."""
         waiting = [memoryview(piece) for piece in self.pieces[self.head :]]

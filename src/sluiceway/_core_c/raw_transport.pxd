@@ -5,6 +5,10 @@ cdef class RawTransport:
     cpdef object write_pieces(self, list pieces)
     cpdef object before_drain(self)
     cpdef object uncork(self)
+    cpdef object corking(self, Py_ssize_t size)
+
+cdef class Corkable(RawTransport):
+    cdef object flush_corked(self)
 
 cdef class RawTransportProvider:
     pass

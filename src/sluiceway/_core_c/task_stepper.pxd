@@ -1,4 +1,4 @@
-from .raw_transport cimport RawTransport
+from .raw_transport cimport Corkable
 from .receive_interface cimport ReceiveInterface
 from .waiter cimport LoopReference, Waiter
 
@@ -6,9 +6,6 @@ cdef enum:
     CORK_NANOSECONDS = 1000000   # the longest time that data stays corked while a round continues
     STEP_NANOSECONDS = 2000000   # the longest time of steps on a loop's own transports before the loop runs its callbacks
     SHORT_QUEUE = 8              # handles that a removal from the loop's queue may search
-
-cdef class Corkable(RawTransport):
-    cdef int flush_corked(self) except -1
 
 cdef class Stepper:
     cdef object loop

@@ -20,13 +20,6 @@ from .waiter cimport LoopReference, Waiter
 cdef object current_task_of = asyncio.current_task
 
 
-cdef class Corkable(RawTransport):
-    """The base class of a raw transport that may delay writes until flush_corked() is called."""
-
-    cdef int flush_corked(self) except -1:
-        raise NotImplementedError
-
-
 cdef class Stepper:
     """The stepper of one event loop."""
 
@@ -52,8 +45,8 @@ cdef class Stepper:
         """Reset the state in a forked child, which shares descriptors with its parent."""
         self.stepping, self.corked, self.corked_in = False, [], 0
 
-    def _flush_before_fork(self):
-        """Called before a fork. Send the corked writes of this thread, so that only the parent sends them."""
+    def _flush_own_thread(self):
+        """Send the corked writes if this thread has made them: before a fork, so that only the parent sends them."""
         # Reads only this field, because another thread may be using the stepper.
         if self.corked_in == PyThread_get_thread_ident():
             self.flush()

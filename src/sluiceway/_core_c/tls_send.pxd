@@ -1,11 +1,12 @@
 cimport cython
 
-from .raw_transport cimport RawTransport
+from .raw_transport cimport Corkable, RawTransport
+from .task_stepper cimport Stepper
 from .write_queue cimport WriteQueue
 
 cdef Py_ssize_t _PLAINTEXT, _AHEAD, _ANSWERS_MAXIMUM
 
-cdef class TLSSender(RawTransport):
+cdef class TLSSender(Corkable):
     cdef public object sslobject
     cdef public object owner
     cdef public object lower
@@ -14,6 +15,8 @@ cdef class TLSSender(RawTransport):
     cdef public bint output_pending
     cdef bint _shutdown_pending
     cdef bint _encrypting
+    cdef bint _corked
+    cdef bytes _held
     cdef Py_ssize_t _answers_size
     cdef RawTransport _raw
     cdef object _write_record
@@ -21,13 +24,27 @@ cdef class TLSSender(RawTransport):
     cdef object _outgoing
     cdef WriteQueue _queue
 
+    @cython.locals(raw=RawTransport)
+    cpdef object write(self, data)
+    @cython.locals(held=bytes)
+    cdef object flush_corked(self)
+    @cython.locals(raw=RawTransport, stepper=Stepper)
+    cpdef object before_drain(self)
+    @cython.locals(raw=RawTransport)
+    cpdef object uncork(self)
+    @cython.locals(raw=RawTransport)
+    cpdef object corking(self, Py_ssize_t size)
+    @cython.locals(held=bytes)
     cpdef Py_ssize_t pending_size(self) except -1
     cdef bint _encrypt(self, bytes data) except -1
     cdef object _encryption_failed(self, error)
     cdef object _interrupted(self)
     @cython.locals(records=list, raw=RawTransport)
     cpdef object flush(self, bint everything)
-    @cython.locals(queue=WriteQueue, end=Py_ssize_t, position=Py_ssize_t)
+    cdef object _cork(self, Stepper stepper, bytes data)
+    @cython.locals(held=bytes)
+    cdef object _append(self, bytes data)
+    @cython.locals(queue=WriteQueue, left=Py_ssize_t, encrypted=Py_ssize_t)
     cdef object _encrypt_next(self, list records)
     @cython.locals(raw=RawTransport)
     cdef object _send(self, bytes data)

@@ -14,6 +14,8 @@ cdef class WriteQueue:
 
     cpdef object append(self, bytes piece)
     cpdef object first(self)
+    @cython.locals(index=Py_ssize_t, count=Py_ssize_t, size=Py_ssize_t, joined=list)
+    cpdef object front(self, Py_ssize_t most)
     cpdef list waiting(self)
     @cython.locals(pieces=list, head=Py_ssize_t, length=Py_ssize_t)
     cpdef object advance(self, Py_ssize_t n)

@@ -14,7 +14,7 @@ _steppers: set[weakref.ref[Any]] = set()
 def register_stepper(stepper: Any) -> None:
     """Let ``stepper`` take part in each later fork of this process, until the stepper is freed.
 
-    Before a fork, the parent process calls ``stepper._flush_before_fork()``, which sends the corked writes. After it,
+    Before a fork, the parent process calls ``stepper._flush_own_thread()``, which sends the corked writes. After it,
     the child process calls ``stepper._forked()``, which resets the state.
     """
     _steppers.add(weakref.ref(stepper, _steppers.discard))
@@ -23,7 +23,7 @@ def register_stepper(stepper: Any) -> None:
 def _before_fork() -> None:
     for reference in _steppers.copy():
         if (stepper := reference()) is not None:
-            stepper._flush_before_fork()
+            stepper._flush_own_thread()
 
 
 def _after_fork() -> None:

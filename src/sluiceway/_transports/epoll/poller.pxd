@@ -1,7 +1,8 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from sluiceway._core_c.receive_memory cimport Scratch
-from sluiceway._core_c.task_stepper cimport Corkable, Stepper
+from sluiceway._core_c.raw_transport cimport Corkable
+from sluiceway._core_c.task_stepper cimport Stepper
 from sluiceway._transports.epoll.system cimport epoll_event
 
 cdef enum:

@@ -234,13 +234,7 @@ cdef class StreamSocket(WriteLimits):
             return
         for piece in pieces:
             self.queue.append(piece)
-        if (
-            self.poller.stepping
-            and not self.shared
-            and not self.interest & EPOLLOUT
-            and self.queue.size < CORK_MAXIMUM
-            and self.queue.size <= self.high
-        ):
+        if self.corking(self.queue.size) is not None:
             if not self.corked:
                 self.corked = True
                 self.poller.cork(self)
@@ -249,6 +243,11 @@ cdef class StreamSocket(WriteLimits):
             return
         self.uncork()
         self.maybe_pause()
+
+    cpdef object corking(self, Py_ssize_t size):
+        if not self.poller.stepping or self.shared or self.closing or self.interest & EPOLLOUT:
+            return None
+        return self.poller if size < CORK_MAXIMUM and size <= self.high else None
 
     cdef int cork(self, bytes data, Py_ssize_t length) except -1:
         """Delay a write, until the round ends, or the delayed data is too much or too old."""
@@ -275,6 +274,8 @@ cdef class StreamSocket(WriteLimits):
     def share(self):
         """Send the corked data and stop corking, because the program gets access to the descriptor."""
         self.shared = True
+        # Plaintext that TLS delays above this socket is flushed with all corked data. Only the thread of the loop may.
+        self.poller._flush_own_thread()
         self.uncork()
 
     def give_up_socket(self, replacement):
@@ -289,10 +290,9 @@ cdef class StreamSocket(WriteLimits):
         if self.corked and self.queue.size and self.poller.corked_long():
             self.poller.flush()
 
-    cdef int flush_corked(self) except -1:
+    cdef object flush_corked(self):
         self.corked = False
         self.uncork()
-        return 0
 
     cdef int send_out(self) except -1:
         """Send buffered data, as much as the kernel accepts."""

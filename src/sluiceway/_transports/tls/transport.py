@@ -357,6 +357,9 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         self._close.close_notify_sent()
 
     def abort(self) -> None:
+        if not self._closing:
+            # Without corking, the data would have been sent before abort() (contract W9).
+            self.raw.uncork()
         self._closing = True
         self.raw.closing = True
         self._cancel_timers()
