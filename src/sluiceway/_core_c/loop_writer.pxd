@@ -1,4 +1,5 @@
-from .task_stepper cimport Corkable, Stepper
+from .raw_transport cimport Corkable
+from .task_stepper cimport Stepper
 
 cdef class LoopWriter(Corkable):
     cdef readonly object transport

@@ -7,7 +7,8 @@ have access to the transport or its socket.
 
 from cpython.bytes cimport PyBytes_GET_SIZE
 
-from .task_stepper cimport Corkable, Stepper
+from .raw_transport cimport Corkable
+from .task_stepper cimport Stepper
 
 cdef enum:
     CORK_MAXIMUM = 65536     # bytes; more corked data is sent before the end of the step (contract W9)
@@ -66,10 +67,9 @@ cdef class LoopWriter(Corkable):
             self.size = 0
             self.transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
-    cdef int flush_corked(self) except -1:
+    cdef object flush_corked(self):
         self.corked = False
         self.uncork()
-        return 0
 
     cpdef object share(self):
         """Send the corked data and stop corking, because the program gets access to the transport or its socket."""
