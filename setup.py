@@ -24,6 +24,7 @@ CORE = (
     "budget",
     "bytearray_buffer",
     "chunk_buffer",
+    "closing",
     "coarse_timer",
     "connection_state",
     "discard",

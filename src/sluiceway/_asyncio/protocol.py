@@ -107,7 +107,9 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         client_connected_cb: ClientConnected | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        super().__init__(loop)
+        if loop is None:
+            loop = asyncio.get_event_loop()
+        ProtocolOperations.__init__(self, Connection(loop))
         self._stream_reader_wr: weakref.ref[Any] | None = None
         # Nothing else refers to the reader of an accepted connection before its handler starts.
         self._strong_reader = stream_reader if client_connected_cb is not None else None
@@ -168,7 +170,9 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         connection = self._sluiceway
         try:
             self._replace_transport(transport)
-            reader = self._stream_reader
+            reader = self._strong_reader
+            if reader is None:
+                reader = self._stream_reader
             if reader is not None:
                 reader.set_transport(transport)
             connection.created_at = self._source_traceback

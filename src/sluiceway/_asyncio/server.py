@@ -12,6 +12,7 @@ from typing import Any, Self, cast
 
 from .._log import logger
 from .._net.accept import Listener
+from .._transports.engine_choice import engine_of
 from .handshake_log import HandshakeLog
 from .server_connection import ConnectionOptions, ServerConnection
 
@@ -243,17 +244,18 @@ class Acceptor:
     continues to listen. When the loop is closed, the callback is freed, and closes the server's open connections.
     """
 
-    __slots__ = ("__weakref__", "_server")
+    __slots__ = ("__weakref__", "_engine", "_server")
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self._engine = engine_of(server._loop)
 
     def __call__(self, sock: socket.socket, address: Any, listener: str) -> None:
         server = self._server
         client = ServerConnection(server, address, listener)
         server._connections.add(client)
         try:
-            server._context.copy().run(client.start, server._loop, sock, server._options)
+            server._context.copy().run(client.start, self._engine, server._loop, sock, server._options)
         except BaseException:
             server._connection_ended(client)
             raise

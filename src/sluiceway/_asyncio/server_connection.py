@@ -14,7 +14,6 @@ from .._connection.connection import Connection
 from .._connection.loop_thread import run_in_loop
 from .._net.accept import report_setup_error
 from .._net.addresses import describe_address, name_handshake
-from .._transports.engine_choice import engine_of
 from .._transports.loop_close import close_after_loop
 from .._transports.make_transport import make_accepted, make_accepted_now
 from .._transports.named_task import create_named_task
@@ -98,18 +97,17 @@ class ServerConnection:
         self._socket_ref: weakref.ref[socket.socket] | None = None
         self._connection: weakref.ref[Connection] | None = None
 
-    def start(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, options: ConnectionOptions) -> None:
+    def start(self, engine: Any, loop: asyncio.AbstractEventLoop, sock: Any, options: ConnectionOptions) -> None:
         """Start to create the transport of ``sock``. The TLS handshake, if any, and client_connected_cb follow.
 
-        On the engine, the transport exists when this method returns. If the method raises, the caller closes the
-        socket. A failure after the return is reported to the server or the loop's exception handler, and closes the
-        socket.
+        ``engine``: see engine_of. On the engine, the transport exists when this method returns. If the method raises,
+        the caller closes the socket. A failure after the return is reported to the server or the loop's exception
+        handler, and closes the socket.
         """
         tls: dict[str, Any] = {}
         if options.ssl is not None:
             failed = functools.partial(self._handshake_failed, loop)
             tls = {"ssl": options.ssl, "on_failure": failed, **options.tls}
-        engine = engine_of(loop)
         if engine is not None:
             protocol = self._make_protocol(loop, options)
             transport = make_accepted_now(engine, loop, sock, protocol, self._address, **tls)

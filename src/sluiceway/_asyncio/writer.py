@@ -216,7 +216,9 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         except AttributeError:
             # __init__ failed.
             return
-        if sender is not None and (sender.reader is None or getattr(sender.reader, "_eof", False)):
+        if sender is None or sender.connection.closing or sender.connection.lost:
+            return
+        if sender.reader is None or getattr(sender.reader, "_eof", False):
             close_unreferenced(sender.connection, self)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Callable
+from types import CoroutineType
 from typing import Any
 
 from .._net.addresses import describe_address
@@ -54,7 +55,7 @@ def start_handler(
 def _start(result: Any, connection: Connection) -> asyncio.Future[Any] | None:
     """Return the task that runs ``result``, which a handler has returned; None if ``result`` is not awaitable."""
     loop = connection.loop
-    if asyncio.iscoroutine(result):
+    if type(result) is CoroutineType or asyncio.iscoroutine(result):
         coroutine = result
     elif asyncio.isfuture(result):
         # Raises ValueError for a future of another loop.

@@ -51,7 +51,8 @@ class UnclosedGuard:
         except AttributeError:
             # __init__() was interrupted.
             return
-        close_unreferenced(connection, self)
+        if not connection.closing and not connection.lost:
+            close_unreferenced(connection, self)
 
 
 def close_unreferenced(connection: GuardedConnection, source: object) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from .borrowed_reader import BorrowedReader
 from .bytearray_buffer import BytearrayBuffer
 from .chunk_buffer import ChunkBuffer
+from .closing import ClosingState
 from .coarse_timer import CoarseTimer, TimeLimit, set_timer, timer_of
 from .connection_state import ConnectionState
 from .length_prefixed import LengthPrefixed
@@ -35,6 +36,7 @@ __all__ = [
     "BorrowedReader",
     "BytearrayBuffer",
     "ChunkBuffer",
+    "ClosingState",
     "CoarseTimer",
     "ConnectionState",
     "LengthPrefixed",

@@ -6,6 +6,7 @@ The import fails in an installation without compiled files. Only ``sluiceway._im
 from .borrowed_reader import BorrowedReader
 from .bytearray_buffer import BytearrayBuffer
 from .chunk_buffer import ChunkBuffer
+from .closing import ClosingState
 from .coarse_timer import CoarseTimer, TimeLimit, set_timer, timer_of
 from .connection_state import ConnectionState
 from .length_prefixed import LengthPrefixed
@@ -32,6 +33,7 @@ __all__ = [
     "BorrowedReader",
     "BytearrayBuffer",
     "ChunkBuffer",
+    "ClosingState",
     "CoarseTimer",
     "ConnectionState",
     "LengthPrefixed",

@@ -144,7 +144,7 @@ def attach(
         loop._ensure_fd_no_transport(sock)  # type: ignore[attr-defined]
     raw = None
     try:
-        if isinstance(sock, socket.socket):
+        if peer is None and not isinstance(sock, AcceptedSocket):
             # Stored now, because the kernel does not return the address after a reset.
             peer = _peer_of(sock)
         raw = StreamSocket(loop, sock, protocol, shared)

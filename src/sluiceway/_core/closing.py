@@ -1,0 +1,165 @@
+"""ClosingState: the transport of a connection, the end of the transport, and the futures of wait_closed()."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .._errors import copy_error
+from .connection_state import CLOSE, CLOSE_LATE, LOSE, ConnectionState
+from .raw_transport import RawTransportProvider
+
+if TYPE_CHECKING:
+    import asyncio
+
+
+class ClosingState(ConnectionState):
+    """The part of a Connection that each short connection uses.
+
+    - ``loop``: the event loop.
+    - ``transport``: the transport; None before connection_made().
+    - ``protocol_transport``: the value of the private attribute ``_transport`` of the protocol.
+    - ``owner``: the ServerConnection of an accepted connection, which is called at its events; None for a client.
+    - ``writer_ref``: a weak reference to the newest writer, or None.
+    - ``close_timeout``: in seconds; None means that a close waits without a limit.
+    """
+
+    __slots__ = (
+        "_close_timer",
+        "_closed_future",
+        "_closed_waiters",
+        "_loop_tls_values",
+        "close_timeout",
+        "loop",
+        "owner",
+        "protocol_transport",
+        "transport",
+        "writer_ref",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, close_timeout: float | None, owner: Any) -> None:
+        ConnectionState.__init__(self, loop)
+        self.loop = loop
+        self.transport: Any = None
+        self.protocol_transport: Any = None
+        self.owner = owner
+        self.writer_ref: Any = None
+        self.close_timeout = close_timeout
+        # Created on demand, and None on most connections, to save memory.
+        self._closed_waiters: list[asyncio.Future[None]] | None = None
+        self._closed_future: asyncio.Future[None] | None = None
+        self._close_timer: Any = None
+        self._loop_tls_values: dict[str, Any] | None = None
+
+    def attach(self, transport: Any) -> None:
+        """Set the transport of this connection: its first one, or the TLS transport after start_tls()."""
+        self.transport = transport
+        self._loop_tls_values = None
+        # The transports of the package keep their values after they have closed.
+        if not isinstance(transport, RawTransportProvider):
+            self._loop_tls_values = self.values_of_loop_tls()
+
+    def values_of_loop_tls(self) -> dict[str, Any] | None:
+        """Return what the loop's TLS transport drops when it closes; None for another transport."""
+        return None
+
+    def transport_is_closing(self) -> bool:
+        """Return True if the transport is closing or closed, False for one without is_closing(), such as a mock."""
+        try:
+            return self.transport.is_closing() is True
+        except (AttributeError, NotImplementedError):
+            return False
+
+    def close(self) -> None:
+        """Close the transport after its buffered data has been sent; start the close timeout. May be called again."""
+        ends_already = self.transport_is_closing()
+        self.apply(CLOSE_LATE if ends_already else CLOSE)
+        # A second close() of asyncio's TLS transport would discard its buffered data.
+        if not ends_already:
+            self.uncork()
+            self.transport.close()
+        self.bound_close()
+
+    def bound_close(self, seconds: float | None = None) -> None:
+        """Start the close timeout, unless all data has been sent or the timeout counts already.
+
+        If the connection is closing, and neither the kernel nor the peer accepts a byte for the timeout, the transport
+        is aborted. Each accepted byte starts the time again. The timeout is ``close_timeout`` or ``seconds``, whichever
+        is less; None means no timeout. A loop's own transport does not report when it starts to close. Therefore the
+        method may be called before that, and the time starts when the connection is first found to be closing.
+        """
+        if self.lost or self.transport is None:
+            return
+        if (
+            self._close_timer is None
+            and isinstance(self.transport, RawTransportProvider)
+            and not self.transport.get_write_buffer_size()  # type: ignore[attr-defined]
+        ):
+            return
+        self.start_close_timeout(seconds)
+
+    def start_close_timeout(self, seconds: float | None) -> None:
+        """Called by bound_close() if data may be unsent."""
+
+    def lose(self, error: BaseException | None) -> None:
+        """Record the end of the transport, with ``error`` or None. Only the first call has an effect.
+
+        It stops the close timeout, completes the futures of closed_waiter() and closed_future(), for which
+        wait_closed() waits, and calls the owner, if any.
+        """
+        if self.lost:
+            return
+        self.apply(LOSE)
+        self.error = error
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+            self._close_timer = None
+        waiters = self._closed_waiters
+        if waiters is not None:
+            self._closed_waiters = None
+            for waiter in waiters:
+                self._resolve(waiter)
+        if self._closed_future is not None:
+            self._resolve(self._closed_future)
+        if self.owner is not None:
+            self.owner.connection_ended(self)
+
+    def closed_waiter(self) -> asyncio.Future[None]:
+        """Return a new future that completes when the connection ends, for one call of wait_closed()."""
+        waiter: asyncio.Future[None] = self.loop.create_future()
+        if self.lost:
+            self._resolve(waiter)
+            return waiter
+        waiters = self._closed_waiters
+        if waiters is None:
+            self._closed_waiters = [waiter]
+        else:
+            self._closed_waiters = [other for other in waiters if not other.done()]
+            self._closed_waiters.append(waiter)
+        if self.transport is not None and self.transport_is_closing():
+            self.bound_close()
+        return waiter
+
+    def closed_future(self) -> asyncio.Future[None]:
+        """Return the shared future that completes when the connection ends.
+
+        A subclass of the protocol may complete this future itself. Then the end of the transport is recorded.
+        """
+        if self._closed_future is None:
+            self._closed_future = self.loop.create_future()
+            self._closed_future.add_done_callback(self._closed_future_done)
+            if self.lost:
+                self._resolve(self._closed_future)
+        return self._closed_future
+
+    def _closed_future_done(self, future: asyncio.Future[None]) -> None:
+        if not future.cancelled():
+            self.lose(future.exception())
+
+    def _resolve(self, waiter: asyncio.Future[None]) -> None:
+        if waiter.done():
+            return
+        error = self.close_error()
+        if error is None:
+            waiter.set_result(None)
+        else:
+            waiter.set_exception(copy_error(error))

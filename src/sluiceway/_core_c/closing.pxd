@@ -1,0 +1,16 @@
+from .connection_state cimport ConnectionState
+from .raw_transport cimport RawTransportProvider
+
+cdef class ClosingState(ConnectionState):
+    cdef public object loop
+    cdef public object transport
+    cdef public object protocol_transport
+    cdef public object owner
+    cdef public object writer_ref
+    cdef public object close_timeout
+    cdef public list _closed_waiters
+    cdef public object _closed_future
+    cdef public object _close_timer
+    cdef public dict _loop_tls_values
+
+    cdef object _resolve(self, waiter)
