@@ -10,6 +10,7 @@ from typing import Any
 
 import sluiceway
 from sluiceway._asyncio import install as installing
+from sluiceway._asyncio import server_connection
 from sluiceway._connection import handler_tasks
 from sluiceway._connection.loop_thread import run_in_loop
 from sluiceway._transports import fork_hooks
@@ -143,7 +144,7 @@ async def test_connection_collected_in_other_thread_is_removed_in_thread_of_loop
     ended: list[int] = []
     server = await sluiceway.start_server(lambda reader, writer: None, "127.0.0.1", 0)
     async with server:
-        client = sluiceway._asyncio.server_connection.ServerConnection(server, ("127.0.0.1", 1), "listener")
+        client = server_connection.ServerConnection(server, ("127.0.0.1", 1), "listener")
         server._connections.add(client)
         discard = server._connection_ended
 
@@ -152,7 +153,13 @@ async def test_connection_collected_in_other_thread_is_removed_in_thread_of_loop
             discard(client)
 
         server._connection_ended = record  # type: ignore[method-assign]
-        await asyncio.to_thread(client._gone, Collected())
+
+        def collect() -> None:
+            collected = Collected()
+            client._transport = server_connection._Reference(collected, server_connection._gone)
+            client._transport.entry = client
+
+        await asyncio.to_thread(collect)
         await asyncio.sleep(0)
         assert ended == [threading.get_ident()]
         server._connection_ended = discard  # type: ignore[method-assign]

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from .._connection.connection import Connection
-from .._connection.handler_tasks import start_handler
+from .._connection.handler_tasks import handler_ended, start_handler
 from .._implementation import core
 from .._log import logger
 from .._net.addresses import name_peer
@@ -256,6 +256,10 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
             connection.loop.call_soon(connection.bound_close)
             return False
         return not self._over_ssl
+
+    def _sluiceway_handler_ended(self, task: asyncio.Future[Any]) -> None:
+        self._task = None
+        handler_ended(self._sluiceway, self, task)
 
     def _sluiceway_truncated(self, error: BaseException) -> None:
         reader = self._stream_reader

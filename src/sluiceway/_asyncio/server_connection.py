@@ -57,6 +57,21 @@ class ServerEvents(Protocol):
         """Remove ``task``, which has ended, from the server's handlers."""
 
 
+class _Reference(weakref.ref[Any]):
+    """A weak reference with the entry that its callback ends. A bound method as the callback would take more memory."""
+
+    __slots__ = ("entry",)
+
+    entry: ServerConnection
+
+
+def _gone(reference: Any) -> None:
+    entry = reference.entry
+    server = entry._server
+    if server is not None:
+        run_in_loop(server.get_loop(), entry.connection_ended)
+
+
 class ServerConnection:
     """A server's entry for one accepted connection. The server has a set of these entries.
 
@@ -94,7 +109,7 @@ class ServerConnection:
         # Set until that task starts. A task that is cancelled before its first step never closes the socket.
         self._socket: socket.socket | None = None
         self._transport: weakref.ref[Any] | None = None
-        self._socket_ref: weakref.ref[socket.socket] | None = None
+        self._socket_ref: _Reference | None = None
         self._connection: weakref.ref[Connection] | None = None
 
     def start(self, engine: Any, loop: asyncio.AbstractEventLoop, sock: Any, options: ConnectionOptions) -> None:
@@ -112,7 +127,8 @@ class ServerConnection:
             protocol = self._make_protocol(loop, options)
             transport = make_accepted_now(engine, loop, sock, protocol, self._address, **tls)
             # The engine frees the transport when the socket is closed.
-            self._transport = weakref.ref(transport, self._gone)
+            reference = self._transport = _Reference(transport, _gone)
+            reference.entry = self
             return
         self._socket = sock
         task = create_named_task(loop, self._wrap(loop, sock, options, tls), "sluiceway accepted connection")
@@ -125,7 +141,6 @@ class ServerConnection:
         connection = protocol._sluiceway
         connection.close_timeout = options.close_timeout
         connection.owner = self
-        self._connection = weakref.ref(connection)
         return protocol
 
     async def _wrap(
@@ -136,7 +151,9 @@ class ServerConnection:
         try:
             protocol = self._make_protocol(loop, options)
             # Some loops have transports without weak references. Every loop frees the socket with its transport.
-            self._socket_ref = weakref.ref(sock, self._gone)
+            self._socket_ref = _Reference(sock, _gone)
+            self._socket_ref.entry = self
+            self._connection = weakref.ref(protocol._sluiceway)
             transport = await make_accepted(loop, sock, protocol, **tls)
         except BaseException as error:
             if protocol is None or protocol._sluiceway.transport is None:
@@ -175,11 +192,6 @@ class ServerConnection:
             # asyncio also passes failed handshakes to the exception handler in debug mode only.
             name_handshake(error, None, describe_address(self._address), client=False)
             report_setup_error(loop, error, self._address, self._listener)
-
-    def _gone(self, _: object) -> None:
-        server = self._server
-        if server is not None:
-            run_in_loop(server.get_loop(), self.connection_ended)
 
     # -- the connection's owner ---------------------------------------------------------------------------------------
 
@@ -229,8 +241,12 @@ class ServerConnection:
         return None if transport is None else close_after_loop(transport)
 
     def _end(self, *, aborting: bool) -> None:
-        connection = self._connection() if self._connection is not None else None
         transport = self._transport() if self._transport is not None else None
+        if self._connection is not None:
+            connection = self._connection()
+        else:
+            protocol = None if transport is None else transport.get_protocol()
+            connection = protocol._sluiceway if isinstance(protocol, StreamReaderProtocol) else None
         self._aborted_in_handshake = True
         # The connection may have a transport and a running handler before the task that created both continues.
         if connection is not None and connection.transport is not None:

@@ -54,7 +54,7 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         connection: Any = protocol._sluiceway if ours else Connection(loop)  # type: ignore[attr-defined]
         if connection.transport is not transport:
             connection.attach(transport)
-        WriteOperations.__init__(self, transport, protocol, reader, loop, connection, connection.guard())
+        WriteOperations.__init__(self, transport, protocol, reader, loop, connection, connection.guard(reader))
         if connection.created_at is None and isinstance(reader, StreamReader):
             connection.created_at = reader._source_traceback
         connection.writer_ref = weakref.ref(self)

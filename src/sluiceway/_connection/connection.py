@@ -12,7 +12,6 @@ import asyncio
 import errno
 import ssl
 import traceback
-import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .._constants import CLOSE_TIMEOUT
@@ -23,9 +22,10 @@ from .close_timeout import CloseTimeout, pending_bytes
 from .unclosed_guard import UnclosedGuard
 
 if TYPE_CHECKING:
-    from .._core import ClosingState
+    from .._core import ClosingState, ReadOperations
 else:
     ClosingState = core.ClosingState
+    ReadOperations = core.ReadOperations
 
 # Values of get_extra_info that the loops' TLS transports drop when they close (contract T5).
 _TLS_EXTRAS = ("peername", "sockname", "sslcontext", "ssl_object", "peercert", "cipher", "compression")
@@ -53,7 +53,7 @@ class ConnectionOwner(Protocol):
 class Connection(ClosingState):
     """The state of one connection over any transport, which its protocol and its writer share."""
 
-    __slots__ = ("__weakref__", "_discard_logged", "_guard", "created_at")
+    __slots__ = ("__weakref__", "_discard_logged", "created_at")
 
     def __init__(
         self,
@@ -63,7 +63,6 @@ class Connection(ClosingState):
     ) -> None:
         ClosingState.__init__(self, loop, close_timeout, owner)
         self.created_at: traceback.StackSummary | None = None
-        self._guard: weakref.ref[UnclosedGuard] | None = None
         self._discard_logged = False
 
     def __repr__(self) -> str:
@@ -184,10 +183,17 @@ class Connection(ClosingState):
 
     # -- dropped without close ----------------------------------------------------------------------------------------
 
-    def guard(self) -> UnclosedGuard:
-        """Return the guard to which the reader and the writer refer. Create the guard if there is none."""
-        guard = self._guard() if self._guard is not None else None
-        if guard is None:
+    def guard(self, reader: Any) -> UnclosedGuard:
+        """Return the guard for a new writer with ``reader``. Create it if no reader or writer has one."""
+        receiver = self.receiver_ref() if self.receiver_ref is not None else None
+        guard: UnclosedGuard | None = None if receiver is None else receiver.guard
+        if guard is None and self.writer_ref is not None:
+            writer = self.writer_ref()
+            guard = None if writer is None else writer._sluiceway.guard
+        if guard is None and receiver is None and isinstance(reader, ReadOperations):
+            # A subclass of the protocol passes the bytes to this reader itself.
+            own: Any = reader
+            guard = own._sluiceway.guard
+        if guard is None or guard.connection is not self:
             guard = UnclosedGuard(self)
-            self._guard = weakref.ref(guard)
         return guard

@@ -48,7 +48,8 @@ def start_handler(
         owner.handler_started(task)
     else:
         _keep(task, connection.loop)
-    task.add_done_callback(functools.partial(_ended, connection, protocol))
+    # A bound method takes less memory than a partial function.
+    task.add_done_callback(protocol._sluiceway_handler_ended)
     return task
 
 
@@ -92,8 +93,8 @@ async def _await(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
 
 
-def _ended(connection: Connection, protocol: Any, task: asyncio.Future[Any]) -> None:
-    protocol._task = None
+def handler_ended(connection: Connection, protocol: Any, task: asyncio.Future[Any]) -> None:
+    """Called when ``task``, which runs a handler, has ended. Report its exception, and close the connection then."""
     owner = connection.owner
     if owner is not None:
         owner.handler_ended(task)

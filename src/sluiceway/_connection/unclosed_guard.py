@@ -36,18 +36,18 @@ class GuardedConnection(Protocol):
 class UnclosedGuard:
     """Closes its connection when it is freed: only the connection's reader and writer refer to the guard."""
 
-    __slots__ = ("__weakref__", "_connection")
+    __slots__ = ("connection",)
 
     def __init__(self, connection: GuardedConnection) -> None:
-        self._connection = connection
+        self.connection = connection
 
     def share_transport(self) -> None:
         """Stop corking, because the program gets access to the transport through the reader."""
-        self._connection.share_transport()
+        self.connection.share_transport()
 
     def __del__(self) -> None:
         try:
-            connection = self._connection
+            connection = self.connection
         except AttributeError:
             # __init__() was interrupted.
             return
