@@ -43,15 +43,19 @@ class LengthPrefixed(RecordIterator):
     def target_size(self) -> int:
         return self._missing
 
+    def ready_item(self) -> Any:
+        receiver = self.receiver
+        if not self._simple or receiver.flow.paused or receiver.wait.operation is not None:
+            return None
+        if receiver.end.exception is not None:
+            return None
+        buffer = receiver.buffer
+        return buffer.take_frame(self.length_bytes, self.little_endian, self.max_size)
+
     def attempt(self, waited: bool) -> Any:
         self.check(waited)
         receiver = self.receiver
         prefix = self.length_bytes
-        if self._simple and not receiver.flow.paused:
-            buffer = receiver.buffer
-            fast = buffer.take_frame(prefix, self.little_endian, self.max_size)
-            if fast is not None:
-                return fast
         while True:
             # Looked up each time, because dropping bytes may replace the buffer.
             buffer = receiver.buffer

@@ -71,6 +71,9 @@ class RecordIterator(Ready):
         receiver = self.receiver
         if self.borrowed is None and receiver.budget.used < _FREE_OPERATIONS and receiver.buffer.size():
             receiver.budget.used += 1
+            item = self.ready_item()
+            if item is not None:
+                return self.returning(item)  # type: ignore[return-value]
             try:
                 item = self.attempt(False)
             except BaseException as error:  # noqa: BLE001 - raised by __next__
@@ -107,6 +110,13 @@ class RecordIterator(Ready):
                     if receiver.wait.target_size:
                         receiver.end_large_read()
             waited = True
+
+    def ready_item(self) -> Any:
+        """Return the next item if it can be removed from the first chunk of the buffer, else None. Raise nothing.
+
+        The fast path of attempt(), for the usual item: Python replaces an exception of ``__await__`` by another one.
+        """
+        raise NotImplementedError
 
     def attempt(self, waited: bool) -> Any:
         """Return the next item, or None if it must be waited for. Raise StopAsyncIteration at the end."""

@@ -39,14 +39,18 @@ class SeparatedRecords(RecordIterator):
         self._inside = False
         self._simple = len(separators) == 1 and len(separators[0]) == 1 and policy != record_iterator.CHUNKS
 
+    def ready_item(self) -> Any:
+        receiver = self.receiver
+        if not self._simple or receiver.flow.paused or receiver.wait.operation is not None:
+            return None
+        if receiver.end.exception is not None:
+            return None
+        buffer = receiver.buffer
+        return buffer.take_record(self.separators, self.max_size)
+
     def attempt(self, waited: bool) -> Any:
         self.check(waited)
         receiver = self.receiver
-        if self._simple and not receiver.flow.paused:
-            buffer = receiver.buffer
-            record = buffer.take_record(self.separators, self.max_size)
-            if record is not None:
-                return record
         while True:
             length = read_until.find_record(receiver, self.separators, waited, self.max_size)
             if length >= 0:

@@ -16,9 +16,10 @@ cdef class LengthPrefixed(RecordIterator):
     # A Python integer: a prefix of eight bytes exceeds every C integer of the package.
     cdef object _rest
 
+    @cython.locals(receiver=Receiver, buffer=ChunkBuffer)
+    cdef object ready_item(self)
     @cython.locals(
-        receiver=Receiver, buffer=ChunkBuffer, size=Py_ssize_t, prefix=Py_ssize_t, length=Py_ssize_t, frame=bytes,
-        fast=bytes,
+        receiver=Receiver, buffer=ChunkBuffer, size=Py_ssize_t, prefix=Py_ssize_t, length=Py_ssize_t, frame=bytes
     )
     cdef object attempt(self, bint waited)
     cdef Py_ssize_t target_size(self) except -1

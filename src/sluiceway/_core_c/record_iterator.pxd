@@ -19,6 +19,7 @@ cdef class RecordIterator(Ready):
     cdef readonly Py_ssize_t skipped
     cdef readonly Py_ssize_t truncated
 
+    cdef object ready_item(self)
     cdef object attempt(self, bint waited)
     cdef Py_ssize_t target_size(self) except -1
     cdef object check(self, bint waited)

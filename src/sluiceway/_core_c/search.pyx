@@ -71,8 +71,12 @@ cpdef Py_ssize_t number(object chunk, Py_ssize_t start, Py_ssize_t size, bint li
     cdef Py_ssize_t index
     if start < 0 or size < 0 or size > 8 or start + size > length:
         raise ValueError(f"no number of {size} bytes at {start} in a chunk of {length} bytes")
-    for index in range(size):
-        found = found << 8 | first[start + (size - 1 - index if little_endian else index)]
+    if little_endian:
+        for index in range(size - 1, -1, -1):
+            found = found << 8 | first[start + index]
+    else:
+        for index in range(size):
+            found = found << 8 | first[start + index]
     return <Py_ssize_t>(found if found < _EVERYTHING else _EVERYTHING)
 
 

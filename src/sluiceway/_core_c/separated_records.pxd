@@ -14,7 +14,9 @@ cdef class SeparatedRecords(RecordIterator):
     cdef bint _inside
     cdef bint _simple
 
-    @cython.locals(receiver=Receiver, buffer=ChunkBuffer, length=Py_ssize_t, record=bytes)
+    @cython.locals(receiver=Receiver, buffer=ChunkBuffer)
+    cdef object ready_item(self)
+    @cython.locals(receiver=Receiver, length=Py_ssize_t, record=bytes)
     cdef object attempt(self, bint waited)
     cdef Py_ssize_t target_size(self) except -1
     @cython.locals(receiver=Receiver)
