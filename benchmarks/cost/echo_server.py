@@ -46,6 +46,15 @@ async def lines(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
+async def touched(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Look at the private buffer before each request, as the connection pool of redis-py does."""
+    while True:
+        if reader._buffer:  # type: ignore[attr-defined]
+            raise AssertionError("unread data")
+        writer.write(await reader.readline())
+        await writer.drain()
+
+
 async def frames(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while True:
         head = await reader.readexactly(4)
@@ -73,7 +82,7 @@ def blocks(size: int) -> Handler:
 
 
 def handler_of(mode: str, size: int) -> Handler:
-    handlers = {"lines": lines, "frames": frames, "connect": connect, "blocks": blocks(size)}
+    handlers = {"lines": lines, "touched": touched, "frames": frames, "connect": connect, "blocks": blocks(size)}
     return handlers[mode]
 
 
@@ -104,7 +113,7 @@ async def serve(arguments: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--streams", required=True, help="import name of asyncio or of the measured package")
-    parser.add_argument("--mode", choices=["lines", "frames", "connect", "blocks"], required=True)
+    parser.add_argument("--mode", choices=["lines", "touched", "frames", "connect", "blocks"], required=True)
     parser.add_argument("--size", type=int, default=0, help="size of a block in bytes")
     parser.add_argument("--gate", type=int, required=True, help="file descriptor of the gate's socket")
     parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"))

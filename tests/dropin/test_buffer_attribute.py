@@ -7,6 +7,8 @@ from unittest import mock
 
 import pytest
 
+import sluiceway
+from sluiceway._implementation import core
 from support.connections import connect_with_protocol
 from support.raw_peer import RawPeers
 
@@ -269,3 +271,80 @@ async def test_buffer_while_memoryview_exists_equals_unread_bytes(streams: types
         assert reader._buffer == b"def"
     reader._buffer += b"ghi"
     assert await reader.read(9) == b"defghi"
+
+
+async def begin_read(reader: Any) -> None:
+    """Let a read wait, and cancel it."""
+    reading = asyncio.create_task(reader.readexactly(1000))
+    while reader._waiter is None:
+        await asyncio.sleep(0)
+    reading.cancel()
+    await asyncio.wait([reading])
+
+
+def uses_bytearray(reader: Any) -> bool:
+    return isinstance(reader._sluiceway.buffer, core.BytearrayBuffer)
+
+
+@pytest.mark.parametrize("unread", [b"", b"unread"])
+async def test_buffer_that_the_program_does_not_hold_is_chunks_again_after_a_wait(unread: bytes) -> None:
+    reader = sluiceway.StreamReader(loop=asyncio.get_running_loop())
+    for _ in range(2):
+        reader.feed_data(unread)
+        assert reader._buffer == unread
+        assert uses_bytearray(reader)
+        await begin_read(reader)
+        assert not uses_bytearray(reader)
+        assert await reader.readexactly(len(unread)) == unread
+
+
+@pytest.mark.parametrize("held", ["accessed", "assigned", "a memoryview"])
+async def test_buffer_that_the_program_holds_stays_the_buffer_during_a_wait(held: str) -> None:
+    reader = sluiceway.StreamReader(loop=asyncio.get_running_loop())
+    holder: Any
+    if held == "assigned":
+        holder = reader._buffer = bytearray()
+    else:
+        holder = reader._buffer if held == "accessed" else memoryview(reader._buffer)
+    await begin_read(reader)
+    assert uses_bytearray(reader)
+    if held != "a memoryview":
+        holder += b"pushed"
+        assert await reader.readexactly(6) == b"pushed"
+    del holder
+    await begin_read(reader)
+    assert not uses_bytearray(reader)
+
+
+async def test_bytes_that_the_program_assigned_and_changed_are_read_after_the_wait() -> None:
+    reader = sluiceway.StreamReader(loop=asyncio.get_running_loop())
+    reader._buffer = bytearray(b"assigned")
+    reader._buffer += b" and changed"
+    await begin_read(reader)
+    assert not uses_bytearray(reader)
+    reader.feed_data(b"\nnext")
+    assert await reader.readline() == b"assigned and changed\n"
+
+
+@pytest.mark.parametrize("kept", ["a subclass", "4097 bytes"])
+async def test_buffer_that_a_copy_could_change_or_slow_down_stays(kept: str) -> None:
+    class Own(bytearray):
+        pass
+
+    reader = sluiceway.StreamReader(loop=asyncio.get_running_loop())
+    reader._buffer = Own() if kept == "a subclass" else bytearray(4097)
+    reading = asyncio.create_task(reader.readexactly(10_000))
+    while reader._waiter is None:
+        await asyncio.sleep(0)
+    assert uses_bytearray(reader)
+    reader.feed_data(bytes(10_000))
+    assert await reading == bytes(10_000)
+
+
+async def test_buffer_is_chunks_again_when_a_read_yields_to_the_loop() -> None:
+    reader = sluiceway.StreamReader(loop=asyncio.get_running_loop())
+    reader.feed_data(b"x" * 1000)
+    assert len(reader._buffer) == 1000
+    for _ in range(300):
+        assert await reader.readexactly(1) == b"x"
+    assert not uses_bytearray(reader)

@@ -1,14 +1,22 @@
 """BytearrayBuffer: received bytes in one bytearray, which the program can access as ``StreamReader._buffer``.
 
 ``_buffer`` is private in asyncio, but many programs clear ``_buffer`` on STARTTLS, extend it to push bytes back, or
-delete bytes from it to skip them. After the first access, the bytearray is the buffer of the reader. Reads are slower
-then, but no byte is lost.
+delete bytes from it to skip them. After an access, the bytearray is the buffer of the reader. Reads are slower then,
+but no byte is lost. When a read waits and nothing else refers to the bytearray, a ChunkBuffer replaces it.
 """
 
 from __future__ import annotations
 
+import sys
+
+from .._constants import MINIMUM_RECEIVE
 from . import search
 from .chunk_buffer import ChunkBuffer
+
+# A C integer in the compiled build. More bytes of an incomplete record are not copied, because a program may access
+# ``_buffer`` at each arrival.
+_COPY_MAXIMUM = MINIMUM_RECEIVE
+_count_references = getattr(sys, "getrefcount", len)
 
 
 class BytearrayBuffer(ChunkBuffer):
@@ -18,15 +26,18 @@ class BytearrayBuffer(ChunkBuffer):
     of the bytearray exists. In this case, a receive or a read replaces ``data`` with a new bytearray, and the old
     bytearray keeps its content.
 
+    ``_plain``: the empty ChunkBuffer that this buffer has replaced, which takes its place again, or None.
+
     ``_length``: the length of ``data`` after this buffer last resized ``data``. If the length is another one, the
     program has resized ``data`` since the last search.
     """
 
-    __slots__ = ("_length", "data")
+    __slots__ = ("_length", "_plain", "data")
 
-    def __init__(self, data: bytearray) -> None:
-        super().__init__()
+    def __init__(self, data: bytearray, plain: ChunkBuffer | None = None) -> None:
+        ChunkBuffer.__init__(self)
         self.data = data
+        self._plain = plain
         self._length = 0
 
     def searched(self, patterns: tuple[bytes, ...], waited: bool) -> int:
@@ -43,6 +54,23 @@ class BytearrayBuffer(ChunkBuffer):
     def forget_search(self) -> None:
         """Forget the result of the last search, because the program may change ``data`` afterwards."""
         self._searched = 0
+
+    def references(self) -> int:
+        """Return the number of references to ``data``, with those of this object and of the call."""
+        return _count_references(self.data)
+
+    def unshared(self) -> ChunkBuffer:
+        if (
+            type(self) is not BytearrayBuffer
+            or type(self.data) is not bytearray
+            or len(self.data) > _COPY_MAXIMUM
+            or self.references() > _OWN_REFERENCES
+        ):
+            return self
+        plain = ChunkBuffer() if self._plain is None else self._plain
+        if self.data:
+            plain.append(bytes(self.data))
+        return plain
 
     def size(self) -> int:
         return len(self.data)
@@ -104,3 +132,7 @@ class BytearrayBuffer(ChunkBuffer):
             if len(self.data) != left:
                 raise
         self._searched = 0
+
+
+# Only CPython counts references.
+_OWN_REFERENCES = BytearrayBuffer(bytearray()).references() if hasattr(sys, "getrefcount") else -1

@@ -112,6 +112,10 @@ class ChunkBuffer:
         """Return the buffer for later reads. A DirectBuffer, which serves one read, returns a ChunkBuffer."""
         return self
 
+    def unshared(self) -> ChunkBuffer:
+        """Return the buffer for later bytes. A BytearrayBuffer that the program does not use returns a ChunkBuffer."""
+        return self
+
     def clear(self) -> None:
         """Discard all unread bytes."""
         search.clear_list(self._chunks)

@@ -13,6 +13,7 @@ from .._constants import EVERYTHING
 from .._errors import IncompleteReadError, LimitOverrunError
 from . import read_by_size, read_until
 from .bytearray_buffer import BytearrayBuffer
+from .chunk_buffer import ChunkBuffer
 from .end_of_input import EofReason
 from .receiver import Receiver
 from .validation import BytesLike, as_bytes, as_count, as_separators, clamped
@@ -392,9 +393,10 @@ class StreamReader:
     def _buffer(self) -> bytearray:
         buffer = self._sluiceway.buffer
         if not isinstance(buffer, BytearrayBuffer):
-            unread = buffer.take_all()
+            unread = buffer.take_all() if buffer.size() else b""
+            plain = buffer if type(buffer) is ChunkBuffer else None
             try:
-                buffer = self._sluiceway.buffer = BytearrayBuffer(bytearray(unread))
+                buffer = self._sluiceway.buffer = BytearrayBuffer(bytearray(unread), plain)
             except MemoryError:
                 buffer.append(unread)
                 raise

@@ -265,7 +265,14 @@ class Receiver(ReceiveInterface):
         assert not self.end.reached, "waiting for data after EOF"
         self.flow.resume()
         self.budget.used = 0
+        if type(self.buffer) is not ChunkBuffer:
+            self.release_bytearray()
         return self.wait.begin(operation, self.loop)
+
+    def release_bytearray(self) -> None:
+        """Use a ChunkBuffer again if the program has accessed ``StreamReader._buffer`` but does not hold it."""
+        buffer = self.buffer
+        self.buffer = buffer.unshared()
 
     def end_large_read(self) -> None:
         """Restore the ChunkBuffer and the usual bound of flow control after a large read."""
@@ -282,6 +289,8 @@ class Receiver(ReceiveInterface):
             # The caller raises the error of a second read.
             return
         self.budget.used = 0
+        if type(self.buffer) is not ChunkBuffer:
+            self.release_bytearray()
         future = wait.begin(operation, self.loop)
         source = wait.source
         if source is None:

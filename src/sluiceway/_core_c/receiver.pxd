@@ -49,4 +49,6 @@ cdef class Receiver(ReceiveInterface):
     cdef object _receive_directly(self)
     cdef object begin_wait(self, object operation)
     @cython.locals(buffer=ChunkBuffer)
+    cdef object release_bytearray(self)
+    @cython.locals(buffer=ChunkBuffer)
     cdef object end_large_read(self)
