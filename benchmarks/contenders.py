@@ -134,6 +134,15 @@ CONTENDERS: Final = (
         ("sluiceway",),
         LOOP_TRANSPORTS,
     ),
+    Contender(
+        "sluiceway-aiofastnet",
+        "sluiceway's reader and writer on aiofastnet's transports",
+        "streams.py",
+        (*OURS, *AIOFASTNET),
+        ("sluiceway", "aiofastnet"),
+        LOOP_TRANSPORTS,
+        only=("tls-lines", "lines-64"),
+    ),
     Contender("sluiceway-pure", "sluiceway, pure", "streams.py", OURS, ("sluiceway",), PURE),
     Contender(
         "sluiceway-pure-uvloop",

@@ -98,6 +98,7 @@ IN_TLS: Final = (
     "aiofastnet-protocols-uvloop",
     "sluiceway",
     "sluiceway-uvloop",
+    "sluiceway-aiofastnet",
     "sluiceway-pure",
     "sluiceway-pure-uvloop",
 )

@@ -88,11 +88,23 @@ def until_the_end(handler: Handler) -> Handler:
     return handle
 
 
-async def serve(streams: str, handler: Handler, tls: ssl.SSLContext | None) -> None:
+async def _serve_on_transports_of_loop(handler: Any, *arguments: Any, **options: Any) -> asyncio.Server:
+    import sluiceway
+
+    def protocol() -> sluiceway.StreamReaderProtocol:
+        return sluiceway.StreamReaderProtocol(sluiceway.StreamReader(), handler)
+
+    return await asyncio.get_running_loop().create_server(protocol, *arguments, **options)
+
+
+async def serve(streams: str, transports: str, handler: Handler, tls: ssl.SSLContext | None) -> None:
     if streams == "sluiceway":
         import sluiceway
 
         start_server: Any = sluiceway.start_server
+        if transports == "aiofastnet":
+            # Its loop has transports of its own, which start_server of sluiceway does not use.
+            start_server = _serve_on_transports_of_loop
     else:
         start_server = asyncio.start_server
     server = await start_server(handler, "127.0.0.1", 0, ssl=tls)
@@ -108,7 +120,7 @@ def main() -> None:
     parser.add_argument("--streams", choices=["asyncio", "sluiceway"], default="asyncio")
     arguments = parser.parse_args()
     handler = until_the_end(handler_of(arguments.mode, arguments.size))
-    common.run(serve(arguments.streams, handler, common.tls_context(arguments)), arguments)
+    common.run(serve(arguments.streams, arguments.transports, handler, common.tls_context(arguments)), arguments)
 
 
 if __name__ == "__main__":
