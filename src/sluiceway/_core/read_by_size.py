@@ -8,7 +8,22 @@ same iteration of the loop, as in asyncio.
 
 from __future__ import annotations
 
+from .._constants import EVERYTHING
 from .receiver import Receiver
+
+# A C integer in the compiled build.
+_EVERYTHING = EVERYTHING
+
+
+def as_c_integer(n: int) -> int:
+    """Return ``n``, or EVERYTHING if ``n`` is greater; -1 if ``n`` is negative. It is a C integer when compiled."""
+    try:
+        size = n
+    except OverflowError:
+        return _EVERYTHING if n > 0 else -1
+    if size < 0:
+        return -1
+    return size if size < _EVERYTHING else _EVERYTHING  # noqa: FURB136 - called for each read
 
 
 def some(receiver: Receiver, n: int, waited: bool) -> bytes | None:

@@ -130,21 +130,20 @@ class StreamReader:
         receiver = self._sluiceway
         if type(n) is not int:
             n = as_count(n, "read")
-        if receiver.wait.operation is not None and n:
+        size = read_by_size.as_c_integer(n)
+        if receiver.wait.operation is not None and size:
             receiver.wait.raise_busy("read")
-        if n < 0:
+        if size < 0:
             return await self._sluiceway_read_to_end()
-        # The compiled core counts in C integers.
-        n = min(n, EVERYTHING)
         if receiver.budget.spend_read():
             await receiver.yield_to_loop("read")
         waited = False
         while True:
-            data = read_by_size.some(receiver, n, waited)
+            data = read_by_size.some(receiver, size, waited)
             if data is not None:
                 return data
             future = begin_wait(self, receiver, "read")
-            receiver.wait.max_size = n
+            receiver.wait.max_size = size
             try:
                 await future
             finally:
@@ -194,14 +193,13 @@ class StreamReader:
         receiver = self._sluiceway
         if type(n) is not int:
             n = as_count(n, "readexactly")
-        if n < 0:
+        target_size = read_by_size.as_c_integer(n)
+        if target_size < 0:
             raise ValueError(f"readexactly size can not be less than zero: {n} was given")
-        if receiver.wait.operation is not None and n:
+        if receiver.wait.operation is not None and target_size:
             receiver.wait.raise_busy("readexactly")
         if receiver.budget.spend_read():
             await receiver.yield_to_loop("readexactly")
-        # The compiled core counts in C integers.
-        target_size = min(n, EVERYTHING)
         data = read_by_size.exactly(receiver, target_size, n, False)
         if data is None:
             try:
