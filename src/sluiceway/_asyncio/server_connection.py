@@ -15,7 +15,7 @@ from .._connection.loop_thread import run_in_loop
 from .._net.accept import report_setup_error
 from .._net.addresses import describe_address, name_handshake
 from .._transports.loop_close import close_after_loop
-from .._transports.make_transport import make_accepted, make_accepted_now
+from .._transports.make_transport import make_accepted, make_accepted_tls_now
 from .._transports.named_task import create_named_task
 from .protocol import ClientConnected, StreamReaderProtocol
 from .reader import StreamReader
@@ -88,7 +88,6 @@ class ServerConnection:
 
     __slots__ = (
         "_aborted_in_handshake",
-        "_address",
         "_connection",
         "_listener",
         "_server",
@@ -96,12 +95,13 @@ class ServerConnection:
         "_socket_ref",
         "_transport",
         "_wrapping",
+        "address",
     )
 
     def __init__(self, server: ServerEvents, address: Any, listener: str) -> None:
         # None once the loop was closed before the connection ended.
         self._server: ServerEvents | None = server
-        self._address = address
+        self.address = address
         self._listener = listener
         # The task that creates the transport; None on the engine, which creates it synchronously.
         self._wrapping: asyncio.Task[None] | None = None
@@ -121,11 +121,13 @@ class ServerConnection:
         """
         tls: dict[str, Any] = {}
         if options.ssl is not None:
-            failed = functools.partial(self._handshake_failed, loop)
-            tls = {"ssl": options.ssl, "on_failure": failed, **options.tls}
+            tls = {"on_failure": functools.partial(self._handshake_failed, loop), **options.tls}
         if engine is not None:
             protocol = self._make_protocol(loop, options)
-            transport = make_accepted_now(engine, loop, sock, protocol, self._address, **tls)
+            if options.ssl is None:
+                transport = engine.attach(loop, sock, protocol, self.address)
+            else:
+                transport = make_accepted_tls_now(engine, loop, sock, protocol, self.address, options.ssl, **tls)
             # The engine frees the transport when the socket is closed.
             reference = self._transport = _Reference(transport, _gone)
             reference.entry = self
@@ -154,7 +156,7 @@ class ServerConnection:
             self._socket_ref = _Reference(sock, _gone)
             self._socket_ref.entry = self
             self._connection = weakref.ref(protocol._sluiceway)
-            transport = await make_accepted(loop, sock, protocol, **tls)
+            transport = await make_accepted(loop, sock, protocol, ssl=options.ssl, **tls)
         except BaseException as error:
             if protocol is None or protocol._sluiceway.transport is None:
                 sock.close()
@@ -164,7 +166,7 @@ class ServerConnection:
                 loop.call_soon(loop.call_soon, _report_loss, protocol)
             if isinstance(error, (asyncio.CancelledError, KeyboardInterrupt, SystemExit)):
                 raise
-            report_setup_error(loop, error, self._address, self._listener)
+            report_setup_error(loop, error, self.address, self._listener)
             # Breaks a reference cycle: frames of the loop in the traceback refer to the error.
             error.__traceback__ = None
             return
@@ -185,13 +187,13 @@ class ServerConnection:
             return
         if not isinstance(error, OSError):
             # Not caused by the peer.
-            report_setup_error(loop, error, self._address, self._listener)
+            report_setup_error(loop, error, self.address, self._listener)
             return
-        self._server._handshake_failed(error, self._address, self._listener)
+        self._server._handshake_failed(error, self.address, self._listener)
         if loop.get_debug():
             # asyncio also passes failed handshakes to the exception handler in debug mode only.
-            name_handshake(error, None, describe_address(self._address), client=False)
-            report_setup_error(loop, error, self._address, self._listener)
+            name_handshake(error, None, describe_address(self.address), client=False)
+            report_setup_error(loop, error, self.address, self._listener)
 
     # -- the connection's owner ---------------------------------------------------------------------------------------
 
@@ -204,12 +206,12 @@ class ServerConnection:
 
     def setup_failed(self, connection: Connection, error: BaseException) -> None:
         """Report to the loop's exception handler that ``error`` prevented the call of client_connected_cb."""
-        report_setup_error(connection.loop, error, self._address, self._listener)
+        report_setup_error(connection.loop, error, self.address, self._listener)
 
     def handshake_failed(self, error: OSError) -> None:
         """Count and log a failed handshake of ``start_tls()``, unless this server has aborted the connection."""
         if not self._aborted_in_handshake and self._server is not None:
-            self._server._handshake_failed(error, self._address, self._listener)
+            self._server._handshake_failed(error, self.address, self._listener)
 
     def handler_started(self, task: asyncio.Future[Any]) -> None:
         """Report to the server that ``task`` runs client_connected_cb for this connection."""

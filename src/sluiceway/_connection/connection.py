@@ -32,7 +32,12 @@ _TLS_EXTRAS = ("peername", "sockname", "sslcontext", "ssl_object", "peercert", "
 
 
 class ConnectionOwner(Protocol):
-    """The methods that a Connection calls on its owner: the ServerConnection of an accepted connection."""
+    """The methods that a Connection calls on its owner: the ServerConnection of an accepted connection.
+
+    ``address``: the address of the peer.
+    """
+
+    address: Any
 
     def connection_ended(self, connection: Connection) -> None:
         """Called when the transport of ``connection`` has ended."""

@@ -66,8 +66,9 @@ def _start(result: Any, connection: Connection) -> asyncio.Future[Any] | None:
         coroutine = _await(result)
     else:
         return None
-    peer = describe_address(connection.get_extra_info("peername"))
-    return create_named_task(loop, coroutine, f"sluiceway handler of {peer}")
+    owner = connection.owner
+    peer = connection.get_extra_info("peername") if owner is None else owner.address
+    return create_named_task(loop, coroutine, f"sluiceway handler of {describe_address(peer)}")
 
 
 def _keep(task: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> None:

@@ -67,23 +67,20 @@ async def make_accepted(
     return await _wrap_encrypted(loop, sock, protocol, create, ssl, False, server_side=True, **options)
 
 
-def make_accepted_now(
+def make_accepted_tls_now(
     engine: Any,
     loop: asyncio.AbstractEventLoop,
-    sock: socket.socket,
+    sock: Any,
     protocol: Any,
     address: Any,
-    *,
-    ssl: ssl_module.SSLContext | None = None,
+    context: ssl_module.SSLContext,
     **options: Any,
 ) -> Any:
-    """Return the transport of the accepted socket ``sock``, as make_accepted(), but without a wait, on ``engine``.
+    """Return the TLS transport of the accepted socket ``sock`` on ``engine``, as make_accepted(), but without a wait.
 
-    ``address``: the address of the peer. Without ``ssl``, connection_made() is called before the function returns.
+    ``address``: the address of the peer. ``options``: keyword arguments for TLSTransport.
     """
-    if ssl is None:
-        return engine.attach(loop, sock, protocol, address)
-    tls = _tls_transport(loop, sock, protocol, ssl, server_side=True, **options)
+    tls = _tls_transport(loop, sock, protocol, context, server_side=True, **options)
     try:
         engine.attach(loop, sock, tls.lower_protocol, address)
     except BaseException:
@@ -115,7 +112,7 @@ async def _wrap_encrypted(
 
 
 def _tls_transport(
-    loop: asyncio.AbstractEventLoop, sock: socket.socket, protocol: Any, context: ssl_module.SSLContext, **options: Any
+    loop: asyncio.AbstractEventLoop, sock: Any, protocol: Any, context: ssl_module.SSLContext, **options: Any
 ) -> TLSTransport:
     """Return a TLS transport that is not started. If the context raises an error, close the socket and raise it."""
     try:
