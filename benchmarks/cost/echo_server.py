@@ -65,6 +65,24 @@ async def frames(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         await writer.drain()
 
 
+def stream_lines(streams: Any) -> Handler:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async for line in streams.lines(reader):
+            writer.write(line)
+        writer.close()
+
+    return handle
+
+
+def stream_frames(streams: Any) -> Handler:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async for frame in streams.frames(reader, length_bytes=4):
+            writer.write(len(frame).to_bytes(4, "big") + frame)
+        writer.close()
+
+    return handle
+
+
 async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.write(await reader.readline())
     await writer.drain()
@@ -81,7 +99,14 @@ def blocks(size: int) -> Handler:
     return handle
 
 
-def handler_of(mode: str, size: int) -> Handler:
+def handler_of(mode: str, size: int, streams: Any) -> Handler:
+    if not hasattr(streams, "lines"):
+        # asyncio, and older commits: the same records with the classic methods.
+        mode = mode.removeprefix("stream-")
+    if mode == "stream-lines":
+        return stream_lines(streams)
+    if mode == "stream-frames":
+        return stream_frames(streams)
     handlers = {"lines": lines, "touched": touched, "frames": frames, "connect": connect, "blocks": blocks(size)}
     return handlers[mode]
 
@@ -95,7 +120,9 @@ async def serve(arguments: argparse.Namespace) -> None:
     if arguments.tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*arguments.tls)
-    server = await streams.start_server(handler_of(arguments.mode, arguments.size), "127.0.0.1", 0, ssl=context)
+    server = await streams.start_server(
+        handler_of(arguments.mode, arguments.size, streams), "127.0.0.1", 0, ssl=context
+    )
     for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
         server.sockets[0].setsockopt(socket.SOL_SOCKET, option, BUFFER_SIZE)
     # A garbage collection costs as much as hundreds of messages. One more object at start could move it into the
@@ -113,7 +140,11 @@ async def serve(arguments: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--streams", required=True, help="import name of asyncio or of the measured package")
-    parser.add_argument("--mode", choices=["lines", "touched", "frames", "connect", "blocks"], required=True)
+    parser.add_argument(
+        "--mode",
+        choices=["lines", "touched", "frames", "stream-lines", "stream-frames", "connect", "blocks"],
+        required=True,
+    )
     parser.add_argument("--size", type=int, default=0, help="size of a block in bytes")
     parser.add_argument("--gate", type=int, required=True, help="file descriptor of the gate's socket")
     parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"))
