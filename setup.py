@@ -45,6 +45,7 @@ CORE = (
     "sender",
     "separated_records",
     "stream_reads",
+    "stream_waits",
     "tls_receive",
     "tls_send",
     "validation",

@@ -17,16 +17,29 @@ from ._implementation import IMPLEMENTATION
 from ._piece import Piece
 from ._transports.engine_choice import ENGINE
 from .framing import Records, frames, lines, records
-from .stream import ConnectAttempt, ConnectError, ConnectTimings, Opening, Stream, connect
+from .stream import (
+    CloseInfo,
+    ConnectAttempt,
+    ConnectError,
+    ConnectTimings,
+    Deadline,
+    Opening,
+    Stream,
+    StreamStats,
+    TLSDetails,
+    connect,
+)
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ENGINE",
     "IMPLEMENTATION",
+    "CloseInfo",
     "ConnectAttempt",
     "ConnectError",
     "ConnectTimings",
+    "Deadline",
     "FlowControlMixin",
     "IncompleteReadError",
     "LimitOverrunError",
@@ -38,7 +51,9 @@ __all__ = [
     "Stream",
     "StreamReader",
     "StreamReaderProtocol",
+    "StreamStats",
     "StreamWriter",
+    "TLSDetails",
     "UnixPathError",
     "__version__",
     "connect",

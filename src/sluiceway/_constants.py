@@ -57,6 +57,15 @@ TIMEOUT_RESOLUTION: Final = 0.05
 
 It is never early. The timer of the loop runs twice in this time, and only while a time limit is running."""
 
+IDLE_CHECKS: Final = 4
+"""The number of checks in each idle timeout. A connection is aborted up to one check after its idle timeout."""
+
+LINGER_MAXIMUM: Final = 64 * KIB * KIB
+"""The most bytes that a lingering close discards, 64 MiB, while the peer sends what this side does not read."""
+
+FILE_PIECE: Final = 256 * KIB
+"""The most bytes of a file that ``sendfile()`` reads or lets the kernel copy at a time, before other tasks run."""
+
 DEFAULT_BACKLOG: Final = (1 << 31) - 1
 """The number of connections that the kernel queues before the server accepts them: the largest value for listen(2).
 

@@ -1,9 +1,11 @@
 """The public names of the package, listed a second time so that no name is added or removed by accident."""
 
 PUBLIC = {
+    "CloseInfo",
     "ConnectAttempt",
     "ConnectError",
     "ConnectTimings",
+    "Deadline",
     "ENGINE",
     "FlowControlMixin",
     "IMPLEMENTATION",
@@ -15,7 +17,9 @@ PUBLIC = {
     "Stream",
     "StreamReader",
     "StreamReaderProtocol",
+    "StreamStats",
     "StreamWriter",
+    "TLSDetails",
     "UnixPathError",
     "Piece",
     "Records",

@@ -20,12 +20,12 @@ class Target:
         self.expired: list[tuple[str, float]] = []
         self.accepts = True
 
-    def time_limit_expired(self, limit: Any) -> bool:
+    def _time_limit_expired(self, limit: Any) -> bool:
         if self.accepts:
             self.expired.append((limit.operation, limit.seconds))
         return self.accepts
 
-    def time_limit_busy(self, operation: str) -> None:
+    def _time_limit_busy(self, operation: str) -> None:
         raise RuntimeError(f"{operation} while busy")
 
 
@@ -162,7 +162,7 @@ def test_operation_that_cannot_be_ended_yet_is_called_again(limits: Limits) -> N
 def test_target_that_raises_does_not_stop_the_timer(limits: Limits) -> None:
     limit, target = limits.limit()
     broken, breaking = limits.limit()
-    breaking.time_limit_expired = None  # type: ignore[method-assign,assignment]
+    breaking._time_limit_expired = None  # type: ignore[method-assign,assignment]
     broken.start(5, "broken")
     limit.start(5, "read")
     with pytest.raises(TypeError):

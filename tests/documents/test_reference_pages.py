@@ -68,6 +68,8 @@ INTERNAL = {
 }
 # Messages that are variables where they are raised, or that asyncio, the compiler or the operating system makes.
 RAISED_INDIRECTLY = {
+    "deadline timed out after … s: …",
+    "…() timed out after … s: …",
     "…: a record of … bytes exceeds the limit of … bytes; raise limit=, or …",
     "… bytes read on a total of … expected bytes",
     "Connection lost: close() was called on …",

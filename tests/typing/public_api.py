@@ -80,7 +80,7 @@ async def reading(reader: sluiceway.StreamReader) -> None:
     assert_type(await reader.readuntil((b"\r\n", b"\n")), bytes)
     assert_type(reader.at_eof(), bool)
     assert_type(reader.exception(), BaseException | None)
-    assert_type(reader.eof_reason, Literal["clean", "truncated", "reset", "closed"] | None)
+    assert_type(reader.eof_reason, Literal["clean", "truncated", "reset", "idle timeout", "closed"] | None)
     async for line in reader:
         assert_type(line, bytes)
     await reader.readuntil(memoryview(b"\r\n"))
@@ -173,6 +173,21 @@ async def errors(reader: sluiceway.StreamReader) -> None:
     except (sluiceway.PlaintextBeforeTLSError, sluiceway.UnixPathError) as other:
         same: OSError = other
         raise same
+
+
+async def streams(stream: sluiceway.Stream) -> None:
+    info = await stream.aclose(timeout=5, linger=1.5)
+    assert_type(info, sluiceway.CloseInfo)
+    assert_type(info.reason, Literal["closed", "aborted", "timeout", "close timeout", "idle timeout", "reset"])
+    assert_type(info.close_notify_received, bool | None)
+    assert_type(await stream.read_line(timeout=5), bytes)
+    assert_type(stream.stats, sluiceway.StreamStats)
+    assert_type(stream.tls, sluiceway.TLSDetails | None)
+    await stream.send([b"a", memoryview(b"b")], timeout=1)
+    await stream.send("text")  # type: ignore[arg-type]
+    stream.idle_timeout = 60
+    async with stream.deadline(5) as deadline:
+        assert_type(deadline.expired(), bool)
 
 
 class CountingReader(sluiceway.StreamReader):

@@ -58,7 +58,7 @@ class FlowControlMixin(ProtocolOperations, asyncio_streams.FlowControlMixin, met
         it.
         """
         connection = self._sluiceway
-        error = None if exc is None else connection.own_error(exc)
+        error = connection.end_error(exc)
         connection.lose(error)
         connection.flow.end(error)
 
@@ -215,7 +215,7 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         """
         reader = self._stream_reader
         connection = self._sluiceway
-        error = None if exc is None else connection.own_error(exc)
+        error = connection.end_error(exc)
         if reader is not None:
             if error is None:
                 if isinstance(reader, ReadOperations):

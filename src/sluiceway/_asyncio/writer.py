@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import weakref
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from .._connection.connection import Connection
 from .._connection.starttls import upgrade_to_tls
@@ -144,6 +146,25 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
                 raise
         finally:
             del waiter
+
+    async def __aenter__(self) -> Self:
+        """Return the writer. ``async with writer:`` closes it at the end of the block, and waits until it is closed.
+
+        At the end of the block, the writer does what ``close()`` and ``await wait_closed()`` do. If the block raises,
+        its exception is raised, whatever ``wait_closed()`` would raise. If the block is cancelled, the connection is
+        closed in the background, without a wait.
+        """
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+        if exc is None:
+            await self.wait_closed()
+        elif isinstance(exc, Exception):
+            with contextlib.suppress(Exception):
+                await self.wait_closed()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Return the transport's value for ``name`` ("peername", "sockname", "socket", "cipher", "peercert", …).

@@ -8,6 +8,7 @@ import sys
 from typing import Any, Protocol
 
 from .._log import logger
+from .close_info import CloseReason
 
 if sys.platform != "win32":
     import fcntl
@@ -52,6 +53,9 @@ class ClosingConnection(Protocol):
 
     def describe(self) -> str:
         """Return the addresses of both ends as text, for messages."""
+
+    def record_abort(self, reason: CloseReason) -> None:
+        """Record why the transport is about to be aborted."""
 
 
 class CloseTimeout:
@@ -108,6 +112,7 @@ class CloseTimeout:
             self._seconds,
             pending,
         )
+        self._connection.record_abort("close timeout")
         self._transport.abort()
 
     def _progress(self, pending: int) -> bool:

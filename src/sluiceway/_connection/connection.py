@@ -15,10 +15,16 @@ import traceback
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .._constants import CLOSE_TIMEOUT
+from .._errors import copy_error
 from .._implementation import core
 from .._log import logger
 from .._net.addresses import describe_address, name_peer
+from .._transports.tls.transport import TLSTransport
+from .close_info import CloseReason
 from .close_timeout import CloseTimeout, pending_bytes
+from .connection_record import ConnectionRecord
+from .idle_timeout import IdleTimeout
+from .linger import Linger
 from .unclosed_guard import UnclosedGuard
 
 if TYPE_CHECKING:
@@ -57,6 +63,8 @@ class ConnectionOwner(Protocol):
 
 class Connection(ClosingState):
     """The state of one connection over any transport, which its protocol and its writer share."""
+
+    record: ConnectionRecord | None
 
     __slots__ = ("__weakref__", "_discard_logged", "created_at")
 
@@ -153,7 +161,98 @@ class Connection(ClosingState):
         """Return True if close() was called, or the transport is closing for another reason."""
         return self.closing or self.transport_is_closing()
 
+    def close_lingering(self, seconds: float) -> None:
+        """Send what is buffered, end the writing direction, discard what arrives for at most ``seconds``, and close.
+
+        A TLS transport of sluiceway does so at each close(), until the peer's close_notify alert. A transport that
+        cannot end one direction alone is closed.
+        """
+        transport = self.transport
+        if isinstance(transport, TLSTransport):
+            transport.set_shutdown_timeout(seconds)
+        elif not self.closing and not self.lost and not transport.is_closing() and transport.can_write_eof():
+            receiver = self.receiver_ref and self.receiver_ref()
+            if receiver is None or not receiver.end.reached:
+                self.begin_closing(False)
+                self.share_transport()
+                if self.record is not None:
+                    self.record.closing(transport)
+                Linger(self, seconds).start()
+                self.bound_close()
+                return
+        if not self.closing:
+            self.close()
+
+    def finish_close(self) -> None:
+        """Close the transport at the end of a lingering close."""
+        self.transport.close()
+
+    def abort_because(self, reason: CloseReason) -> None:
+        """Abort the connection. ``reason`` is for the CloseInfo."""
+        if not self.lost and self.transport is not None:
+            self.uncork()
+            self.record_abort(reason)
+            self.abort()
+
+    # -- what a Stream records ----------------------------------------------------------------------------------------
+
+    def keep_record(self) -> ConnectionRecord:
+        """Return the record of this connection. The first call creates it."""
+        if self.record is None:
+            self.record = ConnectionRecord()
+        return self.record
+
+    def record_abort(self, reason: CloseReason) -> None:
+        if self.record is not None:
+            self.record.aborting(self.transport, reason)
+
+    def progress(self) -> tuple[int, int]:
+        """Return the numbers of bytes that were received, and that the kernel has accepted."""
+        receiver = self.receiver_ref() if self.receiver_ref is not None else None
+        writer = self.writer_ref() if self.writer_ref is not None else None
+        written = 0 if writer is None else writer._sluiceway.written - self.unsent_size()
+        return 0 if receiver is None else receiver.received, written
+
+    def unsent_size(self) -> int:
+        """Return how many written bytes the kernel has not accepted."""
+        self.uncork()
+        return pending_bytes(self.transport)
+
+    def set_idle_timeout(self, seconds: float | None) -> None:
+        """Abort the connection when it has been idle for ``seconds``; None for never. The time starts now."""
+        record = self.keep_record()
+        if record.idle_timeout is not None:
+            record.idle_timeout.stop()
+        record.idle_timeout = None
+        if seconds is not None and not self.lost:
+            record.idle_timeout = IdleTimeout(self, core.timer_of(self.loop), seconds)
+
+    def end_idle(self, seconds: float) -> None:
+        """Abort the connection, because no byte was received or sent for ``seconds``."""
+        receiver = self.receiver_ref() if self.receiver_ref is not None else None
+        if receiver is not None:
+            receiver.end.idle = True
+        self.keep_record().error = TimeoutError(
+            f"idle_timeout: no byte was received or sent for {seconds:g} s: {self.describe()}"
+        )
+        self.abort_because("idle timeout")
+
+    def send_error(self) -> BaseException:
+        """Return the error of a send after the end: that of a lost connection, else a ConnectionResetError."""
+        if self.error is not None and not self.closed_first:
+            return copy_error(self.error)
+        error = ConnectionResetError(self.loss())
+        self.flow.mark(error)
+        return error
+
     # -- the end ------------------------------------------------------------------------------------------------------
+
+    def end_error(self, error: Exception | None) -> BaseException | None:
+        """Return the error with which the connection ends if the transport reports ``error``, or None."""
+        if error is None and self.record is not None:
+            # The transport was aborted because of it.
+            error = self.record.error
+        return None if error is None else self.own_error(error)
 
     def own_error(self, error: Exception) -> BaseException:
         """Return the error that ended the transport as the connection keeps it. An OSError names the peer."""

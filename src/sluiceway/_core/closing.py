@@ -19,6 +19,7 @@ class ClosingState(ConnectionState):
     - ``transport``: the transport; None before connection_made().
     - ``protocol_transport``: the value of the private attribute ``_transport`` of the protocol.
     - ``owner``: the ServerConnection of an accepted connection, which is called at its events; None for a client.
+    - ``record``: the ConnectionRecord of a connection with a Stream; None for another one.
     - ``writer_ref``: a weak reference to the newest writer, or None.
     - ``close_timeout``: in seconds; None means that a close waits without a limit.
     """
@@ -32,6 +33,7 @@ class ClosingState(ConnectionState):
         "loop",
         "owner",
         "protocol_transport",
+        "record",
         "transport",
         "writer_ref",
     )
@@ -42,6 +44,7 @@ class ClosingState(ConnectionState):
         self.transport: Any = None
         self.protocol_transport: Any = None
         self.owner = owner
+        self.record: Any = None
         self.writer_ref: Any = None
         self.close_timeout = close_timeout
         # Created on demand, and None on most connections, to save memory.
@@ -76,6 +79,8 @@ class ClosingState(ConnectionState):
         # A second close() of asyncio's TLS transport would discard its buffered data.
         if not ends_already:
             self.uncork()
+            if self.record is not None:
+                self.record.closing(self.transport)
             self.transport.close()
         self.bound_close()
 
@@ -113,6 +118,8 @@ class ClosingState(ConnectionState):
         if self._close_timer is not None:
             self._close_timer.cancel()
             self._close_timer = None
+        if self.record is not None:
+            self.record.ended(self)
         waiters = self._closed_waiters
         if waiters is not None:
             self._closed_waiters = None

@@ -48,8 +48,8 @@ def set_timer(loop: Any, timer: CoarseTimer | None) -> None:
 class TimeLimit:
     """A time limit for operations of ``target``, one at a time. The object is used again for each operation.
 
-    At the expiry, the timer calls ``target.time_limit_expired(limit)``. If this returns False, because the operation is
-    about to continue, the timer calls it again until stop() is called.
+    At the expiry, the timer calls ``target._time_limit_expired(limit)``. If this returns False, because the operation
+    is about to continue, the timer calls it again until stop() is called.
 
     - ``armed``: True between start() and stop() or the expiry.
     - ``operation``: the name of the operation. ``seconds``: its time limit.
@@ -73,18 +73,21 @@ class TimeLimit:
     def start(self, seconds: Any, operation: str) -> None:
         """Begin the operation. It expires after ``seconds`` or up to TIMEOUT_RESOLUTION later, unless stop() is called.
 
-        If another operation has the limit, call ``target.time_limit_busy(operation)``, which raises. Raise TypeError or
-        ValueError for ``seconds`` that is no number of seconds greater than 0; ``math.inf`` means no limit.
+        If another operation has the limit, call ``target._time_limit_busy(operation)``, which raises. Raise TypeError
+        or ValueError for ``seconds`` that is no number of seconds greater than 0; ``math.inf`` means no limit.
         """
         if self.armed:
-            self.target_ref().time_limit_busy(operation)
-        if type(seconds) is not float or not seconds > 0:
-            seconds = float(as_seconds(seconds, "timeout"))
-        if seconds == _NEVER:
+            self.target_ref()._time_limit_busy(operation)
+        if type(seconds) is not int and type(seconds) is not float:
+            seconds = as_seconds(seconds, "timeout")
+        value = float(seconds)
+        if not value > 0:
+            as_seconds(seconds, "timeout")
+        if value == _NEVER:
             return
         if not self._unsettled:
             self._timer.add(self)
-        self.seconds = seconds
+        self.seconds = value
         self.operation = operation
         self.armed = True
         self._timer.armed += 1
@@ -178,7 +181,7 @@ class CoarseTimer:
                     continue
                 limit.stop()
                 target = limit.target_ref()
-                if target is not None and not target.time_limit_expired(limit):
+                if target is not None and not target._time_limit_expired(limit):
                     limit.armed = True
                     self.armed += 1
                     again.append(limit)

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from .._errors import copy_error
 
-EofReason: TypeAlias = Literal["clean", "truncated", "reset", "closed"]
+EofReason: TypeAlias = Literal["clean", "truncated", "reset", "idle timeout", "closed"]
 
 
 class EndOfInput:
@@ -20,10 +20,11 @@ class EndOfInput:
     - ``exception``: the error that ended the stream, or None.
     - ``after_data``: True if ``exception`` must be raised only after the buffered data has been read.
     - ``truncation``: over TLS, the error of a TCP connection that ended without a close_notify alert, or None.
+    - ``idle``: True if the connection was aborted, because no byte was received or sent for the idle timeout.
     - ``closed_here``: True if this side closed the connection before the peer ended its direction.
     """
 
-    __slots__ = ("after_data", "closed_here", "exception", "reached", "truncation")
+    __slots__ = ("after_data", "closed_here", "exception", "idle", "reached", "truncation")
 
     def __init__(self) -> None:
         self.reached = False
@@ -31,6 +32,7 @@ class EndOfInput:
         self.after_data = False
         self.truncation: BaseException | None = None
         self.closed_here = False
+        self.idle = False
 
     def error(self) -> BaseException:
         """Return what a read raises: the object passed to set_exception(), or a copy of a lost connection's error."""
@@ -53,6 +55,8 @@ class EndOfInput:
             return "truncated"
         if self.closed_here:
             return "closed"
+        if self.idle and self.exception is not None:
+            return "idle timeout"
         if self.exception is not None and not (self.reached and self.after_data):
             return "reset"
         return "clean" if self.reached else None

@@ -46,3 +46,7 @@ class RawTransportProvider:
     """The base class of transports with an attribute ``raw``, the RawTransport that writers call instead."""
 
     __slots__ = ()
+
+    def discarded_size(self) -> int:
+        """Return how many written bytes were discarded when the connection ended; -1 if the number is unknown."""
+        return -1

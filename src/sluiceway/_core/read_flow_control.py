@@ -14,17 +14,19 @@ _MINIMUM_RECEIVE = MINIMUM_RECEIVE
 class ReadFlowControl:
     """Pauses ``transport`` when more than 2 x ``limit`` bytes are buffered, and resumes it when at most ``limit`` are.
 
-    ``limit``: the limit of the reader in bytes. ``paused``: True while this object has paused the transport. The
+    ``limit``: the limit of the reader in bytes. ``paused``: True while this object has paused the transport.
+    ``pauses``: how often it did. The
     argument ``target_size`` of the methods is the number of bytes that a waiting large read needs, or 0. The bound of 2
     x ``limit`` is raised by this number (contract R3, docs/explanation/contracts.md).
     """
 
-    __slots__ = ("limit", "paused", "transport")
+    __slots__ = ("limit", "paused", "pauses", "transport")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.transport: Any = None
         self.paused = False
+        self.pauses = 0
 
     def room(self, size: int, target_size: int) -> int:
         """Return how many bytes may be received next if ``size`` bytes are buffered: at least MINIMUM_RECEIVE."""
@@ -44,6 +46,7 @@ class ReadFlowControl:
             self.transport = None
         else:
             self.paused = True
+            self.pauses += 1
 
     def resume_if_low(self, size: int) -> None:
         """Resume a paused transport if at most ``limit`` bytes are buffered; ``size`` is their number."""

@@ -100,6 +100,8 @@ class StreamReader:
           TLS transports, which other libraries may use, report ``"clean"`` instead.
         - ``"reset"``: the connection was lost with an error, which ``exception()`` returns. The loss may also have
           happened while this side was closing it.
+        - ``"idle timeout"``: the connection was aborted, because no byte was received or sent for the ``idle_timeout``
+          of its Stream.
         - ``"closed"``: this side closed the connection, and it ended without an error.
         """
         return self._sluiceway.end.reason()

@@ -38,6 +38,8 @@ class Receiver(ReceiveInterface):
     - ``wait``: the ReadWait, with the read that waits.
     - ``budget``: the Budget, which counts the reads and drains since the last wait.
     - ``discard``: the Discard of a record whose rest is dropped as it arrives, or None.
+    - ``received``, ``arrivals``: the number of bytes that have arrived, and how often bytes arrived.
+    - ``high_water``: the greatest number of unread bytes so far.
     - ``guard``: the UnclosedGuard of the connection, which is freed when the reader and the writer are freed.
     """
 
@@ -46,13 +48,16 @@ class Receiver(ReceiveInterface):
         "_direct",
         "_large",
         "_scratch",
+        "arrivals",
         "budget",
         "buffer",
         "discard",
         "end",
         "flow",
         "guard",
+        "high_water",
         "loop",
+        "received",
         "wait",
     )
 
@@ -66,6 +71,7 @@ class Receiver(ReceiveInterface):
         self.budget = Budget()
         self.discard: Discard | None = None
         self.guard: Any = None
+        self.received = self.arrivals = self.high_water = 0
         self._scratch: Any = None
         # The memory that get_buffer returned: inside the result of a large read, or a separate Block.
         self._direct: Any = None
@@ -117,6 +123,9 @@ class Receiver(ReceiveInterface):
             if direct is not self.buffer:
                 # Another thread replaced the buffer while these bytes were received.
                 return self.feed(direct.take_all())
+            self.received += n
+            self.arrivals += 1
+            self._measure()
             return self.ready()
         if self._block is None:
             data = self._scratch.take(n)
@@ -131,6 +140,8 @@ class Receiver(ReceiveInterface):
         return False
 
     def feed(self, data: bytes) -> bool:
+        self.received += len(data)
+        self.arrivals += 1
         if self.discard is not None:
             data = self._without_discarded(data)
             if not data:
@@ -138,9 +149,15 @@ class Receiver(ReceiveInterface):
                 return self._discarded() and self.ready()
         buffer = self.buffer
         size = buffer.append(data)
+        self._measure()
         if size > 2 * self.flow.limit:
             self.flow.pause_if_high(self.buffer, self.wait.target_size)
         return self.ready()
+
+    def _measure(self) -> None:
+        buffer = self.buffer
+        size = buffer.size()
+        self.high_water = max(self.high_water, size)
 
     def wake(self) -> None:
         self.wait.complete_now()

@@ -12,6 +12,7 @@ from typing import Any, Self
 from .._constants import FREE_OPERATIONS
 from . import read_operations
 from .borrowed_reader import BorrowedReader
+from .coarse_timer import TimeLimit
 from .read_operations import StreamReader
 from .ready import Ready
 from .receiver import Receiver
@@ -30,10 +31,23 @@ class RecordIterator(Ready):
     - ``reader``: sluiceway's reader, whose Receiver is ``receiver``. None if ``borrowed`` has asyncio's own reader.
     - ``operation``: the name of the public function, for messages.
     - ``max_size``: the greatest size of a record in bytes. ``policy``: what happens to a longer one.
+    - ``limit``: the time limit of the Stream's reads, started for ``seconds`` for each item that must be waited for; or
+      None.
     - ``skipped``, ``truncated``: the numbers of records that were dropped and cut.
     """
 
-    __slots__ = ("borrowed", "max_size", "operation", "policy", "reader", "receiver", "skipped", "truncated")
+    __slots__ = (
+        "borrowed",
+        "limit",
+        "max_size",
+        "operation",
+        "policy",
+        "reader",
+        "receiver",
+        "seconds",
+        "skipped",
+        "truncated",
+    )
 
     def __init__(
         self,
@@ -52,6 +66,13 @@ class RecordIterator(Ready):
         self.policy = policy
         self.skipped = 0
         self.truncated = 0
+        self.limit: TimeLimit | None = None
+        self.seconds = 0.0
+
+    def limit_items(self, limit: TimeLimit, seconds: float) -> None:
+        """Let each item raise TimeoutError if it must be waited for longer than ``seconds``."""
+        self.limit = limit
+        self.seconds = seconds
 
     def __repr__(self) -> str:
         counts = f"skipped={self.skipped} truncated={self.truncated}"
@@ -80,7 +101,18 @@ class RecordIterator(Ready):
                 return self.raising(error)  # type: ignore[return-value]
             if item is not None:
                 return self.returning(item)  # type: ignore[return-value]
-        return self._wait_for_item().__await__()
+        return (self._wait_for_item() if self.limit is None else self._wait_with_limit()).__await__()
+
+    async def _wait_with_limit(self) -> Any:
+        limit = self.limit
+        assert limit is not None
+        if self.receiver.wait.operation is not None:
+            self.receiver.wait.raise_busy(self.operation)
+        limit.start(self.seconds, self.operation)
+        try:
+            return await self._wait_for_item()
+        finally:
+            limit.stop()
 
     async def _wait_for_item(self) -> Any:
         receiver, borrowed = self.receiver, self.borrowed

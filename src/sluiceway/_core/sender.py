@@ -25,6 +25,7 @@ class Sender:
     - ``flow``: the WriteFlowControl of ``protocol``; None if the protocol overrides ``_drain_helper()``.
     - ``receiver``: the Receiver of ``reader``; None without a reader, or if its class overrides ``exception()``.
     - ``connection``: the Connection, with the state of both directions.
+    - ``written``, ``writes``: the number of bytes that were passed to the transport, and of the calls.
     - ``guard``: the UnclosedGuard of the connection, which is freed when the reader and the writer are freed.
     """
 
@@ -39,6 +40,8 @@ class Sender:
         "reader",
         "receiver",
         "transport",
+        "writes",
+        "written",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, connection: ConnectionState, guard: object) -> None:
@@ -52,6 +55,7 @@ class Sender:
         self.over_loop = True
         self.flow: WriteFlowControl | None = None
         self.receiver: Receiver | None = None
+        self.written = self.writes = 0
 
     def set_transport(self, transport: Any) -> None:
         """Use ``transport`` for later writes."""

@@ -7,8 +7,6 @@ They are compiled: a method of Python that awaits a compiled one costs half as m
 from __future__ import annotations
 
 import contextlib
-import io
-from typing import NoReturn
 
 from .._constants import DEFAULT_LIMIT, READ_ALL_MAXIMUM
 from .._errors import LimitOverrunError
@@ -17,51 +15,28 @@ from . import read_by_size, read_operations
 from . import read_until as records
 from .chunk_buffer import ChunkBuffer
 from .discard import Discard
-from .read_operations import StreamReader
-from .receiver import Receiver
+from .stream_waits import StreamWaits
 from .validation import BytesLike, as_bytes, as_separators, as_size, as_writable
 
 
-class Stream:
+class Stream(StreamWaits):
     """The base class of the public Stream, which other modules import as StreamReads.
 
-    The class has the public name because Python's messages contain it. ``_receiver`` is None if the stream cannot be
-    read: it was closed, or has no reader.
+    The class has the public name because Python's messages contain it.
     """
 
-    __slots__ = ("_reader", "_receiver")
-
-    def __init__(self, reader: StreamReader | None) -> None:
-        self._reader = reader
-        self._receiver: Receiver | None = None if reader is None else reader._sluiceway
-
-    def _stop_reading(self) -> None:
-        """Let every later read raise, because the program has closed the stream."""
-        self._receiver = None
-
-    def _receiver_for(self, operation: str) -> Receiver:
-        """Return the Receiver. Raise for a stream that cannot be read, and RuntimeError if another read waits."""
-        receiver = self._receiver
-        if receiver is None:
-            self._cannot_read(operation)
-        if receiver.wait.operation is not None:
-            receiver.wait.raise_busy(operation)
-        return receiver
-
-    def _cannot_read(self, operation: str) -> NoReturn:
-        if self._reader is None:
-            raise io.UnsupportedOperation(f"{operation}(): {self!r} has no reader: it can only be written")
-        raise ConnectionError(f"{operation}(): {self!r} is closed; read before aclose()")
+    __slots__ = ()
 
     # -- a number of bytes --------------------------------------------------------------------------------------------
 
-    async def read(self, max_bytes: int = DEFAULT_LIMIT) -> bytes:
+    async def read(self, max_bytes: int = DEFAULT_LIMIT, *, timeout: float | None = None) -> bytes:
         """Read what has arrived: at least one byte, at most ``max_bytes``.
 
-        A cancelled call takes nothing from the stream.
+        A call that is cancelled or times out takes nothing from the stream.
 
         Args:
             max_bytes (int): the greatest number of bytes to return, greater than 0.
+            timeout (float or None): the seconds that the call may take.
 
         Returns:
             The bytes. ``b""`` at the end of the stream.
@@ -69,6 +44,7 @@ class Stream:
         Raises:
             ValueError: ``max_bytes`` is not greater than 0.
             TypeError: ``max_bytes`` is not an integer.
+            TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the stream was closed before the call.
             Exception: the error of a lost connection, after the bytes received before the loss have been read.
@@ -77,28 +53,34 @@ class Stream:
         """
         receiver = self._receiver_for("read")
         n = as_size(max_bytes, "read", "max_bytes", 1, self)
-        if receiver.budget.spend_read():
-            await receiver.yield_to_loop("read")
-        waited = False
-        while True:
-            data = read_by_size.some(receiver, n, waited)
-            if data is not None:
-                return data
-            future = read_operations.begin_wait(self._reader, receiver, "read")  # type: ignore[arg-type]
-            receiver.wait.max_size = n
-            try:
-                await future
-            finally:
-                receiver.wait.end()
-            waited = True
+        self._begin_limit(timeout, "read")
+        try:
+            if receiver.budget.spend_read():
+                await receiver.yield_to_loop("read")
+            waited = False
+            while True:
+                data = read_by_size.some(receiver, n, waited)
+                if data is not None:
+                    return data
+                future = read_operations.begin_wait(self._reader, receiver, "read")  # type: ignore[arg-type]
+                receiver.wait.max_size = n
+                try:
+                    await future
+                finally:
+                    receiver.wait.end()
+                waited = True
+        finally:
+            self._end_limit(timeout)
 
-    async def read_exactly(self, n: int) -> bytes:
+    async def read_exactly(self, n: int, *, timeout: float | None = None) -> bytes:
         """Read exactly ``n`` bytes.
 
-        A cancelled call takes nothing from the stream. Memory is allocated as bytes arrive, at most 1 MiB ahead.
+        A call that is cancelled or times out takes nothing from the stream. Memory is allocated as bytes arrive, at
+        most 1 MiB ahead.
 
         Args:
             n (int): the number of bytes, at least 0.
+            timeout (float or None): the seconds that the call may take.
 
         Returns:
             The bytes. ``b""`` immediately if ``n`` is 0.
@@ -108,6 +90,7 @@ class Stream:
                 are removed from the stream.
             ValueError: ``n`` is negative.
             TypeError: ``n`` is not an integer.
+            TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the stream was closed before the call.
             Exception: the error of a lost connection, if fewer than ``n`` bytes arrived before the loss; ``read()``
@@ -117,30 +100,36 @@ class Stream:
         """
         receiver = self._receiver_for("read_exactly")
         size = as_size(n, "read_exactly", "n", 0, self)
-        if receiver.budget.spend_read():
-            await receiver.yield_to_loop("read_exactly")
-        data = read_by_size.exactly(receiver, size, n, False)
-        if data is None:
-            try:
-                while data is None:
-                    receiver.wait.target_size = size
-                    future = read_operations.begin_wait(self._reader, receiver, "read_exactly")  # type: ignore[arg-type]
-                    try:
-                        await future
-                    finally:
-                        receiver.wait.end()
-                    data = read_by_size.exactly(receiver, size, n, True)
-            finally:
-                receiver.end_large_read()
-        return data
+        self._begin_limit(timeout, "read_exactly")
+        try:
+            if receiver.budget.spend_read():
+                await receiver.yield_to_loop("read_exactly")
+            data = read_by_size.exactly(receiver, size, n, False)
+            if data is None:
+                try:
+                    while data is None:
+                        receiver.wait.target_size = size
+                        future = read_operations.begin_wait(self._reader, receiver, "read_exactly")  # type: ignore[arg-type]
+                        try:
+                            await future
+                        finally:
+                            receiver.wait.end()
+                        data = read_by_size.exactly(receiver, size, n, True)
+                finally:
+                    receiver.end_large_read()
+            return data
+        finally:
+            self._end_limit(timeout)
 
-    async def peek(self, n: int) -> bytes:
+    async def peek(self, n: int, *, timeout: float | None = None) -> bytes:
         """Return the next ``n`` bytes without taking them: later reads return them again.
 
-        The call waits until ``n`` bytes have arrived or the stream has ended. A cancelled call changes nothing.
+        The call waits until ``n`` bytes have arrived or the stream has ended. A call that is cancelled or times out
+        changes nothing.
 
         Args:
             n (int): the number of bytes, greater than 0. The stream buffers so many, whatever its limit.
+            timeout (float or None): the seconds that the call may take.
 
         Returns:
             The bytes. Fewer than ``n`` if the stream ends before, ``b""`` at its end.
@@ -148,6 +137,7 @@ class Stream:
         Raises:
             ValueError: ``n`` is not greater than 0.
             TypeError: ``n`` is not an integer.
+            TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the stream was closed before the call.
             Exception: the error of a lost connection, if all bytes received before the loss have been read.
@@ -156,46 +146,30 @@ class Stream:
         """
         receiver = self._receiver_for("peek")
         size = as_size(n, "peek", "n", 1, self)
-        while not self._can_peek(receiver, size):
-            await self._wait_for_size(size, "peek")
-        buffer = receiver.buffer
-        return buffer.peek(size)
-
-    def _can_peek(self, receiver: Receiver, size: int) -> bool:
-        buffered = receiver.buffer.size()
-        if receiver.end.exception is not None:
-            if receiver.end.due(buffered, True):
-                raise receiver.end.error()
-            return True
-        return buffered >= size or receiver.end.reached
-
-    async def _wait_for_size(self, size: int, operation: str) -> None:
-        """Wait until ``size`` bytes are buffered or the stream has ended. If ``size`` is 0, wait for any progress."""
-        # Not an argument, whose type would be unknown to the compiler.
-        receiver = self._receiver_for(operation)
-        receiver.wait.target_size = size
+        self._begin_limit(timeout, "peek")
         try:
-            future = read_operations.begin_wait(self._reader, receiver, operation)  # type: ignore[arg-type]
-            try:
-                await future
-            finally:
-                receiver.wait.end()
+            while not self._can_peek(receiver, size):
+                await self._wait_for_size(size, "peek")
+            buffer = receiver.buffer
+            return buffer.peek(size)
         finally:
-            receiver.end_large_read()
+            self._end_limit(timeout)
 
-    async def skip(self, n: int) -> None:
+    async def skip(self, n: int, *, timeout: float | None = None) -> None:
         """Drop exactly ``n`` bytes, without storing them.
 
-        If the call is cancelled, the stream continues to drop the rest of the ``n`` bytes as they arrive. So the next
-        read starts after them in any case.
+        If the call is cancelled or times out, the stream continues to drop the rest of the ``n`` bytes as they arrive.
+        So the next read starts after them in any case.
 
         Args:
             n (int): the number of bytes, at least 0.
+            timeout (float or None): the seconds that the call may take.
 
         Raises:
             IncompleteReadError: the stream ended before ``n`` bytes. ``partial`` is ``b""``.
             ValueError: ``n`` is negative.
             TypeError: ``n`` is not an integer.
+            TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the stream was closed before the call.
             Exception: the error of a lost connection, if fewer than ``n`` bytes arrived before the loss.
@@ -204,22 +178,16 @@ class Stream:
         """
         receiver = self._receiver_for("skip")
         discard = Discard(as_size(n, "skip", "n", 0, self), ())
-        if receiver.end.exception is not None and not receiver.end.after_data:
-            raise receiver.end.error()
-        # The rest of a record that a cancelled call drops comes first.
-        await self._wait_until_dropped(receiver.discard)
-        receiver.drop(discard)
-        await self._wait_until_dropped(discard)
-
-    async def _wait_until_dropped(self, discard: Discard | None) -> None:
-        receiver = self._receiver_for("skip")
-        while discard is not None and receiver.discard is discard:
-            if receiver.end.exception is not None:
+        self._begin_limit(timeout, "skip")
+        try:
+            if receiver.end.exception is not None and not receiver.end.after_data:
                 raise receiver.end.error()
-            if receiver.end.reached:
-                receiver.discard = None
-                raise receiver.incomplete(None)
-            await self._wait_for_size(0, "skip")
+            # The rest of a record that a cancelled call drops comes first.
+            await self._wait_until_dropped(receiver.discard)
+            receiver.drop(discard)
+            await self._wait_until_dropped(discard)
+        finally:
+            self._end_limit(timeout)
 
     def push_back(self, data: BytesLike) -> None:
         """Insert ``data`` before the unread bytes: the next read returns them first. Return immediately.
@@ -241,13 +209,19 @@ class Stream:
             buffer.prepend(data)
             receiver.end_large_read()
 
-    async def read_all(self, *, max: int = READ_ALL_MAXIMUM) -> bytes:  # noqa: A002 - Go, tokio and users name it so
+    async def read_all(
+        self,
+        *,
+        max: int = READ_ALL_MAXIMUM,  # noqa: A002 - Go, tokio and users name it so
+        timeout: float | None = None,
+    ) -> bytes:
         """Read until the end of the stream.
 
-        A cancelled call takes nothing from the stream.
+        A call that is cancelled or times out takes nothing from the stream.
 
         Args:
             max (int): the greatest number of bytes to accept, greater than 0.
+            timeout (float or None): the seconds that the call may take.
 
         Returns:
             The bytes, ``b""`` if there are none.
@@ -256,6 +230,7 @@ class Stream:
             LimitOverrunError: more than ``max`` bytes arrived before the end. They stay in the stream.
             ValueError: ``max`` is not greater than 0.
             TypeError: ``max`` is not an integer.
+            TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the stream was closed before the call.
             Exception: the error of a lost connection; ``read()`` still returns the bytes that arrived before the loss.
@@ -264,23 +239,27 @@ class Stream:
         """
         receiver = self._receiver_for("read_all")
         size = as_size(max, "read_all", "max", 1, self)
-        while True:
-            buffered = receiver.buffer.size()
-            if buffered > size:
-                raise LimitOverrunError(
-                    f"read_all(): more than max={max} bytes before the end of {self!r}; the bytes stay in the stream; "
-                    "raise max=, or read them in parts with read()",
-                    buffered,
-                )
-            if receiver.end.exception is not None and receiver.end.due(buffered, False):
-                raise receiver.end.error()
-            if receiver.end.reached:
-                return receiver.take(buffered)
-            await self._wait_for_size(size + 1, "read_all")
+        self._begin_limit(timeout, "read_all")
+        try:
+            while True:
+                buffered = receiver.buffer.size()
+                if buffered > size:
+                    raise LimitOverrunError(
+                        f"read_all(): more than max={max} bytes before the end of {self!r}; the bytes stay in the "
+                        "stream; raise max=, or read them in parts with read()",
+                        buffered,
+                    )
+                if receiver.end.exception is not None and receiver.end.due(buffered, False):
+                    raise receiver.end.error()
+                if receiver.end.reached:
+                    return receiver.take(buffered)
+                await self._wait_for_size(size + 1, "read_all")
+        finally:
+            self._end_limit(timeout)
 
     # -- into a buffer of the program ---------------------------------------------------------------------------------
 
-    async def readinto(self, buffer: bytearray | memoryview) -> int:
+    async def readinto(self, buffer: bytearray | memoryview, *, timeout: float | None = None) -> int:
         """Read what has arrived into ``buffer``: at least one byte, at most the size of the buffer.
 
         Compiled, and if no byte is buffered, the kernel or OpenSSL writes into ``buffer`` without a copy in between. A
@@ -289,6 +268,7 @@ class Stream:
 
         Args:
             buffer (a writable bytes-like object): the destination, contiguous and not empty.
+            timeout (float or None): the seconds that the call may take.
 
         Returns:
             The number of bytes. 0 at the end of the stream.
@@ -296,29 +276,36 @@ class Stream:
         Raises:
             ValueError: ``buffer`` is empty.
             TypeError: ``buffer`` is not a writable, contiguous bytes-like object.
+            TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the stream was closed before the call.
             Exception: the error of a lost connection, after the bytes received before the loss have been read.
 
         Source: ``io.RawIOBase.readinto``, Go's ``Read``, tokio's ``read_buf``.
         """
-        return await self._read_into(buffer, "readinto", False)
+        self._begin_limit(timeout, "readinto")
+        try:
+            return await self._read_into(buffer, "readinto", False)
+        finally:
+            self._end_limit(timeout)
 
-    async def read_exactly_into(self, buffer: bytearray | memoryview) -> None:
+    async def read_exactly_into(self, buffer: bytearray | memoryview, *, timeout: float | None = None) -> None:
         """Fill ``buffer``.
 
         Compiled, the kernel or OpenSSL writes into ``buffer`` without a copy in between, except what was buffered
-        before the call. A cancelled call takes nothing from the stream; the content of ``buffer`` is undefined then.
-        During the call, ``buffer`` cannot be resized.
+        before the call. A call that is cancelled or times out takes nothing from the stream; the content of ``buffer``
+        is undefined then. During the call, ``buffer`` cannot be resized.
 
         Args:
             buffer (a writable bytes-like object): the destination, contiguous and not empty.
+            timeout (float or None): the seconds that the call may take.
 
         Raises:
             IncompleteReadError: the stream ended before ``buffer`` was full. ``partial`` has the bytes before the end,
                 which are removed from the stream.
             ValueError: ``buffer`` is empty.
             TypeError: ``buffer`` is not a writable, contiguous bytes-like object.
+            TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the stream was closed before the call.
             Exception: the error of a lost connection, if fewer bytes arrived before the loss; ``read()`` still returns
@@ -326,7 +313,11 @@ class Stream:
 
         Source: Go's ``io.ReadFull``, tokio's ``read_exact``.
         """
-        await self._read_into(buffer, "read_exactly_into", True)
+        self._begin_limit(timeout, "read_exactly_into")
+        try:
+            await self._read_into(buffer, "read_exactly_into", True)
+        finally:
+            self._end_limit(timeout)
 
     async def _read_into(self, buffer: bytearray | memoryview, operation: str, fill: bool) -> int:
         self._receiver_for(operation)
@@ -374,25 +365,25 @@ class Stream:
         view[: len(data)] = data
         return len(data)
 
-    def _enough(self, receiver: Receiver, least: int) -> bool:
-        """Return True if a read that needs ``least`` bytes can end, with fewer at the end of the stream, or raise."""
-        buffered = receiver.buffer.size()
-        if receiver.end.exception is not None and receiver.end.due(buffered, buffered >= least):
-            raise receiver.end.error()
-        return buffered >= least or receiver.end.reached
-
     # -- records ------------------------------------------------------------------------------------------------------
 
-    async def read_until(self, separator: BytesLike | tuple[BytesLike, ...], *, max_length: int | None = None) -> bytes:
+    async def read_until(
+        self,
+        separator: BytesLike | tuple[BytesLike, ...],
+        *,
+        max_length: int | None = None,
+        timeout: float | None = None,
+    ) -> bytes:
         """Read up to and including ``separator``.
 
-        A cancelled call takes nothing from the stream. Each byte is searched once.
+        A call that is cancelled or times out takes nothing from the stream. Each byte is searched once.
 
         Args:
             separator (a bytes-like object or a tuple of them): the end of the record. Of several separators, the one
                 that ends first in the data counts.
             max_length (int or None): the greatest length of the record without its separator, in bytes. None means the
                 limit of the reader, 64 KiB by default.
+            timeout (float or None): the seconds that the call may take.
 
         Returns:
             The record, including its separator.
@@ -404,6 +395,7 @@ class Stream:
                 are removed from the stream.
             ValueError: ``separator`` is empty, or ``max_length`` is not greater than 0.
             TypeError: an argument has a wrong type.
+            TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the stream was closed before the call.
             Exception: the error of a lost connection, if no complete record arrived before the loss; ``read()`` still
@@ -414,29 +406,34 @@ class Stream:
         separators = as_separators(separator)
         receiver = self._receiver_for("read_until")
         limit = receiver.flow.limit if max_length is None else as_size(max_length, "read_until", "max_length", 1, self)
-        if receiver.budget.spend_read():
-            await receiver.yield_to_loop("read_until")
-        record = records.limited(receiver, separators, limit, "read_until", False, False)
-        while record is None:
-            receiver.wait.target_size = records.target_size(receiver)
-            future = read_operations.begin_wait(self._reader, receiver, "read_until")  # type: ignore[arg-type]
-            try:
-                await future
-            finally:
-                receiver.wait.end()
-                if receiver.wait.target_size:
-                    receiver.end_large_read()
-            record = records.limited(receiver, separators, limit, "read_until", True, False)
-        return record
+        self._begin_limit(timeout, "read_until")
+        try:
+            if receiver.budget.spend_read():
+                await receiver.yield_to_loop("read_until")
+            record = records.limited(receiver, separators, limit, "read_until", False, False)
+            while record is None:
+                receiver.wait.target_size = records.target_size(receiver)
+                future = read_operations.begin_wait(self._reader, receiver, "read_until")  # type: ignore[arg-type]
+                try:
+                    await future
+                finally:
+                    receiver.wait.end()
+                    if receiver.wait.target_size:
+                        receiver.end_large_read()
+                record = records.limited(receiver, separators, limit, "read_until", True, False)
+            return record
+        finally:
+            self._end_limit(timeout)
 
-    async def read_line(self, *, max_length: int | None = None) -> bytes:
+    async def read_line(self, *, max_length: int | None = None, timeout: float | None = None) -> bytes:
         """Read a line, including its ``\\n``.
 
-        A cancelled call takes nothing from the stream.
+        A call that is cancelled or times out takes nothing from the stream.
 
         Args:
             max_length (int or None): the greatest length of the line without its ``\\n``, in bytes. None means the
                 limit of the reader, 64 KiB by default.
+            timeout (float or None): the seconds that the call may take.
 
         Returns:
             The line. At the end of the stream the rest without a ``\\n``, or ``b""`` if there is none.
@@ -446,6 +443,7 @@ class Stream:
                 ``overlong="skip"`` drops the line.
             ValueError: ``max_length`` is not greater than 0.
             TypeError: ``max_length`` is not an integer.
+            TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the stream was closed before the call.
             Exception: the error of a lost connection, if no complete line arrived before the loss; ``read()`` still
@@ -455,17 +453,21 @@ class Stream:
         """
         receiver = self._receiver_for("read_line")
         limit = receiver.flow.limit if max_length is None else as_size(max_length, "read_line", "max_length", 1, self)
-        if receiver.budget.spend_read():
-            await receiver.yield_to_loop("read_line")
-        line = records.limited(receiver, records.NEWLINE, limit, "read_line", False, True)
-        while line is None:
-            receiver.wait.target_size = records.target_size(receiver)
-            future = read_operations.begin_wait(self._reader, receiver, "read_line")  # type: ignore[arg-type]
-            try:
-                await future
-            finally:
-                receiver.wait.end()
-                if receiver.wait.target_size:
-                    receiver.end_large_read()
-            line = records.limited(receiver, records.NEWLINE, limit, "read_line", True, True)
-        return line
+        self._begin_limit(timeout, "read_line")
+        try:
+            if receiver.budget.spend_read():
+                await receiver.yield_to_loop("read_line")
+            line = records.limited(receiver, records.NEWLINE, limit, "read_line", False, True)
+            while line is None:
+                receiver.wait.target_size = records.target_size(receiver)
+                future = read_operations.begin_wait(self._reader, receiver, "read_line")  # type: ignore[arg-type]
+                try:
+                    await future
+                finally:
+                    receiver.wait.end()
+                    if receiver.wait.target_size:
+                        receiver.end_large_read()
+                line = records.limited(receiver, records.NEWLINE, limit, "read_line", True, True)
+            return line
+        finally:
+            self._end_limit(timeout)

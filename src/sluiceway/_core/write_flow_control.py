@@ -15,17 +15,18 @@ class WriteFlowControl:
 
     Each call of drain() waits for a future of its own, so that cancelling one call affects no other.
 
-    - ``paused``: True while the transport has paused writing.
+    - ``paused``: True while the transport has paused writing. ``pauses``: how often it did.
     - ``lost``: True after the connection has ended.
     - ``error_mark``: an object that mark() stores on each error of this connection, to recognize the error later. The
       error does not refer to the connection.
     """
 
-    __slots__ = ("error_mark", "loop", "lost", "paused", "waiters")
+    __slots__ = ("error_mark", "loop", "lost", "paused", "pauses", "waiters")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop: asyncio.AbstractEventLoop = loop
         self.paused: bool = False
+        self.pauses = 0
         self.lost: bool = False
         # A dict as an ordered set with removal in O(1). Created on demand: most connections never wait.
         self.waiters: dict[asyncio.Future[None], None] | None = None
@@ -35,6 +36,7 @@ class WriteFlowControl:
         """Make drain() wait, because the transport's buffer exceeds the high-water mark."""
         assert not self.paused, "pause_writing() called twice by the transport"
         self.paused = True
+        self.pauses += 1
 
     def resume(self) -> None:
         """Wake the waiting drain() calls, because the transport's buffer has shrunk to the low-water mark."""

@@ -60,10 +60,13 @@ class StreamWriter:
         raw = sender.raw
         if sender.connection.discarding or (sender.transport_closing() if sender.over_loop else raw.closing):  # type: ignore[union-attr]
             sender.connection.discarded(len(data))
-        elif raw is not None:
+            return
+        if raw is not None:
             raw.write(data)
         else:
             sender.transport.write(data)
+        sender.written += len(data)
+        sender.writes += 1
 
     def writelines(self, data: Iterable[BytesLike]) -> None:
         """Join ``data``, an iterable of bytes-like objects, and write the result; see write()."""

@@ -20,15 +20,16 @@ _COMPACT = 64
 
 
 class WriteQueue:
-    """A queue of unsent bytes. ``size``: the number of unsent bytes."""
+    """A queue of unsent bytes. ``size``: their number. ``discarded``: the number of bytes that discard() removed."""
 
-    __slots__ = ("head", "offset", "pieces", "size")
+    __slots__ = ("discarded", "head", "offset", "pieces", "size")
 
     def __init__(self) -> None:
         self.pieces: list[Any] = []
         self.head = 0
         self.offset = 0
         self.size = 0
+        self.discarded = 0
 
     def append(self, piece: bytes) -> None:
         """Append the bytes object ``piece``, which must not be empty."""
@@ -87,7 +88,12 @@ class WriteQueue:
             head = 0
         self.head = head
 
+    def discard(self) -> None:
+        """Remove all bytes, which will not be sent, and count them."""
+        self.discarded += self.size
+        self.clear()
+
     def clear(self) -> None:
-        """Discard all unsent bytes."""
+        """Remove all bytes."""
         search.clear_list(self.pieces)
         self.head = self.offset = self.size = 0

@@ -6,6 +6,7 @@ cdef class ClosingState(ConnectionState):
     cdef public object transport
     cdef public object protocol_transport
     cdef public object owner
+    cdef public object record
     cdef public object writer_ref
     cdef public object close_timeout
     cdef public list _closed_waiters

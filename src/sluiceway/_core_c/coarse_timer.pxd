@@ -14,6 +14,7 @@ cdef class TimeLimit:
     cdef double _deadline
     cdef double _queued_at
 
+    @cython.locals(value=double)
     cpdef object start(self, seconds, operation)
     cpdef object stop(self)
 

@@ -10,6 +10,7 @@ cdef class ReadFlowControl:
     cdef public Py_ssize_t limit
     cdef public object transport
     cdef public bint paused
+    cdef readonly Py_ssize_t pauses
 
     @cython.locals(room=Py_ssize_t)
     cdef Py_ssize_t room(self, Py_ssize_t size, Py_ssize_t target_size) except -1

@@ -21,6 +21,9 @@ cdef class Receiver(ReceiveInterface):
     cdef readonly Budget budget
     cdef public Discard discard
     cdef public object guard
+    cdef readonly Py_ssize_t received
+    cdef readonly Py_ssize_t arrivals
+    cdef readonly Py_ssize_t high_water
     cdef Scratch _scratch
     cdef ChunkBuffer _direct
     cdef Block _block
@@ -34,6 +37,8 @@ cdef class Receiver(ReceiveInterface):
     cpdef bint committed(self, Py_ssize_t n) except -1
     @cython.locals(size=Py_ssize_t, buffer=ChunkBuffer)
     cpdef bint feed(self, bytes data) except -1
+    @cython.locals(size=Py_ssize_t, buffer=ChunkBuffer)
+    cdef object _measure(self)
     cdef bint ready(self) except -1
     cpdef object transport_ended(self)
     cpdef Py_ssize_t room(self) except -1

@@ -2,6 +2,7 @@ cimport cython
 
 from . cimport read_operations
 from .borrowed_reader cimport BorrowedReader
+from .coarse_timer cimport TimeLimit
 from .read_operations cimport StreamReader
 from .ready cimport Ready
 from .receiver cimport Receiver
@@ -18,6 +19,8 @@ cdef class RecordIterator(Ready):
     cdef int policy
     cdef readonly Py_ssize_t skipped
     cdef readonly Py_ssize_t truncated
+    cdef TimeLimit limit
+    cdef double seconds
 
     cdef object ready_item(self)
     cdef object attempt(self, bint waited)

@@ -19,12 +19,14 @@ cdef class Sender:
     cdef bint over_loop
     cdef WriteFlowControl flow
     cdef Receiver receiver
+    cdef public Py_ssize_t written
+    cdef readonly Py_ssize_t writes
 
     cpdef object set_transport(self, transport)
     cpdef object set_protocol(self, protocol)
     @cython.locals(receiver=Receiver)
     cpdef object set_reader(self, reader)
-    cdef bint transport_closing(self) except -1
+    cpdef bint transport_closing(self) except -1
     @cython.locals(raw=RawTransport)
     cdef bint has_room(self) except -1
     cdef bint budget_exhausted(self) except -1

@@ -5,6 +5,7 @@ cimport cython
 cdef class WriteFlowControl:
     cdef public object loop
     cdef public bint paused
+    cdef readonly Py_ssize_t pauses
     cdef public bint lost
     cdef readonly dict waiters
     cdef public object error_mark

@@ -11,6 +11,7 @@ cdef class WriteQueue:
     cdef Py_ssize_t head
     cdef Py_ssize_t offset
     cdef readonly Py_ssize_t size
+    cdef readonly Py_ssize_t discarded
 
     cpdef object append(self, bytes piece)
     cpdef object first(self)
@@ -19,4 +20,5 @@ cdef class WriteQueue:
     cpdef list waiting(self)
     @cython.locals(pieces=list, head=Py_ssize_t, length=Py_ssize_t)
     cpdef object advance(self, Py_ssize_t n)
+    cpdef object discard(self)
     cpdef object clear(self)

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from .._connection.close_info import CloseInfo
 from .._net.attempts import ConnectAttempt
 from .connect_error import ConnectError, ConnectTimings
 from .connect_stream import connect
 from .opening import Opening
+from .state import StreamStats, TLSDetails
 from .stream import Stream
+from .timing import Deadline
 
-__all__ = ["ConnectAttempt", "ConnectError", "ConnectTimings", "Opening", "Stream", "connect"]
+__all__ = [
+    "CloseInfo",
+    "ConnectAttempt",
+    "ConnectError",
+    "ConnectTimings",
+    "Deadline",
+    "Opening",
+    "Stream",
+    "StreamStats",
+    "TLSDetails",
+    "connect",
+]

@@ -1,26 +1,89 @@
-"""StreamClosing: how a Stream is closed."""
+"""StreamClosing: how a Stream is closed, and its time limits for that."""
 
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
+from .._connection.close_info import CloseInfo
+from .._connection.connection import Connection
+from .._implementation import core
 from .halves import StreamHalves
+from .timing import Deadline
+
+if TYPE_CHECKING:
+    from .._core.validation import as_seconds
+else:
+    as_seconds = core.as_seconds
 
 
 class StreamClosing(StreamHalves):
-    """The methods of Stream that close it, and ``async with``."""
+    """The methods of Stream that close it, ``async with``, and its deadlines."""
 
     __slots__ = ()
 
-    async def aclose(self) -> None:
+    async def aclose(self, *, timeout: float | None = None, linger: float | None = None) -> CloseInfo:
         """Close the stream after the buffered data has been sent, and wait until it is closed.
 
-        If the call is cancelled, the stream continues to close.
+        The call never raises an error of the connection: the result names what happened. It may be repeated, also by
+        several tasks at the same time, and always returns the same CloseInfo.
+
+        The close is aborted if neither the kernel nor the peer accepts data for ``close_timeout`` seconds, 30 by
+        default. If the call is cancelled, the stream continues to close, and ``timeout`` and ``linger`` still apply.
+
+        Args:
+            timeout (float or None): the seconds that the whole close may take. After them the connection is aborted,
+                and unsent data is discarded. None leaves ``close_timeout`` alone.
+            linger (float or None): for a side that answers before it has read everything. Without it, a close while the
+                peer still sends makes the kernel send a reset, which may destroy the answer on its way. With it, the
+                writing direction is ended first (TCP: with a FIN). Then what the peer sends is discarded until the peer
+                ends its direction too, for at most this many seconds after all data has been sent, and at most 64 MiB.
+                A TLS connection lingers at every close, until the peer's close_notify; this argument limits the time,
+                which is 30 seconds otherwise.
+
+        Raises:
+            ValueError, TypeError: ``timeout`` or ``linger`` is not a number of seconds greater than 0.
+
+        Source: trio's ``aclose``; nginx's ``lingering_close``; RFC 9112, section 9.6.
         """
-        writer = self.writer
-        writer.close()
-        await writer.wait_closed()
+        if timeout is not None:
+            as_seconds(timeout, "timeout")
+        if linger is not None:
+            as_seconds(linger, "linger")
+        self._start_close(timeout, linger)
+        info = CloseInfo(True, 0, None, "closed")
+        for connection in reversed(self._connections()):
+            if not connection.lost:
+                await self._wait_closed(connection)
+            info = connection.keep_record().ended(connection)
+        return info
+
+    async def _wait_closed(self, connection: Connection) -> None:
+        writer = self._writer
+        if writer is None or writer._sluiceway.connection is not connection:
+            await connection.closed_waiter()
+            return
+        try:
+            await writer.wait_closed()
+        except Exception:  # noqa: BLE001 - the CloseInfo names what happened
+            pass
+
+    def _start_close(self, timeout: float | None, linger: float | None) -> None:
+        self._stop_reading()
+        for connection in self._connections():
+            if connection.lost:
+                continue
+            if timeout is not None:
+                connection.keep_record().abort_after(connection, timeout)
+            if linger is not None:
+                connection.close_lingering(linger)
+            elif not connection.closing:
+                writer = self._writer
+                if writer is not None and writer._sluiceway.connection is connection:
+                    # Also queries a protocol of asyncio for the loss of the connection.
+                    writer.close()
+                else:
+                    connection.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -28,4 +91,53 @@ class StreamClosing(StreamHalves):
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self.aclose()
+        if exc is None or isinstance(exc, Exception):
+            await self.aclose()
+        else:
+            # Cancelled or interrupted: a wait here could take until close_timeout. The stream closes in the background.
+            self._start_close(None, None)
+
+    # -- time ---------------------------------------------------------------------------------------------------------
+
+    def deadline(self, seconds: float) -> Deadline:
+        """Return an asynchronous context manager that limits the time of all operations in its block together.
+
+        ``async with stream.deadline(5):`` cancels the block when the time has passed, and raises TimeoutError at its
+        end. So it also covers operations on other streams, and every other ``await``. An operation that is cut short
+        leaves behind what a cancellation leaves behind. Deadlines can be nested; the first to pass counts.
+
+        Args:
+            seconds (float): the time, greater than 0. It is never too short, and up to 0.05 seconds too long.
+
+        Raises:
+            TimeoutError: raised by the block, after the time. The message names the connection and the seconds.
+            ValueError, TypeError: ``seconds`` is not a number of seconds greater than 0.
+
+        Source: Go's ``SetDeadline``, trio's ``move_on_after``, ``asyncio.timeout``.
+        """
+        return Deadline(self, as_seconds(seconds, "deadline"))
+
+    @property
+    def idle_timeout(self) -> float | None:
+        """The seconds after which an idle connection is aborted, or None. The program may assign it at any time.
+
+        A connection is idle while no byte is received, and the kernel accepts no byte that was sent. After the time, or
+        up to a quarter of it later, the connection is aborted. Reads return what had arrived before, and then raise a
+        TimeoutError that names the connection; ``send()`` raises it too, and ``eof_reason`` is ``"idle timeout"``. The
+        time starts again when the property is assigned.
+
+        Raises:
+            ValueError, TypeError: the assigned value is neither None nor a number of seconds greater than 0.
+        """
+        for connection in self._connections():
+            record = connection.record
+            if record is not None and record.idle_timeout is not None:
+                return record.idle_timeout.seconds
+        return None
+
+    @idle_timeout.setter
+    def idle_timeout(self, seconds: float | None) -> None:
+        if seconds is not None:
+            as_seconds(seconds, "idle_timeout")
+        for connection in self._connections():
+            connection.set_idle_timeout(seconds)

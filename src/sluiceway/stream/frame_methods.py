@@ -21,15 +21,17 @@ class StreamFraming(StreamWriting):
         *,
         length_bytes: Literal[1, 2, 4, 8] = 4,
         byteorder: Literal["big", "little"] = "big",
+        timeout: float | None = None,
     ) -> None:
         """Send ``data`` after its length, and wait while too much data is buffered. ``frames()`` reads such frames.
 
-        A frame is never cut: after a cancelled call, it is sent whole.
+        A frame is never cut: after a cancelled call or a timeout, it is sent whole.
 
         Args:
             data (a bytes-like object): the frame. Later changes of a mutable object have no effect.
             length_bytes (int): the size of the length prefix in bytes: 1, 2, 4 or 8. The length does not count itself.
             byteorder (str): the order of the bytes of the prefix: ``"big"``, as in network protocols, or ``"little"``.
+            timeout (float or None): the seconds that the call may wait.
 
         Raises:
             TypeError: ``data`` is not a bytes-like object.
@@ -38,4 +40,4 @@ class StreamFraming(StreamWriting):
         """
         checked = core.as_bytes(data)
         prefix = length_prefix(len(checked), length_bytes, byteorder, self)
-        await self.send(prefix + checked)
+        await self.send(prefix + checked, timeout=timeout)

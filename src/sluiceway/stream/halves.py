@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from .._asyncio.reader import StreamReader
 from .._asyncio.writer import StreamWriter
+from .._connection.connection import Connection
 from .._implementation import core
 from .connect_error import ConnectTimings
 
@@ -22,7 +23,7 @@ class StreamHalves(StreamReads):
     ``_reader`` is None for a stream that can only be written, and ``_writer`` for one that can only be read.
     """
 
-    __slots__ = ("__weakref__", "_timings", "_writer")
+    __slots__ = ("__weakref__", "_links", "_timings", "_writer")
 
     _writer: StreamWriter | None
     _timings: ConnectTimings | None
@@ -31,6 +32,9 @@ class StreamHalves(StreamReads):
         StreamReads.__init__(self, reader)
         self._writer = writer
         self._timings = None
+        self._links = _connections_of(reader, writer)
+        for connection in self._links:
+            connection.keep_record()
 
     @classmethod
     def from_pair(cls, reader: StreamReader | None, writer: StreamWriter | None) -> Self:
@@ -82,3 +86,29 @@ class StreamHalves(StreamReads):
         if writer is None:
             raise UnsupportedOperation(f"{self!r} has no writer: it can only be read")
         return writer
+
+    def _connections(self) -> tuple[Connection, ...]:
+        """Return the connection, or both if the halves belong to different ones, such as two pipes: the writer's first.
+
+        Empty for a reader that was never connected.
+        """
+        return self._links
+
+    def _describe(self) -> str:
+        """Return the addresses of both ends, for messages."""
+        return self._links[0].describe() if self._links else "a stream that is not connected"
+
+
+def _connections_of(reader: StreamReader | None, writer: StreamWriter | None) -> tuple[Connection, ...]:
+    found: list[Connection] = [] if writer is None else [writer._sluiceway.connection]
+    # The public names would end corking on the loop's own transports.
+    transport = None if reader is None else reader._sluiceway.flow.transport
+    if transport is not None and (writer is None or transport is not writer._sluiceway.transport):
+        try:
+            connection = transport.get_protocol()._sluiceway
+        except AttributeError:
+            # The protocol of asyncio or of the program.
+            return tuple(found)
+        if isinstance(connection, Connection) and connection not in found:
+            found.append(connection)
+    return tuple(found)

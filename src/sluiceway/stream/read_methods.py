@@ -7,6 +7,7 @@ from typing import Any, Literal, overload
 from .. import framing
 from .._constants import DEFAULT_LIMIT, FRAME_MAXIMUM
 from .._core.validation import BytesLike
+from .._implementation import core
 from .._piece import Piece
 from ..framing.record_types import Policy, Records
 from .halves import StreamHalves
@@ -19,13 +20,25 @@ class StreamReading(StreamHalves):
 
     @overload
     def lines(
-        self, *, max_length: float = ..., overlong: Literal["raise", "skip", "truncate"] = ...
+        self,
+        *,
+        max_length: float = ...,
+        overlong: Literal["raise", "skip", "truncate"] = ...,
+        timeout: float | None = ...,
     ) -> Records[bytes]: ...
     @overload
-    def lines(self, *, max_length: float = ..., overlong: Literal["chunks"]) -> Records[Piece]: ...
-    def lines(self, *, max_length: float = DEFAULT_LIMIT, overlong: Policy = "raise") -> Any:
-        """Return an iterator over the lines of the stream. See :py:func:`sluiceway.lines`."""
-        return framing.lines(self.reader, max_length=max_length, overlong=overlong)
+    def lines(
+        self, *, max_length: float = ..., overlong: Literal["chunks"], timeout: float | None = ...
+    ) -> Records[Piece]: ...
+    def lines(
+        self, *, max_length: float = DEFAULT_LIMIT, overlong: Policy = "raise", timeout: float | None = None
+    ) -> Any:
+        """Return an iterator over the lines of the stream. See :py:func:`sluiceway.lines`.
+
+        ``timeout`` is the seconds that each item may take; after them the iteration raises TimeoutError, and the next
+        iteration continues where it was.
+        """
+        return self._limited(framing.lines(self.reader, max_length=max_length, overlong=overlong), timeout)
 
     @overload
     def records(
@@ -34,6 +47,7 @@ class StreamReading(StreamHalves):
         *,
         max_length: float = ...,
         overlong: Literal["raise", "skip", "truncate"] = ...,
+        timeout: float | None = ...,
     ) -> Records[bytes]: ...
     @overload
     def records(
@@ -42,6 +56,7 @@ class StreamReading(StreamHalves):
         *,
         max_length: float = ...,
         overlong: Literal["chunks"],
+        timeout: float | None = ...,
     ) -> Records[Piece]: ...
     def records(
         self,
@@ -49,9 +64,14 @@ class StreamReading(StreamHalves):
         *,
         max_length: float = DEFAULT_LIMIT,
         overlong: Policy = "raise",
+        timeout: float | None = None,
     ) -> Any:
-        """Return an iterator over records that end with ``separator``. See :py:func:`sluiceway.records`."""
-        return framing.records(self.reader, separator, max_length=max_length, overlong=overlong)
+        """Return an iterator over records that end with ``separator``. See :py:func:`sluiceway.records`.
+
+        ``timeout`` is that of :py:meth:`lines`.
+        """
+        records = framing.records(self.reader, separator, max_length=max_length, overlong=overlong)
+        return self._limited(records, timeout)
 
     @overload
     def frames(
@@ -61,6 +81,7 @@ class StreamReading(StreamHalves):
         byteorder: Literal["big", "little"] = ...,
         max_size: float = ...,
         oversize: Literal["raise", "skip", "truncate"] = ...,
+        timeout: float | None = ...,
     ) -> Records[bytes]: ...
     @overload
     def frames(
@@ -70,6 +91,7 @@ class StreamReading(StreamHalves):
         byteorder: Literal["big", "little"] = ...,
         max_size: float = ...,
         oversize: Literal["chunks"],
+        timeout: float | None = ...,
     ) -> Records[Piece]: ...
     def frames(
         self,
@@ -78,8 +100,19 @@ class StreamReading(StreamHalves):
         byteorder: Literal["big", "little"] = "big",
         max_size: float = FRAME_MAXIMUM,
         oversize: Policy = "raise",
+        timeout: float | None = None,
     ) -> Any:
-        """Return an iterator over length-prefixed frames. See :py:func:`sluiceway.frames`."""
-        return framing.frames(
+        """Return an iterator over length-prefixed frames. See :py:func:`sluiceway.frames`.
+
+        ``timeout`` is that of :py:meth:`lines`.
+        """
+        frames = framing.frames(
             self.reader, length_bytes=length_bytes, byteorder=byteorder, max_size=max_size, oversize=oversize
         )
+        return self._limited(frames, timeout)
+
+    def _limited(self, records: Any, timeout: float | None) -> Any:
+        """Return ``records`` with a time limit for each item."""
+        if timeout is not None:
+            records.limit_items(self._read_limit(), core.as_seconds(timeout, "timeout"))
+        return records

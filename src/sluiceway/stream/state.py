@@ -2,10 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+import ssl
+import time
+from typing import TYPE_CHECKING, Any
 
 from .connect_error import ConnectTimings
 from .halves import StreamHalves
+
+if TYPE_CHECKING:
+    from .._core.end_of_input import EofReason
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StreamStats:
+    """The counts of a Stream since its reader and writer exist. ``stream.stats`` makes one.
+
+    Attributes:
+        bytes_received (int): bytes that have arrived, without TLS records.
+        bytes_sent (int): bytes that were sent, and that the kernel has accepted. Over TLS, without records, but
+            ``unsent_bytes`` is subtracted.
+        arrivals (int): how often bytes arrived.
+        sends (int): how often bytes were passed to the transport.
+        unread_bytes (int): bytes that have arrived and were not read.
+        unsent_bytes (int): bytes that the kernel has not accepted. Over TLS, encrypted ones count with their records.
+        unread_high_water (int): the greatest number of unread bytes at an arrival.
+        reading_pauses (int): how often receiving was paused, because too many bytes were unread.
+        writing_pauses (int): how often ``send()`` had to wait, because too many bytes were unsent.
+        age (float): seconds since the Stream was made, until the connection ended.
+    """
+
+    bytes_received: int
+    bytes_sent: int
+    arrivals: int
+    sends: int
+    unread_bytes: int
+    unsent_bytes: int
+    unread_high_water: int
+    reading_pauses: int
+    writing_pauses: int
+    age: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TLSDetails:
+    """What a TLS connection has negotiated. ``stream.tls`` makes one.
+
+    Attributes:
+        version (str or None): the version of the protocol, such as ``"TLSv1.3"``.
+        cipher (tuple or None): name, protocol and secret bits of the cipher, as ``ssl.SSLSocket.cipher()`` returns
+            them.
+        alpn (str or None): the protocol that ALPN selected.
+        peer_certificate (dict or None): the peer's certificate, as ``ssl.SSLSocket.getpeercert()`` returns it.
+        context (ssl.SSLContext): the context of the connection.
+    """
+
+    version: str | None
+    cipher: tuple[str, str, int] | None
+    alpn: str | None
+    peer_certificate: dict[str, Any] | None
+    context: ssl.SSLContext
 
 
 class StreamState(StreamHalves):
@@ -15,15 +71,60 @@ class StreamState(StreamHalves):
 
     @property
     def peer(self) -> Any:
-        """The address of the peer, as ``writer.get_extra_info("peername")`` returns it."""
-        return self.writer.get_extra_info("peername")
+        """The address of the peer, as ``writer.get_extra_info("peername")`` returns it; None if there is none."""
+        return self._extra("peername")
 
     @property
     def local(self) -> Any:
-        """The own address, as ``writer.get_extra_info("sockname")`` returns it."""
-        return self.writer.get_extra_info("sockname")
+        """The own address, as ``writer.get_extra_info("sockname")`` returns it; None if there is none."""
+        return self._extra("sockname")
 
     @property
     def timings(self) -> ConnectTimings | None:
         """How long the parts of ``sluiceway.connect()`` took, which opened this stream; None for another stream."""
         return self._timings
+
+    @property
+    def tls(self) -> TLSDetails | None:
+        """What the TLS handshake has negotiated; None without TLS."""
+        context = self._extra("sslcontext")
+        if context is None:
+            return None
+        negotiated = self._extra("ssl_object")
+        return TLSDetails(
+            version=negotiated.version(),
+            cipher=self._extra("cipher"),
+            alpn=negotiated.selected_alpn_protocol(),
+            peer_certificate=self._extra("peercert"),
+            context=context,
+        )
+
+    @property
+    def eof_reason(self) -> EofReason | None:
+        """Why the input has ended; see :py:attr:`sluiceway.StreamReader.eof_reason`. None before the end."""
+        return None if self._reader is None else self._reader.eof_reason
+
+    @property
+    def stats(self) -> StreamStats:
+        """The counts of the stream now."""
+        receiver = None if self._reader is None else self._reader._sluiceway
+        sender = None if self._writer is None else self._writer._sluiceway
+        record = self._links[0].keep_record() if self._links else None
+        unsent = 0
+        if sender is not None and record is not None:
+            unsent = record.info.unsent_bytes if record.info is not None else sender.connection.unsent_size()
+        return StreamStats(
+            bytes_received=0 if receiver is None else receiver.received,
+            bytes_sent=0 if sender is None else max(0, sender.written - unsent),
+            arrivals=0 if receiver is None else receiver.arrivals,
+            sends=0 if sender is None else sender.writes,
+            unread_bytes=0 if receiver is None else receiver.buffer.size(),
+            unsent_bytes=unsent,
+            unread_high_water=0 if receiver is None else receiver.high_water,
+            reading_pauses=0 if receiver is None else receiver.flow.pauses,
+            writing_pauses=0 if sender is None else sender.connection.flow.pauses,
+            age=0.0 if record is None else (record.ended_at or time.monotonic()) - record.created_at,
+        )
+
+    def _extra(self, name: str) -> Any:
+        return self._links[0].get_extra_info(name) if self._links else None

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import ssl
+from collections.abc import Iterable
+from typing import IO, Any
+
+from .._asyncio.writer import StreamWriter
 from .._core.validation import BytesLike
+from .flush import flush
 from .halves import StreamHalves
+from .send_file import check_file, send_file
+from .timing import Deadline
 
 
 class StreamWriting(StreamHalves):
@@ -11,19 +19,174 @@ class StreamWriting(StreamHalves):
 
     __slots__ = ()
 
-    async def send(self, data: BytesLike) -> None:
+    async def send(self, data: BytesLike | Iterable[BytesLike], *, timeout: float | None = None) -> None:
         """Send ``data``; wait while too much data is buffered.
 
-        After a cancelled call, ``data`` is sent whole.
+        The call waits while more than the high-water mark, 64 KiB by default, is buffered, until at most 16 KiB are.
+        After a cancelled call or a timeout, ``data`` is still sent whole: a message is never cut.
 
         Args:
-            data (a bytes-like object): the data to send. Later changes of a mutable object have no effect.
+            data (a bytes-like object, or an iterable of them): the data to send. Later changes of a mutable object have
+                no effect. Several buffers are sent as one.
+            timeout (float or None): the seconds that the call may wait.
 
         Raises:
-            TypeError: ``data`` is not a bytes-like object.
-            Exception: the connection was lost with an error, before or during the call.
-            ConnectionResetError: the connection ended before the call without an error.
+            TypeError: ``data`` is not a bytes-like object or an iterable of them.
+            TimeoutError: the peer did not accept enough data in time. The message names the peer and the seconds.
+            ConnectionError: the stream is closed, or the connection is lost. Nothing was sent.
+            RuntimeError: ``send_eof()`` was called before.
+            Exception: the error of the connection if it is lost during the call.
+
+        Source: trio's ``send_all``, Go's ``Write``.
         """
+        writer = self._open_writer()
+        if type(data) is bytes or not _is_several(data):
+            writer.write(data)  # type: ignore[arg-type]
+        else:
+            writer.writelines(data)  # type: ignore[arg-type]
+        if timeout is None or not writer._sluiceway.connection.flow.paused:
+            await writer.drain()
+            return
+        async with Deadline(self, timeout, "send"):
+            await writer.drain()
+
+    async def flush(self, *, timeout: float | None = None) -> None:
+        """Wait until the kernel has accepted every byte that was sent.
+
+        That does not mean that the peer has received them; only an answer of the peer shows that. A cancelled call has
+        no effect on the data.
+
+        Args:
+            timeout (float or None): the seconds that the call may take.
+
+        Raises:
+            TimeoutError: bytes are still unsent after the time. The message names the peer and the seconds.
+            ConnectionError: the stream is closed, or the connection is lost.
+            Exception: the error of the connection if it is lost during the call.
+
+        Source: Go's ``bufio.Writer.Flush``.
+        """
+        writer = self._open_writer()
+        if timeout is None:
+            await flush(writer)
+            return
+        async with Deadline(self, timeout, "flush"):
+            await flush(writer)
+
+    async def send_eof(self, *, timeout: float | None = None) -> None:
+        """End the writing direction after the data that was sent (TCP: with a FIN), and wait until the kernel has it.
+
+        The stream can still be read. A second call has no effect. If the call is cancelled, the direction still ends.
+
+        Args:
+            timeout (float or None): the seconds that the call may take.
+
+        Raises:
+            NotImplementedError: the stream cannot end one direction alone, for example over TLS. Use ``aclose()``.
+            TimeoutError: bytes are still unsent after the time. The message names the peer and the seconds.
+            ConnectionError: the stream is closed, or the connection is lost.
+
+        Source: trio's and anyio's ``send_eof``, Go's ``CloseWrite``.
+        """
+        self._open_writer().write_eof()
+        await self.flush(timeout=timeout)
+
+    async def sendfile(
+        self, file: IO[bytes], offset: int = 0, count: int | None = None, *, timeout: float | None = None
+    ) -> int:
+        """Send ``count`` bytes of ``file`` from ``offset``, and wait until the kernel has accepted them.
+
+        Over TCP without TLS, the kernel copies from the file (``os.sendfile``) where the system and the file allow it.
+        Otherwise the file is read in pieces, in a thread. The position of ``file`` is undefined afterwards.
+
+        If the call is cancelled or times out, the peer gets the beginning of the data, up to an unknown byte.
+
+        Args:
+            file (a binary file): a file object with ``seek()`` and ``readinto()``.
+            offset (int): the position of the first byte, at least 0.
+            count (int or None): the number of bytes, at least 0. None means up to the end of the file.
+            timeout (float or None): the seconds that the call may take.
+
+        Returns:
+            The number of bytes that were sent: less than ``count`` if the file ends before.
+
+        Raises:
+            ValueError, TypeError: ``offset`` or ``count`` is negative or not an integer, or ``file`` is a text file.
+            TimeoutError: the peer did not accept the data in time. The message names the peer and the seconds.
+            ConnectionError: the stream is closed, or the connection is lost.
+            OSError: the file cannot be read.
+
+        Source: ``socket.sendfile``, ``asyncio.loop.sendfile``, Go's ``io.Copy``.
+        """
+        check_file(file, offset, count)
+        writer = self._open_writer()
+        if timeout is None:
+            return await send_file(writer, file, offset, count)
+        async with Deadline(self, timeout, "sendfile"):
+            return await send_file(writer, file, offset, count)
+
+    async def start_tls(
+        self,
+        context: ssl.SSLContext,
+        *,
+        server_hostname: str | None = None,
+        server_side: bool | None = None,
+        strict_eof: bool = False,
+        timeout: float | None = None,
+    ) -> None:
+        """Upgrade the connection to TLS, and return when the handshake is complete.
+
+        Data that was sent before is sent unencrypted first. If the call is cancelled or times out during the handshake,
+        the connection is closed.
+
+        Args:
+            context (ssl.SSLContext): the TLS context, which is not modified.
+            server_hostname (str or None): the name that the peer's certificate must match. Required if the context
+                checks host names.
+            server_side (bool or None): True to act as the TLS server, False as the TLS client. None means True for an
+                accepted connection, else False.
+            strict_eof (bool): True to raise an error for a connection that ends without close_notify; see
+                ``open_connection``.
+            timeout (float or None): the seconds that the call may take. None means 60 seconds for the handshake.
+
+        Raises:
+            PlaintextBeforeTLSError: this side is the client, and unencrypted bytes have arrived that were not read.
+            ssl.SSLError: the handshake failed, and the connection is closed. The message names the peer.
+            TimeoutError: the call took longer than ``timeout``. The connection is closed.
+            ConnectionError: the stream is closed, or the connection was lost.
+            TypeError: ``context`` is not an SSLContext.
+            ValueError: the context checks host names, and ``server_hostname`` is missing or no host name.
+
+        Source: anyio's ``TLSStream.wrap``, ``asyncio.StreamWriter.start_tls``.
+        """
+        writer = self._open_writer()
+        options: dict[str, Any] = {
+            "server_hostname": server_hostname,
+            "server_side": server_side,
+            "strict_eof": strict_eof,
+        }
+        if timeout is None:
+            await writer.start_tls(context, **options)
+            return
+        async with Deadline(self, timeout, "start_tls"):
+            await writer.start_tls(context, **options)
+
+    def _open_writer(self) -> StreamWriter:
+        """Return the writer. Raise ConnectionError if nothing can be sent any more (contract W5)."""
         writer = self.writer
-        writer.write(data)
-        await writer.drain()
+        connection = writer._sluiceway.connection
+        # The public name of the transport would end corking on the loop's own transports.
+        if connection.discarding or writer._sluiceway.transport_closing():
+            raise connection.send_error()
+        return writer
+
+
+def _is_several(data: Any) -> bool:
+    """Return True if ``data`` is an iterable of buffers, and no buffer itself."""
+    if isinstance(data, str):
+        return False
+    try:
+        memoryview(data)
+    except TypeError:
+        return isinstance(data, Iterable)
+    return False

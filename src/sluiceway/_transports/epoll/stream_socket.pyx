@@ -358,7 +358,7 @@ cdef class StreamSocket(WriteLimits):
         self.force_close(None)
 
     def force_close(self, error):
-        self.queue.clear()
+        self.queue.discard()
         self.closing = True
         self.end(error)
 

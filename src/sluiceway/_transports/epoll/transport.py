@@ -77,6 +77,9 @@ class SocketTransport(RawTransportProvider, PrivateAttributes, transports._FlowC
         _extra_slot.__set__(self, extra)
         self._peername = _IN_EXTRA
 
+    def discarded_size(self) -> int:
+        return self.raw.queue.discarded
+
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         self.raw.set_protocol(protocol)
 

@@ -47,6 +47,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         "_close",
         "_closing",
         "_context",
+        "_discarded",
         "_error",
         "_handshake",
         "_lower",
@@ -111,6 +112,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             TLS_SHUTDOWN_TIMEOUT if ssl_shutdown_timeout is None else ssl_shutdown_timeout,
         )
         self._closing = False
+        self._discarded = 0
         self._error: BaseException | None = None
         self._strict_eof = strict_eof
         self.set_protocol(protocol)
@@ -321,6 +323,8 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         self._lower.set_write_buffer_limits(high, low)
+        # Plaintext that waits for a renegotiation may exceed the new high-water mark.
+        self.update_flow_control()
 
     def get_write_buffer_limits(self) -> tuple[int, int]:
         limits: tuple[int, int] = self._lower.get_write_buffer_limits()
@@ -330,6 +334,17 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         return int(self._lower.get_write_buffer_size()) + self.raw.pending_size()
 
     # -- closing ------------------------------------------------------------------------------------------------------
+
+    def discarded_size(self) -> int:
+        return self._discarded
+
+    def close_notify_received(self) -> bool:
+        """Return True if the peer's close_notify alert has arrived."""
+        return self._receiver.close_notify_received
+
+    def set_shutdown_timeout(self, seconds: float) -> None:
+        """Wait for the peer's close_notify alert at most this long after all written data has been sent."""
+        self._close.shutdown_timeout = seconds
 
     def is_closing(self) -> bool:
         return self._closing or self._lower is None or bool(self._lower.is_closing())
@@ -376,6 +391,8 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         self._closing = True
         error, self._error = self._error or error, None
         handshake_complete = self.raw.handshake_complete
+        below = self._lower.discarded_size() if isinstance(self._lower, RawTransportProvider) else -1
+        self._discarded = below if below < 0 else below + self.raw.pending_size()
         self._detach()
         protocol = self._protocol
         self._protocol = None

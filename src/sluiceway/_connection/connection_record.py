@@ -1,0 +1,120 @@
+"""ConnectionRecord: what a Stream records of its connection, so that aclose() can return it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .._implementation import core
+from .._transports.tls.transport import TLSTransport
+from .close_info import CloseInfo, CloseReason
+from .close_timeout import pending_bytes
+from .idle_timeout import IdleTimeout
+
+if TYPE_CHECKING:
+    from .._core import TimeLimit
+else:
+    TimeLimit = core.TimeLimit
+
+
+class RecordedConnection(Protocol):
+    """The attributes and the method of a Connection that a ConnectionRecord uses."""
+
+    error: BaseException | None
+    loop: Any
+    transport: Any
+
+    def abort_because(self, reason: CloseReason) -> None:
+        """Abort the connection, and record why."""
+
+
+class AbortLimit:
+    """Aborts a connection when its time limit expires."""
+
+    __slots__ = ("__weakref__", "_connection", "_reason", "limit")
+
+    def __init__(self, connection: RecordedConnection, seconds: float, reason: CloseReason) -> None:
+        self._connection = connection
+        self._reason = reason
+        self.limit = TimeLimit(core.timer_of(connection.loop), self)
+        self.limit.start(seconds, reason)
+
+    def _time_limit_expired(self, limit: TimeLimit) -> bool:
+        self._connection.abort_because(self._reason)
+        return True
+
+
+class ConnectionRecord:
+    """The record of one connection.
+
+    - ``info``: the CloseInfo; None while the connection is open.
+    - ``error``: the error for which the connection was aborted, which its reads raise; or None.
+    - ``flushes``: the number of calls of flush() that wait. ``marks``: the low-water and high-water mark before them.
+    - ``idle_timeout``: the IdleTimeout, or None.
+    - ``created_at``, ``ended_at``: values of ``time.monotonic()``; ``ended_at`` is None while the connection is open.
+    """
+
+    __slots__ = (
+        "_limits",
+        "_pending",
+        "_reason",
+        "created_at",
+        "ended_at",
+        "error",
+        "flushes",
+        "idle_timeout",
+        "info",
+        "marks",
+    )
+
+    def __init__(self) -> None:
+        self.info: CloseInfo | None = None
+        self.created_at = time.monotonic()
+        self.ended_at: float | None = None
+        self.error: Exception | None = None
+        self.idle_timeout: IdleTimeout | None = None
+        self.flushes = 0
+        self.marks = (0, 0)
+        self._reason: CloseReason | None = None
+        # Bytes that were unsent when the program closed or the connection was aborted.
+        self._pending = 0
+        # The record alone refers to them.
+        self._limits: list[AbortLimit] = []
+
+    def closing(self, transport: Any) -> None:
+        """Record how much is unsent when the close begins."""
+        self._pending = pending_bytes(transport)
+
+    def aborting(self, transport: Any, reason: CloseReason) -> None:
+        """Record why the connection is aborted. Only the first reason counts."""
+        if self._reason is None:
+            self._reason = reason
+            self._pending = pending_bytes(transport)
+
+    def abort_after(self, connection: RecordedConnection, seconds: float) -> None:
+        """Abort the connection if it has not ended after ``seconds``. Raise ValueError or TypeError for a bad value."""
+        self._limits.append(AbortLimit(connection, seconds, "timeout"))
+
+    def ended(self, connection: RecordedConnection) -> CloseInfo:
+        """Record the end of the connection. Only the first call has an effect. Return the CloseInfo."""
+        if self.info is not None:
+            return self.info
+        self.ended_at = time.monotonic()
+        for one in self._limits:
+            one.limit.stop()
+        self._limits = []
+        if self.idle_timeout is not None:
+            self.idle_timeout.stop()
+        transport, error = connection.transport, connection.error
+        unsent = -1
+        if self._reason is None and isinstance(transport, core.RawTransportProvider):
+            unsent = transport.discarded_size()
+        if unsent < 0:
+            unsent = self._pending if self._reason is not None or error is not None else 0
+        reason = self._reason
+        if reason is None:
+            reason = "reset" if error is not None else "aborted" if unsent else "closed"
+        known = isinstance(transport, core.RawTransportProvider) or error is None
+        notified = transport.close_notify_received() if isinstance(transport, TLSTransport) else None
+        self.info = CloseInfo(not unsent and (known or self._reason is not None), unsent, notified, reason)
+        return self.info

@@ -1,0 +1,59 @@
+"""IdleTimeout: abort a connection on which no byte was received or sent for some time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from .._constants import IDLE_CHECKS
+from .._implementation import core
+
+if TYPE_CHECKING:
+    from .._core import CoarseTimer, TimeLimit
+else:
+    CoarseTimer, TimeLimit = core.CoarseTimer, core.TimeLimit
+
+
+class IdleConnection(Protocol):
+    """The attribute and the methods of a Connection that IdleTimeout uses."""
+
+    lost: bool
+
+    def progress(self) -> tuple[int, int]:
+        """Return the numbers of bytes that were received, and that the kernel has accepted."""
+
+    def end_idle(self, seconds: float) -> None:
+        """Abort the connection, because it was idle for ``seconds``."""
+
+
+class IdleTimeout:
+    """Aborts a connection after IDLE_CHECKS checks in a row, each after this part of ``seconds``, without a new byte.
+
+    So the connection is aborted after ``seconds`` without a byte, or up to one check later. The bytes are counted
+    anyway; a time for each arrival would cost a clock call.
+    """
+
+    __slots__ = ("__weakref__", "_connection", "_idle_checks", "_limit", "_seen", "seconds")
+
+    def __init__(self, connection: IdleConnection, timer: CoarseTimer, seconds: float) -> None:
+        self.seconds = seconds
+        self._connection = connection
+        self._idle_checks = 0
+        self._seen = connection.progress()
+        self._limit = TimeLimit(timer, self)
+        self._limit.start(seconds / IDLE_CHECKS, "idle timeout")
+
+    def stop(self) -> None:
+        """End the timeout."""
+        self._limit.stop()
+
+    def _time_limit_expired(self, limit: TimeLimit) -> bool:
+        if self._connection.lost:
+            return True
+        seen = self._connection.progress()
+        self._idle_checks = self._idle_checks + 1 if seen == self._seen else 0
+        self._seen = seen
+        if self._idle_checks >= IDLE_CHECKS:
+            self._connection.end_idle(self.seconds)
+        else:
+            limit.start(self.seconds / IDLE_CHECKS, "idle timeout")
+        return True

@@ -1,0 +1,125 @@
+# cython: nonecheck=True
+"""StreamWaits: what the reads of a Stream have in common: its Receiver, waits, and the time limit."""
+
+from __future__ import annotations
+
+import io
+from typing import NoReturn
+
+from . import read_operations
+from .coarse_timer import TimeLimit, timer_of
+from .discard import Discard
+from .read_operations import StreamReader
+from .receiver import Receiver
+
+
+class StreamWaits:
+    """The base class of the reads of a Stream.
+
+    ``_receiver`` is None if the stream cannot be read: it was closed, or has no reader. ``_limit`` is the time limit of
+    the reads; None before the first one.
+    """
+
+    __slots__ = ("_limit", "_reader", "_receiver")
+
+    def __init__(self, reader: StreamReader | None) -> None:
+        self._reader = reader
+        self._receiver: Receiver | None = None if reader is None else reader._sluiceway
+        self._limit: TimeLimit | None = None
+
+    def _stop_reading(self) -> None:
+        """Let every later read raise, because the program has closed the stream."""
+        self._receiver = None
+
+    def _receiver_for(self, operation: str) -> Receiver:
+        """Return the Receiver. Raise for a stream that cannot be read, and RuntimeError if another read waits."""
+        receiver = self._receiver
+        if receiver is None:
+            self._cannot_read(operation)
+        if receiver.wait.operation is not None:
+            receiver.wait.raise_busy(operation)
+        return receiver
+
+    def _cannot_read(self, operation: str) -> NoReturn:
+        if self._reader is None:
+            raise io.UnsupportedOperation(f"{operation}(): {self!r} has no reader: it can only be written")
+        raise ConnectionError(f"{operation}(): {self!r} is closed; read before aclose()")
+
+    # -- time limits --------------------------------------------------------------------------------------------------
+
+    def _begin_limit(self, seconds: float | None, operation: str) -> None:
+        """Let the read ``operation``, which begins now, raise TimeoutError after ``seconds``, unless that is None."""
+        if seconds is not None:
+            limit = self._read_limit()
+            limit.start(seconds, operation)
+
+    def _end_limit(self, seconds: float | None) -> None:
+        """End the time limit of the read that began with ``_begin_limit(seconds)``."""
+        limit = self._limit
+        if seconds is not None and limit is not None:
+            limit.stop()
+
+    def _read_limit(self) -> TimeLimit:
+        """Return the time limit of the reads. The first call creates it."""
+        limit = self._limit
+        if limit is None:
+            reader = self._reader
+            assert reader is not None
+            limit = self._limit = TimeLimit(timer_of(reader._sluiceway.loop), self)
+        return limit
+
+    def _time_limit_expired(self, limit: TimeLimit) -> bool:
+        """Let the read that waits raise TimeoutError. Return False if it is about to continue; see TimeLimit."""
+        assert self._reader is not None
+        message = f"{limit.operation}() timed out after {limit.seconds:g} s: {self._describe()}"
+        return self._reader._sluiceway.wait.fail(TimeoutError(message))
+
+    def _time_limit_busy(self, operation: str) -> NoReturn:
+        """Raise RuntimeError, because another task reads."""
+        assert self._reader is not None
+        self._reader._sluiceway.wait.raise_busy(operation)
+
+    def _describe(self) -> str:
+        """Return the addresses of both ends, for messages. Stream overrides it."""
+        raise NotImplementedError
+
+    # -- waits --------------------------------------------------------------------------------------------------------
+
+    def _can_peek(self, receiver: Receiver, size: int) -> bool:
+        buffered = receiver.buffer.size()
+        if receiver.end.exception is not None:
+            if receiver.end.due(buffered, True):
+                raise receiver.end.error()
+            return True
+        return buffered >= size or receiver.end.reached
+
+    async def _wait_for_size(self, size: int, operation: str) -> None:
+        """Wait until ``size`` bytes are buffered or the stream has ended. If ``size`` is 0, wait for any progress."""
+        # Not an argument, whose type would be unknown to the compiler.
+        receiver = self._receiver_for(operation)
+        receiver.wait.target_size = size
+        try:
+            future = read_operations.begin_wait(self._reader, receiver, operation)  # type: ignore[arg-type]
+            try:
+                await future
+            finally:
+                receiver.wait.end()
+        finally:
+            receiver.end_large_read()
+
+    async def _wait_until_dropped(self, discard: Discard | None) -> None:
+        receiver = self._receiver_for("skip")
+        while discard is not None and receiver.discard is discard:
+            if receiver.end.exception is not None:
+                raise receiver.end.error()
+            if receiver.end.reached:
+                receiver.discard = None
+                raise receiver.incomplete(None)
+            await self._wait_for_size(0, "skip")
+
+    def _enough(self, receiver: Receiver, least: int) -> bool:
+        """Return True if a read that needs ``least`` bytes can end, with fewer at the end of the stream, or raise."""
+        buffered = receiver.buffer.size()
+        if receiver.end.exception is not None and receiver.end.due(buffered, buffered >= least):
+            raise receiver.end.error()
+        return buffered >= least or receiver.end.reached

@@ -1,0 +1,112 @@
+"""send_file(): send a part of a file, by the kernel where that is possible."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import operator
+import os
+import stat
+from typing import IO, Any
+
+from .._asyncio.writer import StreamWriter
+from .._connection.connection import Connection
+from .._constants import FILE_PIECE
+from .flush import flush
+
+# The kernel cannot copy from this file, or to this socket.
+_UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTSOCK, errno.ESPIPE}
+
+
+def check_file(file: Any, offset: Any, count: Any) -> None:
+    """Raise ValueError or TypeError for invalid arguments of sendfile()."""
+    if "b" not in getattr(file, "mode", "b"):
+        raise ValueError(f"sendfile(): file must be opened in binary mode, not {file.mode!r}: {file!r}")
+    for name, value in (("offset", offset), ("count", count)):
+        if name == "count" and value is None:
+            continue
+        try:
+            negative = operator.index(value) < 0
+        except TypeError:
+            raise TypeError(f"sendfile(): {name} must be an integer, not {type(value).__name__!r}: {value!r}") from None
+        if negative:
+            raise ValueError(f"sendfile(): {name} must be at least 0, not {value!r}")
+
+
+async def send_file(writer: StreamWriter, file: IO[bytes], offset: int, count: int | None) -> int:
+    """Send ``count`` bytes of ``file`` from ``offset``, or up to its end. Return their number; see Stream.sendfile."""
+    sender = _FileSender(writer, file, offset, count)
+    await sender.run()
+    return sender.sent
+
+
+class _FileSender:
+    """One call of sendfile(). ``sent``: the number of bytes so far."""
+
+    def __init__(self, writer: StreamWriter, file: IO[bytes], offset: int, count: int | None) -> None:
+        self._writer = writer
+        self._file = file
+        self._offset = offset
+        self._count = count
+        self.sent = 0
+
+    def _left(self) -> int:
+        """Return how many bytes may be sent next, at most a piece."""
+        return FILE_PIECE if self._count is None else min(FILE_PIECE, self._count - self.sent)
+
+    async def run(self) -> None:
+        descriptors = _descriptors(self._writer._sluiceway.connection, self._file)
+        more = True
+        while more and self._left():
+            # Each call waits, so that one file does not delay other connections.
+            more = await (self._copy_piece() if descriptors is None else self._let_kernel_copy(descriptors))
+        await flush(self._writer)
+
+    async def _copy_piece(self) -> bool:
+        """Read a piece of the file in a thread, and send it. Return False at the end of the file."""
+        piece = await asyncio.get_running_loop().run_in_executor(None, self._read_piece, self._left())
+        if not piece:
+            return False
+        self._writer.write(piece)
+        self.sent += len(piece)
+        await self._writer.drain()
+        return True
+
+    def _read_piece(self, size: int) -> bytes:
+        self._file.seek(self._offset + self.sent)
+        return self._file.read(size)
+
+    async def _let_kernel_copy(self, descriptors: tuple[int, int]) -> bool:
+        """Let the kernel copy a piece of the file to the socket. Return False at the end of the file."""
+        # Other tasks may have sent in the meantime.
+        await flush(self._writer)
+        try:
+            copied = os.sendfile(*descriptors, self._offset + self.sent, self._left())
+        except BlockingIOError:
+            # The socket accepts nothing now. The transport waits until it accepts this piece.
+            return await self._copy_piece()
+        except OSError as error:
+            if error.errno not in _UNSUPPORTED:
+                raise
+            return await self._copy_piece()
+        self.sent += copied
+        self._writer._sluiceway.written += copied
+        await asyncio.sleep(0)
+        return copied > 0
+
+
+def _descriptors(connection: Connection, file: IO[bytes]) -> tuple[int, int] | None:
+    """Return the descriptors of the socket and the file if the kernel may copy between them, else None."""
+    sock = connection.get_extra_info("socket")
+    if sock is None or not hasattr(os, "sendfile") or connection.get_extra_info("sslcontext") is not None:
+        return None
+    # Data that is corked later would overtake the file.
+    connection.share_transport()
+    try:
+        source, target = file.fileno(), sock.fileno()
+        regular = stat.S_ISREG(os.fstat(source).st_mode)
+        # Another process may have made the shared socket blocking: os.sendfile would then block the loop.
+        return (target, source) if regular and not os.get_blocking(target) else None
+    except (AttributeError, OSError):
+        # OSError: io.BytesIO, which has no descriptor.
+        return None

@@ -1,0 +1,242 @@
+"""Stream.aclose(): what it returns, how often it may be called, and what ends it (contract X2)."""
+
+import asyncio
+import contextlib
+import ssl
+from typing import Any
+
+import pytest
+
+import sluiceway
+from sluiceway._constants import TIMEOUT_RESOLUTION
+from stream.streams import PAYLOAD, clogged_stream, peer_stream, stream_pair
+from support.log_records import only_warning
+from support.manual_clock import manual_clock
+from support.manual_timers import manual_timers
+from support.raw_peer import RawPeer, RawPeers
+from support.scheduling import run_iterations, start_task, wait_until
+from support.tls_connections import tls_connection
+
+
+async def test_close_after_everything_was_sent_is_flushed(raw_peers: RawPeers) -> None:
+    """X2: a slow peer receives every byte before the call returns."""
+    async with clogged_stream(raw_peers) as (stream, peer):
+        receiving = asyncio.create_task(peer.in_thread(peer.receive_rest))
+        info = await stream.aclose()
+        assert info == sluiceway.CloseInfo(True, 0, None, "closed")
+        assert await receiving == PAYLOAD
+
+
+async def test_second_and_concurrent_closes_return_the_same(raw_peers: RawPeers) -> None:
+    """X2: and a cancelled one affects itself only (X6)."""
+    async with clogged_stream(raw_peers) as (stream, peer):
+        closes = [await start_task(stream.aclose()) for _ in range(3)]
+        closes[0].cancel()
+        await asyncio.wait(closes[:1])
+        assert not closes[1].done()
+        receiving = asyncio.create_task(peer.in_thread(peer.receive_rest))
+        first, second = await closes[1], await closes[2]
+        assert first is second is await stream.aclose()
+        assert first.flushed
+        assert await receiving == PAYLOAD
+
+
+async def test_timeout_aborts_and_counts_the_unsent_bytes(raw_peers: RawPeers) -> None:
+    """X2, D1: the count is exact."""
+    async with clogged_stream(raw_peers) as (stream, peer):
+        with manual_clock() as clock:
+            unsent = stream.writer.transport.get_write_buffer_size()  # type: ignore[attr-defined]
+            closing = await start_task(stream.aclose(timeout=5))
+            await run_iterations()
+            clock.advance(4)
+            await run_iterations()
+            assert not closing.done()
+            clock.advance(1 + TIMEOUT_RESOLUTION)
+            assert await closing == sluiceway.CloseInfo(False, unsent, None, "timeout")
+        assert len(peer.receive_rest()) == len(PAYLOAD) - unsent
+
+
+async def test_timeout_still_applies_after_its_call_was_cancelled(raw_peers: RawPeers) -> None:
+    async with clogged_stream(raw_peers) as (stream, _):
+        with manual_clock() as clock:
+            closing = await start_task(stream.aclose(timeout=5))
+            closing.cancel()
+            await asyncio.wait([closing])
+            clock.advance(5 + TIMEOUT_RESOLUTION)
+            assert (await stream.aclose()).reason == "timeout"
+
+
+async def test_close_without_progress_is_a_close_timeout(raw_peers: RawPeers, caplog: pytest.LogCaptureFixture) -> None:
+    """X1, X2: with the number of unsent bytes, which the log record names too."""
+    async with clogged_stream(raw_peers, close_timeout=12345.0) as (stream, _):
+        with manual_timers(12345.0) as timers:
+            closing = await start_task(stream.aclose())
+            for _ in range(20):
+                if not timers.fire():
+                    break
+                await run_iterations()
+            info = await closing
+        assert (info.reason, info.flushed) == ("close timeout", False)
+        assert f"{info.unsent_bytes} bytes unsent" in only_warning(caplog)
+
+
+async def test_lost_connection_returns_reset_and_raises_nothing(raw_peers: RawPeers) -> None:
+    """X2: the close after a reset, and a reset during the close."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        peer.reset()
+        with pytest.raises(ConnectionResetError):
+            await stream.read(1)
+        assert (await stream.aclose()).reason == "reset"
+    async with clogged_stream(raw_peers) as (stream, peer):
+        closing = await start_task(stream.aclose())
+        peer.reset()
+        info = await closing
+        assert (info.reason, info.flushed) == ("reset", False)
+        assert info.unsent_bytes > 0
+
+
+@pytest.mark.parametrize("answered", [True, False])
+async def test_tls_close_tells_whether_close_notify_arrived(raw_peers: RawPeers, tls: Any, answered: bool) -> None:
+    def answer(peer: RawPeer) -> None:
+        if answered:
+            peer.unwrap_tls()
+        else:
+            with contextlib.suppress(ssl.SSLError):
+                peer.sock.recv(1)
+
+    async with tls_connection("client", raw_peers, tls, answer) as (reader, writer, script):
+        stream = sluiceway.Stream.from_pair(reader, writer)
+        info = await stream.aclose()
+        assert info == sluiceway.CloseInfo(True, 0, answered, "closed")
+        await script.finished()
+
+
+async def test_abort_by_the_program_is_aborted(raw_peers: RawPeers) -> None:
+    async with clogged_stream(raw_peers) as (stream, _):
+        stream.writer.transport.abort()
+        info = await stream.aclose()
+        # Transports of the loop do not tell how much they have discarded.
+        known = sluiceway.ENGINE == "epoll"
+        assert (info.reason, info.flushed) == (("aborted", False) if known else ("closed", True))
+
+
+async def test_block_closes_its_stream(raw_peers: RawPeers) -> None:
+    """X2: after the block, and after an exception in it."""
+    async with stream_pair() as (one, other):
+        async with one:
+            await one.send(b"data")
+        assert await other.read_exactly(4) == b"data"
+        assert await other.read(1) == b""
+        with pytest.raises(LookupError):
+            async with other:
+                raise LookupError
+        assert (await other.aclose()).reason == "closed"
+
+
+async def test_cancelled_block_does_not_wait_for_the_close(raw_peers: RawPeers) -> None:
+    """A time limit around the block would otherwise be exceeded by up to ``close_timeout``."""
+    async with clogged_stream(raw_peers) as (stream, peer):
+
+        async def use() -> None:
+            async with stream:
+                await asyncio.Event().wait()
+
+        task = await start_task(use())
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        receiving = asyncio.create_task(peer.in_thread(peer.receive_rest))
+        assert (await stream.aclose()).flushed
+        assert await receiving == PAYLOAD
+
+
+@pytest.mark.parametrize("argument", ["timeout", "linger"])
+@pytest.mark.parametrize("seconds", [0, -1, "5"])
+async def test_invalid_seconds_raise_and_close_nothing(raw_peers: RawPeers, argument: str, seconds: Any) -> None:
+    async with peer_stream(raw_peers) as (stream, peer):
+        with pytest.raises((ValueError, TypeError), match=argument):
+            await stream.aclose(**{argument: seconds})
+        await stream.send(b"on")
+        assert peer.receive(2) == b"on"
+
+
+async def test_close_while_a_read_waits_ends_the_read() -> None:
+    async with stream_pair() as (one, _):
+        reading = await start_task(one.read_line())
+        await one.aclose()
+        assert await reading == b""
+        assert one.eof_reason == "closed"
+
+
+# -- linger -----------------------------------------------------------------------------------------------------------
+
+
+async def test_lingering_close_answers_before_the_request_was_read(raw_peers: RawPeers) -> None:
+    """X2: the peer gets the whole answer and a clean end while it still sends, and no reset."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        sending = asyncio.create_task(peer.in_thread(peer.send, PAYLOAD))
+        await stream.send(b"too large\n")
+        closing = await start_task(stream.aclose(linger=30))
+        await sending
+        peer.half_close()
+        assert (await closing) == sluiceway.CloseInfo(True, 0, None, "closed")
+        assert await peer.in_thread(peer.receive_rest) == b"too large\n"
+
+
+async def test_lingering_close_sends_pending_data_first(raw_peers: RawPeers) -> None:
+    async with clogged_stream(raw_peers) as (stream, peer):
+        with manual_clock() as clock:
+            closing = await start_task(stream.aclose(linger=5))
+            clock.advance(100)
+            await run_iterations()
+            assert not closing.done()
+            assert await peer.in_thread(peer.receive_rest) == PAYLOAD
+            # The time starts when everything has been sent.
+            await wait_until(lambda: clock.scheduled)
+            clock.advance(5 + TIMEOUT_RESOLUTION)
+            assert (await closing).flushed
+
+
+async def test_lingering_close_ends_after_its_time(raw_peers: RawPeers) -> None:
+    async with peer_stream(raw_peers) as (stream, peer):
+        with manual_clock() as clock:
+            await stream.send(b"answer")
+            closing = await start_task(stream.aclose(linger=5))
+            assert await peer.in_thread(peer.receive_rest) == b"answer"
+            clock.advance(4)
+            await run_iterations()
+            assert not closing.done()
+            clock.advance(1 + TIMEOUT_RESOLUTION)
+            assert (await closing).reason == "closed"
+
+
+async def test_lingering_close_ends_after_its_bytes(raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sluiceway._connection.linger.LINGER_MAXIMUM", 1000)
+    async with peer_stream(raw_peers) as (stream, peer):
+        closing = await start_task(stream.aclose(linger=30))
+        peer.send(bytes(2000))
+        assert (await closing).reason == "closed"
+
+
+async def test_sending_while_the_close_lingers_raises(raw_peers: RawPeers) -> None:
+    async with peer_stream(raw_peers) as (stream, peer):
+        closing = await start_task(stream.aclose(linger=30))
+        with pytest.raises(ConnectionError, match=r"close\(\) was called"):
+            await stream.send(b"late")
+        peer.close()
+        await closing
+
+
+async def test_timeout_ends_a_lingering_close(raw_peers: RawPeers) -> None:
+    async with peer_stream(raw_peers) as (stream, _):
+        with manual_clock() as clock:
+            closing = await start_task(stream.aclose(linger=30, timeout=3))
+            clock.advance(3 + TIMEOUT_RESOLUTION)
+            assert (await closing) == sluiceway.CloseInfo(True, 0, None, "timeout")
+
+
+async def test_lingering_close_after_the_end_of_input_closes_at_once(raw_peers: RawPeers) -> None:
+    async with peer_stream(raw_peers) as (stream, peer):
+        peer.half_close()
+        assert await stream.read(1) == b""
+        assert (await stream.aclose(linger=30)).reason == "closed"

@@ -1,0 +1,201 @@
+"""Stream.deadline() and idle_timeout (contract D2), by a controlled clock."""
+
+import asyncio
+import gc
+import warnings
+import weakref
+from typing import Any
+
+import pytest
+
+import sluiceway
+from sluiceway._constants import IDLE_CHECKS, TIMEOUT_RESOLUTION
+from stream.streams import PAYLOAD, clogged_stream, peer_stream
+from support.connections import close_discarding
+from support.manual_clock import manual_clock
+from support.raw_peer import RawPeers
+from support.scheduling import run_iterations, start_task
+
+# An idle timeout of 60 s ends between these times.
+LATEST = 60 * (1 + 1 / IDLE_CHECKS) + (IDLE_CHECKS + 1) * TIMEOUT_RESOLUTION
+
+
+async def test_deadline_covers_all_operations_of_its_block(raw_peers: RawPeers) -> None:
+    """D2: the time is not started again by each operation, and what was read before is kept."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        peer.send(b"one\ntw")
+        lines = []
+
+        async def read() -> None:
+            async with stream.deadline(10):
+                lines.append(await stream.read_line())
+                lines.append(await stream.read_line())
+
+        with manual_clock() as clock:
+            reading = await start_task(read())
+            while not lines:
+                await run_iterations()
+            clock.advance(9)
+            await run_iterations()
+            assert not reading.done()
+            clock.advance(1 + TIMEOUT_RESOLUTION)
+            with pytest.raises(TimeoutError, match=r"^deadline timed out after 10 s: connection .* -> 127\.0\.0\.1:"):
+                await reading
+        peer.send(b"o\n")
+        assert await stream.read_line() == b"two\n"
+
+
+async def test_deadline_that_is_not_reached_has_no_effect(raw_peers: RawPeers) -> None:
+    async with peer_stream(raw_peers) as (stream, peer):
+        with manual_clock() as clock:
+            peer.send(b"line\n")
+            async with stream.deadline(10) as deadline:
+                assert await stream.read_line() == b"line\n"
+            clock.advance(100)
+            await run_iterations()
+            assert not deadline.expired()
+            assert clock.scheduled == []
+
+
+async def test_cancellation_inside_a_deadline_stays_a_cancellation(raw_peers: RawPeers) -> None:
+    async with peer_stream(raw_peers) as (stream, _):
+
+        async def read() -> None:
+            async with stream.deadline(10):
+                await stream.read_line()
+
+        reading = await start_task(read())
+        reading.cancel()
+        await asyncio.wait([reading])
+        assert reading.cancelled()
+
+
+async def test_first_of_nested_deadlines_counts(raw_peers: RawPeers) -> None:
+    async with peer_stream(raw_peers) as (stream, _):
+        expired: list[Any] = []
+
+        async def read() -> None:
+            async with stream.deadline(5) as outer:
+                async with stream.deadline(50) as inner:
+                    expired.extend((outer, inner))
+                    await stream.read_line()
+
+        with manual_clock() as clock:
+            reading = await start_task(read())
+            clock.advance(5 + TIMEOUT_RESOLUTION)
+            with pytest.raises(TimeoutError, match="5 s"):
+                await reading
+        assert [deadline.expired() for deadline in expired] == [True, False]
+
+
+@pytest.mark.parametrize("seconds", [0, -2, "5", None])
+async def test_invalid_deadline_raises_at_the_call(raw_peers: RawPeers, seconds: Any) -> None:
+    async with peer_stream(raw_peers) as (stream, _):
+        with pytest.raises((ValueError, TypeError), match="deadline"):
+            stream.deadline(seconds)
+
+
+# -- idle_timeout -----------------------------------------------------------------------------------------------------
+
+
+async def test_idle_connection_is_aborted_and_its_reads_raise(raw_peers: RawPeers) -> None:
+    """D2, R8: what had arrived is delivered first."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        with manual_clock() as clock:
+            peer.send(b"one\ntwo")
+            assert await stream.read_line() == b"one\n"
+            stream.idle_timeout = 60
+            assert stream.idle_timeout == 60
+            reading = await start_task(stream.read_line())
+            clock.advance(60)
+            await run_iterations()
+            assert not reading.done()
+            clock.advance(LATEST - 60)
+            with pytest.raises(TimeoutError, match=r"idle_timeout: .* for 60 s: connection .* -> 127\.0\.0\.1:"):
+                await reading
+        assert await stream.read(10) == b"two"
+        with pytest.raises(TimeoutError):
+            await stream.read(10)
+        with pytest.raises(TimeoutError):
+            await stream.send(b"late")
+        assert stream.eof_reason == "idle timeout"
+        assert await stream.aclose() == sluiceway.CloseInfo(True, 0, None, "idle timeout")
+        assert peer.receive_rest() == b""
+
+
+@pytest.mark.parametrize("direction", ["received", "sent"])
+async def test_bytes_in_either_direction_keep_a_connection(raw_peers: RawPeers, direction: str) -> None:
+    """D2: bytes that a slow peer accepts count too, when nothing is sent or received by the program."""
+    async with clogged_stream(raw_peers) as (stream, peer):
+        received = 0
+        with manual_clock() as clock:
+            stream.idle_timeout = 60
+            for _ in range(2):
+                clock.advance(45)
+                before = stream.stats
+                if direction == "received":
+                    peer.send(b"x")
+                else:
+                    received += len(await peer.in_thread(peer.receive, len(PAYLOAD) // 5))
+                while stream.stats.bytes_received + stream.stats.bytes_sent == (
+                    before.bytes_received + before.bytes_sent
+                ):
+                    await run_iterations()
+            assert not stream.writer.is_closing()
+
+
+async def test_idle_timeout_can_be_changed_and_removed(raw_peers: RawPeers) -> None:
+    async with peer_stream(raw_peers) as (stream, _):
+        with manual_clock() as clock:
+            stream.idle_timeout = 5
+            stream.idle_timeout = 60
+            clock.advance(59)
+            stream.idle_timeout = None
+            assert clock.scheduled
+            clock.advance(1000)
+            await run_iterations()
+            assert not stream.writer.is_closing()
+            assert clock.scheduled == []
+
+
+@pytest.mark.parametrize("seconds", [0, -1, "5"])
+async def test_invalid_idle_timeout_raises_and_changes_nothing(raw_peers: RawPeers, seconds: Any) -> None:
+    async with peer_stream(raw_peers) as (stream, _):
+        stream.idle_timeout = 60
+        with pytest.raises((ValueError, TypeError), match="idle_timeout"):
+            stream.idle_timeout = seconds
+        assert stream.idle_timeout == 60
+        await stream.aclose()
+
+
+async def test_time_limits_keep_no_dropped_stream_alive(raw_peers: RawPeers) -> None:
+    """D1, D2: a dropped stream is closed with its warning, although its limits have not passed."""
+    with manual_clock() as clock:
+        listener = raw_peers.listen()
+        reader, writer = await sluiceway.open_connection(*listener.address)
+        stream = sluiceway.Stream.from_pair(reader, writer)
+        listener.accept().send(b"line\n")
+        stream.idle_timeout = 3600
+        async with stream.deadline(3600):
+            assert await stream.read_line() == b"line\n"
+        clock.advance(1)
+        reference = weakref.ref(stream)
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            del reader, writer, stream
+            gc.collect()
+            # On the engine, the receive that woke this task refers to the receiver until the task waits.
+            await run_iterations()
+        assert reference() is None
+        assert "unclosed <StreamWriter" in str(warned[-1].message)
+
+
+async def test_idle_timeout_of_a_closed_stream_is_not_running(raw_peers: RawPeers) -> None:
+    async with peer_stream(raw_peers) as (stream, _):
+        with manual_clock() as clock:
+            stream.idle_timeout = 60
+            await close_discarding(stream.writer)
+            clock.advance(1)
+            assert clock.scheduled == []
+            stream.idle_timeout = 60
+            assert clock.scheduled == []

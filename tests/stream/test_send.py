@@ -1,0 +1,188 @@
+"""Stream.send(), flush() and send_eof(): what they wait for, and what they leave behind (contracts W2, W5, D1)."""
+
+import array
+import asyncio
+import ssl
+from typing import Any
+
+import pytest
+
+import sluiceway
+from sluiceway._constants import TIMEOUT_RESOLUTION
+from stream.streams import PAYLOAD, clogged_stream, peer_stream, stream_pair
+from support.manual_clock import manual_clock
+from support.raw_peer import RawPeer, RawPeers
+from support.scheduling import run_iterations, start_task, wait_until
+from support.tls_connections import tls_connection
+
+
+@pytest.mark.parametrize(
+    ("data", "sent"),
+    [
+        (b"bytes", b"bytes"),
+        (bytearray(b"array"), b"array"),
+        (memoryview(b"view")[1:], b"iew"),
+        (array.array("B", b"typed"), b"typed"),
+        ([b"one", bytearray(b"two"), memoryview(b"three")], b"onetwothree"),
+        ({b"a": 1, b"b": 2}.keys(), b"ab"),
+        ([], b""),
+    ],
+)
+async def test_send_accepts_one_buffer_or_several(raw_peers: RawPeers, data: Any, sent: bytes) -> None:
+    async with peer_stream(raw_peers) as (stream, peer):
+        await stream.send(data)
+        await stream.send(b"|")
+        assert peer.receive(len(sent) + 1) == sent + b"|"
+
+
+@pytest.mark.parametrize("data", ["text", "", ["text"], 5, [5], None])
+async def test_invalid_data_raises_and_sends_nothing(raw_peers: RawPeers, data: Any) -> None:
+    async with peer_stream(raw_peers) as (stream, peer):
+        with pytest.raises(TypeError, match="bytes-like"):
+            await stream.send(data)
+        await stream.send(b"on")
+        assert peer.receive(2) == b"on"
+
+
+@pytest.mark.parametrize("end", ["cancellation", "timeout"])
+async def test_data_of_an_interrupted_send_is_sent_whole(raw_peers: RawPeers, end: str) -> None:
+    """W2, D1: what a timeout leaves behind is what a cancellation leaves behind."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        with manual_clock() as clock:
+            sending = await start_task(stream.send(PAYLOAD, timeout=5))
+            if end == "cancellation":
+                sending.cancel()
+            else:
+                clock.advance(5 + TIMEOUT_RESOLUTION)
+            await asyncio.wait([sending])
+        if end == "timeout":
+            with pytest.raises(
+                TimeoutError, match=rf"send\(\) timed out after 5 s: .* -> 127\.0\.0\.1:{stream.peer[1]}$"
+            ):
+                await sending
+        second = await start_task(stream.send(b"after"))
+        assert await peer.in_thread(peer.receive, len(PAYLOAD) + 5) == PAYLOAD + b"after"
+        await second
+
+
+async def test_send_after_close_raises_at_once(raw_peers: RawPeers) -> None:
+    """W5: nothing is discarded without an error, so nothing is logged."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        await stream.aclose()
+        for call in (stream.send(b"late"), stream.flush(), stream.send_eof()):
+            with pytest.raises(ConnectionResetError, match=r"close\(\) was called"):
+                await call
+        assert peer.receive_rest() == b""
+
+
+async def test_send_to_a_dead_peer_raises_its_error(raw_peers: RawPeers) -> None:
+    """W5: the next send after the loss raises the error of the connection, and so does a send that waits."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        peer.reset()
+        with pytest.raises(ConnectionResetError):
+            await stream.read(1)
+        for _ in range(2):
+            with pytest.raises(ConnectionResetError, match=r"127\.0\.0\.1"):
+                await stream.send(b"late")
+    async with peer_stream(raw_peers) as (stream, peer):
+        sending = await start_task(stream.send(PAYLOAD))
+        peer.reset()
+        with pytest.raises(ConnectionError):
+            await sending
+
+
+async def test_flush_returns_when_the_kernel_has_every_byte(raw_peers: RawPeers) -> None:
+    """W2: a drain would return when 16 KiB are left."""
+    async with clogged_stream(raw_peers) as (stream, peer):
+        marks = stream.writer.transport.get_write_buffer_limits()  # type: ignore[attr-defined]
+        flushing = [await start_task(stream.flush()) for _ in range(2)]
+        assert not flushing[0].done()
+        receiving = asyncio.create_task(peer.in_thread(peer.receive, len(PAYLOAD)))
+        await asyncio.gather(*flushing)
+        assert stream.stats.unsent_bytes == 0
+        assert stream.writer.transport.get_write_buffer_limits() == marks  # type: ignore[attr-defined]
+        assert await receiving == PAYLOAD
+        await stream.flush()
+
+
+async def test_flush_over_tls_returns_when_the_kernel_has_every_record(raw_peers: RawPeers, tls: Any) -> None:
+    def receive(peer: RawPeer) -> bytes:
+        peer.wait_for()
+        return peer.receive(len(PAYLOAD))
+
+    async with tls_connection("client", raw_peers, tls, receive) as (reader, writer, script):
+        stream = sluiceway.Stream.from_pair(reader, writer)
+        sending = await start_task(stream.send(PAYLOAD))
+        flushing = await start_task(stream.flush())
+        assert stream.stats.unsent_bytes > 0
+        assert not flushing.done()
+        script.signal()
+        await flushing
+        assert stream.stats.unsent_bytes == 0
+        assert stream.stats.bytes_sent == len(PAYLOAD)
+        await sending
+        assert await script.finished() == PAYLOAD
+
+
+async def test_flush_that_times_out_leaves_the_data_and_the_marks(raw_peers: RawPeers) -> None:
+    async with clogged_stream(raw_peers) as (stream, peer):
+        marks = stream.writer.transport.get_write_buffer_limits()  # type: ignore[attr-defined]
+        with manual_clock() as clock:
+            flushing = await start_task(stream.flush(timeout=2.5))
+            clock.advance(2.5 + TIMEOUT_RESOLUTION)
+            with pytest.raises(TimeoutError, match=r"flush\(\) timed out after 2\.5 s: connection"):
+                await flushing
+        assert stream.writer.transport.get_write_buffer_limits() == marks  # type: ignore[attr-defined]
+        receiving = asyncio.create_task(peer.in_thread(peer.receive, len(PAYLOAD)))
+        await stream.send(b"", timeout=30)
+        assert await receiving == PAYLOAD
+
+
+async def test_flush_raises_the_loss_of_the_connection(raw_peers: RawPeers) -> None:
+    async with clogged_stream(raw_peers) as (stream, peer):
+        flushing = await start_task(stream.flush())
+        peer.reset()
+        with pytest.raises(ConnectionError):
+            await flushing
+    async with clogged_stream(raw_peers) as (stream, peer):
+        flushing = await start_task(stream.flush())
+        await stream.aclose(timeout=0.001)
+        with pytest.raises(ConnectionResetError, match=r"close\(\) was called"):
+            await flushing
+
+
+async def test_send_eof_ends_one_direction_after_the_data(raw_peers: RawPeers) -> None:
+    async with peer_stream(raw_peers) as (stream, peer):
+        sending = await start_task(stream.send(PAYLOAD))
+        ending = await start_task(stream.send_eof())
+        assert await peer.in_thread(peer.receive_rest) == PAYLOAD
+        await asyncio.gather(sending, ending)
+        await stream.send_eof()
+        peer.send(b"answer")
+        assert await stream.read_exactly(6) == b"answer"
+        with pytest.raises(RuntimeError, match="write_eof"):
+            await stream.send(b"late")
+
+
+async def test_start_tls_upgrades_both_streams(tls: Any) -> None:
+    async with stream_pair() as (client, server):
+        await asyncio.gather(
+            client.start_tls(tls.client_context, server_hostname="localhost", timeout=30),
+            server.start_tls(tls.server_context, server_side=True),
+        )
+        await client.send(b"secret\n")
+        assert await server.read_line() == b"secret\n"
+
+
+async def test_start_tls_that_times_out_closes_the_connection(raw_peers: RawPeers, tls: Any) -> None:
+    """D1: as a cancelled handshake does."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        with manual_clock() as clock:
+            upgrading = await start_task(stream.start_tls(tls.client_context, server_hostname="localhost", timeout=3))
+            await wait_until(lambda: clock.scheduled)
+            await run_iterations()
+            clock.advance(3 + TIMEOUT_RESOLUTION)
+            with pytest.raises(TimeoutError, match=r"start_tls\(\) timed out after 3 s"):
+                await upgrading
+        await stream.aclose()
+        assert isinstance(tls.client_context, ssl.SSLContext)
