@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import signal
 import sys
-import threading
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 
 import sluiceway
 from dropin.traffic_counter import Traffic, count_traffic
+from support.child_watchers import join_watchers
 
 LARGE = 4 << 20
 ECHO = "import sys, shutil; shutil.copyfileobj(sys.stdin.buffer, sys.stdout.buffer)"
@@ -30,13 +30,6 @@ def traffic(request: pytest.FixtureRequest, cleanup: contextlib.ExitStack) -> It
         yield counted
         assert (counted.bytes_read + counted.bytes_written > 0) is ours
         assert (counted.asyncio_calls == 0) is ours
-
-
-def join_watchers() -> None:
-    # Python 3.11 waits for each child in a thread, which may still run after it has called the loop.
-    for thread in threading.enumerate():
-        if thread.name.startswith(("waitpid-", "asyncio-waitpid-")):
-            thread.join()
 
 
 async def wait_for_closed_input(process: Any) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import sluiceway
-from dropin.test_subprocess import join_watchers
 from support.certificates import Certificates
+from support.child_watchers import join_watchers
 from support.connections import connected_pair
 
 LONG = b"x" * 200_000

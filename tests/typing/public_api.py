@@ -230,3 +230,41 @@ def installing() -> None:
 
 def installed_for_a_while() -> contextlib.AbstractContextManager[None]:
     return sluiceway.installed()
+
+
+async def framing(
+    reader: asyncio.StreamReader, ours: sluiceway.StreamReader, process: asyncio.subprocess.Process
+) -> None:
+    async for line in sluiceway.lines(reader, max_length=1 << 20, overlong="skip"):
+        assert_type(line, bytes)
+    async for piece in sluiceway.lines(ours, overlong="chunks"):
+        assert_type(piece, sluiceway.Piece)
+        assert_type(piece.last, bool)
+    records = sluiceway.records(ours, (b"|", b"\r\n"), overlong="truncate")
+    assert_type(records, sluiceway.Records[bytes])
+    assert_type(records.skipped, int)
+    assert_type(await anext(sluiceway.frames(ours, length_bytes=8, byteorder="little", max_size=9)), bytes)
+    assert_type(await anext(sluiceway.frames(ours, oversize="chunks")), sluiceway.Piece)
+    if process.stdout is not None:
+        sluiceway.lines(process.stdout)
+    sluiceway.lines(process.stdout)  # type: ignore[arg-type]
+    sluiceway.lines(ours, overlong="drop")  # type: ignore[call-overload]
+    sluiceway.frames(ours, length_bytes=3)  # type: ignore[call-overload]
+    sluiceway.frames(ours, byteorder="network")  # type: ignore[call-overload]
+
+
+async def reading_streams(stream: sluiceway.Stream) -> None:
+    assert_type(await stream.read(), bytes)
+    assert_type(await stream.read_exactly(4), bytes)
+    assert_type(await stream.read_until((b"\r\n", b"\n"), max_length=100), bytes)
+    assert_type(await stream.read_line(max_length=100), bytes)
+    assert_type(await stream.read_all(max=100), bytes)
+    assert_type(await stream.peek(4), bytes)
+    assert_type(await stream.readinto(bytearray(10)), int)
+    assert_type(await anext(stream.lines(overlong="skip")), bytes)
+    assert_type(await anext(stream.records(b"|", overlong="chunks")), sluiceway.Piece)
+    assert_type(await anext(stream.frames(length_bytes=2)), bytes)
+    await stream.send_frame(b"frame", length_bytes=2, byteorder="little")
+    await stream.read_line(100)  # type: ignore[call-arg]
+    await stream.read_exactly("4")  # type: ignore[arg-type]
+    await stream.send_frame("text")  # type: ignore[arg-type]
