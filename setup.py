@@ -67,7 +67,7 @@ COMPILED_ONLY = (
     "weak_reference",
 )
 ENGINE = (
-    ("listening_socket", "poller", "socket_descriptor", "stream_socket", "write_limits")
+    ("direct_select", "listening_socket", "poller", "socket_descriptor", "stream_socket", "write_limits")
     if sys.platform == "linux"
     else ()
 )

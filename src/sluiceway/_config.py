@@ -3,6 +3,7 @@
 - ``SLUICEWAY_PURE=1`` selects the pure Python core.
 - ``SLUICEWAY_ENGINE=epoll`` makes the import of the package fail if the epoll engine is not available.
 - ``SLUICEWAY_ENGINE=loop`` uses the running loop's own transports for every connection.
+- ``SLUICEWAY_SELECT=loop`` leaves the ``select()`` of the loop's selector unchanged.
 """
 
 from __future__ import annotations
@@ -26,11 +27,24 @@ def _engine_choice() -> EngineChoice:
     return "epoll"
 
 
+def _select_choice() -> Literal["", "loop"]:
+    choice = os.environ.get("SLUICEWAY_SELECT", "")
+    if choice == "":
+        return ""
+    if choice == "loop":
+        return "loop"
+    raise ImportError(f"SLUICEWAY_SELECT must be 'loop' or empty, not {choice!r}")
+
+
 PURE: Final = os.environ.get("SLUICEWAY_PURE", "") not in ("", "0")
 """True if SLUICEWAY_PURE selects the pure core."""
 
 ENGINE_CHOICE: Final[EngineChoice] = _engine_choice()
 """The value of SLUICEWAY_ENGINE. "" means the epoll engine where it is available, else the loop's transports."""
+
+
+SELECT_CHOICE: Final = _select_choice()
+"""The value of SLUICEWAY_SELECT. "" means that the engine serves sockets in the ``select()`` of asyncio's loops."""
 
 
 def key_log_file() -> str | None:

@@ -161,6 +161,19 @@ def test_unknown_engine_raises_import_error(name: str) -> None:
     assert error == f"ImportError: SLUICEWAY_ENGINE must be 'epoll', 'loop' or empty, not {name!r}"
 
 
+def test_unknown_select_raises_import_error() -> None:
+    assert import_error({"SLUICEWAY_SELECT": "1"}) == "ImportError: SLUICEWAY_SELECT must be 'loop' or empty, not '1'"
+
+
+@pytest.mark.parametrize(("value", "replaced"), [(None, ENGINE), ("", ENGINE), ("loop", False)])
+def test_select_variable_leaves_select_of_loop(value: str | None, replaced: bool) -> None:
+    script = PRINT_TRANSPORT_MODULE.replace(
+        "print(type(writer.transport).__module__)", "print('select' in vars(asyncio.get_running_loop()._selector))"
+    )
+    result = run_python(f"import sluiceway\n{script}", {} if value is None else {"SLUICEWAY_SELECT": value})
+    assert (result.stdout.strip(), result.stderr) == (str(replaced), "")
+
+
 @pytest.mark.parametrize("variables", [{}, {"SLUICEWAY_ENGINE": "loop"}, {"SLUICEWAY_PURE": "1"}])
 def test_connection_uses_reported_engine(variables: dict[str, str]) -> None:
     engine = implementation_in_use(variables)[1]

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from ..._core_c import RawTransportProvider
+from .direct_select import install_direct_select
 
 
 class LoopWatch:
-    """Calls ``poller._watch_ended()`` when the loop's callback, which alone refers to this object, is freed."""
+    """Calls ``poller._watch_ended()`` when the loop's callback, which alone refers to this object, is freed.
 
-    def __init__(self, poller: Any) -> None:
+    Until then, the loop's selector has the ``select()`` of DirectSelect, where it can be used.
+    """
+
+    def __init__(self, poller: Any, loop: asyncio.AbstractEventLoop, callback: Callable[..., object]) -> None:
         self.poller = poller
+        self.select = install_direct_select(loop, callback, poller._serve)
 
     def __del__(self) -> None:
+        if self.select is not None:
+            self.select.remove()
         self.poller._watch_ended()
 
 

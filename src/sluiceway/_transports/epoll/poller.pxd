@@ -43,6 +43,8 @@ cdef class Poller(Stepper):
     cdef bint forked
     # The sockets whose connection has ended, each with the error and the context in which it ended.
     cdef object lost
+    # The callback of the loop's handles: _on_ready, as one object, by which DirectSelect recognises it.
+    cdef object on_ready
     cdef readonly Scratch scratch
     # The buffer for pieces that are sent as one. Separate from scratch, whose received bytes may still be in use.
     cdef char* gathered

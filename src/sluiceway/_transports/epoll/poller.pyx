@@ -81,6 +81,7 @@ cdef class Poller:
         self.lost = deque()
         self.watches_itself = isinstance(loop, BaseSelectorEventLoop)
         self.transports = loop._transports.data if self.watches_itself else {}
+        self.on_ready = self._on_ready
         self.scratch = Scratch(SCRATCH_SIZE)
         self.gathered = <char*>PyMem_Malloc(GATHER_MAXIMUM)
         if self.gathered == NULL:
@@ -101,7 +102,7 @@ cdef class Poller:
         if self.epfd < 0:
             PyErr_SetFromErrno(OSError)
         try:
-            self.loop.add_reader(self.epfd, self._on_poller_ready, LoopWatch(self))
+            self.loop.add_reader(self.epfd, self.on_ready, LoopWatch(self, self.loop, self.on_ready))
         except BaseException:
             close_fd(self.epfd)
             self.epfd = -1
@@ -112,9 +113,9 @@ cdef class Poller:
         """Make the loop call _on_ready() when ``fd`` is readable. asyncio's add_reader() raises for a socket that has a
         transport; its private _add_reader(), which asyncio's own transports use, does not."""
         if self.watches_itself:
-            self.loop._add_reader(fd, self._on_ready)
+            self.loop._add_reader(fd, self.on_ready)
         else:
-            self.loop.add_reader(fd, self._on_ready)
+            self.loop.add_reader(fd, self.on_ready)
         return 0
 
     cdef int unwatch_in_loop(self, int fd) except -1:
@@ -295,17 +296,17 @@ cdef class Poller:
         self.lost.clear()
         close_sockets(self.transports)
 
-    def _on_poller_ready(self, watch):
-        self._on_ready()
-
-    def _on_ready(self):
-        self.separate()
+    def _on_ready(self, watch=None):
         # A loop nested in a task of the batch enters the context of this handle again.
         context = leave_handle_context()
         try:
-            self.serve()
+            self._serve()
         finally:
             enter_handle_context(context)
+
+    def _serve(self):
+        self.separate()
+        self.serve()
 
     def call_outside_handle(self, callback, *arguments):
         """Call ``callback`` outside the context of the loop's handle, which a nested loop may run again."""

@@ -13,6 +13,7 @@ cdef extern from "sys/epoll.h" nogil:
         EPOLLERR
         EPOLLHUP
     ctypedef union epoll_data_t:
+        int fd
         uint64_t u64
     struct epoll_event:
         uint32_t events

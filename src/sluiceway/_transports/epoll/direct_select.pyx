@@ -1,0 +1,191 @@
+# cython: language_level=3, binding=False
+"""DirectSelect: a compiled select() for the selector of an asyncio loop, which serves the sockets of the poller itself.
+
+In each iteration an asyncio loop calls ``select()`` of its selector, and then runs a handle for each event: Python code
+that costs as much as the rest of a message. If only the poller is ready and no callback waits, this ``select()`` serves
+the poller and waits again. Otherwise it returns the same events as the original one.
+
+Only the attribute ``select`` of the selector object is replaced. The registrations are the same as without it. So other
+code that uses the selector, replaces it, or waits for its descriptor finds everything there.
+"""
+
+import asyncio
+import selectors
+
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.list cimport PyList_GET_SIZE
+from cpython.ref cimport PyObject
+from libc.errno cimport EINTR, errno
+from libc.limits cimport INT_MAX
+from libc.math cimport ceil
+from libc.stdint cimport uint32_t
+
+from sluiceway._core_c.monotonic cimport monotonic_ns
+from sluiceway._transports.epoll.system cimport EPOLLIN, EPOLLOUT, epoll_event, epoll_wait
+
+from sluiceway._config import SELECT_CHOICE
+
+cdef extern from "Python.h":
+    ctypedef struct PyFrameObject
+    PyFrameObject* PyEval_GetFrame()
+
+cdef enum:
+    EVENTS = 256         # the most events of one epoll_wait() call
+    TIMERS = 100         # asyncio removes cancelled timers if there are more timers than this, and half are cancelled
+    EVENT_READ = 1       # selectors.EVENT_READ
+    EVENT_WRITE = 2      # selectors.EVENT_WRITE
+
+# None if gevent has removed it.
+cdef object EpollSelector = getattr(selectors, "EpollSelector", None)
+cdef object SelectorEventLoop = asyncio.SelectorEventLoop
+cdef object Handle = asyncio.Handle
+
+
+cdef object code_of(function, module):
+    """Return the code of ``function``, or None if a program has replaced this function of ``module``."""
+    return function.__code__ if getattr(function, "__globals__", None) is module.__dict__ else None
+
+
+cdef object run_forever_code = code_of(asyncio.BaseEventLoop.run_forever, asyncio.base_events)
+cdef object run_once_code = code_of(asyncio.BaseEventLoop._run_once, asyncio.base_events)
+
+
+def install_direct_select(loop, callback, serve):
+    """Replace ``select`` of the selector of ``loop``. Return the DirectSelect, or None if it cannot be used.
+
+    ``callback``: the callback of the handles in whose place ``serve()`` is called. The classes of the loop and of the
+    selector must be asyncio's own, and the program must not have replaced ``select`` of the selector, or the method of
+    handles that monitors of slow callbacks replace. SLUICEWAY_SELECT=loop turns it off.
+    """
+    if SELECT_CHOICE == "loop" or type(loop) is not SelectorEventLoop or type(loop._selector) is not EpollSelector:
+        return None
+    if "select" in loop._selector.__dict__ or code_of(Handle._run, asyncio.events) is None:
+        return None
+    return DirectSelect(loop, callback, serve)
+
+
+cdef class DirectSelect:
+    """The replaced ``select`` of one selector, until remove(). A program that has stored the method may call it later."""
+
+    cdef object loop
+    cdef object selector
+    cdef object callback
+    cdef object serve
+    # The queue of callbacks of the loop, and the table of the selector: descriptors to keys.
+    cdef object ready
+    cdef dict keys
+    cdef int epfd
+
+    def __cinit__(self, loop, callback, serve):
+        self.loop = loop
+        self.selector = loop._selector
+        self.callback = callback
+        self.serve = serve
+        self.ready = loop._ready
+        self.keys = self.selector._fd_to_key
+        self.epfd = self.selector.fileno()
+        self.selector.select = self.select
+
+    def remove(self):
+        """Restore the original ``select``, unless the program has replaced it."""
+        if getattr(self.selector.__dict__.get("select"), "__self__", None) is self:
+            del self.selector.select
+
+    def select(self, timeout=None):
+        """Wait at most ``timeout`` seconds, None for no limit, and return a list of pairs of key and events."""
+        cdef epoll_event events[EVENTS]
+        cdef int n, problem, milliseconds = -1
+        cdef long long end = 0
+        cdef bint serves = False
+        first_timer = None
+        if timeout is not None:
+            milliseconds = in_milliseconds(timeout)
+            if milliseconds:
+                end = monotonic_ns() + <long long>(<double>timeout * 1e9)
+                first_timer = self.first_timer()
+        while True:
+            with nogil:
+                n = epoll_wait(self.epfd, events, EVENTS, milliseconds)
+                problem = errno
+            if n < 0:
+                if problem != EINTR:
+                    return EpollSelector.select(self.selector, timeout)
+                # Python calls the signal handler, and the loop computes the rest of the time.
+                return []
+            # Callbacks that wait, and a loop that is stopping, come before the events. Their timeout is 0.
+            if n != 1 or milliseconds == 0:
+                return self.found(events, n)
+            handle = self.poller_handle(events[0].data.fd)
+            serves = handle is not None and (serves or self.loop_waits())
+            if not serves:
+                return self.found(events, n)
+            self.serve_instead_of(handle)
+            PyErr_CheckSignals()
+            if self.loop_has_work() or self.first_timer() is not first_timer:
+                return []
+            if timeout is not None:
+                milliseconds = in_milliseconds((end - monotonic_ns()) * 1e-9)
+                if milliseconds == 0:
+                    return []
+
+    cdef bint loop_waits(self) except -1:
+        """Return True if the loop has called select() from its run_forever(), and not in debug mode.
+
+        Other callers, such as nest_asyncio, may need to continue after each event. In debug mode the loop logs handles.
+        """
+        if self.loop._debug:
+            return False
+        frame = <object><PyObject*>PyEval_GetFrame()
+        return frame.f_code is run_once_code and frame.f_back.f_code is run_forever_code
+
+    cdef bint loop_has_work(self) except -1:
+        """Return True if an iteration of the loop is necessary: callbacks, stop(), another selector, cancelled timers."""
+        if self.ready or self.loop._stopping or self.loop._selector is not self.selector:
+            return True
+        cdef Py_ssize_t timers = PyList_GET_SIZE(self.loop._scheduled)
+        return timers > TIMERS and self.loop._timer_cancelled_count * 2 > timers
+
+    cdef object first_timer(self):
+        cdef list timers = self.loop._scheduled
+        return timers[0] if timers else None
+
+    cdef object poller_handle(self, int fd):
+        """Return the handle that the loop would run for an event of ``fd`` if it is the poller's, else None."""
+        key = self.keys.get(fd)
+        data = None if key is None else key.data
+        # A program may have registered the descriptor with other data.
+        if type(data) is tuple and data:
+            handle = data[0]
+            if type(handle) is Handle and handle._callback is self.callback:
+                return handle
+        return None
+
+    cdef int serve_instead_of(self, handle) except -1:
+        """Call ``serve()``, and treat its exception as asyncio.Handle does."""
+        try:
+            self.serve()
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            message = f"Exception in callback {self.callback!r}"
+            self.loop.call_exception_handler({"message": message, "exception": error, "handle": handle})
+        return 0
+
+    cdef list found(self, epoll_event* events, int n):
+        """Return what select() of EpollSelector returns for these events."""
+        cdef list result = []
+        cdef int i
+        cdef uint32_t ready
+        for i in range(n):
+            key = self.keys.get(events[i].data.fd)
+            if key is not None:
+                ready = EVENT_READ if events[i].events & ~<uint32_t>EPOLLOUT else 0
+                if events[i].events & ~<uint32_t>EPOLLIN:
+                    ready |= EVENT_WRITE
+                result.append((key, ready & <uint32_t>key.events))
+        return result
+
+
+cdef int in_milliseconds(double seconds) except -1:
+    """Return the next higher number of milliseconds, as EpollSelector does."""
+    return 0 if seconds <= 0 else <int>min(ceil(seconds * 1e3), <double>INT_MAX)
