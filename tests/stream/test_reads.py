@@ -2,12 +2,14 @@
 
 import asyncio
 import gc
+import io
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 import sluiceway
+from support.connections import connected_pair
 from support.scheduling import start_task
 
 READS: dict[str, tuple[Callable[[Any], Awaitable[bytes]], bytes]] = {
@@ -158,8 +160,8 @@ async def test_second_read_raises_and_names_the_task() -> None:
     stream, reader = stream_of()
     task = asyncio.create_task(stream.read_line(), name="first")
     await asyncio.sleep(0)
-    reads: list[Callable[[], Awaitable[Any]]] = [
-        stream.read, stream.read_all, lambda: stream.peek(1), lambda: stream.skip(1), lambda: anext(stream.lines()),
+    reads: list[Callable[[], Any]] = [
+        stream.read, stream.read_all, lambda: stream.peek(1), lambda: stream.skip(1), stream.lines,
     ]  # fmt: skip
     for read in reads:
         with pytest.raises(RuntimeError, match=r"read_line\(\) of task 'first'"):
@@ -168,6 +170,23 @@ async def test_second_read_raises_and_names_the_task() -> None:
         stream.push_back(b"x")
     reader.feed_data(b"line\n")
     assert await task == b"line\n"
+
+
+@pytest.mark.parametrize("name", READS)
+async def test_read_of_closed_stream_raises(name: str) -> None:
+    async with connected_pair(sluiceway) as (client, _):
+        stream = sluiceway.Stream.from_pair(*client)
+        await stream.aclose()
+        with pytest.raises(ConnectionError, match=r"\(\): <Stream .*is closed"):
+            await READS[name][0](stream)
+
+
+@pytest.mark.parametrize("name", READS)
+async def test_read_of_write_only_stream_raises(name: str) -> None:
+    async with connected_pair(sluiceway) as ((_, writer), _):
+        stream = sluiceway.Stream.from_pair(None, writer)
+        with pytest.raises(io.UnsupportedOperation, match="can only be written"):
+            await READS[name][0](stream)
 
 
 async def test_unawaited_next_item_takes_nothing() -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import io
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from . import read_operations
 from .coarse_timer import TimeLimit, timer_of
@@ -39,6 +39,11 @@ class StreamWaits:
         if receiver.wait.operation is not None:
             receiver.wait.raise_busy(operation)
         return receiver
+
+    def _readable(self, operation: str) -> Any:
+        """Return the reader for the iterator ``operation``. Raise what _receiver_for() raises."""
+        self._receiver_for(operation)
+        return self._reader
 
     def _cannot_read(self, operation: str) -> NoReturn:
         if self._reader is None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from asyncio.streams import StreamReader as AsyncioReader
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from .._asyncio.reader import StreamReader
 from .._constants import DEFAULT_LIMIT, FRAME_MAXIMUM
-from .._core.validation import BytesLike
 from .._implementation import core
 from .._piece import Piece
 from .choices import BYTE_ORDERS, POLICIES, PREFIX_SIZES, choice
 from .record_types import Policy, Records
+
+if TYPE_CHECKING:
+    from .._core.validation import BytesLike
 
 
 @overload

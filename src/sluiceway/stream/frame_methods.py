@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from .._core.validation import BytesLike
 from .._implementation import core
 from ..framing.prefix import length_prefix
 from .write_methods import StreamWriting
+
+if TYPE_CHECKING:
+    from .._core.validation import BytesLike
 
 
 class StreamFraming(StreamWriting):
@@ -40,4 +42,4 @@ class StreamFraming(StreamWriting):
         """
         checked = core.as_bytes(data)
         prefix = length_prefix(len(checked), length_bytes, byteorder, self)
-        await self.send(prefix + checked, timeout=timeout)
+        await self.send((prefix, checked), timeout=timeout)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from .. import framing
 from .._constants import DEFAULT_LIMIT, FRAME_MAXIMUM
-from .._core.validation import BytesLike
 from .._implementation import core
 from .._piece import Piece
 from ..framing.record_types import Policy, Records
 from .halves import StreamHalves
+
+if TYPE_CHECKING:
+    from .._core.validation import BytesLike
 
 
 class StreamReading(StreamHalves):
@@ -38,7 +40,7 @@ class StreamReading(StreamHalves):
         ``timeout`` is the seconds that each item may take; after them the iteration raises TimeoutError, and the next
         iteration continues where it was.
         """
-        return self._limited(framing.lines(self.reader, max_length=max_length, overlong=overlong), timeout)
+        return self._limited(framing.lines(self._readable("lines"), max_length=max_length, overlong=overlong), timeout)
 
     @overload
     def records(
@@ -70,7 +72,7 @@ class StreamReading(StreamHalves):
 
         ``timeout`` is that of :py:meth:`lines`.
         """
-        records = framing.records(self.reader, separator, max_length=max_length, overlong=overlong)
+        records = framing.records(self._readable("records"), separator, max_length=max_length, overlong=overlong)
         return self._limited(records, timeout)
 
     @overload
@@ -107,7 +109,11 @@ class StreamReading(StreamHalves):
         ``timeout`` is that of :py:meth:`lines`.
         """
         frames = framing.frames(
-            self.reader, length_bytes=length_bytes, byteorder=byteorder, max_size=max_size, oversize=oversize
+            self._readable("frames"),
+            length_bytes=length_bytes,
+            byteorder=byteorder,
+            max_size=max_size,
+            oversize=oversize,
         )
         return self._limited(frames, timeout)
 

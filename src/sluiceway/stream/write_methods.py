@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from .._asyncio.writer import StreamWriter
-from .._core.validation import BytesLike
 from .flush import flush
 from .halves import StreamHalves
 from .send_file import check_file, send_file
 from .timing import Deadline
+
+if TYPE_CHECKING:
+    from .._core.validation import BytesLike
 
 
 class StreamWriting(StreamHalves):
