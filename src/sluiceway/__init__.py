@@ -18,6 +18,7 @@ from ._piece import Piece
 from ._transports.engine_choice import ENGINE
 from .framing import Records, frames, lines, records
 from .stream import (
+    ChildProcess,
     CloseInfo,
     ConnectAttempt,
     ConnectError,
@@ -25,9 +26,15 @@ from .stream import (
     Deadline,
     Opening,
     Stream,
+    StreamPair,
     StreamStats,
     TLSDetails,
     connect,
+    pair,
+    pipe,
+    spawn,
+    stdio,
+    stream_handler,
 )
 
 __version__ = "0.1.0"
@@ -35,6 +42,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ENGINE",
     "IMPLEMENTATION",
+    "ChildProcess",
     "CloseInfo",
     "ConnectAttempt",
     "ConnectError",
@@ -49,6 +57,7 @@ __all__ = [
     "Records",
     "Server",
     "Stream",
+    "StreamPair",
     "StreamReader",
     "StreamReaderProtocol",
     "StreamStats",
@@ -64,9 +73,14 @@ __all__ = [
     "lines",
     "open_connection",
     "open_unix_connection",
+    "pair",
+    "pipe",
     "records",
+    "spawn",
     "start_server",
     "start_unix_server",
+    "stdio",
+    "stream_handler",
     "uninstall",
 ]
 

@@ -73,6 +73,10 @@ Every system reduces the value to its own maximum (Linux: net.core.somaxconn, 40
 A client that finds the queue full waits one second until the SYN is retransmitted, so asyncio's 100 delays larger
 bursts. The queue takes memory only for the connections in it."""
 
+CHILD_STOP_TIMEOUT: Final = 5.0
+"""The default number of seconds in which a child process may end, after its streams are closed and again after SIGTERM.
+"""
+
 ACCEPT_BATCH: Final = 64
 """The most connections that a listener accepts in one iteration of the loop. It accepts others in the next
 iteration."""

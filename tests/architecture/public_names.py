@@ -36,4 +36,11 @@ PUBLIC = {
     "start_server",
     "start_unix_server",
     "uninstall",
+    "ChildProcess",
+    "StreamPair",
+    "pair",
+    "pipe",
+    "spawn",
+    "stdio",
+    "stream_handler",
 }

@@ -28,6 +28,8 @@ async def failure(*arguments: Any, **options: Any) -> sluiceway.ConnectError:
     with pytest.raises(sluiceway.ConnectError) as raised:
         await sluiceway.connect(*arguments, **options)
     assert "\n" not in str(raised.value)
+    # They would keep the sockets and streams of the attempts in memory.
+    assert not any(error.__traceback__ or error.__context__ for error in raised.value.exceptions)
     return raised.value
 
 

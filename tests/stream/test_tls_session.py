@@ -1,7 +1,6 @@
 """T1: connect() resumes a TLS session that an earlier connection to the same server has."""
 
 import socket
-import ssl
 from typing import Any
 
 import pytest
@@ -12,13 +11,13 @@ from support.interactive_programs import s_server
 from support.raw_peer import RawPeers
 
 
-async def exchange_line(address: str, **options: Any) -> ssl.SSLObject:
-    """Return the SSL object of a connection that has exchanged a line with ``openssl s_server -rev``."""
+async def exchange_line(address: str, **options: Any) -> sluiceway.TLSDetails:
+    """Return what a connection has negotiated that has exchanged a line with ``openssl s_server -rev``."""
     async with sluiceway.connect(address, **options) as stream:
         await stream.send(b"abc\n")
         assert await stream.read_line() == b"cba\n"
-        sslobject: ssl.SSLObject = stream.writer.get_extra_info("ssl_object")
-        return sslobject
+        assert stream.tls is not None
+        return stream.tls
 
 
 @pytest.mark.parametrize("version", ["1_2", "1_3"])
@@ -40,7 +39,8 @@ async def test_session_of_other_context_or_without_tls_raises_value_error(
     sock = socket.create_connection(script.address)
     async with sluiceway.connect(sock, tls=tls.client_context, server_hostname="localhost") as stream:
         await script.finished()
-        session = stream.writer.get_extra_info("ssl_object").session
+        assert stream.tls is not None
+        session = stream.tls.session
     with pytest.raises(ValueError, match="session belongs to another context than the one of tls"):
         sluiceway.connect("localhost:1", tls=tls.new_client_context(), session=session)
     with pytest.raises(ValueError, match="session is only meaningful with tls"):

@@ -9,6 +9,7 @@ import contextlib
 import pathlib
 import socket
 import ssl
+import subprocess
 from functools import partial
 from typing import Any, Literal, assert_type
 
@@ -68,6 +69,33 @@ async def connecting_streams(session: ssl.SSLSession) -> None:
         assert_type(error.exceptions, tuple[OSError, ...])
         assert_type(error.timings.attempts, tuple[sluiceway.ConnectAttempt, ...])
         assert_type(error.timings.attempts[0].error, OSError | None)
+
+
+async def opening_streams() -> None:
+    async with sluiceway.pair() as (first, second):
+        assert_type(first, sluiceway.Stream)
+    first, second = await sluiceway.pair(limit=100)
+    assert_type(second, sluiceway.Stream)
+    assert_type(await sluiceway.pipe(5), sluiceway.Stream)
+    assert_type(await sluiceway.stdio(), sluiceway.Stream)
+    sluiceway.pipe("5")  # type: ignore[arg-type]
+    async with sluiceway.spawn(b"ls", pathlib.Path("."), stderr=subprocess.PIPE, env={"A": "b"}) as child:
+        assert_type(child, sluiceway.ChildProcess)
+        assert_type(child.stdio, sluiceway.Stream)
+        assert_type(child.stderr, sluiceway.Stream | None)
+        assert_type(child.returncode, int | None)
+        assert_type(await child.wait(), int)
+    opening: sluiceway.Opening[sluiceway.ChildProcess] = sluiceway.spawn("ls", stop_timeout=1.5)
+    assert_type(await opening.__aenter__(), sluiceway.ChildProcess)
+    sluiceway.spawn("ls", 5)  # type: ignore[arg-type]
+    sluiceway.spawn(["ls", "-l"])  # type: ignore[arg-type]
+
+    @sluiceway.stream_handler
+    async def handle(stream: sluiceway.Stream) -> None:
+        await stream.send(b"data")
+
+    await sluiceway.start_server(handle, "localhost", 80)
+    sluiceway.stream_handler(lambda reader, writer: None)  # type: ignore[misc, arg-type]
 
 
 async def reading(reader: sluiceway.StreamReader) -> None:

@@ -84,12 +84,13 @@ class Connection(ClosingState):
     def describe(self) -> str:
         """Return the addresses of both ends, for messages: "connection 127.0.0.1:5000 -> 127.0.0.1:80"."""
         try:
-            here, there = self.get_extra_info("sockname"), self.get_extra_info("peername")
+            here, there, pipe = map(self.get_extra_info, ("sockname", "peername", "pipe"))
         except (AttributeError, OSError, ValueError):
             # Mocks, no transport, pipes of rloop, and a socket that the collector has closed on uvloop.
-            here = there = None
+            here = there = pipe = None
         if here is None and there is None:
-            return f"connection over {type(self.transport).__name__}"
+            name = getattr(pipe, "name", None)
+            return f"connection over {type(self.transport).__name__}" if name is None else f"pipe {name}"
         return f"connection {describe_address(here)} -> {describe_address(there)}"
 
     # -- the transport ------------------------------------------------------------------------------------------------

@@ -55,6 +55,9 @@ class TLSDetails:
         alpn (str or None): the protocol that ALPN selected.
         peer_certificate (dict or None): the peer's certificate, as ``ssl.SSLSocket.getpeercert()`` returns it.
         context (ssl.SSLContext): the context of the connection.
+        session (ssl.SSLSession or None): the session, which ``connect(session=)`` can resume. With TLS 1.3 it arrives
+            after the handshake, with the first data.
+        session_reused (bool): whether the handshake has resumed an earlier session.
     """
 
     version: str | None
@@ -62,6 +65,8 @@ class TLSDetails:
     alpn: str | None
     peer_certificate: dict[str, Any] | None
     context: ssl.SSLContext
+    session: ssl.SSLSession | None = dataclasses.field(compare=False)
+    session_reused: bool
 
 
 class StreamState(StreamHalves):
@@ -97,6 +102,8 @@ class StreamState(StreamHalves):
             alpn=negotiated.selected_alpn_protocol(),
             peer_certificate=self._extra("peercert"),
             context=context,
+            session=negotiated.session,
+            session_reused=bool(negotiated.session_reused),
         )
 
     @property

@@ -1,0 +1,225 @@
+"""Transports of descriptors that are no sockets: pipes, terminals, files and devices, the same on every event loop.
+
+The loops' own pipe transports refuse files and /dev/null. uvloop's reads from what it writes to, and so takes what is
+typed at a terminal. Files and most devices cannot be watched; reading and writing them blocks no longer than the disk
+needs, so it happens at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import stat
+from asyncio import transports
+from typing import Any
+
+from .._implementation import core
+from .loop_adapter import scratch_of
+from .protocol_calls import call_protocol
+
+
+class _PipeTransport(transports._FlowControlMixin):
+    """What both transports have: the file, the protocol, and the end.
+
+    The file belongs to the transport. ``_watched``: the loop can watch the file.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, file: io.FileIO, protocol: Any) -> None:
+        super().__init__({"pipe": file}, loop)
+        self._loop: asyncio.AbstractEventLoop = loop
+        self._file = file
+        self._fd = file.fileno()
+        self._protocol = protocol
+        self._closing = False
+        self._ended = False
+        mode = os.fstat(self._fd).st_mode
+        self._watched = stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(self._fd)
+        if self._watched:
+            os.set_blocking(self._fd, False)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._file.name}{' closing' if self._closing else ''}>"
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        protocol: asyncio.BaseProtocol = self._protocol
+        return protocol
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._protocol = protocol
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def close(self) -> None:
+        self._end(None)
+
+    def abort(self) -> None:
+        self._end(None)
+
+    def _end(self, error: BaseException | None) -> None:
+        """Stop, close the file, and call connection_lost() in the next iteration of the loop."""
+        self._closing = True
+        if self._ended:
+            return
+        self._ended = True
+        self._stop_watching()
+        self._loop.call_soon(self._lost, error)
+
+    def _stop_watching(self) -> None:
+        if self._watched and not self._file.closed:
+            self._loop.remove_reader(self._fd)
+            self._loop.remove_writer(self._fd)
+
+    def _lost(self, error: BaseException | None) -> None:
+        self._file.close()
+        call_protocol(self, self._protocol, self._protocol.connection_lost, error)
+
+
+class PipeReadTransport(_PipeTransport, asyncio.ReadTransport):
+    """Passes the bytes of a file to a protocol, at most as many at a time as its receiver has room for."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, file: io.FileIO, protocol: Any) -> None:
+        super().__init__(loop, file, protocol)
+        self._reading = False
+        self._scheduled = False
+        self._receivers = core.ProtocolReceivers(protocol, getattr(protocol, "__dict__", None))
+        self._receivers.attach(scratch_of(loop), None)
+        protocol.connection_made(self)
+        self.resume_reading()
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        super().set_protocol(protocol)
+        self._receivers = core.ProtocolReceivers(protocol, getattr(protocol, "__dict__", None))
+        self._receivers.attach(scratch_of(self._loop), None)
+
+    def is_reading(self) -> bool:
+        return self._reading and not self._closing
+
+    def pause_reading(self) -> None:
+        if self.is_reading() and self._watched:
+            self._loop.remove_reader(self._fd)
+        self._reading = False
+
+    def resume_reading(self) -> None:
+        if self._closing or self._reading:
+            return
+        self._reading = True
+        if self._watched:
+            self._loop.add_reader(self._fd, self._read)
+        else:
+            self._schedule()
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._read)
+
+    def _read(self) -> None:
+        self._scheduled = False
+        if not self.is_reading():
+            return
+        receiver = self._receivers.current()
+        try:
+            count = os.readv(self._fd, [receiver.get_buffer(-1)])
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._end(error)
+            return
+        if not count:
+            call_protocol(self, self._protocol, self._protocol.eof_received)
+            self._end(None)
+            return
+        try:
+            if receiver.committed(count):
+                receiver.wake()
+        except (SystemExit, KeyboardInterrupt):
+            self._end(ConnectionAbortedError("aborted: an interrupt may have lost received data"))
+            raise
+        if not self._watched and self.is_reading():
+            self._schedule()
+
+
+class PipeWriteTransport(_PipeTransport, asyncio.WriteTransport):
+    """Writes to a file, and buffers what the kernel does not accept."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, file: io.FileIO, protocol: Any) -> None:
+        super().__init__(loop, file, protocol)
+        self._queue = core.WriteQueue()
+        self._eof = False
+        protocol.connection_made(self)
+        if stat.S_ISFIFO(os.fstat(self._fd).st_mode):
+            # The kernel reports the writing end of a pipe as readable when its last reader has closed.
+            loop.add_reader(self._fd, self._reader_closed)
+
+    def write(self, data: Any) -> None:
+        if self._eof:
+            raise RuntimeError("Cannot call write() after write_eof()")
+        if self._closing:
+            return
+        if type(data) is not bytes:
+            data = core.as_bytes(data)
+        if not data:
+            return
+        idle = not self._queue.size
+        self._queue.append(data)
+        if idle:
+            self._write()
+            if self._queue.size and not self._ended:
+                self._loop.add_writer(self._fd, self._write)
+        self._maybe_pause_protocol()  # type: ignore[attr-defined]
+
+    def writelines(self, list_of_data: Any) -> None:
+        self.write(b"".join(list_of_data))
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        """Close the file when the buffered data has been written. The transport itself stays open, as a socket does."""
+        self._eof = True
+        if not self._queue.size:
+            self._close_file()
+
+    def _close_file(self) -> None:
+        self._stop_watching()
+        self._file.close()
+
+    def get_write_buffer_size(self) -> int:
+        size: int = self._queue.size
+        return size
+
+    def close(self) -> None:
+        self._closing = True
+        if not self._queue.size:
+            self._end(None)
+
+    def abort(self) -> None:
+        self._queue.clear()
+        self._end(None)
+
+    def _write(self) -> None:
+        queue = self._queue
+        try:
+            while queue.size:
+                queue.advance(os.write(self._fd, queue.first()))
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            queue.clear()
+            self._end(error)
+            return
+        finally:
+            self._maybe_resume_protocol()  # type: ignore[attr-defined]
+        if self._closing:
+            self._end(None)
+        elif self._eof:
+            self._close_file()
+        elif self._watched:
+            self._loop.remove_writer(self._fd)
+
+    def _reader_closed(self) -> None:
+        lost = BrokenPipeError("the reader of the pipe has closed it") if self._queue.size else None
+        self._queue.clear()
+        self._end(lost)

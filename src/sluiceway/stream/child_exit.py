@@ -1,0 +1,74 @@
+"""ChildExit: reports the end of a child process to its loop, and reaps it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import threading
+from typing import Any
+
+
+class ChildExit:
+    """Waits for the end of ``process``, from its start. The loop refers to the object until then.
+
+    On Linux the loop watches a pidfd. Elsewhere, and where the system refuses it, a thread waits. Nothing else of the
+    program must wait for the process.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, process: subprocess.Popen[bytes]) -> None:
+        self._loop = loop
+        self._process = process
+        self._waiters: set[asyncio.Future[int]] = set()
+        self._descriptor = -1
+        try:
+            self._descriptor = os.pidfd_open(process.pid)
+        except (AttributeError, OSError):
+            threading.Thread(target=self._wait_in_thread, name=f"wait for {process.pid}", daemon=True).start()
+        else:
+            loop.add_reader(self._descriptor, self._ended)
+
+    async def wait(self) -> int:
+        """Return the exit status when the process has ended; negative if a signal ended it. Any number may wait."""
+        status: int | None = self._process.returncode
+        if status is not None:
+            return status
+        waiter: asyncio.Future[int] = self._loop.create_future()
+        self._waiters.add(waiter)
+        try:
+            return await waiter
+        finally:
+            self._waiters.discard(waiter)
+
+    def _ended(self) -> None:
+        status = self._process.poll()
+        if status is None:
+            return
+        self._close()
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(status)
+
+    def _wait_in_thread(self) -> None:
+        self._process.wait()
+        with contextlib.suppress(RuntimeError):
+            # The loop may be closed.
+            self._loop.call_soon_threadsafe(self._ended)
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            self._loop.remove_reader(descriptor)
+            os.close(descriptor)
+
+    def __del__(self) -> None:
+        # The loop was closed before the process has ended.
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+
+
+def stop_quietly(process: subprocess.Popen[Any], signal_number: int) -> None:
+    """Send a signal to ``process``, unless it has ended or belongs to another user by now."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        process.send_signal(signal_number)

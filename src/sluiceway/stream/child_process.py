@@ -1,0 +1,114 @@
+"""ChildProcess: a child whose standard streams are Streams, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+from types import TracebackType
+from typing import Self
+
+from .child_exit import ChildExit, stop_quietly
+from .stream import Stream
+
+
+class ChildProcess:
+    """A child process that ``sluiceway.spawn()`` has started.
+
+    ``async with`` ends the child: at the end of the block it has ended and is reaped, and its streams are closed.
+
+    Attributes:
+        pid (int): the process id.
+        stdio (Stream): sends to the child's standard input, and reads from its standard output. ``stdio.send_eof()``
+            ends the input.
+        stderr (Stream or None): reads from the child's standard error, if ``stderr=subprocess.PIPE`` was passed.
+    """
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], child_exit: ChildExit, stdio: Stream, stderr: Stream | None, stop: float
+    ) -> None:
+        self._process = process
+        self._exit = child_exit
+        self._stop_timeout = stop
+        self.pid: int = process.pid
+        self.stdio: Stream = stdio
+        self.stderr: Stream | None = stderr
+
+    def __repr__(self) -> str:
+        status = "running" if self.returncode is None else f"returncode={self.returncode}"
+        return f"<{type(self).__name__} pid={self.pid} {status}>"
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit status; negative if a signal ended the child, and None while it runs."""
+        status: int | None = self._process.returncode
+        return status
+
+    async def wait(self) -> int:
+        """Wait until the child has ended, and return its exit status.
+
+        The child may wait too, until the program reads its output or ends its input. Any number of tasks may wait.
+        Cancelling the call has no effect on the child.
+        """
+        return await self._exit.wait()
+
+    def send_signal(self, number: int) -> None:
+        """Send the signal ``number`` to the child, unless it has ended.
+
+        Raises:
+            PermissionError: the child runs as another user.
+        """
+        self._process.send_signal(number)
+
+    def terminate(self) -> None:
+        """Send SIGTERM to the child, unless it has ended."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL to the child, unless it has ended."""
+        self.send_signal(signal.SIGKILL)
+
+    async def aclose(self) -> int:
+        """End the child, and return its exit status. A second call returns the same.
+
+        The streams are closed: the child reads the end of its input after what was sent. If it has not ended
+        ``stop_timeout`` seconds later, it gets SIGTERM, and as many seconds later SIGKILL. What it has not read then is
+        discarded. A cancelled call sends SIGKILL at once.
+        """
+        return await self._end(patient=True)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End the child as ``aclose()`` does. After an exception, SIGTERM is sent at once."""
+        await self._end(patient=exc is None)
+
+    async def _end(self, *, patient: bool) -> int:
+        streams = [self.stdio] if self.stderr is None else [self.stdio, self.stderr]
+        try:
+            for stream in streams:
+                stream._start_close(None, None)
+            if not (patient and await self._ends_in_time()):
+                stop_quietly(self._process, signal.SIGTERM)
+                if not await self._ends_in_time():
+                    stop_quietly(self._process, signal.SIGKILL)
+            status = await self.wait()
+            # A child of the child may have inherited the pipes, and not read.
+            self.stdio.writer.transport.abort()
+            for stream in streams:
+                await stream.aclose()
+            return status
+        except BaseException:
+            stop_quietly(self._process, signal.SIGKILL)
+            raise
+
+    async def _ends_in_time(self) -> bool:
+        try:
+            async with asyncio.timeout(self._stop_timeout):
+                await self.wait()
+        except TimeoutError:
+            return False
+        return True

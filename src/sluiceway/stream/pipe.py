@@ -1,0 +1,156 @@
+"""pipe() and stdio(): Streams over descriptors that are no sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import stat
+import sys
+from typing import Any
+
+from .._implementation import core
+from .opening import Opening
+from .pipe_halves import open_reader, open_writer, require_pipes
+from .stream import Stream
+
+if sys.platform != "win32":
+    import fcntl
+
+STDIN, STDOUT = 0, 1
+
+
+def pipe(descriptor: int, *, limit: float | None = None) -> Opening[Stream]:
+    """Return a Stream over ``descriptor``: one end of a pipe or FIFO, a terminal, or a file.
+
+    Its access mode decides about the directions. A stream of a read-only descriptor raises io.UnsupportedOperation in
+    ``send()``, one of a write-only descriptor in ``read()``. A terminal that is open for both is read and written. A
+    FIFO that is open for both is read.
+
+    Args:
+        descriptor (int): the descriptor. It is made non-blocking, belongs to the stream, and is closed with it. Until
+            ``await`` or ``async with`` it belongs to the caller.
+        limit (int, math.inf or None): the limit of the reader in bytes; see StreamReader.
+
+    Returns:
+        An object to ``await`` or to use with ``async with``, once. Both give the Stream.
+
+    Raises:
+        ValueError: ``descriptor`` is not open, or is a socket, which ``connect()`` accepts. The call itself raises it.
+        TypeError: ``descriptor`` is not an int.
+        NotImplementedError: the system is Windows.
+        RuntimeError: the returned object was used a second time.
+    """
+    require_pipes("pipe()")
+    _check_descriptor(descriptor)
+    size = core.as_limit(limit)
+    return Opening(f"pipe({descriptor})", lambda: _open_pipe(descriptor, size))
+
+
+def stdio(*, limit: float | None = None) -> Opening[Stream]:
+    """Return a Stream that reads standard input and writes to standard output.
+
+    Works for pipes, sockets, terminals, files and /dev/null. The descriptors 0 and 1 stay open and in blocking mode:
+    the stream uses descriptors of its own. Only a socket, and a pipe of a process with other rights, share their mode
+    with them, and are non-blocking until the stream is closed. What the program has read with ``input()`` or
+    ``sys.stdin`` before is missing in the stream, and what the stream has received is missing there. Text of
+    ``print()`` gets between the data of the stream; print to ``sys.stderr`` instead.
+
+    Closing the stream does not end standard output for its reader, because descriptor 1 stays open until the process
+    ends.
+
+    Args:
+        limit (int, math.inf or None): the limit of the reader in bytes; see StreamReader.
+
+    Returns:
+        An object to ``await`` or to use with ``async with``, once. Both give the Stream.
+
+    Raises:
+        OSError: standard input or output is closed.
+        NotImplementedError: the system is Windows.
+        RuntimeError: the returned object was used a second time.
+    """
+    require_pipes("stdio()")
+    size = core.as_limit(limit)
+    return Opening("stdio()", lambda: _open_stdio(size))
+
+
+def _check_descriptor(descriptor: Any) -> None:
+    if not isinstance(descriptor, int) or isinstance(descriptor, bool):
+        raise TypeError(f"descriptor argument must be an int, not {type(descriptor).__name__!r}: {descriptor!r}")
+    try:
+        is_socket = stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+    except (OSError, OverflowError) as error:
+        raise ValueError(f"descriptor argument must be an open descriptor, not {descriptor} ({error})") from None
+    if is_socket:
+        raise ValueError(f"descriptor {descriptor} is a socket; sluiceway.connect() makes streams of sockets")
+
+
+async def _open_pipe(descriptor: int, limit: int) -> Stream:
+    loop = asyncio.get_running_loop()
+    access = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
+    if access == os.O_RDWR and stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        # Its own writing end would keep the stream from ever reading the end of the input.
+        access = os.O_RDONLY
+    if access == os.O_RDWR:
+        return open_both(loop, io.FileIO(descriptor, "r+b"), io.FileIO(os.dup(descriptor), "r+b"), limit)
+    if access == os.O_WRONLY:
+        return Stream(None, open_writer(loop, io.FileIO(descriptor, "wb")))
+    return Stream(open_reader(loop, io.FileIO(descriptor, "rb"), limit), None)
+
+
+def open_both(loop: asyncio.AbstractEventLoop, incoming: io.FileIO, outgoing: io.FileIO, limit: int) -> Stream:
+    """Return a Stream that reads ``incoming`` and writes to ``outgoing``. If the call fails, both are closed."""
+    try:
+        reader = open_reader(loop, incoming, limit)
+    except BaseException:
+        outgoing.close()
+        raise
+    try:
+        return Stream(reader, open_writer(loop, outgoing))
+    except BaseException:
+        reader._transport.close()
+        raise
+
+
+async def _open_stdio(limit: int) -> Stream:
+    incoming = _own_descriptor(STDIN, os.O_RDONLY, "standard input")
+    try:
+        outgoing = _own_descriptor(STDOUT, os.O_WRONLY, "standard output")
+    except BaseException:
+        incoming.close()
+        raise
+    return open_both(asyncio.get_running_loop(), incoming, outgoing, limit)
+
+
+def _own_descriptor(descriptor: int, access: int, name: str) -> io.FileIO:
+    """Return a file of what ``descriptor`` refers to. If possible, they do not share the mode O_NONBLOCK.
+
+    Non-blocking standard streams break ``print()``, and, on a terminal, the shell that has started the program.
+    """
+    mode = "rb" if access == os.O_RDONLY else "wb"
+    try:
+        state = os.fstat(descriptor)
+    except OSError as error:
+        raise OSError(error.errno, f"stdio(): {name} is closed") from None
+    if stat.S_ISFIFO(state.st_mode) or os.isatty(descriptor):
+        try:
+            # Linux opens the pipe or terminal anew. O_NONBLOCK: a FIFO without a reader must not block the call.
+            own = os.open(f"/proc/self/fd/{descriptor}", access | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+            return io.FileIO(own, mode)
+        except OSError:
+            pass
+    return _SharedFile(os.dup(descriptor), mode)
+
+
+class _SharedFile(io.FileIO):
+    """A file whose mode O_NONBLOCK is shared with another descriptor. Closing it restores the mode."""
+
+    def __init__(self, descriptor: int, mode: str) -> None:
+        super().__init__(descriptor, mode)
+        self._was_blocking = os.get_blocking(descriptor)
+
+    def close(self) -> None:
+        if not self.closed and self._was_blocking:
+            os.set_blocking(self.fileno(), True)
+        super().close()

@@ -1,0 +1,102 @@
+"""spawn(): start a child process whose standard streams are Streams."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Mapping
+from typing import IO, Any, TypeAlias
+
+from .._constants import CHILD_STOP_TIMEOUT
+from .._implementation import core
+from .child_exit import ChildExit, stop_quietly
+from .child_process import ChildProcess
+from .opening import Opening
+from .pipe import open_both
+from .pipe_halves import open_reader, require_pipes
+from .stream import Stream
+
+Argument: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+
+def spawn(
+    *command: Argument,
+    stderr: int | IO[Any] | None = None,
+    cwd: Argument | None = None,
+    env: Mapping[str, str] | None = None,
+    start_new_session: bool = False,
+    stop_timeout: float = CHILD_STOP_TIMEOUT,
+    limit: float | None = None,
+) -> Opening[ChildProcess]:
+    """Start a child process: ``async with sluiceway.spawn("sort", "-u") as child``.
+
+    ``child.stdio`` is one Stream: it sends to the child's standard input, and reads from its standard output. At the
+    end of the block the streams are closed, and the child has ended and is reaped. If the block ends without an
+    exception, the child first has ``stop_timeout`` seconds to end by itself; to wait longer, ``await child.wait()`` in
+    the block. Then, and at once after an exception or a cancellation, it gets SIGTERM, and ``stop_timeout`` seconds
+    later SIGKILL. Its own children get no signal.
+
+    Args:
+        command (str, bytes or os.PathLike): the program and its arguments. No shell interprets them.
+        stderr (int, file or None): None leaves the child the standard error of this process. ``subprocess.PIPE`` makes
+            ``child.stderr`` a Stream, ``subprocess.STDOUT`` joins it to the output, ``subprocess.DEVNULL`` discards it,
+            and a descriptor or file receives it.
+        cwd (str, bytes, os.PathLike or None): the working directory of the child. None means that of this process.
+        env (mapping or None): the environment of the child. None means that of this process.
+        start_new_session (bool): True runs the child in a session of its own, where Ctrl-C does not reach it.
+        stop_timeout (float): the seconds that the child has to end, as described above.
+        limit (int, math.inf or None): the limit of each reader in bytes; see StreamReader.
+
+    Returns:
+        An object to ``await`` or to use with ``async with``, once. Both give a ChildProcess. After ``await`` the caller
+        ends it with ``aclose()``.
+
+    Raises:
+        OSError: the program cannot be started, for example FileNotFoundError; or the process has no free descriptor.
+        ValueError, TypeError: an argument is invalid. The call itself raises it, before ``await``.
+        NotImplementedError: the system is Windows.
+        RuntimeError: the returned object was used a second time.
+
+    The child inherits no descriptor but its standard streams.
+
+    Source: trio's ``run_process``, ``asyncio.create_subprocess_exec``.
+    """
+    require_pipes("spawn()")
+    if not command:
+        raise ValueError("spawn() needs the name of a program")
+    for argument in command:
+        if not isinstance(argument, (str, bytes, os.PathLike)):
+            raise TypeError(
+                f"spawn(): each argument must be a str, bytes or os.PathLike, not {type(argument).__name__!r}: "
+                f"{argument!r}"
+            )
+    core.as_seconds(stop_timeout, "stop_timeout")
+    size = core.as_limit(limit)
+    options = {"stderr": stderr, "cwd": cwd, "env": env, "start_new_session": start_new_session}
+    name = os.fsdecode(command[0])
+    return Opening(f"spawn({name!r})", lambda: _start(command, options, stop_timeout, size))
+
+
+def _popen(command: tuple[Argument, ...], options: dict[str, Any]) -> subprocess.Popen[bytes]:
+    """Start the process. As in asyncio, that blocks the loop until the program is loaded."""
+    return subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options)
+
+
+async def _start(
+    command: tuple[Argument, ...], options: dict[str, Any], stop_timeout: float, limit: int
+) -> ChildProcess:
+    loop = asyncio.get_running_loop()
+    process = _popen(command, options)
+    child_exit = ChildExit(loop, process)
+    files: list[Any] = [process.stdout, process.stdin, process.stderr]
+    try:
+        stdio = open_both(loop, files[0], files[1], limit)
+        stderr = None if files[2] is None else Stream(open_reader(loop, files[2], limit), None)
+    except BaseException:
+        for file in files:
+            if file is not None:
+                file.close()
+        stop_quietly(process, 9)
+        raise
+    return ChildProcess(process, child_exit, stdio, stderr, stop_timeout)

@@ -1,0 +1,195 @@
+"""pipe(): Streams over pipes, terminals, files and devices."""
+
+import asyncio
+import gc
+import io
+import os
+import pathlib
+import pty
+import socket
+import tty
+from typing import Any
+
+import pytest
+
+import sluiceway
+from support.scheduling import start_task, wait_until
+
+LARGE = 4 << 20
+
+
+async def test_stream_of_reading_end_reads_and_cannot_send() -> None:
+    read_end, write_end = os.pipe()
+    async with sluiceway.pipe(read_end) as stream:
+        os.write(write_end, b"one\ntwo\nrest")
+        assert await stream.read_line() == b"one\n"
+        with pytest.raises(io.UnsupportedOperation, match="can only be read"):
+            await stream.send(b"x")
+        os.close(write_end)
+        assert await stream.read_exactly(8) == b"two\nrest"
+        assert await stream.read(1) == b""
+        assert stream.timings is None
+
+
+async def test_stream_of_writing_end_sends_and_cannot_read() -> None:
+    read_end, write_end = os.pipe()
+    with os.fdopen(read_end, "rb") as file:
+        receiving = asyncio.ensure_future(asyncio.to_thread(file.read))
+        async with sluiceway.pipe(write_end) as stream:
+            with pytest.raises(io.UnsupportedOperation, match="can only be written"):
+                await stream.read(1)
+            await stream.send(b"x" * LARGE)
+        assert await receiving == b"x" * LARGE
+
+
+async def test_closed_stream_of_reading_end_closes_descriptor() -> None:
+    read_end, write_end = os.pipe()
+    async with sluiceway.pipe(read_end):
+        pass
+    with pytest.raises(BrokenPipeError):
+        os.write(write_end, b"x")
+    os.close(write_end)
+
+
+async def test_dropped_stream_of_reading_end_is_closed_with_warning() -> None:
+    read_end, write_end = os.pipe()
+    stream = await sluiceway.pipe(read_end)
+    with pytest.warns(ResourceWarning, match="unclosed"):
+        del stream
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    with pytest.raises(BrokenPipeError):
+        os.write(write_end, b"x")
+    os.close(write_end)
+
+
+async def test_send_to_pipe_without_reader_raises_connection_error() -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    async with sluiceway.pipe(write_end) as stream:
+        with pytest.raises(ConnectionError, match=rf"pipe {write_end}\b"):
+            for _ in range(100):
+                await stream.send(b"x")
+                await asyncio.sleep(0)
+
+
+async def test_send_eof_ends_pipe_after_data_and_later_send_raises() -> None:
+    read_end, write_end = os.pipe()
+    with os.fdopen(read_end, "rb") as file:
+        async with sluiceway.pipe(write_end) as stream:
+            receiving = asyncio.ensure_future(asyncio.to_thread(file.read))
+            await stream.send(b"x" * LARGE)
+            await stream.send_eof()
+            assert await receiving == b"x" * LARGE
+            await stream.send_eof()
+            with pytest.raises(RuntimeError, match=r"after write_eof\(\)"):
+                await stream.send(b"more")
+            assert (await stream.aclose()).flushed
+
+
+async def test_idle_stream_closes_when_reader_of_pipe_closes() -> None:
+    read_end, write_end = os.pipe()
+    async with sluiceway.pipe(write_end) as stream:
+        assert not stream.writer.is_closing()
+        os.close(read_end)
+        await wait_until(stream.writer.is_closing)
+
+
+async def test_unsent_data_is_reported_when_reader_of_pipe_closes() -> None:
+    read_end, write_end = os.pipe()
+    async with sluiceway.pipe(write_end) as stream:
+        sending = await start_task(stream.send(b"x" * LARGE))
+        os.close(read_end)
+        with pytest.raises(BrokenPipeError):
+            await sending
+
+
+async def test_terminal_that_is_open_for_both_is_read_and_written() -> None:
+    main, terminal = pty.openpty()
+    tty.setraw(terminal)
+    async with sluiceway.pipe(terminal) as stream:
+        os.write(main, b"typed\n")
+        assert await stream.read_line() == b"typed\n"
+        await stream.send(b"shown\n")
+        assert await asyncio.to_thread(os.read, main, 100) == b"shown\n"
+    os.close(main)
+
+
+async def test_main_end_of_terminal_is_read_and_written() -> None:
+    main, terminal = pty.openpty()
+    tty.setraw(terminal)
+    async with sluiceway.pipe(main) as stream:
+        await stream.send(b"typed\n")
+        assert await asyncio.to_thread(os.read, terminal, 100) == b"typed\n"
+        os.write(terminal, b"shown\n")
+        assert await stream.read_line() == b"shown\n"
+    os.close(terminal)
+
+
+async def test_fifo_that_is_open_for_both_is_read(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    async with sluiceway.pipe(os.open(path, os.O_RDWR)) as stream:
+        for _ in range(2):
+            # A writer that comes and goes does not end the stream.
+            path.write_bytes(b"line\n")
+            assert await stream.read_line() == b"line\n"
+
+
+async def test_file_is_read_to_its_end_with_flow_control(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"".join(b"line %d\n" % number for number in range(100_000)))
+    async with sluiceway.pipe(os.open(path, os.O_RDONLY), limit=1000) as stream:
+        assert await stream.read_line() == b"line 0\n"
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert len(stream.reader._buffer) <= 1 << 17
+        assert [await stream.read_line() for _ in range(1, 100_001)][-2:] == [b"line 99999\n", b""]
+
+
+async def test_file_and_device_are_written_at_once(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "file"
+    async with sluiceway.pipe(os.open(path, os.O_WRONLY | os.O_CREAT)) as stream:
+        await stream.send(b"some ")
+        assert path.read_bytes() == b"some "
+        stream.writer.writelines([b"more ", memoryview(b"text")])
+        assert path.read_bytes() == b"some more text"
+    async with sluiceway.pipe(os.open("/dev/null", os.O_WRONLY)) as stream:
+        await stream.send(b"x" * LARGE)
+    async with sluiceway.pipe(os.open("/dev/null", os.O_RDONLY)) as stream:
+        assert await stream.read(1) == b""
+
+
+async def test_error_of_device_is_raised_by_next_send() -> None:
+    async with sluiceway.pipe(os.open("/dev/full", os.O_WRONLY)) as stream:
+        with pytest.raises(OSError, match=r"No space left on device|Connection lost"):
+            for _ in range(3):
+                await stream.send(b"x")
+                await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("descriptor", [-1, 1 << 20])
+def test_descriptor_that_is_not_open_raises_value_error(descriptor: int) -> None:
+    with pytest.raises(ValueError, match=f"must be an open descriptor, not {descriptor}"):
+        sluiceway.pipe(descriptor)
+
+
+@pytest.mark.parametrize("descriptor", [None, "0", 1.0, True])
+def test_descriptor_of_wrong_type_raises_type_error(descriptor: Any) -> None:
+    with pytest.raises(TypeError, match="descriptor argument must be an int, not "):
+        sluiceway.pipe(descriptor)
+
+
+def test_socket_raises_value_error_that_names_connect() -> None:
+    with socket.socket() as sock, pytest.raises(ValueError, match=r"is a socket; sluiceway\.connect\(\)"):
+        sluiceway.pipe(sock.fileno())
+
+
+def test_descriptor_stays_open_if_call_never_starts() -> None:
+    read_end, write_end = os.pipe()
+    opening = sluiceway.pipe(read_end)
+    with pytest.warns(RuntimeWarning, match=rf"pipe\({read_end}\) was never awaited"):
+        del opening
+    gc.collect()
+    os.close(read_end)
+    os.close(write_end)

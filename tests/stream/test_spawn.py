@@ -1,0 +1,254 @@
+"""spawn(): a child whose standard streams are Streams; it ends with its block, and leaves nothing behind."""
+
+import asyncio
+import contextlib
+import gc
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import pytest
+
+import sluiceway
+from support.manual_timers import manual_timers
+from support.scheduling import wait_until
+
+LARGE = 4 << 20
+STOP = 12345.0
+
+# Children print this when they are ready, so that no test depends on time.
+READY = b"ready\n"
+IGNORES_TERM = "trap '' TERM; echo ready; while :; do sleep 0.01; done"
+ENDS_AT_TERM = "trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done"
+
+
+def is_reaped(pid: int) -> bool:
+    """Return True if there is no such process, and no zombie of it."""
+    return not pathlib.Path(f"/proc/{pid}").exists()
+
+
+@pytest.fixture(params=["pidfd", "thread"])
+def each_wait(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, cleanup: contextlib.ExitStack) -> None:
+    """Wait for the children by a pidfd, or by a thread as where the system has none."""
+    if request.param == "thread":
+        monkeypatch.delattr(os, "pidfd_open")
+        cleanup.callback(join_waiters)
+
+
+def join_waiters() -> None:
+    for thread in threading.enumerate():
+        if thread.name.startswith("wait for "):
+            thread.join()
+
+
+@pytest.mark.usefixtures("each_wait")
+async def test_child_reads_and_answers_on_one_stream() -> None:
+    async with sluiceway.spawn("cat") as child:
+        assert child.returncode is None
+        await child.stdio.send(b"one line\n")
+        assert await child.stdio.read_line() == b"one line\n"
+        await child.stdio.send_eof()
+        assert await child.stdio.read(1) == b""
+        assert await child.wait() == 0
+    assert child.returncode == 0
+    assert is_reaped(child.pid)
+
+
+async def test_large_data_passes_child_in_both_directions() -> None:
+    data = bytes(range(256)) * (LARGE // 256)
+    async with sluiceway.spawn("cat") as child:
+
+        async def send() -> None:
+            await child.stdio.send(data)
+            await child.stdio.send_eof()
+
+        sending = asyncio.ensure_future(send())
+        assert await child.stdio.read_exactly(LARGE) == data
+        await sending
+        assert await child.stdio.read(1) == b""
+
+
+async def test_standard_error_is_stream_where_requested() -> None:
+    async with sluiceway.spawn("sh", "-c", "echo out; echo err >&2", stderr=subprocess.PIPE) as child:
+        assert child.stderr is not None
+        assert await child.stderr.read_line() == b"err\n"
+        assert await child.stdio.read_line() == b"out\n"
+        assert await child.stderr.read(1) == b""
+    async with sluiceway.spawn("sh", "-c", "echo err >&2", stderr=subprocess.STDOUT) as child:
+        assert child.stderr is None
+        assert await child.stdio.read_line() == b"err\n"
+
+
+async def test_environment_directory_and_session_are_those_given(tmp_path: pathlib.Path) -> None:
+    program = "echo $NAME; pwd; ps -o sid= -p $$"
+    async with sluiceway.spawn(
+        "sh", "-c", program, env={"NAME": "value", "PATH": os.environ["PATH"]}, cwd=tmp_path, start_new_session=True
+    ) as child:
+        assert await child.stdio.read_line() == b"value\n"
+        assert await child.stdio.read_line() == os.fsencode(tmp_path.resolve()) + b"\n"
+        assert int(await child.stdio.read_line()) == child.pid
+
+
+async def test_child_inherits_no_other_descriptor() -> None:
+    read_end, write_end = os.pipe()
+    os.set_inheritable(write_end, True)
+    async with sluiceway.pair(), sluiceway.spawn("ls", "/proc/self/fd") as child:
+        # The last one is that of the listed directory.
+        assert [await child.stdio.read_line() for _ in range(5)] == [b"0\n", b"1\n", b"2\n", b"3\n", b""]
+    os.close(read_end)
+    os.close(write_end)
+
+
+@pytest.mark.usefixtures("each_wait")
+async def test_exit_status_and_signal_are_returned_to_every_waiter() -> None:
+    async with sluiceway.spawn("sh", "-c", "read line; exit 3") as child:
+        waiting = [asyncio.ensure_future(child.wait()) for _ in range(3)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        await child.stdio.send(b"\n")
+        assert await asyncio.gather(*waiting[1:]) == [3, 3]
+    async with sluiceway.spawn("cat") as child:
+        child.kill()
+        assert await child.wait() == -signal.SIGKILL
+        child.terminate()
+        assert await child.aclose() == -signal.SIGKILL
+    assert repr(child) == f"<ChildProcess pid={child.pid} returncode=-9>"
+
+
+async def test_end_of_block_ends_input_of_child() -> None:
+    async with sluiceway.spawn("cat", stop_timeout=3600) as child:
+        pass
+    assert child.returncode in (0, -signal.SIGPIPE)
+
+
+async def test_child_that_ignores_end_of_input_gets_sigterm() -> None:
+    with manual_timers(STOP) as timers:
+        child = await sluiceway.spawn("sh", "-c", ENDS_AT_TERM, stop_timeout=STOP)
+        assert await child.stdio.read_line() == READY
+        closing = asyncio.ensure_future(child.aclose())
+        await wait_until(timers.fire)
+        assert await closing == 7
+    assert is_reaped(child.pid)
+
+
+@pytest.mark.usefixtures("each_wait")
+async def test_child_that_ignores_sigterm_is_killed() -> None:
+    with manual_timers(STOP) as timers:
+        child = await sluiceway.spawn("sh", "-c", IGNORES_TERM, stop_timeout=STOP)
+        assert await child.stdio.read_line() == READY
+        closing = asyncio.ensure_future(child.aclose())
+        await wait_until(timers.fire)
+        await wait_until(timers.fire)
+        assert await closing == -signal.SIGKILL
+    assert is_reaped(child.pid)
+
+
+async def test_exception_in_block_sends_sigterm_at_once() -> None:
+    with pytest.raises(LookupError, match="in the block"):
+        async with sluiceway.spawn("sh", "-c", ENDS_AT_TERM, stop_timeout=3600) as child:
+            assert await child.stdio.read_line() == READY
+            raise LookupError("in the block")
+    assert child.returncode == 7
+    assert is_reaped(child.pid)
+
+
+async def test_cancelled_block_ends_and_reaps_child() -> None:
+    started: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    async def run() -> None:
+        async with sluiceway.spawn("sh", "-c", ENDS_AT_TERM, stop_timeout=3600) as child:
+            assert await child.stdio.read_line() == READY
+            # More than a pipe holds, to a child that does not read it.
+            child.stdio.writer.write(b"x" * LARGE)
+            started.set_result(child)
+            await asyncio.Event().wait()
+
+    running = asyncio.ensure_future(run())
+    child = await started
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert child.returncode == 7
+    assert is_reaped(child.pid)
+
+
+async def test_cancelled_close_kills_child() -> None:
+    child = await sluiceway.spawn("sh", "-c", IGNORES_TERM, stop_timeout=3600)
+    assert await child.stdio.read_line() == READY
+    closing = asyncio.ensure_future(child.aclose())
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert await child.wait() == -signal.SIGKILL
+    assert await child.aclose() == -signal.SIGKILL
+    assert is_reaped(child.pid)
+
+
+async def test_grandchild_that_keeps_pipes_does_not_delay_close() -> None:
+    program = "sleep 3600 & echo $!; exec sleep 3600"
+    child = await sluiceway.spawn("sh", "-c", program, stop_timeout=3600)
+    grandchild = int(await child.stdio.read_line())
+    try:
+        child.stdio.writer.write(b"x" * LARGE)
+        child.kill()
+        assert await child.aclose() == -signal.SIGKILL
+    finally:
+        os.kill(grandchild, signal.SIGKILL)
+
+
+async def test_missing_program_raises_file_not_found_error(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no-such-program"):
+        await sluiceway.spawn(tmp_path / "no-such-program", stderr=subprocess.PIPE)
+
+
+async def test_nothing_starts_before_await(tmp_path: pathlib.Path) -> None:
+    opening = sluiceway.spawn("touch", tmp_path / "file")
+    with pytest.warns(RuntimeWarning, match=r"spawn\('touch'\) was never awaited"):
+        del opening
+    assert not (tmp_path / "file").exists()
+
+
+def test_loop_that_closes_before_child_ends_leaves_no_descriptor() -> None:
+    before = os.listdir("/proc/self/fd")
+
+    async def leave() -> None:
+        await sluiceway.spawn("cat")
+
+    def run() -> None:
+        asyncio.run(leave())
+        gc.collect()
+
+    with pytest.warns(ResourceWarning):
+        run()
+    # cat has read the end of its input.
+    assert os.listdir("/proc/self/fd") == before
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "error", "message"),
+    [
+        ((), {}, ValueError, "needs the name of a program"),
+        (("ls", 5), {}, TypeError, "each argument must be a str, bytes or os.PathLike, not 'int': 5"),
+        (("ls",), {"stop_timeout": 0}, ValueError, "stop_timeout should be a positive number of seconds, got 0"),
+        (("ls",), {"limit": 0}, ValueError, "Limit cannot be <= 0"),
+    ],
+)
+def test_invalid_argument_raises_error_that_names_it(
+    command: Any, options: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        sluiceway.spawn(*command, **options)
+
+
+async def test_python_child_answers_json_lines_longer_than_limit_of_asyncio() -> None:
+    program = "import sys\nfor line in sys.stdin.buffer: sys.stdout.buffer.write(line); sys.stdout.flush()"
+    line = b'{"text": "' + b"x" * (1 << 20) + b'"}\n'
+    async with sluiceway.spawn(sys.executable, "-S", "-c", program, limit=2 << 20) as child:
+        for _ in range(2):
+            await child.stdio.send(line)
+            assert await child.stdio.read_line() == line

@@ -1,0 +1,148 @@
+"""stdio(): standard input and output as a Stream, whatever they are, and they stay in blocking mode."""
+
+import contextlib
+import os
+import pathlib
+import pty
+import socket
+import subprocess
+import sys
+import tty
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from support.package import package_directory
+from support.timeouts import PEER_TIMEOUT, PROCESS_TIMEOUT
+
+PROGRAM = """
+import asyncio, os, sys
+import sluiceway
+
+async def main():
+    async with sluiceway.stdio() as stream:
+        print("during", os.get_blocking(0), os.get_blocking(1), file=sys.stderr)
+        while (line := await stream.read_line()) not in (b"", b"end\\n"):
+            await stream.send(line.upper())
+    print("after", os.get_blocking(0), os.get_blocking(1), file=sys.stderr)
+
+if sys.argv[1] == "uvloop":
+    import uvloop
+    uvloop.run(main())
+else:
+    asyncio.run(main(), debug=sys.argv[1] == "debug")
+"""
+OWN_MODE = "during True True\nafter True True\n"
+SHARED_MODE = "during False False\nafter True True\n"
+
+pytestmark = pytest.mark.loops("asyncio", "uvloop")
+
+
+@contextlib.contextmanager
+def program(loop_kind: str, incoming: Any, outgoing: Any, errors: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run the program in the block; at its end it must have ended with status 0 and written ``errors``."""
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", PROGRAM, loop_kind],
+        env={**os.environ, "PYTHONPATH": str(package_directory().parent)},
+        stdin=incoming,
+        stdout=outgoing,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            yield process
+            assert process.stderr is not None
+            assert process.stderr.read().decode() == errors
+            assert process.wait(PROCESS_TIMEOUT) == 0
+        finally:
+            process.kill()
+
+
+def test_pipes_are_read_and_written(loop_kind: str) -> None:
+    with program(loop_kind, subprocess.PIPE, subprocess.PIPE, OWN_MODE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"one\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"ONE\n"
+        process.stdin.write(b"line\n" * 100 + b"rest")
+        process.stdin.close()
+        assert process.stdout.read() == b"LINE\n" * 100 + b"REST"
+
+
+def test_files_are_read_and_written(loop_kind: str, tmp_path: pathlib.Path) -> None:
+    lines = b"".join(b"line %d\n" % number for number in range(20_000))
+    (tmp_path / "in").write_bytes(lines)
+    (tmp_path / "out").write_bytes(b"before\n")
+    with (
+        open(tmp_path / "in", "rb") as incoming,
+        open(tmp_path / "out", "ab") as outgoing,
+        program(loop_kind, incoming, outgoing, OWN_MODE),
+    ):
+        pass
+    assert (tmp_path / "out").read_bytes() == b"before\n" + lines.upper()
+
+
+def test_null_device_is_empty_input(loop_kind: str) -> None:
+    with program(loop_kind, subprocess.DEVNULL, subprocess.DEVNULL, OWN_MODE):
+        pass
+
+
+def test_two_socket_pairs_are_read_and_written(loop_kind: str) -> None:
+    """Node.js gives its children such standard streams."""
+    (ours_in, theirs_in), (ours_out, theirs_out) = socket.socketpair(), socket.socketpair()
+    with (
+        ours_in,
+        ours_out,
+        theirs_in,
+        theirs_out,
+        program(loop_kind, theirs_in, theirs_out, SHARED_MODE),
+        ours_out.makefile("rb") as answers,
+    ):
+        ours_in.sendall(b"one\n")
+        assert answers.readline() == b"ONE\n"
+        ours_in.sendall(b"end\n")
+
+
+def test_one_socket_for_both_is_read_and_written(loop_kind: str) -> None:
+    """inetd starts programs in this way."""
+    ours, theirs = socket.socketpair()
+    ours.settimeout(PEER_TIMEOUT)
+    with ours, theirs, program(loop_kind, theirs, theirs, SHARED_MODE), ours.makefile("rb") as answers:
+        ours.sendall(b"one\n")
+        assert answers.readline() == b"ONE\n"
+        ours.sendall(b"end\n")
+
+
+def test_terminal_is_read_and_written_and_keeps_its_mode(loop_kind: str) -> None:
+    main, terminal = pty.openpty()
+    tty.setraw(terminal)
+    with os.fdopen(main, "r+b", 0) as ours, os.fdopen(terminal, "r+b", 0) as theirs:
+        with program(loop_kind, theirs, theirs, OWN_MODE):
+            ours.write(b"one\n")
+            assert ours.read(4) == b"ONE\n"
+            ours.write(b"two\n")
+            assert ours.read(4) == b"TWO\n"
+            ours.write(b"end\n")
+        assert os.get_blocking(terminal)
+
+
+def test_closed_standard_input_raises_os_error() -> None:
+    code = """
+import asyncio, os
+import sluiceway
+
+async def main():
+    os.close(0)
+    await sluiceway.stdio()
+
+asyncio.run(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(package_directory().parent)},
+        capture_output=True,
+        timeout=PROCESS_TIMEOUT,
+        check=False,
+    )
+    assert done.stderr.decode().rstrip().endswith("stdio(): standard input is closed")
