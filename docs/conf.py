@@ -111,6 +111,8 @@ add_module_names = False
 inventory = python_inventory()
 intersphinx_mapping = {"python": ("https://docs.python.org/3", str(inventory))} if inventory else {}
 nitpicky = inventory is not None
+# Type aliases of the package, which modules import for type checkers only.
+nitpick_ignore = [("py:class", name) for name in ("BytesLike", "EofReason", "Policy")]
 
 html_theme = "furo"
 html_title = f"sluiceway {version}"

@@ -110,7 +110,7 @@ class StreamWriting(StreamHalves):
             timeout (float or None): the seconds that the call may take.
 
         Returns:
-            The number of bytes that were sent: less than ``count`` if the file ends before.
+            The number of bytes that were sent. It is less than ``count`` if the file ends before.
 
         Raises:
             ValueError, TypeError: ``offset`` or ``count`` is negative or not an integer, or ``file`` is a text file.
