@@ -46,6 +46,15 @@ async def lines(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
+async def timed_lines(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """What a program without ``read_line(timeout=)`` does."""
+    while True:
+        async with asyncio.timeout(5):
+            line = await reader.readline()
+        writer.write(line)
+        await writer.drain()
+
+
 async def touched(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Look at the private buffer before each request, as the connection pool of redis-py does."""
     while True:
@@ -70,6 +79,21 @@ def stream_lines(streams: Any) -> Handler:
         async for line in streams.lines(reader):
             writer.write(line)
         writer.close()
+
+    return handle
+
+
+def read_line(streams: Any, timeout: float | None) -> Handler:
+    """Return the handler that reads each line by Stream.read_line(), with this timeout."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        stream = streams.Stream.from_pair(reader, writer)
+        if timeout is None:
+            while line := await stream.read_line():
+                await stream.send(line)
+        else:
+            while line := await stream.read_line(timeout=timeout):
+                await stream.send(line)
 
     return handle
 
@@ -102,12 +126,23 @@ def blocks(size: int) -> Handler:
 def handler_of(mode: str, size: int, streams: Any) -> Handler:
     if not hasattr(streams, "lines"):
         # asyncio, and older commits: the same records with the classic methods.
-        mode = mode.removeprefix("stream-")
+        mode = {"read-line": "lines"}.get(mode, mode.removeprefix("stream-"))
     if mode == "stream-lines":
         return stream_lines(streams)
     if mode == "stream-frames":
         return stream_frames(streams)
-    handlers = {"lines": lines, "touched": touched, "frames": frames, "connect": connect, "blocks": blocks(size)}
+    if mode == "read-line":
+        return read_line(streams, None)
+    if mode == "timed-lines" and hasattr(streams, "lines"):
+        return read_line(streams, 5)
+    handlers = {
+        "lines": lines,
+        "timed-lines": timed_lines,
+        "touched": touched,
+        "frames": frames,
+        "connect": connect,
+        "blocks": blocks(size),
+    }
     return handlers[mode]
 
 

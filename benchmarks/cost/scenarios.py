@@ -46,6 +46,8 @@ SCENARIOS: Final = (
     Scenario("pipelined", "lines", 16, LINE, rounds=6, warm_up=3, pipelined=100),
     Scenario("stream-lines", "stream-lines", 16, SHORT_LINE, rounds=6, warm_up=3, pipelined=100),
     Scenario("stream-frames", "stream-frames", 16, SHORT_FRAME, rounds=6, warm_up=3, pipelined=100),
+    Scenario("read-line", "read-line", 64, LINE, rounds=20),
+    Scenario("timed-read-line", "timed-lines", 64, LINE, rounds=20),
     Scenario("blocks", "blocks", 8, BLOCK, rounds=40),
     Scenario("tls-lines", "lines", 64, LINE, rounds=20, tls=True),
     Scenario("tls-frames", "frames", 64, FRAME, rounds=20, tls=True),
