@@ -177,7 +177,17 @@ def main() -> None:
     parser.add_argument("--streams", required=True, help="import name of asyncio or of the measured package")
     parser.add_argument(
         "--mode",
-        choices=["lines", "touched", "frames", "stream-lines", "stream-frames", "connect", "blocks"],
+        choices=[
+            "lines",
+            "timed-lines",
+            "read-line",
+            "touched",
+            "frames",
+            "stream-lines",
+            "stream-frames",
+            "connect",
+            "blocks",
+        ],
         required=True,
     )
     parser.add_argument("--size", type=int, default=0, help="size of a block in bytes")

@@ -190,6 +190,25 @@ async def test_time_limits_keep_no_dropped_stream_alive(raw_peers: RawPeers) -> 
         assert "unclosed <StreamWriter" in str(warned[-1].message)
 
 
+async def test_idle_timeout_is_an_argument_of_connect_and_from_pair(raw_peers: RawPeers) -> None:
+    listener = raw_peers.listen()
+    with manual_clock() as clock:
+        async with sluiceway.connect(f"tcp://127.0.0.1:{listener.port}", idle_timeout=60) as stream:
+            assert stream.idle_timeout == 60
+            same = sluiceway.Stream.from_pair(stream.reader, stream.writer, idle_timeout=5)
+            assert stream.idle_timeout == same.idle_timeout == 5
+            reading = await start_task(stream.read(1))
+            clock.advance(LATEST)
+            with pytest.raises(TimeoutError, match="for 5 s"):
+                await reading
+    for call in (
+        lambda: sluiceway.connect(f"tcp://127.0.0.1:{listener.port}", idle_timeout=0),
+        lambda: sluiceway.Stream.from_pair(stream.reader, stream.writer, idle_timeout=0),
+    ):
+        with pytest.raises(ValueError, match="idle_timeout"):
+            call()
+
+
 async def test_idle_timeout_of_a_closed_stream_is_not_running(raw_peers: RawPeers) -> None:
     async with peer_stream(raw_peers) as (stream, _):
         with manual_clock() as clock:

@@ -44,6 +44,16 @@ async def test_invalid_data_raises_and_sends_nothing(raw_peers: RawPeers, data: 
         assert peer.receive(2) == b"on"
 
 
+@pytest.mark.parametrize("seconds", [0, -1, "5"])
+async def test_invalid_timeout_raises_and_sends_nothing(raw_peers: RawPeers, seconds: Any) -> None:
+    async with peer_stream(raw_peers) as (stream, peer):
+        for call in (stream.send(b"late", timeout=seconds), stream.flush(timeout=seconds)):
+            with pytest.raises((ValueError, TypeError), match=r"^timeout "):
+                await call
+        await stream.send(b"on")
+        assert peer.receive(2) == b"on"
+
+
 @pytest.mark.parametrize("end", ["cancellation", "timeout"])
 async def test_data_of_an_interrupted_send_is_sent_whole(raw_peers: RawPeers, end: str) -> None:
     """W2, D1: what a timeout leaves behind is what a cancellation leaves behind."""

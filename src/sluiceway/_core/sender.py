@@ -93,6 +93,13 @@ class Sender:
         except (AttributeError, NotImplementedError):
             return False
 
+    def can_send(self) -> bool:
+        """Return False if write() would discard its data."""
+        if self.connection.discarding:
+            return False
+        raw = self.raw
+        return not (raw.closing if raw is not None else self.transport_closing())
+
     def has_room(self) -> bool:
         """Return True if drain() can return at once: no error is known, and writing is not paused."""
         raw = self.raw

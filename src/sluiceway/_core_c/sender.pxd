@@ -26,7 +26,9 @@ cdef class Sender:
     cpdef object set_protocol(self, protocol)
     @cython.locals(receiver=Receiver)
     cpdef object set_reader(self, reader)
-    cpdef bint transport_closing(self) except -1
+    cdef bint transport_closing(self) except -1
     @cython.locals(raw=RawTransport)
-    cdef bint has_room(self) except -1
-    cdef bint budget_exhausted(self) except -1
+    cpdef bint can_send(self) except -1
+    @cython.locals(raw=RawTransport)
+    cpdef bint has_room(self) except -1
+    cpdef bint budget_exhausted(self) except -1

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from .._asyncio.open_connection import make_protocol, wrap_socket
 from .._constants import FIRST_ADDRESS_FAMILY_COUNT, HAPPY_EYEBALLS_DELAY
+from .._implementation import core
 from .._net.addresses import describe_address, peer_of
 from .._net.attempts import ConnectAttempt
 from .._net.connect_tcp import connect_to_any
@@ -36,6 +37,7 @@ def connect(
     session: ssl.SSLSession | None = None,
     server_hostname: str | None = None,
     limit: float | None = None,
+    idle_timeout: float | None = None,
 ) -> Opening[Stream]:
     """Connect to ``address``, and return a Stream: ``async with sluiceway.connect("tls://example.com:443") as stream``.
 
@@ -69,6 +71,8 @@ def connect(
             ``address``; it is required with TLS over a Unix socket or a given socket. With ``""`` no name is sent or
             checked; the certificate is still verified.
         limit (int, math.inf or None): the limit of the reader in bytes; see StreamReader.
+        idle_timeout (float or None): the seconds after which the connection is aborted if it is idle; see
+            ``Stream.idle_timeout``.
 
     Returns:
         An object to ``await`` or to use with ``async with``, once. Both give the Stream. ``stream.timings`` has the
@@ -99,14 +103,17 @@ def connect(
         server_hostname=server_hostname,
         limit=limit,
     )
-    return Opening(f"connect({endpoint.text!r})", _Connect(endpoint, options).run)
+    if idle_timeout is not None:
+        core.as_seconds(idle_timeout, "idle_timeout")
+    return Opening(f"connect({endpoint.text!r})", _Connect(endpoint, options, idle_timeout).run)
 
 
 class _Connect:
     """One call of connect(), from its first step to the stream."""
 
-    def __init__(self, endpoint: Endpoint, options: ConnectOptions) -> None:
+    def __init__(self, endpoint: Endpoint, options: ConnectOptions, idle_timeout: float | None) -> None:
         self._endpoint = endpoint
+        self._idle_timeout = idle_timeout
         self._options = options
         self._progress = ConnectProgress(endpoint.text)
 
@@ -164,7 +171,7 @@ class _Connect:
                 progress.tls = time.monotonic() - started
         if failed is not None:
             raise progress.handshake_error(failed)
-        stream = Stream(*halves)
+        stream = Stream.from_pair(*halves, idle_timeout=self._idle_timeout)
         stream._timings = progress.timings()
         return stream
 

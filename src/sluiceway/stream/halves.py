@@ -12,9 +12,9 @@ from .._implementation import core
 from .connect_error import ConnectTimings
 
 if TYPE_CHECKING:
-    from .._core import StreamReads
+    from .._core import StreamReads, as_seconds
 else:
-    StreamReads = core.StreamReads
+    StreamReads, as_seconds = core.StreamReads, core.as_seconds
 
 
 class StreamHalves(StreamReads):
@@ -37,7 +37,9 @@ class StreamHalves(StreamReads):
             connection.keep_record()
 
     @classmethod
-    def from_pair(cls, reader: StreamReader | None, writer: StreamWriter | None) -> Self:
+    def from_pair(
+        cls, reader: StreamReader | None, writer: StreamWriter | None, *, idle_timeout: float | None = None
+    ) -> Self:
         """Return a Stream of ``reader`` and ``writer``, which stay usable.
 
         In a handler of ``start_server``: ``stream = sluiceway.Stream.from_pair(reader, writer)``.
@@ -45,8 +47,11 @@ class StreamHalves(StreamReads):
         Args:
             reader (sluiceway.StreamReader or None): the reading half. None makes a stream that can only be written.
             writer (sluiceway.StreamWriter or None): the writing half. None makes a stream that can only be read.
+            idle_timeout (float or None): the seconds after which an idle connection is aborted; see the property
+                ``idle_timeout``. None means that the time is not limited.
 
         Raises:
+            ValueError: ``idle_timeout`` is not greater than 0.
             TypeError: an argument is not sluiceway's reader or writer, or both are None.
         """
         if not isinstance(reader, StreamReader | None):
@@ -61,7 +66,13 @@ class StreamHalves(StreamReads):
             )
         if reader is None and writer is None:
             raise TypeError("from_pair(): reader and writer are both None; give at least one of them")
-        return cls(reader, writer)
+        if idle_timeout is not None:
+            as_seconds(idle_timeout, "idle_timeout")
+        stream = cls(reader, writer)
+        if idle_timeout is not None:
+            for connection in stream._links:
+                connection.set_idle_timeout(idle_timeout)
+        return stream
 
     @property
     def reader(self) -> StreamReader:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Iterable
 from typing import IO, TYPE_CHECKING, Any
 
 from .._asyncio.writer import StreamWriter
+from .._implementation import core
 from .flush import flush
 from .halves import StreamHalves
 from .send_file import check_file, send_file
 from .timing import Deadline
 
 if TYPE_CHECKING:
+    from .._core import as_seconds
     from .._core.validation import BytesLike
+else:
+    as_seconds = core.as_seconds
 
 
 class StreamWriting(StreamHalves):
@@ -42,11 +47,19 @@ class StreamWriting(StreamHalves):
         Source: trio's ``send_all``, Go's ``Write``.
         """
         writer = self._open_writer()
+        if timeout is not None:
+            as_seconds(timeout, "timeout")
         if type(data) is bytes or not _is_several(data):
             writer.write(data)  # type: ignore[arg-type]
         else:
             writer.writelines(data)  # type: ignore[arg-type]
-        if timeout is None or not writer._sluiceway.connection.flow.paused:
+        # As drain() begins, without a coroutine for it.
+        sender = writer._sluiceway
+        if sender.budget_exhausted():
+            await asyncio.sleep(0)
+        if sender.has_room():
+            return
+        if timeout is None:
             await writer.drain()
             return
         async with Deadline(self, timeout, "send"):
@@ -175,11 +188,12 @@ class StreamWriting(StreamHalves):
 
     def _open_writer(self) -> StreamWriter:
         """Return the writer. Raise ConnectionError if nothing can be sent any more (contract W5)."""
-        writer = self.writer
-        connection = writer._sluiceway.connection
-        # The public name of the transport would end corking on the loop's own transports.
-        if connection.discarding or writer._sluiceway.transport_closing():
-            raise connection.send_error()
+        writer = self._writer
+        if writer is None:
+            # Raises.
+            return self.writer
+        if not writer._sluiceway.can_send():
+            raise writer._sluiceway.connection.send_error()
         return writer
 
 
