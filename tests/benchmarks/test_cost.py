@@ -84,6 +84,12 @@ def test_stored_figures_cover_all_scenarios_and_have_reason() -> None:
     assert stored.why.strip()
 
 
+def test_stored_read_with_a_timeout_costs_at_most_a_twentieth_more() -> None:
+    """D1: the timeout of Stream.read_line(), by the stored figures."""
+    stored = figures.parse(figures.PATH.read_text(encoding="utf-8")).ours
+    assert stored["timed-read-line"].instructions <= 1.05 * stored["read-line"].instructions
+
+
 def test_description_of_interpreter_build_has_no_paths() -> None:
     assert machine.without_paths("'--prefix=/opt/python' --enable-shared 'LDFLAGS=-L/opt/lib -s'") == (
         "--prefix --enable-shared LDFLAGS"
