@@ -54,7 +54,6 @@ SCENARIOS: Final = (
     Scenario("connect", "connect", 16, LINE, rounds=40, short=True, layouts=5),
     Scenario("touched", "touched", 64, LINE, rounds=20),
     Scenario("loop-lines-64", "lines", 64, LINE, rounds=20, engine="loop"),
-    Scenario("loop-lines-1", "lines", 1, LINE, rounds=60, warm_up=60, engine="loop"),
     Scenario("loop-frames", "frames", 64, FRAME, rounds=20, engine="loop"),
 )
 
