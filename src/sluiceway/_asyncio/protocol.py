@@ -213,7 +213,8 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         ``exc`` is the error that ended the connection. None means that one side closed it, or that this side aborted
         it.
         """
-        reader = self._stream_reader
+        reader_ref = self._stream_reader_wr
+        reader = reader_ref() if reader_ref is not None else None
         connection = self._sluiceway
         error = connection.end_error(exc)
         if reader is not None:

@@ -72,6 +72,24 @@ def _gone(reference: Any) -> None:
         run_in_loop(server.get_loop(), entry.connection_ended)
 
 
+class _LoopSetup:
+    """What an entry refers to on a loop's own transports, where a task creates the transport.
+
+    - ``task``: that task, until it ends.
+    - ``socket``: the socket until the task starts: a task that is cancelled before its first step never closes it.
+    - ``reference``: a weak reference to the socket, afterwards.
+    - ``connection``: a weak reference to the Connection.
+    """
+
+    __slots__ = ("connection", "reference", "socket", "task")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.task: asyncio.Task[None] | None = None
+        self.socket: socket.socket | None = sock
+        self.reference: _Reference | None = None
+        self.connection: weakref.ref[Connection] | None = None
+
+
 class ServerConnection:
     """A server's entry for one accepted connection. The server has a set of these entries.
 
@@ -88,13 +106,10 @@ class ServerConnection:
 
     __slots__ = (
         "_aborted_in_handshake",
-        "_connection",
         "_listener",
         "_server",
-        "_socket",
-        "_socket_ref",
+        "_setup",
         "_transport",
-        "_wrapping",
         "address",
     )
 
@@ -103,14 +118,10 @@ class ServerConnection:
         self._server: ServerEvents | None = server
         self.address = address
         self._listener = listener
-        # The task that creates the transport; None on the engine, which creates it synchronously.
-        self._wrapping: asyncio.Task[None] | None = None
         self._aborted_in_handshake = False
-        # Set until that task starts. A task that is cancelled before its first step never closes the socket.
-        self._socket: socket.socket | None = None
         self._transport: weakref.ref[Any] | None = None
-        self._socket_ref: _Reference | None = None
-        self._connection: weakref.ref[Connection] | None = None
+        # None on the engine, which creates the transport synchronously.
+        self._setup: _LoopSetup | None = None
 
     def start(self, engine: Any, loop: asyncio.AbstractEventLoop, sock: Any, options: ConnectionOptions) -> None:
         """Start to create the transport of ``sock``. The TLS handshake, if any, and client_connected_cb follow.
@@ -132,10 +143,10 @@ class ServerConnection:
             reference = self._transport = _Reference(transport, _gone)
             reference.entry = self
             return
-        self._socket = sock
-        task = create_named_task(loop, self._wrap(loop, sock, options, tls), "sluiceway accepted connection")
+        setup = self._setup = _LoopSetup(sock)
+        task = create_named_task(loop, self._wrap(setup, loop, sock, options, tls), "sluiceway accepted connection")
         if not task.done():
-            self._wrapping = task
+            setup.task = task
             task.add_done_callback(self._wrapped)
 
     def _make_protocol(self, loop: asyncio.AbstractEventLoop, options: ConnectionOptions) -> StreamReaderProtocol:
@@ -146,16 +157,21 @@ class ServerConnection:
         return protocol
 
     async def _wrap(
-        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, options: ConnectionOptions, tls: dict[str, Any]
+        self,
+        setup: _LoopSetup,
+        loop: asyncio.AbstractEventLoop,
+        sock: socket.socket,
+        options: ConnectionOptions,
+        tls: dict[str, Any],
     ) -> None:
-        self._socket = None
+        setup.socket = None
         protocol: StreamReaderProtocol | None = None
         try:
             protocol = self._make_protocol(loop, options)
             # Some loops have transports without weak references. Every loop frees the socket with its transport.
-            self._socket_ref = _Reference(sock, _gone)
-            self._socket_ref.entry = self
-            self._connection = weakref.ref(protocol._sluiceway)
+            setup.reference = _Reference(sock, _gone)
+            setup.reference.entry = self
+            setup.connection = weakref.ref(protocol._sluiceway)
             transport = await make_accepted(loop, sock, protocol, ssl=options.ssl, **tls)
         except BaseException as error:
             if protocol is None or protocol._sluiceway.transport is None:
@@ -174,11 +190,15 @@ class ServerConnection:
             self._transport = weakref.ref(transport)
 
     def _wrapped(self, task: asyncio.Task[None]) -> None:
-        self._wrapping = None
-        if self._socket is not None:
+        setup = self._setup
+        if setup is None:
+            # The connection has ended.
+            return
+        setup.task = None
+        if setup.socket is not None:
             # The task was cancelled before its first step.
-            self._socket.close()
-            self._socket = None
+            setup.socket.close()
+            setup.socket = None
             self.connection_ended()
 
     def _handshake_failed(self, loop: asyncio.AbstractEventLoop, error: BaseException) -> None:
@@ -199,8 +219,8 @@ class ServerConnection:
 
     def connection_ended(self, connection: Connection | None = None) -> None:
         """Remove this entry from the server, because the transport has ended or could not be created."""
-        # Drops the callbacks of the weak references, which refer to this object.
-        self._transport = self._socket_ref = None
+        # Drops the weak references to which this object refers, and which refer to this object.
+        self._transport = self._setup = None
         if self._server is not None:
             self._server._connection_ended(self)
 
@@ -244,8 +264,9 @@ class ServerConnection:
 
     def _end(self, *, aborting: bool) -> None:
         transport = self._transport() if self._transport is not None else None
-        if self._connection is not None:
-            connection = self._connection()
+        setup = self._setup
+        if setup is not None:
+            connection = None if setup.connection is None else setup.connection()
         else:
             protocol = None if transport is None else transport.get_protocol()
             connection = protocol._sluiceway if isinstance(protocol, StreamReaderProtocol) else None
@@ -258,8 +279,8 @@ class ServerConnection:
                 connection.close()
         elif transport is not None:
             transport.abort() if aborting else transport.close()
-        elif self._wrapping is not None:
-            self._wrapping.cancel()
+        elif setup is not None and setup.task is not None:
+            setup.task.cancel()
 
 
 def _report_loss(protocol: StreamReaderProtocol) -> None:
