@@ -10,6 +10,7 @@ import pytest
 
 import sluiceway
 from support.connections import connected_pair
+from support.fake_transports import CountingTransport
 from support.scheduling import start_task
 
 READS: dict[str, tuple[Callable[[Any], Awaitable[bytes]], bytes]] = {
@@ -55,6 +56,36 @@ async def test_cancelled_read_takes_nothing(name: str, arrived: int) -> None:
     reader.feed_eof()
     assert await read(stream) == (result or data[:11])
     assert await stream.read_all() == data[len(result) :]
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda s: s.read_exactly(1000),
+        lambda s: s.peek(1000),
+        lambda s: s.read_all(),
+        lambda s: s.read_line(max_length=1000),
+        lambda s: s.read_until(b"|", max_length=1000),
+        lambda s: anext(s.frames()),
+        lambda s: anext(s.lines()),
+        lambda s: s.read_exactly_into(bytearray(1000)),
+    ],
+    ids=["read_exactly", "peek", "read_all", "read_line", "read_until", "frames", "lines", "read_exactly_into"],
+)
+async def test_cancelled_large_read_restores_flow_control(read: Callable[[Any], Awaitable[Any]]) -> None:
+    """R3: the bound on unread bytes is that of the limit again, and the transport is paused above it."""
+    stream, reader = stream_of(b"\0\0\1\0" + b"x" * 16)
+    transport = CountingTransport()
+    reader.set_transport(transport)
+
+    async def wait() -> Any:
+        return await read(stream)
+
+    task = await start_task(wait())
+    task.cancel()
+    await asyncio.wait([task])
+    assert reader._sluiceway.wait.target_size == 0
+    assert reader._paused
 
 
 async def test_peek_returns_bytes_without_taking_them() -> None:
