@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -120,6 +121,58 @@ async def test_write_above_the_high_water_mark_pauses_writing(raw_peers: RawPeer
 
     await run_step(raw_peers, tls, step, lambda _, manual_tls: manual_tls.receive(110))
     assert seen == [50, 0]
+
+
+@pytest.mark.parametrize("high", [1000, 0])
+async def test_drain_returns_after_limits_are_lowered_below_the_corked_data(
+    raw_peers: RawPeers, tls: Certificates, high: int
+) -> None:
+    async def step(writer: Any) -> None:
+        writer.write(bytes(20_000))
+        writer.transport.set_write_buffer_limits(high=high)
+        await writer.drain()
+        assert writer.transport.get_write_buffer_size() == 0
+
+    await run_step(raw_peers, tls, step, lambda _, manual_tls: manual_tls.receive(20_000))
+
+
+async def test_limits_of_a_lost_connection_can_be_set(raw_peers: RawPeers, tls: Certificates) -> None:
+    async with manual_tls_connection("client", raw_peers, tls) as (reader, writer, _, manual_tls):
+
+        async def step() -> None:
+            writer.transport.set_write_buffer_limits(high=1)
+            writer.write(bytes(1_000_000))
+            writer.transport.abort()
+
+        await run_in_poller_step(PeerConnection(reader, writer, manual_tls), step)
+        writer.close()
+        await writer.wait_closed()
+        writer.transport.set_write_buffer_limits(high=10)
+
+
+async def test_write_during_the_encryption_of_corked_data_follows_it_once(
+    raw_peers: RawPeers, tls: Certificates
+) -> None:
+    during: list[Callable[[], None]] = []
+
+    class WritingObject(ssl.SSLObject):
+        def write(self, data: Any) -> int:
+            while during:
+                during.pop()()
+            return super().write(data)
+
+    context = tls.new_client_context()
+    context.sslobject_class = WritingObject
+
+    async with manual_tls_connection("client", raw_peers, tls, context=context) as (reader, writer, peer, manual_tls):
+
+        async def step() -> None:
+            writer.write(b"corked, ")
+            during.append(lambda: writer.write(b"during"))
+
+        await run_in_poller_step(PeerConnection(reader, writer, manual_tls), step)
+        writer.close()
+        assert await peer.in_thread(manual_tls.receive_rest) == b"corked, during"
 
 
 async def test_use_of_the_descriptor_sends_what_was_written_before(raw_peers: RawPeers, tls: Certificates) -> None:

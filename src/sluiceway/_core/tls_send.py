@@ -110,11 +110,23 @@ class TLSSender(Corkable):
         if data is not None:
             self._queue.append(data)
 
+    def _prepend(self, data: bytes) -> None:
+        later = self._queue
+        self._queue = WriteQueue()
+        self._queue.append(data)
+        if later is not None:
+            for piece in later.waiting():
+                self._queue.append(bytes(piece))
+
     def flush_corked(self) -> object:
         self._corked = False
         held = self._held
-        if held is not None and len(held) <= _PLAINTEXT and not self.lower_paused and self._encrypt(held):
-            return None
+        if held is not None and len(held) <= _PLAINTEXT and not self.lower_paused and not self._encrypting:
+            # Code that runs in the encryption, such as a finalizer, may write as well.
+            self._held = None
+            if self._encrypt(held):
+                return None
+            self._prepend(held)
         self.flush(False)
         if self.pending_size() and self.owner is not None:
             self.owner.update_flow_control()
@@ -150,7 +162,6 @@ class TLSSender(Corkable):
             raise
         finally:
             self._encrypting = False
-        self._held = None
         self._send(record)
         if self._shutdown_pending or self.pending_size():
             # Called during the encryption, by a finalizer.

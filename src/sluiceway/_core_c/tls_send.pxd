@@ -44,6 +44,8 @@ cdef class TLSSender(Corkable):
     cdef object _cork(self, Stepper stepper, bytes data)
     @cython.locals(held=bytes)
     cdef object _append(self, bytes data)
+    @cython.locals(later=WriteQueue)
+    cdef object _prepend(self, bytes data)
     @cython.locals(queue=WriteQueue, left=Py_ssize_t, encrypted=Py_ssize_t)
     cdef object _encrypt_next(self, list records)
     @cython.locals(raw=RawTransport)

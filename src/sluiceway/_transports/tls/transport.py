@@ -302,8 +302,8 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
     def update_flow_control(self) -> None:
         """Pause or resume the protocol if a change of the pending data requires it."""
         pause = self._write_pauses.update(self.raw, self._lower, self._closing)
-        if pause is not None:
-            protocol = self._protocol
+        protocol = self._protocol
+        if pause is not None and protocol is not None:
             call_protocol(self, protocol, protocol.pause_writing if pause else protocol.resume_writing)
 
     def lower_paused(self) -> None:
@@ -322,6 +322,8 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             self._close.all_sent()
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        # Plaintext that waits for the end of a step would count against the new limits, but no event reports its end.
+        self.raw.uncork()
         self._lower.set_write_buffer_limits(high, low)
         # Plaintext that waits for a renegotiation may exceed the new high-water mark.
         self.update_flow_control()
