@@ -251,3 +251,20 @@ async def test_cancelled_connect_closes_its_sockets(cleanup: contextlib.ExitStac
                 await connecting
         finally:
             del loop.sock_connect
+
+
+async def test_connect_cancelled_in_tls_handshake_closes_its_socket(raw_peers: RawPeers, tls: Any) -> None:
+    def receive_all(peer: Any) -> bytes:
+        hello: bytes = peer.receive(1)
+        peer.signal("hello")
+        return hello + peer.receive_rest()
+
+    script = raw_peers.serve(receive_all)
+    opening = sluiceway.connect(f"localhost:{script.address[1]}", tls=tls.client_context, timeout=3600)
+    connecting = asyncio.ensure_future(opening)
+    await script.wait_for("hello")
+    connecting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await connecting
+    # The peer sees the end of the connection.
+    assert len(await script.finished()) > 100
