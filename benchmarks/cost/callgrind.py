@@ -52,6 +52,7 @@ def environment_of(package: Package, scenario: Scenario) -> dict[str, str]:
         "PYTHONHASHSEED": "0",
         "PYTHONPATH": str(package.path or ""),
         package.variable("ENGINE"): scenario.engine,
+        package.variable("PURE"): "1" if scenario.pure else "0",
     }
 
 
@@ -78,7 +79,7 @@ def measure_layout(package: Package, scenario: Scenario, layout: int) -> Cost:
         # Without the module site, no package of the environment can be imported except the measured one.
         python = [sys.executable, "-P", "-S", "-s", str(HERE / "echo_server.py")]
         options = [f"--streams={package.name}", f"--mode={scenario.mode}", f"--size={len(scenario.request)}"]
-        options += [f"--gate={theirs.fileno()}"]
+        options += [f"--gate={theirs.fileno()}", *(["--pure"] if scenario.pure else [])]
         if scenario.tls:
             options += ["--tls", str(identity().certificate), str(identity().key)]
         with errors.open("w") as stderr:

@@ -149,8 +149,9 @@ def handler_of(mode: str, size: int, streams: Any) -> Handler:
 async def serve(arguments: argparse.Namespace) -> None:
     streams: Any = importlib.import_module(arguments.streams)
     implementation = getattr(streams, "IMPLEMENTATION", "compiled")
-    if arguments.streams != "asyncio" and implementation != "compiled":
-        raise SystemExit(f"{arguments.streams} uses the {implementation} core; the figures are for the compiled core")
+    wanted = "pure" if arguments.pure else "compiled"
+    if arguments.streams != "asyncio" and implementation != wanted:
+        raise SystemExit(f"{arguments.streams} uses the {implementation} core; the figures are for the {wanted} core")
     context = None
     if arguments.tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -191,6 +192,7 @@ def main() -> None:
         required=True,
     )
     parser.add_argument("--size", type=int, default=0, help="size of a block in bytes")
+    parser.add_argument("--pure", action="store_true", help="expect the pure core")
     parser.add_argument("--gate", type=int, required=True, help="file descriptor of the gate's socket")
     parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"))
     asyncio.run(serve(parser.parse_args()))

@@ -11,6 +11,7 @@ class Scenario:
     """One scenario. In each round, ``request`` is sent ``pipelined`` times on each connection, and is echoed.
 
     ``mode``: the handler of the server. ``short``: open new connections in each round. ``engine``: "epoll" or "loop".
+    ``pure``: with the pure core.
     ``warm_up``: the number of rounds before the counted ``rounds``, because the interpreter specialises frequent code.
     ``layouts``: the number of measurements with different object addresses, of which the median is used.
     """
@@ -25,6 +26,7 @@ class Scenario:
     tls: bool = False
     short: bool = False
     engine: str = "epoll"
+    pure: bool = False
     layouts: int = 3
 
     @property
@@ -55,6 +57,11 @@ SCENARIOS: Final = (
     Scenario("touched", "touched", 64, LINE, rounds=20),
     Scenario("loop-lines-64", "lines", 64, LINE, rounds=20, engine="loop"),
     Scenario("loop-frames", "frames", 64, FRAME, rounds=20, engine="loop"),
+    Scenario("pure-lines-64", "lines", 64, LINE, rounds=20, engine="loop", pure=True, layouts=1),
+    Scenario("pure-lines-1", "lines", 1, LINE, rounds=60, warm_up=60, engine="loop", pure=True, layouts=1),
+    Scenario("pure-frames", "frames", 64, FRAME, rounds=20, engine="loop", pure=True, layouts=1),
+    Scenario("pure-pipelined", "lines", 16, LINE, rounds=6, warm_up=3, pipelined=100, engine="loop", pure=True, layouts=1),
+    Scenario("pure-connect", "connect", 16, LINE, rounds=40, short=True, engine="loop", pure=True, layouts=1),
 )
 
 
