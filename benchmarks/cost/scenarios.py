@@ -57,10 +57,8 @@ SCENARIOS: Final = (
     Scenario("touched", "touched", 64, LINE, rounds=20),
     Scenario("loop-lines-64", "lines", 64, LINE, rounds=20, engine="loop"),
     Scenario("loop-frames", "frames", 64, FRAME, rounds=20, engine="loop"),
-    Scenario("pure-lines-64", "lines", 64, LINE, rounds=20, engine="loop", pure=True, layouts=1),
-    Scenario("pure-lines-1", "lines", 1, LINE, rounds=60, warm_up=60, engine="loop", pure=True, layouts=1),
+    Scenario("pure-lines-64", "lines", 64, LINE, rounds=20, engine="loop", pure=True),
     Scenario("pure-frames", "frames", 64, FRAME, rounds=20, engine="loop", pure=True, layouts=1),
-    Scenario("pure-pipelined", "lines", 16, LINE, rounds=6, warm_up=3, pipelined=100, engine="loop", pure=True, layouts=1),
     Scenario("pure-connect", "connect", 16, LINE, rounds=40, short=True, engine="loop", pure=True, layouts=1),
 )
 

@@ -261,8 +261,11 @@ class ChunkBuffer:
         """Remove and return all unread bytes."""
         chunks = self._chunks
         if len(chunks) == 1:
-            whole = search.cut(chunks[0], self.waste, self.waste + self._size)
-            self.clear()
+            whole: bytes = chunks[0]
+            if self.waste or type(whole) is not bytes:
+                whole = search.cut(whole, self.waste, self.waste + self._size)
+            chunks.clear()
+            self._size = self._head = self.waste = self._searched = 0
             return whole
         self.compact()
         result = b"".join(chunks[self._head :])

@@ -104,7 +104,7 @@ class ProtocolReceivers:
     instance may have been replaced.
     """
 
-    __slots__ = ("_called", "_overrides", "_protocol", "_scratch", "_stream_ref", "_waiters")
+    __slots__ = ("_called", "_intercepted", "_overrides", "_protocol", "_scratch", "_stream_ref", "_waiters")
 
     def __init__(self, protocol: Any, overrides: Any = None) -> None:
         self._overrides = overrides
@@ -112,6 +112,8 @@ class ProtocolReceivers:
         # A weak reference, so that the receiver is freed with the reader.
         self._stream_ref: Any = protocol._sluiceway.receiver_ref if isinstance(protocol, ReceiverProvider) else None
         self._called: ReceiveInterface | None = None
+        # The receiver of the stream was found to be intercepted, which never ends.
+        self._intercepted = False
         self._scratch: Any = None
         self._waiters: Any = None
 
@@ -132,10 +134,12 @@ class ProtocolReceivers:
 
     def current(self) -> ReceiveInterface:
         """Return the receiver that must get the next bytes."""
-        if self._stream_ref is not None and not self._overrides:
+        if not self._intercepted and self._stream_ref is not None and not self._overrides:
             stream: ReceiveInterface | None = weak_reference.target(self._stream_ref)
-            if stream is not None and not stream.intercepted:
-                return stream
+            if stream is not None:
+                if not stream.intercepted:
+                    return stream
+                self._intercepted = True
         called = self._called
         if called is None:
             called = self._called = receiver_for(self._protocol, self._stream_ref)

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._constants import MINIMUM_RECEIVE
 from .chunk_buffer import ChunkBuffer
-
-# A C integer in the compiled build.
-_MINIMUM_RECEIVE = MINIMUM_RECEIVE
 
 
 class ReadFlowControl:
@@ -27,11 +23,6 @@ class ReadFlowControl:
         self.transport: Any = None
         self.paused = False
         self.pauses = 0
-
-    def room(self, size: int, target_size: int) -> int:
-        """Return how many bytes may be received next if ``size`` bytes are buffered: at least MINIMUM_RECEIVE."""
-        room = 2 * self.limit + target_size - size
-        return room if room > _MINIMUM_RECEIVE else _MINIMUM_RECEIVE  # noqa: FURB136 - called for each receive
 
     def pause_if_high(self, buffer: ChunkBuffer, target_size: int) -> None:
         """Free the memory of read bytes. Then pause the transport if ``buffer`` still takes more than the bound."""

@@ -249,7 +249,7 @@ class StreamReader:
             await receiver.yield_to_loop("readuntil")
         waited = False
         while True:
-            record = read_until.record(receiver, separators, "readuntil", waited)
+            record = read_until.record(receiver, separators, "readuntil", waited, False)
             if record is not None:
                 return record
             future = begin_wait(self, receiver, "readuntil")
@@ -292,7 +292,7 @@ class StreamReader:
             await receiver.yield_to_loop("readline")
         waited = False
         while True:
-            line = read_until.line(receiver, waited)
+            line = read_until.record(receiver, read_until.NEWLINE, "readline", waited, True)
             if line is not None:
                 return line
             future = begin_wait(self, receiver, "readline")

@@ -16,20 +16,30 @@ from .receiver import Receiver
 NEWLINE = (b"\n",)
 
 
-def line(receiver: Receiver, waited: bool) -> bytes | None:
-    """Return the first line, or the remaining bytes at end of file. Return None if readline() must wait.
+def record(
+    receiver: Receiver, separators: tuple[bytes, ...], operation: str, waited: bool, is_line: bool
+) -> bytes | None:
+    """Return the first record with its separator, or None if ``operation``, readline() or readuntil(), must wait.
 
-    If the line is longer than the limit, discard it and raise ValueError.
+    At end of file return the remaining bytes of a line, and raise IncompleteReadError with those of a record. If a line
+    (``is_line``) is longer than the limit, discard it and raise ValueError.
     """
-    return _record(receiver, NEWLINE, "readline", waited, True)
-
-
-def record(receiver: Receiver, separators: tuple[bytes, ...], operation: str, waited: bool) -> bytes | None:
-    """Return the first record with its separator, or None if readuntil() must wait. ``operation`` is for messages.
-
-    Raise IncompleteReadError with the remaining bytes at end of file.
-    """
-    return _record(receiver, separators, operation, waited, False)
+    if receiver.wait.operation is not None:
+        receiver.wait.raise_busy(operation)
+    if receiver.end.exception is not None and not receiver.end.after_data and not waited:
+        raise receiver.end.error()
+    size = receiver.buffer.size()
+    # The usual case of a read that has not waited yet.
+    length = -1 if not size else _record_length(receiver, separators, waited, is_line)
+    if length < 0:
+        if receiver.end.exception is not None and receiver.end.due(size, False):
+            raise receiver.end.error()
+        if not receiver.end.reached:
+            return None
+        if not is_line:
+            raise receiver.incomplete(None)
+        return receiver.take(size)
+    return receiver.take(length)
 
 
 def limited(
@@ -60,25 +70,6 @@ def limited(
     if not keeps_rest:
         raise receiver.incomplete(None)
     return receiver.take(receiver.buffer.size())
-
-
-def _record(
-    receiver: Receiver, separators: tuple[bytes, ...], operation: str, waited: bool, is_line: bool
-) -> bytes | None:
-    if receiver.wait.operation is not None:
-        receiver.wait.raise_busy(operation)
-    if receiver.end.exception is not None and not receiver.end.after_data and not waited:
-        raise receiver.end.error()
-    length = _record_length(receiver, separators, waited, is_line)
-    if length < 0:
-        if receiver.end.exception is not None and receiver.end.due(receiver.buffer.size(), False):
-            raise receiver.end.error()
-        if not receiver.end.reached:
-            return None
-        if not is_line:
-            raise receiver.incomplete(None)
-        return receiver.take(receiver.buffer.size())
-    return receiver.take(length)
 
 
 def _record_length(receiver: Receiver, separators: tuple[bytes, ...], waited: bool, is_line: bool) -> int:

@@ -9,7 +9,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from .._constants import BLOCK_MINIMUM, DIRECT_BUFFER_AHEAD, DIRECT_BUFFER_MINIMUM, EVERYTHING, SCRATCH_SIZE
+from .._constants import (
+    BLOCK_MINIMUM,
+    DIRECT_BUFFER_AHEAD,
+    DIRECT_BUFFER_MINIMUM,
+    EVERYTHING,
+    MINIMUM_RECEIVE,
+    SCRATCH_SIZE,
+)
 from .._errors import IncompleteReadError
 from . import receive_memory
 from .budget import Budget
@@ -27,6 +34,7 @@ _DIRECT_BUFFER_MINIMUM = DIRECT_BUFFER_MINIMUM
 _BLOCK_MINIMUM = BLOCK_MINIMUM
 _SCRATCH_SIZE = SCRATCH_SIZE
 _EVERYTHING = EVERYTHING // 2
+_MINIMUM_RECEIVE = MINIMUM_RECEIVE
 
 
 class Receiver(ReceiveInterface):
@@ -216,8 +224,9 @@ class Receiver(ReceiveInterface):
     # -- memory -------------------------------------------------------------------------------------------------------
 
     def room(self) -> int:
-        """Return how many bytes a transport may receive next (contract R3, docs/explanation/contracts.md)."""
-        return self.flow.room(self.buffer.size(), self.wait.target_size)
+        """Return how many bytes a transport may receive next: at least MINIMUM_RECEIVE (contract R3)."""
+        room = 2 * self.flow.limit + self.wait.target_size - self.buffer.size()
+        return room if room > _MINIMUM_RECEIVE else _MINIMUM_RECEIVE  # noqa: FURB136 - called for each receive
 
     def take(self, n: int) -> bytes:
         """Remove and return the first ``n`` unread bytes, or all of them if there are fewer.
@@ -280,7 +289,8 @@ class Receiver(ReceiveInterface):
         if self.wait.future is not None:
             self.wait.raise_busy(operation)
         assert not self.end.reached, "waiting for data after EOF"
-        self.flow.resume()
+        if self.flow.paused:
+            self.flow.resume()
         self.budget.used = 0
         if type(self.buffer) is not ChunkBuffer:
             self.release_bytearray()

@@ -98,19 +98,22 @@ class Sender:
         if self.connection.discarding:
             return False
         raw = self.raw
-        return not (raw.closing if raw is not None else self.transport_closing())
+        # A loop's own transport does not report when it starts to close.
+        return not (self.transport_closing() if self.over_loop or raw is None else raw.closing)
 
     def has_room(self) -> bool:
         """Return True if drain() can return at once: no error is known, and writing is not paused."""
         raw = self.raw
-        if raw is None:
-            return False
-        raw.before_drain()
-        if self.flow is None or self.flow.paused or self.flow.lost or raw.closing:
+        if raw is not None:
+            raw.before_drain()
+        if self.flow is None or self.flow.paused or self.flow.lost:
             return False
         if self.receiver is None:
-            return self.reader is None
-        return self.receiver.end.exception is None
+            if self.reader is not None:
+                return False
+        elif self.receiver.end.exception is not None:
+            return False
+        return not (raw.closing if raw is not None else self.transport.is_closing())
 
     def reader_error(self) -> BaseException:
         """Return the error that drain() raises if the reader has an exception."""

@@ -96,7 +96,8 @@ class StreamWriter:
         Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamWriter.drain
         """
         sender = self._sluiceway
-        if sender.budget_exhausted():
+        receiver = sender.receiver
+        if receiver is not None and receiver.budget.spend_drain():
             await asyncio.sleep(0)
         if sender.has_room():
             return

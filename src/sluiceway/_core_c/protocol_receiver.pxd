@@ -30,6 +30,7 @@ cdef class ProtocolReceivers:
     cdef object _stream_ref
     cdef dict _overrides
     cdef ReceiveInterface _called
+    cdef bint _intercepted
     cdef object _scratch
     cdef object _waiters
 

@@ -2,7 +2,6 @@ cimport cython
 
 from .chunk_buffer cimport ChunkBuffer
 
-cdef Py_ssize_t _MINIMUM_RECEIVE
 
 @cython.final
 @cython.freelist(64)
@@ -12,8 +11,6 @@ cdef class ReadFlowControl:
     cdef public bint paused
     cdef readonly Py_ssize_t pauses
 
-    @cython.locals(room=Py_ssize_t)
-    cdef Py_ssize_t room(self, Py_ssize_t size, Py_ssize_t target_size) except -1
     @cython.locals(held=Py_ssize_t)
     cdef object pause_if_high(self, ChunkBuffer buffer, Py_ssize_t target_size)
     cdef object resume_if_low(self, Py_ssize_t size)

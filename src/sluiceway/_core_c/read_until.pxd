@@ -5,12 +5,10 @@ from .receiver cimport Receiver
 
 cdef tuple NEWLINE
 
-cdef bytes line(Receiver receiver, bint waited)
-cdef bytes record(Receiver receiver, tuple separators, object operation, bint waited)
+@cython.locals(length=Py_ssize_t, size=Py_ssize_t)
+cdef bytes record(Receiver receiver, tuple separators, object operation, bint waited, bint is_line)
 @cython.locals(length=Py_ssize_t, consumed=Py_ssize_t)
 cdef bytes limited(Receiver receiver, tuple separators, Py_ssize_t limit, object operation, bint waited, bint keeps_rest)
-@cython.locals(length=Py_ssize_t)
-cdef bytes _record(Receiver receiver, tuple separators, object operation, bint waited, bint is_line)
 @cython.locals(length=Py_ssize_t, consumed=Py_ssize_t)
 cdef Py_ssize_t _record_length(Receiver receiver, tuple separators, bint waited, bint is_line) except -2
 @cython.locals(

@@ -10,7 +10,7 @@ from .receive_memory cimport Block, Memory, Scratch
 from .read_flow_control cimport ReadFlowControl
 from .read_wait cimport ReadWait
 
-cdef Py_ssize_t _DIRECT_BUFFER_AHEAD, _DIRECT_BUFFER_MINIMUM, _BLOCK_MINIMUM, _SCRATCH_SIZE, _EVERYTHING
+cdef Py_ssize_t _DIRECT_BUFFER_AHEAD, _DIRECT_BUFFER_MINIMUM, _BLOCK_MINIMUM, _SCRATCH_SIZE, _EVERYTHING, _MINIMUM_RECEIVE
 
 cdef class Receiver(ReceiveInterface):
     cdef public object loop
@@ -41,6 +41,7 @@ cdef class Receiver(ReceiveInterface):
     cdef object _measure(self)
     cdef bint ready(self) except -1
     cpdef object transport_ended(self)
+    @cython.locals(room=Py_ssize_t)
     cpdef Py_ssize_t room(self) except -1
     @cython.locals(buffer=ChunkBuffer)
     cdef bytes take(self, Py_ssize_t n)
