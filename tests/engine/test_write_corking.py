@@ -88,6 +88,35 @@ async def test_writes_in_a_step_are_sent_at_its_end(raw_peers: RawPeers):
     await connection.close()
 
 
+class AppendingHandle(asyncio.Handle):
+    """A handle whose comparison appends to the queue of the loop, as another thread may do during a comparison."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        loop: Any = asyncio.get_running_loop()
+        loop._ready.append(asyncio.Handle(bool, (), loop))
+        return NotImplemented
+
+
+@pytest.mark.loops("asyncio", "eager")
+async def test_corked_write_in_a_queue_that_other_threads_extend_is_sent(raw_peers: RawPeers):
+    [connection] = await open_connections(raw_peers)
+    loop: Any = asyncio.get_running_loop()
+
+    async def step():
+        loop._ready.append(AppendingHandle(bool, (), loop))
+        connection.writer.write(b"sent")
+        # The task waits: a task that ends appends a handle of its own.
+        await connection.reader.readexactly(1)
+
+    stepping = asyncio.create_task(run_in_poller_step(connection, step))
+    assert await connection.peer.in_thread(connection.peer.receive, 4) == b"sent"
+    connection.peer.send(b"x")
+    await stepping
+    await connection.close()
+
+
 async def test_write_outside_a_step_is_sent_immediately(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
     connection.writer.write(b"at once")

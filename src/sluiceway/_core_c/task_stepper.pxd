@@ -5,7 +5,6 @@ from .waiter cimport LoopReference, Waiter
 cdef enum:
     CORK_NANOSECONDS = 1000000   # the longest time that data stays corked while a round continues
     STEP_NANOSECONDS = 2000000   # the longest time of steps on a loop's own transports before the loop runs its callbacks
-    SHORT_QUEUE = 8              # handles that a removal from the loop's queue may search
 
 cdef class Stepper:
     cdef object loop
@@ -21,7 +20,7 @@ cdef class Stepper:
     cdef object turn
     cdef object ready
     cdef object append_ready
-    cdef object remove_ready
+    cdef object pop_ready
     cdef bint turn_scheduled
     # The number of nested rounds, now and when the handle was queued.
     cdef int depth

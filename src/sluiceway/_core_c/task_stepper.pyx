@@ -32,7 +32,7 @@ cdef class Stepper:
         if self.of_asyncio:
             # The private queue that call_soon() appends to. Bound methods are stored because each round calls them.
             self.ready = loop._ready
-            self.append_ready, self.remove_ready = loop._ready.append, loop._ready.remove
+            self.append_ready, self.pop_ready = loop._ready.append, loop._ready.pop
             self.turn = asyncio.Handle(self._on_turn, (), loop, contextvars.Context())
         self.done = asyncio.Future(loop=loop)
         self.done.set_result(None)
@@ -161,16 +161,19 @@ cdef class Stepper:
         return 0
 
     cdef int take_turn_back(self) except -1:
-        """Remove the handle that this round has queued, unless a long queue would have to be searched. A handle of an
-        earlier round or an outer loop stays, because asyncio's loop may have counted it."""
+        """Remove the handle that this round has queued, if it is the last one of the queue. A handle of an earlier round
+        or an outer loop stays, because asyncio's loop may have counted it."""
         if not self.turn_scheduled or self.turn_depth != self.depth or self.turn is None:
             return 0
-        # A single call, because another thread may append at any time without the interpreter lock.
-        if self.ready and self.ready[-1] is self.turn and len(self.ready) <= SHORT_QUEUE:
-            self.remove_ready(self.turn)
-            self.turn_scheduled = False
-        else:
-            self.turn_depth = 0
+        self.turn_depth = 0
+        if self.ready and self.ready[-1] is self.turn:
+            # A search of the queue would call __eq__() of other handles, during which another thread may append.
+            handle = self.pop_ready()
+            if handle is self.turn:
+                self.turn_scheduled = False
+            else:
+                # Without the interpreter lock, another thread has appended in between.
+                self.append_ready(handle)
         return 0
 
     cdef int end_step(self, bint outer_step, bint outer_stepping) except -1:
