@@ -324,6 +324,8 @@ def read_to_the_end(client: socket.socket) -> bytes:
     [
         ("howto/stop-gracefully", "graceful_server.py", None, b"a\nb\n", b"done: a\n", b"done: b\n"),
         ("howto/stop-gracefully", "quick_server.py", None, b"a\nb", b"done: a\n", b""),
+        ("howto/write-a-server-with-stream", "stream_server.py", None, b"a\nb\n", b"done: a\n", b"done: b\n"),
+        ("howto/write-a-server-with-stream", "stream_server.py", None, b"a\nb", b"done: a\n", b""),
         (
             "tutorial/tls-and-stop",
             "chat_server_with_tls.py",
@@ -366,6 +368,8 @@ def block_of(name: str) -> Block:
     [
         ("chat_server_with_limit.py", b"x" * 5000 + b"\n", b"* the name is longer than 1000 bytes\n"),
         ("chat_server_with_limit.py", b"\n", b"* the first line is your name\n"),
+        ("stream_server.py", b"x" * 5000 + b"\n", b"error: the line is longer than 1000 bytes\n"),
+        ("stream_server.py", b"x" * 1000, b"done: " + b"x" * 1000),
         ("line_server.py", b"hello\n" + b"x" * 100_000 + b"\n", b"hello\n"),
     ],
 )
