@@ -115,9 +115,7 @@ async def test_abort_by_the_program_is_aborted(raw_peers: RawPeers) -> None:
     async with clogged_stream(raw_peers) as (stream, _):
         stream.writer.transport.abort()
         info = await stream.aclose()
-        # Transports of the loop do not tell how much they have discarded.
-        known = sluiceway.ENGINE == "epoll"
-        assert (info.reason, info.flushed) == (("aborted", False) if known else ("closed", True))
+        assert (info.reason, info.flushed) == ("aborted", False)
 
 
 async def test_block_closes_its_stream(raw_peers: RawPeers) -> None:

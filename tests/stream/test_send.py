@@ -44,6 +44,35 @@ async def test_invalid_data_raises_and_sends_nothing(raw_peers: RawPeers, data: 
         assert peer.receive(2) == b"on"
 
 
+@pytest.mark.parametrize("call", ["read_line", "lines"])
+async def test_send_without_await_of_a_read_raises_and_loses_no_data(raw_peers: RawPeers, call: str) -> None:
+    """Compiled coroutines can be iterated, and so would run and lose what they have read."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        peer.send(b"one\ntwo\n")
+        assert await stream.peek(8) == b"one\ntwo\n"
+        for send in (stream.send, stream.writer.writelines):
+            forgotten: Any = getattr(stream, call)()
+            with pytest.raises(TypeError, match="bytes-like.*await"):
+                await send(forgotten)
+            if call == "read_line":
+                forgotten.close()
+        with pytest.raises(TypeError, match="bytes-like object, not 'dict'"):
+            await stream.send({b"key": b"value"})  # type: ignore[arg-type]
+        assert await stream.read_line() == b"one\n"
+
+
+@pytest.mark.parametrize("end", ["aclose", "abort"])
+async def test_send_raises_if_another_task_aborts_the_connection(raw_peers: RawPeers, end: str) -> None:
+    async with clogged_stream(raw_peers) as (stream, _):
+        sending = await start_task(stream.send(PAYLOAD))
+        if end == "abort":
+            stream.writer.transport.abort()
+        else:
+            await stream.aclose(timeout=TIMEOUT_RESOLUTION)
+        with pytest.raises(ConnectionError):
+            await sending
+
+
 @pytest.mark.parametrize("seconds", [0, -1, "5"])
 async def test_invalid_timeout_raises_and_sends_nothing(raw_peers: RawPeers, seconds: Any) -> None:
     async with peer_stream(raw_peers) as (stream, peer):
@@ -172,6 +201,23 @@ async def test_send_eof_ends_one_direction_after_the_data(raw_peers: RawPeers) -
         assert await stream.read_exactly(6) == b"answer"
         with pytest.raises(RuntimeError, match="write_eof"):
             await stream.send(b"late")
+
+
+@pytest.mark.parametrize("data", [b"", b"short", bytes(300_000)])
+async def test_send_eof_ends_the_input_of_a_child(data: bytes) -> None:
+    """The pipe of a child closes by itself when write_eof() has taken effect."""
+    with sluiceway.installed():
+        child = await asyncio.create_subprocess_exec("cat", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
+    stream = sluiceway.Stream.from_pair(child.stdout, child.stdin)  # type: ignore[arg-type]
+    reading = await start_task(stream.read_all())
+    await stream.send(data)
+    for _ in range(2):
+        await stream.send_eof()
+    assert await reading == data
+    assert await child.wait() == 0
+    with pytest.raises(ConnectionError):
+        await stream.send(b"late")
+    await stream.aclose()
 
 
 async def test_start_tls_upgrades_both_streams(tls: Any) -> None:

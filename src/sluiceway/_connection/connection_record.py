@@ -12,7 +12,7 @@ from .close_timeout import pending_bytes
 from .idle_timeout import IdleTimeout
 
 if TYPE_CHECKING:
-    from .._core import TimeLimit
+    from .._core import TimeLimit, WriteFlowControl
 else:
     TimeLimit = core.TimeLimit
 
@@ -21,6 +21,7 @@ class RecordedConnection(Protocol):
     """The attributes and the method of a Connection that a ConnectionRecord uses."""
 
     error: BaseException | None
+    flow: WriteFlowControl
     loop: Any
     transport: Any
 
@@ -49,6 +50,7 @@ class ConnectionRecord:
 
     - ``info``: the CloseInfo; None while the connection is open.
     - ``error``: the error for which the connection was aborted, which its reads raise; or None.
+    - ``eof_sent``: True after ``send_eof()``.
     - ``flushes``: the number of calls of flush() that wait. ``marks``: the low-water and high-water mark before them.
     - ``idle_timeout``: the IdleTimeout, or None.
     - ``created_at``, ``ended_at``: values of ``time.monotonic()``; ``ended_at`` is None while the connection is open.
@@ -60,6 +62,7 @@ class ConnectionRecord:
         "_reason",
         "created_at",
         "ended_at",
+        "eof_sent",
         "error",
         "flushes",
         "idle_timeout",
@@ -73,6 +76,7 @@ class ConnectionRecord:
         self.ended_at: float | None = None
         self.error: Exception | None = None
         self.idle_timeout: IdleTimeout | None = None
+        self.eof_sent = False
         self.flushes = 0
         self.marks = (0, 0)
         self._reason: CloseReason | None = None
@@ -111,10 +115,13 @@ class ConnectionRecord:
             unsent = transport.discarded_size()
         if unsent < 0:
             unsent = self._pending if self._reason is not None or error is not None else 0
+        # A transport of the loop drops its data in abort() without a report, but leaves the writing side paused.
+        paused = connection.flow.paused and not isinstance(transport, core.RawTransportProvider)
+        discarded = unsent > 0 or paused
         reason = self._reason
         if reason is None:
-            reason = "reset" if error is not None else "aborted" if unsent else "closed"
+            reason = "reset" if error is not None else "aborted" if discarded else "closed"
         known = isinstance(transport, core.RawTransportProvider) or error is None
         notified = transport.close_notify_received() if isinstance(transport, TLSTransport) else None
-        self.info = CloseInfo(not unsent and (known or self._reason is not None), unsent, notified, reason)
+        self.info = CloseInfo(not discarded and (known or self._reason is not None), unsent, notified, reason)
         return self.info

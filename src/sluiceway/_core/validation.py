@@ -131,8 +131,18 @@ def as_bytes(data: Any) -> bytes:
             given += "; encode it first"
         elif inspect.isawaitable(data):
             given += "; await it first"
+        elif hasattr(data, "__anext__"):
+            given += "; send its items with async for"
         raise TypeError(f"data argument must be a bytes-like object, not {given}") from None
     return view.tobytes()
+
+
+def must_be_awaited(data: Any) -> bool:
+    """Return True if ``data`` is an awaitable or an asynchronous iterator.
+
+    A forgotten ``await`` must not lose data: compiled coroutines can be iterated, which runs a part of them.
+    """
+    return inspect.isawaitable(data) or hasattr(data, "__anext__")
 
 
 def as_writable(buffer: Any, call: str, stream: object) -> memoryview:

@@ -12,7 +12,7 @@ from typing import Any
 
 from .connection_state import ConnectionState
 from .sender import Sender
-from .validation import BytesLike, as_bytes
+from .validation import BytesLike, as_bytes, must_be_awaited
 
 
 class StreamWriter:
@@ -72,6 +72,9 @@ class StreamWriter:
         """Join ``data``, an iterable of bytes-like objects, and write the result; see write()."""
         # Transports of CPython 3.12.1 and 3.13.0 apply no flow control in writelines(), and truncate memoryviews whose
         # items are larger than a byte (contracts W7, W8).
+        if type(data) is not list and type(data) is not tuple and must_be_awaited(data):
+            # Raises.
+            as_bytes(data)
         joined = b"".join([piece if type(piece) is bytes else as_bytes(piece) for piece in data])
         if joined:
             StreamWriter.write(self, joined)

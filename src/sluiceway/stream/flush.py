@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .._asyncio.writer import StreamWriter
+from .._connection.connection import Connection
 from .._implementation import core
 
 
@@ -12,6 +13,7 @@ async def flush(writer: StreamWriter) -> None:
     if isinstance(transport, core.RawTransportProvider):
         transport.raw.uncork()  # type: ignore[attr-defined]
     if not connection.unsent_size():
+        raise_if_discarded(connection)
         return
     record = connection.keep_record()
     if not record.flushes:
@@ -26,5 +28,10 @@ async def flush(writer: StreamWriter) -> None:
         if not record.flushes and not connection.lost:
             low, high = record.marks
             transport.set_write_buffer_limits(high=high, low=low)
-    if connection.lost:
+    raise_if_discarded(connection)
+
+
+def raise_if_discarded(connection: Connection) -> None:
+    """Raise ConnectionError if the connection has ended before everything was sent, because any task has aborted it."""
+    if connection.lost and not connection.keep_record().ended(connection).flushed:
         raise connection.send_error()

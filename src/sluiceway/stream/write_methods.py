@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from .._asyncio.writer import StreamWriter
 from .._implementation import core
-from .flush import flush
+from .flush import flush, raise_if_discarded
 from .halves import StreamHalves
 from .send_file import check_file, send_file
 from .timing import Deadline
@@ -60,10 +60,10 @@ class StreamWriting(StreamHalves):
         if sender.has_room():
             return
         if timeout is None:
-            await writer.drain()
+            await _wait_for_room(writer)
             return
         async with Deadline(self, timeout, "send"):
-            await writer.drain()
+            await _wait_for_room(writer)
 
     async def flush(self, *, timeout: float | None = None) -> None:
         """Wait until the kernel has accepted every byte that was sent.
@@ -103,8 +103,19 @@ class StreamWriting(StreamHalves):
 
         Source: trio's and anyio's ``send_eof``, Go's ``CloseWrite``.
         """
-        self._open_writer().write_eof()
-        await self.flush(timeout=timeout)
+        writer = self.writer
+        connection = writer._sluiceway.connection
+        record = connection.keep_record()
+        if timeout is not None:
+            as_seconds(timeout, "timeout")
+        if not record.eof_sent or connection.closing:
+            self._open_writer().write_eof()
+            record.eof_sent = True
+        if timeout is None:
+            await flush(writer)
+            return
+        async with Deadline(self, timeout, "send_eof"):
+            await flush(writer)
 
     async def sendfile(
         self, file: IO[bytes], offset: int = 0, count: int | None = None, *, timeout: float | None = None
@@ -197,9 +208,15 @@ class StreamWriting(StreamHalves):
         return writer
 
 
+async def _wait_for_room(writer: StreamWriter) -> None:
+    """Wait as drain() does. Raise ConnectionError if the connection was aborted meanwhile, by any task."""
+    await writer.drain()
+    raise_if_discarded(writer._sluiceway.connection)
+
+
 def _is_several(data: Any) -> bool:
     """Return True if ``data`` is an iterable of buffers, and no buffer itself."""
-    if isinstance(data, str):
+    if isinstance(data, str | dict) or core.must_be_awaited(data):
         return False
     try:
         memoryview(data)
