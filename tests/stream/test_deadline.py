@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import io
+import os
 import warnings
 import weakref
 from typing import Any
@@ -121,6 +123,22 @@ async def test_idle_connection_is_aborted_and_its_reads_raise(raw_peers: RawPeer
         assert stream.eof_reason == "idle timeout"
         assert await stream.aclose() == sluiceway.CloseInfo(True, 0, None, "idle timeout")
         assert peer.receive_rest() == b""
+
+
+async def test_idle_timeout_of_two_connections_raises() -> None:
+    """Only one of them would be aborted, though the other one is in use."""
+    read_end, write_end = os.pipe()
+    async with sluiceway.pipe(read_end) as reading, sluiceway.pipe(write_end) as writing:
+        both = sluiceway.Stream.from_pair(reading.reader, writing.writer)
+        fed = sluiceway.Stream.from_pair(sluiceway.StreamReader(), None)
+        for stream in (both, fed):
+            with pytest.raises(io.UnsupportedOperation, match="idle_timeout is not available for <Stream"):
+                stream.idle_timeout = 60
+            stream.idle_timeout = None
+        with pytest.raises(io.UnsupportedOperation):
+            sluiceway.Stream.from_pair(reading.reader, writing.writer, idle_timeout=60)
+        reading.idle_timeout = 60
+        assert reading.idle_timeout == 60
 
 
 @pytest.mark.parametrize("direction", ["received", "sent"])

@@ -135,6 +135,17 @@ def test_descriptor_that_is_not_open_raises_value_error(descriptor: int) -> None
         parse_endpoint(descriptor)
 
 
+@pytest.mark.parametrize("as_descriptor", [False, True])
+@pytest.mark.parametrize("listening", [False, True])
+def test_socket_that_is_not_connected_raises_value_error(listening: bool, as_descriptor: bool) -> None:
+    with socket.socket() as sock:
+        if listening:
+            sock.listen()
+        with pytest.raises(ValueError, match="is a socket that is not connected"):
+            parse_endpoint(sock.fileno() if as_descriptor else sock)
+        assert sock.fileno() >= 0
+
+
 def test_datagram_socket_raises_value_error() -> None:
     with socket.socket(type=socket.SOCK_DGRAM) as sock:
         for address in (sock, sock.fileno()):

@@ -207,7 +207,9 @@ async def test_send_eof_ends_one_direction_after_the_data(raw_peers: RawPeers) -
 async def test_send_eof_ends_the_input_of_a_child(data: bytes) -> None:
     """The pipe of a child closes by itself when write_eof() has taken effect."""
     with sluiceway.installed():
-        child = await asyncio.create_subprocess_exec("cat", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
+        child = await asyncio.create_subprocess_exec(
+            "cat", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
     stream = sluiceway.Stream.from_pair(child.stdout, child.stdin)  # type: ignore[arg-type]
     reading = await start_task(stream.read_all())
     await stream.send(data)

@@ -128,6 +128,7 @@ class StreamClosing(StreamHalves):
 
         Raises:
             ValueError, TypeError: the assigned value is neither None nor a number of seconds greater than 0.
+            io.UnsupportedOperation: the reader and the writer belong to different connections, such as two pipes.
         """
         for connection in self._connections():
             record = connection.record
@@ -139,5 +140,7 @@ class StreamClosing(StreamHalves):
     def idle_timeout(self, seconds: float | None) -> None:
         if seconds is not None:
             as_seconds(seconds, "idle_timeout")
+            self._sole_connection("idle_timeout").set_idle_timeout(seconds)
+            return
         for connection in self._connections():
-            connection.set_idle_timeout(seconds)
+            connection.set_idle_timeout(None)

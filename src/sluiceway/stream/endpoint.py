@@ -76,6 +76,7 @@ def parse_endpoint(address: Any) -> Endpoint:
         check_stream_socket(address)
         if address.fileno() < 0:
             raise ValueError(f"address {address!r} is a closed socket; {_ACCEPTED}")
+        _check_connected(address, repr(address))
         return SocketEndpoint(peer_of(address), address)
     raise TypeError(f"address argument must not be {type(address).__name__!r}: {address!r}; {_ACCEPTED}")
 
@@ -180,6 +181,14 @@ def _parse_descriptor(descriptor: int) -> SocketEndpoint:
     borrowed = socket.socket(fileno=descriptor)
     try:
         check_stream_socket(borrowed)
+        _check_connected(borrowed, str(descriptor))
         return SocketEndpoint(f"descriptor {descriptor}", descriptor)
     finally:
         borrowed.detach()
+
+
+def _check_connected(sock: socket.socket, name: str) -> None:
+    try:
+        sock.getpeername()
+    except OSError as error:
+        raise ValueError(f"address {name} is a socket that is not connected ({error.strerror}); {_ACCEPTED}") from None

@@ -52,6 +52,7 @@ class StreamHalves(StreamReads):
 
         Raises:
             ValueError: ``idle_timeout`` is not greater than 0.
+            io.UnsupportedOperation: ``idle_timeout`` is given, and the halves belong to different connections.
             TypeError: an argument is not sluiceway's reader or writer, or both are None.
         """
         if not isinstance(reader, StreamReader | None):
@@ -70,8 +71,7 @@ class StreamHalves(StreamReads):
             as_seconds(idle_timeout, "idle_timeout")
         stream = cls(reader, writer)
         if idle_timeout is not None:
-            for connection in stream._links:
-                connection.set_idle_timeout(idle_timeout)
+            stream._sole_connection("idle_timeout").set_idle_timeout(idle_timeout)
         return stream
 
     @property
@@ -104,6 +104,18 @@ class StreamHalves(StreamReads):
         Empty for a reader that was never connected.
         """
         return self._links
+
+    def _sole_connection(self, option: str) -> Connection:
+        """Return the connection of both halves. Raise io.UnsupportedOperation if they have different ones."""
+        receiver = None if self._reader is None else self._reader._sluiceway
+        if len(self._links) == 1:
+            connection = self._links[0]
+            if receiver is None or (connection.receiver_ref is not None and connection.receiver_ref() is receiver):
+                return connection
+        raise UnsupportedOperation(
+            f"{option} is not available for {self!r}, whose halves are not those of one connection; "
+            "pass timeout= to its methods"
+        )
 
     def _describe(self) -> str:
         """Return the addresses of both ends, for messages."""
