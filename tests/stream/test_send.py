@@ -2,7 +2,9 @@
 
 import array
 import asyncio
+import contextlib
 import ssl
+from asyncio.subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 import sluiceway
 from sluiceway._constants import TIMEOUT_RESOLUTION
 from stream.streams import PAYLOAD, clogged_stream, peer_stream, stream_pair
+from support.child_watchers import join_watchers
 from support.manual_clock import manual_clock
 from support.raw_peer import RawPeer, RawPeers
 from support.scheduling import run_iterations, start_task, wait_until
@@ -52,7 +55,7 @@ async def test_send_without_await_of_a_read_raises_and_loses_no_data(raw_peers: 
         assert await stream.peek(8) == b"one\ntwo\n"
         for send in (stream.send, stream.writer.writelines):
             forgotten: Any = getattr(stream, call)()
-            with pytest.raises(TypeError, match="bytes-like.*await"):
+            with pytest.raises(TypeError, match=r"bytes-like.*await"):
                 await send(forgotten)
             if call == "read_line":
                 forgotten.close()
@@ -204,12 +207,11 @@ async def test_send_eof_ends_one_direction_after_the_data(raw_peers: RawPeers) -
 
 
 @pytest.mark.parametrize("data", [b"", b"short", bytes(300_000)])
-async def test_send_eof_ends_the_input_of_a_child(data: bytes) -> None:
+async def test_send_eof_ends_the_input_of_a_child(data: bytes, cleanup: contextlib.ExitStack) -> None:
     """The pipe of a child closes by itself when write_eof() has taken effect."""
+    cleanup.callback(join_watchers)
     with sluiceway.installed():
-        child = await asyncio.create_subprocess_exec(
-            "cat", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-        )
+        child = await asyncio.create_subprocess_exec("cat", stdin=PIPE, stdout=PIPE)
     stream = sluiceway.Stream.from_pair(child.stdout, child.stdin)  # type: ignore[arg-type]
     reading = await start_task(stream.read_all())
     await stream.send(data)
