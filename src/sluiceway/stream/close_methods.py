@@ -140,7 +140,7 @@ class StreamClosing(StreamHalves):
     def idle_timeout(self, seconds: float | None) -> None:
         if seconds is not None:
             as_seconds(seconds, "idle_timeout")
-            self._sole_connection("idle_timeout").set_idle_timeout(seconds)
+            self._idle_connection().set_idle_timeout(seconds)
             return
         for connection in self._connections():
             connection.set_idle_timeout(None)

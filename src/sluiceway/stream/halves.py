@@ -71,7 +71,7 @@ class StreamHalves(StreamReads):
             as_seconds(idle_timeout, "idle_timeout")
         stream = cls(reader, writer)
         if idle_timeout is not None:
-            stream._sole_connection("idle_timeout").set_idle_timeout(idle_timeout)
+            stream._idle_connection().set_idle_timeout(idle_timeout)
         return stream
 
     @property
@@ -105,7 +105,7 @@ class StreamHalves(StreamReads):
         """
         return self._links
 
-    def _sole_connection(self, option: str) -> Connection:
+    def _idle_connection(self) -> Connection:
         """Return the connection of both halves. Raise io.UnsupportedOperation if they have different ones."""
         receiver = None if self._reader is None else self._reader._sluiceway
         if len(self._links) == 1:
@@ -113,7 +113,7 @@ class StreamHalves(StreamReads):
             if receiver is None or (connection.receiver_ref is not None and connection.receiver_ref() is receiver):
                 return connection
         raise UnsupportedOperation(
-            f"{option} is not available for {self!r}, whose halves are not those of one connection; "
+            f"idle_timeout is not available for {self!r}, whose halves are not those of one connection; "
             "pass timeout= to its methods"
         )
 
