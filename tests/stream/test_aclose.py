@@ -118,6 +118,41 @@ async def test_abort_by_the_program_is_aborted(raw_peers: RawPeers) -> None:
         assert (info.reason, info.flushed) == ("aborted", False)
 
 
+async def test_abort_discards_and_counts_the_unsent_bytes(raw_peers: RawPeers) -> None:
+    async with clogged_stream(raw_peers) as (stream, _):
+        assert not stream.is_closing()
+        unsent = stream.stats.unsent_bytes
+        stream.abort()
+        assert stream.is_closing()
+        assert await stream.aclose() == sluiceway.CloseInfo(False, unsent, None, "aborted")
+        with pytest.raises(ConnectionError):
+            await stream.read(1)
+
+
+@pytest.mark.parametrize("waiting", [False, True])
+async def test_iterator_raises_after_close(raw_peers: RawPeers, waiting: bool) -> None:
+    """Half a line must not pass for the last one."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        peer.send(b"one\nha")
+        lines = stream.lines()
+        assert await anext(lines) == b"one\n"
+        assert await stream.peek(2) == b"ha"
+        if waiting:
+            reading = await start_task(_next(lines))
+            await stream.aclose()
+            with pytest.raises(ConnectionError, match=r"lines\(\): <Stream connection .*> is closed"):
+                await reading
+        else:
+            stream.push_back(b"two\n")
+            await stream.aclose()
+        with pytest.raises(ConnectionError, match=r"lines\(\): <Stream connection .*> is closed"):
+            await anext(lines)
+
+
+async def _next(iterator: Any) -> Any:
+    return await anext(iterator)
+
+
 async def test_block_closes_its_stream(raw_peers: RawPeers) -> None:
     """X2: after the block, and after an exception in it."""
     async with stream_pair() as (one, other):

@@ -59,8 +59,8 @@ def test_unix_address_names_path(address: str, path: str) -> None:
         ("[127.0.0.1]:80", "no IPv6 address in its brackets"),
         ("[fe80::1%]:80", "empty zone id"),
         ("http://example.com:80", "the unknown scheme 'http'"),
-        ("TCP://example.com:80", "the unknown scheme 'TCP'"),
-        ("tcp:/example.com:80", "IPv6 address without brackets"),
+        ("tcp:/example.com:80", "no slashes after its scheme"),
+        ("tls:example.com:443", "no slashes after its scheme"),
         ("example.com:80/", "a path or query"),
         ("tls://example.com:443/index?x", "a path or query"),
         ("user@example.com:80", "a user name"),
@@ -179,3 +179,7 @@ def test_malformed_local_address_raises_value_error(local: str) -> None:
 def test_local_address_of_wrong_type_raises_type_error(local: Any) -> None:
     with pytest.raises(TypeError, match="local argument must be a str or None"):
         parse_local(local)
+
+
+def test_scheme_may_have_upper_case_letters() -> None:
+    assert parse_endpoint("TLS://example.com:443") == TCPEndpoint("TLS://example.com:443", "example.com", 443, True)

@@ -24,14 +24,27 @@ async def test_stream_reads_and_sends_on_its_pair() -> None:
 
 @pytest.mark.parametrize("halves", [(None, None), ("reader", None), (None, "writer")])
 async def test_invalid_half_raises_type_error(halves: Any) -> None:
-    with pytest.raises(TypeError, match=r"from_pair\(\): .*(must be|at least one)"):
+    with pytest.raises(TypeError, match=r"must be a sluiceway|at least one"):
         sluiceway.Stream.from_pair(*halves)
+    with pytest.raises(TypeError, match=r"must be a sluiceway|at least one"):
+        sluiceway.Stream(*halves)
 
 
 async def test_asyncio_reader_raises_type_error_that_names_lines() -> None:
     reader: Any = asyncio.StreamReader()
-    with pytest.raises(TypeError, match=r"sluiceway\.lines\(\)"):
+    with pytest.raises(TypeError, match=r"not asyncio's 'StreamReader'.*installed\(\).*sluiceway\.lines\(\)"):
         sluiceway.Stream.from_pair(reader, None)
+
+
+async def test_messages_name_the_public_class_and_the_connection() -> None:
+    async with connected_pair(sluiceway) as (client, server):
+        one, other = sluiceway.Stream.from_pair(*client), sluiceway.Stream.from_pair(*server)
+        assert repr(one) == f"<Stream connection {one.local[0]}:{one.local[1]} -> {one.peer[0]}:{one.peer[1]}>"
+        any_stream: Any = one
+        for call in (any_stream.frames, any_stream.send, any_stream.from_pair, any_stream.aclose):
+            with pytest.raises(TypeError, match=rf"Stream\.{call.__name__}\(\) got an unexpected"):
+                call(unknown=1)
+        await other.aclose()
 
 
 async def test_missing_half_raises_unsupported_operation() -> None:

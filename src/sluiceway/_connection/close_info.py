@@ -29,7 +29,8 @@ class CloseInfo:
             - ``"idle timeout"``: no byte was received or sent for ``idle_timeout`` seconds, and the connection was
               aborted.
             - ``"reset"``: the connection was lost with an error.
-            - ``"aborted"``: the program called ``abort()`` while bytes were unsent.
+            - ``"aborted"``: the program called ``abort()`` of the Stream, or that of the transport while bytes were
+              unsent.
     """
 
     flushed: bool

@@ -16,6 +16,7 @@ from .coarse_timer import TimeLimit
 from .read_operations import StreamReader
 from .ready import Ready
 from .receiver import Receiver
+from .stream_waits import StreamWaits
 
 # C integers in the compiled build.
 _FREE_OPERATIONS = FREE_OPERATIONS
@@ -33,6 +34,7 @@ class RecordIterator(Ready):
     - ``max_size``: the greatest size of a record in bytes. ``policy``: what happens to a longer one.
     - ``limit``: the time limit of the Stream's reads, started for ``seconds`` for each item that must be waited for; or
       None.
+    - ``stream``: the Stream that the iterator belongs to, or None. After its close, the iterator raises.
     - ``skipped``, ``truncated``: the numbers of records that were dropped and cut.
     """
 
@@ -46,6 +48,7 @@ class RecordIterator(Ready):
         "receiver",
         "seconds",
         "skipped",
+        "stream",
         "truncated",
     )
 
@@ -68,6 +71,11 @@ class RecordIterator(Ready):
         self.truncated = 0
         self.limit: TimeLimit | None = None
         self.seconds = 0.0
+        self.stream: StreamWaits | None = None
+
+    def belong_to(self, stream: StreamWaits) -> None:
+        """Let the iteration raise ConnectionError after the close of ``stream``."""
+        self.stream = stream
 
     def limit_items(self, limit: TimeLimit, seconds: float) -> None:
         """Let each item raise TimeoutError if it must be waited for longer than ``seconds``."""
@@ -90,6 +98,9 @@ class RecordIterator(Ready):
 
     def __await__(self) -> Generator[Any, None, Any]:
         receiver = self.receiver
+        stream = self.stream
+        if stream is not None and stream._receiver is None:
+            return self._fail_closed().__await__()
         if self.borrowed is None and receiver.budget.used < _FREE_OPERATIONS and receiver.buffer.size():
             receiver.budget.used += 1
             item = self.ready_item()
@@ -102,6 +113,14 @@ class RecordIterator(Ready):
             if item is not None:
                 return self.returning(item)  # type: ignore[return-value]
         return (self._wait_for_item() if self.limit is None else self._wait_with_limit()).__await__()
+
+    async def _fail_closed(self) -> Any:
+        self._check_open()
+
+    def _check_open(self) -> None:
+        stream = self.stream
+        if stream is not None and stream._receiver is None:
+            stream._cannot_read(self.operation)
 
     async def _wait_with_limit(self) -> Any:
         limit = self.limit
@@ -141,6 +160,8 @@ class RecordIterator(Ready):
                     receiver.wait.end()
                     if receiver.wait.target_size:
                         receiver.end_large_read()
+                # A part of a record must not pass for its end.
+                self._check_open()
             waited = True
 
     def ready_item(self) -> Any:

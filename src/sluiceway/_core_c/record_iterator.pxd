@@ -6,6 +6,7 @@ from .coarse_timer cimport TimeLimit
 from .read_operations cimport StreamReader
 from .ready cimport Ready
 from .receiver cimport Receiver
+from .stream_waits cimport StreamWaits
 
 cdef Py_ssize_t _FREE_OPERATIONS
 cdef int RAISE, SKIP, TRUNCATE, CHUNKS
@@ -20,8 +21,10 @@ cdef class RecordIterator(Ready):
     cdef readonly Py_ssize_t skipped
     cdef readonly Py_ssize_t truncated
     cdef TimeLimit limit
+    cdef StreamWaits stream
     cdef double seconds
 
+    cdef object _check_open(self)
     cdef object ready_item(self)
     cdef object attempt(self, bint waited)
     cdef Py_ssize_t target_size(self) except -1

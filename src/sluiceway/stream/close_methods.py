@@ -26,7 +26,8 @@ class StreamClosing(StreamHalves):
         """Close the stream after the buffered data has been sent, and wait until it is closed.
 
         The call never raises an error of the connection: the result names what happened. It may be repeated, also by
-        several tasks at the same time, and always returns the same CloseInfo.
+        several tasks at the same time, and always returns the same CloseInfo. Iterators over the stream raise
+        ConnectionError, also one that waits.
 
         The close is aborted if neither the kernel nor the peer accepts data for ``close_timeout`` seconds, 30 by
         default. If the call is cancelled, the stream continues to close, and ``timeout`` and ``linger`` still apply.
@@ -57,6 +58,24 @@ class StreamClosing(StreamHalves):
                 await self._wait_closed(connection)
             info = connection.keep_record().ended(connection)
         return info
+
+    def abort(self) -> None:
+        """Close the stream immediately, and discard the data that is unsent. Later reads and sends raise.
+
+        ``await stream.aclose()`` returns afterwards how many bytes were discarded.
+
+        Source: ``asyncio.WriteTransport.abort``.
+        """
+        self._stop_reading()
+        for connection in self._connections():
+            connection.abort_because("aborted")
+
+    def is_closing(self) -> bool:
+        """Return True if the stream is closing, closed or lost, whichever side caused it.
+
+        Source: ``asyncio.StreamWriter.is_closing``.
+        """
+        return any(connection.lost or connection.ending() for connection in self._connections())
 
     async def _wait_closed(self, connection: Connection) -> None:
         writer = self._writer

@@ -102,8 +102,12 @@ def _parse_text(address: str) -> Endpoint:
         if address.startswith("unix:"):
             return UnixEndpoint(address, _unix_path(address.removeprefix("unix:")))
         scheme, separator, rest = address.partition("://")
+        if separator:
+            scheme = scheme.lower()
         if separator and scheme not in ("tcp", "tls"):
             raise ValueError(f"has the unknown scheme {scheme!r}")
+        if not separator and address.startswith(("tcp:", "tls:")) and address.count(":") > 1:
+            raise ValueError("has no slashes after its scheme")
         host, port = _split(rest if separator else address)
         if port is None:
             raise ValueError("has no port")

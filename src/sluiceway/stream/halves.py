@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from io import UnsupportedOperation
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from .._asyncio.reader import StreamReader
 from .._asyncio.writer import StreamWriter
@@ -29,6 +30,7 @@ class StreamHalves(StreamReads):
     _timings: ConnectTimings | None
 
     def __init__(self, reader: StreamReader | None, writer: StreamWriter | None) -> None:
+        _check_halves(reader, writer)
         StreamReads.__init__(self, reader)
         self._writer = writer
         self._timings = None
@@ -55,18 +57,6 @@ class StreamHalves(StreamReads):
             io.UnsupportedOperation: ``idle_timeout`` is given, and the halves belong to different connections.
             TypeError: an argument is not sluiceway's reader or writer, or both are None.
         """
-        if not isinstance(reader, StreamReader | None):
-            raise TypeError(
-                f"from_pair(): reader must be a sluiceway.StreamReader or None, not {type(reader).__name__!r}: "
-                f"{reader!r}; sluiceway.lines() and sluiceway.frames() accept every reader"
-            )
-        if not isinstance(writer, StreamWriter | None):
-            raise TypeError(
-                f"from_pair(): writer must be a sluiceway.StreamWriter or None, not {type(writer).__name__!r}: "
-                f"{writer!r}"
-            )
-        if reader is None and writer is None:
-            raise TypeError("from_pair(): reader and writer are both None; give at least one of them")
         if idle_timeout is not None:
             as_seconds(idle_timeout, "idle_timeout")
         stream = cls(reader, writer)
@@ -119,7 +109,31 @@ class StreamHalves(StreamReads):
 
     def _describe(self) -> str:
         """Return the addresses of both ends, for messages."""
-        return self._links[0].describe() if self._links else "a stream that is not connected"
+        if self._links:
+            return self._links[0].describe()
+        transport = None if self._reader is None else self._reader._sluiceway.flow.transport
+        if transport is None:
+            return "a stream that is not connected"
+        # The output of a child process, whose connection is asyncio's.
+        pipe = transport.get_extra_info("pipe")
+        return f"connection over {type(transport).__name__}" if pipe is None else f"pipe {pipe.name}"
+
+
+def _check_halves(reader: Any, writer: Any) -> None:
+    if not isinstance(reader, StreamReader | None):
+        raise TypeError(f"reader must be a sluiceway.StreamReader or None, not {_name_of(reader)}")
+    if not isinstance(writer, StreamWriter | None):
+        raise TypeError(f"writer must be a sluiceway.StreamWriter or None, not {_name_of(writer)}")
+    if reader is None and writer is None:
+        raise TypeError("reader and writer are both None; give at least one of them")
+
+
+def _name_of(half: Any) -> str:
+    """Return the class and the value of ``half``, and what to do if it is one of asyncio's."""
+    if isinstance(half, asyncio.StreamReader | asyncio.StreamWriter):
+        hint = "; within sluiceway.installed(), asyncio makes sluiceway's; sluiceway.lines() accepts every reader"
+        return f"asyncio's {type(half).__name__!r}: {half!r}{hint}"
+    return f"{type(half).__name__!r}: {half!r}"
 
 
 def _connections_of(reader: StreamReader | None, writer: StreamWriter | None) -> tuple[Connection, ...]:

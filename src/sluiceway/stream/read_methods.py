@@ -118,7 +118,8 @@ class StreamReading(StreamHalves):
         return self._limited(frames, timeout)
 
     def _limited(self, records: Any, timeout: float | None) -> Any:
-        """Return ``records`` with a time limit for each item."""
+        """Return ``records`` as an iterator of this stream, with a time limit for each item."""
+        records.belong_to(self)
         if timeout is not None:
             records.limit_items(self._read_limit(), core.as_seconds(timeout, "timeout"))
         return records

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 from .close_methods import StreamClosing
 from .frame_methods import StreamFraming
 from .read_methods import StreamReading
@@ -14,5 +16,17 @@ class Stream(StreamReading, StreamFraming, StreamClosing, StreamState):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        halves = [f"{name}={half!r}" for name, half in (("reader", self._reader), ("writer", self._writer)) if half]
-        return f"<{type(self).__name__} {' '.join(halves)}>"
+        return f"<{type(self).__name__} {self._describe()}>"
+
+
+def _name_methods() -> None:
+    """Let Python's messages about arguments name Stream, not the part of it that defines the method."""
+    for part in Stream.__mro__:
+        if part.__module__.startswith(__package__):
+            for name, value in vars(part).items():
+                function = getattr(value, "__func__", value)
+                if inspect.isfunction(function):
+                    function.__qualname__ = f"Stream.{name}"
+
+
+_name_methods()
