@@ -334,6 +334,14 @@ def read_to_the_end(client: socket.socket) -> bytes:
             b"* ann joined\n",
             b"* the server stops\n",
         ),
+        (
+            "tutorial/chat-with-stream",
+            "chat_server_with_stream.py",
+            "authority.pem",
+            b"ann\n",
+            b"* ann joined\n",
+            b"* the server stops\n",
+        ),
     ],
 )
 def test_server_of_a_page_that_gets_sigterm_serves_its_client_to_a_clean_end(
