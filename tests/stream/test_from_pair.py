@@ -44,6 +44,17 @@ async def test_messages_name_the_public_class_and_the_connection() -> None:
         for call in (any_stream.frames, any_stream.send, any_stream.from_pair, any_stream.aclose):
             with pytest.raises(TypeError, match=rf"Stream\.{call.__name__}\(\) got an unexpected"):
                 call(unknown=1)
+        with pytest.raises(TypeError, match=r"read_until\(\): separator argument"):
+            await any_stream.read_until("text")
+        with pytest.raises(TypeError, match=r"records\(\): separator argument"):
+            any_stream.records("text")
+        with pytest.raises(TypeError, match=r"context argument must be an ssl\.SSLContext, not 'bool'"):
+            await any_stream.start_tls(True)
+        async with one.deadline(60) as deadline:
+            pass
+        with pytest.raises(RuntimeError, match=r"call deadline\(\) for each block"):
+            async with deadline:
+                pass
         await other.aclose()
 
 

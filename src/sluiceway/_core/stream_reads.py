@@ -403,7 +403,7 @@ class Stream(StreamWaits):
 
         Source: anyio's ``receive_until``, tokio's ``read_until``, Go's ``bufio.Reader.ReadBytes``.
         """
-        separators = as_separators(separator)
+        separators = as_separators(separator, "read_until")
         receiver = self._receiver_for("read_until")
         limit = receiver.flow.limit if max_length is None else as_size(max_length, "read_until", "max_length", 1, self)
         self._begin_limit(timeout, "read_until")

@@ -90,8 +90,8 @@ def as_seconds(seconds: Any, name: str) -> float:
     return seconds
 
 
-def as_separators(separator: Any) -> tuple[bytes, ...]:
-    """Return the separators of readuntil() as a tuple of bytes, shortest first.
+def as_separators(separator: Any, call: str = "readuntil") -> tuple[bytes, ...]:
+    """Return the separators of the method ``call`` as a tuple of bytes, shortest first.
 
     Raise TypeError unless ``separator`` is a bytes, bytearray or memoryview, or a tuple of these. Raise ValueError if
     the tuple or a separator is empty.
@@ -103,8 +103,7 @@ def as_separators(separator: Any) -> tuple[bytes, ...]:
     for one in given:
         if not isinstance(one, (bytes, bytearray, memoryview)):
             raise TypeError(
-                "readuntil(): separator argument must be bytes or a tuple of bytes, "
-                f"not {type(one).__name__!r}: {one!r}"
+                f"{call}(): separator argument must be bytes or a tuple of bytes, not {type(one).__name__!r}: {one!r}"
             )
         if not len(one):
             raise ValueError("Separator should be at least one-byte string: an empty one was given")

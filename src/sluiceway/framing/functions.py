@@ -109,7 +109,7 @@ def records(
         ValueError: ``separator`` is empty, ``max_length`` is not greater than 0, or ``overlong`` is unknown.
     """
     size = core.as_size(max_length, "records", "max_length", 1, reader)
-    return _separated(reader, "records", size, overlong, core.as_separators(separator), False)
+    return _separated(reader, "records", size, overlong, core.as_separators(separator, "records"), False)
 
 
 @overload

@@ -42,6 +42,8 @@ class Deadline:
         return self._timeout.expired()
 
     async def __aenter__(self) -> Self:
+        if self._limit is not None:
+            raise RuntimeError("a Deadline limits one block; call deadline() for each block")
         limit = self._limit = TimeLimit(core.timer_of(asyncio.get_running_loop()), self)
         await self._timeout.__aenter__()
         limit.start(self._seconds, self._operation)

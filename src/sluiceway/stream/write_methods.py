@@ -185,6 +185,10 @@ class StreamWriting(StreamHalves):
 
         Source: anyio's ``TLSStream.wrap``, ``asyncio.StreamWriter.start_tls``.
         """
+        if not isinstance(context, ssl.SSLContext):
+            raise TypeError(
+                f"start_tls(): context argument must be an ssl.SSLContext, not {type(context).__name__!r}: {context!r}"
+            )
         writer = self._open_writer()
         options: dict[str, Any] = {
             "server_hostname": server_hostname,
