@@ -147,6 +147,37 @@ async def test_flush_returns_when_the_kernel_has_every_byte(raw_peers: RawPeers)
         await stream.flush()
 
 
+async def test_flush_keeps_marks_that_the_program_sets_meanwhile(raw_peers: RawPeers) -> None:
+    """W2: nor does it return early at these marks."""
+    async with clogged_stream(raw_peers) as (stream, peer):
+        flushing = await start_task(stream.flush())
+        stream.writer.transport.set_write_buffer_limits(high=2_000_000, low=1_000_000)
+        flushing.add_done_callback(lambda _: unsent.append(stream.stats.unsent_bytes))
+        unsent: list[int] = []
+        receiving = asyncio.create_task(peer.in_thread(peer.receive, len(PAYLOAD)))
+        await flushing
+        assert await receiving == PAYLOAD
+        assert unsent == [0]
+        assert stream.writer.transport.get_write_buffer_limits() == (1_000_000, 2_000_000)  # type: ignore[attr-defined]
+
+
+async def test_flush_does_not_wait_for_later_bytes(raw_peers: RawPeers) -> None:
+    """W2: so that another task that sends without end does not delay it without a limit."""
+
+    async def write_when_resumed() -> None:
+        await stream.writer.drain()
+        # More than the buffers of both sockets can take.
+        stream.writer.write(PAYLOAD * 4)
+
+    async with clogged_stream(raw_peers) as (stream, peer):
+        writing = await start_task(write_when_resumed())
+        flushing = await start_task(stream.flush())
+        assert await peer.in_thread(peer.receive, len(PAYLOAD)) == PAYLOAD
+        await flushing
+        await writing
+        assert stream.stats.unsent_bytes > 0
+
+
 async def test_flush_over_tls_returns_when_the_kernel_has_every_record(raw_peers: RawPeers, tls: Any) -> None:
     def receive(peer: RawPeer) -> bytes:
         peer.wait_for()
@@ -222,6 +253,19 @@ async def test_send_eof_ends_the_input_of_a_child(data: bytes, cleanup: contextl
     with pytest.raises(ConnectionError):
         await stream.send(b"late")
     await stream.aclose()
+
+
+@pytest.mark.parametrize("call", ["send_eof", "write_eof"])
+async def test_send_eof_after_an_unnoticed_reset_leaves_the_error_to_the_read(raw_peers: RawPeers, call: str) -> None:
+    """W5: the transports of asyncio's loops raise OSError 107 themselves."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        peer.reset()
+        if call == "send_eof":
+            await stream.send_eof()
+        else:
+            stream.writer.write_eof()
+        with pytest.raises(ConnectionResetError):
+            await stream.read(1)
 
 
 async def test_start_tls_upgrades_both_streams(tls: Any) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 import sluiceway
 from sluiceway._constants import TIMEOUT_RESOLUTION
-from stream.streams import PAYLOAD, peer_stream
+from stream.streams import PAYLOAD, clogged_stream, peer_stream
 from support.manual_clock import manual_clock
 from support.raw_peer import RawPeers
 from support.scheduling import start_task, wait_until
@@ -108,6 +108,104 @@ async def test_interrupted_sendfile_leaves_the_beginning(raw_peers: RawPeers, op
         received = await receiving
         assert received == PAYLOAD[: len(received)]
         assert stream.stats.bytes_sent == len(received)
+
+
+@pytest.fixture
+def unsent_at_copies(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The unsent bytes of the stream ``unsent_at_copies.stream`` at each call of os.sendfile."""
+    copies = _Copies()
+
+    def sendfile(*arguments: int) -> int:
+        copies.append(copies.stream.writer.transport.get_write_buffer_size())
+        return copy(*arguments)
+
+    copy = os.sendfile
+    monkeypatch.setattr(os, "sendfile", sendfile)
+    return copies
+
+
+class _Copies(list[int]):
+    stream: sluiceway.Stream
+
+
+async def _write_when_resumed(stream: sluiceway.Stream) -> None:
+    await stream.writer.drain()
+    stream.writer.write(PAYLOAD)
+
+
+@pytest.mark.parametrize("interference", ["write", "limits"])
+async def test_file_does_not_overtake_what_is_buffered(
+    raw_peers: RawPeers, payload_file: pathlib.Path, unsent_at_copies: Any, interference: str
+) -> None:
+    """W3: a task that wakes before sendfile() writes again, or the program sets marks that wake sendfile() early."""
+    async with clogged_stream(raw_peers) as (stream, peer):
+        unsent_at_copies.stream = stream
+        earlier = PAYLOAD
+        if interference == "write":
+            earlier += PAYLOAD
+            writing = await start_task(_write_when_resumed(stream))
+        with payload_file.open("rb") as file:
+            sending = await start_task(stream.sendfile(file))
+            if interference == "limits":
+                stream.writer.transport.set_write_buffer_limits(high=2_000_000, low=1_000_000)
+            assert await peer.in_thread(peer.receive, len(earlier)) == earlier
+            assert await peer.in_thread(peer.receive, len(PAYLOAD)) == PAYLOAD
+            assert await sending == len(PAYLOAD)
+        if interference == "write":
+            await writing
+        assert set(unsent_at_copies) == {0}
+
+
+async def test_calls_of_other_tasks_wait_for_the_end_of_the_file(raw_peers: RawPeers, opened: Any) -> None:
+    """W3: nothing gets between two pieces of the file. The data is what it was at the call."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        sending = await start_task(stream.sendfile(opened))
+        message = bytearray(b"message")
+        calls = [
+            await start_task(call)
+            for call in (
+                stream.send([message], timeout=60),
+                stream.send_frame(b"frame"),
+                stream.sendfile(io.BytesIO(b"file")),
+                stream.send(b"last"),
+                stream.send_eof(timeout=60),
+            )
+        ]
+        cancelled = await start_task(stream.send(b"never"))
+        cancelled.cancel()
+        message[:] = b"changed"
+        assert await peer.in_thread(peer.receive_rest) == PAYLOAD + b"message\0\0\0\5frame" + b"filelast"
+        await asyncio.gather(sending, *calls)
+
+
+async def test_send_that_waits_for_a_file_times_out(raw_peers: RawPeers, opened: Any) -> None:
+    async with peer_stream(raw_peers) as (stream, _):
+        sending = await start_task(stream.sendfile(opened))
+        with manual_clock() as clock:
+            waiting = await start_task(stream.send(b"never", timeout=5))
+            clock.advance(5 + TIMEOUT_RESOLUTION)
+            with pytest.raises(TimeoutError, match=r"send\(\) timed out after 5 s"):
+                await waiting
+        sending.cancel()
+
+
+async def test_sendfile_after_an_abort_does_not_use_the_descriptor(
+    raw_peers: RawPeers, payload_file: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number of the closed descriptor may belong to another file."""
+    async with peer_stream(raw_peers) as (stream, _):
+        copies = 0
+
+        def sendfile(*_: int) -> int:
+            nonlocal copies
+            copies += 1
+            stream.writer.transport.abort()
+            return 1
+
+        monkeypatch.setattr(os, "sendfile", sendfile)
+        with payload_file.open("rb") as file, pytest.raises(ConnectionError):
+            await stream.sendfile(file)
+        assert copies == 1
 
 
 async def test_lost_peer_ends_sendfile(raw_peers: RawPeers, opened: Any) -> None:

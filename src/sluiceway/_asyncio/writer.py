@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import ssl
 import weakref
 from types import TracebackType
@@ -77,7 +78,7 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         """End the writing direction after the buffered data has been sent (TCP: with a FIN). Return immediately.
 
         The reader can still receive data. A later write() raises RuntimeError. On a closed or lost connection, the call
-        has no effect.
+        has no effect, also if the loss was not noticed yet.
 
         Raises:
             NotImplementedError: the transport cannot end one direction alone: TLS, and pipes on some loops.
@@ -88,7 +89,12 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         if not sender.connection.discarding:
             # The transport refuses later writes.
             sender.connection.share_transport()
-            sender.transport.write_eof()
+            try:
+                sender.transport.write_eof()
+            except OSError as error:
+                # The peer has reset the connection, which the loop's own transport has not noticed yet.
+                if error.errno != errno.ENOTCONN:
+                    raise
 
     def can_write_eof(self) -> bool:
         """Return True if the transport supports write_eof(), and False otherwise, for example over TLS."""

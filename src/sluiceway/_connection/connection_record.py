@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -52,6 +53,8 @@ class ConnectionRecord:
     - ``error``: the error for which the connection was aborted, which its reads raise; or None.
     - ``eof_sent``: True after ``send_eof()``.
     - ``flushes``: the number of calls of flush() that wait. ``marks``: the low-water and high-water mark before them.
+    - ``file_lock``: what sendfile() holds while it runs, so that nothing else is sent between two pieces of the file;
+      None before the first sendfile().
     - ``idle_timeout``: the IdleTimeout, or None.
     - ``created_at``, ``ended_at``: values of ``time.monotonic()``; ``ended_at`` is None while the connection is open.
     """
@@ -64,6 +67,7 @@ class ConnectionRecord:
         "ended_at",
         "eof_sent",
         "error",
+        "file_lock",
         "flushes",
         "idle_timeout",
         "info",
@@ -77,6 +81,7 @@ class ConnectionRecord:
         self.error: Exception | None = None
         self.idle_timeout: IdleTimeout | None = None
         self.eof_sent = False
+        self.file_lock: asyncio.Lock | None = None
         self.flushes = 0
         self.marks = (0, 0)
         self._reason: CloseReason | None = None

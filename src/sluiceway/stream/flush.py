@@ -1,31 +1,48 @@
-"""flush(): wait until the kernel has accepted all bytes of a writer."""
+"""flush(): wait until the kernel has accepted what a writer has written."""
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 from .._asyncio.writer import StreamWriter
 from .._connection.connection import Connection
+from .._connection.connection_record import ConnectionRecord
 from .._implementation import core
+
+# With a high-water mark of 0, drain() waits until everything has been sent.
+_ALL_SENT = (0, 0)
 
 
 async def flush(writer: StreamWriter) -> None:
-    """Wait until the transport of ``writer`` has no unsent bytes. Raise the error of a lost connection."""
-    transport, connection = writer._sluiceway.transport, writer._sluiceway.connection
+    """Wait until the kernel has accepted the bytes that ``writer`` wrote before the call.
+
+    Raise the error of a lost connection.
+    """
+    sender = writer._sluiceway
+    transport, connection = sender.transport, sender.connection
     if isinstance(transport, core.RawTransportProvider):
         transport.raw.uncork()  # type: ignore[attr-defined]
     if not connection.unsent_size():
         raise_if_discarded(connection)
         return
+    before = sender.written
     record = connection.keep_record()
     if not record.flushes:
         record.marks = transport.get_write_buffer_limits()
-        # With a high-water mark of 0, drain() waits until everything has been sent.
-        transport.set_write_buffer_limits(high=0)
     record.flushes += 1
     try:
-        await writer.drain()
+        # Other tasks may write before this one runs again, and without end. Bytes are sent in order, so this call waits
+        # only for those that were written before it.
+        while connection.unsent_size() > sender.written - before and not connection.lost:
+            _await_all_sent(transport, record)
+            await writer.drain()
+            # A transport that does not pause, such as one of the program, is polled.
+            await asyncio.sleep(0)
     finally:
         record.flushes -= 1
-        if not record.flushes and not connection.lost:
+        # A close needs its own mark of 0, and the program may have set other marks meanwhile.
+        if not record.flushes and not connection.discarding and transport.get_write_buffer_limits() == _ALL_SENT:
             low, high = record.marks
             transport.set_write_buffer_limits(high=high, low=low)
     raise_if_discarded(connection)
@@ -35,3 +52,11 @@ def raise_if_discarded(connection: Connection) -> None:
     """Raise ConnectionError if the connection has ended before everything was sent, because any task has aborted it."""
     if connection.lost and not connection.keep_record().ended(connection).flushed:
         raise connection.send_error()
+
+
+def _await_all_sent(transport: Any, record: ConnectionRecord) -> None:
+    """Set the high-water mark to 0. Store the marks of the program, also those that it set during a flush()."""
+    marks = transport.get_write_buffer_limits()
+    if marks != _ALL_SENT:
+        record.marks = marks
+        transport.set_write_buffer_limits(high=0)

@@ -36,8 +36,21 @@ def check_file(file: Any, offset: Any, count: Any) -> None:
 async def send_file(writer: StreamWriter, file: IO[bytes], offset: int, count: int | None) -> int:
     """Send ``count`` bytes of ``file`` from ``offset``, or up to its end. Return their number; see Stream.sendfile."""
     sender = _FileSender(writer, file, offset, count)
-    await sender.run()
+    record = writer._sluiceway.connection.keep_record()
+    if record.file_lock is None:
+        record.file_lock = asyncio.Lock()
+    async with record.file_lock:
+        await sender.run()
     return sender.sent
+
+
+async def wait_for_file(lock: asyncio.Lock) -> None:
+    """Wait until the running sendfile(), which holds ``lock``, has ended, and the calls that waited before this one.
+
+    The caller must send before it waits for anything else.
+    """
+    await lock.acquire()
+    lock.release()
 
 
 class _FileSender:
@@ -45,6 +58,7 @@ class _FileSender:
 
     def __init__(self, writer: StreamWriter, file: IO[bytes], offset: int, count: int | None) -> None:
         self._writer = writer
+        self._transport = writer._sluiceway.transport
         self._file = file
         self._offset = offset
         self._count = count
@@ -67,10 +81,17 @@ class _FileSender:
         piece = await asyncio.get_running_loop().run_in_executor(None, self._read_piece, self._left())
         if not piece:
             return False
+        self._check_open()
         self._writer.write(piece)
         self.sent += len(piece)
         await self._writer.drain()
         return True
+
+    def _check_open(self) -> None:
+        """Raise ConnectionError if the stream was closed meanwhile: its descriptor may belong to another file now."""
+        sender = self._writer._sluiceway
+        if not sender.can_send():
+            raise sender.connection.send_error()
 
     def _read_piece(self, size: int) -> bytes:
         self._file.seek(self._offset + self.sent)
@@ -78,8 +99,14 @@ class _FileSender:
 
     async def _let_kernel_copy(self, descriptors: tuple[int, int]) -> bool:
         """Let the kernel copy a piece of the file to the socket. Return False at the end of the file."""
-        # Other tasks may have sent in the meantime.
-        await flush(self._writer)
+        # The program may have written to stream.writer meanwhile, and again while flush() waited. Nothing may be left
+        # that the copy would overtake; nothing else runs between the last check and the copy.
+        while self._writer._sluiceway.connection.unsent_size():
+            await flush(self._writer)
+        self._check_open()
+        if self._writer._sluiceway.transport is not self._transport:
+            # The program has upgraded the connection to TLS.
+            return await self._copy_piece()
         try:
             copied = os.sendfile(*descriptors, self._offset + self.sent, self._left())
         except BlockingIOError:

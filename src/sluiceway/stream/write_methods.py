@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Iterable
 from typing import IO, TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from .._asyncio.writer import StreamWriter
 from .._implementation import core
 from .flush import flush, raise_if_discarded
 from .halves import StreamHalves
-from .send_file import check_file, send_file
+from .send_file import check_file, send_file, wait_for_file
 from .timing import Deadline
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class StreamWriting(StreamHalves):
         """Send ``data``; wait while too much data is buffered.
 
         The call waits while more than the high-water mark, 64 KiB by default, is buffered, until at most 16 KiB are.
-        After a cancelled call or a timeout, ``data`` is still sent whole: a message is never cut.
+        After a cancelled call or a timeout, ``data`` is still sent whole: a message is never cut. Only a call that
+        still waits for ``sendfile()`` of another task has sent nothing then.
 
         Args:
             data (a bytes-like object, or an iterable of them): the data to send. Later changes of a mutable object have
@@ -49,6 +51,16 @@ class StreamWriting(StreamHalves):
         writer = self._open_writer()
         if timeout is not None:
             as_seconds(timeout, "timeout")
+        lock = writer._sluiceway.connection.record.file_lock
+        if lock is not None:
+            # Later changes of a mutable object have no effect.
+            joined = b"".join(map(core.as_bytes, data)) if _is_several(data) else core.as_bytes(data)
+            async with self._in_time(timeout, "send"):
+                await wait_for_file(lock)
+                writer = self._open_writer()
+                writer.write(joined)
+                await _wait_for_room(writer)
+            return
         if type(data) is bytes or not _is_several(data):
             writer.write(data)  # type: ignore[arg-type]
         else:
@@ -66,7 +78,7 @@ class StreamWriting(StreamHalves):
             await _wait_for_room(writer)
 
     async def flush(self, *, timeout: float | None = None) -> None:
-        """Wait until the kernel has accepted every byte that was sent.
+        """Wait until the kernel has accepted every byte that was sent before the call.
 
         That does not mean that the peer has received them; only an answer of the peer shows that. A cancelled call has
         no effect on the data.
@@ -82,10 +94,7 @@ class StreamWriting(StreamHalves):
         Source: Go's ``bufio.Writer.Flush``.
         """
         writer = self._open_writer()
-        if timeout is None:
-            await flush(writer)
-            return
-        async with Deadline(self, timeout, "flush"):
+        async with self._in_time(timeout, "flush"):
             await flush(writer)
 
     async def send_eof(self, *, timeout: float | None = None) -> None:
@@ -99,22 +108,20 @@ class StreamWriting(StreamHalves):
         Raises:
             NotImplementedError: the stream cannot end one direction alone, for example over TLS. Use ``aclose()``.
             TimeoutError: bytes are still unsent after the time. The message names the peer and the seconds.
-            ConnectionError: the stream is closed, or the connection is lost.
+            ConnectionError: the stream is closed, or the connection is lost. A reset that arrived and was not noticed
+                before the call is raised by the next read.
 
         Source: trio's and anyio's ``send_eof``, Go's ``CloseWrite``.
         """
         writer = self.writer
         connection = writer._sluiceway.connection
         record = connection.keep_record()
-        if timeout is not None:
-            as_seconds(timeout, "timeout")
-        if not record.eof_sent or connection.closing:
-            self._open_writer().write_eof()
-            record.eof_sent = True
-        if timeout is None:
-            await flush(writer)
-            return
-        async with Deadline(self, timeout, "send_eof"):
+        async with self._in_time(timeout, "send_eof"):
+            if record.file_lock is not None:
+                await wait_for_file(record.file_lock)
+            if not record.eof_sent or connection.closing:
+                self._open_writer().write_eof()
+                record.eof_sent = True
             await flush(writer)
 
     async def sendfile(
@@ -124,6 +131,10 @@ class StreamWriting(StreamHalves):
 
         Over TCP without TLS, the kernel copies from the file (``os.sendfile``) where the system and the file allow it.
         Otherwise the file is read in pieces, in a thread. The position of ``file`` is undefined afterwards.
+
+        Meanwhile ``send()``, ``send_frame()``, ``send_eof()``, ``start_tls()`` and ``sendfile()`` of other tasks wait
+        until this call has ended, and continue in the order of their calls. What the program writes to
+        ``stream.writer`` itself is sent whole, between two pieces of the file.
 
         If the call is cancelled or times out, the peer gets the beginning of the data, up to an unknown byte.
 
@@ -146,9 +157,7 @@ class StreamWriting(StreamHalves):
         """
         check_file(file, offset, count)
         writer = self._open_writer()
-        if timeout is None:
-            return await send_file(writer, file, offset, count)
-        async with Deadline(self, timeout, "sendfile"):
+        async with self._in_time(timeout, "sendfile"):
             return await send_file(writer, file, offset, count)
 
     async def start_tls(
@@ -195,11 +204,16 @@ class StreamWriting(StreamHalves):
             "server_side": server_side,
             "strict_eof": strict_eof,
         }
-        if timeout is None:
+        lock = writer._sluiceway.connection.record.file_lock
+        async with self._in_time(timeout, "start_tls"):
+            if lock is not None:
+                await wait_for_file(lock)
+                writer = self._open_writer()
             await writer.start_tls(context, **options)
-            return
-        async with Deadline(self, timeout, "start_tls"):
-            await writer.start_tls(context, **options)
+
+    def _in_time(self, timeout: float | None, operation: str) -> Deadline | contextlib.nullcontext[None]:
+        """Return what limits the time of ``async with`` to ``timeout`` seconds; None for no limit."""
+        return contextlib.nullcontext() if timeout is None else Deadline(self, timeout, operation)
 
     def _open_writer(self) -> StreamWriter:
         """Return the writer. Raise ConnectionError if nothing can be sent any more (contract W5)."""
