@@ -123,3 +123,34 @@ async def test_lost_connection_raises_after_complete_lines() -> None:
     with pytest.raises(ConnectionResetError):
         await anext(lines)
     assert await reader.read(10) == b"tw"
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["sluiceway", "asyncio"])
+async def test_anext_with_a_default_waits_for_an_item_and_returns_the_default_at_the_end(own: bool) -> None:
+    reader: Any = sluiceway.StreamReader() if own else asyncio.StreamReader()
+    lines = sluiceway.lines(reader)
+    waiting = asyncio.ensure_future(asyncio.wait_for(anext(lines, None), 10))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    reader.feed_data(b"o")
+    await asyncio.sleep(0)
+    with pytest.raises(RuntimeError, match="another coroutine"):
+        await anext(lines)
+    reader.feed_data(b"ne\ntwo\n")
+    assert await waiting == b"one\n"
+    assert await anext(lines, None) == b"two\n"
+    reader.feed_eof()
+    assert await anext(lines, None) is None
+
+
+async def test_item_can_be_awaited_again_after_a_cancelled_wait() -> None:
+    reader = sluiceway.StreamReader()
+    lines = sluiceway.lines(reader)
+    for _ in range(2):
+        waiting = asyncio.ensure_future(anext(lines, None))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    reader.feed_data(b"one\n")
+    assert await anext(lines, None) == b"one\n"

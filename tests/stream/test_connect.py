@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import os
 import socket
 import warnings
 from typing import Any
@@ -31,6 +32,15 @@ async def test_ipv6_address_in_brackets_gives_connected_stream(raw_peers: RawPee
     listener = raw_peers.listen("::1")
     async with sluiceway.connect(f"[::1]:{listener.port}") as stream:
         assert stream.peer[:2] == ("::1", listener.port)
+
+
+async def test_unix_path_that_is_not_utf_8_is_connected(raw_peers: RawPeers, unix_path: str) -> None:
+    path = os.fsdecode(os.fsencode(unix_path) + b"\xff")
+    raw_peers.listen(unix=path)
+    async with sluiceway.connect(f"unix:{path}") as stream:
+        assert stream.timings is not None
+        [attempt] = stream.timings.attempts
+        assert attempt.error is None
 
 
 @pytest.mark.parametrize("prefix", ["unix:", "unix://"])

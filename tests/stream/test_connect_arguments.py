@@ -26,6 +26,7 @@ async def coroutine_function(*_: Any) -> None:
         ("a:1", {"server_hostname": "a"}, ValueError, "server_hostname is only meaningful with tls"),
         ("tls://a:1", {"server_hostname": "b:1"}, ValueError, "server_hostname 'b:1' is not a valid host name"),
         ("a:1", {"timeout": 0}, ValueError, "timeout should be a positive number of seconds, got 0"),
+        ("a:1", {"timeout": 10**400}, ValueError, "timeout should be a number of seconds that a float can hold"),
         ("a:1", {"timeout": float("nan")}, ValueError, "timeout should be a positive number of seconds, got nan"),
         ("a:1", {"timeout": "5"}, TypeError, "timeout argument must be a number of seconds or None, not 'str': '5'"),
         ("a:1", {"local": "::1"}, ValueError, "local '::1' has an IPv6 address without brackets"),

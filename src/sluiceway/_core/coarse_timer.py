@@ -78,7 +78,7 @@ class TimeLimit:
         """
         if self.armed:
             self.target_ref()._time_limit_busy(operation)
-        if type(seconds) is not int and type(seconds) is not float:
+        if type(seconds) is not float:
             seconds = as_seconds(seconds, "timeout")
         value = float(seconds)
         if not value > 0:

@@ -6,6 +6,7 @@ made only for an item that must be waited for.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator
 from typing import Any, Self
 
@@ -22,6 +23,14 @@ from .stream_waits import StreamWaits
 _FREE_OPERATIONS = FREE_OPERATIONS
 RAISE, SKIP, TRUNCATE, CHUNKS = 0, 1, 2, 3
 POLICIES = ("raise", "skip", "truncate", "chunks")
+
+
+def _current_task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        # No loop runs: the program drives the coroutine itself.
+        return None
 
 
 class RecordIterator(Ready):
@@ -50,6 +59,8 @@ class RecordIterator(Ready):
         "skipped",
         "stream",
         "truncated",
+        "waiting",
+        "waiting_task",
     )
 
     def __init__(
@@ -72,6 +83,9 @@ class RecordIterator(Ready):
         self.limit: TimeLimit | None = None
         self.seconds = 0.0
         self.stream: StreamWaits | None = None
+        # The wait in progress, and its task. anext() with a default calls __await__() again at each step of one wait.
+        self.waiting: Any = None
+        self.waiting_task: Any = None
 
     def belong_to(self, stream: StreamWaits) -> None:
         """Let the iteration raise ConnectionError after the close of ``stream``."""
@@ -97,6 +111,8 @@ class RecordIterator(Ready):
         return self
 
     def __await__(self) -> Generator[Any, None, Any]:
+        if self.waiting is not None and self.waiting_task is _current_task():
+            return self.waiting  # type: ignore[no-any-return]
         receiver = self.receiver
         stream = self.stream
         if stream is not None and stream._receiver is None:
@@ -112,7 +128,11 @@ class RecordIterator(Ready):
                 return self.raising(error)  # type: ignore[return-value]
             if item is not None:
                 return self.returning(item)  # type: ignore[return-value]
-        return (self._wait_for_item() if self.limit is None else self._wait_with_limit()).__await__()
+        waiting = (self._wait_for_item() if self.limit is None else self._wait_with_limit()).__await__()
+        if self.waiting is None:
+            self.waiting = waiting
+            self.waiting_task = _current_task()
+        return waiting
 
     async def _fail_closed(self) -> Any:
         self._check_open()
@@ -125,44 +145,54 @@ class RecordIterator(Ready):
     async def _wait_with_limit(self) -> Any:
         limit = self.limit
         assert limit is not None
-        if self.receiver.wait.operation is not None:
-            self.receiver.wait.raise_busy(self.operation)
-        limit.start(self.seconds, self.operation)
         try:
-            return await self._wait_for_item()
+            if self.receiver.wait.operation is not None:
+                self.receiver.wait.raise_busy(self.operation)
+            limit.start(self.seconds, self.operation)
+            try:
+                return await self._wait_for_item()
+            finally:
+                limit.stop()
         finally:
-            limit.stop()
+            self._end_wait()
 
     async def _wait_for_item(self) -> Any:
         receiver, borrowed = self.receiver, self.borrowed
-        if receiver.budget.spend_read():
-            await receiver.yield_to_loop(self.operation)
-        waited = False
-        while True:
-            if borrowed is not None:
-                borrowed.load(self.operation, waited)
-                try:
+        try:
+            if receiver.budget.spend_read():
+                await receiver.yield_to_loop(self.operation)
+            waited = False
+            while True:
+                if borrowed is not None:
+                    borrowed.load(self.operation, waited)
+                    try:
+                        item = self.attempt(waited)
+                    finally:
+                        borrowed.store()
+                else:
                     item = self.attempt(waited)
-                finally:
-                    borrowed.store()
-            else:
-                item = self.attempt(waited)
-            if item is not None:
-                return item
-            if borrowed is not None:
-                await borrowed.reader._wait_for_data(self.operation)
-            else:
-                receiver.wait.target_size = self.target_size()
-                future = read_operations.begin_wait(self.reader, receiver, self.operation)  # type: ignore[arg-type]
-                try:
-                    await future
-                finally:
-                    receiver.wait.end()
-                    if receiver.wait.target_size:
-                        receiver.end_large_read()
-                # A part of a record must not pass for its end.
-                self._check_open()
-            waited = True
+                if item is not None:
+                    return item
+                if borrowed is not None:
+                    await borrowed.reader._wait_for_data(self.operation)
+                else:
+                    receiver.wait.target_size = self.target_size()
+                    future = read_operations.begin_wait(self.reader, receiver, self.operation)  # type: ignore[arg-type]
+                    try:
+                        await future
+                    finally:
+                        receiver.wait.end()
+                        if receiver.wait.target_size:
+                            receiver.end_large_read()
+                    # A part of a record must not pass for its end.
+                    self._check_open()
+                waited = True
+        finally:
+            self._end_wait()
+
+    def _end_wait(self) -> None:
+        if self.waiting_task is _current_task():
+            self.waiting = self.waiting_task = None
 
     def ready_item(self) -> Any:
         """Return the next item if it can be removed from the first chunk of the buffer, else None. Raise nothing.

@@ -79,7 +79,8 @@ def clamped(size: float) -> int:
 def as_seconds(seconds: Any, name: str) -> float:
     """Return ``seconds``, the argument ``name``.
 
-    Raise TypeError unless ``seconds`` is an int or float, and ValueError unless it is greater than 0.
+    Raise TypeError unless ``seconds`` is an int or float, and ValueError unless it is greater than 0 and a float can
+    hold it.
     """
     if not isinstance(seconds, (int, float)):
         raise TypeError(
@@ -87,6 +88,10 @@ def as_seconds(seconds: Any, name: str) -> float:
         )
     if not seconds > 0:
         raise ValueError(f"{name} should be a positive number of seconds, got {seconds!r}")
+    try:
+        float(seconds)
+    except OverflowError:
+        raise ValueError(f"{name} should be a number of seconds that a float can hold") from None
     return seconds
 
 

@@ -23,8 +23,11 @@ cdef class RecordIterator(Ready):
     cdef TimeLimit limit
     cdef StreamWaits stream
     cdef double seconds
+    cdef object waiting
+    cdef object waiting_task
 
     cdef object _check_open(self)
+    cdef object _end_wait(self)
     cdef object ready_item(self)
     cdef object attempt(self, bint waited)
     cdef Py_ssize_t target_size(self) except -1

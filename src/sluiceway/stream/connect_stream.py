@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 import time
@@ -141,7 +142,7 @@ class _Connect:
             progress.peer = peer_of(sock, describe_address((endpoint.host, endpoint.port)))
         elif isinstance(endpoint, UnixEndpoint):
             sock = await self._connect_unix(loop, endpoint)
-            progress.peer = describe_address(endpoint.path.encode())
+            progress.peer = describe_address(os.fsencode(endpoint.path))
         else:
             sock = endpoint.take()
             sock.setblocking(False)
@@ -218,6 +219,6 @@ class _Connect:
         except OSError as error:
             failed = error
         finally:
-            address = describe_address(endpoint.path.encode())
+            address = describe_address(os.fsencode(endpoint.path))
             self._progress.attempts.append(ConnectAttempt(address, time.monotonic() - started, failed))
         raise self._progress.unix_error(failed)
