@@ -78,9 +78,13 @@ class TimeLimit:
         """
         if self.armed:
             self.target_ref()._time_limit_busy(operation)
-        if type(seconds) is not float:
+        if type(seconds) is not int and type(seconds) is not float:
             seconds = as_seconds(seconds, "timeout")
-        value = float(seconds)
+        try:
+            value = float(seconds)
+        except OverflowError:
+            # Raises the error that names the argument.
+            value = as_seconds(seconds, "timeout")
         if not value > 0:
             as_seconds(seconds, "timeout")
         if value == _NEVER:

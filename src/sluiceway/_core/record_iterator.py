@@ -7,6 +7,7 @@ made only for an item that must be waited for.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Generator
 from typing import Any, Self
 
@@ -25,12 +26,8 @@ RAISE, SKIP, TRUNCATE, CHUNKS = 0, 1, 2, 3
 POLICIES = ("raise", "skip", "truncate", "chunks")
 
 
-def _current_task() -> asyncio.Task[Any] | None:
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        # No loop runs: the program drives the coroutine itself.
-        return None
+# On CPython 3.11, current_task() is a Python function that does this look-up.
+_task_of: Any = asyncio.current_task if sys.version_info >= (3, 12) else asyncio.tasks._current_tasks.get  # type: ignore[attr-defined]
 
 
 class RecordIterator(Ready):
@@ -111,7 +108,7 @@ class RecordIterator(Ready):
         return self
 
     def __await__(self) -> Generator[Any, None, Any]:
-        if self.waiting is not None and self.waiting_task is _current_task():
+        if self.waiting is not None and self.waiting_task is _task_of(self.receiver.loop):
             return self.waiting  # type: ignore[no-any-return]
         receiver = self.receiver
         stream = self.stream
@@ -131,7 +128,7 @@ class RecordIterator(Ready):
         waiting = (self._wait_for_item() if self.limit is None else self._wait_with_limit()).__await__()
         if self.waiting is None:
             self.waiting = waiting
-            self.waiting_task = _current_task()
+            self.waiting_task = _task_of(self.receiver.loop)
         return waiting
 
     async def _fail_closed(self) -> Any:
@@ -191,7 +188,7 @@ class RecordIterator(Ready):
             self._end_wait()
 
     def _end_wait(self) -> None:
-        if self.waiting_task is _current_task():
+        if self.waiting_task is _task_of(self.receiver.loop):
             self.waiting = self.waiting_task = None
 
     def ready_item(self) -> Any:

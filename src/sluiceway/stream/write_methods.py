@@ -51,7 +51,8 @@ class StreamWriting(StreamHalves):
         writer = self._open_writer()
         if timeout is not None:
             as_seconds(timeout, "timeout")
-        lock = writer._sluiceway.connection.record.file_lock
+        sender = writer._sluiceway
+        lock = sender.connection.record.file_lock
         if lock is not None:
             # Later changes of a mutable object have no effect.
             joined = b"".join(map(core.as_bytes, data)) if _is_several(data) else core.as_bytes(data)
@@ -66,7 +67,6 @@ class StreamWriting(StreamHalves):
         else:
             writer.writelines(data)  # type: ignore[arg-type]
         # As drain() begins, without a coroutine for it.
-        sender = writer._sluiceway
         if sender.budget_exhausted():
             await asyncio.sleep(0)
         if sender.has_room():
