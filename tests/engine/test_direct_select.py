@@ -1,10 +1,16 @@
 """On asyncio's own loops the poller serves sockets in select(); everything else finds the loop as without it."""
 
+import _thread
 import asyncio
+import collections
 import contextlib
+import itertools
+import math
+import operator
 import os
 import selectors
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -284,6 +290,67 @@ async def test_select_called_by_the_program_returns_what_the_original_returns(
         check(lambda: connections[0].peer.send(b"!"))
     assert await connections[0].reader.readexactly(1) == b"!"
     await abort_connections(connections)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "error"), [(math.nan, ValueError), (math.inf, OverflowError), (1e30, OverflowError)]
+)
+async def test_select_with_an_impossible_timeout_raises_the_original_error(
+    raw_peers: RawPeers, timeout: float, error: type[Exception]
+):
+    loop: Any = asyncio.get_running_loop()
+    connections = await open_connections(raw_peers, 2)
+    assert is_direct(loop)
+    with pytest.raises(error):
+        loop._selector.select(timeout)
+    await abort_connections(connections)
+
+
+async def test_callbacks_run_after_the_program_has_replaced_the_queue_of_the_loop(raw_peers: RawPeers):
+    loop: Any = asyncio.get_running_loop()
+    [connection] = await open_connections(raw_peers)
+    assert is_direct(loop)
+    loop._ready = collections.deque(loop._ready)
+    called = asyncio.Event()
+
+    async def handle() -> None:
+        await connection.reader.readexactly(1)
+        loop.call_soon(called.set)
+        await connection.reader.readexactly(1)
+
+    task = asyncio.create_task(handle())
+    await wait_for_readers(connection)
+    await connection.peer.in_thread(connection.peer.send, b"1")
+    await called.wait()
+    connection.peer.send(b"2")
+    await task
+    await abort_connections([connection])
+
+
+def test_iteration_without_a_calling_frame_serves_the_connection(raw_peers: RawPeers):
+    loop: Any = asyncio.SelectorEventLoop()
+    connections = loop.run_until_complete(open_connections(raw_peers, 2))
+    reading = loop.create_task(connections[0].reader.readexactly(2))
+    loop.run_until_complete(wait_for_readers(connections[0]))
+    connections[0].peer.send(b"ok")
+    errors: list[Any] = []
+    original, sys.unraisablehook = sys.unraisablehook, errors.append
+    try:
+        while not reading.done() and not errors:
+            iterated = threading.Event()
+            # C functions call the method: it has no calling frame.
+            calls = itertools.chain(
+                map(operator.methodcaller("_run_once"), [loop]), map(operator.methodcaller("set"), [iterated])
+            )
+            _thread.start_new_thread(collections.deque, (calls, 0))
+            while not iterated.wait(0.01) and not errors:
+                pass
+    finally:
+        sys.unraisablehook = original
+    assert errors == []
+    assert reading.result() == b"ok"
+    loop.run_until_complete(abort_connections(connections))
+    loop.close()
 
 
 async def test_select_of_a_closed_selector_raises_the_original_error(raw_peers: RawPeers):

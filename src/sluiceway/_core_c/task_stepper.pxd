@@ -15,12 +15,10 @@ cdef class Stepper:
     cdef bint stepping
     cdef bint step_at_once
     cdef list corked
-    # The handle that flushes the corked writes in an iteration of the loop, the loop's queue of handles with its
-    # methods, and whether the handle is in the queue.
+    # The handle that flushes the corked writes in an iteration of the loop, the loop's queue of handles when it was
+    # queued, and whether it is in the queue.
     cdef object turn
     cdef object ready
-    cdef object append_ready
-    cdef object pop_ready
     cdef bint turn_scheduled
     # The number of nested rounds, now and when the handle was queued.
     cdef int depth

@@ -30,9 +30,6 @@ cdef class Stepper:
         self.of_asyncio = isinstance(loop, BaseEventLoop)
         self.loop_nests = not type(loop).__module__.startswith("uvloop")
         if self.of_asyncio:
-            # The private queue that call_soon() appends to. Bound methods are stored because each round calls them.
-            self.ready = loop._ready
-            self.append_ready, self.pop_ready = loop._ready.append, loop._ready.pop
             self.turn = asyncio.Handle(self._on_turn, (), loop, contextvars.Context())
         self.done = asyncio.Future(loop=loop)
         self.done.set_result(None)
@@ -120,7 +117,9 @@ cdef class Stepper:
         loops, the handle is removed at the end of the round, so that it causes no extra iteration; call_soon() does not
         support that. libuv's loop cannot be nested."""
         if self.turn is not None:
-            self.append_ready(self.turn)
+            # The private queue that call_soon() appends to. A program may replace it.
+            self.ready = self.loop._ready
+            self.ready.append(self.turn)
         elif self.loop_nests:
             self.loop.call_soon(self._on_turn)
         else:
@@ -168,12 +167,12 @@ cdef class Stepper:
         self.turn_depth = 0
         if self.ready and self.ready[-1] is self.turn:
             # A search of the queue would call __eq__() of other handles, during which another thread may append.
-            handle = self.pop_ready()
+            handle = self.ready.pop()
             if handle is self.turn:
                 self.turn_scheduled = False
             else:
                 # Without the interpreter lock, another thread has appended in between.
-                self.append_ready(handle)
+                self.ready.append(handle)
         return 0
 
     cdef int end_step(self, bint outer_step, bint outer_stepping) except -1:

@@ -31,6 +31,7 @@ cdef extern from "Python.h":
 
 cdef enum:
     EVENTS = 256         # the most events of one epoll_wait() call
+    LONGEST = 1000000    # seconds; an asyncio loop waits for at most one day
     TIMERS = 100         # asyncio removes cancelled timers if there are more timers than this, and half are cancelled
     EVENT_READ = 1       # selectors.EVENT_READ
     EVENT_WRITE = 2      # selectors.EVENT_WRITE
@@ -71,8 +72,7 @@ cdef class DirectSelect:
     cdef object selector
     cdef object callback
     cdef object serve
-    # The queue of callbacks of the loop, and the table of the selector: descriptors to keys.
-    cdef object ready
+    # The table of the selector: descriptors to keys.
     cdef dict keys
     cdef int epfd
 
@@ -81,7 +81,6 @@ cdef class DirectSelect:
         self.selector = loop._selector
         self.callback = callback
         self.serve = serve
-        self.ready = loop._ready
         self.keys = self.selector._fd_to_key
         self.epfd = self.selector.fileno()
         self.selector.select = self.select
@@ -99,6 +98,9 @@ cdef class DirectSelect:
         cdef bint serves = False
         first_timer = None
         if timeout is not None:
+            if not timeout < LONGEST:
+                # Raises for a number that is not finite or too great.
+                return EpollSelector.select(self.selector, timeout)
             milliseconds = in_milliseconds(timeout)
             if milliseconds:
                 end = monotonic_ns() + <long long>(<double>timeout * 1e9)
@@ -133,14 +135,16 @@ cdef class DirectSelect:
 
         Other callers, such as nest_asyncio, may need to continue after each event. In debug mode the loop logs handles.
         """
-        if self.loop._debug:
+        cdef PyObject* current = <PyObject*>PyEval_GetFrame()
+        if current == NULL or self.loop._debug:
             return False
-        frame = <object><PyObject*>PyEval_GetFrame()
-        return frame.f_code is run_once_code and frame.f_back.f_code is run_forever_code
+        frame = <object>current
+        caller = frame.f_back
+        return frame.f_code is run_once_code and caller is not None and caller.f_code is run_forever_code
 
     cdef bint loop_has_work(self) except -1:
         """Return True if an iteration of the loop is necessary: callbacks, stop(), another selector, cancelled timers."""
-        if self.ready or self.loop._stopping or self.loop._selector is not self.selector:
+        if self.loop._ready or self.loop._stopping or self.loop._selector is not self.selector:
             return True
         cdef Py_ssize_t timers = PyList_GET_SIZE(self.loop._scheduled)
         return timers > TIMERS and self.loop._timer_cancelled_count * 2 > timers
