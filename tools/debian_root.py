@@ -33,8 +33,8 @@ PACKAGES = (
     "systemd",  # for programs that start a Python of the root
 )
 OUTSIDE_PROGRAMS = (
-    *("curl", "git", "go", "haproxy", "microsocks", "nginx", "openssl"),
-    *("redis-server", "strace", "tinyproxy", "wrk"),
+    *("curl", "git", "go", "haproxy", "microsocks", "nginx", "node", "openssl"),
+    *("redis-cli", "redis-server", "strace", "tinyproxy", "wrk"),
 )
 # Seconds. A mirror may be slow.
 PACKAGE_TIMEOUT = 900
@@ -74,9 +74,9 @@ def location() -> pathlib.Path:
 
 
 def complete() -> bool:
-    """Return True if the root exists and has all packages."""
+    """Return True if the root exists and has all packages and scripts."""
     mark = location() / "sluiceway-packages"
-    return mark.exists() and mark.read_text() == " ".join(PACKAGES)
+    return mark.exists() and mark.read_text() == " ".join((*PACKAGES, *OUTSIDE_PROGRAMS))
 
 
 def usable() -> bool:
@@ -122,7 +122,7 @@ def make() -> None:
     command(*entry(), "apt-get", "--quiet", "--quiet", "update")
     install = ("apt-get", "--quiet", "--quiet", "--yes", "--no-install-recommends", "install")
     command(*entry(), "env", "DEBIAN_FRONTEND=noninteractive", *install, *PACKAGES)
-    (root / "sluiceway-packages").write_text(" ".join(PACKAGES))
+    (root / "sluiceway-packages").write_text(" ".join((*PACKAGES, *OUTSIDE_PROGRAMS)))
 
 
 def mirror() -> str:

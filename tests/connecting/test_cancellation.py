@@ -168,6 +168,8 @@ async def test_start_server_cancelled_after_any_number_of_iterations_leaves_noth
                 await server.wait_closed()
 
 
+# An eager task has begun to listen when ensure_future() returns.
+@pytest.mark.loops("asyncio", "debug", "uvloop")
 @pytest.mark.parametrize("listening", [False, True])
 async def test_cancelled_start_server_closes_socket_given_as_sock_only_if_listening(listening: bool) -> None:
     with socket.socket() as sock:

@@ -245,7 +245,6 @@ async def test_resolver_that_returns_no_address_raises_error_that_names_it(found
 async def test_cancelled_connect_closes_its_sockets(cleanup: contextlib.ExitStack) -> None:
     """The leak check of the test finds what stays open."""
     with fake_resolver({"name": [unresponsive_address(cleanup)]}):
-        connecting: Any = asyncio.ensure_future(sluiceway.connect("name:1", timeout=3600))
         loop: Any = asyncio.get_running_loop()
         started, original = asyncio.Event(), loop.sock_connect
 
@@ -255,6 +254,7 @@ async def test_cancelled_connect_closes_its_sockets(cleanup: contextlib.ExitStac
 
         loop.sock_connect = sock_connect
         try:
+            connecting: Any = asyncio.ensure_future(sluiceway.connect("name:1", timeout=3600))
             await started.wait()
             connecting.cancel()
             with pytest.raises(asyncio.CancelledError):
