@@ -33,7 +33,7 @@ PACKAGES = (
     "systemd",  # for programs that start a Python of the root
 )
 OUTSIDE_PROGRAMS = (
-    *("curl", "git", "go", "haproxy", "microsocks", "nginx", "node", "openssl"),
+    *("curl", "git", "go", "haproxy", "microsocks", "nginx", "openssl"),
     *("redis-cli", "redis-server", "strace", "tinyproxy", "wrk"),
 )
 # Seconds. A mirror may be slow.

@@ -26,7 +26,12 @@ def run(interpreter: Interpreter, arguments: list[str]) -> bool:
         return False
     program = Interpreter(pathlib.Path(made.stdout.strip()) / "python", interpreter.entry)
     # The programs of the benchmarks and Chromium are outside the Debian root, and do not depend on the interpreter.
-    outside = ("--ignore=tests/benchmarks", "--ignore=tests/documents/test_site_in_browser.py")
+    # Node.js, outside as well, cannot start a Python inside.
+    outside = (
+        "--ignore=tests/benchmarks",
+        "--ignore=tests/documents/test_site_in_browser.py",
+        "--deselect=tests/examples/test_programs.py::test_json_agent_serves_node",
+    )
     command = program.command(HERE / "test.py", *(outside if interpreter.entry else ()), *arguments)
     return subprocess.run(command, cwd=HERE.parent, check=False).returncode == 0
 
