@@ -3,8 +3,8 @@ standard output.
 
     echo '{"id": 1, "method": "count", "text": "two words"}' | python json_agent.py
 
-Requests are answered in the order in which they are ready. A line may have 16 MiB. A longer one is dropped, and the
-other program is told so. Everything that is not an answer goes to standard error.
+Requests are answered in the order in which they are ready. A line may have 16 MiB. A longer one is dropped and
+answered with an error. Everything that is not an answer goes to standard error.
 """
 
 import asyncio
