@@ -111,6 +111,7 @@ class TLSSender(Corkable):
             self._queue.append(data)
 
     def _prepend(self, data: bytes) -> None:
+        """Put ``data`` before the queued writes, which were made during its failed encryption."""
         later = self._queue
         self._queue = WriteQueue()
         self._queue.append(data)
