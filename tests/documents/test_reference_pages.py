@@ -81,6 +81,7 @@ RAISED_INDIRECTLY = {
     "[Errno 32] Broken pipe (connection …)",
     "[Errno 107] Transport endpoint is not connected (connection …; connect a socket before it is passed as sock=)",
     'cannot connect to "…": …',
+    "local=…: …",
     'cannot resolve "…:…": …',
     "error while attempting to bind on address …: …",
     "aborted: an interrupt prevented watching the socket",

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import re
 import socket
 import warnings
 from typing import Any
@@ -232,7 +233,27 @@ async def test_resolver_is_not_called_for_ip_address(raw_peers: RawPeers) -> Non
         pass
 
 
-@pytest.mark.parametrize("found", ["name.example", ("127.0.0.1",), None, 5])
+@pytest.mark.parametrize(
+    "found",
+    [
+        "name.example",
+        "127.0.0.1\0",
+        b"127.0.0.1",
+        ("127.0.0.1",),
+        ["127.0.0.1", 1],
+        None,
+        5,
+        *(("127.0.0.1", port) for port in ("http", -1, 0, 70000, 1 << 70, 1.5, True, None)),
+        *((socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in (None, (), ("127.0.0.1",), ("::1", 1))),
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("name.example", 1)),
+        (socket.AF_INET, None, 6, "", ("127.0.0.1", 1)),
+        ("inet", socket.SOCK_STREAM, 6, "", ("127.0.0.1", 1)),
+        (socket.AF_UNIX, socket.SOCK_STREAM, 0, "", "/run/app.sock"),
+        (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 1, 0, 0, 0)),
+        (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 1, 0, "lo")),
+        (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 1, 0, 1 << 70)),
+    ],
+)
 async def test_resolver_that_returns_no_address_raises_error_that_names_it(found: Any) -> None:
     async def resolver(host: str, port: int) -> list[Any]:
         return [found]
@@ -240,6 +261,43 @@ async def test_resolver_that_returns_no_address_raises_error_that_names_it(found
     with pytest.raises(ValueError, match=r"the resolver returned .* for 'name'; accepted are") as raised:
         await sluiceway.connect("name:1", resolver=resolver)
     assert repr(found) in str(raised.value)
+
+
+@pytest.mark.parametrize("found", [None, 5, "127.0.0.1", b"127.0.0.1"])
+async def test_resolver_that_returns_no_list_raises_type_error_that_names_it(found: Any) -> None:
+    async def resolver(host: str, port: int) -> Any:
+        return found
+
+    with pytest.raises(TypeError, match=rf"the resolver returned {found!r} for 'name'; accepted is a list of addr"):
+        await sluiceway.connect("name:1", resolver=resolver)
+    with pytest.raises(TypeError, match=rf"resolver argument must be a coroutine function; it returned {found!r}"):
+        await sluiceway.connect("name:1", resolver=lambda host, port: found)
+
+
+async def test_resolver_may_return_everything_that_getaddrinfo_returns(raw_peers: RawPeers) -> None:
+    listener = raw_peers.listen("::1")
+    infos = [(socket.AF_INET6, kind, 0, None, ("::1%1", listener.port, 0, 1)) for kind in (socket.SOCK_DGRAM, 0)]
+
+    async def resolver(host: str, port: int) -> list[Any]:
+        return infos
+
+    async with sluiceway.connect("name:1", resolver=resolver) as stream:
+        assert stream.peer[:2] == listener.address[:2]
+    del infos[1]
+    with pytest.raises(OSError, match=r"the resolver returned no address"):
+        await sluiceway.connect("name:1", resolver=resolver)
+
+
+async def test_failure_of_local_address_names_local() -> None:
+    host, port = refusing_address()
+    for local, reason in {
+        "name.invalid": "cannot resolve ",
+        "192.0.2.7": "error while attempting to bind on address ",
+        "[::1]": "no matching local address ",
+    }.items():
+        message = rf"local='{re.escape(local)}': {reason}"
+        with fake_resolver({}), pytest.raises(sluiceway.ConnectError, match=message):
+            await sluiceway.connect(f"{host}:{port}", local=local)
 
 
 async def test_cancelled_connect_closes_its_sockets(cleanup: contextlib.ExitStack) -> None:

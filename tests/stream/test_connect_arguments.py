@@ -20,8 +20,8 @@ async def coroutine_function(*_: Any) -> None:
     [
         ("localhost", {}, ValueError, "address 'localhost' has no port"),
         ("a:1", {"tls": "yes"}, TypeError, "tls argument must be an ssl.SSLContext, a bool or None, not 'str': 'yes'"),
-        ("tcp://a:1", {"tls": True}, ValueError, "tls=True contradicts the scheme of the address 'tcp://a:1'"),
-        ("tls://a:1", {"tls": False}, ValueError, "tls=False contradicts the scheme of the address 'tls://a:1'"),
+        ("tcp://a:1", {"tls": True}, ValueError, "of the address 'tcp://a:1'; leave out tls=, or pass 'tls://a:1'"),
+        ("tls://a:1", {"tls": False}, ValueError, "of the address 'tls://a:1'; leave out tls=, or pass 'tcp://a:1'"),
         ("unix:a", {"tls": True}, ValueError, "tls for 'unix:a' needs server_hostname"),
         ("a:1", {"server_hostname": "a"}, ValueError, "server_hostname is only meaningful with tls"),
         ("tls://a:1", {"server_hostname": "b:1"}, ValueError, "server_hostname 'b:1' is not a valid host name"),
@@ -30,6 +30,8 @@ async def coroutine_function(*_: Any) -> None:
         ("a:1", {"timeout": float("nan")}, ValueError, "timeout should be a positive number of seconds, got nan"),
         ("a:1", {"timeout": "5"}, TypeError, "timeout argument must be a number of seconds or None, not 'str': '5'"),
         ("a:1", {"local": "::1"}, ValueError, "local '::1' has an IPv6 address without brackets"),
+        ("a:1", {"local": "127.0.0.1\0"}, ValueError, r"local '127.0.0.1\x00' has no valid host: "),
+        ("a:1", {"local": "999.1.1.1"}, ValueError, "local '999.1.1.1' has no valid host: '999.1.1.1' is not an IPv4"),
         ("unix:a", {"local": "b"}, ValueError, "local is only meaningful with a host and a port, not with a Unix"),
         ("unix:a", {"resolver": coroutine_function}, ValueError, "resolver is only meaningful with a host and a port"),
         ("a:1", {"resolver": 5}, TypeError, "resolver argument must be a coroutine function or None, not 'int'"),
@@ -50,6 +52,27 @@ def test_invalid_argument_raises_error_that_names_it(
 ) -> None:
     with pytest.raises(error, match=re.escape(message)):
         sluiceway.connect(address, **options)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        (("a", 80), {}, "connect() accepts one address, not 2 arguments: pass 'a:80'"),
+        (("::1", 80), {}, "connect() accepts one address, not 2 arguments: pass '[::1]:80'"),
+        ((), {"host": "a", "port": 80}, "connect() has no argument 'host': pass one address, \"host:port\""),
+        (("a:1",), {"ssl": True}, "connect() has no argument 'ssl': pass tls="),
+        (("a:1",), {"local_addr": ("b", 0)}, "connect() has no argument 'local_addr': pass local=\"host:port\""),
+        ((), {"sock": None}, "connect() has no argument 'sock': pass the socket as the address"),
+        (("a:1",), {"ssl_handshake_timeout": 5}, "connect() has no argument 'ssl_handshake_timeout': pass timeout="),
+        (("a:1",), {"colour": 5}, "connect() got an unexpected keyword argument 'colour'"),
+        ((), {}, "connect() missing 1 required positional argument: 'address'"),
+    ],
+)
+def test_arguments_of_open_connection_raise_type_error_with_what_to_pass(
+    arguments: Any, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(TypeError, match=re.escape(message)):
+        sluiceway.connect(*arguments, **options)
 
 
 def test_server_context_raises_value_error() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import io
 import os
 import pathlib
 import signal
@@ -236,6 +237,20 @@ def test_loop_that_closes_before_child_ends_leaves_no_descriptor() -> None:
         (("ls", 5), {}, TypeError, "each argument must be a str, bytes or os.PathLike, not 'int': 5"),
         (("ls",), {"stop_timeout": 0}, ValueError, "stop_timeout should be a positive number of seconds, got 0"),
         (("ls",), {"limit": 0}, ValueError, "Limit cannot be <= 0"),
+        (("",), {}, ValueError, "needs the name of a program"),
+        (("l\0s",), {}, ValueError, r"each argument must not contain a NUL byte: 'l\\x00s'"),
+        (("l\ud800",), {}, ValueError, "each argument cannot be encoded: "),
+        (("ls",), {"cwd": 5}, TypeError, "cwd must be a str, bytes or os.PathLike, not 'int': 5"),
+        (("ls",), {"env": ["A"]}, TypeError, r"env must be a mapping or None, not 'list': \['A'\]"),
+        (("ls",), {"env": {1: "b"}}, TypeError, "each name of env must be a str, bytes or os.PathLike, not 'int': 1"),
+        (("ls",), {"env": {"A": 2}}, TypeError, "the value of 'A' in env must be a str, .* not 'int': 2"),
+        (("ls",), {"start_new_session": "yes"}, TypeError, "start_new_session must be a bool, not 'yes'"),
+        (("ls",), {"stderr": "log"}, ValueError, "stderr must be None, subprocess.PIPE, .* not 'log'"),
+        (("ls",), {"stderr": 99999}, ValueError, "stderr must be None, subprocess.PIPE, .* not 99999"),
+        (("ls",), {"stderr": -99}, ValueError, "stderr must be None, subprocess.PIPE, .* not -99"),
+        (("ls",), {"stderr": io.BytesIO()}, ValueError, "stderr must be None, subprocess.PIPE, .* not <_io.BytesIO"),
+        (("ls",), {"stdin": -1}, TypeError, "no argument 'stdin': child.stdio sends to the standard input"),
+        (("ls",), {"shell": True}, TypeError, "no argument 'shell': start a shell by name"),
     ],
 )
 def test_invalid_argument_raises_error_that_names_it(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import itertools
 import socket
 from collections.abc import Awaitable, Callable, Iterable
@@ -47,7 +48,8 @@ def literal_address(host: Any, port: Any, family: int, proto: int, rest: tuple[A
             continue
         try:
             socket.inet_pton(candidate, host)
-        except OSError:
+        except (OSError, ValueError):
+            # ValueError: a NUL or another character that cannot be encoded.
             continue
         address: tuple[Any, ...] = (host, port)
         if candidate == socket.AF_INET6:
@@ -93,7 +95,7 @@ async def resolve_with(resolver: Resolver, host: str, port: int) -> list[Address
 
     Raises:
         OSError: the resolver returned no address, or raised this error.
-        TypeError, ValueError: the resolver returned something else than addresses.
+        TypeError, ValueError: ``resolver`` is no coroutine function, or it returned something else than addresses.
     """
     if "%" in host:
         # A zone id belongs to an IP address, which only getaddrinfo can convert.
@@ -101,23 +103,39 @@ async def resolve_with(resolver: Resolver, host: str, port: int) -> list[Address
     literal = literal_address(host, port, 0, 0)
     if literal is not None:
         return [literal]
-    infos = [_as_info(found, host, port) for found in await resolver(host, port)]
+    found: object = resolver(host, port)
+    if not inspect.isawaitable(found):
+        raise TypeError(f"resolver argument must be a coroutine function; it returned {found!r} without a wait")
+    addresses: Any = await found
+    if isinstance(addresses, str | bytes) or not isinstance(addresses, Iterable):
+        raise TypeError(f"the resolver returned {addresses!r} for {host!r}; accepted is a list of addresses")
+    # getaddrinfo() without ``type=`` returns each address for datagrams as well.
+    infos = [info for info in (_as_info(one, host, port) for one in addresses) if info[1] == socket.SOCK_STREAM]
     if not infos:
         raise OSError(f"{_cannot_resolve(host, port)}: the resolver returned no address")
     return infos
 
 
 def _as_info(found: Any, host: str, port: int) -> AddressInfo:
-    if isinstance(found, tuple) and len(found) == 5:
-        return found
-    given = found if isinstance(found, tuple) and len(found) == 2 else (found, port)
-    info = literal_address(given[0], given[1], 0, 0)
-    if info is None:
-        raise ValueError(
-            f"the resolver returned {found!r} for {host!r}; accepted are IP addresses, pairs of an IP address and a "
-            "port, and the tuples of socket.getaddrinfo"
-        )
-    return info
+    family = 0
+    kind: Any = socket.SOCK_STREAM
+    address: Any = found if isinstance(found, tuple) else (found, port)
+    if len(address) == 5:
+        family, kind, _, _, address = address
+    if isinstance(address, tuple) and len(address) in (2, 4) and _is_port(address[1]) and isinstance(kind, int):
+        # The zone id of an address of getaddrinfo() is also the last part of its tuple.
+        name = address[0].partition("%")[0] if isinstance(address[0], str) and len(address) == 4 else address[0]
+        info = literal_address(name, address[1], family, 0, address[2:]) if isinstance(name, str) else None
+        if info is not None and all(isinstance(part, int) and 0 <= part < 1 << 32 for part in address[2:]):
+            return info[0], kind or socket.SOCK_STREAM, *info[2:]
+    raise ValueError(
+        f"the resolver returned {found!r} for {host!r}; accepted are IP addresses, pairs of an IP address and a port, "
+        "and the tuples of socket.getaddrinfo"
+    )
+
+
+def _is_port(port: Any) -> bool:
+    return isinstance(port, int) and not isinstance(port, bool) and 0 < port <= 65535
 
 
 def _cannot_resolve(host: Any, port: Any) -> str:

@@ -26,6 +26,7 @@ class ConnectOptions:
     tls: ssl.SSLContext | bool
     timeout: float | None
     local: tuple[str, int] | None
+    local_text: str | None
     keepalive: tuple[int, int, int] | None
     resolver: Resolver | None
     configure_socket: Callable[[socket.socket], object] | None
@@ -58,7 +59,11 @@ def check_options(
     check_client_tls(tls, "tls")
     if isinstance(endpoint, TCPEndpoint) and endpoint.tls is not None:
         if tls is not None and bool(tls) is not endpoint.tls:
-            raise ValueError(f"tls={tls!r} contradicts the scheme of the address {endpoint.text!r}")
+            other = ("tls" if tls else "tcp") + endpoint.text[len("tls") :]
+            raise ValueError(
+                f"tls={tls!r} contradicts the scheme of the address {endpoint.text!r}; leave out tls=, or pass "
+                f"{other!r}"
+            )
         tls = tls or endpoint.tls
     tls = tls or False
     _check_tls(endpoint, tls, session, server_hostname)
@@ -80,6 +85,7 @@ def check_options(
         tls,
         None if timeout == math.inf else timeout,
         None if local is None else parse_local(local),
+        local,
         keepalive,
         resolver,
         configure_socket,

@@ -14,6 +14,9 @@ from .connect_error import (
     without_traceback,
 )
 
+# How the failures begin of a socket that cannot be bound to local=.
+_BIND_FAILURES = ("error while attempting to bind on address", "no matching local address")
+
 
 class ConnectProgress:
     """The parts of one connect, in their order: the resolution, the attempts, the TLS handshake.
@@ -21,12 +24,13 @@ class ConnectProgress:
     ``resolve`` and ``tls`` are the seconds of these two parts; None until the part has ended.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, local: str | None) -> None:
         self.attempts: list[ConnectAttempt] = []
         self.resolve: float | None = None
         self.tls: float | None = None
         self.peer = ""
         self._address = address
+        self._local = local
         self._started = 0.0
 
     def start(self) -> None:
@@ -40,13 +44,16 @@ class ConnectProgress:
                 without_traceback(attempt.error)
         return ConnectTimings(tuple(self.attempts), self.resolve, self.tls, time.monotonic() - self._started)
 
-    def resolve_error(self, error: OSError, host: str, port: int) -> ConnectError:
-        """Return the error of a ``host`` that cannot be resolved, because of ``error``."""
+    def resolve_error(self, error: OSError, host: str, port: int, name: str) -> ConnectError:
+        """Return the error of a ``host`` that cannot be resolved, because of ``error``.
+
+        ``name``: the text for the argument that has the host, or "" for the address.
+        """
         reason = describe_failure(error)
         if not reason.startswith("cannot resolve"):
             # An error of the program's resolver.
             reason = f'cannot resolve "{host}:{port}": {reason}'
-        return self._error([f"{reason}{_after(self.resolve)}"], [error], [error])
+        return self._error([f"{name}{reason}{_after(self.resolve)}"], [error], [error])
 
     def attempts_error(self) -> ConnectError:
         """Return the error of a connect whose attempts have all failed."""
@@ -81,10 +88,14 @@ class ConnectProgress:
 
     def _failed_attempts(self) -> list[str]:
         return [
-            f"{attempt.address}: {describe_failure(attempt.error)}{_after(attempt.seconds)}"
+            f"{attempt.address}: {self._reason(attempt.error)}{_after(attempt.seconds)}"
             for attempt in self.attempts
             if attempt.error is not None
         ]
+
+    def _reason(self, error: OSError) -> str:
+        reason = describe_failure(error)
+        return f"local={self._local!r}: {reason}" if reason.startswith(_BIND_FAILURES) else reason
 
     def _error(self, parts: list[str], failures: list[OSError], reasons: list[OSError]) -> ConnectError:
         timings = self.timings()

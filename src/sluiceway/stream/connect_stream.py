@@ -18,6 +18,7 @@ from .._net.connect_tcp import connect_to_any
 from .._net.resolve import AddressInfo, Resolver, interleave, literal_address, resolve, resolve_with
 from .._net.unix_sockets import connect_unix
 from .._transports.tls.default_context import default_context
+from .asyncio_names import CONNECT, explain_arguments
 from .connect_error import ConnectError
 from .connect_options import ConnectOptions, check_options, set_keepalive
 from .connect_progress import ConnectProgress
@@ -26,6 +27,7 @@ from .opening import Opening
 from .stream import Stream
 
 
+@explain_arguments(CONNECT, 1)
 def connect(
     address: str | socket.socket | int,
     *,
@@ -116,7 +118,7 @@ class _Connect:
         self._endpoint = endpoint
         self._idle_timeout = idle_timeout
         self._options = options
-        self._progress = ConnectProgress(endpoint.text)
+        self._progress = ConnectProgress(endpoint.text, options.local_text)
 
     async def run(self) -> Stream:
         """Return the stream. Raise ConnectError, also when the timeout has expired."""
@@ -200,14 +202,18 @@ class _Connect:
         if literal is not None and local is None:
             return [literal], None
         started = time.monotonic()
+        name = ""
         try:
             infos = await (resolve(loop, address) if resolver is None else resolve_with(resolver, *address))
-            return infos, None if local is None else await resolve(loop, local)
+            if local is None:
+                return infos, None
+            name = f"local={self._options.local_text!r}: "
+            return infos, await resolve(loop, local)
         except OSError as error:
             failed = error
         finally:
             self._progress.resolve = time.monotonic() - started
-        raise self._progress.resolve_error(failed, *address)
+        raise self._progress.resolve_error(failed, *address, name)
 
     async def _connect_unix(self, loop: asyncio.AbstractEventLoop, endpoint: UnixEndpoint) -> socket.socket:
         started = time.monotonic()

@@ -99,14 +99,14 @@ def parse_local(local: Any) -> tuple[str, int]:
 
 def _parse_text(address: str) -> Endpoint:
     try:
-        if address.startswith("unix:"):
-            return UnixEndpoint(address, _unix_path(address.removeprefix("unix:")))
+        # Schemes are case-insensitive (RFC 3986, section 3.1).
+        if address[:5].lower() == "unix:":
+            return UnixEndpoint(address, _unix_path(address[5:]))
         scheme, separator, rest = address.partition("://")
-        if separator:
-            scheme = scheme.lower()
+        scheme = scheme.lower()
         if separator and scheme not in ("tcp", "tls"):
             raise ValueError(f"has the unknown scheme {scheme!r}")
-        if not separator and address.startswith(("tcp:", "tls:")) and address.count(":") > 1:
+        if not separator and scheme.startswith(("tcp:", "tls:")) and address.count(":") > 1:
             raise ValueError("has no slashes after its scheme")
         host, port = _split(rest if separator else address)
         if port is None:
@@ -128,6 +128,10 @@ def _unix_path(path: str) -> str:
         raise ValueError("has no path")
     if "\0" in path[1:]:
         raise ValueError("has a NUL byte in its path")
+    try:
+        os.fsencode(path)
+    except UnicodeError as error:
+        raise ValueError(f"has no valid path: {error}") from None
     return path
 
 
@@ -148,14 +152,28 @@ def _split(text: str) -> tuple[str, str | None]:
         raise ValueError("has a user name")
     if "/" in text or "?" in text or "#" in text:
         raise ValueError("has a path or query")
-    hint = host_hint(host)
-    if hint is not None:
-        raise ValueError(f"has no valid host: {hint}")
-    try:
-        host.encode("idna")
-    except UnicodeError as error:
-        raise ValueError(f"has no valid host: {error}") from None
+    fault = host_hint(host) or _name_fault(host)
+    if fault is not None:
+        raise ValueError(f"has no valid host: {fault}")
     return host, port if colon else None
+
+
+def _name_fault(host: str) -> str | None:
+    """Return why ``host`` is neither a name nor an IPv4 address. None if it may be one."""
+    try:
+        name = host.encode("idna").decode()
+    except UnicodeError as error:
+        return str(error)
+    if "%" in name or not name.isprintable():
+        return f"{host!r} contains a character that no name has"
+    last = name.rstrip(".").rpartition(".")[2].lower()
+    if last.isdecimal() or (last.startswith("0x") and set(last[2:]) <= set("0123456789abcdef")):
+        # The resolver would take "999" for 0.0.3.231, and "0x7f.1" for 127.0.0.1. No top-level domain is a number.
+        try:
+            socket.inet_pton(socket.AF_INET, name)
+        except OSError:
+            return f"{host!r} is not an IPv4 address, which has four decimal numbers from 0 to 255"
+    return None
 
 
 def _check_ipv6(host: str) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import sys
 from collections.abc import Mapping
 from typing import IO, Any, TypeAlias
 
 from .._constants import CHILD_STOP_TIMEOUT
 from .._implementation import core
+from .asyncio_names import SPAWN, explain_arguments
 from .child_exit import ChildExit, stop_quietly
 from .child_process import ChildProcess
 from .opening import Opening
@@ -20,6 +22,7 @@ from .stream import Stream
 Argument: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 
+@explain_arguments(SPAWN, sys.maxsize)
 def spawn(
     *command: Argument,
     stderr: int | IO[Any] | None = None,
@@ -63,19 +66,49 @@ def spawn(
     Source: trio's ``run_process``, ``asyncio.create_subprocess_exec``.
     """
     require_pipes("spawn()")
-    if not command:
+    if not command or command[0] in ("", b""):
         raise ValueError("spawn() needs the name of a program")
     for argument in command:
-        if not isinstance(argument, (str, bytes, os.PathLike)):
-            raise TypeError(
-                f"spawn(): each argument must be a str, bytes or os.PathLike, not {type(argument).__name__!r}: "
-                f"{argument!r}"
-            )
+        _check_path(argument, "each argument")
+    _check_options(stderr, cwd, env, start_new_session)
     core.as_seconds(stop_timeout, "stop_timeout")
     size = core.as_limit(limit)
     options = {"stderr": stderr, "cwd": cwd, "env": env, "start_new_session": start_new_session}
     name = os.fsdecode(command[0])
     return Opening(f"spawn({name!r})", lambda: _start(command, options, stop_timeout, size))
+
+
+def _check_path(value: Any, name: str) -> None:
+    if not isinstance(value, (str, bytes, os.PathLike)):
+        raise TypeError(f"spawn(): {name} must be a str, bytes or os.PathLike, not {type(value).__name__!r}: {value!r}")
+    try:
+        encoded = os.fsencode(value)
+    except UnicodeError as error:
+        raise ValueError(f"spawn(): {name} cannot be encoded: {value!r} ({error})") from None
+    if b"\0" in encoded:
+        raise ValueError(f"spawn(): {name} must not contain a NUL byte: {value!r}")
+
+
+def _check_options(stderr: Any, cwd: Any, env: Any, start_new_session: Any) -> None:
+    if cwd is not None:
+        _check_path(cwd, "cwd")
+    if env is not None:
+        if not isinstance(env, Mapping):
+            raise TypeError(f"spawn(): env must be a mapping or None, not {type(env).__name__!r}: {env!r}")
+        for name, value in env.items():
+            _check_path(name, "each name of env")
+            _check_path(value, f"the value of {name!r} in env")
+    if not isinstance(start_new_session, bool):
+        raise TypeError(f"spawn(): start_new_session must be a bool, not {start_new_session!r}")
+    if stderr is None or (type(stderr) is int and stderr in (subprocess.PIPE, subprocess.STDOUT, subprocess.DEVNULL)):
+        return
+    try:
+        os.fstat(stderr if type(stderr) is int else stderr.fileno())
+    except (AttributeError, TypeError, OSError, ValueError, OverflowError):
+        raise ValueError(
+            "spawn(): stderr must be None, subprocess.PIPE, STDOUT or DEVNULL, an open descriptor, or an open file "
+            f"with one, not {stderr!r}"
+        ) from None
 
 
 def _popen(command: tuple[Argument, ...], options: dict[str, Any]) -> subprocess.Popen[bytes]:

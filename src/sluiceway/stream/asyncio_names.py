@@ -1,0 +1,56 @@
+"""Messages for arguments that belong to asyncio's functions, which a program that is being moved still passes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+CONNECT = {
+    "ssl": 'pass tls=, or the address "tls://host:port"',
+    "host": 'pass one address, "host:port"',
+    "port": 'pass one address, "host:port"',
+    "path": 'pass the address "unix:path"',
+    "sock": "pass the socket as the address",
+    "local_addr": 'pass local="host:port"',
+    "ssl_handshake_timeout": "pass timeout=, which covers the TLS handshake",
+    "all_errors": "ConnectError.exceptions has every failure",
+    "happy_eyeballs_delay": "connect() always tries several addresses in parallel",
+    "interleave": "connect() always tries several addresses in parallel",
+    "family": 'pass an IP address, or the coroutine function of resolver= for one family: "192.0.2.7:80"',
+}
+SPAWN = {
+    "program": "pass the program as the first argument",
+    "args": "pass the program and its arguments one by one",
+    "stdin": "child.stdio sends to the standard input",
+    "stdout": "child.stdio reads from the standard output",
+    "shell": 'start a shell by name: spawn("sh", "-c", "…")',
+}
+
+
+def explain_arguments(advice: Mapping[str, str], positional: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return a decorator: the function raises a TypeError with advice for a keyword in ``advice``.
+
+    The same for more than ``positional`` arguments without a keyword, which are host and port.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        call = f"{function.__name__}()"
+
+        @functools.wraps(function)
+        def checked(*args: P.args, **keywords: P.kwargs) -> R:
+            if len(args) > positional:
+                host, port = args[0], args[1]
+                joined = f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
+                raise TypeError(f"{call} accepts one address, not {len(args)} arguments: pass {joined!r}")
+            for name in keywords:
+                if name in advice:
+                    raise TypeError(f"{call} has no argument {name!r}: {advice[name]}")
+            return function(*args, **keywords)
+
+        return checked
+
+    return decorate
