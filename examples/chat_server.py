@@ -6,7 +6,7 @@ Run it, and connect with netcat in two terminals:
     nc 127.0.0.1 7000
 
 A line longer than 1000 bytes is dropped. A member that sends nothing for ten minutes, or does not read what the others
-write, is disconnected, and delays nobody.
+write, is disconnected, and does not delay the others.
 """
 
 import argparse
@@ -32,18 +32,18 @@ class Room:
         """Run one member, from its connection to its end."""
         name = b"guest %d" % next(self.numbers)
         self.members.add(stream)
-        self.tell(b"%s joined\n" % name, but=stream)
+        self.send_to_all(b"%s joined\n" % name, but=stream)
         try:
             async for line in stream.lines(max_length=LONGEST_LINE, overlong="skip", timeout=IDLE_SECONDS):
-                self.tell(b"%s: %s\n" % (name, line.rstrip()), but=stream)
+                self.send_to_all(b"%s: %s\n" % (name, line.rstrip()), but=stream)
         except OSError:
             pass  # the connection was lost, or the member was silent for too long
         finally:
             self.members.remove(stream)
-            self.tell(b"%s left\n" % name, but=stream)
+            self.send_to_all(b"%s left\n" % name, but=stream)
 
-    def tell(self, message: bytes, but: sluiceway.Stream) -> None:
-        """Send a message to all members except one. Nothing waits here, so a slow member delays nobody."""
+    def send_to_all(self, message: bytes, but: sluiceway.Stream) -> None:
+        """Send a message to all members except one. Nothing waits here, so a slow member does not delay the others."""
         for stream in self.members - {but}:
             writer = stream.writer
             if stream.stats.unsent_bytes > BACKLOG:

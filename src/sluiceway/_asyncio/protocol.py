@@ -153,8 +153,8 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
     def close_timeout(self) -> float | None:
         """The close timeout in seconds (float). None means that a close waits without a limit.
 
-        A closing connection is aborted after one to two times this time in which the kernel accepted and the peer
-        acknowledged no data.
+        A closing connection is aborted when the kernel has accepted no data, and the peer has acknowledged none, for
+        one to two times this time.
         """
         return self._sluiceway.close_timeout
 

@@ -103,9 +103,9 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
     def close(self) -> None:
         """Close the connection after the buffered data has been sent. Return immediately; see wait_closed().
 
-        Data that is written after the call is discarded. If the kernel accepts and the peer acknowledges no data for
-        one to two times ``close_timeout`` (30 seconds by default), the connection is aborted, and its unsent data is
-        discarded. A second call has no effect.
+        Data that is written after the call is discarded. If the kernel accepts no data, and
+        the peer acknowledges none, for one to two times ``close_timeout`` (30 seconds by default), the connection is
+        aborted, and its unsent data is discarded. A second call has no effect.
         """
         connection = _current_connection(self)
         if not connection.closing and not isinstance(self._protocol, core.ProtocolOperations):
@@ -120,11 +120,11 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
     async def wait_closed(self) -> None:
         """Wait until the connection and its file descriptor are closed.
 
-        After close(), the call returns when all data has been sent, when the connection is lost, or after one to two
-        times ``close_timeout`` in which the kernel accepted and the peer acknowledged no data. Over TLS it also waits
-        for the peer's close_notify alert, for at most ``ssl_shutdown_timeout`` after all data has been sent. A peer
-        that reads slowly can delay the return without a limit; with ``close_timeout=None``, so can one that reads
-        nothing.
+        After close(), the call returns when all data has been sent, or when the connection is lost. It also returns
+        when the connection is aborted because the kernel has accepted no data, and the peer has acknowledged none, for
+        one to two times ``close_timeout``. Over TLS it also waits for the peer's close_notify alert, for at most
+        ``ssl_shutdown_timeout`` after all data has been sent. A peer that reads slowly can delay the return without a
+        limit; with ``close_timeout=None``, so can one that reads nothing.
 
         Without close(), the call waits until the connection ends for another reason. Cancelling the call affects no
         other waiting call, and the connection continues to close.

@@ -16,16 +16,16 @@ class CloseInfo:
         flushed (bool): True if the kernel accepted every byte that was sent. That does not mean that the peer has
             received them; only an answer of the peer shows that.
         unsent_bytes (int): the number of bytes that the kernel did not accept, and that were discarded. Over TLS, bytes
-            that were encrypted count with their records. On transports of the event loop, of which the number is not
-            known after a reset, it is the number when the close began, or 0.
+            that were encrypted count with their records. The event loop's own transports do not report the number after
+            a reset. There it is the number when the close began, or 0.
         close_notify_received (bool or None): over TLS, True if the peer's close_notify alert arrived, so that what was
             received is complete. None without TLS, and on TLS transports of the event loop.
         reason (str): what ended the connection.
 
             - ``"closed"``: one side closed it, and it ended in order.
             - ``"timeout"``: the ``timeout=`` of ``aclose()`` passed, and the connection was aborted.
-            - ``"close timeout"``: neither the kernel nor the peer accepted data for ``close_timeout`` seconds, and the
-              connection was aborted.
+            - ``"close timeout"``: neither the kernel nor the peer accepted data for one to two times ``close_timeout``,
+              and the connection was aborted.
             - ``"idle timeout"``: no byte was received or sent for ``idle_timeout`` seconds, and the connection was
               aborted.
             - ``"reset"``: the connection was lost with an error.

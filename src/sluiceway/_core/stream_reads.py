@@ -262,7 +262,7 @@ class Stream(StreamWaits):
     async def readinto(self, buffer: bytearray | memoryview, *, timeout: float | None = None) -> int:
         """Read what has arrived into ``buffer``: at least one byte, at most the size of the buffer.
 
-        Compiled, and if no byte is buffered, the kernel or OpenSSL writes into ``buffer`` without a copy in between. A
+        With the compiled core, and if no byte is buffered, the kernel or OpenSSL writes directly into ``buffer``. A
         cancelled call takes nothing from the stream; the content of ``buffer`` is undefined then. During the call,
         ``buffer`` cannot be resized.
 
@@ -292,8 +292,8 @@ class Stream(StreamWaits):
     async def read_exactly_into(self, buffer: bytearray | memoryview, *, timeout: float | None = None) -> None:
         """Fill ``buffer``.
 
-        Compiled, the kernel or OpenSSL writes into ``buffer`` without a copy in between, except what was buffered
-        before the call. A call that is cancelled or times out takes nothing from the stream; the content of ``buffer``
+        With the compiled core, the kernel or OpenSSL writes directly into ``buffer``; only what was buffered before the
+        call is copied. A call that is cancelled or times out takes nothing from the stream; the content of ``buffer``
         is undefined then. During the call, ``buffer`` cannot be resized.
 
         Args:
@@ -399,7 +399,7 @@ class Stream(StreamWaits):
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the stream was closed before the call.
             Exception: the error of a lost connection, if no complete record arrived before the loss; ``read()`` still
-                returns these bytes.
+                returns the bytes that arrived.
 
         Source: anyio's ``receive_until``, tokio's ``read_until``, Go's ``bufio.Reader.ReadBytes``.
         """
@@ -447,7 +447,7 @@ class Stream(StreamWaits):
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the stream was closed before the call.
             Exception: the error of a lost connection, if no complete line arrived before the loss; ``read()`` still
-                returns these bytes.
+                returns the bytes that arrived.
 
         Source: tokio's ``read_line``, asyncio's ``readline``.
         """

@@ -50,7 +50,7 @@ def lines(
         The iterator, a Records object.
 
     Raises:
-        TypeError: ``reader`` is no StreamReader of sluiceway or asyncio, or ``max_length`` is no integer.
+        TypeError: ``reader`` is not a StreamReader of sluiceway or asyncio, or ``max_length`` is not an integer.
         ValueError: ``max_length`` is not greater than 0, or ``overlong`` is unknown.
 
     The iteration raises:
@@ -158,8 +158,8 @@ def frames(
         The iterator, a Records object.
 
     Raises:
-        TypeError: ``reader`` is no StreamReader of sluiceway or asyncio, or ``max_size`` is no integer.
-        ValueError: ``max_size`` is not greater than 0, or another argument is none of its values.
+        TypeError: ``reader`` is not a StreamReader of sluiceway or asyncio, or ``max_size`` is not an integer.
+        ValueError: ``max_size`` is not greater than 0, or another argument has a value that is not listed above.
 
     The iteration raises:
 

@@ -8,7 +8,7 @@ from .choices import BYTE_ORDERS, PREFIX_SIZES, choice
 def length_prefix(size: int, length_bytes: int, byteorder: str, stream: object) -> bytes:
     """Return the prefix of a frame of ``size`` bytes. ``stream`` is for messages.
 
-    Raise ValueError if the size does not fit in the prefix, or another argument has none of its values.
+    Raise ValueError if the size does not fit in the prefix, or another argument has a value that is not accepted.
     """
     choice(length_bytes, PREFIX_SIZES, "send_frame", "length_bytes", stream)
     little = choice(byteorder, BYTE_ORDERS, "send_frame", "byteorder", stream)

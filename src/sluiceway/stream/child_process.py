@@ -47,7 +47,7 @@ class ChildProcess:
     async def wait(self) -> int:
         """Wait until the child has ended, and return its exit status.
 
-        The child may wait too, until the program reads its output or ends its input. Any number of tasks may wait.
+        A child may not end before the program reads its output and ends its input. Any number of tasks may wait.
         Cancelling the call has no effect on the child.
         """
         return await self._exit.wait()
@@ -72,8 +72,8 @@ class ChildProcess:
         """End the child, and return its exit status. A second call returns the same.
 
         The streams are closed: the child reads the end of its input after what was sent. If it has not ended
-        ``stop_timeout`` seconds later, it gets SIGTERM, and as many seconds later SIGKILL. What it has not read then is
-        discarded. A cancelled call sends SIGKILL at once.
+        ``stop_timeout`` seconds later, it gets SIGTERM, and SIGKILL after the same time again. Data that the child has
+        not read by then is discarded. A cancelled call sends SIGKILL at once.
         """
         return await self._end(patient=True)
 

@@ -60,7 +60,7 @@ class StreamClosing(StreamHalves):
         return info
 
     def abort(self) -> None:
-        """Close the stream immediately, and discard the data that is unsent. Later reads and sends raise.
+        """Close the stream immediately, and discard unsent data. Later reads and sends raise ConnectionError.
 
         ``await stream.aclose()`` returns afterwards how many bytes were discarded.
 

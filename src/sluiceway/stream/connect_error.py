@@ -28,12 +28,12 @@ class ConnectTimings:
 
 
 class ConnectError(ConnectionError):
-    """Raised by ``sluiceway.connect()`` if it cannot connect, or if its time ends. The message is one line.
+    """Raised by ``sluiceway.connect()`` if it cannot connect, or if its timeout expires. The message is one line.
 
     It is one exception for all addresses, and not an ExceptionGroup, which ``except OSError`` would not catch. The
     error is a ConnectionError, and so an OSError. It is also an instance of the class that all failures have in common:
     ConnectionRefusedError if every address refused, socket.gaierror if the name cannot be resolved,
-    ssl.SSLCertVerificationError if the certificate is not valid, TimeoutError if the time ended. ``except`` and
+    ssl.SSLCertVerificationError if the certificate is not valid, TimeoutError if the timeout expired. ``except`` and
     ``except*`` therefore catch it by each of these classes. ``__cause__`` is the failure, or an ExceptionGroup of all
     failures.
 

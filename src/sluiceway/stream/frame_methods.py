@@ -37,7 +37,8 @@ class StreamFraming(StreamWriting):
 
         Raises:
             TypeError: ``data`` is not a bytes-like object.
-            ValueError: the length does not fit in the prefix, or a keyword has none of its values. Nothing is sent.
+            ValueError: the length does not fit in the prefix, or a keyword has a value that is not listed above.
+                Nothing is sent.
             Exception: as for send().
         """
         checked = core.as_bytes(data)

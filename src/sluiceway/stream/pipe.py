@@ -23,9 +23,9 @@ STDIN, STDOUT = 0, 1
 def pipe(descriptor: int, *, limit: float | None = None) -> Opening[Stream]:
     """Return a Stream over ``descriptor``: one end of a pipe or FIFO, a terminal, or a file.
 
-    Its access mode decides about the directions. A stream of a read-only descriptor raises io.UnsupportedOperation in
-    ``send()``, one of a write-only descriptor in ``read()``. A terminal that is open for both is read and written. A
-    FIFO that is open for both is read.
+    The access mode of the descriptor decides whether the stream can be read, written, or both. If it is read-only,
+    ``send()`` raises io.UnsupportedOperation; if it is write-only, ``read()`` does. A terminal that is open for both
+    is read and written. A FIFO that is open for both is only read.
 
     Args:
         descriptor (int): the descriptor. It is made non-blocking, belongs to the stream, and is closed with it. Until
@@ -51,10 +51,10 @@ def stdio(*, limit: float | None = None) -> Opening[Stream]:
     """Return a Stream that reads standard input and writes to standard output.
 
     Works for pipes, sockets, terminals, files and /dev/null. The descriptors 0 and 1 stay open and in blocking mode:
-    the stream uses descriptors of its own. Only a socket, and a pipe of a process with other rights, share their mode
-    with them, and are non-blocking until the stream is closed. What the program has read with ``input()`` or
-    ``sys.stdin`` before is missing in the stream, and what the stream has received is missing there. Text of
-    ``print()`` gets between the data of the stream; print to ``sys.stderr`` instead.
+    the stream opens descriptors of its own. Exception: a socket, and a pipe that this process may not open again, are
+    non-blocking until the stream is closed. The stream does not get what ``input()`` or ``sys.stdin`` has read into its
+    buffer, and they do not get what the stream has received. Text of ``print()`` gets between the data of the stream;
+    print to ``sys.stderr`` instead.
 
     Closing the stream does not end standard output for its reader, because descriptor 1 stays open until the process
     ends.

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StreamStats:
-    """The counts of a Stream since its reader and writer exist. ``stream.stats`` makes one.
+    """The counts of a Stream since its reader and writer were made. ``stream.stats`` makes one.
 
     Attributes:
         bytes_received (int): bytes that have arrived, without TLS records.
-        bytes_sent (int): bytes that were sent, and that the kernel has accepted. Over TLS, without records, but
-            ``unsent_bytes`` is subtracted.
+        bytes_sent (int): bytes that were sent, and that the kernel has accepted. Over TLS these are bytes of the
+            program, minus ``unsent_bytes``, so the number is slightly too low while records wait to be sent.
         arrivals (int): how often bytes arrived.
         sends (int): how often bytes were passed to the transport.
         unread_bytes (int): bytes that have arrived and were not read.
@@ -29,7 +29,7 @@ class StreamStats:
         unread_high_water (int): the greatest number of unread bytes at an arrival.
         reading_pauses (int): how often receiving was paused, because too many bytes were unread.
         writing_pauses (int): how often ``send()`` had to wait, because too many bytes were unsent.
-        age (float): seconds since the Stream was made, until the connection ended.
+        age (float): seconds from the start of the connection to its end, or to now.
     """
 
     bytes_received: int
@@ -81,7 +81,7 @@ class StreamState(StreamHalves):
 
     @property
     def local(self) -> Any:
-        """The own address, as ``writer.get_extra_info("sockname")`` returns it; None if there is none."""
+        """The local address, as ``writer.get_extra_info("sockname")`` returns it; None if there is none."""
         return self._extra("sockname")
 
     @property
@@ -113,7 +113,7 @@ class StreamState(StreamHalves):
 
     @property
     def stats(self) -> StreamStats:
-        """The counts of the stream now."""
+        """The current counts of the stream, as a StreamStats."""
         receiver = None if self._reader is None else self._reader._sluiceway
         sender = None if self._writer is None else self._writer._sluiceway
         record = self._links[0].keep_record() if self._links else None

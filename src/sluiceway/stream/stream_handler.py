@@ -20,7 +20,8 @@ def stream_handler(
     decorator. The stream is closed when ``handle`` returns or raises.
 
     Args:
-        handle (coroutine function): called with the Stream of each accepted connection.
+        handle (coroutine function): called with the Stream of each accepted connection. Another callable that returns
+            an awaitable is accepted too.
 
     Returns:
         A coroutine function of a reader and a writer, with the name of ``handle``.

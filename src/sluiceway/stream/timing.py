@@ -30,8 +30,8 @@ class Deadline:
         self._seconds = seconds
         self._operation = operation
         self._limit: TimeLimit | None = None
-        # asyncio's class cancels the block and tells this from a cancellation by another task. Its own timer, which is
-        # exact and costs as much as a read, is not used.
+        # asyncio's class cancels the block, and distinguishes this from a cancellation by another task. Its own timer,
+        # which is exact and costs as much as a read, is not used.
         self._timeout = asyncio.timeout(None)
 
     def __repr__(self) -> str:

@@ -30,7 +30,8 @@ class StreamWriting(StreamHalves):
     async def send(self, data: BytesLike | Iterable[BytesLike], *, timeout: float | None = None) -> None:
         """Send ``data``; wait while too much data is buffered.
 
-        The call waits while more than the high-water mark, 64 KiB by default, is buffered, until at most 16 KiB are.
+        If more than the high-water mark (64 KiB by default) is buffered, the call waits until at most the low-water
+        mark (16 KiB) is left.
         After a cancelled call or a timeout, ``data`` is still sent whole: a message is never cut. Only a call that
         still waits for ``sendfile()`` of another task has sent nothing then.
 
@@ -172,7 +173,8 @@ class StreamWriting(StreamHalves):
         """Upgrade the connection to TLS, and return when the handshake is complete.
 
         Data that was sent before is sent unencrypted first. If the call is cancelled or times out during the handshake,
-        the connection is closed.
+        the connection is closed. If that happens earlier, while such data or a file is being sent, the connection stays
+        open and unencrypted.
 
         Args:
             context (ssl.SSLContext): the TLS context, which is not modified.
@@ -187,7 +189,7 @@ class StreamWriting(StreamHalves):
         Raises:
             PlaintextBeforeTLSError: this side is the client, and unencrypted bytes have arrived that were not read.
             ssl.SSLError: the handshake failed, and the connection is closed. The message names the peer.
-            TimeoutError: the call took longer than ``timeout``. The connection is closed.
+            TimeoutError: the call took longer than ``timeout``. The connection is closed, except as described above.
             ConnectionError: the stream is closed, or the connection was lost.
             TypeError: ``context`` is not an SSLContext.
             ValueError: the context checks host names, and ``server_hostname`` is missing or no host name.

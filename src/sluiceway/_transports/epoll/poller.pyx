@@ -152,9 +152,9 @@ cdef class Poller:
         return 0
 
     cdef int add(self, Pollable pollable, uint32_t interest) except -1:
-        """Watch a socket. An asyncio loop watches a sole socket itself: two descriptors need two system calls for each
-        event, a tenth of the cost of a message, and many clients have just one connection. Other loops do not: libuv
-        stops watching a socket after a reset without a callback."""
+        """Watch a socket. If it is the only one, an asyncio loop watches it itself: two descriptors need two system
+        calls for each event, a tenth of the cost of a message, and many clients have just one connection. Other loops
+        do not: libuv stops watching a socket after a reset without a callback."""
         if self.sole_socket is not None:
             self.register_sole_socket()
         elif self.watched == 0 and interest == EPOLLIN and self.watches_itself:
@@ -167,7 +167,7 @@ cdef class Poller:
         return 0
 
     cdef int register_sole_socket(self) except -1:
-        """Let the poller watch the sole socket instead of the loop, because of a second socket or further events."""
+        """Let the poller watch the first socket instead of the loop, because of a second socket or further events."""
         cdef Pollable pollable = self.sole_socket
         self.sole_socket = None
         try:
