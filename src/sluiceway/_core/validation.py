@@ -76,15 +76,16 @@ def clamped(size: float) -> int:
     return int(max(-UNBOUNDED_LIMIT, min(size, UNBOUNDED_LIMIT)))
 
 
-def as_seconds(seconds: Any, name: str) -> float:
-    """Return ``seconds``, the argument ``name``.
+def as_seconds(seconds: Any, name: str, *, required: bool = False) -> float:
+    """Return ``seconds``, the argument ``name``. Unless it is ``required``, the caller accepts None.
 
     Raise TypeError unless ``seconds`` is an int or float, and ValueError unless it is greater than 0 and a float can
     hold it.
     """
     if not isinstance(seconds, (int, float)):
+        or_none = "" if required else " or None"
         raise TypeError(
-            f"{name} argument must be a number of seconds or None, not {type(seconds).__name__!r}: {seconds!r}"
+            f"{name} argument must be a number of seconds{or_none}, not {type(seconds).__name__!r}: {seconds!r}"
         )
     if not seconds > 0:
         raise ValueError(f"{name} should be a positive number of seconds, got {seconds!r}")

@@ -134,7 +134,7 @@ class StreamClosing(StreamHalves):
 
         Source: Go's ``SetDeadline``, trio's ``move_on_after``, ``asyncio.timeout``.
         """
-        return Deadline(self, as_seconds(seconds, "deadline"))
+        return Deadline(self, as_seconds(seconds, "deadline", required=True))
 
     @property
     def idle_timeout(self) -> float | None:
