@@ -116,3 +116,31 @@ async def test_eof_reason_over_tls(raw_peers: RawPeers, tls: Any, kind: str) -> 
         assert stream.eof_reason == kind
         assert (await stream.aclose()).close_notify_received == (kind == "clean")
         await script.finished()
+
+
+@pytest.mark.parametrize("rest", [b"", b"rest"])
+async def test_reads_after_a_clean_end_stay_at_the_end(raw_peers: RawPeers, rest: bytes) -> None:
+    """R2, R8: an error of the writing side that follows is raised by sends only."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        peer.send(b"line\n" + rest)
+        peer.close()
+        assert await stream.read_line() == b"line\n"
+        assert await stream.peek(9) == rest
+        with pytest.raises(ConnectionError):
+            while True:
+                await stream.send(b"unwanted")
+                await asyncio.sleep(0)
+        await wait_until(stream.reader.exception)
+        assert await stream.peek(9) == rest
+        with pytest.raises(asyncio.IncompleteReadError):
+            await stream.skip(5)
+        assert await stream.read_all() == b""
+        assert [line async for line in stream.lines()] == []
+        assert [frame async for frame in stream.frames()] == []
+        for _ in range(2):
+            assert await stream.read() == b""
+        assert await stream.readinto(bytearray(1)) == 0
+        with pytest.raises(asyncio.IncompleteReadError):
+            await stream.read_exactly(1)
+        assert await stream.reader.readline() == await stream.reader.read(-1) == b""
+        assert stream.eof_reason == "clean"

@@ -42,12 +42,12 @@ class EndOfInput:
     def due(self, buffered: int, enough: bool) -> bool:
         """Return True if a read must raise ``exception`` now, while ``buffered`` bytes are unread.
 
-        The error of a lost connection is not raised if there are unread bytes, and they complete the read (``enough``),
-        or end of file was received before the loss, so that the data is complete.
+        The error of a lost connection is not raised if unread bytes complete the read (``enough``). It is never raised
+        if end of file was received before the loss: the input is complete, and only sends have failed.
         """
-        if not self.after_data or not buffered:
+        if not self.after_data:
             return True
-        return not (enough or self.reached)
+        return not (self.reached or (buffered and enough))
 
     def reason(self) -> EofReason | None:
         """Return the value of ``StreamReader.eof_reason``."""

@@ -115,7 +115,7 @@ class StreamWaits:
     async def _wait_until_dropped(self, discard: Discard | None) -> None:
         receiver = self._receiver_for("skip")
         while discard is not None and receiver.discard is discard:
-            if receiver.end.exception is not None:
+            if receiver.end.exception is not None and receiver.end.due(0, False):
                 raise receiver.end.error()
             if receiver.end.reached:
                 receiver.discard = None
