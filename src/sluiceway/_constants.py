@@ -60,6 +60,9 @@ It is never early. The timer of the loop runs twice in this time, and only while
 IDLE_CHECKS: Final = 4
 """The number of checks in each idle timeout. A connection is aborted up to one check after its idle timeout."""
 
+RATE_CHECKS: Final = 4
+"""The number of checks of ``deadline(seconds, min_rate=)`` in each ``seconds``, in which a stalled peer is noticed."""
+
 LINGER_MAXIMUM: Final = 64 * KIB * KIB
 """The most bytes that a lingering close discards, 64 MiB, while the peer sends what this side does not read."""
 

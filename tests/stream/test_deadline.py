@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 import sluiceway
-from sluiceway._constants import IDLE_CHECKS, TIMEOUT_RESOLUTION
+from sluiceway._constants import IDLE_CHECKS, RATE_CHECKS, TIMEOUT_RESOLUTION
 from stream.streams import PAYLOAD, clogged_stream, peer_stream
 from support.connections import close_discarding
 from support.manual_clock import manual_clock
 from support.raw_peer import RawPeers
-from support.scheduling import run_iterations, start_task
+from support.scheduling import run_iterations, start_task, wait_until
 
 # An idle timeout of 60 s ends between these times.
 LATEST = 60 * (1 + 1 / IDLE_CHECKS) + (IDLE_CHECKS + 1) * TIMEOUT_RESOLUTION
@@ -95,6 +95,73 @@ async def test_invalid_deadline_raises_at_the_call(raw_peers: RawPeers, seconds:
     async with peer_stream(raw_peers) as (stream, _):
         with pytest.raises((ValueError, TypeError), match=r"^deadline .* be a (positive )?number of seconds, "):
             stream.deadline(seconds)
+
+
+# -- min_rate ---------------------------------------------------------------------------------------------------------
+
+
+async def _read_to_the_end(stream: sluiceway.Stream, seconds: float, min_rate: float) -> int:
+    size = 0
+    async with stream.deadline(seconds, min_rate=min_rate):
+        while data := await stream.read():
+            size += len(data)
+    return size
+
+
+@pytest.mark.parametrize(("rate", "ends"), [(100, False), (300, False), (50, True), (0, True)])
+async def test_deadline_with_min_rate_ends_the_block_of_a_slower_peer_only(
+    raw_peers: RawPeers, rate: int, ends: bool
+) -> None:
+    """D2: the peer sends ``rate`` bytes per second for 100 seconds; ``min_rate`` is 100, with 20 seconds of credit."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        with manual_clock() as clock:
+            reading = await start_task(_read_to_the_end(stream, 20, 100))
+            for step in range(1, 41):
+                if rate:
+                    peer.send(bytes(rate * 5 // 2))
+                    await wait_until(lambda step=step: stream.stats.bytes_received >= step * rate * 5 // 2)
+                clock.advance(2.5)
+                await run_iterations()
+                if reading.done():
+                    break
+            assert reading.done() is ends
+            if ends:
+                with pytest.raises(TimeoutError, match=r"min_rate=100 bytes per second with 20 s of credit: c"):
+                    await reading
+                # The credit of a peer with half the rate lasts twice as long.
+                expected = 20 if not rate else 40
+                assert expected <= step * 2.5 <= expected + 20 / RATE_CHECKS + 2.5
+            else:
+                peer.half_close()
+                assert await reading == 100 * rate
+
+
+async def test_bytes_of_the_past_do_not_pay_for_a_stall(raw_peers: RawPeers) -> None:
+    """D2: the credit never exceeds its seconds, and bytes that the kernel accepts count too."""
+    async with clogged_stream(raw_peers) as (stream, peer):
+
+        async def flush() -> None:
+            async with stream.deadline(20, min_rate=1):
+                await stream.flush()
+
+        with manual_clock() as clock:
+            flushing = await start_task(flush())
+            before = stream.stats.bytes_sent
+            await peer.in_thread(peer.receive, len(PAYLOAD) // 5)
+            await wait_until(lambda: stream.stats.bytes_sent > before)
+            clock.advance(20)
+            await run_iterations()
+            assert not flushing.done()
+            clock.advance(20)
+            with pytest.raises(TimeoutError, match="min_rate=1 "):
+                await flushing
+
+
+@pytest.mark.parametrize("min_rate", [0, -1, "5", True, float("inf"), float("nan")])
+async def test_invalid_min_rate_raises_at_the_call(raw_peers: RawPeers, min_rate: Any) -> None:
+    async with peer_stream(raw_peers) as (stream, _):
+        with pytest.raises((ValueError, TypeError), match=r"deadline\(\): min_rate must be"):
+            stream.deadline(5, min_rate=min_rate)
 
 
 # -- idle_timeout -----------------------------------------------------------------------------------------------------

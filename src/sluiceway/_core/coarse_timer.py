@@ -126,6 +126,11 @@ class CoarseTimer:
         # The next run is at the first deadline, later than after one period.
         self._sleeping = False
 
+    def time(self) -> float:
+        """Return the time of the clock in seconds."""
+        time: float = self._clock_ref().time()
+        return time
+
     def add(self, limit: TimeLimit) -> None:
         """Give ``limit`` its deadline at the next run, at most one period from now."""
         if self._handle is None or self._sleeping:

@@ -48,7 +48,9 @@ class StreamWaits:
     def _cannot_read(self, operation: str) -> NoReturn:
         if self._reader is None:
             raise io.UnsupportedOperation(f"{operation}(): {self!r} has no reader: it can only be written")
-        raise ConnectionError(f"{operation}(): {self!r} is closed; read before aclose()")
+        error = ConnectionError(f"{operation}(): {self!r} is closed; read before aclose()")
+        self._mark_error(error)
+        raise error
 
     # -- time limits --------------------------------------------------------------------------------------------------
 
@@ -86,6 +88,10 @@ class StreamWaits:
 
     def _describe(self) -> str:
         """Return the addresses of both ends, for messages. Stream overrides it."""
+        raise NotImplementedError
+
+    def _mark_error(self, error: ConnectionError) -> None:
+        """Mark the error of a read after the close, so that a server does not report it. Stream overrides it."""
         raise NotImplementedError
 
     # -- waits --------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from .._connection.close_info import CloseInfo
 from .._connection.connection import Connection
 from .._implementation import core
 from .halves import StreamHalves
-from .timing import Deadline
+from .timing import Deadline, RateDeadline, check_rate
 
 if TYPE_CHECKING:
     from .._core.validation import as_seconds
@@ -118,23 +118,38 @@ class StreamClosing(StreamHalves):
 
     # -- time ---------------------------------------------------------------------------------------------------------
 
-    def deadline(self, seconds: float) -> Deadline:
+    def deadline(self, seconds: float, *, min_rate: float | None = None) -> Deadline:
         """Return an asynchronous context manager that limits the time of all operations in its block together.
 
         ``async with stream.deadline(5):`` cancels the block when the time has passed, and raises TimeoutError at its
         end. So it also covers operations on other streams, and every other ``await``. An operation that is cut short
         leaves behind what a cancellation leaves behind. Deadlines can be nested; the first to pass counts.
 
+        With ``min_rate``, the time is a credit instead, which a peer renews by moving data. The block starts with a
+        credit of ``seconds``. Each second takes one second from it. Each ``min_rate`` bytes that the stream receives,
+        or that the kernel accepts of what was sent, add one second, up to ``seconds``. The block is cancelled when no
+        credit is left. So a silent peer has ``seconds``, a peer slower than ``min_rate`` fails in the end, and one that
+        is faster has no limit; put the block into a second ``deadline()`` for a limit of the whole. Bytes that do not
+        move because the program does not read or send them are missing as well.
+
         Args:
-            seconds (float): the time, greater than 0. It is never too short, and up to 0.05 seconds too long.
+            seconds (float): the time, greater than 0. It is never too short, and up to 0.05 seconds too long; with
+                ``min_rate`` up to a quarter too long.
+            min_rate (float or None): the bytes per second, in both directions together, that keep the block running.
+                None means that bytes do not extend the time.
 
         Raises:
             TimeoutError: raised by the block, after the time. The message names the connection and the seconds.
-            ValueError, TypeError: ``seconds`` is not a number of seconds greater than 0.
+            ValueError, TypeError: ``seconds`` or ``min_rate`` is not a number greater than 0.
 
-        Source: Go's ``SetDeadline``, trio's ``move_on_after``, ``asyncio.timeout``.
+        Source: Go's ``SetDeadline``, trio's ``move_on_after``, ``asyncio.timeout``; ``MinRate`` of Apache's
+        ``mod_reqtimeout``, Kestrel's ``MinDataRate``.
         """
-        return Deadline(self, as_seconds(seconds, "deadline", required=True))
+        as_seconds(seconds, "deadline", required=True)
+        if min_rate is None:
+            return Deadline(self, seconds)
+        check_rate(min_rate)
+        return RateDeadline(self, seconds, min_rate)
 
     @property
     def idle_timeout(self) -> float | None:

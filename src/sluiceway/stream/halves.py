@@ -118,6 +118,15 @@ class StreamHalves(StreamReads):
         pipe = transport.get_extra_info("pipe")
         return f"connection over {type(transport).__name__}" if pipe is None else f"pipe {pipe.name}"
 
+    def _moved_bytes(self) -> int:
+        """Return how many bytes were received, and accepted by the kernel, together."""
+        return sum(sum(connection.progress()) for connection in self._links)
+
+    def _mark_error(self, error: ConnectionError) -> None:
+        """Mark ``error`` as one of this connection, which a server does not report if it ends the handler."""
+        if self._links:
+            self._links[0].flow.mark(error)
+
 
 def _check_halves(reader: Any, writer: Any) -> None:
     if not isinstance(reader, StreamReader | None):

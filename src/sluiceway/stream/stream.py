@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from typing import TYPE_CHECKING, NoReturn
 
 from .close_methods import StreamClosing
 from .frame_methods import StreamFraming
@@ -17,6 +18,15 @@ class Stream(StreamReading, StreamFraming, StreamClosing, StreamState):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._describe()}>"
+
+    if not TYPE_CHECKING:
+
+        def __aiter__(self) -> NoReturn:
+            # asyncio's reader iterates over lines, trio's and anyio's streams over chunks.
+            raise TypeError(
+                f"a Stream has no items of its own: iterate over {type(self).__name__}.lines(), records() or frames(), "
+                f"or call read() until it returns b'' ({self!r})"
+            )
 
 
 def _name_methods() -> None:

@@ -8,33 +8,40 @@ from typing import Any
 
 from .._asyncio.reader import StreamReader
 from .._asyncio.writer import StreamWriter
+from .._implementation import core
 from .stream import Stream
 
 
 def stream_handler(
-    handle: Callable[[Stream], Awaitable[object]],
+    handle: Callable[[Stream], Awaitable[object]], *, idle_timeout: float | None = None
 ) -> Callable[[StreamReader, StreamWriter], Coroutine[Any, Any, None]]:
     """Return a handler for ``start_server`` that calls ``handle`` with a Stream for each connection.
 
     ``server = await sluiceway.start_server(sluiceway.stream_handler(handle), host, port)``; the function is also a
-    decorator. The stream is closed when ``handle`` returns or raises.
+    decorator. The stream is closed when ``handle`` returns or raises. If another task closes it, reads and iterations
+    of ``handle`` raise ConnectionError. An error of the own connection that ends ``handle`` is not reported.
 
     Args:
         handle (coroutine function): called with the Stream of each accepted connection. Another callable that returns
             an awaitable is accepted too.
+        idle_timeout (float or None): the seconds after which an idle connection is aborted; see
+            ``Stream.idle_timeout``, which ``handle`` may change. None means that the time is not limited.
 
     Returns:
         A coroutine function of a reader and a writer, with the name of ``handle``.
 
     Raises:
-        TypeError: ``handle`` is not callable.
+        TypeError: ``handle`` is not callable, or ``idle_timeout`` is not a number.
+        ValueError: ``idle_timeout`` is not greater than 0.
     """
     if not callable(handle):
         raise TypeError(f"stream_handler(): handle must be a coroutine function, not {type(handle).__name__!r}")
+    if idle_timeout is not None:
+        core.as_seconds(idle_timeout, "idle_timeout")
 
     @functools.wraps(handle, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
     async def handle_pair(reader: StreamReader, writer: StreamWriter) -> None:
-        async with Stream(reader, writer) as stream:
+        async with Stream.from_pair(reader, writer, idle_timeout=idle_timeout) as stream:
             await handle(stream)
 
     return handle_pair

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
+from .._constants import RATE_CHECKS
 from .._implementation import core
 
 if TYPE_CHECKING:
@@ -14,10 +16,13 @@ else:
     TimeLimit = core.TimeLimit
 
 
-class Described(Protocol):
-    """The method of a Stream that the messages of timeouts use."""
+class TimedStream(Protocol):
+    """The methods of a Stream that a Deadline uses."""
 
     def _describe(self) -> str: ...
+
+    def _moved_bytes(self) -> int:
+        """Return how many bytes were received, and accepted by the kernel, together."""
 
 
 class Deadline:
@@ -25,7 +30,7 @@ class Deadline:
 
     __slots__ = ("__weakref__", "_limit", "_operation", "_seconds", "_stream", "_timeout")
 
-    def __init__(self, stream: Described, seconds: float, operation: str = "deadline") -> None:
+    def __init__(self, stream: TimedStream, seconds: float, operation: str = "deadline") -> None:
         self._stream = stream
         self._seconds = seconds
         self._operation = operation
@@ -46,7 +51,7 @@ class Deadline:
             raise RuntimeError("a Deadline limits one block; call deadline() for each block")
         limit = self._limit = TimeLimit(core.timer_of(asyncio.get_running_loop()), self)
         await self._timeout.__aenter__()
-        limit.start(self._seconds, self._operation)
+        self._start(limit)
         return self
 
     async def __aexit__(
@@ -59,6 +64,9 @@ class Deadline:
         except TimeoutError as error:
             raise TimeoutError(self._message()) from error.__cause__
 
+    def _start(self, limit: TimeLimit) -> None:
+        limit.start(self._seconds, self._operation)
+
     def _message(self) -> str:
         what = "deadline" if self._operation == "deadline" else f"{self._operation}()"
         return f"{what} timed out after {self._seconds:g} s: {self._stream._describe()}"
@@ -66,3 +74,51 @@ class Deadline:
     def _time_limit_expired(self, limit: TimeLimit) -> bool:
         self._timeout.reschedule(asyncio.get_running_loop().time())
         return True
+
+
+class RateDeadline(Deadline):
+    """A Deadline that every ``min_rate`` bytes extend by a second; see :py:meth:`sluiceway.Stream.deadline`.
+
+    ``_credit``: the seconds that the block has left, as of the time ``_checked_at``, when ``_moved`` bytes had moved.
+    """
+
+    __slots__ = ("_checked_at", "_credit", "_min_rate", "_moved")
+
+    def __init__(self, stream: TimedStream, seconds: float, min_rate: float) -> None:
+        super().__init__(stream, seconds)
+        self._min_rate = min_rate
+
+    def _start(self, limit: TimeLimit) -> None:
+        self._credit = self._seconds
+        self._moved = self._stream._moved_bytes()
+        self._checked_at = self._time()
+        limit.start(self._seconds / RATE_CHECKS, self._operation)
+
+    def _message(self) -> str:
+        slow = f"less than min_rate={self._min_rate:g} bytes per second"
+        return f"deadline timed out, {slow} with {self._seconds:g} s of credit: {self._stream._describe()}"
+
+    def _time(self) -> float:
+        time: float = core.timer_of(asyncio.get_running_loop()).time()
+        return time
+
+    def _time_limit_expired(self, limit: TimeLimit) -> bool:
+        now, moved = self._time(), self._stream._moved_bytes()
+        credit = self._credit - (now - self._checked_at) + max(0, moved - self._moved) / self._min_rate
+        if credit <= 0:
+            return super()._time_limit_expired(limit)
+        # Never more than at the start: bytes of the past do not pay for a long silence.
+        self._credit = min(self._seconds, credit)
+        self._checked_at, self._moved = now, moved
+        limit.start(min(self._credit, self._seconds / RATE_CHECKS), self._operation)
+        return True
+
+
+def check_rate(min_rate: object) -> None:
+    """Raise TypeError or ValueError unless ``min_rate`` is a number of bytes per second."""
+    if not isinstance(min_rate, int | float) or isinstance(min_rate, bool):
+        raise TypeError(
+            f"deadline(): min_rate must be a number of bytes per second, not {type(min_rate).__name__!r}: {min_rate!r}"
+        )
+    if not 0 < min_rate < math.inf:
+        raise ValueError(f"deadline(): min_rate must be greater than 0 and finite, not {min_rate!r}")
