@@ -45,11 +45,10 @@ class Room:
     def send_to_all(self, message: bytes, but: sluiceway.Stream) -> None:
         """Send a message to all members except one. Nothing waits here, so a slow member does not delay the others."""
         for stream in self.members - {but}:
-            writer = stream.writer
             if stream.stats.unsent_bytes > BACKLOG:
-                writer.transport.abort()
-            elif not writer.is_closing():
-                writer.write(message)
+                stream.abort()
+            elif not stream.is_closing():
+                stream.writer.write(message)
 
 
 async def main() -> None:

@@ -10,7 +10,11 @@ from typing import Any, Self
 
 
 class Ready:
-    """The base class of awaitables. ``__await__`` of a subclass returns what returning() or raising() returns."""
+    """The base class of awaitables. ``__await__`` of a subclass returns what returning() or raising() returns.
+
+    It may also return another iterator. A task can run an object of a subclass like a coroutine: each step calls
+    ``__await__``, which must return the same iterator until that has ended. None cannot be returned.
+    """
 
     __slots__ = ("failure", "outcome")
 
@@ -29,7 +33,7 @@ class Ready:
         return self
 
     def __await__(self) -> Generator[Any, None, Any]:
-        return self  # type: ignore[return-value] # await needs an iterator
+        raise NotImplementedError
 
     def __iter__(self) -> Self:
         return self
@@ -39,6 +43,9 @@ class Ready:
         self.failure = self.outcome = None
         if failure is not None:
             raise failure
+        if outcome is None:
+            # A task runs this object itself, without ``await``.
+            return next(self.__await__())
         raise StopIteration(outcome)
 
 

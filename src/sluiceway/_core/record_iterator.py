@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Generator
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from .._constants import FREE_OPERATIONS
 from . import read_operations
@@ -118,18 +118,40 @@ class RecordIterator(Ready):
             receiver.budget.used += 1
             item = self.ready_item()
             if item is not None:
-                return self.returning(item)  # type: ignore[return-value]
+                return self.returning(item)
             try:
                 item = self.attempt(False)
             except BaseException as error:  # noqa: BLE001 - raised by __next__
-                return self.raising(error)  # type: ignore[return-value]
+                return self.raising(error)
             if item is not None:
-                return self.returning(item)  # type: ignore[return-value]
+                return self.returning(item)
         waiting = (self._wait_for_item() if self.limit is None else self._wait_with_limit()).__await__()
         if self.waiting is None:
             self.waiting = waiting
             self.waiting_task = _task_of(self.receiver.loop)
         return waiting
+
+    # -- a task may run anext(iterator) like a coroutine ---------------------------------------------------------------
+
+    def send(self, value: Any) -> Any:
+        return next(self.__await__())
+
+    def throw(self, *error: Any) -> Any:
+        if self.waiting is not None and self.waiting_task is _task_of(self.receiver.loop):
+            return self.waiting.throw(*error)
+        return self._fail(*error)
+
+    def close(self) -> None:
+        if self.waiting is not None and self.waiting_task is _task_of(self.receiver.loop):
+            self.waiting.close()
+
+    def _fail(self, error: Any, value: Any = None, traceback: Any = None) -> NoReturn:
+        """Raise the exception passed to throw(): an object, or a class and an object or argument."""
+        if value is not None:
+            error = value if isinstance(value, BaseException) else error(value)
+        elif isinstance(error, type):
+            error = error()
+        raise error
 
     async def _fail_closed(self) -> Any:
         self._check_open()

@@ -20,13 +20,19 @@ cdef extern from "Python.h":
     ctypedef struct PyTypeObject:
         iternextfunc tp_iternext
         PyAsyncMethods* tp_as_async
+    PyTypeObject* Py_TYPE(PyObject* o)
     void Py_INCREF(PyObject* o)
     bint PyTuple_Check(object value)
     bint PyExceptionInstance_Check(object value)
+    PySendResult PyIter_Send(object iterator, object argument, PyObject** result) noexcept
 
 
 cdef class Ready:
-    """The base class of awaitables. ``__await__`` of a subclass returns what returning() or raising() returns."""
+    """The base class of awaitables. ``__await__`` of a subclass returns what returning() or raising() returns.
+
+    It may also return another iterator. A task can run an object of a subclass like a coroutine: each step calls
+    ``__await__``, which must return the same iterator until that has ended. None cannot be returned.
+    """
 
     def __init__(self):
         self.outcome = self.failure = None
@@ -40,7 +46,7 @@ cdef class Ready:
         return self
 
     def __await__(self):
-        return self
+        raise NotImplementedError
 
     def __iter__(self):
         return self
@@ -50,12 +56,24 @@ cdef class Ready:
         raise NotImplementedError
 
 
+cdef object awaited(Ready ready):
+    """Return what a task must run, which has no ``await`` before: ``__await__`` was not called."""
+    return ready.__await__()
+
+
 cdef PyObject* next_of(PyObject* instance) noexcept:
     cdef Ready ready = <Ready>instance
     outcome, failure = ready.outcome, ready.failure
     ready.outcome = ready.failure = None
     if failure is not None:
         PyErr_SetObject(type(failure), failure)
+    elif outcome is None:
+        try:
+            iterator = awaited(ready)
+        except BaseException as error:
+            PyErr_SetObject(type(error), error)
+            return NULL
+        return Py_TYPE(<PyObject*>iterator).tp_iternext(<PyObject*>iterator)
     elif PyTuple_Check(outcome) or PyExceptionInstance_Check(outcome):
         # Python would take the items of a tuple for the arguments of the exception.
         try:
@@ -76,6 +94,14 @@ cdef PySendResult send(PyObject* instance, PyObject* argument, PyObject** result
         PyErr_SetObject(type(failure), failure)
         result[0] = NULL
         return PYGEN_ERROR
+    if outcome is None:
+        try:
+            iterator = awaited(ready)
+        except BaseException as error:
+            PyErr_SetObject(type(error), error)
+            result[0] = NULL
+            return PYGEN_ERROR
+        return PyIter_Send(iterator, None, result)
     Py_INCREF(<PyObject*>outcome)
     result[0] = <PyObject*>outcome
     return PYGEN_RETURN

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -21,25 +21,46 @@ class Closable(Protocol):
 T = TypeVar("T", bound=Closable)
 
 
-class Opening(Awaitable[T], Generic[T]):
+class Opening(Coroutine[Any, Any, T], Generic[T]):
     """A call that starts with ``await`` or ``async with``, and only once. Until then nothing is opened.
 
     ``await opening`` returns the opened object, which the caller closes. ``async with opening as opened`` also closes
-    it at the end of the block.
+    it at the end of the block. An Opening is a coroutine, which ``asyncio.create_task(opening)`` and
+    ``asyncio.run(opening)`` accept.
     """
 
-    __slots__ = ("_call", "_opened", "_start")
+    __slots__ = ("_call", "_coroutine", "_opened", "_start")
 
     def __init__(self, call: str, start: Callable[[], Coroutine[Any, Any, T]]) -> None:
         self._call = call
         self._start: Callable[[], Coroutine[Any, Any, T]] | None = start
         self._opened: T | None = None
+        # Of a task that runs this object itself.
+        self._coroutine: Coroutine[Any, Any, T] | None = None
 
     def __repr__(self) -> str:
         return f"<{self._call}{'' if self._start is None else ', not started'}>"
 
     def __await__(self) -> Generator[Any, Any, T]:
         return self._started().__await__()
+
+    def send(self, value: Any) -> Any:
+        """Run the call up to its next wait, as a task does. See ``types.CoroutineType``."""
+        if self._coroutine is None:
+            self._coroutine = self._started()
+        return self._coroutine.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """Raise an exception in the call, as a task does. See ``types.CoroutineType``."""
+        if self._coroutine is None:
+            self._coroutine = self._started()
+        return self._coroutine.throw(*error)
+
+    def close(self) -> None:
+        """Give up the call: what it has opened so far is closed."""
+        self._start = None
+        if self._coroutine is not None:
+            self._coroutine.close()
 
     async def __aenter__(self) -> T:
         opened = await self._started()

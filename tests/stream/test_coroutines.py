@@ -1,0 +1,104 @@
+"""What the Stream API gives to ``await`` is also accepted by asyncio's functions that take a coroutine."""
+
+import asyncio
+
+import pytest
+
+import sluiceway
+from stream.streams import peer_stream
+from support.manual_clock import manual_clock
+from support.raw_peer import RawPeers
+from support.scheduling import run_iterations, start_task
+
+
+async def test_opening_can_be_run_by_a_task() -> None:
+    pair = await asyncio.create_task(sluiceway.pair())
+    async with pair[0] as one, pair[1] as other:
+        await one.send(b"data")
+        assert await other.read() == b"data"
+
+
+async def test_cancelled_task_of_an_opening_opens_nothing(raw_peers: RawPeers) -> None:
+    never = asyncio.Event()
+
+    async def resolve(host: str, port: int) -> list[str]:
+        await never.wait()
+        raise AssertionError
+
+    task = await start_task(sluiceway.connect("tcp://example.invalid:1", resolver=resolve))
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
+async def test_closed_opening_opens_nothing_and_warns_not() -> None:
+    opening = sluiceway.pair()
+    opening.close()
+    with pytest.raises(RuntimeError, match="was awaited before"):
+        await opening
+
+
+async def test_stream_is_no_iterable_and_names_the_iterators(raw_peers: RawPeers) -> None:
+    async with peer_stream(raw_peers) as (stream, _):
+        with pytest.raises(TypeError, match=r"iterate over Stream\.lines\(\), records\(\) or frames\(\), or call read"):
+            async for _item in stream:  # type: ignore[attr-defined]
+                pass
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+async def test_item_of_an_iterator_can_be_read_by_a_task(raw_peers: RawPeers, arrived: bool) -> None:
+    """A program waits for the next line and for something else at the same time."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        lines = stream.lines()
+        if arrived:
+            peer.send(b"one\ntwo\n")
+            await stream.peek(8)
+        reading = asyncio.create_task(anext(lines))
+        if not arrived:
+            await run_iterations()
+            peer.send(b"one\ntwo\n")
+        done, _ = await asyncio.wait([reading])
+        assert done == {reading}
+        assert reading.result() == b"one\n"
+        assert await asyncio.wait_for(anext(lines), 60) == b"two\n"
+        peer.half_close()
+        assert (await asyncio.gather(anext(lines, None), return_exceptions=True)) == [None]
+        with pytest.raises(StopAsyncIteration):
+            await asyncio.create_task(anext(lines))
+
+
+async def test_cancelled_task_of_an_item_takes_nothing(raw_peers: RawPeers) -> None:
+    """R1: also if the task was cancelled before its first step, and after its data has arrived."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        lines = stream.lines()
+        unstarted: asyncio.Task[bytes] = asyncio.create_task(anext(lines))
+        unstarted.cancel()
+        waiting = await start_task(anext(lines))
+        peer.send(b"one\n")
+        waiting.cancel()
+        await asyncio.wait([unstarted, waiting])
+        assert unstarted.cancelled()
+        assert waiting.cancelled()
+        assert await asyncio.create_task(anext(lines)) == b"one\n"
+
+
+async def test_second_task_of_an_item_raises_and_names_the_first(raw_peers: RawPeers) -> None:
+    """R9."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        lines = stream.lines()
+        first = await start_task(anext(lines))
+        first.set_name("the first")
+        with pytest.raises(RuntimeError, match="the first"):
+            await asyncio.create_task(anext(lines))
+        peer.send(b"one\n")
+        assert await first == b"one\n"
+
+
+async def test_timed_item_can_be_read_by_a_task(raw_peers: RawPeers) -> None:
+    """D1."""
+    with manual_clock() as clock:
+        async with peer_stream(raw_peers) as (stream, _):
+            reading = await start_task(anext(stream.lines(timeout=5)))
+            clock.advance(6)
+            with pytest.raises(TimeoutError, match=r"lines\(\) timed out after 5 s"):
+                await reading
