@@ -17,7 +17,7 @@ MOST_ARGUMENTS = 1000
 
 
 class ProtocolError(Exception):
-    """The client has sent something that is no command."""
+    """The client has sent something that is not a command."""
 
 
 class Store:

@@ -321,6 +321,6 @@ def test_difference_between_pure_and_pyx_variants_is_found(old: str, new: str, e
     assert [sentence for sentence in found if sentence.startswith(expected)], found
 
 
-def test_function_of_pyx_only_is_found() -> None:
+def test_function_that_only_the_pyx_has_is_found() -> None:
     found = compare_variants(PURE_VARIANT, replaced(PYX_VARIANT, "cdef inline const char*", "cpdef object"))
     assert found == ["module.content: in the .pyx only"]

@@ -251,7 +251,7 @@ def test_http_to_tls_server_is_reported(raw_peers, tls):
         (b"z" * 100_000, "'" + "z" * 64 + "'"),
     ],
 )
-def test_response_that_is_no_http_is_reported(raw_peers, response, shown):
+def test_response_that_is_not_http_is_reported(raw_peers, response, shown):
     port = raw_peers.serve(send_after_request(response)).address[1]
     line, out = error_of_headers(f"http://127.0.0.1:{port}/")
     assert line == f"not HTTP: 127.0.0.1:{port} responds with {shown}; check the port"

@@ -68,7 +68,7 @@ async def test_control_characters_are_escaped():
         b"y" * (LINE_LIMIT + 1),
     ],
 )
-async def test_data_that_is_no_http_raises_with_its_beginning(data):
+async def test_data_that_is_not_http_raises_with_its_beginning(data):
     with pytest.raises(NotHTTPError) as raised:
         await read_lines(fed_reader(data))
     assert raised.value.beginning == data[:64]

@@ -47,7 +47,7 @@ async def test_failed_send_to_a_closed_peer_names_both_ends(raw_peers: RawPeers)
     writer.close()
 
 
-async def test_drain_after_own_close_says_that_close_was_called(raw_peers: RawPeers) -> None:
+async def test_drain_after_own_close_reports_that_close_was_called(raw_peers: RawPeers) -> None:
     listener = raw_peers.listen()
     _, writer = await sluiceway.open_connection(*listener.address)
     ends = ends_of(writer)
@@ -58,7 +58,7 @@ async def test_drain_after_own_close_says_that_close_was_called(raw_peers: RawPe
     assert str(raised.value) == f"Connection lost: close() was called on {ends}"
 
 
-async def test_drain_after_abort_says_that_the_connection_has_ended(raw_peers: RawPeers) -> None:
+async def test_drain_after_abort_reports_that_the_connection_has_ended(raw_peers: RawPeers) -> None:
     listener = raw_peers.listen()
     _, writer = await sluiceway.open_connection(*listener.address)
     ends = ends_of(writer)
@@ -108,7 +108,7 @@ async def test_error_of_the_program_without_a_number_keeps_its_words(streams: ty
     assert str(raised.value) == ""
 
 
-async def test_read_from_a_socket_without_a_peer_says_to_connect_it() -> None:
+async def test_read_from_a_socket_without_a_peer_advises_to_connect_it() -> None:
     reader, writer = await sluiceway.open_connection(sock=socket.socket())
     with pytest.raises(
         OSError, match=r"-> an unnamed socket; connect a socket before it is passed as sock=\)$"

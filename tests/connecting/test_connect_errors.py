@@ -73,7 +73,7 @@ async def test_name_without_addresses_raises_os_error(options: dict[str, Any]) -
     ("a.name", 80, None),
     ("fe80::1%nowhere", "80", None),
 ])  # fmt: skip
-async def test_unknown_host_that_is_no_host_name_gets_a_hint(host: str, port: Any, hint: str | None) -> None:
+async def test_unknown_host_that_is_not_a_host_name_gets_a_hint(host: str, port: Any, hint: str | None) -> None:
     reason = "Name or service not known"
 
     async def fail(*arguments: Any, **options: Any) -> Any:

@@ -33,7 +33,7 @@ async def test_loop_other_than_running_one_raises_value_error(call: str) -> None
 
 
 @pytest.mark.parametrize("call", CALLS)
-async def test_loop_argument_that_is_no_loop_raises_value_error(call: str) -> None:
+async def test_loop_argument_that_is_not_a_loop_raises_value_error(call: str) -> None:
     with pytest.raises(ValueError, match="not 'default'"):
         await CALLS[call](loop="default")
 

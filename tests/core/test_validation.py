@@ -106,12 +106,12 @@ def test_as_bytes_of_multibyte_items_returns_every_byte(core: types.ModuleType) 
     assert core.as_bytes(memoryview(numbers)[1:]) == numbers[1:].tobytes()
 
 
-def test_as_bytes_of_text_says_to_encode_it(core: types.ModuleType) -> None:
+def test_as_bytes_of_text_advises_to_encode_it(core: types.ModuleType) -> None:
     with pytest.raises(TypeError, match=r"not 'str'; encode it first$"):
         core.as_bytes("text")
 
 
-async def test_as_bytes_of_a_read_that_was_not_awaited_says_to_await_it(core: types.ModuleType) -> None:
+async def test_as_bytes_of_a_read_that_was_not_awaited_advises_to_await_it(core: types.ModuleType) -> None:
     read = sluiceway.StreamReader().read(1)
     with pytest.raises(TypeError, match=r"; await it first$"):
         core.as_bytes(read)

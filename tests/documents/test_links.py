@@ -47,7 +47,7 @@ def is_local(link: str) -> bool:
 
 
 @pytest.mark.parametrize("path", project_files("*.md"), ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_links_lead_somewhere(path: pathlib.Path) -> None:
+def test_links_have_a_target(path: pathlib.Path) -> None:
     text = path.read_text(encoding="utf-8")
     broken = []
     for link in filter(is_local, links(text)):

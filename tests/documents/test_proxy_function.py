@@ -50,7 +50,7 @@ async def connect_through(answer: bytes, host: str = "localhost") -> bytes:
         (b"\r\n\r\n", "refuses localhost:443: "),
     ],
 )
-def test_answer_that_is_no_success_raises_connection_error(answer: bytes, message: str) -> None:
+def test_unsuccessful_answer_raises_connection_error(answer: bytes, message: str) -> None:
     with pytest.raises(ConnectionError, match=re.escape(message)):
         asyncio.run(connect_through(answer))
 

@@ -65,7 +65,7 @@ class Page(html.parser.HTMLParser):
                 self.links.append(value)
 
 
-def test_every_link_within_the_site_leads_somewhere(site: pathlib.Path) -> None:
+def test_every_link_within_the_site_has_a_target(site: pathlib.Path) -> None:
     pages = {path: Page(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
     broken = []
     for path, page in pages.items():

@@ -149,7 +149,7 @@ DIFFERENCE = {"contract": "X5", "reason": "…"}
         (None, DIFFERENCE, PASSED, AssertionError),
     ],
 )
-def test_failure_without_listed_difference_and_pass_with_one_fail(
+def test_unlisted_failure_and_listed_pass_fail(
     result: Result | None, difference: dict[str, str] | None, reference: Result, raised: type[BaseException] | None
 ) -> None:
     expectation = contextlib.nullcontext() if raised is None else pytest.raises(raised)

@@ -209,7 +209,7 @@ def instance_of(kind: Any) -> Any:
     return kind(loop)
 
 
-def test_asyncio_class_is_no_subclass_of_class_derived_while_installed() -> None:
+def test_asyncio_class_is_not_a_subclass_of_class_derived_while_installed() -> None:
     """issubclass() answers as for asyncio's class; a derived class is not asyncio's class."""
     sluiceway.install()
 

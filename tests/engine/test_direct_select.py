@@ -160,7 +160,7 @@ async def test_variable_leaves_select_unchanged(raw_peers: RawPeers, monkeypatch
     await abort_connections(connections)
 
 
-async def test_monitor_of_handles_sees_every_event(raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch):
+async def test_monitor_of_handles_gets_every_event(raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch):
     """Monitors of slow callbacks replace Handle._run."""
     original = asyncio.Handle._run
     monkeypatch.setattr(asyncio.Handle, "_run", lambda handle: original(handle))

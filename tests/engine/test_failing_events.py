@@ -75,7 +75,7 @@ def test_connection_is_closed_although_the_exception_handler_raises(
 
 
 @pytest.mark.loops("asyncio", "debug", "eager")
-async def test_failed_handover_of_the_sole_socket_to_the_poller_ends_only_that_connection(
+async def test_failed_handover_of_the_only_socket_to_the_poller_ends_only_that_connection(
     raw_peers: RawPeers, loop_errors: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop = asyncio.get_running_loop()

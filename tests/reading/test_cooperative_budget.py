@@ -45,7 +45,7 @@ READS: dict[str, Callable[[asyncio.StreamReader], Awaitable[bytes]]] = {
 
 @pytest.mark.reference_fails("the cooperative budget", STARVES)
 @pytest.mark.parametrize("read", READS.values(), ids=READS)
-async def test_reads_without_wait_yield_to_loop_now_and_then(
+async def test_reads_without_wait_yield_to_loop_regularly(
     streams: types.ModuleType, read: Callable[[asyncio.StreamReader], Awaitable[bytes]]
 ) -> None:
     reader = lines_reader(streams)
@@ -94,7 +94,7 @@ async def test_second_read_raises_while_first_yields_to_loop(streams: types.Modu
 
 
 @pytest.mark.reference_fails("the cooperative budget", "a drain that does not wait never yields to the loop")
-async def test_drains_without_wait_yield_to_loop_now_and_then(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+async def test_drains_without_wait_yield_to_loop_regularly(streams: types.ModuleType, raw_peers: RawPeers) -> None:
     listener = raw_peers.listen()
     _reader, writer = await streams.open_connection(*listener.address)
     peer = listener.accept()

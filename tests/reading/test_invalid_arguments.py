@@ -92,7 +92,7 @@ async def test_limit_below_one_raises_value_error(streams: types.ModuleType, lim
 
 
 @pytest.mark.parametrize("limit", ["1024", b"1024", [1024]])
-async def test_limit_that_is_no_number_raises_type_error(streams: types.ModuleType, limit: Any) -> None:
+async def test_limit_that_is_not_a_number_raises_type_error(streams: types.ModuleType, limit: Any) -> None:
     with pytest.raises(TypeError):
         streams.StreamReader(limit=limit)
 

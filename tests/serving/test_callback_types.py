@@ -145,7 +145,7 @@ async def test_callback_of_unix_server_serves(kind: str, unix_path: str) -> None
 
 
 @pytest.mark.parametrize("value", [5, "text", object()])
-async def test_result_of_callback_that_is_no_awaitable_is_ignored(value: Any) -> None:
+async def test_result_of_callback_that_is_not_awaitable_is_ignored(value: Any) -> None:
     def handle(reader: Any, writer: Any) -> Any:
         writer.close()
         return value

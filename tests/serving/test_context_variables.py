@@ -14,7 +14,7 @@ name: contextvars.ContextVar[str] = contextvars.ContextVar("name", default="unse
 
 
 @pytest.mark.parametrize("kind", ["plain", "tls"])
-async def test_handler_sees_variable_set_before_server_start(streams: Any, kind: str, tls: Certificates) -> None:
+async def test_handler_has_variable_set_before_server_start(streams: Any, kind: str, tls: Certificates) -> None:
     values: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def handle(reader: Any, writer: Any) -> None:
@@ -64,7 +64,7 @@ async def test_variable_set_by_connection_is_not_seen_by_others(kind: str, handl
     assert name.get() == "set"
 
 
-async def test_task_of_callback_sees_variable_set_by_callback() -> None:
+async def test_task_of_callback_has_variable_set_by_callback() -> None:
     values: list[str] = []
 
     def handle(reader: Any, writer: Any) -> Any:

@@ -96,7 +96,7 @@ async def test_lost_connection_returns_reset_and_raises_nothing(raw_peers: RawPe
 
 
 @pytest.mark.parametrize("answered", [True, False])
-async def test_tls_close_tells_whether_close_notify_arrived(raw_peers: RawPeers, tls: Any, answered: bool) -> None:
+async def test_tls_close_reports_whether_close_notify_arrived(raw_peers: RawPeers, tls: Any, answered: bool) -> None:
     def answer(peer: RawPeer) -> None:
         if answered:
             peer.unwrap_tls()

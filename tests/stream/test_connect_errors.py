@@ -118,7 +118,7 @@ async def test_missing_unix_path_raises_file_not_found_error(unix_path: str) -> 
     )
 
 
-async def test_file_that_is_no_socket_raises_unix_path_error(tmp_path: Any) -> None:
+async def test_file_that_is_not_a_socket_raises_unix_path_error(tmp_path: Any) -> None:
     path = tmp_path / "file"
     path.touch()
     error = await failure(f"unix:{path}")

@@ -117,7 +117,7 @@ def test_after_leak_{number}():
         assert any(fnmatch.fnmatch(line, message) for line in report.splitlines()), leaks[int(number)]
 
 
-def test_task_that_ends_by_itself_is_no_leak(run_pytest):
+def test_task_that_ends_by_itself_is_not_a_leak(run_pytest):
     result = run_pytest(
         """
 async def test_tidy(raw_peers):

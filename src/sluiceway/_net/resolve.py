@@ -95,7 +95,7 @@ async def resolve_with(resolver: Resolver, host: str, port: int) -> list[Address
 
     Raises:
         OSError: the resolver returned no address, or raised this error.
-        TypeError, ValueError: ``resolver`` is no coroutine function, or it returned something else than addresses.
+        TypeError, ValueError: ``resolver`` is not a coroutine function, or what it returned is not a list of addresses.
     """
     if "%" in host:
         # A zone id belongs to an IP address, which only getaddrinfo can convert.

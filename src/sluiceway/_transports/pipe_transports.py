@@ -1,4 +1,4 @@
-"""Transports of descriptors that are no sockets: pipes, terminals, files and devices, the same on every event loop.
+"""Transports of descriptors that are not sockets: pipes, terminals, files and devices, the same on every event loop.
 
 The loops' own pipe transports refuse files and /dev/null. uvloop's reads from what it writes to, and so takes what is
 typed at a terminal. Files and most devices cannot be watched; reading and writing them blocks no longer than the disk

@@ -62,7 +62,7 @@ def connect(
             missing port, and port 0, let the kernel choose one.
         keepalive (tuple or None): idle, interval and count, three ints. The kernel probes a peer that has been silent
             for ``idle`` seconds, and then every ``interval`` seconds. The connection is lost after ``count`` probes
-            without an answer. None leaves the system's default, which is no probe.
+            without an answer. None leaves the system's default, which sends no probes.
         resolver (coroutine function or None): called as ``await resolver(host, port)`` instead of ``getaddrinfo``,
             unless the host is an IP address. It returns IP addresses (str), pairs of an IP address and a port, or
             tuples of ``socket.getaddrinfo``. They are tried in this order, but IPv6 and IPv4 in turn.

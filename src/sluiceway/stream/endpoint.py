@@ -86,7 +86,7 @@ def parse_local(local: Any) -> tuple[str, int]:
 
     Raises:
         ValueError: ``local`` is malformed.
-        TypeError: ``local`` is no str.
+        TypeError: ``local`` is not a str.
     """
     if not isinstance(local, str):
         raise TypeError(f"local argument must be a str or None, not {type(local).__name__!r}: {local!r}")

@@ -1,4 +1,4 @@
-"""pipe() and stdio(): Streams over descriptors that are no sockets."""
+"""pipe() and stdio(): Streams over descriptors that are not sockets."""
 
 from __future__ import annotations
 

@@ -62,7 +62,9 @@ async def test_eof_reason_depends_on_the_position_of_the_fin(
     await script.finished()
 
 
-async def test_modified_record_raises_an_ssl_error_that_is_no_eof_error(raw_peers: RawPeers, tls: Certificates) -> None:
+async def test_modified_record_raises_an_ssl_error_that_is_not_an_eof_error(
+    raw_peers: RawPeers, tls: Certificates
+) -> None:
     """T3: data before the modified record is delivered, its own data is not."""
 
     def serve(peer: RawPeer) -> None:

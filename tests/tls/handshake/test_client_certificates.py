@@ -37,7 +37,7 @@ async def test_required_client_certificate_is_readable_on_the_server(
         assert far[1].get_extra_info("ssl_object").getpeercert(binary_form=True)
 
 
-async def test_missing_optional_client_certificate_is_no_error(tls: Certificates) -> None:
+async def test_missing_optional_client_certificate_is_not_an_error(tls: Certificates) -> None:
     """T1: verify_mode is CERT_OPTIONAL."""
     context = tls.new_server_context()
     context.verify_mode = ssl.CERT_OPTIONAL

@@ -322,7 +322,7 @@ async def test_plain_client_of_a_tls_port_reads_eof(tls: Certificates, loop_kind
         loop_errors.clear()
 
 
-def test_every_row_has_a_test() -> None:
+def test_every_row_of_the_error_table_has_a_test() -> None:
     caused = {row_of(what).what for what, _ in CAUSES} | {row_of("a plain client").what}
     assert set(ROWS) == caused
     assert len(ROWS) > 15
