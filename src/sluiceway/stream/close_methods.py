@@ -128,9 +128,9 @@ class StreamClosing(StreamHalves):
         With ``min_rate``, the time is a credit instead, which a peer renews by moving data. The block starts with a
         credit of ``seconds``. Each second takes one second from it. Each ``min_rate`` bytes that the stream receives,
         or that the kernel accepts of what was sent, add one second, up to ``seconds``. The block is cancelled when no
-        credit is left. So a silent peer has ``seconds``, a peer slower than ``min_rate`` fails in the end, and one that
-        is faster has no limit; put the block into a second ``deadline()`` for a limit of the whole. Bytes that do not
-        move because the program does not read or send them are missing as well.
+        credit is left. So a silent peer has ``seconds``, and a peer that stays slower than ``min_rate`` uses up its
+        credit. A faster peer has no limit: to limit the whole, put the block into a second ``deadline()``. Bytes that
+        do not move because the program itself does not read or send are missing as well.
 
         Args:
             seconds (float): the time, greater than 0. It is never too short, and up to 0.05 seconds too long; with

@@ -19,7 +19,7 @@ def stream_handler(
 
     ``server = await sluiceway.start_server(sluiceway.stream_handler(handle), host, port)``; the function is also a
     decorator. The stream is closed when ``handle`` returns or raises. If another task closes it, reads and iterations
-    of ``handle`` raise ConnectionError. An error of the own connection that ends ``handle`` is not reported.
+    of ``handle`` raise ConnectionError. The server does not report such an error if it ends ``handle``.
 
     Args:
         handle (coroutine function): called with the Stream of each accepted connection. Another callable that returns
