@@ -3,8 +3,8 @@ standard output.
 
     echo '{"id": 1, "method": "count", "text": "two words"}' | python json_agent.py
 
-Requests are answered in the order in which they are ready. A line may have 16 MiB. A longer one is dropped and
-answered with an error. Everything that is not an answer goes to standard error.
+Answers are sent as soon as they are ready, in any order. A line may be up to 16 MiB long. A longer one is dropped, and
+answered with an error when the next line arrives. Everything that is not an answer goes to standard error.
 """
 
 import asyncio

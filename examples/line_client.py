@@ -3,9 +3,9 @@
     python line_client.py tcp://127.0.0.1:7003
     python line_client.py tls://example.com:7003
 
-It waits one second before the second attempt, and twice as long before each further one, up to a minute. The times are
-random by a quarter, so that the clients of a server that was restarted do not all return at once. A wrong certificate
-does not become valid by waiting, so it ends the program.
+It waits one second before the second attempt, and twice as long before each further one, up to a minute. Each time
+varies at random by up to a quarter, so that the clients of a restarted server do not all connect at once. A wrong
+certificate does not become valid by waiting, so it ends the program.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import sys
 import sluiceway
 
 LONGEST_DELAY = 60.0
-# A connection on which nothing arrives for so long is taken for lost.
+# A connection on which nothing arrives for this time is considered lost.
 SILENCE = 300.0
 # The kernel finds a peer that has vanished: after 60 s of silence it probes every 10 s, and gives up after 6 probes.
 KEEPALIVE = (60, 10, 6)

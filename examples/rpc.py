@@ -1,4 +1,4 @@
-"""Remote procedure calls: JSON messages, each behind its length in four bytes.
+"""Remote procedure calls: JSON messages, each preceded by its length in four bytes.
 
 Run the server, and call a function with JSON arguments:
 
