@@ -57,9 +57,9 @@ def limited(
         return receiver.take(length)
     if length < -1:
         consumed = -2 - length
-        least = "" if separator_at(receiver, separators, consumed) else "at least "
+        size = str(consumed) if separator_at(receiver, separators, consumed) else f"at least {consumed}"
         raise LimitOverrunError(
-            f"{operation}(): a record of {least}{consumed} bytes exceeds max_length={limit}; the bytes stay in the "
+            f"{operation}(): a record of {size} bytes exceeds max_length={limit}; the bytes stay in the "
             "stream; raise max_length=, or choose what happens to long records with lines() or records()",
             consumed,
         )
