@@ -57,6 +57,7 @@ SCENARIOS: Final = (
     Scenario("touched", "touched", 64, LINE, rounds=20),
     Scenario("loop-lines-64", "lines", 64, LINE, rounds=20, engine="loop"),
     Scenario("loop-frames", "frames", 64, FRAME, rounds=20, engine="loop"),
+    Scenario("loop-connect", "connect", 16, LINE, rounds=40, short=True, engine="loop", layouts=5),
     Scenario("pure-lines-64", "lines", 64, LINE, rounds=20, engine="loop", pure=True),
     Scenario("pure-frames", "frames", 64, FRAME, rounds=20, engine="loop", pure=True, layouts=1),
     Scenario("pure-connect", "connect", 16, LINE, rounds=40, short=True, engine="loop", pure=True, layouts=1),

@@ -52,7 +52,15 @@ def serve_in_task(reader: Any, writer: Any) -> "asyncio.Task[None]":
 
 def serve_in_future(reader: Any, writer: Any) -> "asyncio.Future[None]":
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    serve_in_task(reader, writer).add_done_callback(lambda task: future.set_result(None))
+    task = serve_in_task(reader, writer)
+    # Without a reference, the garbage collector may free the task: the loop has weak references only.
+    tasks.add(task)
+
+    def ended(task: "asyncio.Task[None]") -> None:
+        tasks.discard(task)
+        future.set_result(None)
+
+    task.add_done_callback(ended)
     return future
 
 

@@ -81,7 +81,10 @@ def lower_transport_of_tls(patch: pytest.MonkeyPatch, error: BaseException) -> N
     if sluiceway.ENGINE == "epoll":
         patch.setattr("sluiceway._transports.epoll.transport.StreamSocket", raise_when_called(error))
     else:
-        patch.setattr(asyncio.get_running_loop(), "connect_accepted_socket", raise_when_called(error))
+        loop = asyncio.get_running_loop()
+        patch.setattr(loop, "connect_accepted_socket", raise_when_called(error))
+        if isinstance(loop, asyncio.SelectorEventLoop):
+            patch.setattr(loop, "_make_socket_transport", raise_when_called(error))
 
 
 def information_on_the_transport(patch: pytest.MonkeyPatch, error: BaseException) -> None:

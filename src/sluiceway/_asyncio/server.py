@@ -13,6 +13,7 @@ from typing import Any, Self, cast
 from .._log import logger
 from .._net.accept import Listener
 from .._transports.engine_choice import engine_of
+from .._transports.make_transport import makes_accepted_now
 from .handshake_log import HandshakeLog
 from .server_connection import ConnectionOptions, ServerConnection
 
@@ -201,10 +202,12 @@ class Server(asyncio.Server):
 
     def _connection_ended(self, client: ServerConnection) -> None:
         self._connections.discard(client)
-        for listener in self._listeners or ():
+        if self._listeners is None:
+            self._maybe_closed()
+            return
+        for listener in self._listeners:
             if listener.paused is not None:
                 listener.descriptor_freed()
-        self._maybe_closed()
 
     def _handshake_failed(self, error: OSError, address: Any, listener: str) -> None:
         line = self._handshakes.record(error, address, listener)
@@ -218,12 +221,6 @@ class Server(asyncio.Server):
         # Last: a filter may turn a warning into an exception.
         for warning in filter(None, warned):
             warnings.warn(warning, ResourceWarning, stacklevel=2)
-
-    def _handler_started(self, task: asyncio.Future[Any]) -> None:
-        self._handlers.add(task)
-
-    def _handler_ended(self, task: asyncio.Future[Any]) -> None:
-        self._handlers.discard(task)
 
     # Called by asyncio's transports, and by programs that make wait_closed() wait for their own objects.
     def _attach(self, transport: Any = None) -> None:
@@ -244,18 +241,19 @@ class Acceptor:
     continues to listen. When the loop is closed, the callback is freed, and closes the server's open connections.
     """
 
-    __slots__ = ("__weakref__", "_engine", "_server")
+    __slots__ = ("__weakref__", "_at_once", "_engine", "_server")
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._engine = engine_of(server._loop)
+        self._at_once = makes_accepted_now(server._loop)
 
     def __call__(self, sock: socket.socket, address: Any, listener: str) -> None:
         server = self._server
         client = ServerConnection(server, address, listener)
         server._connections.add(client)
         try:
-            server._context.copy().run(client.start, self._engine, server._loop, sock, server._options)
+            server._context.copy().run(client.start, self._engine, server._loop, sock, server._options, self._at_once)
         except BaseException:
             server._connection_ended(client)
             raise

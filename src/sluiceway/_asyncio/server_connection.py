@@ -14,8 +14,9 @@ from .._connection.connection import Connection
 from .._connection.loop_thread import run_in_loop
 from .._net.accept import report_setup_error
 from .._net.addresses import describe_address, name_handshake
+from .._transports.loop_adapter import LoopAdapter
 from .._transports.loop_close import close_after_loop
-from .._transports.make_transport import make_accepted, make_accepted_tls_now
+from .._transports.make_transport import make_accepted, make_accepted_now, make_accepted_tls_now
 from .._transports.named_task import create_named_task
 from .protocol import ClientConnected, StreamReaderProtocol
 from .reader import StreamReader
@@ -39,7 +40,12 @@ class ConnectionOptions(NamedTuple):
 
 
 class ServerEvents(Protocol):
-    """The methods of a server that a ServerConnection calls."""
+    """The methods of a server that a ServerConnection calls.
+
+    ``_handlers``: the tasks that run client_connected_cb and have not ended.
+    """
+
+    _handlers: set[asyncio.Future[Any]]
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         """Return the event loop that runs the server."""
@@ -49,12 +55,6 @@ class ServerEvents(Protocol):
 
     def _handshake_failed(self, error: OSError, address: Any, listener: str) -> None:
         """Count a failed TLS handshake with the peer at ``address``, and log it unless too many were logged."""
-
-    def _handler_started(self, task: asyncio.Future[Any]) -> None:
-        """Add ``task``, which runs client_connected_cb for one connection, to the server's handlers."""
-
-    def _handler_ended(self, task: asyncio.Future[Any]) -> None:
-        """Remove ``task``, which has ended, from the server's handlers."""
 
 
 class _Reference(weakref.ref[Any]):
@@ -73,21 +73,19 @@ def _gone(reference: Any) -> None:
 
 
 class _LoopSetup:
-    """What an entry refers to on a loop's own transports, where a task creates the transport.
+    """What an entry refers to where a task creates a loop's own transport.
 
     - ``task``: that task, until it ends.
     - ``socket``: the socket until the task starts: a task that is cancelled before its first step never closes it.
     - ``reference``: a weak reference to the socket, afterwards.
-    - ``connection``: a weak reference to the Connection.
     """
 
-    __slots__ = ("connection", "reference", "socket", "task")
+    __slots__ = ("reference", "socket", "task")
 
     def __init__(self, sock: socket.socket) -> None:
         self.task: asyncio.Task[None] | None = None
         self.socket: socket.socket | None = sock
         self.reference: _Reference | None = None
-        self.connection: weakref.ref[Connection] | None = None
 
 
 class ServerConnection:
@@ -95,17 +93,18 @@ class ServerConnection:
 
     ``address``: the address of the peer. ``listener``: the name of the listening socket, for messages.
 
-    On a loop's own transports, a task creates the transport, and refers to the socket meanwhile. On the engine, start()
-    creates the transport itself. From then on, the entry has only weak references, to the Connection, to the transport
-    and, on a loop's own transports, to the socket: the entry does not keep them alive.
+    On the engine, and without TLS on asyncio's selector loops, start() creates the transport itself. Otherwise, a task
+    creates it, and refers to the socket meanwhile. From then on, the entry has only weak references, to the Connection,
+    to the transport and, after such a task, to the socket: the entry does not keep them alive.
 
     The entry removes itself from the server when the connection has ended, or could not be set up. A program may set
     another protocol on the transport, so that the Connection does not get ``connection_lost()``. Therefore the entry
-    also removes itself when the transport (on the engine) or the socket (on a loop's own transports) is freed.
+    also removes itself when the transport or, after such a task, the socket is freed.
     """
 
     __slots__ = (
         "_aborted_in_handshake",
+        "_connection",
         "_listener",
         "_server",
         "_setup",
@@ -120,26 +119,32 @@ class ServerConnection:
         self._listener = listener
         self._aborted_in_handshake = False
         self._transport: weakref.ref[Any] | None = None
-        # None on the engine, which creates the transport synchronously.
+        # On a loop's own transports only. The engine's transport exists from the start, and leads to the Connection.
+        self._connection: weakref.ref[Connection] | None = None
         self._setup: _LoopSetup | None = None
 
-    def start(self, engine: Any, loop: asyncio.AbstractEventLoop, sock: Any, options: ConnectionOptions) -> None:
+    def start(
+        self, engine: Any, loop: asyncio.AbstractEventLoop, sock: Any, options: ConnectionOptions, at_once: bool
+    ) -> None:
         """Start to create the transport of ``sock``. The TLS handshake, if any, and client_connected_cb follow.
 
-        ``engine``: see engine_of. On the engine, the transport exists when this method returns. If the method raises,
-        the caller closes the socket. A failure after the return is reported to the server or the loop's exception
-        handler, and closes the socket.
+        ``engine``: see engine_of; ``at_once``: see makes_accepted_now. If the method raises, the caller closes the
+        socket. A failure after the return is reported to the server or the loop's exception handler, and closes the
+        socket.
         """
         tls: dict[str, Any] = {}
         if options.ssl is not None:
             tls = {"on_failure": functools.partial(self._handshake_failed, loop), **options.tls}
-        if engine is not None:
+        if engine is not None or (at_once and options.ssl is None):
             protocol = self._make_protocol(loop, options)
-            if options.ssl is None:
+            if engine is None:
+                self._connection = weakref.ref(protocol._sluiceway)
+                transport = make_accepted_now(loop, sock, protocol, self.address)
+            elif options.ssl is None:
                 transport = engine.attach(loop, sock, protocol, self.address)
             else:
                 transport = make_accepted_tls_now(engine, loop, sock, protocol, self.address, options.ssl, **tls)
-            # The engine frees the transport when the socket is closed.
+            # The engine and the loop free the transport when the socket is closed.
             reference = self._transport = _Reference(transport, _gone)
             reference.entry = self
             return
@@ -171,7 +176,7 @@ class ServerConnection:
             # Some loops have transports without weak references. Every loop frees the socket with its transport.
             setup.reference = _Reference(sock, _gone)
             setup.reference.entry = self
-            setup.connection = weakref.ref(protocol._sluiceway)
+            self._connection = weakref.ref(protocol._sluiceway)
             transport = await make_accepted(loop, sock, protocol, ssl=options.ssl, **tls)
         except BaseException as error:
             if protocol is None or protocol._sluiceway.transport is None:
@@ -220,7 +225,7 @@ class ServerConnection:
     def connection_ended(self, connection: Connection | None = None) -> None:
         """Remove this entry from the server, because the transport has ended or could not be created."""
         # Drops the weak references to which this object refers, and which refer to this object.
-        self._transport = self._setup = None
+        self._transport = self._connection = self._setup = None
         if self._server is not None:
             self._server._connection_ended(self)
 
@@ -236,12 +241,12 @@ class ServerConnection:
     def handler_started(self, task: asyncio.Future[Any]) -> None:
         """Report to the server that ``task`` runs client_connected_cb for this connection."""
         if self._server is not None:
-            self._server._handler_started(task)
+            self._server._handlers.add(task)
 
     def handler_ended(self, task: asyncio.Future[Any]) -> None:
         """Report to the server that ``task`` has ended."""
         if self._server is not None:
-            self._server._handler_ended(task)
+            self._server._handlers.discard(task)
 
     # -- called by the server -----------------------------------------------------------------------------------------
 
@@ -265,10 +270,10 @@ class ServerConnection:
     def _end(self, *, aborting: bool) -> None:
         transport = self._transport() if self._transport is not None else None
         setup = self._setup
-        if setup is not None:
-            connection = None if setup.connection is None else setup.connection()
+        protocol = None if transport is None else transport.get_protocol()
+        if self._connection is not None:
+            connection = self._connection()
         else:
-            protocol = None if transport is None else transport.get_protocol()
             connection = protocol._sluiceway if isinstance(protocol, StreamReaderProtocol) else None
         self._aborted_in_handshake = True
         # The connection may have a transport and a running handler before the task that created both continues.
@@ -278,6 +283,10 @@ class ServerConnection:
             else:
                 connection.close()
         elif transport is not None:
+            if isinstance(protocol, LoopAdapter):
+                # The loop has not called connection_made() yet. The handler must not start.
+                protocol.release()
+                self.connection_ended()
             transport.abort() if aborting else transport.close()
         elif setup is not None and setup.task is not None:
             setup.task.cancel()

@@ -108,7 +108,7 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         aborted, and its unsent data is discarded. A second call has no effect.
         """
         connection = _current_connection(self)
-        if not connection.closing and not isinstance(self._protocol, core.ProtocolOperations):
+        if not connection.closing and not isinstance(self._sluiceway.protocol, core.ProtocolOperations):
             # A protocol of sluiceway reports a loss to the connection; asyncio's must be queried.
             _ask_foreign_protocol(self, connection)
         connection.close()
@@ -133,8 +133,9 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
             Exception: the error that ended the connection, if the connection was lost, or began to close by itself,
                 before close() was called. An error that occurs after close() is not raised.
         """
-        waiter = self._protocol._get_close_waiter(self)
-        if isinstance(self._protocol, core.ProtocolOperations):
+        protocol = self._sluiceway.protocol
+        waiter = protocol._get_close_waiter(self)
+        if isinstance(protocol, core.ProtocolOperations):
             try:
                 await waiter
             finally:

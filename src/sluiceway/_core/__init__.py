@@ -14,7 +14,6 @@ from .coarse_timer import CoarseTimer, TimeLimit, set_timer, timer_of
 from .connection_state import ConnectionState
 from .length_prefixed import LengthPrefixed
 from .loop_delivery import LoopDelivery
-from .loop_writer import new_writer
 from .protocol_operations import ProtocolOperations
 from .protocol_receiver import ProtocolReceivers
 from .raw_transport import RawTransportProvider
@@ -65,7 +64,6 @@ __all__ = [
     "as_size",
     "must_be_awaited",
     "new_stepper",
-    "new_writer",
     "set_timer",
     "timer_of",
 ]

@@ -94,13 +94,22 @@ class ClosingState(ConnectionState):
         """
         if self.lost or self.transport is None:
             return
-        if (
-            self._close_timer is None
-            and isinstance(self.transport, RawTransportProvider)
-            and not self.transport.get_write_buffer_size()  # type: ignore[attr-defined]
-        ):
+        if self._close_timer is None and self._everything_sent():
             return
         self.start_close_timeout(seconds)
+
+    def _everything_sent(self) -> bool:
+        """Return True if the transport is known to have no unsent data. The loop's TLS does not count all of it."""
+        transport = self.transport
+        if not isinstance(transport, RawTransportProvider):
+            writer = self.loop_writer
+            if writer is None or writer.transport is not transport or self._loop_tls_values is not None:
+                return False
+        try:
+            unsent: int = transport.get_write_buffer_size()
+        except (AttributeError, NotImplementedError):
+            return False
+        return unsent == 0
 
     def start_close_timeout(self, seconds: float | None) -> None:
         """Called by bound_close() if data may be unsent."""

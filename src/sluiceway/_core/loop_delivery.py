@@ -8,7 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from .._constants import MINIMUM_RECEIVE
+from .loop_writer import new_writer
+from .protocol_operations import ProtocolOperations
 from .protocol_receiver import ProtocolReceivers
+
+_PACKAGE = __name__.partition(".")[0] + "."
 
 
 class LoopDelivery:
@@ -17,20 +21,34 @@ class LoopDelivery:
     - ``receivers``: the receivers of the protocol; None after the end of the connection.
     - ``transport``: the transport, from connection_made() to the end of the connection, else None.
     - ``stepper``: the Stepper of the loop, which runs waiting tasks at once; None in the pure core.
+    - ``shared``: the program may use the socket as well.
     - ``writer``: the LoopWriter of the transport; None in the pure core and before connection_made().
     - ``interruption``: the error of a connection that was aborted because an interrupt may have lost bytes, or None.
     """
 
-    __slots__ = ("interruption", "receivers", "stepper", "transport", "writer")
+    __slots__ = ("interruption", "receivers", "shared", "stepper", "transport", "writer")
 
-    def __init__(self, protocol: Any, scratch: Any, stepper: Any) -> None:
+    def __init__(self, protocol: Any, scratch: Any, stepper: Any, shared: bool) -> None:
         receivers = ProtocolReceivers(protocol, getattr(protocol, "__dict__", None))
         receivers.attach(scratch, stepper)
         self.receivers: ProtocolReceivers | None = receivers
         self.stepper = stepper
+        self.shared = shared
         self.writer: Any = None
         self.transport: Any = None
         self.interruption: ConnectionAbortedError | None = None
+
+    def made(self, protocol: Any, transport: Any) -> None:
+        """Record ``transport``, before the call of connection_made() of ``protocol``."""
+        self.transport = transport
+        if self.stepper is None:
+            return
+        # A method of the program may keep the transport.
+        exposed = self.shared or not protocol.connection_made.__module__.startswith(_PACKAGE)
+        self.writer = new_writer(transport, self.stepper, exposed)
+        if isinstance(protocol, ProtocolOperations):
+            connection: Any = protocol._sluiceway
+            connection.loop_writer = self.writer
 
     def end(self) -> None:
         """Record the end of the connection."""

@@ -14,4 +14,5 @@ cdef class ClosingState(ConnectionState):
     cdef public object _close_timer
     cdef public dict _loop_tls_values
 
+    cdef bint _everything_sent(self) except -1
     cdef object _resolve(self, waiter)

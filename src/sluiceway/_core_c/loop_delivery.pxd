@@ -8,10 +8,12 @@ cimport cython
 cdef class LoopDelivery:
     cdef public ProtocolReceivers receivers
     cdef readonly Stepper stepper
-    cdef public LoopWriter writer
+    cdef bint shared
+    cdef readonly LoopWriter writer
     cdef public object transport
     cdef public object interruption
 
+    cpdef object made(self, protocol, transport)
     cpdef object end(self)
     @cython.locals(receivers=ProtocolReceivers, receiver=ReceiveInterface)
     cpdef object get_buffer(self, sizehint)

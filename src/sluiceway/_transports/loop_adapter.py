@@ -9,7 +9,6 @@ itself cannot be one, because uvloop treats an object that is both kinds of prot
 from __future__ import annotations
 
 import asyncio
-import functools
 import sys
 import weakref
 from typing import Any
@@ -19,7 +18,8 @@ from .._implementation import core
 from .fork_hooks import register_stepper
 
 _STEPPER = "_sluiceway_stepper"
-_PACKAGE = __name__.partition(".")[0]
+# Slots of an adapter. An assignment would go to the protocol.
+_set = object.__setattr__
 _scratches: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
 
 
@@ -66,17 +66,15 @@ class LoopAdapter(asyncio.BufferedProtocol):
     ``shared``: the program may use the socket as well.
     """
 
-    __slots__ = ("__weakref__", "_delivery", "_protocol", "_shared", "buffer_updated", "get_buffer")
+    __slots__ = ("__weakref__", "_delivery", "_protocol", "buffer_updated", "get_buffer")
 
     def __init__(self, protocol: Any, loop: asyncio.AbstractEventLoop, shared: bool = False) -> None:
-        delivery = core.LoopDelivery(protocol, scratch_of(loop), stepper_of(loop))
-        own = functools.partial(object.__setattr__, self)
-        own("_protocol", protocol)
-        own("_delivery", delivery)
-        own("_shared", shared)
+        delivery = core.LoopDelivery(protocol, scratch_of(loop), stepper_of(loop), shared)
+        _set(self, "_protocol", protocol)
+        _set(self, "_delivery", delivery)
         # The transport calls them for each arrival.
-        own("get_buffer", delivery.get_buffer)
-        own("buffer_updated", delivery.buffer_updated)
+        _set(self, "get_buffer", delivery.get_buffer)
+        _set(self, "buffer_updated", delivery.buffer_updated)
 
     def is_connected(self) -> bool:
         """Return True from the call of connection_made() to that of connection_lost() or release()."""
@@ -85,7 +83,7 @@ class LoopAdapter(asyncio.BufferedProtocol):
     def release(self) -> Any:
         """Drop the reference to the protocol, so that its methods are not called any more. Return the protocol."""
         protocol = self._protocol
-        object.__setattr__(self, "_protocol", None)
+        _set(self, "_protocol", None)
         self._delivery.end()
         return protocol
 
@@ -95,17 +93,8 @@ class LoopAdapter(asyncio.BufferedProtocol):
             # uvloop calls this method even after the connection was discarded.
             transport.abort()
             return
-        delivery = self._delivery
-        delivery.transport = transport
-        made = protocol.connection_made
-        if delivery.stepper is not None:
-            # A method of the program may keep the transport.
-            exposed = self._shared or made.__module__.partition(".")[0] != _PACKAGE
-            delivery.writer = core.new_writer(transport, delivery.stepper, exposed)
-            if isinstance(protocol, core.ProtocolOperations):
-                connection: Any = protocol._sluiceway
-                connection.loop_writer = delivery.writer
-        made(transport)
+        self._delivery.made(protocol, transport)
+        protocol.connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         protocol = self._protocol
@@ -120,7 +109,7 @@ class LoopAdapter(asyncio.BufferedProtocol):
         try:
             protocol.connection_lost(delivery.interruption or exc)
         finally:
-            self.release()
+            _set(self, "_protocol", None)
 
     def pause_writing(self) -> None:
         self._protocol.pause_writing()

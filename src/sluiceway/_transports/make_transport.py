@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl as ssl_module
+from asyncio.selector_events import BaseSelectorEventLoop
 from collections.abc import Callable
 from typing import Any
 
@@ -65,6 +66,32 @@ async def make_accepted(
     if ssl is None:
         return await _wrap_plain(loop, sock, protocol, create, False)
     return await _wrap_encrypted(loop, sock, protocol, create, ssl, False, server_side=True, **options)
+
+
+def makes_accepted_now(loop: Any) -> bool:
+    """Return True if make_accepted_now() works on ``loop``: on the selector loops of asyncio.
+
+    It calls the method that asyncio's own servers call. A loop with another connect_accepted_socket() must be asked for
+    each transport.
+    """
+    if not isinstance(loop, BaseSelectorEventLoop):
+        return False
+    names = ("connect_accepted_socket", "_create_connection_transport", "_make_socket_transport")
+    return all(getattr(getattr(loop, name), "__func__", None) is getattr(BaseSelectorEventLoop, name) for name in names)
+
+
+def make_accepted_now(loop: Any, sock: socket.socket, protocol: Any, address: Any) -> Any:
+    """Return the loop's own transport of the accepted socket ``sock``, as make_accepted(), but without a task.
+
+    The loop calls connection_made() of ``protocol`` in its next iteration. ``address``: the address of the peer.
+    """
+    adapter = LoopAdapter(protocol, loop)
+    try:
+        return loop._make_socket_transport(sock, adapter, extra={"peername": address})
+    except BaseException:
+        # If the loop calls connection_made() in spite of an interrupt, the adapter aborts the transport.
+        adapter.release()
+        raise
 
 
 def make_accepted_tls_now(
