@@ -56,6 +56,7 @@ CORE = (
 # Files in Cython, which use pointers. _core/ has a pure variant of some of them.
 COMPILED_ONLY = (
     "caller_buffer",
+    "complete_instances",
     "coroutine_line",
     "direct_buffer",
     "ready",
@@ -131,6 +132,8 @@ def translated() -> list[Extension]:
                 "binding": True,
                 "annotation_typing": False,
                 "iterable_coroutine": True,
+                # No object of a compiled class can be pickled, and __setstate__() would set fields without a check.
+                "auto_pickle": False,
                 "freethreading_compatible": False,
                 "subinterpreters_compatible": "no",
             },

@@ -3,11 +3,14 @@
 The import fails in an installation without compiled files. Only ``sluiceway._implementation`` imports this package.
 """
 
+import sys
+
 from .borrowed_reader import BorrowedReader
 from .bytearray_buffer import BytearrayBuffer
 from .chunk_buffer import ChunkBuffer
 from .closing import ClosingState
 from .coarse_timer import CoarseTimer, TimeLimit, set_timer, timer_of
+from .complete_instances import require_calls
 from .connection_state import ConnectionState
 from .length_prefixed import LengthPrefixed
 from .loop_delivery import LoopDelivery
@@ -64,3 +67,7 @@ __all__ = [
     "set_timer",
     "timer_of",
 ]
+
+# The base classes of the public classes check their fields instead, because programs may make instances in any way.
+for _name in [name for name in sys.modules if name.startswith(f"{__name__}.")]:
+    require_calls(sys.modules[_name], (ProtocolOperations, ReadOperations, StreamReads, WriteOperations))

@@ -1,0 +1,1 @@
+cpdef object require_calls(module, tuple exceptions)
