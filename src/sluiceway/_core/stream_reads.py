@@ -128,7 +128,7 @@ class Stream(StreamWaits):
         changes nothing.
 
         Args:
-            n (int): the number of bytes, greater than 0. The stream buffers so many, whatever its limit.
+            n (int): the number of bytes, greater than 0. The stream buffers that many, whatever its limit.
             timeout (float or None): the seconds that the call may take.
 
         Returns:
