@@ -28,6 +28,9 @@ class Target:
     def _time_limit_busy(self, operation: str) -> None:
         raise RuntimeError(f"{operation} while busy")
 
+    def _describe(self) -> str:
+        return "target"
+
 
 class Limits:
     """A timer with a ManualClock."""
@@ -185,7 +188,7 @@ def test_limit_in_use_raises_what_its_target_raises(limits: Limits) -> None:
 )
 def test_invalid_seconds_raise_and_start_nothing(limits: Limits, seconds: Any, error: type[Exception]) -> None:
     limit, _ = limits.limit()
-    with pytest.raises(error, match=r"^timeout .*(0|-1\.5|nan|'5')$"):
+    with pytest.raises(error, match=r"^read\(\): timeout .*(0|-1\.5|nan|'5') \(target\)$"):
         limit.start(seconds, "read")
     assert not limit.armed
     assert limits.clock.scheduled == []

@@ -25,7 +25,21 @@ CALLS: dict[str, tuple[type[Exception], str, Callable[[Any], Any]]] = {
         r"records\(\): max_length must be a number of bytes, not 'float': 1.5",
         lambda reader: sluiceway.records(reader, b"|", max_length=1.5),
     ),
-    "separator": (ValueError, "at least one-byte string", lambda reader: sluiceway.records(reader, b"")),
+    "separator": (
+        ValueError,
+        r"records\(\): separator must have at least one byte, not b'' \(<.*StreamReader",
+        lambda reader: sluiceway.records(reader, b""),
+    ),
+    "bool": (
+        TypeError,
+        r"lines\(\): max_length must be a number of bytes, not 'bool': True",
+        lambda reader: sluiceway.lines(reader, max_length=True),
+    ),
+    "float prefix": (
+        ValueError,
+        r"frames\(\): length_bytes must be one of 1, 2, 4, 8, not 4.0",
+        lambda reader: sluiceway.frames(reader, length_bytes=4.0),  # type: ignore[call-overload]
+    ),
     "prefix": (
         ValueError,
         r"frames\(\): length_bytes must be one of 1, 2, 4, 8, not 3",
@@ -41,10 +55,10 @@ CALLS: dict[str, tuple[type[Exception], str, Callable[[Any], Any]]] = {
         r"frames\(\): max_size must be at least 1, not -1",
         lambda reader: sluiceway.frames(reader, max_size=-1),
     ),
-    "oversize": (
+    "frame policy": (
         ValueError,
-        r"frames\(\): oversize must be one of",
-        lambda reader: sluiceway.frames(reader, oversize=None),  # type: ignore[call-overload]
+        r"frames\(\): overlong must be one of",
+        lambda reader: sluiceway.frames(reader, overlong=None),  # type: ignore[call-overload]
     ),
 }
 
@@ -64,6 +78,14 @@ async def test_invalid_argument_raises_and_takes_nothing(kind: str, call: str) -
 async def test_other_object_than_reader_raises_type_error(reader: Any) -> None:
     with pytest.raises(TypeError, match=r"frames\(\): reader must be a StreamReader of sluiceway or asyncio, not"):
         sluiceway.frames(reader)
+
+
+@pytest.mark.parametrize("name", ["lines", "records", "frames"])
+async def test_stream_instead_of_reader_raises_type_error_that_names_its_method(name: str) -> None:
+    stream: Any = sluiceway.Stream.from_pair(sluiceway.StreamReader(), None)
+    arguments = (b"|",) if name == "records" else ()
+    with pytest.raises(TypeError, match=rf"{name}\(\): reader must be .*'Stream': .*; call its method {name}\(\)"):
+        getattr(sluiceway, name)(stream, *arguments)
 
 
 async def test_infinite_maximum_is_accepted() -> None:

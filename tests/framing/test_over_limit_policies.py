@@ -57,7 +57,7 @@ async def test_read_after_cancelled_drop_starts_at_next_line(kind: str, policy: 
 async def test_read_that_waits_during_drop_does_not_see_dropped_bytes(kind: str) -> None:
     reader = READERS[kind]()
     reader.feed_data(b"\0\0\1\0" + LONG)
-    assert await next_item(sluiceway.frames(reader, max_size=8, oversize="skip")) is WAITING
+    assert await next_item(sluiceway.frames(reader, max_size=8, overlong="skip")) is WAITING
     task = asyncio.create_task(reader.read(10))
     await asyncio.sleep(0)
     reader.feed_data(LONG)

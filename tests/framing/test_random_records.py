@@ -155,6 +155,6 @@ async def test_frames_are_expected_items_for_any_arrival_and_cancellation(
     fresh = fresh and policy != "chunks"
 
     def make(reader: Any) -> Any:
-        return sluiceway.frames(reader, length_bytes=prefix, byteorder=byteorder, max_size=limit, oversize=policy)
+        return sluiceway.frames(reader, length_bytes=prefix, byteorder=byteorder, max_size=limit, overlong=policy)
 
     await check_both(kind, make, data, cuts, fresh, where, expected)

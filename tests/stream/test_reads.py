@@ -165,28 +165,6 @@ async def test_read_all_accepts_exactly_its_maximum() -> None:
     assert await stream.read_all(max=4) == b"0123"
 
 
-@pytest.mark.parametrize(
-    ("call", "error", "message"),
-    [
-        (lambda s: s.read(0), ValueError, r"read\(\): max_bytes must be at least 1, not 0 \(<Stream"),
-        (lambda s: s.read("1"), TypeError, r"read\(\): max_bytes must be a number of bytes, not 'str': '1' \(<Stream"),
-        (lambda s: s.read_exactly(-1), ValueError, r"read_exactly\(\): n must be at least 0, not -1 \(<Stream"),
-        (lambda s: s.peek(0), ValueError, r"peek\(\): n must be at least 1"),
-        (lambda s: s.skip(-1), ValueError, r"skip\(\): n must be at least 0"),
-        (lambda s: s.read_line(max_length=0), ValueError, r"read_line\(\): max_length must be at least 1"),
-        (lambda s: s.read_until(b""), ValueError, "at least one-byte string"),
-        (lambda s: s.read_all(max=-1), ValueError, r"read_all\(\): max must be at least 1"),
-    ],
-)
-async def test_invalid_argument_raises_and_takes_nothing(
-    call: Callable[[Any], Awaitable[Any]], error: type[Exception], message: str
-) -> None:
-    stream, _ = stream_of(b"data", end=True)
-    with pytest.raises(error, match=message):
-        await call(stream)
-    assert await stream.read_all() == b"data"
-
-
 async def test_second_read_raises_and_names_the_task() -> None:
     stream, reader = stream_of()
     task = asyncio.create_task(stream.read_line(), name="first")

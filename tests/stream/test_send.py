@@ -80,7 +80,7 @@ async def test_send_raises_if_another_task_aborts_the_connection(raw_peers: RawP
 async def test_invalid_timeout_raises_and_sends_nothing(raw_peers: RawPeers, seconds: Any) -> None:
     async with peer_stream(raw_peers) as (stream, peer):
         for call in (stream.send(b"late", timeout=seconds), stream.flush(timeout=seconds)):
-            with pytest.raises((ValueError, TypeError), match=r"^timeout "):
+            with pytest.raises((ValueError, TypeError), match="timeout "):
                 await call
         await stream.send(b"on")
         assert peer.receive(2) == b"on"
@@ -112,7 +112,7 @@ async def test_send_after_close_raises_at_once(raw_peers: RawPeers) -> None:
     async with peer_stream(raw_peers) as (stream, peer):
         await stream.aclose()
         for call in (stream.send(b"late"), stream.flush(), stream.send_eof()):
-            with pytest.raises(ConnectionResetError, match=r"close\(\) was called"):
+            with pytest.raises(ConnectionResetError, match=r"the program has closed"):
                 await call
         assert peer.receive_rest() == b""
 
@@ -220,7 +220,7 @@ async def test_flush_raises_the_loss_of_the_connection(raw_peers: RawPeers) -> N
     async with clogged_stream(raw_peers) as (stream, peer):
         flushing = await start_task(stream.flush())
         await stream.aclose(timeout=0.001)
-        with pytest.raises(ConnectionResetError, match=r"close\(\) was called"):
+        with pytest.raises(ConnectionResetError, match=r"the program has closed"):
             await flushing
 
 
@@ -233,7 +233,7 @@ async def test_send_eof_ends_one_direction_after_the_data(raw_peers: RawPeers) -
         await stream.send_eof()
         peer.send(b"answer")
         assert await stream.read_exactly(6) == b"answer"
-        with pytest.raises(RuntimeError, match="write_eof"):
+        with pytest.raises(RuntimeError, match=r"send\(\): send_eof\(\) was called before"):
             await stream.send(b"late")
 
 

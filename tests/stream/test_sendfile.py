@@ -4,7 +4,6 @@ import asyncio
 import io
 import os
 import pathlib
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -215,27 +214,3 @@ async def test_lost_peer_ends_sendfile(raw_peers: RawPeers, opened: Any) -> None
         peer.reset()
         with pytest.raises(ConnectionError):
             await sending
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error"),
-    [
-        (lambda path: (path.open("r"),), ValueError),
-        (lambda path: (path.open("rb"), -1), ValueError),
-        (lambda path: (path.open("rb"), 0, -1), ValueError),
-        (lambda path: (path.open("rb"), 1.5), TypeError),
-        (lambda path: (path.open("rb"), 0, "10"), TypeError),
-    ],
-)
-async def test_invalid_arguments_raise_and_send_nothing(
-    raw_peers: RawPeers,
-    payload_file: pathlib.Path,
-    arguments: Callable[[pathlib.Path], tuple[Any, ...]],
-    error: type[Exception],
-) -> None:
-    async with peer_stream(raw_peers) as (stream, peer):
-        given = arguments(payload_file)
-        with given[0], pytest.raises(error, match=r"^sendfile\(\): (file|offset|count) must be .*, not "):
-            await stream.sendfile(*given)
-        await stream.send(b"on")
-        assert peer.receive(2) == b"on"

@@ -133,7 +133,7 @@ async def test_invalid_timeout_raises_and_takes_nothing(raw_peers: RawPeers, sec
         peer.send(b"\x05abc\nd")
         await wait_until(lambda: stream.stats.unread_bytes == 6)
         for read, _ in READS.values():
-            with pytest.raises((ValueError, TypeError), match=r"^timeout "):
+            with pytest.raises((ValueError, TypeError), match="timeout "):
                 await read(stream, timeout=seconds)
         assert await stream.read(10) == b"\x05abc\nd"
 

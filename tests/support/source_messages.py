@@ -29,7 +29,8 @@ def text_of(node: ast.expr) -> str | None:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return re.sub(r"%(?:[rsd]|\.?\d*g)", "…", node.value)
     if isinstance(node, ast.JoinedStr):
-        return "".join((text_of(part) or "…") if isinstance(part, ast.Constant) else "…" for part in node.values)
+        text = "".join((text_of(part) or "…") if isinstance(part, ast.Constant) else "…" for part in node.values)
+        return re.sub("…+", "…", text)
     return None
 
 

@@ -272,7 +272,7 @@ async def framing(
     assert_type(records, sluiceway.Records[bytes])
     assert_type(records.skipped, int)
     assert_type(await anext(sluiceway.frames(ours, length_bytes=8, byteorder="little", max_size=9)), bytes)
-    assert_type(await anext(sluiceway.frames(ours, oversize="chunks")), sluiceway.Piece)
+    assert_type(await anext(sluiceway.frames(ours, overlong="chunks")), sluiceway.Piece)
     if process.stdout is not None:
         sluiceway.lines(process.stdout)
     sluiceway.lines(process.stdout)  # type: ignore[arg-type]

@@ -58,6 +58,11 @@ async def _upgrade(
             "start_tls(): server_hostname is missing, and the context checks host names; "
             "pass the name that the peer's certificate must contain"
         )
+    if sslcontext.protocol == (ssl.PROTOCOL_TLS_CLIENT if server_side else ssl.PROTOCOL_TLS_SERVER):
+        raise ValueError(
+            f"start_tls(): the context is one of {sslcontext.protocol.name}, and this side acts as the TLS "
+            f"{'server' if server_side else 'client'}; pass another context, or server_side={not server_side}"
+        )
     await writer.drain()
     reader = writer._reader
     plain = writer._transport

@@ -79,14 +79,14 @@ class TimeLimit:
         if self.armed:
             self.target_ref()._time_limit_busy(operation)
         if type(seconds) is not int and type(seconds) is not float:
-            seconds = as_seconds(seconds, "timeout")
+            seconds = as_seconds(seconds, f"{operation}(): timeout", self.target_ref())
         try:
             value = float(seconds)
         except OverflowError:
             # Raises the error that names the argument.
-            value = as_seconds(seconds, "timeout")
+            value = as_seconds(seconds, f"{operation}(): timeout", self.target_ref())
         if not value > 0:
-            as_seconds(seconds, "timeout")
+            as_seconds(seconds, f"{operation}(): timeout", self.target_ref())
         if value == _NEVER:
             return
         if not self._unsettled:

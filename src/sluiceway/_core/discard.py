@@ -12,13 +12,15 @@ from .validation import BytesLike
 class Discard:
     """Drops ``size`` bytes, or if ``separators`` is not empty all bytes up to and including the first of them.
 
-    ``separators`` are sorted, the shortest first. ``_tail``: the last dropped bytes, which may begin a separator.
+    ``separators`` are sorted, the shortest first. ``total``: the size of what is dropped in part. ``_tail``: the last
+    dropped bytes, which may begin a separator.
     """
 
-    __slots__ = ("_tail", "separators", "size")
+    __slots__ = ("_tail", "separators", "size", "total")
 
-    def __init__(self, size: int, separators: tuple[bytes, ...]) -> None:
+    def __init__(self, size: int, separators: tuple[bytes, ...], total: int | None = None) -> None:
         self.size = size
+        self.total = size if total is None else total
         self.separators = separators
         self._tail = b""
 

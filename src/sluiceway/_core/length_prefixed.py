@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._errors import LimitOverrunError
+from .._errors import IncompleteReadError, LimitOverrunError
 from .._piece import Piece
 from . import record_iterator
 from .borrowed_reader import BorrowedReader
@@ -18,10 +18,10 @@ class LengthPrefixed(RecordIterator):
     """Frames that begin with their length, a number of ``length_bytes`` bytes. The items have no prefix.
 
     ``_missing``: the number of bytes that must be buffered before the next attempt can succeed. ``_rest``: the bytes of
-    a frame that the pieces so far have left. ``_simple``: True if ``take_frame`` can be used.
+    a frame that the pieces so far have left, of ``_length``. ``_simple``: True if ``take_frame`` can be used.
     """
 
-    __slots__ = ("_missing", "_rest", "_simple", "length_bytes", "little_endian")
+    __slots__ = ("_length", "_missing", "_rest", "_simple", "length_bytes", "little_endian")
 
     def __init__(
         self,
@@ -38,6 +38,7 @@ class LengthPrefixed(RecordIterator):
         self.little_endian = little_endian
         self._missing = 0
         self._rest = 0
+        self._length = 0
         self._simple = policy != record_iterator.CHUNKS
 
     def target_size(self) -> int:
@@ -65,32 +66,34 @@ class LengthPrefixed(RecordIterator):
             if size < prefix:
                 self._missing = prefix
                 if self.ended(False):
-                    raise receiver.incomplete(prefix)
+                    message = f"{self.operation}(): the stream ended after {size} of {prefix} bytes of a length prefix"
+                    raise receiver.incomplete(prefix, f"{message}: {self.described()}")
                 return None
             length = buffer.number(prefix, self.little_endian)
             if length <= self.max_size:
                 if size < prefix + length:
                     self._missing = prefix + length
                     if self.ended(False):
-                        raise receiver.incomplete(prefix + length)
+                        raise self._incomplete(prefix + length, size - prefix, length)
                     return None
                 frame = receiver.take(prefix + length)[prefix:]
                 return Piece(frame, True) if self.policy == record_iterator.CHUNKS else frame
             if self.policy in (record_iterator.RAISE, record_iterator.SKIP):
                 self._refuse(prefix)
             elif self.policy == record_iterator.CHUNKS:
-                self._rest = self._exact_length()
+                self._rest = self._length = self._exact_length()
                 receiver.take(prefix)
             elif size < prefix + self.max_size:
                 self._missing = prefix + self.max_size
                 if self.ended(False):
-                    raise receiver.incomplete(prefix + self._exact_length())
+                    exact = self._exact_length()
+                    raise self._incomplete(prefix + exact, size - prefix, exact)
                 return None
             else:
                 self.truncated += 1
-                rest = self._exact_length() - self.max_size
+                exact = self._exact_length()
                 piece = receiver.take(prefix + self.max_size)[prefix:]
-                receiver.drop(Discard(rest, ()))
+                receiver.drop(Discard(exact - self.max_size, (), exact))
                 return piece
 
     def _exact_length(self) -> Any:
@@ -98,16 +101,19 @@ class LengthPrefixed(RecordIterator):
         prefix = buffer.peek(self.length_bytes)
         return int.from_bytes(prefix, "little" if self.little_endian else "big")
 
+    def _incomplete(self, expected: Any, arrived: Any, length: Any) -> IncompleteReadError:
+        """Return the error for the end of the stream after ``arrived`` of the ``length`` bytes of a frame."""
+        message = f"{self.operation}(): the stream ended after {arrived} of {length} bytes of a frame"
+        return self.receiver.incomplete(expected, f"{message}: {self.described()}")
+
     def _piece(self, size: int) -> Any:
         """Return the next piece of a frame that is longer than the maximum; ``size`` bytes are buffered."""
         receiver = self.receiver
         n = min(self._rest, self.max_size)
         if size < n:
             self._missing = n
-            if receiver.end.reached and not size:
-                raise receiver.incomplete(n)
-            if self.ended(False):
-                raise receiver.incomplete(n)
+            if (receiver.end.reached and not size) or self.ended(False):
+                raise self._incomplete(self._rest, self._length - self._rest + size, self._length)
             return None
         piece = receiver.take(n)
         self._rest -= n
@@ -118,12 +124,13 @@ class LengthPrefixed(RecordIterator):
         length = self._exact_length()
         if self.policy == record_iterator.RAISE:
             raise LimitOverrunError(
-                f"{self.operation}(): a frame of {length} bytes exceeds max_size={self.max_size}; the bytes stay in "
-                'the reader; raise max_size=, or choose oversize="skip", "truncate" or "chunks"',
+                f"{self.operation}(): a frame of {length} bytes exceeds max_size={self.max_size} ({self.described()}); "
+                'prefix and frame stay in the stream; close it, raise max_size=, or choose overlong="skip", "truncate" '
+                'or "chunks"',
                 prefix + length,
             )
         self.skipped += 1
-        self.receiver.drop(Discard(prefix + length, ()))
+        self.receiver.drop(Discard(prefix + length, (), length))
 
 
 set_slots(LengthPrefixed)

@@ -8,6 +8,8 @@ same iteration of the loop, as in asyncio.
 
 from __future__ import annotations
 
+from typing import Any
+
 from .._constants import EVERYTHING
 from .receiver import Receiver
 
@@ -40,18 +42,24 @@ def some(receiver: Receiver, n: int, waited: bool) -> bytes | None:
     return receiver.take(n)
 
 
-def exactly(receiver: Receiver, n: int, expected: int, waited: bool) -> bytes | None:
+def exactly(receiver: Receiver, n: int, expected: int, waited: bool, stream: Any) -> bytes | None:
     """Return the first ``n`` unread bytes, or None if readexactly() must wait for more.
 
     Raise IncompleteReadError with the unread bytes if end of file was received before ``n`` bytes. Its ``expected`` is
     the argument of readexactly(), which may be greater than ``n``, a C integer in the compiled build. Raise the error
     of the stream: at once after set_exception(), and if fewer than ``n`` bytes are unread for a lost connection.
+    ``stream``: the Stream whose read_exactly() it is, for the message; None for readexactly().
     """
     size = receiver.buffer.size()
     if receiver.end.exception is not None and not (waited and size >= n) and receiver.end.due(size, size >= n > 0):
         raise receiver.end.error()
     if size < n:
         if receiver.end.reached:
-            raise receiver.incomplete(expected)
+            raise receiver.incomplete(expected, "" if stream is None else ended_early("read_exactly", size, n, stream))
         return None
     return receiver.take(n)
+
+
+def ended_early(call: str, size: int, expected: int, stream: Any) -> str:
+    """Return the message for the ``call`` of ``stream`` that got ``size`` instead of ``expected`` bytes."""
+    return f"{call}(): the stream ended after {size} of {expected} bytes: {stream._describe()}"

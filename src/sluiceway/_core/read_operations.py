@@ -202,7 +202,7 @@ class StreamReader:
             receiver.wait.raise_busy("readexactly")
         if receiver.budget.spend_read():
             await receiver.yield_to_loop("readexactly")
-        data = read_by_size.exactly(receiver, target_size, n, False)
+        data = read_by_size.exactly(receiver, target_size, n, False, None)
         if data is None:
             try:
                 while data is None:
@@ -212,7 +212,7 @@ class StreamReader:
                         await future
                     finally:
                         receiver.wait.end()
-                    data = read_by_size.exactly(receiver, target_size, n, True)
+                    data = read_by_size.exactly(receiver, target_size, n, True, None)
             finally:
                 receiver.end_large_read()
         return data

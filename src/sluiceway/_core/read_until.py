@@ -8,7 +8,7 @@ same iteration of the loop, as in asyncio.
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .._errors import LimitOverrunError
 from .receiver import Receiver
@@ -43,9 +43,15 @@ def record(
 
 
 def limited(
-    receiver: Receiver, separators: tuple[bytes, ...], limit: int, operation: str, waited: bool, keeps_rest: bool
+    receiver: Receiver,
+    separators: tuple[bytes, ...],
+    limit: int,
+    operation: str,
+    waited: bool,
+    keeps_rest: bool,
+    stream: Any,
 ) -> bytes | None:
-    """Return the first record with its separator, or None if the method ``operation`` of a Stream must wait.
+    """Return the first record with its separator, or None if the method ``operation`` of ``stream`` must wait.
 
     Raise LimitOverrunError for a record that is longer than ``limit``; no byte is removed. At the end of the stream
     return the remaining bytes if ``keeps_rest`` is True, else raise IncompleteReadError.
@@ -59,8 +65,9 @@ def limited(
         consumed = -2 - length
         size = str(consumed) if separator_at(receiver, separators, consumed) else f"at least {consumed}"
         raise LimitOverrunError(
-            f"{operation}(): a record of {size} bytes exceeds max_length={limit}; the bytes stay in the "
-            "stream; raise max_length=, or choose what happens to long records with lines() or records()",
+            f"{operation}(): a record of {size} bytes exceeds max_length={limit} ({stream._describe()}); "
+            "the bytes stay in the stream; raise max_length=, or choose what happens to long records with lines() or "
+            "records()",
             consumed,
         )
     if receiver.end.exception is not None and receiver.end.due(receiver.buffer.size(), False):
@@ -68,8 +75,13 @@ def limited(
     if not receiver.end.reached:
         return None
     if not keeps_rest:
-        raise receiver.incomplete(None)
+        raise receiver.incomplete(None, no_separator(operation, receiver, stream._describe()))
     return receiver.take(receiver.buffer.size())
+
+
+def no_separator(call: str, receiver: Receiver, stream: str) -> str:
+    """Return the message for the ``call`` of ``stream`` that has found the end of the stream before a separator."""
+    return f"{call}(): the stream ended after {receiver.buffer.size()} bytes without a separator: {stream}"
 
 
 def _record_length(receiver: Receiver, separators: tuple[bytes, ...], waited: bool, is_line: bool) -> int:

@@ -213,13 +213,30 @@ class Receiver(ReceiveInterface):
         if self.guard is not None:
             self.guard.share_transport()
 
-    def incomplete(self, expected: int | None) -> IncompleteReadError:
-        """Remove the buffered bytes. Return the IncompleteReadError that contains them, for a read at end of file."""
+    def incomplete(self, expected: int | None, message: str = "") -> IncompleteReadError:
+        """Remove the buffered bytes. Return the IncompleteReadError that contains them, for a read at end of file.
+
+        ``message`` replaces asyncio's message, if it is not empty.
+        """
         buffer = self.buffer
         error = IncompleteReadError(buffer.take_all(), expected)
+        if message:
+            error.args = (message,)
         if self.end.truncation is not None:
             error.__cause__ = self.end.truncation
         return error
+
+    def incomplete_discard(self, call: str, stream: str) -> IncompleteReadError:
+        """End the dropping of bytes. Return the IncompleteReadError for its ``call`` of ``stream``, at end of file."""
+        discard = self.discard
+        assert discard is not None
+        self.discard = None
+        if discard.separators:
+            return self.incomplete(None, f"{call}(): the stream ended inside a dropped record: {stream}")
+        total, left = discard.total, discard.size
+        return self.incomplete(
+            total, f"{call}(): the stream ended after {total - left} of {total} bytes, which are dropped: {stream}"
+        )
 
     # -- memory -------------------------------------------------------------------------------------------------------
 

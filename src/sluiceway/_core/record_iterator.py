@@ -95,11 +95,16 @@ class RecordIterator(Ready):
 
     def __repr__(self) -> str:
         counts = f"skipped={self.skipped} truncated={self.truncated}"
-        return f"<{self.operation}() of {self.source()!r} {counts}>"
+        return f"<{self.operation}() of {self.described()} {counts}>"
 
     def source(self) -> Any:
         """Return the reader of the program."""
         return self.reader if self.borrowed is None else self.borrowed.reader
+
+    def described(self) -> str:
+        """Return the text of the stream for messages."""
+        stream = self.stream
+        return repr(self.source()) if stream is None else stream._describe()
 
     def __aiter__(self) -> Self:
         return self
@@ -251,6 +256,5 @@ class RecordIterator(Ready):
         if size:
             return True
         if receiver.discard is not None and not keeps_rest:
-            receiver.discard = None
-            raise receiver.incomplete(None)
+            raise receiver.incomplete_discard(self.operation, self.described())
         raise StopAsyncIteration

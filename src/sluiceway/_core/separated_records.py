@@ -76,7 +76,7 @@ class SeparatedRecords(RecordIterator):
         receiver = self.receiver
         self._inside = False
         if not self.keeps_rest:
-            raise receiver.incomplete(None)
+            raise receiver.incomplete(None, read_until.no_separator(self.operation, receiver, self.described()))
         rest = receiver.take(receiver.buffer.size())
         return Piece(rest, True) if self.policy == record_iterator.CHUNKS else rest
 
@@ -90,8 +90,8 @@ class SeparatedRecords(RecordIterator):
         if self.policy == record_iterator.RAISE:
             length = f"a record of {n} bytes" if separator else f"a record of at least {n} bytes"
             raise LimitOverrunError(
-                f"{self.operation}(): {length} exceeds max_length={self.max_size}; the bytes stay in the reader; "
-                'raise max_length=, or choose overlong="skip", "truncate" or "chunks"',
+                f"{self.operation}(): {length} exceeds max_length={self.max_size} ({self.described()}); the bytes stay "
+                'in the stream; raise max_length=, or choose overlong="skip", "truncate" or "chunks"',
                 n,
             )
         if self.policy == record_iterator.SKIP:

@@ -104,7 +104,7 @@ class Stream(StreamWaits):
         try:
             if receiver.budget.spend_read():
                 await receiver.yield_to_loop("read_exactly")
-            data = read_by_size.exactly(receiver, size, n, False)
+            data = read_by_size.exactly(receiver, size, n, False, self)
             if data is None:
                 try:
                     while data is None:
@@ -114,7 +114,7 @@ class Stream(StreamWaits):
                             await future
                         finally:
                             receiver.wait.end()
-                        data = read_by_size.exactly(receiver, size, n, True)
+                        data = read_by_size.exactly(receiver, size, n, True, self)
                 finally:
                     receiver.end_large_read()
             return data
@@ -203,7 +203,7 @@ class Stream(StreamWaits):
         Source: Go's ``bufio.Reader.UnreadByte``.
         """
         receiver = self._receiver_for("push_back")
-        data = as_bytes(data)
+        data = as_bytes(data, "push_back", self)
         if len(data):
             buffer = receiver.buffer
             buffer.prepend(data)
@@ -360,7 +360,7 @@ class Stream(StreamWaits):
                 receiver.end_large_read()
         unread = receiver.buffer
         if fill and unread.size() < size:
-            raise receiver.incomplete(size)
+            raise receiver.incomplete(size, read_by_size.ended_early(operation, unread.size(), size, self))
         data = receiver.take(min(size, unread.size()))
         view[: len(data)] = data
         return len(data)
@@ -403,14 +403,14 @@ class Stream(StreamWaits):
 
         Source: anyio's ``receive_until``, tokio's ``read_until``, Go's ``bufio.Reader.ReadBytes``.
         """
-        separators = as_separators(separator, "read_until")
+        separators = as_separators(separator, "read_until", self)
         receiver = self._receiver_for("read_until")
         limit = receiver.flow.limit if max_length is None else as_size(max_length, "read_until", "max_length", 1, self)
         self._begin_limit(timeout, "read_until")
         try:
             if receiver.budget.spend_read():
                 await receiver.yield_to_loop("read_until")
-            record = records.limited(receiver, separators, limit, "read_until", False, False)
+            record = records.limited(receiver, separators, limit, "read_until", False, False, self)
             while record is None:
                 receiver.wait.target_size = records.target_size(receiver)
                 future = read_operations.begin_wait(self._reader, receiver, "read_until")  # type: ignore[arg-type]
@@ -420,7 +420,7 @@ class Stream(StreamWaits):
                     receiver.wait.end()
                     if receiver.wait.target_size:
                         receiver.end_large_read()
-                record = records.limited(receiver, separators, limit, "read_until", True, False)
+                record = records.limited(receiver, separators, limit, "read_until", True, False, self)
             return record
         finally:
             self._end_limit(timeout)
@@ -457,7 +457,7 @@ class Stream(StreamWaits):
         try:
             if receiver.budget.spend_read():
                 await receiver.yield_to_loop("read_line")
-            line = records.limited(receiver, records.NEWLINE, limit, "read_line", False, True)
+            line = records.limited(receiver, records.NEWLINE, limit, "read_line", False, True, self)
             while line is None:
                 receiver.wait.target_size = records.target_size(receiver)
                 future = read_operations.begin_wait(self._reader, receiver, "read_line")  # type: ignore[arg-type]
@@ -467,7 +467,7 @@ class Stream(StreamWaits):
                     receiver.wait.end()
                     if receiver.wait.target_size:
                         receiver.end_large_read()
-                line = records.limited(receiver, records.NEWLINE, limit, "read_line", True, True)
+                line = records.limited(receiver, records.NEWLINE, limit, "read_line", True, True, self)
             return line
         finally:
             self._end_limit(timeout)

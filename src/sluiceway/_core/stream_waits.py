@@ -124,8 +124,7 @@ class StreamWaits:
             if receiver.end.exception is not None and receiver.end.due(0, False):
                 raise receiver.end.error()
             if receiver.end.reached:
-                receiver.discard = None
-                raise receiver.incomplete(None)
+                raise receiver.incomplete_discard("skip", self._describe())
             await self._wait_for_size(0, "skip")
 
     def _enough(self, receiver: Receiver, least: int) -> bool:

@@ -28,12 +28,15 @@ def as_count(n: Any, call: str) -> int:
 def as_size(size: Any, call: str, name: str, least: int, stream: object) -> int:
     """Return ``size``, the argument ``name`` of the method ``call`` of ``stream``, or UNBOUNDED_LIMIT if it is greater.
 
-    Raise TypeError unless ``size`` is an integer or ``math.inf``, and ValueError if it is less than ``least``.
+    Raise TypeError unless ``size`` is an integer, no bool, or ``math.inf``, and ValueError if it is less than
+    ``least``.
     """
     if type(size) is not int:
         if size == math.inf:
             return UNBOUNDED_LIMIT
         try:
+            if type(size) is bool:
+                raise TypeError
             size = operator.index(size)
         except TypeError:
             raise TypeError(
@@ -44,27 +47,31 @@ def as_size(size: Any, call: str, name: str, least: int, stream: object) -> int:
     return min(int(size), UNBOUNDED_LIMIT)
 
 
-def as_limit(limit: Any) -> int:
+def as_limit(limit: Any, call: str = "") -> int:
     """Return the limit of a reader in bytes. None means 64 KiB, and ``math.inf`` means no limit.
 
-    Raise TypeError unless ``limit`` is a number or None, and ValueError unless it is whole and greater than 0.
+    Raise TypeError unless ``limit`` is a number or None, and ValueError unless it is whole and greater than 0. If the
+    function ``call`` is given, a bool is no number; asyncio accepts one.
     """
     if limit is None:
         return DEFAULT_LIMIT
+    prefix = f"{call}(): " if call else ""
     if isinstance(limit, float):
         if limit == math.inf:
             return UNBOUNDED_LIMIT
         if not limit.is_integer():
-            raise ValueError(f"limit argument must be a whole number of bytes or math.inf, not {limit!r}")
+            raise ValueError(f"{prefix}limit argument must be a whole number of bytes or math.inf, not {limit!r}")
         limit = int(limit)
     try:
+        if call and isinstance(limit, bool):
+            raise TypeError
         limit = operator.index(limit)
     except TypeError:
         raise TypeError(
-            f"limit argument must be a number of bytes or None, not {type(limit).__name__!r}: {limit!r}"
+            f"{prefix}limit argument must be a number of bytes or None, not {type(limit).__name__!r}: {limit!r}"
         ) from None
     if limit <= 0:
-        raise ValueError(f"Limit cannot be <= 0: {limit} was given")
+        raise ValueError(f"{prefix}Limit cannot be <= 0: {limit} was given")
     return min(int(limit), UNBOUNDED_LIMIT)
 
 
@@ -76,70 +83,96 @@ def clamped(size: float) -> int:
     return int(max(-UNBOUNDED_LIMIT, min(size, UNBOUNDED_LIMIT)))
 
 
-def as_seconds(seconds: Any, name: str, *, required: bool = False) -> float:
-    """Return ``seconds``, the argument ``name``. Unless it is ``required``, the caller accepts None.
+def as_seconds(seconds: Any, name: str, stream: Any = None, *, required: bool = False) -> float:
+    """Return ``seconds``, the argument ``name`` of a function or of a method of ``stream``, an object like a Stream.
 
-    Raise TypeError unless ``seconds`` is an int or float, and ValueError unless it is greater than 0 and a float can
-    hold it.
+    Unless it is ``required``, the caller accepts None.
+
+    Raise TypeError unless ``seconds`` is an int or float, and no bool, and ValueError unless it is greater than 0 and a
+    float can hold it.
     """
-    if not isinstance(seconds, (int, float)):
+    if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
         or_none = "" if required else " or None"
         raise TypeError(
             f"{name} argument must be a number of seconds{or_none}, not {type(seconds).__name__!r}: {seconds!r}"
+            f"{_of(stream)}"
         )
     if not seconds > 0:
-        raise ValueError(f"{name} should be a positive number of seconds, got {seconds!r}")
+        raise ValueError(f"{name} should be a positive number of seconds, got {seconds!r}{_of(stream)}")
     try:
         float(seconds)
     except OverflowError:
-        raise ValueError(f"{name} should be a number of seconds that a float can hold") from None
+        raise ValueError(f"{name} should be a number of seconds that a float can hold{_of(stream)}") from None
     return seconds
 
 
-def as_separators(separator: Any, call: str = "readuntil") -> tuple[bytes, ...]:
-    """Return the separators of the method ``call`` as a tuple of bytes, shortest first.
+def _of(stream: Any) -> str:
+    return "" if stream is None else f" ({stream._describe()})"
+
+
+def as_separators(separator: Any, call: str = "readuntil", stream: object = None) -> tuple[bytes, ...]:
+    """Return the separators of the method ``call`` of ``stream`` as a tuple of bytes, shortest first.
 
     Raise TypeError unless ``separator`` is a bytes, bytearray or memoryview, or a tuple of these. Raise ValueError if
-    the tuple or a separator is empty.
+    the tuple or a separator is empty. Without ``stream`` these are asyncio's messages.
     """
     given = separator if isinstance(separator, tuple) else (separator,)
+    where = "" if stream is None else f" ({stream!r})"
     if not given:
+        if stream is not None:
+            raise ValueError(f"{call}(): separator must not be an empty tuple{where}")
         raise ValueError("Separator should contain at least one element: an empty tuple was given")
     separators = []
     for one in given:
         if not isinstance(one, (bytes, bytearray, memoryview)):
             raise TypeError(
-                f"{call}(): separator argument must be bytes or a tuple of bytes, not {type(one).__name__!r}: {one!r}"
+                f"{call}(): separator argument must be bytes or a tuple of bytes, not {type(one).__name__!r}: "
+                f"{one!r}{where}"
             )
-        if not len(one):
+        try:
+            copied = bytes(one)
+        except ValueError as error:
+            # A memoryview that was released.
+            raise ValueError(f"{call}(): separator argument cannot be read: {error}{where}") from None
+        if not copied:
+            if stream is not None:
+                raise ValueError(f"{call}(): separator must have at least one byte, not {one!r}{where}")
             raise ValueError("Separator should be at least one-byte string: an empty one was given")
-        separators.append(bytes(one))
+        separators.append(copied)
     if len(separators) > 1:
         separators.sort(key=len)
     return tuple(separators)
 
 
-def as_bytes(data: Any) -> bytes:
+def as_bytes(data: Any, call: str = "", stream: object = None) -> bytes:
     """Return a copy of the bytes of ``data``, so that later changes of ``data`` have no effect.
 
-    Raise TypeError unless ``data`` has the buffer protocol.
+    Raise TypeError unless ``data`` has the buffer protocol, and ValueError or BufferError if its bytes cannot be read.
+    ``call`` and ``stream``: for the messages of a method of Stream.
     """
     if type(data) is bytearray:
         return bytes(data)
     try:
         # bytes() would call __bytes__ of a subclass of bytes; its buffer is what asyncio sends.
         view = memoryview(data)
-    except TypeError:
-        # asyncio's message, with what to do.
-        given = repr(type(data).__name__)
-        if isinstance(data, str):
-            given += "; encode it first"
-        elif inspect.isawaitable(data):
-            given += "; await it first"
-        elif hasattr(data, "__anext__"):
-            given += "; send its items with async for"
-        raise TypeError(f"data argument must be a bytes-like object, not {given}") from None
-    return view.tobytes()
+    except (TypeError, ValueError, BufferError) as error:
+        refused: Exception = error
+    else:
+        return view.tobytes()
+    prefix, where = (f"{call}(): ", f" ({stream!r})") if call else ("", "")
+    if not isinstance(refused, TypeError):
+        # A memoryview that was released, or an object that refuses.
+        message = f"{prefix}data argument cannot be read: {refused}{where}"
+        raise (BufferError if isinstance(refused, BufferError) else ValueError)(message)
+    # asyncio's message, with what to do.
+    given = repr(type(data).__name__)
+    if isinstance(data, str):
+        given += "; encode it first"
+    elif inspect.isawaitable(data):
+        given += "; await it first"
+    elif hasattr(data, "__anext__"):
+        given += "; send its items with async for"
+    raise TypeError(f"{prefix}data argument must be a bytes-like object, not {given}{where}")
 
 
 def must_be_awaited(data: Any) -> bool:
@@ -153,7 +186,7 @@ def must_be_awaited(data: Any) -> bool:
 def as_writable(buffer: Any, call: str, stream: object) -> memoryview:
     """Return a view of the bytes of ``buffer``, the argument of the method ``call`` of ``stream``.
 
-    Raise TypeError unless ``buffer`` is writable and contiguous, and ValueError if it is empty.
+    Raise TypeError unless ``buffer`` is writable and contiguous, and ValueError if it is empty or was released.
     """
     try:
         view = memoryview(buffer)
@@ -164,6 +197,9 @@ def as_writable(buffer: Any, call: str, stream: object) -> memoryview:
             f"{call}(): buffer must be a writable and contiguous bytes-like object, not {type(buffer).__name__!r} "
             f"({stream!r})"
         ) from None
+    except (ValueError, BufferError) as error:
+        message = f"{call}(): buffer cannot be written: {error} ({stream!r})"
+        raise (BufferError if isinstance(error, BufferError) else ValueError)(message) from None
     if not view.nbytes:
         raise ValueError(f"{call}(): buffer must not be empty ({stream!r})")
     return view.cast("B")

@@ -3,6 +3,7 @@ cimport cython
 @cython.final
 cdef class Discard:
     cdef readonly object size
+    cdef readonly object total
     cdef readonly tuple separators
     cdef bytes _tail
 

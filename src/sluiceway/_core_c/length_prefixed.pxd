@@ -15,6 +15,7 @@ cdef class LengthPrefixed(RecordIterator):
     cdef bint _simple
     # A Python integer: a prefix of eight bytes exceeds every C integer of the package.
     cdef object _rest
+    cdef object _length
 
     @cython.locals(receiver=Receiver, buffer=ChunkBuffer)
     cdef object ready_item(self)
@@ -25,6 +26,7 @@ cdef class LengthPrefixed(RecordIterator):
     cdef Py_ssize_t target_size(self) except -1
     @cython.locals(buffer=ChunkBuffer)
     cdef object _exact_length(self)
+    cdef object _incomplete(self, expected, arrived, length)
     @cython.locals(receiver=Receiver, n=Py_ssize_t)
     cdef object _piece(self, Py_ssize_t size)
     cdef object _refuse(self, Py_ssize_t prefix)

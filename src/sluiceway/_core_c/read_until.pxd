@@ -8,7 +8,8 @@ cdef tuple NEWLINE
 @cython.locals(length=Py_ssize_t, size=Py_ssize_t)
 cdef bytes record(Receiver receiver, tuple separators, object operation, bint waited, bint is_line)
 @cython.locals(length=Py_ssize_t, consumed=Py_ssize_t)
-cdef bytes limited(Receiver receiver, tuple separators, Py_ssize_t limit, object operation, bint waited, bint keeps_rest)
+cdef bytes limited(Receiver receiver, tuple separators, Py_ssize_t limit, object operation, bint waited, bint keeps_rest, stream)
+cdef object no_separator(call, Receiver receiver, stream)
 @cython.locals(length=Py_ssize_t, consumed=Py_ssize_t)
 cdef Py_ssize_t _record_length(Receiver receiver, tuple separators, bint waited, bint is_line) except -2
 @cython.locals(

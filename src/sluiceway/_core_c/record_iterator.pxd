@@ -26,6 +26,7 @@ cdef class RecordIterator(Ready):
     cdef object waiting
     cdef object waiting_task
 
+    cdef object described(self)
     cdef object _check_open(self)
     cdef object _end_wait(self)
     cdef object ready_item(self)

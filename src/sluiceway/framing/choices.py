@@ -10,7 +10,8 @@ BYTE_ORDERS = ("big", "little")
 
 def choice(value: object, accepted: tuple[object, ...], call: str, name: str, stream: object) -> int:
     """Return the index of ``value``, the argument ``name`` of ``call``, in ``accepted``. Raise ValueError if absent."""
-    if value not in accepted or isinstance(value, bool):
+    # 4.0 == 4, and True == 1.
+    if isinstance(value, bool) or not isinstance(value, type(accepted[0])) or value not in accepted:
         listed = ", ".join(map(repr, accepted))
         raise ValueError(f"{call}(): {name} must be one of {listed}, not {value!r} ({stream!r})")
     return accepted.index(value)

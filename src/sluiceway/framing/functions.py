@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio.streams import StreamReader as AsyncioReader
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from .._asyncio.reader import StreamReader
 from .._constants import DEFAULT_LIMIT, FRAME_MAXIMUM
@@ -30,7 +30,7 @@ def lines(
 ) -> Records[Piece]: ...
 def lines(
     reader: StreamReader | asyncio.StreamReader, *, max_length: float = DEFAULT_LIMIT, overlong: Policy = "raise"
-) -> Any:
+) -> Records[bytes] | Records[Piece]:
     """Return an iterator over the lines of ``reader``: ``async for line in sluiceway.lines(process.stdout): …``.
 
     Each line has its ``\\n``, except a rest without one at the end of the stream. Between two lines the iterator keeps
@@ -62,8 +62,7 @@ def lines(
 
     Source: Go's ``bufio.Scanner``, tokio-util's ``LinesCodec``.
     """
-    size = core.as_size(max_length, "lines", "max_length", 1, reader)
-    return _separated(reader, "lines", size, overlong, (b"\n",), True)
+    return lines_of(reader, reader, max_length, overlong)
 
 
 @overload
@@ -88,7 +87,7 @@ def records(
     *,
     max_length: float = DEFAULT_LIMIT,
     overlong: Policy = "raise",
-) -> Any:
+) -> Records[bytes] | Records[Piece]:
     """Return an iterator over the records of ``reader`` that end with ``separator``.
 
     Each record has its separator. Everything else is as for lines(), except the end of the stream: bytes without a
@@ -108,8 +107,7 @@ def records(
         TypeError: an argument has a wrong type.
         ValueError: ``separator`` is empty, ``max_length`` is not greater than 0, or ``overlong`` is unknown.
     """
-    size = core.as_size(max_length, "records", "max_length", 1, reader)
-    return _separated(reader, "records", size, overlong, core.as_separators(separator, "records"), False)
+    return records_of(reader, reader, separator, max_length, overlong)
 
 
 @overload
@@ -119,7 +117,7 @@ def frames(
     length_bytes: Literal[1, 2, 4, 8] = ...,
     byteorder: Literal["big", "little"] = ...,
     max_size: float = ...,
-    oversize: Literal["raise", "skip", "truncate"] = ...,
+    overlong: Literal["raise", "skip", "truncate"] = ...,
 ) -> Records[bytes]: ...
 @overload
 def frames(
@@ -128,7 +126,7 @@ def frames(
     length_bytes: Literal[1, 2, 4, 8] = ...,
     byteorder: Literal["big", "little"] = ...,
     max_size: float = ...,
-    oversize: Literal["chunks"],
+    overlong: Literal["chunks"],
 ) -> Records[Piece]: ...
 def frames(
     reader: StreamReader | asyncio.StreamReader,
@@ -136,8 +134,8 @@ def frames(
     length_bytes: Literal[1, 2, 4, 8] = 4,
     byteorder: Literal["big", "little"] = "big",
     max_size: float = FRAME_MAXIMUM,
-    oversize: Policy = "raise",
-) -> Any:
+    overlong: Policy = "raise",
+) -> Records[bytes] | Records[Piece]:
     """Return an iterator over the frames of ``reader``, each of which begins with its length.
 
     The items have no prefix. Between two frames the iterator keeps no bytes, also after it was cancelled or left early.
@@ -149,7 +147,7 @@ def frames(
             not count itself.
         byteorder (str): the order of the bytes of the prefix: ``"big"``, as in network protocols, or ``"little"``.
         max_size (int or math.inf): the greatest size of a frame without its prefix, in bytes.
-        oversize (str): what happens to a larger frame. ``"raise"``: LimitOverrunError is raised, and prefix and frame
+        overlong (str): what happens to a larger frame. ``"raise"``: LimitOverrunError is raised, and prefix and frame
             stay in the reader. ``"skip"``: the frame is dropped and counted in ``skipped``. ``"truncate"``: its first
             ``max_size`` bytes are an item; the rest is dropped. ``"chunks"``: each item is a Piece of at most
             ``max_size`` bytes.
@@ -163,34 +161,62 @@ def frames(
 
     The iteration raises:
 
-    - LimitOverrunError: a frame is too large, with ``oversize="raise"``. ``consumed`` is the size of prefix and frame.
+    - LimitOverrunError: a frame is too large, with ``overlong="raise"``. ``consumed`` is the size of prefix and frame.
     - IncompleteReadError: the stream ended inside a frame. ``partial`` has the bytes that arrived of prefix and frame.
     - RuntimeError: another read is waiting.
     - Exception: the error of a lost connection, after the complete frames that arrived before the loss.
 
     Source: tokio-util's ``LengthDelimitedCodec``, Erlang's ``{packet, N}``.
     """
-    size = core.as_size(max_size, "frames", "max_size", 1, reader)
-    policy = choice(oversize, POLICIES, "frames", "oversize", reader)
-    choice(length_bytes, PREFIX_SIZES, "frames", "length_bytes", reader)
-    little = choice(byteorder, BYTE_ORDERS, "frames", "byteorder", reader)
-    return core.LengthPrefixed(*_source(reader, "frames"), "frames", size, policy, length_bytes, bool(little))
+    return frames_of(reader, reader, length_bytes, byteorder, max_size, overlong)
 
 
-def _separated(
-    reader: object, operation: str, size: int, policy: str, separators: tuple[bytes, ...], keeps_rest: bool
-) -> Any:
-    number = choice(policy, POLICIES, operation, "overlong", reader)
-    source = _source(reader, operation)
-    return core.SeparatedRecords(*source, operation, size, number, separators, keeps_rest)
+# The same for methods of Stream. ``stream``: the Stream, or again the reader, for messages.
 
 
-def _source(reader: object, call: str) -> tuple[StreamReader | None, Any]:
+def lines_of(reader: object, stream: object, max_length: object, overlong: object) -> Records[bytes] | Records[Piece]:
+    """Return lines() of ``reader``."""
+    source = _source(reader, "lines")
+    size = core.as_size(max_length, "lines", "max_length", 1, stream)
+    policy = choice(overlong, POLICIES, "lines", "overlong", stream)
+    return cast(
+        "Records[bytes] | Records[Piece]", core.SeparatedRecords(*source, "lines", size, policy, (b"\n",), True)
+    )
+
+
+def records_of(
+    reader: object, stream: object, separator: object, max_length: object, overlong: object
+) -> Records[bytes] | Records[Piece]:
+    """Return records() of ``reader``."""
+    source = _source(reader, "records")
+    separators = core.as_separators(separator, "records", stream)
+    size = core.as_size(max_length, "records", "max_length", 1, stream)
+    policy = choice(overlong, POLICIES, "records", "overlong", stream)
+    return cast(
+        "Records[bytes] | Records[Piece]", core.SeparatedRecords(*source, "records", size, policy, separators, False)
+    )
+
+
+def frames_of(
+    reader: object, stream: object, length_bytes: object, byteorder: object, max_size: object, overlong: object
+) -> Records[bytes] | Records[Piece]:
+    """Return frames() of ``reader``."""
+    source = _source(reader, "frames")
+    prefix = PREFIX_SIZES[choice(length_bytes, PREFIX_SIZES, "frames", "length_bytes", stream)]
+    little = bool(choice(byteorder, BYTE_ORDERS, "frames", "byteorder", stream))
+    size = core.as_size(max_size, "frames", "max_size", 1, stream)
+    policy = choice(overlong, POLICIES, "frames", "overlong", stream)
+    return cast("Records[bytes] | Records[Piece]", core.LengthPrefixed(*source, "frames", size, policy, prefix, little))
+
+
+def _source(reader: Any, call: str) -> tuple[StreamReader | None, Any]:
     """Return the reader, or None and the BorrowedReader of asyncio's own reader."""
     if isinstance(reader, StreamReader):
         return reader, None
     if isinstance(reader, AsyncioReader):
         return None, core.BorrowedReader(reader)
+    hint = f"; call its method {call}()" if isinstance(getattr(reader, "reader", None), StreamReader) else ""
     raise TypeError(
-        f"{call}(): reader must be a StreamReader of sluiceway or asyncio, not {type(reader).__name__!r}: {reader!r}"
+        f"{call}(): reader must be a StreamReader of sluiceway or asyncio, not {type(reader).__name__!r}: "
+        f"{reader!r}{hint}"
     )

@@ -48,9 +48,9 @@ class StreamClosing(StreamHalves):
         Source: trio's ``aclose``; nginx's ``lingering_close``; RFC 9112, section 9.6.
         """
         if timeout is not None:
-            as_seconds(timeout, "timeout")
+            as_seconds(timeout, "aclose(): timeout", self)
         if linger is not None:
-            as_seconds(linger, "linger")
+            as_seconds(linger, "aclose(): linger", self)
         self._start_close(timeout, linger)
         info = CloseInfo(True, 0, None, "closed")
         for connection in reversed(self._connections()):
@@ -145,10 +145,10 @@ class StreamClosing(StreamHalves):
         Source: Go's ``SetDeadline``, trio's ``move_on_after``, ``asyncio.timeout``; ``MinRate`` of Apache's
         ``mod_reqtimeout``, Kestrel's ``MinDataRate``.
         """
-        as_seconds(seconds, "deadline", required=True)
+        as_seconds(seconds, "deadline(): seconds", self, required=True)
         if min_rate is None:
             return Deadline(self, seconds)
-        check_rate(min_rate)
+        check_rate(min_rate, self)
         return RateDeadline(self, seconds, min_rate)
 
     @property
@@ -173,7 +173,7 @@ class StreamClosing(StreamHalves):
     @idle_timeout.setter
     def idle_timeout(self, seconds: float | None) -> None:
         if seconds is not None:
-            as_seconds(seconds, "idle_timeout")
+            as_seconds(seconds, "idle_timeout", self)
             self._idle_connection().set_idle_timeout(seconds)
             return
         for connection in self._connections():

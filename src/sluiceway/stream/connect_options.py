@@ -68,7 +68,7 @@ def check_options(
     tls = tls or False
     _check_tls(endpoint, tls, session, server_hostname)
     if timeout is not None:
-        core.as_seconds(timeout, "timeout")
+        core.as_seconds(timeout, "connect(): timeout")
     if not isinstance(endpoint, TCPEndpoint):
         kind = "a Unix socket" if isinstance(endpoint, UnixEndpoint) else "a socket of the program"
         for name, value in {"local": local, "resolver": resolver}.items():
@@ -91,7 +91,7 @@ def check_options(
         configure_socket,
         session,
         _hostname(endpoint, tls, server_hostname),
-        core.as_limit(limit),
+        core.as_limit(limit, "connect"),
     )
 
 

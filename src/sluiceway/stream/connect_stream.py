@@ -107,7 +107,7 @@ def connect(
         limit=limit,
     )
     if idle_timeout is not None:
-        core.as_seconds(idle_timeout, "idle_timeout")
+        core.as_seconds(idle_timeout, "connect(): idle_timeout")
     return Opening(f"connect({endpoint.text!r})", _Connect(endpoint, options, idle_timeout).run)
 
 

@@ -41,6 +41,9 @@ class StreamFraming(StreamWriting):
                 Nothing is sent.
             Exception: as for send().
         """
-        checked = core.as_bytes(data)
+        checked = data if type(data) is bytes else core.as_bytes(data, "send_frame", self)
         prefix = length_prefix(len(checked), length_bytes, byteorder, self)
-        await self.send((prefix, checked), timeout=timeout)
+        if timeout is not None:
+            core.as_seconds(timeout, "send_frame(): timeout", self)
+        self._open_writer("send_frame")
+        await self.send(prefix + checked, timeout=timeout)

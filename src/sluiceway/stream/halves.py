@@ -58,7 +58,7 @@ class StreamHalves(StreamReads):
             TypeError: an argument is not sluiceway's reader or writer, or both are None.
         """
         if idle_timeout is not None:
-            as_seconds(idle_timeout, "idle_timeout")
+            as_seconds(idle_timeout, "from_pair(): idle_timeout")
         stream = cls(reader, writer)
         if idle_timeout is not None:
             stream._idle_connection().set_idle_timeout(idle_timeout)

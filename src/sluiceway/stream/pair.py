@@ -55,7 +55,7 @@ def pair(*, limit: float | None = None) -> Opening[StreamPair]:
 
     Source: ``socket.socketpair``.
     """
-    size = core.as_limit(limit)
+    size = core.as_limit(limit, "pair")
     return Opening("pair()", lambda: _open_pair(size))
 
 

@@ -43,7 +43,7 @@ def pipe(descriptor: int, *, limit: float | None = None) -> Opening[Stream]:
     """
     require_pipes("pipe()")
     _check_descriptor(descriptor)
-    size = core.as_limit(limit)
+    size = core.as_limit(limit, "pipe")
     return Opening(f"pipe({descriptor})", lambda: _open_pipe(descriptor, size))
 
 
@@ -71,19 +71,23 @@ def stdio(*, limit: float | None = None) -> Opening[Stream]:
         RuntimeError: the returned object was used a second time.
     """
     require_pipes("stdio()")
-    size = core.as_limit(limit)
+    size = core.as_limit(limit, "stdio")
     return Opening("stdio()", lambda: _open_stdio(size))
 
 
 def _check_descriptor(descriptor: Any) -> None:
     if not isinstance(descriptor, int) or isinstance(descriptor, bool):
-        raise TypeError(f"descriptor argument must be an int, not {type(descriptor).__name__!r}: {descriptor!r}")
+        raise TypeError(
+            f"pipe(): descriptor argument must be an int, not {type(descriptor).__name__!r}: {descriptor!r}"
+        )
     try:
         is_socket = stat.S_ISSOCK(os.fstat(descriptor).st_mode)
     except (OSError, OverflowError) as error:
-        raise ValueError(f"descriptor argument must be an open descriptor, not {descriptor} ({error})") from None
+        raise ValueError(
+            f"pipe(): descriptor argument must be an open descriptor, not {descriptor} ({error})"
+        ) from None
     if is_socket:
-        raise ValueError(f"descriptor {descriptor} is a socket; sluiceway.connect() makes streams of sockets")
+        raise ValueError(f"pipe(): descriptor {descriptor} is a socket; sluiceway.connect() makes streams of sockets")
 
 
 async def _open_pipe(descriptor: int, limit: int) -> Stream:

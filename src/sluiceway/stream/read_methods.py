@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from .. import framing
 from .._constants import DEFAULT_LIMIT, FRAME_MAXIMUM
 from .._implementation import core
 from .._piece import Piece
+from ..framing import functions
 from ..framing.record_types import Policy, Records
 from .halves import StreamHalves
 
@@ -34,13 +34,17 @@ class StreamReading(StreamHalves):
     ) -> Records[Piece]: ...
     def lines(
         self, *, max_length: float = DEFAULT_LIMIT, overlong: Policy = "raise", timeout: float | None = None
-    ) -> Any:
-        """Return an iterator over the lines of the stream. See :py:func:`sluiceway.lines`.
+    ) -> Records[bytes] | Records[Piece]:
+        """Return an iterator over the lines of the stream. See :py:func:`sluiceway.lines`, which names the errors.
 
-        ``timeout`` is the seconds that each item may take; after them the iteration raises TimeoutError, and the next
-        iteration continues where it was.
+        Args:
+            max_length (int or math.inf): the greatest length of a line without its ``\\n``, in bytes.
+            overlong (str): what happens to a longer line: ``"raise"``, ``"skip"``, ``"truncate"`` or ``"chunks"``.
+            timeout (float or None): the seconds that each item may take. After them the iteration raises TimeoutError,
+                and the next iteration continues where it was.
         """
-        return self._limited(framing.lines(self._readable("lines"), max_length=max_length, overlong=overlong), timeout)
+        reader = self._readable("lines")
+        return self._limited(functions.lines_of(reader, self, max_length, overlong), "lines", timeout)
 
     @overload
     def records(
@@ -67,13 +71,17 @@ class StreamReading(StreamHalves):
         max_length: float = DEFAULT_LIMIT,
         overlong: Policy = "raise",
         timeout: float | None = None,
-    ) -> Any:
+    ) -> Records[bytes] | Records[Piece]:
         """Return an iterator over records that end with ``separator``. See :py:func:`sluiceway.records`.
 
-        ``timeout`` is that of :py:meth:`lines`.
+        Args:
+            separator (a bytes-like object or a tuple of them): the end of a record.
+            max_length (int or math.inf): the greatest length of a record without its separator, in bytes.
+            overlong (str): what happens to a longer record: ``"raise"``, ``"skip"``, ``"truncate"`` or ``"chunks"``.
+            timeout (float or None): the seconds that each item may take; see :py:meth:`lines`.
         """
-        records = framing.records(self._readable("records"), separator, max_length=max_length, overlong=overlong)
-        return self._limited(records, timeout)
+        reader = self._readable("records")
+        return self._limited(functions.records_of(reader, self, separator, max_length, overlong), "records", timeout)
 
     @overload
     def frames(
@@ -82,7 +90,7 @@ class StreamReading(StreamHalves):
         length_bytes: Literal[1, 2, 4, 8] = ...,
         byteorder: Literal["big", "little"] = ...,
         max_size: float = ...,
-        oversize: Literal["raise", "skip", "truncate"] = ...,
+        overlong: Literal["raise", "skip", "truncate"] = ...,
         timeout: float | None = ...,
     ) -> Records[bytes]: ...
     @overload
@@ -92,7 +100,7 @@ class StreamReading(StreamHalves):
         length_bytes: Literal[1, 2, 4, 8] = ...,
         byteorder: Literal["big", "little"] = ...,
         max_size: float = ...,
-        oversize: Literal["chunks"],
+        overlong: Literal["chunks"],
         timeout: float | None = ...,
     ) -> Records[Piece]: ...
     def frames(
@@ -101,25 +109,25 @@ class StreamReading(StreamHalves):
         length_bytes: Literal[1, 2, 4, 8] = 4,
         byteorder: Literal["big", "little"] = "big",
         max_size: float = FRAME_MAXIMUM,
-        oversize: Policy = "raise",
+        overlong: Policy = "raise",
         timeout: float | None = None,
-    ) -> Any:
+    ) -> Records[bytes] | Records[Piece]:
         """Return an iterator over length-prefixed frames. See :py:func:`sluiceway.frames`.
 
-        ``timeout`` is that of :py:meth:`lines`.
+        Args:
+            length_bytes (int): the size of the length prefix in bytes: 1, 2, 4 or 8.
+            byteorder (str): the order of the bytes of the prefix, ``"big"`` or ``"little"``.
+            max_size (int or math.inf): the greatest size of a frame without its prefix, in bytes.
+            overlong (str): what happens to a larger frame: ``"raise"``, ``"skip"``, ``"truncate"`` or ``"chunks"``.
+            timeout (float or None): the seconds that each item may take; see :py:meth:`lines`.
         """
-        frames = framing.frames(
-            self._readable("frames"),
-            length_bytes=length_bytes,
-            byteorder=byteorder,
-            max_size=max_size,
-            oversize=oversize,
-        )
-        return self._limited(frames, timeout)
+        frames = functions.frames_of(self._readable("frames"), self, length_bytes, byteorder, max_size, overlong)
+        return self._limited(frames, "frames", timeout)
 
-    def _limited(self, records: Any, timeout: float | None) -> Any:
+    def _limited(self, records: Any, call: str, timeout: float | None) -> Records[bytes] | Records[Piece]:
         """Return ``records`` as an iterator of this stream, with a time limit for each item."""
+        limited: Records[bytes] | Records[Piece] = records
         records.belong_to(self)
         if timeout is not None:
-            records.limit_items(self._read_limit(), core.as_seconds(timeout, "timeout"))
-        return records
+            records.limit_items(self._read_limit(), core.as_seconds(timeout, f"{call}(): timeout", self))
+        return limited

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import io
 import operator
 import os
 import stat
@@ -14,23 +15,42 @@ from .._connection.connection import Connection
 from .._constants import FILE_PIECE
 from .flush import flush
 
+# The largest position of a file: off_t of the system.
+_MAXIMUM = (1 << 63) - 1
+
 # The kernel cannot copy from this file, or to this socket.
 _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTSOCK, errno.ESPIPE}
 
 
-def check_file(file: Any, offset: Any, count: Any) -> None:
-    """Raise ValueError or TypeError for invalid arguments of sendfile()."""
-    if "b" not in getattr(file, "mode", "b"):
-        raise ValueError(f"sendfile(): file must be opened in binary mode, not {file.mode!r}: {file!r}")
-    for name, value in (("offset", offset), ("count", count)):
-        if name == "count" and value is None:
-            continue
-        try:
-            negative = operator.index(value) < 0
-        except TypeError:
-            raise TypeError(f"sendfile(): {name} must be an integer, not {type(value).__name__!r}: {value!r}") from None
-        if negative:
-            raise ValueError(f"sendfile(): {name} must be at least 0, not {value!r}")
+def check_file(file: Any, offset: Any, count: Any, stream: object) -> tuple[int, int | None]:
+    """Return ``offset`` and ``count`` as ints. Raise ValueError or TypeError for invalid arguments of sendfile()."""
+    if not callable(getattr(file, "seek", None)) or not callable(getattr(file, "read", None)):
+        raise TypeError(
+            f"sendfile(): file must be a file that was opened with mode 'rb', not {type(file).__name__!r}: {file!r} "
+            f"({stream!r})"
+        )
+    if isinstance(file, io.TextIOBase) or "b" not in str(getattr(file, "mode", "b")):
+        raise ValueError(f"sendfile(): file must be opened in binary mode: {file!r} ({stream!r})")
+    if getattr(file, "closed", False):
+        raise ValueError(f"sendfile(): file is closed: {file!r} ({stream!r})")
+    for ability in ("readable", "seekable"):
+        if not getattr(file, ability, lambda: True)():
+            raise ValueError(f"sendfile(): file is not {ability}: {file!r} ({stream!r})")
+    return _as_position(offset, "offset", stream), None if count is None else _as_position(count, "count", stream)
+
+
+def _as_position(value: Any, name: str, stream: object) -> int:
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        position = operator.index(value)
+    except TypeError:
+        raise TypeError(
+            f"sendfile(): {name} must be an integer, not {type(value).__name__!r}: {value!r} ({stream!r})"
+        ) from None
+    if not 0 <= position <= _MAXIMUM:
+        raise ValueError(f"sendfile(): {name} must be from 0 to {_MAXIMUM}, not {position} ({stream!r})")
+    return position
 
 
 async def send_file(writer: StreamWriter, file: IO[bytes], offset: int, count: int | None) -> int:

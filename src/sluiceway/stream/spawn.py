@@ -71,8 +71,8 @@ def spawn(
     for argument in command:
         _check_path(argument, "each argument")
     _check_options(stderr, cwd, env, start_new_session)
-    core.as_seconds(stop_timeout, "stop_timeout", required=True)
-    size = core.as_limit(limit)
+    core.as_seconds(stop_timeout, "spawn(): stop_timeout", required=True)
+    size = core.as_limit(limit, "spawn")
     options = {"stderr": stderr, "cwd": cwd, "env": env, "start_new_session": start_new_session}
     name = os.fsdecode(command[0])
     return Opening(f"spawn({name!r})", lambda: _start(command, options, stop_timeout, size))

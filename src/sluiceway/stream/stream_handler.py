@@ -37,7 +37,7 @@ def stream_handler(
     if not callable(handle):
         raise TypeError(f"stream_handler(): handle must be a coroutine function, not {type(handle).__name__!r}")
     if idle_timeout is not None:
-        core.as_seconds(idle_timeout, "idle_timeout")
+        core.as_seconds(idle_timeout, "stream_handler(): idle_timeout")
 
     @functools.wraps(handle, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
     async def handle_pair(reader: StreamReader, writer: StreamWriter) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import math
+import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -64,6 +64,9 @@ class Deadline:
         except TimeoutError as error:
             raise TimeoutError(self._message()) from error.__cause__
 
+    def _describe(self) -> str:
+        return self._stream._describe()
+
     def _start(self, limit: TimeLimit) -> None:
         limit.start(self._seconds, self._operation)
 
@@ -114,11 +117,13 @@ class RateDeadline(Deadline):
         return True
 
 
-def check_rate(min_rate: object) -> None:
-    """Raise TypeError or ValueError unless ``min_rate`` is a number of bytes per second."""
+def check_rate(min_rate: object, stream: object) -> None:
+    """Raise TypeError or ValueError unless ``min_rate`` is a number of bytes per second. ``stream``: for messages."""
     if not isinstance(min_rate, int | float) or isinstance(min_rate, bool):
         raise TypeError(
-            f"deadline(): min_rate must be a number of bytes per second, not {type(min_rate).__name__!r}: {min_rate!r}"
+            f"deadline(): min_rate must be a number of bytes per second, not {type(min_rate).__name__!r}: {min_rate!r} "
+            f"({stream!r})"
         )
-    if not 0 < min_rate < math.inf:
-        raise ValueError(f"deadline(): min_rate must be greater than 0 and finite, not {min_rate!r}")
+    # A float can hold it.
+    if not 0 < min_rate <= sys.float_info.max:
+        raise ValueError(f"deadline(): min_rate must be greater than 0 and finite, not {min_rate!r} ({stream!r})")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Iterable
+from io import UnsupportedOperation
 from typing import IO, TYPE_CHECKING, Any
 
 from .._asyncio.writer import StreamWriter
@@ -49,24 +50,24 @@ class StreamWriting(StreamHalves):
 
         Source: trio's ``send_all``, Go's ``Write``.
         """
-        writer = self._open_writer()
+        writer = self._open_writer("send")
         if timeout is not None:
-            as_seconds(timeout, "timeout")
+            as_seconds(timeout, "send(): timeout", self)
+        several = type(data) is not bytes and _is_several(data, self)
+        if several:
+            data = b"".join([one if type(one) is bytes else core.as_bytes(one, "send", self) for one in data])
         sender = writer._sluiceway
         lock = sender.connection.record.file_lock
         if lock is not None:
             # Later changes of a mutable object have no effect.
-            joined = b"".join(map(core.as_bytes, data)) if _is_several(data) else core.as_bytes(data)
+            joined = core.as_bytes(data)
             async with self._in_time(timeout, "send"):
                 await wait_for_file(lock)
-                writer = self._open_writer()
+                writer = self._open_writer("send")
                 writer.write(joined)
                 await _wait_for_room(writer)
             return
-        if type(data) is bytes or not _is_several(data):
-            writer.write(data)  # type: ignore[arg-type]
-        else:
-            writer.writelines(data)  # type: ignore[arg-type]
+        writer.write(data)  # type: ignore[arg-type]
         # As drain() begins, without a coroutine for it.
         if sender.budget_exhausted():
             await asyncio.sleep(0)
@@ -94,7 +95,7 @@ class StreamWriting(StreamHalves):
 
         Source: Go's ``bufio.Writer.Flush``.
         """
-        writer = self._open_writer()
+        writer = self._open_writer("flush", after_eof=True)
         async with self._in_time(timeout, "flush"):
             await flush(writer)
 
@@ -114,14 +115,14 @@ class StreamWriting(StreamHalves):
 
         Source: trio's and anyio's ``send_eof``, Go's ``CloseWrite``.
         """
-        writer = self.writer
+        writer = self._sending_half("send_eof")
         connection = writer._sluiceway.connection
         record = connection.keep_record()
         async with self._in_time(timeout, "send_eof"):
             if record.file_lock is not None:
                 await wait_for_file(record.file_lock)
             if not record.eof_sent or connection.closing:
-                self._open_writer().write_eof()
+                self._open_writer("send_eof", after_eof=True).write_eof()
                 record.eof_sent = True
             await flush(writer)
 
@@ -140,7 +141,7 @@ class StreamWriting(StreamHalves):
         If the call is cancelled or times out, the peer gets the beginning of the data, up to an unknown byte.
 
         Args:
-            file (a binary file): a file object with ``seek()`` and ``readinto()``.
+            file (a binary file): an open file with ``seek()`` and ``read()``.
             offset (int): the position of the first byte, at least 0.
             count (int or None): the number of bytes, at least 0. None means up to the end of the file.
             timeout (float or None): the seconds that the call may take.
@@ -149,17 +150,18 @@ class StreamWriting(StreamHalves):
             The number of bytes that were sent. It is less than ``count`` if the file ends before.
 
         Raises:
-            ValueError, TypeError: ``offset`` or ``count`` is negative or not an integer, or ``file`` is a text file.
+            ValueError, TypeError: ``offset`` or ``count`` is negative or not an integer, or ``file`` is closed, a text
+                file, a file without ``seek()`` or one that cannot be read.
             TimeoutError: the peer did not accept the data in time. The message names the peer and the seconds.
             ConnectionError: the stream is closed, or the connection is lost.
             OSError: the file cannot be read.
 
         Source: ``socket.sendfile``, ``asyncio.loop.sendfile``, Go's ``io.Copy``.
         """
-        check_file(file, offset, count)
-        writer = self._open_writer()
+        checked_offset, checked_count = check_file(file, offset, count, self)
+        writer = self._open_writer("sendfile")
         async with self._in_time(timeout, "sendfile"):
-            return await send_file(writer, file, offset, count)
+            return await send_file(writer, file, checked_offset, checked_count)
 
     async def start_tls(
         self,
@@ -191,16 +193,28 @@ class StreamWriting(StreamHalves):
             ssl.SSLError: the handshake failed, and the connection is closed. The message names the peer.
             TimeoutError: the call took longer than ``timeout``. The connection is closed, except as described above.
             ConnectionError: the stream is closed, or the connection was lost.
-            TypeError: ``context`` is not an SSLContext.
-            ValueError: the context checks host names, and ``server_hostname`` is missing or no host name.
+            TypeError: an argument has a wrong type.
+            ValueError: the context checks host names, and ``server_hostname`` is missing or no host name; or the
+                context is for the other side.
+            io.UnsupportedOperation: the stream is a pipe, terminal or file.
 
         Source: anyio's ``TLSStream.wrap``, ``asyncio.StreamWriter.start_tls``.
         """
-        if not isinstance(context, ssl.SSLContext):
-            raise TypeError(
-                f"start_tls(): context argument must be an ssl.SSLContext, not {type(context).__name__!r}: {context!r}"
-            )
-        writer = self._open_writer()
+        given: tuple[tuple[str, Any, Any, str], ...] = (
+            ("context", context, ssl.SSLContext, "an ssl.SSLContext"),
+            ("server_hostname", server_hostname, str | None, "a str or None"),
+            ("server_side", server_side, bool | None, "a bool or None"),
+            ("strict_eof", strict_eof, bool, "a bool"),
+        )
+        for name, value, kind, accepted in given:
+            if not isinstance(value, kind):
+                raise TypeError(
+                    f"start_tls(): {name} argument must be {accepted}, not {type(value).__name__!r}: {value!r} "
+                    f"({self!r})"
+                )
+        writer = self._open_writer("start_tls")
+        if writer._sluiceway.connection.get_extra_info("pipe") is not None:
+            raise UnsupportedOperation(f"start_tls(): {self!r} is no connection, which TLS needs")
         options: dict[str, Any] = {
             "server_hostname": server_hostname,
             "server_side": server_side,
@@ -210,21 +224,30 @@ class StreamWriting(StreamHalves):
         async with self._in_time(timeout, "start_tls"):
             if lock is not None:
                 await wait_for_file(lock)
-                writer = self._open_writer()
+                writer = self._open_writer("start_tls")
             await writer.start_tls(context, **options)
 
     def _in_time(self, timeout: float | None, operation: str) -> Deadline | contextlib.nullcontext[None]:
         """Return what limits the time of ``async with`` to ``timeout`` seconds; None for no limit."""
         return contextlib.nullcontext() if timeout is None else Deadline(self, timeout, operation)
 
-    def _open_writer(self) -> StreamWriter:
-        """Return the writer. Raise ConnectionError if nothing can be sent any more (contract W5)."""
+    def _open_writer(self, call: str, *, after_eof: bool = False) -> StreamWriter:
+        """Return the writer. Raise ConnectionError if nothing can be sent any more (contract W5).
+
+        Unless ``after_eof``, raise RuntimeError after send_eof().
+        """
+        writer = self._sending_half(call)
+        sender = writer._sluiceway
+        if not sender.can_send():
+            raise sender.connection.send_error()
+        if not after_eof and sender.connection.record.eof_sent:
+            raise RuntimeError(f"{call}(): send_eof() was called before ({self!r})")
+        return writer
+
+    def _sending_half(self, call: str) -> StreamWriter:
         writer = self._writer
         if writer is None:
-            # Raises.
-            return self.writer
-        if not writer._sluiceway.can_send():
-            raise writer._sluiceway.connection.send_error()
+            raise UnsupportedOperation(f"{call}(): {self!r} has no writer: it can only be read")
         return writer
 
 
@@ -234,12 +257,16 @@ async def _wait_for_room(writer: StreamWriter) -> None:
     raise_if_discarded(writer._sluiceway.connection)
 
 
-def _is_several(data: Any) -> bool:
-    """Return True if ``data`` is an iterable of buffers, and no buffer itself."""
-    if isinstance(data, str | dict) or core.must_be_awaited(data):
-        return False
+def _is_several(data: Any, stream: StreamWriting) -> bool:
+    """Return True if ``data`` is an iterable of buffers, and False for a buffer. Raise TypeError for anything else."""
     try:
         memoryview(data)
+        return False
     except TypeError:
-        return isinstance(data, Iterable)
+        if isinstance(data, Iterable) and not isinstance(data, str | dict) and not core.must_be_awaited(data):
+            return True
+    except (ValueError, BufferError):
+        pass
+    # Raises.
+    core.as_bytes(data, "send", stream)
     return False
