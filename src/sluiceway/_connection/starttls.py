@@ -76,7 +76,8 @@ async def _upgrade(
         )
         # A client may send its ClientHello right after its STARTTLS command, before the server starts the upgrade.
         # Unread bytes are therefore input of the handshake, and are never returned as decrypted data.
-        encrypted.start_on(plain, b"" if reader is None else _take_unread(reader))
+        unread = b"" if reader is None else _take_unread(reader)
+        encrypted.start_on(plain, unread, getattr(reader, "_eof", False) is True)
         await encrypted.wait_for_handshake()
     except BaseException as error:
         if isinstance(error, (TypeError, ValueError)) and not isinstance(error, OSError):

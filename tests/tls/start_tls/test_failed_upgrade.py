@@ -12,7 +12,7 @@ from support.certificates import Certificates
 from support.connections import connected_pair, server_address
 from support.non_reading_peer import PAYLOAD, pending_writes
 from support.raw_peer import RawPeers
-from support.scheduling import run_iterations
+from support.scheduling import run_iterations, wait_until
 
 
 def upgrade_of(side: str, near: Any, far: Any, tls: Certificates) -> tuple[Any, Any, dict[str, Any]]:
@@ -82,6 +82,21 @@ async def test_end_of_the_peer_during_start_tls_raises_and_closes(
         accepted = None
         server.close()
         await server.wait_closed()
+
+
+@pytest.mark.parametrize("first", [b"", b"\x16\x03\x01\x00\xf0\x01"], ids=["nothing", "part of a ClientHello"])
+@pytest.mark.parametrize("side", ["client", "server"])
+async def test_end_of_the_peer_before_start_tls_raises_at_once(side: str, first: bytes, tls: Certificates) -> None:
+    """The transport does not report that end again, so the handshake would wait until its timeout."""
+    async with connected_pair(sluiceway) as (near, far):
+        local, remote, arguments = upgrade_of(side, near, far, tls)
+        if side == "server":
+            remote[1].write(first)
+        remote[1].write_eof()
+        await wait_until(lambda: local[0].eof_reason == "clean")
+        with pytest.raises(ConnectionError, match="the peer closed the connection during the TLS handshake"):
+            await local[1].start_tls(**arguments, ssl_handshake_timeout=1)
+        await wait_until_closed(local)
 
 
 @pytest.mark.parametrize("side", ["client", "server"])

@@ -156,8 +156,12 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         self._lower_protocol.detach()
         self._detach()
 
-    def start_on(self, lower: Any, received: bytes = b"") -> None:
-        """Start the handshake over the connected transport ``lower``. ``received``: bytes that have arrived already."""
+    def start_on(self, lower: Any, received: bytes, ended: bool) -> None:
+        """Start the handshake over the connected transport ``lower``.
+
+        ``received``: bytes that have arrived already. ``ended``: the peer has ended its direction after them, which
+        ``lower`` does not report again.
+        """
         # From now on, the lower transport reports its flow control to this object. The protocol may be paused already.
         paused = getattr(self._protocol, "_paused", False) is True
         self.raw.lower_paused = self._write_pauses.paused = paused
@@ -166,6 +170,8 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         if received and not self._closing and self._receiver.feed(received):
             self._receiver.wake()
         lower.resume_reading()
+        if ended and not self._closing:
+            self.lower_eof()
 
     def lower_made(self, lower: Any) -> None:
         self._lower = self._close.lower = lower
