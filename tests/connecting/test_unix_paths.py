@@ -1,10 +1,12 @@
 """S3: a Unix path is str, bytes, PathLike of either, or an abstract name of either."""
 
+import contextlib
 import errno
 import os
 import pathlib
 import socket
 import stat
+import sys
 import types
 from typing import Any
 
@@ -136,6 +138,24 @@ async def test_path_without_listener_raises_connection_refused_error(unix_path: 
         await sluiceway.open_unix_connection(unix_path)
     with pytest.raises(ConnectionRefusedError, match="nobody"):
         await sluiceway.open_unix_connection("\0sluiceway-nobody-at-all")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the kernel refuses the connection")
+async def test_full_backlog_raises_blocking_io_error_with_path(unix_path: str) -> None:
+    """The loops return a socket that is not connected."""
+    with socket.socket(socket.AF_UNIX) as listener, contextlib.ExitStack() as clients:
+        listener.bind(unix_path)
+        listener.listen(0)
+        with pytest.raises(BlockingIOError):
+            while True:
+                client = clients.enter_context(socket.socket(socket.AF_UNIX))
+                client.setblocking(False)
+                client.connect(unix_path)
+        with pytest.raises(BlockingIOError, match=f"backlog of connections is full: '{unix_path}'; try again later"):
+            await sluiceway.open_unix_connection(unix_path)
+        with pytest.raises(sluiceway.ConnectError, match="backlog of connections is full") as raised:
+            await sluiceway.connect(f"unix:{unix_path}")
+        assert isinstance(raised.value, BlockingIOError)
 
 
 async def test_stale_socket_file_is_replaced(unix_path: str) -> None:

@@ -51,6 +51,28 @@ async def test_closed_stream_of_reading_end_closes_descriptor() -> None:
     os.close(write_end)
 
 
+@pytest.mark.parametrize("end", ["reading", "writing", "terminal", "pipe of asyncio"])
+async def test_lingering_close_of_pipe_closes_it_at_once(end: str) -> None:
+    """A pipe has one direction: nothing can arrive that a close would answer with a reset."""
+    reading, writing = pty.openpty() if end == "terminal" else os.pipe()
+    ours, other = (reading, writing) if end == "reading" else (writing, reading)
+    if end == "pipe of asyncio":
+        transport, protocol = await asyncio.get_running_loop().connect_write_pipe(
+            sluiceway.FlowControlMixin, open(ours, "wb", buffering=0)
+        )
+        writer = sluiceway.StreamWriter(transport, protocol, None, asyncio.get_running_loop())
+        stream = sluiceway.Stream.from_pair(None, writer)
+    else:
+        stream = await sluiceway.pipe(ours)
+    if end != "reading":
+        await stream.send(b"before")
+    info = await stream.aclose(linger=3600)
+    assert (info.flushed, info.reason) == (True, "closed")
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(ours)
+    os.close(other)
+
+
 async def test_dropped_stream_of_reading_end_is_closed_with_warning() -> None:
     read_end, write_end = os.pipe()
     stream = await sluiceway.pipe(read_end)

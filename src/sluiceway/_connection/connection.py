@@ -165,13 +165,15 @@ class Connection(ClosingState):
     def close_lingering(self, seconds: float) -> None:
         """Send what is buffered, end the writing direction, discard what arrives for at most ``seconds``, and close.
 
-        A TLS transport of sluiceway does so at each close(), until the peer's close_notify alert. A transport that
-        cannot end one direction alone is closed.
+        A TLS transport of sluiceway does so at each close(), until the peer's close_notify alert. A pipe, which has one
+        direction, and a transport that cannot end one direction alone are closed.
         """
         transport = self.transport
         if isinstance(transport, TLSTransport):
             transport.set_shutdown_timeout(seconds)
-        elif not self.closing and not self.lost and not transport.is_closing() and transport.can_write_eof():
+        elif self.ending() or self.lost or transport.get_extra_info("pipe") is not None:
+            pass
+        elif transport.can_write_eof():
             receiver = self.receiver_ref and self.receiver_ref()
             if receiver is None or not receiver.end.reached:
                 self.begin_closing(False)

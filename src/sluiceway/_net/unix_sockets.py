@@ -23,6 +23,7 @@ async def connect_unix(
 
     Raises:
         UnixPathError: the path is too long, or names a file that is not a socket.
+        BlockingIOError: the server's backlog of connections is full.
         OSError: the path does not exist, the process has no write permission for the socket, or no server accepts
             connections on it.
     """
@@ -33,7 +34,7 @@ async def connect_unix(
         if configure is not None:
             configure(sock)
         try:
-            await loop.sock_connect(sock, path)
+            await _connect(loop, sock, path)
         except OSError as error:
             explain_unix_path(path, error)
             _name_path(path, error)
@@ -42,6 +43,19 @@ async def connect_unix(
         sock.close()
         raise
     return sock
+
+
+async def _connect(loop: asyncio.AbstractEventLoop, sock: socket.socket, path: str | bytes) -> None:
+    try:
+        sock.connect(path)
+    except BlockingIOError as error:
+        if error.errno == errno.EAGAIN:
+            # Linux does not complete this connect later. The loops would wait until the socket is writable, which an
+            # unconnected one is, and return it.
+            raise BlockingIOError(
+                errno.EAGAIN, f"the server's backlog of connections is full: {path!r}; try again later"
+            ) from None
+        await loop.sock_connect(sock, path)
 
 
 def explain_unix_path(path: str | bytes, error: OSError) -> None:

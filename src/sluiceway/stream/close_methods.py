@@ -40,7 +40,7 @@ class StreamClosing(StreamHalves):
                 writing direction is ended first (TCP: with a FIN). Then what the peer sends is discarded until the peer
                 ends its direction too, for at most this many seconds after all data has been sent, and at most 64 MiB.
                 A TLS connection lingers at every close, until the peer's close_notify; this argument limits the time,
-                which is 30 seconds otherwise.
+                which is 30 seconds otherwise. A pipe, which has one direction, closes without this.
 
         Raises:
             ValueError, TypeError: ``timeout`` or ``linger`` is not a number of seconds greater than 0.
