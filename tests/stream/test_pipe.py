@@ -57,9 +57,8 @@ async def test_lingering_close_of_pipe_closes_it_at_once(end: str) -> None:
     reading, writing = pty.openpty() if end == "terminal" else os.pipe()
     ours, other = (reading, writing) if end == "reading" else (writing, reading)
     if end == "pipe of asyncio":
-        transport, protocol = await asyncio.get_running_loop().connect_write_pipe(
-            sluiceway.FlowControlMixin, open(ours, "wb", buffering=0)
-        )
+        file = os.fdopen(ours, "wb", buffering=0)
+        transport, protocol = await asyncio.get_running_loop().connect_write_pipe(sluiceway.FlowControlMixin, file)
         writer = sluiceway.StreamWriter(transport, protocol, None, asyncio.get_running_loop())
         stream = sluiceway.Stream.from_pair(None, writer)
     else:

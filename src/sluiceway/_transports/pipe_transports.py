@@ -1,7 +1,7 @@
 """Transports of descriptors that are not sockets: pipes, terminals, files and devices, the same on every event loop.
 
 The loops' own pipe transports refuse files and /dev/null. uvloop's reads from what it writes to, and so takes what is
-typed at a terminal. Files and most devices cannot be watched; reading and writing them blocks no longer than the disk
+typed at a terminal. Files and some devices cannot be watched; reading and writing them blocks no longer than the disk
 needs, so it happens at once.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 
 from .._implementation import core
 from .loop_adapter import scratch_of
-from .protocol_calls import call_protocol
+from .protocol_calls import call_protocol, report_error
 
 
 class _PipeTransport(transports._FlowControlMixin):
@@ -33,10 +33,8 @@ class _PipeTransport(transports._FlowControlMixin):
         self._protocol = protocol
         self._closing = False
         self._ended = False
-        mode = os.fstat(self._fd).st_mode
-        self._watched = stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(self._fd)
-        if self._watched:
-            os.set_blocking(self._fd, False)
+        self._watched = _can_be_watched(loop, self._fd)
+        self._set_nonblocking()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._file.name}{' closing' if self._closing else ''}>"
@@ -57,6 +55,11 @@ class _PipeTransport(transports._FlowControlMixin):
     def abort(self) -> None:
         self._end(None)
 
+    def _set_nonblocking(self) -> None:
+        """Another process that shares the descriptor may clear O_NONBLOCK, and read and write have no other flag."""
+        if self._watched:
+            os.set_blocking(self._fd, False)
+
     def _end(self, error: BaseException | None) -> None:
         """Stop, close the file, and call connection_lost() in the next iteration of the loop."""
         self._closing = True
@@ -74,6 +77,21 @@ class _PipeTransport(transports._FlowControlMixin):
     def _lost(self, error: BaseException | None) -> None:
         self._file.close()
         call_protocol(self, self._protocol, self._protocol.connection_lost, error)
+
+
+def _can_be_watched(loop: asyncio.AbstractEventLoop, descriptor: int) -> bool:
+    """Return False for a file or device that is always ready. An eventfd, for example, blocks a read like a pipe."""
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor):
+        return True
+    if stat.S_ISREG(mode):
+        return False
+    try:
+        loop.add_reader(descriptor, int)
+    except OSError:
+        return False
+    loop.remove_reader(descriptor)
+    return True
 
 
 class PipeReadTransport(_PipeTransport, asyncio.ReadTransport):
@@ -119,26 +137,39 @@ class PipeReadTransport(_PipeTransport, asyncio.ReadTransport):
         self._scheduled = False
         if not self.is_reading():
             return
-        receiver = self._receivers.current()
         try:
+            self._set_nonblocking()
+            receiver = self._receivers.current()
             count = os.readv(self._fd, [receiver.get_buffer(-1)])
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
             self._end(error)
             return
+        except Exception as error:  # noqa: BLE001 - the event would repeat
+            self._fail("Fatal error: protocol.get_buffer() call failed", error)
+            return
         if not count:
             call_protocol(self, self._protocol, self._protocol.eof_received)
             self._end(None)
             return
         try:
-            if receiver.committed(count):
-                receiver.wake()
+            ready = receiver.committed(count)
         except (SystemExit, KeyboardInterrupt):
             self._end(ConnectionAbortedError("aborted: an interrupt may have lost received data"))
             raise
+        except BaseException as error:  # noqa: BLE001 - a stream that continued would have a gap
+            self._fail("Fatal error: the protocol raised an exception for received data", error)
+            return
+        if ready:
+            receiver.wake()
         if not self._watched and self.is_reading():
             self._schedule()
+
+    def _fail(self, message: str, error: BaseException) -> None:
+        """Close the file because of ``error``, and report it."""
+        self._end(error)
+        report_error(self, self._protocol, message, error)
 
 
 class PipeWriteTransport(_PipeTransport, asyncio.WriteTransport):
@@ -202,6 +233,7 @@ class PipeWriteTransport(_PipeTransport, asyncio.WriteTransport):
     def _write(self) -> None:
         queue = self._queue
         try:
+            self._set_nonblocking()
             while queue.size:
                 queue.advance(os.write(self._fd, queue.first()))
         except (BlockingIOError, InterruptedError):

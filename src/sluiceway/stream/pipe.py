@@ -21,7 +21,7 @@ STDIN, STDOUT = 0, 1
 
 
 def pipe(descriptor: int, *, limit: float | None = None) -> Opening[Stream]:
-    """Return a Stream over ``descriptor``: one end of a pipe or FIFO, a terminal, or a file.
+    """Return a Stream over ``descriptor``: one end of a pipe or FIFO, a terminal, a file, or a device.
 
     The access mode of the descriptor decides whether the stream can be read, written, or both. If it is read-only,
     ``send()`` raises io.UnsupportedOperation; if it is write-only, ``read()`` does. A terminal that is open for both
