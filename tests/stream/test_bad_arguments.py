@@ -26,6 +26,13 @@ class Index:
         return self.value
 
 
+class Refusing:
+    """An object whose bytes cannot be read. Before Python 3.12 it has none."""
+
+    def __buffer__(self, flags: int) -> memoryview:
+        raise BufferError("refused")
+
+
 def released() -> memoryview:
     view = memoryview(bytearray(b"released"))
     view.release()
@@ -49,10 +56,10 @@ SEPARATORS = (
     ["\n", None, 5, [b"\n"], (b"\n", "x"), b"", (), (b"\n", b""), released()],
     "must be bytes or a tuple of bytes|at least one byte|not be an empty tuple|cannot be read: .*released",
 )
-DATA = (["text", None, 5, object(), released()], "a bytes-like object|cannot be read: .*released")
+DATA = (["text", None, 5, object(), released(), Refusing()], "a bytes-like object|cannot be read: .*(released|refused)")
 BUFFERS = (
-    [b"read-only", "text", None, bytearray(), memoryview(bytearray(10))[::2], released()],
-    "a writable and contiguous bytes-like object|must not be empty|cannot be written: .*released",
+    [b"read-only", "text", None, bytearray(), memoryview(bytearray(10))[::2], released(), Refusing()],
+    "a writable and contiguous bytes-like object|must not be empty|cannot be written: .*(released|refused)",
 )
 PREFIXES = ([0, 3, "4", True, None, 4.0], "one of 1, 2, 4, 8")
 ORDERS = (["BIG", None, 0], "one of 'big', 'little'")
@@ -140,7 +147,7 @@ async def test_wrong_argument_is_named_with_stream_and_accepted_values(raw_peers
         for parameter, (values, accepted) in rows.items():
             for entry in values:
                 value = entry() if inspect.isfunction(entry) else entry
-                with pytest.raises((TypeError, ValueError), match=accepted) as raised:
+                with pytest.raises((TypeError, ValueError, BufferError), match=accepted) as raised:
                     result = getattr(stream, name)(**{**valid, parameter: value})
                     if inspect.isawaitable(result):
                         await result

@@ -197,6 +197,7 @@ class Stream(StreamWaits):
 
         Raises:
             TypeError: ``data`` is not a bytes-like object.
+            ValueError, BufferError: ``data`` cannot be read, for example a memoryview that was released.
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the stream was closed before the call.
 

@@ -43,6 +43,7 @@ class StreamWriting(StreamHalves):
 
         Raises:
             TypeError: ``data`` is not a bytes-like object or an iterable of them.
+            ValueError, BufferError: ``data`` cannot be read, for example a memoryview that was released.
             TimeoutError: the peer did not accept enough data in time. The message names the peer and the seconds.
             ConnectionError: the stream is closed, or the connection is lost. Nothing was sent.
             RuntimeError: ``send_eof()`` was called before.
@@ -50,14 +51,21 @@ class StreamWriting(StreamHalves):
 
         Source: trio's ``send_all``, Go's ``Write``.
         """
-        writer = self._open_writer("send")
+        writer = self._writer
+        if writer is None:
+            # Raises.
+            writer = self._sending_half("send")
+        sender = writer._sluiceway
+        record = sender.connection.record
+        # As _open_writer() does, without a call for it.
+        if record.eof_sent or not sender.can_send():
+            # Raises.
+            self._open_writer("send")
         if timeout is not None:
             as_seconds(timeout, "send(): timeout", self)
-        several = type(data) is not bytes and _is_several(data, self)
-        if several:
+        if type(data) is not bytes and _is_several(data, self):
             data = b"".join([one if type(one) is bytes else core.as_bytes(one, "send", self) for one in data])
-        sender = writer._sluiceway
-        lock = sender.connection.record.file_lock
+        lock = record.file_lock
         if lock is not None:
             # Later changes of a mutable object have no effect.
             joined = core.as_bytes(data)
@@ -236,11 +244,13 @@ class StreamWriting(StreamHalves):
 
         Unless ``after_eof``, raise RuntimeError after send_eof().
         """
-        writer = self._sending_half(call)
+        writer = self._writer
+        if writer is None:
+            writer = self._sending_half(call)
         sender = writer._sluiceway
         if not sender.can_send():
             raise sender.connection.send_error()
-        if not after_eof and sender.connection.record.eof_sent:
+        if sender.connection.record.eof_sent and not after_eof:
             raise RuntimeError(f"{call}(): send_eof() was called before ({self!r})")
         return writer
 
