@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .._implementation import core
@@ -53,8 +55,8 @@ class ConnectionRecord:
     - ``error``: the error for which the connection was aborted, which its reads raise; or None.
     - ``eof_sent``: True after ``send_eof()``.
     - ``flushes``: the number of calls of flush() that wait. ``marks``: the low-water and high-water mark before them.
-    - ``file_lock``: what sendfile() holds while it runs, so that nothing else is sent between two pieces of the file;
-      None before the first sendfile().
+    - ``send_lock``: what sendfile() and start_tls() hold while they run, so that nothing else is sent between two
+      pieces of the file, or unencrypted during the handshake. None while nothing holds it or waits for it.
     - ``idle_timeout``: the IdleTimeout, or None.
     - ``created_at``, ``ended_at``: values of ``time.monotonic()``; ``ended_at`` is None while the connection is open.
     """
@@ -63,15 +65,16 @@ class ConnectionRecord:
         "_limits",
         "_pending",
         "_reason",
+        "_send_lock_users",
         "created_at",
         "ended_at",
         "eof_sent",
         "error",
-        "file_lock",
         "flushes",
         "idle_timeout",
         "info",
         "marks",
+        "send_lock",
     )
 
     def __init__(self) -> None:
@@ -81,7 +84,8 @@ class ConnectionRecord:
         self.error: Exception | None = None
         self.idle_timeout: IdleTimeout | None = None
         self.eof_sent = False
-        self.file_lock: asyncio.Lock | None = None
+        self.send_lock: asyncio.Lock | None = None
+        self._send_lock_users = 0
         self.flushes = 0
         self.marks = (0, 0)
         self._reason: CloseReason | None = None
@@ -89,6 +93,27 @@ class ConnectionRecord:
         self._pending = 0
         # The record alone refers to them.
         self._limits: list[AbortLimit] = []
+
+    @contextlib.asynccontextmanager
+    async def sending_alone(self) -> AsyncIterator[None]:
+        """Let no other task send in the block. Wait until the calls before this one have ended."""
+        lock = self.send_lock = self.send_lock or asyncio.Lock()
+        self._send_lock_users += 1
+        try:
+            async with lock:
+                yield
+        finally:
+            self._send_lock_users -= 1
+            if not self._send_lock_users:
+                self.send_lock = None
+
+    async def wait_to_send(self) -> None:
+        """Wait until the running sendfile() or start_tls() has ended, and the calls that waited before this one.
+
+        The caller must send before it waits for anything else.
+        """
+        async with self.sending_alone():
+            pass
 
     def closing(self, transport: Any) -> None:
         """Record how much is unsent when the close begins."""

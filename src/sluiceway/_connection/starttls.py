@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from typing import Any, Protocol
 
@@ -29,8 +30,12 @@ async def upgrade_to_tls(
     writer: UpgradableWriter, connection: Connection, sslcontext: ssl.SSLContext, **options: Any
 ) -> None:
     """Replace the transport of ``writer`` with a TLS transport over that transport; see StreamWriter.start_tls."""
+    record = connection.record
+    # For a Stream: nothing else is sent during the handshake.
+    alone = contextlib.nullcontext() if record is None else record.sending_alone()
     try:
-        await _upgrade(writer, connection, sslcontext, **options)
+        async with alone:
+            await _upgrade(writer, connection, sslcontext, **options)
     except ConnectionError as error:
         # Marks the error as the loss of this connection, which is not reported if it ends the handler.
         connection.flow.mark(error)
@@ -68,8 +73,10 @@ async def _upgrade(
     plain = writer._transport
     if plain.is_closing() is True:
         raise ConnectionResetError(f"start_tls(): {connection.describe()} is closed")
-    if reader is not None and not server_side:
-        _refuse_plaintext(reader, connection)
+    if reader is not None:
+        _refuse_dropped_record(reader, connection)
+        if not server_side:
+            _refuse_plaintext(reader, connection)
     try:
         encrypted = TLSTransport(
             writer._loop, protocol, sslcontext, server_side=server_side, call_connection_made=False, **options
@@ -117,6 +124,20 @@ def _refuse_plaintext(reader: Any, connection: Connection) -> None:
         raise PlaintextBeforeTLSError(
             f"start_tls(): {unread} unencrypted bytes arrived before the upgrade ({connection.describe()}); "
             "close the connection, or read the bytes first and treat them as unauthenticated"
+        )
+
+
+def _refuse_dropped_record(reader: Any, connection: Connection) -> None:
+    """Raise RuntimeError if ``reader`` drops what arrives: it would drop decrypted bytes."""
+    if isinstance(reader, core.ReadOperations):
+        discard = reader._sluiceway.discard
+    else:
+        # lines() and the like have replaced the method of asyncio's reader.
+        discard = getattr(vars(reader).get("feed_data"), "discard", None)
+    if discard is not None:
+        raise RuntimeError(
+            "start_tls(): the rest of a record is being dropped, and its end has not arrived "
+            f"({connection.describe()}); close the connection, or read the next record first"
         )
 
 

@@ -56,21 +56,9 @@ def _as_position(value: Any, name: str, stream: object) -> int:
 async def send_file(writer: StreamWriter, file: IO[bytes], offset: int, count: int | None) -> int:
     """Send ``count`` bytes of ``file`` from ``offset``, or up to its end. Return their number; see Stream.sendfile."""
     sender = _FileSender(writer, file, offset, count)
-    record = writer._sluiceway.connection.keep_record()
-    if record.file_lock is None:
-        record.file_lock = asyncio.Lock()
-    async with record.file_lock:
+    async with writer._sluiceway.connection.keep_record().sending_alone():
         await sender.run()
     return sender.sent
-
-
-async def wait_for_file(lock: asyncio.Lock) -> None:
-    """Wait until the running sendfile(), which holds ``lock``, has ended, and the calls that waited before this one.
-
-    The caller must send before it waits for anything else.
-    """
-    await lock.acquire()
-    lock.release()
 
 
 class _FileSender:

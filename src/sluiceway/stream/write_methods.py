@@ -13,7 +13,7 @@ from .._asyncio.writer import StreamWriter
 from .._implementation import core
 from .flush import flush, raise_if_discarded
 from .halves import StreamHalves
-from .send_file import check_file, send_file, wait_for_file
+from .send_file import check_file, send_file
 from .timing import Deadline
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class StreamWriting(StreamHalves):
         If more than the high-water mark (64 KiB by default) is buffered, the call waits until at most the low-water
         mark (16 KiB) is left.
         After a cancelled call or a timeout, ``data`` is still sent whole: a message is never cut. Only a call that
-        still waits for ``sendfile()`` of another task has sent nothing then.
+        still waits for ``sendfile()`` or ``start_tls()`` of another task has sent nothing then.
 
         Args:
             data (a bytes-like object, or an iterable of them): the data to send. Later changes of a mutable object have
@@ -65,12 +65,11 @@ class StreamWriting(StreamHalves):
             as_seconds(timeout, "send(): timeout", self)
         if type(data) is not bytes and _is_several(data, self):
             data = b"".join([one if type(one) is bytes else core.as_bytes(one, "send", self) for one in data])
-        lock = record.file_lock
-        if lock is not None:
+        if record.send_lock is not None:
             # Later changes of a mutable object have no effect.
             joined = core.as_bytes(data)
             async with self._in_time(timeout, "send"):
-                await wait_for_file(lock)
+                await record.wait_to_send()
                 writer = self._open_writer("send")
                 writer.write(joined)
                 await _wait_for_room(writer)
@@ -127,8 +126,8 @@ class StreamWriting(StreamHalves):
         connection = writer._sluiceway.connection
         record = connection.keep_record()
         async with self._in_time(timeout, "send_eof"):
-            if record.file_lock is not None:
-                await wait_for_file(record.file_lock)
+            if record.send_lock is not None:
+                await record.wait_to_send()
             if not record.eof_sent or connection.closing:
                 self._open_writer("send_eof", after_eof=True).write_eof()
                 record.eof_sent = True
@@ -186,6 +185,11 @@ class StreamWriting(StreamHalves):
         the connection is closed. If that happens earlier, while such data or a file is being sent, the connection stays
         open and unencrypted.
 
+        During the call, ``send()``, ``send_frame()``, ``send_eof()``, ``sendfile()`` and ``start_tls()`` of other tasks
+        wait, and continue over TLS. What the program writes to ``stream.writer`` itself is sent unencrypted, and breaks
+        the handshake. On the server, unread bytes are the beginning of the handshake, also those of ``push_back()``: a
+        program can read the first bytes to tell TLS from another protocol.
+
         Args:
             context (ssl.SSLContext): the TLS context, which is not modified.
             server_hostname (str or None): the name that the peer's certificate must match. Required if the context
@@ -197,7 +201,10 @@ class StreamWriting(StreamHalves):
             timeout (float or None): the seconds that the call may take. None means 60 seconds for the handshake.
 
         Raises:
-            PlaintextBeforeTLSError: this side is the client, and unencrypted bytes have arrived that were not read.
+            PlaintextBeforeTLSError: this side is the client, and unencrypted bytes have arrived that were not read, or
+                were pushed back. The connection is unchanged.
+            RuntimeError: the rest of a record is being dropped: of a long one, or of a cancelled ``skip()``. The
+                connection is unchanged.
             ssl.SSLError: the handshake failed, and the connection is closed. The message names the peer.
             TimeoutError: the call took longer than ``timeout``. The connection is closed, except as described above.
             ConnectionError: the stream is closed, or the connection was lost.
@@ -228,11 +235,7 @@ class StreamWriting(StreamHalves):
             "server_side": server_side,
             "strict_eof": strict_eof,
         }
-        lock = writer._sluiceway.connection.record.file_lock
         async with self._in_time(timeout, "start_tls"):
-            if lock is not None:
-                await wait_for_file(lock)
-                writer = self._open_writer("start_tls")
             await writer.start_tls(context, **options)
 
     def _in_time(self, timeout: float | None, operation: str) -> Deadline | contextlib.nullcontext[None]:

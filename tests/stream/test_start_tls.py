@@ -1,0 +1,112 @@
+"""Stream.start_tls() while something else reads or sends (contract T2)."""
+
+import asyncio
+import io
+import ssl
+from typing import Any
+
+import pytest
+
+import sluiceway
+from stream.streams import peer_stream, stream_pair
+from support.raw_peer import RawPeer, RawPeers
+from support.scheduling import run_iterations, start_task
+
+
+async def upgrade(client: sluiceway.Stream, server: sluiceway.Stream, tls: Any) -> None:
+    await asyncio.gather(
+        client.start_tls(tls.client_context, server_hostname="localhost"),
+        server.start_tls(tls.server_context, server_side=True),
+    )
+
+
+@pytest.mark.parametrize("policy", ["skip", "truncate", "frames", "skip()"])
+async def test_upgrade_while_a_record_is_dropped_raises_and_changes_nothing(tls: Any, policy: str) -> None:
+    """R4: the rest of the record would otherwise be missing in the decrypted bytes."""
+    async with stream_pair() as (client, server):
+        if policy == "skip()":
+            items: Any = None
+            await client.send(b"xxxx")
+            reading = await start_task(server.skip(20))
+        else:
+            items = server.lines(max_length=4, overlong="skip" if policy == "skip" else "truncate")
+            if policy == "frames":
+                items = server.frames(length_bytes=1, max_size=4, overlong="skip")
+            await client.send(b"\x13too long" if policy == "frames" else b"too long")
+            if policy == "truncate":
+                assert await anext(items) == b"too "
+            reading = await start_task(asyncio.wait_for(anext(items), 60))
+        reading.cancel()
+        await asyncio.wait([reading])
+        # A cancelled read may have left the beginning of the record for the next attempt.
+        with pytest.raises(RuntimeError, match=r"start_tls\(\): the rest of a record is being dropped"):
+            await server.start_tls(tls.server_context, server_side=True)
+        with pytest.raises(RuntimeError, match="is being dropped"):
+            await server.start_tls(tls.client_context, server_hostname="localhost", server_side=False)
+        await client.send({"skip()": b"x" * 16, "frames": b"x" * 11}.get(policy, b" line\n"))
+        await client.send(b"\x04next" if policy == "frames" else b"next\n")
+        assert await (server.read(5) if items is None else anext(items)) in (b"next\n", b"next")
+        await upgrade(client, server, tls)
+        await client.send(b"over TLS")
+        assert await server.read_exactly(8) == b"over TLS"
+
+
+@pytest.mark.parametrize("operation", ["send", "send_frame", "sendfile"])
+async def test_what_other_tasks_send_during_the_handshake_is_encrypted(
+    raw_peers: RawPeers, tls: Any, tmp_path: Any, operation: str
+) -> None:
+    """T2: in the order of the calls."""
+    path = tmp_path / "file"
+    path.write_bytes(b"secret")
+
+    def answer(peer: RawPeer) -> bytes:
+        peer.start_tls(tls.server_context, server_side=True)
+        return peer.receive(10 if operation == "send_frame" else 6) + peer.receive(4)
+
+    async with peer_stream(raw_peers) as (stream, peer):
+        upgrading = await start_task(stream.start_tls(tls.client_context, server_hostname="localhost"))
+        with path.open("rb") as file:
+            calls: dict[str, Any] = {
+                "send": lambda: stream.send([bytearray(b"sec"), b"ret"]),
+                "send_frame": lambda: stream.send_frame(b"secret"),
+                "sendfile": lambda: stream.sendfile(file),
+            }
+            sending = await start_task(calls[operation]())
+            last = await start_task(stream.send(b"last"))
+            await run_iterations()
+            received = await peer.in_thread(answer, peer)
+            await asyncio.gather(upgrading, sending, last)
+        stream.abort()
+        assert received == (b"\0\0\0\6" if operation == "send_frame" else b"") + b"secretlast"
+
+
+async def test_sends_after_the_handshake_do_not_take_the_path_of_waiting_ones(tls: Any) -> None:
+    async with stream_pair() as (client, server):
+        await upgrade(client, server, tls)
+        await client.sendfile(io.BytesIO(b"file"))
+        record = client.writer._sluiceway.connection.record
+        assert record.send_lock is None
+
+
+async def test_pushed_back_bytes_are_refused_by_a_client_and_used_by_a_server(tls: Any) -> None:
+    """T2, R5: a server can look at the first bytes."""
+    async with stream_pair() as (client, server):
+        client.push_back(b"plain")
+        with pytest.raises(sluiceway.PlaintextBeforeTLSError, match="5 unencrypted bytes"):
+            await client.start_tls(tls.client_context, server_hostname="localhost")
+        assert await client.read(5) == b"plain"
+        upgrading = await start_task(client.start_tls(tls.client_context, server_hostname="localhost"))
+        first = await server.read(1)
+        assert first == b"\x16"
+        server.push_back(first)
+        await server.start_tls(tls.server_context, server_side=True)
+        await upgrading
+        await client.send(b"over TLS")
+        assert await server.read_exactly(8) == b"over TLS"
+
+
+async def test_pushed_back_plaintext_on_a_server_fails_the_handshake(tls: Any) -> None:
+    async with stream_pair() as (_, server):
+        server.push_back(b"GET / HTTP/1.1\r\n\r\n")
+        with pytest.raises(ssl.SSLError):
+            await server.start_tls(tls.server_context, server_side=True)
