@@ -77,13 +77,15 @@ class ReadWait:
         future.set_exception(error)
         return True
 
-    def raise_busy(self, operation: str) -> NoReturn:
-        """Raise RuntimeError for a second read. ``operation``: the name of its method."""
+    def raise_busy(self, operation: str, stream: str = "") -> NoReturn:
+        """Raise RuntimeError for a second read. ``operation``: its method. ``stream``: the text for a Stream, or ""."""
         source = self.source
         task: Any = self.task if source is None else source.reading_task()
         current = f"{self.operation}()" if self.operation else "a read"
         if hasattr(task, "get_name"):
             current += f" of task {task.get_name()!r}"
+        if stream:
+            current += f" ({stream})"
         raise RuntimeError(
             f"{operation}() called while another coroutine is already waiting for incoming data: {current}"
         )

@@ -171,7 +171,7 @@ class RecordIterator(Ready):
         assert limit is not None
         try:
             if self.receiver.wait.operation is not None:
-                self.receiver.wait.raise_busy(self.operation)
+                self.receiver.wait.raise_busy(self.operation, self.described())
             limit.start(self.seconds, self.operation)
             try:
                 return await self._wait_for_item()
@@ -237,7 +237,7 @@ class RecordIterator(Ready):
         """Raise what every read raises at once: for a second read, and the error of set_exception()."""
         receiver = self.receiver
         if receiver.wait.operation is not None:
-            receiver.wait.raise_busy(self.operation)
+            receiver.wait.raise_busy(self.operation, self.described())
         if receiver.end.exception is not None and not receiver.end.after_data and not waited:
             raise receiver.end.error()
 

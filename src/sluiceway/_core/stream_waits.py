@@ -37,7 +37,7 @@ class StreamWaits:
         if receiver is None:
             self._cannot_read(operation)
         if receiver.wait.operation is not None:
-            receiver.wait.raise_busy(operation)
+            receiver.wait.raise_busy(operation, self._describe())
         return receiver
 
     def _readable(self, operation: str) -> Any:
@@ -84,7 +84,7 @@ class StreamWaits:
     def _time_limit_busy(self, operation: str) -> NoReturn:
         """Raise RuntimeError, because another task reads."""
         assert self._reader is not None
-        self._reader._sluiceway.wait.raise_busy(operation)
+        self._reader._sluiceway.wait.raise_busy(operation, self._describe())
 
     def _describe(self) -> str:
         """Return the addresses of both ends, for messages. Stream overrides it."""
