@@ -1,12 +1,15 @@
 """R7: send_frame() and frames() are counterparts, and a frame is never cut."""
 
 import asyncio
+import math
+import tracemalloc
 from typing import Any
 
 import pytest
 
 import sluiceway
 from support.connections import connected_pair
+from support.scheduling import start_task, wait_until
 
 
 @pytest.mark.parametrize("length_bytes", [1, 2, 4, 8])
@@ -20,6 +23,29 @@ async def test_sent_frames_are_received(length_bytes: Any, byteorder: Any) -> No
             await one.send_frame(frame, **form)
         one.writer.write_eof()
         assert [frame async for frame in other.frames(**form)] == [bytes(frame) for frame in sent]
+
+
+@pytest.mark.parametrize("policy", ["raise", "skip", "truncate", "chunks"])
+async def test_length_that_the_peer_made_up_allocates_at_most_1_mib_ahead(policy: Any) -> None:
+    announced = (1 << 50).to_bytes(8, "big")
+    limits = [math.inf, 1 << 49] if policy != "raise" else [math.inf]
+    for limit in limits:
+        async with sluiceway.pair() as (ours, far):
+            tracemalloc.start()
+            try:
+                waiting = await start_task(anext(ours.frames(length_bytes=8, max_size=limit, overlong=policy)))
+                await far.send(announced + b"first")
+                await wait_until(lambda stream=ours: stream.stats.bytes_received == 13)
+                await far.send(b"second")
+                await wait_until(lambda stream=ours: stream.stats.bytes_received == 19)
+                _, peak = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            assert not waiting.done()
+            # Compiled code, and the objects of the test.
+            assert peak < 1_500_000
+            waiting.cancel()
+            await asyncio.wait([waiting])
 
 
 async def test_cancelled_send_frame_sends_the_whole_frame() -> None:
