@@ -67,9 +67,11 @@ class ChunkBuffer:
         """Append ``data``, which must not change afterwards. Return size() + excess()."""
         chunks = self._chunks
         length = len(data)
-        self._size += length
+        # Assigned last, because each statement may raise MemoryError, and then the data is not in the buffer.
+        size = self._size + length
         if not chunks:
             chunks.append(data)
+            self._size = size
             return length
         tail = chunks[-1]
         tail_length = len(tail)
@@ -81,6 +83,7 @@ class ChunkBuffer:
                     self.compact()
                 chunks[-1] = bytearray(chunks[-1])
                 chunks[-1] += data
+            self._size = size
             return self._size + self.excess()
         if type(tail) is bytearray:
             # The tail accepts no more data; a bytes object has no spare capacity.
@@ -88,6 +91,7 @@ class ChunkBuffer:
                 self.compact()
             chunks[-1] = bytes(chunks[-1])
         chunks.append(data)
+        self._size = size
         return self._size + self.excess()
 
     def compact(self) -> None:
@@ -244,6 +248,7 @@ class ChunkBuffer:
         """Insert ``data``, which is not empty, before the unread bytes."""
         chunks = self._chunks
         length = len(data)
+        size = self._size + length
         if length <= self.waste and search.cut(chunks[self._head], self.waste - length, self.waste) == data:
             # The bytes that were read last: the chunk still has them.
             self.waste -= length
@@ -254,7 +259,7 @@ class ChunkBuffer:
                 chunks[self._head] = data
             else:
                 chunks.insert(0, data)
-        self._size += length
+        self._size = size
         self._searched = 0
 
     def take_all(self) -> bytes:

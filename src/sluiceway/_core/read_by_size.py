@@ -22,7 +22,7 @@ def as_c_integer(n: int) -> int:
     try:
         size = n
     except OverflowError:
-        return _EVERYTHING if n > 0 else -1
+        size = _EVERYTHING if n > 0 else -1
     if size < 0:
         return -1
     return size if size < _EVERYTHING else _EVERYTHING  # noqa: FURB136 - called for each read

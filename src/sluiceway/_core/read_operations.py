@@ -280,12 +280,15 @@ class StreamReader:
         receiver = self._sluiceway
         # As in asyncio, readline() calls a readuntil() that a subclass or an instance overrides.
         if receiver.intercepted and getattr(self.readuntil, "__func__", None) is not StreamReader.readuntil:
+            too_long = False
             try:
-                return await self.readuntil(b"\n")
+                found = await self.readuntil(b"\n")
             except IncompleteReadError as error:
-                return error.partial
+                found = error.partial
             except LimitOverrunError as error:
-                message, consumed = error.args[0], error.consumed
+                too_long, message, consumed = True, error.args[0], error.consumed
+            if not too_long:
+                return found
             # Outside the except clause, so that the ValueError has no __context__, as in asyncio.
             read_until.drop_line(receiver, message, clamped(consumed))
         if receiver.budget.spend_read():

@@ -124,10 +124,14 @@ class RecordIterator(Ready):
             item = self.ready_item()
             if item is not None:
                 return self.returning(item)
+            failed = False
             try:
                 item = self.attempt(False)
             except BaseException as error:  # noqa: BLE001 - raised by __next__
-                return self.raising(error)
+                failed = True
+                self.raising(error)
+            if failed:
+                return self
             if item is not None:
                 return self.returning(item)
         waiting = (self._wait_for_item() if self.limit is None else self._wait_with_limit()).__await__()

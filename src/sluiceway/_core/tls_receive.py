@@ -204,7 +204,7 @@ class TLSReceiver(ReceiveInterface):
         except BaseException as error:  # noqa: BLE001 - every exception of the program is reported
             if self.owner is not None:
                 self.owner.protocol_failed(error)
-            return None
+        return None
 
     def _decrypt_all(self, data: Any, stream: Receiver | None, blocks: list[bytes]) -> bool:
         """Call _decrypt() for ``data`` and for bytes received meanwhile, or until it completes the handshake."""
@@ -338,9 +338,12 @@ class TLSReceiver(ReceiveInterface):
             if end > position:
                 self._put(data[position:end])
             position = end
+            complete = True
             try:
                 self.sslobject.do_handshake()
             except ssl.SSLWantReadError:
+                complete = False
+            if not complete:
                 if position < size:
                     continue
                 return

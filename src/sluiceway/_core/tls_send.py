@@ -150,6 +150,7 @@ class TLSSender(Corkable):
         if self._encrypting:
             return False
         self._encrypting = True
+        record: bytes | None = None
         try:
             self._write_record(data)
             record = self._read_outgoing()
@@ -157,12 +158,13 @@ class TLSSender(Corkable):
             return False
         except ssl.SSLError as error:
             self._encryption_failed(error)
-            return True
         except BaseException:
             self._interrupted()
             raise
         finally:
             self._encrypting = False
+        if record is None:
+            return True
         self._send(record)
         if self._shutdown_pending or self.pending_size():
             # Called during the encryption, by a finalizer.
@@ -196,17 +198,20 @@ class TLSSender(Corkable):
                 # The lower transport would discard each write with a log record. Its end is reported soon.
                 return
             records: list[bytes] = []
+            failed = False
             self._encrypting = True
             try:
                 self._encrypt_next(records)
             except ssl.SSLError as error:
+                failed = True
                 self._encryption_failed(error)
-                return
             except BaseException:
                 self._interrupted()
                 raise
             finally:
                 self._encrypting = False
+            if failed:
+                return
             if not records:
                 # OpenSSL needs data from the peer first.
                 self.send_output()

@@ -18,7 +18,7 @@ cdef class ChunkBuffer:
     cpdef object remember_search(self, tuple patterns, Py_ssize_t end)
     @cython.locals(cost=Py_ssize_t)
     cpdef Py_ssize_t excess(self) except -1
-    @cython.locals(chunks=list, length=Py_ssize_t, tail_length=Py_ssize_t)
+    @cython.locals(chunks=list, length=Py_ssize_t, tail_length=Py_ssize_t, size=Py_ssize_t)
     cpdef Py_ssize_t append(self, bytes data) except -1
     cpdef object compact(self)
     cpdef object clear(self)
@@ -39,7 +39,7 @@ cdef class ChunkBuffer:
     @cython.locals(pieces=list, start=Py_ssize_t, index=Py_ssize_t)
     cpdef bytes peek(self, Py_ssize_t n)
     cpdef Py_ssize_t number(self, Py_ssize_t size, bint little_endian) except -1
-    @cython.locals(chunks=list, length=Py_ssize_t)
+    @cython.locals(chunks=list, length=Py_ssize_t, size=Py_ssize_t)
     cpdef object prepend(self, bytes data)
     @cython.locals(chunks=list)
     cpdef bytes take_all(self)

@@ -195,9 +195,12 @@ cdef class Waiter:
         if callback is None:
             return 0
         context = self._context
+        cdef bint entered = True
         try:
             PyContext_Enter(context)
         except RuntimeError:
+            entered = False
+        if not entered:
             # The context is entered already, because the caller runs in it.
             return self._deliver()
         self._callback = None

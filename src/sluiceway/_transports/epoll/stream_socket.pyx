@@ -122,6 +122,7 @@ cdef class StreamSocket(WriteLimits):
         cdef int problem
         cdef bint ready = False
         cdef bint receiving = True
+        cdef bint failed = False
         try:
             receiver = receivers.current()
             memory = receiver.get_buffer(-1)
@@ -135,9 +136,11 @@ cdef class StreamSocket(WriteLimits):
         except (SystemExit, KeyboardInterrupt) as error:
             if receiving:
                 raise
-            return self.fail_interrupted(error, "aborted: an interrupt may have lost received data")
+            self.fail_interrupted(error, "aborted: an interrupt may have lost received data")
         except BaseException as error:
+            failed = True
             self.receiving_failed(error, receiving)
+        if failed:
             return 0
         if ready:
             # The state is consistent here, as the waiting task runs now and may call any method.
@@ -160,13 +163,16 @@ cdef class StreamSocket(WriteLimits):
             if problem != EAGAIN and problem != EINTR:
                 self.fail(OSError(problem, strerror(problem)), "Fatal read error on socket transport")
             return 0
+        cdef bint failed = False
         self.eof_received = True
         try:
             keep_open = self.protocol.eof_received()
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
+            failed = True
             self.fail(error, "Fatal error: protocol.eof_received() call failed.")
+        if failed:
             return 0
         if keep_open:
             # Otherwise epoll would report the hang-up again in every round.

@@ -1,0 +1,72 @@
+"""One allocation fails, at each place in turn: a buffer stays consistent, and compiled code does not crash."""
+
+import ssl
+import types
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from core.tls_cores import TLSEnd
+from support.certificates import Certificates
+from support.child_processes import IGNORE_THREADS, run_child
+
+pytestmark = IGNORE_THREADS
+
+# More than the operations of this file make.
+ALLOCATIONS = 60
+SMALL = b"small"
+LARGE = bytes(10000)
+
+
+def call_with_failing_allocation(number: int, function: Callable[..., object], *arguments: Any) -> None:
+    """Call ``function``. The allocation ``number`` of the call fails, counted from 0, and no other."""
+    hooks = pytest.importorskip("_testcapi")
+    try:
+        hooks.set_nomemory(number, number + 1)
+        function(*arguments)
+    except (MemoryError, ssl.SSLError, SystemError):
+        # SystemError: the ssl module forgets to set an exception.
+        pass
+    finally:
+        hooks.remove_mem_hooks()
+
+
+def buffer_with(core: types.ModuleType, *pieces: bytes, taken: int = 0) -> Any:
+    buffer = core.ChunkBuffer()
+    for piece in pieces:
+        buffer.append(piece)
+    buffer.take(taken)
+    return buffer
+
+
+@pytest.mark.parametrize(
+    "pieces", [[], [SMALL], [SMALL, SMALL], [LARGE], [LARGE, SMALL], [LARGE] * 3], ids=lambda pieces: str(len(pieces))
+)
+@pytest.mark.parametrize("data", [SMALL, LARGE], ids=["small", "large"])
+def test_append_that_raises_memory_error_counts_no_bytes(
+    core: types.ModuleType, pieces: list[bytes], data: bytes
+) -> None:
+    for number in range(ALLOCATIONS):
+        buffer = buffer_with(core, *pieces, taken=1)
+        call_with_failing_allocation(number, buffer.append, data)
+        assert buffer.size() == len(buffer.peek(10**6))
+
+
+def in_child(body: Callable[[int], object]) -> None:
+    """Call ``body(number)`` for each allocation, in a child process, which may crash."""
+    pytest.importorskip("_testcapi")
+
+    def each() -> None:
+        for number in range(ALLOCATIONS):
+            body(number)
+
+    assert run_child(each) == 0
+
+
+def test_handshake_with_failing_allocation_raises(core: types.ModuleType, tls: Certificates) -> None:
+    def begin(number: int) -> None:
+        end = TLSEnd(core, tls.client_context, server_hostname="localhost")
+        call_with_failing_allocation(number, end.receiver.begin_handshake)
+
+    in_child(begin)
