@@ -1,8 +1,10 @@
-"""Connections that end in the same iteration of the loop get connection_lost() from one handle."""
+"""Connections that end in the same iteration of the loop get connection_lost() from the first of their handles."""
 
 import asyncio
 import contextvars
 import socket
+import sys
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -144,3 +146,33 @@ def test_other_connections_end_after_interrupt_in_connection_lost(loop_kind: str
         loop.call_soon(loop.stop)
         loop.run_forever()
     assert ended == list(range(COUNT))
+
+
+@pytest.mark.loops("asyncio")
+def test_interrupt_before_connection_lost_delays_no_later_connection(loop_kind: str) -> None:
+    """A signal handler may raise in the Python code of the loop, before it calls the engine."""
+
+    def interrupt(frame: types.FrameType, event: str, argument: object) -> None:
+        if event == "call" and frame.f_code is asyncio.Handle._run.__code__:
+            raise KeyboardInterrupt
+
+    async def attach_here() -> tuple[list[SocketTransport], list[socket.socket]]:
+        return attach_all(ended)
+
+    ended: list[int] = []
+    with loops.new_runner(loop_kind) as runner:
+        loop = runner.get_loop()
+        transports, peers = loop.run_until_complete(attach_here())
+        transports[0].close()
+        sys.setprofile(interrupt)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                loop.run_forever()
+        finally:
+            sys.setprofile(None)
+        for transport in transports[1:]:
+            transport.close()
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        assert ended == list(range(COUNT))
+        close_all(peers)

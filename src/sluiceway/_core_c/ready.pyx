@@ -68,12 +68,14 @@ cdef PyObject* next_of(PyObject* instance) noexcept:
     if failure is not None:
         PyErr_SetObject(type(failure), failure)
     elif outcome is None:
+        iterator = None
         try:
             iterator = awaited(ready)
         except BaseException as error:
-            PyErr_SetObject(type(error), error)
-            return NULL
-        return Py_TYPE(<PyObject*>iterator).tp_iternext(<PyObject*>iterator)
+            failure = error
+        if failure is None:
+            return Py_TYPE(<PyObject*>iterator).tp_iternext(<PyObject*>iterator)
+        PyErr_SetObject(type(failure), failure)
     elif PyTuple_Check(outcome) or PyExceptionInstance_Check(outcome):
         # Python would take the items of a tuple for the arguments of the exception.
         try:
@@ -95,13 +97,16 @@ cdef PySendResult send(PyObject* instance, PyObject* argument, PyObject** result
         result[0] = NULL
         return PYGEN_ERROR
     if outcome is None:
+        iterator = None
         try:
             iterator = awaited(ready)
         except BaseException as error:
-            PyErr_SetObject(type(error), error)
-            result[0] = NULL
-            return PYGEN_ERROR
-        return PyIter_Send(iterator, None, result)
+            failure = error
+        if failure is None:
+            return PyIter_Send(iterator, None, result)
+        PyErr_SetObject(type(failure), failure)
+        result[0] = NULL
+        return PYGEN_ERROR
     Py_INCREF(<PyObject*>outcome)
     result[0] = <PyObject*>outcome
     return PYGEN_RETURN

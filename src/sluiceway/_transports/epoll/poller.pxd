@@ -43,6 +43,8 @@ cdef class Poller(Stepper):
     cdef bint forked
     # The sockets whose connection has ended, each with the error and the context in which it ended.
     cdef object lost
+    # A handle of _on_lost(), for the queue of the loop; None for a loop that has its own call_soon().
+    cdef object lost_turn
     # The callback of the loop's handles: _on_ready, as one object, by which DirectSelect recognises it.
     cdef object on_ready
     cdef readonly Scratch scratch

@@ -10,7 +10,10 @@ A handler that runs in a batch may close other connections of the batch. Each ev
 registration. The poller ignores an event whose registration does not exist any more.
 """
 
+import asyncio
+import contextvars
 import weakref
+from asyncio.base_events import BaseEventLoop
 from asyncio.selector_events import BaseSelectorEventLoop
 from collections import deque
 
@@ -82,6 +85,8 @@ cdef class Poller:
         self.watches_itself = isinstance(loop, BaseSelectorEventLoop)
         self.transports = loop._transports.data if self.watches_itself else {}
         self.on_ready = self._on_ready
+        if getattr(loop.call_soon, "__func__", None) is BaseEventLoop.call_soon:
+            self.lost_turn = asyncio.Handle(self._on_lost, (), loop, contextvars.Context())
         self.scratch = Scratch(SCRATCH_SIZE)
         self.gathered = <char*>PyMem_Malloc(GATHER_MAXIMUM)
         if self.gathered == NULL:
@@ -217,26 +222,33 @@ cdef class Poller:
         return 0
 
     cdef int lose(self, Pollable pollable, error) except -1:
-        """Call lost(error) of ``pollable`` in the next iteration of the loop, in the current context. One handle serves
-        all connections that end before it runs."""
-        if not self.lost:
-            self.loop.call_soon(self._on_lost)
+        """Call lost(error) of ``pollable`` in the next iteration of the loop, in the current context.
+
+        The first handle that runs serves all connections that have ended. Each connection adds a handle nevertheless,
+        because an interrupt, MemoryError or a nested loop may prevent that a handle serves all of them."""
         self.lost.append((pollable, error, PyContext_CopyCurrent()))
+        if self.lost_turn is None or self.loop._debug or self.loop._closed:
+            self.loop.call_soon(self._on_lost)
+        else:
+            # What call_soon() does, without Python code that an interrupt could stop.
+            handles = self.loop._ready
+            handles.append(self.lost_turn)
         return 0
 
     def _on_lost(self):
         cdef Py_ssize_t count = len(self.lost)
-        if count > 1:
-            # For the rest, if a callback runs a nested loop or raises an interrupt.
-            self.loop.call_soon(self._on_lost)
-        while count and self.lost:
-            count -= 1
-            pollable, error, context = self.lost.popleft()
-            PyContext_Enter(context)
-            try:
-                (<Pollable>pollable).lost(error)
-            finally:
-                PyContext_Exit(context)
+        outer = leave_handle_context()
+        try:
+            while count and self.lost:
+                count -= 1
+                pollable, error, context = self.lost.popleft()
+                PyContext_Enter(context)
+                try:
+                    (<Pollable>pollable).lost(error)
+                finally:
+                    PyContext_Exit(context)
+        finally:
+            enter_handle_context(outer)
 
     def _close_if_idle(self):
         self.closing_soon = False
