@@ -54,6 +54,19 @@ async def test_read_after_cancelled_drop_starts_at_next_line(kind: str, policy: 
 
 
 @each_reader
+async def test_record_put_into_buffer_during_drop_is_dropped_with_what_follows_the_drop(kind: str) -> None:
+    reader = READERS[kind]()
+    lines = sluiceway.lines(reader, max_length=10, overlong="truncate")
+    reader.feed_data(LONG)
+    assert await next_item(lines) == LONG[:10]
+    reader._buffer.extend(b"pushed back")
+    assert await next_item(lines) == b"pushed bac"
+    reader.feed_data(LONG + b"\n" + LONG)
+    reader.feed_data(LONG + b"\nnext\n")
+    assert await anext(lines) == b"next\n"
+
+
+@each_reader
 async def test_read_that_waits_during_drop_does_not_see_dropped_bytes(kind: str) -> None:
     reader = READERS[kind]()
     reader.feed_data(b"\0\0\1\0" + LONG)

@@ -126,6 +126,43 @@ async def test_skip_ends_when_all_bytes_have_arrived() -> None:
     assert caught.value.partial == b""
 
 
+DROPS: dict[str, tuple[Callable[[Any], Awaitable[object]], bytes, bytes]] = {
+    "skip": (lambda s: s.skip(8), b"abcd", b"efghnext\n"),
+    "lines": (lambda s: anext(s.lines(max_length=2, overlong="skip")), b"abcd", b"ef\nn\n"),
+    "frames": (lambda s: anext(s.frames(length_bytes=1, max_size=2, overlong="skip")), b"\7abc", b"defg\1n"),
+}
+
+
+@pytest.mark.parametrize("name", DROPS)
+async def test_pushed_back_record_is_dropped_after_the_rest_of_an_earlier_one(name: str) -> None:
+    """The pushed back bytes come first, then those that an earlier call drops, then the rest of the record."""
+    drop, pushed_back, rest = DROPS[name]
+    stream, reader = stream_of(b"a long record", limit=100)
+    assert await anext(stream.lines(max_length=6, overlong="truncate")) == b"a long"
+    stream.push_back(pushed_back)
+    task = await start_task(drop(stream))
+    for byte in b" of which the end is not here\n" + rest:
+        reader.feed_data(bytes([byte]))
+    reader.feed_eof()
+    item = await task
+    remaining = await stream.read_all()
+    assert (item, remaining) == {
+        "skip": (None, b"next\n"),
+        "lines": (b"n\n", b""),
+        "frames": (b"n", b""),
+    }[name]
+
+
+async def test_skip_of_pushed_back_bytes_does_not_wait_for_a_record_that_is_dropped() -> None:
+    stream, reader = stream_of(b"a long record", limit=100)
+    assert await anext(stream.lines(max_length=6, overlong="truncate")) == b"a long"
+    stream.push_back(b"0123")
+    await stream.skip(2)
+    assert await stream.read(9) == b"23"
+    reader.feed_data(b" and more\nnext")
+    assert await stream.read(9) == b"next"
+
+
 @pytest.mark.parametrize("limit", [8, 1 << 16])
 async def test_pushed_back_bytes_are_read_first(limit: int) -> None:
     stream, _ = stream_of(b"one\ntwo\n", end=True, limit=limit)

@@ -90,4 +90,6 @@ class BorrowedReader:
                 del reader.feed_data
         elif feed is None:
             reader.feed_data = DiscardingFeed(reader, receiver.discard)
+        elif isinstance(feed, DiscardingFeed):
+            feed.discard = receiver.discard
         reader._maybe_resume_transport()

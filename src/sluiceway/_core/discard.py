@@ -12,20 +12,28 @@ from .validation import BytesLike
 class Discard:
     """Drops ``size`` bytes, or if ``separators`` is not empty all bytes up to and including the first of them.
 
-    ``separators`` are sorted, the shortest first. ``total``: the size of what is dropped in part. ``_tail``: the last
-    dropped bytes, which may begin a separator.
+    ``separators`` are sorted, the shortest first. ``total``: the size of what is dropped in part. ``earlier``: a
+    Discard whose bytes arrive first, or None. ``_tail``: the last dropped bytes, which may begin a separator.
     """
 
-    __slots__ = ("_tail", "separators", "size", "total")
+    __slots__ = ("_tail", "earlier", "separators", "size", "total")
 
     def __init__(self, size: int, separators: tuple[bytes, ...], total: int | None = None) -> None:
         self.size = size
         self.total = size if total is None else total
         self.separators = separators
+        self.earlier: Discard | None = None
         self._tail = b""
 
     def feed(self, data: BytesLike) -> bytes | None:
         """Drop the bytes of ``data`` that belong to the record. Return those after it, or None if it has not ended."""
+        earlier = self.earlier
+        if earlier is not None:
+            rest = earlier.feed(data)
+            if rest is None:
+                return None
+            self.earlier = None
+            data = rest
         if not self.separators:
             dropped = min(self.size, len(data))
             self.size -= dropped

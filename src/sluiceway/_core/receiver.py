@@ -264,6 +264,8 @@ class Receiver(ReceiveInterface):
             return
         rest = discard.feed(self.take(size))
         if rest is None:
+            # The unread bytes were inserted by push_back(), if others are being dropped already.
+            discard.earlier = self.discard
             self.discard = discard
         elif rest:
             buffer = self.buffer

@@ -8,7 +8,7 @@ cdef class SharedBuffer(BytearrayBuffer):
 
 cdef class DiscardingFeed:
     cdef object reader
-    cdef readonly Discard discard
+    cdef public Discard discard
 
 cdef class BorrowedReader:
     cdef readonly object reader
