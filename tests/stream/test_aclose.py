@@ -111,11 +111,27 @@ async def test_tls_close_reports_whether_close_notify_arrived(raw_peers: RawPeer
         await script.finished()
 
 
-async def test_abort_by_the_program_is_aborted(raw_peers: RawPeers) -> None:
+@pytest.mark.parametrize("case", ["paused", "below the marks", "closing"])
+async def test_abort_of_the_transport_is_aborted_and_counts_the_unsent_bytes(raw_peers: RawPeers, case: str) -> None:
+    """X2: also where the transport of a loop drops the bytes without a report."""
     async with clogged_stream(raw_peers) as (stream, _):
+        transport: Any = stream.writer.transport
+        if case == "below the marks":
+            transport.set_write_buffer_limits(high=len(PAYLOAD) * 2, low=len(PAYLOAD))
+            await run_iterations()
+        elif case == "closing":
+            stream.writer.close()
+        unsent = transport.get_write_buffer_size()
+        assert unsent > 0
+        transport.abort()
+        assert await stream.aclose() == sluiceway.CloseInfo(False, unsent, None, "aborted")
+
+
+async def test_abort_of_a_transport_without_unsent_bytes_is_closed(raw_peers: RawPeers) -> None:
+    async with peer_stream(raw_peers) as (stream, _):
+        await stream.send(b"data")
         stream.writer.transport.abort()
-        info = await stream.aclose()
-        assert (info.reason, info.flushed) == ("aborted", False)
+        assert await stream.aclose() == sluiceway.CloseInfo(True, 0, None, "closed")
 
 
 async def test_abort_discards_and_counts_the_unsent_bytes(raw_peers: RawPeers) -> None:

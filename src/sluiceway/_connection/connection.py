@@ -203,6 +203,8 @@ class Connection(ClosingState):
         """Return the record of this connection. The first call creates it."""
         if self.record is None:
             self.record = ConnectionRecord()
+            if not self.lost:
+                self.record.watch_abort(self.transport)
         return self.record
 
     def record_abort(self, reason: CloseReason) -> None:

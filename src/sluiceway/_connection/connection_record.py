@@ -115,6 +115,19 @@ class ConnectionRecord:
         async with self.sending_alone():
             pass
 
+    def watch_abort(self, transport: Any) -> None:
+        """Let abort() of a transport of asyncio record what it drops, which the transport does not report."""
+        if not type(transport).__module__.startswith("asyncio."):
+            return
+        abort = transport.abort
+
+        def record_and_abort() -> None:
+            if pending_bytes(transport):
+                self.aborting(transport, "aborted")
+            abort()
+
+        transport.abort = record_and_abort
+
     def closing(self, transport: Any) -> None:
         """Record how much is unsent when the close begins."""
         self._pending = pending_bytes(transport)
@@ -140,11 +153,14 @@ class ConnectionRecord:
         if self.idle_timeout is not None:
             self.idle_timeout.stop()
         transport, error = connection.transport, connection.error
+        # Breaks the reference cycle of watch_abort().
+        getattr(transport, "__dict__", {}).pop("abort", None)
         unsent = -1
         if self._reason is None and isinstance(transport, core.RawTransportProvider):
             unsent = transport.discarded_size()
         if unsent < 0:
-            unsent = self._pending if self._reason is not None or error is not None else 0
+            # uvloop's transport keeps the number after abort(), asyncio's has recorded it.
+            unsent = self._pending if self._reason is not None or error is not None else pending_bytes(transport)
         # A transport of the loop drops its data in abort() without a report, but leaves the writing side paused.
         paused = connection.flow.paused and not isinstance(transport, core.RawTransportProvider)
         discarded = unsent > 0 or paused

@@ -388,6 +388,9 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         self._cancel_timers()
         # abort() of asyncio's transports may raise after their end.
         if self.raw.lower is not None:
+            if not isinstance(self._lower, RawTransportProvider):
+                # A transport of the loop does not report what it drops.
+                self._discarded = self.get_write_buffer_size()
             self.raw.lower.abort()
 
     def _force_close(self, error: BaseException | None) -> None:
@@ -400,7 +403,10 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         error, self._error = self._error or error, None
         handshake_complete = self.raw.handshake_complete
         below = self._lower.discarded_size() if isinstance(self._lower, RawTransportProvider) else -1
-        self._discarded = below if below < 0 else below + self.raw.pending_size()
+        if below >= 0:
+            self._discarded = below + self.raw.pending_size()
+        elif not self._discarded:
+            self._discarded = -1
         self._detach()
         protocol = self._protocol
         self._protocol = None
