@@ -97,7 +97,7 @@ TABLE: dict[str, dict[str, tuple[list[Any], str]]] = {
     "lines": {"max_length": SIZES, "overlong": POLICIES},
     "records": {"separator": SEPARATORS, "max_length": SIZES, "overlong": POLICIES},
     "frames": {"max_size": SIZES, "overlong": POLICIES, "length_bytes": PREFIXES, "byteorder": ORDERS},
-    "send": {"data": (DATA[0] + [{b"a": 1}, [b"a", "b"], [b"a", released()], iter([5])], DATA[1])},
+    "send": {"data": (DATA[0] + [{b"a": 1}, [b"a", "b"], [b"a", released()], lambda: iter([5])], DATA[1])},
     "send_frame": {"data": (DATA[0] + [[b"a"]], DATA[1]), "length_bytes": PREFIXES, "byteorder": ORDERS},
     "flush": {},
     "send_eof": {},
