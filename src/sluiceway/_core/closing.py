@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._errors import copy_error
 from .connection_state import CLOSE, CLOSE_LATE, LOSE, ConnectionState
-from .raw_transport import RawTransportProvider
+from .raw_transport import RawTransport, RawTransportProvider
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,6 +28,7 @@ class ClosingState(ConnectionState):
         "_close_timer",
         "_closed_future",
         "_closed_waiters",
+        "_direct",
         "_loop_tls_values",
         "close_timeout",
         "loop",
@@ -52,14 +53,21 @@ class ClosingState(ConnectionState):
         self._closed_future: asyncio.Future[None] | None = None
         self._close_timer: Any = None
         self._loop_tls_values: dict[str, Any] | None = None
+        # The raw transport, if the state of the transport is in it alone: asking it needs no Python call.
+        self._direct: RawTransport | None = None
 
     def attach(self, transport: Any) -> None:
         """Set the transport of this connection: its first one, or the TLS transport after start_tls()."""
         self.transport = transport
         self._loop_tls_values = None
+        self._direct = None
         # The transports of the package keep their values after they have closed.
         if not isinstance(transport, RawTransportProvider):
             self._loop_tls_values = self.values_of_loop_tls()
+        else:
+            raw: RawTransport = transport.raw  # type: ignore[attr-defined]
+            if raw.unsent_size() >= 0:
+                self._direct = raw
 
     def values_of_loop_tls(self) -> dict[str, Any] | None:
         """Return what the loop's TLS transport drops when it closes; None for another transport."""
@@ -67,6 +75,8 @@ class ClosingState(ConnectionState):
 
     def transport_is_closing(self) -> bool:
         """Return True if the transport is closing or closed, False for one without is_closing(), such as a mock."""
+        if self._direct is not None:
+            return self._direct.closing
         try:
             return self.transport.is_closing() is True
         except (AttributeError, NotImplementedError):
@@ -100,6 +110,8 @@ class ClosingState(ConnectionState):
 
     def _everything_sent(self) -> bool:
         """Return True if the transport is known to have no unsent data. The loop's TLS does not count all of it."""
+        if self._direct is not None:
+            return self._direct.unsent_size() == 0
         transport = self.transport
         if not isinstance(transport, RawTransportProvider):
             writer = self.loop_writer

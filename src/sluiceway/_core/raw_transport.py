@@ -29,6 +29,10 @@ class RawTransport:
         """Send the data that was delayed to be sent together with later writes (corked data)."""
         raise NotImplementedError
 
+    def unsent_size(self) -> int:
+        """Return the number of buffered bytes, or -1 if the transport has another buffer or state besides."""
+        return -1
+
     def corking(self, size: int) -> Any:
         """Return the Stepper that delays a write after which ``size`` bytes are pending, or None to send it at once."""
         return None

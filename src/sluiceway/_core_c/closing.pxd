@@ -1,5 +1,5 @@
 from .connection_state cimport ConnectionState
-from .raw_transport cimport RawTransportProvider
+from .raw_transport cimport RawTransport, RawTransportProvider
 
 cdef class ClosingState(ConnectionState):
     cdef public object loop
@@ -13,6 +13,7 @@ cdef class ClosingState(ConnectionState):
     cdef public object _closed_future
     cdef public object _close_timer
     cdef public dict _loop_tls_values
+    cdef RawTransport _direct
 
     cdef bint _everything_sent(self) except -1
     cdef object _resolve(self, waiter)

@@ -63,8 +63,10 @@ async def bind_tcp(
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, True)
             if reuse_port:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, True)
+            # Accepted sockets inherit the options.
+            if hasattr(socket, "TCP_NODELAY"):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
             if keep_alive:
-                # Accepted sockets inherit the option.
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, True)
             if af == socket.AF_INET6 and hasattr(socket, "IPPROTO_IPV6"):
                 # A dual-stack socket would conflict with the IPv4 socket of the same port.

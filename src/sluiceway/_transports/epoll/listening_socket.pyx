@@ -10,7 +10,9 @@ from libc.errno cimport EINTR, errno
 from sluiceway._transports.epoll.socket_address cimport (
     AF_INET, AF_INET6, AF_UNIX, SocketAddress, accept4, address_object, socklen_t,
 )
-from sluiceway._transports.epoll.system cimport SOCK_CLOEXEC, SOCK_NONBLOCK, close_fd, memset
+from sluiceway._transports.epoll.system cimport (
+    IPPROTO_TCP, SOCK_CLOEXEC, SOCK_NONBLOCK, TCP_NODELAY, close_fd, getsockopt, memset,
+)
 
 
 @cython.final
@@ -45,8 +47,12 @@ cdef class ListeningSocket:
     """Accepts connections from the socket object ``sock``, which the caller closes."""
 
     def __cinit__(self, sock):
+        cdef int on = 0
+        cdef unsigned int length = sizeof(on)
         self.sock = sock
         self.family = sock.family
+        # Accepted sockets inherit the option. Those of a socket that the program has passed may not have it.
+        self.low_delay = getsockopt(sock.fileno(), IPPROTO_TCP, TCP_NODELAY, &on, &length) == 0 and on != 0
 
     def accept(self):
         """Return an AcceptedSocket, which does not block, and the address of the peer. Raise OSError as ``sock``.
@@ -59,6 +65,7 @@ cdef class ListeningSocket:
         cdef SocketAddress address
         cdef socklen_t length
         accepted.family = self.family
+        accepted.low_delay = self.low_delay
         while True:
             memset(&address, 0, sizeof(address))
             length = sizeof(address) - 1

@@ -18,6 +18,7 @@ from sluiceway._core_c.receive_memory cimport Memory
 from sluiceway._core_c.protocol_operations cimport ProtocolOperations
 from sluiceway._core_c.protocol_receiver cimport ProtocolReceivers
 from sluiceway._core_c.write_queue cimport WriteQueue
+from sluiceway._transports.epoll.listening_socket cimport AcceptedSocket
 from sluiceway._transports.epoll.poller cimport Poller
 from sluiceway._transports.epoll.send_pieces cimport SEND_FLAGS, send_pieces
 from sluiceway._transports.epoll.system cimport (
@@ -55,8 +56,9 @@ cdef class StreamSocket(WriteLimits):
         self.poller.prepare()
         self.set_protocol(protocol)
         self.take(sock)
-        # As in asyncio. The error for a Unix socket is ignored.
-        setsockopt(self.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on))
+        if type(sock) is not AcceptedSocket or not (<AcceptedSocket>sock).low_delay:
+            # As in asyncio. The error for a Unix socket is ignored.
+            setsockopt(self.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on))
 
     def start(self, transport):
         """Call connection_made() of the protocol with ``transport``, then start to receive."""

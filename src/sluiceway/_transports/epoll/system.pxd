@@ -38,6 +38,7 @@ cdef extern from "sys/socket.h" nogil:
         SOCK_CLOEXEC
         SOCK_NONBLOCK
         SOCK_STREAM
+    int getsockopt(int fd, int level, int name, void* value, unsigned int* length)
     int setsockopt(int fd, int level, int name, const void* value, unsigned int length)
     ssize_t recv(int fd, void* buffer, size_t length, int flags)
     ssize_t send(int fd, const void* buffer, size_t length, int flags)

@@ -59,6 +59,9 @@ cdef class WriteLimits(SocketDescriptor):
     def get_write_buffer_size(self):
         return self.queue.size
 
+    cpdef Py_ssize_t unsent_size(self) except -2:
+        return self.queue.size
+
     cdef int report_error(self, message, error) except -1:
         self.loop.call_exception_handler(
             {"message": message, "exception": error, "transport": self.transport, "protocol": self.protocol}
