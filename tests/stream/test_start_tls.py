@@ -110,3 +110,15 @@ async def test_pushed_back_plaintext_on_a_server_fails_the_handshake(tls: Any) -
         server.push_back(b"GET / HTTP/1.1\r\n\r\n")
         with pytest.raises(ssl.SSLError):
             await server.start_tls(tls.server_context, server_side=True)
+
+
+async def test_abort_after_the_upgrade_counts_what_tls_has_not_sent(tls: Any) -> None:
+    """X2: plaintext that waits, and records that the transport below has."""
+    async with stream_pair() as (client, server):
+        await upgrade(client, server, tls)
+        client.writer.write(bytes(20_000_000))
+        transport: Any = client.writer.transport
+        unsent = transport.get_write_buffer_size()
+        transport.abort()
+        assert await client.aclose() == sluiceway.CloseInfo(False, unsent, False, "aborted")
+        server.abort()

@@ -128,6 +128,10 @@ class ConnectionRecord:
 
         transport.abort = record_and_abort
 
+    def unwatch_abort(self, transport: Any) -> None:
+        """End watch_abort(), whose function is a part of a reference cycle."""
+        getattr(transport, "__dict__", {}).pop("abort", None)
+
     def closing(self, transport: Any) -> None:
         """Record how much is unsent when the close begins."""
         self._pending = pending_bytes(transport)
@@ -153,8 +157,7 @@ class ConnectionRecord:
         if self.idle_timeout is not None:
             self.idle_timeout.stop()
         transport, error = connection.transport, connection.error
-        # Breaks the reference cycle of watch_abort().
-        getattr(transport, "__dict__", {}).pop("abort", None)
+        self.unwatch_abort(transport)
         unsent = -1
         if self._reason is None and isinstance(transport, core.RawTransportProvider):
             unsent = transport.discarded_size()

@@ -107,6 +107,8 @@ async def _upgrade(
             del lost
     writer._transport = encrypted
     connection.attach(encrypted)
+    if connection.record is not None:
+        connection.record.unwatch_abort(plain)
     replace = getattr(protocol, "_replace_transport", None)
     if replace is not None:
         replace(encrypted)
