@@ -342,9 +342,11 @@ def _function_differences(where: str, source: dict[str, Function], declared: dic
 def variant_differences(file: str, pure: Module, compiled: Module) -> list[str]:
     """Return a sentence for each difference between a .py and the .pyx that replaces it in the compiled core.
 
-    Only the .pyx may have further classes: what a function returns is a memoryview or None in the pure core.
+    Only the .pyx may have further classes: what a function returns is a memoryview or None in the pure core. A name
+    that the .py assigns, such as ``clear_list = list.clear``, stands for a function of the .pyx.
     """
-    found = _variant_functions(file, pure.functions, compiled.functions)
+    compiled_functions = {name: one for name, one in compiled.functions.items() if name not in pure.names}
+    found = _variant_functions(file, pure.functions, compiled_functions)
     for name, kind in pure.classes.items():
         if name in compiled.classes:
             found += _variant_functions(f"{file}: {name}", kind.methods, compiled.classes[name].methods)

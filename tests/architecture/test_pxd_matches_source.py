@@ -129,6 +129,8 @@ class Scratch:
 def block(size):
     return None
 
+empty = list.clear
+
 def _helper():
     pass
 """
@@ -157,6 +159,9 @@ cdef inline const char* content(object chunk) except NULL:
 
 cpdef Memory block(Py_ssize_t size=0):
     return Memory()
+
+cpdef int empty(list items) except -1:
+    return 0
 '''
 
 
@@ -314,6 +319,7 @@ def test_matching_pure_and_pyx_variants_have_no_differences() -> None:
         ("def __init__(self, size)", "def __init__(self, n)", "module: Scratch.__init__: takes ['self', 'n']"),
         ("def block(size)", "def block()", "module.block: takes [] in the .py, ['size'] in the .pyx"),
         ("def _helper()", "def helper()", "module.helper: in the .py only"),
+        ("empty = list.clear", "clear = list.clear", "module.empty: in the .pyx only"),
     ],
 )
 def test_difference_between_pure_and_pyx_variants_is_found(old: str, new: str, expected: str) -> None:

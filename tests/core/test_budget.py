@@ -25,13 +25,11 @@ def test_budget_of_reads_is_exhausted_after_256(pure_budget: Any) -> None:
 
 
 def test_budget_of_drains_is_twice_as_large_and_starts_again(pure_budget: Any) -> None:
-    period = [False] * 2 * BUDGET + [True]
-    assert [pure_budget.spend_drain() for _ in range(3 * len(period))] == period * 3
-
-
-def test_reads_and_drains_share_the_budget(pure_budget: Any) -> None:
-    assert [pure_budget.spend_drain() for _ in range(BUDGET)] == [False] * BUDGET
-    assert pure_budget.spend_read() is True
+    pure_budget.used = 2 * BUDGET
+    assert (pure_budget.renew_for_drain(), pure_budget.used) == (False, 2 * BUDGET)
+    pure_budget.used += 1
+    assert (pure_budget.renew_for_drain(), pure_budget.used) == (True, 0)
+    assert pure_budget.renew_for_drain() is False
 
 
 def test_new_budget_is_unused(core: types.ModuleType) -> None:

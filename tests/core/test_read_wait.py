@@ -122,10 +122,15 @@ class FakeWaiter:
 
 
 @pytest.fixture
-def wait_with_waiter() -> Any:
-    wait = importlib.import_module("sluiceway._core.read_wait").ReadWait()
-    wait.source = FakeWaiter()
-    return wait
+def receiver_with_waiter() -> Any:
+    receiver = importlib.import_module("sluiceway._core.receiver").Receiver(100, None, False)
+    receiver.wait.source = FakeWaiter()
+    return receiver
+
+
+@pytest.fixture
+def wait_with_waiter(receiver_with_waiter: Any) -> Any:
+    return receiver_with_waiter.wait
 
 
 def test_begin_returns_the_waiter_of_the_transport(wait_with_waiter: Any) -> None:
@@ -138,10 +143,11 @@ def test_begin_returns_the_waiter_of_the_transport(wait_with_waiter: Any) -> Non
     )
 
 
-def test_complete_now_wakes_the_waiter_immediately_and_once(wait_with_waiter: Any) -> None:
+def test_wake_completes_the_waiter_immediately_and_once(receiver_with_waiter: Any) -> None:
+    wait_with_waiter = receiver_with_waiter.wait
     wait_with_waiter.begin("read", None)
-    wait_with_waiter.complete_now()
-    wait_with_waiter.complete_now()
+    receiver_with_waiter.wake()
+    receiver_with_waiter.wake()
     wait_with_waiter.complete()
     assert wait_with_waiter.source.calls == ["begin", "wake_now"]
 
@@ -152,8 +158,8 @@ def test_complete_resolves_the_waiter_like_a_future(wait_with_waiter: Any) -> No
     assert wait_with_waiter.source.calls == ["begin", "set_result"]
 
 
-def test_complete_now_resolves_a_future_that_replaced_the_waiter(wait_with_waiter: Any) -> None:
+def test_wake_resolves_a_future_that_replaced_the_waiter(receiver_with_waiter: Any) -> None:
     other = FakeWaiter()
-    wait_with_waiter.future = other
-    wait_with_waiter.complete_now()
-    assert (other.calls, wait_with_waiter.source.calls) == (["set_result"], [])
+    receiver_with_waiter.wait.future = other
+    receiver_with_waiter.wake()
+    assert (other.calls, receiver_with_waiter.wait.source.calls) == (["set_result"], [])

@@ -9,7 +9,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from .._constants import DEFAULT_LIMIT
-from .._implementation import IMPLEMENTATION, core
+from .._implementation import core
 from .instance_check import InstanceCheck
 
 if TYPE_CHECKING:
@@ -91,25 +91,22 @@ class StreamReader(ReadOperations, asyncio.StreamReader, metaclass=InstanceCheck
         return f"<{' '.join(info)}>"
 
 
-# The transports and the compiled reads bypass these methods unless a program has replaced one of them.
+# The transports and the reads bypass these methods unless a program has replaced one of them.
 _INTERCEPTED = ("feed_data", "readuntil", "_wait_for_data")
 
 
 def _intercepts(cls: type[StreamReader]) -> bool:
-    # The pure core looks the methods up at each call, which costs less than a __setattr__ in Python.
     return (
-        IMPLEMENTATION == "pure"
-        or cls.feed_data is not ReadOperations.feed_data
+        cls.feed_data is not ReadOperations.feed_data
         or cls.readuntil is not ReadOperations.readuntil
         or cls._wait_for_data is not ReadOperations._wait_for_data
     )
 
 
-if IMPLEMENTATION == "compiled":
+def _watch_interception(self: StreamReader, name: str, value: object) -> None:
+    if name in _INTERCEPTED:
+        self._sluiceway.intercepted = True
+    object.__setattr__(self, name, value)
 
-    def _watch_interception(self: StreamReader, name: str, value: object) -> None:
-        if name in _INTERCEPTED:
-            self._sluiceway.intercepted = True
-        object.__setattr__(self, name, value)
 
-    StreamReader.__setattr__ = _watch_interception  # type: ignore[method-assign,assignment]
+StreamReader.__setattr__ = _watch_interception  # type: ignore[method-assign,assignment]

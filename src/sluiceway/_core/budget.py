@@ -27,9 +27,8 @@ class Budget:
         self.used += 1
         return self.used > _FREE_OPERATIONS
 
-    def spend_drain(self) -> bool:
-        """Count a drain. Return True if it must yield to the loop: after twice as many drains as reads may complete."""
-        self.used += 1
+    def renew_for_drain(self) -> bool:
+        """Return True, and renew the budget, if a drain must yield to the loop: after twice as many drains as reads."""
         if self.used <= 2 * _FREE_OPERATIONS:
             return False
         self.used = 0

@@ -36,6 +36,7 @@ class BytearrayBuffer(ChunkBuffer):
 
     def __init__(self, data: bytearray, plain: ChunkBuffer | None = None) -> None:
         ChunkBuffer.__init__(self)
+        self.unread = -1
         self.data = data
         self._plain = plain
         self._length = 0

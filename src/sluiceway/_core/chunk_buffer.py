@@ -28,14 +28,18 @@ _COMPACT = 64
 
 
 class ChunkBuffer:
-    """A queue of unread bytes. ``waste``: the number of bytes of the first chunk that were read, but not freed."""
+    """A queue of unread bytes.
 
-    __slots__ = ("_chunks", "_head", "_searched", "_searched_for", "_size", "waste")
+    ``unread``: the number of unread bytes; -1 in a derived class, whose size() must be called. ``waste``: the number of
+    bytes of the first chunk that were read, but not freed.
+    """
+
+    __slots__ = ("_chunks", "_head", "_searched", "_searched_for", "unread", "waste")
 
     def __init__(self) -> None:
         self._chunks: list[Any] = []
         self._head = 0
-        self._size = 0
+        self.unread = 0
         self.waste = 0
         # The patterns of the last unsuccessful search, and the offset where the next search for them starts. A read
         # that takes bytes clears it. Without it, a read that is cancelled and repeated searches the same bytes again.
@@ -44,7 +48,7 @@ class ChunkBuffer:
 
     def size(self) -> int:
         """Return the number of unread bytes."""
-        return self._size
+        return self.unread
 
     def searched(self, patterns: tuple[bytes, ...], waited: bool) -> int:
         """Return the offset from which to search for ``patterns``: none of them begins before this offset.
@@ -68,10 +72,10 @@ class ChunkBuffer:
         chunks = self._chunks
         length = len(data)
         # Assigned last, because each statement may raise MemoryError, and then the data is not in the buffer.
-        size = self._size + length
+        size = self.unread + length
         if not chunks:
             chunks.append(data)
-            self._size = size
+            self.unread = size
             return length
         tail = chunks[-1]
         tail_length = len(tail)
@@ -83,16 +87,16 @@ class ChunkBuffer:
                     self.compact()
                 chunks[-1] = bytearray(chunks[-1])
                 chunks[-1] += data
-            self._size = size
-            return self._size + self.excess()
+            self.unread = size
+            return self.unread + self.excess()
         if type(tail) is bytearray:
             # The tail accepts no more data; a bytes object has no spare capacity.
             if len(chunks) - self._head == 1:
                 self.compact()
             chunks[-1] = bytes(chunks[-1])
         chunks.append(data)
-        self._size = size
-        return self._size + self.excess()
+        self.unread = size
+        return self.unread + self.excess()
 
     def compact(self) -> None:
         """Free the memory of the read bytes of the first chunk, by a copy of its unread bytes."""
@@ -123,13 +127,13 @@ class ChunkBuffer:
     def clear(self) -> None:
         """Discard all unread bytes."""
         search.clear_list(self._chunks)
-        self._size = self._head = self.waste = self._searched = 0
+        self.unread = self._head = self.waste = self._searched = 0
 
     def take(self, n: int) -> bytes:
         """Remove and return the first ``n`` unread bytes, or all of them if there are fewer."""
         if not n:
             return b""
-        if n >= self._size:
+        if n >= self.unread:
             return self.take_all()
         chunks = self._chunks
         index = self._head
@@ -154,7 +158,7 @@ class ChunkBuffer:
                 pieces.append(memoryview(chunks[index])[:end])
             result = b"".join(pieces)
         # Nothing below raises, so a call that raises has removed nothing.
-        self._size -= n
+        self.unread -= n
         self._searched = 0
         self.waste = end
         if index != self._head:
@@ -174,8 +178,8 @@ class ChunkBuffer:
     def take_record(self, separators: tuple[bytes, ...], limit: int) -> bytes | None:
         """Remove and return the first record, whose separator is the only one of ``separators`` and one byte long.
 
-        The fast path of an iterator. Return None if the record is longer than ``limit`` without its separator, or is
-        not followed by another byte of the first chunk. The result of the search is remembered then.
+        The fast path of readline() and of an iterator. Return None if the record is longer than ``limit`` without its
+        separator, or is not within the first chunk. The result of the search is remembered then.
         """
         chunks = self._chunks
         index = self._head
@@ -190,13 +194,23 @@ class ChunkBuffer:
         if found < 0:
             self.remember_search(separators, len(first) - start)
             return None
-        end = found + 1
-        if found - start > limit or end == len(first):
+        if found - start > limit:
             self.remember_search(separators, found - start)
             return None
-        result = search.piece(first, start, end)
-        self._size -= end - start
-        self.waste = end
+        end = found + 1
+        if end < len(first):
+            result = search.piece(first, start, end)
+            self.unread -= end - start
+            self.waste = end
+            return result
+        result = search.piece(first, start, end) if start else first
+        if len(chunks) - index > 1:
+            self.unread -= end - start
+            self.waste = 0
+            self._drop(index + 1)
+        else:
+            search.clear_list(chunks)
+            self.unread = self._head = self.waste = 0
         return result
 
     def take_frame(self, prefix: int, little_endian: bool, limit: int) -> bytes | None:
@@ -221,7 +235,7 @@ class ChunkBuffer:
         if length > limit or end >= len(first):
             return None
         result = search.piece(first, start, end)
-        self._size -= prefix + length
+        self.unread -= prefix + length
         self._searched = 0
         self.waste = end
         return result
@@ -248,7 +262,7 @@ class ChunkBuffer:
         """Insert ``data``, which is not empty, before the unread bytes."""
         chunks = self._chunks
         length = len(data)
-        size = self._size + length
+        size = self.unread + length
         if length <= self.waste and search.cut(chunks[self._head], self.waste - length, self.waste) == data:
             # The bytes that were read last: the chunk still has them.
             self.waste -= length
@@ -259,7 +273,7 @@ class ChunkBuffer:
                 chunks[self._head] = data
             else:
                 chunks.insert(0, data)
-        self._size = size
+        self.unread = size
         self._searched = 0
 
     def take_all(self) -> bytes:
@@ -268,9 +282,9 @@ class ChunkBuffer:
         if len(chunks) == 1:
             whole: bytes = chunks[0]
             if self.waste or type(whole) is not bytes:
-                whole = search.cut(whole, self.waste, self.waste + self._size)
-            chunks.clear()
-            self._size = self._head = self.waste = self._searched = 0
+                whole = search.cut(whole, self.waste, self.waste + self.unread)
+            search.clear_list(chunks)
+            self.unread = self._head = self.waste = self._searched = 0
             return whole
         self.compact()
         result = b"".join(chunks[self._head :])
@@ -303,7 +317,7 @@ class ChunkBuffer:
             return found if found < 0 else found - self.waste
         # A search usually starts in the newest chunk, so the start chunk is located from the end.
         index = len(chunks)
-        base = self._size
+        base = self.unread
         while index > self._head and base > start:
             index -= 1
             base -= len(chunks[index])

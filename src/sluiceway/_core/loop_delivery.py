@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._constants import MINIMUM_RECEIVE
+from . import weak_reference
 from .loop_writer import new_writer
 from .protocol_operations import ProtocolOperations
 from .protocol_receiver import ProtocolReceivers
@@ -60,7 +61,11 @@ class LoopDelivery:
         receivers = self.receivers
         if receivers is None:
             return memoryview(bytearray(MINIMUM_RECEIVE))
-        receiver = receivers.current()
+        # The usual case of ``receivers.current()``, as in buffer_updated().
+        reference = receivers.stream_ref
+        receiver = None if reference is None or receivers.overrides else weak_reference.target(reference)
+        if receiver is None or receiver.intercepted:
+            receiver = receivers.current()
         return receiver.get_buffer(sizehint)
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -68,7 +73,10 @@ class LoopDelivery:
         receivers = self.receivers
         if receivers is None:
             return
-        receiver = receivers.current()
+        reference = receivers.stream_ref
+        receiver = None if reference is None or receivers.overrides else weak_reference.target(reference)
+        if receiver is None or receiver.intercepted:
+            receiver = receivers.current()
         try:
             ready = receiver.committed(nbytes)
         except (SystemExit, KeyboardInterrupt):
@@ -76,11 +84,11 @@ class LoopDelivery:
             raise
         if not ready:
             return
-        stepper = self.stepper
         writer = self.writer
         if writer is None or not writer.carries(self):
             receiver.wake()
         else:
+            stepper = self.stepper
             stepper.wake(receiver)
 
     def _end_interrupted(self) -> None:

@@ -100,17 +100,20 @@ class ProtocolReceivers:
     """The two receivers of a protocol: the Receiver of its stream, and a receiver that calls the protocol's methods.
 
     The second is used if the protocol has no stream, or if the program may have replaced a method of the protocol or of
-    the stream. ``overrides``: the ``__dict__`` of the protocol, or None. If this dict is not empty, a method of the
-    instance may have been replaced.
+    the stream.
+
+    - ``overrides``: the ``__dict__`` of the protocol, or None. If this dict is not empty, a method of the instance may
+      have been replaced.
+    - ``stream_ref``: a weak reference to the Receiver of the stream, or None. It is weak so that the receiver is freed
+      with the reader.
     """
 
-    __slots__ = ("_called", "_intercepted", "_overrides", "_protocol", "_scratch", "_stream_ref", "_waiters")
+    __slots__ = ("_called", "_intercepted", "_protocol", "_scratch", "_waiters", "overrides", "stream_ref")
 
     def __init__(self, protocol: Any, overrides: Any = None) -> None:
-        self._overrides = overrides
+        self.overrides = overrides
         self._protocol = protocol
-        # A weak reference, so that the receiver is freed with the reader.
-        self._stream_ref: Any = protocol._sluiceway.receiver_ref if isinstance(protocol, ReceiverProvider) else None
+        self.stream_ref: Any = protocol._sluiceway.receiver_ref if isinstance(protocol, ReceiverProvider) else None
         self._called: ReceiveInterface | None = None
         # The receiver of the stream was found to be intercepted, which never ends.
         self._intercepted = False
@@ -127,21 +130,21 @@ class ProtocolReceivers:
 
     def stream(self) -> ReceiveInterface | None:
         """Return the Receiver of the protocol's stream, or None. The next bytes may be for current() instead."""
-        if self._stream_ref is None:
+        if self.stream_ref is None:
             return None
-        stream: ReceiveInterface | None = weak_reference.target(self._stream_ref)
+        stream: ReceiveInterface | None = weak_reference.target(self.stream_ref)
         return stream
 
     def current(self) -> ReceiveInterface:
         """Return the receiver that must get the next bytes."""
-        if not self._intercepted and self._stream_ref is not None and not self._overrides:
-            stream: ReceiveInterface | None = weak_reference.target(self._stream_ref)
+        if not self._intercepted and self.stream_ref is not None and not self.overrides:
+            stream: ReceiveInterface | None = weak_reference.target(self.stream_ref)
             if stream is not None:
                 if not stream.intercepted:
                     return stream
                 self._intercepted = True
         called = self._called
         if called is None:
-            called = self._called = receiver_for(self._protocol, self._stream_ref)
+            called = self._called = receiver_for(self._protocol, self.stream_ref)
             called.attach(self._scratch, self._waiters)
         return called

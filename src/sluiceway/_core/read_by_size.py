@@ -34,7 +34,9 @@ def some(receiver: Receiver, n: int, waited: bool) -> bytes | None:
     Raise the error of the stream: at once after set_exception(), after the unread bytes for a lost connection.
     """
     # Looked up after each wait, because the program may replace the buffer meanwhile.
-    size = receiver.buffer.size()
+    size = receiver.buffer.unread
+    if size < 0:
+        size = receiver.buffer.size()
     if receiver.end.exception is not None and not (waited and size) and receiver.end.due(size, True):
         raise receiver.end.error()
     if not size and not receiver.end.reached and n:
@@ -50,14 +52,17 @@ def exactly(receiver: Receiver, n: int, expected: int, waited: bool, stream: Any
     of the stream: at once after set_exception(), and if fewer than ``n`` bytes are unread for a lost connection.
     ``stream``: the Stream whose read_exactly() it is, for the message; None for readexactly().
     """
-    size = receiver.buffer.size()
+    buffer = receiver.buffer
+    size = buffer.unread
+    if size < 0:
+        size = buffer.size()
     if receiver.end.exception is not None and not (waited and size >= n) and receiver.end.due(size, size >= n > 0):
         raise receiver.end.error()
     if size < n:
         if receiver.end.reached:
             raise receiver.incomplete(expected, "" if stream is None else ended_early("read_exactly", size, n, stream))
         return None
-    return receiver.take(n)
+    return receiver.take(n) if receiver.flow.paused else buffer.take(n)
 
 
 def ended_early(call: str, size: int, expected: int, stream: Any) -> str:

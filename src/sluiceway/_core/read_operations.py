@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Self
 
-from .._constants import EVERYTHING
+from .._constants import EVERYTHING, FREE_OPERATIONS
 from .._errors import IncompleteReadError, LimitOverrunError
 from . import read_by_size, read_until
 from .bytearray_buffer import BytearrayBuffer
@@ -17,6 +17,9 @@ from .chunk_buffer import ChunkBuffer
 from .end_of_input import EofReason
 from .receiver import Receiver
 from .validation import BytesLike, as_bytes, as_count, as_separators, clamped
+
+# A C integer in the compiled build.
+_FREE_OPERATIONS = FREE_OPERATIONS
 
 
 def begin_wait(reader: StreamReader, receiver: Receiver, operation: str) -> Any:
@@ -137,14 +140,16 @@ class StreamReader:
             receiver.wait.raise_busy("read")
         if size < 0:
             return await self._sluiceway_read_to_end()
-        if receiver.budget.spend_read():
+        budget = receiver.budget
+        budget.used += 1
+        if budget.used > _FREE_OPERATIONS:
             await receiver.yield_to_loop("read")
         waited = False
         while True:
             data = read_by_size.some(receiver, size, waited)
             if data is not None:
                 return data
-            future = begin_wait(self, receiver, "read")
+            future = begin_wait(self, receiver, "read") if receiver.intercepted else receiver.begin_wait("read")
             receiver.wait.max_size = size
             try:
                 await future
@@ -200,14 +205,20 @@ class StreamReader:
             raise ValueError(f"readexactly size can not be less than zero: {n} was given")
         if receiver.wait.operation is not None and target_size:
             receiver.wait.raise_busy("readexactly")
-        if receiver.budget.spend_read():
+        budget = receiver.budget
+        budget.used += 1
+        if budget.used > _FREE_OPERATIONS:
             await receiver.yield_to_loop("readexactly")
         data = read_by_size.exactly(receiver, target_size, n, False, None)
         if data is None:
             try:
                 while data is None:
                     receiver.wait.target_size = target_size
-                    future = begin_wait(self, receiver, "readexactly")
+                    future = (
+                        begin_wait(self, receiver, "readexactly")
+                        if receiver.intercepted
+                        else receiver.begin_wait("readexactly")
+                    )
                     try:
                         await future
                     finally:
@@ -245,14 +256,18 @@ class StreamReader:
         """
         separators = read_until.NEWLINE if separator is read_until.NEWLINE[0] else as_separators(separator)
         receiver = self._sluiceway
-        if receiver.budget.spend_read():
+        budget = receiver.budget
+        budget.used += 1
+        if budget.used > _FREE_OPERATIONS:
             await receiver.yield_to_loop("readuntil")
         waited = False
         while True:
             record = read_until.record(receiver, separators, "readuntil", waited, False)
             if record is not None:
                 return record
-            future = begin_wait(self, receiver, "readuntil")
+            future = (
+                begin_wait(self, receiver, "readuntil") if receiver.intercepted else receiver.begin_wait("readuntil")
+            )
             try:
                 await future
             finally:
@@ -291,14 +306,16 @@ class StreamReader:
                 return found
             # Outside the except clause, so that the ValueError has no __context__, as in asyncio.
             read_until.drop_line(receiver, message, clamped(consumed))
-        if receiver.budget.spend_read():
+        budget = receiver.budget
+        budget.used += 1
+        if budget.used > _FREE_OPERATIONS:
             await receiver.yield_to_loop("readline")
         waited = False
         while True:
             line = read_until.record(receiver, read_until.NEWLINE, "readline", waited, True)
             if line is not None:
                 return line
-            future = begin_wait(self, receiver, "readline")
+            future = begin_wait(self, receiver, "readline") if receiver.intercepted else receiver.begin_wait("readline")
             try:
                 await future
             finally:

@@ -28,9 +28,18 @@ def record(
         receiver.wait.raise_busy(operation)
     if receiver.end.exception is not None and not receiver.end.after_data and not waited:
         raise receiver.end.error()
-    size = receiver.buffer.size()
-    # The usual case of a read that has not waited yet.
-    length = -1 if not size else _record_length(receiver, separators, waited, is_line)
+    buffer = receiver.buffer
+    size = buffer.unread
+    if size < 0:
+        size = buffer.size()
+    length = -1
+    # If no byte is buffered, the read has not waited yet in the usual case.
+    if size:
+        if separators is NEWLINE and not receiver.flow.paused:
+            line = buffer.take_record(separators, receiver.flow.limit)
+            if line is not None:
+                return line
+        length = _record_length(receiver, separators, waited, is_line)
     if length < 0:
         if receiver.end.exception is not None and receiver.end.due(size, False):
             raise receiver.end.error()

@@ -58,16 +58,6 @@ class ReadWait:
             if not future.done():
                 future.set_result(None)
 
-    def complete_now(self) -> None:
-        """Wake the waiting read, if any. On the engine, its task continues within this call if possible."""
-        future = self.future
-        source = self.source
-        if future is not None and future is source:
-            self.future = None
-            source.wake_now()
-        else:
-            self.complete()
-
     def fail(self, error: BaseException) -> bool:
         """Let the waiting read raise ``error``. Return False if no read waits, or its wait has completed."""
         future = self.future

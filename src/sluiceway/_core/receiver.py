@@ -99,13 +99,20 @@ class Receiver(ReceiveInterface):
         if self._direct is not None or self._block is not None:
             # The memory of the previous call is unused, because committed() was not called.
             self._direct = self._block = None
-        if self.wait.target_size:
-            buffer = self.buffer
-            target = buffer.direct(0)
-            if target is not None:
-                self._direct = buffer
-                return target
-        room = self.room()
+        buffer = self.buffer
+        size = buffer.unread
+        if size < 0:
+            # Only derived classes have memory of their own.
+            if self.wait.target_size:
+                target = buffer.direct(0)
+                if target is not None:
+                    self._direct = buffer
+                    return target
+            size = buffer.size()
+        # As room().
+        room = 2 * self.flow.limit + self.wait.target_size - size
+        if room < _MINIMUM_RECEIVE:  # noqa: PLR1730 - called for each receive
+            room = _MINIMUM_RECEIVE
         if self._large and self.wait.max_size >= _BLOCK_MINIMUM and self.wait.future is not None:
             self._block = receive_memory.block(min(room, self.wait.max_size, _SCRATCH_SIZE))
             if self._block is not None:
@@ -156,11 +163,18 @@ class Receiver(ReceiveInterface):
                 # A skip() waits for the end of the dropped bytes.
                 return self._discarded() and self.ready()
         buffer = self.buffer
+        # With the memory that the bytes take in addition.
         size = buffer.append(data)
-        self._measure()
+        if size > self.high_water:
+            self._measure()
         if size > 2 * self.flow.limit:
             self.flow.pause_if_high(self.buffer, self.wait.target_size)
-        return self.ready()
+        wait = self.wait
+        # As ready().
+        if wait.future is None:
+            return False
+        # Without the target size, the size of the buffer does not matter.
+        return not wait.target_size or self.buffer.size() >= wait.target_size
 
     def _measure(self) -> None:
         buffer = self.buffer
@@ -168,7 +182,16 @@ class Receiver(ReceiveInterface):
         self.high_water = max(self.high_water, size)
 
     def wake(self) -> None:
-        self.wait.complete_now()
+        wait = self.wait
+        future = wait.future
+        if future is None:
+            return
+        wait.future = None
+        source = wait.source
+        if future is source:
+            source.wake_now()
+        elif not future.done():
+            future.set_result(None)
 
     def eof(self) -> None:
         self.end.reached = True
@@ -311,7 +334,7 @@ class Receiver(ReceiveInterface):
         if self.flow.paused:
             self.flow.resume()
         self.budget.used = 0
-        if type(self.buffer) is not ChunkBuffer:
+        if self.buffer.unread < 0:
             self.release_bytearray()
         return self.wait.begin(operation, self.loop)
 
@@ -324,9 +347,10 @@ class Receiver(ReceiveInterface):
         """Restore the ChunkBuffer and the usual bound of flow control after a large read."""
         self.wait.target_size = 0
         buffer = self.buffer
-        self.buffer = buffer.plain_buffer()
-        if self.buffer.size() > 2 * self.flow.limit:
-            self.flow.pause_if_high(self.buffer, 0)
+        if buffer.unread < 0:
+            buffer = self.buffer = buffer.plain_buffer()
+        if buffer.size() > 2 * self.flow.limit:
+            self.flow.pause_if_high(buffer, 0)
 
     async def yield_to_loop(self, operation: str) -> None:
         """Let the event loop run one iteration before the read ``operation``. Meanwhile another read raises."""

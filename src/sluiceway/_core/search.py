@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .._constants import EVERYTHING
@@ -15,9 +16,8 @@ def find_in(chunk: bytes | bytearray, pattern: bytes, start: int) -> int:
     return chunk.find(pattern, start)
 
 
-def find_byte(chunk: bytes, pattern: bytes, start: int) -> int:
-    """Return the same as find_in() for a ``pattern`` of one byte and a ``start`` that is not negative."""
-    return chunk.find(pattern, start)
+# The same as find_in() for a ``pattern`` of one byte and a ``start`` that is not negative.
+find_byte: Callable[[bytes, bytes, int], int] = bytes.find
 
 
 def piece(chunk: bytes, start: int, end: int) -> bytes:
@@ -37,6 +37,5 @@ def number(chunk: bytes | bytearray, start: int, size: int, little_endian: bool)
     return min(found, EVERYTHING)
 
 
-def clear_list(pieces: list[Any]) -> None:
-    """Remove all items of ``pieces``."""
-    pieces.clear()
+# Removes all items of a list.
+clear_list: Callable[[list[Any]], None] = list.clear

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from .._constants import FREE_OPERATIONS
 from . import protocol_operations
 from .connection_state import ConnectionState
 from .protocol_operations import ProtocolOperations
@@ -12,6 +13,9 @@ from .raw_transport import RawTransport, RawTransportProvider
 from .read_operations import StreamReader
 from .receiver import Receiver
 from .write_flow_control import WriteFlowControl
+
+# A C integer in the compiled build: twice as many drains as reads may complete.
+_FREE_DRAINS = 2 * FREE_OPERATIONS
 
 
 class Sender:
@@ -102,16 +106,26 @@ class Sender:
         return not (self.transport_closing() if self.over_loop or raw is None else raw.closing)
 
     def has_room(self) -> bool:
-        """Return True if drain() can return at once: no error is known, and writing is not paused."""
+        """Count a drain(). Return True if it can return at once.
+
+        Return False if the budget is exhausted, an error is known, or writing is paused.
+        """
+        receiver = self.receiver
+        if receiver is not None:
+            budget = receiver.budget
+            budget.used += 1
+            if budget.used > _FREE_DRAINS:
+                return False
         raw = self.raw
         if raw is not None:
             raw.before_drain()
-        if self.flow is None or self.flow.paused or self.flow.lost:
+        flow = self.flow
+        if flow is None or flow.paused or flow.lost:
             return False
-        if self.receiver is None:
+        if receiver is None:
             if self.reader is not None:
                 return False
-        elif self.receiver.end.exception is not None:
+        elif receiver.end.exception is not None:
             return False
         return not (raw.closing if raw is not None else self.transport.is_closing())
 
@@ -121,5 +135,5 @@ class Sender:
         return error
 
     def budget_exhausted(self) -> bool:
-        """Count a drain(). Return True if drain() must yield to the event loop first."""
-        return self.receiver is not None and self.receiver.budget.spend_drain()
+        """Return True if has_room() returned False because drain() must yield to the event loop. Renew the budget."""
+        return self.receiver is not None and self.receiver.budget.renew_for_drain()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+import operator
 
-
-def target(reference: Any) -> Any:
-    """Return the object to which the weak reference ``reference`` refers, or None if the object was freed."""
-    return reference()
+# Returns the object to which a weak reference, its argument, refers, or None if the object was freed.
+target = operator.call

@@ -99,11 +99,12 @@ class StreamWriter:
         Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamWriter.drain
         """
         sender = self._sluiceway
-        receiver = sender.receiver
-        if receiver is not None and receiver.budget.spend_drain():
-            await asyncio.sleep(0)
         if sender.has_room():
             return
+        if sender.budget_exhausted():
+            await asyncio.sleep(0)
+            if sender.has_room():
+                return
         if sender.reader is not None and sender.reader.exception() is not None:
             raise sender.reader_error()
         if sender.transport.is_closing():

@@ -8,4 +8,4 @@ cdef class Budget:
     cdef public Py_ssize_t used
 
     cdef bint spend_read(self) except -1
-    cdef bint spend_drain(self) except -1
+    cdef bint renew_for_drain(self) except -1

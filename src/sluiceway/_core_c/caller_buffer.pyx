@@ -24,6 +24,7 @@ cdef class CallerBuffer(ChunkBuffer):
     """
 
     def __init__(self, ChunkBuffer plain not None, Memory target not None):
+        self.unread = -1
         self.plain = plain
         self.target = target
         self.capacity = target.size

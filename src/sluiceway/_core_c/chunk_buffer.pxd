@@ -8,7 +8,7 @@ cdef Py_ssize_t _MERGE_BELOW, _TAIL_MAXIMUM, _CHUNK_COST, _FREE_CHUNK_COST, _COM
 cdef class ChunkBuffer:
     cdef list _chunks
     cdef Py_ssize_t _head
-    cdef Py_ssize_t _size
+    cdef readonly Py_ssize_t unread
     cdef public Py_ssize_t waste
     cdef object _searched_for
     cdef Py_ssize_t _searched

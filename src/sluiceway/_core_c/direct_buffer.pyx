@@ -60,6 +60,7 @@ cdef class DirectBuffer(ChunkBuffer):
     """
 
     def __init__(self, ChunkBuffer plain not None, Py_ssize_t target_size, Py_ssize_t ahead):
+        self.unread = -1
         self.plain = plain
         self.target_size = target_size
         self.window = ResultMemory()

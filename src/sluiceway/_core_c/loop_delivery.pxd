@@ -1,4 +1,5 @@
 from .loop_writer cimport LoopWriter
+from . cimport weak_reference
 from .protocol_receiver cimport ProtocolReceivers
 from .receive_interface cimport ReceiveInterface
 from .task_stepper cimport Stepper

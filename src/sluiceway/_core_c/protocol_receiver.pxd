@@ -27,8 +27,8 @@ cdef class BufferedProtocolReceiver(ReceiveInterface):
 @cython.freelist(64)
 cdef class ProtocolReceivers:
     cdef object _protocol
-    cdef object _stream_ref
-    cdef dict _overrides
+    cdef object stream_ref
+    cdef dict overrides
     cdef ReceiveInterface _called
     cdef bint _intercepted
     cdef object _scratch

@@ -16,6 +16,4 @@ cdef class ReadWait:
     @cython.locals(source=Waiter)
     cdef object end(self)
     cpdef object complete(self)
-    @cython.locals(source=Waiter)
-    cdef object complete_now(self)
     cpdef bint fail(self, error) except -1

@@ -9,6 +9,7 @@ from .receive_interface cimport ReceiveInterface
 from .receive_memory cimport Block, Memory, Scratch
 from .read_flow_control cimport ReadFlowControl
 from .read_wait cimport ReadWait
+from .waiter cimport Waiter
 
 cdef Py_ssize_t _DIRECT_BUFFER_AHEAD, _DIRECT_BUFFER_MINIMUM, _BLOCK_MINIMUM, _SCRATCH_SIZE, _EVERYTHING, _MINIMUM_RECEIVE
 
@@ -29,16 +30,18 @@ cdef class Receiver(ReceiveInterface):
     cdef Block _block
     cdef bint _large
 
-    @cython.locals(room=Py_ssize_t, buffer=ChunkBuffer)
+    @cython.locals(room=Py_ssize_t, size=Py_ssize_t, buffer=ChunkBuffer)
     cpdef Memory get_buffer(self, Py_ssize_t hint)
     @cython.locals(buffer=ChunkBuffer)
     cpdef Memory direct_buffer(self, Py_ssize_t size)
     @cython.locals(direct=ChunkBuffer, data=bytes)
     cpdef bint committed(self, Py_ssize_t n) except -1
-    @cython.locals(size=Py_ssize_t, buffer=ChunkBuffer)
+    @cython.locals(size=Py_ssize_t, buffer=ChunkBuffer, wait=ReadWait)
     cpdef bint feed(self, bytes data) except -1
     @cython.locals(size=Py_ssize_t, buffer=ChunkBuffer)
     cdef object _measure(self)
+    @cython.locals(wait=ReadWait, source=Waiter)
+    cpdef object wake(self)
     cdef bint ready(self) except -1
     cpdef object transport_ended(self)
     @cython.locals(room=Py_ssize_t)

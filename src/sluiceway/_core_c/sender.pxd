@@ -1,10 +1,13 @@
 cimport cython
 
 from . cimport protocol_operations
+from .budget cimport Budget
 from .connection_state cimport ConnectionState
 from .write_flow_control cimport WriteFlowControl
 from .raw_transport cimport RawTransport
 from .receiver cimport Receiver
+
+cdef Py_ssize_t _FREE_DRAINS
 
 @cython.final
 @cython.freelist(64)
@@ -29,6 +32,6 @@ cdef class Sender:
     cdef bint transport_closing(self) except -1
     @cython.locals(raw=RawTransport)
     cpdef bint can_send(self) except -1
-    @cython.locals(raw=RawTransport)
+    @cython.locals(raw=RawTransport, flow=WriteFlowControl, receiver=Receiver, budget=Budget)
     cpdef bint has_room(self) except -1
     cpdef bint budget_exhausted(self) except -1

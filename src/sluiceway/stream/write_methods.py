@@ -76,10 +76,12 @@ class StreamWriting(StreamHalves):
             return
         writer.write(data)  # type: ignore[arg-type]
         # As drain() begins, without a coroutine for it.
-        if sender.budget_exhausted():
-            await asyncio.sleep(0)
         if sender.has_room():
             return
+        if sender.budget_exhausted():
+            await asyncio.sleep(0)
+            if sender.has_room():
+                return
         if timeout is None:
             await _wait_for_room(writer)
             return
