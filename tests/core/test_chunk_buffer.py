@@ -137,3 +137,32 @@ def test_taking_n_chunks_moves_at_most_2n_chunks(chunks_per_take: int) -> None:
     assert buffer._chunks is chunks
     assert 0 < chunks.moved <= 2 * n
     assert chunks.count(chunk) == 1, "chunks that were read are released at once"
+
+
+@pytest.mark.parametrize(
+    ("chunks", "records"),
+    [
+        ([b"line\n"], [b"line\n"]),
+        ([b"\n"], [b"\n"]),
+        ([b"one\ntwo\nrest"], [b"one\n", b"two\n"]),
+        ([b"one\ntwo\n"], [b"one\n", b"two\n"]),
+        ([repeated(b"x", 32 * KIB - 1) + b"\n", b"next"], [repeated(b"x", 32 * KIB - 1) + b"\n"]),
+        ([b"one\n" + repeated(b"x", 32 * KIB) + b"\n", b"next"], [b"one\n", repeated(b"x", 32 * KIB) + b"\n"]),
+        ([repeated(b"x", 40 * KIB) + b"\n", b"next"], []),
+        ([b"no end"], []),
+    ],
+)
+def test_take_record_returns_the_records_within_the_first_chunk(
+    core: types.ModuleType, chunks: list[bytes], records: list[bytes]
+) -> None:
+    buffer = core.ChunkBuffer()
+    for chunk in chunks:
+        buffer.append(chunk)
+    for record in records:
+        assert buffer.take_record((b"\n",), 32 * KIB) == record
+    assert buffer.take_record((b"\n",), 32 * KIB) is None
+    rest = b"".join(chunks)[len(b"".join(records)) :]
+    assert buffer.size() == buffer.unread == len(rest)
+    buffer.append(b"later\n")
+    assert buffer.take_all() == rest + b"later\n"
+    assert buffer.waste == 0

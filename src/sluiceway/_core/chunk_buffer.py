@@ -182,9 +182,9 @@ class ChunkBuffer:
         separator, or is not within the first chunk. The result of the search is remembered then.
         """
         chunks = self._chunks
-        index = self._head
-        if self._searched or index >= len(chunks):
+        if self._searched or not chunks:
             return None
+        index = self._head
         chunk = chunks[index]
         if type(chunk) is not bytes:
             return None

@@ -38,7 +38,7 @@ class Scratch:
 
     def take(self, n: int) -> bytes:
         """Return a copy of the first ``n`` bytes, which were received last."""
-        return bytes(self._whole[:n])
+        return self._whole[:n].tobytes()
 
     def view(self, n: int) -> memoryview:
         """Return a view of the first ``n`` bytes, which were received last and do not change while it exists."""

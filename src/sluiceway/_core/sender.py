@@ -48,42 +48,48 @@ class Sender:
         "written",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, connection: ConnectionState, guard: object) -> None:
+    def __init__(
+        self,
+        transport: Any,
+        protocol: Any,
+        reader: Any,
+        loop: asyncio.AbstractEventLoop,
+        connection: ConnectionState,
+        guard: object,
+    ) -> None:
         self.loop = loop
         self.connection: Any = connection
         self.guard = guard
-        self.transport: Any = None
-        self.protocol: Any = None
-        self.reader: Any = None
-        self.raw: RawTransport | None = None
-        self.over_loop = True
-        self.flow: WriteFlowControl | None = None
-        self.receiver: Receiver | None = None
         self.written = self.writes = 0
+        self.set_transport(transport)
+        self.set_protocol(protocol)
+        self.set_reader(reader)
 
     def set_transport(self, transport: Any) -> None:
         """Use ``transport`` for later writes."""
-        self.transport = transport
+        self.transport: Any = transport
+        self.raw: RawTransport | None = None
         self.over_loop = not isinstance(transport, RawTransportProvider)
         if not self.over_loop:
             self.raw = transport.raw
             return
         writer = self.connection.loop_writer
-        self.raw = writer if writer is not None and writer.transport is transport else None
+        if writer is not None and writer.transport is transport:
+            self.raw = writer
 
     def set_protocol(self, protocol: Any) -> None:
         """Let later calls of drain() wait while ``protocol`` is paused."""
-        self.protocol = protocol
+        self.protocol: Any = protocol
         direct = (
             isinstance(protocol, ProtocolOperations)
             and type(protocol)._drain_helper is ProtocolOperations._drain_helper
         )
-        self.flow = protocol_operations.flow_of(protocol) if direct else None
+        self.flow: WriteFlowControl | None = protocol_operations.flow_of(protocol) if direct else None
 
     def set_reader(self, reader: Any) -> None:
         """Let later calls of drain() raise the exception of ``reader``, if any."""
-        self.reader = reader
-        self.receiver = None
+        self.reader: Any = reader
+        self.receiver: Receiver | None = None
         if isinstance(reader, StreamReader):
             receiver: Receiver = reader._sluiceway
             receiver.guard = self.guard

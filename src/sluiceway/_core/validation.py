@@ -53,6 +53,8 @@ def as_limit(limit: Any, call: str = "") -> int:
     Raise TypeError unless ``limit`` is a number or None, and ValueError unless it is whole and greater than 0. If the
     function ``call`` is given, a bool is no number; asyncio accepts one.
     """
+    if type(limit) is int and 0 < limit <= UNBOUNDED_LIMIT:
+        return limit
     if limit is None:
         return DEFAULT_LIMIT
     prefix = f"{call}(): " if call else ""

@@ -31,10 +31,7 @@ class StreamWriter:
         connection: ConnectionState,
         guard: object = None,
     ) -> None:
-        sender = self._sluiceway = Sender(loop, connection, guard)
-        sender.set_transport(transport)
-        sender.set_protocol(protocol)
-        sender.set_reader(reader)
+        self._sluiceway = Sender(transport, protocol, reader, loop, connection, guard)
 
     def write(self, data: BytesLike) -> None:
         """Send ``data``, and return immediately.
