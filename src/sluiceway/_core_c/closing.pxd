@@ -15,4 +15,5 @@ cdef class ClosingState(ConnectionState):
     cdef public dict _loop_tls_values
     cdef RawTransport _direct
 
+    cdef bint _everything_sent(self) except -1
     cdef object _resolve(self, waiter)
