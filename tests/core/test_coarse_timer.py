@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import heapq
 import math
 import weakref
 from typing import Any
@@ -172,6 +173,57 @@ def test_target_that_raises_does_not_stop_the_timer(limits: Limits) -> None:
         limits.clock.advance(6)
     limits.clock.advance(TIMEOUT_RESOLUTION)
     assert target.expired
+
+
+@pytest.mark.parametrize("sleeping", [False, True])
+def test_interrupt_before_a_run_of_the_timer_does_not_stop_it(limits: Limits, sleeping: bool) -> None:
+    """KeyboardInterrupt or MemoryError in the handle of the loop, between two calls of the timer."""
+    limit, target = limits.limit()
+    limit.start(5, "read")
+    if sleeping:
+        limits.clock.advance(TIMEOUT_RESOLUTION)
+    limits.clock.lose()
+    gc.collect()
+    assert len(limits.clock.scheduled) == 1
+    limits.clock.advance(5 + TIMEOUT_RESOLUTION)
+    assert target.expired == [("read", 5.0)]
+    assert limits.clock.scheduled == []
+
+
+def test_interrupt_within_a_run_of_the_timer_keeps_every_limit(limits: Limits, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = [limits.limit() for _ in range(2)]
+    for limit, _ in both:
+        limit.start(5, "read")
+    push = heapq.heappush
+
+    def interrupted(queue: Any, entry: Any) -> None:
+        if entry[2] in (both[0][0], both[1][0]):
+            raise KeyboardInterrupt
+        push(queue, entry)
+
+    monkeypatch.setattr("heapq.heappush", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        limits.clock.advance(TIMEOUT_RESOLUTION)
+    monkeypatch.undo()
+    for limit, _ in both:
+        limit.stop()
+        limit.start(5, "again")
+    limits.clock.advance(5 + TIMEOUT_RESOLUTION)
+    assert [target.expired for _, target in both] == [[("again", 5.0)]] * 2
+
+
+async def test_handle_that_a_loop_drops_is_replaced_until_the_loop_is_closed() -> None:
+    other = asyncio.SelectorEventLoop()
+    target = Target()
+    limit = core.TimeLimit(core.timer_of(other), target)
+    limit.start(5, "read")
+    scheduled: Any = other._scheduled  # type: ignore[attr-defined]
+    scheduled.clear()
+    gc.collect()
+    assert len(scheduled) == 1
+    other.close()
+    gc.collect()
+    assert (scheduled, target.expired) == ([], [])
 
 
 def test_limit_in_use_raises_what_its_target_raises(limits: Limits) -> None:

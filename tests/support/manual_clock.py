@@ -14,16 +14,16 @@ from typing import Any
 from sluiceway._implementation import core
 
 
-class ManualHandle:
-    """Returned by call_later()."""
+class ManualHandle(asyncio.TimerHandle):
+    """Returned by call_later(). Only the clock refers to it until the call, as a loop of asyncio does."""
 
-    def __init__(self, when: float, call: Callable[[], Any]) -> None:
-        self.when = when
+    def __init__(self, at: float, call: Callable[[], Any]) -> None:
+        self.at = at
         self.call = call
-        self.cancelled = False
+        self.is_cancelled = False
 
     def cancel(self) -> None:
-        self.cancelled = True
+        self.is_cancelled = True
 
 
 class ManualClock:
@@ -38,23 +38,30 @@ class ManualClock:
     def time(self) -> float:
         return self.now
 
+    def is_closed(self) -> bool:
+        return False
+
     def call_later(self, delay: float, call: Callable[[], Any], *, context: object = None) -> ManualHandle:
         assert delay >= 0
         handle = ManualHandle(self.now + delay, call)
-        heapq.heappush(self._scheduled, (handle.when, next(self._numbers), handle))
+        heapq.heappush(self._scheduled, (handle.at, next(self._numbers), handle))
         return handle
 
     @property
     def scheduled(self) -> list[float]:
         """The times of the calls that are scheduled."""
-        return [when for when, _, handle in sorted(self._scheduled) if not handle.cancelled]
+        return [at for at, _, handle in sorted(self._scheduled) if not handle.is_cancelled]
+
+    def lose(self) -> None:
+        """Make none of the scheduled calls: each was interrupted before it began."""
+        self._scheduled.clear()
 
     def advance(self, seconds: float) -> None:
         """Let ``seconds`` pass, and make the calls that are scheduled for this time, each at its time."""
         end = self.now + seconds
         while self._scheduled and self._scheduled[0][0] <= end:
             self.now, _, handle = heapq.heappop(self._scheduled)
-            if not handle.cancelled:
+            if not handle.is_cancelled:
                 self.runs += 1
                 handle.call()
         self.now = end
@@ -64,7 +71,7 @@ class ManualClock:
         self.now += seconds
         late, self._scheduled = self._scheduled, []
         for _, _, handle in sorted(late):
-            if not handle.cancelled:
+            if not handle.is_cancelled:
                 self.runs += 1
                 handle.call()
 

@@ -11,6 +11,7 @@ alive by a time limit.
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import heapq
 import math
@@ -122,6 +123,7 @@ class CoarseTimer:
         # A heap of (time, number, limit). An entry whose time is not the limit's _queued_at was replaced.
         self._queue: list[tuple[float, int, TimeLimit]] = []
         self._count = 0
+        # None, or what leads to the handle of the next run: a weak reference, or the handle; see _run_after().
         self._handle: Any = None
         # The next run is at the first deadline, later than after one period.
         self._sleeping = False
@@ -139,17 +141,31 @@ class CoarseTimer:
         limit._unsettled = True
 
     def _run_soon(self) -> None:
-        clock = self._clock_ref()
-        handle = clock.call_later(_PERIOD, self._run, context=self._context)
-        if self._handle is not None:
-            self._handle.cancel()
-        self._handle = handle
+        before = self._handle
+        self._run_after(self._clock_ref(), _PERIOD)
+        handle = before() if type(before) is weakref.ref else before
+        if handle is not None:
+            handle.cancel()
         self._sleeping = False
 
+    def _run_after(self, clock: Any, delay: float) -> None:
+        handle = clock.call_later(delay, self._run, context=self._context)
+        # A loop of asyncio refers to the handle until the call. If the handle is freed before, an interrupt or a failed
+        # allocation has prevented the call. Other loops may never refer to the object that call_later() returns.
+        known = isinstance(handle, asyncio.TimerHandle)
+        self._handle = weakref.ref(handle, self._run_lost) if known else handle
+
+    def _run_lost(self, handle_ref: Any) -> None:
+        """Schedule the run again whose handle was freed before it called _run()."""
+        clock = self._clock_ref()
+        if handle_ref is self._handle and clock is not None and not clock.is_closed():
+            self._handle = None
+            self._schedule(clock)
+
     def _run(self) -> None:
-        self._handle = None
         clock = self._clock_ref()
         try:
+            self._handle = None
             now = clock.time()
             self._settle(now)
             self._expire(now)
@@ -158,20 +174,20 @@ class CoarseTimer:
 
     def _settle(self, now: float) -> None:
         """Give the limits that were started since the last run their deadlines."""
-        unsettled = self._unsettled
-        self._unsettled = []
-        for limit in unsettled:
+        for limit in self._unsettled:
             limit._unsettled = False
             if limit.armed:
                 limit._deadline = now + limit.seconds
                 if limit._deadline < limit._queued_at:
                     self._enter(limit)
+        # Last: if an interrupt ends the loop above, the next run gives the rest their deadlines.
+        self._unsettled = []
 
     def _enter(self, limit: TimeLimit) -> None:
         """Put ``limit`` into the queue at its deadline."""
-        limit._queued_at = limit._deadline
         self._count += 1
         heapq.heappush(self._queue, (limit._deadline, self._count, limit))
+        limit._queued_at = limit._deadline
 
     def _expire(self, now: float) -> None:
         """Call the targets of the limits whose deadline has passed."""
@@ -215,7 +231,7 @@ class CoarseTimer:
         if not self._unsettled and queue:
             delay = max(delay, queue[0][0] - clock.time())
         self._sleeping = delay > _PERIOD
-        self._handle = clock.call_later(delay, self._run, context=self._context)
+        self._run_after(clock, delay)
 
     def _drop_stopped(self) -> None:
         """Remove the entries of limits that are not started, which would stay until their time."""

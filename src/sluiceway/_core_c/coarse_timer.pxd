@@ -31,6 +31,8 @@ cdef class CoarseTimer:
 
     cdef object add(self, TimeLimit limit)
     cdef object _run_soon(self)
+    cdef object _run_after(self, clock, double delay)
+    cpdef object _run_lost(self, handle_ref)
     @cython.locals(now=double)
     cpdef object _run(self)
     @cython.locals(limit=TimeLimit)
