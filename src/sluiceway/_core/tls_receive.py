@@ -16,7 +16,7 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
-from .._constants import SCRATCH_SIZE, TLS_PLAINTEXT
+from .._constants import LINGER_MAXIMUM, SCRATCH_SIZE, TLS_PLAINTEXT
 from .protocol_receiver import ProtocolReceivers
 from .receive_interface import ReceiveInterface
 from .receiver import Receiver
@@ -44,7 +44,9 @@ _HANDSHAKE_BATCH = 16384
 class TLSReceiver(ReceiveInterface):
     """Decrypts the records of one connection.
 
-    ``close_notify_received``: the peer has sent its close_notify alert (RFC 8446, section 6.1).
+    - ``close_notify_received``: the peer has sent its close_notify alert (RFC 8446, section 6.1).
+    - ``discard_left``: the bytes of plaintext that may still arrive and be discarded after this side has begun to
+      close. If it is negative, the owner does not wait for the peer's alert.
     """
 
     def __init__(self, sslobject: Any, incoming: ssl.MemoryBIO, sender: TLSSender, owner: Any) -> None:
@@ -56,6 +58,7 @@ class TLSReceiver(ReceiveInterface):
         self._put = incoming.write
         self._take_back = incoming.read
         self.close_notify_received = False
+        self.discard_left = LINGER_MAXIMUM
         # The incomplete record: its header while that is incomplete, its length, and the number of missing bytes.
         self._header = b""
         self._length = _PLAINTEXT
@@ -172,8 +175,11 @@ class TLSReceiver(ReceiveInterface):
                 sender.send_output()
             elif sender.needs_flush():
                 sender.flush_after_arrival()
-            if blocks and stream is None and not sender.closing:
-                ready = self._deliver(blocks[0] if len(blocks) == 1 else b"".join(blocks))
+            if blocks:
+                if sender.closing:
+                    self._discard(blocks)
+                elif stream is None:
+                    ready = self._deliver(blocks[0] if len(blocks) == 1 else b"".join(blocks))
             if error is not None:
                 if self.owner is not None:
                     self.owner.failed(error)
@@ -205,6 +211,13 @@ class TLSReceiver(ReceiveInterface):
             if self.owner is not None:
                 self.owner.protocol_failed(error)
         return None
+
+    def _discard(self, blocks: list[bytes]) -> None:
+        """Count plaintext that arrived after the close. Report to the owner that the maximum was exceeded."""
+        for block in blocks:
+            self.discard_left -= len(block)
+        if self.discard_left < 0 and self.owner is not None:
+            self.owner.discarded_maximum()
 
     def _decrypt_all(self, data: Any, stream: Receiver | None, blocks: list[bytes]) -> bool:
         """Call _decrypt() for ``data`` and for bytes received meanwhile, or until it completes the handshake."""

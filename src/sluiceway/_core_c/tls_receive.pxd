@@ -18,6 +18,7 @@ cdef class TLSReceiver(ReceiveInterface):
     cdef public object sslobject
     cdef public object owner
     cdef public bint close_notify_received
+    cdef public Py_ssize_t discard_left
     cdef TLSSender _sender
     cdef object _read_record
     cdef object _put
@@ -42,6 +43,8 @@ cdef class TLSReceiver(ReceiveInterface):
     cpdef bint receive(self, object data) except -1
     @cython.locals(upper=ProtocolReceivers, receiver=ReceiveInterface)
     cdef ReceiveInterface _deliver(self, bytes data)
+    @cython.locals(block=bytes)
+    cdef object _discard(self, list blocks)
     @cython.locals(was_complete=bint, ready=bint)
     cdef bint _decrypt_all(self, object data, Receiver stream, list blocks) except -1
     @cython.locals(ready=bint, size=Py_ssize_t, position=Py_ssize_t)

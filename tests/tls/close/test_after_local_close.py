@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from sluiceway._constants import LINGER_MAXIMUM
 from support.certificates import Certificates
 from support.file_descriptors import is_descriptor_open, socket_descriptor
 from support.manual_timers import manual_timers
@@ -118,6 +119,35 @@ async def test_timeout_ends_the_close_while_the_peer_keeps_sending(
             assert not is_descriptor_open(descriptor)
             assert buffered_size(reader) == held
             await sending
+
+
+@each_role
+@pytest.mark.parametrize("pending", [False, True])
+async def test_close_ends_without_close_notify_after_a_number_of_discarded_bytes(
+    role: str, raw_peers: RawPeers, tls: Certificates, pending: bool
+) -> None:
+    """X2: the bound of a lingering close. Data that is still unsent then is sent first."""
+    with manual_timers(MANUAL_DELAY):
+        async with manual_tls_connection(role, raw_peers, tls, ssl_shutdown_timeout=MANUAL_DELAY) as (
+            _,
+            writer,
+            peer,
+            manual_tls,
+        ):
+            receiver = writer.transport._receiver
+            assert receiver.discard_left == LINGER_MAXIMUM
+            receiver.discard_left = 1000
+            data = bytes(16 * MIB if pending else 10)
+            writer.write(data)
+            writer.close()
+            closed = await start_task(writer.wait_closed())
+            await peer.in_thread(peer.send, manual_tls.encrypt(bytes(1000)))
+            assert await peer.in_thread(manual_tls.receive, 10) == bytes(10)
+            await run_iterations()
+            assert not closed.done()
+            await peer.in_thread(peer.send, manual_tls.encrypt(b"x"))
+            assert await peer.in_thread(manual_tls.receive, len(data) - 10) == data[10:]
+            assert await closed is None
 
 
 @each_role

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class CloseSequence:
     """Closes the lower transport after both close_notify alerts, at the end of TCP, or after the shutdown timeout.
 
+    It also does so when the peer has sent more than LINGER_MAXIMUM bytes after the close.
+
     - ``lower``: the transport that carries the records; None before it is connected and after it has ended.
     - ``lower_ended``: True after the peer has ended TCP.
     - ``shutdown_timeout``: the seconds that the peer has for its close_notify alert, after all data has been sent.
@@ -67,7 +69,7 @@ class CloseSequence:
             self._start_timer()
 
     def peer_ended(self) -> None:
-        """Called when the peer's close_notify alert or the end of TCP has arrived. Close the lower transport."""
+        """Called when the peer's alert, the end of TCP, or too much data has arrived. Close the lower transport."""
         self.cancel()
         if self.lower is not None:
             self.lower.close()

@@ -231,6 +231,10 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         else:
             self._eof()
 
+    def discarded_maximum(self) -> None:
+        """Called by the TLSReceiver when it has discarded too many bytes after close(). Do not wait for the peer."""
+        self._close.peer_ended()
+
     def lower_eof(self) -> bool:
         self._close.lower_ended = True
         if not self.raw.handshake_complete:
