@@ -69,7 +69,7 @@ INTERNAL = {
 # Messages that are variables where they are raised, or that asyncio, the compiler or the operating system makes.
 RAISED_INDIRECTLY = {
     "deadline timed out after … s: …",
-    "deadline timed out, less than min_rate=… bytes per second with … s of credit: …",
+    "deadline timed out, no credit is left of … s, to which each min_rate=… bytes add 1 s: …",
     "…() timed out after … s: …",
     "…: a record of … bytes exceeds the limit of … bytes; raise limit=, or …",
     "… bytes read on a total of … expected bytes",

@@ -1,12 +1,14 @@
 """R4: the error for the end of the stream inside a record names the call, the counts and the stream."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import sluiceway
+from support.connections import connected_pair
 
 HUGE = b"\xff\xff\xff\xff"
 N = 2**32 - 1
@@ -81,7 +83,7 @@ async def test_end_inside_record_names_call_counts_and_stream(
         with pytest.raises(asyncio.IncompleteReadError) as raised:
             await reading
         assert str(raised.value).startswith(message)
-        assert str(raised.value).endswith(": connection an unnamed socket -> an unnamed socket")
+        assert str(raised.value).endswith(": connection between two unnamed sockets")
         assert (raised.value.partial, raised.value.expected) == (partial, expected)
         assert await ours.read() == b""
 
@@ -103,8 +105,19 @@ async def test_overrun_names_limit_and_stream_and_keeps_bytes(call: Callable[[An
         with pytest.raises(asyncio.LimitOverrunError) as raised:
             await call(ours)
         assert str(raised.value).startswith(message)
-        assert "connection an unnamed socket -> an unnamed socket" in str(raised.value)
+        assert "connection between two unnamed sockets" in str(raised.value)
         assert await ours.read() == HUGE + b"abcd"
+
+
+async def test_frames_of_connected_reader_name_the_connection() -> None:
+    async with connected_pair(sluiceway) as ((_, client), (server, _)):
+        client.write(b"\0\0")
+        client.write_eof()
+        frames = sluiceway.frames(server)
+        ends = r"connection 127\.0\.0\.1:\d+ -> 127\.0\.0\.1:\d+"
+        assert re.fullmatch(rf"<frames\(\) of {ends} skipped=0 truncated=0>", repr(frames))
+        with pytest.raises(asyncio.IncompleteReadError, match=rf"the stream ended after 2 of 4 .*: {ends}$"):
+            await anext(frames)
 
 
 @pytest.mark.parametrize("reader", [sluiceway.StreamReader, asyncio.StreamReader])

@@ -1,6 +1,7 @@
 """What the Stream API gives to ``await`` is also accepted by asyncio's functions that take a coroutine."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,16 @@ async def test_cancelled_task_of_an_opening_opens_nothing(raw_peers: RawPeers) -
     task.cancel()
     await asyncio.wait([task])
     assert task.cancelled()
+
+
+@pytest.mark.parametrize("call", ["pair", "frames", "lines"])
+async def test_task_names_the_call_that_it_runs(raw_peers: RawPeers, call: str) -> None:
+    async with peer_stream(raw_peers) as (stream, _):
+        coroutine: Any = sluiceway.pair() if call == "pair" else anext(getattr(stream, call)())
+        task = asyncio.create_task(coroutine)
+        assert f" coro=<{call}()>" in repr(task)
+        task.cancel()
+        await asyncio.wait([task])
 
 
 async def test_closed_opening_opens_nothing_and_warns_not() -> None:

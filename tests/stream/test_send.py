@@ -3,6 +3,7 @@
 import array
 import asyncio
 import contextlib
+import io
 import ssl
 from asyncio.subprocess import PIPE
 from typing import Any
@@ -105,6 +106,21 @@ async def test_data_of_an_interrupted_send_is_sent_whole(raw_peers: RawPeers, en
         second = await start_task(stream.send(b"after"))
         assert await peer.in_thread(peer.receive, len(PAYLOAD) + 5) == PAYLOAD + b"after"
         await second
+
+
+@pytest.mark.parametrize("waits_for", ["room", "sendfile()"])
+async def test_timeout_of_a_frame_names_send_frame(raw_peers: RawPeers, waits_for: str) -> None:
+    async with clogged_stream(raw_peers) as (stream, _):
+        with manual_clock() as clock:
+            if waits_for == "sendfile()":
+                other = await start_task(stream.sendfile(io.BytesIO(PAYLOAD)))
+            sending = await start_task(stream.send_frame(b"frame", timeout=5))
+            clock.advance(5 + TIMEOUT_RESOLUTION)
+            with pytest.raises(TimeoutError, match=r"^send_frame\(\) timed out after 5 s: connection "):
+                await sending
+            if waits_for == "sendfile()":
+                other.cancel()
+                await asyncio.wait([other])
 
 
 async def test_send_after_close_raises_at_once(raw_peers: RawPeers) -> None:

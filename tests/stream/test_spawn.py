@@ -120,6 +120,21 @@ async def test_exit_status_and_signal_are_returned_to_every_waiter() -> None:
     assert repr(child) == f"<ChildProcess pid={child.pid} returncode=-9>"
 
 
+@pytest.mark.parametrize(
+    ("number", "error", "message"),
+    [
+        ("HUP", TypeError, r"number argument must be an integer, such as signal\.SIGHUP, not 'str': 'HUP'"),
+        (1000, ValueError, "1000 is not the number of a signal"),
+    ],
+)
+async def test_invalid_signal_raises_error_that_names_call_and_child(
+    number: Any, error: type[Exception], message: str
+) -> None:
+    async with sluiceway.spawn("cat") as child:
+        with pytest.raises(error, match=rf"^send_signal\(\): {message} \(<ChildProcess pid={child.pid} running>\)$"):
+            child.send_signal(number)
+
+
 async def test_end_of_block_ends_input_of_child() -> None:
     async with sluiceway.spawn("cat", stop_timeout=3600) as child:
         pass

@@ -105,6 +105,16 @@ async def test_pushed_back_bytes_are_refused_by_a_client_and_used_by_a_server(tl
         assert await server.read_exactly(8) == b"over TLS"
 
 
+@pytest.mark.parametrize("name", ["https://localhost", "a..b", "x" * 64, None])
+async def test_invalid_server_hostname_raises_error_that_names_call_and_connection(tls: Any, name: str | None) -> None:
+    async with stream_pair() as (client, server):
+        message = r"start_tls\(\): server_hostname .* \(connection 127\.0\.0\.1:\d+ -> 127\.0\.0\.1:\d+\)$"
+        with pytest.raises(ValueError, match=message):
+            await client.start_tls(tls.client_context, server_hostname=name)
+        await client.send(b"still open")
+        assert await server.read_exactly(10) == b"still open"
+
+
 async def test_pushed_back_plaintext_on_a_server_fails_the_handshake(tls: Any) -> None:
     async with stream_pair() as (_, server):
         server.push_back(b"GET / HTTP/1.1\r\n\r\n")

@@ -110,5 +110,5 @@ def test_handler_keeps_name_of_function() -> None:
 
 
 def test_handler_that_is_not_callable_raises_type_error() -> None:
-    with pytest.raises(TypeError, match="handle must be a coroutine function, not 'int'"):
+    with pytest.raises(TypeError, match="handle must be a callable that returns an awaitable, not 'int'"):
         sluiceway.stream_handler(5)  # type: ignore[arg-type]

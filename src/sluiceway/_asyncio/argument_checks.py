@@ -56,17 +56,19 @@ def check_server_hostname(server_hostname: Any, ssl: Any, name: str = "ssl") -> 
         raise ValueError(f"server_hostname {server_hostname!r} is not a valid host name: {error}") from None
 
 
-def check_explicit_hostname(server_hostname: Any, ssl: Any) -> None:
+def check_explicit_hostname(server_hostname: Any, ssl: Any, call: str = "", stream: str = "") -> None:
     """Raise ValueError if ``server_hostname`` is a str that no certificate can match: a URL, or a name with a port.
 
-    If the context ``ssl`` does not check host names, any str is accepted.
+    If the context ``ssl`` does not check host names, any str is accepted. ``call`` and ``stream``, a method and the
+    description of its connection, are for the message.
     """
     if not isinstance(server_hostname, str) or getattr(ssl, "check_hostname", True) is False:
         # Without the check of the certificate, the name is only sent to the server, which may accept it.
         return
     hint = host_hint(server_hostname)
     if hint is not None:
-        raise ValueError(f"server_hostname {server_hostname!r} is not a valid host name: {hint}")
+        prefix, where = (f"{call}(): ", f" ({stream})") if call else ("", "")
+        raise ValueError(f"{prefix}server_hostname {server_hostname!r} is not a valid host name: {hint}{where}")
 
 
 def check_server_tls(ssl: Any) -> None:

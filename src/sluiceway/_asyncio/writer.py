@@ -220,10 +220,11 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
             TypeError: ``sslcontext`` is not an SSLContext.
             ValueError: the context checks host names, and ``server_hostname`` is missing or no host name.
         """
-        check_explicit_hostname(server_hostname, sslcontext)
+        connection = self._sluiceway.connection
+        check_explicit_hostname(server_hostname, sslcontext, "start_tls", connection.describe())
         await upgrade_to_tls(
             self,
-            self._sluiceway.connection,
+            connection,
             sslcontext,
             server_side=server_side,
             server_hostname=server_hostname,

@@ -91,6 +91,9 @@ class Connection(ClosingState):
         if here is None and there is None:
             name = getattr(pipe, "name", None)
             return f"connection over {type(self.transport).__name__}" if name is None else f"pipe {name}"
+        if not here and not there:
+            # A pair of sockets.
+            return "connection between two unnamed sockets"
         return f"connection {describe_address(here)} -> {describe_address(there)}"
 
     # -- the transport ------------------------------------------------------------------------------------------------

@@ -53,20 +53,21 @@ async def _upgrade(
     if not isinstance(sslcontext, ssl.SSLContext):
         raise TypeError(
             "start_tls(): sslcontext argument must be an ssl.SSLContext, "
-            f"not {type(sslcontext).__name__!r}: {sslcontext!r}"
+            f"not {type(sslcontext).__name__!r}: {sslcontext!r} ({connection.describe()})"
         )
     protocol = writer._protocol
     if server_side is None:
         server_side = getattr(protocol, "_client_connected_cb", None) is not None
     if not server_side and sslcontext.check_hostname and not options.get("server_hostname"):
         raise ValueError(
-            "start_tls(): server_hostname is missing, and the context checks host names; "
-            "pass the name that the peer's certificate must contain"
+            "start_tls(): server_hostname is missing, and the context checks host names; pass the name that the "
+            f"peer's certificate must contain ({connection.describe()})"
         )
     if sslcontext.protocol == (ssl.PROTOCOL_TLS_CLIENT if server_side else ssl.PROTOCOL_TLS_SERVER):
         raise ValueError(
             f"start_tls(): the context is one of {sslcontext.protocol.name}, and this side acts as the TLS "
-            f"{'server' if server_side else 'client'}; pass another context, or server_side={not server_side}"
+            f"{'server' if server_side else 'client'}; pass another context, or server_side={not server_side} "
+            f"({connection.describe()})"
         )
     await writer.drain()
     reader = writer._reader
@@ -89,6 +90,11 @@ async def _upgrade(
     except BaseException as error:
         if isinstance(error, (TypeError, ValueError)) and not isinstance(error, OSError):
             # An invalid argument: nothing has changed yet. SSLCertVerificationError is a ValueError, too.
+            if isinstance(error, UnicodeError):
+                raise ValueError(
+                    f"start_tls(): server_hostname {options['server_hostname']!r} is not a valid host name: {error} "
+                    f"({connection.describe()})"
+                ) from None
             raise
         if isinstance(error, OSError) and connection.owner is not None and not connection.closing:
             # Reported before name_peer() changes the message, because failures with the same reason are logged once.

@@ -13,7 +13,8 @@ class Ready:
     """The base class of awaitables. ``__await__`` of a subclass returns what returning() or raising() returns.
 
     It may also return another iterator. A task can run an object of a subclass like a coroutine: each step calls
-    ``__await__``, which must return the same iterator until that has ended. None cannot be returned.
+    ``__await__``, which must return the same iterator until that has ended. None cannot be returned. The attribute
+    ``operation`` of a subclass is the name of the call.
     """
 
     __slots__ = ("failure", "outcome")
@@ -21,6 +22,11 @@ class Ready:
     def __init__(self) -> None:
         self.outcome: Any = None
         self.failure: BaseException | None = None
+
+    @property
+    def __name__(self) -> str:
+        """The name of the call, for the repr of a task that runs this object."""
+        return self.operation  # type: ignore[attr-defined,no-any-return]
 
     def returning(self, outcome: Any) -> Self:
         """Let ``await``, which calls ``__next__`` at once, return ``outcome``."""

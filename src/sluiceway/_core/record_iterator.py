@@ -104,7 +104,10 @@ class RecordIterator(Ready):
     def described(self) -> str:
         """Return the text of the stream for messages."""
         stream = self.stream
-        return repr(self.source()) if stream is None else stream._describe()
+        if stream is not None:
+            return stream._describe()
+        guard = self.receiver.guard
+        return repr(self.source()) if guard is None else guard.connection.describe()
 
     def __aiter__(self) -> Self:
         return self

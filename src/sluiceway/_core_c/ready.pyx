@@ -6,6 +6,8 @@ replaces the slots ``tp_iternext`` and ``am_send`` of the type by C functions. P
 version; the second one needs no exception.
 """
 
+import operator
+
 from cpython.exc cimport PyErr_SetObject
 from cpython.object cimport PyObject
 
@@ -20,6 +22,7 @@ cdef extern from "Python.h":
     ctypedef struct PyTypeObject:
         iternextfunc tp_iternext
         PyAsyncMethods* tp_as_async
+        PyObject* tp_dict
     PyTypeObject* Py_TYPE(PyObject* o)
     void Py_INCREF(PyObject* o)
     bint PyTuple_Check(object value)
@@ -31,7 +34,8 @@ cdef class Ready:
     """The base class of awaitables. ``__await__`` of a subclass returns what returning() or raising() returns.
 
     It may also return another iterator. A task can run an object of a subclass like a coroutine: each step calls
-    ``__await__``, which must return the same iterator until that has ended. None cannot be returned.
+    ``__await__``, which must return the same iterator until that has ended. None cannot be returned. The attribute
+    ``operation`` of a subclass is the name of the call.
     """
 
     def __init__(self):
@@ -119,3 +123,6 @@ cpdef object set_slots(type derived):
 
 
 set_slots(Ready)
+
+# For the repr of a task that runs an object of a subclass. The compiler does not accept a property of this name.
+(<dict>(<PyTypeObject*>Ready).tp_dict)["__name__"] = property(operator.attrgetter("operation"))

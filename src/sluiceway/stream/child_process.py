@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 import signal
 import subprocess
 from types import TracebackType
@@ -57,7 +58,18 @@ class ChildProcess:
 
         Raises:
             PermissionError: the child runs as another user.
+            TypeError: ``number`` is not an integer.
+            ValueError: the system has no signal ``number``.
         """
+        try:
+            number = operator.index(number)
+        except TypeError:
+            raise TypeError(
+                f"send_signal(): number argument must be an integer, such as signal.SIGHUP, "
+                f"not {type(number).__name__!r}: {number!r} ({self!r})"
+            ) from None
+        if number and number not in signal.valid_signals():
+            raise ValueError(f"send_signal(): {number} is not the number of a signal ({self!r})")
         self._process.send_signal(number)
 
     def terminate(self) -> None:

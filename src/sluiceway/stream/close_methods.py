@@ -29,8 +29,9 @@ class StreamClosing(StreamHalves):
         several tasks at the same time, and always returns the same CloseInfo. Iterators over the stream raise
         ConnectionError, also one that waits.
 
-        The close is aborted if neither the kernel nor the peer accepts data for ``close_timeout`` seconds, 30 by
-        default. If the call is cancelled, the stream continues to close, and ``timeout`` and ``linger`` still apply.
+        The close is aborted if neither the kernel nor the peer accepts data for one to two times ``close_timeout``,
+        which is 30 seconds by default. If the call is cancelled, the stream continues to close, and ``timeout`` and
+        ``linger`` still apply.
 
         Args:
             timeout (float or None): the seconds that the whole close may take. After them the connection is aborted,
@@ -39,8 +40,9 @@ class StreamClosing(StreamHalves):
                 peer still sends makes the kernel send a reset, which may destroy the answer on its way. With it, the
                 writing direction is ended first (TCP: with a FIN). Then what the peer sends is discarded until the peer
                 ends its direction too, for at most this many seconds after all data has been sent, and at most 64 MiB.
-                A TLS connection lingers at every close, until the peer's close_notify; this argument limits the time,
-                which is 30 seconds otherwise. A pipe, which has one direction, closes without this.
+                A TLS connection lingers at every close, until the peer's close_notify and for at most 64 MiB; this
+                argument limits the time, which is 30 seconds otherwise. A pipe, which has one direction, closes without
+                this.
 
         Raises:
             ValueError, TypeError: ``timeout`` or ``linger`` is not a number of seconds greater than 0.

@@ -45,5 +45,11 @@ class StreamFraming(StreamWriting):
         prefix = length_prefix(len(checked), length_bytes, byteorder, self)
         if timeout is not None:
             core.as_seconds(timeout, "send_frame(): timeout", self)
-        self._open_writer("send_frame")
-        await self.send(prefix + checked, timeout=timeout)
+        writer = self._open_writer("send_frame")
+        sender = writer._sluiceway
+        if sender.connection.record.send_lock is not None:
+            await self._send_in_turn(prefix + checked, timeout, "send_frame")
+            return
+        writer.write(prefix + checked)
+        if not sender.has_room():
+            await self._wait_in_time(writer, timeout, "send_frame")

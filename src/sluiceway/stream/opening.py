@@ -41,6 +41,11 @@ class Opening(Coroutine[Any, Any, T], Generic[T]):
     def __repr__(self) -> str:
         return f"<{self._call}{'' if self._start is None else ', not started'}>"
 
+    @property
+    def __name__(self) -> str:
+        """The name of the function, for the repr of a task that runs this object."""
+        return self._call.partition("(")[0]
+
     def __await__(self) -> Generator[Any, Any, T]:
         return self._started().__await__()
 

@@ -35,7 +35,9 @@ def stream_handler(
         ValueError: ``idle_timeout`` is not greater than 0.
     """
     if not callable(handle):
-        raise TypeError(f"stream_handler(): handle must be a coroutine function, not {type(handle).__name__!r}")
+        raise TypeError(
+            f"stream_handler(): handle must be a callable that returns an awaitable, not {type(handle).__name__!r}"
+        )
     if idle_timeout is not None:
         core.as_seconds(idle_timeout, "stream_handler(): idle_timeout")
 

@@ -67,26 +67,12 @@ class StreamWriting(StreamHalves):
             data = b"".join([one if type(one) is bytes else core.as_bytes(one, "send", self) for one in data])
         if record.send_lock is not None:
             # Later changes of a mutable object have no effect.
-            joined = core.as_bytes(data)
-            async with self._in_time(timeout, "send"):
-                await record.wait_to_send()
-                writer = self._open_writer("send")
-                writer.write(joined)
-                await _wait_for_room(writer)
+            await self._send_in_turn(core.as_bytes(data), timeout, "send")
             return
         writer.write(data)  # type: ignore[arg-type]
         # As drain() begins, without a coroutine for it.
-        if sender.has_room():
-            return
-        if sender.budget_exhausted():
-            await asyncio.sleep(0)
-            if sender.has_room():
-                return
-        if timeout is None:
-            await _wait_for_room(writer)
-            return
-        async with Deadline(self, timeout, "send"):
-            await _wait_for_room(writer)
+        if not sender.has_room():
+            await self._wait_in_time(writer, timeout, "send")
 
     async def flush(self, *, timeout: float | None = None) -> None:
         """Wait until the kernel has accepted every byte that was sent before the call.
@@ -239,6 +225,24 @@ class StreamWriting(StreamHalves):
         }
         async with self._in_time(timeout, "start_tls"):
             await writer.start_tls(context, **options)
+
+    async def _send_in_turn(self, data: bytes, timeout: float | None, call: str) -> None:
+        """Send ``data`` after the sendfile() or start_tls() that is running."""
+        async with self._in_time(timeout, call):
+            await self._links[0].keep_record().wait_to_send()
+            writer = self._open_writer(call)
+            writer.write(data)
+            await _wait_for_room(writer)
+
+    async def _wait_in_time(self, writer: StreamWriter, timeout: float | None, call: str) -> None:
+        """Wait as drain() does, at most ``timeout`` seconds."""
+        sender = writer._sluiceway
+        if sender.budget_exhausted():
+            await asyncio.sleep(0)
+            if sender.has_room():
+                return
+        async with self._in_time(timeout, call):
+            await _wait_for_room(writer)
 
     def _in_time(self, timeout: float | None, operation: str) -> Deadline | contextlib.nullcontext[None]:
         """Return what limits the time of ``async with`` to ``timeout`` seconds; None for no limit."""
