@@ -110,8 +110,9 @@ class ClosingState(ConnectionState):
 
     def _everything_sent(self) -> bool:
         """Return True if the transport is known to have no unsent data. The loop's TLS does not count all of it."""
-        if self._direct is not None:
-            return self._direct.unsent_size() == 0
+        direct = self._direct
+        if direct is not None:
+            return direct.unsent_size() == 0
         transport = self.transport
         if not isinstance(transport, RawTransportProvider):
             writer = self.loop_writer
