@@ -53,6 +53,18 @@ def test_append_that_raises_memory_error_counts_no_bytes(
         assert buffer.size() == len(buffer.peek(10**6))
 
 
+@pytest.mark.parametrize("read", ["take", "take_record"])
+def test_read_with_failing_allocation_keeps_the_buffer_consistent(core: types.ModuleType, read: str) -> None:
+    """Also one that removes the chunks that were read from the front of the list."""
+    line = LARGE + b"\n"
+    for number in range(ALLOCATIONS):
+        buffer = buffer_with(core, *[line] * 130, taken=65 * len(line))
+        arguments = (len(line),) if read == "take" else ((b"\n",), 2 * len(line))
+        call_with_failing_allocation(number, getattr(buffer, read), *arguments)
+        assert buffer.size() == len(buffer.peek(10**7))
+        assert buffer.take(len(line)) == line
+
+
 def in_child(body: Callable[[int], object]) -> None:
     """Call ``body(number)`` for each allocation, in a child process, which may crash."""
     pytest.importorskip("_testcapi")

@@ -157,12 +157,13 @@ class ChunkBuffer:
             if end:
                 pieces.append(memoryview(chunks[index])[:end])
             result = b"".join(pieces)
-        # Nothing below raises, so a call that raises has removed nothing.
-        self.unread -= n
-        self._searched = 0
-        self.waste = end
+        unread = self.unread - n
         if index != self._head:
             self._drop(index)
+        # Nothing below raises, so a call that raises has removed nothing.
+        self.unread = unread
+        self._searched = 0
+        self.waste = end
         return result
 
     def _drop(self, head: int) -> None:
@@ -170,10 +171,14 @@ class ChunkBuffer:
         chunks = self._chunks
         for index in range(self._head, head):
             chunks[index] = None
-        if head > _COMPACT and 2 * head > len(chunks):
-            del chunks[:head]
-            head = 0
         self._head = head
+        if head > _COMPACT and 2 * head > len(chunks):
+            try:
+                del chunks[:head]
+            except MemoryError:
+                # A later call removes them.
+                return
+            self._head = 0
 
     def take_record(self, separators: tuple[bytes, ...], limit: int) -> bytes | None:
         """Remove and return the first record, whose separator is the only one of ``separators`` and one byte long.
@@ -205,9 +210,10 @@ class ChunkBuffer:
             return result
         result = search.piece(first, start, end) if start else first
         if len(chunks) - index > 1:
-            self.unread -= end - start
-            self.waste = 0
+            unread = self.unread - (end - start)
             self._drop(index + 1)
+            self.unread = unread
+            self.waste = 0
         else:
             search.clear_list(chunks)
             self.unread = self._head = self.waste = 0
