@@ -92,3 +92,15 @@ async def test_infinite_maximum_is_accepted() -> None:
     reader = sluiceway.StreamReader(limit=2)
     reader.feed_data(b"x" * 1000 + b"\n")
     assert len(await anext(sluiceway.lines(reader, max_length=math.inf))) == 1001
+
+
+@pytest.mark.parametrize("received", [b"", b"one\n"])
+async def test_for_without_async_raises_type_error(received: bytes) -> None:
+    """The object is a Python iterator, as the result of ``__await__`` must be: such a loop would block the program."""
+    reader = sluiceway.StreamReader()
+    reader.feed_data(received)
+    items: Any = sluiceway.lines(reader)
+    with pytest.raises(TypeError, match=r"lines\(\) is for 'async for', not for 'for' \(<StreamReader"):
+        iter(items)
+    reader.feed_eof()
+    assert [line async for line in items] == ([received] if received else [])

@@ -115,6 +115,12 @@ class RecordIterator(Ready):
     def __anext__(self) -> Self:
         return self
 
+    def __iter__(self) -> Self:
+        # ``yield from`` asks for an iterator after ``__await__``. A ``for`` loop does without, and would never end.
+        if self.outcome is None and self.failure is None:
+            raise TypeError(f"{self.operation}() is for 'async for', not for 'for' ({self.described()})")
+        return self
+
     def __await__(self) -> Generator[Any, None, Any]:
         if self.waiting is not None and self.waiting_task is _task_of(self.receiver.loop):
             return self.waiting  # type: ignore[no-any-return]
