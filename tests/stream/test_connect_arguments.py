@@ -64,6 +64,7 @@ def test_invalid_argument_raises_error_that_names_it(
         (("a:1",), {"local_addr": ("b", 0)}, "connect() has no argument 'local_addr': pass local=\"host:port\""),
         ((), {"sock": None}, "connect() has no argument 'sock': pass the socket as the address"),
         (("a:1",), {"ssl_handshake_timeout": 5}, "connect() has no argument 'ssl_handshake_timeout': pass timeout="),
+        (("a:1",), {"strict_eof": True}, "connect() has no argument 'strict_eof': pass it to open_connection()"),
         (("a:1",), {"colour": 5}, "connect() got an unexpected keyword argument 'colour'"),
         ((), {}, "connect() missing 1 required positional argument: 'address'"),
     ],

@@ -49,6 +49,16 @@ async def test_closed_opening_opens_nothing_and_warns_not() -> None:
         await opening
 
 
+async def test_use_of_call_that_was_not_awaited_names_what_to_do() -> None:
+    opening: Any = sluiceway.pair()
+    with pytest.raises(AttributeError, match=r"no attribute 'read_line'; use the result of 'await' or 'async with'"):
+        opening.read_line()
+    assert not hasattr(opening, "read_line")
+    with pytest.raises(TypeError, match=r"pair\(\) is not open: send\(\) is a method of the result of 'await'"):
+        opening.send(b"data")
+    opening.close()
+
+
 async def test_stream_is_no_iterable_and_names_the_iterators(raw_peers: RawPeers) -> None:
     async with peer_stream(raw_peers) as (stream, _):
         with pytest.raises(TypeError, match=r"iterate over Stream\.lines\(\), records\(\) or frames\(\), or call read"):

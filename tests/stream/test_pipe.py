@@ -1,6 +1,7 @@
 """pipe(): Streams over pipes, terminals, files and devices."""
 
 import asyncio
+import errno
 import gc
 import io
 import os
@@ -92,6 +93,39 @@ async def test_send_to_pipe_without_reader_raises_connection_error() -> None:
             for _ in range(100):
                 await stream.send(b"x")
                 await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("size", [1, LARGE])
+@pytest.mark.parametrize("call", ["send", "flush"])
+async def test_send_raises_error_that_kernel_reports_at_once(size: int, call: str) -> None:
+    """drain() of a writer without a reader raises ConnectionResetError instead, as asyncio's does."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    async with sluiceway.pipe(write_end) as stream:
+        with pytest.raises(BrokenPipeError, match=rf"\(pipe {write_end}\)"):
+            if call == "send":
+                await stream.send(bytes(size))
+            else:
+                stream.writer.write(bytes(size))
+                await stream.flush()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has /dev/full")
+async def test_send_to_full_device_raises_its_error() -> None:
+    async with sluiceway.pipe(os.open("/dev/full", os.O_WRONLY)) as stream:
+        with pytest.raises(OSError, match="No space left on device") as caught:
+            await stream.send(b"x")
+    assert caught.value.errno == errno.ENOSPC
+
+
+async def test_send_after_idle_pipe_lost_its_reader_raises_broken_pipe_error() -> None:
+    read_end, write_end = os.pipe()
+    async with sluiceway.pipe(write_end) as stream:
+        os.close(read_end)
+        await wait_until(stream.writer.is_closing)
+        for call in (stream.send(b"x"), stream.flush(), stream.send_eof()):
+            with pytest.raises(BrokenPipeError, match=rf"the reader of the pipe has closed it \(pipe {write_end}\)"):
+                await call
 
 
 async def test_send_eof_ends_pipe_after_data_and_later_send_raises() -> None:

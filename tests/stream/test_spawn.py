@@ -283,3 +283,12 @@ async def test_python_child_answers_json_lines_longer_than_limit_of_asyncio() ->
         for _ in range(2):
             await child.stdio.send(line)
             assert await child.stdio.read_line() == line
+
+
+async def test_messages_name_both_pipes_of_child() -> None:
+    async with sluiceway.spawn("cat", stderr=subprocess.PIPE) as child:
+        ends = f"pipe <stdout of child {child.pid}> and pipe <stdin of child {child.pid}>"
+        assert repr(child.stdio) == f"<Stream {ends}>"
+        assert repr(child.stderr) == f"<Stream pipe <stderr of child {child.pid}>>"
+        with pytest.raises(TimeoutError, match=f"{ends}$"):
+            await child.stdio.read(timeout=0.001)

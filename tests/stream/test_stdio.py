@@ -146,3 +146,19 @@ asyncio.run(main())
         check=False,
     )
     assert done.stderr.decode().rstrip().endswith("stdio(): standard input is closed")
+
+
+@pytest.mark.parametrize(("descriptor", "name"), [(0, "input"), (1, "output")])
+def test_program_that_starts_without_standard_stream_raises_os_error(descriptor: int, name: str) -> None:
+    """The first descriptor that the program opens, such as that of the event loop, gets the free number."""
+    code = "import asyncio, sluiceway; asyncio.run(sluiceway.stdio())"
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" "$@" {descriptor}<&-', sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(package_directory().parent)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        timeout=PROCESS_TIMEOUT,
+        check=False,
+    )
+    assert done.stderr.decode().rstrip().endswith(f"stdio(): standard {name} is closed")

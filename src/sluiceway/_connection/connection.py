@@ -249,7 +249,12 @@ class Connection(ClosingState):
         """Return the error of a send after the end: that of a lost connection, else a ConnectionResetError."""
         if self.error is not None and not self.closed_first:
             return copy_error(self.error)
-        error = ConnectionResetError(self.loss())
+        eof_sent = self.record is not None and self.record.eof_sent
+        error: ConnectionError
+        if self.closed_first or eof_sent or self.get_extra_info("pipe") is None:
+            error = ConnectionResetError(self.loss())
+        else:
+            error = BrokenPipeError(f"the reader of the pipe has closed it ({self.describe()})")
         self.flow.mark(error)
         return error
 

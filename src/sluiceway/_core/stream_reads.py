@@ -438,7 +438,8 @@ class Stream(StreamWaits):
             timeout (float or None): the seconds that the call may take.
 
         Returns:
-            The line. At the end of the stream the rest without a ``\\n``, or ``b""`` if there is none.
+            The line. At the end of the stream the rest without a ``\\n``, or ``b""`` if there is none. For such a rest,
+            which may be a part of a line, ``read_until(b"\\n")`` raises IncompleteReadError.
 
         Raises:
             LimitOverrunError: the line is longer than ``max_length``. The bytes stay in the stream; ``lines()`` with

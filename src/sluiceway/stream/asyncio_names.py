@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_FROM_PAIR = "pass it to open_connection(), and the reader and the writer to Stream.from_pair()"
 CONNECT = {
     "ssl": 'pass tls=, or the address "tls://host:port"',
     "host": 'pass one address, "host:port"',
@@ -17,6 +18,9 @@ CONNECT = {
     "sock": "pass the socket as the address",
     "local_addr": 'pass local="host:port"',
     "ssl_handshake_timeout": "pass timeout=, which covers the TLS handshake",
+    "ssl_shutdown_timeout": _FROM_PAIR,
+    "close_timeout": _FROM_PAIR,
+    "strict_eof": _FROM_PAIR,
     "all_errors": "ConnectError.exceptions has every failure",
     "happy_eyeballs_delay": "connect() always tries several addresses in parallel",
     "interleave": "connect() always tries several addresses in parallel",
@@ -27,6 +31,7 @@ SPAWN = {
     "args": "pass the program and its arguments one by one",
     "stdin": "child.stdio sends to the standard input",
     "stdout": "child.stdio reads from the standard output",
+    "timeout": "child.stdio has timeout= for each call; stop_timeout= is the time to end",
     "shell": 'start a shell by name: spawn("sh", "-c", "…")',
 }
 

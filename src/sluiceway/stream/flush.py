@@ -36,7 +36,7 @@ async def flush(writer: StreamWriter) -> None:
         # only for those that were written before it.
         while connection.unsent_size() > sender.written - before and not connection.lost:
             _await_all_sent(transport, record)
-            await writer.drain()
+            await drain(writer)
             # A transport that does not pause, such as one of the program, is polled.
             await asyncio.sleep(0)
     finally:
@@ -46,6 +46,20 @@ async def flush(writer: StreamWriter) -> None:
             low, high = record.marks
             transport.set_write_buffer_limits(high=high, low=low)
     raise_if_discarded(connection)
+
+
+async def drain(writer: StreamWriter) -> None:
+    """Call ``drain()``. If the connection is lost, raise its error, also for a writer without a reader.
+
+    ``drain()`` of such a writer raises ConnectionResetError, as asyncio's does.
+    """
+    try:
+        await writer.drain()
+    except ConnectionResetError:
+        connection = writer._sluiceway.connection
+        if not connection.lost:
+            raise
+        raise connection.send_error() from None
 
 
 def raise_if_discarded(connection: Connection) -> None:

@@ -108,9 +108,9 @@ class StreamHalves(StreamReads):
         )
 
     def _describe(self) -> str:
-        """Return the addresses of both ends, for messages."""
+        """Return the addresses of both ends, or the names of both pipes, for messages."""
         if self._links:
-            return self._links[0].describe()
+            return " and ".join(connection.describe() for connection in reversed(self._links))
         transport = None if self._reader is None else self._reader._sluiceway.flow.transport
         if transport is None:
             return "a stream that is not connected"

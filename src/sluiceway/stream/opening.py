@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, Self, TypeVar
 
 
 class Closable(Protocol):
@@ -49,9 +49,26 @@ class Opening(Coroutine[Any, Any, T], Generic[T]):
     def __await__(self) -> Generator[Any, Any, T]:
         return self._started().__await__()
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            # Not self._call, which would call this method again if it is missing.
+            call = object.__getattribute__(self, "_call")
+            raise AttributeError(
+                f"'Opening' object has no attribute {name!r}; use the result of 'await' or 'async with', "
+                f"which {call} needs",
+                name=name,
+                obj=self,
+            )
+
     def send(self, value: Any) -> Any:
         """Run the call up to its next wait, as a task does. See ``types.CoroutineType``."""
         if self._coroutine is None:
+            if value is not None:
+                # The program means send() of a Stream.
+                raise TypeError(
+                    f"{self._call} is not open: send() is a method of the result of 'await' or 'async with'"
+                )
             self._coroutine = self._started()
         return self._coroutine.send(value)
 

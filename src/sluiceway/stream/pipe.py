@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import os
 import stat
@@ -118,12 +119,18 @@ def open_both(loop: asyncio.AbstractEventLoop, incoming: io.FileIO, outgoing: io
 
 
 async def _open_stdio(limit: int) -> Stream:
+    # Python sets these to None if the program was started without them: then another file may have the descriptor.
+    for original, name in ((sys.__stdin__, "standard input"), (sys.__stdout__, "standard output")):
+        if original is None:
+            raise OSError(errno.EBADF, f"stdio(): {name} is closed")
     incoming = _own_descriptor(STDIN, os.O_RDONLY, "standard input")
     try:
         outgoing = _own_descriptor(STDOUT, os.O_WRONLY, "standard output")
     except BaseException:
         incoming.close()
         raise
+    # For messages.
+    incoming.name, outgoing.name = "<stdin>", "<stdout>"
     return open_both(asyncio.get_running_loop(), incoming, outgoing, limit)
 
 

@@ -123,6 +123,10 @@ async def _start(
     process = _popen(command, options)
     child_exit = ChildExit(loop, process)
     files: list[Any] = [process.stdout, process.stdin, process.stderr]
+    for name, file in zip(("stdout", "stdin", "stderr"), files, strict=True):
+        if file is not None:
+            # For messages.
+            file.name = f"<{name} of child {process.pid}>"
     try:
         stdio = open_both(loop, files[0], files[1], limit)
         stderr = None if files[2] is None else Stream(open_reader(loop, files[2], limit), None)

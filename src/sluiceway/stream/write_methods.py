@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from .._asyncio.writer import StreamWriter
 from .._implementation import core
-from .flush import flush, raise_if_discarded
+from .flush import drain, flush, raise_if_discarded
 from .halves import StreamHalves
 from .send_file import check_file, send_file
 from .timing import Deadline
@@ -272,7 +272,7 @@ class StreamWriting(StreamHalves):
 
 async def _wait_for_room(writer: StreamWriter) -> None:
     """Wait as drain() does. Raise ConnectionError if the connection was aborted meanwhile, by any task."""
-    await writer.drain()
+    await drain(writer)
     raise_if_discarded(writer._sluiceway.connection)
 
 
