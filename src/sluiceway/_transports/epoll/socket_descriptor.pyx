@@ -9,6 +9,19 @@ from sluiceway._transports.epoll.socket_address cimport SocketAddress, address_o
 from sluiceway._transports.epoll.system cimport SOCK_STREAM, close_fd, memset
 
 cdef object new_socket = socket.socket
+cdef object detach = socket.SocketType.detach
+
+
+cdef object socket_object(int family, int fd):
+    """Return a socket object that owns ``fd``. If an error or an interrupt is raised, ``fd`` stays open."""
+    sock = new_socket.__new__(new_socket)
+    try:
+        sock.__init__(family, SOCK_STREAM, -1, fd)
+        sock.setblocking(False)
+    except BaseException:
+        detach(sock)
+        raise
+    return sock
 
 
 cdef class SocketDescriptor(Pollable):
@@ -17,7 +30,11 @@ cdef class SocketDescriptor(Pollable):
     def __dealloc__(self):
         if self.owned:
             # The loop was dropped without a close. The socket object emits a ResourceWarning, and closes the descriptor.
-            new_socket(self.family, SOCK_STREAM, -1, self.fd)
+            try:
+                socket_object(self.family, self.fd)
+            except BaseException:
+                # At the exit of the interpreter, the module ``socket`` may have been cleared.
+                close_fd(self.fd)
 
     cdef int take(self, sock) except -1:
         """Use the descriptor of ``sock``: a socket object, or an AcceptedSocket, which does not close it any more."""
@@ -36,17 +53,23 @@ cdef class SocketDescriptor(Pollable):
 
     def socket(self):
         """Return the socket object. If the descriptor is closed, the object is closed as well."""
-        sock = self.sock
-        if sock is None:
-            if self.owned:
-                sock = self.sock = new_socket(self.family, SOCK_STREAM, -1, self.fd)
-                self.owned = False
-                sock.setblocking(False)
+        if self.owned:
+            try:
+                sock = socket_object(self.family, self.fd)
+            except OSError:
+                if self.owned:
+                    raise
             else:
-                sock = new_socket(self.family, SOCK_STREAM)
-                sock.close()
-                self.sock = sock
-        return sock
+                if self.owned:
+                    self.sock, self.owned = sock, False
+                else:
+                    # Another thread or a signal handler has made the object, or has closed the descriptor, meanwhile.
+                    detach(sock)
+        if self.sock is None:
+            sock = new_socket(self.family, SOCK_STREAM)
+            sock.close()
+            self.sock = sock
+        return self.sock
 
     def getsockname(self):
         """Return the local address, also after the descriptor was closed; None if the kernel does not return it.
