@@ -1,4 +1,4 @@
-"""An instance that ``cls.__new__(cls)`` has made without ``__init__`` never crashes the interpreter."""
+"""An instance that was made without ``__init__`` never crashes the interpreter."""
 
 import os
 import pathlib
@@ -34,3 +34,10 @@ def test_internal_class_refuses_an_instance_without_init(compiled_core: types.Mo
         with pytest.raises(TypeError, match="is not safe"):
             cls.__new__(cls)
     assert type(core.WriteQueue()) is core.WriteQueue
+
+
+def test_internal_class_refuses_a_derived_class_which_could_leave_out_init(compiled_core: types.ModuleType) -> None:
+    core: Any = compiled_core
+    for cls in (core.Receiver, core.TimeLimit, core.SeparatedRecords, core.LengthPrefixed, core.WriteQueue):
+        with pytest.raises(TypeError, match="not an acceptable base type"):
+            type("Derived", (cls,), {"__init__": lambda self: None})

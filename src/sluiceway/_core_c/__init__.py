@@ -69,5 +69,8 @@ __all__ = [
 ]
 
 # The base classes of the public classes check their fields instead, because programs may make instances in any way.
+_safe = (ProtocolOperations, ReadOperations, StreamReads, WriteOperations)
+# The package derives classes from them, which call their ``__init__``.
+_bases = (ClosingState, RawTransportProvider, ReceiverProvider)
 for _name in [name for name in sys.modules if name.startswith(f"{__name__}.")]:
-    require_calls(sys.modules[_name], (ProtocolOperations, ReadOperations, StreamReads, WriteOperations))
+    require_calls(sys.modules[_name], _safe, _bases)

@@ -1,1 +1,1 @@
-cpdef object require_calls(module, tuple exceptions)
+cpdef object require_calls(module, tuple safe, tuple bases)

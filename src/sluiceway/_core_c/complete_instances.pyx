@@ -1,8 +1,9 @@
 # cython: language_level=3, binding=False
-"""Let the classes of a compiled module make instances only by a call, which runs ``__init__``.
+"""Let the classes of a compiled module make instances only by a call of the class itself, which runs ``__init__``.
 
 The fields of an instance that ``cls.__new__(cls)`` alone has made are None, and compiled code would take None for an
-object of the class that the field is declared with: the interpreter would crash.
+object of the class that the field is declared with: the interpreter would crash. A class derived in Python could leave
+out ``__init__`` as well, so only classes whose fields are safe can be derived from.
 """
 
 cdef extern from *:
@@ -23,13 +24,23 @@ cdef extern from *:
         PyType_Modified((PyTypeObject*)type);
         return 0;
     }
+
+    static inline void sluiceway_refuse_derived(PyObject* type) {
+        ((PyTypeObject*)type)->tp_flags &= ~Py_TPFLAGS_BASETYPE;
+        PyType_Modified((PyTypeObject*)type);
+    }
     """
     int sluiceway_refuse_new(object cls) except -1
+    void sluiceway_refuse_derived(object cls)
 
 
-cpdef object require_calls(module, tuple exceptions):
-    """Let ``cls.__new__`` of each class that ``module`` defines raise TypeError, except for the classes ``exceptions``."""
+cpdef object require_calls(module, tuple safe, tuple bases):
+    """Let ``cls.__new__`` of each class that ``module`` defines raise TypeError, and let no class be derived from it.
+
+    ``safe``: classes without these two rules. ``bases``: classes that can be derived from."""
     for cls in list(vars(module).values()):
-        if isinstance(cls, type) and cls.__module__ == module.__name__ and cls not in exceptions:
+        if isinstance(cls, type) and cls.__module__ == module.__name__ and cls not in safe:
             if "__new__" in vars(cls):
                 sluiceway_refuse_new(cls)
+            if cls not in bases:
+                sluiceway_refuse_derived(cls)
