@@ -56,4 +56,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    except* BrokenPipeError:
+        print("nobody reads the answers any more", file=sys.stderr)

@@ -196,6 +196,14 @@ def test_json_agent_answers_each_line_and_survives_wrong_ones() -> None:
         assert program.stderr.read() == "standard input has ended\n"
 
 
+def test_json_agent_ends_when_nobody_reads_its_output() -> None:
+    with running("json_agent.py") as program:
+        program.stdout.close()
+        program.stdin.write('{"id": 1, "method": "count", "text": ""}\n')
+        assert program.stderr.read() == "nobody reads the answers any more\n"
+        assert program.process.wait(PROCESS_TIMEOUT) == 0
+
+
 def test_json_agent_serves_node(tmp_path: pathlib.Path) -> None:
     """Node.js gives its children sockets as standard streams, not pipes."""
     node = require_program("node", "nodejs")
