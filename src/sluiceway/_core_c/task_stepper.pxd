@@ -35,7 +35,7 @@ cdef class Stepper:
     cdef object __weakref__
 
     cdef bint may_step(self) except -1
-    cpdef object wake(self, ReceiveInterface receiver)
+    cdef object wake(self, ReceiveInterface receiver)
     cdef int step(self, StepWaiter waiter) except -1
     cdef int cork(self, Corkable corkable) except -1
     cdef int schedule_turn(self) except -1

@@ -55,7 +55,7 @@ cdef class Stepper:
         cdef bint debugging = self.loop._debug if self.of_asyncio else self.loop.get_debug()
         return not debugging and current_task_of(self.loop) is None
 
-    cpdef object wake(self, ReceiveInterface receiver):
+    cdef object wake(self, ReceiveInterface receiver):
         """Wake the read that waits for ``receiver``, in a handle of the loop that has received its bytes: a round. The
         task runs within the call, outside the context of the handle, which a loop nested in the task may run again. The
         loop runs the task instead if steps have taken 2 ms since the loop has run its other callbacks."""
