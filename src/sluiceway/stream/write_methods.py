@@ -97,7 +97,8 @@ class StreamWriting(StreamHalves):
     async def send_eof(self, *, timeout: float | None = None) -> None:
         """End the writing direction after the data that was sent (TCP: with a FIN), and wait until the kernel has it.
 
-        The stream can still be read. A second call has no effect. If the call is cancelled, the direction still ends.
+        The stream can still be read. A second call has no effect. If the call is cancelled or times out, the direction
+        still ends, unless the call still waits for ``sendfile()`` or ``start_tls()`` of another task.
 
         Args:
             timeout (float or None): the seconds that the call may take.
