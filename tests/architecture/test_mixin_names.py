@@ -17,14 +17,15 @@ def package_classes() -> list[type]:
             except ImportError:
                 # A compiled part that is not built, or another system's.
                 continue
-    found: set[type] = set()
+    # By identity, because the comparison of a class of typing warns since Python 3.15.
+    found: dict[int, type] = {}
     pending: list[type] = [object]
     while pending:
         for cls in type.__subclasses__(pending.pop()):
-            if cls not in found and not issubclass(cls, type):
-                found.add(cls)
+            if id(cls) not in found and not issubclass(cls, type):
+                found[id(cls)] = cls
                 pending.append(cls)
-    return [cls for cls in found if is_own(cls)]
+    return [cls for cls in found.values() if is_own(cls)]
 
 
 def is_own(cls: type) -> bool:
