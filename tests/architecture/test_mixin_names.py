@@ -29,7 +29,8 @@ def package_classes() -> list[type]:
 
 
 def is_own(cls: type) -> bool:
-    return str(cls.__module__).startswith("sluiceway")
+    # A class of an extension module may have none.
+    return str(getattr(cls, "__module__", "")).startswith("sluiceway")
 
 
 def private_names(cls: type) -> set[str]:

@@ -19,23 +19,25 @@ async def test_opening_can_be_run_by_a_task() -> None:
         assert await other.read() == b"data"
 
 
-async def test_cancelled_task_of_an_opening_opens_nothing(raw_peers: RawPeers) -> None:
-    never = asyncio.Event()
+async def never_resolve(host: str, port: int) -> list[str]:
+    await asyncio.Event().wait()
+    raise AssertionError
 
-    async def resolve(host: str, port: int) -> list[str]:
-        await never.wait()
-        raise AssertionError
 
-    task = await start_task(sluiceway.connect("tcp://example.invalid:1", resolver=resolve))
+async def test_cancelled_task_of_an_opening_opens_nothing() -> None:
+    task = await start_task(sluiceway.connect("tcp://example.invalid:1", resolver=never_resolve))
     task.cancel()
     await asyncio.wait([task])
     assert task.cancelled()
 
 
-@pytest.mark.parametrize("call", ["pair", "frames", "lines"])
+@pytest.mark.parametrize("call", ["connect", "frames", "lines"])
 async def test_task_names_the_call_that_it_runs(raw_peers: RawPeers, call: str) -> None:
     async with peer_stream(raw_peers) as (stream, _):
-        coroutine: Any = sluiceway.pair() if call == "pair" else anext(getattr(stream, call)())
+        if call == "connect":
+            coroutine: Any = sluiceway.connect("tcp://example.invalid:1", resolver=never_resolve)
+        else:
+            coroutine = anext(getattr(stream, call)())
         task = asyncio.create_task(coroutine)
         assert f" coro=<{call}()>" in repr(task)
         task.cancel()
