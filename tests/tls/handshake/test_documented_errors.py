@@ -196,6 +196,14 @@ async def untrusted_client(setup: Setup) -> None:
     await setup.connect(context_requiring_certificate(setup), client)
 
 
+@causes("the client's certificate has expired")
+async def expired_client_certificate(setup: Setup) -> None:
+    client = setup.tls.new_client_context()
+    issued = setup.tls.authority.issue_cert("alice@example.org", not_before=NOW - 9 * DAY, not_after=NOW - DAY)
+    issued.configure_cert(client)
+    await setup.connect(context_requiring_certificate(setup), client)
+
+
 @causes("the port does not speak TLS")
 async def plain_server_that_speaks_first(setup: Setup) -> None:
     def greet(peer: RawPeer) -> None:
