@@ -1,4 +1,4 @@
-"""Accepted TCP connections have TCP_NODELAY, as in asyncio, whoever has created the listening socket."""
+"""Accepted TCP connections have TCP_NODELAY, as in asyncio, also if the program created the listening socket."""
 
 import asyncio
 import socket
