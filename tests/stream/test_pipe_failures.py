@@ -11,28 +11,27 @@ import sluiceway
 from support.scheduling import run_iterations, start_task, wait_until
 
 
-class FailsToTake(asyncio.Protocol):
-    """Raises MemoryError for received data."""
+class RecordsEnd(asyncio.BaseProtocol):
+    """Records the argument of connection_lost()."""
 
     lost_with: list[BaseException | None]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost_with = [exc]
+
+
+class FailsToTake(RecordsEnd, asyncio.Protocol):
+    """Raises MemoryError for received data."""
 
     def data_received(self, data: bytes) -> None:
         raise MemoryError
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.lost_with = [exc]
 
-
-class FailsToProvideMemory(asyncio.BufferedProtocol):
+class FailsToProvideMemory(RecordsEnd, asyncio.BufferedProtocol):
     """Raises MemoryError before data is received."""
-
-    lost_with: list[BaseException | None]
 
     def get_buffer(self, sizehint: int) -> Any:
         raise MemoryError
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.lost_with = [exc]
 
 
 @pytest.mark.parametrize("failing", [FailsToTake, FailsToProvideMemory])
