@@ -1,7 +1,6 @@
 """X1: a closing connection that makes no progress for close_timeout is aborted."""
 
 import asyncio
-import socket
 import sys
 from typing import Any
 
@@ -13,8 +12,14 @@ from support.connections import close_discarding, server_address
 from support.file_descriptors import is_descriptor_open, socket_descriptor
 from support.log_records import logged_warnings, names_both_addresses, only_warning
 from support.manual_timers import ManualTimers, manual_timers
-from support.non_reading_peer import PAYLOAD, non_reading_peer, pending_writes
-from support.raw_peer import RawPeer, RawPeers
+from support.non_reading_peer import (
+    PAYLOAD,
+    non_reading_peer,
+    pending_writes,
+    receive_until_progress,
+    shrink_kernel_buffers,
+)
+from support.raw_peer import RawPeers
 from support.timeouts import PEER_TIMEOUT
 
 # Seconds.
@@ -143,24 +148,6 @@ async def wait_until_kernel_is_full(writer: Any) -> None:
         before = writer.transport.get_write_buffer_size()
         for _ in range(3):
             await asyncio.sleep(0)
-
-
-def shrink_kernel_buffers(writer: Any, peer: RawPeer) -> None:
-    """Make the kernel's buffers small, so that PAYLOAD takes many steps."""
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
-    peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
-
-
-async def receive_until_progress(writer: Any, peer: RawPeer, received: bytearray) -> None:
-    """Let the peer read until the kernel accepts more data from the writer."""
-    before = writer.transport.get_write_buffer_size()
-    peer.sock.setblocking(False)
-    while writer.transport.get_write_buffer_size() == before:
-        try:
-            received += peer.sock.recv(1 << 16)
-        except BlockingIOError:
-            pass
-        await asyncio.sleep(0)
 
 
 async def test_peer_that_reads_in_each_interval_is_not_aborted(

@@ -1,25 +1,37 @@
 """Stream.deadline() and idle_timeout (contract D2), by a controlled clock."""
 
 import asyncio
+import contextlib
 import gc
 import io
 import os
 import warnings
 import weakref
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 import sluiceway
 from sluiceway._constants import IDLE_CHECKS, RATE_CHECKS, TIMEOUT_RESOLUTION
-from stream.streams import PAYLOAD, clogged_stream, peer_stream
+from stream.streams import PAYLOAD, peer_stream
 from support.connections import close_discarding
 from support.manual_clock import manual_clock
-from support.raw_peer import RawPeers
+from support.non_reading_peer import receive_until_progress, shrink_kernel_buffers
+from support.raw_peer import RawPeer, RawPeers
 from support.scheduling import run_iterations, start_task, wait_until
 
 # An idle timeout of 60 s ends between these times.
 LATEST = 60 * (1 + 1 / IDLE_CHECKS) + (IDLE_CHECKS + 1) * TIMEOUT_RESOLUTION
+
+
+@contextlib.asynccontextmanager
+async def slowly_read_stream(raw_peers: RawPeers) -> AsyncIterator[tuple[sluiceway.Stream, RawPeer]]:
+    """Yield (stream, peer). PAYLOAD is written, and the kernel accepts little of it at a time."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        shrink_kernel_buffers(stream.writer, peer)
+        stream.writer.write(PAYLOAD)
+        yield stream, peer
 
 
 async def test_deadline_covers_all_operations_of_its_block(raw_peers: RawPeers) -> None:
@@ -138,7 +150,7 @@ async def test_deadline_with_min_rate_ends_the_block_of_a_slower_peer_only(
 
 async def test_bytes_of_the_past_do_not_pay_for_a_stall(raw_peers: RawPeers) -> None:
     """D2: the credit never exceeds its seconds, and bytes that the kernel accepts count too."""
-    async with clogged_stream(raw_peers) as (stream, peer):
+    async with slowly_read_stream(raw_peers) as (stream, peer):
 
         async def flush() -> None:
             async with stream.deadline(20, min_rate=1):
@@ -146,9 +158,7 @@ async def test_bytes_of_the_past_do_not_pay_for_a_stall(raw_peers: RawPeers) -> 
 
         with manual_clock() as clock:
             flushing = await start_task(flush())
-            before = stream.stats.bytes_sent
-            await peer.in_thread(peer.receive, len(PAYLOAD) // 5)
-            await wait_until(lambda: stream.stats.bytes_sent > before)
+            await receive_until_progress(stream.writer, peer, bytearray())
             clock.advance(20)
             await run_iterations()
             assert not flushing.done()
@@ -211,21 +221,16 @@ async def test_idle_timeout_of_two_connections_raises() -> None:
 @pytest.mark.parametrize("direction", ["received", "sent"])
 async def test_bytes_in_either_direction_keep_a_connection(raw_peers: RawPeers, direction: str) -> None:
     """D2: bytes that a slow peer accepts count too, when nothing is sent or received by the program."""
-    async with clogged_stream(raw_peers) as (stream, peer):
-        received = 0
+    async with slowly_read_stream(raw_peers) as (stream, peer):
         with manual_clock() as clock:
             stream.idle_timeout = 60
-            for _ in range(2):
+            for number in (1, 2):
                 clock.advance(45)
-                before = stream.stats
                 if direction == "received":
                     peer.send(b"x")
+                    await wait_until(lambda number=number: stream.stats.bytes_received == number)
                 else:
-                    received += len(await peer.in_thread(peer.receive, len(PAYLOAD) // 5))
-                while stream.stats.bytes_received + stream.stats.bytes_sent == (
-                    before.bytes_received + before.bytes_sent
-                ):
-                    await run_iterations()
+                    await receive_until_progress(stream.writer, peer, bytearray())
             assert not stream.writer.is_closing()
 
 

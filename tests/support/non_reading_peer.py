@@ -4,8 +4,10 @@
 of PAYLOAD in its transport's buffer, and ``peer`` has read nothing. The block aborts the connection at its end.
 """
 
+import asyncio
 import contextlib
 import random
+import socket
 import types
 from collections.abc import AsyncIterator
 from typing import Any
@@ -43,3 +45,22 @@ async def pending_writes(
             "the kernel accepted more than this test expects"
         )
         yield reader, writer, peer
+
+
+def shrink_kernel_buffers(writer: Any, peer: RawPeer) -> None:
+    """Make the kernel's buffers small, before the first write, so that PAYLOAD takes many steps."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
+    peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+
+
+async def receive_until_progress(writer: Any, peer: RawPeer, received: bytearray) -> None:
+    """Let the peer read until the kernel accepts more data from the writer. ``peer`` is non-blocking afterwards.
+
+    A fixed number of bytes would not do: the kernel decides how much has to be read before it accepts more.
+    """
+    before = writer.transport.get_write_buffer_size()
+    peer.sock.setblocking(False)
+    while writer.transport.get_write_buffer_size() == before:
+        with contextlib.suppress(BlockingIOError):
+            received += peer.sock.recv(1 << 16)
+        await asyncio.sleep(0)
