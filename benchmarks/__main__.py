@@ -6,9 +6,11 @@ import pathlib
 
 import click
 
+from benchmarks import changes, results, rounds
 from benchmarks import report as reporting
-from benchmarks import results, rounds
 from benchmarks.contenders import CONTENDERS, contender_named
+from benchmarks.cost import commits
+from benchmarks.cost.lockstep import FailedError as BuildError
 from benchmarks.measure import FailedError, cores
 from benchmarks.scenarios import SCENARIOS, scenario_named
 from benchmarks.studies import report as study_reporting
@@ -45,6 +47,7 @@ def main() -> None:
 @click.option(
     "--quick", is_flag=True, help="Run for about two minutes: few contenders, short windows, no studies, no programs."
 )
+@click.option("--earlier", metavar="COMMIT", help="Measure the package of this commit too. It is built once.")
 @click.option(
     "--output", type=click.Path(path_type=pathlib.Path), default=results.RESULTS, help="Directory for the results."
 )
@@ -55,6 +58,7 @@ def run(
     seconds: float | None,
     warmup: float | None,
     quick: bool,
+    earlier: str | None,
     output: pathlib.Path,
 ) -> None:
     """Measure the scenarios and print a table for each."""
@@ -75,6 +79,7 @@ def run(
         click.echo(what, err=True)
 
     try:
+        commit = commits.full_name(earlier) if earlier else None
         for name in chosen:
             if name in {study.name for study in STUDIES}:
                 study = study_named(name)
@@ -92,17 +97,20 @@ def run(
             names = [name for name in wanted if name in every] or (
                 [name for name in usual if name in QUICK_CONTENDERS] if quick else usual
             )
+            contenders_of_scenario = [contender_named(name) for name in names]
             found = rounds.run(
                 one,
-                [contender_named(name) for name in names],
+                changes.with_earlier(contenders_of_scenario, commit) if commit else contenders_of_scenario,
                 count or (2 if quick else 6),
                 warmup if warmup is not None else (0.2 if quick else 0.5),
                 seconds or (0.3 if quick else 1),
                 progress,
             )
+            if commit:
+                found.environment["earlier"] = commit
             found.save(output)
             click.echo(reporting.render(found))
-    except FailedError as failure:
+    except (FailedError, BuildError) as failure:
         raise click.ClickException(str(failure)) from failure
 
 
@@ -121,8 +129,12 @@ def report(source: pathlib.Path, chart: bool) -> None:
     """Write the tables and the chart of stored results, without measuring."""
     found = results.load_all(source)
     studies = studying.load_all(source)
-    texts = [*map(reporting.render, found.values()), *map(study_reporting.render, studies.values())]
-    text = "\n".join(texts)
+    texts = [
+        *map(reporting.render, found.values()),
+        *map(study_reporting.render, studies.values()),
+        changes.render([*found.values()]),
+    ]
+    text = "\n".join(filter(None, texts))
     (source / "tables.md").write_text(reporting.preface([*found.values(), *studies.values()]) + text)
     click.echo(text)
     if chart:

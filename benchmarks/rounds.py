@@ -37,7 +37,7 @@ class Entry:
         )
 
     def shown(self) -> list[str]:
-        variables = [f"{name}={value}" for name, value in self.contender.variables.items()]
+        variables = [f"{name}={measure.relative(value)}" for name, value in self.contender.variables.items()]
         return [*variables, *map(measure.relative, self.command)]
 
 

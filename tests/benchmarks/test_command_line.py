@@ -2,13 +2,15 @@
 
 import pathlib
 import sys
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from click.testing import CliRunner
 
 from benchmarks import __main__ as command
+from benchmarks import changes
 from benchmarks.cost import __main__ as cost_command
+from benchmarks.cost.package import Package
 
 
 class MeasuredError(Exception):
@@ -22,6 +24,8 @@ def measured_scenarios(
     measured: list[tuple[str, list[str]]] = []
 
     class NoResults:
+        environment: ClassVar[dict[str, str]] = {}
+
         def save(self, _directory: pathlib.Path) -> None:
             pass
 
@@ -77,3 +81,21 @@ def test_repeated_scenarios_of_cost_add_up(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(MeasuredError):
         cost_command.main()
     assert measured == ["lines-1", "lines-64"]
+
+
+def test_earlier_commit_adds_its_package_beside_each_contender_that_uses_sluiceway(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    monkeypatch.setattr(changes.commits, "full_name", lambda revision: f"{revision}{'0' * 33}")
+    monkeypatch.setattr(changes.commits, "built", lambda commit, _: Package("sluiceway", tmp_path / commit))
+    options = ("--scenario", "lines-64", "--contenders", "asyncio,sluiceway,sluiceway-pure", "--earlier", "0123abc")
+    assert measured_scenarios(monkeypatch, tmp_path, *options) == [
+        ("lines-64", ["asyncio", "sluiceway", "sluiceway-earlier", "sluiceway-pure", "sluiceway-pure-earlier"])
+    ]
+
+
+def test_unknown_earlier_commit_is_reported(tmp_path: pathlib.Path) -> None:
+    options = ["--scenario", "lines-64", "--earlier", "no-such-commit", "--output", str(tmp_path)]
+    result = CliRunner().invoke(command.main, ["run", *options])
+    assert result.exit_code == 1
+    assert "git rev-parse" in result.output

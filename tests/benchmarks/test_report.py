@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from benchmarks import report, results
+from benchmarks import changes, report, results
 from benchmarks.contenders import CONTENDERS
 from benchmarks.environment import without_paths
 from benchmarks.measure import Sample
@@ -89,3 +89,21 @@ def test_target_names_contenders_of_its_scenario() -> None:
 def test_stored_command_has_no_output_path() -> None:
     assert without_paths(["run", "--output", "there", "--rounds", "3"]) == ["run", "--rounds", "3"]
     assert without_paths(["run", "--output=there"]) == ["run"]
+
+
+def test_change_since_earlier_commit_is_ratio_of_rounds() -> None:
+    measured = results_of(**{"sluiceway": [4.0] * 6, "sluiceway-earlier": [8.0] * 6, "c": [2.0] * 6})
+    measured.environment["earlier"] = "fedcba9876543210"
+    table = changes.render([results_of(sluiceway=[1.0]), measured])
+    assert table.startswith("## Changes since commit fedcba987654\n")
+    assert table.splitlines()[-1].split("|")[1:-1] == [
+        " lines-64, sluiceway ",
+        "          8.00 ",
+        "         4.00 ",
+        "         0.50 ",
+        " 0.50 to 0.50 ",
+    ]
+
+
+def test_results_without_earlier_commit_have_no_table_of_changes() -> None:
+    assert changes.render([results_of(sluiceway=[1.0])]) == ""
