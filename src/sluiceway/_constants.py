@@ -49,8 +49,8 @@ TAIL_MAXIMUM: Final = 32 * KIB
 eighth more than its length."""
 
 CLOSE_TIMEOUT: Final = 30.0
-"""The default close timeout in seconds: a closing connection is aborted when the kernel has accepted no data, and
-the peer has acknowledged none, for one to two times this time."""
+"""The default close timeout in seconds. A closing connection is aborted after one to two times this time in which the
+kernel has accepted no data and the peer has acknowledged none."""
 
 TIMEOUT_RESOLUTION: Final = 0.05
 """The most seconds by which a ``timeout=``, deadline or idle timeout of a Stream is late while the loop is not blocked.

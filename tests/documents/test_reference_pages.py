@@ -69,7 +69,7 @@ INTERNAL = {
 # Messages that are variables where they are raised, or that asyncio, the compiler or the operating system makes.
 RAISED_INDIRECTLY = {
     "deadline timed out after … s: …",
-    "deadline timed out, no credit is left of … s, to which each min_rate=… bytes add 1 s: …",
+    "deadline timed out: fewer than min_rate=… bytes per second moved, and … s of reserve are used up: …",
     "…() timed out after … s: …",
     "…: a record of … bytes exceeds the limit of … bytes; raise limit=, or …",
     "… bytes read on a total of … expected bytes",
@@ -88,7 +88,7 @@ RAISED_INDIRECTLY = {
     "local=…: …",
     'cannot resolve "…:…": …',
     "error while attempting to bind on address …: …",
-    "aborted: an interrupt prevented watching the socket",
+    "aborted: KeyboardInterrupt or SystemExit prevented watching the socket",
 }
 
 

@@ -183,7 +183,8 @@ async def test_timeout_covers_attempts_to_connect(cleanup: contextlib.ExitStack)
             lambda: len(configured) == 2, "name:1", configure_socket=lambda sock: configured.append(sock.fileno())
         )
     assert re.search(
-        rf"; \[::1\]:{refusing[1]}: connection refused {SECONDS}; 127.0.0.1:{silent[1]}: no answer {SECONDS}$",
+        rf"; \[::1\]:{refusing[1]}: connection refused {SECONDS}; "
+        rf"127.0.0.1:{silent[1]}: given up without an answer {SECONDS}$",
         str(error),
     )
 

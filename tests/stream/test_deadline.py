@@ -138,7 +138,9 @@ async def test_deadline_with_min_rate_ends_the_block_of_a_slower_peer_only(
                     break
             assert reading.done() is ends
             if ends:
-                with pytest.raises(TimeoutError, match=r"no credit is left of 20 s, .* min_rate=100 bytes add 1 s: c"):
+                with pytest.raises(
+                    TimeoutError, match=r"fewer than min_rate=100 bytes .* 20 s of reserve are used up: c"
+                ):
                     await reading
                 # The credit of a peer with half the rate lasts twice as long.
                 expected = 20 if not rate else 40

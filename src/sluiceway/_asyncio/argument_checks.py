@@ -76,7 +76,7 @@ def check_server_tls(ssl: Any) -> None:
     if ssl is not None and not isinstance(ssl, ssl_module.SSLContext):
         raise TypeError(
             f"ssl argument must be an ssl.SSLContext with a certificate, or None, not {type(ssl).__name__!r}: {ssl!r}; "
-            "create a context with ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)"
+            "create a context with ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) and its load_cert_chain()"
         )
     _check_side(ssl, ssl_module.PROTOCOL_TLS_CLIENT, "a server context (ssl.PROTOCOL_TLS_SERVER)")
 

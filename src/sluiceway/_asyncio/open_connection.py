@@ -75,9 +75,9 @@ async def open_connection(
         interleave (int or None): the number of addresses of the first family (IPv4 or IPv6) that are tried before the
             families alternate. None means 1 with ``happy_eyeballs_delay``; without it, the order of the resolver.
         all_errors (bool): if True and all addresses fail, raise an ExceptionGroup that contains the error of each.
-        close_timeout (float or None): the seconds that a close may make no progress: the kernel accepts no data, and
-            the peer acknowledges none. The connection is aborted after one to two times this time. None means that a
-            close waits without a limit.
+        close_timeout (float or None): the seconds that a close may take without progress. Progress means that the
+            kernel accepts data, or that the peer acknowledges some. Without progress, the connection is aborted after
+            one to two times this time. None means that a close waits without a limit.
 
     Returns:
         The StreamReader and the StreamWriter of the connection.

@@ -153,8 +153,8 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
     def close_timeout(self) -> float | None:
         """The close timeout in seconds (float). None means that a close waits without a limit.
 
-        A closing connection is aborted when the kernel has accepted no data, and the peer has acknowledged none, for
-        one to two times this time.
+        A closing connection is aborted after one to two times this time without progress, which means that the kernel
+        has accepted no data and the peer has acknowledged none.
         """
         return self._sluiceway.close_timeout
 
@@ -165,7 +165,7 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the transport once, when the transport can carry data.
 
-        If the protocol has a ``client_connected_cb``, the method creates the StreamWriter and calls it.
+        If the protocol has a ``client_connected_cb``, the method creates the StreamWriter and calls the callback.
         """
         connection = self._sluiceway
         try:

@@ -84,7 +84,7 @@ class Server(asyncio.Server):
 
     @property
     def failed_handshakes(self) -> int:
-        """The number of failed TLS handshakes, also of start_tls(). Those that the server aborted do not count."""
+        """The number of failed TLS handshakes, including start_tls(). Those that the server aborted do not count."""
         return self._handshakes.failures
 
     async def start_serving(self) -> None:

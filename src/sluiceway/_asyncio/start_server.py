@@ -67,7 +67,7 @@ async def start_server(
         strict_eof (bool): see open_connection.
         start_serving (bool): if True, the server accepts connections at once. If False, only after ``start_serving()``
             or ``serve_forever()`` is called.
-        close_timeout (float or None): the seconds that a close may make no progress; see open_connection.
+        close_timeout (float or None): the seconds that a close may take without progress; see open_connection.
 
     Returns:
         The Server.

@@ -218,7 +218,8 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
             ssl.SSLError: the handshake failed, and the connection is closed. The message names the peer.
             ConnectionError: the connection was lost, or the handshake timed out.
             TypeError: ``sslcontext`` is not an SSLContext.
-            ValueError: the context checks host names, and ``server_hostname`` is missing or no host name.
+            ValueError: the context checks host names, and ``server_hostname`` is missing or is not a valid
+                host name.
         """
         connection = self._sluiceway.connection
         check_explicit_hostname(server_hostname, sslcontext, "start_tls", connection.describe())

@@ -74,8 +74,9 @@ class TimeLimit:
     def start(self, seconds: Any, operation: str) -> None:
         """Begin the operation. It expires after ``seconds`` or up to TIMEOUT_RESOLUTION later, unless stop() is called.
 
-        If another operation has the limit, call ``target._time_limit_busy(operation)``, which raises. Raise TypeError
-        or ValueError for ``seconds`` that is not a number of seconds greater than 0; ``math.inf`` means no limit.
+        If another operation is still using the limit, call ``target._time_limit_busy(operation)``, which raises. Raise
+        TypeError or ValueError for ``seconds`` that is not a number of seconds greater than 0; ``math.inf`` means no
+        limit.
         """
         if self.armed:
             self.target_ref()._time_limit_busy(operation)

@@ -93,6 +93,8 @@ class LoopDelivery:
 
     def _end_interrupted(self) -> None:
         """Abort the connection after an interrupt, because received bytes may be lost."""
-        self.interruption = ConnectionAbortedError("aborted: an interrupt may have lost received data")
+        self.interruption = ConnectionAbortedError(
+            "aborted: KeyboardInterrupt or SystemExit may have lost received data"
+        )
         if self.transport is not None:
             self.transport.abort()

@@ -167,7 +167,9 @@ class TLSReceiver(ReceiveInterface):
             except BaseException:
                 # An interrupt may have lost bytes that OpenSSL had consumed, so the stream cannot continue.
                 if self.owner is not None:
-                    self.owner.failed(ConnectionAbortedError("aborted: an interrupt may have lost received data"))
+                    self.owner.failed(
+                        ConnectionAbortedError("aborted: KeyboardInterrupt or SystemExit may have lost received data")
+                    )
                 raise
             # The calls below may reuse the memory of ``data``, all of which has been consumed.
             if error is not None:
@@ -205,7 +207,9 @@ class TLSReceiver(ReceiveInterface):
             return receiver if receiver.feed(data) else None
         except (SystemExit, KeyboardInterrupt):
             if self.owner is not None:
-                self.owner.failed(ConnectionAbortedError("aborted: an interrupt may have lost received data"))
+                self.owner.failed(
+                    ConnectionAbortedError("aborted: KeyboardInterrupt or SystemExit may have lost received data")
+                )
             raise
         except BaseException as error:  # noqa: BLE001 - every exception of the program is reported
             if self.owner is not None:

@@ -181,7 +181,9 @@ class TLSSender(Corkable):
         """Abort the connection after an interrupt, because it is unknown whether OpenSSL has consumed the data."""
         self._queue = self._held = None
         if self.owner is not None:
-            self.owner.failed(ConnectionAbortedError("aborted: an interrupt may have lost written data"))
+            self.owner.failed(
+                ConnectionAbortedError("aborted: KeyboardInterrupt or SystemExit may have lost written data")
+            )
 
     def flush(self, everything: bool) -> None:
         """Encrypt the buffered plaintext, and write it to the lower transport until that pauses writing.
@@ -303,10 +305,10 @@ class TLSSender(Corkable):
     # -- closing ------------------------------------------------------------------------------------------------------
 
     def send_close_notify(self) -> bool:
-        """Send the close_notify alert (RFC 8446, section 6.1) after the buffered data, and report that to the owner.
+        """Send the close_notify alert (RFC 8446, section 6.1) after the buffered data. The owner is notified of it.
 
-        Return True if the alert was sent. False means that the alert is sent later: after a renegotiation that is in
-        progress, or after the encryption in which this method was called.
+        Return True if the alert was sent. False means that it is sent later: after the renegotiation that is in
+        progress, or, if this method was called during an encryption, after that encryption.
         """
         self.closing = True
         # A garbage collection may call this method during encryption; flush() then sends the alert.

@@ -36,7 +36,7 @@ class StreamWriter:
     def write(self, data: BytesLike) -> None:
         """Send ``data``, and return immediately.
 
-        The data is sent at once, or together with other writes after the tasks that are ready to run have run
+        The data is sent at once, or together with other writes when all tasks that are ready to run have run
         (contract W9, docs/explanation/contracts.md). What the kernel does not accept then is buffered and sent later.
 
         On a closed or lost connection, ``data`` is discarded, and the logger ``sluiceway`` emits one warning for the

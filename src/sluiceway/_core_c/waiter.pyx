@@ -210,8 +210,9 @@ cdef class Waiter:
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
-            self._get_loop.loop.call_exception_handler({"message": "Exception in callback of a sluiceway waiter", "exception":
-            error})
+            self._get_loop.loop.call_exception_handler(
+                {"message": "Exception in callback of the future of a waiting read", "exception": error}
+            )
         finally:
             PyContext_Exit(context)
         return 0

@@ -50,7 +50,10 @@ async def _run(attempt: Callable[[], Awaitable[socket]]) -> socket | None:
 
 
 def _winner(done: set[asyncio.Task[socket | None]]) -> socket | None:
-    """Return the first socket of the attempts ``done``, and close the others. Raise an attempt's other exception."""
+    """Return the first connected socket of the attempts ``done``, or None, and close the other sockets.
+
+    If an attempt has raised an exception, close all sockets and raise it.
+    """
     ended = [task for task in done if not task.cancelled()]
     made = [sock for sock in (task.result() for task in ended if task.exception() is None) if sock is not None]
     unforeseen = [task for task in ended if task.exception() is not None]

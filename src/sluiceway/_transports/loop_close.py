@@ -30,5 +30,5 @@ def close_after_loop(transport: Any) -> str | None:
         # A waiting task cannot be scheduled any more.
         pass
     except Exception:  # noqa: BLE001 - whatever a program's protocol raises
-        logger.exception("connection_lost() failed when the loop was closed")
+        logger.exception("connection_lost() raised an exception while the loop was closed")
     return warning

@@ -20,7 +20,7 @@ from .protocol_calls import call_protocol, report_error
 
 
 class _PipeTransport(transports._FlowControlMixin):
-    """What both transports have: the file, the protocol, and the end.
+    """What the read and the write transport share: the file, the protocol, and the code that ends a transport.
 
     The file belongs to the transport. ``_watched``: the loop can watch the file.
     """
@@ -156,7 +156,7 @@ class PipeReadTransport(_PipeTransport, asyncio.ReadTransport):
         try:
             ready = receiver.committed(count)
         except (SystemExit, KeyboardInterrupt):
-            self._end(ConnectionAbortedError("aborted: an interrupt may have lost received data"))
+            self._end(ConnectionAbortedError("aborted: KeyboardInterrupt or SystemExit may have lost received data"))
             raise
         except BaseException as error:  # noqa: BLE001 - a stream that continued would have a gap
             self._fail("Fatal error: the protocol raised an exception for received data", error)

@@ -33,8 +33,8 @@ def lines(
 ) -> Records[bytes] | Records[Piece]:
     """Return an iterator over the lines of ``reader``: ``async for line in sluiceway.lines(process.stdout): …``.
 
-    Each line has its ``\\n``, except a rest without one at the end of the stream. Between two lines the iterator keeps
-    no bytes, also after it was cancelled or left early.
+    Each line has its ``\\n``, except the last line of a stream that does not end with one. Between two lines, and after
+    it was cancelled or left early, the iterator keeps no bytes.
 
     Args:
         reader (StreamReader or asyncio.StreamReader): the reader: of a connection, of the output of a child process, of
@@ -55,8 +55,8 @@ def lines(
 
     The iteration raises:
 
-    - LimitOverrunError: a line is too long, with ``overlong="raise"``. ``consumed`` is the number of bytes that belong
-      to the line for certain.
+    - LimitOverrunError: a line is too long, with ``overlong="raise"``. ``consumed`` is the number of received bytes
+      that belong to the line.
     - RuntimeError: another read is waiting.
     - Exception: the error of a lost connection, after the complete lines that arrived before the loss.
 

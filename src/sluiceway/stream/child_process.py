@@ -48,8 +48,8 @@ class ChildProcess:
     async def wait(self) -> int:
         """Wait until the child has ended, and return its exit status.
 
-        A child may not end before the program reads its output and ends its input. Any number of tasks may wait.
-        Cancelling the call has no effect on the child.
+        Some children end only after the program has read their output and closed their input. Any number of tasks may
+        wait. Cancelling the call has no effect on the child.
         """
         return await self._exit.wait()
 

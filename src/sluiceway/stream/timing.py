@@ -98,8 +98,8 @@ class RateDeadline(Deadline):
         limit.start(self._seconds / RATE_CHECKS, self._operation)
 
     def _message(self) -> str:
-        credit = f"no credit is left of {self._seconds:g} s, to which each min_rate={self._min_rate:g} bytes add 1 s"
-        return f"deadline timed out, {credit}: {self._stream._describe()}"
+        rate = f"fewer than min_rate={self._min_rate:g} bytes per second moved"
+        return f"deadline timed out: {rate}, and {self._seconds:g} s of reserve are used up: {self._stream._describe()}"
 
     def _time(self) -> float:
         time: float = core.timer_of(asyncio.get_running_loop()).time()

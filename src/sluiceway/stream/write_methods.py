@@ -33,8 +33,8 @@ class StreamWriting(StreamHalves):
 
         If more than the high-water mark (64 KiB by default) is buffered, the call waits until at most the low-water
         mark (16 KiB) is left.
-        After a cancelled call or a timeout, ``data`` is still sent whole: a message is never cut. Only a call that
-        still waits for ``sendfile()`` or ``start_tls()`` of another task has sent nothing then.
+        If the call is cancelled or times out, ``data`` is still sent whole: a message is never cut. One exception: a
+        call that was still waiting for ``sendfile()`` or ``start_tls()`` of another task sends nothing.
 
         Args:
             data (a bytes-like object, or an iterable of them): the data to send. Later changes of a mutable object have
@@ -45,7 +45,7 @@ class StreamWriting(StreamHalves):
             TypeError: ``data`` is not a bytes-like object or an iterable of them.
             ValueError, BufferError: ``data`` cannot be read, for example a memoryview that was released.
             TimeoutError: the peer did not accept enough data in time. The message names the peer and the seconds.
-            ConnectionError: the stream is closed, or the connection is lost. Nothing was sent.
+            ConnectionError: the stream was closed, or the connection was lost, before the call. Nothing was sent.
             RuntimeError: ``send_eof()`` was called before.
             Exception: the error of the connection if it is lost during the call.
 
@@ -175,9 +175,9 @@ class StreamWriting(StreamHalves):
         open and unencrypted.
 
         During the call, ``send()``, ``send_frame()``, ``send_eof()``, ``sendfile()`` and ``start_tls()`` of other tasks
-        wait, and continue over TLS. What the program writes to ``stream.writer`` itself is sent unencrypted, and breaks
-        the handshake. On the server, unread bytes are the beginning of the handshake, also those of ``push_back()``: a
-        program can read the first bytes to tell TLS from another protocol.
+        wait, and continue over TLS. Data that the program writes directly to ``stream.writer`` is sent unencrypted, and
+        breaks the handshake. On the server, unread bytes are the beginning of the handshake, including those of
+        ``push_back()``: a program can read the first bytes to tell TLS from another protocol.
 
         Args:
             context (ssl.SSLContext): the TLS context, which is not modified.
@@ -192,14 +192,14 @@ class StreamWriting(StreamHalves):
         Raises:
             PlaintextBeforeTLSError: this side is the client, and unencrypted bytes have arrived that were not read, or
                 were pushed back. The connection is unchanged.
-            RuntimeError: the rest of a record is being dropped: of a long one, or of a cancelled ``skip()``. The
-                connection is unchanged.
+            RuntimeError: the stream is dropping the rest of an overlong record, or of a cancelled ``skip()``; read the
+                next record first. The connection is unchanged.
             ssl.SSLError: the handshake failed, and the connection is closed. The message names the peer.
             TimeoutError: the call took longer than ``timeout``. The connection is closed, except as described above.
             ConnectionError: the stream is closed, or the connection was lost.
             TypeError: an argument has a wrong type.
-            ValueError: the context checks host names, and ``server_hostname`` is missing or no host name; or the
-                context is for the other side.
+            ValueError: the context checks host names, and ``server_hostname`` is missing or is not a valid
+                host name; or the context is for the other side.
             io.UnsupportedOperation: the stream is a pipe, terminal or file.
 
         Source: anyio's ``TLSStream.wrap``, ``asyncio.StreamWriter.start_tls``.

@@ -85,7 +85,7 @@ cdef class StreamSocket(WriteLimits):
 
     cdef int watch_failed(self, error) except -1:
         if isinstance(error, (SystemExit, KeyboardInterrupt)):
-            return self.fail_interrupted(error, "aborted: an interrupt prevented watching the socket")
+            return self.fail_interrupted(error, "aborted: KeyboardInterrupt or SystemExit prevented watching the socket")
         return self.fail(error, "The poller cannot watch the socket")
 
     def set_protocol(self, protocol):
@@ -138,7 +138,7 @@ cdef class StreamSocket(WriteLimits):
         except (SystemExit, KeyboardInterrupt) as error:
             if receiving:
                 raise
-            self.fail_interrupted(error, "aborted: an interrupt may have lost received data")
+            self.fail_interrupted(error, "aborted: KeyboardInterrupt or SystemExit may have lost received data")
         except BaseException as error:
             failed = True
             self.receiving_failed(error, receiving)
@@ -437,7 +437,7 @@ cdef class StreamSocket(WriteLimits):
                 with suppress(RuntimeError):
                     protocol.connection_lost(None)
             except Exception:
-                logger.exception("connection_lost() of %r failed when the loop was closed", protocol)
+                logger.exception("connection_lost() of %r raised an exception while the loop was closed", protocol)
         return warning
 
     cdef int release_socket(self) except -1:
