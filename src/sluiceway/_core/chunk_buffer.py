@@ -81,12 +81,17 @@ class ChunkBuffer:
         tail_length = len(tail)
         if (length < _MERGE_BELOW or tail_length < _MERGE_BELOW) and tail_length + length <= _TAIL_MAXIMUM:
             if type(tail) is bytearray:
-                tail += data
+                try:
+                    tail += data
+                except MemoryError:
+                    self._uncount_tail(tail_length)
+                    raise
             else:
                 if len(chunks) - self._head == 1:
                     self.compact()
-                chunks[-1] = bytearray(chunks[-1])
-                chunks[-1] += data
+                grown = bytearray(chunks[-1])
+                grown += data
+                chunks[-1] = grown
             self.unread = size
             return self.unread + self.excess()
         if type(tail) is bytearray:
@@ -97,6 +102,20 @@ class ChunkBuffer:
         chunks.append(data)
         self.unread = size
         return self.unread + self.excess()
+
+    def _uncount_tail(self, length: int) -> None:
+        """Remove the last chunk, of ``length`` bytes before, if it is empty: CPython 3.15 frees a bytearray that it
+        cannot make larger. The bytes are lost, and the caller ends the connection with the MemoryError."""
+        chunks = self._chunks
+        if len(chunks[-1]) == length:
+            return
+        if len(chunks) - self._head == 1:
+            self.clear()
+            return
+        self.unread -= length
+        self._searched = 0
+        # Last: if this raises, an empty chunk remains, which is harmless.
+        del chunks[-1]
 
     def compact(self) -> None:
         """Free the memory of the read bytes of the first chunk, by a copy of its unread bytes."""

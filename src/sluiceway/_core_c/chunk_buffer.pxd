@@ -20,6 +20,7 @@ cdef class ChunkBuffer:
     cpdef Py_ssize_t excess(self) except -1
     @cython.locals(chunks=list, length=Py_ssize_t, tail_length=Py_ssize_t, size=Py_ssize_t)
     cpdef Py_ssize_t append(self, bytes data) except -1
+    cdef object _uncount_tail(self, Py_ssize_t length)
     cpdef object compact(self)
     cpdef object clear(self)
     cpdef Memory direct(self, Py_ssize_t size)
