@@ -109,6 +109,42 @@ async def test_cancelled_skip_drops_the_rest_when_it_arrives() -> None:
     assert await stream.read(10) == b"after"
 
 
+async def test_cancelled_skips_behind_a_dropped_record_drop_their_bytes_as_well() -> None:
+    stream, reader = stream_of(b"a long record", limit=100)
+    assert await anext(stream.lines(max_length=6, overlong="truncate")) == b"a long"
+    for size in (2, 5):
+        task = await start_task(stream.skip(size))
+        task.cancel()
+        await asyncio.wait([task])
+    for piece in (b" ends\n0", b"123", b"456after"):
+        reader.feed_data(piece)
+    assert await stream.read(10) == b"after"
+
+
+async def test_any_number_of_dropped_records_may_wait_for_their_ends() -> None:
+    """Dropping the bytes of one, and freeing it, must not nest in those of the next one."""
+    count = 50_000
+    for arrives in (True, False):
+        stream, reader = stream_of(b"", limit=100)
+        for _ in range(count):
+            stream.push_back(b"long")
+            assert await anext(stream.lines(max_length=2, overlong="truncate")) == b"lo"
+        if arrives:
+            reader.feed_data(b"\n" * count + b"after")
+            assert await stream.read(10) == b"after"
+
+
+async def test_end_inside_a_dropped_record_is_reported_by_the_skip_after_it() -> None:
+    stream, reader = stream_of(b"\7abc", end=False)
+    assert await anext(stream.frames(length_bytes=1, max_size=2, overlong="truncate")) == b"ab"
+    task = await start_task(stream.skip(4))
+    reader.feed_data(b"d")
+    reader.feed_eof()
+    with pytest.raises(asyncio.IncompleteReadError, match="after 4 of 7 bytes, which are dropped"):
+        await task
+    assert await stream.read(10) == b""
+
+
 async def test_skip_ends_when_all_bytes_have_arrived() -> None:
     stream, reader = stream_of(b"01after")
     await stream.skip(2)

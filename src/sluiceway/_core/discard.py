@@ -6,14 +6,17 @@ cancelled before the record has ended, whichever read follows.
 
 from __future__ import annotations
 
+from collections import deque
+
 from .validation import BytesLike
 
 
 class Discard:
     """Drops ``size`` bytes, or if ``separators`` is not empty all bytes up to and including the first of them.
 
-    ``separators`` are sorted, the shortest first. ``total``: the size of what is dropped in part. ``earlier``: a
-    Discard whose bytes arrive first, or None. ``_tail``: the last dropped bytes, which may begin a separator.
+    ``separators`` are sorted, the shortest first. ``total``: the size of what is dropped in part. ``earlier``: those
+    whose bytes arrive first, in this order, or None. They have no earlier ones themselves: a chain of any length would
+    need a nested call for each. ``_tail``: the last dropped bytes, which may begin a separator.
     """
 
     __slots__ = ("_tail", "earlier", "separators", "size", "total")
@@ -22,17 +25,28 @@ class Discard:
         self.size = size
         self.total = size if total is None else total
         self.separators = separators
-        self.earlier: Discard | None = None
+        self.earlier: deque[Discard] | None = None
         self._tail = b""
+
+    def follow(self, earlier: Discard) -> None:
+        """Let ``earlier``, and those that it follows, drop their bytes before this one."""
+        before = deque() if earlier.earlier is None else earlier.earlier
+        earlier.earlier = None
+        before.append(earlier)
+        self.earlier = before
+
+    def first(self) -> Discard:
+        """Return the one that drops the next bytes: this one or the first of ``earlier``."""
+        return self.earlier[0] if self.earlier else self
 
     def feed(self, data: BytesLike) -> bytes | None:
         """Drop the bytes of ``data`` that belong to the record. Return those after it, or None if it has not ended."""
         earlier = self.earlier
-        if earlier is not None:
-            rest = earlier.feed(data)
+        while earlier:
+            rest = earlier[0].feed(data)
             if rest is None:
                 return None
-            self.earlier = None
+            earlier.popleft()
             data = rest
         if not self.separators:
             dropped = min(self.size, len(data))

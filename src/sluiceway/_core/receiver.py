@@ -251,8 +251,9 @@ class Receiver(ReceiveInterface):
 
     def incomplete_discard(self, call: str, stream: str) -> IncompleteReadError:
         """End the dropping of bytes. Return the IncompleteReadError for its ``call`` of ``stream``, at end of file."""
-        discard = self.discard
-        assert discard is not None
+        latest = self.discard
+        assert latest is not None
+        discard = latest.first()
         self.discard = None
         if discard.separators:
             return self.incomplete(None, f"{call}(): the stream ended inside a dropped record: {stream}")
@@ -287,8 +288,9 @@ class Receiver(ReceiveInterface):
             return
         rest = discard.feed(self.take(size))
         if rest is None:
-            # The unread bytes were inserted by push_back(), if others are being dropped already.
-            discard.earlier = self.discard
+            if self.discard is not None:
+                # The unread bytes, if any, were inserted by push_back(), so they come before those of the earlier one.
+                discard.follow(self.discard)
             self.discard = discard
         elif rest:
             buffer = self.buffer

@@ -182,9 +182,6 @@ class Stream(StreamWaits):
         try:
             if receiver.end.exception is not None and not receiver.end.after_data:
                 raise receiver.end.error()
-            if not receiver.buffer.size():
-                # The rest of a record that a cancelled call drops comes first.
-                await self._wait_until_dropped(receiver.discard)
             receiver.drop(discard)
             await self._wait_until_dropped(discard)
         finally:

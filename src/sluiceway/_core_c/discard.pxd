@@ -5,7 +5,9 @@ cdef class Discard:
     cdef readonly object size
     cdef readonly object total
     cdef readonly tuple separators
-    cdef public Discard earlier
+    cdef public object earlier
     cdef bytes _tail
 
+    cdef follow(self, Discard earlier)
+    cdef Discard first(self)
     cpdef bytes feed(self, data)
