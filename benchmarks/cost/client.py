@@ -111,3 +111,17 @@ class SecureClient(Client):
             except ssl.SSLWantReadError:
                 self._received.write(self._piece(PIECE_SIZE, f"the response ended after {len(data)} of {size} bytes"))
         return bytes(data)
+
+    def expect_end(self) -> None:
+        """Receive the peer's close_notify, and answer it."""
+        while True:
+            try:
+                rest = self._tls.read(1)
+            except ssl.SSLWantReadError:
+                self._received.write(self._piece(PIECE_SIZE, "the server closed the connection without close_notify"))
+            else:
+                break
+        if rest:
+            raise FailedError("the server sent more than the response")
+        self._tls.unwrap()
+        super().send(self._to_send.read())

@@ -17,17 +17,17 @@ def drive(gate: Gate, port: int, scenario: Scenario, context: ssl.SSLContext | N
     if not scenario.short:
         clients = connected(gate, port, scenario, context)
     for _ in range(scenario.warm_up):
-        one_round(gate, port, scenario, clients)
+        one_round(gate, port, scenario, clients, context)
     gate.begin()
     for _ in range(scenario.rounds):
-        one_round(gate, port, scenario, clients)
+        one_round(gate, port, scenario, clients, context)
     gate.end()
     for client in clients:
         client.close()
 
 
 def connected(gate: Gate, port: int, scenario: Scenario, context: ssl.SSLContext | None) -> Sequence[Client]:
-    """Open the connections of all rounds. With TLS, complete their handshakes."""
+    """Open the connections. With TLS, complete their handshakes."""
     if context is None:
         clients = [Client(port) for _ in range(scenario.connections)]
         gate.turn()
@@ -42,9 +42,13 @@ def connected(gate: Gate, port: int, scenario: Scenario, context: ssl.SSLContext
             client.take_flight()
 
 
-def one_round(gate: Gate, port: int, scenario: Scenario, clients: Sequence[Client]) -> None:
-    if scenario.short:
+def one_round(
+    gate: Gate, port: int, scenario: Scenario, clients: Sequence[Client], context: ssl.SSLContext | None
+) -> None:
+    if scenario.short and context is None:
         clients = [Client(port) for _ in range(scenario.connections)]
+    elif scenario.short:
+        clients = connected(gate, port, scenario, context)
     request = scenario.request * scenario.pipelined
     for client in clients:
         client.send(request)

@@ -54,6 +54,7 @@ SCENARIOS: Final = (
     Scenario("tls-lines", "lines", 64, LINE, rounds=20, tls=True),
     Scenario("tls-frames", "frames", 64, FRAME, rounds=20, tls=True),
     Scenario("connect", "connect", 16, LINE, rounds=40, short=True, layouts=5),
+    Scenario("tls-connect", "connect", 16, LINE, rounds=20, tls=True, short=True),
     Scenario("touched", "touched", 64, LINE, rounds=20),
     Scenario("loop-lines-64", "lines", 64, LINE, rounds=20, engine="loop"),
     Scenario("loop-frames", "frames", 64, FRAME, rounds=20, engine="loop"),
