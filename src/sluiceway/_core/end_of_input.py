@@ -18,7 +18,7 @@ class EndOfInput:
 
     - ``reached``: True after end of file was received.
     - ``exception``: the error that ended the stream, or None.
-    - ``after_data``: True if ``exception`` must be raised only after the buffered data has been read.
+    - ``after_data``: True if ``exception`` is raised only by a read for which the buffered data is not enough.
     - ``truncation``: over TLS, the error of a TCP connection that ended without a close_notify alert, or None.
     - ``idle``: True if the connection was aborted, because no byte was received or sent for the idle timeout.
     - ``closed_here``: True if this side closed the connection before the peer ended its direction.

@@ -14,8 +14,8 @@ class ReadWait:
     - ``target_size``: the number of bytes that the read needs before it can complete, which may exceed the bound of
       flow control. 0 for a read without a fixed size.
     - ``max_size``: ``n`` of a waiting ``read(n)``, else 0.
-    - ``source``: the waiter of the engine, which is used again for each wait instead of a future of the loop; None if
-      the engine does not carry the connection.
+    - ``source``: the Waiter of the reader, which is used again for each wait instead of a future of the loop; None in
+      the pure core, and with a transport that cannot run tasks at once.
     """
 
     __slots__ = ("future", "max_size", "operation", "source", "target_size", "task")
