@@ -6,7 +6,7 @@ import argparse
 import shutil
 import sys
 
-from benchmarks.cost import commits, figures, machine
+from benchmarks.cost import commits, figures, machine, profile
 from benchmarks.cost.comparing import Comparison, compare, kept, unexplained
 from benchmarks.cost.figures import ALLOWED_GROWTH, Figures
 from benchmarks.cost.lockstep import FailedError
@@ -27,6 +27,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--against", metavar="COMMIT", help="build and measure this commit, and compare with it")
     parser.add_argument("--update", action="store_true", help="write the results to figures.json")
     parser.add_argument("--why", help="with --update: the reason, required for figures that grew")
+    parser.add_argument(
+        "--profile", action="store_true", help="print the instructions by function for --scenario, also of asyncio"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="number of simultaneous measurements")
     given = parser.parse_args()
     if given.update and (given.against or given.scenario):
@@ -85,6 +88,11 @@ def main() -> int:
         scenarios = (
             [scenario_named(name) for name in dict.fromkeys(given.scenario)] if given.scenario else list(SCENARIOS)
         )
+        if given.profile:
+            for one in scenarios:
+                print(profile.render(package, one))
+                print(profile.render(ASYNCIO, one), flush=True)
+            return 0
         found = compare(package, scenarios, environment, given.against, given.jobs)
         return max(report(found), explained())
     except FailedError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import socket
@@ -10,6 +11,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from typing import Final
 
 from benchmarks.certificates import identity
@@ -70,6 +72,18 @@ def measure(package: Package, scenario: Scenario) -> Cost:
 
 def measure_layout(package: Package, scenario: Scenario, layout: int) -> Cost:
     """Return the cost of one message with the object addresses of ``layout``."""
+    messages = scenario.rounds * scenario.messages
+    with measured_files(package, scenario, layout) as (profile, log):
+        with profile.open() as lines:
+            instructions = instructions_of(lines)
+        with log.open(errors="replace") as lines:
+            calls = calls_of(lines)
+    return Cost(instructions / messages, calls.total() / messages)
+
+
+@contextlib.contextmanager
+def measured_files(package: Package, scenario: Scenario, layout: int) -> Iterator[tuple[pathlib.Path, pathlib.Path]]:
+    """Run the scenario, and yield the profile of callgrind and the log of valgrind."""
     with tempfile.TemporaryDirectory() as directory:
         profile, log = pathlib.Path(directory, "profile"), pathlib.Path(directory, "log")
         errors = pathlib.Path(directory, "errors")
@@ -100,12 +114,7 @@ def measure_layout(package: Package, scenario: Scenario, layout: int) -> Cost:
             ours.close()
             server.kill()
             server.communicate()
-        messages = scenario.rounds * scenario.messages
-        with profile.open() as lines:
-            instructions = instructions_of(lines)
-        with log.open(errors="replace") as lines:
-            calls = calls_of(lines)
-    return Cost(instructions / messages, calls.total() / messages)
+        yield profile, log
 
 
 def run(server: subprocess.Popen[str], gate: socket.socket, package: Package, scenario: Scenario) -> None:

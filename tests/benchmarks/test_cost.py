@@ -12,6 +12,7 @@ from benchmarks.cost.counts import Cost, calls_of, instructions_of
 from benchmarks.cost.figures import Figures, grown, unexplained
 from benchmarks.cost.lockstep import FailedError
 from benchmarks.cost.package import ASYNCIO, Package, name_in
+from benchmarks.cost.profile import functions_of
 from benchmarks.cost.scenarios import SCENARIOS, scenario_named
 from benchmarks.cost.table import table
 from support.external_programs import require_headers, require_program
@@ -107,6 +108,20 @@ def test_instructions_are_totals_of_profile() -> None:
 def test_profile_without_totals_raises() -> None:
     with pytest.raises(FailedError, match="totals"):
         instructions_of(["events: Ir\n"])
+
+
+def test_profile_counts_inlined_code_and_clones_with_their_function() -> None:
+    annotated = """\
+13,666 (100.0%)  PROGRAM TOTALS
+ 1,200 (50.0%)  Python/ceval.c:_PyEval_EvalFrameDefault [/opt/lib/libpython3.11.so.1.0]
+   300 (12.5%)  Include/object.h:_PyEval_EvalFrameDefault
+    40 ( 1.7%)  Python/ceval.c:_PyEval_EvalFrameDefault'2 [/opt/lib/libpython3.11.so.1.0]
+   500 (20.8%)  ???:0x000000000000bef0 [/package/receiver.cpython-311-x86_64-linux-gnu.so]
+"""
+    assert functions_of(annotated.splitlines()) == {
+        ("_PyEval_EvalFrameDefault", "libpython3.11.so.1.0"): 1540,
+        ("0x000000000000bef0", "receiver"): 500,
+    }
 
 
 def test_only_system_calls_between_marks_are_counted() -> None:

@@ -41,7 +41,8 @@ ENGINE: Final[Literal["epoll", "loop"]] = "loop" if _engine is None else "epoll"
 """The transports that carry connections: "epoll" for the package's engine, "loop" for the event loop's own transports.
 
 The engine needs Linux, the compiled core, and a loop with ``add_reader`` that accepts new attributes. Another loop uses
-its own transports, even if the value is "epoll". The environment variable SLUICEWAY_ENGINE selects one when the package is imported."""
+its own transports, even if the value is "epoll". The environment variable SLUICEWAY_ENGINE selects one when the package
+is imported."""
 
 
 def engine_of(loop: asyncio.AbstractEventLoop) -> Any:
