@@ -15,8 +15,10 @@ import pytest
 import sluiceway
 from sluiceway._constants import IDLE_CHECKS, RATE_CHECKS, TIMEOUT_RESOLUTION
 from stream.streams import PAYLOAD, peer_stream
+from support.certificates import Certificates
 from support.connections import close_discarding
 from support.manual_clock import manual_clock
+from support.manual_tls import ManualTLS
 from support.non_reading_peer import receive_until_progress, shrink_kernel_buffers
 from support.raw_peer import RawPeer, RawPeers
 from support.scheduling import run_iterations, start_task, wait_until
@@ -234,6 +236,51 @@ async def test_bytes_in_either_direction_keep_a_connection(raw_peers: RawPeers, 
                 else:
                     await receive_until_progress(stream.writer, peer, bytearray())
             assert not stream.writer.is_closing()
+
+
+async def test_parts_of_a_tls_handshake_and_of_a_record_count_as_they_arrive(
+    raw_peers: RawPeers, tls: Certificates
+) -> None:
+    """D2: a record of 16 KiB takes a slow peer longer than many an idle timeout."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        manual_tls = ManualTLS(peer, tls.client_context, server_hostname="localhost")
+
+        async def read() -> bytes:
+            stream.idle_timeout = 60
+            async with stream.deadline(60, min_rate=1):
+                peer.send(b"STARTTLS\n")
+                assert await stream.read_line() == b"STARTTLS\n"
+                await stream.start_tls(tls.server_context, server_side=True)
+                return await stream.read_exactly(1000)
+
+        async def send_slowly(data: bytes, parts: int) -> None:
+            size = -(-len(data) // parts)
+            for start in range(0, len(data), size):
+                clock.advance(45)
+                peer.send(data[start : start + size])
+                await run_iterations()
+
+        with manual_clock() as clock:
+            reading = await start_task(read())
+            await send_slowly(manual_tls.first_flight(), 3)
+            await peer.in_thread(manual_tls.do_handshake)
+            await send_slowly(manual_tls.encrypt(bytes(1000)), 4)
+            assert await reading == bytes(1000)
+        stream.abort()
+
+
+async def test_idle_timeout_during_start_tls_is_raised_by_it(raw_peers: RawPeers, tls: Certificates) -> None:
+    async with peer_stream(raw_peers) as (stream, _):
+        with manual_clock() as clock:
+            stream.idle_timeout = 60
+            upgrading = await start_task(stream.start_tls(tls.server_context, server_side=True))
+            clock.advance(LATEST)
+            with pytest.raises(TimeoutError, match="idle_timeout: no byte was received or sent for 60 s: connection"):
+                await upgrading
+        assert await stream.aclose() == sluiceway.CloseInfo(True, 0, None, "idle timeout")
+        assert stream.eof_reason == "idle timeout"
+        with pytest.raises(TimeoutError):
+            await stream.send(b"late")
 
 
 async def test_idle_timeout_can_be_changed_and_removed(raw_peers: RawPeers) -> None:

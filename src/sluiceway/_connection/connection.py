@@ -216,9 +216,14 @@ class Connection(ClosingState):
 
     def progress(self) -> tuple[int, int]:
         """Return the numbers of bytes that were received, and that the kernel has accepted."""
-        receiver = self.receiver_ref() if self.receiver_ref is not None else None
         writer = self.writer_ref() if self.writer_ref is not None else None
         written = 0 if writer is None else writer._sluiceway.written - self.unsent_size()
+        record = self.record
+        transport = self.transport if record is None or record.upgrade is None else record.upgrade
+        if isinstance(transport, TLSTransport):
+            # The stream counts the bytes of a record when the whole record has arrived.
+            return transport.received_size(), written
+        receiver = self.receiver_ref() if self.receiver_ref is not None else None
         return 0 if receiver is None else receiver.received, written
 
     def unsent_size(self) -> int:
@@ -262,8 +267,8 @@ class Connection(ClosingState):
 
     def end_error(self, error: Exception | None) -> BaseException | None:
         """Return the error with which the connection ends if the transport reports ``error``, or None."""
-        if error is None and self.record is not None:
-            # The transport was aborted because of it.
+        if self.record is not None and self.record.error is not None:
+            # The transport was aborted because of it. A TLS handshake reports the abort as a reset.
             error = self.record.error
         return None if error is None else self.own_error(error)
 

@@ -58,6 +58,7 @@ class ConnectionRecord:
     - ``send_lock``: what sendfile() and start_tls() hold while they run, so that nothing else is sent between two
       pieces of the file, or unencrypted during the handshake. None while nothing holds it or waits for it.
     - ``idle_timeout``: the IdleTimeout, or None.
+    - ``upgrade``: the TLSTransport of a start_tls() during its handshake, else None.
     - ``created_at``, ``ended_at``: values of ``time.monotonic()``; ``ended_at`` is None while the connection is open.
     """
 
@@ -75,6 +76,7 @@ class ConnectionRecord:
         "info",
         "marks",
         "send_lock",
+        "upgrade",
     )
 
     def __init__(self) -> None:
@@ -83,6 +85,7 @@ class ConnectionRecord:
         self.ended_at: float | None = None
         self.error: Exception | None = None
         self.idle_timeout: IdleTimeout | None = None
+        self.upgrade: TLSTransport | None = None
         self.eof_sent = False
         self.send_lock: asyncio.Lock | None = None
         self._send_lock_users = 0

@@ -37,9 +37,15 @@ async def upgrade_to_tls(
         async with alone:
             await _upgrade(writer, connection, sslcontext, **options)
     except ConnectionError as error:
+        if record is not None and record.error is not None:
+            # The error of the idle timeout, which has aborted the connection.
+            raise connection.own_error(copy_error(record.error)) from None  # type: ignore[arg-type]
         # Marks the error as the loss of this connection, which is not reported if it ends the handler.
         connection.flow.mark(error)
         raise
+    finally:
+        if record is not None:
+            record.upgrade = None
 
 
 async def _upgrade(
@@ -85,6 +91,9 @@ async def _upgrade(
         # A client may send its ClientHello right after its STARTTLS command, before the server starts the upgrade.
         # Unread bytes are therefore input of the handshake, and are never returned as decrypted data.
         unread = b"" if reader is None else _take_unread(reader)
+        if connection.record is not None:
+            encrypted.received_before = connection.progress()[0] - len(unread)
+            connection.record.upgrade = encrypted
         encrypted.start_on(plain, unread, getattr(reader, "_eof", False) is True)
         await encrypted.wait_for_handshake()
     except BaseException as error:

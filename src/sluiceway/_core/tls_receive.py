@@ -44,6 +44,7 @@ _HANDSHAKE_BATCH = 16384
 class TLSReceiver(ReceiveInterface):
     """Decrypts the records of one connection.
 
+    - ``received``: the number of bytes of records that have arrived.
     - ``close_notify_received``: the peer has sent its close_notify alert (RFC 8446, section 6.1).
     - ``discard_left``: the bytes of plaintext that may still arrive and be discarded after this side has begun to
       close. If it is negative, the owner does not wait for the peer's alert.
@@ -54,6 +55,7 @@ class TLSReceiver(ReceiveInterface):
         self.sslobject = sslobject
         self.owner = owner
         self._sender = sender
+        self.received = 0
         self._read_record = inner_object(sslobject).read
         self._put = incoming.write
         self._take_back = incoming.read
@@ -146,6 +148,7 @@ class TLSReceiver(ReceiveInterface):
 
         Return True if a read waits and may be complete. The caller then calls ``wake()``.
         """
+        self.received += len(data)
         if self._decrypting:
             # Code of the program, such as ``__del__``, runs the loop nested. The outer call continues with the data.
             self._trailing_data += bytes(data)

@@ -17,6 +17,7 @@ cdef Py_ssize_t _length_in_header(bytes data, Py_ssize_t position, Py_ssize_t le
 cdef class TLSReceiver(ReceiveInterface):
     cdef public object sslobject
     cdef public object owner
+    cdef readonly Py_ssize_t received
     cdef public bint close_notify_received
     cdef public Py_ssize_t discard_left
     cdef TLSSender _sender

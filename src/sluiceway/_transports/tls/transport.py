@@ -59,6 +59,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         "_strict_eof",
         "_write_pauses",
         "raw",
+        "received_before",
     )
 
     # Private attributes of asyncio's own transports, which loop.start_tls() and loop.sendfile() check.
@@ -113,6 +114,8 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         )
         self._closing = False
         self._discarded = 0
+        self.received_before = 0
+        """The bytes that had arrived before the upgrade of the connection to TLS."""
         self._error: BaseException | None = None
         self._strict_eof = strict_eof
         self.set_protocol(protocol)
@@ -353,6 +356,10 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
     def close_notify_received(self) -> bool:
         """Return True if the peer's close_notify alert has arrived."""
         return self._receiver.close_notify_received
+
+    def received_size(self) -> int:
+        """Return how many bytes have arrived: of records, complete or not, and of what was not encrypted."""
+        return self.received_before + self._receiver.received
 
     def set_shutdown_timeout(self, seconds: float) -> None:
         """Wait for the peer's close_notify alert at most this long after all written data has been sent."""
