@@ -11,8 +11,8 @@
 
 | event      | cause                                                                   |
 |------------|-------------------------------------------------------------------------|
-| CLOSE      | the program calls close() on an open transport                          |
-| CLOSE_LATE | the program calls close() on a transport that is closing by itself      |
+| CLOSE      | the program calls close(); the transport has not begun to close         |
+| CLOSE_LATE | the program calls close(); the transport is closing or closed already   |
 | LOSE       | the transport has ended; reported once                                  |
 """
 
@@ -101,7 +101,7 @@ class ConnectionState(ReceiverReference):
         self.discarding = True
 
     def begin_closing(self, late: bool) -> None:
-        """Record that the program calls close(). ``late``: the transport is closing already, by itself."""
+        """Record that the program calls close(). ``late``: the transport is closing or closed already."""
         self.apply(CLOSE_LATE if late else CLOSE)
 
     def mark_lost(self, error: BaseException | None) -> bool:
