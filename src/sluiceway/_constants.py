@@ -92,7 +92,8 @@ FIRST_ADDRESS_FAMILY_COUNT: Final = 1
 8305, section 4)."""
 
 HAPPY_EYEBALLS_DELAY: Final = 0.25
-"""The head start of each attempt of connect() in seconds, as RFC 8305 recommends in section 5."""
+"""The seconds after which connect() tries the next address, unless an attempt has failed before (RFC 8305, section
+5)."""
 
 FREE_OPERATIONS: Final = 256
 """The number of consecutive reads and drains of a connection that may complete without a wait. The next one yields to

@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 
 class Piece(NamedTuple):
-    """A part of a line, record or frame that is longer than its limit, or the whole if it is not.
+    """An item of lines(), records() or frames() with ``overlong="chunks"``: a record, or a part of one.
+
+    A record that is longer than ``max_length`` or ``max_size`` is several pieces. Any other record is one piece.
 
     Attributes:
         data (bytes): the bytes.
-        last (bool): True if the record ends with this piece.
+        last (bool): True for the last piece of a record, also if it is the only one.
     """
 
     data: bytes

@@ -17,7 +17,7 @@ INVALID_OPTIONS = [
     (
         {"ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), "server_hostname": "localhost"},
         ValueError,
-        r"ssl argument must be a client context \(ssl.PROTOCOL_TLS_CLIENT\), not one of PROTOCOL_TLS_SERVER",
+        r"must be a client context \(ssl.PROTOCOL_TLS_CLIENT\), not a server context \(ssl.PROTOCOL_TLS_SERVER\)",
     ),
     ({"strict_eof": True}, ValueError, "strict_eof is only meaningful with ssl"),
     ({"ssl_handshake_timeout": 5.0}, ValueError, "ssl_handshake_timeout is only meaningful with ssl"),

@@ -69,7 +69,7 @@ INTERNAL = {
 # Messages that are variables where they are raised, or that asyncio, the compiler or the operating system makes.
 RAISED_INDIRECTLY = {
     "deadline timed out after … s: …",
-    "deadline timed out: fewer than min_rate=… bytes per second moved, and … s of reserve are used up: …",
+    "deadline timed out: fewer than min_rate=… bytes per second moved, and the credit of … s is used up: …",
     "…() timed out after … s: …",
     "…: a record of … bytes exceeds the limit of … bytes; raise limit=, or …",
     "… bytes read on a total of … expected bytes",

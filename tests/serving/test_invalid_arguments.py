@@ -21,7 +21,7 @@ INVALID_OPTIONS = [
     (
         {"ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)},
         ValueError,
-        r"ssl argument must be a server context \(ssl.PROTOCOL_TLS_SERVER\), not one of PROTOCOL_TLS_CLIENT",
+        r"must be a server context \(ssl.PROTOCOL_TLS_SERVER\), not a client context \(ssl.PROTOCOL_TLS_CLIENT\)",
     ),
     ({"strict_eof": True}, ValueError, "strict_eof is only meaningful with ssl"),
     ({"ssl_handshake_timeout": 5.0}, ValueError, "ssl_handshake_timeout is only meaningful with ssl"),

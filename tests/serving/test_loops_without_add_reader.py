@@ -154,7 +154,7 @@ def test_other_accept_error_is_reported_on_completion_loop() -> None:
 
     (context,) = run(main(), loop)
     assert context["exception"].errno == errno.EINVAL
-    assert "stopped accepting" in context["message"]
+    assert "no more connections are accepted" in context["message"]
 
 
 def test_tls_server_on_completion_loop_serves(tls: Any) -> None:

@@ -102,7 +102,7 @@ async def test_resolver_without_addresses_raises_connect_error() -> None:
         return []
 
     error = await failure("name:80", resolver=resolver)
-    assert 'cannot resolve "name:80": the resolver returned no address' in str(error)
+    assert 'cannot resolve "name:80": resolver= returned no address' in str(error)
 
 
 async def test_unknown_local_name_raises_connect_error() -> None:

@@ -115,6 +115,19 @@ async def test_invalid_server_hostname_raises_error_that_names_call_and_connecti
         assert await server.read_exactly(10) == b"still open"
 
 
+@pytest.mark.parametrize("server_side", [True, False])
+async def test_context_of_the_other_side_raises_error_that_names_both_sides(tls: Any, server_side: bool) -> None:
+    given, needed = ("client", "server") if server_side else ("server", "client")
+    context = tls.client_context if server_side else tls.server_context
+    async with stream_pair() as (stream, _):
+        message = (
+            rf"the context is a {given} context \(ssl\.PROTOCOL_TLS_{given.upper()}\), and this side acts as the TLS "
+            rf"{needed}; pass a {needed} context, or server_side={not server_side} "
+        )
+        with pytest.raises(ValueError, match=message):
+            await stream.start_tls(context, server_hostname="localhost", server_side=server_side)
+
+
 async def test_pushed_back_plaintext_on_a_server_fails_the_handshake(tls: Any) -> None:
     async with stream_pair() as (_, server):
         server.push_back(b"GET / HTTP/1.1\r\n\r\n")

@@ -33,7 +33,7 @@ def check_client_tls(ssl: Any, name: str = "ssl") -> None:
             f"{name} argument must be an ssl.SSLContext, a bool or None, not {type(ssl).__name__!r}: {ssl!r}; "
             "create a context with ssl.create_default_context()"
         )
-    _check_side(ssl, ssl_module.PROTOCOL_TLS_SERVER, "a client context (ssl.PROTOCOL_TLS_CLIENT)", name)
+    _check_side(ssl, ssl_module.PROTOCOL_TLS_SERVER, name)
 
 
 def check_server_hostname(server_hostname: Any, ssl: Any, name: str = "ssl") -> None:
@@ -78,14 +78,15 @@ def check_server_tls(ssl: Any) -> None:
             f"ssl argument must be an ssl.SSLContext with a certificate, or None, not {type(ssl).__name__!r}: {ssl!r}; "
             "create a context with ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) and its load_cert_chain()"
         )
-    _check_side(ssl, ssl_module.PROTOCOL_TLS_CLIENT, "a server context (ssl.PROTOCOL_TLS_SERVER)")
+    _check_side(ssl, ssl_module.PROTOCOL_TLS_CLIENT)
 
 
-def _check_side(ssl: Any, wrong: int, needed: str, name: str = "ssl") -> None:
-    """Raise ValueError if ``ssl`` is a context with the protocol ``wrong``. ``needed`` is for the message."""
-    protocol = getattr(ssl, "protocol", None)
-    if protocol == wrong:
-        raise ValueError(f"{name} argument must be {needed}, not one of {protocol.name}")
+def _check_side(ssl: Any, wrong: int, name: str = "ssl") -> None:
+    """Raise ValueError if ``ssl`` is a context with the protocol ``wrong``, which is for the other side."""
+    if getattr(ssl, "protocol", None) == wrong:
+        client, server = "a client context (ssl.PROTOCOL_TLS_CLIENT)", "a server context (ssl.PROTOCOL_TLS_SERVER)"
+        needed, given = (server, client) if wrong == ssl_module.PROTOCOL_TLS_CLIENT else (client, server)
+        raise ValueError(f"{name} argument must be {needed}, not {given}")
 
 
 def check_stream_socket(sock: Any, family: int | None = None) -> None:

@@ -70,14 +70,15 @@ async def open_connection(
             the network path can cause (RFC 8446, section 6.1). If True, a read raises ssl.SSLEOFError after the
             buffered data has been read. If False, the read returns end of file. In both cases
             ``reader.eof_reason`` is "truncated".
-        happy_eyeballs_delay (float or None): the seconds after which the next address is tried in parallel (RFC 8305
-            recommends 0.25). None means that the addresses are tried one after the other.
+        happy_eyeballs_delay (float or None): the seconds after which the next address is tried in parallel, unless an
+            attempt has failed before (RFC 8305 recommends 0.25). None means that the addresses are tried one after the
+            other.
         interleave (int or None): the number of addresses of the first family (IPv4 or IPv6) that are tried before the
             families alternate. None means 1 with ``happy_eyeballs_delay``; without it, the order of the resolver.
         all_errors (bool): if True and all addresses fail, raise an ExceptionGroup that contains the error of each.
         close_timeout (float or None): the seconds that a close may take without progress. Progress means that the
-            kernel accepts data, or that the peer acknowledges some. Without progress, the connection is aborted after
-            one to two times this time. None means that a close waits without a limit.
+            kernel accepts data, or that the peer acknowledges some. After this time without progress, or up to twice as
+            long, the connection is aborted. None means that a close waits without a limit.
 
     Returns:
         The StreamReader and the StreamWriter of the connection.

@@ -62,7 +62,7 @@ class Server(asyncio.Server):
         return self._loop
 
     def is_serving(self) -> bool:
-        """Return True from start_serving() until close(): while the server accepts new connections."""
+        """Return True from the start of accepting until close(), also while no descriptor is free for a connection."""
         return self._serving
 
     @property
@@ -84,7 +84,11 @@ class Server(asyncio.Server):
 
     @property
     def failed_handshakes(self) -> int:
-        """The number of failed TLS handshakes, including start_tls(). Those that the server aborted do not count."""
+        """The number of failed TLS handshakes, also those of start_tls() and those that reached their time limit.
+
+        A handshake that the program ended does not count: by close_clients(), abort_clients(), a close of the
+        connection, or a cancellation of start_tls().
+        """
         return self._handshakes.failures
 
     async def start_serving(self) -> None:

@@ -70,10 +70,10 @@ async def _upgrade(
             f"peer's certificate must contain ({connection.describe()})"
         )
     if sslcontext.protocol == (ssl.PROTOCOL_TLS_CLIENT if server_side else ssl.PROTOCOL_TLS_SERVER):
+        context_side, side = ("client", "server") if server_side else ("server", "client")
         raise ValueError(
-            f"start_tls(): the context is one of {sslcontext.protocol.name}, and this side acts as the TLS "
-            f"{'server' if server_side else 'client'}; pass another context, or server_side={not server_side} "
-            f"({connection.describe()})"
+            f"start_tls(): the context is a {context_side} context (ssl.{sslcontext.protocol.name}), and this side "
+            f"acts as the TLS {side}; pass a {side} context, or server_side={not server_side} ({connection.describe()})"
         )
     await writer.drain()
     reader = writer._reader

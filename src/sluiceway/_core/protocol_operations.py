@@ -19,7 +19,7 @@ def flow_of(protocol: ProtocolOperations) -> WriteFlowControl:
 
 
 class ProtocolOperations(ReceiverProvider):
-    """The base class of the public protocols. Their state is in a Connection, which asyncio's private names access."""
+    """The base class of the public protocols. Their state is in a Connection, as are asyncio's private attributes."""
 
     def _sluiceway_truncated(self, error: BaseException) -> None:
         """Called by a TLS transport before eof_received() or connection_lost() if the peer sent no close_notify."""

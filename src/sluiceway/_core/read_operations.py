@@ -35,8 +35,8 @@ class StreamReader:
     """The base class of the public StreamReader, which other modules import as ReadOperations.
 
     The class has the public name because Python's messages contain it: ``coroutine 'StreamReader.readline' was never
-    awaited``. All state is in the Receiver, which asyncio's private names access. While a read waits, another read
-    raises RuntimeError.
+    awaited``. All state is in the Receiver, which the properties with asyncio's private names read and change.
+    While a read waits, another read raises RuntimeError.
     """
 
     def __init__(self, limit: int, loop: asyncio.AbstractEventLoop, intercepted: bool = True) -> None:

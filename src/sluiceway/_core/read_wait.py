@@ -68,7 +68,11 @@ class ReadWait:
         return True
 
     def raise_busy(self, operation: str, stream: str = "") -> NoReturn:
-        """Raise RuntimeError for a second read. ``operation``: its method. ``stream``: the text for a Stream, or ""."""
+        """Raise RuntimeError for a second read.
+
+        ``operation``: the method of the second read. ``stream``: the description of the Stream that it reads, for the
+        message; "" for a reader.
+        """
         source = self.source
         task: Any = self.task if source is None else source.reading_task()
         current = f"{self.operation}()" if self.operation else "a read"

@@ -18,8 +18,8 @@ from .validation import BytesLike, as_bytes, must_be_awaited
 class StreamWriter:
     """The base class of the public StreamWriter, which other modules import as WriteOperations.
 
-    The class has the public name because Python's messages contain it. All state is in the Sender, which asyncio's
-    private names access.
+    The class has the public name because Python's messages contain it. All state is in the Sender. The
+    properties with asyncio's private names read and change it.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class StreamWriter:
 
         Raises:
             TypeError: ``data`` is not a bytes-like object.
+            ValueError, BufferError: ``data`` cannot be read, for example a memoryview that was released.
             RuntimeError: write_eof() was called before.
 
         Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamWriter.write

@@ -189,7 +189,8 @@ class Listener:
         if isinstance(error, OSError) and error.errno not in _OUT_OF_RESOURCES:
             self._loop.call_exception_handler(
                 {
-                    "message": f"accept() on {self._name} failed: sluiceway stopped accepting on this socket",
+                    "message": f"accept() on {self._name} failed: no more connections are accepted on this socket; "
+                    "close the server and start a new one",
                     "exception": error,
                     "socket": self.socket,
                 }

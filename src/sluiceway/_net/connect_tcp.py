@@ -68,9 +68,10 @@ async def connect_to_any(
 
     A ConnectAttempt is appended to ``attempts`` for each address when its attempt ends, also if the call is cancelled.
 
-    ``local``: the addresses to bind the socket to, or None. ``delay``: the seconds of head start of each attempt; None
-    tries the addresses one after the other. ``configure``: called with each socket before it is bound and connected; an
-    OSError that it raises fails the attempt, another exception ends the call.
+    ``local``: the addresses to bind the socket to, or None. ``delay``: the seconds after which the next address is
+    tried, unless an attempt has failed before; None tries the addresses one after the other. ``configure``: called with
+    each socket before it is bound and connected; an OSError that it raises fails the attempt, another exception ends
+    the call.
     """
     try:
         if delay is not None:

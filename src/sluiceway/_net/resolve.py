@@ -108,11 +108,11 @@ async def resolve_with(resolver: Resolver, host: str, port: int) -> list[Address
         raise TypeError(f"resolver argument must be a coroutine function; it returned {found!r} without a wait")
     addresses: Any = await found
     if isinstance(addresses, str | bytes) or not isinstance(addresses, Iterable):
-        raise TypeError(f"the resolver returned {addresses!r} for {host!r}; accepted is a list of addresses")
+        raise TypeError(f"resolver= returned {addresses!r} for {host!r}; accepted is a list of addresses")
     # getaddrinfo() without ``type=`` returns each address for datagrams as well.
     infos = [info for info in (_as_info(one, host, port) for one in addresses) if info[1] == socket.SOCK_STREAM]
     if not infos:
-        raise OSError(f"{_cannot_resolve(host, port)}: the resolver returned no address")
+        raise OSError(f"{_cannot_resolve(host, port)}: resolver= returned no address")
     return infos
 
 
@@ -129,7 +129,7 @@ def _as_info(found: Any, host: str, port: int) -> AddressInfo:
         if info is not None and all(isinstance(part, int) and 0 <= part < 1 << 32 for part in address[2:]):
             return info[0], kind or socket.SOCK_STREAM, *info[2:]
     raise ValueError(
-        f"the resolver returned {found!r} for {host!r}; accepted are IP addresses, pairs of an IP address and a port, "
+        f"resolver= returned {found!r} for {host!r}; accepted are IP addresses, pairs of an IP address and a port, "
         "and the tuples of socket.getaddrinfo"
     )
 

@@ -15,7 +15,7 @@ class Records(Protocol[T_co]):
 
     So a program can leave the iteration at any item, and read the next bytes in another way. If the wait for an item is
     cancelled, nothing has been taken from the stream, and the iteration can be continued. Only one task can wait for an
-    item, also by ``asyncio.create_task(anext(records))``.
+    item. While it waits, ``async for`` and ``anext(records)`` of another task raise RuntimeError.
     """
 
     @property

@@ -81,11 +81,12 @@ class ChildProcess:
         self.send_signal(signal.SIGKILL)
 
     async def aclose(self) -> int:
-        """End the child, and return its exit status. A second call returns the same.
+        """End the child, and return its exit status. A second call returns the same status.
 
-        The streams are closed: the child reads the end of its input after what was sent. If it has not ended
-        ``stop_timeout`` seconds later, it gets SIGTERM, and SIGKILL after the same time again. Data that the child has
-        not read by then is discarded. A cancelled call sends SIGKILL at once.
+        The streams are closed: the child reads the end of its input after what was sent, and its later writes fail
+        (SIGPIPE). If it has not ended after ``stop_timeout`` seconds, it gets SIGTERM; if it has not ended after
+        ``stop_timeout`` seconds more, it gets SIGKILL. Data that it has not read when it ends is discarded. A cancelled
+        call sends SIGKILL at once.
         """
         return await self._end(patient=True)
 

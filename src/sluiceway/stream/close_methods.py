@@ -34,8 +34,8 @@ class StreamClosing(StreamHalves):
         ``linger`` still apply.
 
         Args:
-            timeout (float or None): the seconds that the whole close may take. After them the connection is aborted,
-                and unsent data is discarded. None leaves ``close_timeout`` alone.
+            timeout (float or None): the seconds that the whole close may take. If it takes longer, the connection is
+                aborted, and unsent data is discarded. None leaves ``close_timeout`` alone.
             linger (float or None): for a side that answers before it has read everything. Without it, a close while the
                 peer still sends makes the kernel send a reset, which may destroy the answer on its way. With it, the
                 writing direction is ended first (TCP: with a FIN). Then what the peer sends is discarded until the peer

@@ -47,7 +47,7 @@ class ConnectProgress:
     def resolve_error(self, error: OSError, host: str, port: int, name: str) -> ConnectError:
         """Return the error of a ``host`` that cannot be resolved, because of ``error``.
 
-        ``name``: the text for the argument that has the host, or "" for the address.
+        ``name``: how the message begins if the host is that of an argument: "local=…: "; "" for the address.
         """
         reason = describe_failure(error)
         if not reason.startswith("cannot resolve"):

@@ -44,9 +44,9 @@ def connect(
 ) -> Opening[Stream]:
     """Connect to ``address``, and return a Stream: ``async with sluiceway.connect("tls://example.com:443") as stream``.
 
-    ``await sluiceway.connect(…)`` does the same, and the caller closes the stream. Nothing is opened before that. If a
-    host has several addresses, they are tried in parallel, each with a head start of 0.25 s, IPv6 and IPv4 in turn
-    (happy eyeballs, RFC 8305).
+    ``await sluiceway.connect(…)`` does the same, and the caller closes the stream. Nothing is opened before that. The
+    addresses of a host are tried with IPv6 and IPv4 in turn. Each attempt starts 0.25 s after the previous one, or as
+    soon as one fails; the first that succeeds is used (happy eyeballs, RFC 8305).
 
     Args:
         address (str, socket.socket or int): what to connect to. ``"tcp://host:port"``, ``"tls://host:port"``, or
@@ -86,8 +86,8 @@ def connect(
             address tried, why it failed, and how long it took. The error is a ConnectionError, and also an instance of
             the class that the failures have in common, for example TimeoutError, ssl.SSLCertVerificationError,
             socket.gaierror or FileNotFoundError.
-        ValueError, TypeError: an argument is invalid, or two arguments contradict each other. The call itself raises
-            it, before ``await``. An error in what ``resolver`` returns is raised by ``await``.
+        ValueError, TypeError: an argument is invalid, or two arguments contradict each other. Raised by ``connect()``,
+            before ``await``. An error in what ``resolver`` returns is raised by ``await``.
         RuntimeError: the returned object was used a second time.
 
     If ``await`` or ``async with`` is cancelled, the sockets that the call created are closed. A socket or descriptor

@@ -99,7 +99,9 @@ class Opening(Coroutine[Any, Any, T], Generic[T]):
     def _started(self) -> Coroutine[Any, Any, T]:
         start, self._start = self._start, None
         if start is None:
-            raise RuntimeError(f"{self._call} was awaited before; it opens once, so call the function again")
+            raise RuntimeError(
+                f"{self._call} was awaited before, and can be awaited once; call {self.__name__}() again"
+            )
         return start()
 
     def __del__(self) -> None:

@@ -49,6 +49,7 @@ def pair(*, limit: float | None = None) -> Opening[StreamPair]:
 
     Raises:
         OSError: the process has no free descriptor.
+        ValueError, TypeError: ``limit`` is not a whole number greater than 0, ``math.inf`` or None.
         RuntimeError: the returned object was used a second time.
 
     If ``await`` is cancelled, both sockets are closed.

@@ -37,10 +37,13 @@ def pipe(descriptor: int, *, limit: float | None = None) -> Opening[Stream]:
         An object to ``await`` or to use with ``async with``, once. Both give the Stream.
 
     Raises:
-        ValueError: ``descriptor`` is not open, or is a socket, which ``connect()`` accepts. The call itself raises it.
-        TypeError: ``descriptor`` is not an int.
+        ValueError: ``descriptor`` is not open, or is a socket, which ``connect()`` accepts; or ``limit`` is not greater
+            than 0.
+        TypeError: ``descriptor`` is not an int, or ``limit`` is not a number.
         NotImplementedError: the system is Windows.
         RuntimeError: the returned object was used a second time.
+
+    All but RuntimeError are raised by ``pipe()``, before ``await``.
     """
     require_pipes("pipe()")
     _check_descriptor(descriptor)
@@ -68,6 +71,7 @@ def stdio(*, limit: float | None = None) -> Opening[Stream]:
 
     Raises:
         OSError: standard input or output is closed.
+        ValueError, TypeError: ``limit`` is not a whole number greater than 0, ``math.inf`` or None.
         NotImplementedError: the system is Windows.
         RuntimeError: the returned object was used a second time.
     """

@@ -40,8 +40,9 @@ class StreamReading(StreamHalves):
         Args:
             max_length (int or math.inf): the greatest length of a line without its ``\\n``, in bytes.
             overlong (str): what happens to a longer line: ``"raise"``, ``"skip"``, ``"truncate"`` or ``"chunks"``.
-            timeout (float or None): the seconds that each item may take. After them the iteration raises TimeoutError,
-                and the next iteration continues where it was.
+            timeout (float or None): the seconds that each item may take. If an item takes longer, the iterator raises
+                TimeoutError and loses nothing: another ``async for`` or ``anext()`` of the iterator continues with this
+                item.
         """
         reader = self._readable("lines")
         return self._limited(functions.lines_of(reader, self, max_length, overlong), "lines", timeout)

@@ -57,7 +57,7 @@ def spawn(
 
     Raises:
         OSError: the program cannot be started, for example FileNotFoundError; or the process has no free descriptor.
-        ValueError, TypeError: an argument is invalid. The call itself raises it, before ``await``.
+        ValueError, TypeError: an argument is invalid. Raised by ``spawn()``, before ``await``.
         NotImplementedError: the system is Windows.
         RuntimeError: the returned object was used a second time.
 

@@ -80,7 +80,7 @@ class Deadline:
 
 
 class RateDeadline(Deadline):
-    """A Deadline that every ``min_rate`` bytes extend by a second; see :py:meth:`sluiceway.Stream.deadline`.
+    """A Deadline with a credit of seconds, which bytes renew; see :py:meth:`sluiceway.Stream.deadline`.
 
     ``_credit``: the seconds that the block has left, as of the time ``_checked_at``, when ``_moved`` bytes had moved.
     """
@@ -99,7 +99,8 @@ class RateDeadline(Deadline):
 
     def _message(self) -> str:
         rate = f"fewer than min_rate={self._min_rate:g} bytes per second moved"
-        return f"deadline timed out: {rate}, and {self._seconds:g} s of reserve are used up: {self._stream._describe()}"
+        credit = f"the credit of {self._seconds:g} s is used up"
+        return f"deadline timed out: {rate}, and {credit}: {self._stream._describe()}"
 
     def _time(self) -> float:
         time: float = core.timer_of(asyncio.get_running_loop()).time()

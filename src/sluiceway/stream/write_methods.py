@@ -127,12 +127,12 @@ class StreamWriting(StreamHalves):
     ) -> int:
         """Send ``count`` bytes of ``file`` from ``offset``, and wait until the kernel has accepted them.
 
-        Over TCP without TLS, the kernel copies from the file (``os.sendfile``) where the system and the file allow it.
-        Otherwise the file is read in pieces, in a thread. The position of ``file`` is undefined afterwards.
+        Over a socket without TLS, the kernel copies from the file (``os.sendfile``) where the system and the file allow
+        it. Otherwise the file is read in pieces, in a thread. The position of ``file`` is undefined afterwards.
 
         Meanwhile ``send()``, ``send_frame()``, ``send_eof()``, ``start_tls()`` and ``sendfile()`` of other tasks wait
-        until this call has ended, and continue in the order of their calls. What the program writes to
-        ``stream.writer`` itself is sent whole, between two pieces of the file.
+        until this call has ended, and continue in the order of their calls. Data that the program writes directly to
+        ``stream.writer`` does not wait: it is sent whole, between two pieces of the file.
 
         If the call is cancelled or times out, the peer gets the beginning of the data, up to an unknown byte.
 

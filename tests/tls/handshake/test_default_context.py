@@ -157,12 +157,19 @@ async def test_context_changed_by_the_program_is_not_reused(
         assert await connect() is later
 
 
-async def test_failed_load_raises_with_its_cause_and_is_retried(loads: Loads) -> None:
+@pytest.mark.parametrize(
+    ("key_log_file", "reason"), [("/other", "denied: '/keys'"), ("/keys", "denied; check SSLKEYLOGFILE: '/keys'")]
+)
+async def test_failed_load_raises_with_its_cause_and_is_retried(
+    key_log_file: str, reason: str, loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSLKEYLOGFILE", key_log_file)
     loads.error = PermissionError(13, "Permission denied", "/keys")
     for _ in range(2):
-        with pytest.raises(PermissionError, match="default TLS context for ssl=True: Permission denied: '/keys'"):
+        with pytest.raises(PermissionError, match=f"default TLS context for ssl=True: Permission {reason}$"):
             await sluiceway.open_connection("127.0.0.1", 9, ssl=True)
     loads.error = None
+    monkeypatch.delenv("SSLKEYLOGFILE")
     assert isinstance(await SHARED.get(asyncio.get_running_loop()), ssl.SSLContext)
     assert len(loads.threads) == 3
 

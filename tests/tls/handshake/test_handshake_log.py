@@ -1,4 +1,4 @@
-"""A server logs a failed TLS handshake once a minute for each peer and reason, in few lines, and counts each."""
+"""A server counts each failed TLS handshake, and logs the same reason for the same IP address once a minute."""
 
 import ssl
 from typing import Any

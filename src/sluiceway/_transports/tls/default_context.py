@@ -147,6 +147,8 @@ def _named(error: BaseException) -> BaseException:
     if not isinstance(error, OSError):
         return error
     reason = error.strerror or str(error)
+    if error.filename is not None and error.filename == key_log_file():
+        reason += "; check SSLKEYLOGFILE"
     return OSError(error.errno, f"cannot create the default TLS context for ssl=True: {reason}", error.filename)
 
 
