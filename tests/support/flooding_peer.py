@@ -1,7 +1,6 @@
 """A peer that sends until the kernel's buffers are full, to test where flow control stops it."""
 
 import asyncio
-import select
 from typing import Any
 
 from support.manual_tls import ManualTLS
@@ -35,10 +34,6 @@ class FloodingPeer:
             accepted = [self.send(size) for _ in range(calls)]
             refusals = 0 if any(accepted) or not reader._paused else refusals + 1
             await run_iterations(1)
-
-    def is_blocked(self) -> bool:
-        """Return whether the kernel's send buffer is full."""
-        return not select.select([], [self.peer.sock], [], 0)[1]
 
     def expected(self) -> bytes:
         """Return everything sent so far."""

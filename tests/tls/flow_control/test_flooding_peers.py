@@ -43,16 +43,13 @@ async def test_flooding_peer_is_blocked_until_the_program_reads(
         assert buffered > limit, "reading paused below the limit"
         assert flood.sent > buffered, "the rest waits in the kernel"
         assert not writer.transport.is_reading()
-        assert flood.is_blocked()
-        await run_iterations(20)
+        # The kernel may accept some more when acknowledgements arrive late; the program's buffer must not grow.
+        await flood.send_until_blocked(reader, size)
         assert buffered_size(reader) == buffered, "reading stays paused"
-        assert flood.is_blocked()
         assert await flood.read_all_with(reader.read) == flood.expected()
         assert writer.transport.is_reading()
-        assert not flood.is_blocked()
         await flood.send_until_blocked(reader, size)
         assert not writer.transport.is_reading()
-        assert flood.is_blocked()
 
 
 @each_role
