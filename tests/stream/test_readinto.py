@@ -56,6 +56,27 @@ async def test_readinto_returns_what_arrives(kind: str, tls: Certificates) -> No
 
 
 @over_both
+@pytest.mark.parametrize("end", ["close", "abort"])
+@pytest.mark.parametrize("name", ["readinto", "read_exactly_into"])
+async def test_buffer_is_released_when_the_read_ends_with_the_stream(
+    name: str, end: str, kind: str, tls: Certificates
+) -> None:
+    """The transport that reports the end has requested the memory, and its call has not returned yet."""
+
+    async def read() -> None:
+        buffer = bytearray(100)
+        with contextlib.suppress(EOFError, ConnectionResetError):
+            await getattr(other, name)(buffer)
+        buffer.clear()
+
+    async with streams_over(kind, tls) as (one, other):
+        task = await start_task(read())
+        getattr(one.writer.transport, end)()
+        await task
+        other.abort()
+
+
+@over_both
 async def test_cancelled_read_gives_bytes_back(kind: str, tls: Certificates) -> None:
     async with streams_over(kind, tls) as (one, other):
         buffer = bytearray(100)

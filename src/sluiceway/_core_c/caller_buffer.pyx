@@ -127,7 +127,20 @@ cdef class CallerBuffer(ChunkBuffer):
             # The read has not ended with these bytes: they go back to the stream.
             self.plain.prepend(PyBytes_FromStringAndSize(self.target.start, self.filled))
             self.filled = 0
+        if not self.window.exports:
+            self.release_target()
         return self.plain
+
+    cdef int release_target(self) except -1:
+        """Drop all references to the target. At the end of input, the transport that reports it has received nothing
+        into the window, and it and the receiver refer to the window and to this object until the call returns."""
+        cdef CallerMemory window = self.window
+        window.start = NULL
+        window.size = 0
+        window.owner = None
+        self.target = Memory()
+        self.capacity = 0
+        return 0
 
 
 cpdef ChunkBuffer caller_buffer(ChunkBuffer plain, target):
