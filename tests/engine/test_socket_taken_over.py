@@ -1,12 +1,16 @@
 """S12: ``sock, transport._sock = transport._sock, None`` gives the socket to the program."""
 
+import asyncio
+import gc
 from typing import Any
 
 import pytest
 
 import sluiceway
 from support import loops
+from support.connections import server_address
 from support.raw_peer import RawPeers
+from support.scheduling import run_iterations
 
 
 async def test_socket_taken_out_of_transport_belongs_to_the_program(raw_peers: RawPeers):
@@ -64,6 +68,33 @@ async def test_descriptor_of_socket_taken_out_is_free_for_the_loop(raw_peers: Ra
     for one in (writer, other):
         one.close()
         await one.wait_closed()
+
+
+async def test_server_drops_connection_whose_transport_was_freed_without_its_socket(raw_peers: RawPeers):
+    taken: list[Any] = []
+    has_taken = asyncio.Event()
+
+    async def handle(reader: Any, writer: Any) -> None:
+        transport = writer.transport
+        sock, transport._sock = transport._sock, None
+        taken.append(sock)
+        has_taken.set()
+
+    async def handled() -> None:
+        await has_taken.wait()
+        await run_iterations(5)
+
+    server = await sluiceway.start_server(handle, "127.0.0.1", 0)
+    raw_peers.connect(server_address(server))
+    with pytest.warns(ResourceWarning, match="unclosed"):
+        await handled()
+    # Here, because the recorded warning refers to the connection.
+    gc.collect()
+    with taken[0]:
+        server.close()
+        waiting = asyncio.create_task(server.wait_closed())
+        await run_iterations(5)
+        assert waiting.done()
 
 
 def test_transport_without_its_socket_is_closed_with_the_loop(loop_kind: str, raw_peers: RawPeers):

@@ -105,7 +105,8 @@ async def test_async_with_waits_for_open_connections() -> None:
     await serving
 
 
-async def test_wait_closed_waits_for_transport_with_other_protocol(loop_kind: str) -> None:
+@pytest.mark.parametrize("is_coroutine", [True, False])
+async def test_wait_closed_waits_for_transport_with_other_protocol(loop_kind: str, is_coroutine: bool) -> None:
     """After set_protocol() only the transport knows when the connection ends."""
     connection_lost_called = asyncio.Event()
     switched = asyncio.Event()
@@ -114,17 +115,17 @@ async def test_wait_closed_waits_for_transport_with_other_protocol(loop_kind: st
         def connection_lost(self, exc: BaseException | None) -> None:
             connection_lost_called.set()
 
+    with_writer: list[Any] = []
+
     def handle(reader: Any, writer: Any) -> None:
+        with_writer.append(writer)
         writer.transport.set_protocol(OtherProtocol())
         switched.set()
 
-    with_writer: list[Any] = []
-
-    async def keep(reader: Any, writer: Any) -> None:
-        with_writer.append(writer)
+    async def handle_in_task(reader: Any, writer: Any) -> None:
         handle(reader, writer)
 
-    server = await sluiceway.start_server(keep, "127.0.0.1", 0)
+    server = await sluiceway.start_server(handle_in_task if is_coroutine else handle, "127.0.0.1", 0)
     _, writer = await sluiceway.open_connection(*server_address(server))
     await switched.wait()
     server.close()

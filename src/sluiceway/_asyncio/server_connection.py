@@ -98,8 +98,9 @@ class ServerConnection:
     to the transport and, after such a task, to the socket: the entry does not keep them alive.
 
     The entry removes itself from the server when the connection has ended, or could not be set up. A program may set
-    another protocol on the transport, so that the Connection does not get ``connection_lost()``. Therefore the entry
-    also removes itself when the transport or, after such a task, the socket is freed.
+    another protocol on the transport, so that the Connection does not get ``connection_lost()``. The engine's transport
+    without TLS reports that. Therefore the entry also removes itself when this transport, any other transport or, after
+    such a task, the socket is freed.
     """
 
     __slots__ = (
@@ -142,11 +143,13 @@ class ServerConnection:
                 transport = make_accepted_now(loop, sock, protocol, self.address)
             elif options.ssl is None:
                 transport = engine.attach(loop, sock, protocol, self.address)
+                if self._transport is None:
+                    # The engine has the same weak reference: only one with a callback would take memory.
+                    self._transport = weakref.ref(transport)
+                return
             else:
                 transport = make_accepted_tls_now(engine, loop, sock, protocol, self.address, options.ssl, **tls)
-            # The engine and the loop free the transport when the socket is closed.
-            reference = self._transport = _Reference(transport, _gone)
-            reference.entry = self
+            self.watch(transport)
             return
         setup = self._setup = _LoopSetup(sock)
         task = create_named_task(loop, self._wrap(setup, loop, sock, options, tls), "sluiceway accepted connection")
@@ -228,6 +231,11 @@ class ServerConnection:
         self._transport = self._connection = self._setup = None
         if self._server is not None:
             self._server._connection_ended(self)
+
+    def watch(self, transport: Any) -> None:
+        """Remove this entry from the server when ``transport`` is freed: the engine and the loop free it at its end."""
+        reference = self._transport = _Reference(transport, _gone)
+        reference.entry = self
 
     def setup_failed(self, connection: Connection, error: BaseException) -> None:
         """Report to the loop's exception handler that ``error`` prevented the call of client_connected_cb."""

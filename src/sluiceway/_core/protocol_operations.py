@@ -29,6 +29,16 @@ class ProtocolOperations(ReceiverProvider):
         connection: Any = self._sluiceway
         connection.bound_close(seconds)
 
+    def _sluiceway_detached(self, transport: Any) -> None:
+        """Called by the engine's transport if it has got another protocol, or the program has taken its socket over.
+
+        ``transport`` may then end without a call of this protocol's connection_lost().
+        """
+        connection: Any = self._sluiceway
+        owner = connection.owner
+        if owner is not None and not connection.lost:
+            owner.watch(transport)
+
     def pause_writing(self) -> None:
         """Called by the transport when its write buffer exceeds the high-water mark. drain() waits after this call."""
         flow_of(self).pause()

@@ -31,6 +31,21 @@ def begin_wait(reader: StreamReader, receiver: Receiver, operation: str) -> Any:
     return receiver.begin_wait(operation)
 
 
+async def _line_by_readuntil(reader: StreamReader) -> bytes:
+    """Return a line from an overridden readuntil(). Its variables would take memory in each readline() that waits."""
+    too_long = False
+    try:
+        found: bytes = await reader.readuntil(b"\n")
+    except IncompleteReadError as error:
+        found = error.partial
+    except LimitOverrunError as error:
+        too_long, message, consumed = True, error.args[0], error.consumed
+    if not too_long:
+        return found
+    # Outside the except clause, so that the ValueError has no __context__, as in asyncio.
+    read_until.drop_line(reader._sluiceway, message, clamped(consumed))
+
+
 class StreamReader:
     """The base class of the public StreamReader, which other modules import as ReadOperations.
 
@@ -295,20 +310,8 @@ class StreamReader:
         receiver = self._sluiceway
         # As in asyncio, readline() calls a readuntil() that a subclass or an instance overrides.
         if receiver.intercepted and getattr(self.readuntil, "__func__", None) is not StreamReader.readuntil:
-            too_long = False
-            try:
-                found = await self.readuntil(b"\n")
-            except IncompleteReadError as error:
-                found = error.partial
-            except LimitOverrunError as error:
-                too_long, message, consumed = True, error.args[0], error.consumed
-            if not too_long:
-                return found
-            # Outside the except clause, so that the ValueError has no __context__, as in asyncio.
-            read_until.drop_line(receiver, message, clamped(consumed))
-        budget = receiver.budget
-        budget.used += 1
-        if budget.used > _FREE_OPERATIONS:
+            return await _line_by_readuntil(self)
+        if receiver.budget.spend_read():
             await receiver.yield_to_loop("readline")
         waited = False
         while True:

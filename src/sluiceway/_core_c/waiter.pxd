@@ -8,10 +8,11 @@ cdef class Waiter:
     cdef object _scheduled
     cdef object _error
     cdef object _cancel_message
+    # Together, so that they take no padding.
     cdef int _state
+    cdef public bint _asyncio_future_blocking
     # The number of the current wait.
     cdef unsigned long _wait
-    cdef public bint _asyncio_future_blocking
 
     cpdef Waiter begin(self)
     cpdef object complete_soon(self)

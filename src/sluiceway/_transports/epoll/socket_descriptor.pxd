@@ -3,8 +3,6 @@ from sluiceway._transports.epoll.poller cimport Pollable
 cdef class SocketDescriptor(Pollable):
     # The address family of a descriptor that was accepted without a socket object.
     cdef int family
-    # The socket object, which closes the descriptor; None until a program asks for it.
-    cdef object sock
     # True while this object closes the descriptor, because there is no socket object.
     cdef bint owned
     # The program has access to the descriptor.
@@ -12,6 +10,8 @@ cdef class SocketDescriptor(Pollable):
     # The local address, once a program has asked for it or the descriptor is closed.
     cdef bint address_known
     cdef object address
+    # The socket object, which closes the descriptor; None until a program asks for it.
+    cdef object sock
 
     cdef int take(self, sock) except -1
     cdef bint closed_by_program(self) except -1

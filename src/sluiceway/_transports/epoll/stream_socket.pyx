@@ -92,9 +92,17 @@ cdef class StreamSocket(WriteLimits):
         cdef ProtocolReceivers receivers
         # Data written for the previous protocol must be sent before the new one is called.
         self.uncork()
+        previous = self.protocol
         self.protocol = protocol
         receivers = self.receivers = ProtocolReceivers(protocol)
         receivers.attach(self.poller.scratch, self.poller)
+        self.report_detached(previous)
+
+    cdef int report_detached(self, protocol) except -1:
+        """Report to ``protocol`` that this socket may end without a call of its connection_lost()."""
+        if self.transport is not None and isinstance(protocol, ProtocolOperations):
+            protocol._sluiceway_detached(self.transport)
+        return 0
 
     def get_protocol(self):
         return self.protocol
@@ -292,6 +300,7 @@ cdef class StreamSocket(WriteLimits):
         self.set_interest(0)
         self.poller.transports[-2 - self.fd] = self.poller.transports.pop(self.fd)
         self.fd, self.sock = -1, replacement
+        self.report_detached(self.protocol)
 
     cpdef object before_drain(self):
         """Send data that was corked more than a millisecond ago."""
