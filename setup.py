@@ -21,7 +21,6 @@ from setuptools.command.build_ext import build_ext
 
 CORE = (
     "borrowed_reader",
-    "budget",
     "bytearray_buffer",
     "chunk_buffer",
     "closing",

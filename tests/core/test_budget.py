@@ -7,33 +7,27 @@ from typing import Any
 
 import pytest
 
-from core.core_modules import core_module
-
 BUDGET = 256
 
 
 @pytest.fixture
-def pure_budget() -> Any:
-    """The compiled variant can be called from compiled code only."""
-    return importlib.import_module("sluiceway._core.budget").Budget()
+def pure_receiver() -> Any:
+    """A Receiver. The methods of the compiled variant can be called from compiled code only."""
+    return importlib.import_module("sluiceway._core.receiver").Receiver(100, None, False)
 
 
-def test_budget_of_reads_is_exhausted_after_256(pure_budget: Any) -> None:
-    assert [pure_budget.spend_read() for _ in range(BUDGET + 3)] == [False] * BUDGET + [True] * 3
-    pure_budget.used = 0
-    assert pure_budget.spend_read() is False
+def test_budget_of_reads_is_exhausted_after_256(pure_receiver: Any) -> None:
+    assert [pure_receiver.spend_read() for _ in range(BUDGET + 3)] == [False] * BUDGET + [True] * 3
+    pure_receiver.budget_used = 0
+    assert pure_receiver.spend_read() is False
 
 
-def test_budget_of_drains_is_twice_as_large_and_starts_again(pure_budget: Any) -> None:
-    pure_budget.used = 2 * BUDGET
-    assert (pure_budget.renew_for_drain(), pure_budget.used) == (False, 2 * BUDGET)
-    pure_budget.used += 1
-    assert (pure_budget.renew_for_drain(), pure_budget.used) == (True, 0)
-    assert pure_budget.renew_for_drain() is False
-
-
-def test_new_budget_is_unused(core: types.ModuleType) -> None:
-    assert core_module(core, "budget").Budget().used == 0
+def test_budget_of_drains_is_twice_as_large_and_starts_again(pure_receiver: Any) -> None:
+    pure_receiver.budget_used = 2 * BUDGET
+    assert (pure_receiver.renew_for_drain(), pure_receiver.budget_used) == (False, 2 * BUDGET)
+    pure_receiver.budget_used += 1
+    assert (pure_receiver.renew_for_drain(), pure_receiver.budget_used) == (True, 0)
+    assert pure_receiver.renew_for_drain() is False
 
 
 def suspends(operation: Any) -> bool:
@@ -67,9 +61,9 @@ async def test_every_257th_read_that_finds_its_data_yields(core: types.ModuleTyp
 @pytest.mark.loops("asyncio")
 async def test_read_that_waits_for_data_renews_the_budget(core: types.ModuleType) -> None:
     reader = core.ReadOperations(1 << 20, asyncio.get_running_loop())
-    reader._sluiceway.budget.used = BUDGET - 1
+    reader._sluiceway.budget_used = BUDGET - 1
     assert suspends(reader.read(1))
-    assert reader._sluiceway.budget.used == 0
+    assert reader._sluiceway.budget_used == 0
 
 
 class OpenTransport:

@@ -10,30 +10,30 @@ from core.core_modules import core_module, is_compiled
 ERROR = ConnectionResetError("lost")
 
 
-# reached, exception, after_data, truncation, closed_here
+# eof_reached, exception, after_data, truncation, closed_here
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
         ({}, None),
-        ({"reached": True}, "clean"),
-        ({"reached": True, "truncation": ERROR}, "truncated"),
+        ({"eof_reached": True}, "clean"),
+        ({"eof_reached": True, "truncation": ERROR}, "truncated"),
         ({"truncation": ERROR, "closed_here": True, "exception": ERROR}, "truncated"),
         ({"closed_here": True}, "closed"),
-        ({"closed_here": True, "reached": True}, "closed"),
+        ({"closed_here": True, "eof_reached": True}, "closed"),
         ({"exception": ERROR}, "reset"),
         ({"exception": ERROR, "after_data": True}, "reset"),
-        ({"exception": ERROR, "reached": True}, "reset"),
-        ({"exception": ERROR, "reached": True, "after_data": True}, "clean"),
+        ({"exception": ERROR, "eof_reached": True}, "reset"),
+        ({"exception": ERROR, "eof_reached": True, "after_data": True}, "clean"),
     ],
     ids=lambda value: "-".join(value) or "nothing" if isinstance(value, dict) else value,
 )
 def test_reason_reports_how_the_stream_ended(
     core: types.ModuleType, fields: dict[str, Any], reason: str | None
 ) -> None:
-    end = core_module(core, "end_of_input").EndOfInput()
+    end = core_module(core, "end_of_input").EndOfInput(100)
     for name, value in fields.items():
         setattr(end, name, value)
-    assert end.reason() == reason
+    assert end.eof_reason() == reason
 
 
 @pytest.mark.parametrize(
@@ -54,11 +54,11 @@ def test_read_raises_the_error_unless_buffered_bytes_satisfy_it(
     core: types.ModuleType, after_data: bool, reached: bool, buffered: int, enough: bool, due: bool
 ) -> None:
     reader = core.ReadOperations(100, None)
-    end = reader._sluiceway.end
-    end.exception, end.after_data, end.reached = ERROR, after_data, reached
+    end = reader._sluiceway
+    end.exception, end.after_data, end.eof_reached = ERROR, after_data, reached
     if not is_compiled(core):
-        assert end.due(buffered, enough) is due
-    # readexactly() passes the same values to due().
+        assert end.error_due(buffered, enough) is due
+    # readexactly() passes the same values to error_due().
     if buffered:
         reader._sluiceway.buffer.append(b"x" * buffered)
     error = outcome(reader.readexactly(buffered if enough and buffered else 20))
@@ -154,13 +154,13 @@ def test_closed_here_is_set_only_if_the_transport_ended_first(
     elif ended == "error":
         receiver.fail(ERROR)
     receiver.transport_ended()
-    assert receiver.end.closed_here is closed_here
+    assert receiver.closed_here is closed_here
 
 
 def test_incomplete_read_of_a_truncated_stream_names_the_truncation(core: types.ModuleType) -> None:
     reader = core.ReadOperations(100, None)
     reader.feed_data(b"half")
-    reader._sluiceway.end.truncation = ERROR
+    reader._sluiceway.truncation = ERROR
     reader.feed_eof()
     error = outcome(reader.readexactly(5))
     assert (error.partial, error.__cause__, reader.eof_reason) == (b"half", ERROR, "truncated")

@@ -127,7 +127,7 @@ async def test_memory_ahead_of_a_large_read_does_not_depend_on_the_limit(
         receiver.committed(100_000)
         assert await reader.readexactly(100_000)
         task = await start_task(read(reader))
-        if receiver.wait.target_size:
+        if receiver.target_size:
             # The first receive of a readexactly() has a copy.
             receiver.get_buffer(-1)
             receiver.committed(1)

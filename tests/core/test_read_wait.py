@@ -27,7 +27,7 @@ async def test_second_read_raises_and_names_the_first(core: types.ModuleType, fi
         await READS[second](reader)
     reader.feed_data(b"0123456789|\n")
     await task
-    assert reader._sluiceway.wait.operation is None
+    assert reader._sluiceway.operation is None
 
 
 @pytest.mark.loops("asyncio")
@@ -48,12 +48,18 @@ async def test_message_names_the_reading_task(core: types.ModuleType) -> None:
 async def test_cancelled_read_releases_the_stream(core: types.ModuleType, read: str) -> None:
     reader = core.ReadOperations(100, asyncio.get_running_loop())
     task = await start_task(READS[read](reader))
-    wait = reader._sluiceway.wait
-    assert (wait.operation, wait.task, wait.target_size) == (read, task, 10 if read == "readexactly" else 0)
-    assert wait.max_size == (10 if read == "read" else 0)
+    receiver = reader._sluiceway
+    assert (receiver.operation, receiver.task, receiver.target_size) == (read, task, 10 if read == "readexactly" else 0)
+    assert receiver.max_size == (10 if read == "read" else 0)
     task.cancel()
     await run_iterations()
-    assert (wait.future, wait.operation, wait.task, wait.target_size, wait.max_size) == (None, None, None, 0, 0)
+    assert (receiver.future, receiver.operation, receiver.task, receiver.target_size, receiver.max_size) == (
+        None,
+        None,
+        None,
+        0,
+        0,
+    )
 
 
 @pytest.mark.loops("asyncio")
@@ -61,7 +67,7 @@ async def test_woken_read_owns_the_stream_until_it_returns(core: types.ModuleTyp
     reader = core.ReadOperations(100, asyncio.get_running_loop())
     task = await start_task(reader.read(10))
     reader.feed_data(b"data")
-    assert reader._sluiceway.wait.future is None
+    assert reader._sluiceway.future is None
     with pytest.raises(RuntimeError, match="read"):
         await reader.readexactly(1)
     assert await task == b"data"
@@ -80,23 +86,23 @@ async def test_reads_of_zero_bytes_do_not_raise_while_another_read_waits(core: t
 
 def test_busy_error_for_an_assigned_waiter_names_a_read(core: types.ModuleType) -> None:
     """A program may assign StreamReader._waiter."""
-    wait = core.ReadOperations(100, None)._sluiceway.wait
+    receiver = core.ReadOperations(100, None)._sluiceway
     with pytest.raises(RuntimeError, match=r"^readline\(\) called .* incoming data: a read$"):
-        wait.raise_busy("readline")
+        receiver.raise_busy("readline")
 
 
 @pytest.mark.loops("asyncio")
 async def test_complete_does_not_resolve_a_cancelled_future(core: types.ModuleType) -> None:
-    wait = core.ReadOperations(100, None)._sluiceway.wait
-    wait.complete()
-    future = wait.future = asyncio.get_running_loop().create_future()
+    receiver = core.ReadOperations(100, None)._sluiceway
+    receiver.complete_wait()
+    future = receiver.future = asyncio.get_running_loop().create_future()
     future.cancel()
-    wait.complete()
-    assert (wait.future, future.cancelled()) == (None, True)
+    receiver.complete_wait()
+    assert (receiver.future, future.cancelled()) == (None, True)
 
 
 class FakeWaiter:
-    """The waiter of a transport. A compiled ReadWait takes compiled ones only."""
+    """The waiter of a transport. A compiled Receiver takes compiled ones only."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -124,19 +130,14 @@ class FakeWaiter:
 @pytest.fixture
 def receiver_with_waiter() -> Any:
     receiver = importlib.import_module("sluiceway._core.receiver").Receiver(100, None, False)
-    receiver.wait.source = FakeWaiter()
+    receiver.source = FakeWaiter()
     return receiver
 
 
-@pytest.fixture
-def wait_with_waiter(receiver_with_waiter: Any) -> Any:
-    return receiver_with_waiter.wait
-
-
-def test_begin_returns_the_waiter_of_the_transport(wait_with_waiter: Any) -> None:
-    assert wait_with_waiter.begin("read", None) is wait_with_waiter.source
-    wait_with_waiter.end()
-    assert (wait_with_waiter.source.calls, wait_with_waiter.future, wait_with_waiter.operation) == (
+def test_begin_returns_the_waiter_of_the_transport(receiver_with_waiter: Any) -> None:
+    assert receiver_with_waiter.enter_wait("read", None) is receiver_with_waiter.source
+    receiver_with_waiter.end_wait()
+    assert (receiver_with_waiter.source.calls, receiver_with_waiter.future, receiver_with_waiter.operation) == (
         ["begin", "end"],
         None,
         None,
@@ -144,22 +145,21 @@ def test_begin_returns_the_waiter_of_the_transport(wait_with_waiter: Any) -> Non
 
 
 def test_wake_completes_the_waiter_immediately_and_once(receiver_with_waiter: Any) -> None:
-    wait_with_waiter = receiver_with_waiter.wait
-    wait_with_waiter.begin("read", None)
+    receiver_with_waiter.enter_wait("read", None)
     receiver_with_waiter.wake()
     receiver_with_waiter.wake()
-    wait_with_waiter.complete()
-    assert wait_with_waiter.source.calls == ["begin", "wake_now"]
+    receiver_with_waiter.complete_wait()
+    assert receiver_with_waiter.source.calls == ["begin", "wake_now"]
 
 
-def test_complete_resolves_the_waiter_like_a_future(wait_with_waiter: Any) -> None:
-    wait_with_waiter.begin("read", None)
-    wait_with_waiter.complete()
-    assert wait_with_waiter.source.calls == ["begin", "set_result"]
+def test_complete_resolves_the_waiter_like_a_future(receiver_with_waiter: Any) -> None:
+    receiver_with_waiter.enter_wait("read", None)
+    receiver_with_waiter.complete_wait()
+    assert receiver_with_waiter.source.calls == ["begin", "set_result"]
 
 
 def test_wake_resolves_a_future_that_replaced_the_waiter(receiver_with_waiter: Any) -> None:
     other = FakeWaiter()
-    receiver_with_waiter.wait.future = other
+    receiver_with_waiter.future = other
     receiver_with_waiter.wake()
-    assert (other.calls, receiver_with_waiter.wait.source.calls) == (["set_result"], [])
+    assert (other.calls, receiver_with_waiter.source.calls) == (["set_result"], [])

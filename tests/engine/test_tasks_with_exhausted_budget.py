@@ -25,7 +25,7 @@ def test_interrupt_in_one_task_after_its_yield_leaves_the_others_running(
         async def handle(number):
             await connections[number].reader.readexactly(1)
             for count in range(LINES):
-                if number == 0 and connections[0].reader._sluiceway.budget.used == 1 and count > 200:
+                if number == 0 and connections[0].reader._sluiceway.budget_used == 1 and count > 200:
                     raise exception("after the yield")
                 await connections[number].reader.readline()
             return number
@@ -51,7 +51,7 @@ async def test_nested_loop_in_one_task_after_its_yield_serves_the_others(raw_pee
     async def handle(number):
         await connections[number].reader.readexactly(1)
         for count in range(LINES):
-            if number == 0 and connections[0].reader._sluiceway.budget.used == 1 and count > 200 and not nested:
+            if number == 0 and connections[0].reader._sluiceway.budget_used == 1 and count > 200 and not nested:
                 nested.append(count)
                 run_nested(asyncio.gather(*tasks[1:]))
             assert await connections[number].reader.readline() == b"%06d\n" % count

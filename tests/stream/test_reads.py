@@ -84,7 +84,7 @@ async def test_cancelled_large_read_restores_flow_control(read: Callable[[Any], 
     task = await start_task(wait())
     task.cancel()
     await asyncio.wait([task])
-    assert reader._sluiceway.wait.target_size == 0
+    assert reader._sluiceway.target_size == 0
     assert reader._paused
 
 

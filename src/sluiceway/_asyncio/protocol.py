@@ -266,7 +266,7 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         reader = self._stream_reader
         if isinstance(reader, ReadOperations):
             name_peer(error, self._sluiceway.describe())
-            reader._sluiceway.end.truncation = error
+            reader._sluiceway.truncation = error
 
     def __del__(self) -> None:
         # Overrides asyncio's, which uses a future that this class does not have.

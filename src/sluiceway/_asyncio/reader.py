@@ -84,8 +84,8 @@ class StreamReader(ReadOperations, asyncio.StreamReader, metaclass=InstanceCheck
             info.append(f"waiter={self._waiter!r}")
         if self._exception:
             info.append(f"exception={self._exception!r}")
-        if receiver.flow.transport:
-            info.append(f"transport={receiver.flow.transport!r}")
+        if receiver.transport:
+            info.append(f"transport={receiver.transport!r}")
         if self._paused:
             info.append("paused")
         return f"<{' '.join(info)}>"

@@ -181,7 +181,7 @@ class Connection(ClosingState):
             pass
         elif transport.can_write_eof():
             receiver = self.receiver_ref and self.receiver_ref()
-            if receiver is None or not receiver.end.reached:
+            if receiver is None or not receiver.eof_reached:
                 self.begin_closing(False)
                 self.share_transport()
                 if self.record is not None:
@@ -247,7 +247,7 @@ class Connection(ClosingState):
         """Abort the connection, because no byte was received or sent for ``seconds``."""
         receiver = self.receiver_ref() if self.receiver_ref is not None else None
         if receiver is not None:
-            receiver.end.idle = True
+            receiver.idle = True
         self.keep_record().error = TimeoutError(
             f"idle_timeout: no byte was received or sent for {seconds:g} s: {self.describe()}"
         )

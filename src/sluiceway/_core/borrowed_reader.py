@@ -71,10 +71,10 @@ class BorrowedReader:
             receiver.buffer = SharedBuffer(reader._buffer)
         elif not waited:
             buffer.forget_search()
-        receiver.end.reached = reader._eof
-        receiver.end.exception = reader._exception
+        receiver.eof_reached = reader._eof
+        receiver.exception = reader._exception
         # asyncio does not report whether the connection was lost or the program has called set_exception().
-        receiver.end.after_data = True
+        receiver.after_data = True
         feed = vars(reader).get("feed_data")
         receiver.discard = feed.discard if isinstance(feed, DiscardingFeed) else None
 

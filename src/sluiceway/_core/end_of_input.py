@@ -9,14 +9,15 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from .._errors import copy_error
+from .read_flow_control import ReadFlowControl
 
 EofReason: TypeAlias = Literal["clean", "truncated", "reset", "idle timeout", "closed"]
 
 
-class EndOfInput:
-    """How a stream has ended, or that it has not.
+class EndOfInput(ReadFlowControl):
+    """The part of a Receiver that records how its stream has ended.
 
-    - ``reached``: True after end of file was received.
+    - ``eof_reached``: True after end of file was received.
     - ``exception``: the error that ended the stream, or None.
     - ``after_data``: True if ``exception`` is raised only by a read for which the buffered data is not enough.
     - ``truncation``: over TLS, the error of a TCP connection that ended without a close_notify alert, or None.
@@ -24,22 +25,23 @@ class EndOfInput:
     - ``closed_here``: True if this side closed the connection before the peer ended its direction.
     """
 
-    __slots__ = ("after_data", "closed_here", "exception", "idle", "reached", "truncation")
+    __slots__ = ("after_data", "closed_here", "eof_reached", "exception", "idle", "truncation")
 
-    def __init__(self) -> None:
-        self.reached = False
+    def __init__(self, limit: int) -> None:
+        ReadFlowControl.__init__(self, limit)
+        self.eof_reached = False
         self.exception: BaseException | None = None
         self.after_data = False
         self.truncation: BaseException | None = None
         self.closed_here = False
         self.idle = False
 
-    def error(self) -> BaseException:
+    def end_error(self) -> BaseException:
         """Return what a read raises: the object passed to set_exception(), or a copy of a lost connection's error."""
         assert self.exception is not None
         return copy_error(self.exception) if self.after_data else self.exception
 
-    def due(self, buffered: int, enough: bool) -> bool:
+    def error_due(self, buffered: int, enough: bool) -> bool:
         """Return True if a read must raise ``exception`` now, while ``buffered`` bytes are unread.
 
         The error of a lost connection is not raised if unread bytes complete the read (``enough``). It is never raised
@@ -47,9 +49,9 @@ class EndOfInput:
         """
         if not self.after_data:
             return True
-        return not (self.reached or (buffered and enough))
+        return not (self.eof_reached or (buffered and enough))
 
-    def reason(self) -> EofReason | None:
+    def eof_reason(self) -> EofReason | None:
         """Return the value of ``StreamReader.eof_reason``."""
         if self.truncation is not None:
             return "truncated"
@@ -57,6 +59,6 @@ class EndOfInput:
             return "closed"
         if self.idle and self.exception is not None:
             return "idle timeout"
-        if self.exception is not None and not (self.reached and self.after_data):
+        if self.exception is not None and not (self.eof_reached and self.after_data):
             return "reset"
-        return "clean" if self.reached else None
+        return "clean" if self.eof_reached else None

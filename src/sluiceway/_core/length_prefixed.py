@@ -46,9 +46,9 @@ class LengthPrefixed(RecordIterator):
 
     def ready_item(self) -> Any:
         receiver = self.receiver
-        if not self._simple or receiver.flow.paused or receiver.wait.operation is not None:
+        if not self._simple or receiver.paused or receiver.operation is not None:
             return None
-        if receiver.end.exception is not None:
+        if receiver.exception is not None:
             return None
         buffer = receiver.buffer
         return buffer.take_frame(self.length_bytes, self.little_endian, self.max_size)
@@ -112,7 +112,7 @@ class LengthPrefixed(RecordIterator):
         n = min(self._rest, self.max_size)
         if size < n:
             self._missing = n
-            if (receiver.end.reached and not size) or self.ended(False):
+            if (receiver.eof_reached and not size) or self.ended(False):
                 raise self._incomplete(self._rest, self._length - self._rest + size, self._length)
             return None
         piece = receiver.take(n)

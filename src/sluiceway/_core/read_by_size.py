@@ -37,9 +37,9 @@ def some(receiver: Receiver, n: int, waited: bool) -> bytes | None:
     size = receiver.buffer.unread
     if size < 0:
         size = receiver.buffer.size()
-    if receiver.end.exception is not None and not (waited and size) and receiver.end.due(size, True):
-        raise receiver.end.error()
-    if not size and not receiver.end.reached and n:
+    if receiver.exception is not None and not (waited and size) and receiver.error_due(size, True):
+        raise receiver.end_error()
+    if not size and not receiver.eof_reached and n:
         return None
     return receiver.take(n)
 
@@ -56,13 +56,13 @@ def exactly(receiver: Receiver, n: int, expected: int, waited: bool, stream: Any
     size = buffer.unread
     if size < 0:
         size = buffer.size()
-    if receiver.end.exception is not None and not (waited and size >= n) and receiver.end.due(size, size >= n > 0):
-        raise receiver.end.error()
+    if receiver.exception is not None and not (waited and size >= n) and receiver.error_due(size, size >= n > 0):
+        raise receiver.end_error()
     if size < n:
-        if receiver.end.reached:
+        if receiver.eof_reached:
             raise receiver.incomplete(expected, "" if stream is None else ended_early("read_exactly", size, n, stream))
         return None
-    return receiver.take(n) if receiver.flow.paused else buffer.take(n)
+    return receiver.take(n) if receiver.paused else buffer.take(n)
 
 
 def ended_early(call: str, size: int, expected: int, stream: Any) -> str:

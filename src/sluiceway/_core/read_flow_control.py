@@ -5,30 +5,33 @@ from __future__ import annotations
 from typing import Any
 
 from .chunk_buffer import ChunkBuffer
+from .read_wait import ReadWait
 
 
-class ReadFlowControl:
-    """Pauses ``transport`` when more than 2 x ``limit`` bytes are buffered, and resumes it when at most ``limit`` are.
+class ReadFlowControl(ReadWait):
+    """The part of a Receiver that pauses ``transport`` when more than 2 x ``limit`` bytes are buffered, and resumes it
+    when at most ``limit`` are.
 
     ``limit``: the limit of the reader in bytes. ``paused``: True while this object has paused the transport.
     ``pauses``: how often it did. The
-    argument ``target_size`` of the methods is the number of bytes that a waiting large read needs, or 0. The bound of 2
-    x ``limit`` is raised by this number (contract R3, docs/explanation/contracts.md).
+    bound of 2 x ``limit`` is raised by ``target_size`` of the read that waits (contract R3,
+    docs/explanation/contracts.md).
     """
 
     __slots__ = ("limit", "paused", "pauses", "transport")
 
     def __init__(self, limit: int) -> None:
+        ReadWait.__init__(self)
         self.limit = limit
         self.transport: Any = None
         self.paused = False
         self.pauses = 0
 
-    def pause_if_high(self, buffer: ChunkBuffer, target_size: int) -> None:
+    def pause_if_high(self, buffer: ChunkBuffer) -> None:
         """Free the memory of read bytes. Then pause the transport if ``buffer`` still takes more than the bound."""
         buffer.compact()
         held = buffer.size() + buffer.excess()
-        if self.transport is None or self.paused or held <= 2 * self.limit + target_size:
+        if self.transport is None or self.paused or held <= 2 * self.limit + self.target_size:
             return
         try:
             self.transport.pause_reading()
@@ -39,7 +42,7 @@ class ReadFlowControl:
             self.paused = True
             self.pauses += 1
 
-    def resume_if_low(self, size: int) -> None:
+    def resume_below(self, size: int) -> None:
         """Resume a paused transport if at most ``limit`` bytes are buffered; ``size`` is their number."""
         if self.paused and size <= self.limit:
             self.resume()

@@ -40,10 +40,10 @@ async def _line_by_readuntil(reader: StreamReader) -> bytes:
         found = error.partial
     except LimitOverrunError as error:
         too_long, message, consumed = True, error.args[0], error.consumed
-    if not too_long:
-        return found
-    # Outside the except clause, so that the ValueError has no __context__, as in asyncio.
-    read_until.drop_line(reader._sluiceway, message, clamped(consumed))
+    if too_long:
+        # Outside the except clause, so that the ValueError has no __context__, as in asyncio.
+        read_until.drop_line(reader._sluiceway, message, clamped(consumed))
+    return found
 
 
 class StreamReader:
@@ -65,7 +65,7 @@ class StreamReader:
         The error of a lost connection is returned as soon as it is known, even if reads still return data that was
         received before the loss.
         """
-        return self._sluiceway.end.exception
+        return self._sluiceway.exception
 
     def set_exception(self, exc: BaseException) -> None:
         """End the stream with ``exc``. The waiting read and later reads raise ``exc``, even if bytes are buffered."""
@@ -86,11 +86,11 @@ class StreamReader:
             TypeError: ``data`` is not a bytes-like object.
         """
         receiver = self._sluiceway
-        assert not receiver.end.reached, "feed_data after feed_eof"
+        assert not receiver.eof_reached, "feed_data after feed_eof"
         if type(data) is not bytes:
             data = as_bytes(data)
         if data and receiver.feed(data):
-            receiver.wait.complete()
+            receiver.complete_wait()
 
     def set_transport(self, transport: asyncio.BaseTransport) -> None:
         """Set the transport that the reader pauses while too much data is buffered.
@@ -98,16 +98,16 @@ class StreamReader:
         Raises:
             AssertionError: the reader has a transport already.
         """
-        assert self._sluiceway.flow.transport is None, "Transport already set"
-        self._sluiceway.flow.transport = transport
+        assert self._sluiceway.transport is None, "Transport already set"
+        self._sluiceway.transport = transport
 
     def _replace_transport(self, transport: Any) -> None:
-        assert self._sluiceway.flow.transport is not None, "Transport not set"
-        self._sluiceway.flow.transport = transport
+        assert self._sluiceway.transport is not None, "Transport not set"
+        self._sluiceway.transport = transport
 
     def at_eof(self) -> bool:
         """Return True if end of file was received and all bytes have been read."""
-        return self._sluiceway.end.reached and not self._sluiceway.buffer.size()
+        return self._sluiceway.eof_reached and not self._sluiceway.buffer.size()
 
     @property
     def eof_reason(self) -> EofReason | None:
@@ -122,7 +122,7 @@ class StreamReader:
           of its Stream.
         - ``"closed"``: this side closed the connection, and it ended without an error.
         """
-        return self._sluiceway.end.reason()
+        return self._sluiceway.eof_reason()
 
     # -- reads --------------------------------------------------------------------------------------------------------
 
@@ -151,13 +151,12 @@ class StreamReader:
         if type(n) is not int:
             n = as_count(n, "read")
         size = read_by_size.as_c_integer(n)
-        if receiver.wait.operation is not None and size:
-            receiver.wait.raise_busy("read")
+        if receiver.operation is not None and size:
+            receiver.raise_busy("read")
         if size < 0:
             return await self._sluiceway_read_to_end()
-        budget = receiver.budget
-        budget.used += 1
-        if budget.used > _FREE_OPERATIONS:
+        receiver.budget_used += 1
+        if receiver.budget_used > _FREE_OPERATIONS:
             await receiver.yield_to_loop("read")
         waited = False
         while True:
@@ -165,27 +164,27 @@ class StreamReader:
             if data is not None:
                 return data
             future = begin_wait(self, receiver, "read") if receiver.intercepted else receiver.begin_wait("read")
-            receiver.wait.max_size = size
+            receiver.max_size = size
             try:
                 await future
             finally:
-                receiver.wait.end()
+                receiver.end_wait()
             waited = True
 
     async def _sluiceway_read_to_end(self) -> bytes:
         receiver = self._sluiceway
         try:
             while True:
-                if receiver.end.exception is not None and receiver.end.due(receiver.buffer.size(), False):
-                    raise receiver.end.error()
-                if receiver.end.reached:
+                if receiver.exception is not None and receiver.error_due(receiver.buffer.size(), False):
+                    raise receiver.end_error()
+                if receiver.eof_reached:
                     break
-                receiver.wait.target_size = EVERYTHING
+                receiver.target_size = EVERYTHING
                 future = begin_wait(self, receiver, "read")
                 try:
                     await future
                 finally:
-                    receiver.wait.end()
+                    receiver.end_wait()
         finally:
             receiver.end_large_read()
         return receiver.take(receiver.buffer.size())
@@ -218,17 +217,16 @@ class StreamReader:
         target_size = read_by_size.as_c_integer(n)
         if target_size < 0:
             raise ValueError(f"readexactly size can not be less than zero: {n} was given")
-        if receiver.wait.operation is not None and target_size:
-            receiver.wait.raise_busy("readexactly")
-        budget = receiver.budget
-        budget.used += 1
-        if budget.used > _FREE_OPERATIONS:
+        if receiver.operation is not None and target_size:
+            receiver.raise_busy("readexactly")
+        receiver.budget_used += 1
+        if receiver.budget_used > _FREE_OPERATIONS:
             await receiver.yield_to_loop("readexactly")
         data = read_by_size.exactly(receiver, target_size, n, False, None)
         if data is None:
             try:
                 while data is None:
-                    receiver.wait.target_size = target_size
+                    receiver.target_size = target_size
                     future = (
                         begin_wait(self, receiver, "readexactly")
                         if receiver.intercepted
@@ -237,7 +235,7 @@ class StreamReader:
                     try:
                         await future
                     finally:
-                        receiver.wait.end()
+                        receiver.end_wait()
                     data = read_by_size.exactly(receiver, target_size, n, True, None)
             finally:
                 receiver.end_large_read()
@@ -271,9 +269,8 @@ class StreamReader:
         """
         separators = read_until.NEWLINE if separator is read_until.NEWLINE[0] else as_separators(separator)
         receiver = self._sluiceway
-        budget = receiver.budget
-        budget.used += 1
-        if budget.used > _FREE_OPERATIONS:
+        receiver.budget_used += 1
+        if receiver.budget_used > _FREE_OPERATIONS:
             await receiver.yield_to_loop("readuntil")
         waited = False
         while True:
@@ -286,7 +283,7 @@ class StreamReader:
             try:
                 await future
             finally:
-                receiver.wait.end()
+                receiver.end_wait()
             waited = True
 
     async def readline(self) -> bytes:
@@ -311,7 +308,8 @@ class StreamReader:
         # As in asyncio, readline() calls a readuntil() that a subclass or an instance overrides.
         if receiver.intercepted and getattr(self.readuntil, "__func__", None) is not StreamReader.readuntil:
             return await _line_by_readuntil(self)
-        if receiver.budget.spend_read():
+        receiver.budget_used += 1
+        if receiver.budget_used > _FREE_OPERATIONS:
             await receiver.yield_to_loop("readline")
         waited = False
         while True:
@@ -322,7 +320,7 @@ class StreamReader:
             try:
                 await future
             finally:
-                receiver.wait.end()
+                receiver.end_wait()
             waited = True
 
     def __aiter__(self) -> Self:
@@ -347,21 +345,21 @@ class StreamReader:
         try:
             await future
         finally:
-            receiver.wait.end()
+            receiver.end_wait()
 
     def _wakeup_waiter(self) -> None:
-        self._sluiceway.wait.complete()
+        self._sluiceway.complete_wait()
 
     def _maybe_resume_transport(self) -> None:
         self._sluiceway.resume_if_low()
 
     @property
     def _limit(self) -> int:
-        return self._sluiceway.flow.limit
+        return self._sluiceway.limit
 
     @_limit.setter
     def _limit(self, limit: int) -> None:
-        self._sluiceway.flow.limit = clamped(limit)
+        self._sluiceway.limit = clamped(limit)
 
     @property
     def _loop(self) -> asyncio.AbstractEventLoop:
@@ -373,44 +371,44 @@ class StreamReader:
 
     @property
     def _eof(self) -> bool:
-        return self._sluiceway.end.reached
+        return self._sluiceway.eof_reached
 
     @_eof.setter
     def _eof(self, reached: bool) -> None:
-        self._sluiceway.end.reached = reached
+        self._sluiceway.eof_reached = reached
 
     @property
     def _exception(self) -> BaseException | None:
-        return self._sluiceway.end.exception
+        return self._sluiceway.exception
 
     @_exception.setter
     def _exception(self, exception: BaseException | None) -> None:
-        self._sluiceway.end.exception = exception
+        self._sluiceway.exception = exception
 
     @property
     def _transport(self) -> Any:
         self._sluiceway.share_transport()
-        return self._sluiceway.flow.transport
+        return self._sluiceway.transport
 
     @_transport.setter
     def _transport(self, transport: Any) -> None:
-        self._sluiceway.flow.transport = transport
+        self._sluiceway.transport = transport
 
     @property
     def _paused(self) -> bool:
-        return self._sluiceway.flow.paused
+        return self._sluiceway.paused
 
     @_paused.setter
     def _paused(self, paused: bool) -> None:
-        self._sluiceway.flow.paused = paused
+        self._sluiceway.paused = paused
 
     @property
     def _waiter(self) -> Any:
-        return self._sluiceway.wait.future
+        return self._sluiceway.future
 
     @_waiter.setter
     def _waiter(self, future: Any) -> None:
-        self._sluiceway.wait.future = future
+        self._sluiceway.future = future
 
     @property
     def _buffer(self) -> bytearray:

@@ -24,10 +24,10 @@ def record(
     At end of file return the remaining bytes of a line, and raise IncompleteReadError with those of a record. If a line
     (``is_line``) is longer than the limit, discard it and raise ValueError.
     """
-    if receiver.wait.operation is not None:
-        receiver.wait.raise_busy(operation)
-    if receiver.end.exception is not None and not receiver.end.after_data and not waited:
-        raise receiver.end.error()
+    if receiver.operation is not None:
+        receiver.raise_busy(operation)
+    if receiver.exception is not None and not receiver.after_data and not waited:
+        raise receiver.end_error()
     buffer = receiver.buffer
     size = buffer.unread
     if size < 0:
@@ -35,15 +35,15 @@ def record(
     length = -1
     # If no byte is buffered, the read has not waited yet in the usual case.
     if size:
-        if separators is NEWLINE and not receiver.flow.paused:
-            line = buffer.take_record(separators, receiver.flow.limit)
+        if separators is NEWLINE and not receiver.paused:
+            line = buffer.take_record(separators, receiver.limit)
             if line is not None:
                 return line
         length = _record_length(receiver, separators, waited, is_line)
     if length < 0:
-        if receiver.end.exception is not None and receiver.end.due(size, False):
-            raise receiver.end.error()
-        if not receiver.end.reached:
+        if receiver.exception is not None and receiver.error_due(size, False):
+            raise receiver.end_error()
+        if not receiver.eof_reached:
             return None
         if not is_line:
             raise receiver.incomplete(None)
@@ -65,8 +65,8 @@ def limited(
     Raise LimitOverrunError for a record that is longer than ``limit``; no byte is removed. At the end of the stream
     return the remaining bytes if ``keeps_rest`` is True, else raise IncompleteReadError.
     """
-    if receiver.end.exception is not None and not receiver.end.after_data and not waited:
-        raise receiver.end.error()
+    if receiver.exception is not None and not receiver.after_data and not waited:
+        raise receiver.end_error()
     length = find_record(receiver, separators, waited, limit)
     if length >= 0:
         return receiver.take(length)
@@ -79,9 +79,9 @@ def limited(
             "records()",
             consumed,
         )
-    if receiver.end.exception is not None and receiver.end.due(receiver.buffer.size(), False):
-        raise receiver.end.error()
-    if not receiver.end.reached:
+    if receiver.exception is not None and receiver.error_due(receiver.buffer.size(), False):
+        raise receiver.end_error()
+    if not receiver.eof_reached:
         return None
     if not keeps_rest:
         raise receiver.incomplete(None, no_separator(operation, receiver, stream._describe()))
@@ -98,7 +98,7 @@ def _record_length(receiver: Receiver, separators: tuple[bytes, ...], waited: bo
 
     Raise the error for a long record as soon as the record is known to be longer than the limit.
     """
-    length = find_record(receiver, separators, waited, receiver.flow.limit)
+    length = find_record(receiver, separators, waited, receiver.limit)
     if length < -1:
         consumed = -2 - length
         _raise_overrun(receiver, consumed, separator_at(receiver, separators, consumed) > 0, is_line)
@@ -133,13 +133,13 @@ def find_record(receiver: Receiver, separators: tuple[bytes, ...], waited: bool,
 
 
 def target_size(receiver: Receiver) -> int:
-    """Return ``ReadWait.target_size`` for a read that waits for the end of a record.
+    """Return ``Receiver.target_size`` for a read that waits for the end of a record.
 
     For a record longer than the limit of the reader it is one more byte than is buffered. Otherwise flow control would
     reduce each receive to 4 KiB, and pause the transport after it.
     """
     size = receiver.buffer.size()
-    return size + 1 if size > receiver.flow.limit else 0
+    return size + 1 if size > receiver.limit else 0
 
 
 def separator_at(receiver: Receiver, separators: tuple[bytes, ...], at: int) -> int:
@@ -162,7 +162,7 @@ def _raise_overrun(receiver: Receiver, consumed: int, found: bool, is_line: bool
         message = f"Separator is found, but chunk is longer than limit: a record of {consumed} bytes"
     else:
         message = f"Separator is not found, and chunk exceed the limit: a record of at least {consumed} bytes"
-    message = f"{message} exceeds the limit of {receiver.flow.limit} bytes; raise limit=, or {instead}"
+    message = f"{message} exceeds the limit of {receiver.limit} bytes; raise limit=, or {instead}"
     if is_line:
         drop_line(receiver, message, consumed)
     raise LimitOverrunError(message, consumed)

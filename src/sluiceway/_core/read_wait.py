@@ -1,13 +1,19 @@
-"""ReadWait: the state of the read that waits. While one read waits, another read raises RuntimeError."""
+"""ReadWait: the state of the read that waits. While one read waits, another read raises RuntimeError.
+
+Receiver derives from the classes of this file, read_flow_control.py and end_of_input.py, each of which is the base of
+the next: separate objects took 0.2 KB more for each connection.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any, NoReturn
 
+from .receive_interface import ReceiveInterface
 
-class ReadWait:
-    """The state of the read that waits.
+
+class ReadWait(ReceiveInterface):
+    """The part of a Receiver with the state of the read that waits.
 
     - ``future``: the future that the read awaits; None if no read waits.
     - ``operation``: the name of the method that waits, for the error of a second read; None if no read waits.
@@ -28,8 +34,10 @@ class ReadWait:
         self.target_size = 0
         self.max_size = 0
 
-    def begin(self, operation: str, loop: asyncio.AbstractEventLoop) -> Any:
-        """Begin a wait of the method ``operation``. Until end(), another read raises. Return the future to await."""
+    def enter_wait(self, operation: str, loop: asyncio.AbstractEventLoop) -> Any:
+        """Begin a wait of the method ``operation``. Return the future to await. Until end_wait(), another read
+        raises.
+        """
         self.operation = operation
         source = self.source
         if source is None:
@@ -39,7 +47,7 @@ class ReadWait:
             self.future = source.begin()
         return self.future
 
-    def end(self) -> None:
+    def end_wait(self) -> None:
         """End the wait, so that another read can begin."""
         self.future = None
         self.operation = None
@@ -50,7 +58,7 @@ class ReadWait:
         else:
             source.end()
 
-    def complete(self) -> None:
+    def complete_wait(self) -> None:
         """Wake the waiting read, if any. Its task continues in the next iteration of the loop."""
         future = self.future
         if future is not None:
@@ -58,7 +66,7 @@ class ReadWait:
             if not future.done():
                 future.set_result(None)
 
-    def fail(self, error: BaseException) -> bool:
+    def fail_wait(self, error: BaseException) -> bool:
         """Let the waiting read raise ``error``. Return False if no read waits, or its wait has completed."""
         future = self.future
         if future is None or future.done():

@@ -14,19 +14,16 @@ from .._constants import (
     DIRECT_BUFFER_AHEAD,
     DIRECT_BUFFER_MINIMUM,
     EVERYTHING,
+    FREE_OPERATIONS,
     MINIMUM_RECEIVE,
     SCRATCH_SIZE,
 )
 from .._errors import IncompleteReadError
 from . import receive_memory
-from .budget import Budget
 from .chunk_buffer import ChunkBuffer
 from .direct_buffer import direct_buffer
 from .discard import Discard
 from .end_of_input import EndOfInput
-from .read_flow_control import ReadFlowControl
-from .read_wait import ReadWait
-from .receive_interface import ReceiveInterface
 
 # C integers in the compiled build.
 _DIRECT_BUFFER_AHEAD = DIRECT_BUFFER_AHEAD
@@ -35,16 +32,15 @@ _BLOCK_MINIMUM = BLOCK_MINIMUM
 _SCRATCH_SIZE = SCRATCH_SIZE
 _EVERYTHING = EVERYTHING // 2
 _MINIMUM_RECEIVE = MINIMUM_RECEIVE
+_FREE_OPERATIONS = FREE_OPERATIONS
 
 
-class Receiver(ReceiveInterface):
+class Receiver(EndOfInput):
     """The receiving side of a stream, and all state of a StreamReader.
 
     - ``buffer``: the unread bytes.
-    - ``flow``: the ReadFlowControl, which pauses and resumes the transport.
-    - ``end``: the EndOfInput, which records why the stream has ended.
-    - ``wait``: the ReadWait, with the read that waits.
-    - ``budget``: the Budget, which counts the reads and drains since the last wait.
+    - ``budget_used``: the number of reads and drains since the last read that waited, or the last yield to the loop. A
+      coroutine that never waits would starve the other tasks of its loop.
     - ``discard``: the Discard of a record whose rest is dropped as it arrives, or None.
     - ``received``, ``arrivals``: the number of bytes that have arrived, and how often bytes arrived.
     - ``high_water``: the greatest number of unread bytes so far.
@@ -57,26 +53,21 @@ class Receiver(ReceiveInterface):
         "_large",
         "_scratch",
         "arrivals",
-        "budget",
+        "budget_used",
         "buffer",
         "discard",
-        "end",
-        "flow",
         "guard",
         "high_water",
         "loop",
         "received",
-        "wait",
     )
 
     def __init__(self, limit: int, loop: asyncio.AbstractEventLoop, intercepted: bool) -> None:
+        EndOfInput.__init__(self, limit)
         self.intercepted = intercepted
         self.loop = loop
         self.buffer = ChunkBuffer()
-        self.flow = ReadFlowControl(limit)
-        self.end = EndOfInput()
-        self.wait = ReadWait()
-        self.budget = Budget()
+        self.budget_used = 0
         self.discard: Discard | None = None
         self.guard: Any = None
         self.received = self.arrivals = self.high_water = 0
@@ -92,8 +83,8 @@ class Receiver(ReceiveInterface):
     def attach(self, scratch: Any, waiters: Any) -> None:
         self._scratch = scratch
         # Each reader needs its own waiter: with a shared one, a wake-up could reach the wrong reader.
-        if waiters is not None and self.wait.source is None:
-            self.wait.source = waiters.new_waiter()
+        if waiters is not None and self.source is None:
+            self.source = waiters.new_waiter()
 
     def get_buffer(self, hint: int) -> Any:
         if self._direct is not None or self._block is not None:
@@ -103,25 +94,25 @@ class Receiver(ReceiveInterface):
         size = buffer.unread
         if size < 0:
             # Only derived classes have memory of their own.
-            if self.wait.target_size:
+            if self.target_size:
                 target = buffer.direct(0)
                 if target is not None:
                     self._direct = buffer
                     return target
             size = buffer.size()
         # As room().
-        room = 2 * self.flow.limit + self.wait.target_size - size
+        room = 2 * self.limit + self.target_size - size
         if room < _MINIMUM_RECEIVE:  # noqa: PLR1730 - called for each receive
             room = _MINIMUM_RECEIVE
-        if self._large and self.wait.max_size >= _BLOCK_MINIMUM and self.wait.future is not None:
-            self._block = receive_memory.block(min(room, self.wait.max_size, _SCRATCH_SIZE))
+        if self._large and self.max_size >= _BLOCK_MINIMUM and self.future is not None:
+            self._block = receive_memory.block(min(room, self.max_size, _SCRATCH_SIZE))
             if self._block is not None:
                 return self._block
         return self._scratch.part(room)
 
     def direct_buffer(self, size: int) -> Any:
         self._direct = self._block = None
-        if not self.wait.target_size:
+        if not self.target_size:
             return None
         self._receive_directly()
         buffer = self.buffer
@@ -150,7 +141,7 @@ class Receiver(ReceiveInterface):
         self._large = n >= _BLOCK_MINIMUM
         if self.feed(data):
             return True
-        if self.wait.target_size:
+        if self.target_size:
             self._receive_directly()
         return False
 
@@ -167,14 +158,13 @@ class Receiver(ReceiveInterface):
         size = buffer.append(data)
         if size > self.high_water:
             self._measure()
-        if size > 2 * self.flow.limit:
-            self.flow.pause_if_high(self.buffer, self.wait.target_size)
-        wait = self.wait
+        if size > 2 * self.limit:
+            self.pause_if_high(buffer)
         # As ready().
-        if wait.future is None:
+        if self.future is None:
             return False
         # Without the target size, the size of the buffer does not matter.
-        return not wait.target_size or self.buffer.size() >= wait.target_size
+        return not self.target_size or self.buffer.size() >= self.target_size
 
     def _measure(self) -> None:
         buffer = self.buffer
@@ -182,35 +172,34 @@ class Receiver(ReceiveInterface):
         self.high_water = max(self.high_water, size)
 
     def wake(self) -> None:
-        wait = self.wait
-        future = wait.future
+        future = self.future
         if future is None:
             return
-        wait.future = None
-        source = wait.source
+        self.future = None
+        source = self.source
         if future is source:
             source.wake_now()
         elif not future.done():
             future.set_result(None)
 
     def eof(self) -> None:
-        self.end.reached = True
-        self.wait.complete()
+        self.eof_reached = True
+        self.complete_wait()
 
     def lost(self, error: BaseException | None) -> None:
         if error is not None:
-            self.end.exception = error
-            self.end.after_data = True
+            self.exception = error
+            self.after_data = True
         self.transport_ended()
-        self.wait.complete()
+        self.complete_wait()
 
     # -- state --------------------------------------------------------------------------------------------------------
 
     def ready(self) -> bool:
         """Return True if a read waits and may be complete."""
-        if self.wait.future is None:
+        if self.future is None:
             return False
-        return not self.wait.target_size or self.buffer.size() >= self.wait.target_size
+        return not self.target_size or self.buffer.size() >= self.target_size
 
     def fail(self, error: BaseException) -> None:
         """End the stream with ``error``, for set_exception().
@@ -218,18 +207,18 @@ class Receiver(ReceiveInterface):
         The waiting read and every later read raise ``error`` immediately. Buffered bytes are not returned any more. In
         contrast, the error of lost() is raised after the buffered bytes.
         """
-        self.end.exception = error
-        self.end.after_data = False
-        future = self.wait.future
+        self.exception = error
+        self.after_data = False
+        future = self.future
         if future is not None:
-            self.wait.future = None
+            self.future = None
             if not future.done():
                 future.set_exception(error)
 
     def transport_ended(self) -> None:
         """Record that the transport has ended. It is not resumed any more, because resume_reading() may raise then."""
-        self.flow.paused = False
-        self.end.closed_here = not self.end.reached and self.end.exception is None
+        self.paused = False
+        self.closed_here = not self.eof_reached and self.exception is None
 
     def share_transport(self) -> None:
         """Stop corking on a loop's own transport; see ConnectionState.share_transport."""
@@ -245,8 +234,8 @@ class Receiver(ReceiveInterface):
         error = IncompleteReadError(buffer.take_all(), expected)
         if message:
             error.args = (message,)
-        if self.end.truncation is not None:
-            error.__cause__ = self.end.truncation
+        if self.truncation is not None:
+            error.__cause__ = self.truncation
         return error
 
     def incomplete_discard(self, call: str, stream: str) -> IncompleteReadError:
@@ -266,7 +255,7 @@ class Receiver(ReceiveInterface):
 
     def room(self) -> int:
         """Return how many bytes a transport may receive next: at least MINIMUM_RECEIVE (contract R3)."""
-        room = 2 * self.flow.limit + self.wait.target_size - self.buffer.size()
+        room = 2 * self.limit + self.target_size - self.buffer.size()
         return room if room > _MINIMUM_RECEIVE else _MINIMUM_RECEIVE  # noqa: FURB136 - called for each receive
 
     def take(self, n: int) -> bytes:
@@ -275,8 +264,8 @@ class Receiver(ReceiveInterface):
         If at most the limit remains, a paused transport is resumed first. If resume_reading() raises, no byte is
         removed.
         """
-        if self.flow.paused:
-            self.flow.resume_if_low(self.buffer.size() - n)
+        if self.paused:
+            self.resume_below(self.buffer.size() - n)
         buffer = self.buffer
         return buffer.take(n)
 
@@ -310,16 +299,16 @@ class Receiver(ReceiveInterface):
 
     def resume_if_low(self) -> None:
         """Resume a paused transport if the number of unread bytes is at most the limit."""
-        if self.flow.paused:
-            self.flow.resume_if_low(self.buffer.size())
+        if self.paused:
+            self.resume_below(self.buffer.size())
 
     def _receive_directly(self) -> None:
         """Replace the buffer with a DirectBuffer if a readexactly() waits that lacks many bytes."""
         if self.discard is not None:
             return
-        missing = self.wait.target_size - self.buffer.size()
+        missing = self.target_size - self.buffer.size()
         if _DIRECT_BUFFER_MINIMUM <= missing < _EVERYTHING and type(self.buffer) is ChunkBuffer:
-            direct = direct_buffer(self.buffer, self.wait.target_size, _DIRECT_BUFFER_AHEAD)
+            direct = direct_buffer(self.buffer, self.target_size, _DIRECT_BUFFER_AHEAD)
             if direct is not None:
                 self.buffer = direct
 
@@ -330,15 +319,15 @@ class Receiver(ReceiveInterface):
 
         A paused transport is resumed, because it would deliver no data. Raise RuntimeError if another read waits.
         """
-        if self.wait.future is not None:
-            self.wait.raise_busy(operation)
-        assert not self.end.reached, "waiting for data after EOF"
-        if self.flow.paused:
-            self.flow.resume()
-        self.budget.used = 0
+        if self.future is not None:
+            self.raise_busy(operation)
+        assert not self.eof_reached, "waiting for data after EOF"
+        if self.paused:
+            self.resume()
+        self.budget_used = 0
         if self.buffer.unread < 0:
             self.release_bytearray()
-        return self.wait.begin(operation, self.loop)
+        return self.enter_wait(operation, self.loop)
 
     def release_bytearray(self) -> None:
         """Use a ChunkBuffer again if the program has accessed ``StreamReader._buffer`` but does not hold it."""
@@ -347,24 +336,35 @@ class Receiver(ReceiveInterface):
 
     def end_large_read(self) -> None:
         """Restore the ChunkBuffer and the usual bound of flow control after a large read."""
-        self.wait.target_size = 0
+        self.target_size = 0
         buffer = self.buffer
         if buffer.unread < 0:
             buffer = self.buffer = buffer.plain_buffer()
-        if buffer.size() > 2 * self.flow.limit:
-            self.flow.pause_if_high(buffer, 0)
+        if buffer.size() > 2 * self.limit:
+            self.pause_if_high(buffer)
+
+    def spend_read(self) -> bool:
+        """Count a read. Return True if the budget is exhausted, so that the read must yield to the event loop first."""
+        self.budget_used += 1
+        return self.budget_used > _FREE_OPERATIONS
+
+    def renew_for_drain(self) -> bool:
+        """Return True, and renew the budget, if a drain must yield to the loop: after twice as many drains as reads."""
+        if self.budget_used <= 2 * _FREE_OPERATIONS:
+            return False
+        self.budget_used = 0
+        return True
 
     async def yield_to_loop(self, operation: str) -> None:
         """Let the event loop run one iteration before the read ``operation``. Meanwhile another read raises."""
-        wait = self.wait
-        if wait.operation is not None or wait.future is not None:
+        if self.operation is not None or self.future is not None:
             # The caller raises the error of a second read.
             return
-        self.budget.used = 0
+        self.budget_used = 0
         if type(self.buffer) is not ChunkBuffer:
             self.release_bytearray()
-        future = wait.begin(operation, self.loop)
-        source = wait.source
+        future = self.enter_wait(operation, self.loop)
+        source = self.source
         if source is None:
             self.loop.call_soon(self._yielded, future)
         else:
@@ -372,8 +372,8 @@ class Receiver(ReceiveInterface):
         try:
             await future
         finally:
-            wait.end()
+            self.end_wait()
 
     def _yielded(self, future: asyncio.Future[None]) -> None:
-        if self.wait.future is future:
-            self.wait.complete()
+        if self.future is future:
+            self.complete_wait()

@@ -128,8 +128,8 @@ class RecordIterator(Ready):
         stream = self.stream
         if stream is not None and stream._receiver is None:
             return self._fail_closed().__await__()
-        if self.borrowed is None and receiver.budget.used < _FREE_OPERATIONS and receiver.buffer.size():
-            receiver.budget.used += 1
+        if self.borrowed is None and receiver.budget_used < _FREE_OPERATIONS and receiver.buffer.size():
+            receiver.budget_used += 1
             item = self.ready_item()
             if item is not None:
                 return self.returning(item)
@@ -183,8 +183,8 @@ class RecordIterator(Ready):
         limit = self.limit
         assert limit is not None
         try:
-            if self.receiver.wait.operation is not None:
-                self.receiver.wait.raise_busy(self.operation, self.described())
+            if self.receiver.operation is not None:
+                self.receiver.raise_busy(self.operation, self.described())
             limit.start(self.seconds, self.operation)
             try:
                 return await self._wait_for_item()
@@ -196,7 +196,7 @@ class RecordIterator(Ready):
     async def _wait_for_item(self) -> Any:
         receiver, borrowed = self.receiver, self.borrowed
         try:
-            if receiver.budget.spend_read():
+            if receiver.spend_read():
                 await receiver.yield_to_loop(self.operation)
             waited = False
             while True:
@@ -213,13 +213,13 @@ class RecordIterator(Ready):
                 if borrowed is not None:
                     await borrowed.reader._wait_for_data(self.operation)
                 else:
-                    receiver.wait.target_size = self.target_size()
+                    receiver.target_size = self.target_size()
                     future = read_operations.begin_wait(self.reader, receiver, self.operation)  # type: ignore[arg-type]
                     try:
                         await future
                     finally:
-                        receiver.wait.end()
-                        if receiver.wait.target_size:
+                        receiver.end_wait()
+                        if receiver.target_size:
                             receiver.end_large_read()
                     # A part of a record must not pass for its end.
                     self._check_open()
@@ -249,10 +249,10 @@ class RecordIterator(Ready):
     def check(self, waited: bool) -> None:
         """Raise what every read raises at once: for a second read, and the error of set_exception()."""
         receiver = self.receiver
-        if receiver.wait.operation is not None:
-            receiver.wait.raise_busy(self.operation, self.described())
-        if receiver.end.exception is not None and not receiver.end.after_data and not waited:
-            raise receiver.end.error()
+        if receiver.operation is not None:
+            receiver.raise_busy(self.operation, self.described())
+        if receiver.exception is not None and not receiver.after_data and not waited:
+            raise receiver.end_error()
 
     def ended(self, keeps_rest: bool) -> bool:
         """Return False if more bytes may arrive. Raise the error of the stream or StopAsyncIteration if it has ended.
@@ -262,9 +262,9 @@ class RecordIterator(Ready):
         """
         receiver = self.receiver
         size = receiver.buffer.size()
-        if receiver.end.exception is not None and receiver.end.due(size, False):
-            raise receiver.end.error()
-        if not receiver.end.reached:
+        if receiver.exception is not None and receiver.error_due(size, False):
+            raise receiver.end_error()
+        if not receiver.eof_reached:
             return False
         if size:
             return True

@@ -118,9 +118,8 @@ class Sender:
         """
         receiver = self.receiver
         if receiver is not None:
-            budget = receiver.budget
-            budget.used += 1
-            if budget.used > _FREE_DRAINS:
+            receiver.budget_used += 1
+            if receiver.budget_used > _FREE_DRAINS:
                 return False
         raw = self.raw
         if raw is not None:
@@ -131,15 +130,16 @@ class Sender:
         if receiver is None:
             if self.reader is not None:
                 return False
-        elif receiver.end.exception is not None:
+        elif receiver.exception is not None:
             return False
         return not (raw.closing if raw is not None else self.transport.is_closing())
 
     def reader_error(self) -> BaseException:
         """Return the error that drain() raises if the reader has an exception."""
-        error: BaseException = self.reader.exception() if self.receiver is None else self.receiver.end.error()
+        error: BaseException = self.reader.exception() if self.receiver is None else self.receiver.end_error()
         return error
 
     def budget_exhausted(self) -> bool:
         """Return True if has_room() returned False because drain() must yield to the event loop. Renew the budget."""
-        return self.receiver is not None and self.receiver.budget.renew_for_drain()
+        receiver = self.receiver
+        return receiver is not None and receiver.renew_for_drain()

@@ -41,9 +41,9 @@ class SeparatedRecords(RecordIterator):
 
     def ready_item(self) -> Any:
         receiver = self.receiver
-        if not self._simple or receiver.flow.paused or receiver.wait.operation is not None:
+        if not self._simple or receiver.paused or receiver.operation is not None:
             return None
-        if receiver.end.exception is not None:
+        if receiver.exception is not None:
             return None
         buffer = receiver.buffer
         return buffer.take_record(self.separators, self.max_size)
@@ -60,7 +60,7 @@ class SeparatedRecords(RecordIterator):
                 self._inside = False
                 return Piece(record, True)
             if length == -1:
-                if self._inside and receiver.end.reached and not receiver.buffer.size():
+                if self._inside and receiver.eof_reached and not receiver.buffer.size():
                     # The stream ended where a piece ended.
                     return self._rest()
                 return self._rest() if self.ended(self.keeps_rest) else None

@@ -55,7 +55,7 @@ class Stream(StreamWaits):
         n = as_size(max_bytes, "read", "max_bytes", 1, self)
         self._begin_limit(timeout, "read")
         try:
-            if receiver.budget.spend_read():
+            if receiver.spend_read():
                 await receiver.yield_to_loop("read")
             waited = False
             while True:
@@ -63,11 +63,11 @@ class Stream(StreamWaits):
                 if data is not None:
                     return data
                 future = read_operations.begin_wait(self._reader, receiver, "read")  # type: ignore[arg-type]
-                receiver.wait.max_size = n
+                receiver.max_size = n
                 try:
                     await future
                 finally:
-                    receiver.wait.end()
+                    receiver.end_wait()
                 waited = True
         finally:
             self._end_limit(timeout)
@@ -102,18 +102,18 @@ class Stream(StreamWaits):
         size = as_size(n, "read_exactly", "n", 0, self)
         self._begin_limit(timeout, "read_exactly")
         try:
-            if receiver.budget.spend_read():
+            if receiver.spend_read():
                 await receiver.yield_to_loop("read_exactly")
             data = read_by_size.exactly(receiver, size, n, False, self)
             if data is None:
                 try:
                     while data is None:
-                        receiver.wait.target_size = size
+                        receiver.target_size = size
                         future = read_operations.begin_wait(self._reader, receiver, "read_exactly")  # type: ignore[arg-type]
                         try:
                             await future
                         finally:
-                            receiver.wait.end()
+                            receiver.end_wait()
                         data = read_by_size.exactly(receiver, size, n, True, self)
                 finally:
                     receiver.end_large_read()
@@ -180,8 +180,8 @@ class Stream(StreamWaits):
         discard = Discard(as_size(n, "skip", "n", 0, self), ())
         self._begin_limit(timeout, "skip")
         try:
-            if receiver.end.exception is not None and not receiver.end.after_data:
-                raise receiver.end.error()
+            if receiver.exception is not None and not receiver.after_data:
+                raise receiver.end_error()
             receiver.drop(discard)
             await self._wait_until_dropped(discard)
         finally:
@@ -248,9 +248,9 @@ class Stream(StreamWaits):
                         "stream; raise max=, or read them in parts with read()",
                         buffered,
                     )
-                if receiver.end.exception is not None and receiver.end.due(buffered, False):
-                    raise receiver.end.error()
-                if receiver.end.reached:
+                if receiver.exception is not None and receiver.error_due(buffered, False):
+                    raise receiver.end_error()
+                if receiver.eof_reached:
                     return receiver.take(buffered)
                 await self._wait_for_size(size + 1, "read_all")
         finally:
@@ -332,7 +332,7 @@ class Stream(StreamWaits):
         receiver = self._receiver_for(operation)
         size = len(view)
         least = size if fill else 1
-        if receiver.budget.spend_read():
+        if receiver.spend_read():
             await receiver.yield_to_loop(operation)
         while not self._enough(receiver, least):
             unread = receiver.buffer
@@ -343,13 +343,13 @@ class Stream(StreamWaits):
                 await self._wait_for_size(least, operation)
                 continue
             receiver.buffer = direct
-            receiver.wait.target_size = least
+            receiver.target_size = least
             try:
                 future = read_operations.begin_wait(self._reader, receiver, operation)  # type: ignore[arg-type]
                 try:
                     await future
                 finally:
-                    receiver.wait.end()
+                    receiver.end_wait()
                 # The program may have replaced the buffer by access to ``reader._buffer``.
                 if receiver.buffer is direct and self._enough(receiver, least) and direct.size() >= least:
                     return caller_buffers.hand_over(direct)
@@ -404,20 +404,20 @@ class Stream(StreamWaits):
         """
         separators = as_separators(separator, "read_until", self)
         receiver = self._receiver_for("read_until")
-        limit = receiver.flow.limit if max_length is None else as_size(max_length, "read_until", "max_length", 1, self)
+        limit = receiver.limit if max_length is None else as_size(max_length, "read_until", "max_length", 1, self)
         self._begin_limit(timeout, "read_until")
         try:
-            if receiver.budget.spend_read():
+            if receiver.spend_read():
                 await receiver.yield_to_loop("read_until")
             record = records.limited(receiver, separators, limit, "read_until", False, False, self)
             while record is None:
-                receiver.wait.target_size = records.target_size(receiver)
+                receiver.target_size = records.target_size(receiver)
                 future = read_operations.begin_wait(self._reader, receiver, "read_until")  # type: ignore[arg-type]
                 try:
                     await future
                 finally:
-                    receiver.wait.end()
-                    if receiver.wait.target_size:
+                    receiver.end_wait()
+                    if receiver.target_size:
                         receiver.end_large_read()
                 record = records.limited(receiver, separators, limit, "read_until", True, False, self)
             return record
@@ -452,20 +452,20 @@ class Stream(StreamWaits):
         Source: tokio's ``read_line``, asyncio's ``readline``.
         """
         receiver = self._receiver_for("read_line")
-        limit = receiver.flow.limit if max_length is None else as_size(max_length, "read_line", "max_length", 1, self)
+        limit = receiver.limit if max_length is None else as_size(max_length, "read_line", "max_length", 1, self)
         self._begin_limit(timeout, "read_line")
         try:
-            if receiver.budget.spend_read():
+            if receiver.spend_read():
                 await receiver.yield_to_loop("read_line")
             line = records.limited(receiver, records.NEWLINE, limit, "read_line", False, True, self)
             while line is None:
-                receiver.wait.target_size = records.target_size(receiver)
+                receiver.target_size = records.target_size(receiver)
                 future = read_operations.begin_wait(self._reader, receiver, "read_line")  # type: ignore[arg-type]
                 try:
                     await future
                 finally:
-                    receiver.wait.end()
-                    if receiver.wait.target_size:
+                    receiver.end_wait()
+                    if receiver.target_size:
                         receiver.end_large_read()
                 line = records.limited(receiver, records.NEWLINE, limit, "read_line", True, True, self)
             return line

@@ -36,8 +36,8 @@ class StreamWaits:
         receiver = self._receiver
         if receiver is None:
             self._cannot_read(operation)
-        if receiver.wait.operation is not None:
-            receiver.wait.raise_busy(operation, self._describe())
+        if receiver.operation is not None:
+            receiver.raise_busy(operation, self._describe())
         return receiver
 
     def _readable(self, operation: str) -> Any:
@@ -79,12 +79,12 @@ class StreamWaits:
         """Let the read that waits raise TimeoutError. Return False if it is about to continue; see TimeLimit."""
         assert self._reader is not None
         message = f"{limit.operation}() timed out after {limit.seconds:g} s: {self._describe()}"
-        return self._reader._sluiceway.wait.fail(TimeoutError(message))
+        return self._reader._sluiceway.fail_wait(TimeoutError(message))
 
     def _time_limit_busy(self, operation: str) -> NoReturn:
         """Raise RuntimeError, because another task reads."""
         assert self._reader is not None
-        self._reader._sluiceway.wait.raise_busy(operation, self._describe())
+        self._reader._sluiceway.raise_busy(operation, self._describe())
 
     def _describe(self) -> str:
         """Return the addresses of both ends, for messages. Stream overrides it."""
@@ -98,38 +98,38 @@ class StreamWaits:
 
     def _can_peek(self, receiver: Receiver, size: int) -> bool:
         buffered = receiver.buffer.size()
-        if receiver.end.exception is not None:
-            if receiver.end.due(buffered, True):
-                raise receiver.end.error()
+        if receiver.exception is not None:
+            if receiver.error_due(buffered, True):
+                raise receiver.end_error()
             return True
-        return buffered >= size or receiver.end.reached
+        return buffered >= size or receiver.eof_reached
 
     async def _wait_for_size(self, size: int, operation: str) -> None:
         """Wait until ``size`` bytes are buffered or the stream has ended. If ``size`` is 0, wait for any progress."""
         # Not an argument, whose type would be unknown to the compiler.
         receiver = self._receiver_for(operation)
-        receiver.wait.target_size = size
+        receiver.target_size = size
         try:
             future = read_operations.begin_wait(self._reader, receiver, operation)  # type: ignore[arg-type]
             try:
                 await future
             finally:
-                receiver.wait.end()
+                receiver.end_wait()
         finally:
             receiver.end_large_read()
 
     async def _wait_until_dropped(self, discard: Discard | None) -> None:
         receiver = self._receiver_for("skip")
         while discard is not None and receiver.discard is discard:
-            if receiver.end.exception is not None and receiver.end.due(0, False):
-                raise receiver.end.error()
-            if receiver.end.reached:
+            if receiver.exception is not None and receiver.error_due(0, False):
+                raise receiver.end_error()
+            if receiver.eof_reached:
                 raise receiver.incomplete_discard("skip", self._describe())
             await self._wait_for_size(0, "skip")
 
     def _enough(self, receiver: Receiver, least: int) -> bool:
         """Return True if a read that needs ``least`` bytes can end, with fewer at the end of the stream, or raise."""
         buffered = receiver.buffer.size()
-        if receiver.end.exception is not None and receiver.end.due(buffered, buffered >= least):
-            raise receiver.end.error()
-        return buffered >= least or receiver.end.reached
+        if receiver.exception is not None and receiver.error_due(buffered, buffered >= least):
+            raise receiver.end_error()
+        return buffered >= least or receiver.eof_reached

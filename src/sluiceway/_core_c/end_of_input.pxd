@@ -1,14 +1,12 @@
-cimport cython
+from .read_flow_control cimport ReadFlowControl
 
-@cython.final
-@cython.freelist(64)
-cdef class EndOfInput:
+cdef class EndOfInput(ReadFlowControl):
     cdef public object exception
     cdef public object truncation
     # Together, so that they take no padding.
-    cdef public bint reached
+    cdef public bint eof_reached
     cdef public bint after_data
     cdef public bint closed_here
     cdef public bint idle
 
-    cdef bint due(self, Py_ssize_t buffered, bint enough) except -1
+    cdef bint error_due(self, Py_ssize_t buffered, bint enough) except -1

@@ -1,10 +1,9 @@
 cimport cython
 
+from .receive_interface cimport ReceiveInterface
 from .waiter cimport Waiter
 
-@cython.final
-@cython.freelist(64)
-cdef class ReadWait:
+cdef class ReadWait(ReceiveInterface):
     cdef public object operation
     cdef public object task
     cdef public object future
@@ -12,8 +11,8 @@ cdef class ReadWait:
     cdef public Py_ssize_t target_size
     cdef public Py_ssize_t max_size
 
-    cdef object begin(self, object operation, object loop)
+    cdef object enter_wait(self, object operation, object loop)
     @cython.locals(source=Waiter)
-    cdef object end(self)
-    cpdef object complete(self)
-    cpdef bint fail(self, error) except -1
+    cdef object end_wait(self)
+    cpdef object complete_wait(self)
+    cpdef bint fail_wait(self, error) except -1

@@ -1,25 +1,18 @@
 cimport cython
 
 from . cimport receive_memory
-from .budget cimport Budget
 from .chunk_buffer cimport ChunkBuffer
 from .discard cimport Discard
 from .end_of_input cimport EndOfInput
-from .receive_interface cimport ReceiveInterface
 from .receive_memory cimport Block, Memory, Scratch
-from .read_flow_control cimport ReadFlowControl
-from .read_wait cimport ReadWait
 from .waiter cimport Waiter
 
 cdef Py_ssize_t _DIRECT_BUFFER_AHEAD, _DIRECT_BUFFER_MINIMUM, _BLOCK_MINIMUM, _SCRATCH_SIZE, _EVERYTHING, _MINIMUM_RECEIVE
+cdef Py_ssize_t _FREE_OPERATIONS
 
-cdef class Receiver(ReceiveInterface):
+cdef class Receiver(EndOfInput):
     cdef public object loop
     cdef public ChunkBuffer buffer
-    cdef readonly ReadFlowControl flow
-    cdef readonly EndOfInput end
-    cdef readonly ReadWait wait
-    cdef readonly Budget budget
     cdef public Discard discard
     cdef public object guard
     cdef readonly Py_ssize_t received
@@ -28,7 +21,9 @@ cdef class Receiver(ReceiveInterface):
     cdef Scratch _scratch
     cdef ChunkBuffer _direct
     cdef Block _block
+    # Together, so that they take no padding.
     cdef bint _large
+    cdef public int budget_used
 
     @cython.locals(room=Py_ssize_t, size=Py_ssize_t, buffer=ChunkBuffer)
     cpdef Memory get_buffer(self, Py_ssize_t hint)
@@ -36,11 +31,11 @@ cdef class Receiver(ReceiveInterface):
     cpdef Memory direct_buffer(self, Py_ssize_t size)
     @cython.locals(direct=ChunkBuffer, data=bytes)
     cpdef bint committed(self, Py_ssize_t n) except -1
-    @cython.locals(size=Py_ssize_t, buffer=ChunkBuffer, wait=ReadWait)
+    @cython.locals(size=Py_ssize_t, buffer=ChunkBuffer)
     cpdef bint feed(self, bytes data) except -1
     @cython.locals(size=Py_ssize_t, buffer=ChunkBuffer)
     cdef object _measure(self)
-    @cython.locals(wait=ReadWait, source=Waiter)
+    @cython.locals(source=Waiter)
     cpdef object wake(self)
     cdef bint ready(self) except -1
     cpdef object transport_ended(self)
@@ -56,6 +51,8 @@ cdef class Receiver(ReceiveInterface):
     cdef object resume_if_low(self)
     @cython.locals(missing=Py_ssize_t)
     cdef object _receive_directly(self)
+    cdef bint spend_read(self) except -1
+    cdef bint renew_for_drain(self) except -1
     cdef object begin_wait(self, object operation)
     @cython.locals(buffer=ChunkBuffer)
     cdef object release_bytearray(self)

@@ -1,7 +1,6 @@
 cimport cython
 
 from . cimport protocol_operations
-from .budget cimport Budget
 from .connection_state cimport ConnectionState
 from .write_flow_control cimport WriteFlowControl
 from .raw_transport cimport RawTransport
@@ -32,6 +31,7 @@ cdef class Sender:
     cdef bint transport_closing(self) except -1
     @cython.locals(raw=RawTransport)
     cpdef bint can_send(self) except -1
-    @cython.locals(raw=RawTransport, flow=WriteFlowControl, receiver=Receiver, budget=Budget)
+    @cython.locals(raw=RawTransport, flow=WriteFlowControl, receiver=Receiver)
     cpdef bint has_room(self) except -1
+    @cython.locals(receiver=Receiver)
     cpdef bint budget_exhausted(self) except -1

@@ -1,7 +1,7 @@
 # cython: language_level=3, binding=False
 """Waiter: the future-like object for which a read of the compiled core waits. One object serves all waits of a reader.
 
-``ReadWait.source`` refers to the Waiter. The pure core has none. The result of an asyncio future schedules a callback,
+``Receiver.source`` refers to the Waiter. The pure core has none. The result of an asyncio future schedules a callback,
 which runs the task one iteration of the loop later. A Stepper (the poller, or the one of a loop's own transports) runs
 the task immediately until it waits again (a step), in the task's context. Only a Stepper may do so, and only when no
 task runs. Every other caller wakes the task with ``loop.call_soon``. If an immediate step is impossible, ``call_soon`` is used as well, so no wake-up is lost.

@@ -111,7 +111,7 @@ class StreamHalves(StreamReads):
         """Return the addresses of both ends, or the names of both pipes, for messages."""
         if self._links:
             return " and ".join(connection.describe() for connection in reversed(self._links))
-        transport = None if self._reader is None else self._reader._sluiceway.flow.transport
+        transport = None if self._reader is None else self._reader._sluiceway.transport
         if transport is None:
             return "a stream that is not connected"
         # The output of a child process, whose connection is asyncio's.
@@ -148,7 +148,7 @@ def _name_of(half: Any) -> str:
 def _connections_of(reader: StreamReader | None, writer: StreamWriter | None) -> tuple[Connection, ...]:
     found: list[Connection] = [] if writer is None else [writer._sluiceway.connection]
     # The public names would end corking on the loop's own transports.
-    transport = None if reader is None else reader._sluiceway.flow.transport
+    transport = None if reader is None else reader._sluiceway.transport
     if transport is not None and (writer is None or transport is not writer._sluiceway.transport):
         try:
             connection = transport.get_protocol()._sluiceway

@@ -128,7 +128,7 @@ class StreamState(StreamHalves):
             unread_bytes=0 if receiver is None else receiver.buffer.size(),
             unsent_bytes=unsent,
             unread_high_water=0 if receiver is None else receiver.high_water,
-            reading_pauses=0 if receiver is None else receiver.flow.pauses,
+            reading_pauses=0 if receiver is None else receiver.pauses,
             writing_pauses=0 if sender is None else sender.connection.flow.pauses,
             age=0.0 if record is None else (record.ended_at or time.monotonic()) - record.created_at,
         )
