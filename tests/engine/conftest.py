@@ -1,8 +1,8 @@
 """Tests of the epoll engine, collected only where it is in use.
 
 The files STEPPING test how waiting tasks run and what they write. They also run with the compiled core on the loop's
-transports, except tests with the mark ``engine_only``. Elsewhere the tests are ignored, not skipped: a skip would
-report something missing.
+transports, except tests with the mark ``engine_only``. The files LOOP_TRANSPORTS run only there. Elsewhere the tests
+are ignored, not skipped: a skip would report something missing.
 """
 
 import pathlib
@@ -19,6 +19,7 @@ STEPPING = {
     "test_transport_given_to_program.py",
     "test_write_corking.py",
 }
+LOOP_TRANSPORTS = {"test_rounds_of_the_loop.py"}
 HERE = pathlib.Path(__file__).parent
 
 
@@ -27,9 +28,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: pathlib.Path) -> bool | None:
-    if ENGINE == "epoll" or HERE not in collection_path.parents:
+    if HERE not in collection_path.parents:
         return None
-    steps = sluiceway.IMPLEMENTATION == "compiled" and collection_path.name in STEPPING
+    if ENGINE == "epoll":
+        return True if collection_path.name in LOOP_TRANSPORTS else None
+    steps = sluiceway.IMPLEMENTATION == "compiled" and collection_path.name in STEPPING | LOOP_TRANSPORTS
     return None if steps else True
 
 

@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 
 import sluiceway
+from sluiceway._transports.engine_choice import ENGINE
 from support.raw_peer import RawPeer, RawPeers
 from support.timeouts import PEER_TIMEOUT
 
 # In debug mode the loop runs the tasks, one iteration later.
 loops_with_immediate_wakeup = pytest.mark.loops("asyncio", "uvloop", "eager")
+# On uvloop's own transports a round is one step.
+loops_with_rounds = loops_with_immediate_wakeup if ENGINE == "epoll" else pytest.mark.loops("asyncio", "eager")
 
 
 class PeerConnection:

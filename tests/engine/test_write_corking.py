@@ -14,6 +14,7 @@ from engine.peer_connections import (
     PeerConnection,
     abort_connections,
     loops_with_immediate_wakeup,
+    loops_with_rounds,
     open_connections,
     receive_available,
     run_in_poller_step,
@@ -194,8 +195,7 @@ async def test_corked_write_is_sent_by_a_call_one_millisecond_later(raw_peers: R
     await connection.close()
 
 
-@pytest.mark.engine_only
-@loops_with_immediate_wakeup
+@loops_with_rounds
 async def test_writes_of_all_tasks_of_a_round_are_sent_at_its_end(raw_peers: RawPeers):
     """W9: unless a round takes a millisecond, as it may on a loaded machine; one of a hundred must be faster."""
     connections = await open_connections(raw_peers, 3)

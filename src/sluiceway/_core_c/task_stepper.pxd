@@ -15,8 +15,10 @@ cdef class Stepper:
     cdef bint stepping
     cdef bint step_at_once
     cdef list corked
-    # The handle that flushes the corked writes in an iteration of the loop, the loop's queue of handles when it was
-    # queued, and whether it is in the queue.
+    # A deque of the receivers whose waiting reads the next round wakes.
+    cdef object woken
+    # The handle that flushes the corked writes and runs a round in an iteration of the loop, the loop's queue of
+    # handles when it was queued, and whether it is in the queue.
     cdef object turn
     cdef object ready
     cdef bint turn_scheduled
@@ -35,7 +37,8 @@ cdef class Stepper:
     cdef object __weakref__
 
     cdef bint may_step(self) except -1
-    cdef object wake(self, ReceiveInterface receiver)
+    cdef int wake(self, ReceiveInterface receiver) except -1
+    cdef int run_round(self) except -1
     cdef int step(self, StepWaiter waiter) except -1
     cdef int cork(self, Corkable corkable) except -1
     cdef int schedule_turn(self) except -1

@@ -2,13 +2,18 @@
 """Stepper: runs the tasks that wait for received bytes, and delays what they write. One for each event loop.
 
 A step runs the task of a completed read until the task waits again. A round is what runs without a return to the loop:
-the steps of one batch of ready sockets on the engine, and one step on a loop's own transport. Writes of the tasks of a
-round are corked: delayed, and sent together at its end (contract W9, docs/explanation/contracts.md).
+the steps for one batch of ready sockets. Writes of the tasks of a round are corked: delayed, and sent together at its
+end (contract W9, docs/explanation/contracts.md).
+
+With an asyncio loop's own transports, the loop runs a handle for each socket that is ready. The round begins in the
+last of these handles. If each handle ran its task and sent the answer, the code of every handle would evict that of the
+previous one from the processor's instruction cache.
 """
 
 import asyncio
 import contextvars
 from asyncio.base_events import BaseEventLoop
+from collections import deque
 
 from cpython.pythread cimport PyThread_get_thread_ident
 
@@ -27,6 +32,7 @@ cdef class Stepper:
         self.loop = loop
         self.get_loop = LoopReference(loop)
         self.corked = []
+        self.woken = deque()
         self.of_asyncio = isinstance(loop, BaseEventLoop)
         self.loop_nests = not type(loop).__module__.startswith("uvloop")
         if self.of_asyncio:
@@ -55,34 +61,54 @@ cdef class Stepper:
         cdef bint debugging = self.loop._debug if self.of_asyncio else self.loop.get_debug()
         return not debugging and current_task_of(self.loop) is None
 
-    cdef object wake(self, ReceiveInterface receiver):
-        """Wake the read that waits for ``receiver``, in a handle of the loop that has received its bytes: a round. The
-        task runs within the call, outside the context of the handle, which a loop nested in the task may run again. The
-        loop runs the task instead if steps have taken 2 ms since the loop has run its other callbacks."""
+    cdef int wake(self, ReceiveInterface receiver) except -1:
+        """Wake the read that waits for ``receiver``, in a handle of the loop that has received its bytes.
+
+        Its task runs within the call if no other handle waits in the loop's queue. Otherwise it runs in one round with
+        those of the handles that follow: within the last of them, or in the next iteration of the loop."""
+        self.woken.append(receiver)
+        if self.turn is not None and len(self.loop._ready) > self.turn_scheduled:
+            if not self.turn_scheduled:
+                self.schedule_turn()
+                # No round takes this handle back: when it ends, the loop may have counted the handle.
+                self.turn_depth = 0
+        else:
+            self.run_round()
+        return 0
+
+    cdef int run_round(self) except -1:
+        """Run the tasks of all woken reads, outside the context of the handle, which a loop nested in a task may run
+        again. The loop runs the tasks instead if steps have taken 2 ms since the loop has run its other callbacks."""
         cdef bint outer_step = self.step_at_once, outer_stepping = self.stepping
-        cdef long long start
-        if self.resting or not self.may_step():
-            self.step_at_once = self.stepping = False
-            try:
-                receiver.wake()
-            finally:
-                self.step_at_once, self.stepping = outer_step, outer_stepping
-            return
-        start = monotonic_ns()
-        self.step_at_once = self.stepping = True
+        cdef long long now, start = monotonic_ns()
+        self.step_at_once = self.stepping = not self.resting and self.may_step()
         self.depth += 1
         context = leave_handle_context()
         try:
             try:
-                receiver.wake()
+                while self.woken:
+                    receiver = self.woken.popleft()
+                    if self.woken and not self.turn_scheduled:
+                        # For a loop nested in the task.
+                        self.schedule_turn()
+                    (<ReceiveInterface>receiver).wake()
+                    if not self.step_at_once:
+                        continue
+                    now = monotonic_ns()
+                    self.stepped_time += now - start
+                    start = now
+                    if self.stepped_time > STEP_NANOSECONDS:
+                        self.step_at_once = self.stepping = False
+                        if not self.resting:
+                            self.resting = True
+                            self.loop.call_soon(self._rested)
+                    elif self.corked and self.woken and now - self.corked_at >= CORK_NANOSECONDS:
+                        self.flush()
             finally:
                 self.end_step(outer_step, outer_stepping)
         finally:
             enter_handle_context(context)
-        self.stepped_time += monotonic_ns() - start
-        if self.stepped_time > STEP_NANOSECONDS and not self.resting:
-            self.resting = True
-            self.loop.call_soon(self._rested)
+        return 0
 
     def _rested(self):
         self.resting = False
@@ -131,11 +157,14 @@ cdef class Stepper:
     def _on_turn(self):
         # In a nested loop, writes are not corked any more: the round of the interrupted step may not end soon.
         self.turn_scheduled = self.stepping = False
+        self.stepped_time = 0
         context = leave_handle_context()
         try:
             self.flush()
         finally:
             enter_handle_context(context)
+        if self.woken:
+            self.run_round()
 
     cdef bint corked_long(self) except -1:
         return monotonic_ns() - self.corked_at >= CORK_NANOSECONDS
@@ -162,7 +191,7 @@ cdef class Stepper:
     cdef int take_turn_back(self) except -1:
         """Remove the handle that this round has queued, if it is the last one of the queue. A handle of an earlier round
         or an outer loop stays, because asyncio's loop may have counted it."""
-        if not self.turn_scheduled or self.turn_depth != self.depth or self.turn is None:
+        if not self.turn_scheduled or self.turn_depth != self.depth or self.turn is None or self.woken:
             return 0
         self.turn_depth = 0
         if self.ready and self.ready[-1] is self.turn:
