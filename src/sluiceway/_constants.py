@@ -92,7 +92,7 @@ FIRST_ADDRESS_FAMILY_COUNT: Final = 1
 8305, section 4)."""
 
 HAPPY_EYEBALLS_DELAY: Final = 0.25
-"""The seconds after which connect() tries the next address, unless an attempt has failed before (RFC 8305, section
+"""The seconds after which connect() tries the next address; at once if an attempt fails earlier (RFC 8305, section
 5)."""
 
 FREE_OPERATIONS: Final = 256

@@ -27,8 +27,8 @@ class UnixPathError(OSError, ValueError):
     The class derives from OSError and ValueError, so an ``except`` clause for either catches it.
 
     Attributes:
-        errno (int): ENAMETOOLONG for a path that is too long; ENOTSOCK for a file that is not a socket; EADDRINUSE
-            where a server cannot bind because such a file exists.
+        errno (int): ENAMETOOLONG for a path that is too long. For a file that is not a socket, ENOTSOCK from a
+            connect, and EADDRINUSE from a server.
     """
 
 

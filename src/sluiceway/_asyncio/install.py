@@ -104,7 +104,8 @@ def is_installed() -> bool:
 def installed() -> _Installed:
     """Return a context manager and decorator that installs sluiceway for a block: ``with sluiceway.installed():``.
 
-    If sluiceway was installed before the block, sluiceway is still installed after the block.
+    If sluiceway was installed before the block, sluiceway is still installed after the block. The decorator is for
+    plain functions: the body of a coroutine function runs later, when sluiceway is not installed any more.
 
     Raises:
         TypeError: the result is used as a condition, as in ``if installed():``. Use ``if is_installed():`` instead.

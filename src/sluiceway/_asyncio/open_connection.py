@@ -70,9 +70,9 @@ async def open_connection(
             the network path can cause (RFC 8446, section 6.1). If True, a read raises ssl.SSLEOFError after the
             buffered data has been read. If False, the read returns end of file. In both cases
             ``reader.eof_reason`` is "truncated".
-        happy_eyeballs_delay (float or None): the seconds after which the next address is tried in parallel, unless an
-            attempt has failed before (RFC 8305 recommends 0.25). None means that the addresses are tried one after the
-            other.
+        happy_eyeballs_delay (float or None): the seconds after which the next address is tried in parallel (RFC 8305
+            recommends 0.25). If an attempt fails earlier, the next address is tried at once. None means that the
+            addresses are tried one after the other.
         interleave (int or None): the number of addresses of the first family (IPv4 or IPv6) that are tried before the
             families alternate. None means 1 with ``happy_eyeballs_delay``; without it, the order of the resolver.
         all_errors (bool): if True and all addresses fail, raise an ExceptionGroup that contains the error of each.
@@ -90,8 +90,8 @@ async def open_connection(
         ConnectionError: the connection was lost during the handshake, or the handshake timed out.
         ValueError, TypeError: an argument is invalid, or two arguments contradict each other. No socket was opened.
 
-    If the call is cancelled, the sockets that the call created are closed. A socket passed as ``sock`` stays open if
-    the call is cancelled before the transport is created; otherwise the socket is closed.
+    If the call is cancelled, the sockets that the call created are closed. A socket passed as ``sock`` is closed too if
+    the connection had begun to use it, as in the TLS handshake; otherwise it stays open. The caller may close it again.
 
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.open_connection
     """

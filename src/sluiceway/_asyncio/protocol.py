@@ -82,8 +82,8 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
     """Passes received bytes of a transport to a StreamReader; for ``loop.create_connection`` and similar methods.
 
     Args:
-        stream_reader (StreamReader, asyncio.StreamReader or None): the reader to feed. Once the connection is made,
-            the protocol holds only a weak reference to the reader.
+        stream_reader (StreamReader, asyncio.StreamReader or None): the reader to feed. The protocol holds only a weak
+            reference to the reader; with ``client_connected_cb``, a strong one until the connection is made.
         client_connected_cb (callable or None): called as ``cb(reader, writer)`` when the connection is made. An
             awaitable that ``cb`` returns runs as a task. None for a client connection.
         loop (asyncio.AbstractEventLoop or None): the event loop. None means ``asyncio.get_event_loop()``.

@@ -72,7 +72,10 @@ class StreamReader:
         self._sluiceway.fail(exc)
 
     def feed_eof(self) -> None:
-        """Record end of file. A waiting read then returns the buffered bytes, or raises IncompleteReadError."""
+        """Record end of file, which ends a waiting read.
+
+        readexactly() and readuntil() raise IncompleteReadError then; other reads return the buffered bytes.
+        """
         self._sluiceway.eof()
 
     def feed_data(self, data: BytesLike) -> None:
@@ -120,7 +123,7 @@ class StreamReader:
           happened while this side was closing it.
         - ``"idle timeout"``: the connection was aborted, because no byte was received or sent for the ``idle_timeout``
           of its Stream.
-        - ``"closed"``: this side closed the connection, and it ended without an error.
+        - ``"closed"``: this side closed or aborted the connection, and it ended without an error.
         """
         return self._sluiceway.eof_reason()
 
@@ -143,7 +146,8 @@ class StreamReader:
             TypeError: ``n`` is not an integer.
             RuntimeError: a read of another task is waiting. The message names the task.
             Exception: the exception passed to set_exception(), immediately. The error of a lost connection, after the
-                bytes received before the loss have been read; with a negative ``n``, before them.
+                bytes received before the loss have been read. With a negative ``n``, immediately; ``read(n)`` with a
+                positive ``n`` still returns these bytes.
 
         Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamReader.read
         """

@@ -46,7 +46,7 @@ class Stream(StreamWaits):
             TypeError: ``max_bytes`` is not an integer.
             TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
-            ConnectionError: the stream was closed before the call.
+            ConnectionError: the program closed the stream before the call.
             Exception: the error of a lost connection, after the bytes received before the loss have been read.
 
         Source: tokio's ``read``, Go's ``Read``.
@@ -92,7 +92,7 @@ class Stream(StreamWaits):
             TypeError: ``n`` is not an integer.
             TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
-            ConnectionError: the stream was closed before the call.
+            ConnectionError: the program closed the stream before the call.
             Exception: the error of a lost connection, if fewer than ``n`` bytes arrived before the loss; ``read()``
                 still returns them.
 
@@ -139,7 +139,7 @@ class Stream(StreamWaits):
             TypeError: ``n`` is not an integer.
             TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
-            ConnectionError: the stream was closed before the call.
+            ConnectionError: the program closed the stream before the call.
             Exception: the error of a lost connection, if all bytes received before the loss have been read.
 
         Source: Go's ``bufio.Reader.Peek``, tokio's ``TcpStream::peek``.
@@ -171,7 +171,7 @@ class Stream(StreamWaits):
             TypeError: ``n`` is not an integer.
             TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
-            ConnectionError: the stream was closed before the call.
+            ConnectionError: the program closed the stream before the call.
             Exception: the error of a lost connection, if fewer than ``n`` bytes arrived before the loss.
 
         Source: Go's ``bufio.Reader.Discard``.
@@ -191,13 +191,13 @@ class Stream(StreamWaits):
         """Insert ``data`` before the unread bytes: the next read returns them first. Return immediately.
 
         Args:
-            data (a bytes-like object): the bytes. They may, but need not be what a read returned before.
+            data (a bytes-like object): the bytes. They need not be bytes that a read has returned.
 
         Raises:
             TypeError: ``data`` is not a bytes-like object.
             ValueError, BufferError: ``data`` cannot be read, for example a memoryview that was released.
             RuntimeError: a read of another task is waiting. The message names the task.
-            ConnectionError: the stream was closed before the call.
+            ConnectionError: the program closed the stream before the call.
 
         Source: Go's ``bufio.Reader.UnreadByte``.
         """
@@ -231,7 +231,7 @@ class Stream(StreamWaits):
             TypeError: ``max`` is not an integer.
             TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
-            ConnectionError: the stream was closed before the call.
+            ConnectionError: the program closed the stream before the call.
             Exception: the error of a lost connection; ``read()`` still returns the bytes that arrived before the loss.
 
         Source: Go's ``io.ReadAll`` with ``io.LimitReader``, tokio's ``read_to_end`` with ``take``.
@@ -262,8 +262,8 @@ class Stream(StreamWaits):
         """Read what has arrived into ``buffer``: at least one byte, at most the size of the buffer.
 
         With the compiled core, and if no byte is buffered, the kernel or OpenSSL writes directly into ``buffer``. A
-        cancelled call takes nothing from the stream; the content of ``buffer`` is undefined then. During the call,
-        ``buffer`` cannot be resized.
+        call that is cancelled or times out takes nothing from the stream; the content of ``buffer`` is undefined then.
+        During the call, ``buffer`` cannot be resized.
 
         Args:
             buffer (a writable bytes-like object): the destination, contiguous and not empty.
@@ -277,7 +277,7 @@ class Stream(StreamWaits):
             TypeError: ``buffer`` is not a writable, contiguous bytes-like object.
             TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
-            ConnectionError: the stream was closed before the call.
+            ConnectionError: the program closed the stream before the call.
             Exception: the error of a lost connection, after the bytes received before the loss have been read.
 
         Source: ``io.RawIOBase.readinto``, Go's ``Read``, tokio's ``read_buf``.
@@ -306,7 +306,7 @@ class Stream(StreamWaits):
             TypeError: ``buffer`` is not a writable, contiguous bytes-like object.
             TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
-            ConnectionError: the stream was closed before the call.
+            ConnectionError: the program closed the stream before the call.
             Exception: the error of a lost connection, if fewer bytes arrived before the loss; ``read()`` still returns
                 them.
 
@@ -396,7 +396,7 @@ class Stream(StreamWaits):
             TypeError: an argument has a wrong type.
             TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
-            ConnectionError: the stream was closed before the call.
+            ConnectionError: the program closed the stream before the call.
             Exception: the error of a lost connection, if no complete record arrived before the loss; ``read()`` still
                 returns the bytes that arrived.
 
@@ -445,7 +445,7 @@ class Stream(StreamWaits):
             TypeError: ``max_length`` is not an integer.
             TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
-            ConnectionError: the stream was closed before the call.
+            ConnectionError: the program closed the stream before the call.
             Exception: the error of a lost connection, if no complete line arrived before the loss; ``read()`` still
                 returns the bytes that arrived.
 

@@ -69,7 +69,7 @@ async def connect_to_any(
     A ConnectAttempt is appended to ``attempts`` for each address when its attempt ends, also if the call is cancelled.
 
     ``local``: the addresses to bind the socket to, or None. ``delay``: the seconds after which the next address is
-    tried, unless an attempt has failed before; None tries the addresses one after the other. ``configure``: called with
+    tried, or at once when an attempt fails; None tries the addresses one after the other. ``configure``: called with
     each socket before it is bound and connected; an OSError that it raises fails the attempt, another exception ends
     the call.
     """

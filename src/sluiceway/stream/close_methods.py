@@ -26,8 +26,8 @@ class StreamClosing(StreamHalves):
         """Close the stream after the buffered data has been sent, and wait until it is closed.
 
         The call never raises an error of the connection: the result names what happened. It may be repeated, also by
-        several tasks at the same time, and always returns the same CloseInfo. Iterators over the stream raise
-        ConnectionError, also one that waits.
+        several tasks at the same time, and always returns the same CloseInfo. A read that waits ends as at the end of
+        the stream. Later reads, and iterators over the stream, even one that waits, raise ConnectionError.
 
         The close is aborted if neither the kernel nor the peer accepts data for one to two times ``close_timeout``,
         which is 30 seconds by default. If the call is cancelled, the stream continues to close, and ``timeout`` and
@@ -35,14 +35,14 @@ class StreamClosing(StreamHalves):
 
         Args:
             timeout (float or None): the seconds that the whole close may take. If it takes longer, the connection is
-                aborted, and unsent data is discarded. None leaves ``close_timeout`` alone.
-            linger (float or None): for a side that answers before it has read everything. Without it, a close while the
-                peer still sends makes the kernel send a reset, which may destroy the answer on its way. With it, the
-                writing direction is ended first (TCP: with a FIN). Then what the peer sends is discarded until the peer
-                ends its direction too, for at most this many seconds after all data has been sent, and at most 64 MiB.
-                A TLS connection lingers at every close, until the peer's close_notify and for at most 64 MiB; this
-                argument limits the time, which is 30 seconds otherwise. A pipe, which has one direction, closes without
-                this.
+                aborted, and unsent data is discarded. With None, only ``close_timeout`` limits the close.
+            linger (float or None): the seconds to discard what the peer still sends, for a program that answers before
+                it has read everything. With None, a close while the peer still sends makes the kernel send a reset,
+                which may destroy the answer on its way. With a number, the writing direction is ended first (TCP: with
+                a FIN). Then what the peer sends is discarded until the peer ends its direction too, for at most this
+                many seconds after all data has been sent, and at most 64 MiB. A TLS connection does so at every close,
+                until the peer's close_notify; a number replaces its ``ssl_shutdown_timeout``, which is 30 seconds by
+                default. On a pipe, which has one direction, ``linger`` has no effect.
 
         Raises:
             ValueError, TypeError: ``timeout`` or ``linger`` is not a number of seconds greater than 0.
@@ -64,7 +64,8 @@ class StreamClosing(StreamHalves):
     def abort(self) -> None:
         """Close the stream immediately, and discard unsent data. Later reads and sends raise ConnectionError.
 
-        ``await stream.aclose()`` returns afterwards how many bytes were discarded.
+        A read that waits ends as at the end of the stream. To learn how many bytes were discarded, call ``aclose()``
+        afterwards: the ``unsent_bytes`` of its CloseInfo.
 
         Source: ``asyncio.WriteTransport.abort``.
         """
@@ -157,10 +158,10 @@ class StreamClosing(StreamHalves):
     def idle_timeout(self) -> float | None:
         """The seconds after which an idle connection is aborted, or None. The program may assign it at any time.
 
-        A connection is idle while no byte is received, and the kernel accepts no byte that was sent. After the time, or
-        up to a quarter of it later, the connection is aborted. Reads return what had arrived before, and then raise a
-        TimeoutError that names the connection; ``send()`` raises it too, and ``eof_reason`` is ``"idle timeout"``. The
-        time starts again when the property is assigned.
+        A connection is idle while it receives no byte and the kernel accepts no byte of what it sends. After the time,
+        or up to a quarter of it later, the connection is aborted. Reads return what had arrived before, and then raise
+        a TimeoutError that names the connection; ``send()`` raises it too, and ``eof_reason`` is ``"idle timeout"``.
+        The time starts again when the property is assigned.
 
         Raises:
             ValueError, TypeError: the assigned value is neither None nor a number of seconds greater than 0.

@@ -90,8 +90,9 @@ def connect(
             before ``await``. An error in what ``resolver`` returns is raised by ``await``.
         RuntimeError: the returned object was used a second time.
 
-    If ``await`` or ``async with`` is cancelled, the sockets that the call created are closed. A socket or descriptor
-    that was passed stays open if the call ends before the stream uses it, and is closed otherwise.
+    If ``await`` or ``async with`` is cancelled, the sockets that the call created are closed. If the call fails or is
+    cancelled, a socket or descriptor that was passed is closed if the stream had begun to use it; otherwise it stays
+    open.
     """
     endpoint = parse_endpoint(address)
     options = check_options(

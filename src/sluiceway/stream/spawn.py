@@ -37,8 +37,9 @@ def spawn(
     ``child.stdio`` is one Stream: it sends to the child's standard input, and reads from its standard output. At the
     end of the block the streams are closed, and the child has ended and is reaped. If the block ends without an
     exception, the child first has ``stop_timeout`` seconds to end by itself; to wait longer, ``await child.wait()`` in
-    the block. Then, and at once after an exception or a cancellation, it gets SIGTERM, and ``stop_timeout`` seconds
-    later SIGKILL. Its own children get no signal.
+    the block. Then it gets SIGTERM, and ``stop_timeout`` seconds later SIGKILL. After an exception or a cancellation in
+    the block, it gets SIGTERM at once. If the end of the block is cancelled, it gets SIGKILL at once. Its own children
+    get no signal.
 
     Args:
         command (str, bytes or os.PathLike): the program and its arguments. No shell interprets them.

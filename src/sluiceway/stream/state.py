@@ -19,17 +19,18 @@ class StreamStats:
     """The counts of a Stream since its reader and writer were made. ``stream.stats`` makes one.
 
     Attributes:
-        bytes_received (int): bytes that have arrived, without TLS records.
-        bytes_sent (int): bytes that were sent, and that the kernel has accepted. Over TLS these are bytes of the
-            program, minus ``unsent_bytes``, so the number is slightly too low while records wait to be sent.
+        bytes_received (int): bytes that have arrived; over TLS, after decryption.
+        bytes_sent (int): bytes of the program, before encryption, that the kernel has accepted. Over TLS the number is
+            slightly too low while ``unsent_bytes``, which is subtracted, counts encrypted bytes.
         arrivals (int): how often bytes arrived.
         sends (int): how often bytes were passed to the transport.
         unread_bytes (int): bytes that have arrived and were not read.
-        unsent_bytes (int): bytes that the kernel has not accepted. Over TLS, encrypted ones count with their records.
+        unsent_bytes (int): bytes that the kernel has not accepted. Over TLS, the encrypted size of those that are
+            encrypted already.
         unread_high_water (int): the greatest number of unread bytes at an arrival.
         reading_pauses (int): how often receiving was paused, because too many bytes were unread.
-        writing_pauses (int): how often ``send()`` had to wait, because too many bytes were unsent.
-        age (float): seconds from the start of the connection to its end, or to now.
+        writing_pauses (int): how often sending was paused, because too many bytes were unsent.
+        age (float): seconds from the creation of the Stream to the end of the connection, or to now.
     """
 
     bytes_received: int
@@ -86,7 +87,7 @@ class StreamState(StreamHalves):
 
     @property
     def timings(self) -> ConnectTimings | None:
-        """How long the parts of ``sluiceway.connect()`` took, which opened this stream; None for another stream."""
+        """How long each part of the ``sluiceway.connect()`` that opened this stream took; None without such a call."""
         return self._timings
 
     @property

@@ -15,7 +15,7 @@ class Stream(StreamReading, StreamFraming, StreamClosing, StreamState):
     """A connection: reads, sends and closes in one object.
 
     ``connect()`` opens one, ``stream_handler()`` passes one to a server's handler, and ``Stream.from_pair(reader,
-    writer)`` makes one of two halves. One task can read while any number of tasks send.
+    writer)`` combines two halves. One task can read while any number of tasks send.
     """
 
     __slots__ = ()

@@ -75,16 +75,16 @@ class StreamWriting(StreamHalves):
             await self._wait_in_time(writer, timeout, "send")
 
     async def flush(self, *, timeout: float | None = None) -> None:
-        """Wait until the kernel has accepted every byte that was sent before the call.
+        """Wait until the kernel has accepted every byte of earlier calls of ``send()`` and similar methods.
 
-        That does not mean that the peer has received them; only an answer of the peer shows that. A cancelled call has
-        no effect on the data.
+        That does not mean that the peer has received them; only an answer of the peer shows that. If the call is
+        cancelled or times out, the data is still sent.
 
         Args:
             timeout (float or None): the seconds that the call may take.
 
         Raises:
-            TimeoutError: bytes are still unsent after the time. The message names the peer and the seconds.
+            TimeoutError: the kernel has not accepted them in time. The message names the peer and the seconds.
             ConnectionError: the stream is closed, or the connection is lost.
             Exception: the error of the connection if it is lost during the call.
 
@@ -95,19 +95,21 @@ class StreamWriting(StreamHalves):
             await flush(writer)
 
     async def send_eof(self, *, timeout: float | None = None) -> None:
-        """End the writing direction after the data that was sent (TCP: with a FIN), and wait until the kernel has it.
+        """End the writing direction after the data that was sent (TCP: with a FIN).
 
+        The call waits until the kernel has accepted that data.
         The stream can still be read. A second call has no effect. If the call is cancelled or times out, the direction
-        still ends, unless the call still waits for ``sendfile()`` or ``start_tls()`` of another task.
+        still ends. One exception: a call that was still waiting for ``sendfile()`` or ``start_tls()`` of another task
+        has no effect.
 
         Args:
             timeout (float or None): the seconds that the call may take.
 
         Raises:
             NotImplementedError: the stream cannot end one direction alone, for example over TLS. Use ``aclose()``.
-            TimeoutError: bytes are still unsent after the time. The message names the peer and the seconds.
-            ConnectionError: the stream is closed, or the connection is lost. A reset that arrived and was not noticed
-                before the call is raised by the next read.
+            TimeoutError: the kernel has not accepted them in time. The message names the peer and the seconds.
+            ConnectionError: the stream is closed, or the connection is lost. If the event loop has not processed a
+                reset that arrived before the call, the call returns normally, and the next read raises the error.
 
         Source: trio's and anyio's ``send_eof``, Go's ``CloseWrite``.
         """
@@ -150,6 +152,7 @@ class StreamWriting(StreamHalves):
                 file, a file without ``seek()`` or one that cannot be read.
             TimeoutError: the peer did not accept the data in time. The message names the peer and the seconds.
             ConnectionError: the stream is closed, or the connection is lost.
+            RuntimeError: ``send_eof()`` was called before.
             OSError: the file cannot be read.
 
         Source: ``socket.sendfile``, ``asyncio.loop.sendfile``, Go's ``io.Copy``.
@@ -193,7 +196,7 @@ class StreamWriting(StreamHalves):
             PlaintextBeforeTLSError: this side is the client, and unencrypted bytes have arrived that were not read, or
                 were pushed back. The connection is unchanged.
             RuntimeError: the stream is dropping the rest of an overlong record, or of a cancelled ``skip()``; read the
-                next record first. The connection is unchanged.
+                next record first. Or ``send_eof()`` was called before. The connection is unchanged.
             ssl.SSLError: the handshake failed, and the connection is closed. The message names the peer.
             TimeoutError: the call took longer than ``timeout``. The connection is closed, except as described above.
             ConnectionError: the stream is closed, or the connection was lost.
