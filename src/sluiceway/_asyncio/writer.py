@@ -10,7 +10,7 @@ import weakref
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from .._connection.connection import Connection
+from .._connection.connection import Connection, waits_for_close
 from .._connection.starttls import upgrade_to_tls
 from .._connection.unclosed_guard import close_unreferenced
 from .._implementation import core
@@ -158,8 +158,8 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         """Return the writer. ``async with writer:`` closes it at the end of the block, and waits until it is closed.
 
         At the end of the block, the writer does what ``close()`` and ``await wait_closed()`` do. If the block raises,
-        its exception is raised, whatever ``wait_closed()`` would raise. If the block is cancelled, the connection is
-        closed in the background, without a wait.
+        its exception is raised, whatever ``wait_closed()`` would raise. If the block is cancelled, or raises
+        TimeoutError, the connection is closed in the background, without a wait.
         """
         return self
 
@@ -169,7 +169,7 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         self.close()
         if exc is None:
             await self.wait_closed()
-        elif isinstance(exc, Exception):
+        elif waits_for_close(exc):
             with contextlib.suppress(Exception):
                 await self.wait_closed()
 

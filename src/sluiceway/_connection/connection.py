@@ -37,6 +37,14 @@ else:
 _TLS_EXTRAS = ("peername", "sockname", "sslcontext", "ssl_object", "peercert", "cipher", "compression")
 
 
+def waits_for_close(error: BaseException | None) -> bool:
+    """Return whether ``async with`` waits for the close at the end of a block that raised ``error``.
+
+    After a cancellation or a timeout it does not: a wait could exceed the time limit by up to the close timeout.
+    """
+    return error is None or (isinstance(error, Exception) and not isinstance(error, TimeoutError))
+
+
 class ConnectionOwner(Protocol):
     """The methods that a Connection calls on its owner: the ServerConnection of an accepted connection.
 

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from .._connection.close_info import CloseInfo
-from .._connection.connection import Connection
+from .._connection.connection import Connection, waits_for_close
 from .._implementation import core
 from .halves import StreamHalves
 from .timing import Deadline, RateDeadline, check_rate
@@ -113,10 +113,9 @@ class StreamClosing(StreamHalves):
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if exc is None or isinstance(exc, Exception):
+        if waits_for_close(exc):
             await self.aclose()
         else:
-            # Cancelled or interrupted: a wait here could take until close_timeout. The stream closes in the background.
             self._start_close(None, None)
 
     # -- time ---------------------------------------------------------------------------------------------------------
