@@ -286,3 +286,12 @@ async def test_lingering_close_after_the_end_of_input_closes_at_once(raw_peers: 
         peer.half_close()
         assert await stream.read(1) == b""
         assert (await stream.aclose(linger=30)).reason == "closed"
+
+
+async def test_lingering_close_after_a_reset_that_was_not_noticed_ends_at_once(raw_peers: RawPeers) -> None:
+    """The kernel then refuses to end one direction alone."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        peer.reset()
+        info = await stream.aclose(linger=30)
+        assert info.reason in {"reset", "closed"}
+        assert stream.writer.transport.is_closing()

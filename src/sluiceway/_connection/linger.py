@@ -54,7 +54,12 @@ class Linger(asyncio.BufferedProtocol):
         # Some loops choose how to receive, into memory of the protocol or not, when reading starts.
         transport.pause_reading()
         transport.set_protocol(self)
-        transport.write_eof()
+        try:
+            transport.write_eof()
+        except OSError:
+            # The peer has reset the connection, which the loop's own transport has not noticed yet.
+            self._finish()
+            return
         transport.resume_reading()
         # With a high-water mark of 0, resume_writing() reports that all data has been sent.
         transport.set_write_buffer_limits(high=0)
