@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 import sluiceway
+from sluiceway._constants import TLS_HANDSHAKE_TIMEOUT
 from stream.streams import peer_stream, stream_pair
+from support.manual_timers import manual_timers
 from support.raw_peer import RawPeer, RawPeers
 from support.scheduling import run_iterations, start_task, wait_until
 
@@ -103,6 +105,18 @@ async def test_pushed_back_bytes_are_refused_by_a_client_and_used_by_a_server(tl
         await upgrading
         await client.send(b"over TLS")
         assert await server.read_exactly(8) == b"over TLS"
+
+
+async def test_handshake_may_take_as_long_as_the_timeout_of_the_call(tls: Any) -> None:
+    """D1: the default limit of a handshake does not apply."""
+    async with stream_pair() as (client, server):
+        with manual_timers(TLS_HANDSHAKE_TIMEOUT) as timers:
+            call = client.start_tls(tls.client_context, server_hostname="localhost", timeout=3600)
+            upgrading = await start_task(call)
+            await wait_until(lambda: server.stats.bytes_received)
+            timers.fire()
+            await server.start_tls(tls.server_context, server_side=True)
+            await upgrading
 
 
 @pytest.mark.parametrize("name", ["https://localhost", "a..b", "x" * 64, None])

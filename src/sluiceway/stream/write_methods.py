@@ -10,6 +10,7 @@ from io import UnsupportedOperation
 from typing import IO, TYPE_CHECKING, Any
 
 from .._asyncio.writer import StreamWriter
+from .._constants import TLS_HANDSHAKE_TIMEOUT
 from .._implementation import core
 from .flush import drain, flush, raise_if_discarded
 from .halves import StreamHalves
@@ -228,6 +229,9 @@ class StreamWriting(StreamHalves):
             "strict_eof": strict_eof,
         }
         async with self._in_time(timeout, "start_tls"):
+            if timeout is not None:
+                # Later than the end of ``timeout``, which raises the TimeoutError.
+                options["ssl_handshake_timeout"] = timeout + TLS_HANDSHAKE_TIMEOUT
             await writer.start_tls(context, **options)
 
     async def _send_in_turn(self, data: bytes, timeout: float | None, call: str) -> None:
