@@ -87,7 +87,7 @@ class Server(asyncio.Server):
         """The number of failed TLS handshakes, also those of start_tls() and those that reached their time limit.
 
         A handshake that the program ended does not count: by close_clients(), abort_clients(), a close of the
-        connection, or a cancellation of start_tls().
+        connection, or a cancellation of start_tls(), also by ``timeout=`` of a Stream's start_tls().
         """
         return self._handshakes.failures
 

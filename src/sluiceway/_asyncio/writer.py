@@ -28,8 +28,8 @@ else:
 class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceCheck):
     """Writes bytes to a connection. ``open_connection`` and ``start_server`` create writers.
 
-    If the program drops both the reader and the writer of an open connection without ``close()``, the connection is
-    closed, and a ResourceWarning is emitted. After the peer has ended its direction, dropping the writer is enough.
+    If the program keeps no reference to the reader and the writer of an open connection, the connection is closed, and
+    a ResourceWarning is emitted. Once the reader has received end of file, the reader does not count.
 
     Args:
         transport (asyncio.WriteTransport): the transport to write to.
@@ -103,9 +103,9 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
     def close(self) -> None:
         """Close the connection after the buffered data has been sent. Return immediately; see wait_closed().
 
-        Data that is written after the call is discarded. If the kernel accepts no data, and
-        the peer acknowledges none, for one to two times ``close_timeout`` (30 seconds by default), the connection is
-        aborted, and its unsent data is discarded. A second call has no effect.
+        Data that is written after the call is discarded. If the kernel accepts no data, and the peer acknowledges none,
+        for one to two times ``close_timeout`` (30 seconds by default), the connection is aborted, and its unsent data
+        is discarded. A second call has no effect.
         """
         connection = _current_connection(self)
         if not connection.closing and not isinstance(self._sluiceway.protocol, core.ProtocolOperations):
@@ -124,14 +124,15 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         when the connection is aborted because the kernel has accepted no data, and the peer has acknowledged none, for
         one to two times ``close_timeout``. Over TLS it also waits for the peer's close_notify alert, for at most
         ``ssl_shutdown_timeout`` after all data has been sent. A peer that reads slowly can delay the return without a
-        limit; with ``close_timeout=None``, so can one that reads nothing.
+        limit. With ``close_timeout=None``, a peer that reads nothing delays it without a limit as well.
 
         Without close(), the call waits until the connection ends for another reason. Cancelling the call affects no
         other waiting call, and the connection continues to close.
 
         Raises:
-            Exception: the error that ended the connection, if the connection was lost, or began to close by itself,
-                before close() was called. An error that occurs after close() is not raised.
+            Exception: the error that ended the connection, if the connection was lost before close() was called, or
+                the transport had begun to close before, for example after the peer's close_notify alert. Any other
+                error that occurs after close() is not raised.
         """
         protocol = self._sluiceway.protocol
         waiter = protocol._get_close_waiter(self)
@@ -216,10 +217,13 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
                 is unchanged. On the server, unread bytes are taken as the beginning of the handshake, which fails
                 unless they are a ClientHello.
             ssl.SSLError: the handshake failed, and the connection is closed. The message names the peer.
-            ConnectionError: the connection was lost, or the handshake timed out.
-            TypeError: ``sslcontext`` is not an SSLContext.
-            ValueError: the context checks host names, and ``server_hostname`` is missing or is not a valid
-                host name.
+            ConnectionError: the connection was closed or ended, or the handshake timed out.
+            Exception: the error of a lost connection.
+            RuntimeError: the reader is dropping the rest of an overlong record of ``lines()`` or a similar iterator;
+                read the next record first. The connection is unchanged.
+            TypeError: ``sslcontext`` is not an SSLContext, or a timeout is not a number.
+            ValueError: the context checks host names, and ``server_hostname`` is missing or is not a valid host name;
+                the context is for the other side; or a timeout is not greater than 0.
         """
         connection = self._sluiceway.connection
         check_explicit_hostname(server_hostname, sslcontext, "start_tls", connection.describe())

@@ -389,7 +389,8 @@ class Stream(StreamWaits):
 
         Raises:
             LimitOverrunError: the record is longer than ``max_length``. The bytes stay in the stream. ``consumed`` is
-                the number of bytes that belong to the record; the last bytes of the data may begin its separator.
+                the number of bytes before the separator. If it has not arrived, the last buffered bytes, which may be
+                its beginning, do not count.
             IncompleteReadError: the stream ended before a separator. ``partial`` has the bytes before the end, which
                 are removed from the stream.
             ValueError: ``separator`` is empty, or ``max_length`` is not greater than 0.

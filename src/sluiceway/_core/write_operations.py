@@ -91,8 +91,8 @@ class StreamWriter:
             Exception: the connection was lost with an error, before or during the call: a copy of the error that
                 ``reader.exception()`` returns. An exception passed to ``reader.set_exception()`` is raised as well.
             ConnectionResetError: the connection ended before the call without an error, for example because a close()
-                is complete. A writer without a reader raises it after a loss with an error too; the message has the
-                error.
+                is complete. A writer without a reader raises ConnectionResetError also after a loss with an error,
+                which the message names.
 
         Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamWriter.drain
         """

@@ -55,8 +55,8 @@ def lines(
 
     The iteration raises:
 
-    - LimitOverrunError: a line is too long, with ``overlong="raise"``. ``consumed`` is the number of received bytes
-      that belong to the line.
+    - LimitOverrunError: a line is too long, with ``overlong="raise"``. ``consumed`` is the number of bytes that have
+      arrived before its ``\\n``.
     - RuntimeError: another read is waiting.
     - Exception: the error of a lost connection, after the complete lines that arrived before the loss.
 
@@ -162,7 +162,8 @@ def frames(
     The iteration raises:
 
     - LimitOverrunError: a frame is too large, with ``overlong="raise"``. ``consumed`` is the size of prefix and frame.
-    - IncompleteReadError: the stream ended inside a frame. ``partial`` has the bytes that arrived of prefix and frame.
+    - IncompleteReadError: the stream ended inside a frame. ``partial`` has the bytes that arrived of prefix and frame,
+      except those that were dropped or were in an earlier piece.
     - RuntimeError: another read is waiting.
     - Exception: the error of a lost connection, after the complete frames that arrived before the loss.
 

@@ -14,8 +14,9 @@ class Records(Protocol[T_co]):
     """What lines(), records() and frames() return: an asynchronous iterator that keeps no bytes between two items.
 
     So a program can leave the iteration at any item, and read the next bytes in another way. If the wait for an item is
-    cancelled, nothing has been taken from the stream, and the iteration can be continued. Only one task can wait for an
-    item. While it waits, ``async for`` and ``anext(records)`` of another task raise RuntimeError.
+    cancelled, the item stays in the stream, and the iteration can be continued. What ``overlong="skip"`` or
+    ``"truncate"`` drops is dropped in any case, if necessary as it arrives. Only one task can wait for an item. While
+    it waits, ``async for`` and ``anext(records)`` of another task raise RuntimeError.
     """
 
     @property

@@ -16,7 +16,8 @@ from .stream import Stream
 class ChildProcess:
     """A child process that ``sluiceway.spawn()`` has started.
 
-    ``async with`` ends the child: at the end of the block it has ended and is reaped, and its streams are closed.
+    ``async with`` calls ``aclose()`` at the end of the block; after an exception, it sends SIGTERM at once. After the
+    block, the child has ended and is reaped, and its streams are closed.
 
     Attributes:
         pid (int): the process id.
@@ -84,9 +85,9 @@ class ChildProcess:
         """End the child, and return its exit status. A second call returns the same status.
 
         The streams are closed: the child reads the end of its input after what was sent, and its later writes fail
-        (SIGPIPE). If it has not ended after ``stop_timeout`` seconds, it gets SIGTERM; if it has not ended after
-        ``stop_timeout`` seconds more, it gets SIGKILL. Data that it has not read when it ends is discarded. A cancelled
-        call sends SIGKILL at once.
+        (SIGPIPE). If it has not ended after ``stop_timeout`` seconds (see ``spawn()``), it gets SIGTERM; if it has not
+        ended after ``stop_timeout`` seconds more, it gets SIGKILL. Data that it has not read when it ends is discarded.
+        A cancelled call sends SIGKILL at once.
         """
         return await self._end(patient=True)
 

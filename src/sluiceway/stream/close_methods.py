@@ -131,8 +131,8 @@ class StreamClosing(StreamHalves):
         credit of ``seconds``. Each second takes one second from it. Each ``min_rate`` bytes that the stream receives,
         or that the kernel accepts of what was sent, add one second, up to ``seconds``. The block is cancelled when no
         credit is left. So a silent peer has ``seconds``, and a peer that stays slower than ``min_rate`` uses up its
-        credit. A faster peer has no limit: to limit the whole, put the block into a second ``deadline()``. Bytes that
-        do not move because the program itself does not read or send are missing as well.
+        credit. A faster peer has no limit: to limit the whole, put the block into a second ``deadline()``. The credit
+        also decreases while the program itself neither reads nor sends.
 
         Args:
             seconds (float): the time, greater than 0. It is never too short, and up to 0.05 seconds too long; with

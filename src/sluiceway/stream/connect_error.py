@@ -31,17 +31,19 @@ class ConnectError(ConnectionError):
     """Raised by ``sluiceway.connect()`` if it cannot connect, or if its timeout expires. The message is one line.
 
     It is one exception for all addresses, and not an ExceptionGroup, which ``except OSError`` would not catch. The
-    error is a ConnectionError, and so an OSError. It is also an instance of the class that all failures have in common:
-    ConnectionRefusedError if every address refused, socket.gaierror if the name cannot be resolved,
-    ssl.SSLCertVerificationError if the certificate is not valid, TimeoutError if the timeout expired. ``except`` and
-    ``except*`` therefore catch it by each of these classes. ``__cause__`` is the failure, or an ExceptionGroup of all
-    failures.
+    error is a ConnectionError, and so an OSError. It is also an instance of the class of its reason: TimeoutError if
+    the timeout expired, socket.gaierror if the name cannot be resolved, ssl.SSLCertVerificationError if the certificate
+    is not valid. If no address accepted a connection, the class is the one that all failures have in common, for
+    example ConnectionRefusedError if every address refused. ``except`` and ``except*`` catch the error by each of these
+    classes. ``__cause__`` is the failure, or an ExceptionGroup of all failures.
 
     Attributes:
-        address (str): the address that was passed to ``connect()``.
-        exceptions (tuple of OSError): every failure, one for each address that was tried.
+        address (str): the address that was passed to ``connect()``. For a socket, the address of its peer; for a
+            descriptor, such as 5, ``"descriptor 5"``.
+        exceptions (tuple of OSError): every failure: those of the addresses that were tried, and that of the name
+            resolution or the TLS handshake.
         timings (ConnectTimings): how long each part took.
-        errno (int or None): the error number, if all failures have the same one.
+        errno (int or None): the error number of the reason. None if it has none, or the failures have different ones.
     """
 
     address: str

@@ -50,9 +50,9 @@ def connect(
 
     Args:
         address (str, socket.socket or int): what to connect to. ``"tcp://host:port"``, ``"tls://host:port"``, or
-            ``"host:port"``, where ``tls`` decides. An IPv6 address is in brackets: ``"tcp://[::1]:80"``.
-            ``"unix:path"`` is a Unix socket, ``"unix:@name"`` an abstract one. A connected stream socket, or the
-            descriptor of one (an int), is used as it is, and belongs to the stream.
+            ``"host:port"``, where the argument ``tls`` decides whether TLS is used. An IPv6 address is in brackets:
+            ``"tcp://[::1]:80"``. ``"unix:path"`` is a Unix socket, ``"unix:@name"`` an abstract one. A connected stream
+            socket, or the descriptor of one (an int), is used as it is, and belongs to the stream.
         tls (ssl.SSLContext, bool or None): the TLS context. True, and None with ``tls://``, mean the context of
             ``ssl.create_default_context()``, which is created once and shared. False, and None without ``tls://``, mean
             no TLS.
@@ -84,15 +84,15 @@ def connect(
     Raises:
         ConnectError: the connection or the handshake failed, or the timeout has expired. The message names each
             address tried, why it failed, and how long it took. The error is a ConnectionError, and also an instance of
-            the class that the failures have in common, for example TimeoutError, ssl.SSLCertVerificationError,
-            socket.gaierror or FileNotFoundError.
+            the class of its reason, for example TimeoutError, ssl.SSLCertVerificationError, socket.gaierror or
+            FileNotFoundError; see ConnectError.
         ValueError, TypeError: an argument is invalid, or two arguments contradict each other. Raised by ``connect()``,
             before ``await``. An error in what ``resolver`` returns is raised by ``await``.
         RuntimeError: the returned object was used a second time.
 
-    If ``await`` or ``async with`` is cancelled, the sockets that the call created are closed. If the call fails or is
-    cancelled, a socket or descriptor that was passed is closed if the stream had begun to use it; otherwise it stays
-    open.
+    If ``await`` or ``async with`` fails or is cancelled, the sockets that the call created are closed, and so is a
+    socket or descriptor that was passed. Exception: the latter stays open if the default TLS context is still being
+    loaded.
     """
     endpoint = parse_endpoint(address)
     options = check_options(

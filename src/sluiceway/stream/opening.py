@@ -22,7 +22,9 @@ T = TypeVar("T", bound=Closable)
 
 
 class Opening(Coroutine[Any, Any, T], Generic[T]):
-    """A call that starts with ``await`` or ``async with``, and only once. Until then nothing is opened.
+    """A call that has not begun. ``await`` or ``async with`` begins it; until then nothing is opened.
+
+    A second ``await`` or ``async with`` of the same object raises RuntimeError.
 
     ``await opening`` returns the opened object, which the caller closes. ``async with opening as opened`` also closes
     it at the end of the block. An Opening is a coroutine, which ``asyncio.create_task(opening)`` and

@@ -70,7 +70,7 @@ def stdio(*, limit: float | None = None) -> Opening[Stream]:
         An object to ``await`` or to use with ``async with``, once. Both give the Stream.
 
     Raises:
-        OSError: standard input or output is closed.
+        OSError: standard input or output is closed. Raised by ``await``.
         ValueError, TypeError: ``limit`` is not a whole number greater than 0, ``math.inf`` or None.
         NotImplementedError: the system is Windows.
         RuntimeError: the returned object was used a second time.

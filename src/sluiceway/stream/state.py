@@ -56,8 +56,8 @@ class TLSDetails:
         alpn (str or None): the protocol that ALPN selected.
         peer_certificate (dict or None): the peer's certificate, as ``ssl.SSLSocket.getpeercert()`` returns it.
         context (ssl.SSLContext): the context of the connection.
-        session (ssl.SSLSession or None): the session, which ``connect(session=)`` can resume. With TLS 1.3 it arrives
-            after the handshake, with the first data.
+        session (ssl.SSLSession or None): the session, which ``connect(session=)`` can resume. With TLS 1.3, take it
+            after a read: the ticket that makes it resumable arrives with the first data.
         session_reused (bool): whether the handshake has resumed an earlier session.
     """
 

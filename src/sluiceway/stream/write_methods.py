@@ -46,9 +46,11 @@ class StreamWriting(StreamHalves):
             TypeError: ``data`` is not a bytes-like object or an iterable of them.
             ValueError, BufferError: ``data`` cannot be read, for example a memoryview that was released.
             TimeoutError: the peer did not accept enough data in time. The message names the peer and the seconds.
-            ConnectionError: the stream was closed, or the connection was lost, before the call. Nothing was sent.
+            ConnectionError: the stream was closed, or the connection has ended without an error. If that was before the
+                call, nothing was sent.
             RuntimeError: ``send_eof()`` was called before.
-            Exception: the error of the connection if it is lost during the call.
+            Exception: the error of a lost connection, for example the TimeoutError of ``idle_timeout``. If the loss was
+                before the call, nothing was sent.
 
         Source: trio's ``send_all``, Go's ``Write``.
         """
@@ -86,8 +88,8 @@ class StreamWriting(StreamHalves):
 
         Raises:
             TimeoutError: the kernel has not accepted them in time. The message names the peer and the seconds.
-            ConnectionError: the stream is closed, or the connection is lost.
-            Exception: the error of the connection if it is lost during the call.
+            ConnectionError: the stream was closed, or the connection has ended without an error.
+            Exception: the error of a lost connection.
 
         Source: Go's ``bufio.Writer.Flush``.
         """
@@ -109,8 +111,9 @@ class StreamWriting(StreamHalves):
         Raises:
             NotImplementedError: the stream cannot end one direction alone, for example over TLS. Use ``aclose()``.
             TimeoutError: the kernel has not accepted them in time. The message names the peer and the seconds.
-            ConnectionError: the stream is closed, or the connection is lost. If the event loop has not processed a
-                reset that arrived before the call, the call returns normally, and the next read raises the error.
+            ConnectionError: the stream was closed, or the connection has ended without an error.
+            Exception: the error of a lost connection. If the event loop has not processed a reset that arrived before
+                the call, the call returns normally, and the next read raises the error.
 
         Source: trio's and anyio's ``send_eof``, Go's ``CloseWrite``.
         """
@@ -152,9 +155,10 @@ class StreamWriting(StreamHalves):
             ValueError, TypeError: ``offset`` or ``count`` is negative or not an integer, or ``file`` is closed, a text
                 file, a file without ``seek()`` or one that cannot be read.
             TimeoutError: the peer did not accept the data in time. The message names the peer and the seconds.
-            ConnectionError: the stream is closed, or the connection is lost.
+            ConnectionError: the stream was closed, or the connection has ended without an error.
             RuntimeError: ``send_eof()`` was called before.
             OSError: the file cannot be read.
+            Exception: the error of a lost connection.
 
         Source: ``socket.sendfile``, ``asyncio.loop.sendfile``, Go's ``io.Copy``.
         """
@@ -174,14 +178,14 @@ class StreamWriting(StreamHalves):
     ) -> None:
         """Upgrade the connection to TLS, and return when the handshake is complete.
 
-        Data that was sent before is sent unencrypted first. If the call is cancelled or times out during the handshake,
-        the connection is closed. If that happens earlier, while such data or a file is being sent, the connection stays
-        open and unencrypted.
+        The data of earlier ``send()`` calls is sent first, unencrypted. If the call is cancelled or times out while it
+        waits for that, or for ``sendfile()`` of another task, the connection stays open and unencrypted. If it is
+        cancelled or times out later, during the handshake, the connection is closed.
 
         During the call, ``send()``, ``send_frame()``, ``send_eof()``, ``sendfile()`` and ``start_tls()`` of other tasks
         wait, and continue over TLS. Data that the program writes directly to ``stream.writer`` is sent unencrypted, and
         breaks the handshake. On the server, unread bytes are the beginning of the handshake, including those of
-        ``push_back()``: a program can read the first bytes to tell TLS from another protocol.
+        ``push_back()``. So a server can ``peek()`` at the first bytes to tell TLS from another protocol.
 
         Args:
             context (ssl.SSLContext): the TLS context, which is not modified.
@@ -191,7 +195,7 @@ class StreamWriting(StreamHalves):
                 accepted connection, else False.
             strict_eof (bool): True to raise an error for a connection that ends without close_notify; see
                 ``open_connection``.
-            timeout (float or None): the seconds that the call may take. None means 60 seconds for the handshake.
+            timeout (float or None): the seconds that the call may take. None means 60 for the handshake alone.
 
         Raises:
             PlaintextBeforeTLSError: this side is the client, and unencrypted bytes have arrived that were not read, or
@@ -200,7 +204,9 @@ class StreamWriting(StreamHalves):
                 next record first. Or ``send_eof()`` was called before. The connection is unchanged.
             ssl.SSLError: the handshake failed, and the connection is closed. The message names the peer.
             TimeoutError: the call took longer than ``timeout``. The connection is closed, except as described above.
-            ConnectionError: the stream is closed, or the connection was lost.
+            ConnectionError: the stream was closed, the connection ended, or the handshake took 60 seconds without a
+                ``timeout``.
+            Exception: the error of a lost connection.
             TypeError: an argument has a wrong type.
             ValueError: the context checks host names, and ``server_hostname`` is missing or is not a valid
                 host name; or the context is for the other side.
