@@ -4,7 +4,7 @@ import asyncio
 import subprocess
 import sys
 from asyncio import base_events, streams
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from unittest import mock
 
@@ -80,6 +80,24 @@ def test_installed_as_condition_raises_type_error_that_names_is_installed() -> N
 def test_installed_decorator_installs_during_call() -> None:
     decorated = sluiceway.installed()(is_installed)
     assert [decorated(), is_installed(), decorated()] == [True, False, True]
+
+
+async def coroutine_function() -> None:
+    pass
+
+
+def generator_function() -> Iterator[None]:
+    yield
+
+
+async def asynchronous_generator_function() -> AsyncIterator[None]:
+    yield
+
+
+@pytest.mark.parametrize("function", [coroutine_function, generator_function, asynchronous_generator_function])
+def test_installed_refuses_to_decorate_functions_whose_body_runs_later(function: Any) -> None:
+    with pytest.raises(TypeError, match=rf"installed\(\) cannot decorate .*{function.__name__}"):
+        sluiceway.installed()(function)
 
 
 def test_install_and_uninstall_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:

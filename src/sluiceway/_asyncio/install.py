@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import inspect
 import sys
 import threading
 from asyncio import streams as asyncio_streams
 from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from .._implementation import IMPLEMENTATION
 from .._log import logger
@@ -21,6 +22,8 @@ from .reader import StreamReader
 from .server import Server
 from .start_server import start_server, start_unix_server
 from .writer import StreamWriter
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _with_the_interpreters_wait(start: Callable[..., Awaitable[Server]]) -> Callable[..., Awaitable[Server]]:
@@ -105,10 +108,11 @@ def installed() -> _Installed:
     """Return a context manager and decorator that installs sluiceway for a block: ``with sluiceway.installed():``.
 
     If sluiceway was installed before the block, sluiceway is still installed after the block. The decorator is for
-    plain functions: the body of a coroutine function runs later, when sluiceway is not installed any more.
+    plain functions.
 
     Raises:
         TypeError: the result is used as a condition, as in ``if installed():``. Use ``if is_installed():`` instead.
+            Or it decorates a coroutine function or a generator function, whose body runs after the block.
     """
     return _Installed()
 
@@ -124,6 +128,16 @@ class _Installed(contextlib.ContextDecorator, contextlib.AbstractContextManager[
     def __exit__(self, *exc: object) -> None:
         if not self._was_installed.pop():
             uninstall()
+
+    def __call__(self, function: F) -> F:
+        if any(
+            kind(function)
+            for kind in (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+        ):
+            raise TypeError(
+                f"installed() cannot decorate {function!r}, whose body runs after the call; use `with installed():` in it"
+            )
+        return super().__call__(function)
 
     def __bool__(self) -> NoReturn:
         raise TypeError(
