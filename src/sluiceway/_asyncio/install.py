@@ -130,12 +130,11 @@ class _Installed(contextlib.ContextDecorator, contextlib.AbstractContextManager[
             uninstall()
 
     def __call__(self, function: F) -> F:
-        if any(
-            kind(function)
-            for kind in (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
-        ):
+        kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+        if any(is_kind(function) for is_kind in kinds):
             raise TypeError(
-                f"installed() cannot decorate {function!r}, whose body runs after the call; use `with installed():` in it"
+                f"installed() cannot decorate {function!r}, whose body runs after the call; use `with installed():` in "
+                "its body"
             )
         return super().__call__(function)
 
