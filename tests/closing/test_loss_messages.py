@@ -55,7 +55,7 @@ async def test_drain_after_own_close_reports_that_close_was_called(raw_peers: Ra
     await writer.wait_closed()
     with pytest.raises(ConnectionResetError) as raised:
         await writer.drain()
-    assert str(raised.value) == f"Connection lost: the program has closed {ends}"
+    assert str(raised.value) == f"Connection lost: this program has closed {ends}"
 
 
 async def test_drain_after_abort_reports_that_the_connection_has_ended(raw_peers: RawPeers) -> None:

@@ -32,8 +32,8 @@ INVALID_OPTIONS = [
     ),
     ({"limit": 0}, ValueError, "Limit cannot be <= 0: 0 was given"),
     ({"limit": -5}, ValueError, "Limit cannot be <= 0: -5 was given"),
-    ({"limit": "64k"}, TypeError, "limit argument must be a number of bytes or None, not 'str': '64k'"),
-    ({"limit": 1.5}, ValueError, "whole number of bytes or math.inf, not 1.5"),
+    ({"limit": "64k"}, TypeError, "limit argument must be a whole number of bytes, math.inf or None, not 'str': '64k'"),
+    ({"limit": 1.5}, ValueError, "whole number of bytes, math.inf or None, not 1.5"),
     (
         {"ssl": "yes"},
         TypeError,

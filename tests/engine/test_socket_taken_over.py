@@ -50,7 +50,7 @@ async def test_another_socket_cannot_be_put_into_transport(raw_peers: RawPeers):
     listener = raw_peers.listen()
     _, writer = await sluiceway.open_connection(*listener.address)
     transport: Any = writer.transport
-    with pytest.raises(TypeError, match="_sock of this transport can be set to None only, not to <socket"):
+    with pytest.raises(TypeError, match="_sock of this transport cannot be set to <socket"):
         transport._sock = transport._sock
     writer.close()
     await writer.wait_closed()

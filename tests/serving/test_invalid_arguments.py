@@ -34,7 +34,7 @@ INVALID_OPTIONS = [
         "close_timeout argument must be a number of seconds or None, not 'str': 'soon'",
     ),
     ({"limit": 0}, ValueError, "Limit cannot be <= 0: 0 was given"),
-    ({"limit": "64k"}, TypeError, "limit argument must be a number of bytes or None, not 'str': '64k'"),
+    ({"limit": "64k"}, TypeError, "limit argument must be a whole number of bytes, math.inf or None, not 'str': '64k'"),
     ({"backlog": "many"}, TypeError, "backlog argument must be an integer, not 'str': 'many'"),
     ({"backlog": None}, TypeError, "backlog argument must be an integer, not 'NoneType': None"),
     ({"no_such_option": 1}, TypeError, "keyword argument 'no_such_option'$"),

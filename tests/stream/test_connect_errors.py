@@ -184,7 +184,7 @@ async def test_timeout_covers_attempts_to_connect(cleanup: contextlib.ExitStack)
         )
     assert re.search(
         rf"; \[::1\]:{refusing[1]}: connection refused {SECONDS}; "
-        rf"127.0.0.1:{silent[1]}: given up without an answer {SECONDS}$",
+        rf"127.0.0.1:{silent[1]}: no answer {SECONDS}$",
         str(error),
     )
 

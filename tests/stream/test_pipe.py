@@ -137,7 +137,7 @@ async def test_send_eof_ends_pipe_after_data_and_later_send_raises() -> None:
             await stream.send_eof()
             assert await receiving == b"x" * LARGE
             await stream.send_eof()
-            with pytest.raises(RuntimeError, match=r"send\(\): send_eof\(\) was called before"):
+            with pytest.raises(RuntimeError, match=r"send\(\): not possible after send_eof\(\)"):
                 await stream.send(b"more")
             assert (await stream.aclose()).flushed
 

@@ -133,7 +133,7 @@ class ConnectionState(ReceiverReference):
     def loss(self) -> str:
         """Return the message of drain() after the connection has ended. It starts with asyncio's text."""
         if self.closed_first:
-            return f"Connection lost: the program has closed {self.describe()}"
+            return f"Connection lost: this program has closed {self.describe()}"
         if self.error is not None:
             return f"Connection lost: {self.error}"
         return f"Connection lost: {self.describe()} has ended"

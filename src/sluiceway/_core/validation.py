@@ -62,7 +62,7 @@ def as_limit(limit: Any, call: str = "") -> int:
         if limit == math.inf:
             return UNBOUNDED_LIMIT
         if not limit.is_integer():
-            raise ValueError(f"{prefix}limit argument must be a whole number of bytes or math.inf, not {limit!r}")
+            raise ValueError(f"{prefix}limit argument must be a whole number of bytes, math.inf or None, not {limit!r}")
         limit = int(limit)
     try:
         if call and isinstance(limit, bool):
@@ -70,7 +70,8 @@ def as_limit(limit: Any, call: str = "") -> int:
         limit = operator.index(limit)
     except TypeError:
         raise TypeError(
-            f"{prefix}limit argument must be a number of bytes or None, not {type(limit).__name__!r}: {limit!r}"
+            f"{prefix}limit argument must be a whole number of bytes, math.inf or None, not {type(limit).__name__!r}: "
+            f"{limit!r}"
         ) from None
     if limit <= 0:
         raise ValueError(f"{prefix}Limit cannot be <= 0: {limit} was given")

@@ -211,7 +211,7 @@ cdef class Waiter:
             raise
         except BaseException as error:
             self._get_loop.loop.call_exception_handler(
-                {"message": "Exception in callback of the future of a waiting read", "exception": error}
+                {"message": "Exception in callback of reader._waiter, the future of a waiting read", "exception": error}
             )
         finally:
             PyContext_Exit(context)

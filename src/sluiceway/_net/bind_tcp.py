@@ -79,7 +79,7 @@ async def bind_tcp(
                 )
                 if error.errno == errno.EADDRNOTAVAIL:
                     sockets.pop().close()
-                    logger.debug("%s", message)
+                    logger.debug("%s; skipped", message)
                     continue
                 raise OSError(error.errno, message) from None
         if not sockets:

@@ -111,7 +111,7 @@ async def _connect_one(
     """Return a socket that is connected to the address ``info``. Append a ConnectAttempt to ``attempts``."""
     family, kind, proto, _, address = info
     started = time.monotonic()
-    failed: OSError | None = TimeoutError("given up without an answer")
+    failed: OSError | None = TimeoutError("no answer")
     sock: socket.socket | None = None
     try:
         sock = socket.socket(family, kind, proto)

@@ -105,7 +105,9 @@ async def resolve_with(resolver: Resolver, host: str, port: int) -> list[Address
         return [literal]
     found: object = resolver(host, port)
     if not inspect.isawaitable(found):
-        raise TypeError(f"resolver argument must be a coroutine function; it returned {found!r} without a wait")
+        raise TypeError(
+            f"resolver argument must be a coroutine function; it returned {found!r}, which cannot be awaited"
+        )
     addresses: Any = await found
     if isinstance(addresses, str | bytes) or not isinstance(addresses, Iterable):
         raise TypeError(f"resolver= returned {addresses!r} for {host!r}; accepted is a list of addresses")

@@ -218,7 +218,7 @@ class _Connect:
 
     async def _connect_unix(self, loop: asyncio.AbstractEventLoop, endpoint: UnixEndpoint) -> socket.socket:
         started = time.monotonic()
-        failed: OSError | None = TimeoutError("given up without an answer")
+        failed: OSError | None = TimeoutError("no answer")
         try:
             sock = await connect_unix(loop, endpoint.path, self._options.configure)
             failed = None

@@ -103,7 +103,7 @@ class StreamHalves(StreamReads):
             if receiver is None or (connection.receiver_ref is not None and connection.receiver_ref() is receiver):
                 return connection
         raise UnsupportedOperation(
-            f"idle_timeout is not available for {self!r}, whose halves are not those of one connection; "
+            f"idle_timeout is not available for {self!r}, whose reader and writer do not share one connection; "
             "pass timeout= to its methods"
         )
 

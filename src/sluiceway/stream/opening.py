@@ -68,9 +68,7 @@ class Opening(Coroutine[Any, Any, T], Generic[T]):
         if self._coroutine is None:
             if value is not None:
                 # The program means send() of a Stream.
-                raise TypeError(
-                    f"{self._call} is not open: send() is a method of the result of 'await' or 'async with'"
-                )
+                raise TypeError(f"{self._call} cannot send data; use the result of 'await' or 'async with'")
             self._coroutine = self._started()
         return self._coroutine.send(value)
 
@@ -101,9 +99,7 @@ class Opening(Coroutine[Any, Any, T], Generic[T]):
     def _started(self) -> Coroutine[Any, Any, T]:
         start, self._start = self._start, None
         if start is None:
-            raise RuntimeError(
-                f"{self._call} was awaited before, and can be awaited once; call {self.__name__}() again"
-            )
+            raise RuntimeError(f"{self._call} was awaited or closed before; call {self.__name__}() again")
         return start()
 
     def __del__(self) -> None:

@@ -16,7 +16,10 @@ from .._transports.pipe_transports import PipeReadTransport, PipeWriteTransport
 def require_pipes(call: str) -> None:
     """Raise NotImplementedError where event loops cannot watch the pipes of a process."""
     if sys.platform == "win32":
-        raise NotImplementedError(f"{call} is not available on Windows, whose event loops cannot watch pipes")
+        raise NotImplementedError(
+            f"{call} is not available on Windows, whose event loops cannot watch pipes; use a socket, or asyncio's "
+            "subprocess functions"
+        )
 
 
 def open_reader(loop: asyncio.AbstractEventLoop, file: io.FileIO, limit: int) -> StreamReader:

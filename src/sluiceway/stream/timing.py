@@ -99,7 +99,7 @@ class RateDeadline(Deadline):
 
     def _message(self) -> str:
         rate = f"fewer than min_rate={self._min_rate:g} bytes per second moved"
-        credit = f"the credit of {self._seconds:g} s is used up"
+        credit = f"the credit of seconds={self._seconds:g} is used up"
         return f"deadline timed out: {rate}, and {credit}: {self._stream._describe()}"
 
     def _time(self) -> float:

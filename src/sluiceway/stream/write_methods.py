@@ -274,7 +274,7 @@ class StreamWriting(StreamHalves):
         if not sender.can_send():
             raise sender.connection.send_error()
         if sender.connection.record.eof_sent and not after_eof:
-            raise RuntimeError(f"{call}(): send_eof() was called before ({self!r})")
+            raise RuntimeError(f"{call}(): not possible after send_eof() ({self!r})")
         return writer
 
     def _sending_half(self, call: str) -> StreamWriter:

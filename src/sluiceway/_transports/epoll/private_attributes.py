@@ -52,7 +52,7 @@ class PrivateAttributes:
     def _sock(self, sock: None) -> None:
         """Accept None only: the program takes the socket over, and the transport does not close it any more."""
         if sock is not None:
-            raise TypeError(f"_sock of this transport can be set to None only, not to {sock!r}")
+            raise TypeError(f"_sock of this transport cannot be set to {sock!r}; None leaves the socket to the program")
         if self._sock is None:
             # Closed, or taken over before.
             return

@@ -249,9 +249,9 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         return True
 
     def _truncated(self) -> None:
-        """Handle the end of TCP without a close_notify alert of the peer (RFC 8446, section 6.1)."""
+        """Handle the end of TCP without a close_notify alert (RFC 8446, section 6.1)."""
         error = ssl.SSLEOFError(
-            ssl.SSL_ERROR_EOF, "TCP ended without a close_notify alert of the peer: the received data may be truncated"
+            ssl.SSL_ERROR_EOF, "TCP ended without a close_notify alert: the received data may be truncated"
         )
         if isinstance(self._protocol, core.ProtocolOperations):
             self._protocol._sluiceway_truncated(error)
