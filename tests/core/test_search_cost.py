@@ -170,3 +170,26 @@ async def test_record_over_the_limit_raises_after_one_search(
         await reader.readuntil(b"\n")
     assert await reader.readexactly(fed) == bytes(fed), "the error takes no bytes"
     assert not transport.paused
+
+
+@pytest.mark.loops("asyncio")
+async def test_pieces_of_a_record_in_asyncios_reader_search_a_piece_each(
+    core: types.ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program may read from the reader between two pieces, so each search begins again."""
+    searched = 0
+    shared = sys.modules[core.BorrowedReader.__module__].SharedBuffer
+
+    def find(self: Any, pattern: bytes, start: int) -> int:
+        nonlocal searched
+        searched += len(self.data) - start
+        return int(self.data.find(pattern, start))
+
+    monkeypatch.setattr(shared, "find", find, raising=False)
+    reader = asyncio.StreamReader()
+    records = core.SeparatedRecords(None, core.BorrowedReader(reader), "records", 100, 3, (b"|", b"\r\n"), False)
+    reader.feed_data(bytes(100_000) + b"\r\nnext|")
+    reader.feed_eof()
+    pieces = [piece.data async for piece in records]
+    assert pieces == [bytes(100)] * 999 + [bytes(100) + b"\r\n", b"next|"]
+    assert searched <= 3 * 100_000

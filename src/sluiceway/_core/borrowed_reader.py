@@ -48,16 +48,23 @@ class DiscardingFeed:
 
 
 class BorrowedReader:
-    """``receiver``: a Receiver whose buffer is that of ``reader``, between load() and store()."""
+    """``receiver``: a Receiver whose buffer is that of ``reader``, between load() and store().
 
-    __slots__ = ("reader", "receiver")
+    ``_window``: the number of bytes in the buffer of ``receiver`` if that is a copy of the first ones, else 0.
+    """
+
+    __slots__ = ("_window", "reader", "receiver")
 
     def __init__(self, reader: Any) -> None:
         self.reader = reader
         self.receiver = Receiver(self.reader._limit, self.reader._loop, False)
+        self._window = 0
 
-    def load(self, operation: str, waited: bool) -> None:
+    def load(self, operation: str, waited: bool, window: int) -> None:
         """Before an attempt of the method ``operation``: take over the state of the reader.
+
+        ``window``: the number of bytes that the attempt needs at most, or 0 for all. The program may have read from the
+        reader since the last attempt, so each attempt searches its bytes again.
 
         Raise RuntimeError if another read waits, and the exception of the reader if nothing is buffered.
         """
@@ -67,7 +74,10 @@ class BorrowedReader:
                 f"{operation}() called while another coroutine is already waiting for incoming data: {reader!r}"
             )
         buffer = receiver.buffer
-        if not isinstance(buffer, SharedBuffer) or buffer.data is not reader._buffer:
+        if 0 < window < len(reader._buffer):
+            receiver.buffer = SharedBuffer(reader._buffer[:window])
+            self._window = window
+        elif not isinstance(buffer, SharedBuffer) or buffer.data is not reader._buffer:
             receiver.buffer = SharedBuffer(reader._buffer)
         elif not waited:
             buffer.forget_search()
@@ -82,6 +92,11 @@ class BorrowedReader:
         """After an attempt: give the state back to the reader."""
         reader, receiver = self.reader, self.receiver
         buffer: Any = receiver.buffer
+        if self._window:
+            taken = self._window - len(buffer.data)
+            self._window = 0
+            buffer = receiver.buffer = SharedBuffer(reader._buffer)
+            buffer.take(taken)
         if buffer.data is not reader._buffer:
             reader._buffer = buffer.data
         feed = vars(reader).get("feed_data")

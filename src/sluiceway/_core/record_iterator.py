@@ -201,7 +201,7 @@ class RecordIterator(Ready):
             waited = False
             while True:
                 if borrowed is not None:
-                    borrowed.load(self.operation, waited)
+                    borrowed.load(self.operation, waited, self.window())
                     try:
                         item = self.attempt(waited)
                     finally:
@@ -245,6 +245,10 @@ class RecordIterator(Ready):
     def target_size(self) -> int:
         """Return how many bytes must be buffered before another attempt can succeed; 0 if that is unknown."""
         raise NotImplementedError
+
+    def window(self) -> int:
+        """Return how many bytes an attempt needs at most, however many are buffered; 0 if it may need all."""
+        return 0
 
     def check(self, waited: bool) -> None:
         """Raise what every read raises at once: for a second read, and the error of set_exception()."""

@@ -71,6 +71,11 @@ class SeparatedRecords(RecordIterator):
     def target_size(self) -> int:
         return read_until.target_size(self.receiver)
 
+    def window(self) -> int:
+        if self.policy != record_iterator.CHUNKS:
+            return 0
+        return self.max_size + len(self.separators[len(self.separators) - 1])
+
     def _rest(self) -> Any:
         """Return the bytes without a separator at the end of the stream."""
         receiver = self.receiver

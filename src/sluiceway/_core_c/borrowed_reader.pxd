@@ -13,6 +13,7 @@ cdef class DiscardingFeed:
 cdef class BorrowedReader:
     cdef readonly object reader
     cdef readonly Receiver receiver
+    cdef Py_ssize_t _window
 
-    cdef object load(self, object operation, bint waited)
+    cdef object load(self, object operation, bint waited, Py_ssize_t window)
     cdef object store(self)

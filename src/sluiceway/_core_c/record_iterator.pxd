@@ -32,6 +32,7 @@ cdef class RecordIterator(Ready):
     cdef object ready_item(self)
     cdef object attempt(self, bint waited)
     cdef Py_ssize_t target_size(self) except -1
+    cdef Py_ssize_t window(self) except -1
     cdef object check(self, bint waited)
     @cython.locals(size=Py_ssize_t)
     cdef bint ended(self, bint keeps_rest) except -1

@@ -19,6 +19,7 @@ cdef class SeparatedRecords(RecordIterator):
     @cython.locals(receiver=Receiver, length=Py_ssize_t, record=bytes)
     cdef object attempt(self, bint waited)
     cdef Py_ssize_t target_size(self) except -1
+    cdef Py_ssize_t window(self) except -1
     @cython.locals(receiver=Receiver)
     cdef object _rest(self)
     @cython.locals(receiver=Receiver, buffer=ChunkBuffer, separator=Py_ssize_t)
