@@ -246,10 +246,15 @@ async def wrap_socket(
     """
     try:
         transport = await make_connected(loop, sock, protocol, **options)
-    except OSError as error:
-        if options["ssl"]:
-            name_handshake(error, options["server_hostname"], peer, client=True)
-        else:
-            name_peer(error, peer)
+        return reader, StreamWriter(transport, protocol, reader, loop)
+    except BaseException as error:
+        connection = protocol._sluiceway
+        if connection.transport is not None and not connection.ending():
+            # A signal handler has raised. Until the program has the writer, nothing else closes the connection.
+            connection.abort()
+        if isinstance(error, OSError):
+            if options["ssl"]:
+                name_handshake(error, options["server_hostname"], peer, client=True)
+            else:
+                name_peer(error, peer)
         raise
-    return reader, StreamWriter(transport, protocol, reader, loop)

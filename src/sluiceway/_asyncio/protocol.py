@@ -62,6 +62,9 @@ class FlowControlMixin(ProtocolOperations, asyncio_streams.FlowControlMixin, met
         connection.lose(error)
         connection.flow.end(error)
 
+    def _sluiceway_finish_lost(self, error: Exception | None) -> None:
+        FlowControlMixin.connection_lost(self, error)
+
     def pause_writing(self) -> None:
         """Called by the transport when its buffer exceeds the high-water mark. StreamWriter.drain() then waits."""
         super().pause_writing()
@@ -168,6 +171,10 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         If the protocol has a ``client_connected_cb``, the method creates the StreamWriter and calls the callback.
         """
         connection = self._sluiceway
+        if connection.lost:
+            # The setup of an accepted connection was abandoned.
+            transport.abort()  # type: ignore[attr-defined]
+            return
         try:
             self._replace_transport(transport)
             reader = self._strong_reader
@@ -232,6 +239,9 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         self._stream_reader_wr = None
         connection.writer_ref = None
         connection.protocol_transport = None
+
+    def _sluiceway_finish_lost(self, error: Exception | None) -> None:
+        StreamReaderProtocol.connection_lost(self, error)
 
     def data_received(self, data: bytes) -> None:
         """Called by the transport with received bytes, which the method passes to the reader."""

@@ -199,10 +199,11 @@ class Server(asyncio.Server):
         # Calls of wait_closed() made before close() wait for all connections on every interpreter.
         if self._listeners is not None or self._connections or self._attached:
             return
-        waiters, self._waiters = self._waiters, None
-        for waiter in waiters or ():
+        for waiter in self._waiters or ():
             if not waiter.done():
                 waiter.set_result(None)
+        # Last: the method is called again if a signal handler has raised an exception in it.
+        self._waiters = None
 
     def _connection_ended(self, client: ServerConnection) -> None:
         self._connections.discard(client)
@@ -254,12 +255,15 @@ class Acceptor:
 
     def __call__(self, sock: socket.socket, address: Any, listener: str) -> None:
         server = self._server
-        client = ServerConnection(server, address, listener)
-        server._connections.add(client)
+        client = None
         try:
+            client = ServerConnection(server, address, listener)
+            server._connections.add(client)
             server._context.copy().run(client.start, self._engine, server._loop, sock, server._options, self._at_once)
         except BaseException:
-            server._connection_ended(client)
+            sock.close()
+            if client is not None:
+                client.setup_abandoned()
             raise
 
     def __del__(self) -> None:

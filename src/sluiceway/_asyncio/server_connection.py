@@ -237,6 +237,14 @@ class ServerConnection:
         reference = self._transport = _Reference(transport, _gone)
         reference.entry = self
 
+    def setup_abandoned(self) -> None:
+        """Called if start() has raised."""
+        connection = self._connection() if self._connection is not None else None
+        if connection is not None:
+            # The loop may have a transport of the socket, and call connection_made(), which aborts it then.
+            connection.mark_lost(None)
+        self.connection_ended()
+
     def setup_failed(self, connection: Connection, error: BaseException) -> None:
         """Report to the loop's exception handler that ``error`` prevented the call of client_connected_cb."""
         report_setup_error(connection.loop, error, self.address, self._listener)

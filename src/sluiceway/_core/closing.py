@@ -85,13 +85,18 @@ class ClosingState(ConnectionState):
     def close(self) -> None:
         """Close the transport after its buffered data has been sent; start the close timeout. May be called again."""
         ends_already = self.transport_is_closing()
-        self.apply(CLOSE_LATE if ends_already else CLOSE)
-        # A second close() of asyncio's TLS transport would discard its buffered data.
-        if not ends_already:
-            self.uncork()
-            if self.record is not None:
-                self.record.closing(self.transport)
-            self.transport.close()
+        try:
+            self.apply(CLOSE_LATE if ends_already else CLOSE)
+            # A second close() of asyncio's TLS transport would discard its buffered data.
+            if not ends_already:
+                self.uncork()
+                if self.record is not None:
+                    self.record.closing(self.transport)
+                self.transport.close()
+        except (SystemExit, KeyboardInterrupt):
+            # The transport may not have begun to close, and nothing else would close it.
+            self.loop.call_soon(self.transport.close)
+            raise
         self.bound_close()
 
     def bound_close(self, seconds: float | None = None) -> None:
@@ -128,15 +133,15 @@ class ClosingState(ConnectionState):
         """Called by bound_close() if data may be unsent."""
 
     def lose(self, error: BaseException | None) -> None:
-        """Record the end of the transport, with ``error`` or None. Only the first call has an effect.
+        """Record the end of the transport, with ``error`` or None. Only the first ``error`` counts.
 
         It stops the close timeout, completes the futures of closed_waiter() and closed_future(), for which
-        wait_closed() waits, and calls the owner, if any.
+        wait_closed() waits, and calls the owner, if any. A second call does what the first has not done: an exception
+        of a signal handler may have stopped it.
         """
-        if self.lost:
-            return
-        self.apply(LOSE)
-        self.error = error
+        if not self.lost:
+            self.error = error
+            self.apply(LOSE)
         if self._close_timer is not None:
             self._close_timer.cancel()
             self._close_timer = None
@@ -144,9 +149,9 @@ class ClosingState(ConnectionState):
             self.record.ended(self)
         waiters = self._closed_waiters
         if waiters is not None:
-            self._closed_waiters = None
             for waiter in waiters:
                 self._resolve(waiter)
+            self._closed_waiters = None
         if self._closed_future is not None:
             self._resolve(self._closed_future)
         if self.owner is not None:

@@ -79,17 +79,17 @@ class LoopDelivery:
             receiver = receivers.current()
         try:
             ready = receiver.committed(nbytes)
+            writer = self.writer
+            if not ready:
+                return
+            if writer is None or not writer.carries(self):
+                receiver.wake()
+                return
         except (SystemExit, KeyboardInterrupt):
             self._end_interrupted()
             raise
-        if not ready:
-            return
-        writer = self.writer
-        if writer is None or not writer.carries(self):
-            receiver.wake()
-        else:
-            stepper = self.stepper
-            stepper.wake(receiver)
+        stepper = self.stepper
+        stepper.wake(receiver)
 
     def _end_interrupted(self) -> None:
         """Abort the connection after an interrupt, because received bytes may be lost."""

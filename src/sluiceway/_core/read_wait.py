@@ -62,17 +62,18 @@ class ReadWait(ReceiveInterface):
         """Wake the waiting read, if any. Its task continues in the next iteration of the loop."""
         future = self.future
         if future is not None:
-            self.future = None
             if not future.done():
                 future.set_result(None)
+            # Last: a signal handler may raise before, and the end of the connection calls the method again.
+            self.future = None
 
     def fail_wait(self, error: BaseException) -> bool:
         """Let the waiting read raise ``error``. Return False if no read waits, or its wait has completed."""
         future = self.future
         if future is None or future.done():
             return False
-        self.future = None
         future.set_exception(error)
+        self.future = None
         return True
 
     def raise_busy(self, operation: str, stream: str = "") -> NoReturn:

@@ -98,3 +98,9 @@ class ReceiverProvider:
 
     def __init__(self, owner: ReceiverReference) -> None:
         self._sluiceway = owner
+
+    def _sluiceway_finish_lost(self, error: Exception | None) -> None:
+        """Do what is left of ``connection_lost(error)``, which an exception of a signal handler may have stopped.
+
+        May be called again. It does not call what a derived class of the program adds to connection_lost().
+        """

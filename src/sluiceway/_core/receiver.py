@@ -175,12 +175,12 @@ class Receiver(EndOfInput):
         future = self.future
         if future is None:
             return
-        self.future = None
         source = self.source
         if future is source:
+            self.future = None
             source.wake_now()
-        elif not future.done():
-            future.set_result(None)
+        else:
+            self.complete_wait()
 
     def eof(self) -> None:
         self.eof_reached = True
@@ -218,7 +218,9 @@ class Receiver(EndOfInput):
     def transport_ended(self) -> None:
         """Record that the transport has ended. It is not resumed any more, because resume_reading() may raise then."""
         self.paused = False
-        self.closed_here = not self.eof_reached and self.exception is None
+        # A repeated call finds the end reached; see ReceiverProvider._sluiceway_finish_lost.
+        if not self.eof_reached and self.exception is None:
+            self.closed_here = True
 
     def share_transport(self) -> None:
         """Stop corking on a loop's own transport; see ConnectionState.share_transport."""

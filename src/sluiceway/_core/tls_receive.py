@@ -168,11 +168,8 @@ class TLSReceiver(ReceiveInterface):
             except (OSError, ValueError) as caught:
                 error = caught
             except BaseException:
-                # An interrupt may have lost bytes that OpenSSL had consumed, so the stream cannot continue.
-                if self.owner is not None:
-                    self.owner.failed(
-                        ConnectionAbortedError("aborted: KeyboardInterrupt or SystemExit may have lost received data")
-                    )
+                # It may have lost bytes that OpenSSL had consumed, so the stream cannot continue.
+                self.interrupted()
                 raise
             # The calls below may reuse the memory of ``data``, all of which has been consumed.
             if error is not None:
@@ -191,7 +188,11 @@ class TLSReceiver(ReceiveInterface):
                 # Breaks a reference cycle: the traceback of the error refers to this frame.
                 error = None
             elif sender.handshake_complete and not was_complete:
-                self.owner.handshake_completed()
+                try:
+                    self.owner.handshake_completed()
+                except BaseException:
+                    self.interrupted()
+                    raise
                 data = self._trailing_data
                 self._trailing_data = b""
                 continue
@@ -209,15 +210,18 @@ class TLSReceiver(ReceiveInterface):
         try:
             return receiver if receiver.feed(data) else None
         except (SystemExit, KeyboardInterrupt):
-            if self.owner is not None:
-                self.owner.failed(
-                    ConnectionAbortedError("aborted: KeyboardInterrupt or SystemExit may have lost received data")
-                )
+            self.interrupted()
             raise
         except BaseException as error:  # noqa: BLE001 - every exception of the program is reported
             if self.owner is not None:
                 self.owner.protocol_failed(error)
         return None
+
+    def interrupted(self) -> None:
+        """Close the connection, because an exception of a signal handler may have lost received bytes."""
+        if self.owner is not None:
+            error = ConnectionAbortedError("aborted: KeyboardInterrupt or SystemExit may have lost received data")
+            self.owner.failed(error)
 
     def _discard(self, blocks: list[bytes]) -> None:
         """Count plaintext that arrived after the close. Report to the owner that the maximum was exceeded."""

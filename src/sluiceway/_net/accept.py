@@ -43,7 +43,7 @@ _OF_THE_PEER = frozenset(
 
 Accepted = Callable[[Any, Any, str], None]
 """Called with an accepted socket, the address of the peer, and the name of the listening socket. If the callback
-raises, the listener closes the socket and reports the error. On the engine, the socket is an AcceptedSocket."""
+raises, it has closed the socket, and the listener reports the error. On the engine, the socket is an AcceptedSocket."""
 
 
 class Listener:
@@ -151,12 +151,20 @@ class Listener:
                 self._unwatch()
                 self._on_accept_error(error, accepted)
                 return
+            except BaseException:
+                # A signal handler has raised an exception. Without this, the peer would wait until the next accept().
+                self._source.close()
+                raise
             try:
                 if self._sets_nonblocking:
-                    sock.setblocking(False)
+                    _make_nonblocking(sock)
                 accepted(sock, address, self._name)
-            except BaseException as error:  # noqa: BLE001 - an interrupt is raised again
-                self._on_setup_error(error, sock, address)
+            except BaseException as error:
+                # Closes a socket that the callback has not taken, because an interrupt came before.
+                del sock
+                if isinstance(error, (SystemExit, KeyboardInterrupt)):
+                    raise
+                report_setup_error(self._loop, error, address, self._name)
             if not self._watching:
                 # The callback has closed the listener.
                 return
@@ -173,16 +181,14 @@ class Listener:
                 return
             self._short_of_resources = False
             try:
-                sock.setblocking(False)
+                _make_nonblocking(sock)
                 accepted(sock, address, self._name)
-            except BaseException as error:  # noqa: BLE001 - an interrupt is raised again
-                self._on_setup_error(error, sock, address)
-
-    def _on_setup_error(self, error: BaseException, sock: Any, address: Any) -> None:
-        sock.close()
-        if isinstance(error, (SystemExit, KeyboardInterrupt)):
-            raise error
-        report_setup_error(self._loop, error, address, self._name)
+            except BaseException as error:
+                # Closes a socket that the callback has not taken, because an interrupt came before.
+                del sock
+                if isinstance(error, (SystemExit, KeyboardInterrupt)):
+                    raise
+                report_setup_error(self._loop, error, address, self._name)
 
     def _on_accept_error(self, error: OSError | MemoryError, accepted: Accepted) -> None:
         """Report an error of accept(). Accept again later if descriptors or memory have run out, else never again."""
@@ -208,6 +214,14 @@ class Listener:
         self.paused = weakref.ref(accepted)
         # stop() does not cancel this timer, because its handle would refer to ``accepted``. _watch() checks _stopped.
         self._loop.call_later(ACCEPT_RETRY_DELAY, self._watch, accepted)
+
+
+def _make_nonblocking(sock: socket.socket) -> None:
+    try:
+        sock.setblocking(False)
+    except BaseException:
+        sock.close()
+        raise
 
 
 def _advice(error: OSError | MemoryError) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from .._constants import MINIMUM_RECEIVE, SCRATCH_SIZE
 from .._implementation import core
 from .fork_hooks import register_stepper
+from .protocol_calls import finish_lost_soon
 
 _STEPPER = "_sluiceway_stepper"
 # Slots of an adapter. An assignment would go to the protocol.
@@ -93,8 +94,13 @@ class LoopAdapter(asyncio.BufferedProtocol):
             # uvloop calls this method even after the connection was discarded.
             transport.abort()
             return
-        self._delivery.made(protocol, transport)
-        protocol.connection_made(transport)
+        try:
+            self._delivery.made(protocol, transport)
+            protocol.connection_made(transport)
+        except (SystemExit, KeyboardInterrupt):
+            # Without a handler, nothing would close an accepted connection.
+            transport.abort()
+            raise
 
     def connection_lost(self, exc: Exception | None) -> None:
         protocol = self._protocol
@@ -105,9 +111,12 @@ class LoopAdapter(asyncio.BufferedProtocol):
             # The program has replaced the method of the protocol, and calls this one from its replacement.
             type(protocol).connection_lost(protocol, exc)
             return
-        delivery.end()
         try:
+            delivery.end()
             protocol.connection_lost(delivery.interruption or exc)
+        except BaseException:
+            finish_lost_soon(asyncio.get_running_loop(), protocol, delivery.interruption or exc)
+            raise
         finally:
             _set(self, "_protocol", None)
 

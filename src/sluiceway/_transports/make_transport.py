@@ -41,7 +41,12 @@ async def make_connected(
     if not ssl:
         return await _wrap_plain(loop, sock, protocol, create, shared)
     tls = await _wrap_encrypted(loop, sock, protocol, create, ssl, shared, server_side=False, **options)
-    await tls.wait_for_handshake()
+    try:
+        await tls.wait_for_handshake()
+    except (SystemExit, KeyboardInterrupt):
+        # The protocol may not refer to the transport yet, so nothing else closes the connection.
+        tls.abort()
+        raise
     return tls
 
 

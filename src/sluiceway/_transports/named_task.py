@@ -21,8 +21,9 @@ def create_named_task(
     """
     try:
         task = loop.create_task(coroutine)
-    except BaseException:
-        # Prevents the RuntimeWarning "coroutine was never awaited".
+    except Exception:
+        # Prevents the RuntimeWarning "coroutine was never awaited". Not after an interrupt, which may come just after
+        # the creation of the task.
         coroutine.close()
         raise
     if hasattr(task, "set_name"):

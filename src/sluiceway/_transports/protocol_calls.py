@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .._implementation import core
+
 
 def call_protocol(transport: Any, protocol: Any, call: Callable[..., Any], *arguments: Any) -> None:
     """Call ``call``, a method of ``protocol``. Pass an exception to the loop's exception handler, and return."""
@@ -14,6 +16,24 @@ def call_protocol(transport: Any, protocol: Any, call: Callable[..., Any], *argu
         raise
     except BaseException as error:  # noqa: BLE001 - every exception of the program is reported
         report_error(transport, protocol, f"protocol.{call.__name__}() call failed", error)
+
+
+def finish_lost_soon(loop: Any, protocol: Any, error: BaseException | None) -> None:
+    """Call this if connection_lost() of ``protocol`` has raised: a signal handler may have stopped the call.
+
+    A protocol of the package does the rest in the next iteration of the loop, so that everything that waits for the end
+    of the connection is woken.
+    """
+    if isinstance(protocol, core.ReceiverProvider):
+        loop.call_soon(_finish_lost, loop, protocol, error)
+
+
+def _finish_lost(loop: Any, protocol: Any, error: BaseException | None) -> None:
+    try:
+        protocol._sluiceway_finish_lost(error)
+    except (SystemExit, KeyboardInterrupt):
+        finish_lost_soon(loop, protocol, error)
+        raise
 
 
 def report_error(transport: Any, protocol: Any, message: str, error: BaseException) -> None:

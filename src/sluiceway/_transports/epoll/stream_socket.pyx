@@ -419,8 +419,10 @@ cdef class StreamSocket(WriteLimits):
         try:
             self.protocol.connection_lost(error)
         except (SystemExit, KeyboardInterrupt):
+            self.finish_lost_soon(self.protocol, error)
             raise
         except BaseException as exception:
+            self.finish_lost_soon(self.protocol, error)
             self.report_error("protocol.connection_lost() call failed", exception)
         finally:
             try:
@@ -428,6 +430,19 @@ cdef class StreamSocket(WriteLimits):
             finally:
                 self.poller.release()
         return 0
+
+    cdef int finish_lost_soon(self, protocol, error) except -1:
+        """Let a protocol of the package wake its waiters: a signal handler may have raised within connection_lost()."""
+        if isinstance(protocol, ReceiverProvider):
+            self.loop.call_soon(self._finish_lost, protocol, error)
+        return 0
+
+    def _finish_lost(self, protocol, error):
+        try:
+            protocol._sluiceway_finish_lost(error)
+        except (SystemExit, KeyboardInterrupt):
+            self.finish_lost_soon(protocol, error)
+            raise
 
     def loop_closed(self):
         """Close the socket if it is open. Return the warning for a socket that the program had not closed, or None."""

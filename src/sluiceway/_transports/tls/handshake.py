@@ -63,6 +63,10 @@ class Handshake:
             self._waiter = None
             del waiter
 
+    def is_awaited(self) -> bool:
+        """Return True if a coroutine waits in wait()."""
+        return self._waiter is not None
+
     def wait_cancelled(self) -> bool:
         """Return True if a coroutine was waiting and has been cancelled."""
         return self._waiter is not None and self._waiter.cancelled()
@@ -71,13 +75,19 @@ class Handshake:
         """Record the end of the handshake: its ``error``, or None for success. Only the first call has an effect."""
         if self.ended:
             return
-        self.ended = True
         waiter = self._waiter
         if waiter is None:
             self._error = error
-        elif not waiter.done():
-            waiter.set_result(None) if error is None else waiter.set_exception(error)
-        on_failure, self._on_failure = self._on_failure, None
+        else:
+            try:
+                if not waiter.done():
+                    waiter.set_result(None) if error is None else waiter.set_exception(error)
+            finally:
+                self.ended = waiter.done()
+        on_failure = self._on_failure
         if error is not None and on_failure is not None:
             self._error = None
             on_failure(error)
+        self._on_failure = None
+        # Last: if a signal handler raises before, the end of the connection calls the method again.
+        self.ended = True

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..._implementation import core
 from ..loop_adapter import scratch_of
+from ..protocol_calls import finish_lost_soon
 
 if TYPE_CHECKING:
     from ..._core import ReceiverProvider, TLSReceiver
@@ -18,7 +19,7 @@ else:
 class LowerEvents(Protocol):
     """The methods of a TLS transport that LowerProtocol calls at events of the lower transport.
 
-    The TLSReceiver reports the other two events, end of file and the end of the lower transport.
+    The TLSReceiver reports end of file and, unless it was interrupted, the end of the lower transport.
     """
 
     def lower_made(self, lower: Any) -> None:
@@ -26,6 +27,9 @@ class LowerEvents(Protocol):
 
     def failed(self, error: BaseException) -> None:
         """Called when lower_made() has raised ``error``."""
+
+    def lower_lost(self, error: BaseException | None) -> None:
+        """Called when the lower transport has ended; called again if a signal handler raises meanwhile."""
 
     def lower_paused(self) -> None:
         """Called when the lower transport pauses writing."""
@@ -57,20 +61,39 @@ class LowerProtocol(ReceiverProvider, asyncio.BufferedProtocol):
         except BaseException as error:
             # The timeout of the handshake may not be running yet, so the connection must end here.
             self._events.failed(error)
+            if not transport.is_closing():
+                # lower_made() was interrupted before it has recorded the transport.
+                transport.abort()
             if isinstance(error, (SystemExit, KeyboardInterrupt)):
                 raise
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._events is not None:
-            self._events = None
+        events, self._events = self._events, None
+        if events is None:
+            return
+        try:
             self._receiver.lost(exc)
+        except (SystemExit, KeyboardInterrupt):
+            self._events = events
+            finish_lost_soon(asyncio.get_running_loop(), self, exc)
+            raise
+
+    def _sluiceway_finish_lost(self, error: Exception | None) -> None:
+        if self._events is not None:
+            # The receiver may not refer to the TLS transport any more.
+            self._events.lower_lost(error)
+            self._events = None
 
     def get_buffer(self, sizehint: int) -> Any:
         return self._receiver.get_buffer(sizehint)
 
     def buffer_updated(self, nbytes: int) -> None:
-        if self._receiver.committed(nbytes):
-            self._receiver.wake()
+        try:
+            if self._receiver.committed(nbytes):
+                self._receiver.wake()
+        except (SystemExit, KeyboardInterrupt):
+            self._receiver.interrupted()
+            raise
 
     def eof_received(self) -> bool:
         return self._events is not None and self._receiver.eof()

@@ -191,12 +191,17 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         if self._handshake.wait_cancelled():
             self.abort()
             return
+        run = self._run
+        del self._run
         try:
             if self._call_made:
-                self._run(call_protocol, self, self._protocol, self._protocol.connection_made, self)
-        finally:
-            self._handshake.report(None)
-            del self._run
+                run(call_protocol, self, self._protocol, self._protocol.connection_made, self)
+        except BaseException:
+            # The receiver calls failed(). Only a waiting coroutine must raise its error.
+            if not self._handshake.is_awaited():
+                self._handshake.report(None)
+            raise
+        self._handshake.report(None)
 
     # -- failures -----------------------------------------------------------------------------------------------------
 
@@ -214,6 +219,8 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         # Sends the alert with the reason first, if the kernel accepts it.
         self.raw.uncork()
         self._handshake.report(error)
+        if self._lower is None:
+            return
         if self._lower.get_write_buffer_size():
             self._lower.abort()
         else:
@@ -375,11 +382,16 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         if self._closing:
             return
         self._closing = True
-        if self.raw.handshake_complete:
-            self._close.start()
-            self._report_closing(seconds)
-        else:
+        if not self.raw.handshake_complete:
             self.abort()
+            return
+        try:
+            self._close.start()
+        except (SystemExit, KeyboardInterrupt):
+            # close_notify may not have been sent, and nothing would start the close again.
+            self.abort()
+            raise
+        self._report_closing(seconds)
 
     def _report_closing(self, seconds: float | None) -> None:
         """Start the protocol's close timeout if there is unsent data. ``seconds``: a shorter timeout, or None."""
@@ -411,23 +423,36 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
 
     def lower_lost(self, error: BaseException | None) -> None:
         self._closing = True
-        error, self._error = self._error or error, None
+        # A signal handler may raise at any place. Then the method is called again, and must find the same values.
+        error = self._error = self._error or error
         handshake_complete = self.raw.handshake_complete
         below = self._lower.discarded_size() if isinstance(self._lower, RawTransportProvider) else -1
         if below >= 0:
-            self._discarded = below + self.raw.pending_size()
+            self._discarded = max(self._discarded, below + self.raw.pending_size())
         elif not self._discarded:
             self._discarded = -1
         self._detach()
         protocol = self._protocol
-        self._protocol = None
-        if not self._handshake.ended:
-            self._handshake.report(error or ConnectionResetError("the connection was lost during the TLS handshake"))
-        elif protocol is not None and (handshake_complete or not self._call_made):
-            if error is not None and not handshake_complete:
-                # A copy avoids a reference cycle: start_tls() raises the error, and its traceback refers to the stream.
-                error = copy_error(error)
-            protocol.connection_lost(error)
+        repeatable = isinstance(protocol, core.ReceiverProvider)
+        if not repeatable:
+            self._protocol = None
+        try:
+            if not self._handshake.ended:
+                self._handshake.report(
+                    error or ConnectionResetError("the connection was lost during the TLS handshake")
+                )
+            elif protocol is not None and (handshake_complete or not self._call_made):
+                if error is not None and not handshake_complete:
+                    # A copy avoids a reference cycle: start_tls() raises the error, whose traceback refers to the
+                    # stream.
+                    error = copy_error(error)
+                protocol.connection_lost(error)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException:
+            self._protocol = self._error = None
+            raise
+        self._protocol = self._error = None
 
     def _detach(self) -> None:
         self._cancel_timers()
