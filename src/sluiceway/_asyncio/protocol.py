@@ -156,8 +156,8 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
     def close_timeout(self) -> float | None:
         """The close timeout in seconds (float). None means that a close waits without a limit.
 
-        A closing connection is aborted when the kernel has accepted no data, and the peer has acknowledged none, for
-        this time or up to twice as long.
+        A closing connection with unsent data is aborted when the kernel has accepted no data, and the peer has
+        acknowledged none, for this time or up to twice as long.
         """
         return self._sluiceway.close_timeout
 

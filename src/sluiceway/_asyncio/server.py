@@ -140,7 +140,10 @@ class Server(asyncio.Server):
             self._serving_forever = None
 
     def close(self) -> None:
-        """Close the listening sockets. Accepted connections stay open. A second call has no effect."""
+        """Close the listening sockets. Accepted connections stay open. A second call has no effect.
+
+        A running ``serve_forever()`` waits for ``wait_closed()``, and then raises CancelledError.
+        """
         listeners = self._listeners
         if listeners is None:
             return

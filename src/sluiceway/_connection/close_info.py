@@ -16,9 +16,9 @@ class CloseInfo:
         flushed (bool): True if the kernel accepted every byte that was sent. That does not mean that the peer has
             received them; only an answer of the peer shows that.
         unsent_bytes (int): the number of bytes that the kernel did not accept, and that were discarded. Over TLS, the
-            encrypted size of those that were encrypted already. After a reset, the event loop's own transports do not
-            report the number. With them, ``flushed`` is False then, and the number is that when the close began, or 0
-            if the reset came before.
+            encrypted size of those that were encrypted already. The event loop's own transports do not report the
+            number after a reset. ``flushed`` is then False, and ``unsent_bytes`` is what was unsent when the close
+            began, or 0 if the reset came first.
         close_notify_received (bool or None): over TLS, True if the peer's close_notify alert arrived, so that what was
             received is complete. None without TLS, and on TLS transports of the event loop.
         reason (str): what ended the connection.

@@ -133,9 +133,9 @@ def find_record(receiver: Receiver, separators: tuple[bytes, ...], waited: bool,
 
 
 def target_size(receiver: Receiver) -> int:
-    """Return ``Receiver.target_size`` for a read that waits for the end of a record.
+    """Return ``Receiver.target_size`` for a read that waits for the end of a record, usually 0.
 
-    For a record longer than the limit of the reader it is one more byte than is buffered. Otherwise flow control would
+    If more bytes are buffered than the limit of the reader, return their number plus 1. With 0, flow control would
     reduce each receive to 4 KiB, and pause the transport after it.
     """
     size = receiver.buffer.size()

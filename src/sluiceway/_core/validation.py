@@ -50,8 +50,8 @@ def as_size(size: Any, call: str, name: str, least: int, stream: object) -> int:
 def as_limit(limit: Any, call: str = "") -> int:
     """Return the limit of a reader in bytes. None means 64 KiB, and ``math.inf`` means no limit.
 
-    Raise TypeError unless ``limit`` is a number or None, and ValueError unless it is whole and greater than 0. If the
-    function ``call`` is given, a bool is no number; asyncio accepts one.
+    Raise TypeError unless ``limit`` is a number or None, and ValueError unless it is whole and greater than 0.
+    ``call``: the name of sluiceway's own function, which refuses a bool. Without it a bool is a number, as in asyncio.
     """
     if type(limit) is int and 0 < limit <= UNBOUNDED_LIMIT:
         return limit

@@ -27,9 +27,9 @@ _scratches: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.
 def scratch_of(loop: asyncio.AbstractEventLoop) -> Any:
     """Return the receive buffer for a connection of ``loop``.
 
-    A selector loop receives into the buffer and delivers the bytes in one step, so all its connections share one
-    buffer. A proactor loop uses the buffer of a connection while it waits for bytes, so each connection has its own
-    buffer.
+    Except on Windows, a loop receives into the buffer and delivers the bytes in one step, so all its connections share
+    one buffer. The proactor loop of Windows uses the buffer of a connection while it waits for bytes, so there each
+    connection has its own buffer.
     """
     if sys.platform == "win32":
         return core.Scratch(MINIMUM_RECEIVE * 16)

@@ -44,7 +44,7 @@ def lines(
         overlong (str): what happens to a longer line. ``"raise"``: LimitOverrunError is raised, and the bytes stay in
             the reader. ``"skip"``: the line is dropped and counted in ``skipped``. ``"truncate"``: its first
             ``max_length`` bytes are an item, without a ``\\n``; the rest is dropped. ``"chunks"``: each item is a
-            Piece of at most ``max_length`` bytes and a ``\\n``.
+            Piece of at most ``max_length`` bytes; the last piece of a line has its ``\\n`` in addition.
 
     Returns:
         The iterator, a Records object.

@@ -13,8 +13,8 @@ from typing import Any
 class ChildExit:
     """Waits for the end of ``process``, from its start. The loop refers to the object until then.
 
-    On Linux the loop watches a pidfd. Elsewhere, and where the system refuses it, a thread waits. Nothing else of the
-    program must wait for the process.
+    On Linux the loop watches a pidfd. Elsewhere, and where the system refuses it, a thread waits. The rest of the
+    program must not wait for the process.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, process: subprocess.Popen[bytes]) -> None:

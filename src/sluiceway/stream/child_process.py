@@ -47,7 +47,7 @@ class ChildProcess:
         return status
 
     async def wait(self) -> int:
-        """Wait until the child has ended, and return its exit status.
+        """Wait until the child has ended, and return its exit status; negative if a signal ended it.
 
         Some children end only after the program has read their output and closed their input. Any number of tasks may
         wait. Cancelling the call has no effect on the child.

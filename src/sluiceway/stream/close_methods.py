@@ -136,7 +136,7 @@ class StreamClosing(StreamHalves):
 
         Args:
             seconds (float): the time, greater than 0. It is never too short, and up to 0.05 seconds too long; with
-                ``min_rate`` up to a quarter too long.
+                ``min_rate`` up to a quarter of ``seconds`` too long.
             min_rate (float or None): the bytes per second, in both directions together, that keep the block running.
                 None means that bytes do not extend the time.
 

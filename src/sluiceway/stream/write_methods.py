@@ -153,11 +153,11 @@ class StreamWriting(StreamHalves):
 
         Raises:
             ValueError, TypeError: ``offset`` or ``count`` is negative or not an integer, or ``file`` is closed, a text
-                file, a file without ``seek()`` or one that cannot be read.
+                file, not open for reading, or has no ``seek()``.
             TimeoutError: the peer did not accept the data in time. The message names the peer and the seconds.
             ConnectionError: the stream was closed, or the connection has ended without an error.
             RuntimeError: ``send_eof()`` was called before.
-            OSError: the file cannot be read.
+            OSError: a read of the file failed.
             Exception: the error of a lost connection.
 
         Source: ``socket.sendfile``, ``asyncio.loop.sendfile``, Go's ``io.Copy``.

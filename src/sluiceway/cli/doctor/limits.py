@@ -18,7 +18,7 @@ _SHORT_BACKLOG = 1_024
 
 
 def limits(proc: Path = PROC, files: tuple[int, int] | None = None) -> Section:
-    """Return the section of the limits. ``proc``: the directory of the system's limits, usually /proc/sys.
+    """Return the section about limits. ``proc``: the directory of the system's limits, usually /proc/sys.
 
     ``files``: the soft and the hard limit on open files. None means those of this process.
     """

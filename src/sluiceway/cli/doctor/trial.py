@@ -19,7 +19,7 @@ _LINE = b"sluiceway doctor\n"
 
 
 def loops() -> Section:
-    """Return the section of the trial connections, on asyncio's loop and, if uvloop is installed, on uvloop's."""
+    """Return the section about the trial connections, on asyncio's loop and, if uvloop is installed, on uvloop's."""
     findings = [_tried("asyncio", None)]
     try:
         uvloop: Any = importlib.import_module("uvloop")
