@@ -9,8 +9,9 @@ import platform
 import shutil
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Sequence
+
+from benchmarks.optimisation import is_optimised
 
 # Packages in the measured processes.
 RUN = tuple(f"benchmarks/{folder}" for folder in ("servers", "clients", "programs", "studies"))
@@ -38,8 +39,7 @@ def processor() -> str:
 
 
 def versions() -> dict[str, str]:
-    optimised = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
-    build = "an optimised build" if optimised else "not an optimised build"
+    build = "an optimised build" if is_optimised() else "not an optimised build"
     found = {"python": f"{platform.python_implementation()} {platform.python_version()} ({build})"}
     for package in PACKAGES:
         try:

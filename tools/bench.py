@@ -16,11 +16,11 @@ from interpreters import Interpreter, interpreters
 
 HERE = pathlib.Path(__file__).resolve().parent
 PREFERRED = (3, 14)
-PROBE = "import sysconfig; print('--enable-optimizations' in (sysconfig.get_config_var('CONFIG_ARGS') or ''))"
+PROBE = HERE.parent / "benchmarks" / "optimisation.py"
 
 
 def is_optimised(interpreter: Interpreter) -> bool:
-    answer = subprocess.run(interpreter.command("-I", "-c", PROBE), capture_output=True, text=True, check=False)
+    answer = subprocess.run(interpreter.command("-I", PROBE), capture_output=True, text=True, check=False)
     return answer.stdout.strip() == "True"
 
 

@@ -3,9 +3,12 @@
 import importlib
 import pathlib
 import sys
+import sysconfig
 from typing import Any
 
 import pytest
+
+from benchmarks import optimisation
 
 TOOLS = pathlib.Path(__file__).resolve().parents[2] / "tools"
 
@@ -41,3 +44,25 @@ def test_missing_optimised_interpreter_is_reported(
     monkeypatch.setattr(bench, "is_optimised", lambda interpreter: False)
     bench.chosen()
     assert "no optimised interpreter was found" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "base_prefix", "expected"),
+    [
+        ("'--enable-optimizations'", "/opt/python", True),
+        ("'--enable-shared'", "/usr", True),
+        ("'--enable-shared'", "/opt/python", False),
+        (None, "/opt/python", False),
+    ],
+)
+def test_build_of_a_distribution_counts_as_optimised(
+    monkeypatch: pytest.MonkeyPatch, options: str | None, base_prefix: str, expected: bool
+) -> None:
+    monkeypatch.setattr(sysconfig, "get_config_var", lambda name: options)
+    monkeypatch.setattr(sys, "base_prefix", base_prefix)
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert optimisation.is_optimised() is expected
+
+
+def test_probe_of_this_interpreter_runs_without_the_project(bench: Any) -> None:
+    assert bench.is_optimised(bench.Interpreter(pathlib.Path(sys.executable))) is optimisation.is_optimised()
