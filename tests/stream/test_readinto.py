@@ -77,6 +77,24 @@ async def test_buffer_is_released_when_the_read_ends_with_the_stream(
 
 
 @over_both
+async def test_buffer_can_be_resized_when_the_read_returns(kind: str, tls: Certificates) -> None:
+    """The task may run while the transport reports the bytes, and still has a view of the buffer."""
+
+    async def read() -> bytearray:
+        buffer = bytearray(100)
+        size = await other.readinto(buffer)
+        del buffer[size:]
+        return buffer
+
+    async with streams_over(kind, tls) as (one, other):
+        task = await start_task(read())
+        await one.send(b"data")
+        assert await task == b"data"
+        await one.send(b"next")
+        assert await other.read_exactly(4) == b"next"
+
+
+@over_both
 async def test_cancelled_read_gives_bytes_back(kind: str, tls: Certificates) -> None:
     async with streams_over(kind, tls) as (one, other):
         buffer = bytearray(100)

@@ -15,6 +15,11 @@ def caller_buffer(plain: ChunkBuffer, target: Any) -> ChunkBuffer | None:
     return None
 
 
+def lent(buffer: ChunkBuffer) -> bool:
+    """Return True if a transport has a view of the program's buffer, which cannot be resized until it is released."""
+    raise NotImplementedError
+
+
 def hand_over(buffer: ChunkBuffer) -> int:
     """Return how many bytes are in the buffer of the program. They belong to the program from now on."""
     raise NotImplementedError

@@ -352,7 +352,11 @@ class Stream(StreamWaits):
                     receiver.end_wait()
                 # The program may have replaced the buffer by access to ``reader._buffer``.
                 if receiver.buffer is direct and self._enough(receiver, least) and direct.size() >= least:
-                    return caller_buffers.hand_over(direct)
+                    if caller_buffers.lent(direct):
+                        # uvloop releases the memory after the call that reports the bytes, in which this task runs.
+                        await receiver.yield_to_loop(operation)
+                    if receiver.buffer is direct:
+                        return caller_buffers.hand_over(direct)
             finally:
                 direct = None
                 # Bytes that were not handed over go back to the stream.

@@ -8,6 +8,7 @@ cdef class CallerBuffer(ChunkBuffer):
     cdef ChunkBuffer plain
     cdef Memory target
     cdef CallerMemory window
+    cdef CallerMemory viewed
     cdef Py_ssize_t filled
     cdef Py_ssize_t capacity
 
@@ -15,4 +16,5 @@ cdef class CallerBuffer(ChunkBuffer):
     cdef int release_target(self) except -1
 
 cpdef ChunkBuffer caller_buffer(ChunkBuffer plain, target)
+cpdef bint lent(ChunkBuffer buffer) except -1
 cpdef Py_ssize_t hand_over(ChunkBuffer buffer) except -1

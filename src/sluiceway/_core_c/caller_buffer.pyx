@@ -20,7 +20,7 @@ cdef class CallerBuffer(ChunkBuffer):
 
     The first ``filled`` of the ``capacity`` bytes of ``target`` are unread bytes of the stream, and those of ``plain``
     follow them. ``window`` is the memory that direct() returns. While a view of the window exists, the window refers to
-    ``target``, so that the program's buffer is not released.
+    ``target``, so that the program's buffer is not released. ``viewed``: the last window that was dropped with a view.
     """
 
     def __init__(self, ChunkBuffer plain not None, Memory target not None):
@@ -57,6 +57,7 @@ cdef class CallerBuffer(ChunkBuffer):
     cdef int drop_window(self) except -1:
         """Drop the reference of the window to the target. If a view of the window exists, the view keeps both."""
         if self.window.exports:
+            self.viewed = self.window
             self.window = CallerMemory()
         else:
             self.window.owner = None
@@ -138,6 +139,7 @@ cdef class CallerBuffer(ChunkBuffer):
         window.start = NULL
         window.size = 0
         window.owner = None
+        self.viewed = None
         self.target = Memory()
         self.capacity = 0
         return 0
@@ -145,6 +147,11 @@ cdef class CallerBuffer(ChunkBuffer):
 
 cpdef ChunkBuffer caller_buffer(ChunkBuffer plain, target):
     return CallerBuffer(plain, receive_memory.borrow(target))
+
+
+cpdef bint lent(ChunkBuffer buffer) except -1:
+    cdef CallerMemory viewed = (<CallerBuffer?>buffer).viewed
+    return viewed is not None and viewed.exports > 0
 
 
 cpdef Py_ssize_t hand_over(ChunkBuffer buffer) except -1:
