@@ -1,13 +1,16 @@
 """Descriptors of pipe() that are shared, or of an unusual kind, and protocols that fail."""
 
 import asyncio
+import errno
 import os
+import pathlib
 import sys
 from typing import Any
 
 import pytest
 
 import sluiceway
+from support.file_descriptors import open_descriptors
 from support.scheduling import run_iterations, start_task, wait_until
 
 
@@ -69,6 +72,154 @@ async def test_descriptor_that_is_not_a_pipe_is_read_when_it_is_ready() -> None:
         assert int.from_bytes(await reading, sys.byteorder) == 7
 
 
+def supports_nowait() -> bool:
+    """Return True if a read of a pipe accepts the flag not to wait."""
+    reading, writing = os.pipe()
+    try:
+        os.preadv(reading, [bytearray(1)], -1, os.RWF_NOWAIT)
+    except BlockingIOError:
+        return True
+    except (OSError, AttributeError):
+        pass
+    finally:
+        os.close(reading)
+        os.close(writing)
+    return False
+
+
+@pytest.mark.skipif(not supports_nowait(), reason="the system has no flag for it")
+@pytest.mark.parametrize("end", ["reading", "writing"])
+async def test_pipe_made_blocking_just_before_its_use_does_not_stop_loop(
+    end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may do that at any moment."""
+
+    def make_blocking_before(name: str) -> None:
+        call = getattr(os, name)
+
+        def make_blocking_and_call(descriptor: int, *arguments: Any) -> int:
+            os.set_blocking(descriptor, True)
+            return call(descriptor, *arguments)  # type: ignore[no-any-return]
+
+        monkeypatch.setattr(os, name, make_blocking_and_call)
+
+    reading, writing = os.pipe()
+    ours, other = (reading, writing) if end == "reading" else (writing, reading)
+    for name in ("preadv", "readv") if end == "reading" else ("pwritev", "writev", "write"):
+        make_blocking_before(name)
+    async with sluiceway.pipe(ours) as stream:
+        if end == "reading":
+            stream.reader._transport._read()
+            os.write(other, b"data")
+            assert await stream.read(10) == b"data"
+        else:
+            sending = await start_task(stream.send(bytes(1 << 20)))
+            received = 0
+            while received < 1 << 20:
+                received += len(os.read(other, 1 << 20))
+                await run_iterations()
+            await sending
+    os.close(other)
+
+
+def interrupted(call: Any) -> Any:
+    """Return a function that does ``call``, then raises KeyboardInterrupt."""
+
+    def call_and_interrupt(*arguments: Any) -> None:
+        call(*arguments)
+        raise KeyboardInterrupt
+
+    return call_and_interrupt
+
+
+@pytest.mark.parametrize("end", ["reading", "writing"])
+async def test_interrupt_after_system_call_ends_pipe(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Received bytes are lost then, and a continued write would send its bytes again."""
+
+    def interrupt_after(*names: str) -> None:
+        for name in names:
+            monkeypatch.setattr(os, name, interrupted(getattr(os, name)))
+
+    reading, writing = os.pipe()
+    ours, other = (reading, writing) if end == "reading" else (writing, reading)
+    async with sluiceway.pipe(ours) as stream:
+        if end == "reading":
+            os.write(other, b"lost")
+            interrupt_after("preadv", "readv")
+            with pytest.raises(KeyboardInterrupt):
+                stream.reader._transport._read()
+            with pytest.raises(ConnectionAbortedError, match="may have lost received data"):
+                await stream.read(10)
+        else:
+            interrupt_after("pwritev", "writev", "write")
+            with pytest.raises(KeyboardInterrupt):
+                stream.writer.write(b"once")
+            await run_iterations()
+            assert os.read(other, 10) == b"once"
+            assert os.read(other, 10) == b""
+            with pytest.raises(ConnectionAbortedError, match="may have lost written data"):
+                await stream.send(b"x")
+    os.close(other)
+
+
+async def test_exception_at_end_of_pipe_does_not_keep_close_waiting(
+    monkeypatch: pytest.MonkeyPatch, loop_errors: list[dict[str, Any]]
+) -> None:
+    """A signal handler may raise there."""
+    reading, writing = os.pipe()
+    stream = await sluiceway.pipe(reading)
+    protocol = type(stream.reader._transport.get_protocol())
+    call = protocol.connection_lost
+    raised: list[TimeoutError] = []
+
+    def raise_once(self: Any, error: Exception | None) -> None:
+        if not raised:
+            raised.append(TimeoutError("in a signal handler"))
+            raise raised[0]
+        call(self, error)
+
+    monkeypatch.setattr(protocol, "connection_lost", raise_once)
+    await stream.aclose()
+    assert [context["exception"] for context in loop_errors] == raised
+    loop_errors.clear()
+    os.close(writing)
+
+
+async def test_directory_is_refused_and_closed(tmp_path: pathlib.Path) -> None:
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    with pytest.raises(IsADirectoryError):
+        await sluiceway.pipe(descriptor)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+
+
+async def test_standard_input_that_is_directory_leaks_no_descriptor(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    monkeypatch.setattr(sys.modules["sluiceway.stream.pipe"], "STDIN", descriptor)
+    before = open_descriptors()
+    with pytest.raises(IsADirectoryError):
+        await sluiceway.stdio()
+    assert open_descriptors() == before
+    os.close(descriptor)
+
+
+async def test_terminal_without_free_descriptor_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal that is open for both directions needs a second descriptor."""
+
+    def fail(_: int) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    main, terminal = os.openpty()
+    monkeypatch.setattr(os, "dup", fail)
+    with pytest.raises(OSError, match="Too many open files"):
+        await sluiceway.pipe(terminal)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(terminal)
+    os.close(main)
+
+
 @pytest.mark.parametrize("end", ["reading", "writing"])
 async def test_pipe_that_another_process_made_blocking_is_never_used_so(
     end: str, monkeypatch: pytest.MonkeyPatch
@@ -85,6 +236,8 @@ async def test_pipe_that_another_process_made_blocking_is_never_used_so(
 
         monkeypatch.setattr(os, name, record_and_call)
 
+    # As on a system without the flag not to wait.
+    monkeypatch.setattr("sluiceway._transports.pipe_transports._NOWAIT", 0)
     reading, writing = os.pipe()
     ours, other = (reading, writing) if end == "reading" else (writing, reading)
     async with sluiceway.pipe(ours) as stream:
@@ -94,7 +247,7 @@ async def test_pipe_that_another_process_made_blocking_is_never_used_so(
             watch("readv")
             assert await stream.read(10) == b"data"
         else:
-            watch("write")
+            watch("writev")
             await stream.send(b"data")
             assert os.read(other, 10) == b"data"
     assert set(used_blocking) == {False}

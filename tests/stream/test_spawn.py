@@ -217,6 +217,42 @@ async def test_grandchild_that_keeps_pipes_does_not_delay_close() -> None:
         os.kill(grandchild, signal.SIGKILL)
 
 
+async def test_child_whose_end_cannot_be_watched_is_killed_and_reaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    started: list[subprocess.Popen[bytes]] = []
+    start = subprocess.Popen
+
+    def start_and_record(*arguments: Any, **options: Any) -> Any:
+        started.append(start(*arguments, **options))
+        return started[0]
+
+    monkeypatch.delattr(os, "pidfd_open")
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    monkeypatch.setattr(subprocess, "Popen", start_and_record)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        await sluiceway.spawn("cat", stderr=subprocess.PIPE)
+    assert is_reaped(started[0].pid)
+
+
+async def test_interrupt_when_child_ends_does_not_keep_waiters(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    child = await sluiceway.spawn("cat")
+    waiting = asyncio.ensure_future(child.wait())
+    await asyncio.sleep(0)
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio.get_running_loop(), "remove_reader", interrupt, raising=False)
+        with pytest.raises(KeyboardInterrupt):
+            child._exit._ended()
+    assert await waiting == -signal.SIGKILL
+    await child.aclose()
+
+
 async def test_missing_program_raises_file_not_found_error(tmp_path: pathlib.Path) -> None:
     with pytest.raises(FileNotFoundError, match="no-such-program"):
         await sluiceway.spawn(tmp_path / "no-such-program", stderr=subprocess.PIPE)

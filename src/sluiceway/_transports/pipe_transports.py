@@ -16,7 +16,12 @@ from typing import Any
 
 from .._implementation import core
 from .loop_adapter import scratch_of
-from .protocol_calls import call_protocol, report_error
+from .protocol_calls import call_protocol, finish_lost_soon, report_error
+
+# A flag of preadv() and pwritev(): fail instead of waiting, also without O_NONBLOCK. Only Linux has it.
+_NOWAIT = getattr(os, "RWF_NOWAIT", 0)
+# With this offset, preadv() and pwritev() read and write as readv() and writev() do.
+_CURRENT_POSITION = -1
 
 
 class _PipeTransport(transports._FlowControlMixin):
@@ -34,6 +39,7 @@ class _PipeTransport(transports._FlowControlMixin):
         self._closing = False
         self._ended = False
         self._watched = _can_be_watched(loop, self._fd)
+        self._nowait = self._watched and bool(_NOWAIT)
         self._set_nonblocking()
 
     def __repr__(self) -> str:
@@ -56,9 +62,28 @@ class _PipeTransport(transports._FlowControlMixin):
         self._end(None)
 
     def _set_nonblocking(self) -> None:
-        """Another process that shares the descriptor may clear O_NONBLOCK, and read and write have no other flag."""
         if self._watched:
             os.set_blocking(self._fd, False)
+
+    def _transfer(self, name: str, memory: Any) -> int:
+        """Call ``os.readv`` or ``os.writev``, as ``name`` is, with ``memory``, so that it does not wait.
+
+        Another process that shares the descriptor may clear O_NONBLOCK at any time, so a flag of the call is used.
+        Terminals, and pipes before Linux 6.5, do not support the flag. Then O_NONBLOCK is set again before each call.
+        """
+        count: int
+        if self._nowait:
+            try:
+                count = getattr(os, "p" + name)(self._fd, [memory], _CURRENT_POSITION, _NOWAIT)
+                return count
+            except BlockingIOError:
+                raise
+            except OSError:
+                # The flag is not supported, or the call below raises the same error.
+                self._nowait = False
+        self._set_nonblocking()
+        count = getattr(os, name)(self._fd, [memory])
+        return count
 
     def _end(self, error: BaseException | None) -> None:
         """Stop, close the file, and call connection_lost() in the next iteration of the loop."""
@@ -66,8 +91,10 @@ class _PipeTransport(transports._FlowControlMixin):
         if self._ended:
             return
         self._ended = True
-        self._stop_watching()
-        self._loop.call_soon(self._lost, error)
+        try:
+            self._stop_watching()
+        finally:
+            self._loop.call_soon(self._lost, error)
 
     def _stop_watching(self) -> None:
         if self._watched and not self._file.closed:
@@ -75,8 +102,14 @@ class _PipeTransport(transports._FlowControlMixin):
             self._loop.remove_writer(self._fd)
 
     def _lost(self, error: BaseException | None) -> None:
-        self._file.close()
-        call_protocol(self, self._protocol, self._protocol.connection_lost, error)
+        try:
+            self._file.close()
+            self._protocol.connection_lost(error)
+        except BaseException as exception:
+            finish_lost_soon(self._loop, self._protocol, error)
+            if isinstance(exception, (SystemExit, KeyboardInterrupt)):
+                raise
+            report_error(self, self._protocol, "protocol.connection_lost() call failed", exception)
 
 
 def _can_be_watched(loop: asyncio.AbstractEventLoop, descriptor: int) -> bool:
@@ -138,11 +171,14 @@ class PipeReadTransport(_PipeTransport, asyncio.ReadTransport):
         if not self.is_reading():
             return
         try:
-            self._set_nonblocking()
             receiver = self._receivers.current()
-            count = os.readv(self._fd, [receiver.get_buffer(-1)])
+            count = self._transfer("readv", receiver.get_buffer(-1))
         except (BlockingIOError, InterruptedError):
             return
+        except (SystemExit, KeyboardInterrupt):
+            # The bytes may have left the pipe already.
+            self._end(ConnectionAbortedError("aborted: KeyboardInterrupt or SystemExit may have lost received data"))
+            raise
         except OSError as error:
             self._end(error)
             return
@@ -154,15 +190,14 @@ class PipeReadTransport(_PipeTransport, asyncio.ReadTransport):
             self._end(None)
             return
         try:
-            ready = receiver.committed(count)
+            if receiver.committed(count):
+                receiver.wake()
         except (SystemExit, KeyboardInterrupt):
             self._end(ConnectionAbortedError("aborted: KeyboardInterrupt or SystemExit may have lost received data"))
             raise
         except BaseException as error:  # noqa: BLE001 - a stream that continued would have a gap
             self._fail("Fatal error: the protocol raised an exception for received data", error)
             return
-        if ready:
-            receiver.wake()
         if not self._watched and self.is_reading():
             self._schedule()
 
@@ -233,11 +268,15 @@ class PipeWriteTransport(_PipeTransport, asyncio.WriteTransport):
     def _write(self) -> None:
         queue = self._queue
         try:
-            self._set_nonblocking()
             while queue.size:
-                queue.advance(os.write(self._fd, queue.first()))
+                queue.advance(self._transfer("writev", queue.first()))
         except (BlockingIOError, InterruptedError):
             return
+        except (SystemExit, KeyboardInterrupt):
+            # The kernel may have accepted bytes that are still in the queue.
+            queue.discard()
+            self._end(ConnectionAbortedError("aborted: KeyboardInterrupt or SystemExit may have lost written data"))
+            raise
         except OSError as error:
             queue.clear()
             self._end(error)

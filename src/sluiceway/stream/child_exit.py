@@ -45,10 +45,11 @@ class ChildExit:
         status = self._process.poll()
         if status is None:
             return
-        self._close()
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(status)
+        # Last: if a signal handler raises before, the loop calls the method again.
+        self._close()
 
     def _wait_in_thread(self) -> None:
         self._process.wait()
@@ -57,9 +58,9 @@ class ChildExit:
             self._loop.call_soon_threadsafe(self._ended)
 
     def _close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            self._loop.remove_reader(descriptor)
+        if self._descriptor >= 0:
+            self._loop.remove_reader(self._descriptor)
+            descriptor, self._descriptor = self._descriptor, -1
             os.close(descriptor)
 
     def __del__(self) -> None:

@@ -30,7 +30,7 @@ def pipe(descriptor: int, *, limit: float | None = None) -> Opening[Stream]:
 
     Args:
         descriptor (int): the descriptor. It is made non-blocking, belongs to the stream, and is closed with it. Until
-            ``await`` or ``async with`` it belongs to the caller.
+            ``await`` or ``async with`` it belongs to the caller. If that raises, the descriptor is closed.
         limit (int, math.inf or None): the limit of the reader in bytes; see StreamReader.
 
     Returns:
@@ -102,10 +102,25 @@ async def _open_pipe(descriptor: int, limit: int) -> Stream:
         # Its own writing end would keep the stream from ever reading the end of the input.
         access = os.O_RDONLY
     if access == os.O_RDWR:
-        return open_both(loop, io.FileIO(descriptor, "r+b"), io.FileIO(os.dup(descriptor), "r+b"), limit)
+        incoming = _file_of(descriptor, "r+b")
+        try:
+            outgoing = _file_of(os.dup(descriptor), "r+b")
+        except BaseException:
+            incoming.close()
+            raise
+        return open_both(loop, incoming, outgoing, limit)
     if access == os.O_WRONLY:
-        return Stream(None, open_writer(loop, io.FileIO(descriptor, "wb")))
-    return Stream(open_reader(loop, io.FileIO(descriptor, "rb"), limit), None)
+        return Stream(None, open_writer(loop, _file_of(descriptor, "wb")))
+    return Stream(open_reader(loop, _file_of(descriptor, "rb"), limit), None)
+
+
+def _file_of(descriptor: int, mode: str, kind: type[io.FileIO] = io.FileIO) -> io.FileIO:
+    """Return a file that owns ``descriptor``. If that fails, as for a directory, close the descriptor."""
+    try:
+        return kind(descriptor, mode)
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 def open_both(loop: asyncio.AbstractEventLoop, incoming: io.FileIO, outgoing: io.FileIO, limit: int) -> Stream:
@@ -152,10 +167,10 @@ def _own_descriptor(descriptor: int, access: int, name: str) -> io.FileIO:
         try:
             # Linux opens the pipe or terminal anew. O_NONBLOCK: a FIFO without a reader must not block the call.
             own = os.open(f"/proc/self/fd/{descriptor}", access | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
-            return io.FileIO(own, mode)
+            return _file_of(own, mode)
         except OSError:
             pass
-    return _SharedFile(os.dup(descriptor), mode)
+    return _file_of(os.dup(descriptor), mode, _SharedFile)
 
 
 class _SharedFile(io.FileIO):

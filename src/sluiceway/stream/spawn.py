@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -122,13 +123,14 @@ async def _start(
 ) -> ChildProcess:
     loop = asyncio.get_running_loop()
     process = _popen(command, options)
-    child_exit = ChildExit(loop, process)
+    child_exit = None
     files: list[Any] = [process.stdout, process.stdin, process.stderr]
     for name, file in zip(("stdout", "stdin", "stderr"), files, strict=True):
         if file is not None:
             # For messages.
             file.name = f"<{name} of child {process.pid}>"
     try:
+        child_exit = ChildExit(loop, process)
         stdio = open_both(loop, files[0], files[1], limit)
         stderr = None if files[2] is None else Stream(open_reader(loop, files[2], limit), None)
     except BaseException:
@@ -136,5 +138,9 @@ async def _start(
             if file is not None:
                 file.close()
         stop_quietly(process, 9)
+        if child_exit is None:
+            # Nothing else waits for the process, which usually ends at once.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(1)
         raise
     return ChildProcess(process, child_exit, stdio, stderr, stop_timeout)
