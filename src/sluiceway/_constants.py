@@ -80,6 +80,9 @@ CHILD_STOP_TIMEOUT: Final = 5.0
 """The default number of seconds in which a child process may end, after its streams are closed and again after SIGTERM.
 """
 
+LOST_STATUS: Final = 255
+"""The exit status of a child process whose own was lost. asyncio reports the same."""
+
 ACCEPT_BATCH: Final = 64
 """The most connections that a listener accepts in one iteration of the loop. It accepts others in the next
 iteration."""

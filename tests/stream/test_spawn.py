@@ -253,6 +253,18 @@ async def test_interrupt_when_child_ends_does_not_keep_waiters(monkeypatch: pyte
     await child.aclose()
 
 
+async def test_child_that_something_else_has_reaped_is_no_success(caplog: pytest.LogCaptureFixture) -> None:
+    child = await sluiceway.spawn("cat")
+    child.kill()
+    os.waitpid(child.pid, 0)
+    assert await child.wait() == 255
+    assert [record.getMessage() for record in caplog.records] == [
+        f"exit status of child {child.pid} is unknown: something else has reaped it; reporting 255"
+    ]
+    caplog.clear()
+    await child.aclose()
+
+
 async def test_missing_program_raises_file_not_found_error(tmp_path: pathlib.Path) -> None:
     with pytest.raises(FileNotFoundError, match="no-such-program"):
         await sluiceway.spawn(tmp_path / "no-such-program", stderr=subprocess.PIPE)

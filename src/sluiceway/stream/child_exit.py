@@ -9,6 +9,9 @@ import subprocess
 import threading
 from typing import Any
 
+from .._constants import LOST_STATUS
+from .._log import logger
+
 
 class ChildExit:
     """Waits for the end of ``process``, from its start. The loop refers to the object until then.
@@ -42,6 +45,7 @@ class ChildExit:
             self._waiters.discard(waiter)
 
     def _ended(self) -> None:
+        _find_lost_status(self._process, os.WNOHANG)
         status = self._process.poll()
         if status is None:
             return
@@ -52,6 +56,7 @@ class ChildExit:
         self._close()
 
     def _wait_in_thread(self) -> None:
+        _find_lost_status(self._process, 0)
         self._process.wait()
         with contextlib.suppress(RuntimeError):
             # The loop may be closed.
@@ -67,6 +72,21 @@ class ChildExit:
         # The loop was closed before the process has ended.
         if self._descriptor >= 0:
             os.close(self._descriptor)
+
+
+def _find_lost_status(process: subprocess.Popen[bytes], flags: int) -> None:
+    """Set the return code 255, as asyncio does, if the exit status is lost. Popen would return 0, which is a success.
+
+    Another part of the program has waited for the process, or SIGCHLD is ignored.
+    """
+    try:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | flags)
+    except ChildProcessError:
+        if process.returncode is None:
+            process.returncode = LOST_STATUS
+            logger.warning(
+                "exit status of child %d is unknown: something else has reaped it; reporting 255", process.pid
+            )
 
 
 def stop_quietly(process: subprocess.Popen[Any], signal_number: int) -> None:
