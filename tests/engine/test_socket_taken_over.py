@@ -10,7 +10,7 @@ import sluiceway
 from support import loops
 from support.connections import server_address
 from support.raw_peer import RawPeers
-from support.scheduling import run_iterations
+from support.scheduling import run_iterations, wait_until
 
 
 async def test_socket_taken_out_of_transport_belongs_to_the_program(raw_peers: RawPeers):
@@ -43,6 +43,26 @@ async def test_write_after_socket_was_taken_out_ends_the_connection(raw_peers: R
         with pytest.raises(OSError, match="Bad file descriptor"):
             await reader.read()
         with pytest.raises(OSError, match="Bad file descriptor"):
+            await writer.wait_closed()
+
+
+async def test_transport_without_its_socket_reads_no_more(raw_peers: RawPeers):
+    """The callback, which takes the socket out, runs in connection_made(), before the transport starts to read."""
+    taken: list[Any] = []
+
+    def take_out(reader: Any, writer: Any) -> None:
+        transport = writer.transport
+        sock, transport._sock = transport._sock, None
+        taken.extend((sock, writer))
+
+    async with await sluiceway.start_server(take_out, "127.0.0.1", 0) as server:
+        raw_peers.connect(server_address(server))
+        await wait_until(lambda: taken)
+        sock, writer = taken
+        with sock:
+            writer.transport.pause_reading()
+            writer.transport.resume_reading()
+            writer.close()
             await writer.wait_closed()
 
 

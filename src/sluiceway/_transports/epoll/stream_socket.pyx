@@ -77,6 +77,9 @@ cdef class StreamSocket(WriteLimits):
 
     cdef int set_interest(self, uint32_t interest) except -1:
         """Watch for the events ``interest``. If that fails, close the connection with the error."""
+        if self.fd < 0:
+            # The program has taken the socket out of the transport.
+            return 0
         try:
             self.watch(interest)
         except BaseException as error:
