@@ -242,7 +242,7 @@ async def wrap_socket(
 ) -> tuple[StreamReader, StreamWriter]:
     """Return the reader and the writer over the connected socket ``sock``, after the TLS handshake if there is one.
 
-    ``peer``: the address for messages. ``options``: keyword arguments for make_connected().
+    ``peer``: the address that messages name. ``options``: keyword arguments for make_connected().
     """
     try:
         transport = await make_connected(loop, sock, protocol, **options)

@@ -174,10 +174,10 @@ class Server(asyncio.Server):
     async def wait_closed(self) -> None:
         """Wait until the server is closed and all its connections have ended.
 
-        Without close(), the call waits as well. On every Python, it waits for all connections, as in CPython 3.12.1
-        and later. A server that was started under ``install()`` behaves as in the running interpreter and loop: before
-        CPython 3.12.1, and on uvloop, the call returns immediately once the server is closed. Cancelling the call
-        affects no other call of wait_closed(), and does not change the server.
+        If close() was not called, the call waits for that too. It waits for all connections on every Python, as CPython
+        3.12.1 and later do. Only a server that was started under ``install()`` does what asyncio does there: before
+        CPython 3.12.1, and on uvloop, the call returns as soon as the server is closed. Cancelling the call affects no
+        other call of wait_closed(), and does not change the server.
         """
         if self._waiters is None or (self._listeners is None and not self._waits_for_connections):
             return

@@ -91,7 +91,7 @@ class CloseTimeout:
         return self._timer is not None
 
     def counts(self) -> bool:
-        """Return True if the timeout is running, and the connection was closing when the bytes were last counted."""
+        """Return True if the timeout is running, and the connection was closing when unsent bytes were last counted."""
         return self._timer is not None and self._closing
 
     def cancel(self) -> None:

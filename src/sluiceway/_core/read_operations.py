@@ -261,8 +261,8 @@ class StreamReader:
             IncompleteReadError: end of file was received before a separator. The attribute ``partial`` contains the
                 bytes before the end, which are removed from the stream; ``expected`` is None.
             LimitOverrunError: the record, without its separator, is longer than the limit of the reader. The bytes stay
-                in the reader. The attribute ``consumed`` is the number of bytes before the separator. If it has not
-                arrived, the last buffered bytes, which may be its beginning, do not count.
+                in the reader. The attribute ``consumed`` is the number of bytes before the separator. If no
+                separator has arrived, it is the number of buffered bytes, without those that may begin one.
             ValueError: a separator is empty, or the tuple is empty.
             TypeError: a separator is not a bytes-like object.
             RuntimeError: a read of another task is waiting. The message names the task.

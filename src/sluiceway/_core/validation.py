@@ -89,10 +89,8 @@ def clamped(size: float) -> int:
 def as_seconds(seconds: Any, name: str, stream: Any = None, *, required: bool = False) -> float:
     """Return ``seconds``, the argument ``name`` of a function or of a method of ``stream``, an object like a Stream.
 
-    Unless it is ``required``, the caller accepts None.
-
-    Raise TypeError unless ``seconds`` is an int or float, and no bool, and ValueError unless it is greater than 0 and a
-    float can hold it.
+    Raise TypeError unless ``seconds`` is an int or float, and not a bool, and ValueError unless it is greater than 0
+    and a float can hold it. None is refused as well; unless ``required``, the message says that the caller accepts it.
     """
     if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
         or_none = "" if required else " or None"

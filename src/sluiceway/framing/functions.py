@@ -90,8 +90,8 @@ def records(
 ) -> Records[bytes] | Records[Piece]:
     """Return an iterator over the records of ``reader`` that end with ``separator``.
 
-    Each record has its separator. Everything else is as for lines(), except the end of the stream: bytes without a
-    separator at the end raise IncompleteReadError, whose ``partial`` has them.
+    Each record includes the separator that ended it. Everything else is as for lines(), except the end of the stream:
+    bytes without a separator at the end raise IncompleteReadError, whose ``partial`` has them.
 
     Args:
         reader (StreamReader or asyncio.StreamReader): see lines().

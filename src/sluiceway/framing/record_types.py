@@ -14,9 +14,10 @@ class Records(Protocol[T_co]):
     """What lines(), records() and frames() return: an asynchronous iterator that keeps no bytes between two items.
 
     So a program can leave the iteration at any item, and read the next bytes in another way. If the wait for an item is
-    cancelled, the item stays in the stream, and the iteration can be continued. What ``overlong="skip"`` or
-    ``"truncate"`` drops is dropped in any case, if necessary as it arrives. Only one task can wait for an item. While
-    it waits, ``async for`` and ``anext(records)`` of another task raise RuntimeError.
+    cancelled, the item stays in the stream, and the iteration can be continued. With ``overlong="skip"``
+    or ``"truncate"``, the rest of an overlong record is dropped in any case, also bytes of it that arrive later. Only
+    one task can wait for an item. While it waits, ``async for`` and ``anext(records)`` of another task raise
+    RuntimeError.
     """
 
     @property

@@ -77,7 +77,7 @@ class ChildExit:
 def _find_lost_status(process: subprocess.Popen[bytes], flags: int) -> None:
     """Set the return code 255, as asyncio does, if the exit status is lost. Popen would return 0, which is a success.
 
-    Another part of the program has waited for the process, or SIGCHLD is ignored.
+    It is lost if another part of the program has waited for the process, or if SIGCHLD is ignored.
     """
     try:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | flags)

@@ -21,7 +21,7 @@ class StreamStats:
     Attributes:
         bytes_received (int): bytes that have arrived; over TLS, after decryption.
         bytes_sent (int): bytes of the program, before encryption, that the kernel has accepted. Over TLS the number is
-            slightly too low while ``unsent_bytes``, which is subtracted, counts encrypted bytes.
+            slightly too low while encrypted bytes, which are more than the program's, are unsent.
         arrivals (int): how often bytes arrived.
         sends (int): how often bytes were passed to the transport.
         unread_bytes (int): bytes that have arrived and were not read.

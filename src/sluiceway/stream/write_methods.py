@@ -87,7 +87,7 @@ class StreamWriting(StreamHalves):
             timeout (float or None): the seconds that the call may take.
 
         Raises:
-            TimeoutError: the kernel has not accepted them in time. The message names the peer and the seconds.
+            TimeoutError: the kernel has not accepted the data in time. The message names the peer and the seconds.
             ConnectionError: the stream was closed, or the connection has ended without an error.
             Exception: the error of a lost connection.
 
@@ -110,7 +110,7 @@ class StreamWriting(StreamHalves):
 
         Raises:
             NotImplementedError: the stream cannot end one direction alone, for example over TLS. Use ``aclose()``.
-            TimeoutError: the kernel has not accepted them in time. The message names the peer and the seconds.
+            TimeoutError: the kernel has not accepted the data in time. The message names the peer and the seconds.
             ConnectionError: the stream was closed, or the connection has ended without an error.
             Exception: the error of a lost connection. If the event loop has not processed a reset that arrived before
                 the call, the call returns normally, and the next read raises the error.

@@ -37,7 +37,7 @@ _Key = tuple[Any, ...]
 
 
 class SharedContext(ssl.SSLContext):
-    """The class of the shared context, set after its creation. ``changed``: True if it may have changed since."""
+    """The class that the shared context gets after its creation. ``changed``: True if the context may have changed."""
 
     changed = False
 
@@ -132,7 +132,7 @@ def _current_key() -> _Key:
 
 
 def _state(path: str | None) -> _Key | None:
-    """Return a value that changes if the file ``path`` changes, or the list of files in the directory ``path``."""
+    """Return a value that changes when the file ``path`` changes; for a directory, when its list of files changes."""
     if path is None:
         return None
     try:
