@@ -6,7 +6,7 @@ import pathlib
 import re
 import subprocess
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from benchmarks.cost.callgrind import measured_files
@@ -17,7 +17,7 @@ from benchmarks.cost.scenarios import Scenario
 
 # A line of callgrind_annotate: the instructions, the share, the source file, the function, and the object.
 FUNCTION: Final = re.compile(r" *([\d,]+) +(?:\( *[\d.]+%\) +)?[^:]*:(\S.*?)(?: \[([^\]]*)\])?$")
-SHOWN: Final = 25
+SHOWN: Final = 12  # rows of each table, before the row for the rest
 
 
 def functions_of(annotated: Iterable[str]) -> Counter[tuple[str, str]]:
@@ -48,28 +48,33 @@ def measured(package: Package, scenario: Scenario) -> Counter[tuple[str, str]]:
     return functions
 
 
-def table(found: Sequence[tuple[str, float]], whole: float) -> list[str]:
-    lines = [f"| {'instructions':>12} | {'share':>5} | what |", "|-------------:|------:|------|"]
-    return [*lines, *(f"| {count:12,.0f} | {count / whole:5.0%} | {what} |" for what, count in found)]
+def table(counts: Counter[str], messages: int) -> list[str]:
+    """Return the lines of a table: the SHOWN greatest counts per message, and their rest."""
+    whole = counts.total()
+    shown = counts.most_common(SHOWN)
+    rest = whole - sum(count for _, count in shown)
+    if rest:
+        shown.append((f"{len(counts) - SHOWN} others", rest))
+    lines = ["| instructions | share | where |", "|-------------:|------:|-------|"]
+    return [*lines, *(f"| {count / messages:12,.0f} | {count / whole:5.0%} | {name} |" for name, count in shown)]
 
 
 def render(package: Package, scenario: Scenario) -> str:
-    """Measure one layout, and return the tables of the objects and of the most expensive functions."""
+    """Measure one layout, and return a table of the shared objects and one of the functions."""
     functions = measured(package, scenario)
     messages = scenario.rounds * scenario.messages
-    whole = functions.total() / messages
     objects: Counter[str] = Counter()
     for (_, file), count in functions.items():
         objects[file] += count
-    first = [(f"`{name}` ({file})", count / messages) for (name, file), count in functions.most_common(SHOWN)]
-    rest = whole - sum(count for _, count in first)
+    named = Counter({f"`{name}` ({file})": count for (name, file), count in functions.items()})
+    whole = functions.total() / messages
     return "\n".join(
         [
             f"## {scenario.name}, {package.name}: {whole:,.0f} instructions for each message",
             "",
-            *table([(file, count / messages) for file, count in objects.most_common()], whole),
+            *table(objects, messages),
             "",
-            *table([*first, (f"{max(len(functions) - SHOWN, 0)} other functions", rest)], whole),
+            *table(named, messages),
             "",
         ]
     )

@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 import subprocess
+from collections import Counter
 
 import pytest
 
@@ -12,7 +13,8 @@ from benchmarks.cost.counts import Cost, calls_of, instructions_of
 from benchmarks.cost.figures import Figures, grown, unexplained
 from benchmarks.cost.lockstep import FailedError
 from benchmarks.cost.package import ASYNCIO, Package, name_in
-from benchmarks.cost.profile import functions_of
+from benchmarks.cost.profile import SHOWN, functions_of
+from benchmarks.cost.profile import table as profile_table
 from benchmarks.cost.scenarios import SCENARIOS, scenario_named
 from benchmarks.cost.table import table
 from support.external_programs import require_headers, require_program
@@ -122,6 +124,14 @@ def test_profile_counts_inlined_code_and_clones_with_their_function() -> None:
         ("_PyEval_EvalFrameDefault", "libpython3.11.so.1.0"): 1540,
         ("0x000000000000bef0", "receiver"): 500,
     }
+
+
+def test_table_of_profile_ends_with_rest() -> None:
+    counts = Counter({f"function {number}": 100 for number in range(SHOWN)} | {"rare": 10, "rarer": 5})
+    lines = profile_table(counts, 10)
+    assert len(lines) == 2 + SHOWN + 1
+    assert lines[2].split("|")[1:-1] == ["           10 ", "   8% ", " function 0 "]
+    assert lines[-1].split("|")[1:-1] == ["            2 ", "   1% ", " 2 others "]
 
 
 def test_only_system_calls_between_marks_are_counted() -> None:
