@@ -130,8 +130,8 @@ def test_table_of_profile_ends_with_rest() -> None:
     counts = Counter({f"function {number}": 100 for number in range(SHOWN)} | {"rare": 10, "rarer": 5})
     lines = profile_table(counts, 10)
     assert len(lines) == 2 + SHOWN + 1
-    assert lines[2].split("|")[1:-1] == ["           10 ", "   8% ", " function 0 "]
-    assert lines[-1].split("|")[1:-1] == ["            2 ", "   1% ", " 2 others "]
+    assert lines[2].split("|")[1:-1] == ["           10 ", "    8% ", " function 0 "]
+    assert lines[-1].split("|")[1:-1] == ["            2 ", "    1% ", " 2 others "]
 
 
 def test_only_system_calls_between_marks_are_counted() -> None:
