@@ -387,3 +387,24 @@ async def test_drain_waits_with_flow_control_mixin_as_protocol(streams: types.Mo
     with contextlib.suppress(NotImplementedError):
         await writer.wait_closed()
     assert await peer.in_thread(peer.receive_rest) == b""
+
+
+async def test_data_received_replaced_on_one_protocol_is_not_called_over_tls(
+    streams: types.ModuleType, tls: Certificates
+) -> None:
+    """differences.md, TLS: the data goes to the reader in any case. asyncio calls the replacement."""
+    named = {"ssl": tls.client_context, "server_hostname": "localhost"}
+    async with connected_pair(streams, server={"ssl": tls.server_context}, client=named) as (near, far):
+        calls: list[bytes] = []
+        protocol = near[1].transport.get_protocol()
+        usual = protocol.data_received
+
+        def replacement(data: bytes) -> None:
+            calls.append(data)
+            usual(data)
+
+        protocol.data_received = replacement
+        far[1].write(b"line\n")
+        assert await near[0].readline() == b"line\n"
+        assert calls == ([b"line\n"] if streams is asyncio else [])
+        del protocol.data_received

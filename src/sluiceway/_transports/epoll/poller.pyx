@@ -1,5 +1,6 @@
 # cython: language_level=3, binding=False
-"""Poller: one epoll descriptor for all sockets of the engine on one event loop. The loop watches this descriptor only.
+"""Poller: one epoll descriptor for all sockets of the engine on one event loop. The loop watches this descriptor, or the
+only socket.
 
 When the descriptor is ready, the poller collects all ready sockets and processes them without a handle, selector key or
 callback per socket: a round. Under load it polls again, for a bounded number of rounds and a bounded time, before it
