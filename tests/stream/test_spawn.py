@@ -1,6 +1,7 @@
 """spawn(): a child whose standard streams are Streams; it ends with its block, and leaves nothing behind."""
 
 import asyncio
+import errno
 import contextlib
 import gc
 import io
@@ -221,6 +222,9 @@ async def test_child_whose_end_cannot_be_watched_is_killed_and_reaped(monkeypatc
     def fail(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
+    def refuse(*_: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
     started: list[subprocess.Popen[bytes]] = []
     start = subprocess.Popen
 
@@ -228,7 +232,7 @@ async def test_child_whose_end_cannot_be_watched_is_killed_and_reaped(monkeypatc
         started.append(start(*arguments, **options))
         return started[0]
 
-    monkeypatch.delattr(os, "pidfd_open")
+    monkeypatch.setattr(os, "pidfd_open", refuse)
     monkeypatch.setattr(threading.Thread, "start", fail)
     monkeypatch.setattr(subprocess, "Popen", start_and_record)
     with pytest.raises(RuntimeError, match="can't start new thread"):
