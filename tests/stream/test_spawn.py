@@ -1,8 +1,8 @@
 """spawn(): a child whose standard streams are Streams; it ends with its block, and leaves nothing behind."""
 
 import asyncio
-import errno
 import contextlib
+import errno
 import gc
 import io
 import os
