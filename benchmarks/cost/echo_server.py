@@ -46,6 +46,13 @@ async def lines(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
+async def readuntil(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Read the lines of SMTP, of HTTP and of Redis."""
+    while True:
+        writer.write(await reader.readuntil(b"\r\n"))
+        await writer.drain()
+
+
 async def timed_lines(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """What a program without ``read_line(timeout=)`` does."""
     while True:
@@ -137,6 +144,7 @@ def handler_of(mode: str, size: int, streams: Any) -> Handler:
         return read_line(streams, 5)
     handlers = {
         "lines": lines,
+        "readuntil": readuntil,
         "timed-lines": timed_lines,
         "touched": touched,
         "frames": frames,
@@ -180,6 +188,7 @@ def main() -> None:
         "--mode",
         choices=[
             "lines",
+            "readuntil",
             "timed-lines",
             "read-line",
             "touched",

@@ -37,6 +37,7 @@ class Scenario:
 
 LINE: Final = b"x" * 255 + b"\n"
 SHORT_LINE: Final = b"x" * 31 + b"\n"
+CRLF_LINE: Final = b"x" * 30 + b"\r\n"
 SHORT_FRAME: Final = (60).to_bytes(4, "big") + b"x" * 60
 FRAME: Final = (1024).to_bytes(4, "big") + b"x" * 1024
 BLOCK: Final = b"x" * (256 << 10)
@@ -46,6 +47,7 @@ SCENARIOS: Final = (
     Scenario("lines-1", "lines", 1, LINE, rounds=60, warm_up=60),
     Scenario("frames", "frames", 64, FRAME, rounds=20),
     Scenario("pipelined", "lines", 16, LINE, rounds=6, warm_up=3, pipelined=100),
+    Scenario("readuntil", "readuntil", 16, CRLF_LINE, rounds=6, warm_up=3, pipelined=100),
     Scenario("stream-lines", "stream-lines", 16, SHORT_LINE, rounds=6, warm_up=3, pipelined=100),
     Scenario("stream-frames", "stream-frames", 16, SHORT_FRAME, rounds=6, warm_up=3, pipelined=100),
     Scenario("read-line", "read-line", 64, LINE, rounds=20),

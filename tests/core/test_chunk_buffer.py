@@ -139,6 +139,7 @@ def test_taking_n_chunks_moves_at_most_2n_chunks(chunks_per_take: int) -> None:
     assert chunks.count(chunk) == 1, "chunks that were read are released at once"
 
 
+@pytest.mark.parametrize("separator", [b"\n", b"\r\n", b"-\r\n-\r\n"], ids=["one byte", "two bytes", "six bytes"])
 @pytest.mark.parametrize(
     ("chunks", "records"),
     [
@@ -153,14 +154,17 @@ def test_taking_n_chunks_moves_at_most_2n_chunks(chunks_per_take: int) -> None:
     ],
 )
 def test_take_record_returns_the_records_within_the_first_chunk(
-    core: types.ModuleType, chunks: list[bytes], records: list[bytes]
+    core: types.ModuleType, chunks: list[bytes], records: list[bytes], separator: bytes
 ) -> None:
+    """The chunks have line feeds, which stand for the separator."""
+    chunks, records = ([piece.replace(b"\n", separator) for piece in pieces] for pieces in (chunks, records))
+    limit = 32 * KIB
     buffer = core.ChunkBuffer()
     for chunk in chunks:
         buffer.append(chunk)
     for record in records:
-        assert buffer.take_record((b"\n",), 32 * KIB) == record
-    assert buffer.take_record((b"\n",), 32 * KIB) is None
+        assert buffer.take_record((separator,), limit) == record
+    assert buffer.take_record((separator,), limit) is None
     rest = b"".join(chunks)[len(b"".join(records)) :]
     assert buffer.size() == buffer.unread == len(rest)
     buffer.append(b"later\n")

@@ -23,6 +23,7 @@ CASES: list[tuple[bytes, Any, bytes]] = [
     (b"--x---x", b"---x", b"--x---x"),
     (b"\r\r\n", b"\r\n", b"\r\r\n"),
     (b"ababac", b"abac", b"ababac"),
+    (b"abcabcabd", b"abcabd", b"abcabcabd"),
     (b"no end\n", b"\n", b"no end\n"),
     (b"\n", b"\n", b"\n"),
 ]

@@ -200,10 +200,10 @@ class ChunkBuffer:
             self._head = 0
 
     def take_record(self, separators: tuple[bytes, ...], limit: int) -> bytes | None:
-        """Remove and return the first record, whose separator is the only one of ``separators`` and one byte long.
+        """Remove and return the first record with its separator, which is the only one of ``separators``.
 
-        The fast path of readline() and of an iterator. Return None if the record is longer than ``limit`` without its
-        separator, or is not within the first chunk. The result of the search is remembered then.
+        The fast path of readline(), readuntil() and an iterator. Return None if the record is longer than ``limit``
+        without its separator, or is not within the first chunk. The result of the search is remembered then.
         """
         chunks = self._chunks
         if self._searched or not chunks:
@@ -214,14 +214,16 @@ class ChunkBuffer:
             return None
         first = chunk
         start = self.waste
-        found = search.find_byte(first, separators[0], start)
+        separator = separators[0]
+        found = search.find_in_bytes(first, separator, start)
         if found < 0:
-            self.remember_search(separators, len(first) - start)
+            # The last bytes may be the beginning of the separator.
+            self.remember_search(separators, max(0, len(first) - start + 1 - len(separator)))
             return None
         if found - start > limit:
             self.remember_search(separators, found - start)
             return None
-        end = found + 1
+        end = found + len(separator)
         if end < len(first):
             result = search.piece(first, start, end)
             self.unread -= end - start

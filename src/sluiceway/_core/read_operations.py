@@ -271,7 +271,7 @@ class StreamReader:
 
         Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamReader.readuntil
         """
-        separators = read_until.NEWLINE if separator is read_until.NEWLINE[0] else as_separators(separator)
+        separators = (separator,) if type(separator) is bytes and separator else as_separators(separator)
         receiver = self._sluiceway
         receiver.budget_used += 1
         if receiver.budget_used > _FREE_OPERATIONS:

@@ -35,10 +35,10 @@ def record(
     length = -1
     # If no byte is buffered, the read has not waited yet in the usual case.
     if size:
-        if separators is NEWLINE and not receiver.paused:
-            line = buffer.take_record(separators, receiver.limit)
-            if line is not None:
-                return line
+        if len(separators) == 1 and not receiver.paused:
+            found = buffer.take_record(separators, receiver.limit)
+            if found is not None:
+                return found
         length = _record_length(receiver, separators, waited, is_line)
     if length < 0:
         if receiver.exception is not None and receiver.error_due(size, False):

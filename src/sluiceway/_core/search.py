@@ -16,8 +16,8 @@ def find_in(chunk: bytes | bytearray, pattern: bytes, start: int) -> int:
     return chunk.find(pattern, start)
 
 
-# The same as find_in() for a ``pattern`` of one byte and a ``start`` that is not negative.
-find_byte: Callable[[bytes, bytes, int], int] = bytes.find
+# The same as find_in() for a chunk that is a bytes object.
+find_in_bytes: Callable[[bytes, bytes, int], int] = bytes.find
 
 
 def piece(chunk: bytes, start: int, end: int) -> bytes:

@@ -37,7 +37,7 @@ class SeparatedRecords(RecordIterator):
         self.separators = separators
         self.keeps_rest = keeps_rest
         self._inside = False
-        self._simple = len(separators) == 1 and len(separators[0]) == 1 and policy != record_iterator.CHUNKS
+        self._simple = len(separators) == 1 and policy != record_iterator.CHUNKS
 
     def ready_item(self) -> Any:
         receiver = self.receiver

@@ -117,6 +117,8 @@ def as_separators(separator: Any, call: str = "readuntil", stream: object = None
     Raise TypeError unless ``separator`` is a bytes, bytearray or memoryview, or a tuple of these. Raise ValueError if
     the tuple or a separator is empty. Without ``stream`` these are asyncio's messages.
     """
+    if type(separator) is bytes and separator:
+        return (separator,)
     given = separator if isinstance(separator, tuple) else (separator,)
     where = "" if stream is None else f" ({stream!r})"
     if not given:

@@ -33,7 +33,10 @@ cdef class ChunkBuffer:
     cpdef bytes take(self, Py_ssize_t n)
     @cython.locals(chunks=list, index=Py_ssize_t)
     cdef object _drop(self, Py_ssize_t head)
-    @cython.locals(chunks=list, index=Py_ssize_t, first=bytes, start=Py_ssize_t, found=Py_ssize_t, end=Py_ssize_t, result=bytes)
+    @cython.locals(
+        chunks=list, index=Py_ssize_t, first=bytes, start=Py_ssize_t, separator=bytes, found=Py_ssize_t, end=Py_ssize_t,
+        result=bytes,
+    )
     cpdef bytes take_record(self, tuple separators, Py_ssize_t limit)
     @cython.locals(chunks=list, index=Py_ssize_t, first=bytes, start=Py_ssize_t, length=Py_ssize_t, end=Py_ssize_t, result=bytes)
     cpdef bytes take_frame(self, Py_ssize_t prefix, bint little_endian, Py_ssize_t limit)

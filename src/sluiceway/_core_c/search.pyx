@@ -4,7 +4,7 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
 from cpython.ref cimport PyObject
-from libc.string cimport memchr
+from libc.string cimport memchr, memcmp
 
 from .._constants import EVERYTHING
 
@@ -12,6 +12,9 @@ cdef extern from "Python.h":
     int PyList_SetSlice(list items, Py_ssize_t low, Py_ssize_t high, PyObject* replacement) except -1
 
 cdef unsigned long long _EVERYTHING = EVERYTHING
+cdef enum:
+    # The most bytes of a pattern that is searched here. The time of bytes.find() is linear for every pattern.
+    _SHORT = 4
 
 
 cdef inline const char* content(object chunk, Py_ssize_t* size) except NULL:
@@ -24,27 +27,39 @@ cdef inline const char* content(object chunk, Py_ssize_t* size) except NULL:
     raise TypeError(f"chunk must be bytes or a bytearray, not {type(chunk).__name__!r}")
 
 
+cdef inline Py_ssize_t position_of(bytes pattern, const char* first, Py_ssize_t start, Py_ssize_t size) noexcept:
+    """Return the offset of the first ``pattern``, of 1 to _SHORT bytes, from ``start`` on, or -1."""
+    cdef const char* wanted = PyBytes_AS_STRING(pattern)
+    cdef Py_ssize_t length = PyBytes_GET_SIZE(pattern)
+    cdef const char* current = first
+    # The first place where the pattern does not fit.
+    cdef const char* end = first + size - length + 1
+    if start > size - length:
+        return -1
+    current += start
+    while current < end:
+        current = <const char*>memchr(current, <unsigned char>wanted[0], end - current)
+        if current == NULL:
+            break
+        if length == 1 or memcmp(current + 1, wanted + 1, length - 1) == 0:
+            return current - first
+        current += 1
+    return -1
+
+
 cpdef Py_ssize_t find_in(object chunk, bytes pattern, Py_ssize_t start) except -2:
     cdef Py_ssize_t size = 0
     cdef const char* first
-    cdef const char* found
-    if PyBytes_GET_SIZE(pattern) != 1 or start < 0:
+    if start < 0 or not 1 <= PyBytes_GET_SIZE(pattern) <= _SHORT:
         return chunk.find(pattern, start)
     first = content(chunk, &size)
-    if start >= size:
-        return -1
-    found = <const char*>memchr(first + start, <unsigned char>PyBytes_AS_STRING(pattern)[0], size - start)
-    return -1 if found == NULL else found - first
+    return position_of(pattern, first, start, size)
 
 
-cpdef Py_ssize_t find_byte(bytes chunk, bytes pattern, Py_ssize_t start) except -2:
-    cdef const char* first = PyBytes_AS_STRING(chunk)
-    cdef Py_ssize_t rest = PyBytes_GET_SIZE(chunk) - start
-    cdef const char* found
-    if start < 0 or rest <= 0:
-        return -1
-    found = <const char*>memchr(first + start, <unsigned char>PyBytes_AS_STRING(pattern)[0], rest)
-    return -1 if found == NULL else found - first
+cpdef Py_ssize_t find_in_bytes(bytes chunk, bytes pattern, Py_ssize_t start) except -2:
+    if start < 0 or not 1 <= PyBytes_GET_SIZE(pattern) <= _SHORT:
+        return chunk.find(pattern, start)
+    return position_of(pattern, PyBytes_AS_STRING(chunk), start, PyBytes_GET_SIZE(chunk))
 
 
 cpdef bytes piece(bytes chunk, Py_ssize_t start, Py_ssize_t end):
