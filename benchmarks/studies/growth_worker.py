@@ -84,7 +84,7 @@ async def looked(arguments: argparse.Namespace) -> dict[str, float]:
         count += (len(chunk) if found < 0 else found + len(pattern)) - start + 2 * (len(pattern) - 1)
         return found
 
-    search.find_in = counting
+    search.find_in = search.find_in_bytes = counting
     record = await whole(reader_of(arguments.streams, arguments.limit), arguments.size, arguments.chunk)
     check(record, arguments.size)
     if count < len(record):

@@ -24,6 +24,7 @@ CASES: list[tuple[bytes, Any, bytes]] = [
     (b"\r\r\n", b"\r\n", b"\r\r\n"),
     (b"ababac", b"abac", b"ababac"),
     (b"abcabcabd", b"abcabd", b"abcabcabd"),
+    (b"-" * 12 + b">", b"->", b"-" * 12 + b">"),
     (b"no end\n", b"\n", b"no end\n"),
     (b"\n", b"\n", b"\n"),
 ]

@@ -13,8 +13,8 @@ cdef extern from "Python.h":
 
 cdef unsigned long long _EVERYTHING = EVERYTHING
 cdef enum:
-    # The most bytes of a pattern that is searched here. The time of bytes.find() is linear for every pattern.
-    _SHORT = 4
+    # After so many places where only the first byte of the pattern is found, find() searches, whose time is linear.
+    _CANDIDATES = 8
 
 
 cdef inline const char* content(object chunk, Py_ssize_t* size) except NULL:
@@ -27,39 +27,37 @@ cdef inline const char* content(object chunk, Py_ssize_t* size) except NULL:
     raise TypeError(f"chunk must be bytes or a bytearray, not {type(chunk).__name__!r}")
 
 
-cdef inline Py_ssize_t position_of(bytes pattern, const char* first, Py_ssize_t start, Py_ssize_t size) noexcept:
-    """Return the offset of the first ``pattern``, of 1 to _SHORT bytes, from ``start`` on, or -1."""
+cdef inline Py_ssize_t position_of(
+    object chunk, const char* first, Py_ssize_t size, bytes pattern, Py_ssize_t start
+) except -2:
+    """Return the offset of the first ``pattern`` in ``chunk``, whose bytes are at ``first``, from ``start`` on, or -1."""
     cdef const char* wanted = PyBytes_AS_STRING(pattern)
     cdef Py_ssize_t length = PyBytes_GET_SIZE(pattern)
-    cdef const char* current = first
-    # The first place where the pattern does not fit.
-    cdef const char* end = first + size - length + 1
-    if start > size - length:
-        return -1
-    current += start
-    while current < end:
-        current = <const char*>memchr(current, <unsigned char>wanted[0], end - current)
-        if current == NULL:
+    cdef int candidates = 0
+    cdef const char* found
+    if start < 0 or length == 0:
+        return chunk.find(pattern, start)
+    while start <= size - length:
+        found = <const char*>memchr(first + start, <unsigned char>wanted[0], size - length + 1 - start)
+        if found == NULL:
             break
-        if length == 1 or memcmp(current + 1, wanted + 1, length - 1) == 0:
-            return current - first
-        current += 1
+        if length == 1 or memcmp(found + 1, wanted + 1, length - 1) == 0:
+            return found - first
+        start = found - first + 1
+        candidates += 1
+        if candidates == _CANDIDATES:
+            return chunk.find(pattern, start)
     return -1
 
 
 cpdef Py_ssize_t find_in(object chunk, bytes pattern, Py_ssize_t start) except -2:
     cdef Py_ssize_t size = 0
-    cdef const char* first
-    if start < 0 or not 1 <= PyBytes_GET_SIZE(pattern) <= _SHORT:
-        return chunk.find(pattern, start)
-    first = content(chunk, &size)
-    return position_of(pattern, first, start, size)
+    cdef const char* first = content(chunk, &size)
+    return position_of(chunk, first, size, pattern, start)
 
 
 cpdef Py_ssize_t find_in_bytes(bytes chunk, bytes pattern, Py_ssize_t start) except -2:
-    if start < 0 or not 1 <= PyBytes_GET_SIZE(pattern) <= _SHORT:
-        return chunk.find(pattern, start)
-    return position_of(pattern, PyBytes_AS_STRING(chunk), start, PyBytes_GET_SIZE(chunk))
+    return position_of(chunk, PyBytes_AS_STRING(chunk), PyBytes_GET_SIZE(chunk), pattern, start)
 
 
 cpdef bytes piece(bytes chunk, Py_ssize_t start, Py_ssize_t end):
