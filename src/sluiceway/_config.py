@@ -1,9 +1,11 @@
-"""The environment variables of the package, which are read once at import, and SSLKEYLOGFILE of the module ``ssl``.
+"""The environment variables of the package, which are read once, when the package is imported.
 
-- ``SLUICEWAY_PURE=1`` selects the pure Python core.
+- ``SLUICEWAY_PURE=1``, or any other value than ``0``, selects the pure Python core.
 - ``SLUICEWAY_ENGINE=epoll`` makes the import of the package fail if the epoll engine is not available.
 - ``SLUICEWAY_ENGINE=loop`` uses the running loop's own transports for every connection.
-- ``SLUICEWAY_SELECT=loop`` leaves the ``select()`` of the loop's selector unchanged.
+- ``SLUICEWAY_SELECT=loop`` keeps the engine from replacing the ``select()`` of asyncio's loops by its own.
+
+Another value of the last two raises ImportError. ``key_log_file()`` reads a variable of the module ``ssl``.
 """
 
 from __future__ import annotations
@@ -48,5 +50,5 @@ SELECT_CHOICE: Final = _select_choice()
 
 
 def key_log_file() -> str | None:
-    """Return the value of SSLKEYLOGFILE, which ``ssl.create_default_context()`` reads at each call; None if not set."""
+    """Return the present value of SSLKEYLOGFILE, or None. Each ``ssl.create_default_context()`` reads it as well."""
     return os.environ.get("SSLKEYLOGFILE")

@@ -1,4 +1,4 @@
-"""Source lines of compiled modules for tracebacks and, on CPython 3.11, line numbers of compiled coroutines.
+"""Source lines of compiled modules for tracebacks. On CPython 3.11, line numbers for ``Task.print_stack()`` as well.
 
 A traceback gets its source lines from the loader of the module. Python's loader of extension modules returns no source,
 although the package installs the source files beside the compiled ones.
@@ -21,7 +21,7 @@ _PACKAGE = __name__.partition(".")[0]
 
 
 def prepare_compiled_modules() -> None:
-    """Make the loaders of compiled modules return the source. On 3.11, also set the line numbers of coroutines."""
+    """Let the loaders of compiled modules return the source. On CPython 3.11, give their coroutines line numbers."""
     if IMPLEMENTATION == "pure":
         # Some modules of a compiled core that failed to load may have been imported.
         return

@@ -12,7 +12,7 @@ __all__ = ["IncompleteReadError", "LimitOverrunError", "PlaintextBeforeTLSError"
 
 
 class PlaintextBeforeTLSError(ConnectionError):
-    """Raised by ``start_tls()`` of a client if unencrypted bytes arrived before the call and were not read.
+    """Raised by ``start_tls()`` of a client if unencrypted bytes have arrived that the program has not read.
 
     An attacker on the network path may have inserted these bytes. If the program read them after the handshake, it
     would treat them as authenticated (STARTTLS injection, CVE-2011-0411). The connection stays open and unencrypted,

@@ -1,6 +1,6 @@
 """The choice of the core: the compiled core if it is installed, else the pure Python core.
 
-``core`` is the package ``_core_c`` or ``_core``, from which the layers above 1 import the classes of the core.
+``core`` is the package ``_core_c`` or ``_core``. All code outside the core gets the classes of the core from it.
 ``IMPLEMENTATION`` is "compiled" or "pure".
 """
 
@@ -22,7 +22,9 @@ missing_parts: dict[str, str] = {}
 
 
 def report_missing(part: str, error: ImportError, instead: str) -> None:
-    """Record and log that a compiled part cannot be imported. Do nothing if no compiled file is installed.
+    """Record in ``missing_parts`` and log that a compiled part cannot be imported.
+
+    Do nothing if ``_core_c`` has no compiled file, because the package was then installed without compiled parts.
 
     Args:
         part: "core" or "engine".

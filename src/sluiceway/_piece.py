@@ -1,4 +1,4 @@
-"""Piece: a part of a record, for the over-limit policy ``"chunks"``."""
+"""Piece: what lines(), records() and frames() return with ``overlong="chunks"``."""
 
 from __future__ import annotations
 

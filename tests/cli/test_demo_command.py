@@ -151,8 +151,8 @@ def test_exception_in_callback_of_loop_fails_demo(monkeypatch):
 
 def test_failed_check_on_open_connection_does_not_hang_server(monkeypatch):
     async def step(demo):
-        async with service.Service("lines", steps.echo_lines).everywhere(demo.place) as doors:
-            async with service.visit(doors[0].connect()):
+        async with service.Service("lines", steps.echo_lines).serve(demo.resources) as addresses:
+            async with service.client(addresses[0].connect()):
                 check(False, "what cannot be")
 
     assert error_of_step(monkeypatch, step) == "sluiceway: demo: Odd: check failed: what cannot be"

@@ -1,7 +1,7 @@
 """The command ``sluiceway``.
 
-click, rich and trustme belong to the extra ``cli``. If one of them is missing, ``sluiceway doctor`` works nevertheless,
-and every other command ends with a one-line message.
+click, rich and trustme belong to the extra ``cli``. Every command but ``sluiceway doctor`` needs click, and
+``sluiceway demo`` needs all three. A command whose package is missing ends with a one-line message.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ def main() -> None:
 
     Raises:
         SystemExit: always. The status is 0 if the command succeeded; 1 if something failed, or if standard output could
-            not be written; 2 for wrong arguments, or if a package of the extra ``cli`` is missing; 130 after Ctrl-C.
+            not be written; 2 for wrong arguments, or if the command needs a package of the extra ``cli`` that is
+            missing; 130 after Ctrl-C. ``sluiceway run`` has the status of the program that it runs.
     """
     try:
         check_output()
@@ -38,7 +39,7 @@ def main() -> None:
 
 
 def _run_without(package: str) -> None:
-    """Run ``doctor``, which needs no third-party package. For another command, report that ``package`` is missing."""
+    """Run ``doctor``, or report that another command needs ``package``, which is missing. End the process."""
     from sluiceway.cli.doctor.report import show
 
     if sys.argv[1:] in (["doctor"], ["doctor", "--json"]):

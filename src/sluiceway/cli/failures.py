@@ -45,7 +45,7 @@ def describe(error: BaseException, target: Target, stage: Stage, timeout: float)
         timeout: the time limit of the request, in seconds.
 
     Returns:
-        ``kind: what failed; what to do``, without a line break.
+        ``kind: what failed; what to do``, without a line break. For an ExceptionGroup, several of them.
     """
     if isinstance(error, BaseExceptionGroup):
         sentence = _group(error, target, stage, timeout)
@@ -73,11 +73,14 @@ def describe(error: BaseException, target: Target, stage: Stage, timeout: float)
 
 
 def _group(error: BaseExceptionGroup[BaseException], target: Target, stage: Stage, timeout: float) -> str:
-    """Describe the errors of all addresses of a name, each distinct description once."""
+    """Describe the errors of all addresses of a name, each distinct description once.
+
+    Leave out the unreachable addresses if another one failed for a different reason.
+    """
     sentences = list(dict.fromkeys(describe(one, target, stage, timeout) for one in error.exceptions))
     # localhost often resolves to an IPv6 address on machines without IPv6, which is not the cause.
-    telling = [sentence for sentence in sentences if not sentence.startswith(_UNREACHABLE)]
-    return "; ".join(telling or sentences)
+    decisive = [sentence for sentence in sentences if not sentence.startswith(_UNREACHABLE)]
+    return "; ".join(decisive or sentences)
 
 
 def _not_http(error: NotHTTPError, target: Target) -> str:
@@ -91,8 +94,8 @@ def _quoted(data: bytes) -> str:
 
 
 def _closed_early(error: ClosedEarlyError, target: Target) -> str:
-    said_nothing = error.where == "before the status line"
-    may_be_tls = said_nothing and not target.tls and target.unix_path is None
+    no_data = error.where == "before the status line"
+    may_be_tls = no_data and not target.tls and target.unix_path is None
     advice = "check that it speaks HTTP, or use https:// if this is its TLS port" if may_be_tls else "try again"
     return f"closed early: {target.peer} {'reset' if error.reset else 'ended'} the connection {error.where}; {advice}"
 

@@ -44,6 +44,8 @@ async def fetch_all(
 ) -> AsyncGenerator[Outcome, None]:
     """Send all requests, at most 64 at the same time, and yield their outcomes in the order of ``targets``.
 
+    If the iteration ends early, the other requests are cancelled.
+
     Args:
         targets: the URLs.
         timeout: the seconds that each request may take, until its last header line is received.
@@ -66,7 +68,7 @@ async def fetch_all(
 
 
 async def fetch(target: Target, *, timeout: float, context: ssl.SSLContext) -> Outcome:
-    """Send one request and return its outcome, which also records a failure. ``timeout`` is in seconds."""
+    """Send one request and return its outcome. A failure is recorded there, not raised. ``timeout`` is in seconds."""
     outcome = Outcome(target)
     stage = Stage.CONNECTING
     try:

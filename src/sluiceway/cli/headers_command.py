@@ -52,9 +52,10 @@ def headers(urls: tuple[str, ...], timeout: float, cafile: Path | None) -> None:
     socket. unix:@NAME is an abstract name. For a Unix socket, ?path=/x requests another path than /, and &host=NAME
     sends another Host header than localhost.
 
-    All requests are sent at once. The output has the order of the arguments. The exit status is 0 if all requests
-    succeeded, 1 if one failed, and 2 for wrong arguments.
+    Up to 64 requests are sent at the same time. The output has the order of the arguments. The exit status is 0 if all
+    requests succeeded, 1 if one failed, and 2 for wrong arguments.
     """
+    # Before the first connection is opened.
     targets = [_target(url) for url in urls]
     context = _context(cafile)
     sys.exit(asyncio.run(_ask(targets, timeout, context)))

@@ -15,7 +15,7 @@ _FAILED = 1
 
 
 class CheckedOutput(io.TextIOWrapper):
-    """A text stream for standard output. An OSError in write() or flush() becomes SystemExit with status 1."""
+    """A text stream for standard output. write() and flush() raise SystemExit with status 1 instead of OSError."""
 
     def write(self, text: str, /) -> int:
         try:
@@ -55,7 +55,7 @@ def check_output() -> None:
 
 
 def restore_output() -> None:
-    """Undo check_output(), because a program that ``sluiceway run`` runs expects the usual standard output."""
+    """Undo check_output(), for the program of ``sluiceway run``, which expects the usual standard output."""
     checked = sys.stdout
     if isinstance(checked, CheckedOutput):
         sys.stdout = sys.__stdout__

@@ -32,10 +32,11 @@ class NotHTTPError(Exception):
 
 
 class ClosedEarlyError(Exception):
-    """Raised if the peer closed the connection before the empty line that ends the head.
+    """Raised if the peer closed or reset the connection before the empty line that ends the head.
 
     Attributes:
-        where: "before the status line", "within the status line" or "within the headers".
+        where: "before the status line", "within the status line" or "within the headers". After a reset, "before the
+            status line" also if a part of it arrived.
         reset: True if the connection was reset, False if it was closed.
     """
 
@@ -46,7 +47,7 @@ class ClosedEarlyError(Exception):
 
 
 class HeadTooLongError(Exception):
-    """Raised if a line has more than LINE_LIMIT bytes, or the whole head more than HEAD_LIMIT bytes.
+    """Raised if a line has more than LINE_LIMIT bytes before its end, or the whole head more than HEAD_LIMIT bytes.
 
     Attributes:
         limit: the limit that was exceeded, in bytes.
@@ -60,11 +61,11 @@ class HeadTooLongError(Exception):
 
 
 async def read_head(reader: sluiceway.StreamReader, lines: list[str]) -> None:
-    """Read the head of a response up to its empty line. Append each line to ``lines``, as text without the line end.
+    """Read the head of a response up to its empty line. Append each line to ``lines``, as text.
 
     ``reader`` must have the limit LINE_LIMIT. If the call raises or is cancelled, ``lines`` contains the lines that
-    were read before. Control characters other than the tab are replaced with ``\\xNN``, because they could change the
-    state of the user's terminal.
+    were read before. Line ends and other space at the end of a line are removed. Control characters other than the tab
+    are replaced with ``\\xNN``, because they could change the state of the user's terminal.
 
     Raises:
         NotHTTPError: the first line is not a status line.

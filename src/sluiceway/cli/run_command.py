@@ -30,7 +30,7 @@ def run(arguments: tuple[str, ...], verbose: bool) -> None:
 
     The command calls sluiceway.install(), then runs PROGRAM like `python PROGRAM`. PROGRAM is a file, or a directory or
     ZIP file with a __main__.py. With -m, MODULE is run like `python -m MODULE`. The program gets the remaining
-    arguments in sys.argv. Child processes use sluiceway only if they are forks.
+    arguments in sys.argv. Child processes use sluiceway only if they are forks of the program.
 
     The exit status is that of the program: 1 after an exception. It is 2 if the program does not exist.
     """
@@ -49,7 +49,10 @@ def run(arguments: tuple[str, ...], verbose: bool) -> None:
 
 
 def _run(command: tuple[str, ...], *, is_module: bool) -> None:
-    """Run ``command``, a program or module and its arguments, as ``__main__``. Exit with the status of the program."""
+    """Run ``command``, a program or module and its arguments, as ``__main__``. Exit with the status of the program.
+
+    Raise BadArgument if the module does not exist, or the directory or ZIP file has no ``__main__``.
+    """
     target = command[0]
     restore_output()
     sys.argv[:] = command

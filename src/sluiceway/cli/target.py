@@ -1,7 +1,4 @@
-"""Parse a URL of the command line: the address to connect to, and the request.
-
-All URLs are parsed before the first connection is opened.
-"""
+"""Parse a URL of the command line: the address to connect to, and the request."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ class Target:
 
     Attributes:
         url: the URL as the user has given it.
-        host: the host name or address to connect to, without brackets; empty for a Unix socket.
+        host: the host name, in ASCII, or the address to connect to, without brackets; empty for a Unix socket.
         port: the TCP port; 0 for a Unix socket.
         tls: True for https.
         unix_path: the path of the Unix socket, with a leading NUL for an abstract name; None for TCP.
@@ -59,8 +56,9 @@ def parse(url: str) -> Target:
             ``unix:/path/to.sock[?path=/x][&host=name]`` (``unix:@name`` for an abstract name).
 
     Raises:
-        BadURLError: the scheme is missing or not supported, the host is missing, the port is not in the range 1 to
-            65535, or the URL contains a user name, a password, control characters or an unknown unix parameter.
+        BadURLError: the scheme is missing or not supported, the host or the path of the Unix socket is missing or not
+            valid, the port is not in the range 1 to 65535, a unix parameter is unknown or not valid, or the URL
+            contains a user name, a password or control characters.
     """
     if _CONTROL.search(url):
         raise BadURLError("it contains control characters; percent-encode them")

@@ -9,7 +9,10 @@ BYTE_ORDERS = ("big", "little")
 
 
 def choice(value: object, accepted: tuple[object, ...], call: str, name: str, stream: object) -> int:
-    """Return the index of ``value``, the argument ``name`` of ``call``, in ``accepted``. Raise ValueError if absent."""
+    """Return the index of ``value`` in ``accepted``, or raise ValueError.
+
+    For the message: ``value`` is the argument ``name`` of the method ``call`` of ``stream``.
+    """
     # 4.0 == 4, and True == 1.
     if isinstance(value, bool) or not isinstance(value, type(accepted[0])) or value not in accepted:
         listed = ", ".join(map(repr, accepted))

@@ -33,8 +33,8 @@ def lines(
 ) -> Records[bytes] | Records[Piece]:
     """Return an iterator over the lines of ``reader``: ``async for line in sluiceway.lines(process.stdout): …``.
 
-    Each line has its ``\\n``, except the last line of a stream that does not end with one. Between two lines, and after
-    it was cancelled or left early, the iterator keeps no bytes.
+    Each line has its ``\\n``, except the last line of a stream that does not end with one. The iterator keeps no bytes
+    between two lines, and none when it is cancelled or left early; see Records.
 
     Args:
         reader (StreamReader or asyncio.StreamReader): the reader: of a connection, of the output of a child process, of
@@ -43,8 +43,9 @@ def lines(
             limit of the reader.
         overlong (str): what happens to a longer line. ``"raise"``: LimitOverrunError is raised, and the bytes stay in
             the reader. ``"skip"``: the line is dropped and counted in ``skipped``. ``"truncate"``: its first
-            ``max_length`` bytes are an item, without a ``\\n``; the rest is dropped. ``"chunks"``: each item is a
-            Piece of at most ``max_length`` bytes; the last piece of a line has its ``\\n`` in addition.
+            ``max_length`` bytes are an item, without a ``\\n``; the rest is dropped, and the line counted in
+            ``truncated``. ``"chunks"``: each item is a Piece of at most ``max_length`` bytes; the last piece of a line
+            has its ``\\n`` in addition.
 
     Returns:
         The iterator, a Records object.
@@ -55,8 +56,8 @@ def lines(
 
     The iteration raises:
 
-    - LimitOverrunError: a line is too long, with ``overlong="raise"``. ``consumed`` is the number of bytes that have
-      arrived before its ``\\n``.
+    - LimitOverrunError: a line is too long, with ``overlong="raise"``. ``consumed`` is the number of bytes of the line
+      that have arrived, without its ``\\n``.
     - RuntimeError: another read is waiting.
     - Exception: the error of a lost connection, after the complete lines that arrived before the loss.
 
@@ -91,7 +92,7 @@ def records(
     """Return an iterator over the records of ``reader`` that end with ``separator``.
 
     Each record includes the separator that ended it. Everything else is as for lines(), except the end of the stream:
-    bytes without a separator at the end raise IncompleteReadError, whose ``partial`` has them.
+    bytes without a separator at the end raise IncompleteReadError. ``partial`` has those that were not dropped.
 
     Args:
         reader (StreamReader or asyncio.StreamReader): see lines().
@@ -138,8 +139,8 @@ def frames(
 ) -> Records[bytes] | Records[Piece]:
     """Return an iterator over the frames of ``reader``, each of which begins with its length.
 
-    The items have no prefix. Between two frames the iterator keeps no bytes, also after it was cancelled or left early.
-    Whatever length a peer announces, at most 1 MiB is allocated ahead of the bytes that arrive.
+    The items have no prefix. The iterator keeps no bytes between two frames, and none when it is cancelled or left
+    early; see Records. Whatever length a peer announces, at most 1 MiB is allocated ahead of the bytes that arrive.
 
     Args:
         reader (StreamReader or asyncio.StreamReader): see lines().
@@ -149,8 +150,8 @@ def frames(
         max_size (int or math.inf): the greatest size of a frame without its prefix, in bytes.
         overlong (str): what happens to a larger frame. ``"raise"``: LimitOverrunError is raised, and prefix and frame
             stay in the reader. ``"skip"``: the frame is dropped and counted in ``skipped``. ``"truncate"``: its first
-            ``max_size`` bytes are an item; the rest is dropped. ``"chunks"``: each item is a Piece of at most
-            ``max_size`` bytes.
+            ``max_size`` bytes are an item; the rest is dropped, and the frame counted in ``truncated``. ``"chunks"``:
+            each item is a Piece of at most ``max_size`` bytes.
 
     Returns:
         The iterator, a Records object.
@@ -172,7 +173,7 @@ def frames(
     return frames_of(reader, reader, length_bytes, byteorder, max_size, overlong)
 
 
-# The same for methods of Stream. ``stream``: the Stream, or again the reader, for messages.
+# The same for a Stream's reader. ``stream``: the Stream, or again the reader, for messages.
 
 
 def lines_of(reader: object, stream: object, max_length: object, overlong: object) -> Records[bytes] | Records[Piece]:
@@ -211,7 +212,7 @@ def frames_of(
 
 
 def _source(reader: Any, call: str) -> tuple[StreamReader | None, Any]:
-    """Return the reader, or None and the BorrowedReader of asyncio's own reader."""
+    """Return ``reader`` and None, or for asyncio's own reader None and a BorrowedReader. Else raise TypeError."""
     if isinstance(reader, StreamReader):
         return reader, None
     if isinstance(reader, AsyncioReader):

@@ -14,9 +14,14 @@ class Records(Protocol[T_co]):
     """What lines(), records() and frames() return: an asynchronous iterator that keeps no bytes between two items.
 
     So a program can leave the iteration at any item, and read the next bytes in another way. If the wait for an item is
-    cancelled, the item stays in the stream, and the iteration can be continued. With ``overlong="skip"``
-    or ``"truncate"``, the rest of an overlong record is dropped in any case, also bytes of it that arrive later. Only
-    one task can wait for an item. While it waits, ``async for`` and ``anext(records)`` of another task raise
+    cancelled, the item stays in the stream, and the iteration can be continued. Two policies differ:
+
+    - ``overlong="skip"`` and ``"truncate"``: once a part of an overlong record was dropped, the reader drops the rest
+      as it arrives, also after a cancellation and when the iteration was left.
+    - ``overlong="chunks"``: between two pieces of a record, the next bytes of the stream are its rest. For frames() the
+      iterator then counts on receiving them: finish the record before reading in another way.
+
+    Only one task can wait for an item. While it waits, ``async for`` and ``anext(records)`` of another task raise
     RuntimeError.
     """
 

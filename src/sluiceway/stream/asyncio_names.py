@@ -1,4 +1,4 @@
-"""Messages for arguments that belong to asyncio's functions, which a program that is being moved still passes."""
+"""Messages for arguments of asyncio's functions that connect() and spawn() do not have."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ SPAWN = {
 
 
 def explain_arguments(advice: Mapping[str, str], positional: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Return a decorator: the function raises a TypeError with advice for a keyword in ``advice``.
+    """Return a decorator that makes a function raise TypeError for a keyword in ``advice``, with the text found there.
 
-    The same for more than ``positional`` arguments without a keyword, which are host and port.
+    It also raises TypeError for more than ``positional`` positional arguments, which it takes for a host and a port.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:

@@ -1,4 +1,4 @@
-"""ChildExit: reports the end of a child process to its loop, and reaps it."""
+"""ChildExit: reaps a child process when it ends, and wakes the tasks that wait for that."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .._log import logger
 
 
 class ChildExit:
-    """Waits for the end of ``process``, from its start. The loop refers to the object until then.
+    """Reaps ``process`` when it ends. The loop or the waiting thread refers to this object until then.
 
-    On Linux the loop watches a pidfd. Elsewhere, and where the system refuses it, a thread waits. The rest of the
-    program must not wait for the process.
+    On Linux the loop watches a pidfd. Elsewhere, and if the pidfd cannot be opened, a thread waits. If another part of
+    the program waits for the process, the exit status may be lost.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, process: subprocess.Popen[bytes]) -> None:
@@ -33,7 +33,7 @@ class ChildExit:
             loop.add_reader(self._descriptor, self._ended)
 
     async def wait(self) -> int:
-        """Return the exit status when the process has ended; negative if a signal ended it. Any number may wait."""
+        """Wait for the end, and return the exit status; see ChildProcess.wait(). Any number of tasks may wait."""
         status: int | None = self._process.returncode
         if status is not None:
             return status
@@ -75,9 +75,10 @@ class ChildExit:
 
 
 def _find_lost_status(process: subprocess.Popen[bytes], flags: int) -> None:
-    """Set the return code 255, as asyncio does, if the exit status is lost. Popen would return 0, which is a success.
+    """Set the return code 255, as asyncio does, if the exit status is lost, and log that. Popen would return 0.
 
-    It is lost if another part of the program has waited for the process, or if SIGCHLD is ignored.
+    It is lost if another part of the program has waited for the process, or if SIGCHLD is ignored. ``flags``: with 0,
+    the call blocks until the process has ended; with os.WNOHANG, it does not block.
     """
     try:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | flags)
@@ -90,6 +91,6 @@ def _find_lost_status(process: subprocess.Popen[bytes], flags: int) -> None:
 
 
 def stop_quietly(process: subprocess.Popen[Any], signal_number: int) -> None:
-    """Send a signal to ``process``, unless it has ended or belongs to another user by now."""
+    """Send a signal to ``process``. Do nothing if it has ended, or runs as another user, as after a setuid program."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         process.send_signal(signal_number)

@@ -17,7 +17,7 @@ class ChildProcess:
     """A child process that ``sluiceway.spawn()`` has started.
 
     ``async with`` calls ``aclose()`` at the end of the block; after an exception, it sends SIGTERM at once. After the
-    block, the child has ended and is reaped, and its streams are closed.
+    block, the child has ended and is reaped, and its streams are closed, unless the end of the block was cancelled.
 
     Attributes:
         pid (int): the process id.
@@ -42,7 +42,7 @@ class ChildProcess:
 
     @property
     def returncode(self) -> int | None:
-        """The exit status; negative if a signal ended the child, and None while it runs."""
+        """The exit status, as ``wait()`` returns it; None while the child runs."""
         status: int | None = self._process.returncode
         return status
 
@@ -84,12 +84,12 @@ class ChildProcess:
         self.send_signal(signal.SIGKILL)
 
     async def aclose(self) -> int:
-        """End the child, and return its exit status. A second call returns the same status.
+        """End the child, wait for that, and return its exit status. A second call returns the same status.
 
         The streams are closed: the child reads the end of its input after what was sent, and its later writes fail
         (SIGPIPE). If it has not ended after ``stop_timeout`` seconds (see ``spawn()``), it gets SIGTERM; if it has not
         ended after ``stop_timeout`` seconds more, it gets SIGKILL. Data that it has not read when it ends is discarded.
-        A cancelled call sends SIGKILL at once.
+        A cancelled call sends SIGKILL at once, and does not wait for the end.
         """
         return await self._end(patient=True)
 

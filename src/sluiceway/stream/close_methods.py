@@ -1,4 +1,4 @@
-"""StreamClosing: how a Stream is closed, and its time limits for that."""
+"""StreamClosing: the methods of Stream that close it, and the time limits of a block and of an idle connection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ else:
 
 
 class StreamClosing(StreamHalves):
-    """The methods of Stream that close it, ``async with``, and its deadlines."""
+    """The methods of Stream that close it, ``async with``, ``deadline()`` and ``idle_timeout``."""
 
     __slots__ = ()
 
@@ -29,20 +29,22 @@ class StreamClosing(StreamHalves):
         several tasks at the same time, and always returns the same CloseInfo. A read that waits ends as at the end of
         the stream. Later reads, and iterators over the stream, even one that waits, raise ConnectionError.
 
-        The close is aborted if neither the kernel nor the peer accepts data for one to two times ``close_timeout``,
-        which is 30 seconds by default. If the call is cancelled, the stream continues to close, and ``timeout`` and
-        ``linger`` still apply.
+        While data is unsent, the connection is aborted if the kernel accepts none and the peer acknowledges none for
+        one to two times its ``close_timeout``, which is 30 seconds by default. If the call is cancelled, the stream
+        continues to close, and ``timeout`` and ``linger`` still apply.
 
         Args:
             timeout (float or None): the seconds that the whole close may take. If it takes longer, the connection is
-                aborted, and unsent data is discarded. With None, only ``close_timeout`` limits the close.
+                aborted, and unsent data is discarded. With None, a peer that accepts data slowly can delay the close
+                without a limit.
             linger (float or None): the seconds to discard what the peer still sends, for a program that answers before
                 it has read everything. With None, a close while the peer still sends makes the kernel send a reset,
                 which may destroy the answer on its way. With a number, the writing direction is ended first (TCP: with
                 a FIN). Then what the peer sends is discarded until the peer ends its direction too, for at most this
-                many seconds after all data has been sent, and at most 64 MiB. A TLS connection does so at every close,
-                until the peer's close_notify; a number replaces its ``ssl_shutdown_timeout``, which is 30 seconds by
-                default. On a pipe, which has one direction, ``linger`` has no effect.
+                many seconds after all data has been sent, and at most 64 MiB. Then the connection is closed. A TLS
+                connection does so at every close, until the peer's close_notify; a number replaces its
+                ``ssl_shutdown_timeout``, which is 30 seconds by default. On a pipe, which has one direction,
+                ``linger`` has no effect.
 
         Raises:
             ValueError, TypeError: ``timeout`` or ``linger`` is not a number of seconds greater than 0.
@@ -64,8 +66,8 @@ class StreamClosing(StreamHalves):
     def abort(self) -> None:
         """Close the stream immediately, and discard unsent data. Later reads and sends raise ConnectionError.
 
-        A read that waits ends as at the end of the stream. To learn how many bytes were discarded, call ``aclose()``
-        afterwards: the ``unsent_bytes`` of its CloseInfo.
+        A read that waits ends as at the end of the stream; an iterator that waits raises ConnectionError. To learn how
+        many bytes were discarded, call ``aclose()`` afterwards: the ``unsent_bytes`` of its CloseInfo.
 
         Source: ``asyncio.WriteTransport.abort``.
         """
@@ -125,7 +127,8 @@ class StreamClosing(StreamHalves):
 
         ``async with stream.deadline(5):`` cancels the block when the time has passed, and raises TimeoutError at its
         end. So it also covers operations on other streams, and every other ``await``. An operation that is cut short
-        leaves behind what a cancellation leaves behind. Deadlines can be nested; the first to pass counts.
+        leaves behind what a cancellation leaves behind. Deadlines can be nested; the first to pass counts. Each object
+        limits one block.
 
         With ``min_rate``, the time is a credit instead, which a peer renews by moving data. The block starts with a
         credit of ``seconds``. Each second takes one second from it. Each ``min_rate`` bytes that the stream receives,
@@ -135,14 +138,15 @@ class StreamClosing(StreamHalves):
         also decreases while the program itself neither reads nor sends.
 
         Args:
-            seconds (float): the time, greater than 0. It is never too short, and up to 0.05 seconds too long; with
-                ``min_rate`` up to a quarter of ``seconds`` too long.
+            seconds (float): the time, greater than 0. The block is never cancelled earlier, and up to 0.05 seconds
+                later; with ``min_rate`` up to a quarter of ``seconds`` later.
             min_rate (float or None): the bytes per second, in both directions together, that keep the block running.
                 None means that bytes do not extend the time.
 
         Raises:
             TimeoutError: raised by the block, after the time. The message names the connection and the seconds.
             ValueError, TypeError: ``seconds`` or ``min_rate`` is not a number greater than 0.
+            RuntimeError: the object was used for a second block.
 
         Source: Go's ``SetDeadline``, trio's ``move_on_after``, ``asyncio.timeout``; ``MinRate`` of Apache's
         ``mod_reqtimeout``, Kestrel's ``MinDataRate``.

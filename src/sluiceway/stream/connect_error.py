@@ -15,8 +15,8 @@ class ConnectTimings:
 
     Attributes:
         attempts (tuple of ConnectAttempt): the addresses that were tried, in the order in which the attempts ended.
-        resolve (float or None): the seconds of the name resolution. None if it did not start: an IP address or a Unix
-            socket needs none.
+        resolve (float or None): the seconds of the name resolution. None if it did not start: an IP address without
+            ``local``, a Unix socket and a given socket need none.
         tls (float or None): the seconds of the TLS handshake. None if it did not start.
         total (float): the seconds of the whole call.
     """
@@ -65,7 +65,10 @@ def connect_error(
     timings: ConnectTimings,
     reasons: tuple[OSError, ...],
 ) -> ConnectError:
-    """Return the error of a connect to ``address``. ``reasons``: those of the failures that decide about its class."""
+    """Return the error of a connect to ``address``. It gets the class that all ``reasons`` have in common.
+
+    ``exceptions``: all failures. A timeout is a reason, but not the failure of an address.
+    """
     error = _class_for(_common_class(reasons))(message)
     if len(reasons) == 1:
         # verify_code of a certificate, reason of a TLS error, and what a resolver of the program has set.
@@ -81,13 +84,13 @@ def connect_error(
 
 
 def without_traceback(error: OSError) -> OSError:
-    """Return ``error`` without its traceback and context, which refer to the frames of the connect."""
+    """Remove the traceback and the context of ``error``, which refer to the frames of the connect. Return ``error``."""
     error.__context__ = None
     return error.with_traceback(None)
 
 
 def describe_failure(error: OSError) -> str:
-    """Return the reason of a failed attempt, without the address, which the attempt has."""
+    """Return the reason of a failed attempt as text, without the address, which ConnectAttempt.address has."""
     text = error.strerror or str(error)
     if error.errno is not None and text.startswith("Connect call failed"):
         # The loops' text has the address only.
@@ -109,7 +112,7 @@ def _common_class(errors: tuple[OSError, ...]) -> type[OSError]:
 
 
 def _class_for(reason: type[OSError]) -> type[ConnectError]:
-    """Return ConnectError, or a subclass of it that is also a subclass of ``reason``."""
+    """Return a class that derives from ConnectError and ``reason``; ConnectError if Python allows no such class."""
     if issubclass(ConnectError, reason):
         return ConnectError
     if issubclass(reason, ConnectError):

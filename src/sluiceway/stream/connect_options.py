@@ -21,7 +21,10 @@ _KEEPALIVE_MAXIMA = (32767, 32767, 127)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ConnectOptions:
-    """The checked keyword arguments of one call. ``tls`` is True for the default context; ``timeout`` is finite."""
+    """The checked keyword arguments of one call. ``tls``: a context, True for the default context, or False.
+
+    ``timeout`` is None for no limit, also if ``math.inf`` was passed. ``local_text`` is ``local`` as it was passed.
+    """
 
     tls: ssl.SSLContext | bool
     timeout: float | None
@@ -35,7 +38,7 @@ class ConnectOptions:
     limit: int
 
     def configure(self, sock: socket.socket) -> None:
-        """Set the options of a socket that is not bound or connected yet."""
+        """Apply ``keepalive`` and ``configure_socket`` to a socket that is not bound or connected yet."""
         if self.keepalive is not None:
             set_keepalive(sock, *self.keepalive)
         if self.configure_socket is not None:
@@ -55,7 +58,7 @@ def check_options(
     server_hostname: Any,
     limit: Any,
 ) -> ConnectOptions:
-    """Return the arguments for a connect to ``endpoint``. Raise TypeError or ValueError that names a wrong one."""
+    """Return the checked arguments for a connect to ``endpoint``. Raise TypeError or ValueError for a wrong one."""
     check_client_tls(tls, "tls")
     if isinstance(endpoint, TCPEndpoint) and endpoint.tls is not None:
         if tls is not None and bool(tls) is not endpoint.tls:
@@ -96,7 +99,10 @@ def check_options(
 
 
 def set_keepalive(sock: socket.socket, idle: int, interval: int, count: int) -> None:
-    """Probe a silent peer after ``idle`` seconds, then every ``interval`` seconds, ``count`` times."""
+    """Let the kernel probe a silent peer after ``idle`` seconds, then every ``interval`` seconds, ``count`` times.
+
+    An option that the system does not have is left out.
+    """
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     # macOS has another name for the first option.
     idle_option = getattr(socket, "TCP_KEEPIDLE", None) or getattr(socket, "TCP_KEEPALIVE", None)

@@ -1,4 +1,4 @@
-"""ConnectProgress: what one call of ``connect()`` has done so far, and the error that this makes if it fails."""
+"""ConnectProgress: what one call of ``connect()`` has done so far, and its ConnectError if the call fails."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from .connect_error import (
     without_traceback,
 )
 
-# How the failures begin of a socket that cannot be bound to local=.
+# The beginnings of the messages if a socket cannot be bound to local=.
 _BIND_FAILURES = ("error while attempting to bind on address", "no matching local address")
 
 
 class ConnectProgress:
     """The parts of one connect, in their order: the resolution, the attempts, the TLS handshake.
 
-    ``resolve`` and ``tls`` are the seconds of these two parts; None until the part has ended.
+    ``resolve`` and ``tls`` are the seconds of these two parts; None until the part has ended. ``peer``: the connected
+    address, as messages name it.
     """
 
     def __init__(self, address: str, local: str | None) -> None:
@@ -45,9 +46,10 @@ class ConnectProgress:
         return ConnectTimings(tuple(self.attempts), self.resolve, self.tls, time.monotonic() - self._started)
 
     def resolve_error(self, error: OSError, host: str, port: int, name: str) -> ConnectError:
-        """Return the error of a ``host`` that cannot be resolved, because of ``error``.
+        """Return the error of a name that cannot be resolved, because of ``error``.
 
-        ``name``: how the message begins if the host is that of an argument: "local=…: "; "" for the address.
+        ``host`` and ``port``: those of the address, for an error of the program's resolver, which may not name them.
+        ``name``: the beginning of the message: "local=…: " for the name in ``local``, "" for that of the address.
         """
         reason = describe_failure(error)
         if not reason.startswith("cannot resolve"):
@@ -65,7 +67,7 @@ class ConnectProgress:
         return self._error([f"{describe_failure(error)}{_after(self.attempts[0].seconds)}"], [error], [error])
 
     def handshake_error(self, error: OSError) -> ConnectError:
-        """Return the error of a failed TLS handshake, or of another failure of the connected socket."""
+        """Return the error of a failed TLS handshake, or of a connected socket that cannot be used."""
         parts = [*self._failed_attempts(), f"{describe_failure(error)}{_after(self.tls)}"]
         return self._error(parts, [*self._failures(), error], [error])
 

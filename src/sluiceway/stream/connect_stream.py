@@ -44,9 +44,10 @@ def connect(
 ) -> Opening[Stream]:
     """Connect to ``address``, and return a Stream: ``async with sluiceway.connect("tls://example.com:443") as stream``.
 
-    ``await sluiceway.connect(…)`` does the same, and the caller closes the stream. Nothing is opened before that. The
-    addresses of a host are tried with IPv6 and IPv4 in turn. Each attempt starts 0.25 s after the previous one, or as
-    soon as one fails; the first that succeeds is used (happy eyeballs, RFC 8305).
+    ``await sluiceway.connect(…)`` does the same, but the caller closes the stream. Without one of the two, nothing is
+    opened. The addresses of a host are tried with IPv6 and IPv4 in turn. Each attempt starts 0.25 s after the previous
+    one, or as soon as one fails. The first that succeeds is used, and the others are cancelled (happy eyeballs, RFC
+    8305).
 
     Args:
         address (str, socket.socket or int): what to connect to. ``"tcp://host:port"``, ``"tls://host:port"``, or
@@ -57,7 +58,7 @@ def connect(
             ``ssl.create_default_context()``, which is created once and shared. False, and None without ``tls://``, mean
             no TLS.
         timeout (float or None): the seconds that the whole call may take: name resolution, all attempts to connect, and
-            the TLS handshake. None leaves the limits of the system, and 60 s for the handshake.
+            the TLS handshake. With None, the system limits each attempt, and the handshake may take 60 s.
         local (str or None): the local address to bind to: ``"host"`` or ``"host:port"``, an IPv6 address in brackets. A
             missing port, and port 0, let the kernel choose one.
         keepalive (tuple or None): idle, interval and count, three ints. The kernel probes a peer that has been silent
@@ -86,13 +87,14 @@ def connect(
             address tried, why it failed, and how long it took. The error is a ConnectionError, and also an instance of
             the class of its reason, for example TimeoutError, ssl.SSLCertVerificationError, socket.gaierror or
             FileNotFoundError; see ConnectError.
+        OSError: the default TLS context cannot be created.
         ValueError, TypeError: an argument is invalid, or two arguments contradict each other. Raised by ``connect()``,
             before ``await``. An error in what ``resolver`` returns is raised by ``await``.
         RuntimeError: the returned object was used a second time.
 
-    If ``await`` or ``async with`` fails or is cancelled, the sockets that the call created are closed, and so is a
-    socket or descriptor that was passed. Exception: the latter stays open if the default TLS context is still being
-    loaded.
+    An exception of ``resolver`` or ``configure_socket`` that is no OSError is raised unchanged. If ``await`` or ``async
+    with`` fails or is cancelled, the sockets that the call created are closed, and so is a socket or descriptor that
+    was passed. Exception: what was passed stays open if the call ends before the default TLS context is loaded.
     """
     endpoint = parse_endpoint(address)
     options = check_options(

@@ -20,7 +20,7 @@ _LOCAL_ACCEPTED = 'accepted are "host", "host:port", "[address]" and "[address]:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TCPEndpoint:
-    """A host and a port. ``tls``: what the scheme says about TLS, or None without a scheme."""
+    """A host and a port. ``tls``: True for "tls://", False for "tcp://", None without a scheme."""
 
     text: str
     host: str
@@ -44,7 +44,7 @@ class SocketEndpoint:
     given: socket.socket | int
 
     def is_tcp(self) -> bool:
-        """Return True if the socket is one of TCP."""
+        """Return True for a TCP socket."""
         if isinstance(self.given, socket.socket):
             return self.given.family in (socket.AF_INET, socket.AF_INET6)
         borrowed = socket.socket(fileno=self.given)
@@ -54,7 +54,7 @@ class SocketEndpoint:
             borrowed.detach()
 
     def take(self) -> socket.socket:
-        """Return the socket. A descriptor belongs to it from now on."""
+        """Return the socket. A descriptor now belongs to the returned socket."""
         return socket.socket(fileno=self.given) if isinstance(self.given, int) else self.given
 
 
@@ -65,8 +65,9 @@ def parse_endpoint(address: Any) -> Endpoint:
     """Return what ``address`` names.
 
     Raises:
-        ValueError: ``address`` is malformed, or no open stream socket. The message contains it and what is accepted.
-        TypeError: ``address`` has another type.
+        ValueError: ``address`` is malformed, or is not a connected stream socket or the descriptor of one. The message
+            contains it and what is accepted.
+        TypeError: ``address`` is neither a str nor an int nor a socket.socket.
     """
     if isinstance(address, str):
         return _parse_text(address)
@@ -136,7 +137,10 @@ def _unix_path(path: str) -> str:
 
 
 def _split(text: str) -> tuple[str, str | None]:
-    """Return the host and the port of "host:port"; None for the port if there is none."""
+    """Return the host and the port of "host:port"; None for the port if there is none.
+
+    Raise ValueError whose message is the end of a sentence about ``text``, such as "has no host".
+    """
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):

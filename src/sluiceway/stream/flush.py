@@ -17,7 +17,8 @@ _ALL_SENT = (0, 0)
 async def flush(writer: StreamWriter) -> None:
     """Wait until the kernel has accepted the bytes that ``writer`` wrote before the call.
 
-    Raise the error of a lost connection.
+    Raise the error of a lost connection, and ConnectionError if it was aborted with bytes unsent. While the call waits,
+    the high-water mark is 0, so ``drain()`` of other tasks waits until everything is sent.
     """
     sender = writer._sluiceway
     transport, connection = sender.transport, sender.connection
@@ -35,7 +36,7 @@ async def flush(writer: StreamWriter) -> None:
         # Other tasks may write before this one runs again, and without end. Bytes are sent in order, so this call waits
         # only for those that were written before it.
         while connection.unsent_size() > sender.written - before and not connection.lost:
-            _await_all_sent(transport, record)
+            _set_zero_mark(transport, record)
             await drain(writer)
             # A transport that does not pause, such as one of the program, is polled.
             await asyncio.sleep(0)
@@ -49,9 +50,9 @@ async def flush(writer: StreamWriter) -> None:
 
 
 async def drain(writer: StreamWriter) -> None:
-    """Call ``drain()``. If the connection is lost, raise its error, also for a writer without a reader.
+    """Wait as ``writer.drain()`` does, but always raise the error with which the connection was lost.
 
-    ``drain()`` of such a writer raises ConnectionResetError, as asyncio's does.
+    For a writer without a reader, ``writer.drain()`` raises ConnectionResetError instead, as asyncio's does.
     """
     try:
         await writer.drain()
@@ -63,13 +64,13 @@ async def drain(writer: StreamWriter) -> None:
 
 
 def raise_if_discarded(connection: Connection) -> None:
-    """Raise ConnectionError if the connection has ended before everything was sent, because any task has aborted it."""
+    """Raise the error of the connection if it has ended before everything was sent; see Connection.send_error()."""
     if connection.lost and not connection.keep_record().ended(connection).flushed:
         raise connection.send_error()
 
 
-def _await_all_sent(transport: Any, record: ConnectionRecord) -> None:
-    """Set the high-water mark to 0. Store the marks of the program, also those that it set during a flush()."""
+def _set_zero_mark(transport: Any, record: ConnectionRecord) -> None:
+    """Set the high-water mark to 0. Store other marks, which the program may have set during the flush()."""
     marks = transport.get_write_buffer_limits()
     if marks != _ALL_SENT:
         record.marks = marks

@@ -27,8 +27,8 @@ class StreamFraming(StreamWriting):
     ) -> None:
         """Send ``data`` after its length, and wait while too much data is buffered. ``frames()`` reads such frames.
 
-        A frame is never cut: if the call is cancelled or times out, it is still sent whole. One exception: a call that
-        was still waiting for ``sendfile()`` or ``start_tls()`` of another task sends nothing.
+        A frame is never cut: if the call is cancelled or times out, the frame is still sent whole. One exception: a
+        call that was still waiting for ``sendfile()`` or ``start_tls()`` of another task sends nothing.
 
         Args:
             data (a bytes-like object): the frame. Later changes of a mutable object have no effect.

@@ -19,9 +19,10 @@ else:
 
 
 class StreamHalves(StreamReads):
-    """The base class of all parts of Stream. Only this class has fields.
+    """The base class of all parts of Stream. Only this class and its compiled base have fields.
 
     ``_reader`` is None for a stream that can only be written, and ``_writer`` for one that can only be read.
+    ``_links``: see _connections().
     """
 
     __slots__ = ("__weakref__", "_links", "_timings", "_writer")
@@ -55,7 +56,8 @@ class StreamHalves(StreamReads):
         Raises:
             ValueError: ``idle_timeout`` is not greater than 0.
             io.UnsupportedOperation: ``idle_timeout`` is given, and the halves belong to different connections.
-            TypeError: an argument is not sluiceway's reader or writer, or both are None.
+            TypeError: an argument is not sluiceway's reader or writer, or both are None, or ``idle_timeout`` is not a
+                number.
         """
         if idle_timeout is not None:
             as_seconds(idle_timeout, "from_pair(): idle_timeout")
@@ -91,12 +93,12 @@ class StreamHalves(StreamReads):
     def _connections(self) -> tuple[Connection, ...]:
         """Return the connection, or both if the halves belong to different ones, such as two pipes: the writer's first.
 
-        Empty for a reader that was never connected.
+        Empty without a writer if the reader was never connected, or belongs to a protocol of asyncio or the program.
         """
         return self._links
 
     def _idle_connection(self) -> Connection:
-        """Return the connection of both halves. Raise io.UnsupportedOperation if they have different ones."""
+        """Return the connection of both halves. Raise io.UnsupportedOperation if they do not have the same one."""
         receiver = None if self._reader is None else self._reader._sluiceway
         if len(self._links) == 1:
             connection = self._links[0]
@@ -119,11 +121,11 @@ class StreamHalves(StreamReads):
         return f"connection over {type(transport).__name__}" if pipe is None else f"pipe {pipe.name}"
 
     def _moved_bytes(self) -> int:
-        """Return how many bytes were received, and accepted by the kernel, together."""
+        """Return the number of bytes received plus that of bytes that the kernel has accepted."""
         return sum(sum(connection.progress()) for connection in self._links)
 
     def _mark_error(self, error: ConnectionError) -> None:
-        """Mark ``error`` as one of this connection, which a server does not report if it ends the handler."""
+        """Mark ``error`` as an error of this connection. A server does not report such an error of its handler."""
         if self._links:
             self._links[0].flow.mark(error)
 

@@ -24,11 +24,12 @@ T = TypeVar("T", bound=Closable)
 class Opening(Coroutine[Any, Any, T], Generic[T]):
     """A call that has not begun. ``await`` or ``async with`` begins it; until then nothing is opened.
 
-    A second ``await`` or ``async with`` of the same object raises RuntimeError.
+    A second ``await`` or ``async with`` of the same object raises RuntimeError. An object that is freed without one
+    emits a RuntimeWarning.
 
     ``await opening`` returns the opened object, which the caller closes. ``async with opening as opened`` also closes
-    it at the end of the block. An Opening is a coroutine, which ``asyncio.create_task(opening)`` and
-    ``asyncio.run(opening)`` accept.
+    it at the end of the block. An Opening has the methods of a coroutine, so ``asyncio.create_task(opening)`` and
+    ``asyncio.run(opening)`` accept it.
     """
 
     __slots__ = ("_call", "_coroutine", "_opened", "_start")
@@ -37,7 +38,7 @@ class Opening(Coroutine[Any, Any, T], Generic[T]):
         self._call = call
         self._start: Callable[[], Coroutine[Any, Any, T]] | None = start
         self._opened: T | None = None
-        # Of a task that runs this object itself.
+        # The call, if a task runs this object itself.
         self._coroutine: Coroutine[Any, Any, T] | None = None
 
     def __repr__(self) -> str:
@@ -64,7 +65,7 @@ class Opening(Coroutine[Any, Any, T], Generic[T]):
             )
 
     def send(self, value: Any) -> Any:
-        """Run the call up to its next wait, as a task does. See ``types.CoroutineType``."""
+        """Run the call up to its next wait; a task calls this method. See ``types.CoroutineType``."""
         if self._coroutine is None:
             if value is not None:
                 # The program means send() of a Stream.
@@ -73,13 +74,13 @@ class Opening(Coroutine[Any, Any, T], Generic[T]):
         return self._coroutine.send(value)
 
     def throw(self, *error: Any) -> Any:
-        """Raise an exception in the call, as a task does. See ``types.CoroutineType``."""
+        """Raise an exception in the call; a task calls this method. See ``types.CoroutineType``."""
         if self._coroutine is None:
             self._coroutine = self._started()
         return self._coroutine.throw(*error)
 
     def close(self) -> None:
-        """Give up the call: what it has opened so far is closed."""
+        """End the call without a result, and close what it has opened so far. A later ``await`` raises RuntimeError."""
         self._start = None
         if self._coroutine is not None:
             self._coroutine.close()

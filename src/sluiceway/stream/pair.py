@@ -48,7 +48,7 @@ def pair(*, limit: float | None = None) -> Opening[StreamPair]:
         sluiceway.pair() as (first, second):`` closes both streams at the end.
 
     Raises:
-        OSError: the process has no free descriptor.
+        OSError: the process has no free descriptor. Raised by ``await``.
         ValueError, TypeError: ``limit`` is not a whole number greater than 0, ``math.inf`` or None.
         RuntimeError: the returned object was used a second time.
 

@@ -26,24 +26,24 @@ def pipe(descriptor: int, *, limit: float | None = None) -> Opening[Stream]:
 
     The access mode of the descriptor decides whether the stream can be read, written, or both. If it is read-only,
     ``send()`` raises io.UnsupportedOperation; if it is write-only, ``read()`` does. A terminal that is open for both
-    is read and written. A FIFO that is open for both is only read.
+    is read and written, and so is a file, with one position for both. A FIFO that is open for both is only read.
 
     Args:
-        descriptor (int): the descriptor. It is made non-blocking, belongs to the stream, and is closed with it. Until
-            ``await`` or ``async with`` it belongs to the caller. If that raises, the descriptor is closed.
+        descriptor (int): the descriptor. It belongs to the caller until ``await`` or ``async with``, which makes it
+            non-blocking, unless it is a file. From then on it belongs to the stream, and is closed with it, or at once
+            if that raises.
         limit (int, math.inf or None): the limit of the reader in bytes; see StreamReader.
 
     Returns:
         An object to ``await`` or to use with ``async with``, once. Both give the Stream.
 
     Raises:
-        ValueError: ``descriptor`` is not open, or is a socket, which ``connect()`` accepts; or ``limit`` is not greater
-            than 0.
-        TypeError: ``descriptor`` is not an int, or ``limit`` is not a number.
+        OSError: ``descriptor`` is a directory, or was closed after the call. Raised by ``await``.
+        ValueError: ``descriptor`` is not open, or is a socket, which ``connect()`` accepts; or ``limit`` is not a whole
+            number greater than 0.
+        TypeError: ``descriptor`` is not an int, or ``limit`` is not a number or None.
         NotImplementedError: the system is Windows.
         RuntimeError: the returned object was used a second time.
-
-    All but RuntimeError are raised by ``pipe()``, before ``await``.
     """
     require_pipes("pipe()")
     _check_descriptor(descriptor)
@@ -55,10 +55,10 @@ def stdio(*, limit: float | None = None) -> Opening[Stream]:
     """Return a Stream that reads standard input and writes to standard output.
 
     Works for pipes, sockets, terminals, files and /dev/null. The descriptors 0 and 1 stay open and in blocking mode:
-    the stream opens descriptors of its own. Exception: a socket, and a pipe that this process may not open again, are
-    non-blocking until the stream is closed. The stream does not get what ``input()`` or ``sys.stdin`` has read into its
-    buffer, and they do not get what the stream has received. Text of ``print()`` gets between the data of the stream;
-    print to ``sys.stderr`` instead.
+    the stream opens descriptors of its own. Exception: a socket, and a pipe or terminal that this process cannot open
+    again (on other systems than Linux, any), are non-blocking until the stream is closed. Do not use ``input()`` or
+    ``sys.stdin`` as well: each of them and the stream would miss what another one has read. Print to ``sys.stderr``:
+    text that ``print()`` writes to standard output gets between the data of the stream.
 
     Closing the stream does not end standard output for its reader, because descriptor 1 stays open until the process
     ends.
@@ -115,7 +115,7 @@ async def _open_pipe(descriptor: int, limit: int) -> Stream:
 
 
 def _file_of(descriptor: int, mode: str, kind: type[io.FileIO] = io.FileIO) -> io.FileIO:
-    """Return a file that owns ``descriptor``. If that fails, as for a directory, close the descriptor."""
+    """Return a file that owns ``descriptor``. If that fails, as for a directory, close ``descriptor`` and raise."""
     try:
         return kind(descriptor, mode)
     except BaseException:
@@ -154,9 +154,11 @@ async def _open_stdio(limit: int) -> Stream:
 
 
 def _own_descriptor(descriptor: int, access: int, name: str) -> io.FileIO:
-    """Return a file of what ``descriptor`` refers to. If possible, they do not share the mode O_NONBLOCK.
+    """Return a file with a descriptor of its own for what ``descriptor`` refers to, a standard stream.
 
-    Non-blocking standard streams break ``print()``, and, on a terminal, the shell that has started the program.
+    A pipe or terminal is opened again if possible, so that ``descriptor`` does not become non-blocking with the file:
+    that would break ``print()``, and, on a terminal, the shell that has started the program. Otherwise the file is a
+    _SharedFile.
     """
     mode = "rb" if access == os.O_RDONLY else "wb"
     try:
@@ -174,7 +176,7 @@ def _own_descriptor(descriptor: int, access: int, name: str) -> io.FileIO:
 
 
 class _SharedFile(io.FileIO):
-    """A file whose mode O_NONBLOCK is shared with another descriptor. Closing it restores the mode."""
+    """A file that shares O_NONBLOCK with another descriptor. Closing it makes both blocking again, if they were."""
 
     def __init__(self, descriptor: int, mode: str) -> None:
         super().__init__(descriptor, mode)

@@ -23,7 +23,7 @@ def require_pipes(call: str) -> None:
 
 
 def open_reader(loop: asyncio.AbstractEventLoop, file: io.FileIO, limit: int) -> StreamReader:
-    """Return a reader of ``file``, which belongs to it. If the call fails, the file is closed."""
+    """Return a reader of ``file``, which is closed with its connection, or at once if the call fails."""
     try:
         protocol, reader = make_protocol(loop, limit)
         PipeReadTransport(loop, file, protocol)
@@ -36,7 +36,7 @@ def open_reader(loop: asyncio.AbstractEventLoop, file: io.FileIO, limit: int) ->
 
 
 def open_writer(loop: asyncio.AbstractEventLoop, file: io.FileIO) -> StreamWriter:
-    """Return a writer to ``file``, which belongs to it. If the call fails, the file is closed."""
+    """Return a writer to ``file``, which is closed with its connection, or at once if the call fails."""
     try:
         protocol = FlowControlMixin(loop)
         return StreamWriter(PipeWriteTransport(loop, file, protocol), protocol, None, loop)

@@ -1,4 +1,4 @@
-"""StreamReading: the methods of Stream that read. Those that read once are compiled, in ``_core/stream_reads.py``."""
+"""StreamReading: the methods of Stream that return iterators. The other reads are in ``_core/stream_reads.py``."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ class StreamReading(StreamHalves):
         self, *, max_length: float = DEFAULT_LIMIT, overlong: Policy = "raise", timeout: float | None = None
     ) -> Records[bytes] | Records[Piece]:
         """Return an iterator over the lines of the stream. See :py:func:`sluiceway.lines`, which names the errors.
+
+        After the program has closed the stream, the call and the iterator raise ConnectionError.
 
         Args:
             max_length (int or math.inf): the greatest length of a line without its ``\\n``, in bytes.
@@ -126,7 +128,7 @@ class StreamReading(StreamHalves):
         return self._limited(frames, "frames", timeout)
 
     def _limited(self, records: Any, call: str, timeout: float | None) -> Records[bytes] | Records[Piece]:
-        """Return ``records`` as an iterator of this stream, with a time limit for each item."""
+        """Bind the iterator ``records`` to this stream, and each item to ``timeout``, if any. Return ``records``."""
         limited: Records[bytes] | Records[Piece] = records
         records.belong_to(self)
         if timeout is not None:

@@ -23,7 +23,7 @@ _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, err
 
 
 def check_file(file: Any, offset: Any, count: Any, stream: object) -> tuple[int, int | None]:
-    """Return ``offset`` and ``count`` as ints. Raise ValueError or TypeError for invalid arguments of sendfile()."""
+    """Return ``offset`` and ``count`` as int and int or None. Raise ValueError or TypeError for an invalid argument."""
     if not callable(getattr(file, "seek", None)) or not callable(getattr(file, "read", None)):
         raise TypeError(
             f"sendfile(): file must be a file that was opened with mode 'rb', not {type(file).__name__!r}: {file!r} "
@@ -54,7 +54,10 @@ def _as_position(value: Any, name: str, stream: object) -> int:
 
 
 async def send_file(writer: StreamWriter, file: IO[bytes], offset: int, count: int | None) -> int:
-    """Send ``count`` bytes of ``file`` from ``offset``, or up to its end. Return their number; see Stream.sendfile."""
+    """Send ``count`` bytes of ``file`` from ``offset``, or up to its end. Return their number; see Stream.sendfile.
+
+    Wait first for a running sendfile() or start_tls() of another task, and for the calls that already wait for it.
+    """
     sender = _FileSender(writer, file, offset, count)
     async with writer._sluiceway.connection.keep_record().sending_alone():
         await sender.run()
@@ -80,7 +83,7 @@ class _FileSender:
         descriptors = _descriptors(self._writer._sluiceway.connection, self._file)
         more = True
         while more and self._left():
-            # Each call waits, so that one file does not delay other connections.
+            # Each call waits for an iteration of the loop at least, so that one file does not delay other connections.
             more = await (self._copy_piece() if descriptors is None else self._let_kernel_copy(descriptors))
         await flush(self._writer)
 
@@ -96,7 +99,7 @@ class _FileSender:
         return True
 
     def _check_open(self) -> None:
-        """Raise ConnectionError if the stream was closed meanwhile: its descriptor may belong to another file now."""
+        """Raise the error of the connection if it was closed or lost: its descriptor may belong to another file now."""
         sender = self._writer._sluiceway
         if not sender.can_send():
             raise sender.connection.send_error()
@@ -106,7 +109,7 @@ class _FileSender:
         return self._file.read(size)
 
     async def _let_kernel_copy(self, descriptors: tuple[int, int]) -> bool:
-        """Let the kernel copy a piece of the file to the socket. Return False at the end of the file."""
+        """Let the kernel copy a piece of the file to the socket. Call _copy_piece() if it cannot. Return as that does."""
         # The program may have written to stream.writer meanwhile, and again while flush() waited. Nothing may be left
         # that the copy would overtake; nothing else runs between the last check and the copy.
         while self._writer._sluiceway.connection.unsent_size():
@@ -131,7 +134,7 @@ class _FileSender:
 
 
 def _descriptors(connection: Connection, file: IO[bytes]) -> tuple[int, int] | None:
-    """Return the descriptors of the socket and the file if the kernel may copy between them, else None."""
+    """Return the descriptors of the socket and the file if os.sendfile() may be tried, else None."""
     sock = connection.get_extra_info("socket")
     if sock is None or not hasattr(os, "sendfile") or connection.get_extra_info("sslcontext") is not None:
         return None

@@ -39,8 +39,8 @@ def spawn(
     end of the block the streams are closed, and the child has ended and is reaped. If the block ends without an
     exception, the child first has ``stop_timeout`` seconds to end by itself; to wait longer, ``await child.wait()`` in
     the block. Then it gets SIGTERM, and ``stop_timeout`` seconds later SIGKILL. After an exception or a cancellation in
-    the block, it gets SIGTERM at once. If the end of the block is cancelled, it gets SIGKILL at once. Its own children
-    get no signal.
+    the block, it gets SIGTERM at once. If the end of the block is cancelled, it gets SIGKILL at once, and the block
+    does not wait for its end. Its own children get no signal.
 
     Args:
         command (str, bytes or os.PathLike): the program and its arguments. No shell interprets them.
@@ -59,6 +59,7 @@ def spawn(
 
     Raises:
         OSError: the program cannot be started, for example FileNotFoundError; or the process has no free descriptor.
+            Raised by ``await``.
         ValueError, TypeError: an argument is invalid. Raised by ``spawn()``, before ``await``.
         NotImplementedError: the system is Windows.
         RuntimeError: the returned object was used a second time.
@@ -114,7 +115,7 @@ def _check_options(stderr: Any, cwd: Any, env: Any, start_new_session: Any) -> N
 
 
 def _popen(command: tuple[Argument, ...], options: dict[str, Any]) -> subprocess.Popen[bytes]:
-    """Start the process. As in asyncio, that blocks the loop until the program is loaded."""
+    """Start the process. As in asyncio, that blocks the loop until the child has executed the program, or failed to."""
     return subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options)
 
 

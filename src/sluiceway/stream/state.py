@@ -1,4 +1,4 @@
-"""StreamState: what a program can ask a Stream about its connection."""
+"""StreamState: the properties of Stream that describe its connection, and the classes of their values."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StreamStats:
-    """The counts of a Stream since its reader and writer were made. ``stream.stats`` makes one.
+    """The counts of a Stream since the creation of its reader and writer. Each ``stream.stats`` returns a new object.
 
     Attributes:
         bytes_received (int): bytes that have arrived; over TLS, after decryption.
-        bytes_sent (int): bytes of the program, before encryption, that the kernel has accepted. Over TLS the number is
-            slightly too low while encrypted bytes, which are more than the program's, are unsent.
+        bytes_sent (int): bytes of the program, before encryption, that the kernel has accepted. It is the number of
+            written bytes minus ``unsent_bytes``, and so over TLS slightly too low while encrypted bytes are unsent.
         arrivals (int): how often bytes arrived.
         sends (int): how often bytes were passed to the transport.
         unread_bytes (int): bytes that have arrived and were not read.
@@ -47,7 +47,7 @@ class StreamStats:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TLSDetails:
-    """What a TLS connection has negotiated. ``stream.tls`` makes one.
+    """What a TLS connection has negotiated. Each ``stream.tls`` returns a new object.
 
     Attributes:
         version (str or None): the version of the protocol, such as ``"TLSv1.3"``.

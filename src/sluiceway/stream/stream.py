@@ -16,6 +16,8 @@ class Stream(StreamReading, StreamFraming, StreamClosing, StreamState):
 
     ``connect()`` opens one, ``stream_handler()`` passes one to a server's handler, and ``Stream.from_pair(reader,
     writer)`` combines two halves. One task can read while any number of tasks send.
+
+    A stream may have one direction only. The methods of the other one raise io.UnsupportedOperation.
     """
 
     __slots__ = ()
@@ -34,7 +36,7 @@ class Stream(StreamReading, StreamFraming, StreamClosing, StreamState):
 
 
 def _name_methods() -> None:
-    """Let Python's messages about arguments name Stream, not the part of it that defines the method."""
+    """Set the ``__qualname__`` of each method to Stream.…: Python's messages about arguments contain it."""
     for part in Stream.__mro__:
         if part.__module__.startswith(__package__):
             for name, value in vars(part).items():

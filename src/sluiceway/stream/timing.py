@@ -22,11 +22,11 @@ class TimedStream(Protocol):
     def _describe(self) -> str: ...
 
     def _moved_bytes(self) -> int:
-        """Return how many bytes were received, and accepted by the kernel, together."""
+        """Return the number of bytes received plus that of bytes that the kernel has accepted."""
 
 
 class Deadline:
-    """Limits the time of a block: ``async with stream.deadline(5):``. See :py:meth:`sluiceway.Stream.deadline`."""
+    """Limits the time of one block: ``async with stream.deadline(5):``. See :py:meth:`sluiceway.Stream.deadline`."""
 
     __slots__ = ("__weakref__", "_limit", "_operation", "_seconds", "_stream", "_timeout")
 
@@ -119,12 +119,12 @@ class RateDeadline(Deadline):
 
 
 def check_rate(min_rate: object, stream: object) -> None:
-    """Raise TypeError or ValueError unless ``min_rate`` is a number of bytes per second. ``stream``: for messages."""
+    """Raise TypeError or ValueError unless ``min_rate`` is finite and greater than 0. ``stream``: for messages."""
     if not isinstance(min_rate, int | float) or isinstance(min_rate, bool):
         raise TypeError(
             f"deadline(): min_rate must be a number of bytes per second, not {type(min_rate).__name__!r}: {min_rate!r} "
             f"({stream!r})"
         )
-    # A float can hold it.
+    # Not an int that a float cannot hold.
     if not 0 < min_rate <= sys.float_info.max:
         raise ValueError(f"deadline(): min_rate must be greater than 0 and finite, not {min_rate!r} ({stream!r})")

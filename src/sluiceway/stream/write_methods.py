@@ -33,9 +33,9 @@ class StreamWriting(StreamHalves):
         """Send ``data``; wait while too much data is buffered.
 
         If more than the high-water mark (64 KiB by default) is buffered, the call waits until at most the low-water
-        mark (16 KiB) is left.
-        If the call is cancelled or times out, ``data`` is still sent whole: a message is never cut. One exception: a
-        call that was still waiting for ``sendfile()`` or ``start_tls()`` of another task sends nothing.
+        mark (16 KiB) is left. If the call is cancelled or times out, ``data`` is still sent whole: a message is never
+        cut. One exception: a call that was still waiting for ``sendfile()`` or ``start_tls()`` of another task sends
+        nothing.
 
         Args:
             data (a bytes-like object, or an iterable of them): the data to send. Later changes of a mutable object have
@@ -100,10 +100,9 @@ class StreamWriting(StreamHalves):
     async def send_eof(self, *, timeout: float | None = None) -> None:
         """End the writing direction after the data that was sent (TCP: with a FIN).
 
-        The call waits until the kernel has accepted that data.
-        The stream can still be read. A second call has no effect. If the call is cancelled or times out, the direction
-        still ends. One exception: a call that was still waiting for ``sendfile()`` or ``start_tls()`` of another task
-        has no effect.
+        The call waits until the kernel has accepted that data. The stream can still be read. A second call only waits.
+        If the call is cancelled or times out, the direction still ends. One exception: a call that was still waiting
+        for ``sendfile()`` or ``start_tls()`` of another task has no effect.
 
         Args:
             timeout (float or None): the seconds that the call may take.
@@ -210,7 +209,7 @@ class StreamWriting(StreamHalves):
             TypeError: an argument has a wrong type.
             ValueError: the context checks host names, and ``server_hostname`` is missing or is not a valid
                 host name; or the context is for the other side.
-            io.UnsupportedOperation: the stream is a pipe, terminal or file.
+            io.UnsupportedOperation: the stream is a pipe, terminal or file, or has no writer.
 
         Source: anyio's ``TLSStream.wrap``, ``asyncio.StreamWriter.start_tls``.
         """
@@ -241,7 +240,7 @@ class StreamWriting(StreamHalves):
             await writer.start_tls(context, **options)
 
     async def _send_in_turn(self, data: bytes, timeout: float | None, call: str) -> None:
-        """Send ``data`` after the sendfile() or start_tls() that is running."""
+        """Send ``data`` after the sendfile() or start_tls() that is running, and after the calls that wait already."""
         async with self._in_time(timeout, call):
             await self._links[0].keep_record().wait_to_send()
             writer = self._open_writer(call)
@@ -259,13 +258,13 @@ class StreamWriting(StreamHalves):
             await _wait_for_room(writer)
 
     def _in_time(self, timeout: float | None, operation: str) -> Deadline | contextlib.nullcontext[None]:
-        """Return what limits the time of ``async with`` to ``timeout`` seconds; None for no limit."""
+        """Return a context manager that limits its block to ``timeout`` seconds; one without effect for None."""
         return contextlib.nullcontext() if timeout is None else Deadline(self, timeout, operation)
 
     def _open_writer(self, call: str, *, after_eof: bool = False) -> StreamWriter:
-        """Return the writer. Raise ConnectionError if nothing can be sent any more (contract W5).
+        """Return the writer. Raise the error of the connection if nothing can be sent any more (contract W5).
 
-        Unless ``after_eof``, raise RuntimeError after send_eof().
+        Raise RuntimeError after send_eof(), unless ``after_eof``, and io.UnsupportedOperation without a writer.
         """
         writer = self._writer
         if writer is None:
@@ -285,7 +284,7 @@ class StreamWriting(StreamHalves):
 
 
 async def _wait_for_room(writer: StreamWriter) -> None:
-    """Wait as drain() does. Raise ConnectionError if the connection was aborted meanwhile, by any task."""
+    """Wait as drain() does. Raise the error of the connection also if it was aborted meanwhile with bytes unsent."""
     await drain(writer)
     raise_if_discarded(writer._sluiceway.connection)
 

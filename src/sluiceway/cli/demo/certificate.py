@@ -1,4 +1,4 @@
-"""A certificate authority for one run of the demonstration, in memory only."""
+"""A certificate authority for one run of the demonstration. It leaves no file behind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Identity:
 
 
 def make_identity() -> Identity:
-    """Create a certificate for localhost and 127.0.0.1. Return a context that presents it, and one that trusts it."""
+    """Create a certificate for localhost and 127.0.0.1. Return the contexts that present it and trust its authority."""
     authority = trustme.CA()
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost", "127.0.0.1").configure_cert(server)

@@ -1,7 +1,7 @@
 """A comparison of asyncio's streams and sluiceway's, which do the same work in turn, in one process.
 
-Clients and server share the process, and both are measured. A difference is therefore smaller than for a server alone.
-The results are valid only for this machine and its load during the comparison.
+Clients and server of a round use the same package and share the process, so the CPU time is that of both. The results
+are valid only for this machine and its load during the comparison.
 """
 
 from __future__ import annotations

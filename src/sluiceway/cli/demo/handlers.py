@@ -14,7 +14,7 @@ _HTML = b"<!doctype html><title>sluiceway</title><p>It works.\n"
 
 
 async def serve_http(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
-    """Respond to one HEAD or GET request. The caller must close the connection."""
+    """Respond to one HEAD or GET request, and to any other with 405. The caller must close the connection."""
     request_line = (await reader.readline()).decode("latin1").split()
     while (await reader.readline()).strip():
         pass
@@ -44,7 +44,7 @@ async def echo_lines(reader: sluiceway.StreamReader, writer: sluiceway.StreamWri
 
 
 async def echo_frames(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
-    """Echo every frame, which its length precedes (LENGTH_BYTES, big-endian). Return after a frame of length 0."""
+    """Echo frames, each after its length (LENGTH_BYTES, big-endian). Echo a frame of length 0, and return."""
     while True:
         prefix = await reader.readexactly(LENGTH_BYTES)
         writer.write(prefix)
@@ -60,7 +60,8 @@ async def take_transfer(reader: sluiceway.StreamReader, writer: sluiceway.Stream
     """Receive a transfer and respond with its checksum.
 
     The client sends the number of bytes (LENGTH_BYTES, big-endian), the bytes, and their SHA-256. The response is one
-    line: ``ok`` or ``damaged``, and the SHA-256 of the received bytes in hexadecimal digits.
+    line: ``ok`` or ``damaged``, and the SHA-256 of the received bytes in hexadecimal digits. A client that ends the
+    stream within the bytes gets no response.
     """
     missing = int.from_bytes(await reader.readexactly(LENGTH_BYTES), "big")
     digest = hashlib.sha256()

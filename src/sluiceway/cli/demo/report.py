@@ -11,15 +11,11 @@ from rich.table import Table
 
 
 class CheckFailed(Exception):  # noqa: N818 - a failed check, not an error of the program
-    """Raised by a check that fails. The message states the expected and the actual result."""
+    """Raised by a check that fails. The message states the expected result, and the actual one if it says more."""
 
 
 def check(condition: bool, expectation: str) -> None:
-    """Check that ``condition`` is true.
-
-    Raises:
-        CheckFailed: ``condition`` is false. The message is ``expectation``.
-    """
+    """Raise CheckFailed with the message ``expectation`` unless ``condition`` is true."""
     if not condition:
         raise CheckFailed(expectation)
 
@@ -57,7 +53,7 @@ class Report:
 
     @contextmanager
     def progress(self, label: str, total: int) -> Iterator[_Bar]:
-        """Show a progress bar of ``total`` bytes during the block, if the output is a terminal."""
+        """Show a progress bar of ``total`` bytes, which the block advances. Show nothing unless on a terminal."""
         if not self._console.is_terminal:
             yield _Bar()
             return

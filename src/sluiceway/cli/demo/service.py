@@ -19,7 +19,7 @@ LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Address:
     """One address of a service.
 
     Attributes:
@@ -34,10 +34,11 @@ class Door:
 
 
 @asynccontextmanager
-async def visit(connecting: Awaitable[Connection]) -> AsyncIterator[Connection]:
-    """Open a client connection for a block. Close it after the block; abort it if the block raises.
+async def client(connecting: Awaitable[Connection]) -> AsyncIterator[Connection]:
+    """Open a client connection for a block. After the block, check that the server sends nothing more, and close it.
 
-    A closing server waits for its connections. A connection that a failed check left open would make the server hang.
+    The check is left out over TLS, which cannot end one direction alone. If the block or the check raises, the
+    connection is aborted: a closing server would wait for a connection that a failed check left open.
     """
     reader, writer = await connecting
     try:
@@ -53,7 +54,7 @@ async def visit(connecting: Awaitable[Connection]) -> AsyncIterator[Connection]:
 
 
 @dataclass(slots=True)
-class Place:
+class Resources:
     """The resources of one run: the directory of the Unix sockets, and the TLS contexts (``identity``)."""
 
     directory: Path
@@ -66,7 +67,7 @@ class Service:
 
     Attributes:
         name: the name of the service and of its Unix socket.
-        handler: the function that serves one connection. When the function returns, the connection is closed.
+        handler: the function that serves one connection. When it returns or raises, the connection is closed.
         opened: the number of accepted connections.
         finished: the number of handlers that have returned or raised.
     """
@@ -87,21 +88,24 @@ class Service:
         await writer.wait_closed()
 
     @asynccontextmanager
-    async def everywhere(self, place: Place) -> AsyncIterator[list[Door]]:
-        """Serve on every kind of socket during the block. Then close the servers, and wait for the handlers."""
+    async def serve(self, resources: Resources) -> AsyncIterator[list[Address]]:
+        """Serve on every kind of socket during the block. Then close the servers, and wait for the handlers.
+
+        The block gets the address of each server.
+        """
         async with AsyncExitStack() as stack:
-            doors = []
+            addresses = []
             tcp = await stack.enter_async_context(await sluiceway.start_server(self.handle, LOOPBACK, 0))
-            doors.append(_tcp_door(_port(tcp)))
+            addresses.append(_tcp_address(_port(tcp)))
             tls = await stack.enter_async_context(
-                await sluiceway.start_server(self.handle, LOOPBACK, 0, ssl=place.identity.server)
+                await sluiceway.start_server(self.handle, LOOPBACK, 0, ssl=resources.identity.server)
             )
-            doors.append(_tls_door(_port(tls), place.identity))
+            addresses.append(_tls_address(_port(tls), resources.identity))
             if hasattr(socket, "AF_UNIX"):
-                path = place.directory / f"{self.name}.sock"
+                path = resources.directory / f"{self.name}.sock"
                 await stack.enter_async_context(await sluiceway.start_unix_server(self.handle, path))
-                doors.append(_unix_door(path))
-            yield doors
+                addresses.append(_unix_address(path))
+            yield addresses
 
 
 def _port(server: sluiceway.Server) -> int:
@@ -109,15 +113,15 @@ def _port(server: sluiceway.Server) -> int:
     return port
 
 
-def _tcp_door(port: int) -> Door:
-    return Door("TCP", f"http://{LOOPBACK}:{port}/", lambda: sluiceway.open_connection(LOOPBACK, port))
+def _tcp_address(port: int) -> Address:
+    return Address("TCP", f"http://{LOOPBACK}:{port}/", lambda: sluiceway.open_connection(LOOPBACK, port))
 
 
-def _tls_door(port: int, identity: Identity) -> Door:
-    return Door(
+def _tls_address(port: int, identity: Identity) -> Address:
+    return Address(
         "TLS", f"https://{LOOPBACK}:{port}/", lambda: sluiceway.open_connection(LOOPBACK, port, ssl=identity.client)
     )
 
 
-def _unix_door(path: Path) -> Door:
-    return Door("Unix socket", f"unix:{path}", lambda: sluiceway.open_unix_connection(path))
+def _unix_address(path: Path) -> Address:
+    return Address("Unix socket", f"unix:{path}", lambda: sluiceway.open_unix_connection(path))

@@ -1,4 +1,4 @@
-"""Run all steps of the demonstration, each with a time limit, and report the result."""
+"""Run all steps of the demonstration and the comparison, each with a time limit, and report the result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import sluiceway
 from sluiceway.cli.demo import comparison
 from sluiceway.cli.demo.certificate import make_identity
 from sluiceway.cli.demo.report import CheckFailed, Report
-from sluiceway.cli.demo.service import Place
+from sluiceway.cli.demo.service import Resources
 from sluiceway.cli.demo.steps import STEPS, Demo
 
 _MIB = 1024 * 1024
@@ -43,14 +43,14 @@ QUICK = Work(2 * _MIB, comparison.Size(echoes=20, transfer_bytes=_MIB, rounds=1)
 
 
 async def tour(report: Report, work: Work) -> int:
-    """Run all steps. Return the exit status: 0 if all checks passed and the loop reported no error, else 1."""
+    """Run all steps and the comparison. Return 0 if none failed and the loop reported no error, else 1."""
     loop = asyncio.get_running_loop()
     unhandled: list[str] = []
     loop.set_exception_handler(lambda _loop, context: unhandled.append(_sentence(context)))
     report.say(f"sluiceway {sluiceway.__version__}, implementation: {sluiceway.IMPLEMENTATION}")
     report.say(f"{platform.python_implementation()} {platform.python_version()} on {type(loop).__name__}")
     with tempfile.TemporaryDirectory(prefix="sluiceway-", dir=_short_directory()) as directory:
-        demo = Demo(Place(Path(directory), make_identity()), report, work.transfer_bytes)
+        demo = Demo(Resources(Path(directory), make_identity()), report, work.transfer_bytes)
         for title, step in STEPS:
             await _within_limit(report, title, functools.partial(step, demo))
     compare = functools.partial(_compare, report, work.comparison)

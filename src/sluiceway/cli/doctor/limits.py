@@ -111,7 +111,7 @@ def _number(path: Path) -> int | None:
 
 
 def _numbers(path: Path) -> list[int] | None:
-    """Return the numbers in the file ``path``, or None if the file does not exist or contains other text."""
+    """Return the numbers in the file ``path``, or None if the file cannot be read or contains other text."""
     try:
         return [int(word) for word in path.read_text().split()]
     except (OSError, ValueError):

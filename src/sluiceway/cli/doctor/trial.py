@@ -20,20 +20,20 @@ _LINE = b"sluiceway doctor\n"
 
 def loops() -> Section:
     """Return the section about the trial connections, on asyncio's loop and, if uvloop is installed, on uvloop's."""
-    findings = [_tried("asyncio", None)]
+    findings = [_trial("asyncio", None)]
     try:
         uvloop: Any = importlib.import_module("uvloop")
     except ImportError:
         pass
     else:
-        findings.append(_tried("uvloop", uvloop.new_event_loop))
+        findings.append(_trial("uvloop", uvloop.new_event_loop))
     return Section("loops", "Loops", findings)
 
 
-def _tried(name: str, factory: Callable[[], asyncio.AbstractEventLoop] | None) -> Finding:
+def _trial(name: str, factory: Callable[[], asyncio.AbstractEventLoop] | None) -> Finding:
     try:
         with asyncio.Runner(loop_factory=factory) as runner:
-            loop, carrier, ours = runner.run(_carried())
+            loop, carrier, ours = runner.run(_transport_in_use())
     except (OSError, asyncio.IncompleteReadError) as error:
         failure = str(error) or type(error).__name__
         return Finding(name, name, {"carried_by": None, "failure": failure}, f"cannot open a connection: {failure}")
@@ -42,8 +42,8 @@ def _tried(name: str, factory: Callable[[], asyncio.AbstractEventLoop] | None) -
     return Finding(name, name, value, f"{loop}; connections use {words}")
 
 
-async def _carried() -> tuple[str, str, bool]:
-    """Return the names of the loop's and the transport's class, and whether the transport is sluiceway's."""
+async def _transport_in_use() -> tuple[str, str, bool]:
+    """Return the names of the loop's and the transport's class, and whether the transport is the engine's."""
     writers: list[sluiceway.StreamWriter] = []
     # open_connection() owns the socket only if it succeeds.
     with contextlib.ExitStack() as sockets:
