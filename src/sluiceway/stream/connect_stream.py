@@ -44,10 +44,10 @@ def connect(
 ) -> Opening[Stream]:
     """Connect to ``address``, and return a Stream: ``async with sluiceway.connect("tls://example.com:443") as stream``.
 
-    ``await sluiceway.connect(…)`` does the same, but the caller closes the stream. Without one of the two, nothing is
-    opened. The addresses of a host are tried with IPv6 and IPv4 in turn. Each attempt starts 0.25 s after the previous
-    one, or as soon as one fails. The first that succeeds is used, and the others are cancelled (happy eyeballs, RFC
-    8305).
+    ``await sluiceway.connect(…)`` does the same, but the caller closes the stream. Nothing is opened before ``async
+    with`` or ``await``. The addresses of a host are tried with IPv6 and IPv4 in turn. Each attempt starts 0.25 s after
+    the previous one, or as soon as one fails. The first that succeeds is used, and the others are cancelled (happy
+    eyeballs, RFC 8305).
 
     Args:
         address (str, socket.socket or int): what to connect to. ``"tcp://host:port"``, ``"tls://host:port"``, or

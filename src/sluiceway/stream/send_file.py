@@ -23,7 +23,7 @@ _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, err
 
 
 def check_file(file: Any, offset: Any, count: Any, stream: object) -> tuple[int, int | None]:
-    """Return ``offset`` and ``count`` as int and int or None. Raise ValueError or TypeError for an invalid argument."""
+    """Return ``offset`` as an int, ``count`` as one or None. Raise ValueError or TypeError for an invalid argument."""
     if not callable(getattr(file, "seek", None)) or not callable(getattr(file, "read", None)):
         raise TypeError(
             f"sendfile(): file must be a file that was opened with mode 'rb', not {type(file).__name__!r}: {file!r} "
@@ -109,7 +109,7 @@ class _FileSender:
         return self._file.read(size)
 
     async def _let_kernel_copy(self, descriptors: tuple[int, int]) -> bool:
-        """Let the kernel copy a piece of the file to the socket. Call _copy_piece() if it cannot. Return as that does."""
+        """Let the kernel copy a piece of the file to the socket, or call _copy_piece(). Return False at the end."""
         # The program may have written to stream.writer meanwhile, and again while flush() waited. Nothing may be left
         # that the copy would overtake; nothing else runs between the last check and the copy.
         while self._writer._sluiceway.connection.unsent_size():
