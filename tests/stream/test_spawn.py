@@ -257,6 +257,15 @@ async def test_interrupt_when_child_ends_does_not_keep_waiters(monkeypatch: pyte
     await child.aclose()
 
 
+async def test_end_is_noticed_without_waitid(monkeypatch: pytest.MonkeyPatch, cleanup: contextlib.ExitStack) -> None:
+    """As on macOS before Python 3.13."""
+    monkeypatch.delattr(os, "pidfd_open")
+    monkeypatch.delattr(os, "waitid")
+    cleanup.callback(join_waiters)
+    async with sluiceway.spawn("sh", "-c", "exit 7") as child:
+        assert await child.wait() == 7
+
+
 async def test_child_that_something_else_has_reaped_is_no_success(caplog: pytest.LogCaptureFixture) -> None:
     child = await sluiceway.spawn("cat")
     child.kill()

@@ -80,6 +80,9 @@ def _find_lost_status(process: subprocess.Popen[bytes], flags: int) -> None:
     It is lost if another part of the program has waited for the process, or if SIGCHLD is ignored. ``flags``: with 0,
     the call blocks until the process has ended; with os.WNOHANG, it does not block.
     """
+    if not hasattr(os, "waitid"):
+        # macOS before Python 3.13. Popen reports a lost status as 0.
+        return
     try:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | flags)
     except ChildProcessError:

@@ -49,7 +49,8 @@ class ChildProcess:
     async def wait(self) -> int:
         """Wait until the child has ended, and return its exit status; negative if a signal ended it.
 
-        The status is 255 if something else in the program has reaped the child, or SIGCHLD is ignored.
+        The status is 255 if something else in the program has reaped the child, or SIGCHLD is ignored; on macOS 0, with
+        Python before 3.13.
 
         Some children end only after the program has read their output and closed their input. Any number of tasks may
         wait. Cancelling the call has no effect on the child.
