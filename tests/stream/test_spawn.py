@@ -320,6 +320,7 @@ def test_loop_that_closes_before_child_ends_leaves_no_descriptor() -> None:
         (("ls",), {"cwd": 5}, TypeError, "cwd must be a str, bytes or os.PathLike, not 'int': 5"),
         (("ls",), {"env": ["A"]}, TypeError, r"env must be a mapping or None, not 'list': \['A'\]"),
         (("ls",), {"env": {1: "b"}}, TypeError, "each name of env must be a str, bytes or os.PathLike, not 'int': 1"),
+        (("ls",), {"env": {"A=B": "c"}}, ValueError, "each name of env must not contain '=': 'A=B'"),
         (("ls",), {"env": {"A": 2}}, TypeError, "the value of 'A' in env must be a str, .* not 'int': 2"),
         (("ls",), {"start_new_session": "yes"}, TypeError, "start_new_session must be a bool, not 'yes'"),
         (("ls",), {"stderr": "log"}, ValueError, "stderr must be None, subprocess.PIPE, .* not 'log'"),

@@ -100,6 +100,8 @@ def _check_options(stderr: Any, cwd: Any, env: Any, start_new_session: Any) -> N
             raise TypeError(f"spawn(): env must be a mapping or None, not {type(env).__name__!r}: {env!r}")
         for name, value in env.items():
             _check_path(name, "each name of env")
+            if "=" in os.fsdecode(name):
+                raise ValueError(f"spawn(): each name of env must not contain '=': {name!r}")
             _check_path(value, f"the value of {name!r} in env")
     if not isinstance(start_new_session, bool):
         raise TypeError(f"spawn(): start_new_session must be a bool, not {start_new_session!r}")
