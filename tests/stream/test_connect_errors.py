@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import sluiceway
+from sluiceway.stream import connect_stream
 from support.fake_resolver import fake_resolver
 from support.manual_timers import manual_timers
 from support.raw_peer import RawPeers
@@ -108,6 +109,31 @@ async def test_resolver_without_addresses_raises_connect_error() -> None:
 async def test_unknown_local_name_raises_connect_error() -> None:
     error = await failure("127.0.0.1:1", local="name.invalid")
     assert 'cannot resolve "name.invalid' in str(error)
+
+
+@pytest.mark.parametrize("as_descriptor", [False, True])
+async def test_given_socket_that_was_closed_before_await_raises_connect_error(as_descriptor: bool) -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        opening = sluiceway.connect(ours.fileno() if as_descriptor else ours)
+        ours.close()
+        with pytest.raises(sluiceway.ConnectError, match="bad file descriptor") as raised:
+            await opening
+    assert raised.value.errno == errno.EBADF
+
+
+async def test_given_socket_that_refuses_keepalive_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(connect_stream, "set_keepalive", refuse)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        given = socket.create_connection(listener.getsockname())
+        error = await failure(given, keepalive=(1, 1, 1))
+    assert error.errno == errno.EINVAL
+    assert given.fileno() == -1
 
 
 async def test_missing_unix_path_raises_file_not_found_error(unix_path: str) -> None:

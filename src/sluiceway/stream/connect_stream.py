@@ -149,11 +149,8 @@ class _Connect:
             sock = await self._connect_unix(loop, endpoint)
             progress.peer = describe_address(os.fsencode(endpoint.path))
         else:
-            sock = endpoint.take()
-            sock.setblocking(False)
+            sock = self._take_socket(endpoint)
             progress.peer = peer_of(sock)
-            if options.keepalive is not None:
-                set_keepalive(sock, *options.keepalive)
         started = time.monotonic()
         failed: OSError | None = None
         try:
@@ -217,6 +214,20 @@ class _Connect:
         finally:
             self._progress.resolve = time.monotonic() - started
         raise self._progress.resolve_error(failed, *address, name)
+
+    def _take_socket(self, endpoint: SocketEndpoint) -> socket.socket:
+        sock: socket.socket | None = None
+        try:
+            sock = endpoint.take()
+            sock.setblocking(False)
+            if self._options.keepalive is not None:
+                set_keepalive(sock, *self._options.keepalive)
+            return sock
+        except OSError as error:
+            failed = error
+            if sock is not None:
+                sock.close()
+        raise self._progress.handshake_error(failed)
 
     async def _connect_unix(self, loop: asyncio.AbstractEventLoop, endpoint: UnixEndpoint) -> socket.socket:
         started = time.monotonic()
