@@ -177,6 +177,28 @@ async def test_calls_of_other_tasks_wait_for_the_end_of_the_file(raw_peers: RawP
         await asyncio.gather(sending, *calls)
 
 
+async def test_calls_that_wait_behind_send_eof_raise_and_change_nothing(
+    raw_peers: RawPeers, opened: Any, payload_file: pathlib.Path, tls: Any
+) -> None:
+    """W5: all of them were called while a file was sent, and before the end of the direction."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        sending = await start_task(stream.sendfile(opened))
+        ending = await start_task(stream.send_eof())
+        with payload_file.open("rb") as file:
+            late = [
+                await start_task(stream.send(b"late")),
+                await start_task(stream.sendfile(file)),
+                await start_task(stream.start_tls(tls.client_context, server_hostname="localhost")),
+            ]
+            assert await peer.in_thread(peer.receive_rest) == PAYLOAD
+            await asyncio.gather(sending, ending)
+            errors = await asyncio.gather(*late, return_exceptions=True)
+        assert [type(error) for error in errors] == [RuntimeError] * 3
+        assert all("not possible after send_eof()" in str(error) for error in errors)
+        peer.send(b"answer")
+        assert await stream.read_exactly(6) == b"answer"
+
+
 async def test_send_that_waits_for_a_file_times_out(raw_peers: RawPeers, opened: Any) -> None:
     async with peer_stream(raw_peers) as (stream, _):
         sending = await start_task(stream.sendfile(opened))

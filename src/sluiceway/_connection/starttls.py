@@ -75,6 +75,9 @@ async def _upgrade(
             f"start_tls(): the context is a {context_side} context (ssl.{sslcontext.protocol.name}), and this side "
             f"acts as the TLS {side}; pass a {side} context, or server_side={not server_side} ({connection.describe()})"
         )
+    if connection.record is not None and connection.record.eof_sent:
+        # Also if another task called it while this one waited.
+        raise RuntimeError(f"start_tls(): not possible after send_eof() ({connection.describe()})")
     await writer.drain()
     reader = writer._reader
     plain = writer._transport

@@ -56,11 +56,10 @@ def _as_position(value: Any, name: str, stream: object) -> int:
 async def send_file(writer: StreamWriter, file: IO[bytes], offset: int, count: int | None) -> int:
     """Send ``count`` bytes of ``file`` from ``offset``, or up to its end. Return their number; see Stream.sendfile.
 
-    Wait first for a running sendfile() or start_tls() of another task, and for the calls that already wait for it.
+    The caller holds ``ConnectionRecord.sending_alone()``.
     """
     sender = _FileSender(writer, file, offset, count)
-    async with writer._sluiceway.connection.keep_record().sending_alone():
-        await sender.run()
+    await sender.run()
     return sender.sent
 
 

@@ -164,7 +164,10 @@ class StreamWriting(StreamHalves):
         checked_offset, checked_count = check_file(file, offset, count, self)
         writer = self._open_writer("sendfile")
         async with self._in_time(timeout, "sendfile"):
-            return await send_file(writer, file, checked_offset, checked_count)
+            async with writer._sluiceway.connection.keep_record().sending_alone():
+                # Another task may have closed the stream or called send_eof() while this one waited.
+                self._open_writer("sendfile")
+                return await send_file(writer, file, checked_offset, checked_count)
 
     async def start_tls(
         self,
