@@ -163,8 +163,8 @@ def test_take_record_returns_the_records_within_the_first_chunk(
     for chunk in chunks:
         buffer.append(chunk)
     for record in records:
-        assert buffer.take_record((separator,), limit) == record
-    assert buffer.take_record((separator,), limit) is None
+        assert buffer.take_record((separator,), limit, -1) == record
+    assert buffer.take_record((separator,), limit, -1) is None
     rest = b"".join(chunks)[len(b"".join(records)) :]
     assert buffer.size() == buffer.unread == len(rest)
     buffer.append(b"later\n")

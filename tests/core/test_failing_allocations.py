@@ -75,7 +75,7 @@ def test_read_with_failing_allocation_keeps_the_buffer_consistent(core: types.Mo
     line = LARGE + b"\n"
     for number in range(ALLOCATIONS):
         buffer = buffer_with(core, *[line] * 130, taken=65 * len(line))
-        arguments = (len(line),) if read == "take" else ((b"\n",), 2 * len(line))
+        arguments = (len(line),) if read == "take" else ((b"\n",), 2 * len(line), -1)
         call_with_failing_allocation(number, getattr(buffer, read), *arguments)
         assert buffer.size() == len(buffer.peek(10**7))
         assert buffer.take(len(line)) == line

@@ -1,10 +1,12 @@
-"""R1: a read whose resume_reading() raises takes no byte, and the next read resumes the transport."""
+"""R1: a read resumes a paused transport when the limit remains; if resume_reading() raises, it takes no byte."""
 
 import types
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from support.fake_transports import CountingTransport
 
 LINE = b"a line\n"
 LIMIT = 10 * len(LINE)
@@ -56,3 +58,16 @@ def test_read_whose_resume_reading_raises_takes_no_bytes(core: types.ModuleType,
         outcome(READS[read](reader))
     assert outcome(reader.read(1000)) == 11 * LINE
     assert transport.resumed == 2
+
+
+@pytest.mark.parametrize("read", [read for read in READS if read != "read to the end"])
+def test_read_resumes_the_transport_when_at_most_the_limit_remains(core: types.ModuleType, read: str) -> None:
+    transport = CountingTransport()
+    reader = core.ReadOperations(LIMIT, None)
+    reader.set_transport(transport)
+    reader.feed_data(21 * LINE)
+    for remaining in range(20, 0, -1):
+        assert transport.paused == (remaining >= 10)
+        assert outcome(READS[read](reader)) == LINE
+    assert not transport.paused
+    assert transport.pauses == 1

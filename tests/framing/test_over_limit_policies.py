@@ -8,6 +8,8 @@ import pytest
 import sluiceway
 from framing.expected_items import END
 from framing.readers import READERS, WAITING, next_item
+from support.fake_transports import CountingTransport
+from support.memory_usage import buffered_size
 
 each_reader = pytest.mark.parametrize("kind", READERS)
 LONG = b"x" * 100
@@ -167,3 +169,24 @@ async def test_item_can_be_awaited_again_after_a_cancelled_wait() -> None:
             await waiting
     reader.feed_data(b"one\n")
     assert await anext(lines, None) == b"one\n"
+
+
+@pytest.mark.parametrize("kind", ["lines", "records", "frames"])
+async def test_iterator_resumes_the_transport_when_at_most_the_limit_remains(kind: str) -> None:
+    record = {"lines": b"a line\n", "records": b"a line\r\n", "frames": b"\0\4line"}[kind]
+    limit = 10 * len(record)
+    transport = CountingTransport()
+    reader = sluiceway.StreamReader(limit)
+    reader.set_transport(transport)
+    reader.feed_data(21 * record)
+    records: Any = {
+        "lines": sluiceway.lines(reader),
+        "records": sluiceway.records(reader, separator=b"\r\n"),
+        "frames": sluiceway.frames(reader, length_bytes=2),
+    }[kind]
+    for remaining in range(20, 0, -1):
+        assert transport.paused == (remaining >= 10)
+        await anext(records)
+        assert buffered_size(reader) == remaining * len(record)
+    assert not transport.paused
+    assert transport.pauses == 1

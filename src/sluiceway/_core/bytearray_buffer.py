@@ -96,10 +96,10 @@ class BytearrayBuffer(ChunkBuffer):
     def take_all(self) -> bytes:
         return self.take(len(self.data))
 
-    def take_record(self, separators: tuple[bytes, ...], limit: int) -> bytes | None:
+    def take_record(self, separators: tuple[bytes, ...], limit: int, floor: int) -> bytes | None:
         return None
 
-    def take_frame(self, prefix: int, little_endian: bool, limit: int) -> bytes | None:
+    def take_frame(self, prefix: int, little_endian: bool, limit: int, floor: int) -> bytes | None:
         return None
 
     def peek(self, n: int) -> bytes:

@@ -199,11 +199,12 @@ class ChunkBuffer:
                 return
             self._head = 0
 
-    def take_record(self, separators: tuple[bytes, ...], limit: int) -> bytes | None:
+    def take_record(self, separators: tuple[bytes, ...], limit: int, floor: int) -> bytes | None:
         """Remove and return the first record with its separator, which is the only one of ``separators``.
 
         The fast path of readline(), readuntil() and an iterator. Return None if the record is longer than ``limit``
-        without its separator, or is not within the first chunk. The result of the search is remembered then.
+        without its separator, is not within the first chunk, or would leave at most ``floor`` bytes. The result of the
+        search is remembered then.
         """
         chunks = self._chunks
         if self._searched or not chunks:
@@ -220,10 +221,10 @@ class ChunkBuffer:
             # The last bytes may be the beginning of the separator.
             self.remember_search(separators, max(0, len(first) - start + 1 - len(separator)))
             return None
-        if found - start > limit:
+        end = found + len(separator)
+        if found - start > limit or self.unread - (end - start) <= floor:
             self.remember_search(separators, found - start)
             return None
-        end = found + len(separator)
         if end < len(first):
             result = search.piece(first, start, end)
             self.unread -= end - start
@@ -240,11 +241,11 @@ class ChunkBuffer:
             self.unread = self._head = self.waste = 0
         return result
 
-    def take_frame(self, prefix: int, little_endian: bool, limit: int) -> bytes | None:
+    def take_frame(self, prefix: int, little_endian: bool, limit: int, floor: int) -> bytes | None:
         """Remove the first frame, which begins with its length in ``prefix`` bytes. Return it without this prefix.
 
-        The fast path of an iterator. Return None if the frame is longer than ``limit``, or is not followed by another
-        byte of the first chunk.
+        The fast path of an iterator. Return None if the frame is longer than ``limit``, is not followed by another byte
+        of the first chunk, or would leave at most ``floor`` bytes.
         """
         chunks = self._chunks
         index = self._head
@@ -259,7 +260,7 @@ class ChunkBuffer:
             return None
         length = search.number(first, self.waste, prefix, little_endian)
         end = start + length
-        if length > limit or end >= len(first):
+        if length > limit or end >= len(first) or self.unread - prefix - length <= floor:
             return None
         result = search.piece(first, start, end)
         self.unread -= prefix + length

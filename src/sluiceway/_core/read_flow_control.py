@@ -47,6 +47,10 @@ class ReadFlowControl(ReadWait):
         if self.paused and size <= self.limit:
             self.resume()
 
+    def floor(self) -> int:
+        """Return how many bytes must stay buffered, so that a paused transport need not be resumed; -1 if none is."""
+        return self.limit if self.paused else -1
+
     def resume(self) -> None:
         """Resume the transport if this object has paused it."""
         if self.paused:

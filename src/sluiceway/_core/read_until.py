@@ -35,8 +35,8 @@ def record(
     length = -1
     # If no byte is buffered, the read has not waited yet in the usual case.
     if size:
-        if len(separators) == 1 and not receiver.paused:
-            found = buffer.take_record(separators, receiver.limit)
+        if len(separators) == 1:
+            found = buffer.take_record(separators, receiver.limit, receiver.floor())
             if found is not None:
                 return found
         length = _record_length(receiver, separators, waited, is_line)

@@ -41,12 +41,10 @@ class SeparatedRecords(RecordIterator):
 
     def ready_item(self) -> Any:
         receiver = self.receiver
-        if not self._simple or receiver.paused or receiver.operation is not None:
-            return None
-        if receiver.exception is not None:
+        if not self._simple or receiver.operation is not None or receiver.exception is not None:
             return None
         buffer = receiver.buffer
-        return buffer.take_record(self.separators, self.max_size)
+        return buffer.take_record(self.separators, self.max_size, receiver.floor())
 
     def attempt(self, waited: bool) -> Any:
         self.check(waited)

@@ -102,10 +102,10 @@ cdef class CallerBuffer(ChunkBuffer):
         self.plain_buffer()
         return self.plain.take_all()
 
-    cpdef bytes take_record(self, tuple separators, Py_ssize_t limit):
+    cpdef bytes take_record(self, tuple separators, Py_ssize_t limit, Py_ssize_t floor):
         return None
 
-    cpdef bytes take_frame(self, Py_ssize_t prefix, bint little_endian, Py_ssize_t limit):
+    cpdef bytes take_frame(self, Py_ssize_t prefix, bint little_endian, Py_ssize_t limit, Py_ssize_t floor):
         return None
 
     cpdef bytes peek(self, Py_ssize_t n):

@@ -37,9 +37,9 @@ cdef class ChunkBuffer:
         chunks=list, index=Py_ssize_t, first=bytes, start=Py_ssize_t, separator=bytes, found=Py_ssize_t, end=Py_ssize_t,
         result=bytes,
     )
-    cpdef bytes take_record(self, tuple separators, Py_ssize_t limit)
+    cpdef bytes take_record(self, tuple separators, Py_ssize_t limit, Py_ssize_t floor)
     @cython.locals(chunks=list, index=Py_ssize_t, first=bytes, start=Py_ssize_t, length=Py_ssize_t, end=Py_ssize_t, result=bytes)
-    cpdef bytes take_frame(self, Py_ssize_t prefix, bint little_endian, Py_ssize_t limit)
+    cpdef bytes take_frame(self, Py_ssize_t prefix, bint little_endian, Py_ssize_t limit, Py_ssize_t floor)
     @cython.locals(pieces=list, start=Py_ssize_t, index=Py_ssize_t)
     cpdef bytes peek(self, Py_ssize_t n)
     cpdef Py_ssize_t number(self, Py_ssize_t size, bint little_endian) except -1

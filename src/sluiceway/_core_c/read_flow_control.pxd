@@ -12,4 +12,5 @@ cdef class ReadFlowControl(ReadWait):
     @cython.locals(held=Py_ssize_t)
     cdef object pause_if_high(self, ChunkBuffer buffer)
     cdef object resume_below(self, Py_ssize_t size)
+    cdef Py_ssize_t floor(self) except -2
     cdef object resume(self)
