@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import importlib.util
 import inspect
-import pathlib
 import sys
 from importlib.machinery import ExtensionFileLoader
 from types import ModuleType
@@ -35,6 +34,8 @@ def prepare_compiled_modules() -> None:
 
 def _read_source(compiled: str, module: str) -> str | None:
     """Return the source of ``module``, whose extension file is ``compiled``; None if the source is not installed."""
+    import pathlib  # Needed for a traceback only, and its import takes milliseconds.
+
     folder, name = pathlib.Path(compiled).parent, module.rpartition(".")[2]
     path = folder / f"{name}.pyx"
     if not path.exists():

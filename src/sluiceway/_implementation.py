@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.machinery
-import pathlib
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -31,6 +30,8 @@ def report_missing(part: str, error: ImportError, instead: str) -> None:
         error: the exception of the import.
         instead: what is used in place of the part, for the log record.
     """
+    import pathlib  # Rarely needed, and its import takes milliseconds.
+
     suffixes = tuple(importlib.machinery.EXTENSION_SUFFIXES)
     if any(path.name.endswith(suffixes) for path in pathlib.Path(__file__).parent.glob("_core_c/*")):
         missing_parts[part] = str(error)

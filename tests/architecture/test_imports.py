@@ -61,3 +61,16 @@ def test_package_imports_only_standard_library() -> None:
     names = {name for name in result.stdout.split() if not name.startswith(own)}
     assert "sluiceway" in names
     assert names - {"sluiceway"} - sys.stdlib_module_names == set()
+
+
+def test_stream_api_is_imported_at_first_use() -> None:
+    script = """
+import sys, sluiceway
+
+print("sluiceway.stream" in sys.modules, "Stream" in dir(sluiceway), hasattr(sluiceway, "unknown"))
+from sluiceway import Stream, pair
+
+print(Stream is sluiceway.stream.Stream, pair is sluiceway.pair, "Stream" in vars(sluiceway))
+"""
+    result = run_isolated("-c", script)
+    assert (result.stdout, result.stderr) == ("False True False\nTrue True True\n", "")

@@ -60,6 +60,7 @@ REPORTED = {
 }
 # Files whose exceptions no program can get, unless sluiceway has a fault or a program calls its private objects.
 INTERNAL = {
+    "__init__.py": "a name that the package does not have, with Python's words",
     "_core/connection_state.py": "transitions that do not exist",
     "_core_c/receive_memory.pyx": "sizes that a transport passes",
     "_core_c/caller_buffer.pyx": "misuse of the buffer of a waiting read",
