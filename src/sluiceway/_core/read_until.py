@@ -67,6 +67,11 @@ def limited(
     """
     if receiver.exception is not None and not receiver.after_data and not waited:
         raise receiver.end_error()
+    if len(separators) == 1:
+        buffer = receiver.buffer
+        found = buffer.take_record(separators, limit, receiver.floor())
+        if found is not None:
+            return found
     length = find_record(receiver, separators, waited, limit)
     if length >= 0:
         return receiver.take(length)

@@ -7,7 +7,7 @@ cdef tuple NEWLINE
 
 @cython.locals(buffer=ChunkBuffer, length=Py_ssize_t, size=Py_ssize_t, found=bytes)
 cdef bytes record(Receiver receiver, tuple separators, object operation, bint waited, bint is_line)
-@cython.locals(length=Py_ssize_t, consumed=Py_ssize_t)
+@cython.locals(buffer=ChunkBuffer, found=bytes, length=Py_ssize_t, consumed=Py_ssize_t)
 cdef bytes limited(Receiver receiver, tuple separators, Py_ssize_t limit, object operation, bint waited, bint keeps_rest, stream)
 cdef object no_separator(call, Receiver receiver, stream)
 @cython.locals(length=Py_ssize_t, consumed=Py_ssize_t)
