@@ -55,7 +55,7 @@ kernel has accepted no data and the peer has acknowledged none."""
 TIMEOUT_RESOLUTION: Final = 0.05
 """The most seconds by which a ``timeout=``, deadline or idle timeout of a Stream is late while the loop is not blocked.
 
-It is never early. The timer of the loop runs twice in this time, and only while a time limit is running."""
+It is never early. The timer of the loop runs at most twice in this time, and only while a time limit is running."""
 
 IDLE_CHECKS: Final = 4
 """The number of checks in each idle timeout. A connection is aborted up to one check after its idle timeout."""

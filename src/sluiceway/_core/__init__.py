@@ -1,6 +1,7 @@
 """Layer 1: the logic of a stream, without sockets and without an event loop of its own (sans-IO).
 
-Every file is plain typed Python. Cython compiles the same source a second time, as a module of ``_core_c``. Imports
+Every file is plain typed Python. Cython compiles the same source a second time, as a module of ``_core_c``, except the
+files that have a separate variant in Cython, such as ``search.py``: they are used by the pure build only. Imports
 between the files are relative, so that each build imports its own modules.
 """
 

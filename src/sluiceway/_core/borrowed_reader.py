@@ -16,7 +16,10 @@ from .validation import BytesLike
 
 
 class SharedBuffer(BytearrayBuffer):
-    """The bytearray of asyncio's reader. While a read waits, the reader only appends to it."""
+    """The buffer of a BorrowedReader. ``data`` is the bytearray of asyncio's reader, or a copy of its first bytes.
+
+    While a read waits, the reader only appends to ``data``, so the result of the last search stays valid.
+    """
 
     __slots__ = ()
 
@@ -27,7 +30,7 @@ class SharedBuffer(BytearrayBuffer):
 
 
 class DiscardingFeed:
-    """Takes the place of ``reader.feed_data`` until the rest of a dropped record has arrived."""
+    """Set as ``reader.feed_data`` until the rest of a dropped record has arrived. Passes only the bytes after it on."""
 
     __slots__ = ("discard", "reader")
 
@@ -48,9 +51,11 @@ class DiscardingFeed:
 
 
 class BorrowedReader:
-    """``receiver``: a Receiver whose buffer is that of ``reader``, between load() and store().
+    """Gives the framing a Receiver for ``reader``, asyncio's own StreamReader. An attempt is one try to take a record.
 
-    ``_window``: the number of bytes in the buffer of ``receiver`` if that is a copy of the first ones, else 0.
+    - ``receiver``: has the state of ``reader`` from load() to store(), between which the attempt is made.
+    - ``_window``: the size of the copy to which load() has limited the attempt; 0 if the attempt uses the bytearray of
+      ``reader`` itself.
     """
 
     __slots__ = ("_window", "reader", "receiver")
@@ -63,10 +68,12 @@ class BorrowedReader:
     def load(self, operation: str, waited: bool, window: int) -> None:
         """Before an attempt of the method ``operation``: take over the state of the reader.
 
-        ``window``: the number of bytes that the attempt needs at most, or 0 for all. The program may have read from the
-        reader since the last attempt, so each attempt searches its bytes again.
+        ``waited``: True if the read has waited since its previous attempt, and so continues its search. Otherwise the
+        program may have read from the reader since, and all bytes are searched again. ``window``: the number of bytes
+        that the attempt needs at most, or 0 for all. If more are buffered, the attempt gets a copy of so many, because
+        it must not search a long record completely for each piece of it.
 
-        Raise RuntimeError if another read waits, and the exception of the reader if nothing is buffered.
+        Raise RuntimeError if another read waits. The exception of the reader is raised by the attempt.
         """
         reader, receiver = self.reader, self.receiver
         if reader._waiter is not None:

@@ -2,7 +2,8 @@
 
 ``_buffer`` is private in asyncio, but many programs clear ``_buffer`` on STARTTLS, extend it to push bytes back, or
 delete bytes from it to skip them. After an access, the bytearray is the buffer of the reader. Reads are slower then,
-but no byte is lost. When a read waits and nothing else refers to the bytearray, a ChunkBuffer replaces it.
+but no byte is lost. When a read begins to wait, a ChunkBuffer replaces the bytearray if nothing else refers to it and
+at most 4 KiB are unread.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ class BytearrayBuffer(ChunkBuffer):
 
     ``_plain``: the empty ChunkBuffer that this buffer has replaced, which takes its place again, or None.
 
-    ``_length``: the length of ``data`` after this buffer last resized ``data``. If the length is another one, the
-    program has resized ``data`` since the last search.
+    ``_length``: the length of ``data`` at the last search, plus what append() has added since. If the length is another
+    one, the program has resized ``data`` since the search.
     """
 
     __slots__ = ("_length", "_plain", "data")
@@ -53,7 +54,7 @@ class BytearrayBuffer(ChunkBuffer):
         ChunkBuffer.remember_search(self, patterns, end)
 
     def forget_search(self) -> None:
-        """Forget the result of the last search, because the program may change ``data`` afterwards."""
+        """Forget the result of the last search. Called when the program gets ``data``, or may have changed it."""
         self._searched = 0
 
     def references(self) -> int:

@@ -1,6 +1,6 @@
 """The pure variant of ``_core_c/caller_buffer.pyx``, whose CallerBuffer receives into a buffer of the program.
 
-The pure core has no CallerBuffer: a read copies the bytes from its own buffer.
+The pure core has no CallerBuffer: a read copies the bytes from its own buffer. It calls neither lent() nor hand_over().
 """
 
 from __future__ import annotations
@@ -21,5 +21,5 @@ def lent(buffer: ChunkBuffer) -> bool:
 
 
 def hand_over(buffer: ChunkBuffer) -> int:
-    """Return how many bytes are in the buffer of the program. They belong to the program from now on."""
+    """End the read: return how many bytes are in the buffer of the program, and remove them from the stream."""
     raise NotImplementedError

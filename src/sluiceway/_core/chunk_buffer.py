@@ -1,6 +1,6 @@
 """ChunkBuffer: received bytes as a queue of chunks, with an offset into the first chunk.
 
-A read that takes a whole chunk returns the received bytes object without a copy. Bytes are never moved to the front.
+A read that takes a whole chunk returns the received bytes object without a copy. No read moves the rest to the front.
 Small chunks are appended to the previous chunk: a queue of 2-byte chunks would take 29 times the memory of its payload,
 which a peer could exploit. A search starts at an offset that the caller passes, and reads no byte before this offset.
 
@@ -53,7 +53,8 @@ class ChunkBuffer:
     def searched(self, patterns: tuple[bytes, ...], waited: bool) -> int:
         """Return the offset from which to search for ``patterns``: none of them begins before this offset.
 
-        ``waited``: True if the read that searches has waited since its previous search.
+        ``waited``: True if the read that searches has waited since its previous search. Only a BytearrayBuffer, which
+        the program may change between two reads, uses it.
         """
         return self._searched if self._searched and self._searched_for == patterns else 0
 
@@ -63,12 +64,15 @@ class ChunkBuffer:
         self._searched = end
 
     def excess(self) -> int:
-        """Return how many bytes of memory this buffer takes beyond the unread bytes and the allowed overhead."""
+        """Return how many bytes of memory this buffer takes in addition to the unread bytes.
+
+        These are the bytes that were read but not freed, and the overhead of the chunks above FREE_CHUNK_COST.
+        """
         cost = (len(self._chunks) - self._head) * _CHUNK_COST
         return self.waste + (cost - _FREE_CHUNK_COST if cost > _FREE_CHUNK_COST else 0)
 
     def append(self, data: bytes) -> int:
-        """Append ``data``, which must not change afterwards. Return size() + excess()."""
+        """Append ``data``, which is not empty. Return size() + excess()."""
         chunks = self._chunks
         length = len(data)
         # Assigned last, because each statement may raise MemoryError, and then the data is not in the buffer.
@@ -104,8 +108,11 @@ class ChunkBuffer:
         return self.unread + self.excess()
 
     def _uncount_tail(self, length: int) -> None:
-        """Remove the last chunk, of ``length`` bytes before, if it is empty: CPython 3.15 frees a bytearray that it
-        cannot make larger. The bytes are lost, and the caller ends the connection with the MemoryError."""
+        """After a failed append to the last chunk, which had ``length`` bytes: remove the chunk if it is empty now.
+
+        CPython 3.15 empties a bytearray that it cannot enlarge. The ``length`` bytes are lost. The transport ends the
+        connection with the MemoryError.
+        """
         chunks = self._chunks
         if len(chunks[-1]) == length:
             return
@@ -124,23 +131,30 @@ class ChunkBuffer:
             self.waste = 0
 
     def direct(self, size: int) -> Any:
-        """Return memory for the next ``size`` received bytes inside the result of a large read (DirectBuffer).
+        """Return memory for at least ``size`` received bytes, into which the caller receives. ``size`` may be 0.
 
-        If ``size`` is 0, the memory may have any size. None means that this buffer has no such memory; the caller then
-        passes the received bytes to ``append``.
+        The memory is inside the result of a large read (DirectBuffer) or the buffer of the program (CallerBuffer). None
+        means that this buffer has no such memory; the received bytes are then passed to ``append``.
         """
         return None
 
     def direct_committed(self, n: int) -> None:
-        """Record that the caller has received ``n`` bytes into the memory that ``direct`` returned."""
+        """Record that the caller has received ``n`` bytes into the memory that ``direct`` returned last."""
         raise NotImplementedError
 
     def plain_buffer(self) -> ChunkBuffer:
-        """Return the buffer for later reads. A DirectBuffer, which serves one read, returns a ChunkBuffer."""
+        """Return the buffer for later reads.
+
+        A DirectBuffer or a CallerBuffer, each of which serves one read, returns the ChunkBuffer that it has replaced,
+        with its own bytes in it.
+        """
         return self
 
     def unshared(self) -> ChunkBuffer:
-        """Return the buffer for later bytes. A BytearrayBuffer that the program does not use returns a ChunkBuffer."""
+        """Return the buffer for later bytes.
+
+        A BytearrayBuffer with few bytes, to whose bytearray nothing else refers, returns a ChunkBuffer with the bytes.
+        """
         return self
 
     def clear(self) -> None:
@@ -200,11 +214,12 @@ class ChunkBuffer:
             self._head = 0
 
     def take_record(self, separators: tuple[bytes, ...], limit: int, floor: int) -> bytes | None:
-        """Remove and return the first record with its separator, which is the only one of ``separators``.
+        """Remove and return the first record with its separator. ``separators`` must contain one separator.
 
-        The fast path of readline(), readuntil() and an iterator. Return None if the record is longer than ``limit``
-        without its separator, is not within the first chunk, or would leave at most ``floor`` bytes. The result of the
-        search is remembered then.
+        The fast path of readline(), readuntil() and an iterator. Return None if the caller must search with find(): the
+        record, without its separator, is longer than ``limit``, or does not end within the first chunk, or would leave
+        at most ``floor`` bytes, or this chunk is a bytearray or was searched before. The result of a search is
+        remembered then.
         """
         chunks = self._chunks
         if self._searched or not chunks:
@@ -244,8 +259,9 @@ class ChunkBuffer:
     def take_frame(self, prefix: int, little_endian: bool, limit: int, floor: int) -> bytes | None:
         """Remove the first frame, which begins with its length in ``prefix`` bytes. Return it without this prefix.
 
-        The fast path of an iterator. Return None if the frame is longer than ``limit``, is not followed by another byte
-        of the first chunk, or would leave at most ``floor`` bytes.
+        The fast path of an iterator. Return None if the caller must use number() and take(): the frame is longer than
+        ``limit``, or does not end before the last byte of the first chunk, so that a chunk would have to be removed, or
+        would leave at most ``floor`` bytes, or this chunk is a bytearray.
         """
         chunks = self._chunks
         index = self._head
@@ -281,7 +297,10 @@ class ChunkBuffer:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def number(self, size: int, little_endian: bool) -> int:
-        """Return the unsigned number in the first ``size`` unread bytes, at most 8, or EVERYTHING if it is greater."""
+        """Return the unsigned number in the first ``size`` unread bytes, or EVERYTHING if the number is greater.
+
+        ``size``: at most 8, and not more than are unread.
+        """
         if self._head < len(self._chunks) and self.waste + size <= len(self._chunks[self._head]):
             return search.number(self._chunks[self._head], self.waste, size, little_endian)
         return search.number(self.peek(size), 0, size, little_endian)

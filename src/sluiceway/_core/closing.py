@@ -1,4 +1,4 @@
-"""ClosingState: the transport of a connection, the end of the transport, and the futures of wait_closed()."""
+"""ClosingState: the transport of a connection, its close and its end, and the futures of wait_closed()."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 
 
 class ClosingState(ConnectionState):
-    """The part of a Connection that each short connection uses.
+    """The part of a Connection that every connection uses, and that is therefore compiled.
 
     - ``loop``: the event loop.
     - ``transport``: the transport; None before connection_made().
-    - ``protocol_transport``: the value of the private attribute ``_transport`` of the protocol.
-    - ``owner``: the ServerConnection of an accepted connection, which is called at its events; None for a client.
+    - ``protocol_transport``: the value of ``_transport``, a private attribute of asyncio's StreamReaderProtocol.
+    - ``owner``: the ServerConnection of an accepted connection, whose methods are called at the events of the
+      connection (see ConnectionOwner); None for a client.
     - ``record``: the ConnectionRecord of a connection with a Stream; None for another one.
     - ``writer_ref``: a weak reference to the newest writer, or None.
     - ``close_timeout``: in seconds; None means that a close waits without a limit.
@@ -70,7 +71,10 @@ class ClosingState(ConnectionState):
                 self._direct = raw
 
     def values_of_loop_tls(self) -> dict[str, Any] | None:
-        """Return what the loop's TLS transport drops when it closes; None for another transport."""
+        """Return the values of get_extra_info() that a TLS transport of the loop drops when it closes.
+
+        None for another transport. Connection overrides this method.
+        """
         return None
 
     def transport_is_closing(self) -> bool:
@@ -83,7 +87,10 @@ class ClosingState(ConnectionState):
             return False
 
     def close(self) -> None:
-        """Close the transport after its buffered data has been sent; start the close timeout. May be called again."""
+        """Let the transport close after its buffered data has been sent, and start the close timeout.
+
+        May be called again. If SystemExit or KeyboardInterrupt stops the call, the loop closes the transport.
+        """
         ends_already = self.transport_is_closing()
         try:
             self.apply(CLOSE_LATE if ends_already else CLOSE)
@@ -102,10 +109,11 @@ class ClosingState(ConnectionState):
     def bound_close(self, seconds: float | None = None) -> None:
         """Start the close timeout, unless all data has been sent or the timeout counts already.
 
-        If the connection is closing, and neither the kernel nor the peer accepts a byte for the timeout, the transport
-        is aborted. Each accepted byte starts the time again. The timeout is ``close_timeout`` or ``seconds``, whichever
-        is less; None means no timeout. A loop's own transport does not report when it starts to close. Therefore the
-        method may be called before that, and the time starts when the connection is first found to be closing.
+        If the connection is closing, and neither the kernel nor the peer accepts a byte for one to two times the
+        timeout, the transport is aborted. Each accepted byte starts the time again. The timeout is ``close_timeout`` or
+        ``seconds``, whichever is less and not None; if both are None, there is none. A loop's own transport does not
+        report when it starts to close. Therefore the method may be called before that, and the time starts when the
+        connection is first found to be closing.
         """
         if self.lost or self.transport is None:
             return
@@ -114,7 +122,11 @@ class ClosingState(ConnectionState):
         self.start_close_timeout(seconds)
 
     def _everything_sent(self) -> bool:
-        """Return True if the transport is known to have no unsent data. The loop's TLS does not count all of it."""
+        """Return True if the transport is known to have no unsent data.
+
+        Return False if that is unknown: for the loop's TLS, which does not count its encrypted data, and without a
+        LoopWriter for every transport that is not sluiceway's.
+        """
         direct = self._direct
         if direct is not None:
             return direct.unsent_size() == 0
@@ -135,9 +147,9 @@ class ClosingState(ConnectionState):
     def lose(self, error: BaseException | None) -> None:
         """Record the end of the transport, with ``error`` or None. Only the first ``error`` counts.
 
-        It stops the close timeout, completes the futures of closed_waiter() and closed_future(), for which
-        wait_closed() waits, and calls the owner, if any. A second call does what the first has not done: an exception
-        of a signal handler may have stopped it.
+        Stop the close timeout, complete the ConnectionRecord and the futures of closed_waiter() and closed_future(),
+        and call the owner, if any. May be called again, which does what an exception of a signal handler has prevented,
+        and calls the owner again.
         """
         if not self.lost:
             self.error = error
@@ -158,7 +170,10 @@ class ClosingState(ConnectionState):
             self.owner.connection_ended(self)
 
     def closed_waiter(self) -> asyncio.Future[None]:
-        """Return a new future that completes when the connection ends, for one call of wait_closed()."""
+        """Return a new future for one call of wait_closed(). If the transport is closing, start the close timeout.
+
+        When the connection has ended, the future completes, or raises a copy of close_error() if that is not None.
+        """
         waiter: asyncio.Future[None] = self.loop.create_future()
         if self.lost:
             self._resolve(waiter)
@@ -174,9 +189,10 @@ class ClosingState(ConnectionState):
         return waiter
 
     def closed_future(self) -> asyncio.Future[None]:
-        """Return the shared future that completes when the connection ends.
+        """Return the future that a protocol of asyncio has as ``_closed``. It completes as those of closed_waiter() do.
 
-        A subclass of the protocol may complete this future itself. Then the end of the transport is recorded.
+        A subclass of the protocol may complete it instead of calling connection_lost(). Then lose() is called with its
+        exception.
         """
         if self._closed_future is None:
             self._closed_future = self.loop.create_future()

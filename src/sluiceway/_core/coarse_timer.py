@@ -1,9 +1,10 @@
 """CoarseTimer: one timer for all time limits of an event loop, and TimeLimit, one of these limits.
 
 A timer of the loop costs as much as a read. Most reads with a time limit end long before it, so start() and stop() only
-set fields. The timer runs every TIMEOUT_RESOLUTION / 2 seconds while limits are started. Each run gives the limits that
-were started since the previous run their deadline, counted from this run: a limit never expires early, without a clock
-call at its start. While no limit is started, no timer of the loop is running.
+set fields. A period of TIMEOUT_RESOLUTION / 2 seconds after a limit was started, the timer runs, and gives the limits
+that were started since the previous run their deadline, counted from this run: a limit never expires early, without a
+clock call at its start. The next run is at the first deadline, or a period after another limit is started. A run that
+finds no started limit is the last one until start() is called.
 
 The timer refers to its limits, and a limit refers weakly to the object that it belongs to, so that no stream is kept
 alive by a time limit.
@@ -50,7 +51,7 @@ class TimeLimit:
     """A time limit for operations of ``target``, one at a time. The object is used again for each operation.
 
     At the expiry, the timer calls ``target._time_limit_expired(limit)``. If this returns False, because the operation
-    is about to continue, the timer calls it again until stop() is called.
+    is about to continue, each later run of the timer calls it again, until it returns True or stop() is called.
 
     - ``armed``: True between start() and stop() or the expiry.
     - ``operation``: the name of the operation. ``seconds``: its time limit.
@@ -72,11 +73,11 @@ class TimeLimit:
         self._queued_at = _NEVER
 
     def start(self, seconds: Any, operation: str) -> None:
-        """Begin the operation. It expires after ``seconds`` or up to TIMEOUT_RESOLUTION later, unless stop() is called.
+        """Begin ``operation``. It expires after ``seconds`` or up to TIMEOUT_RESOLUTION later, unless stop() is called.
 
         If another operation is still using the limit, call ``target._time_limit_busy(operation)``, which raises. Raise
-        TypeError or ValueError for ``seconds`` that is not a number of seconds greater than 0; ``math.inf`` means no
-        limit.
+        TypeError unless ``seconds`` is an int or float, and ValueError unless it is greater than 0; ``math.inf`` means
+        no limit.
         """
         if self.armed:
             self.target_ref()._time_limit_busy(operation)
@@ -108,7 +109,7 @@ class TimeLimit:
 class CoarseTimer:
     """The timer of ``clock``, an event loop: it uses ``clock.time()`` and ``clock.call_later()``.
 
-    ``armed``: the number of limits that are started. If it is 0, the next run stops the timer.
+    ``armed``: the number of limits that are started. If it is 0, the next run schedules no other.
     """
 
     __slots__ = ("_clock_ref", "_context", "_count", "_handle", "_queue", "_sleeping", "_unsettled", "armed")
@@ -135,7 +136,7 @@ class CoarseTimer:
         return time
 
     def add(self, limit: TimeLimit) -> None:
-        """Give ``limit`` its deadline at the next run, at most one period from now."""
+        """Let the next run, at most one period from now, give ``limit`` its deadline."""
         if self._handle is None or self._sleeping:
             self._run_soon()
         self._unsettled.append(limit)
@@ -157,7 +158,7 @@ class CoarseTimer:
         self._handle = weakref.ref(handle, self._run_lost) if known else handle
 
     def _run_lost(self, handle_ref: Any) -> None:
-        """Schedule the run again whose handle was freed before it called _run()."""
+        """Called when the handle of a run was freed. If the handle has not called _run(), schedule the run again."""
         clock = self._clock_ref()
         if handle_ref is self._handle and clock is not None and not clock.is_closed():
             self._handle = None
@@ -235,7 +236,7 @@ class CoarseTimer:
         self._run_after(clock, delay)
 
     def _drop_stopped(self) -> None:
-        """Remove the entries of limits that are not started, which would stay until their time."""
+        """Remove the entries of stopped limits, and replaced entries. Otherwise they would stay until their time."""
         kept = []
         for entry in self._queue:
             limit = entry[2]

@@ -4,10 +4,10 @@
 |---------|--------------------------------------------------------------------------------------|
 | OPEN    | the connection carries data                                                          |
 | CLOSING | the program called close() first; the transport sends its buffered data              |
-| ENDING  | the transport started to close by itself, then the program called close()            |
+| ENDING  | the transport started to close before the program called close()                     |
 | LOST    | the transport has ended; the program has not called close()                          |
-| FAILED  | the transport has ended by itself, and the program has called close()                |
-| CLOSED  | the transport has ended because the program called close(); later errors are ignored |
+| FAILED  | the transport has ended, and started to close before the program called close()      |
+| CLOSED  | the transport has ended after the program called close() first; its error is ignored |
 
 | event      | cause                                                                   |
 |------------|-------------------------------------------------------------------------|
@@ -139,7 +139,7 @@ class ConnectionState(ReceiverReference):
         return f"Connection lost: {self.describe()} has ended"
 
     def bound_close(self, seconds: float | None = None) -> None:
-        """Start the close timeout; see Connection.bound_close."""
+        """Start the close timeout; see ClosingState.bound_close."""
 
     def discarded(self, length: int) -> None:
         """Log the first write of ``length`` bytes that is discarded; see Connection.discarded."""

@@ -9,5 +9,8 @@ from .chunk_buffer import ChunkBuffer
 
 
 def direct_buffer(plain: ChunkBuffer, target_size: int, ahead: int) -> ChunkBuffer | None:
-    """Return the DirectBuffer that replaces ``plain`` in a read of ``target_size`` bytes: None in this variant."""
+    """Return the DirectBuffer that replaces ``plain`` in a read of ``target_size`` bytes: None in this variant.
+
+    ``ahead``: the most bytes to allocate before data arrives.
+    """
     return None

@@ -14,9 +14,11 @@ from .validation import BytesLike
 class Discard:
     """Drops ``size`` bytes, or if ``separators`` is not empty all bytes up to and including the first of them.
 
-    ``separators`` are sorted, the shortest first. ``total``: the size of what is dropped in part. ``earlier``: those
-    whose bytes arrive first, in this order, or None. They have no earlier ones themselves: a chain of any length would
-    need a nested call for each. ``_tail``: the last dropped bytes, which may begin a separator.
+    - ``separators``: sorted, the shortest first.
+    - ``total``: the size of the whole record, for the error if the stream ends within it. Not used with ``separators``.
+    - ``earlier``: the Discards whose bytes arrive before those of this one, in this order, or None. They have no
+      earlier ones themselves: a chain of any length would need a nested call for each.
+    - ``_tail``: the last dropped bytes, which may begin a separator.
     """
 
     __slots__ = ("_tail", "earlier", "separators", "size", "total")
@@ -29,18 +31,21 @@ class Discard:
         self._tail = b""
 
     def follow(self, earlier: Discard) -> None:
-        """Let ``earlier``, and those that it follows, drop their bytes before this one."""
+        """Let the Discard ``earlier``, and those that it follows, drop their bytes before this one."""
         before = deque() if earlier.earlier is None else earlier.earlier
         earlier.earlier = None
         before.append(earlier)
         self.earlier = before
 
     def first(self) -> Discard:
-        """Return the one that drops the next bytes: this one or the first of ``earlier``."""
+        """Return the Discard that drops the next bytes: this one or the first of ``earlier``."""
         return self.earlier[0] if self.earlier else self
 
     def feed(self, data: BytesLike) -> bytes | None:
-        """Drop the bytes of ``data`` that belong to the record. Return those after it, or None if it has not ended."""
+        """Drop the bytes of ``data`` that belong to the record and to the ``earlier`` ones.
+
+        Return the bytes after the record, or None if it has not ended.
+        """
         earlier = self.earlier
         while earlier:
             rest = earlier[0].feed(data)

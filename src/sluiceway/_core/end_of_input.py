@@ -22,7 +22,7 @@ class EndOfInput(ReadFlowControl):
     - ``after_data``: True if ``exception`` is raised only by a read for which the buffered data is not enough.
     - ``truncation``: over TLS, the error of a TCP connection that ended without a close_notify alert, or None.
     - ``idle``: True if the connection was aborted, because no byte was received or sent for the idle timeout.
-    - ``closed_here``: True if this side closed the connection before the peer ended its direction.
+    - ``closed_here``: True if this side closed the connection, without an error, before the peer ended its direction.
     """
 
     __slots__ = ("after_data", "closed_here", "eof_reached", "exception", "idle", "truncation")

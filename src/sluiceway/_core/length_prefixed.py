@@ -17,8 +17,9 @@ from .record_iterator import RecordIterator
 class LengthPrefixed(RecordIterator):
     """Frames that begin with their length, a number of ``length_bytes`` bytes. The items have no prefix.
 
-    ``_missing``: the number of bytes that must be buffered before the next attempt can succeed. ``_rest``: the bytes of
-    a frame that the pieces so far have left, of ``_length``. ``_simple``: True if ``take_frame`` can be used.
+    - ``_missing``: the number of bytes that must be buffered before the next attempt can succeed.
+    - ``_rest``: how many of the ``_length`` bytes of a frame are not in the pieces returned so far; else 0.
+    - ``_simple``: True if ``take_frame`` can be used.
     """
 
     __slots__ = ("_length", "_missing", "_rest", "_simple", "length_bytes", "little_endian")
@@ -100,12 +101,18 @@ class LengthPrefixed(RecordIterator):
         return int.from_bytes(prefix, "little" if self.little_endian else "big")
 
     def _incomplete(self, expected: Any, arrived: Any, length: Any) -> IncompleteReadError:
-        """Return the error for the end of the stream after ``arrived`` of the ``length`` bytes of a frame."""
+        """Remove the buffered bytes. Return the error for the end after ``arrived`` of ``length`` bytes of a frame.
+
+        ``expected``: that of the IncompleteReadError, whose ``partial`` has the buffered bytes.
+        """
         message = f"{self.operation}(): the stream ended after {arrived} of {length} bytes of a frame"
         return self.receiver.incomplete(expected, f"{message}: {self.described()}")
 
     def _piece(self, size: int) -> Any:
-        """Return the next piece of a frame that is longer than the maximum; ``size`` bytes are buffered."""
+        """Return the next piece of a frame that is longer than the maximum, or None if it must be waited for.
+
+        ``size`` bytes are buffered. Raise IncompleteReadError if the stream has ended within the piece.
+        """
         receiver = self.receiver
         n = min(self._rest, self.max_size)
         if size < n:
@@ -118,7 +125,7 @@ class LengthPrefixed(RecordIterator):
         return Piece(piece, not self._rest)
 
     def _refuse(self, prefix: int) -> None:
-        """Raise for a frame that is longer than the maximum, or drop it."""
+        """Raise LimitOverrunError for a frame that is longer than the maximum, or drop it, as ``policy`` demands."""
         length = self._exact_length()
         if self.policy == record_iterator.RAISE:
             raise LimitOverrunError(

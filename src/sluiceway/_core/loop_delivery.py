@@ -1,6 +1,7 @@
 """LoopDelivery: passes the bytes that a loop's own transport receives to the receiver of a protocol.
 
-The LoopAdapter forwards ``get_buffer`` and ``buffer_updated`` to this class, because they are called for each arrival.
+The protocol of such a transport is a LoopAdapter (``_transports/loop_adapter.py``). ``get_buffer`` and
+``buffer_updated`` of an adapter are the methods of this class, which is compiled: they are called for each arrival.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ class LoopDelivery:
 
     - ``receivers``: the receivers of the protocol; None after the end of the connection.
     - ``transport``: the transport, from connection_made() to the end of the connection, else None.
-    - ``stepper``: the Stepper of the loop, which runs waiting tasks at once; None in the pure core.
-    - ``shared``: the program may use the socket as well.
-    - ``writer``: the LoopWriter of the transport; None in the pure core and before connection_made().
-    - ``interruption``: the error of a connection that was aborted because an interrupt may have lost bytes, or None.
+    - ``stepper``: the Stepper of the loop, which runs waiting tasks at once; None in the pure core, and for a loop that
+      accepts no attribute.
+    - ``shared``: the program may use the socket as well, so writes are not corked.
+    - ``writer``: the LoopWriter of the transport; None without a stepper and before connection_made().
+    - ``interruption``: the error of a connection that was aborted because an interrupt (SystemExit, KeyboardInterrupt)
+      may have lost bytes, or None. The LoopAdapter passes it to connection_lost().
     """
 
     __slots__ = ("interruption", "receivers", "shared", "stepper", "transport", "writer")
@@ -40,11 +43,11 @@ class LoopDelivery:
         self.interruption: ConnectionAbortedError | None = None
 
     def made(self, protocol: Any, transport: Any) -> None:
-        """Record ``transport``, before the call of connection_made() of ``protocol``."""
+        """Record ``transport`` and create its LoopWriter, before the call of connection_made() of ``protocol``."""
         self.transport = transport
         if self.stepper is None:
             return
-        # A method of the program may keep the transport.
+        # connection_made() of a program may keep the transport.
         exposed = self.shared or not protocol.connection_made.__module__.startswith(_PACKAGE)
         self.writer = new_writer(transport, self.stepper, exposed)
         if isinstance(protocol, ProtocolOperations):
@@ -57,7 +60,10 @@ class LoopDelivery:
         self.transport = None
 
     def get_buffer(self, sizehint: int) -> Any:
-        """Return memory for the next receive, not larger than the room that the reader has."""
+        """Return memory for the next receive, not larger than the room() of the reader.
+
+        After the end of the connection, return memory whose bytes are discarded.
+        """
         receivers = self.receivers
         if receivers is None:
             return memoryview(bytearray(MINIMUM_RECEIVE))
@@ -69,7 +75,10 @@ class LoopDelivery:
         return receiver.get_buffer(sizehint)
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Pass ``nbytes`` bytes, which were received into the memory, to the receiver. Wake the waiting read."""
+        """Pass ``nbytes`` bytes, which were received into the memory, to the receiver.
+
+        If a waiting read may be complete, wake it. With a Stepper, its task may run within this call.
+        """
         receivers = self.receivers
         if receivers is None:
             return

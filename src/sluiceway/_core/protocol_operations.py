@@ -1,5 +1,5 @@
 # cython: nonecheck=True
-"""ProtocolOperations: the methods of the stream protocols that a transport calls to pause and resume writing."""
+"""ProtocolOperations: the methods by which a transport pauses writing, and reports its close, to a stream protocol."""
 
 from __future__ import annotations
 
@@ -19,20 +19,26 @@ def flow_of(protocol: ProtocolOperations) -> WriteFlowControl:
 
 
 class ProtocolOperations(ReceiverProvider):
-    """The base class of the public protocols. Their state is in a Connection, as are asyncio's private attributes."""
+    """The base class of the public protocols. A Connection has their state; asyncio's private names access it."""
 
     def _sluiceway_truncated(self, error: BaseException) -> None:
-        """Called by a TLS transport before eof_received() or connection_lost() if the peer sent no close_notify."""
+        """Called by a TLS transport if TCP has ended with a FIN, but without a close_notify alert.
+
+        The call of eof_received() follows, or with ``strict_eof`` that of connection_lost(error).
+        """
 
     def _sluiceway_closing(self, seconds: float | None = None) -> None:
-        """Called by a transport that starts to close and has unsent data. Start the close timeout."""
+        """Called by a transport that starts to close and may have unsent data. Start the close timeout.
+
+        ``seconds``: a shorter timeout, or None; see ClosingState.bound_close.
+        """
         connection: Any = self._sluiceway
         connection.bound_close(seconds)
 
     def _sluiceway_detached(self, transport: Any) -> None:
         """Called by the engine's transport if it has got another protocol, or the program has taken its socket over.
 
-        ``transport`` may then end without a call of this protocol's connection_lost().
+        ``transport`` may then end without a call of this protocol's connection_lost(), so the owner watches it.
         """
         connection: Any = self._sluiceway
         owner = connection.owner

@@ -15,7 +15,7 @@ from .receiver import Receiver
 
 
 def receiver_for(protocol: Any, stream_ref: Any) -> ReceiveInterface:
-    """Return the receiver that passes bytes to ``protocol``: to its data_received(), or its get_buffer().
+    """Return the receiver that passes bytes to ``protocol``, which may be a BufferedProtocol.
 
     ``stream_ref``: a weak reference to the Receiver of the stream that the protocol feeds, or None.
     """
@@ -25,7 +25,7 @@ def receiver_for(protocol: Any, stream_ref: Any) -> ReceiveInterface:
 
 
 class ProtocolReceiver(ReceiveInterface):
-    """Calls data_received() of a protocol, with at most as many bytes as the protocol's stream has room for."""
+    """Calls data_received() of a protocol. A receive accepts at most as much as the protocol's stream has room for."""
 
     __slots__ = ("_protocol", "_scratch", "_stream_ref")
 
@@ -99,8 +99,8 @@ class BufferedProtocolReceiver(ReceiveInterface):
 class ProtocolReceivers:
     """The two receivers of a protocol: the Receiver of its stream, and a receiver that calls the protocol's methods.
 
-    The second is used if the protocol has no stream, or if the program may have replaced a method of the protocol or of
-    the stream.
+    The second is used if the protocol has no stream, or if the program has dropped the stream, or may have replaced a
+    method of the protocol or of the stream. current() makes the choice.
 
     - ``overrides``: the ``__dict__`` of the protocol, or None. If this dict is not empty, a method of the instance may
       have been replaced.
@@ -129,7 +129,7 @@ class ProtocolReceivers:
             stream.attach(scratch, waiters)
 
     def stream(self) -> ReceiveInterface | None:
-        """Return the Receiver of the protocol's stream, or None. The next bytes may be for current() instead."""
+        """Return the Receiver of the protocol's stream, even if current() is another; None if there is no stream."""
         if self.stream_ref is None:
             return None
         stream: ReceiveInterface | None = weak_reference.target(self.stream_ref)

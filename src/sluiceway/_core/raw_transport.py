@@ -1,6 +1,6 @@
 """RawTransport: the object that a writer calls to send data, without the asyncio.Transport above it.
 
-A writer finds the raw transport of its transport only by the classes of this module.
+A writer finds the raw transport as the attribute ``raw`` of a RawTransportProvider, or as ConnectionState.loop_writer.
 """
 
 from __future__ import annotations
@@ -9,20 +9,27 @@ from typing import Any
 
 
 class RawTransport:
-    """The part of a transport that a writer calls directly. ``closing``: True if write() discards its data."""
+    """The part of a transport that a writer calls directly.
+
+    ``closing``: True if write() discards its data. A LoopWriter and a TLSSender, which are not called when the
+    transport below starts to close, set it in before_drain().
+    """
 
     closing: bool
 
     def write(self, data: Any) -> object:
-        """Send the bytes-like object ``data``. What the kernel does not accept now is buffered and sent later."""
+        """Send the bytes object ``data``, or delay it. What the kernel does not accept is buffered and sent later."""
         raise NotImplementedError
 
     def write_pieces(self, pieces: list[bytes]) -> object:
-        """Send the bytes objects ``pieces``, none of them empty, as write() does, with one system call."""
+        """Send the bytes objects ``pieces``, none of them empty, as write() does, if possible with one system call."""
         raise NotImplementedError
 
     def before_drain(self) -> object:
-        """Called by drain() before drain() tests whether it must wait. Update ``closing``, and send delayed data."""
+        """Called by drain() before drain() tests whether it must wait.
+
+        Update ``closing``, and send data that was delayed more than a millisecond ago.
+        """
         raise NotImplementedError
 
     def uncork(self) -> object:
@@ -30,11 +37,14 @@ class RawTransport:
         raise NotImplementedError
 
     def unsent_size(self) -> int:
-        """Return the number of buffered bytes, or -1 if the transport has another buffer or state besides."""
+        """Return the number of buffered bytes; -1 if the transport must be asked for it, and whether it is closing."""
         return -1
 
     def corking(self, size: int) -> Any:
-        """Return the Stepper that delays a write after which ``size`` bytes are pending, or None to send it at once."""
+        """Return the Stepper that must delay a write, or None if the write must be sent at once. For a TLSSender above.
+
+        ``size``: the number of bytes that are pending after the write.
+        """
         return None
 
 

@@ -18,7 +18,7 @@ _EVERYTHING = EVERYTHING
 
 
 def as_c_integer(n: int) -> int:
-    """Return ``n``, or EVERYTHING if ``n`` is greater; -1 if ``n`` is negative. It is a C integer when compiled."""
+    """Return ``n`` as a C integer in the compiled build: EVERYTHING if ``n`` is greater, -1 if ``n`` is negative."""
     try:
         size = n
     except OverflowError:
@@ -47,10 +47,10 @@ def some(receiver: Receiver, n: int, waited: bool) -> bytes | None:
 def exactly(receiver: Receiver, n: int, expected: int, waited: bool, stream: Any) -> bytes | None:
     """Return the first ``n`` unread bytes, or None if readexactly() must wait for more.
 
-    Raise IncompleteReadError with the unread bytes if end of file was received before ``n`` bytes. Its ``expected`` is
-    the argument of readexactly(), which may be greater than ``n``, a C integer in the compiled build. Raise the error
-    of the stream: at once after set_exception(), and if fewer than ``n`` bytes are unread for a lost connection.
-    ``stream``: the Stream whose read_exactly() it is, for the message; None for readexactly().
+    If end of file was received before ``n`` bytes, remove the unread bytes and raise IncompleteReadError with them.
+    Raise the error of the stream: at once after set_exception(), and if fewer than ``n`` bytes are unread for a lost
+    connection. ``expected``: the argument of readexactly(), for the error; ``n`` is its as_c_integer(). ``stream``: the
+    Stream whose read_exactly() it is, for the message; None for readexactly().
     """
     buffer = receiver.buffer
     size = buffer.unread

@@ -9,13 +9,14 @@ from .read_wait import ReadWait
 
 
 class ReadFlowControl(ReadWait):
-    """The part of a Receiver that pauses ``transport`` when more than 2 x ``limit`` bytes are buffered, and resumes it
-    when at most ``limit`` are.
+    """The part of a Receiver that pauses ``transport`` when the buffer takes more than 2 x ``limit`` bytes.
 
-    ``limit``: the limit of the reader in bytes. ``paused``: True while this object has paused the transport.
-    ``pauses``: how often it did. The
-    bound of 2 x ``limit`` is raised by ``target_size`` of the read that waits (contract R3,
-    docs/explanation/contracts.md).
+    It resumes the transport when at most ``limit`` bytes are unread, or when a read must wait. ``target_size`` of the
+    read that waits is added to the bound of 2 x ``limit`` (contract R3, docs/explanation/contracts.md).
+
+    - ``limit``: the limit of the reader in bytes.
+    - ``transport``: None before set_transport(), and if the transport has no pause_reading().
+    - ``paused``: True while this object has paused the transport. ``pauses``: how often it did.
     """
 
     __slots__ = ("limit", "paused", "pauses", "transport")
@@ -36,14 +37,14 @@ class ReadFlowControl(ReadWait):
         try:
             self.transport.pause_reading()
         except NotImplementedError:
-            # A transport without pause_reading() cannot be paused; the data stays in the buffer.
+            # A transport without pause_reading(): its data is buffered without a bound.
             self.transport = None
         else:
             self.paused = True
             self.pauses += 1
 
     def resume_below(self, size: int) -> None:
-        """Resume a paused transport if at most ``limit`` bytes are buffered; ``size`` is their number."""
+        """Resume a paused transport if ``size``, the number of unread bytes, is at most ``limit``."""
         if self.paused and size <= self.limit:
             self.resume()
 

@@ -23,7 +23,7 @@ _FREE_OPERATIONS = FREE_OPERATIONS
 
 
 def begin_wait(reader: StreamReader, receiver: Receiver, operation: str) -> Any:
-    """Return what a read that must wait awaits: the overridden ``_wait_for_data()``, if any, or a future."""
+    """Return what a read that must wait awaits: the call of an overridden ``_wait_for_data()``, if any, or a future."""
     if receiver.intercepted:
         overridden = getattr(reader._wait_for_data, "__func__", None) is not StreamReader._wait_for_data
         if overridden:
@@ -32,7 +32,10 @@ def begin_wait(reader: StreamReader, receiver: Receiver, operation: str) -> Any:
 
 
 async def _line_by_readuntil(reader: StreamReader) -> bytes:
-    """Return a line from an overridden readuntil(). Its variables would take memory in each readline() that waits."""
+    """Return the line of a readline() that calls an overridden readuntil(), as asyncio's does.
+
+    A separate function, because its variables would take memory in each readline() that waits.
+    """
     too_long = False
     try:
         found: bytes = await reader.readuntil(b"\n")
@@ -72,9 +75,10 @@ class StreamReader:
         self._sluiceway.fail(exc)
 
     def feed_eof(self) -> None:
-        """Record end of file, which ends a waiting read.
+        """Record end of file, and wake the waiting read.
 
-        readexactly() and readuntil() raise IncompleteReadError then; other reads return the buffered bytes.
+        If the buffered bytes are not enough, readexactly() and readuntil() raise IncompleteReadError. The other reads
+        return the buffered bytes.
         """
         self._sluiceway.eof()
 
@@ -87,6 +91,7 @@ class StreamReader:
         Raises:
             AssertionError: feed_eof() was called before.
             TypeError: ``data`` is not a bytes-like object.
+            ValueError, BufferError: ``data`` cannot be read, for example a memoryview that was released.
         """
         receiver = self._sluiceway
         assert not receiver.eof_reached, "feed_data after feed_eof"
@@ -119,11 +124,12 @@ class StreamReader:
         - ``"clean"``: the peer ended its direction with a FIN, or over TLS with a close_notify alert.
         - ``"truncated"``: TCP ended without the close_notify alert of TLS (RFC 8446, section 6.1). The event loop's own
           TLS transports, which other libraries may use, report ``"clean"`` instead.
-        - ``"reset"``: the connection was lost with an error, which ``exception()`` returns. The loss may also have
-          happened while this side was closing it.
+        - ``"reset"``: the connection was lost with an error, or the program called set_exception(). ``exception()``
+          returns the error. The loss may also have happened while this side was closing the connection.
         - ``"idle timeout"``: the connection was aborted, because no byte was received or sent for the ``idle_timeout``
           of its Stream.
-        - ``"closed"``: this side closed or aborted the connection, and it ended without an error.
+        - ``"closed"``: this side closed or aborted the connection before the peer ended its direction, and the
+          connection ended without an error.
         """
         return self._sluiceway.eof_reason()
 
@@ -145,9 +151,9 @@ class StreamReader:
         Raises:
             TypeError: ``n`` is not an integer.
             RuntimeError: a read of another task is waiting. The message names the task.
-            Exception: the exception passed to set_exception(), immediately. The error of a lost connection, after the
-                bytes received before the loss have been read. With a negative ``n``, immediately; ``read(n)`` with a
-                positive ``n`` still returns these bytes.
+            Exception: the exception passed to set_exception(), immediately. The error of a lost connection: with a
+                negative ``n`` immediately, and the bytes received before the loss stay in the reader; otherwise after
+                these bytes have been read.
 
         Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamReader.read
         """
@@ -211,7 +217,7 @@ class StreamReader:
             TypeError: ``n`` is not an integer.
             RuntimeError: a read of another task is waiting. The message names the task.
             Exception: the exception passed to set_exception(), immediately. The error of a lost connection, if the
-                bytes received before the loss are fewer than ``n`` bytes; ``read(n)`` still returns these bytes.
+                bytes received before the loss are fewer than ``n``, or ``n`` is 0; ``read(n)`` still returns them.
 
         Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamReader.readexactly
         """

@@ -21,8 +21,10 @@ def record(
 ) -> bytes | None:
     """Return the first record with its separator, or None if ``operation``, readline() or readuntil(), must wait.
 
-    At end of file return the remaining bytes of a line, and raise IncompleteReadError with those of a record. If a line
-    (``is_line``) is longer than the limit, discard it and raise ValueError.
+    At end of file return the remaining bytes of a line (``is_line``), and raise IncompleteReadError with those of any
+    other record. If the record is longer than the limit, raise LimitOverrunError, but discard a line and raise
+    ValueError. Raise RuntimeError if another read waits. Raise the error of the stream: at once after set_exception(),
+    and if no complete record is unread for a lost connection.
     """
     if receiver.operation is not None:
         receiver.raise_busy(operation)
@@ -33,7 +35,7 @@ def record(
     if size < 0:
         size = buffer.size()
     length = -1
-    # If no byte is buffered, the read has not waited yet in the usual case.
+    # Usually no byte is unread before the wait: then there is nothing to search.
     if size:
         if len(separators) == 1:
             found = buffer.take_record(separators, receiver.limit, receiver.floor())
@@ -63,7 +65,8 @@ def limited(
     """Return the first record with its separator, or None if the method ``operation`` of ``stream`` must wait.
 
     Raise LimitOverrunError for a record that is longer than ``limit``; no byte is removed. At the end of the stream
-    return the remaining bytes if ``keeps_rest`` is True, else raise IncompleteReadError.
+    return the remaining bytes if ``keeps_rest`` is True, else raise IncompleteReadError with them. Raise the error of
+    the stream as record() does.
     """
     if receiver.exception is not None and not receiver.after_data and not waited:
         raise receiver.end_error()
@@ -140,8 +143,8 @@ def find_record(receiver: Receiver, separators: tuple[bytes, ...], waited: bool,
 def target_size(receiver: Receiver) -> int:
     """Return ``Receiver.target_size`` for a read that waits for the end of a record, usually 0.
 
-    If more bytes are buffered than the limit of the reader, return their number plus 1. With 0, flow control would
-    reduce each receive to 4 KiB, and pause the transport after it.
+    If more bytes are buffered than the limit of the reader, return their number plus 1, which the next byte completes.
+    With 0, flow control would reduce the receives to as little as 4 KiB, and pause the transport after each.
     """
     size = receiver.buffer.size()
     return size + 1 if size > receiver.limit else 0

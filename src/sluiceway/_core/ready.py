@@ -1,6 +1,6 @@
 """Ready: an awaitable whose value is known when it is awaited. The pure variant of ``_core_c/ready.pyx``.
 
-``await`` on a coroutine that does not wait makes two objects. ``await`` on a Ready makes none.
+``await`` on a coroutine that does not wait makes two objects. In the compiled variant, ``await`` on a Ready makes none.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import Any, Self
 class Ready:
     """The base class of awaitables. ``__await__`` of a subclass returns what returning() or raising() returns.
 
-    It may also return another iterator. A task can run an object of a subclass like a coroutine: each step calls
-    ``__await__``, which must return the same iterator until that has ended. None cannot be returned. The attribute
-    ``operation`` of a subclass is the name of the call.
+    If the value is not known yet, ``__await__`` returns another iterator, such as that of a coroutine. A task can run
+    an object of a subclass that has ``send()`` like a coroutine, without ``await``: each step calls ``__await__``,
+    which must return the same iterator until that has ended. The value cannot be None. The attribute ``operation`` of a
+    subclass is the name of the call.
     """
 
     __slots__ = ("failure", "outcome")

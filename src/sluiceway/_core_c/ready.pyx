@@ -33,9 +33,10 @@ cdef extern from "Python.h":
 cdef class Ready:
     """The base class of awaitables. ``__await__`` of a subclass returns what returning() or raising() returns.
 
-    It may also return another iterator. A task can run an object of a subclass like a coroutine: each step calls
-    ``__await__``, which must return the same iterator until that has ended. None cannot be returned. The attribute
-    ``operation`` of a subclass is the name of the call.
+    If the value is not known yet, ``__await__`` returns another iterator, such as that of a coroutine. A task can run
+    an object of a subclass that has ``send()`` like a coroutine, without ``await``: each step calls ``__await__``,
+    which must return the same iterator until that has ended. The value cannot be None. The attribute ``operation`` of a
+    subclass is the name of the call.
     """
 
     def __init__(self):
