@@ -30,12 +30,12 @@ class Ready:
         return self.operation  # type: ignore[attr-defined,no-any-return]
 
     def returning(self, outcome: Any) -> Self:
-        """Let ``await``, which calls ``__next__`` at once, return ``outcome``."""
+        """Let the current ``await`` return ``outcome``. Return this object, for ``__await__`` to return."""
         self.outcome = outcome
         return self
 
     def raising(self, failure: BaseException) -> Self:
-        """Let ``await`` raise ``failure``."""
+        """Let the current ``await`` raise ``failure``. Return this object, for ``__await__`` to return."""
         self.failure = failure
         return self
 
@@ -57,4 +57,4 @@ class Ready:
 
 
 def set_slots(derived: type[Ready]) -> None:
-    """Call this for each class derived from Ready. It has no effect in this variant."""
+    """Call this for each class derived from Ready. Only the compiled variant sets C slots of the class."""

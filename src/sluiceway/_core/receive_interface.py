@@ -46,10 +46,10 @@ class ReceiveInterface:
         raise NotImplementedError
 
     def direct_buffer(self, size: int) -> Any:
-        """Return memory for ``size`` bytes inside the result of a large waiting read, or None if there is none.
+        """Return memory for at least ``size`` bytes that the waiting read returns without a copy, or None.
 
-        The memory saves a copy for a source that would otherwise create a bytes object. The source then calls
-        ``committed()``, as after ``get_buffer()``.
+        The memory is in the result of a large readexactly(), or in the program's buffer for readinto(). The source then
+        calls ``committed()``, as after ``get_buffer()``, and creates no bytes object.
         """
         return None
 
@@ -68,8 +68,8 @@ class ReceiveInterface:
     def wake(self) -> object:
         """Wake the waiting read, if any.
 
-        On the engine, the task of the read may run within the call. Therefore a transport calls this method only when
-        its own state is consistent and no task runs.
+        With the compiled core, the task of the read may run within the call. Therefore a transport calls this method
+        only when its own state is consistent and no task runs.
         """
         return None
 
@@ -78,12 +78,19 @@ class ReceiveInterface:
         raise NotImplementedError
 
     def lost(self, error: BaseException | None) -> object:
-        """Record the end of the connection. If ``error`` is not None, reads raise it after the buffered bytes."""
+        """Record the end of the connection. If ``error`` is not None, reads raise it after the buffered bytes.
+
+        They do not raise it if eof() was called before: the input is complete.
+        """
         raise NotImplementedError
 
 
 class ReceiverReference:
-    """``receiver_ref``: a weak reference to a receiver; None if the bytes must go through the protocol's methods."""
+    """The object to which a ReceiverProvider, a protocol, refers.
+
+    ``receiver_ref``: a weak reference to the receiver of the protocol; None if received bytes must go through the
+    methods of the protocol.
+    """
 
     __slots__ = ("receiver_ref",)
 
@@ -92,7 +99,10 @@ class ReceiverReference:
 
 
 class ReceiverProvider:
-    """The base class of protocols with a receiver, to which a transport passes the bytes instead of to the protocol."""
+    """The base class of protocols that may have a receiver. A transport then passes received bytes to the receiver.
+
+    ``owner``: the ReceiverReference.
+    """
 
     __slots__ = ("_sluiceway",)
 
@@ -100,7 +110,8 @@ class ReceiverProvider:
         self._sluiceway = owner
 
     def _sluiceway_finish_lost(self, error: Exception | None) -> None:
-        """Do what is left of ``connection_lost(error)``, which an exception of a signal handler may have stopped.
+        """Do what is left of ``connection_lost(error)``, which has raised, perhaps because of a signal handler.
 
-        May be called again. It does not call what a derived class of the program adds to connection_lost().
+        A transport calls this method in the next iteration of the loop, and again if a signal handler raises in it. It
+        does not call what a derived class of the program adds to connection_lost().
         """

@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Scratch:
-    """The receive buffer that all connections of a loop share. Each receive overwrites the previous one."""
+    """The receive buffer of a loop, on Windows of one connection. Each receive overwrites the previous one."""
 
     __slots__ = ("_capacity", "_part", "_size", "_view", "_whole")
 
@@ -41,7 +41,7 @@ class Scratch:
         return self._whole[:n].tobytes()
 
     def view(self, n: int) -> memoryview:
-        """Return a view of the first ``n`` bytes, which were received last and do not change while it exists."""
+        """Return a view of the first ``n`` bytes, received last. While the view exists, part() returns other memory."""
         view = self._whole[:n]
         self._view = weakref.ref(view)
         return view

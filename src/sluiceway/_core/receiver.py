@@ -30,6 +30,7 @@ _DIRECT_BUFFER_AHEAD = DIRECT_BUFFER_AHEAD
 _DIRECT_BUFFER_MINIMUM = DIRECT_BUFFER_MINIMUM
 _BLOCK_MINIMUM = BLOCK_MINIMUM
 _SCRATCH_SIZE = SCRATCH_SIZE
+# Less than what is missing for a target size of EVERYTHING, however many bytes are buffered.
 _EVERYTHING = EVERYTHING // 2
 _MINIMUM_RECEIVE = MINIMUM_RECEIVE
 _FREE_OPERATIONS = FREE_OPERATIONS
@@ -41,7 +42,7 @@ class Receiver(EndOfInput):
     - ``buffer``: the unread bytes.
     - ``budget_used``: the number of reads and drains since the last read that waited, or the last yield to the loop. A
       coroutine that never waits would starve the other tasks of its loop.
-    - ``discard``: the Discard of a record whose rest is dropped as it arrives, or None.
+    - ``discard``: the Discard of bytes that are dropped as they arrive, or None.
     - ``received``, ``arrivals``: the number of bytes that have arrived, and how often bytes arrived.
     - ``high_water``: the greatest number of unread bytes so far.
     - ``guard``: the UnclosedGuard of the connection, which is freed when the reader and the writer are freed.
@@ -154,7 +155,7 @@ class Receiver(EndOfInput):
                 # A skip() waits for the end of the dropped bytes.
                 return self._discarded() and self.ready()
         buffer = self.buffer
-        # With the memory that the bytes take in addition.
+        # Includes excess().
         size = buffer.append(data)
         if size > self.high_water:
             self._measure()
@@ -216,21 +217,24 @@ class Receiver(EndOfInput):
                 future.set_exception(error)
 
     def transport_ended(self) -> None:
-        """Record that the transport has ended. It is not resumed any more, because resume_reading() may raise then."""
+        """Record that the transport has ended. This side has closed it, unless end of file or an error came first.
+
+        The transport is not resumed any more, because resume_reading() may raise then.
+        """
         self.paused = False
         # A repeated call finds the end reached; see ReceiverProvider._sluiceway_finish_lost.
         if not self.eof_reached and self.exception is None:
             self.closed_here = True
 
     def share_transport(self) -> None:
-        """Stop corking on a loop's own transport; see ConnectionState.share_transport."""
+        """Call share_transport() of the connection, if there is one: the program gets access to the transport."""
         if self.guard is not None:
             self.guard.share_transport()
 
     def incomplete(self, expected: int | None, message: str = "") -> IncompleteReadError:
         """Remove the buffered bytes. Return the IncompleteReadError that contains them, for a read at end of file.
 
-        ``message`` replaces asyncio's message, if it is not empty.
+        ``message`` replaces asyncio's message, if it is not empty. A TLS truncation is the ``__cause__`` of the error.
         """
         buffer = self.buffer
         error = IncompleteReadError(buffer.take_all(), expected)
@@ -241,7 +245,10 @@ class Receiver(EndOfInput):
         return error
 
     def incomplete_discard(self, call: str, stream: str) -> IncompleteReadError:
-        """End the dropping of bytes. Return the IncompleteReadError for its ``call`` of ``stream``, at end of file."""
+        """End ``discard`` at end of file, before all its bytes have arrived. Return the IncompleteReadError for that.
+
+        ``call``: the method that must raise the error. ``stream``: the description of its stream, for the message.
+        """
         latest = self.discard
         assert latest is not None
         discard = latest.first()
@@ -305,7 +312,7 @@ class Receiver(EndOfInput):
             self.resume_below(self.buffer.size())
 
     def _receive_directly(self) -> None:
-        """Replace the buffer with a DirectBuffer if a readexactly() waits that lacks many bytes."""
+        """Replace the buffer with a DirectBuffer if the waiting read, such as readexactly(), lacks many bytes."""
         if self.discard is not None:
             return
         missing = self.target_size - self.buffer.size()
@@ -317,9 +324,10 @@ class Receiver(EndOfInput):
     # -- waiting ------------------------------------------------------------------------------------------------------
 
     def begin_wait(self, operation: str) -> Any:
-        """Begin a wait of the read ``operation``. Return a future that completes on data, end of file or an error.
+        """Begin a wait of the read ``operation``. Return the future to await, after which the caller calls end_wait().
 
-        A paused transport is resumed, because it would deliver no data. Raise RuntimeError if another read waits.
+        The future completes when the read may be complete, at end of file, or with an error. A paused transport is
+        resumed, because it would deliver no data. Raise RuntimeError if another read waits.
         """
         if self.future is not None:
             self.raise_busy(operation)
@@ -332,12 +340,12 @@ class Receiver(EndOfInput):
         return self.enter_wait(operation, self.loop)
 
     def release_bytearray(self) -> None:
-        """Use a ChunkBuffer again if the program has accessed ``StreamReader._buffer`` but does not hold it."""
+        """Replace a BytearrayBuffer, unless it is long or the program still refers to its bytearray."""
         buffer = self.buffer
         self.buffer = buffer.unshared()
 
     def end_large_read(self) -> None:
-        """Restore the ChunkBuffer and the usual bound of flow control after a large read."""
+        """Restore the usual buffer and bound of flow control after a read with a target size, and apply the bound."""
         self.target_size = 0
         buffer = self.buffer
         if buffer.unread < 0:
@@ -351,7 +359,7 @@ class Receiver(EndOfInput):
         return self.budget_used > _FREE_OPERATIONS
 
     def renew_for_drain(self) -> bool:
-        """Return True, and renew the budget, if a drain must yield to the loop: after twice as many drains as reads."""
+        """Return True, and renew the budget, if a drain must yield: when twice the budget of reads is used up."""
         if self.budget_used <= 2 * _FREE_OPERATIONS:
             return False
         self.budget_used = 0

@@ -35,11 +35,12 @@ class RecordIterator(Ready):
 
     A subclass defines ``attempt``, which removes the next record from the buffer and returns it, and ``target_size``.
 
-    - ``reader``: sluiceway's reader, whose Receiver is ``receiver``. None if ``borrowed`` has asyncio's own reader.
+    - ``reader``: sluiceway's reader; None if the program's reader is asyncio's, to which ``borrowed`` gives access.
+    - ``receiver``: the Receiver of ``reader`` or ``borrowed``.
     - ``operation``: the name of the public function, for messages.
     - ``max_size``: the greatest size of a record in bytes. ``policy``: what happens to a longer one.
-    - ``limit``: the time limit of the Stream's reads, started for ``seconds`` for each item that must be waited for; or
-      None.
+    - ``limit``: the time limit of the Stream's reads, or None. It is started, with ``seconds``, for each item that must
+      be waited for.
     - ``stream``: the Stream that the iterator belongs to, or None. After its close, the iterator raises.
     - ``skipped``, ``truncated``: the numbers of records that were dropped and cut.
     """
@@ -239,7 +240,10 @@ class RecordIterator(Ready):
         raise NotImplementedError
 
     def attempt(self, waited: bool) -> Any:
-        """Return the next item, or None if it must be waited for. Raise StopAsyncIteration at the end."""
+        """Return the next item, or None if it must be waited for. Raise StopAsyncIteration at the end.
+
+        ``waited``: False in the first attempt for an item.
+        """
         raise NotImplementedError
 
     def target_size(self) -> int:
@@ -247,11 +251,14 @@ class RecordIterator(Ready):
         raise NotImplementedError
 
     def window(self) -> int:
-        """Return how many bytes an attempt needs at most, however many are buffered; 0 if it may need all."""
+        """Return how many buffered bytes an attempt needs at most, for BorrowedReader.load(); 0 if it may need all."""
         return 0
 
     def check(self, waited: bool) -> None:
-        """Raise what every read raises at once: for a second read, and the error of set_exception()."""
+        """Raise what an attempt raises whatever is buffered: for a second read, and the error of set_exception().
+
+        That error is not raised after a wait, so that the item which completed the wait is returned.
+        """
         receiver = self.receiver
         if receiver.operation is not None:
             receiver.raise_busy(self.operation, self.described())

@@ -21,12 +21,12 @@ find_in_bytes: Callable[[bytes, bytes, int], int] = bytes.find
 
 
 def piece(chunk: bytes, start: int, end: int) -> bytes:
-    """Return the bytes from ``start`` to ``end``, which are within the chunk."""
+    """Return the bytes from ``start`` to ``end``. Both must be within the chunk."""
     return chunk[start:end]
 
 
 def cut(chunk: bytes | bytearray, start: int, end: int) -> bytes:
-    """Return the bytes from ``start`` to ``end``, without a copy if they are the whole of a bytes object."""
+    """Return the bytes from ``start`` to ``end``, or to the end of the chunk. A whole bytes object is not copied."""
     found = chunk[start:end]
     return found if type(found) is bytes else bytes(found)
 

@@ -24,7 +24,8 @@ class Sender:
     Programs may replace ``transport``, ``protocol`` and ``reader``. ``raw``, ``flow`` and ``receiver`` are derived from
     them, so that a write() or drain() needs no Python call in the usual case.
 
-    - ``raw``: the RawTransport of ``transport``; None for a loop's own transport in the pure core, or of the program.
+    - ``raw``: the RawTransport of ``transport``; None for a transport of the program, and for a loop's own in the
+      pure core.
     - ``over_loop``: ``transport`` does not set ``closing`` of ``raw`` when it starts to close, and so must be asked.
     - ``flow``: the WriteFlowControl of ``protocol``; None if the protocol overrides ``_drain_helper()``.
     - ``receiver``: the Receiver of ``reader``; None without a reader, or if its class overrides ``exception()``.
@@ -112,9 +113,10 @@ class Sender:
         return not (self.transport_closing() if self.over_loop or raw is None else raw.closing)
 
     def has_room(self) -> bool:
-        """Count a drain(). Return True if it can return at once.
+        """Count a drain(). Send data that was corked too long. Return True if drain() can return at once.
 
-        Return False if the budget is exhausted, an error is known, or writing is paused.
+        Return False if the budget is exhausted, the transport is closing, writing is paused, an error is known, or the
+        program has overridden a method that drain() must call.
         """
         receiver = self.receiver
         if receiver is not None:
@@ -135,7 +137,7 @@ class Sender:
         return not (raw.closing if raw is not None else self.transport.is_closing())
 
     def reader_error(self) -> BaseException:
-        """Return the error that drain() raises if the reader has an exception."""
+        """Return the error that drain() raises for the exception of the reader: that of a lost connection is copied."""
         error: BaseException = self.reader.exception() if self.receiver is None else self.receiver.end_error()
         return error
 

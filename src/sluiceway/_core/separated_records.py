@@ -75,7 +75,9 @@ class SeparatedRecords(RecordIterator):
         return self.max_size + len(self.separators[len(self.separators) - 1])
 
     def _rest(self) -> Any:
-        """Return the bytes without a separator at the end of the stream."""
+        """Take the rest of the stream, which has no separator. Return it if ``keeps_rest`` is True, else raise
+        IncompleteReadError with it.
+        """
         receiver = self.receiver
         self._inside = False
         if not self.keeps_rest:
@@ -86,7 +88,7 @@ class SeparatedRecords(RecordIterator):
     def _overlong(self, n: int) -> Any:
         """Apply the policy to a record of which the first ``n`` bytes have arrived; see find_record().
 
-        Return the item, or None if there is none.
+        Return the item, or None if the record is skipped.
         """
         receiver = self.receiver
         separator = read_until.separator_at(receiver, self.separators, n)
@@ -113,7 +115,10 @@ class SeparatedRecords(RecordIterator):
         return piece
 
     def _drop(self, n: int, separator: int) -> None:
-        """Drop ``n`` bytes and the separator of this length after them; if that is 0, the rest when it arrives."""
+        """Drop ``n`` bytes of a record, and the separator after them, which has ``separator`` bytes.
+
+        If ``separator`` is 0, it has not arrived: the rest of the record is dropped as it arrives.
+        """
         receiver = self.receiver
         if separator:
             receiver.take(n + separator)

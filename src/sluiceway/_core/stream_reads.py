@@ -42,11 +42,12 @@ class Stream(StreamWaits):
             The bytes. ``b""`` at the end of the stream.
 
         Raises:
-            ValueError: ``max_bytes`` is not greater than 0.
-            TypeError: ``max_bytes`` is not an integer.
+            ValueError: ``max_bytes`` or ``timeout`` is not greater than 0.
+            TypeError: ``max_bytes`` is not an integer, or ``timeout`` is not a number.
             TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the program closed the stream before the call.
+            io.UnsupportedOperation: the stream can only be written.
             Exception: the error of a lost connection, after the bytes received before the loss have been read.
 
         Source: tokio's ``read``, Go's ``Read``.
@@ -75,8 +76,8 @@ class Stream(StreamWaits):
     async def read_exactly(self, n: int, *, timeout: float | None = None) -> bytes:
         """Read exactly ``n`` bytes.
 
-        A call that is cancelled or times out takes nothing from the stream. Memory is allocated as bytes arrive, at
-        most 1 MiB ahead.
+        A call that is cancelled or times out takes nothing from the stream. Memory is allocated as bytes arrive: ahead
+        of them at most 1 MiB, or as much again as has arrived.
 
         Args:
             n (int): the number of bytes, at least 0.
@@ -88,13 +89,14 @@ class Stream(StreamWaits):
         Raises:
             IncompleteReadError: the stream ended before ``n`` bytes. ``partial`` has the bytes before the end, which
                 are removed from the stream.
-            ValueError: ``n`` is negative.
-            TypeError: ``n`` is not an integer.
+            ValueError: ``n`` is negative, or ``timeout`` is not greater than 0.
+            TypeError: ``n`` is not an integer, or ``timeout`` is not a number.
             TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the program closed the stream before the call.
-            Exception: the error of a lost connection, if fewer than ``n`` bytes arrived before the loss; ``read()``
-                still returns them.
+            io.UnsupportedOperation: the stream can only be written.
+            Exception: the error of a lost connection, if fewer than ``n`` bytes arrived before the loss or ``n`` is 0;
+                ``read()`` still returns what arrived.
 
         Source: tokio's ``read_exact``, anyio's ``receive_exactly``, Go's ``io.ReadFull``.
         """
@@ -132,14 +134,15 @@ class Stream(StreamWaits):
             timeout (float or None): the seconds that the call may take.
 
         Returns:
-            The bytes. Fewer than ``n`` if the stream ends before, ``b""`` at its end.
+            The bytes. Fewer than ``n`` if the stream ends or the connection is lost before, ``b""`` at the end.
 
         Raises:
-            ValueError: ``n`` is not greater than 0.
-            TypeError: ``n`` is not an integer.
+            ValueError: ``n`` or ``timeout`` is not greater than 0.
+            TypeError: ``n`` is not an integer, or ``timeout`` is not a number.
             TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the program closed the stream before the call.
+            io.UnsupportedOperation: the stream can only be written.
             Exception: the error of a lost connection, if all bytes received before the loss have been read.
 
         Source: Go's ``bufio.Reader.Peek``, tokio's ``TcpStream::peek``.
@@ -167,12 +170,14 @@ class Stream(StreamWaits):
 
         Raises:
             IncompleteReadError: the stream ended before ``n`` bytes. ``partial`` is ``b""``.
-            ValueError: ``n`` is negative.
-            TypeError: ``n`` is not an integer.
+            ValueError: ``n`` is negative, or ``timeout`` is not greater than 0.
+            TypeError: ``n`` is not an integer, or ``timeout`` is not a number.
             TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the program closed the stream before the call.
-            Exception: the error of a lost connection, if fewer than ``n`` bytes arrived before the loss.
+            io.UnsupportedOperation: the stream can only be written.
+            Exception: the error of a lost connection, if fewer than ``n`` bytes arrived before the loss; they are
+                dropped.
 
         Source: Go's ``bufio.Reader.Discard``.
         """
@@ -198,6 +203,7 @@ class Stream(StreamWaits):
             ValueError, BufferError: ``data`` cannot be read, for example a memoryview that was released.
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the program closed the stream before the call.
+            io.UnsupportedOperation: the stream can only be written.
 
         Source: Go's ``bufio.Reader.UnreadByte``.
         """
@@ -219,7 +225,7 @@ class Stream(StreamWaits):
         A call that is cancelled or times out takes nothing from the stream.
 
         Args:
-            max (int): the greatest number of bytes to accept, greater than 0.
+            max (int): the greatest number of bytes to accept, greater than 0; 16 MiB by default.
             timeout (float or None): the seconds that the call may take.
 
         Returns:
@@ -227,11 +233,12 @@ class Stream(StreamWaits):
 
         Raises:
             LimitOverrunError: more than ``max`` bytes arrived before the end. They stay in the stream.
-            ValueError: ``max`` is not greater than 0.
-            TypeError: ``max`` is not an integer.
+            ValueError: ``max`` or ``timeout`` is not greater than 0.
+            TypeError: ``max`` is not an integer, or ``timeout`` is not a number.
             TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the program closed the stream before the call.
+            io.UnsupportedOperation: the stream can only be written.
             Exception: the error of a lost connection; ``read()`` still returns the bytes that arrived before the loss.
 
         Source: Go's ``io.ReadAll`` with ``io.LimitReader``, tokio's ``read_to_end`` with ``take``.
@@ -261,9 +268,9 @@ class Stream(StreamWaits):
     async def readinto(self, buffer: bytearray | memoryview, *, timeout: float | None = None) -> int:
         """Read what has arrived into ``buffer``: at least one byte, at most the size of the buffer.
 
-        With the compiled core, and if no byte is buffered, the kernel or OpenSSL writes directly into ``buffer``. A
-        call that is cancelled or times out takes nothing from the stream; the content of ``buffer`` is undefined then.
-        During the call, ``buffer`` cannot be resized.
+        With the compiled core, and if no byte is buffered, the kernel writes directly into ``buffer``, and so does
+        OpenSSL if the record fits. A call that is cancelled or times out takes nothing from the stream; the content of
+        ``buffer`` is undefined then. During the call, ``buffer`` cannot be resized.
 
         Args:
             buffer (a writable bytes-like object): the destination, contiguous and not empty.
@@ -273,11 +280,12 @@ class Stream(StreamWaits):
             The number of bytes. 0 at the end of the stream.
 
         Raises:
-            ValueError: ``buffer`` is empty.
-            TypeError: ``buffer`` is not a writable, contiguous bytes-like object.
+            ValueError: ``buffer`` is empty or was released, or ``timeout`` is not greater than 0.
+            TypeError: ``buffer`` is not a writable, contiguous bytes-like object, or ``timeout`` is not a number.
             TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the program closed the stream before the call.
+            io.UnsupportedOperation: the stream can only be written.
             Exception: the error of a lost connection, after the bytes received before the loss have been read.
 
         Source: ``io.RawIOBase.readinto``, Go's ``Read``, tokio's ``read_buf``.
@@ -291,9 +299,10 @@ class Stream(StreamWaits):
     async def read_exactly_into(self, buffer: bytearray | memoryview, *, timeout: float | None = None) -> None:
         """Fill ``buffer``.
 
-        With the compiled core, the kernel or OpenSSL writes directly into ``buffer``; only what was buffered before the
-        call is copied. A call that is cancelled or times out takes nothing from the stream; the content of ``buffer``
-        is undefined then. During the call, ``buffer`` cannot be resized.
+        With the compiled core, the kernel or OpenSSL writes directly into ``buffer``. Only what was buffered before the
+        call, and a TLS record that does not fit into the rest, is copied. A call that is cancelled or times out takes
+        nothing from the stream; the content of ``buffer`` is undefined then. During the call, ``buffer`` cannot be
+        resized.
 
         Args:
             buffer (a writable bytes-like object): the destination, contiguous and not empty.
@@ -302,11 +311,12 @@ class Stream(StreamWaits):
         Raises:
             IncompleteReadError: the stream ended before ``buffer`` was full. ``partial`` has the bytes before the end,
                 which are removed from the stream.
-            ValueError: ``buffer`` is empty.
-            TypeError: ``buffer`` is not a writable, contiguous bytes-like object.
+            ValueError: ``buffer`` is empty or was released, or ``timeout`` is not greater than 0.
+            TypeError: ``buffer`` is not a writable, contiguous bytes-like object, or ``timeout`` is not a number.
             TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the program closed the stream before the call.
+            io.UnsupportedOperation: the stream can only be written.
             Exception: the error of a lost connection, if fewer bytes arrived before the loss; ``read()`` still returns
                 them.
 
@@ -393,15 +403,16 @@ class Stream(StreamWaits):
 
         Raises:
             LimitOverrunError: the record is longer than ``max_length``. The bytes stay in the stream. ``consumed`` is
-                the number of bytes before the separator. If it has not arrived, the last buffered bytes, which may be
-                its beginning, do not count.
+                the number of bytes before the separator. If that has not arrived, it is the number of buffered bytes,
+                without the last ones, which may be the beginning of the separator.
             IncompleteReadError: the stream ended before a separator. ``partial`` has the bytes before the end, which
                 are removed from the stream.
-            ValueError: ``separator`` is empty, or ``max_length`` is not greater than 0.
+            ValueError: ``separator`` is empty, or ``max_length`` or ``timeout`` is not greater than 0.
             TypeError: an argument has a wrong type.
             TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the program closed the stream before the call.
+            io.UnsupportedOperation: the stream can only be written.
             Exception: the error of a lost connection, if no complete record arrived before the loss; ``read()`` still
                 returns the bytes that arrived.
 
@@ -446,11 +457,12 @@ class Stream(StreamWaits):
         Raises:
             LimitOverrunError: the line is longer than ``max_length``. The bytes stay in the stream; ``lines()`` with
                 ``overlong="skip"`` drops the line.
-            ValueError: ``max_length`` is not greater than 0.
-            TypeError: ``max_length`` is not an integer.
+            ValueError: ``max_length`` or ``timeout`` is not greater than 0.
+            TypeError: ``max_length`` is not an integer, or ``timeout`` is not a number.
             TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the program closed the stream before the call.
+            io.UnsupportedOperation: the stream can only be written.
             Exception: the error of a lost connection, if no complete line arrived before the loss; ``read()`` still
                 returns the bytes that arrived.
 

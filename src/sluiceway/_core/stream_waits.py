@@ -32,7 +32,10 @@ class StreamWaits:
         self._receiver = None
 
     def _receiver_for(self, operation: str) -> Receiver:
-        """Return the Receiver. Raise for a stream that cannot be read, and RuntimeError if another read waits."""
+        """Return the Receiver. Raise RuntimeError if another read waits.
+
+        Raise io.UnsupportedOperation for a stream without a reader, and ConnectionError for one that was closed.
+        """
         receiver = self._receiver
         if receiver is None:
             self._cannot_read(operation)
@@ -55,7 +58,10 @@ class StreamWaits:
     # -- time limits --------------------------------------------------------------------------------------------------
 
     def _begin_limit(self, seconds: float | None, operation: str) -> None:
-        """Let the read ``operation``, which begins now, raise TimeoutError after ``seconds``, unless that is None."""
+        """Let the read ``operation``, which begins now, raise TimeoutError after ``seconds``, unless that is None.
+
+        Raise what TimeLimit.start() raises.
+        """
         if seconds is not None:
             limit = self._read_limit()
             limit.start(seconds, operation)
@@ -105,7 +111,7 @@ class StreamWaits:
         return buffered >= size or receiver.eof_reached
 
     async def _wait_for_size(self, size: int, operation: str) -> None:
-        """Wait until ``size`` bytes are buffered or the stream has ended. If ``size`` is 0, wait for any progress."""
+        """Wait until ``size`` bytes are buffered or the stream has ended. If ``size`` is 0, wait for the next bytes."""
         # Not an argument, whose type would be unknown to the compiler.
         receiver = self._receiver_for(operation)
         receiver.target_size = size
@@ -128,7 +134,9 @@ class StreamWaits:
             await self._wait_for_size(0, "skip")
 
     def _enough(self, receiver: Receiver, least: int) -> bool:
-        """Return True if a read that needs ``least`` bytes can end, with fewer at the end of the stream, or raise."""
+        """Return True if ``least`` bytes are buffered or the stream has ended. Raise the error of the stream if a read
+        must raise it.
+        """
         buffered = receiver.buffer.size()
         if receiver.exception is not None and receiver.error_due(buffered, buffered >= least):
             raise receiver.end_error()

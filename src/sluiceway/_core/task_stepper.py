@@ -6,5 +6,5 @@ from typing import Any
 
 
 def new_stepper(loop: Any) -> Any:
-    """Return the Stepper of ``loop``: None in this variant: only C code can leave the context of a handle."""
+    """Return the Stepper of ``loop``: None in this variant, because only C code can leave the context of a handle."""
     return None

@@ -7,8 +7,9 @@ After the handshake, the TLSReceiver passes OpenSSL one long record at a time, o
 bytes, and calls ``SSLObject.read`` once for each complete record. So a read of data never raises SSLWantReadError, and
 the BIOs stay small. That matters because a BIO never frees the memory of its largest content.
 
-During the handshake, the TLSReceiver passes OpenSSL all received bytes and calls ``do_handshake`` once, because a peer
-may split its messages into records of one byte. Bytes after the handshake are read back from the BIO.
+During the handshake, the TLSReceiver passes OpenSSL up to _HANDSHAKE_BATCH received bytes for each call of
+``do_handshake``, because a peer may split its messages into records of one byte. Bytes after the handshake are read
+back from the BIO.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ class TLSReceiver(ReceiveInterface):
             ready.wake()
 
     def eof(self) -> bool:
-        """Report the end of TCP to the owner. Return True if the lower transport must stay open for the owner."""
+        """Report the end of TCP to the owner. Return True if the owner closes the lower transport itself."""
         return self.owner is not None and bool(self.owner.lower_eof())
 
     def lost(self, error: BaseException | None) -> None:
@@ -146,7 +147,8 @@ class TLSReceiver(ReceiveInterface):
     def receive(self, data: Any) -> bool:
         """Decrypt ``data``, a bytes-like object that must not change during the call.
 
-        Return True if a read waits and may be complete. The caller then calls ``wake()``.
+        Return True if a read waits and may be complete. The caller then calls ``wake()``. Errors of TLS are reported to
+        the owner.
         """
         self.received += len(data)
         if self._decrypting:
@@ -218,20 +220,23 @@ class TLSReceiver(ReceiveInterface):
         return None
 
     def interrupted(self) -> None:
-        """Close the connection, because an exception of a signal handler may have lost received bytes."""
+        """Let the owner end the connection: an exception, such as that of a signal handler, may have lost bytes."""
         if self.owner is not None:
             error = ConnectionAbortedError("aborted: KeyboardInterrupt or SystemExit may have lost received data")
             self.owner.failed(error)
 
     def _discard(self, blocks: list[bytes]) -> None:
-        """Count plaintext that arrived after the close. Report to the owner that the maximum was exceeded."""
+        """Count plaintext that arrived after the close. If that exceeds the maximum, report it to the owner."""
         for block in blocks:
             self.discard_left -= len(block)
         if self.discard_left < 0 and self.owner is not None:
             self.owner.discarded_maximum()
 
     def _decrypt_all(self, data: Any, stream: Receiver | None, blocks: list[bytes]) -> bool:
-        """Call _decrypt() for ``data`` and for bytes received meanwhile, or until it completes the handshake."""
+        """Call _decrypt() for ``data``, and for bytes that nested calls of receive() have stored meanwhile.
+
+        Return as soon as the handshake is complete. Return True if a read of ``stream`` waits and may be complete.
+        """
         was_complete = self._sender.handshake_complete
         ready = False
         self._decrypting = True
@@ -249,8 +254,8 @@ class TLSReceiver(ReceiveInterface):
     def _decrypt(self, data: Any, stream: Receiver | None, blocks: list[bytes]) -> bool:
         """Decrypt the records of ``data`` into ``stream``, or into ``blocks`` if ``stream`` is None.
 
-        Bytes after the record that completes the handshake are stored in ``_trailing_data``. Return True if a read of
-        ``stream`` waits and may be complete.
+        Before the handshake is complete, continue the handshake instead. Bytes after a close_notify alert are dropped.
+        Return True if a read of ``stream`` waits and may be complete.
         """
         if not self._sender.handshake_complete:
             self._continue_handshake(data)
@@ -269,7 +274,8 @@ class TLSReceiver(ReceiveInterface):
     def _collect(self, data: Any, position: int, size: int) -> int:
         """Write the next part of a record, or some short records, to the BIO. Return the position after them.
 
-        If ``_missing`` is 0 and ``_header`` is empty after the call, the BIO contains ``_complete`` complete records.
+        An incomplete header is kept in ``_header``. If ``_missing`` is 0 and ``_header`` is empty after the call, the
+        BIO contains ``_complete`` complete records.
         """
         self._complete = 1
         if self._missing:
@@ -318,7 +324,7 @@ class TLSReceiver(ReceiveInterface):
         return end
 
     def _read(self, stream: Receiver | None, blocks: list[bytes]) -> bool:
-        """Decrypt the records in the BIO. Return True if a read of ``stream`` waits and may be complete."""
+        """Decrypt the records in the BIO; see _decrypt()."""
         # The content of a record is shorter than the record, so one read returns all of it.
         room = min(_PLAINTEXT, self._longest)
         left = self._complete

@@ -58,7 +58,7 @@ class TLSSender(Corkable):
         self._answers_size = 0
         # Plaintext that waits for the lower transport, or during a TLS 1.2 renegotiation for the peer.
         self._queue: WriteQueue | None = None
-        # True while a Stepper will call flush_corked(). The only write until then is held, the queue has several.
+        # True while a Stepper will call flush_corked(). Until then one write is in _held, and several are in _queue.
         self._corked = False
         self._held: bytes | None = None
         # True during encryption, in which a garbage collection may close the connection.
@@ -146,7 +146,9 @@ class TLSSender(Corkable):
         return (0 if held is None else len(held)) + (0 if self._queue is None else self._queue.size)
 
     def _encrypt(self, data: bytes) -> bool:
-        """Send ``data`` as one record. Return False, and send nothing, if OpenSSL needs data from the peer first."""
+        """Send ``data`` as one record. Return False, and send nothing, if OpenSSL needs data from the peer first, or if
+        this is called during another encryption. Another error of OpenSSL is reported to the owner.
+        """
         if self._encrypting:
             return False
         self._encrypting = True
@@ -186,7 +188,8 @@ class TLSSender(Corkable):
             )
 
     def flush(self, everything: bool) -> None:
-        """Encrypt the buffered plaintext, and write it to the lower transport until that pauses writing.
+        """Encrypt the buffered plaintext, and write it to the lower transport until that pauses writing. During an
+        encryption, do nothing.
 
         If ``everything`` is True, write all of it nevertheless. Then send a close_notify alert that waits for this.
         """
@@ -230,7 +233,10 @@ class TLSSender(Corkable):
             self.send_close_notify()
 
     def _encrypt_next(self, records: list[bytes]) -> None:
-        """Encrypt at most _AHEAD buffered bytes, and append the records to ``records``."""
+        """Encrypt about _AHEAD buffered bytes, and append the records to ``records``.
+
+        Encrypt fewer if OpenSSL needs data from the peer first.
+        """
         queue = self._queue
         assert queue is not None
         left = _AHEAD
@@ -253,7 +259,10 @@ class TLSSender(Corkable):
             self.lower.write(data)
 
     def send_output(self) -> None:
-        """Send what OpenSSL itself has to send: handshake messages, alerts and responses to messages of the peer."""
+        """Send what OpenSSL itself has to send: handshake messages, alerts and responses to messages of the peer.
+
+        Report to the owner if too many responses wait for a peer that does not read.
+        """
         self.output_pending = False
         if not self._outgoing.pending:
             return
@@ -305,10 +314,12 @@ class TLSSender(Corkable):
     # -- closing ------------------------------------------------------------------------------------------------------
 
     def send_close_notify(self) -> bool:
-        """Send the close_notify alert (RFC 8446, section 6.1) after the buffered data. The owner is notified of it.
+        """Send the close_notify alert (RFC 8446, section 6.1) after the buffered data. Then call close_notify_sent() of
+        the owner.
 
-        Return True if the alert was sent. False means that it is sent later: after the renegotiation that is in
-        progress, or, if this method was called during an encryption, after that encryption.
+        Return True if the alert was sent. False means that the connection has ended, or that the alert is sent later:
+        after the renegotiation that is in progress, or, if this method was called during an encryption, after that
+        encryption.
         """
         self.closing = True
         # A garbage collection may call this method during encryption; flush() then sends the alert.

@@ -1,7 +1,7 @@
 """Checks of arguments of the public API.
 
-Each function returns the checked value, or raises TypeError or ValueError. The message contains the value and states
-what is accepted.
+The functions ``as_...`` return the checked value, or raise TypeError, ValueError or BufferError. The message contains
+the value and states what is accepted.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def as_limit(limit: Any, call: str = "") -> int:
 
 
 def clamped(size: float) -> int:
-    """Return the whole number of bytes in ``size``, or the nearest limit that a C integer can hold twice.
+    """Return ``size`` as an int, without its fraction, and within -UNBOUNDED_LIMIT to UNBOUNDED_LIMIT.
 
     For sizes that asyncio compares without a check: it accepts ``math.inf``, fractions and any int.
     """
@@ -87,7 +87,7 @@ def clamped(size: float) -> int:
 
 
 def as_seconds(seconds: Any, name: str, stream: Any = None, *, required: bool = False) -> float:
-    """Return ``seconds``, the argument ``name`` of a function or of a method of ``stream``, an object like a Stream.
+    """Return ``seconds``, the argument ``name`` of a function, or of a method of ``stream``, which has _describe().
 
     Raise TypeError unless ``seconds`` is an int or float, and not a bool, and ValueError unless it is greater than 0
     and a float can hold it. None is refused as well; unless ``required``, the message says that the caller accepts it.
@@ -115,7 +115,7 @@ def as_separators(separator: Any, call: str = "readuntil", stream: object = None
     """Return the separators of the method ``call`` of ``stream`` as a tuple of bytes, shortest first.
 
     Raise TypeError unless ``separator`` is a bytes, bytearray or memoryview, or a tuple of these. Raise ValueError if
-    the tuple or a separator is empty. Without ``stream`` these are asyncio's messages.
+    the tuple or a separator is empty, or a memoryview was released. Without ``stream`` these are asyncio's messages.
     """
     if type(separator) is bytes and separator:
         return (separator,)
@@ -189,7 +189,8 @@ def must_be_awaited(data: Any) -> bool:
 def as_writable(buffer: Any, call: str, stream: object) -> memoryview:
     """Return a view of the bytes of ``buffer``, the argument of the method ``call`` of ``stream``.
 
-    Raise TypeError unless ``buffer`` is writable and contiguous, and ValueError if it is empty or was released.
+    Raise TypeError unless ``buffer`` is writable and contiguous. Raise ValueError if it is empty or was released, and
+    BufferError if it refuses the access.
     """
     try:
         view = memoryview(buffer)

@@ -1,8 +1,8 @@
-"""The target of a weak reference: the pure variant of ``_core_c/weak_reference.pyx``."""
+"""target(): the object to which a weak reference refers. The pure variant of ``_core_c/weak_reference.pyx``."""
 
 from __future__ import annotations
 
 import operator
 
-# Returns the object to which a weak reference, its argument, refers, or None if the object was freed.
+# The argument is the weak reference. Returns None if the object was freed.
 target = operator.call

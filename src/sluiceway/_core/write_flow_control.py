@@ -47,7 +47,7 @@ class WriteFlowControl:
                 waiter.set_result(None)
 
     def end(self, error: BaseException | None) -> None:
-        """Wake the waiting calls of drain(), because the connection has ended. They raise ``error`` if not None."""
+        """Wake the calls of drain(), because the connection has ended. Each raises a copy of ``error``, if any."""
         self.lost = True
         for waiter in self.waiters or ():
             if not waiter.done():
@@ -81,7 +81,10 @@ class WriteFlowControl:
             return False
 
     async def wait(self, connection: Any) -> None:
-        """Wait until the transport resumes writing. Raise ConnectionResetError if ``connection`` has ended already."""
+        """Wait until the transport resumes writing. Raise ConnectionResetError if ``connection`` has ended already.
+
+        If it ends meanwhile, raise the error of end(), or return if there is none.
+        """
         if self.lost:
             error = ConnectionResetError(connection.loss())
             self.mark(error)

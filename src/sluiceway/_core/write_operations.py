@@ -82,7 +82,8 @@ class StreamWriter:
 
         When the write buffer exceeds the high-water mark (64 KiB by default), writing is paused until the buffer has
         shrunk to the low-water mark (16 KiB). The call waits while writing is paused, and otherwise returns without a
-        wait. ``writer.transport.set_write_buffer_limits()`` changes both marks.
+        wait. After 512 such calls in a row, the next one yields to the event loop first.
+        ``writer.transport.set_write_buffer_limits()`` changes both marks.
 
         Several tasks may wait at the same time. Cancelling the call affects no other task, and no written data. After
         close(), the call behaves as before until the close is complete.

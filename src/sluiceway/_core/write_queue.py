@@ -41,7 +41,10 @@ class WriteQueue:
         return memoryview(self.pieces[self.head])[self.offset :]
 
     def front(self, most: int) -> Any:
-        """Return the first bytes, at most ``most``: a part of the first piece, or several short pieces joined."""
+        """Return the first bytes, at most ``most``: a part of the first piece, or several short pieces joined.
+
+        The result is bytes or a memoryview. The queue must not be empty.
+        """
         index = self.head
         piece = self.pieces[index]
         count = len(self.pieces)

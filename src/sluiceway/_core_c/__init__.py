@@ -1,6 +1,7 @@
-"""The compiled variant of ``sluiceway._core``: the same files, each with a .pxd file that declares its C types.
+"""The compiled variant of ``sluiceway._core``: the same files, with C types that .pxd files declare, and .pyx files.
 
-The import fails in an installation without compiled files. Only ``sluiceway._implementation`` imports this package.
+The import fails in an installation without compiled files. ``sluiceway._implementation`` chooses the variant; other
+modules import this package only if it was chosen.
 """
 
 import sys

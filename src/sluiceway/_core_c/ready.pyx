@@ -118,7 +118,7 @@ cdef PySendResult send(PyObject* instance, PyObject* argument, PyObject** result
 
 
 cpdef object set_slots(type derived):
-    """Call this for each class derived from Ready: some versions of Python do not inherit am_send."""
+    """Call this for each class derived from Ready. Some versions of Python do not inherit the slot am_send."""
     (<PyTypeObject*>derived).tp_iternext = next_of
     (<PyTypeObject*>derived).tp_as_async.am_send = send
 

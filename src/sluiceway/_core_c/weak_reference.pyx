@@ -1,5 +1,5 @@
 # cython: language_level=3, binding=False
-"""The target of a weak reference, without a Python call: the compiled variant of ``_core/weak_reference.py``."""
+"""target(): the object to which a weak reference refers, without a Python call. See ``_core/weak_reference.py``."""
 
 cdef extern from *:
     """

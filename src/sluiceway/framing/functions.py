@@ -140,7 +140,8 @@ def frames(
     """Return an iterator over the frames of ``reader``, each of which begins with its length.
 
     The items have no prefix. The iterator keeps no bytes between two frames, and none when it is cancelled or left
-    early; see Records. Whatever length a peer announces, at most 1 MiB is allocated ahead of the bytes that arrive.
+    early; see Records. Whatever length a peer announces, at most 1 MiB, or as much again as has arrived, is allocated
+    ahead of the bytes.
 
     Args:
         reader (StreamReader or asyncio.StreamReader): see lines().
