@@ -43,8 +43,10 @@ class StreamWriting(StreamHalves):
             timeout (float or None): the seconds that the call may wait.
 
         Raises:
-            TypeError: ``data`` is not a bytes-like object or an iterable of them.
-            ValueError, BufferError: ``data`` cannot be read, for example a memoryview that was released.
+            TypeError: ``data`` is not a bytes-like object or an iterable of them, or ``timeout`` is not a number.
+            ValueError, BufferError: ``data`` cannot be read, for example a memoryview that was released. Or ``timeout``
+                is not greater than 0 (ValueError).
+            io.UnsupportedOperation: the stream can only be read.
             TimeoutError: the peer did not accept enough data in time. The message names the peer and the seconds.
             ConnectionError: the stream was closed, or the connection has ended without an error. If that was before the
                 call, nothing was sent.
@@ -87,6 +89,8 @@ class StreamWriting(StreamHalves):
             timeout (float or None): the seconds that the call may take.
 
         Raises:
+            ValueError, TypeError: ``timeout`` is not a number of seconds greater than 0.
+            io.UnsupportedOperation: the stream can only be read.
             TimeoutError: the kernel has not accepted the data in time. The message names the peer and the seconds.
             ConnectionError: the stream was closed, or the connection has ended without an error.
             Exception: the error of a lost connection.
@@ -108,6 +112,8 @@ class StreamWriting(StreamHalves):
             timeout (float or None): the seconds that the call may take.
 
         Raises:
+            ValueError, TypeError: ``timeout`` is not a number of seconds greater than 0.
+            io.UnsupportedOperation: the stream can only be read.
             NotImplementedError: the stream cannot end one direction alone, for example over TLS. Use ``aclose()``.
             TimeoutError: the kernel has not accepted the data in time. The message names the peer and the seconds.
             ConnectionError: the stream was closed, or the connection has ended without an error.
@@ -151,8 +157,9 @@ class StreamWriting(StreamHalves):
             The number of bytes that were sent. It is less than ``count`` if the file ends before.
 
         Raises:
-            ValueError, TypeError: ``offset`` or ``count`` is negative or not an integer, or ``file`` is closed, a text
-                file, not open for reading, or has no ``seek()``.
+            ValueError, TypeError: ``offset`` or ``count`` is negative or not an integer; ``file`` is closed, a text
+                file, not open for reading, or has no ``seek()``; or ``timeout`` is not a number greater than 0.
+            io.UnsupportedOperation: the stream can only be read.
             TimeoutError: the peer did not accept the data in time. The message names the peer and the seconds.
             ConnectionError: the stream was closed, or the connection has ended without an error.
             RuntimeError: ``send_eof()`` was called before.
@@ -211,7 +218,7 @@ class StreamWriting(StreamHalves):
             Exception: the error of a lost connection.
             TypeError: an argument has a wrong type.
             ValueError: the context checks host names, and ``server_hostname`` is missing or is not a valid
-                host name; or the context is for the other side.
+                host name; the context is for the other side; or ``timeout`` is not greater than 0.
             io.UnsupportedOperation: the stream is a pipe, terminal or file, or has no writer.
 
         Source: anyio's ``TLSStream.wrap``, ``asyncio.StreamWriter.start_tls``.
