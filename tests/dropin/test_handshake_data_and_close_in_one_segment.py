@@ -12,8 +12,8 @@ from support.connections import server_address
 from support.raw_peer import RawPeer, RawPeers
 
 
-def send_in_one_segment(peer: RawPeer, context: ssl.SSLContext, data: bytes) -> bytes:
-    """Do a TLS 1.3 client handshake; send its last message together with ``data`` and close_notify."""
+def last_segment(peer: RawPeer, context: ssl.SSLContext, data: bytes) -> bytes:
+    """Do a TLS 1.3 client handshake; return its last message together with ``data`` and close_notify."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     session = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
     while True:
@@ -27,7 +27,12 @@ def send_in_one_segment(peer: RawPeer, context: ssl.SSLContext, data: bytes) -> 
     session.write(data)
     with pytest.raises(ssl.SSLWantReadError):
         session.unwrap()
-    peer.send(outgoing.read())
+    return outgoing.read()
+
+
+def send_in_one_segment(peer: RawPeer, context: ssl.SSLContext, data: bytes) -> bytes:
+    """Do a TLS 1.3 client handshake; send its last message together with ``data`` and close_notify."""
+    peer.send(last_segment(peer, context, data))
     return peer.receive_rest()
 
 
@@ -56,6 +61,39 @@ async def test_start_tls_reads_data_that_arrives_with_close_notify(
     script = raw_peers.run_client(server_address(server), start_tls_and_close)
     assert await received == data
     await script.finished()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_start_tls_reads_data_that_arrives_with_close_notify_on_several_connections_at_once(
+    streams: types.ModuleType, raw_peers: RawPeers, tls: Certificates
+) -> None:
+    received: list[asyncio.Task[bytes]] = []
+
+    async def upgrade(reader: Any, writer: Any) -> bytes:
+        try:
+            writer.write(await reader.readexactly(8))
+            await writer.start_tls(tls.server_context)
+            data: bytes = await reader.read()
+            return data
+        finally:
+            writer.close()
+
+    def handler(reader: Any, writer: Any) -> None:
+        received.append(asyncio.create_task(upgrade(reader, writer)))
+
+    def start_tls_except_last_segment(peer: RawPeer) -> bytes:
+        peer.send(b"starttls")
+        peer.receive(8)
+        return last_segment(peer, tls.client_context, b"hello")
+
+    server = await streams.start_server(handler, "127.0.0.1", 0)
+    peers = [raw_peers.connect(server_address(server)) for _ in range(3)]
+    segments = [await peer.in_thread(start_tls_except_last_segment, peer) for peer in peers]
+    # The loop does not run meanwhile, and finds all connections ready in one iteration.
+    for peer, segment in zip(peers, segments, strict=True):
+        peer.send(segment)
+    assert await asyncio.gather(*received) == [b"hello"] * 3
     server.close()
     await server.wait_closed()
 

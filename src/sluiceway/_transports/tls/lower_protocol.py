@@ -31,6 +31,9 @@ class LowerEvents(Protocol):
     def lower_lost(self, error: BaseException | None) -> None:
         """Called when the lower transport has ended; called again if a signal handler raises meanwhile."""
 
+    def wakes_after_handshake(self) -> bool:
+        """Return True if the coroutine that waits for the handshake was woken, and has not continued yet."""
+
     def lower_paused(self) -> None:
         """Called when the lower transport pauses writing."""
 
@@ -72,6 +75,12 @@ class LowerProtocol(ReceiverProvider, asyncio.BufferedProtocol):
         if events is None:
             return
         try:
+            if events.wakes_after_handshake():
+                # The engine reports all connections that have ended in one callback of the loop, which may come before
+                # that coroutine: start_tls(), which would find the connection lost, and with it the data that arrived.
+                self._events = events
+                finish_lost_soon(asyncio.get_running_loop(), self, exc)
+                return
             self._receiver.lost(exc)
         except (SystemExit, KeyboardInterrupt):
             self._events = events

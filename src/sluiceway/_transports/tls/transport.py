@@ -203,6 +203,11 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             raise
         self._handshake.report(None)
 
+    def wakes_after_handshake(self) -> bool:
+        """Return True if wait_for_handshake() was woken after a complete handshake, and has not continued yet."""
+        handshake = self._handshake
+        return self.raw.handshake_complete and handshake.ended and handshake.is_awaited() and self._loop.is_running()
+
     # -- failures -----------------------------------------------------------------------------------------------------
 
     def failed(self, error: BaseException) -> None:
