@@ -320,8 +320,9 @@ async def test_error_of_name_lookup_names_host_and_port(call: str) -> None:
 
 
 @pytest.mark.parametrize("call", ["open_connection", "start_server"])
-async def test_error_of_impossible_host_name_names_host_and_port(call: str) -> None:
-    host = 70 * "x"
+@pytest.mark.parametrize(("host", "shown"), [(70 * "x", 70 * "x"), (b"x\xff", r"x\xff")], ids=["str", "bytes"])
+async def test_error_of_impossible_host_name_names_host_and_port(call: str, host: Any, shown: str) -> None:
     arguments = (host, 443) if call == "open_connection" else (lambda reader, writer: None, host, 443)
-    with pytest.raises(UnicodeError, match=f'^cannot resolve "{host}:443": '):
+    with pytest.raises(UnicodeError) as raised:
         await getattr(sluiceway, call)(*arguments)
+    assert str(raised.value).startswith(f'cannot resolve "{shown}:443": ')

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import sluiceway
+from support.certificates import Certificates
 
 
 class BytesPath:
@@ -75,6 +76,14 @@ async def test_abstract_name_of_each_type_connects_without_file(
     await echo_once(streams, name, name)
     await echo_once(streams, "\0" + unix_path, b"\0" + os.fsencode(unix_path))
     assert not os.path.exists(unix_path)
+
+
+@pytest.mark.parametrize("kind", ABSTRACT)
+async def test_message_names_an_abstract_name_with_an_at_sign(kind: str, unix_path: str, tls: Certificates) -> None:
+    name = ABSTRACT[kind](unix_path)
+    async with await sluiceway.start_unix_server(lambda reader, writer: writer.close(), name):
+        with pytest.raises(OSError, match=f"at @{unix_path}"):
+            await sluiceway.open_unix_connection(name, ssl=tls.client_context, server_hostname="localhost")
 
 
 async def test_path_that_is_not_utf_8_connects(unix_path: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import socket
 import types
 from typing import Any
@@ -302,3 +303,16 @@ async def test_server_on_ipv4_and_ipv6_serves_both() -> None:
             assert await reader.readline() == b"hello\n"
             writer.close()
             await writer.wait_closed()
+
+
+async def test_error_of_listen_names_the_address() -> None:
+    class RefusingSocket(socket.socket):
+        def listen(self, backlog: int = 0, /) -> None:
+            raise OSError(errno.EADDRINUSE, "address already in use")
+
+    sock = RefusingSocket()
+    sock.bind(("127.0.0.1", 0))
+    port = sock.getsockname()[1]
+    with pytest.raises(OSError, match=rf"address already in use \(127\.0\.0\.1:{port}\)"):
+        await sluiceway.start_server(read_to_eof, sock=sock)
+    assert sock.fileno() == -1

@@ -95,6 +95,23 @@ async def test_lost_connection_returns_reset_and_raises_nothing(raw_peers: RawPe
         assert info.unsent_bytes > 0
 
 
+async def test_reset_of_tls_with_unsent_bytes_is_not_flushed(raw_peers: RawPeers, tls: Any) -> None:
+    """X2: a loop's own transport, below the TLS, does not report what it discards."""
+
+    def reset(peer: RawPeer) -> None:
+        peer.wait_for("reset")
+        peer.reset()
+
+    async with tls_connection("client", raw_peers, tls, reset) as (reader, writer, script):
+        stream = sluiceway.Stream.from_pair(reader, writer)
+        writer.write(PAYLOAD)
+        script.signal("reset")
+        with pytest.raises(ConnectionError):
+            await stream.read(1)
+        info = await stream.aclose()
+        assert (info.reason, info.flushed) == ("reset", False)
+
+
 @pytest.mark.parametrize("answered", [True, False])
 async def test_tls_close_reports_whether_close_notify_arrived(raw_peers: RawPeers, tls: Any, answered: bool) -> None:
     def answer(peer: RawPeer) -> None:

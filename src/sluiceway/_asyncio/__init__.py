@@ -1,1 +1,1 @@
-"""Layer 5: the asyncio-compatible API. Each public name is in the file of the same name."""
+"""Layer 5: the asyncio-compatible API: reader, writer, protocols, server, the four functions, and install()."""

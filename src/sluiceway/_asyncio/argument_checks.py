@@ -1,6 +1,6 @@
 """Checks of the arguments of open_connection, start_server and their Unix variants, made before a socket is opened.
 
-A check of a valid argument returns None. The error messages do not depend on the event loop.
+The error messages do not depend on the event loop.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def check_client_tls(ssl: Any, name: str = "ssl") -> None:
 def check_server_hostname(server_hostname: Any, ssl: Any, name: str = "ssl") -> None:
     """Raise TypeError unless ``server_hostname`` is a str or None.
 
-    Raise ValueError if the str cannot be encoded as a host name, or if ``ssl`` is None or False.
+    Raise ValueError for a str that cannot be encoded as a host name, and for any str if ``ssl`` is None or False.
     """
     if server_hostname is None:
         return
@@ -57,13 +57,13 @@ def check_server_hostname(server_hostname: Any, ssl: Any, name: str = "ssl") -> 
 
 
 def check_explicit_hostname(server_hostname: Any, ssl: Any, call: str = "", stream: str = "") -> None:
-    """Raise ValueError if ``server_hostname`` is a str that no certificate can match: a URL, or a name with a port.
+    """Raise ValueError if ``server_hostname`` is a str that no certificate can match; see host_hint().
 
-    If the context ``ssl`` does not check host names, any str is accepted. ``call`` and ``stream``, a method and the
-    description of its connection, are for the message.
+    If the context ``ssl`` does not check host names, any str is accepted. ``call`` and ``stream``: the method and the
+    connection that the message names; empty for a function.
     """
     if not isinstance(server_hostname, str) or getattr(ssl, "check_hostname", True) is False:
-        # Without the check of the certificate, the name is only sent to the server, which may accept it.
+        # The name is only sent to the server, which may accept it.
         return
     hint = host_hint(server_hostname)
     if hint is not None:

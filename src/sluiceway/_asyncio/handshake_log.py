@@ -15,7 +15,10 @@ class HandshakeLog:
 
     An interval lasts HANDSHAKE_LOG_INTERVAL seconds; the first failure after an interval starts the next one. Within an
     interval, failures of one peer for one reason are logged once, and at most HANDSHAKE_LOG_LINES failures are logged.
-    A peer is an IP address without its port, or the path of a Unix socket. ``failures`` is the number of all failures.
+    The next line that is logged contains the number of failures that were not.
+
+    A peer is an IP address without its port, or the address of a Unix socket, which is empty for most clients.
+    ``failures`` is the number of all failures.
     """
 
     __slots__ = ("_interval_end", "_logged", "_loop", "_suppressed", "failures")
@@ -49,7 +52,7 @@ class HandshakeLog:
 
 
 def failure_reason(error: OSError) -> str:
-    """Return the reason for a failed handshake as text. Two failures for the same reason have the same text."""
+    """Return the reason for a failed handshake as text, which is the same for every peer."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate verify failed: {error.verify_message}"
     if isinstance(error, ssl.SSLError) and isinstance(error.reason, str):

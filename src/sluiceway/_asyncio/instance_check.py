@@ -1,7 +1,7 @@
 """``isinstance`` and ``issubclass`` for the classes that replace asyncio's while sluiceway is installed.
 
-While sluiceway is installed, the name ``asyncio.StreamReader`` refers to sluiceway's class. Code that has an instance
-of asyncio's own class, such as asyncio's StreamWriter, still calls ``isinstance(obj, asyncio.StreamReader)``. With the
+While sluiceway is installed, the name ``asyncio.StreamReader`` refers to sluiceway's class. Code may use
+this name to check an instance of asyncio's own class, as asyncio's own StreamWriter does with its reader. With the
 metaclass of this module, the result is the same as with asyncio's class.
 """
 
@@ -14,14 +14,13 @@ _replaced: dict[type, type] = {}
 
 
 class InstanceCheck(abc.ABCMeta):
-    """The metaclass of the public classes.
+    """The metaclass of the classes that replace asyncio's, and of classes that programs derive from them.
 
-    While sluiceway is installed, an instance of asyncio's class counts as an instance of the public class that replaces
-    asyncio's class.
+    While sluiceway is installed, an instance of asyncio's class counts as an instance of the class that replaces it.
 
-    The metaclass derives from ABCMeta because a program may derive a class from a public class and an abstract class,
-    and Python rejects two unrelated metaclasses. ABCMeta caches its results, so checks of the public classes bypass
-    ABCMeta: install() and uninstall() change their result.
+    The metaclass derives from ABCMeta because a program may derive a class from one of these and an abstract class, and
+    Python rejects two unrelated metaclasses. ABCMeta checks the derived classes. The checks of the package's own
+    classes bypass it, because ABCMeta caches results, and install() and uninstall() change them.
     """
 
     def __instancecheck__(cls, instance: Any) -> bool:

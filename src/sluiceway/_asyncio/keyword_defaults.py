@@ -144,7 +144,10 @@ _HINTS: Final = {
 
 
 def merge(function: str, defaults: Any, options: Any) -> Any:
-    """Return ``defaults`` updated with ``options``. Raise TypeError for an unknown keyword of ``function``, a name."""
+    """Return ``defaults`` updated with ``options``, the keywords of a call. ``function``: its name, for the message.
+
+    Raise TypeError for an unknown keyword, and for a keyword of check_integers() that is not an integer.
+    """
     unknown = sorted(options.keys() - defaults.keys())
     if unknown:
         name = repr(unknown[0])

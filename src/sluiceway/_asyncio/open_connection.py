@@ -61,8 +61,9 @@ async def open_connection(
             connection closes the socket.
         local_addr (tuple or None): the local host and port to bind the socket to before it connects. None lets the
             kernel choose both.
-        server_hostname (str or None): the name that the peer's certificate must match. None means ``host``. With ``""``
-            no name is sent or checked; the certificate is still verified.
+        server_hostname (str or None): the name that the peer's certificate must match. None means ``host``, and is
+            refused if ``ssl`` is given without a host. With ``""`` no name is sent or checked; the certificate is still
+            verified.
         ssl_handshake_timeout (float or None): the seconds that the TLS handshake may take. None means 60.
         ssl_shutdown_timeout (float or None): the seconds that closing waits for the peer's close_notify alert. None
             means 30.
@@ -89,9 +90,11 @@ async def open_connection(
         ssl.SSLError: the TLS handshake failed. The message names the peer and the reason.
         ConnectionError: the connection was lost during the handshake, or the handshake timed out.
         ValueError, TypeError: an argument is invalid, or two arguments contradict each other. No socket was opened.
+        RuntimeError: ``sock`` has a transport already.
 
-    If the call is cancelled, the sockets that the call created are closed. A socket passed as ``sock`` is closed too if
-    the connection had begun to use it, as in the TLS handshake; otherwise it stays open. The caller may close it again.
+    If the call fails or is cancelled, the sockets that the call created are closed. A socket passed as ``sock`` is
+    closed too if the connection had begun to use it, as in the TLS handshake; otherwise it stays open. The caller may
+    close it again.
 
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.open_connection
     """
@@ -177,10 +180,11 @@ async def open_unix_connection(
         UnixPathError: the path is too long, or names a file that is not a socket. The class derives from OSError and
             ValueError.
         OSError: the socket does not exist (FileNotFoundError), the process has no write permission for the socket
-            (PermissionError), or no server accepts connections on the socket (ConnectionRefusedError).
-        ssl.SSLError, ConnectionError, ValueError, TypeError: see open_connection.
+            (PermissionError), no server accepts connections on the socket (ConnectionRefusedError), or the server's
+            backlog is full (BlockingIOError).
+        ssl.SSLError, ConnectionError, ValueError, TypeError, RuntimeError: see open_connection.
 
-    If the call is cancelled, the socket that the call created is closed. For ``sock``, see open_connection.
+    If the call fails or is cancelled, the socket that the call created is closed. For ``sock``, see open_connection.
 
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.open_unix_connection
     """
@@ -204,7 +208,7 @@ async def open_unix_connection(
     protocol, reader = make_protocol(running, given["limit"], given["close_timeout"])
     if sock is None:
         sock = await connect_unix(running, path)
-        peer = describe_address(os.fspath(path)) if path is not None else ""
+        peer = describe_address(os.fsencode(path)) if path is not None else ""
     else:
         check_stream_socket(sock, socket.AF_UNIX)
         sock.setblocking(False)
@@ -225,7 +229,7 @@ async def open_unix_connection(
 def make_protocol(
     loop: asyncio.AbstractEventLoop, limit: float | None, close_timeout: float | None = CLOSE_TIMEOUT
 ) -> tuple[StreamReaderProtocol, StreamReader]:
-    """Return the protocol and the reader of a new connection of this side."""
+    """Return the protocol and the reader of a new client connection, for arguments of open_connection."""
     reader = StreamReader(core.as_limit(limit), loop)
     protocol = StreamReaderProtocol(reader, loop=loop)
     protocol.close_timeout = close_timeout
@@ -242,7 +246,8 @@ async def wrap_socket(
 ) -> tuple[StreamReader, StreamWriter]:
     """Return the reader and the writer over the connected socket ``sock``, after the TLS handshake if there is one.
 
-    ``peer``: the address that messages name. ``options``: keyword arguments for make_connected().
+    ``peer``: the address that is added to the message of an OSError. ``options``: keyword arguments for
+    make_connected().
     """
     try:
         transport = await make_connected(loop, sock, protocol, **options)

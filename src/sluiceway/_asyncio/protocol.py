@@ -154,7 +154,7 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
 
     @property
     def close_timeout(self) -> float | None:
-        """The close timeout in seconds (float). None means that a close waits without a limit.
+        """The close timeout in seconds (float), which may be assigned. None means that a close waits without a limit.
 
         A closing connection with unsent data is aborted when the kernel has accepted no data, and the peer has
         acknowledged none, for this time or up to twice as long.
@@ -218,7 +218,7 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         """Called by the transport when the connection has ended.
 
         ``exc`` is the error that ended the connection. None means that one side closed it, or that this side aborted
-        it.
+        it. The reader gets the error, or end of file.
         """
         reader_ref = self._stream_reader_wr
         reader = reader_ref() if reader_ref is not None else None
@@ -244,7 +244,10 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         StreamReaderProtocol.connection_lost(self, error)
 
     def data_received(self, data: bytes) -> None:
-        """Called by the transport with received bytes, which the method passes to the reader."""
+        """Called by the transport with received bytes, which the method passes to the reader.
+
+        The connections of sluiceway's own functions bypass this method, unless it has been overridden or replaced.
+        """
         reader_ref = self._stream_reader_wr
         reader = reader_ref() if reader_ref is not None else None
         if reader is not None:

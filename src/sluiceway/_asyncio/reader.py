@@ -23,7 +23,10 @@ _PACKAGE = __name__.partition(".")[0]
 
 
 def creation_stack(loop: asyncio.AbstractEventLoop) -> traceback.StackSummary | None:
-    """Return the stack of the program's call into sluiceway, innermost frame last. Return None outside debug mode."""
+    """Return the stack of the program's call into sluiceway, innermost frame last. Return None outside debug mode.
+
+    The stack has at most _STACK_DEPTH frames.
+    """
     if not loop.get_debug():
         return None
     frame: FrameType | None = sys._getframe(1)

@@ -62,7 +62,7 @@ class Server(asyncio.Server):
         return self._loop
 
     def is_serving(self) -> bool:
-        """Return True from the start of accepting until close(), also while no descriptor is free for a connection."""
+        """Return True from the start of accepting until close(), even if accept() fails meanwhile."""
         return self._serving
 
     @property
@@ -84,10 +84,10 @@ class Server(asyncio.Server):
 
     @property
     def failed_handshakes(self) -> int:
-        """The number of failed TLS handshakes, also those of start_tls() and those that reached their time limit.
+        """The number of failed TLS handshakes, also those of start_tls(), and those that exceeded their timeout.
 
         A handshake that the program ended does not count: by close_clients(), abort_clients(), a close of the
-        connection, or a cancellation of start_tls(), also by ``timeout=`` of a Stream's start_tls().
+        connection, or a cancellation of start_tls(). The ``timeout=`` of a Stream's start_tls() is such a cancellation.
         """
         return self._handshakes.failures
 
@@ -96,6 +96,7 @@ class Server(asyncio.Server):
 
         Raises:
             RuntimeError: the server is closed.
+            OSError: the system refuses to listen on a socket.
         """
         self._start_serving()
         await asyncio.sleep(0)
@@ -117,10 +118,11 @@ class Server(asyncio.Server):
         """Accept connections until the call is cancelled or ``close()`` is called.
 
         Cancelling the call closes the server. In both cases, the call waits for ``wait_closed()``, and then raises
-        CancelledError.
+        CancelledError. A further cancellation ends this wait.
 
         Raises:
             RuntimeError: the server is closed, or another task is in serve_forever().
+            OSError: the system refuses to listen on a socket.
             asyncio.CancelledError: the call was cancelled, or the server was closed during the call.
         """
         if self._serving_forever is not None:
@@ -172,11 +174,11 @@ class Server(asyncio.Server):
             client.abort()
 
     async def wait_closed(self) -> None:
-        """Wait until the server is closed and all its connections have ended.
+        """Wait until the server is closed and all its connections have ended. Handlers may still run; see ``handlers``.
 
         If close() was not called, the call waits for that too. It waits for all connections on every Python, as CPython
-        3.12.1 and later do. Only a server that was started under ``install()`` does what asyncio does there: before
-        CPython 3.12.1, and on uvloop, the call returns as soon as the server is closed. Cancelling the call affects no
+        3.12.1 and later do. Only a server of ``asyncio.start_server`` under ``install()`` does what asyncio does there:
+        before CPython 3.12.1, and on uvloop, a call after close() returns immediately. Cancelling the call affects no
         other call of wait_closed(), and does not change the server.
         """
         if self._waiters is None or (self._listeners is None and not self._waits_for_connections):
@@ -223,14 +225,17 @@ class Server(asyncio.Server):
             logger.warning("%s", line)
 
     def _loop_closed(self) -> None:
-        """Close the open connections, and drop the references to them. A closed loop does not report their end."""
+        """Called after the loop was closed. Close the connections. Emit a ResourceWarning for each that is still open.
+
+        A closed loop does not report their end, so the references to them are dropped here.
+        """
         warned = [client.loop_closed() for client in list(self._connections)]
         self._connections.clear()
         # Last: a filter may turn a warning into an exception.
         for warning in filter(None, warned):
             warnings.warn(warning, ResourceWarning, stacklevel=2)
 
-    # Called by asyncio's transports, and by programs that make wait_closed() wait for their own objects.
+    # Private methods of asyncio, which programs call to make wait_closed() wait for their own objects.
     def _attach(self, transport: Any = None) -> None:
         self._attached += 1
 

@@ -54,11 +54,14 @@ class ServerEvents(Protocol):
         """Remove ``client``, whose connection has ended or could not be set up, from the server's connections."""
 
     def _handshake_failed(self, error: OSError, address: Any, listener: str) -> None:
-        """Count a failed TLS handshake with the peer at ``address``, and log it unless too many were logged."""
+        """Count a failed TLS handshake with the peer at ``address``. Log it, unless HandshakeLog suppresses it."""
 
 
 class _Reference(weakref.ref[Any]):
-    """A weak reference with the entry that its callback ends. A bound method as the callback would take more memory."""
+    """A weak reference whose callback _gone() calls connection_ended() of ``entry``.
+
+    A bound method as the callback would take more memory.
+    """
 
     __slots__ = ("entry",)
 
@@ -73,11 +76,11 @@ def _gone(reference: Any) -> None:
 
 
 class _LoopSetup:
-    """What an entry refers to where a task creates a loop's own transport.
+    """What an entry refers to if a task creates a loop's own transport.
 
     - ``task``: that task, until it ends.
-    - ``socket``: the socket until the task starts: a task that is cancelled before its first step never closes it.
-    - ``reference``: a weak reference to the socket, afterwards.
+    - ``socket``: the socket, until the task starts. If the task is cancelled before that, the entry closes the socket.
+    - ``reference``: a weak reference to the socket, after the task has started.
     """
 
     __slots__ = ("reference", "socket", "task")
@@ -97,14 +100,14 @@ class ServerConnection:
     creates it, and refers to the socket meanwhile. From then on, the entry has only weak references, to the Connection,
     to the transport and, after such a task, to the socket: the entry does not keep them alive.
 
-    The entry removes itself from the server when the connection has ended, or could not be set up. A program may set
-    another protocol on the transport, so that the Connection does not get ``connection_lost()``. The engine's transport
-    without TLS reports that. Therefore the entry also removes itself when this transport, any other transport or, after
-    such a task, the socket is freed.
+    The entry removes itself from the server when the connection has ended, or could not be set up. If a program sets
+    another protocol on the transport, the Connection does not get ``connection_lost()``. Therefore the entry also
+    removes itself when the transport is freed or, after such a task, the socket. For the engine's transport without
+    TLS, this holds once the transport has reported another protocol; see watch().
     """
 
     __slots__ = (
-        "_aborted_in_handshake",
+        "_closed_by_server",
         "_connection",
         "_listener",
         "_server",
@@ -118,7 +121,7 @@ class ServerConnection:
         self._server: ServerEvents | None = server
         self.address = address
         self._listener = listener
-        self._aborted_in_handshake = False
+        self._closed_by_server = False
         self._transport: weakref.ref[Any] | None = None
         # On a loop's own transports only. The engine's transport exists from the start, and leads to the Connection.
         self._connection: weakref.ref[Connection] | None = None
@@ -130,8 +133,8 @@ class ServerConnection:
         """Start to create the transport of ``sock``. The TLS handshake, if any, and client_connected_cb follow.
 
         ``engine``: see engine_of; ``at_once``: see makes_accepted_now. If the method raises, the caller closes the
-        socket. A failure after the return is reported to the server or the loop's exception handler, and closes the
-        socket.
+        socket and calls setup_abandoned(). A failure after the return is reported to the server or the loop's exception
+        handler, and closes the socket.
         """
         tls: dict[str, Any] = {}
         if options.ssl is not None:
@@ -211,7 +214,7 @@ class ServerConnection:
 
     def _handshake_failed(self, loop: asyncio.AbstractEventLoop, error: BaseException) -> None:
         self.connection_ended()
-        if self._aborted_in_handshake or self._server is None or loop.is_closed():
+        if self._closed_by_server or self._server is None or loop.is_closed():
             return
         if not isinstance(error, OSError):
             # Not caused by the peer.
@@ -226,7 +229,10 @@ class ServerConnection:
     # -- the connection's owner ---------------------------------------------------------------------------------------
 
     def connection_ended(self, connection: Connection | None = None) -> None:
-        """Remove this entry from the server, because the transport has ended or could not be created."""
+        """Remove this entry from the server, because the transport has ended or could not be created.
+
+        ``connection`` is not used: an entry has one connection.
+        """
         # Drops the weak references to which this object refers, and which refer to this object.
         self._transport = self._connection = self._setup = None
         if self._server is not None:
@@ -250,17 +256,17 @@ class ServerConnection:
         report_setup_error(connection.loop, error, self.address, self._listener)
 
     def handshake_failed(self, error: OSError) -> None:
-        """Count and log a failed handshake of ``start_tls()``, unless this server has aborted the connection."""
-        if not self._aborted_in_handshake and self._server is not None:
+        """Count and log a failed handshake of ``start_tls()``, unless the server has closed the connection."""
+        if not self._closed_by_server and self._server is not None:
             self._server._handshake_failed(error, self.address, self._listener)
 
     def handler_started(self, task: asyncio.Future[Any]) -> None:
-        """Report to the server that ``task`` runs client_connected_cb for this connection."""
+        """Add ``task``, which runs client_connected_cb, to the handlers of the server."""
         if self._server is not None:
             self._server._handlers.add(task)
 
     def handler_ended(self, task: asyncio.Future[Any]) -> None:
-        """Report to the server that ``task`` has ended."""
+        """Remove ``task`` from the handlers of the server, because it has ended."""
         if self._server is not None:
             self._server._handlers.discard(task)
 
@@ -278,7 +284,7 @@ class ServerConnection:
         self._end(aborting=True)
 
     def loop_closed(self) -> str | None:
-        """Called when the loop was closed. Close the socket; return the warning for a connection that was open."""
+        """Called when the loop was closed. Close the socket. Return the text of a warning if it was open, else None."""
         self._server = None
         transport = self._transport() if self._transport is not None else None
         return None if transport is None else close_after_loop(transport)
@@ -291,7 +297,7 @@ class ServerConnection:
             connection = self._connection()
         else:
             connection = protocol._sluiceway if isinstance(protocol, StreamReaderProtocol) else None
-        self._aborted_in_handshake = True
+        self._closed_by_server = True
         # The connection may have a transport and a running handler before the task that created both continues.
         if connection is not None and connection.transport is not None:
             if aborting:

@@ -48,13 +48,14 @@ async def start_server(
             exception is passed to the loop's exception handler, unless it reports the loss of this connection.
         host (str, bytes, an iterable of these, or None): the names or addresses to listen on. None and ``""`` mean all
             network interfaces.
-        port (int, str, bytes or None): the port number or service name. 0 and None let the kernel choose a port.
+        port (int, str, bytes or None): the port number or service name. 0 and None let the kernel choose one for each
+            address.
         loop (asyncio.AbstractEventLoop or None): None or the running loop. The argument is for programs that were
             written for Python 3.9 or earlier.
         limit (int, math.inf or None): the limit of each reader in bytes; see StreamReader.
         family, flags (int): arguments for the resolver; see ``socket.getaddrinfo``.
-        sock (socket.socket or None): a bound stream socket to use instead of ``host`` and ``port``. Closing the server
-            closes the socket.
+        sock (socket.socket or None): a bound stream socket to use instead of ``host`` and ``port``. Its socket options
+            are not changed. Closing the server closes the socket.
         backlog (int): the number of connections that the kernel queues before the server accepts them. The default is
             the maximum of the system.
         ssl (ssl.SSLContext or None): the TLS context, with the server's certificate. None means no TLS.
@@ -76,8 +77,8 @@ async def start_server(
         OSError: a host name cannot be resolved, or an address cannot be bound. The message names the address.
         ValueError, TypeError: an argument is invalid, or two arguments contradict each other. No socket was opened.
 
-    If the call is cancelled, the sockets that the call created are closed. A socket passed as ``sock`` is closed too
-    if the server had begun to listen; otherwise it stays open.
+    If the call fails or is cancelled, the sockets that the call created are closed. A socket passed as ``sock`` is
+    closed too if the server had begun to listen; otherwise it stays open.
 
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.start_server
     """
@@ -135,7 +136,7 @@ async def start_unix_server(
         OSError: the path cannot be bound.
         ValueError, TypeError: an argument is invalid, or two arguments contradict each other. No socket was opened.
 
-    If the call is cancelled, the socket that the call created is closed. For ``sock``, see start_server.
+    If the call fails or is cancelled, the socket that the call created is closed. For ``sock``, see start_server.
 
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.start_unix_server
     """

@@ -130,9 +130,8 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         other waiting call, and the connection continues to close.
 
         Raises:
-            Exception: the error that ended the connection, if the connection was lost before close() was called, or
-                the transport had begun to close before, for example after the peer's close_notify alert. Any other
-                error that occurs after close() is not raised.
+            Exception: the error that ended the connection, unless the program called close() first, while the
+                transport was open. After the peer's close_notify alert, for example, the transport closes by itself.
         """
         protocol = self._sluiceway.protocol
         waiter = protocol._get_close_waiter(self)
@@ -196,7 +195,8 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
     ) -> None:
         """Upgrade the connection to TLS, and return when the handshake is complete.
 
-        Data that was written before the call is sent unencrypted before the handshake starts.
+        Data that was written before the call is sent unencrypted before the handshake starts. Data that another task
+        writes during the call is sent unencrypted, too, and breaks the handshake.
 
         If the call is cancelled during the handshake, the connection is closed. If it is cancelled before, while
         written data is sent, the connection stays open and unencrypted.

@@ -87,7 +87,7 @@ class CloseTimeout:
             self._timer = self._connection.loop.call_later(self._seconds, self._check)
 
     def running(self) -> bool:
-        """Return True until all bytes have been sent, the transport was aborted, or cancel() was called."""
+        """Return True while a check is scheduled: until one finds all bytes sent, or aborts, or cancel() is called."""
         return self._timer is not None
 
     def counts(self) -> bool:

@@ -40,7 +40,8 @@ _TLS_EXTRAS = ("peername", "sockname", "sslcontext", "ssl_object", "peercert", "
 def waits_for_close(error: BaseException | None) -> bool:
     """Return whether ``async with`` waits for the close at the end of a block that raised ``error``.
 
-    After a cancellation or a timeout it does not: a wait could exceed the time limit by up to the close timeout.
+    It does not after a TimeoutError, CancelledError, KeyboardInterrupt or SystemExit: a wait could exceed the time
+    limit by up to the close timeout.
     """
     return error is None or (isinstance(error, Exception) and not isinstance(error, TimeoutError))
 
@@ -63,7 +64,7 @@ class ConnectionOwner(Protocol):
         """Called when ``error`` prevented the call of client_connected_cb. The transport was aborted."""
 
     def handshake_failed(self, error: OSError) -> None:
-        """Called when the TLS handshake of ``start_tls()`` failed with ``error``."""
+        """Called when the TLS handshake of ``start_tls()`` failed with ``error``, and close() was not called."""
 
     def handler_started(self, task: asyncio.Future[Any]) -> None:
         """Called when ``task`` runs client_connected_cb. The owner must refer to the task until handler_ended()."""
@@ -147,9 +148,9 @@ class Connection(ClosingState):
     def close_unreferenced(self) -> None:
         """Close the connection, because the program has dropped the reader and the writer.
 
-        If the garbage collector has also found the transport, it may have closed the socket. Then nothing is done: the
-        number of the descriptor may belong to another socket. After the access to the socket, the engine checks before
-        each use that the descriptor is still the socket's.
+        If the garbage collector frees the transport as well, it may have closed the socket already. Then nothing is
+        done, because the number of the descriptor may belong to another socket. On the engine, fileno() also makes each
+        later use check that the descriptor is still the socket's.
         """
         ask = getattr(self.transport, "get_extra_info", None)
         sock = None if ask is None else ask("socket")
@@ -179,8 +180,9 @@ class Connection(ClosingState):
     def close_lingering(self, seconds: float) -> None:
         """Send what is buffered, end the writing direction, discard what arrives for at most ``seconds``, and close.
 
-        A TLS transport of sluiceway does so at each close(), until the peer's close_notify alert. A pipe, which has one
-        direction, and a transport that cannot end one direction alone are closed.
+        A TLS transport of sluiceway does so at each close(), until the peer's close_notify alert; ``seconds`` replaces
+        its shutdown timeout. A pipe, a transport that cannot end one direction alone, and a connection whose peer has
+        ended its direction are closed as by close().
         """
         transport = self.transport
         if isinstance(transport, TLSTransport):
@@ -226,7 +228,7 @@ class Connection(ClosingState):
             self.record.aborting(self.transport, reason)
 
     def progress(self) -> tuple[int, int]:
-        """Return the numbers of bytes that were received, and that the kernel has accepted."""
+        """Return how many bytes were received (over TLS: of records), and how many written ones the kernel accepted."""
         writer = self.writer_ref() if self.writer_ref is not None else None
         written = 0 if writer is None else writer._sluiceway.written - self.unsent_size()
         record = self.record
@@ -252,7 +254,7 @@ class Connection(ClosingState):
             record.idle_timeout = IdleTimeout(self, core.timer_of(self.loop), seconds)
 
     def end_idle(self, seconds: float) -> None:
-        """Abort the connection, because no byte was received or sent for ``seconds``."""
+        """Abort the connection, because no byte was received or sent for ``seconds``. Its reads raise TimeoutError."""
         receiver = self.receiver_ref() if self.receiver_ref is not None else None
         if receiver is not None:
             receiver.idle = True
@@ -262,7 +264,10 @@ class Connection(ClosingState):
         self.abort_because("idle timeout")
 
     def send_error(self) -> BaseException:
-        """Return the error of a send after the end: that of a lost connection, else a ConnectionResetError."""
+        """Return the error of a send after the end: that of a lost connection, else a ConnectionResetError.
+
+        If the reader of a pipe has closed it, return a BrokenPipeError.
+        """
         if self.error is not None and not self.closed_first:
             return copy_error(self.error)
         eof_sent = self.record is not None and self.record.eof_sent
@@ -277,14 +282,14 @@ class Connection(ClosingState):
     # -- the end ------------------------------------------------------------------------------------------------------
 
     def end_error(self, error: Exception | None) -> BaseException | None:
-        """Return the error with which the connection ends if the transport reports ``error``, or None."""
+        """Return the error with which the connection ends, or None. ``error``: what the transport has reported."""
         if self.record is not None and self.record.error is not None:
             # The transport was aborted because of it. A TLS handshake reports the abort as a reset.
             error = self.record.error
         return None if error is None else self.own_error(error)
 
     def own_error(self, error: Exception) -> BaseException:
-        """Return the error that ended the transport as the connection keeps it. An OSError names the peer."""
+        """Return ``error``, or a copy, for this connection to store: marked as its own; an OSError names the peer."""
         own = self.flow.own(error)
         if isinstance(own, OSError) and own.args and self.transport is not None:
             ends = self.describe()
@@ -317,7 +322,7 @@ class Connection(ClosingState):
     # -- dropped without close ----------------------------------------------------------------------------------------
 
     def guard(self, reader: Any) -> UnclosedGuard:
-        """Return the guard for a new writer with ``reader``. Create it if no reader or writer has one."""
+        """Return the guard of this connection for a new writer with ``reader``. Create it if there is none yet."""
         receiver = self.receiver_ref() if self.receiver_ref is not None else None
         guard: UnclosedGuard | None = None if receiver is None else receiver.guard
         if guard is None and self.writer_ref is not None:

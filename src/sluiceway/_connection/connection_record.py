@@ -59,7 +59,8 @@ class ConnectionRecord:
       pieces of the file, or unencrypted during the handshake. None while nothing holds it or waits for it.
     - ``idle_timeout``: the IdleTimeout, or None.
     - ``upgrade``: the TLSTransport of a start_tls() during its handshake, else None.
-    - ``created_at``, ``ended_at``: values of ``time.monotonic()``; ``ended_at`` is None while the connection is open.
+    - ``created_at``, ``ended_at``: when the record was created and the connection ended, by ``time.monotonic()``;
+      ``ended_at`` is None while the connection is open.
     """
 
     __slots__ = (
@@ -99,7 +100,7 @@ class ConnectionRecord:
 
     @contextlib.asynccontextmanager
     async def sending_alone(self) -> AsyncIterator[None]:
-        """Let no other task send in the block. Wait until the calls before this one have ended."""
+        """Return a context manager. While its block runs, the blocks of other calls wait, in the order of the calls."""
         lock = self.send_lock = self.send_lock or asyncio.Lock()
         self._send_lock_users += 1
         try:
@@ -111,15 +112,18 @@ class ConnectionRecord:
                 self.send_lock = None
 
     async def wait_to_send(self) -> None:
-        """Wait until the running sendfile() or start_tls() has ended, and the calls that waited before this one.
+        """Wait until no sendfile() or start_tls() is running, and every call that began to wait before has continued.
 
-        The caller must send before it waits for anything else.
+        The caller must send before it waits for anything else, because another one may start then.
         """
         async with self.sending_alone():
             pass
 
     def watch_abort(self, transport: Any) -> None:
-        """Let abort() of a transport of asyncio record what it drops, which the transport does not report."""
+        """Let abort() of a transport of asyncio record what it drops, which the transport does not report.
+
+        For a transport of another package, do nothing.
+        """
         if not type(transport).__module__.startswith("asyncio."):
             return
         abort = transport.abort
@@ -140,7 +144,7 @@ class ConnectionRecord:
         self._pending = pending_bytes(transport)
 
     def aborting(self, transport: Any, reason: CloseReason) -> None:
-        """Record why the connection is aborted. Only the first reason counts."""
+        """Record why the connection is aborted, and how much is unsent. Only the first call has an effect."""
         if self._reason is None:
             self._reason = reason
             self._pending = pending_bytes(transport)
@@ -164,6 +168,8 @@ class ConnectionRecord:
         unsent = -1
         if self._reason is None and isinstance(transport, core.RawTransportProvider):
             unsent = transport.discarded_size()
+        # Nothing reports what a reset of a loop's own transport has discarded, with sluiceway's TLS above it or not.
+        known = unsent >= 0 or self._reason is not None or error is None
         if unsent < 0:
             # uvloop's transport keeps the number after abort(), asyncio's has recorded it.
             unsent = self._pending if self._reason is not None or error is not None else pending_bytes(transport)
@@ -173,7 +179,6 @@ class ConnectionRecord:
         reason = self._reason
         if reason is None:
             reason = "reset" if error is not None else "aborted" if discarded else "closed"
-        known = isinstance(transport, core.RawTransportProvider) or error is None
         notified = transport.close_notify_received() if isinstance(transport, TLSTransport) else None
-        self.info = CloseInfo(not discarded and (known or self._reason is not None), unsent, notified, reason)
+        self.info = CloseInfo(known and not discarded, unsent, notified, reason)
         return self.info

@@ -27,7 +27,8 @@ def start_handler(
 
     A plain function has ended when it returns. If the handler returns a coroutine or another awaitable, a new task runs
     the awaitable; the name of the task contains the address of the peer. A future or task that the handler returns is
-    returned as it is. An exception of the handler is reported, and closes ``connection``.
+    returned as it is. An exception of the handler is reported, and closes ``connection``. A CancelledError only closes
+    it. KeyboardInterrupt and SystemExit close it, and are raised.
     """
     try:
         task = _start(handler(reader, writer), connection)
@@ -54,12 +55,14 @@ def start_handler(
 
 
 def _start(result: Any, connection: Connection) -> asyncio.Future[Any] | None:
-    """Return the task that runs ``result``, which a handler has returned; None if ``result`` is not awaitable."""
+    """Return the task that runs ``result``, which a handler has returned; None if ``result`` is not awaitable.
+
+    If ``result`` is a future, return it. Raise ValueError for a future of another loop.
+    """
     loop = connection.loop
     if type(result) is CoroutineType or asyncio.iscoroutine(result):
         coroutine = result
     elif asyncio.isfuture(result):
-        # Raises ValueError for a future of another loop.
         future: asyncio.Future[Any] = asyncio.ensure_future(result, loop=loop)
         return future
     elif inspect.isawaitable(result):
@@ -95,7 +98,10 @@ async def _await(awaitable: Awaitable[Any]) -> Any:
 
 
 def handler_ended(connection: Connection, protocol: Any, task: asyncio.Future[Any]) -> None:
-    """Called when ``task``, which runs a handler, has ended. Report its exception, and close the connection then."""
+    """Called when ``task``, which runs a handler, has ended. Close the connection if it was cancelled or has failed.
+
+    An exception is reported first.
+    """
     owner = connection.owner
     if owner is not None:
         owner.handler_ended(task)

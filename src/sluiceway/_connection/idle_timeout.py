@@ -26,10 +26,10 @@ class IdleConnection(Protocol):
 
 
 class IdleTimeout:
-    """Aborts a connection after IDLE_CHECKS checks in a row, each after this part of ``seconds``, without a new byte.
+    """Aborts a connection after ``seconds`` without a new byte, or up to one check later.
 
-    So the connection is aborted after ``seconds`` without a byte, or up to one check later. The bytes are counted
-    anyway; a time for each arrival would cost a clock call.
+    IDLE_CHECKS times in each ``seconds``, it checks whether there are new bytes. As many checks in a row without one
+    abort the connection. The bytes are counted anyway; a time for each arrival would cost a clock call.
     """
 
     __slots__ = ("__weakref__", "_connection", "_idle_checks", "_limit", "_seen", "seconds")

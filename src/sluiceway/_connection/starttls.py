@@ -15,7 +15,7 @@ from .connection import Connection
 
 
 class UpgradableWriter(Protocol):
-    """The attributes and the method of a StreamWriter that the upgrade uses. The names are private names of asyncio."""
+    """The private attributes, named as asyncio's, and the method of a StreamWriter that the upgrade uses."""
 
     _transport: Any
     _protocol: Any
@@ -109,7 +109,7 @@ async def _upgrade(
                 ) from None
             raise
         if isinstance(error, OSError) and connection.owner is not None and not connection.closing:
-            # Reported before name_peer() changes the message, because failures with the same reason are logged once.
+            # Before name_handshake() changes the message, because failures with the same reason are logged once.
             connection.owner.handshake_failed(error)
         peer = describe_address(connection.get_extra_info("peername"))
         name_handshake(error, options.get("server_hostname"), peer, client=not server_side)

@@ -19,7 +19,7 @@ from .._log import logger
 from .._transports.engine_choice import engine_of
 from .._transports.named_task import create_named_task
 from .accept_socket import SocketSource
-from .addresses import describe_address
+from .addresses import describe_address, name_peer
 
 # accept(2): the process (EMFILE) or the system has no descriptor or memory left. Accepting is retried later.
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -70,8 +70,15 @@ class Listener:
         self._sets_nonblocking = True
 
     def start(self, accepted: Accepted) -> None:
-        """Start to listen and to accept. ``accepted`` is called for each connection."""
-        self.socket.listen(self._backlog)
+        """Start to listen and to accept. ``accepted`` is called for each connection.
+
+        Raise OSError, with the address in the message, if the system refuses to listen.
+        """
+        try:
+            self.socket.listen(self._backlog)
+        except OSError as error:
+            name_peer(error, describe_address(self.socket.getsockname()))
+            raise
         self._name = describe_address(self.socket.getsockname())
         engine = engine_of(self._loop)
         if engine is not None:
@@ -86,7 +93,7 @@ class Listener:
         self._watch(accepted)
 
     def describe(self) -> str:
-        """Return the address on which this object has listened, for messages."""
+        """Return the address on which this object has listened, for messages; "no address" before start()."""
         return self._name or "no address"
 
     def stop(self) -> None:

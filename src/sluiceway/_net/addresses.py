@@ -25,8 +25,8 @@ def describe_address(address: Any) -> str:
 def name_peer(error: BaseException, peer: str) -> None:
     """Append ``peer`` to the message of ``error`` if the error is an OSError, which includes ssl.SSLError.
 
-    The error keeps its class, ``errno`` and ``reason``. If the message contains ``peer`` already, or ``error`` has
-    another class, nothing is changed.
+    The error keeps its class, ``errno`` and ``reason``. An error without a message gets one. If the message contains
+    ``peer`` already, or ``error`` has another class, nothing is changed.
     """
     if not isinstance(error, OSError) or peer in str(error):
         return
@@ -42,7 +42,8 @@ def name_peer(error: BaseException, peer: str) -> None:
 def name_handshake(error: BaseException, server_hostname: str | None, address: str, *, client: bool) -> None:
     """Append ``address`` and, if it is another name, ``server_hostname`` to the message of a failed TLS handshake.
 
-    If ``client`` is True and the error is typical of a port that does not speak TLS, the message gets a hint.
+    If the error is typical of a peer that does not speak TLS, the message gets a hint. A reset gets the hint only if
+    ``client`` is True.
     """
     peer = f"TLS handshake with {address}"
     if server_hostname and server_hostname != address.rpartition(":")[0].strip("[]"):

@@ -25,12 +25,13 @@ async def bind_tcp(
     reuse_port: bool | None = None,
     keep_alive: bool | None = None,
 ) -> list[socket.socket]:
-    """Return one bound socket for each address of ``host``: a name, an address, or an iterable of these.
+    """Return one bound, non-blocking socket for each address of ``host``: a name, an address, or an iterable of these.
 
-    None and "" mean all network interfaces. An address that this machine does not have is skipped with a debug record.
+    None and "" mean all network interfaces. An address that this machine does not have, or whose family the kernel does
+    not support, is skipped with a debug record. If the call raises, no socket stays open.
 
     Raises:
-        socket.gaierror: a name cannot be resolved.
+        socket.gaierror, UnicodeError, TypeError: see resolve().
         OSError: an address cannot be bound, or all addresses were skipped. The message names the addresses.
         ValueError: ``reuse_port`` is True, but the system has no SO_REUSEPORT.
     """

@@ -32,6 +32,7 @@ async def connect_tcp(
     """Return a non-blocking socket that is connected to ``host`` and ``port``; for the arguments see open_connection.
 
     Raises:
+        socket.gaierror, UnicodeError, TypeError: see resolve().
         OSError: the connection to every address failed. If the messages of the failures differ, the error lists them.
         ExceptionGroup: the same if ``all_errors`` is True. The group contains the error of each address.
     """
@@ -108,7 +109,10 @@ async def _connect_one(
     attempts: list[ConnectAttempt],
     configure: Callable[[socket.socket], object] | None,
 ) -> socket.socket:
-    """Return a socket that is connected to the address ``info``. Append a ConnectAttempt to ``attempts``."""
+    """Return a socket that is connected to the address ``info``, or raise OSError if that fails.
+
+    In both cases, append a ConnectAttempt to ``attempts``.
+    """
     family, kind, proto, _, address = info
     started = time.monotonic()
     failed: OSError | None = TimeoutError("no answer")

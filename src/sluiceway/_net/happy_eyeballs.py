@@ -12,7 +12,8 @@ async def race(attempts: Iterable[Callable[[], Awaitable[socket]]], delay: float
 
     The next attempt starts ``delay`` seconds after the previous one, or as soon as a running attempt fails. After the
     first success, the other attempts are cancelled and awaited. If one of them returns a socket nevertheless, the
-    socket is closed. Cancelling the call cancels all attempts.
+    socket is closed. Cancelling the call cancels all attempts. Any other exception of an attempt cancels the others,
+    and is raised.
     """
     waiting = iter(attempts)
     running: set[asyncio.Task[socket | None]] = set()
@@ -40,7 +41,8 @@ async def race(attempts: Iterable[Callable[[], Awaitable[socket]]], delay: float
 async def _run(attempt: Callable[[], Awaitable[socket]]) -> socket | None:
     """Return the socket of ``attempt``, or None if the attempt raises OSError, which it records itself.
 
-    If the task stored the error, the traceback of the error would refer to the task: a reference cycle."""
+    If the task stored the error, the traceback of the error would refer to the task: a reference cycle.
+    """
     try:
         return await attempt()
     except OSError:
@@ -52,7 +54,7 @@ async def _run(attempt: Callable[[], Awaitable[socket]]) -> socket | None:
 def _winner(done: set[asyncio.Task[socket | None]]) -> socket | None:
     """Return the first connected socket of the attempts ``done``, or None, and close the other sockets.
 
-    If an attempt has raised an exception, close all sockets and raise it.
+    If an attempt has raised another exception than OSError, close all sockets and raise it.
     """
     ended = [task for task in done if not task.cancelled()]
     made = [sock for sock in (task.result() for task in ended if task.exception() is None) if sock is not None]
@@ -65,7 +67,10 @@ def _winner(done: set[asyncio.Task[socket | None]]) -> socket | None:
 
 
 async def _end(running: set[asyncio.Task[socket | None]], winner: socket | None) -> None:
-    """Cancel the running attempts, wait for them, and close the sockets that they return."""
+    """Cancel the running attempts, wait for them, and close the sockets that they return.
+
+    If the call is cancelled, ``winner`` is closed too, because race() cannot return it.
+    """
     if not running:
         return
     for task in running:

@@ -28,6 +28,7 @@ def check_host(host: Any, name: str = "host") -> None:
 def literal_address(host: Any, port: Any, family: int, proto: int, rest: tuple[Any, ...] = ()) -> AddressInfo | None:
     """Return the address info if ``host`` is an IP address and ``port`` a number, else None. No resolver is called.
 
+    A missing ``port`` counts as 0. An address with a zone id, or that does not fit ``family`` or ``proto``, gives None.
     ``rest``: flow info and scope id of an IPv6 address, or an empty tuple.
     """
     if proto not in (0, socket.IPPROTO_TCP) or not isinstance(host, (str, bytes)):
@@ -65,15 +66,16 @@ async def resolve(
 
     Raises:
         socket.gaierror: the name cannot be resolved. The message contains the name and the port.
+        UnicodeError: the name cannot be encoded. The message contains both as well.
         TypeError: the host is not a str, bytes or None.
         OSError: the resolver returned an empty list.
     """
     host, port = address[:2]
     check_host(host)
-    literal = literal_address(host, port, family, proto, tuple(address[2:]))
-    if literal is not None:
-        return [literal]
     try:
+        literal = literal_address(host, port, family, proto, tuple(address[2:]))
+        if literal is not None:
+            return [literal]
         infos: list[Any] = await loop.getaddrinfo(
             host, port, family=family, type=socket.SOCK_STREAM, proto=proto, flags=flags
         )
