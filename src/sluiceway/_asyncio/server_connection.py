@@ -147,7 +147,7 @@ class ServerConnection:
             elif options.ssl is None:
                 transport = engine.attach(loop, sock, protocol, self.address)
                 if self._transport is None:
-                    # The engine has the same weak reference: only one with a callback would take memory.
+                    # Without a callback, this is the weak reference that the engine has: it takes no memory.
                     self._transport = weakref.ref(transport)
                 return
             else:
