@@ -86,8 +86,9 @@ class Server(asyncio.Server):
     def failed_handshakes(self) -> int:
         """The number of failed TLS handshakes, also those of start_tls(), and those that exceeded their timeout.
 
-        A handshake that the program ended does not count: by close_clients(), abort_clients(), a close of the
+        A handshake that the program ended does not count: by close_clients(), abort_clients(), close() of the
         connection, or a cancellation of start_tls(). The ``timeout=`` of a Stream's start_tls() is such a cancellation.
+        A start_tls() that abort() of the stream or the transport ended does count.
         """
         return self._handshakes.failures
 
