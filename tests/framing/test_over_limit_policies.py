@@ -10,6 +10,7 @@ from framing.expected_items import END
 from framing.readers import READERS, WAITING, next_item
 from support.fake_transports import CountingTransport
 from support.memory_usage import buffered_size
+from support.scheduling import run_iterations
 
 each_reader = pytest.mark.parametrize("kind", READERS)
 LONG = b"x" * 100
@@ -190,3 +191,40 @@ async def test_iterator_resumes_the_transport_when_at_most_the_limit_remains(kin
         assert buffered_size(reader) == remaining * len(record)
     assert not transport.paused
     assert transport.pauses == 1
+
+
+@pytest.mark.parametrize("policy", ["skip", "truncate"])
+@pytest.mark.parametrize("replaced", ["before", "during"])
+async def test_overlong_record_is_dropped_if_program_replaces_feed_data(policy: Any, replaced: str) -> None:
+    reader: Any = asyncio.StreamReader()
+    fed: list[bytes] = []
+
+    def replace() -> Any:
+        original = reader.feed_data
+
+        def feed(data: bytes) -> None:
+            fed.append(data)
+            original(data)
+
+        reader.feed_data = feed
+        return feed
+
+    if replaced == "before":
+        program = replace()
+    lines = sluiceway.lines(reader, max_length=4, overlong=policy)
+    reader.feed_data(b"abcdefgh")
+    if policy == "truncate":
+        assert await anext(lines) == b"abcd"
+    task = asyncio.ensure_future(anext(lines))
+    await run_iterations()
+    if replaced == "during":
+        program = replace()
+    reader.feed_data(b"ij")
+    await run_iterations()
+    reader.feed_data(b"\nok\n")
+    assert await task == b"ok\n"
+    assert lines.skipped + lines.truncated == 1
+    reader.feed_data(b"more\n")
+    assert await anext(lines) == b"more\n"
+    assert reader.feed_data is program
+    assert fed[-1] == b"more\n"

@@ -271,6 +271,44 @@ async def test_read_of_write_only_stream_raises(name: str) -> None:
             await READS[name][0](stream)
 
 
+TIMED: dict[str, Callable[[Any], Awaitable[Any]]] = {
+    "read": lambda stream: stream.read(7, timeout=10),
+    "read_exactly": lambda stream: stream.read_exactly(7, timeout=10),
+    "read_until": lambda stream: stream.read_until(b"\n", timeout=10),
+    "read_line": lambda stream: stream.read_line(timeout=10),
+    "read_all": lambda stream: stream.read_all(max=10_000, timeout=10),
+    "peek": lambda stream: stream.peek(7, timeout=10),
+    "skip": lambda stream: stream.skip(7, timeout=10),
+    "readinto": lambda stream: stream.readinto(bytearray(7), timeout=10),
+    "read_exactly_into": lambda stream: stream.read_exactly_into(bytearray(7), timeout=10),
+}
+
+
+@pytest.mark.parametrize("read", TIMED.values(), ids=TIMED)
+async def test_timed_read_of_write_only_stream_raises(read: Callable[[Any], Awaitable[Any]]) -> None:
+    async with connected_pair(sluiceway) as ((_, writer), _):
+        stream = sluiceway.Stream.from_pair(None, writer)
+        with pytest.raises(io.UnsupportedOperation, match="can only be written"):
+            await read(stream)
+
+
+@pytest.mark.parametrize("read", TIMED.values(), ids=TIMED)
+async def test_reads_of_buffered_data_yield_to_the_loop(read: Callable[[Any], Awaitable[Any]]) -> None:
+    stream, _ = stream_of(b"a line\n" * 500, end=True, limit=10_000)
+    iterations = 0
+
+    def count() -> None:
+        nonlocal iterations, handle
+        iterations += 1
+        handle = asyncio.get_running_loop().call_soon(count)
+
+    handle = asyncio.get_running_loop().call_soon(count)
+    for _ in range(500):
+        await read(stream)
+    handle.cancel()
+    assert 1 <= iterations <= 5
+
+
 async def test_unawaited_next_item_takes_nothing() -> None:
     stream, reader = stream_of(b"one\n")
     anext(stream.lines())

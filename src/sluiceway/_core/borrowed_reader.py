@@ -6,6 +6,7 @@ complete, so it works on ``reader._buffer`` itself, which no version of Python f
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from .bytearray_buffer import BytearrayBuffer
@@ -30,24 +31,45 @@ class SharedBuffer(BytearrayBuffer):
 
 
 class DiscardingFeed:
-    """Set as ``reader.feed_data`` until the rest of a dropped record has arrived. Passes only the bytes after it on."""
+    """Set as ``reader.feed_data`` until the rest of a dropped record has arrived. Passes only the bytes after it on.
 
-    __slots__ = ("discard", "reader")
+    ``discard``: the dropped record, or None after its end. ``replaced``: the program's own ``reader.feed_data``, which
+    is called with the bytes after the record and is set again at its end; or None.
+    """
 
-    def __init__(self, reader: Any, discard: Discard) -> None:
+    __slots__ = ("discard", "reader", "replaced")
+
+    def __init__(self, reader: Any, discard: Discard, replaced: Any) -> None:
         self.reader = reader
-        self.discard = discard
+        self.discard: Discard | None = discard
+        self.replaced = replaced
 
     def __call__(self, data: BytesLike) -> None:
+        rest: BytesLike | None = data
         discard = self.discard
-        rest = discard.feed(data)
-        if rest is not None:
-            reader = self.reader
-            # Removed from the object, so that the method of the class is called again. Breaks the reference cycle.
-            self.reader = None
-            del reader.feed_data
-            if rest:
-                reader.feed_data(rest)
+        if discard is not None:
+            rest = discard.feed(data)
+            if rest is None:
+                return
+            self.remove()
+        if rest:
+            self.passed_on()(rest)
+
+    def passed_on(self) -> Any:
+        """Return the function that appends to the buffer of the reader."""
+        return (
+            self.replaced if self.replaced is not None else functools.partial(type(self.reader).feed_data, self.reader)
+        )
+
+    def remove(self) -> None:
+        """End the discard. If the program has set its own ``reader.feed_data`` since, this object stays behind it."""
+        self.discard = None
+        reader = self.reader
+        if vars(reader).get("feed_data") is self:
+            if self.replaced is None:
+                del reader.feed_data
+            else:
+                reader.feed_data = self.replaced
 
 
 class BorrowedReader:
@@ -109,9 +131,9 @@ class BorrowedReader:
         feed = vars(reader).get("feed_data")
         if receiver.discard is None:
             if isinstance(feed, DiscardingFeed):
-                del reader.feed_data
-        elif feed is None:
-            reader.feed_data = DiscardingFeed(reader, receiver.discard)
+                feed.remove()
         elif isinstance(feed, DiscardingFeed):
             feed.discard = receiver.discard
+        else:
+            reader.feed_data = DiscardingFeed(reader, receiver.discard, feed)
         reader._maybe_resume_transport()

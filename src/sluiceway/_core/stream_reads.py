@@ -151,6 +151,8 @@ class Stream(StreamWaits):
         size = as_size(n, "peek", "n", 1, self)
         self._begin_limit(timeout, "peek")
         try:
+            if receiver.spend_read():
+                await receiver.yield_to_loop("peek")
             while not self._can_peek(receiver, size):
                 await self._wait_for_size(size, "peek")
             buffer = receiver.buffer
@@ -188,6 +190,9 @@ class Stream(StreamWaits):
             if receiver.exception is not None and not receiver.after_data:
                 raise receiver.end_error()
             receiver.drop(discard)
+            # Only now, because the bytes are dropped even if the call is cancelled.
+            if receiver.spend_read():
+                await receiver.yield_to_loop("skip")
             await self._wait_until_dropped(discard)
         finally:
             self._end_limit(timeout)
@@ -247,6 +252,8 @@ class Stream(StreamWaits):
         size = as_size(max, "read_all", "max", 1, self)
         self._begin_limit(timeout, "read_all")
         try:
+            if receiver.spend_read():
+                await receiver.yield_to_loop("read_all")
             while True:
                 buffered = receiver.buffer.size()
                 if buffered > size:
@@ -290,6 +297,7 @@ class Stream(StreamWaits):
 
         Source: ``io.RawIOBase.readinto``, Go's ``Read``, tokio's ``read_buf``.
         """
+        self._receiver_for("readinto")
         self._begin_limit(timeout, "readinto")
         try:
             return await self._read_into(buffer, "readinto", False)
@@ -322,6 +330,7 @@ class Stream(StreamWaits):
 
         Source: Go's ``io.ReadFull``, tokio's ``read_exact``.
         """
+        self._receiver_for("read_exactly_into")
         self._begin_limit(timeout, "read_exactly_into")
         try:
             await self._read_into(buffer, "read_exactly_into", True)
@@ -329,7 +338,6 @@ class Stream(StreamWaits):
             self._end_limit(timeout)
 
     async def _read_into(self, buffer: bytearray | memoryview, operation: str, fill: bool) -> int:
-        self._receiver_for(operation)
         view = as_writable(buffer, operation, self)
         try:
             return await self._read_into_view(view, operation, fill)

@@ -9,6 +9,10 @@ cdef class SharedBuffer(BytearrayBuffer):
 cdef class DiscardingFeed:
     cdef object reader
     cdef public Discard discard
+    cdef object replaced
+
+    cdef object passed_on(self)
+    cpdef object remove(self)
 
 cdef class BorrowedReader:
     cdef readonly object reader
