@@ -278,6 +278,19 @@ async def test_child_that_something_else_has_reaped_is_no_success(caplog: pytest
     await child.aclose()
 
 
+async def test_signal_to_child_that_something_else_has_reaped_does_not_turn_its_status_into_success(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Popen.send_signal() sets the status 0 then."""
+    child = await sluiceway.spawn("sh", "-c", "exit 3")
+    os.waitpid(child.pid, 0)
+    child.terminate()
+    assert child.returncode == 255
+    assert await child.aclose() == 255
+    assert len(caplog.records) == 1
+    caplog.clear()
+
+
 async def test_missing_program_raises_file_not_found_error(tmp_path: pathlib.Path) -> None:
     with pytest.raises(FileNotFoundError, match="no-such-program"):
         await sluiceway.spawn(tmp_path / "no-such-program", stderr=subprocess.PIPE)

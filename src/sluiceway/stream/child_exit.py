@@ -45,8 +45,7 @@ class ChildExit:
             self._waiters.discard(waiter)
 
     def _ended(self) -> None:
-        _find_lost_status(self._process, os.WNOHANG)
-        status = self._process.poll()
+        status = reap(self._process)
         if status is None:
             return
         for waiter in self._waiters:
@@ -56,11 +55,17 @@ class ChildExit:
         self._close()
 
     def _wait_in_thread(self) -> None:
-        _find_lost_status(self._process, 0)
-        self._process.wait()
-        with contextlib.suppress(RuntimeError):
-            # The loop may be closed.
+        if hasattr(os, "waitid"):
+            # Only the thread of the loop reaps. ChildProcessError: something else has.
+            with contextlib.suppress(ChildProcessError):
+                os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        else:
+            self._process.wait()
+        try:
             self._loop.call_soon_threadsafe(self._ended)
+        except RuntimeError:
+            # The loop is closed.
+            reap(self._process)
 
     def _close(self) -> None:
         if self._descriptor >= 0:
@@ -74,26 +79,38 @@ class ChildExit:
             os.close(self._descriptor)
 
 
-def _find_lost_status(process: subprocess.Popen[bytes], flags: int) -> None:
-    """Set the return code 255, as asyncio does, if the exit status is lost, and log that. Popen would return 0.
+def reap(process: subprocess.Popen[Any]) -> int | None:
+    """Return the exit status of ``process``, or None if it has not ended.
 
-    It is lost if another part of the program has waited for the process, or if SIGCHLD is ignored. ``flags``: with 0,
-    the call blocks until the process has ended; with os.WNOHANG, it does not block.
+    The status is 255, as in asyncio, if it is lost: another part of the program has waited for the process, or SIGCHLD
+    is ignored. The methods of Popen take 0 for it, which is a success.
     """
     if not hasattr(os, "waitid"):
-        # macOS before Python 3.13. Popen reports a lost status as 0.
-        return
-    try:
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | flags)
-    except ChildProcessError:
-        if process.returncode is None:
-            process.returncode = LOST_STATUS
+        # macOS before Python 3.13: a thread waits by Popen.wait(), with which poll() shares a lock. A lost status is 0.
+        return process.poll()
+    status: int | None = process.returncode
+    if status is None:
+        try:
+            pid, encoded = os.waitpid(process.pid, os.WNOHANG)
+        except ChildProcessError:
+            status = process.returncode = LOST_STATUS
             logger.warning(
                 "exit status of child %d is unknown: something else has reaped it; reporting 255", process.pid
             )
+        else:
+            if pid:
+                status = process.returncode = os.waitstatus_to_exitcode(encoded)
+    return status
 
 
-def stop_quietly(process: subprocess.Popen[Any], signal_number: int) -> None:
+def send_signal(process: subprocess.Popen[Any], number: int) -> None:
+    """Send the signal ``number`` to ``process``, unless it has ended. Raise PermissionError as ``os.kill``."""
+    if reap(process) is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, number)
+
+
+def stop_quietly(process: subprocess.Popen[Any], number: int) -> None:
     """Send a signal to ``process``. Do nothing if it has ended, or runs as another user, as after a setuid program."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        process.send_signal(signal_number)
+    with contextlib.suppress(PermissionError):
+        send_signal(process, number)

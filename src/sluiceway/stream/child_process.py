@@ -9,7 +9,7 @@ import subprocess
 from types import TracebackType
 from typing import Self
 
-from .child_exit import ChildExit, stop_quietly
+from .child_exit import ChildExit, send_signal, stop_quietly
 from .stream import Stream
 
 
@@ -74,7 +74,7 @@ class ChildProcess:
             ) from None
         if number and number not in signal.valid_signals():
             raise ValueError(f"send_signal(): {number} is not the number of a signal ({self!r})")
-        self._process.send_signal(number)
+        send_signal(self._process, number)
 
     def terminate(self) -> None:
         """Send SIGTERM to the child, unless it has ended."""
