@@ -15,6 +15,7 @@ import pytest
 import sluiceway
 from sluiceway._transports.tls.default_context import DefaultContext, default_context
 from support.certificates import Certificates
+from support.child_processes import IGNORE_THREADS, run_child
 from support.connections import close_discarding, server_address
 from support.timeouts import PEER_TIMEOUT
 
@@ -29,10 +30,12 @@ class Loads:
         self.error: Exception | None = None
         self.may_finish = threading.Event()
         self.may_finish.set()
+        self.started = threading.Event()
         self._create = ssl.create_default_context
 
     def __call__(self) -> ssl.SSLContext:
         self.threads.append(threading.current_thread())
+        self.started.set()
         self.may_finish.wait()
         if self.error is not None:
             raise self.error
@@ -192,6 +195,50 @@ async def test_loop_without_executor_loads_the_context_itself(loads: Loads) -> N
     await loop.shutdown_default_executor()
     assert isinstance(await SHARED.get(loop), ssl.SSLContext)
     assert loads.threads == [threading.current_thread()]
+
+
+async def test_interrupt_before_the_load_starts_does_not_keep_later_calls_waiting(
+    loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    loop = asyncio.get_running_loop()
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "run_in_executor", interrupt, raising=False)
+        with pytest.raises(KeyboardInterrupt):
+            await SHARED.get(loop)
+    assert isinstance(await asyncio.wait_for(SHARED.get(loop), PEER_TIMEOUT), ssl.SSLContext)
+    assert len(loads.threads) == 1
+
+
+@IGNORE_THREADS
+def test_child_forked_during_the_load_loads_the_context_itself(loads: Loads) -> None:
+    """The thread that loads exists in the parent only, and may hold the lock at the fork."""
+
+    def get() -> ssl.SSLContext:
+        async def wait() -> ssl.SSLContext:
+            context: ssl.SSLContext = await asyncio.wait_for(SHARED.get(asyncio.get_running_loop()), PEER_TIMEOUT)
+            return context
+
+        return asyncio.run(wait())
+
+    def child() -> None:
+        # The thread of the parent may hold the lock of this one.
+        loads.may_finish = threading.Event()
+        loads.may_finish.set()
+        assert isinstance(get(), ssl.SSLContext)
+
+    loads.may_finish.clear()
+    parent = threading.Thread(target=get)
+    parent.start()
+    assert loads.started.wait(PEER_TIMEOUT)
+    with SHARED._lock:
+        status = run_child(child)
+    loads.may_finish.set()
+    parent.join(PEER_TIMEOUT)
+    assert status == 0
+    assert len(loads.threads) == 1
 
 
 def test_loops_in_threads_share_one_context_and_one_load(loads: Loads) -> None:

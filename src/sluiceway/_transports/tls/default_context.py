@@ -68,30 +68,40 @@ class DefaultContext:
     async def get(self, loop: asyncio.AbstractEventLoop) -> ssl.SSLContext:
         """Return the context for a new connection. Concurrent calls wait for the creation of one context."""
         key = _current_key()
-        with self._lock:
-            if self._key == key:
-                if self._context is not None and not self._context.changed:
+        started: concurrent.futures.Future[ssl.SSLContext] | None = None
+        try:
+            with self._lock:
+                same = self._key == key
+                if same and self._context is not None and not self._context.changed:
                     return self._context
-                loading = self._loading
-            else:
-                loading = None
-            start = loading is None
-            if loading is None:
-                loading = concurrent.futures.Future()
-                # A running future cannot be cancelled, so a cancelled waiter does not cancel the load.
-                loading.set_running_or_notify_cancel()
-                self._key, self._context, self._loading = key, None, loading
-        if start:
-            try:
-                loop.run_in_executor(None, self._load, loading)
-            except RuntimeError:
-                # The executor was shut down, or cannot start a thread.
-                self._load(loading)
+                if same and self._loading is not None:
+                    loading = self._loading
+                else:
+                    loading = started = concurrent.futures.Future()
+                    # A running future cannot be cancelled, so a cancelled waiter does not cancel the load.
+                    loading.set_running_or_notify_cancel()
+                    # In this order, a fork in another thread finds no context of another key.
+                    self._context, self._loading, self._key = None, loading, key
+            if started is not None:
+                loop.run_in_executor(None, self._load, started)
+        except BaseException as error:
+            # Every later call waits for this load. RuntimeError: the executor was shut down, or cannot start a thread.
+            # A signal handler may raise any other exception.
+            if started is not None:
+                self._load(started)
+            if started is None or not isinstance(error, RuntimeError):
+                raise
         try:
             return await asyncio.wrap_future(loading, loop=loop)
         finally:
             # Breaks a reference cycle: the traceback of an error refers to this frame.
-            del loading
+            del loading, started
+
+    def forked(self) -> None:
+        """Forget, in a forked child, a load that only a thread of the parent completes."""
+        self._lock = threading.Lock()
+        if self._loading is not None:
+            self._key, self._context, self._loading = (), None, None
 
     def _load(self, loading: concurrent.futures.Future[ssl.SSLContext]) -> None:
         context: ssl.SSLContext | None = None
@@ -153,3 +163,7 @@ def _named(error: BaseException) -> BaseException:
 
 
 default_context = DefaultContext()
+
+if hasattr(os, "register_at_fork"):
+    # Windows has no fork.
+    os.register_at_fork(after_in_child=default_context.forked)
