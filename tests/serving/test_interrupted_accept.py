@@ -1,5 +1,6 @@
-"""A signal handler that raises while a connection is accepted leaks no descriptor, at whichever instruction it runs."""
+"""A signal handler that raises while a connection is accepted leaks no descriptor, and the server goes on accepting."""
 
+import asyncio
 import gc
 import itertools
 import socket
@@ -11,9 +12,12 @@ from typing import Any
 
 import pytest
 
+import sluiceway
 from sluiceway import ENGINE
 from sluiceway._net.accept_socket import SocketSource
+from support.connections import server_address
 from support.file_descriptors import open_descriptors
+from support.timeouts import PEER_TIMEOUT
 
 
 class InterruptError(BaseException):
@@ -82,3 +86,34 @@ def test_interrupt_at_each_instruction_of_an_accept_leaks_no_descriptor(
             if not was_interrupted:
                 break
         assert number > (20 if source_of is SocketSource else 3)
+
+
+class RaisesOnce:
+    """Takes the place of the source of a listener. accept() restores it, and raises as a signal handler may."""
+
+    def __init__(self, listener: Any) -> None:
+        self._listener = listener
+        self._source = listener._source
+        listener._source = self
+
+    def accept(self) -> Any:
+        self._listener._source = self._source
+        raise TimeoutError("in a signal handler")
+
+
+async def test_timeout_error_of_a_signal_handler_in_accept_does_not_stop_accepting(
+    loop_errors: list[dict[str, Any]],
+) -> None:
+    async def handle(_: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
+        writer.write(b"accepted")
+        writer.close()
+
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0) as server:
+        [listener] = server._listeners or []
+        RaisesOnce(listener)
+        reader, writer = await sluiceway.open_connection(*server_address(server))
+        assert await asyncio.wait_for(reader.read(), PEER_TIMEOUT) == b"accepted"
+        writer.close()
+        await writer.wait_closed()
+    assert [str(context["exception"]) for context in loop_errors] == ["in a signal handler"]
+    loop_errors.clear()

@@ -152,14 +152,15 @@ class Listener:
             except (BlockingIOError, InterruptedError):
                 self._short_of_resources = False
                 return
-            except (OSError, MemoryError) as error:
-                if _of_the_peer(error):
-                    continue
-                self._unwatch()
-                self._on_accept_error(error, accepted)
-                return
-            except BaseException:
-                # A signal handler has raised an exception. Without this, the peer would wait until the next accept().
+            except BaseException as error:
+                # The TimeoutError of a signal handler is an OSError without a number.
+                if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None):
+                    if _of_the_peer(error):
+                        continue
+                    self._unwatch()
+                    self._on_accept_error(error, accepted)
+                    return
+                # A signal handler has raised it. Without this, the peer would wait until the next accept().
                 self._source.close()
                 raise
             try:
