@@ -122,36 +122,39 @@ async def test_pipe_made_blocking_just_before_its_use_does_not_stop_loop(
     os.close(other)
 
 
-def interrupted(call: Any) -> Any:
-    """Return a function that does ``call``, then raises KeyboardInterrupt."""
+def interrupt_after(monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], error: BaseException) -> None:
+    """Let the functions ``names`` of ``os`` raise ``error`` after the system call, as a signal handler may."""
 
-    def call_and_interrupt(*arguments: Any) -> None:
-        call(*arguments)
-        raise KeyboardInterrupt
+    def interrupted(call: Any) -> Any:
+        def call_and_interrupt(*arguments: Any) -> None:
+            call(*arguments)
+            raise error
 
-    return call_and_interrupt
+        return call_and_interrupt
+
+    for name in names:
+        monkeypatch.setattr(os, name, interrupted(getattr(os, name)))
+
+
+READING_CALLS = ("preadv", "readv")
+WRITING_CALLS = ("pwritev", "writev", "write")
 
 
 @pytest.mark.parametrize("end", ["reading", "writing"])
 async def test_interrupt_after_system_call_ends_pipe(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Received bytes are lost then, and a continued write would send its bytes again."""
-
-    def interrupt_after(*names: str) -> None:
-        for name in names:
-            monkeypatch.setattr(os, name, interrupted(getattr(os, name)))
-
     reading, writing = os.pipe()
     ours, other = (reading, writing) if end == "reading" else (writing, reading)
     async with sluiceway.pipe(ours) as stream:
         if end == "reading":
             os.write(other, b"lost")
-            interrupt_after("preadv", "readv")
+            interrupt_after(monkeypatch, READING_CALLS, KeyboardInterrupt())
             with pytest.raises(KeyboardInterrupt):
                 stream.reader._transport._read()
             with pytest.raises(ConnectionAbortedError, match="may have lost received data"):
                 await stream.read(10)
         else:
-            interrupt_after("pwritev", "writev", "write")
+            interrupt_after(monkeypatch, WRITING_CALLS, KeyboardInterrupt())
             with pytest.raises(KeyboardInterrupt):
                 stream.writer.write(b"once")
             await run_iterations()
@@ -160,6 +163,39 @@ async def test_interrupt_after_system_call_ends_pipe(end: str, monkeypatch: pyte
             with pytest.raises(ConnectionAbortedError, match="may have lost written data"):
                 await stream.send(b"x")
     os.close(other)
+
+
+@pytest.mark.parametrize("error", [TimeoutError, InterruptedError, BlockingIOError, LookupError])
+async def test_exception_of_signal_handler_after_read_ends_pipe(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch, loop_errors: list[dict[str, Any]]
+) -> None:
+    reading, writing = os.pipe()
+    async with sluiceway.pipe(reading) as stream:
+        os.write(writing, b"lost")
+        interrupt_after(monkeypatch, READING_CALLS, error("in a signal handler"))
+        with pytest.raises(error, match="in a signal handler"):
+            await stream.read(10)
+    loop_errors.clear()
+    os.close(writing)
+
+
+@pytest.mark.parametrize("error", [TimeoutError, InterruptedError, BlockingIOError, LookupError])
+async def test_exception_of_signal_handler_after_write_ends_pipe(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch, loop_errors: list[dict[str, Any]]
+) -> None:
+    reading, writing = os.pipe()
+    async with sluiceway.pipe(writing) as stream:
+        with monkeypatch.context() as patch:
+            interrupt_after(patch, WRITING_CALLS, error("in a signal handler"))
+            stream.writer.write(b"once")
+        await run_iterations()
+        with pytest.raises(error, match="in a signal handler"):
+            await stream.send(b"x")
+    os.set_blocking(reading, False)
+    assert os.read(reading, 10) == b"once"
+    assert os.read(reading, 10) == b""
+    loop_errors.clear()
+    os.close(reading)
 
 
 async def test_exception_at_end_of_pipe_does_not_keep_close_waiting(

@@ -8,6 +8,7 @@ needs, so it happens at once.
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import os
 import stat
@@ -20,6 +21,8 @@ from .protocol_calls import call_protocol, finish_lost_soon, report_error
 
 # A flag of preadv() and pwritev(): fail instead of waiting, also without O_NONBLOCK. Only Linux has it.
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)
+# The errors of those calls where the flag is not supported.
+_UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ESPIPE}
 # With this offset, preadv() and pwritev() read and write as readv() and writev() do.
 _CURRENT_POSITION = -1
 
@@ -76,10 +79,10 @@ class _PipeTransport(transports._FlowControlMixin):
             try:
                 count = getattr(os, "p" + name)(self._fd, [memory], _CURRENT_POSITION, _NOWAIT)
                 return count
-            except BlockingIOError:
-                raise
-            except OSError:
-                # The flag is not supported, or the call below raises the same error.
+            except OSError as error:
+                # A second call would repeat one after which a signal handler has raised, for example, TimeoutError.
+                if error.errno not in _UNSUPPORTED:
+                    raise
                 self._nowait = False
         self._set_nonblocking()
         count = getattr(os, name)(self._fd, [memory])
@@ -95,6 +98,11 @@ class _PipeTransport(transports._FlowControlMixin):
             self._stop_watching()
         finally:
             self._loop.call_soon(self._lost, error)
+
+    def _fail(self, message: str, error: BaseException) -> None:
+        """Close the file because of ``error``, and report it."""
+        self._end(error)
+        report_error(self, self._protocol, message, error)
 
     def _stop_watching(self) -> None:
         if self._watched and not self._file.closed:
@@ -173,16 +181,16 @@ class PipeReadTransport(_PipeTransport, asyncio.ReadTransport):
         try:
             receiver = self._receivers.current()
             count = self._transfer("readv", receiver.get_buffer(-1))
-        except (BlockingIOError, InterruptedError):
-            return
         except (SystemExit, KeyboardInterrupt):
             # The bytes may have left the pipe already.
             self._end(ConnectionAbortedError("aborted: KeyboardInterrupt or SystemExit may have lost received data"))
             raise
         except OSError as error:
-            self._end(error)
+            # A BlockingIOError of a signal handler has no number.
+            if error.errno != errno.EAGAIN:
+                self._end(error)
             return
-        except Exception as error:  # noqa: BLE001 - the event would repeat
+        except BaseException as error:  # noqa: BLE001 - the event would repeat
             self._fail("Fatal error: protocol.get_buffer() call failed", error)
             return
         if not count:
@@ -200,11 +208,6 @@ class PipeReadTransport(_PipeTransport, asyncio.ReadTransport):
             return
         if not self._watched and self.is_reading():
             self._schedule()
-
-    def _fail(self, message: str, error: BaseException) -> None:
-        """Close the file because of ``error``, and report it."""
-        self._end(error)
-        report_error(self, self._protocol, message, error)
 
 
 class PipeWriteTransport(_PipeTransport, asyncio.WriteTransport):
@@ -270,16 +273,19 @@ class PipeWriteTransport(_PipeTransport, asyncio.WriteTransport):
         try:
             while queue.size:
                 queue.advance(self._transfer("writev", queue.first()))
-        except (BlockingIOError, InterruptedError):
-            return
         except (SystemExit, KeyboardInterrupt):
             # The kernel may have accepted bytes that are still in the queue.
             queue.discard()
             self._end(ConnectionAbortedError("aborted: KeyboardInterrupt or SystemExit may have lost written data"))
             raise
         except OSError as error:
-            queue.clear()
-            self._end(error)
+            if error.errno != errno.EAGAIN:
+                queue.clear()
+                self._end(error)
+            return
+        except BaseException as error:  # noqa: BLE001 - the kernel may have accepted bytes that are still in the queue
+            queue.discard()
+            self._fail("Fatal write error on pipe transport", error)
             return
         finally:
             self._maybe_resume_protocol()  # type: ignore[attr-defined]
