@@ -259,6 +259,10 @@ async def test_invalid_close_timeout_raises_value_error(timeout: float) -> None:
         await sluiceway.open_connection("127.0.0.1", 9, close_timeout=timeout)
     with pytest.raises(ValueError, match="close_timeout"):
         await sluiceway.start_server(lambda *_: None, "127.0.0.1", 0, close_timeout=timeout)
+    protocol = sluiceway.StreamReaderProtocol(sluiceway.StreamReader())
+    with pytest.raises(ValueError, match="close_timeout"):
+        protocol.close_timeout = timeout
+    assert protocol.close_timeout == 30
 
 
 async def test_timer_is_cancelled_when_the_connection_is_lost(raw_peers: RawPeers) -> None:

@@ -319,10 +319,17 @@ async def test_error_of_name_lookup_names_host_and_port(call: str) -> None:
     assert error.value.strerror == 'cannot resolve "exmaple.com:443": Name or service not known'
 
 
+# With TLS, a str of 70 characters is refused as a server_hostname.
+IMPOSSIBLE = [(70 * "x", None), (b"x\xff", None), (b"x\xff", True)]
+
+
 @pytest.mark.parametrize("call", ["open_connection", "start_server"])
-@pytest.mark.parametrize(("host", "shown"), [(70 * "x", 70 * "x"), (b"x\xff", r"x\xff")], ids=["str", "bytes"])
-async def test_error_of_impossible_host_name_names_host_and_port(call: str, host: Any, shown: str) -> None:
-    arguments = (host, 443) if call == "open_connection" else (lambda reader, writer: None, host, 443)
+@pytest.mark.parametrize(("host", "ssl"), IMPOSSIBLE, ids=["str", "bytes", "bytes with TLS"])
+async def test_error_of_impossible_host_name_names_host_and_port(call: str, host: Any, ssl: Any) -> None:
     with pytest.raises(UnicodeError) as raised:
-        await getattr(sluiceway, call)(*arguments)
+        if call == "start_server":
+            await sluiceway.start_server(lambda *_: None, host, 443)
+        else:
+            await sluiceway.open_connection(host, 443, ssl=ssl)
+    shown = host if isinstance(host, str) else r"x\xff"
     assert str(raised.value).startswith(f'cannot resolve "{shown}:443": ')

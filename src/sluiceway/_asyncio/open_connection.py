@@ -11,7 +11,7 @@ from .._constants import CLOSE_TIMEOUT
 from .._implementation import core
 from .._net.addresses import describe_address, name_handshake, name_peer, peer_of
 from .._net.connect_tcp import connect_tcp
-from .._net.resolve import check_host
+from .._net.resolve import check_host, decoded_name
 from .._net.unix_sockets import connect_unix
 from .._transports.make_transport import make_connected
 from .._transports.tls.default_context import default_context
@@ -112,7 +112,7 @@ async def open_connection(
             raise ValueError(
                 "You must set server_hostname when using ssl without a host; server_hostname='' disables the check"
             )
-        server_hostname = host.decode("idna") if isinstance(host, bytes) else host
+        server_hostname = decoded_name(host, port)
     check_server_hostname(server_hostname, ssl)
     check_explicit_hostname(given["server_hostname"], ssl)
     tls = tls_options(ssl, given)

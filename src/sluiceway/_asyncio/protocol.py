@@ -14,6 +14,7 @@ from .._connection.handler_tasks import handler_ended, start_handler
 from .._implementation import core
 from .._log import logger
 from .._net.addresses import name_peer
+from .argument_checks import check_close_timeout
 from .instance_check import InstanceCheck
 from .reader import StreamReader
 from .writer import StreamWriter
@@ -163,6 +164,7 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
 
     @close_timeout.setter
     def close_timeout(self, seconds: float | None) -> None:
+        check_close_timeout(seconds)
         self._sluiceway.close_timeout = seconds
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -142,6 +142,14 @@ def _is_port(port: Any) -> bool:
     return isinstance(port, int) and not isinstance(port, bool) and 0 < port <= 65535
 
 
+def decoded_name(host: str | bytes, port: Any) -> str:
+    """Return ``host`` as a str. Raise UnicodeError with ``host`` and ``port`` if its bytes are no name."""
+    try:
+        return host.decode("idna") if isinstance(host, bytes) else host
+    except UnicodeError as error:
+        raise UnicodeError(f"{_cannot_resolve(host, port)}: {error}") from None
+
+
 def _cannot_resolve(host: Any, port: Any) -> str:
     words = [part.decode("utf-8", "backslashreplace") if isinstance(part, bytes) else part for part in (host, port)]
     return 'cannot resolve "{}:{}"'.format(*("" if word is None else word for word in words))
