@@ -1,7 +1,7 @@
 # cython: language_level=3, binding=False
 """CallerBuffer: a buffer that receives bytes directly into memory of the program, for readinto().
 
-A CallerBuffer replaces the reader's ChunkBuffer while this read waits. The pure core has none.
+A CallerBuffer replaces the reader's ChunkBuffer while readinto() waits. The pure core has none.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -41,7 +41,7 @@ cdef class CallerBuffer(ChunkBuffer):
         cdef Memory target = self.target
         if missing <= 0 or missing < size:
             return None
-        # In a repeated call, the memory of the previous call is unused.
+        # If direct_committed() was not called, nothing was received into the memory of the previous call.
         self.drop_window()
         window = self.window
         window.owner = target
@@ -55,7 +55,7 @@ cdef class CallerBuffer(ChunkBuffer):
         self.drop_window()
 
     cdef int drop_window(self) except -1:
-        """Drop the reference of the window to the target. If a view of the window exists, the view keeps both."""
+        """Drop the reference of the window to the target. A view of the window keeps both alive until its release."""
         if self.window.exports:
             self.viewed = self.window
             self.window = CallerMemory()
@@ -133,8 +133,10 @@ cdef class CallerBuffer(ChunkBuffer):
         return self.plain
 
     cdef int release_target(self) except -1:
-        """Drop all references to the target. At the end of input, the transport that reports it has received nothing
-        into the window, and it and the receiver refer to the window and to this object until the call returns."""
+        """Drop all references to the target, so that the program can resize its buffer when the read has ended.
+
+        At the end of input, a transport still refers to the window until its call returns. It uses the window no more.
+        """
         cdef CallerMemory window = self.window
         window.start = NULL
         window.size = 0

@@ -3,13 +3,14 @@
 
 The fields of an instance that ``cls.__new__(cls)`` alone has made are None, and compiled code would take None for an
 object of the class that the field is declared with: the interpreter would crash. A class derived in Python could leave
-out ``__init__`` as well, so only classes whose fields are safe can be derived from.
+out ``__init__`` as well. So a class can be derived from only if its fields are safe, or if the package itself does so.
 """
 
 cdef extern from *:
     """
-    /* Static types refuse ``del cls.__new__``. Without the entry, cls.__new__ is that of object, which refuses a class
-       that has a tp_new of its own. A call of the class uses tp_new. */
+    /* Removes __new__ from the dict of a static type, for which Python has no ``del cls.__new__``. Then cls.__new__ is
+       that of object, which raises TypeError for a class that has a tp_new of its own. A call of the class uses tp_new.
+    */
     static inline int sluiceway_refuse_new(PyObject* type) {
     #if PY_VERSION_HEX >= 0x030C0000
         PyObject* names = PyType_GetDict((PyTypeObject*)type);
@@ -37,7 +38,7 @@ cdef extern from *:
 cpdef object require_calls(module, tuple safe, tuple bases):
     """Let ``cls.__new__`` of each class that ``module`` defines raise TypeError, and let no class be derived from it.
 
-    ``safe``: classes without these two rules. ``bases``: classes that can be derived from."""
+    ``safe``: classes to which neither applies. ``bases``: classes that can be derived from."""
     for cls in list(vars(module).values()):
         if isinstance(cls, type) and cls.__module__ == module.__name__ and cls not in safe:
             if "__new__" in vars(cls):

@@ -1,7 +1,8 @@
 # cython: language_level=3, binding=False
 """DirectBuffer: a buffer that receives bytes directly into the result of a large readexactly().
 
-A DirectBuffer replaces the reader's ChunkBuffer while this read waits, and has a single chunk. The pure core has none.
+A DirectBuffer replaces the reader's ChunkBuffer while readexactly() waits, and has a single chunk. The pure core has
+none.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -73,9 +74,9 @@ cdef class DirectBuffer(ChunkBuffer):
         cdef Py_ssize_t missing = self.target_size - self.filled
         cdef ResultMemory window
         if missing <= 0 or missing < size or self.result is None:
-            # The read is complete, or the program has removed the bytes.
+            # All bytes have arrived, or the buffer was emptied.
             return None
-        # In a repeated call, the memory of the previous call is unused.
+        # If direct_committed() was not called, nothing was received into the memory of the previous call.
         self.drop_window()
         if PyBytes_GET_SIZE(self.result) - self.filled < max(size, 1):
             self.resize(min(self.target_size, max(2 * self.filled, self.filled + size)))
@@ -95,7 +96,7 @@ cdef class DirectBuffer(ChunkBuffer):
         self.drop_window()
 
     cdef int drop_window(self) except -1:
-        """Drop the reference of the window to the result. If a view of the window exists, the view keeps both."""
+        """Drop the reference of the window to the result. A view of the window keeps both alive until its release."""
         if self.window.exports:
             self.window = ResultMemory()
         else:

@@ -3,7 +3,7 @@ from .read_flow_control cimport ReadFlowControl
 cdef class EndOfInput(ReadFlowControl):
     cdef public object exception
     cdef public object truncation
-    # Together, so that they take no padding.
+    # The small fields stand together, so that they take no padding.
     cdef public bint eof_reached
     cdef public bint after_data
     cdef public bint closed_here

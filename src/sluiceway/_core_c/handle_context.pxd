@@ -15,7 +15,7 @@ cdef extern from "Python.h":
 
 
 cdef inline object leave_handle_context():
-    """Leave the context of the current handle. Returns the context for enter_handle_context(), or None."""
+    """Leave the current context. Return it for enter_handle_context(), or None if no context was entered."""
     cdef PyObject* current = PyThreadState_Get().context
     if current == NULL:
         return None

@@ -1,7 +1,7 @@
 # cython: language_level=3, binding=False
-"""LoopWriter: the raw transport of a connection on a loop's own transport. It corks the writes of a step.
+"""LoopWriter: the raw transport of a connection on a loop's own transport. It corks the writes of a round.
 
-The write() of the transport itself knows nothing of corked data. Therefore writes are corked only until the program may
+write() of the loop's transport would overtake the corked data. Therefore writes are corked only until the program may
 have access to the transport or its socket.
 """
 
@@ -11,7 +11,7 @@ from .raw_transport cimport Corkable
 from .task_stepper cimport Stepper
 
 cdef enum:
-    CORK_MAXIMUM = 65536     # bytes; more corked data is sent before the end of the step (contract W9)
+    CORK_MAXIMUM = 65536     # bytes; more corked data is sent before the end of the round (contract W9)
 
 
 cdef class LoopWriter(Corkable):
@@ -24,8 +24,8 @@ cdef class LoopWriter(Corkable):
         self.pieces = []
 
     cdef bint carries(self, delivery) except -1:
-        """Return True if the transport calls ``delivery`` itself. A program may have put a TLS transport of the loop
-        between them, in the middle of whose work no task may run."""
+        """Return True if the transport calls ``delivery`` itself. If the program has put a TLS transport of the loop
+        between them, no task may run before the work of that transport has ended."""
         if not self.exposed:
             return True
         try:

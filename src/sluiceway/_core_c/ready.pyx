@@ -2,8 +2,8 @@
 """Ready: an awaitable whose value is known when it is awaited: the compiled variant of ``_core/ready.py``.
 
 ``__next__`` of a Cython class would make an exception with a traceback to return a value. Therefore this module
-replaces the slots ``tp_iternext`` and ``am_send`` of the type by C functions. Python calls one of them, depending on its
-version; the second one needs no exception.
+replaces the slots ``tp_iternext`` and ``am_send`` of the type by C functions. Python calls one of them, depending on
+its version; the second one needs no exception.
 """
 
 import operator
@@ -62,7 +62,7 @@ cdef class Ready:
 
 
 cdef object awaited(Ready ready):
-    """Return what a task must run, which has no ``await`` before: ``__await__`` was not called."""
+    """Return the iterator of an object that a task runs itself, without an ``await`` that calls ``__await__``."""
     return ready.__await__()
 
 

@@ -6,7 +6,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.ref cimport PyObject
 
 cdef extern from "Python.h":
-    # Not an object, which Cython would hold a reference to.
+    # Declared with a pointer, because Cython may hold another reference to an object in the call.
     Py_ssize_t Py_REFCNT(PyObject* o)
 
 
@@ -46,7 +46,7 @@ cdef class Scratch(Memory):
 
     cpdef Memory part(self, Py_ssize_t size):
         if Py_REFCNT(<PyObject*>self.content) > 1:
-            # A view exists: a loop nested in the use of it receives into other memory.
+            # A view is in use, and this is a call of a loop nested in that use: it must not overwrite the bytes.
             self.allocate()
         self.size = size if size < self.capacity else self.capacity
         return self

@@ -21,7 +21,7 @@ cdef class Receiver(EndOfInput):
     cdef Scratch _scratch
     cdef ChunkBuffer _direct
     cdef Block _block
-    # Together, so that they take no padding.
+    # The small fields stand together, so that they take no padding.
     cdef bint _large
     cdef public int budget_used
 

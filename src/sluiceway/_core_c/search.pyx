@@ -1,5 +1,5 @@
 # cython: language_level=3, binding=False
-"""Search and slice one chunk, and empty a list of chunks: the compiled variant of ``_core/search.py``, with pointers."""
+"""Search and slice a chunk, and empty a list of chunks: the compiled variant of ``_core/search.py``, with pointers."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE

@@ -4,25 +4,27 @@ from .waiter cimport LoopReference, Waiter
 
 cdef enum:
     CORK_NANOSECONDS = 1000000   # the longest time that data stays corked while a round continues
-    STEP_NANOSECONDS = 2000000   # the longest time of steps on a loop's own transports before the loop runs its callbacks
+    STEP_NANOSECONDS = 2000000   # the longest time of steps on a loop's own transports until other callbacks run
 
 cdef class Stepper:
     cdef object loop
     cdef LoopReference get_loop
     # True on asyncio's own loops and their subclasses, whose private queue and debug flag are used.
     cdef bint of_asyncio
-    # True while tasks are stepped. Their writes are corked until the round ends.
+    # True while tasks are stepped. Only then, writes are corked.
     cdef bint stepping
+    # True if a wake-up may step the task within the call.
     cdef bint step_at_once
     cdef list corked
     # A deque of the receivers whose waiting reads the next round wakes.
     cdef object woken
-    # The handle that flushes the corked writes and runs a round in an iteration of the loop, the loop's queue of
-    # handles when it was queued, and whether it is in the queue.
+    # The handle of _on_turn(), which flushes the corked writes and runs a round; None on loops that are not asyncio's.
     cdef object turn
+    # The loop's queue of handles when the handle was queued.
     cdef object ready
+    # True while the handle is in the queue.
     cdef bint turn_scheduled
-    # The number of nested rounds, now and when the handle was queued.
+    # The number of nested rounds, now and when the handle was queued. 0: no round removes the handle.
     cdef int depth
     cdef int turn_depth
     cdef bint loop_nests
@@ -31,8 +33,9 @@ cdef class Stepper:
     cdef unsigned long corked_in
     # A completed future, for tasks that are stepped immediately.
     cdef object done
-    # The time that steps have taken since the loop last ran a handle of this object, and whether one is scheduled.
+    # The time that steps have taken since the loop last ran a handle of this object.
     cdef long long stepped_time
+    # True after too much of it, until the loop has run its callbacks: no task is stepped in a round.
     cdef bint resting
     cdef object __weakref__
 

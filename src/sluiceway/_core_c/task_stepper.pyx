@@ -45,7 +45,7 @@ cdef class Stepper:
         return StepWaiter(self.get_loop, self)
 
     def _forked(self):
-        """Reset the state in a forked child, which shares descriptors with its parent."""
+        """Drop the corked writes in a forked child: they belong to the parent, which shares the descriptors."""
         self.stepping, self.corked, self.corked_in = False, [], 0
 
     def _flush_own_thread(self):
@@ -70,7 +70,7 @@ cdef class Stepper:
         if self.turn is not None and len(self.loop._ready) > self.turn_scheduled:
             if not self.turn_scheduled:
                 self.schedule_turn()
-                # No round takes this handle back: when it ends, the loop may have counted the handle.
+                # No round removes this handle: asyncio's loop counts the handles before it runs them.
                 self.turn_depth = 0
         else:
             self.run_round()
@@ -89,7 +89,7 @@ cdef class Stepper:
                 while self.woken:
                     receiver = self.woken.popleft()
                     if self.woken and not self.turn_scheduled:
-                        # For a loop nested in the task.
+                        # If the task runs a nested loop, this handle runs the remaining tasks in it.
                         self.schedule_turn()
                     (<ReceiveInterface>receiver).wake()
                     if not self.step_at_once:
@@ -115,7 +115,7 @@ cdef class Stepper:
         self.stepped_time = 0
 
     cdef int step(self, StepWaiter waiter) except -1:
-        """Run the task of ``waiter`` until it waits again, when a callback of the loop completes the wait."""
+        """Complete the wait of ``waiter`` in a callback of the loop. If tasks may be run here, run its task."""
         cdef bint outer_step = self.step_at_once, outer_stepping = self.stepping
         self.step_at_once = self.stepping = self.may_step()
         self.depth += 1
@@ -139,9 +139,9 @@ cdef class Stepper:
         return 0
 
     cdef int schedule_turn(self) except -1:
-        """Send the corked writes in the next iteration of the loop, in case a task runs a nested loop. On asyncio's
-        loops, the handle is removed at the end of the round, so that it causes no extra iteration; call_soon() does not
-        support that. libuv's loop cannot be nested."""
+        """Queue a handle that sends the corked writes and runs the woken tasks, in case a task runs a nested loop. On
+        asyncio's loops, the handle is removed at the end of the round, so that it causes no extra iteration;
+        call_soon() does not support that. libuv's loop cannot be nested."""
         if self.turn is not None:
             # The private queue that call_soon() appends to. A program may replace it.
             self.ready = self.loop._ready
@@ -189,8 +189,8 @@ cdef class Stepper:
         return 0
 
     cdef int take_turn_back(self) except -1:
-        """Remove the handle that this round has queued, if it is the last one of the queue. A handle of an earlier round
-        or an outer loop stays, because asyncio's loop may have counted it."""
+        """Remove the handle that this round has queued, if it is the last one of the queue. A handle of an earlier
+        round or an outer loop stays: asyncio's loop counts the handles before it runs them, and may have counted it."""
         if not self.turn_scheduled or self.turn_depth != self.depth or self.turn is None or self.woken:
             return 0
         self.turn_depth = 0
@@ -200,7 +200,7 @@ cdef class Stepper:
             if handle is self.turn:
                 self.turn_scheduled = False
             else:
-                # Without the interpreter lock, another thread has appended in between.
+                # On free-threaded Python, another thread has appended in between.
                 self.ready.append(handle)
         return 0
 

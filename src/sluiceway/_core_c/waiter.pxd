@@ -8,7 +8,7 @@ cdef class Waiter:
     cdef object _scheduled
     cdef object _error
     cdef object _cancel_message
-    # Together, so that they take no padding.
+    # The small fields stand together, so that they take no padding.
     cdef int _state
     cdef public bint _asyncio_future_blocking
     # The number of the current wait.

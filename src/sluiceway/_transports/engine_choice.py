@@ -1,6 +1,7 @@
 """The choice between the epoll engine and the loop's own transports.
 
-The engine is used on Linux with the compiled core, on every event loop that has ``add_reader``.
+The engine is used on Linux with the compiled core, on every event loop that has ``add_reader`` and accepts new
+attributes. SLUICEWAY_ENGINE=loop turns it off.
 """
 
 from __future__ import annotations
@@ -46,5 +47,8 @@ is imported."""
 
 
 def engine_of(loop: asyncio.AbstractEventLoop) -> Any:
-    """Return the module ``epoll.transport`` if the engine can carry connections of ``loop``, else None."""
+    """Return the module ``epoll.transport`` if the engine can carry connections of ``loop``, else None.
+
+    Raise OSError if no descriptor is left for the engine.
+    """
     return _engine if _engine is not None and _engine.can_serve(loop) else None

@@ -1,4 +1,4 @@
-"""What steppers do before and after a fork: corked writes are sent once, and the child starts without any."""
+"""What the Steppers of the compiled core do before and after a fork, so that each corked write is sent only once."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _steppers: set[weakref.ref[Any]] = set()
 def register_stepper(stepper: Any) -> None:
     """Let ``stepper`` take part in each later fork of this process, until the stepper is freed.
 
-    Before a fork, the parent process calls ``stepper._flush_own_thread()``, which sends the corked writes. After it,
-    the child process calls ``stepper._forked()``, which resets the state.
+    Before a fork, the parent process calls ``stepper._flush_own_thread()``, which sends the writes that the forking
+    thread has corked. After it, the child process calls ``stepper._forked()``, which drops those of other threads.
     """
     _steppers.add(weakref.ref(stepper, _steppers.discard))
 

@@ -27,9 +27,9 @@ _scratches: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.
 def scratch_of(loop: asyncio.AbstractEventLoop) -> Any:
     """Return the receive buffer for a connection of ``loop``.
 
-    Except on Windows, a loop receives into the buffer and delivers the bytes in one step, so all its connections share
-    one buffer. The proactor loop of Windows uses the buffer of a connection while it waits for bytes, so there each
-    connection has its own buffer.
+    Except on Windows, a loop delivers the bytes of one connection before it receives for the next, so all connections
+    share one buffer. The proactor loop of Windows uses the buffer of a connection while it waits for bytes, so there
+    each connection has its own buffer.
     """
     if sys.platform == "win32":
         return core.Scratch(MINIMUM_RECEIVE * 16)
@@ -40,9 +40,10 @@ def scratch_of(loop: asyncio.AbstractEventLoop) -> Any:
 
 
 def stepper_of(loop: Any) -> Any:
-    """Return the Stepper of ``loop``, which runs waiting tasks at once; None for the pure core.
+    """Return the Stepper of ``loop``, which runs waiting tasks immediately; None for the pure core.
 
-    It is an attribute of the loop, because it refers to the loop. For a loop that accepts no attribute, return None.
+    It is an attribute of the loop, and not a value of a WeakKeyDictionary, because it refers to the loop. For a loop
+    that accepts no attribute, return None.
     """
     stepper = getattr(loop, _STEPPER, None)
     if stepper is None:
@@ -59,7 +60,7 @@ def stepper_of(loop: Any) -> Any:
 class LoopAdapter(asyncio.BufferedProtocol):
     """The protocol of the loop's transport. Forwards all calls to ``protocol``, except those for received bytes.
 
-    Received bytes go to the receiver of ``protocol``, through a LoopDelivery. Attributes are read, assigned and deleted
+    Received bytes go through LoopDelivery to the receiver of ``protocol``. Attributes are read, assigned and deleted
     on ``protocol``, so that a program that calls ``transport.get_protocol()`` can use the adapter like ``protocol``.
     When the connection has ended, the adapter drops its reference to ``protocol``, because TLS transports of the loop
     refer to the adapter longer.

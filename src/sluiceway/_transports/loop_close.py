@@ -9,10 +9,11 @@ from .tls.transport import TLSTransport
 
 
 def close_after_loop(transport: Any) -> str | None:
-    """Close the socket of ``transport``, whose loop was closed. Return the warning for one that was open, or None.
+    """Call connection_lost() of the protocol, and close the socket of ``transport``, whose loop was closed.
 
-    asyncio leaves this to the garbage collector, because the transport and the protocol refer to each other. uvloop
-    closes its own transports, and the engine closes its sockets; for these, the function does nothing.
+    Return the text of a warning if the program had not closed the transport, else None. asyncio leaves all this to the
+    garbage collector, because the transport and the protocol refer to each other. uvloop closes its own transports, and
+    the engine closes its sockets; for these, the function does nothing and returns None.
     """
     lower = transport.lower if isinstance(transport, TLSTransport) else transport
     try:

@@ -16,7 +16,7 @@ from .tls.transport import TLSTransport
 _AF_UNIX = getattr(socket, "AF_UNIX", None)
 
 CreateTransport = Callable[[Any], Any]
-"""A function that creates the loop's own transport for a protocol. It returns an awaitable for both."""
+"""A function that takes a protocol. It returns an awaitable for the loop's own transport and the protocol."""
 
 
 async def make_connected(
@@ -31,7 +31,8 @@ async def make_connected(
     """Return the transport of the connected client socket ``sock``. With ``ssl``, wait for the TLS handshake first.
 
     ``shared``: True if the program has passed the socket as ``sock=`` and so may use it as well. ``options``: keyword
-    arguments for TLSTransport.
+    arguments for TLSTransport. If the handshake fails, or the call is cancelled during the handshake, the connection is
+    closed.
     """
 
     def create(receiver: Any) -> Any:
@@ -76,8 +77,8 @@ async def make_accepted(
 def makes_accepted_now(loop: Any) -> bool:
     """Return True if make_accepted_now() works on ``loop``: on the selector loops of asyncio.
 
-    It calls the method that asyncio's own servers call. A loop with another connect_accepted_socket() must be asked for
-    each transport.
+    make_accepted_now() calls a private method that asyncio's own servers call. A class of loops that overrides this
+    method, or connect_accepted_socket(), may create other transports: on these loops, make_accepted() is used.
     """
     if not isinstance(loop, BaseSelectorEventLoop):
         return False
@@ -86,9 +87,10 @@ def makes_accepted_now(loop: Any) -> bool:
 
 
 def make_accepted_now(loop: Any, sock: socket.socket, protocol: Any, address: Any) -> Any:
-    """Return the loop's own transport of the accepted socket ``sock``, as make_accepted(), but without a task.
+    """Return the loop's own transport of the accepted socket ``sock``. Unlike make_accepted(), no coroutine.
 
-    The loop calls connection_made() of ``protocol`` in its next iteration. ``address``: the address of the peer.
+    The loop calls connection_made() of ``protocol`` in its next iteration. ``address``: the address of the peer. If the
+    function raises, ``sock`` may be open.
     """
     adapter = LoopAdapter(protocol, loop)
     try:
@@ -108,9 +110,10 @@ def make_accepted_tls_now(
     context: ssl_module.SSLContext,
     **options: Any,
 ) -> Any:
-    """Return the TLS transport of the accepted socket ``sock`` on ``engine``, as make_accepted(), but without a wait.
+    """Return the TLS transport of the accepted socket ``sock`` on the engine. Unlike make_accepted(), no coroutine.
 
-    ``address``: the address of the peer. ``options``: keyword arguments for TLSTransport.
+    ``engine``: see engine_of(). ``address``: the address of the peer. ``options``: keyword arguments for TLSTransport.
+    If the function raises, it closes ``sock``.
     """
     tls = _tls_transport(loop, sock, protocol, context, server_side=True, **options)
     try:
@@ -146,7 +149,7 @@ async def _wrap_encrypted(
 def _tls_transport(
     loop: asyncio.AbstractEventLoop, sock: Any, protocol: Any, context: ssl_module.SSLContext, **options: Any
 ) -> TLSTransport:
-    """Return a TLS transport that is not started. If the context raises an error, close the socket and raise it."""
+    """Return a TLS transport that has no lower transport yet. If the context raises an error, close ``sock``."""
     try:
         return TLSTransport(loop, protocol, context, **options)
     except BaseException:

@@ -1,8 +1,8 @@
 """Transports of descriptors that are not sockets: pipes, terminals, files and devices, the same on every event loop.
 
-The loops' own pipe transports refuse files and /dev/null. uvloop's reads from what it writes to, and so takes what is
-typed at a terminal. Files and some devices cannot be watched; reading and writing them blocks no longer than the disk
-needs, so it happens at once.
+The loops' own pipe transports refuse files and /dev/null. The write transport of uvloop also reads from its file, and
+so takes what is typed at a terminal. A loop cannot watch files and some devices. These are always ready, so they are
+read and written without waiting for an event, although that may block until the disk has answered.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _CURRENT_POSITION = -1
 
 
 class _PipeTransport(transports._FlowControlMixin):
-    """What the read and the write transport share: the file, the protocol, and the code that ends a transport.
+    """The base class of the read and the write transport: the file, the protocol, and the end of the transport.
 
-    The file belongs to the transport. ``_watched``: the loop can watch the file.
+    The transport closes the file at its end. ``_watched``: the loop can watch the file.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, file: io.FileIO, protocol: Any) -> None:
@@ -69,10 +69,11 @@ class _PipeTransport(transports._FlowControlMixin):
             os.set_blocking(self._fd, False)
 
     def _transfer(self, name: str, memory: Any) -> int:
-        """Call ``os.readv`` or ``os.writev``, as ``name`` is, with ``memory``, so that it does not wait.
+        """Read into ``memory`` or write it, without waiting; return the number of bytes. ``name``: "readv" or "writev".
 
         Another process that shares the descriptor may clear O_NONBLOCK at any time, so a flag of the call is used.
         Terminals, and pipes before Linux 6.5, do not support the flag. Then O_NONBLOCK is set again before each call.
+        If the call would block, BlockingIOError is raised.
         """
         count: int
         if self._nowait:
@@ -89,7 +90,7 @@ class _PipeTransport(transports._FlowControlMixin):
         return count
 
     def _end(self, error: BaseException | None) -> None:
-        """Stop, close the file, and call connection_lost() in the next iteration of the loop."""
+        """Stop watching the file. In the next iteration of the loop, close it and call connection_lost(error)."""
         self._closing = True
         if self._ended:
             return
@@ -121,7 +122,10 @@ class _PipeTransport(transports._FlowControlMixin):
 
 
 def _can_be_watched(loop: asyncio.AbstractEventLoop, descriptor: int) -> bool:
-    """Return False for a file or device that is always ready. An eventfd, for example, blocks a read like a pipe."""
+    """Return False for a file, and for a device that ``loop`` cannot watch because it is always ready.
+
+    Other kinds of descriptors, such as an eventfd, can be watched.
+    """
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor):
         return True
@@ -136,7 +140,7 @@ def _can_be_watched(loop: asyncio.AbstractEventLoop, descriptor: int) -> bool:
 
 
 class PipeReadTransport(_PipeTransport, asyncio.ReadTransport):
-    """Passes the bytes of a file to a protocol, at most as many at a time as its receiver has room for."""
+    """Passes the bytes of a file to a protocol, at most as many at a time as the protocol's receiver has room for."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, file: io.FileIO, protocol: Any) -> None:
         super().__init__(loop, file, protocol)
@@ -246,7 +250,7 @@ class PipeWriteTransport(_PipeTransport, asyncio.WriteTransport):
         return True
 
     def write_eof(self) -> None:
-        """Close the file when the buffered data has been written. The transport itself stays open, as a socket does."""
+        """Close the file when the buffered data has been written. connection_lost() is called only after close()."""
         self._eof = True
         if not self._queue.size:
             self._close_file()

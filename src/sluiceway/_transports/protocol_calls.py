@@ -9,7 +9,10 @@ from .._implementation import core
 
 
 def call_protocol(transport: Any, protocol: Any, call: Callable[..., Any], *arguments: Any) -> None:
-    """Call ``call``, a method of ``protocol``. Pass an exception to the loop's exception handler, and return."""
+    """Call ``call``, a method of ``protocol``, with ``arguments``. Pass its exception to the loop's exception handler.
+
+    Only SystemExit and KeyboardInterrupt are raised.
+    """
     try:
         call(*arguments)
     except (SystemExit, KeyboardInterrupt):
@@ -19,10 +22,10 @@ def call_protocol(transport: Any, protocol: Any, call: Callable[..., Any], *argu
 
 
 def finish_lost_soon(loop: Any, protocol: Any, error: BaseException | None) -> None:
-    """Call this if connection_lost() of ``protocol`` has raised: a signal handler may have stopped the call.
+    """Schedule the rest of ``protocol.connection_lost(error)``, which has raised: a signal handler may have stopped it.
 
-    A protocol of the package does the rest in the next iteration of the loop, so that everything that waits for the end
-    of the connection is woken.
+    A protocol of the package then does in the next iteration of the loop what is left, so that everything that waits
+    for the end of the connection is woken. For another protocol, the function does nothing.
     """
     if isinstance(protocol, core.ReceiverProvider):
         loop.call_soon(_finish_lost, loop, protocol, error)

@@ -1,7 +1,8 @@
 """StreamTransport: the methods of a transport that higher layers call, with asyncio's names.
 
-Received bytes and writes do not go through these methods. A transport passes received bytes to a ReceiveInterface, and
-a writer sends data with a RawTransport. Both classes are in the core, because compiled code calls them.
+The data of most connections takes another way: a transport passes received bytes to a ReceiveInterface, and a writer
+sends data with a RawTransport where the transport has one. Both classes are in the core, because compiled code calls
+them.
 """
 
 from __future__ import annotations
@@ -37,7 +38,11 @@ class StreamTransport(Protocol):
         """Return the low-water and the high-water mark, in bytes."""
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Call pause_writing() when more than ``high`` bytes are buffered, and resume_writing() at ``low`` bytes."""
+        """Set the sizes of the buffered data at which the transport pauses and resumes the writing of its protocol.
+
+        It calls pause_writing() when more than ``high`` bytes are buffered, and then resume_writing() when at most
+        ``low`` bytes are left. ``high`` defaults to 4 * ``low`` or 64 KiB, and ``low`` to a quarter of ``high``.
+        """
 
     def is_closing(self) -> bool:
         """Return True if the transport is closing or closed."""

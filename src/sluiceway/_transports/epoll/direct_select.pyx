@@ -5,8 +5,8 @@ In each iteration an asyncio loop calls ``select()`` of its selector, and then r
 that costs as much as the rest of a message. If only the poller is ready and no callback waits, this ``select()`` serves
 the poller and waits again. Otherwise it returns the same events as the original one.
 
-Only the attribute ``select`` of the selector object is replaced. The registrations are the same as without it. So other
-code that uses the selector, replaces it, or waits for its descriptor finds everything there.
+Only the attribute ``select`` of the selector object is replaced. The registrations are the same as without it, so that
+other code can use the selector, replace it, or wait for its descriptor.
 """
 
 import asyncio
@@ -54,9 +54,10 @@ cdef object run_once_code = code_of(asyncio.BaseEventLoop._run_once, asyncio.bas
 def install_direct_select(loop, callback, serve):
     """Replace ``select`` of the selector of ``loop``. Return the DirectSelect, or None if it cannot be used.
 
-    ``callback``: the callback of the handles in whose place ``serve()`` is called. The classes of the loop and of the
-    selector must be asyncio's own, and the program must not have replaced ``select`` of the selector, or the method of
-    handles that monitors of slow callbacks replace. SLUICEWAY_SELECT=loop turns it off.
+    ``callback``: ``serve()`` is called instead of the handles with this callback. The loop must be an
+    asyncio.SelectorEventLoop and the selector an EpollSelector, not of derived classes. The program must not have
+    replaced ``select`` of the selector, or ``asyncio.Handle._run``, as monitors of slow callbacks do.
+    SLUICEWAY_SELECT=loop turns the DirectSelect off.
     """
     if SELECT_CHOICE == "loop" or type(loop) is not SelectorEventLoop or type(loop._selector) is not EpollSelector:
         return None
@@ -66,7 +67,7 @@ def install_direct_select(loop, callback, serve):
 
 
 cdef class DirectSelect:
-    """The replaced ``select`` of one selector, until remove(). A program that has stored the method may call it later."""
+    """The replaced ``select`` of one selector, until remove(). A program may store the method and call it later."""
 
     cdef object loop
     cdef object selector
@@ -99,7 +100,7 @@ cdef class DirectSelect:
         first_timer = None
         if timeout is not None:
             if not timeout < LONGEST:
-                # Raises for a number that is not finite or too great.
+                # Raises the error of a timeout that is infinite or not a number.
                 return EpollSelector.select(self.selector, timeout)
             milliseconds = in_milliseconds(timeout)
             if milliseconds:
@@ -114,7 +115,7 @@ cdef class DirectSelect:
                     return EpollSelector.select(self.selector, timeout)
                 # Python calls the signal handler, and the loop computes the rest of the time.
                 return []
-            # Callbacks that wait, and a loop that is stopping, come before the events. Their timeout is 0.
+            # If callbacks wait or the loop is stopping, the loop passes 0: these come before the events.
             if n != 1 or milliseconds == 0:
                 return self.found(events, n)
             handle = self.poller_handle(events[0].data.fd)
@@ -143,7 +144,7 @@ cdef class DirectSelect:
         return frame.f_code is run_once_code and caller is not None and caller.f_code is run_forever_code
 
     cdef bint loop_has_work(self) except -1:
-        """Return True if an iteration of the loop is necessary: callbacks, stop(), another selector, cancelled timers."""
+        """Return True if the loop must run: callbacks, stop(), another selector, or many cancelled timers."""
         if self.loop._ready or self.loop._stopping or self.loop._selector is not self.selector:
             return True
         cdef Py_ssize_t timers = PyList_GET_SIZE(self.loop._scheduled)

@@ -1,4 +1,7 @@
-"""How a child process replaces the epoll sets that it shares with its parent."""
+"""Replace the epoll set of a loop's selector in a forked child, which shares the set with its parent.
+
+An epoll set is what an epoll descriptor refers to in the kernel: the watched descriptors and their events.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,8 @@ def replace_epoll_set(loop: Any) -> None:
     """Replace the epoll set of the selector of ``loop`` in a child process. The registrations stay the same.
 
     The child shares the set with its parent: a socket that the child unregisters would be unregistered for the parent
-    as well, and each process would be woken for the sockets of the other. asyncio does not replace the set. A selector
-    of another kind is left unchanged, because it has no state in the kernel.
+    as well, and each process would be woken for the sockets of the other. asyncio does not replace the set. The other
+    selectors of Linux, with poll() and select(), have no state in the kernel: they are left unchanged.
     """
     selector = loop._selector
     if not isinstance(selector, selectors.EpollSelector):
@@ -31,7 +34,10 @@ def replace_epoll_set(loop: Any) -> None:
 
 
 def _poll_instead(loop: Any) -> None:
-    """Give ``loop`` a selector that needs no descriptor, unless it watches more descriptors than the limit allows."""
+    """Called if no descriptor is left for a new epoll set. Give ``loop`` a selector with poll(), which needs none.
+
+    poll() fails if it watches more descriptors than RLIMIT_NOFILE. Then ``loop`` keeps the shared set.
+    """
     shared = loop._selector
     selector = selectors.PollSelector()
     with contextlib.suppress(OSError):

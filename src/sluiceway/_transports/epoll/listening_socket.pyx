@@ -20,7 +20,7 @@ from sluiceway._transports.epoll.system cimport (
 cdef class AcceptedSocket:
     """The descriptor of an accepted connection, until the connection's transport takes it. Closed when it is freed.
 
-    So an exception of a signal handler, which Python runs between any two instructions, leaves no descriptor open.
+    Therefore no descriptor stays open if a signal handler raises an exception before that.
     """
 
     def __cinit__(self):

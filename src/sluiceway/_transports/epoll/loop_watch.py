@@ -12,9 +12,10 @@ from .direct_select import install_direct_select
 
 
 class LoopWatch:
-    """Calls ``poller._watch_ended()`` when the loop's callback, which alone refers to this object, is freed.
+    """Calls ``poller._watch_ended()`` when the loop stops watching the epoll descriptor, or is closed.
 
-    Until then, the loop's selector has the ``select()`` of DirectSelect, where it can be used.
+    Only the loop's handle for this descriptor refers to the object, so both are freed together. Until then, the loop's
+    selector has the ``select()`` of DirectSelect, where it can be used.
     """
 
     def __init__(self, poller: Any, loop: asyncio.AbstractEventLoop, callback: Callable[..., object]) -> None:
@@ -30,8 +31,8 @@ class LoopWatch:
 def close_sockets(transports: dict[int, Any]) -> None:
     """Close all sockets of the engine, then emit a ResourceWarning for each that the program had not closed.
 
-    ``transports``: weak references to transports by descriptor, those of the engine and those of the loop itself. The
-    references are weak, so that a connection that the program drops is freed, possibly in another thread.
+    ``transports``: weak references to transports by descriptor. On asyncio's loops this is the loop's own table, whose
+    other transports are skipped. Another thread may free a transport, and so change the dict, at any time.
     """
     found = [reference() for reference in list(transports.values())]
     warned = [transport.raw.loop_closed() for transport in found if isinstance(transport, RawTransportProvider)]

@@ -27,7 +27,7 @@ cdef class Poller(Stepper):
     cdef Py_ssize_t watched
     # The only socket, if the loop itself watches it; else None.
     cdef Pollable sole_socket
-    # True on asyncio's loops, which can watch a socket themselves and have a table of transports.
+    # True on asyncio's selector loops, which have _add_reader() for any socket, and a table of transports.
     cdef readonly bint watches_itself
     # Weak references to the transports by descriptor; on asyncio's loops, the dict of the loop's own table.
     cdef dict transports
@@ -45,7 +45,7 @@ cdef class Poller(Stepper):
     cdef object lost
     # A handle of _on_lost(), for the queue of the loop; None for a loop that has its own call_soon().
     cdef object lost_turn
-    # The callback of the loop's handles: _on_ready, as one object, by which DirectSelect recognises it.
+    # The callback of the loop's handles for the poller: _on_ready, as one object that DirectSelect compares.
     cdef object on_ready
     cdef readonly Scratch scratch
     # The buffer for pieces that are sent as one. Separate from scratch, whose received bytes may still be in use.

@@ -1,13 +1,13 @@
 # cython: language_level=3, binding=False
-"""Poller: one epoll descriptor for all sockets of the engine on one event loop. The loop watches this descriptor, or the
-only socket.
+"""Poller: one epoll descriptor for all sockets of the engine on one event loop. The loop watches this descriptor; see
+Poller.add() for the case of a single socket.
 
 When the descriptor is ready, the poller collects all ready sockets and processes them without a handle, selector key or
 callback per socket: a round. Under load it polls again, for a bounded number of rounds and a bounded time, before it
 returns to the loop. Writes of tasks that run in a round are corked: delayed, and sent together at the end of the round
 (contract W9, docs/explanation/contracts.md).
 
-A handler that runs in a batch may close other connections of the batch. Each event contains the generation of its
+A task that runs in a round may close other connections of the round. Each event contains the generation of its
 registration. The poller ignores an event whose registration does not exist any more.
 """
 
@@ -63,7 +63,7 @@ cdef class Pollable:
     cdef int watch(self, uint32_t interest) except -1:
         """Watch for the events ``interest``. 0 ends the registration, so that not even a hang-up is reported."""
         cdef uint32_t before = self.interest
-        self.poller.separate()  # may end this connection
+        self.poller.separate()  # in a forked child, this may end the connection, and so its interest
         if interest == before or self.interest != before:
             return 0
         if self.interest == 0:
@@ -100,7 +100,10 @@ cdef class Poller:
             close_fd(self.epfd)
 
     def prepare(self, int number=0):
-        """Open the epoll descriptor, as ``number`` if possible. Raise NotImplementedError without add_reader()."""
+        """Open the epoll descriptor if it is closed, as ``number`` if that is free, and let the loop watch it.
+
+        It is closed in the next iteration of the loop if acquire() is not called. Raise OSError if no descriptor is
+        left, and NotImplementedError if the loop has no add_reader()."""
         self.separate()
         if self.epfd >= 0:
             return
@@ -132,8 +135,8 @@ cdef class Poller:
         return 0
 
     def acquire(self):
-        """Keep the epoll descriptor open until release(). Each socket, watched or not, and each listener calls it,
-        because the poller cannot be opened again if descriptors run out later."""
+        """Keep the epoll descriptor open until release(). Called for each socket, watched or not, and each listener,
+        because the descriptor cannot be opened again if descriptors run out later."""
         self.prepare()
         self.users += 1
 
@@ -158,9 +161,9 @@ cdef class Poller:
         return 0
 
     cdef int add(self, Pollable pollable, uint32_t interest) except -1:
-        """Watch a socket. If it is the only one, an asyncio loop watches it itself: two descriptors need two system
-        calls for each event, a tenth of the cost of a message, and many clients have just one connection. Other loops
-        do not: libuv stops watching a socket after a reset without a callback."""
+        """Watch a socket. If it is the only one, an asyncio loop watches it instead of the poller: two descriptors need
+        two system calls for each event, a tenth of the cost of a message, and many clients have just one connection.
+        Other loops do not: libuv stops watching a socket after a reset without a callback."""
         if self.sole_socket is not None:
             self.register_sole_socket()
         elif self.watched == 0 and interest == EPOLLIN and self.watches_itself:
@@ -225,13 +228,13 @@ cdef class Poller:
     cdef int lose(self, Pollable pollable, error) except -1:
         """Call lost(error) of ``pollable`` in the next iteration of the loop, in the current context.
 
-        The first handle that runs serves all connections that have ended. Each connection adds a handle nevertheless,
-        because an interrupt, MemoryError or a nested loop may prevent that a handle serves all of them."""
+        The first handle that runs serves all connections that have ended. Each connection adds a handle nevertheless:
+        an interrupt or MemoryError may end a handle before that, and a nested loop must serve the rest."""
         self.lost.append((pollable, error, PyContext_CopyCurrent()))
         if self.lost_turn is None or self.loop._debug or self.loop._closed:
             self.loop.call_soon(self._on_lost)
         else:
-            # What call_soon() does, without Python code that an interrupt could stop.
+            # As call_soon(), but without Python code, in which a signal handler could raise.
             handles = self.loop._ready
             handles.append(self.lost_turn)
         return 0
@@ -263,19 +266,21 @@ cdef class Poller:
                 close_fd(epfd)
 
     def _forked(self):
-        """Reset the state in a forked child, which shares the epoll sets with its parent until separate(). Its writes
-        are not corked until the poller processes events, because the child may exit at any time."""
+        """Drop the corked writes in a forked child, which shares the epoll sets with its parent until separate(). Later
+        writes are not corked until the poller processes events, because the child may exit at any time."""
         self.forked = True
         Stepper._forked(self)
 
     cdef int separate(self) except -1:
-        """Replace the epoll sets that a forked child shares with its parent, at the child's first use of the poller.
-        In a shared set, each registration would affect both processes."""
+        """Replace the epoll sets that a forked child shares with its parent, at the child's first use of the poller:
+        that of the poller, and that of an asyncio loop. In a shared set, each registration would affect both processes.
+        A socket that cannot be watched then is closed."""
         cdef int number = self.epfd
         if not self.forked or self.loop.is_closed():
             return 0
         if number >= 0:
-            # Closed first: no other free descriptor is needed, and the loop's set keeps the parent's registration.
+            # Closed first, so that its number is free for a new set, and so that unwatch_in_loop() changes only the
+            # loop's table: the shared set must still contain the parent's descriptor.
             self.epfd = -1
             close_fd(number)
             self.unwatch_in_loop(number)
@@ -286,7 +291,7 @@ cdef class Poller:
             try:
                 self.prepare(number)
             except OSError:
-                pass  # raised again for each connection
+                pass  # raised again below, for each connection
         for entry in self.table:
             if entry is not None:
                 try:
@@ -310,7 +315,7 @@ cdef class Poller:
         close_sockets(self.transports)
 
     def _on_ready(self, watch=None):
-        # A loop nested in a task of the batch enters the context of this handle again.
+        # A loop nested in a task of the round may enter the context of this handle again.
         context = leave_handle_context()
         try:
             self._serve()
@@ -330,9 +335,9 @@ cdef class Poller:
             enter_handle_context(context)
 
     cdef int serve(self) except -1:
-        # A strong reference for this call, because a callback may run the loop until the connection is freed.
+        # A strong reference for this call, because a nested loop may end and free the connection.
         cdef Pollable sole_socket = self.sole_socket
-        # For a loop nested in a task of a batch (run_until_complete), events are processed but tasks are not stepped.
+        # A loop nested in a task of the round (run_until_complete) calls this method again. It runs no task then.
         cdef bint outer_step = self.step_at_once, outer_stepping = self.stepping
         self.step_at_once = self.stepping = self.may_step()
         self.depth += 1
@@ -379,8 +384,8 @@ cdef class Poller:
                         self.flush()
                     if now - start > SERVE_NANOSECONDS:
                         return 0
-            # The writes of a round are sent together. A peer on this machine, woken by the first, finds all of them
-            # instead of sleeping after each.
+            # The writes of a round are sent together: a peer process on this machine, which the first of them wakes,
+            # finds the others without blocking again after each.
             self.flush()
             self.take_turn_back()
             if n < 2 or self.epfd < 0:

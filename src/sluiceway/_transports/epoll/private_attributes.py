@@ -1,7 +1,7 @@
 """The private attributes of asyncio's socket transport that published programs use, for SocketTransport.
 
-The attributes are properties, so they take no memory per connection. An assignment has the same effect as in asyncio.
-``_sock`` and ``_sock_fd`` cannot be assigned, because the engine passes the descriptor to the kernel.
+The attributes are properties, so they take no memory per connection. An assignment has the same effect as in asyncio,
+with these exceptions: the only value for ``_sock`` is None, and ``_sock_fd`` and ``_server`` cannot be assigned.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class PrivateAttributes:
 
     @property
     def _sock(self) -> socket.socket | None:
-        """The socket; None once it is closed. After an access, writes are not delayed: the program may use it."""
+        """The socket; None once it is closed. An access ends corking, because the program may write to the socket."""
         if self.raw.fileno() < 0:
             return None
         sock = self.raw.socket()
@@ -50,7 +50,10 @@ class PrivateAttributes:
 
     @_sock.setter
     def _sock(self, sock: None) -> None:
-        """Accept None only: the program takes the socket over, and the transport does not close it any more."""
+        """Let the program take the socket over: the transport neither uses nor closes it any more.
+
+        Any other value than None raises TypeError, because the kernel watches the descriptor of this socket.
+        """
         if sock is not None:
             raise TypeError(f"_sock of this transport cannot be set to {sock!r}; None leaves the socket to the program")
         if self._sock is None:
@@ -135,9 +138,10 @@ class PrivateAttributes:
 
     @property
     def _buffer(self) -> Any:
-        """The unsent data: a deque of memoryviews as in asyncio of Python 3.12, a bytearray in Python 3.11.
+        """The unsent data: a deque of memoryviews, as in asyncio since Python 3.12; a bytearray in Python 3.11.
 
-        The object is a new one at each access, so changing it has no effect. Assigning it replaces the unsent data.
+        An access sends corked data first. It returns a new object, so changing the object has no effect. An assignment
+        replaces the unsent data, and sends what the kernel accepts.
         """
         self.raw.uncork()
         pieces = self.raw.queue.waiting()

@@ -15,7 +15,7 @@ cdef enum:
 
 
 cdef inline ssize_t send_pieces(int fd, WriteQueue queue, char* gathered) except? -1:
-    """Send the pieces of ``queue`` with one system call; return its result. ``gathered``: GATHER_MAXIMUM bytes."""
+    """Send the first pieces of ``queue`` with one system call; return its result. ``gathered``: memory for a copy."""
     cdef iovec vectors[PIECES]
     cdef msghdr message
     cdef Py_ssize_t index, count, waiting = len(queue.pieces) - queue.head
@@ -39,7 +39,7 @@ cdef inline ssize_t send_pieces(int fd, WriteQueue queue, char* gathered) except
 
 
 cdef inline Py_ssize_t gather(WriteQueue queue, char* gathered) except -1:
-    """Copy all unsent bytes, at most GATHER_MAXIMUM, into ``gathered``. Return the number of copied bytes."""
+    """Copy all unsent bytes, at most GATHER_MAXIMUM, into ``gathered``, which has this size. Return their number."""
     cdef char* end = gathered
     cdef Py_ssize_t index, length, offset = queue.offset
     cdef bytes piece

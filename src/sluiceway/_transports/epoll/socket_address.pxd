@@ -74,7 +74,7 @@ cdef inline str dotted(const uint8_t* numbers):
 
 
 cdef inline object address_object(const SocketAddress* address, socklen_t length):
-    """Return an address of ``length`` bytes: IPv4, IPv6 or Unix. The bytes after the address must be 0."""
+    """Return an address of ``length`` bytes: IPv4, IPv6 or Unix. The byte after a Unix path must be 0."""
     cdef char text[INET6_ADDRSTRLEN]
     if length == 0:
         return None

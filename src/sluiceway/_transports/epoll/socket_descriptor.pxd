@@ -5,9 +5,9 @@ cdef class SocketDescriptor(Pollable):
     cdef int family
     # True while this object closes the descriptor, because there is no socket object.
     cdef bint owned
-    # The program has access to the descriptor.
+    # The program has access to the descriptor: it may close the socket, and writes are not corked.
     cdef bint shared
-    # The local address, once a program has asked for it or the descriptor is closed.
+    # True once a program has asked for the local address, or the descriptor is closed. ``address`` is set then.
     cdef bint address_known
     cdef object address
     # The socket object, which closes the descriptor; None until a program asks for it.

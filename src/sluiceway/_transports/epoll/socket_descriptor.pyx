@@ -29,7 +29,7 @@ cdef class SocketDescriptor(Pollable):
 
     def __dealloc__(self):
         if self.owned:
-            # The loop was dropped without a close. The socket object emits a ResourceWarning, and closes the descriptor.
+            # The loop was dropped without a close. The socket object closes the descriptor with a ResourceWarning.
             try:
                 socket_object(self.family, self.fd)
             except BaseException:
@@ -107,7 +107,7 @@ cdef class SocketDescriptor(Pollable):
             self.fd = -1
             if self.owned:
                 self.owned = False
-                with nogil:  # SO_LINGER makes the call block
+                with nogil:  # with SO_LINGER, the call may block
                     close_fd(fd)
             elif self.sock is not None:
                 self.sock.close()

@@ -102,7 +102,8 @@ cdef class StreamSocket(WriteLimits):
         self.report_detached(previous)
 
     cdef int report_detached(self, protocol) except -1:
-        """Report to ``protocol`` that this socket may end without a call of its connection_lost()."""
+        """Called when ``protocol`` was replaced, or the program has taken the socket over. Report to ``protocol`` that
+        this socket may end without a call of its connection_lost()."""
         if self.transport is not None and isinstance(protocol, ProtocolOperations):
             protocol._sluiceway_detached(self.transport)
         return 0
@@ -188,7 +189,7 @@ cdef class StreamSocket(WriteLimits):
         if failed:
             return 0
         if keep_open:
-            # Otherwise epoll would report the hang-up again in every round.
+            # Otherwise epoll would report the end of file again in every round.
             self.set_interest(self.interest & ~<uint32_t>EPOLLIN)
         else:
             self.close()
@@ -243,7 +244,7 @@ cdef class StreamSocket(WriteLimits):
             self.set_interest(self.interest | EPOLLOUT)
         else:
             self.queue.append(data)
-            # Sends data that was corked by code that runs within the flush.
+            # The queue may contain only corked data, if a flush of corked data calls code that writes.
             self.uncork()
         self.maybe_pause()
 
@@ -293,7 +294,7 @@ cdef class StreamSocket(WriteLimits):
     def share(self):
         """Send the corked data and stop corking, because the program gets access to the descriptor."""
         self.shared = True
-        # Plaintext that TLS delays above this socket is flushed with all corked data. Only the thread of the loop may.
+        # Also sends the corked plaintext of a TLS transport above this socket. No effect in another thread.
         self.poller._flush_own_thread()
         self.uncork()
 
@@ -301,6 +302,7 @@ cdef class StreamSocket(WriteLimits):
         """Called when the program takes the socket over. Do not watch, use or close the socket any more."""
         self.uncork()
         self.set_interest(0)
+        # Under another key, add_reader() accepts the descriptor, and close_sockets() still finds the transport.
         self.poller.transports[-2 - self.fd] = self.poller.transports.pop(self.fd)
         self.fd, self.sock = -1, replacement
         self.report_detached(self.protocol)
@@ -448,7 +450,7 @@ cdef class StreamSocket(WriteLimits):
             raise
 
     def loop_closed(self):
-        """Close the socket if it is open. Return the warning for a socket that the program had not closed, or None."""
+        """Close the socket. Return the text of a warning if the program had not closed it, else None."""
         protocol = self.protocol
         if protocol is None:
             return None
@@ -459,7 +461,7 @@ cdef class StreamSocket(WriteLimits):
         with suppress(OSError):
             self.release_socket()
         if isinstance(protocol, ReceiverProvider):
-            # A protocol of the package drops its references. RuntimeError: a waiting task cannot be scheduled any more.
+            # Drops the references of the protocol. RuntimeError: the closed loop cannot wake a waiting task.
             try:
                 with suppress(RuntimeError):
                     protocol.connection_lost(None)

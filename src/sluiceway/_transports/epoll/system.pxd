@@ -66,7 +66,8 @@ cdef extern from "fcntl.h" nogil:
     int fcntl(int fd, int command, int argument)
 
 cdef inline int create_epoll_set(int number) noexcept nogil:
-    """Return a new epoll descriptor, ``number`` if it is free, or -1. dup3() would close what another thread opened."""
+    """Return a new epoll descriptor, ``number`` if that is free, or -1 after an error. dup3() would get the number even
+    if another thread had opened it meanwhile, and close the other file."""
     cdef int new = epoll_create1(EPOLL_CLOEXEC), higher
     if 0 <= new < number:
         higher = fcntl(new, F_DUPFD_CLOEXEC, number)

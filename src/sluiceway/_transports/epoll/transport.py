@@ -66,7 +66,10 @@ class SocketTransport(RawTransportProvider, PrivateAttributes, transports._FlowC
 
     @property
     def _extra(self) -> dict[str, Any]:
-        """A dict of all values of get_extra_info(), created at the first access. The program may change the dict."""
+        """A dict of all values of get_extra_info(), created at the first access.
+
+        From then on get_extra_info() reads the dict, so a program can change a value.
+        """
         if self._peername is not _IN_EXTRA:
             self._extra = {name: self.get_extra_info(name) for name in ("socket", "sockname", "peername")}
         extra: dict[str, Any] = _extra_slot.__get__(self)
@@ -139,11 +142,15 @@ def attach(
 ) -> SocketTransport:
     """Create the transport of ``sock``, call connection_made() of ``protocol``, start to receive; return the transport.
 
-    ``sock`` must be connected and non-blocking; if the function raises, it closes ``sock``. ``peer``: the address of
-    the peer of an AcceptedSocket. ``shared``: True if the program may use the socket as well.
+    ``sock`` must be connected and non-blocking. ``peer``: the address of the peer of an AcceptedSocket. ``shared``: the
+    program may use the socket as well. An exception of connection_made() goes to the loop's exception handler.
+
+    Raises:
+        RuntimeError: on an asyncio loop, a shared socket has a transport already. The socket stays open.
+        OSError: for example, no descriptor is left. Like every other exception, it closes ``sock``.
     """
     if shared and poller_of(loop).watches_itself:
-        # RuntimeError if the socket has a transport already, as in asyncio.
+        # As in asyncio.
         loop._ensure_fd_no_transport(sock)  # type: ignore[attr-defined]
     raw = None
     try:
@@ -162,7 +169,10 @@ def attach(
 
 
 def can_serve(loop: asyncio.AbstractEventLoop) -> bool:
-    """Return True if ``loop`` can watch the descriptor of the engine. The first call for a loop tests this."""
+    """Return True if ``loop`` accepts the attribute for its poller, and can watch the poller's descriptor.
+
+    The first call for a loop tests this. It raises OSError if no descriptor is left.
+    """
     if not type(loop).__dictoffset__:
         # rsloop: a poller cannot be stored there. The test does not read ``loop.__dict__``, which would create the
         # dict: Python 3.11 and 3.12 then read every attribute of the loop slowly.
@@ -178,5 +188,5 @@ def can_serve(loop: asyncio.AbstractEventLoop) -> bool:
 
 
 def accept_source(listener: socket.socket) -> ListeningSocket | None:
-    """Return the object whose accept() returns what attach() takes, or None if only ``listener`` itself can accept."""
+    """Return an object whose accept() returns an AcceptedSocket, or None if only ``listener`` itself can accept."""
     return ListeningSocket(listener) if can_accept(listener) else None

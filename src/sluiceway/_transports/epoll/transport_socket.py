@@ -2,9 +2,9 @@
 
 The engine corks writes: it delays small writes, to send them together. A program that uses ``fileno()``, ``dup()``,
 ``shutdown()`` or ``_sock`` may write to the descriptor, or pass it to another process. Data that was written to the
-transport before must be sent first. Therefore these four send the corked data, and later writes of the connection are
-not corked (contract W9, docs/explanation/contracts.md). The other methods have no such effect, because many programs
-set a socket option on each connection.
+transport before must be sent first. Therefore such a use sends the corked data, and later writes of the connection are
+not corked (contract W9, docs/explanation/contracts.md). The methods that the class overrides have no such effect,
+because many programs set a socket option on each connection.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class TransportSocket(trsock.TransportSocket):
 
     @property
     def _sock(self) -> socket.socket:
-        """The socket, which the methods of asyncio's class get from this property. An access ends corking."""
+        """The socket. The methods that this class does not override get it here. An access ends corking."""
         self._raw.share()
         sock: socket.socket = self._plain._sock  # type: ignore[attr-defined]
         return sock

@@ -1,11 +1,11 @@
 """The TLS context of ``ssl=True``: ``ssl.create_default_context()``, shared by all connections of the process.
 
 The context is created in a thread of the loop's executor, because loading the system's certificates takes tens of
-milliseconds. A new context is created only if the environment or the certificate files have changed.
+milliseconds. A new context is created only if the environment or the certificate files have changed, or if the program
+may have changed the context.
 
-A program can get the context with ``get_extra_info("sslcontext")``, and change the context. Later connections must not
-be affected by that. Therefore the context records assignments of attributes, and calls of methods that may change the
-context. After such a change, a new context is created for later connections.
+A program can get the context with ``get_extra_info("sslcontext")``, and change it. Later connections must not be
+affected by that. Therefore the context records assignments of attributes, and uses of methods that may change it.
 """
 
 from __future__ import annotations
@@ -66,7 +66,10 @@ class DefaultContext:
         self._loading: concurrent.futures.Future[ssl.SSLContext] | None = None
 
     async def get(self, loop: asyncio.AbstractEventLoop) -> ssl.SSLContext:
-        """Return the context for a new connection. Concurrent calls wait for the creation of one context."""
+        """Return the context for a new connection. Concurrent calls wait for the creation of one context.
+
+        If the creation fails, all of them raise its error. A cancelled call does not stop the creation.
+        """
         key = _current_key()
         started: concurrent.futures.Future[ssl.SSLContext] | None = None
         try:

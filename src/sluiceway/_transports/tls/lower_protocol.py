@@ -19,7 +19,7 @@ else:
 class LowerEvents(Protocol):
     """The methods of a TLS transport that LowerProtocol calls at events of the lower transport.
 
-    The TLSReceiver reports end of file and, unless it was interrupted, the end of the lower transport.
+    The TLSReceiver calls lower_eof() and lower_lost(); LowerProtocol calls lower_lost() if that was stopped or delayed.
     """
 
     def lower_made(self, lower: Any) -> None:
@@ -29,7 +29,7 @@ class LowerEvents(Protocol):
         """Called when lower_made() has raised ``error``."""
 
     def lower_lost(self, error: BaseException | None) -> None:
-        """Called when the lower transport has ended; called again if a signal handler raises meanwhile."""
+        """Called when the lower transport has ended; called again if a signal handler has stopped the first call."""
 
     def wakes_after_handshake(self) -> bool:
         """Return True if the coroutine that waits for the handshake was woken, and has not continued yet."""
@@ -89,7 +89,7 @@ class LowerProtocol(ReceiverProvider, asyncio.BufferedProtocol):
 
     def _sluiceway_finish_lost(self, error: Exception | None) -> None:
         if self._events is not None:
-            # The receiver may not refer to the TLS transport any more.
+            # Called directly, because the receiver may not refer to the TLS transport any more.
             self._events.lower_lost(error)
             self._events = None
 

@@ -115,7 +115,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         self._closing = False
         self._discarded = 0
         self.received_before = 0
-        """The bytes that had arrived before the upgrade of the connection to TLS."""
+        """The number of bytes that had arrived and were read before start_tls()."""
         self._error: BaseException | None = None
         self._strict_eof = strict_eof
         self.set_protocol(protocol)
@@ -136,7 +136,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
 
     @property
     def lower(self) -> Any:
-        """The lower transport, which carries the records; None before it is connected."""
+        """The lower transport, which carries the records; None before it is connected. It is kept after its end."""
         return self._lower
 
     @property
@@ -145,7 +145,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         return self._lower_protocol
 
     async def wait_for_handshake(self) -> None:
-        """Wait for the end of the handshake. If it fails or the call is cancelled, abort the connection and raise."""
+        """Wait for the end of the handshake. If it fails, raise its error. If the call is cancelled, abort."""
         try:
             await self._handshake.wait()
         except BaseException:
@@ -154,7 +154,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             raise
 
     def discard(self) -> None:
-        """Called when the lower transport could not be created. Free it, and call no method of the protocol."""
+        """Called when the lower transport could not be created. Abort it if there is one; call no protocol method."""
         self.abort()
         self._lower_protocol.detach()
         self._detach()
@@ -186,7 +186,10 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         self._receiver.begin_handshake()
 
     def handshake_completed(self) -> None:
-        """Called by the TLSReceiver after the handshake, before it delivers plaintext. Call connection_made()."""
+        """Called by the TLSReceiver after the handshake, before it delivers plaintext.
+
+        Call connection_made(), unless ``call_connection_made`` is False. If wait_for_handshake() was cancelled, abort.
+        """
         self._handshake.stop_timer()
         if self._handshake.wait_cancelled():
             self.abort()
@@ -211,7 +214,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
     # -- failures -----------------------------------------------------------------------------------------------------
 
     def failed(self, error: BaseException) -> None:
-        """Close the connection because of ``error``, such as a failed handshake or an invalid record."""
+        """End the connection with ``error``, such as a failed handshake or an invalid record."""
         if self._closing and self.raw.handshake_complete:
             # Errors after close() are not reported.
             self.abort()
@@ -240,14 +243,14 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
     # -- end of file --------------------------------------------------------------------------------------------------
 
     def close_notify_arrived(self) -> None:
-        """Called by the TLSReceiver when the peer's close_notify alert has arrived. Close this side too."""
+        """Called by the TLSReceiver at the peer's close_notify alert. Call eof_received(), and close this side too."""
         if self._closing:
             self._close.peer_ended()
         else:
             self._eof()
 
     def discarded_maximum(self) -> None:
-        """Called by the TLSReceiver when it has discarded too many bytes after close(). Do not wait for the peer."""
+        """Called by the TLSReceiver when too much has arrived after close(). Close without the peer's alert."""
         self._close.peer_ended()
 
     def lower_eof(self) -> bool:
@@ -261,7 +264,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         return True
 
     def _truncated(self) -> None:
-        """Handle the end of TCP without a close_notify alert (RFC 8446, section 6.1)."""
+        """Called if TCP ends without a close_notify alert (RFC 8446, section 6.1): an error only with strict_eof."""
         error = ssl.SSLEOFError(
             ssl.SSL_ERROR_EOF, "TCP ended without a close_notify alert: the received data may be truncated"
         )
@@ -291,7 +294,10 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
                 self._lower.resume_reading()
 
     def answers_blocked(self) -> None:
-        """Stop receiving: the peer causes responses of OpenSSL, and does not read them."""
+        """Called by the TLSSender when the peer causes responses of OpenSSL, such as to key updates, and reads none.
+
+        Stop receiving until the lower transport resumes writing.
+        """
         self._answers_blocked = True
         self._lower.pause_reading()
 
@@ -325,7 +331,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         return SSLProtocol(self)
 
     def update_flow_control(self) -> None:
-        """Pause or resume the protocol if a change of the pending data requires it."""
+        """Call pause_writing() or resume_writing() of the protocol if WritePauses.update() requires it."""
         pause = self._write_pauses.update(self.raw, self._lower, self._closing)
         protocol = self._protocol
         if pause is not None and protocol is not None:
@@ -370,7 +376,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         return self._receiver.close_notify_received
 
     def received_size(self) -> int:
-        """Return how many bytes have arrived: of records, complete or not, and of what was not encrypted."""
+        """Return how many bytes have arrived: those of records, complete or not, and ``received_before``."""
         return self.received_before + self._receiver.received
 
     def set_shutdown_timeout(self, seconds: float) -> None:
@@ -399,7 +405,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         self._report_closing(seconds)
 
     def _report_closing(self, seconds: float | None) -> None:
-        """Start the protocol's close timeout if there is unsent data. ``seconds``: a shorter timeout, or None."""
+        """Start the close timeout of a protocol of the package if data is unsent. ``seconds``: its maximum, or None."""
         if isinstance(self._protocol, core.ProtocolOperations) and self.get_write_buffer_size():
             self._protocol._sluiceway_closing(seconds)
 
