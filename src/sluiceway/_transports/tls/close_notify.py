@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 
 class CloseSequence:
-    """Closes the lower transport after both close_notify alerts, at the end of TCP, or after the shutdown timeout.
+    """Closes the lower transport after both close_notify alerts, or at the end of TCP.
 
-    It also does so when the peer has sent more than LINGER_MAXIMUM bytes after the close.
+    It also closes the transport when the peer has sent more than LINGER_MAXIMUM bytes after the close. After the
+    shutdown timeout, it aborts the transport.
 
     - ``lower``: the transport that carries the records; None before it is connected and after it has ended.
-    - ``lower_ended``: True after the peer has ended TCP.
+    - ``lower_ended``: True after the peer has ended its direction of the lower transport.
     - ``shutdown_timeout``: the seconds that the peer has for its close_notify alert, after all data has been sent.
     """
 
@@ -48,8 +49,8 @@ class CloseSequence:
         if self._peer_ended():
             # The renegotiation cannot end, because the peer sends nothing more.
             self.lower.close()
-        elif not self._sender.pending_size():
-            self._start_timer()
+        else:
+            self._start_timer_when_sent()
 
     def close_notify_sent(self) -> None:
         """Called when this side's alert was written to the lower transport. Wait for the peer's alert, or close."""
@@ -57,16 +58,13 @@ class CloseSequence:
         if self._peer_ended() or self.lower.is_closing():
             self.lower.close()
             return
-        # The timeout starts when all data has been sent. With a high-water mark of 0, resume_writing() reports that.
-        self.lower.set_write_buffer_limits(high=0)
-        if not self.lower.get_write_buffer_size():
-            self._start_timer()
+        self._start_timer_when_sent()
 
-    def all_sent(self) -> None:
-        """Called when the lower transport has sent all data. Start the shutdown timeout."""
+    def lower_resumed(self) -> None:
+        """Called when the lower transport resumes writing after start(). It may have sent all data."""
         # The lower transport is closing already if the peer has ended its direction.
         if self.lower is not None and not self.lower.is_closing():
-            self._start_timer()
+            self._start_timer_when_sent()
 
     def peer_ended(self) -> None:
         """Called when the peer's alert, the end of TCP, or too much data has arrived. Close the lower transport."""
@@ -89,8 +87,12 @@ class CloseSequence:
         """Return True if the peer sends nothing more: its close_notify alert or the end of TCP has arrived."""
         return self._receiver.close_notify_received or self.lower_ended
 
-    def _start_timer(self) -> None:
-        if self._timer is None and self.lower is not None:
+    def _start_timer_when_sent(self) -> None:
+        assert self.lower is not None
+        # With this high-water mark, the lower transport resumes writing when it has sent all data.
+        self.lower.set_write_buffer_limits(high=0)
+        # Plaintext that waits for a renegotiation is sent later, and then the alert.
+        if self._timer is None and not self.lower.get_write_buffer_size() and not self._sender.pending_size():
             self._timer = self._loop.call_later(self.shutdown_timeout, self._timed_out)
 
     def _timed_out(self) -> None:

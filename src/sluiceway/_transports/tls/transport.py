@@ -350,7 +350,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             if self._closing or not self._reading_paused:
                 self._lower.resume_reading()
         if self._closing:
-            self._close.all_sent()
+            self._close.lower_resumed()
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         # Plaintext that waits for the end of a step would count against the new limits, but no event reports its end.
