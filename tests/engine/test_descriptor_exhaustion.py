@@ -40,6 +40,16 @@ async def test_connect_at_the_descriptor_limit_raises_emfile_and_leaks_nothing(r
     await other.close()
 
 
+async def test_connect_closes_its_socket_if_the_engine_gets_no_descriptor(raw_peers: RawPeers):
+    """The socket takes the last descriptor, before the engine opens its own."""
+    listener = raw_peers.listen()
+    before = file_descriptors.open_descriptors()
+    with descriptors_exhausted(free=1), pytest.raises(OSError) as caught:
+        await sluiceway.open_connection(*listener.address)
+    assert caught.value.errno == errno.EMFILE
+    assert file_descriptors.open_descriptors() == before
+
+
 async def test_failed_start_server_leaves_later_connections_open(raw_peers: RawPeers):
     """A server that could not acquire the poller does not release it."""
     [first] = await open_connections(raw_peers)

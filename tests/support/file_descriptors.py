@@ -35,12 +35,12 @@ def is_descriptor_open(descriptor: tuple[int, int]) -> bool:
 
 
 @contextlib.contextmanager
-def descriptors_exhausted() -> Iterator[None]:
-    """Set RLIMIT_NOFILE to the lowest free number: no descriptor can be opened inside the block."""
+def descriptors_exhausted(free: int = 0) -> Iterator[None]:
+    """Set RLIMIT_NOFILE so that at most ``free`` descriptors can be opened inside the block."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     lowest_free = os.dup(0)
     os.close(lowest_free)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + free, hard))
     try:
         yield
     finally:

@@ -39,9 +39,16 @@ async def make_connected(
         make: Any = loop.create_unix_connection if sock.family == _AF_UNIX else loop.create_connection
         return make(lambda: receiver, sock=sock)
 
+    try:
+        engine = engine_of(loop)
+    except BaseException:
+        # No descriptor is left for the engine. A socket of the program stays open, because it was not used.
+        if not shared:
+            sock.close()
+        raise
     if not ssl:
-        return await _wrap_plain(loop, sock, protocol, create, shared)
-    tls = await _wrap_encrypted(loop, sock, protocol, create, ssl, shared, server_side=False, **options)
+        return await _wrap_plain(engine, loop, sock, protocol, create, shared)
+    tls = await _wrap_encrypted(engine, loop, sock, protocol, create, ssl, shared, server_side=False, **options)
     try:
         await tls.wait_for_handshake()
     except (SystemExit, KeyboardInterrupt):
@@ -69,9 +76,10 @@ async def make_accepted(
     def create(receiver: Any) -> Any:
         return loop.connect_accepted_socket(lambda: receiver, sock)
 
+    engine = engine_of(loop)
     if ssl is None:
-        return await _wrap_plain(loop, sock, protocol, create, False)
-    return await _wrap_encrypted(loop, sock, protocol, create, ssl, False, server_side=True, **options)
+        return await _wrap_plain(engine, loop, sock, protocol, create, False)
+    return await _wrap_encrypted(engine, loop, sock, protocol, create, ssl, False, server_side=True, **options)
 
 
 def makes_accepted_now(loop: Any) -> bool:
@@ -125,6 +133,7 @@ def make_accepted_tls_now(
 
 
 async def _wrap_encrypted(
+    engine: Any,
     loop: asyncio.AbstractEventLoop,
     sock: socket.socket,
     protocol: Any,
@@ -135,7 +144,6 @@ async def _wrap_encrypted(
 ) -> TLSTransport:
     tls = _tls_transport(loop, sock, protocol, context, **options)
     try:
-        engine = engine_of(loop)
         if engine is not None:
             engine.attach(loop, sock, tls.lower_protocol, shared=shared)
         else:
@@ -158,9 +166,13 @@ def _tls_transport(
 
 
 async def _wrap_plain(
-    loop: asyncio.AbstractEventLoop, sock: socket.socket, protocol: Any, create: CreateTransport, shared: bool
+    engine: Any,
+    loop: asyncio.AbstractEventLoop,
+    sock: socket.socket,
+    protocol: Any,
+    create: CreateTransport,
+    shared: bool,
 ) -> Any:
-    engine = engine_of(loop)
     if engine is not None:
         return engine.attach(loop, sock, protocol, shared=shared)
     adapter = LoopAdapter(protocol, loop, shared)
