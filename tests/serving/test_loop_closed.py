@@ -111,14 +111,16 @@ def test_open_connections_are_closed_with_loop(count: int, secure: bool, loop_ki
         del _, writer
 
 
-@pytest.mark.parametrize("state", ["open", "handshake"])
-def test_connections_of_dropped_server_are_closed_with_loop(state: str, loop_kind: str, tls: Certificates) -> None:
-    """A handler has stored the streams, or the handshake has not begun."""
+@pytest.mark.parametrize("state", ["open", "handshake", "server kept"])
+def test_connections_of_unclosed_server_are_closed_with_loop(state: str, loop_kind: str, tls: Certificates) -> None:
+    """A handler has stored the streams, or the handshake has not begun. The program may still refer to the server."""
     kept: list[Any] = []
 
     async def main() -> None:
         context = tls.server_context if state == "handshake" else None
         server = await sluiceway.start_server(lambda *streams: kept.append(streams), "127.0.0.1", 0, ssl=context)
+        if state == "server kept":
+            kept.append(server)
         peer.connect(server_address(server))
         await wait_until(lambda: any(client._transport for client in server._connections))
 
