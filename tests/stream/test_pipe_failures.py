@@ -5,6 +5,8 @@ import errno
 import os
 import pathlib
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -196,6 +198,33 @@ async def test_exception_of_signal_handler_after_write_ends_pipe(
     assert os.read(reading, 10) == b""
     loop_errors.clear()
     os.close(reading)
+
+
+@pytest.mark.parametrize("kind", ["reading", "writing", "terminal", "pair"])
+async def test_exception_at_end_of_opening_leaves_descriptors_usable(
+    kind: str, fail_to_make_stream: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """A loop that still watched the descriptor would refuse the next socket that has it, or pass events on."""
+    if kind == "terminal":
+        other, ours = os.openpty()
+    else:
+        reading, writing = os.pipe()
+        ours, other = (reading, writing) if kind == "reading" else (writing, reading)
+    with fail_to_make_stream():
+        if kind == "pair":
+            await sluiceway.pair()
+        else:
+            await sluiceway.pipe(ours)
+    await run_iterations()
+    if kind == "pair":
+        os.close(ours)
+    else:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(ours)
+    async with sluiceway.pair() as (first, second):
+        await first.send(b"line\n")
+        assert await second.read_line() == b"line\n"
+    os.close(other)
 
 
 async def test_exception_at_end_of_pipe_does_not_keep_close_waiting(

@@ -11,6 +11,8 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -238,6 +240,27 @@ async def test_child_whose_end_cannot_be_watched_is_killed_and_reaped(monkeypatc
     with pytest.raises(RuntimeError, match="can't start new thread"):
         await sluiceway.spawn("cat", stderr=subprocess.PIPE)
     assert is_reaped(started[0].pid)
+
+
+@pytest.mark.usefixtures("each_wait")
+async def test_exception_at_end_of_spawn_kills_child_and_leaves_descriptors_usable(
+    monkeypatch: pytest.MonkeyPatch, fail_to_make_stream: Callable[[], AbstractContextManager[None]]
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    start = subprocess.Popen
+
+    def start_and_record(*arguments: Any, **options: Any) -> Any:
+        started.append(start(*arguments, **options))
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", start_and_record)
+    with fail_to_make_stream():
+        await sluiceway.spawn("sleep", "3600", stderr=subprocess.PIPE)
+    await wait_until(lambda: started[0].returncode is not None)
+    assert started[0].returncode == -signal.SIGKILL
+    async with sluiceway.pair() as (first, second):
+        await first.send(b"line\n")
+        assert await second.read_line() == b"line\n"
 
 
 async def test_interrupt_when_child_ends_does_not_keep_waiters(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,14 @@ class _PipeTransport(transports._FlowControlMixin):
     def abort(self) -> None:
         self._end(None)
 
+    def discard(self) -> None:
+        """Close the file at once, because the stream could not be completed. connection_lost() is not called."""
+        self._closing = self._ended = True
+        try:
+            self._stop_watching()
+        finally:
+            self._file.close()
+
     def _set_nonblocking(self) -> None:
         if self._watched:
             os.set_blocking(self._fd, False)
@@ -148,8 +156,12 @@ class PipeReadTransport(_PipeTransport, asyncio.ReadTransport):
         self._scheduled = False
         self._receivers = core.ProtocolReceivers(protocol, getattr(protocol, "__dict__", None))
         self._receivers.attach(scratch_of(loop), None)
-        protocol.connection_made(self)
-        self.resume_reading()
+        try:
+            protocol.connection_made(self)
+            self.resume_reading()
+        except BaseException:
+            self.discard()
+            raise
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         super().set_protocol(protocol)
@@ -221,10 +233,14 @@ class PipeWriteTransport(_PipeTransport, asyncio.WriteTransport):
         super().__init__(loop, file, protocol)
         self._queue = core.WriteQueue()
         self._eof = False
-        protocol.connection_made(self)
-        if stat.S_ISFIFO(os.fstat(self._fd).st_mode):
-            # The kernel reports the writing end of a pipe as readable when its last reader has closed.
-            loop.add_reader(self._fd, self._reader_closed)
+        try:
+            protocol.connection_made(self)
+            if stat.S_ISFIFO(os.fstat(self._fd).st_mode):
+                # The kernel reports the writing end of a pipe as readable when its last reader has closed.
+                loop.add_reader(self._fd, self._reader_closed)
+        except BaseException:
+            self.discard()
+            raise
 
     def write(self, data: Any) -> None:
         if self._eof:

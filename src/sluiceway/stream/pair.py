@@ -79,7 +79,13 @@ async def _open(sock: socket.socket, limit: int) -> Stream:
     try:
         sock.setblocking(False)
         protocol, reader = make_protocol(loop, limit)
-        return Stream(*await wrap_socket(loop, sock, protocol, reader, peer_of(sock), ssl=None))
+        halves = await wrap_socket(loop, sock, protocol, reader, peer_of(sock), ssl=None)
     except BaseException:
         sock.close()
+        raise
+    try:
+        return Stream(*halves)
+    except BaseException:
+        # The loop would refuse the next socket with the descriptor of one that is closed below its transport.
+        halves[1].transport.abort()
         raise

@@ -12,7 +12,7 @@ from typing import Any
 
 from .._implementation import core
 from .opening import Opening
-from .pipe_halves import open_reader, open_writer, require_pipes
+from .pipe_halves import open_stream, require_pipes
 from .stream import Stream
 
 if sys.platform != "win32":
@@ -108,10 +108,10 @@ async def _open_pipe(descriptor: int, limit: int) -> Stream:
         except BaseException:
             incoming.close()
             raise
-        return open_both(loop, incoming, outgoing, limit)
+        return open_stream(loop, incoming, outgoing, limit)
     if access == os.O_WRONLY:
-        return Stream(None, open_writer(loop, _file_of(descriptor, "wb")))
-    return Stream(open_reader(loop, _file_of(descriptor, "rb"), limit), None)
+        return open_stream(loop, None, _file_of(descriptor, "wb"), limit)
+    return open_stream(loop, _file_of(descriptor, "rb"), None, limit)
 
 
 def _file_of(descriptor: int, mode: str, kind: type[io.FileIO] = io.FileIO) -> io.FileIO:
@@ -120,20 +120,6 @@ def _file_of(descriptor: int, mode: str, kind: type[io.FileIO] = io.FileIO) -> i
         return kind(descriptor, mode)
     except BaseException:
         os.close(descriptor)
-        raise
-
-
-def open_both(loop: asyncio.AbstractEventLoop, incoming: io.FileIO, outgoing: io.FileIO, limit: int) -> Stream:
-    """Return a Stream that reads ``incoming`` and writes to ``outgoing``. If the call fails, both are closed."""
-    try:
-        reader = open_reader(loop, incoming, limit)
-    except BaseException:
-        outgoing.close()
-        raise
-    try:
-        return Stream(reader, open_writer(loop, outgoing))
-    except BaseException:
-        reader._transport.close()
         raise
 
 
@@ -150,7 +136,7 @@ async def _open_stdio(limit: int) -> Stream:
         raise
     # For messages.
     incoming.name, outgoing.name = "<stdin>", "<stdout>"
-    return open_both(asyncio.get_running_loop(), incoming, outgoing, limit)
+    return open_stream(asyncio.get_running_loop(), incoming, outgoing, limit)
 
 
 def _own_descriptor(descriptor: int, access: int, name: str) -> io.FileIO:

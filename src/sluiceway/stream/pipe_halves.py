@@ -11,6 +11,7 @@ from .._asyncio.protocol import FlowControlMixin
 from .._asyncio.reader import StreamReader
 from .._asyncio.writer import StreamWriter
 from .._transports.pipe_transports import PipeReadTransport, PipeWriteTransport
+from .stream import Stream
 
 
 def require_pipes(call: str) -> None:
@@ -24,22 +25,56 @@ def require_pipes(call: str) -> None:
 
 def open_reader(loop: asyncio.AbstractEventLoop, file: io.FileIO, limit: int) -> StreamReader:
     """Return a reader of ``file``, which is closed with its connection, or at once if the call fails."""
+    transport: PipeReadTransport | None = None
     try:
         protocol, reader = make_protocol(loop, limit)
-        PipeReadTransport(loop, file, protocol)
+        transport = PipeReadTransport(loop, file, protocol)
+        # Without a writer, only the reader keeps the connection in use.
+        reader._sluiceway.guard = protocol._sluiceway.guard(reader)
+        return reader
     except BaseException:
-        file.close()
+        _discard(transport, file)
         raise
-    # Without a writer, only the reader keeps the connection in use.
-    reader._sluiceway.guard = protocol._sluiceway.guard(reader)
-    return reader
 
 
 def open_writer(loop: asyncio.AbstractEventLoop, file: io.FileIO) -> StreamWriter:
     """Return a writer to ``file``, which is closed with its connection, or at once if the call fails."""
+    transport: PipeWriteTransport | None = None
     try:
         protocol = FlowControlMixin(loop)
-        return StreamWriter(PipeWriteTransport(loop, file, protocol), protocol, None, loop)
+        transport = PipeWriteTransport(loop, file, protocol)
+        return StreamWriter(transport, protocol, None, loop)
     except BaseException:
+        _discard(transport, file)
+        raise
+
+
+def _discard(transport: PipeReadTransport | PipeWriteTransport | None, file: io.FileIO) -> None:
+    """Close ``file``. A ``transport`` must end first: the loop would watch the next file with the same descriptor."""
+    if transport is None:
         file.close()
+    else:
+        transport.discard()
+
+
+def open_stream(
+    loop: asyncio.AbstractEventLoop, incoming: io.FileIO | None, outgoing: io.FileIO | None, limit: int
+) -> Stream:
+    """Return a Stream that reads ``incoming`` and writes to ``outgoing``. If the call fails, both are closed."""
+    reader: StreamReader | None = None
+    writer: StreamWriter | None = None
+    try:
+        if incoming is not None:
+            reader = open_reader(loop, incoming, limit)
+        if outgoing is not None:
+            writer = open_writer(loop, outgoing)
+        return Stream(reader, writer)
+    except BaseException:
+        if reader is not None:
+            reader._transport.discard()
+        if writer is not None:
+            writer.transport.discard()  # type: ignore[attr-defined]
+        for file in (incoming, outgoing):
+            if file is not None:
+                file.close()
         raise

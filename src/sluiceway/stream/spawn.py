@@ -16,8 +16,7 @@ from .asyncio_names import SPAWN, explain_arguments
 from .child_exit import ChildExit, stop_quietly
 from .child_process import ChildProcess
 from .opening import Opening
-from .pipe import open_both
-from .pipe_halves import open_reader, require_pipes
+from .pipe_halves import open_stream, require_pipes
 from .stream import Stream
 
 Argument: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -127,6 +126,7 @@ async def _start(
     loop = asyncio.get_running_loop()
     process = _popen(command, options)
     child_exit = None
+    streams: list[Stream] = []
     files: list[Any] = [process.stdout, process.stdin, process.stderr]
     for name, file in zip(("stdout", "stdin", "stderr"), files, strict=True):
         if file is not None:
@@ -134,9 +134,14 @@ async def _start(
             file.name = f"<{name} of child {process.pid}>"
     try:
         child_exit = ChildExit(loop, process)
-        stdio = open_both(loop, files[0], files[1], limit)
-        stderr = None if files[2] is None else Stream(open_reader(loop, files[2], limit), None)
+        streams.append(open_stream(loop, files[0], files[1], limit))
+        if files[2] is not None:
+            streams.append(open_stream(loop, files[2], None, limit))
+        stderr = streams[1] if len(streams) > 1 else None
+        return ChildProcess(process, child_exit, streams[0], stderr, stop_timeout)
     except BaseException:
+        for stream in streams:
+            stream.abort()
         for file in files:
             if file is not None:
                 file.close()
@@ -146,4 +151,3 @@ async def _start(
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(1)
         raise
-    return ChildProcess(process, child_exit, stdio, stderr, stop_timeout)
