@@ -104,11 +104,13 @@ class StreamWriter:
             await asyncio.sleep(0)
             if sender.has_room():
                 return
-        if sender.reader is not None and sender.reader.exception() is not None:
-            raise sender.reader_error()
-        if sender.transport.is_closing():
+        failed = sender.reader is not None and sender.reader.exception() is not None
+        if not failed and sender.transport.is_closing():
             # Lets connection_lost() run: a task that only writes and drains would otherwise never see the loss.
             await asyncio.sleep(0)
+            failed = sender.reader is not None and sender.reader.exception() is not None
+        if failed:
+            raise sender.reader_error()
         if sender.over_loop and sender.flow is not None and sender.flow.paused:
             # A transport of the loop does not report when it starts to close.
             sender.connection.bound_close()

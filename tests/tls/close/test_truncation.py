@@ -163,6 +163,18 @@ async def test_strict_eof_waiting_read_raises(read: Read, raw_peers: RawPeers, t
             await reading
 
 
+@each_role
+async def test_strict_eof_loop_of_writes_and_drains_raises(role: str, raw_peers: RawPeers, tls: Certificates) -> None:
+    """W6: also if drain() finds the transport closing, so that the reader has no error yet."""
+    async with tls_connection(role, raw_peers, tls, send_data_then_fin, strict_eof=True) as (reader, writer, script):
+        script.signal("send FIN")
+        with pytest.raises(ssl.SSLEOFError):
+            while True:
+                writer.write(b"x")
+                await writer.drain()
+        assert await reader.readexactly(len(DATA)) == DATA
+
+
 async def test_strict_eof_reads_return_all_data_before_the_error(raw_peers: RawPeers, tls: Certificates) -> None:
     async with tls_connection("client", raw_peers, tls, send_data_then_fin, strict_eof=True) as (reader, _, script):
         script.signal("send FIN")
