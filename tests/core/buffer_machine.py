@@ -78,9 +78,9 @@ class BufferMachine(RuleBasedStateMachine):
     def compact(self) -> None:
         self.buffer.compact()
 
-    @rule(pattern=WORDS, where=st.one_of(st.just(0.0), st.floats(0, 1)))
-    def find_a_word(self, pattern: bytes, where: float) -> None:
-        self.check_find(pattern, self.place(where))
+    @rule(pattern=WORDS, where=st.one_of(st.just(0.0), st.floats(0, 1)), until=st.one_of(st.just(1.0), st.floats(0, 1)))
+    def find_a_word(self, pattern: bytes, where: float, until: float) -> None:
+        self.check_find(pattern, self.place(where), self.place(until))
 
     @rule(where=st.floats(0, 1), length=st.integers(1, 40), back=st.integers(0, 50), change=st.booleans())
     def find_what_is_there(self, where: float, length: int, back: int, change: bool) -> None:
@@ -88,11 +88,12 @@ class BufferMachine(RuleBasedStateMachine):
         pattern = self.model[at : at + length]
         if change and pattern:
             pattern = pattern[:-1] + bytes([pattern[-1] ^ 1])
-        self.check_find(pattern, max(0, at - back))
+        self.check_find(pattern, max(0, at - back), len(self.model))
+        self.check_find(pattern, max(0, at - back), min(len(self.model), at + back))
 
-    def check_find(self, pattern: bytes, start: int) -> None:
+    def check_find(self, pattern: bytes, start: int, end: int) -> None:
         if pattern:
-            assert self.buffer.find(pattern, start) == self.model.find(pattern, start)
+            assert self.buffer.find(pattern, start, end) == self.model.find(pattern, start, end)
 
     @rule(where=st.floats(0, 1), length=st.integers(1, 40), change=st.booleans(), beyond=st.binary(max_size=1))
     def matches(self, where: float, length: int, change: bool, beyond: bytes) -> None:

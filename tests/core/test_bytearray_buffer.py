@@ -76,9 +76,9 @@ def test_pattern_across_the_end_of_a_viewed_bytearray_is_found(core: types.Modul
     buffer = core.BytearrayBuffer(data)
     with memoryview(data):
         buffer.append(b"12--end--"[cut:])
-        assert [buffer.find(b"--end-", start) for start in range(4)] == [2, 2, 2, -1]
+        assert [buffer.find(b"--end-", start, 9) for start in range(4)] == [2, 2, 2, -1]
         assert buffer.take(1) == b"1"
-        assert buffer.find(b"--end-", 0) == 1
+        assert buffer.find(b"--end-", 0, 8) == 1
         assert buffer.matches(b"--end--", 1)
         assert not buffer.matches(b"--end--x", 1)
 

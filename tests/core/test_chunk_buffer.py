@@ -69,11 +69,13 @@ def test_find_and_matches_across_chunk_boundaries_match_bytes(
                     buffer.append(chunk)
             whole = b"".join(chunks)
             for start in (0, 1, len(pad) - 1, len(pad), len(pad) + 1, len(pad) + len(text), len(whole)):
-                assert buffer.find(pattern, start) == whole.find(pattern, start)
+                for end in (len(pad) + second, len(whole)):
+                    assert buffer.find(pattern, start, end) == whole.find(pattern, start, end)
             buffer.take(len(pad) - 1)
             rest = whole[len(pad) - 1 :]
             for start in range(len(text) + 3):
-                assert buffer.find(pattern, start) == rest.find(pattern, start)
+                for end in (start + 1, start + len(pattern), len(rest)):
+                    assert buffer.find(pattern, start, end) == rest.find(pattern, start, end)
                 assert buffer.matches(pattern, start) == rest.startswith(pattern, start)
 
 
@@ -84,9 +86,10 @@ def test_pattern_longer_than_several_chunks_is_found(core: types.ModuleType) -> 
         buffer.append(chunk)
     whole = b"".join(big)
     pattern = whole[9 * KIB - 3 : 36 * KIB + 5]
-    assert buffer.find(pattern, 0) == whole.find(pattern) >= 0
-    assert buffer.find(pattern, 9 * KIB - 3) == 9 * KIB - 3
-    assert buffer.find(pattern, 9 * KIB - 2) == -1
+    assert buffer.find(pattern, 0, len(whole)) == whole.find(pattern) >= 0
+    assert buffer.find(pattern, 9 * KIB - 3, 36 * KIB + 5) == 9 * KIB - 3
+    assert buffer.find(pattern, 9 * KIB - 3, 36 * KIB + 4) == -1
+    assert buffer.find(pattern, 9 * KIB - 2, len(whole)) == -1
     assert buffer.matches(pattern, 9 * KIB - 3)
 
 

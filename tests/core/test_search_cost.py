@@ -114,6 +114,26 @@ async def test_read_woken_for_each_byte_searches_each_byte_once(
 
 
 @pytest.mark.loops("asyncio")
+@pytest.mark.parametrize("separators", [(b"\0", b"\n"), (b"\n\n", b"\r\r", b"\r\n\r\n")], ids=repr)
+@pytest.mark.parametrize("shared", [False, True], ids=["chunks", "reader._buffer"])
+async def test_missing_separator_is_not_searched_in_all_later_records_for_each_record(
+    core: types.ModuleType, examined: Examined, separators: tuple[bytes, ...], shared: bool
+) -> None:
+    """Such records are short: a peer chooses them to make the search quadratic in the bytes that are buffered."""
+    reader = core.ReadOperations(MIB, asyncio.get_running_loop())
+    if shared:
+        reader._buffer = _counting(bytearray, examined)()
+    for _ in range(16):
+        reader.feed_data(b"\n" * 8 * KIB)
+    found = [separator for separator in separators if separator.strip(b"\n") == b""]
+    count = 128 * KIB // len(found[0])
+    for _ in range(count):
+        assert await reader.readuntil(separators) == found[0]
+    assert reader._sluiceway.buffer.size() == 0
+    assert 0 < examined.count <= count * len(separators) * 64
+
+
+@pytest.mark.loops("asyncio")
 async def test_repeated_read_after_cancellation_does_not_search_again(
     core: types.ModuleType, examined: Examined
 ) -> None:
@@ -180,10 +200,10 @@ async def test_pieces_of_a_record_in_asyncios_reader_search_a_piece_each(
     searched = 0
     shared = sys.modules[core.BorrowedReader.__module__].SharedBuffer
 
-    def find(self: Any, pattern: bytes, start: int) -> int:
+    def find(self: Any, pattern: bytes, start: int, end: int) -> int:
         nonlocal searched
-        searched += len(self.data) - start
-        return int(self.data.find(pattern, start))
+        searched += end - start
+        return int(self.data.find(pattern, start, end))
 
     monkeypatch.setattr(shared, "find", find, raising=False)
     reader = asyncio.StreamReader()

@@ -119,8 +119,8 @@ class BytearrayBuffer(ChunkBuffer):
     def matches(self, pattern: bytes, at: int) -> bool:
         return self.data.startswith(pattern, at)
 
-    def find(self, pattern: bytes, start: int) -> int:
-        return self.data.find(pattern, start)
+    def find(self, pattern: bytes, start: int, end: int) -> int:
+        return self.data.find(pattern, start, end)
 
     def _remove(self, n: int) -> None:
         """Remove the first ``n`` bytes of ``data``, which were read."""

@@ -356,11 +356,11 @@ class ChunkBuffer:
             at = 0
         return False
 
-    def find(self, pattern: bytes, start: int) -> int:
-        """Return the offset of the first ``pattern`` that begins at or after ``start``, or -1 if there is none."""
+    def find(self, pattern: bytes, start: int, end: int) -> int:
+        """Return the offset of the first ``pattern`` from ``start`` to ``end``, or -1 if there is none."""
         chunks = self._chunks
         if len(chunks) == 1:
-            found = search.find_in(chunks[0], pattern, self.waste + start)
+            found = search.find_in(chunks[0], pattern, self.waste + start, self.waste + end)
             return found if found < 0 else found - self.waste
         # A search usually starts in the newest chunk, so the start chunk is located from the end.
         index = len(chunks)
@@ -370,14 +370,14 @@ class ChunkBuffer:
             base -= len(chunks[index])
         overlap = len(pattern) - 1
         before = b""
-        while index < len(chunks):
+        while index < len(chunks) and base < end:
             chunk = chunks[index]
             low = max(start - base, 0)
             if before:
-                found = search.find_in(before + chunk[:overlap], pattern, 0)
+                found = search.find_in(before + chunk[:overlap], pattern, 0, len(before) + end - base)
                 if found >= 0:
                     return base - len(before) + found
-            found = search.find_in(chunk, pattern, low)
+            found = search.find_in(chunk, pattern, low, end - base)
             if found >= 0:
                 return base + found
             if overlap:

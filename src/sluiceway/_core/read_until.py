@@ -14,6 +14,8 @@ from .._errors import LimitOverrunError
 from .receiver import Receiver
 
 NEWLINE = (b"\n",)
+# A C integer in the compiled build: of several separators, the number of bytes that are searched for each at first.
+_FIRST_PART = 64
 
 
 def record(
@@ -126,16 +128,22 @@ def find_record(receiver: Receiver, separators: tuple[bytes, ...], waited: bool,
     if size - start >= length:
         end = -1
         position = 0
-        for separator in separators:
-            found = buffer.find(separator, start)
-            length = len(separator)
-            if found >= 0 and (end < 0 or found + length < end):
-                end = found + length
-                position = found
-        if end >= 0:
-            return -2 - position if position > limit else end
-        # No separator begins before ``start``. The last bytes may be the beginning of the longest separator.
-        start = max(0, size + 1 - length)
+        # Where a separator is missing, the search for it must not examine all later records, again for each record.
+        searched = size if len(separators) == 1 else min(size, start + _FIRST_PART)
+        while True:
+            for separator in separators:
+                found = buffer.find(separator, start, searched)
+                length = len(separator)
+                if found >= 0 and (end < 0 or found + length < end):
+                    end = found + length
+                    position = found
+            if end >= 0:
+                return -2 - position if position > limit else end
+            # No separator begins before ``start``. The last bytes may be the beginning of the longest separator.
+            first, start = start, max(start, searched + 1 - length)
+            if searched == size:
+                break
+            searched = min(size, searched + 2 * (searched - first))
         buffer.remember_search(separators, start)
     return -2 - start if start > limit else -1
 

@@ -11,12 +11,12 @@ from typing import Any
 from .._constants import EVERYTHING
 
 
-def find_in(chunk: bytes | bytearray, pattern: bytes, start: int) -> int:
-    """Return the offset of the first ``pattern`` in ``chunk`` at or after ``start``, or -1 if there is none."""
-    return chunk.find(pattern, start)
+def find_in(chunk: bytes | bytearray, pattern: bytes, start: int, end: int) -> int:
+    """Return the offset of the first ``pattern`` in ``chunk`` from ``start`` to ``end``, or -1 if there is none."""
+    return chunk.find(pattern, start, end)
 
 
-# The same as find_in() for a chunk that is a bytes object.
+# The same for a chunk that is a bytes object, up to its end.
 find_in_bytes: Callable[[bytes, bytes, int], int] = bytes.find
 
 

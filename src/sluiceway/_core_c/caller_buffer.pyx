@@ -120,8 +120,8 @@ cdef class CallerBuffer(ChunkBuffer):
     cpdef bint matches(self, bytes pattern, Py_ssize_t at) except -1:
         return self.peek(self.size()).startswith(pattern, at)
 
-    cpdef Py_ssize_t find(self, bytes pattern, Py_ssize_t start) except -2:
-        return self.peek(self.size()).find(pattern, start)
+    cpdef Py_ssize_t find(self, bytes pattern, Py_ssize_t start, Py_ssize_t end) except -2:
+        return self.peek(self.size()).find(pattern, start, end)
 
     cpdef ChunkBuffer plain_buffer(self):
         if self.filled:

@@ -52,4 +52,4 @@ cdef class ChunkBuffer:
     @cython.locals(
         chunks=list, found=Py_ssize_t, index=Py_ssize_t, base=Py_ssize_t, overlap=Py_ssize_t, low=Py_ssize_t
     )
-    cpdef Py_ssize_t find(self, bytes pattern, Py_ssize_t start) except -2
+    cpdef Py_ssize_t find(self, bytes pattern, Py_ssize_t start, Py_ssize_t end) except -2

@@ -196,8 +196,8 @@ cdef class DirectBuffer(ChunkBuffer):
     cpdef bint matches(self, bytes pattern, Py_ssize_t at) except -1:
         return self.result is not None and self.result[:self.filled].startswith(pattern, at)
 
-    cpdef Py_ssize_t find(self, bytes pattern, Py_ssize_t start) except -2:
-        return -1 if self.result is None else self.result.find(pattern, start, self.filled)
+    cpdef Py_ssize_t find(self, bytes pattern, Py_ssize_t start, Py_ssize_t end) except -2:
+        return -1 if self.result is None else self.result.find(pattern, start, min(end, self.filled))
 
     cpdef ChunkBuffer plain_buffer(self):
         cdef bytes taken

@@ -4,6 +4,7 @@ from .chunk_buffer cimport ChunkBuffer
 from .receiver cimport Receiver
 
 cdef tuple NEWLINE
+cdef Py_ssize_t _FIRST_PART
 
 @cython.locals(buffer=ChunkBuffer, length=Py_ssize_t, size=Py_ssize_t, found=bytes)
 cdef bytes record(Receiver receiver, tuple separators, object operation, bint waited, bint is_line)
@@ -14,7 +15,7 @@ cdef object no_separator(call, Receiver receiver, stream)
 cdef Py_ssize_t _record_length(Receiver receiver, tuple separators, bint waited, bint is_line) except -2
 @cython.locals(
     buffer=ChunkBuffer, size=Py_ssize_t, start=Py_ssize_t, end=Py_ssize_t, position=Py_ssize_t, found=Py_ssize_t,
-    length=Py_ssize_t, separator=bytes,
+    length=Py_ssize_t, separator=bytes, searched=Py_ssize_t, first=Py_ssize_t,
 )
 cdef Py_ssize_t find_record(Receiver receiver, tuple separators, bint waited, Py_ssize_t limit) except? -99
 @cython.locals(size=Py_ssize_t)

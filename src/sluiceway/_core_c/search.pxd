@@ -1,4 +1,4 @@
-cpdef Py_ssize_t find_in(object chunk, bytes pattern, Py_ssize_t start) except -2
+cpdef Py_ssize_t find_in(object chunk, bytes pattern, Py_ssize_t start, Py_ssize_t end) except -2
 cpdef Py_ssize_t find_in_bytes(bytes chunk, bytes pattern, Py_ssize_t start) except -2
 cpdef bytes piece(bytes chunk, Py_ssize_t start, Py_ssize_t end)
 cpdef bytes cut(object chunk, Py_ssize_t start, Py_ssize_t end)

@@ -28,17 +28,18 @@ cdef inline const char* content(object chunk, Py_ssize_t* size) except NULL:
 
 
 cdef inline Py_ssize_t position_of(
-    object chunk, const char* first, Py_ssize_t size, bytes pattern, Py_ssize_t start
+    object chunk, const char* first, Py_ssize_t end, bytes pattern, Py_ssize_t start
 ) except -2:
-    """Return the offset of the first ``pattern`` in ``chunk``, whose bytes are at ``first``, from ``start`` on, or -1."""
+    """Return the offset of the first ``pattern`` in ``chunk``, whose bytes are at ``first``, from ``start`` to ``end``,
+    or -1. ``end`` is at most the size of ``chunk``."""
     cdef const char* wanted = PyBytes_AS_STRING(pattern)
     cdef Py_ssize_t length = PyBytes_GET_SIZE(pattern)
     cdef int candidates = 0
     cdef const char* found
     if start < 0 or length == 0:
-        return chunk.find(pattern, start)
-    while start <= size - length:
-        found = <const char*>memchr(first + start, <unsigned char>wanted[0], size - length + 1 - start)
+        return chunk.find(pattern, start, end)
+    while start <= end - length:
+        found = <const char*>memchr(first + start, <unsigned char>wanted[0], end - length + 1 - start)
         if found == NULL:
             break
         if length == 1 or memcmp(found + 1, wanted + 1, length - 1) == 0:
@@ -46,14 +47,14 @@ cdef inline Py_ssize_t position_of(
         start = found - first + 1
         candidates += 1
         if candidates == _CANDIDATES:
-            return chunk.find(pattern, start)
+            return chunk.find(pattern, start, end)
     return -1
 
 
-cpdef Py_ssize_t find_in(object chunk, bytes pattern, Py_ssize_t start) except -2:
+cpdef Py_ssize_t find_in(object chunk, bytes pattern, Py_ssize_t start, Py_ssize_t end) except -2:
     cdef Py_ssize_t size = 0
     cdef const char* first = content(chunk, &size)
-    return position_of(chunk, first, size, pattern, start)
+    return position_of(chunk, first, min(end, size), pattern, start)
 
 
 cpdef Py_ssize_t find_in_bytes(bytes chunk, bytes pattern, Py_ssize_t start) except -2:
