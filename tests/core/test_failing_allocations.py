@@ -81,6 +81,21 @@ def test_read_with_failing_allocation_keeps_the_buffer_consistent(core: types.Mo
         assert buffer.take(len(line)) == line
 
 
+def test_write_queue_with_failing_allocation_keeps_the_unsent_bytes(core: types.ModuleType) -> None:
+    """Also when it removes the pieces that were sent from the front of the list."""
+    pieces = [b"%5d" % number for number in range(1000)]
+    for number in range(ALLOCATIONS):
+        queue = core.WriteQueue()
+        for piece in pieces:
+            queue.append(piece)
+        raised = call_with_failing_allocation(number, queue.advance, 5 * 600)
+        unsent = b"".join(queue.waiting())
+        assert queue.size == len(unsent)
+        assert unsent == b"".join(pieces[600:]) or (raised and unsent == b"".join(pieces))
+        queue.advance(len(unsent) - 5)
+        assert b"".join(queue.waiting()) == pieces[-1]
+
+
 def in_child(body: Callable[[int], object]) -> None:
     """Call ``body(number)`` for each allocation, in a child process, which may crash."""
     pytest.importorskip("_testcapi")

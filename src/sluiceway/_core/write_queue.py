@@ -74,22 +74,29 @@ class WriteQueue:
         if n == self.size:
             self.clear()
             return
-        self.size -= n
+        size = self.size - n
         pieces = self.pieces
-        head = self.head
+        first = head = self.head
         n += self.offset
         while True:
             length = len(pieces[head])
             if n < length:
                 break
             n -= length
-            pieces[head] = None
             head += 1
+        # Assigned before the statements below, which may raise MemoryError: the bytes were sent.
+        self.size = size
         self.offset = n
-        if head > _COMPACT and 2 * head > len(pieces):
-            del pieces[:head]
-            head = 0
         self.head = head
+        for index in range(first, head):
+            pieces[index] = None
+        if head > _COMPACT and 2 * head > len(pieces):
+            try:
+                del pieces[:head]
+            except MemoryError:
+                # A later call removes them.
+                return
+            self.head = 0
 
     def discard(self) -> None:
         """Remove all bytes, which will not be sent, and count them."""

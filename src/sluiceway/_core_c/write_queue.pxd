@@ -18,7 +18,7 @@ cdef class WriteQueue:
     @cython.locals(index=Py_ssize_t, count=Py_ssize_t, size=Py_ssize_t, joined=list)
     cpdef object front(self, Py_ssize_t most)
     cpdef list waiting(self)
-    @cython.locals(pieces=list, head=Py_ssize_t, length=Py_ssize_t)
+    @cython.locals(pieces=list, size=Py_ssize_t, first=Py_ssize_t, head=Py_ssize_t, length=Py_ssize_t, index=Py_ssize_t)
     cpdef object advance(self, Py_ssize_t n)
     cpdef object discard(self)
     cpdef object clear(self)
