@@ -1,6 +1,8 @@
 """S12: BytearrayBuffer reads the bytearray that the program may change at any time through ``reader._buffer``."""
 
+import gc
 import types
+import weakref
 
 import pytest
 from hypothesis import strategies as st
@@ -126,3 +128,40 @@ def test_search_restarts_after_the_program_accessed_the_bytearray(core: types.Mo
     buffer = buffer_with_remembered_search(core, bytearray(b"no end here"))
     buffer.forget_search()
     assert buffer.searched(NEWLINE, True) == 0
+
+
+class ReplacedBytearray(bytearray):
+    """A bytearray that can have weak references."""
+
+
+@pytest.mark.parametrize("allocations", range(1, 7))
+@pytest.mark.parametrize("prepended", [False, True])
+def test_bytearray_that_a_collection_replaces_during_a_take_is_not_freed_before_its_end(
+    core: types.ModuleType, allocations: int, prepended: bool
+) -> None:
+    """Python 3.11 collects garbage within compiled code, which would use the freed bytearray."""
+    buffer = core.BytearrayBuffer(ReplacedBytearray(b"first"))
+    freed: list[bool] = []
+
+    def replace(phase: str, info: object) -> None:
+        if not freed:
+            freed.append(False)
+            whole = weakref.ref(buffer.data)
+            with memoryview(buffer.data):
+                if prepended:
+                    buffer.prepend(b"zero")
+                else:
+                    buffer.append(b" second")
+            freed.append(whole() is None)
+
+    thresholds = gc.get_threshold()
+    gc.collect()
+    gc.callbacks.append(replace)
+    # The collection begins with one of the allocations of the call.
+    gc.set_threshold(allocations)
+    try:
+        buffer.take(5)
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(replace)
+    assert freed != [False, True]

@@ -31,6 +31,9 @@ class BytearrayBuffer(ChunkBuffer):
 
     ``_length``: the length of ``data`` at the last search, plus what append() has added since. If the length is another
     one, the program has resized ``data`` since the search.
+
+    A method uses ``data`` through a local variable, which holds a reference: a garbage collection within it may run
+    code of the program that lets this buffer replace ``data``.
     """
 
     __slots__ = ("_length", "_plain", "data")
@@ -71,25 +74,29 @@ class BytearrayBuffer(ChunkBuffer):
             return self
         plain = ChunkBuffer() if self._plain is None else self._plain
         if self.data:
-            plain.append(bytes(self.data))
+            whole = self.data
+            plain.append(bytes(whole))
         return plain
 
     def size(self) -> int:
         return len(self.data)
 
     def append(self, data: bytes) -> int:
+        whole = self.data
         try:
-            self.data += data
+            whole += data
         except BufferError:
-            self.data = self.data + data
+            whole = whole + data
+        self.data = whole
         self._length += len(data)
-        return len(self.data)
+        return len(whole)
 
     def clear(self) -> None:
         self._remove(len(self.data))
 
     def take(self, n: int) -> bytes:
-        with memoryview(self.data) as view:
+        whole = self.data
+        with memoryview(whole) as view:
             result = bytes(view[:n])
         self._remove(len(result))
         return result
@@ -104,34 +111,40 @@ class BytearrayBuffer(ChunkBuffer):
         return None
 
     def peek(self, n: int) -> bytes:
-        return bytes(self.data[:n])
+        whole = self.data
+        return bytes(whole[:n])
 
     def number(self, size: int, little_endian: bool) -> int:
-        return search.number(self.data, 0, size, little_endian)
+        whole = self.data
+        return search.number(whole, 0, size, little_endian)
 
     def prepend(self, data: bytes) -> None:
+        whole = self.data
         try:
-            self.data[:0] = data
+            whole[:0] = data
         except BufferError:
-            self.data = bytearray(data) + self.data
+            self.data = bytearray(data) + whole
         self._searched = 0
 
     def matches(self, pattern: bytes, at: int) -> bool:
-        return self.data.startswith(pattern, at)
+        whole = self.data
+        return whole.startswith(pattern, at)
 
     def find(self, pattern: bytes, start: int, end: int) -> int:
-        return self.data.find(pattern, start, end)
+        whole = self.data
+        return whole.find(pattern, start, end)
 
     def _remove(self, n: int) -> None:
         """Remove the first ``n`` bytes of ``data``, which were read."""
-        left = len(self.data) - n
+        whole = self.data
+        left = len(whole) - n
         try:
-            del self.data[:n]
+            del whole[:n]
         except BufferError:
-            self.data = self.data[n:]
+            self.data = whole[n:]
         except MemoryError:
             # Python removes them, then fails to make the memory smaller.
-            if len(self.data) != left:
+            if len(whole) != left:
                 raise
         self._searched = 0
 
