@@ -10,6 +10,7 @@ import pytest
 import sluiceway
 from support.certificates import Certificates
 from support.connections import connected_pair
+from support.fake_transports import CountingTransport
 from support.scheduling import run_iterations, start_task, wait_until
 
 SIZE = 3 << 20
@@ -196,3 +197,22 @@ async def test_unsuitable_buffer_raises_and_takes_nothing(buffer: Any, error: ty
     with pytest.raises(error, match=message):
         await stream.readinto(buffer)
     assert await stream.read() == b"data"
+
+
+@pytest.mark.parametrize("size", [5, 50])
+async def test_read_that_empties_the_buffer_resumes_the_transport(size: int) -> None:
+    reader = sluiceway.StreamReader(limit=10)
+    stream = sluiceway.Stream.from_pair(reader, None)
+    transport = CountingTransport()
+    reader.set_transport(transport)
+    task = await start_task(stream.read_exactly_into(bytearray(size)))
+    reader.feed_data(bytes(size + 30))
+    assert transport.paused
+    await task
+    assert transport.paused, "30 bytes are left"
+    task = await start_task(stream.readinto(bytearray(40)))
+    assert (await task, transport.paused) == (30, False)
+    task = await start_task(stream.readinto(bytearray(40)))
+    reader.feed_data(bytes(40))
+    assert transport.paused
+    assert (await task, transport.paused) == (40, False)
