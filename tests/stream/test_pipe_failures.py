@@ -14,6 +14,7 @@ import pytest
 import sluiceway
 from support.file_descriptors import open_descriptors
 from support.scheduling import run_iterations, start_task, wait_until
+from support.timeouts import PEER_TIMEOUT
 
 
 class RecordsEnd(asyncio.BaseProtocol):
@@ -245,6 +246,29 @@ async def test_exception_at_end_of_pipe_does_not_keep_close_waiting(
 
     monkeypatch.setattr(protocol, "connection_lost", raise_once)
     await stream.aclose()
+    assert [context["exception"] for context in loop_errors] == raised
+    loop_errors.clear()
+    os.close(writing)
+
+
+async def test_exception_before_end_of_pipe_is_reported_does_not_keep_close_waiting(
+    monkeypatch: pytest.MonkeyPatch, loop_errors: list[dict[str, Any]]
+) -> None:
+    """A signal handler may raise where the loop calls the transport."""
+    reading, writing = os.pipe()
+    stream = await sluiceway.pipe(reading)
+    transport = type(stream.reader._transport)
+    call = transport._lost
+    raised: list[TimeoutError] = []
+
+    def raise_once(self: Any, error: BaseException | None) -> None:
+        if not raised:
+            raised.append(TimeoutError("in a signal handler"))
+            raise raised[0]
+        call(self, error)
+
+    monkeypatch.setattr(transport, "_lost", raise_once)
+    await asyncio.wait_for(stream.aclose(), PEER_TIMEOUT)
     assert [context["exception"] for context in loop_errors] == raised
     loop_errors.clear()
     os.close(writing)

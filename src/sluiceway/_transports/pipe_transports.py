@@ -41,6 +41,7 @@ class _PipeTransport(transports._FlowControlMixin):
         self._protocol = protocol
         self._closing = False
         self._ended = False
+        self._reported = False
         self._watched = _can_be_watched(loop, self._fd)
         self._nowait = self._watched and bool(_NOWAIT)
         self._set_nonblocking()
@@ -106,7 +107,9 @@ class _PipeTransport(transports._FlowControlMixin):
         try:
             self._stop_watching()
         finally:
-            self._loop.call_soon(self._lost, error)
+            # Twice, because a signal handler may raise before the first call has done anything.
+            for _ in range(2):
+                self._loop.call_soon(self._lost, error)
 
     def _fail(self, message: str, error: BaseException) -> None:
         """Close the file because of ``error``, and report it."""
@@ -119,6 +122,9 @@ class _PipeTransport(transports._FlowControlMixin):
             self._loop.remove_writer(self._fd)
 
     def _lost(self, error: BaseException | None) -> None:
+        if self._reported:
+            return
+        self._reported = True
         try:
             self._file.close()
             self._protocol.connection_lost(error)
