@@ -43,7 +43,7 @@ static void load_expected_certificate(void)
     X509 *certificate = file ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
     unsigned char *end = expected_certificate;
     if (!certificate || i2d_X509(certificate, NULL) > MAX_CERTIFICATE_SIZE)
-        fail("%s is no certificate, or a large one", options.certificate);
+        fail("%s is not a certificate, or is too large", options.certificate);
     expected_size = i2d_X509(certificate, &end);
     X509_free(certificate);
     fclose(file);

@@ -55,7 +55,7 @@ def test_package_imports_only_standard_library() -> None:
     )
     result = run_isolated("-c", script)
     assert result.stderr == ""
-    # Compiled modules register shared objects under names that Cython generates; these are no imports.
+    # Compiled modules register shared objects under names that Cython generates; these are not imports.
     # Debian's Python has a module that names the package of a missing standard module.
     own = ("_cython_", "cython_runtime", "_missing_stdlib_info")
     names = {name for name in result.stdout.split() if not name.startswith(own)}

@@ -138,7 +138,7 @@ def _helper():
 PYX_VARIANT = '''
 # cython: language_level=3
 """
-def quoted(): a docstring is no code
+def quoted(): a docstring is not code
 """
 cdef class Memory:
     def __len__(self):

@@ -169,9 +169,9 @@ async def test_context_that_checks_no_name_accepts_each_server_hostname(
 
 
 async def test_missing_address_and_socket_raises_value_error() -> None:
-    with pytest.raises(ValueError, match="host and port was not specified and no sock"):
+    with pytest.raises(ValueError, match=r"^open_connection\(\): host and port was not specified and no sock"):
         await sluiceway.open_connection()
-    with pytest.raises(ValueError, match="no path and sock"):
+    with pytest.raises(ValueError, match=r"^open_unix_connection\(\): no path and sock"):
         await sluiceway.open_unix_connection()
 
 

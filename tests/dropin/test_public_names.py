@@ -77,7 +77,7 @@ def resolved_in(kind: type, name: str) -> type:
 @pytest.mark.parametrize("kind", CLASSES)
 def test_name_of_asyncio_class_is_overridden_or_listed_as_inherited(kind: str) -> None:
     reference = CLASSES[kind]
-    assert reference.__module__.startswith("asyncio."), "install() is on: this is no reference"
+    assert reference.__module__.startswith("asyncio."), "install() is on: asyncio's names are sluiceway's"
     ours = getattr(sluiceway, kind)
     inherited = {name for name in names_of(reference) if not resolved_in(ours, name).__module__.startswith("sluiceway")}
     assert inherited <= {name for of, name in INHERITED if of == kind}

@@ -71,7 +71,7 @@ async def test_invalid_separator_raises_error_type_of_asyncio(streams: types.Mod
 
 
 class Three:
-    """A number that has __index__ and is no int."""
+    """A number that has __index__ but is not an int."""
 
     def __index__(self) -> int:
         return 3

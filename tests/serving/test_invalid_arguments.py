@@ -89,9 +89,9 @@ async def test_callback_that_is_not_callable_raises_type_error(callback: Any, un
 
 
 async def test_missing_address_and_socket_raises_value_error() -> None:
-    with pytest.raises(ValueError, match="Neither host/port nor sock"):
+    with pytest.raises(ValueError, match=r"^start_server\(\): Neither host/port nor sock"):
         await sluiceway.start_server(close_connection)
-    with pytest.raises(ValueError, match="path was not specified, and no sock"):
+    with pytest.raises(ValueError, match=r"^start_unix_server\(\): path was not specified, and no sock"):
         await sluiceway.start_unix_server(close_connection)
 
 

@@ -147,4 +147,6 @@ def test_unclosed_connection_warns_when_loop_is_closed(loop_kind: str, raw_peers
 
     with pytest.warns(ResourceWarning) as warned:
         run()
-    assert [str(warning.message)[:25] for warning in warned] == ["unclosed <SocketTransport"]
+    [message] = [str(warning.message) for warning in warned]
+    assert message.startswith("unclosed <SocketTransport")
+    assert message.endswith(">: its event loop was closed; before that, close the connection and await wait_closed()")

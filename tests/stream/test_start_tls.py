@@ -41,9 +41,9 @@ async def test_upgrade_while_a_record_is_dropped_raises_and_changes_nothing(tls:
         await wait_until(lambda: server.stats.bytes_received and not server.stats.unread_bytes)
         reading.cancel()
         await asyncio.wait([reading])
-        with pytest.raises(RuntimeError, match=r"start_tls\(\): the rest of a record is being dropped"):
+        with pytest.raises(RuntimeError, match=r"start_tls\(\): the rest of an overlong record, or of a"):
             await server.start_tls(tls.server_context, server_side=True)
-        with pytest.raises(RuntimeError, match="is being dropped"):
+        with pytest.raises(RuntimeError, match="has not arrived yet"):
             await server.start_tls(tls.client_context, server_hostname="localhost", server_side=False)
         await client.send({"skip()": b"x" * 16, "frames": b"x" * 11}.get(policy, b" line\n"))
         await client.send(b"\x04next" if policy == "frames" else b"next\n")
@@ -51,6 +51,16 @@ async def test_upgrade_while_a_record_is_dropped_raises_and_changes_nothing(tls:
         await upgrade(client, server, tls)
         await client.send(b"over TLS")
         assert await server.read_exactly(8) == b"over TLS"
+
+
+@pytest.mark.parametrize("name", [None, ""])
+async def test_client_without_a_name_to_check_raises_and_stays_unencrypted(tls: Any, name: str | None) -> None:
+    async with stream_pair() as (client, server):
+        for upgrading in (client, client.writer):
+            with pytest.raises(ValueError, match=r"start_tls\(\): server_hostname is missing or empty"):
+                await upgrading.start_tls(tls.client_context, server_hostname=name)
+        await client.send(b"plain")
+        assert await server.read() == b"plain"
 
 
 @pytest.mark.parametrize("operation", ["send", "send_frame", "sendfile"])

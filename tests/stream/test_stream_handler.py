@@ -41,7 +41,7 @@ async def test_exception_of_handler_is_reported_once_and_closes_stream(loop_erro
 async def test_handler_that_ends_because_another_task_closes_its_stream_is_not_reported(
     loop_errors: list[dict[str, Any]], close: str
 ) -> None:
-    """X2: the iteration raises ConnectionError, which is no error of the handler."""
+    """X2: the iteration raises ConnectionError, which is not an error of the handler."""
     handled: list[sluiceway.Stream] = []
     ended: list[Exception] = []
 

@@ -66,8 +66,9 @@ def install() -> None:
     after the call uses sluiceway: for example libraries that call ``asyncio.open_connection``, and the pipes of
     ``asyncio.create_subprocess_exec``. A name that was imported before the call (``from asyncio import StreamReader``)
     and a class that was derived before the call remain asyncio's. Objects of both packages can be used together. Until
-    ``uninstall()`` is called, ``isinstance(obj, asyncio.StreamReader)`` is true for readers of both packages. The
-    servers of ``asyncio.start_server`` keep asyncio's rule for ``wait_closed()``; see Server.wait_closed.
+    ``uninstall()`` is called, ``isinstance(obj, asyncio.StreamReader)`` is true for readers of both packages. For
+    ``wait_closed()``, servers of ``asyncio.start_server`` and ``asyncio.start_unix_server`` keep asyncio's rule; see
+    Server.wait_closed.
     """
     with _lock:
         if _originals:

@@ -120,7 +120,7 @@ async def open_connection(
         if sock is not None:
             raise ValueError("host/port and sock can not be specified at the same time")
     elif sock is None:
-        raise ValueError("host and port was not specified and no sock specified")
+        raise ValueError("open_connection(): host and port was not specified and no sock specified")
     if ssl is True:
         ssl = await default_context.get(running)
     protocol, reader = make_protocol(running, given["limit"], given["close_timeout"])
@@ -202,7 +202,7 @@ async def open_unix_connection(
         if sock is not None:
             raise ValueError("path and sock can not be specified at the same time")
     elif sock is None:
-        raise ValueError("no path and sock were specified")
+        raise ValueError("open_unix_connection(): no path and sock were specified")
     if ssl is True:
         ssl = await default_context.get(running)
     protocol, reader = make_protocol(running, given["limit"], given["close_timeout"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import socket
-import warnings
 from asyncio import trsock
 from collections.abc import Callable
 from typing import Any, Self, cast
@@ -13,6 +12,7 @@ from typing import Any, Self, cast
 from .._log import logger
 from .._net.accept import Listener
 from .._transports.engine_choice import engine_of
+from .._transports.loop_close import warn_unclosed
 from .._transports.make_transport import makes_accepted_now
 from .handshake_log import HandshakeLog
 from .server_connection import ConnectionOptions, ServerConnection
@@ -86,9 +86,9 @@ class Server(asyncio.Server):
     def failed_handshakes(self) -> int:
         """The number of failed TLS handshakes, also those of start_tls(), and those that exceeded their timeout.
 
-        A handshake that the program ended does not count: by close_clients(), abort_clients(), close() of the
-        connection, or a cancellation of start_tls(). The ``timeout=`` of a Stream's start_tls() is such a cancellation.
-        A start_tls() that abort() of the stream or the transport ended does count.
+        A handshake that the program ends by close_clients(), abort_clients(), close() of the connection or a
+        cancellation of start_tls() does not count. The ``timeout=`` of a Stream's start_tls() is such a cancellation.
+        If the program ends a start_tls() by abort() of the stream or the transport, the handshake counts.
         """
         return self._handshakes.failures
 
@@ -178,9 +178,10 @@ class Server(asyncio.Server):
         """Wait until the server is closed and all its connections have ended. Handlers may still run; see ``handlers``.
 
         If close() was not called, the call waits for that too. It waits for all connections on every Python, as CPython
-        3.12.1 and later do. Only a server of ``asyncio.start_server`` under ``install()`` does what asyncio does there:
-        before CPython 3.12.1, and on uvloop, a call after close() returns immediately. Cancelling the call affects no
-        other call of wait_closed(), and does not change the server.
+        3.12.1 and later do. Cancelling the call affects no other call of wait_closed(), and does not change the server.
+
+        Under ``install()``, servers of ``asyncio.start_server`` and ``asyncio.start_unix_server`` wait as asyncio's do:
+        before CPython 3.12.1, and on uvloop, a call after close() returns immediately.
         """
         if self._waiters is None or (self._listeners is None and not self._waits_for_connections):
             return
@@ -230,11 +231,10 @@ class Server(asyncio.Server):
 
         A closed loop does not report their end, so the references to them are dropped here.
         """
-        warned = [client.loop_closed() for client in list(self._connections)]
+        unclosed = [client.loop_closed() for client in list(self._connections)]
         self._connections.clear()
         # Last: a filter may turn a warning into an exception.
-        for warning in filter(None, warned):
-            warnings.warn(warning, ResourceWarning, stacklevel=2)
+        warn_unclosed(unclosed)
 
     # Private methods of asyncio, which programs call to make wait_closed() wait for their own objects.
     def _attach(self, transport: Any = None) -> None:

@@ -284,7 +284,7 @@ class ServerConnection:
         self._end(aborting=True)
 
     def loop_closed(self) -> str | None:
-        """Called when the loop was closed. Close the socket. Return the text of a warning if it was open, else None."""
+        """Called when the loop was closed. Close the socket. Return its description if it was open, else None."""
         self._server = None
         transport = self._transport() if self._transport is not None else None
         return None if transport is None else close_after_loop(transport)

@@ -102,7 +102,7 @@ async def start_server(
         )
     else:
         if sock is None:
-            raise ValueError("Neither host/port nor sock were specified")
+            raise ValueError("start_server(): Neither host/port nor sock were specified")
         check_stream_socket(sock)
         sock.setblocking(False)
         sockets = [sock]
@@ -150,7 +150,7 @@ async def start_unix_server(
         sock = bind_unix(path)
     else:
         if sock is None:
-            raise ValueError("path was not specified, and no sock specified")
+            raise ValueError("start_unix_server(): path was not specified, and no sock specified")
         check_stream_socket(sock, socket.AF_UNIX)
         sock.setblocking(False)
     on_close = UnixPath(sock).remove if given["cleanup_socket"] else None

@@ -198,13 +198,13 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         Data that was written before the call is sent unencrypted before the handshake starts. Data that another task
         writes during the call is sent unencrypted, too, and breaks the handshake.
 
-        If the call is cancelled during the handshake, the connection is closed. If it is cancelled before, while
-        written data is sent, the connection stays open and unencrypted.
+        If the call is cancelled during the handshake, the connection is closed. If the call is cancelled before the
+        handshake, while earlier data is still being sent, the connection stays open and unencrypted.
 
         Args:
             sslcontext (ssl.SSLContext): the TLS context, which is not modified.
-            server_hostname (str or None): the name that the peer's certificate must match. Required if the context
-                checks host names.
+            server_hostname (str or None): the name that the peer's certificate must match. On the client, a
+                context that checks host names requires it, and ``""`` is refused.
             ssl_handshake_timeout (float or None): the seconds that the handshake may take. None means 60.
             ssl_shutdown_timeout (float or None): the seconds that closing waits for the peer's close_notify alert,
                 after all written data has been sent. None means 30.
@@ -222,8 +222,8 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
             RuntimeError: the reader is dropping the rest of an overlong record of ``lines()`` or a similar iterator;
                 read the next record first. The connection is unchanged.
             TypeError: ``sslcontext`` is not an SSLContext, or a timeout is not a number.
-            ValueError: the context checks host names, and ``server_hostname`` is missing or is not a valid host name;
-                the context is for the other side; or a timeout is not greater than 0.
+            ValueError: the context checks host names, and ``server_hostname`` is missing, empty or not a valid host
+                name; the context is for the other side; or a timeout is not greater than 0.
         """
         connection = self._sluiceway.connection
         check_explicit_hostname(server_hostname, sslcontext, "start_tls", connection.describe())

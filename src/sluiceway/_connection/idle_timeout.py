@@ -28,8 +28,9 @@ class IdleConnection(Protocol):
 class IdleTimeout:
     """Aborts a connection after ``seconds`` without a new byte, or up to one check later.
 
-    IDLE_CHECKS times in each ``seconds``, it checks whether there are new bytes. As many checks in a row without one
-    abort the connection. The bytes are counted anyway; a time for each arrival would cost a clock call.
+    It checks IDLE_CHECKS times in each ``seconds`` whether there are new bytes. After IDLE_CHECKS checks in a row
+    without a new byte, the connection is aborted. The bytes are counted anyway; a time for each arrival would cost a
+    clock call.
     """
 
     __slots__ = ("__weakref__", "_connection", "_idle_checks", "_limit", "_seen", "seconds")

@@ -33,10 +33,11 @@ class LingeringConnection(Protocol):
 
 
 class Linger(asyncio.BufferedProtocol):
-    """The protocol of a transport that discards what it receives, and then closes.
+    """A protocol that discards what its transport receives, and then closes the transport.
 
-    ``seconds``: the time after all written data has been sent. The previous protocol gets the events for which the
-    program waits: the end of the peer's direction, flow control, and the end of the connection.
+    It closes when the peer has ended its direction, ``seconds`` after all written data has been sent, or after more
+    than LINGER_MAXIMUM bytes, whichever comes first. The previous protocol gets the events for which the program waits:
+    the end of the peer's direction, flow control, and the end of the connection.
     """
 
     def __init__(self, connection: LingeringConnection, seconds: float) -> None:

@@ -66,8 +66,8 @@ async def _upgrade(
         server_side = getattr(protocol, "_client_connected_cb", None) is not None
     if not server_side and sslcontext.check_hostname and not options.get("server_hostname"):
         raise ValueError(
-            "start_tls(): server_hostname is missing, and the context checks host names; pass the name that the "
-            f"peer's certificate must contain ({connection.describe()})"
+            "start_tls(): server_hostname is missing or empty, and the context checks host names; pass the name that "
+            f"the peer's certificate must contain ({connection.describe()})"
         )
     if sslcontext.protocol == (ssl.PROTOCOL_TLS_CLIENT if server_side else ssl.PROTOCOL_TLS_SERVER):
         context_side, side = ("client", "server") if server_side else ("server", "client")
@@ -148,7 +148,7 @@ def _refuse_plaintext(reader: Any, connection: Connection) -> None:
 
 
 def _refuse_dropped_record(reader: Any, connection: Connection) -> None:
-    """Raise RuntimeError if ``reader`` drops what arrives: it would drop decrypted bytes."""
+    """Raise RuntimeError if ``reader`` drops the next bytes, because they would be decrypted bytes."""
     if isinstance(reader, core.ReadOperations):
         discard = reader._sluiceway.discard
     else:
@@ -156,8 +156,8 @@ def _refuse_dropped_record(reader: Any, connection: Connection) -> None:
         discard = getattr(vars(reader).get("feed_data"), "discard", None)
     if discard is not None:
         raise RuntimeError(
-            "start_tls(): the rest of a record is being dropped, and its end has not arrived "
-            f"({connection.describe()}); close the connection, or read the next record first"
+            "start_tls(): the rest of an overlong record, or of a cancelled skip(), has not arrived yet "
+            f"({connection.describe()}); close the connection, or read what follows the rest first"
         )
 
 

@@ -104,9 +104,10 @@ def no_separator(call: str, receiver: Receiver, stream: str) -> str:
 
 
 def _record_length(receiver: Receiver, separators: tuple[bytes, ...], waited: bool, is_line: bool) -> int:
-    """Return the length of the first record with its separator in bytes, or -1 if its end has not arrived.
+    """Return the length in bytes of the first record, including its separator, or -1 if its end has not arrived.
 
-    Raise the error for a long record as soon as the record is known to be longer than the limit.
+    ``waited``: see the module. Raise the error for a long record as soon as the record is known to be longer than the
+    limit.
     """
     length = find_record(receiver, separators, waited, receiver.limit)
     if length < -1:
@@ -116,10 +117,10 @@ def _record_length(receiver: Receiver, separators: tuple[bytes, ...], waited: bo
 
 
 def find_record(receiver: Receiver, separators: tuple[bytes, ...], waited: bool, limit: int) -> int:
-    """Return the length of the first record with its separator in bytes, or -1 if its end has not arrived.
+    """Return the length in bytes of the first record, including its separator, or -1 if its end has not arrived.
 
     For a record that is longer than ``limit`` without its separator, return -2 - n. The first n bytes belong to the
-    record. Its separator is at the offset n, or has not arrived and begins there or later.
+    record. Its separator is at the offset n, or has not arrived and begins at n or later. ``waited``: see the module.
     """
     buffer = receiver.buffer
     size = buffer.size()

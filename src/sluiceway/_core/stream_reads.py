@@ -76,8 +76,8 @@ class Stream(StreamWaits):
     async def read_exactly(self, n: int, *, timeout: float | None = None) -> bytes:
         """Read exactly ``n`` bytes.
 
-        A call that is cancelled or times out takes nothing from the stream. Memory is allocated as bytes arrive: ahead
-        of them at most 1 MiB, or as much again as has arrived.
+        A call that is cancelled or times out takes nothing from the stream. Memory is allocated as bytes arrive: at
+        most 1 MiB beyond the bytes that have arrived, or as much as has arrived if that is more.
 
         Args:
             n (int): the number of bytes, at least 0.
@@ -134,7 +134,7 @@ class Stream(StreamWaits):
             timeout (float or None): the seconds that the call may take.
 
         Returns:
-            The bytes. Fewer than ``n`` if the stream ends or the connection is lost before, ``b""`` at the end.
+            The bytes. Fewer than ``n`` if the stream ends or the connection is lost before ``n`` bytes; none at the end.
 
         Raises:
             ValueError: ``n`` or ``timeout`` is not greater than 0.

@@ -191,7 +191,7 @@ class TLSSender(Corkable):
         """Encrypt the buffered plaintext, and write it to the lower transport until that pauses writing. During an
         encryption, do nothing.
 
-        If ``everything`` is True, write all of it nevertheless. Then send a close_notify alert that waits for this.
+        If ``everything`` is True, ignore that pause. At the end, send the close_notify alert if one is pending.
         """
         if self._encrypting:
             return

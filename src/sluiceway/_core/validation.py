@@ -28,7 +28,7 @@ def as_count(n: Any, call: str) -> int:
 def as_size(size: Any, call: str, name: str, least: int, stream: object) -> int:
     """Return ``size``, the argument ``name`` of the method ``call`` of ``stream``, or UNBOUNDED_LIMIT if it is greater.
 
-    Raise TypeError unless ``size`` is an integer, no bool, or ``math.inf``, and ValueError if it is less than
+    Raise TypeError unless ``size`` is ``math.inf`` or an integer, but not a bool, and ValueError if it is less than
     ``least``.
     """
     if type(size) is not int:

@@ -28,11 +28,11 @@ async def bind_tcp(
     """Return one bound, non-blocking socket for each address of ``host``: a name, an address, or an iterable of these.
 
     None and "" mean all network interfaces. An address that this machine does not have, or whose family the kernel does
-    not support, is skipped with a debug record. If the call raises, no socket stays open.
+    not support, is left out, with a debug record. If the call raises, no socket stays open.
 
     Raises:
         socket.gaierror, UnicodeError, TypeError: see resolve().
-        OSError: an address cannot be bound, or all addresses were skipped. The message names the addresses.
+        OSError: an address cannot be bound, or all addresses were left out. The message names the addresses.
         ValueError: ``reuse_port`` is True, but the system has no SO_REUSEPORT.
     """
     hosts: Iterable[Any]
@@ -56,7 +56,12 @@ async def bind_tcp(
                 sock = socket.socket(af, kind, proto)
             except OSError:
                 # The resolver may return families that the kernel does not support.
-                logger.debug("cannot create a socket of family %r for %s; skipped", af, address, exc_info=True)
+                logger.debug(
+                    "start_server(): cannot create a socket of family %r for %s; not listening on this address",
+                    af,
+                    address,
+                    exc_info=True,
+                )
                 continue
             sockets.append(sock)
             sock.setblocking(False)
@@ -80,7 +85,7 @@ async def bind_tcp(
                 )
                 if error.errno == errno.EADDRNOTAVAIL:
                     sockets.pop().close()
-                    logger.debug("%s; skipped", message)
+                    logger.debug("start_server(): %s; not listening on this address", message)
                     continue
                 raise OSError(error.errno, message) from None
         if not sockets:

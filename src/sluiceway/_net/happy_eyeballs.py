@@ -11,7 +11,7 @@ async def race(attempts: Iterable[Callable[[], Awaitable[socket]]], delay: float
     """Return the socket of the first attempt that succeeds, or None if every attempt raises OSError.
 
     The next attempt starts ``delay`` seconds after the previous one, or as soon as a running attempt fails. After the
-    first success, the other attempts are cancelled and awaited. If one of them returns a socket nevertheless, the
+    first success, the other attempts are cancelled and awaited. If one of them still returns a socket, the
     socket is closed. Cancelling the call cancels all attempts. Any other exception of an attempt cancels the others,
     and is raised.
     """

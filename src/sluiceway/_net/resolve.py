@@ -143,7 +143,7 @@ def _is_port(port: Any) -> bool:
 
 
 def decoded_name(host: str | bytes, port: Any) -> str:
-    """Return ``host`` as a str. Raise UnicodeError with ``host`` and ``port`` if its bytes are no name."""
+    """Return ``host`` as a str. Raise UnicodeError with ``host`` and ``port`` if its bytes are not a name."""
     try:
         return host.decode("idna") if isinstance(host, bytes) else host
     except UnicodeError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterable
 from typing import Any
 
 from .._log import logger
@@ -11,9 +13,9 @@ from .tls.transport import TLSTransport
 def close_after_loop(transport: Any) -> str | None:
     """Call connection_lost() of the protocol, and close the socket of ``transport``, whose loop was closed.
 
-    Return the text of a warning if the program had not closed the transport, else None. asyncio leaves all this to the
-    garbage collector, because the transport and the protocol refer to each other. uvloop closes its own transports, and
-    the engine closes its sockets; for these, the function does nothing and returns None.
+    Return a description for warn_unclosed() if the program had not closed the transport, else None. asyncio leaves all
+    this to the garbage collector, because the transport and the protocol refer to each other. uvloop closes its own
+    transports, and the engine closes its sockets; for these, the function does nothing and returns None.
     """
     lower = transport.lower if isinstance(transport, TLSTransport) else transport
     try:
@@ -23,7 +25,7 @@ def close_after_loop(transport: Any) -> str | None:
     except AttributeError:
         # Not one of asyncio's socket transports.
         return None
-    warning = None if lower.is_closing() else f"unclosed transport {lower!r}"
+    unclosed = None if lower.is_closing() else f"transport {lower!r}"
     try:
         # Closes the socket whatever the protocol raises.
         lost(None)
@@ -31,5 +33,16 @@ def close_after_loop(transport: Any) -> str | None:
         # A waiting task cannot be scheduled any more.
         pass
     except Exception:  # noqa: BLE001 - whatever a program's protocol raises
-        logger.exception("connection_lost() raised an exception while the loop was closed")
-    return warning
+        logger.exception("connection_lost() raised an exception when the loop was closed")
+    return unclosed
+
+
+def warn_unclosed(transports: Iterable[str | None]) -> None:
+    """Emit a ResourceWarning for each description of a transport that was open when its loop was closed."""
+    for transport in filter(None, transports):
+        warnings.warn(
+            f"unclosed {transport}: its event loop was closed; before that, close the connection and await "
+            "wait_closed()",
+            ResourceWarning,
+            stacklevel=2,
+        )

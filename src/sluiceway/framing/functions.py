@@ -51,7 +51,8 @@ def lines(
         The iterator, a Records object.
 
     Raises:
-        TypeError: ``reader`` is not a StreamReader of sluiceway or asyncio, or ``max_length`` is not an integer.
+        TypeError: ``reader`` is not a StreamReader of sluiceway or asyncio, or ``max_length`` is neither an integer nor
+            ``math.inf``.
         ValueError: ``max_length`` is not greater than 0, or ``overlong`` is unknown.
 
     The iteration raises:
@@ -140,8 +141,8 @@ def frames(
     """Return an iterator over the frames of ``reader``, each of which begins with its length.
 
     The items have no prefix. The iterator keeps no bytes between two frames, and none when it is cancelled or left
-    early; see Records. Whatever length a peer announces, at most 1 MiB, or as much again as has arrived, is allocated
-    ahead of the bytes.
+    early; see Records. Memory is allocated as bytes arrive, whatever length the peer announces: at most 1 MiB beyond
+    the bytes that have arrived, or as much as has arrived if that is more.
 
     Args:
         reader (StreamReader or asyncio.StreamReader): see lines().
@@ -158,7 +159,8 @@ def frames(
         The iterator, a Records object.
 
     Raises:
-        TypeError: ``reader`` is not a StreamReader of sluiceway or asyncio, or ``max_size`` is not an integer.
+        TypeError: ``reader`` is not a StreamReader of sluiceway or asyncio, or ``max_size`` is neither an integer nor
+            ``math.inf``.
         ValueError: ``max_size`` is not greater than 0, or another argument has a value that is not listed above.
 
     The iteration raises:

@@ -130,7 +130,7 @@ class StreamClosing(StreamHalves):
         leaves behind what a cancellation leaves behind. Deadlines can be nested; the first to pass counts. Each object
         limits one block.
 
-        With ``min_rate``, the time is a credit instead, which a peer renews by moving data. The block starts with a
+        With ``min_rate``, the time is a credit instead, which received and sent bytes renew. The block starts with a
         credit of ``seconds``. Each second takes one second from it. Each ``min_rate`` bytes that the stream receives,
         or that the kernel accepts of what was sent, add one second, up to ``seconds``. The block is cancelled when no
         credit is left. So a silent peer has ``seconds``, and a peer that stays slower than ``min_rate`` uses up its

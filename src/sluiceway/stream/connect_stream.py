@@ -45,9 +45,9 @@ def connect(
     """Connect to ``address``, and return a Stream: ``async with sluiceway.connect("tls://example.com:443") as stream``.
 
     ``await sluiceway.connect(…)`` does the same, but the caller closes the stream. Nothing is opened before ``async
-    with`` or ``await``. The addresses of a host are tried with IPv6 and IPv4 in turn. Each attempt starts 0.25 s after
-    the previous one, or as soon as one fails. The first that succeeds is used, and the others are cancelled (happy
-    eyeballs, RFC 8305).
+    with`` or ``await``. The addresses of a host are tried with alternating families, IPv6 and IPv4. Each attempt starts
+    0.25 s after the previous one, or as soon as one fails. The first that succeeds is used, and the others are
+    cancelled (happy eyeballs, RFC 8305).
 
     Args:
         address (str, socket.socket or int): what to connect to. ``"tcp://host:port"``, ``"tls://host:port"``, or
@@ -56,7 +56,7 @@ def connect(
             socket, or the descriptor of one (an int), is used as it is, and belongs to the stream.
         tls (ssl.SSLContext, bool or None): the TLS context. True, and None with ``tls://``, mean the context of
             ``ssl.create_default_context()``, which is created once and shared. False, and None without ``tls://``, mean
-            no TLS.
+            no TLS. True or a context with ``tcp://``, and False with ``tls://``, raise ValueError.
         timeout (float or None): the seconds that the whole call may take: name resolution, all attempts to connect, and
             the TLS handshake. With None, the system limits each attempt, and the handshake may take 60 s.
         local (str or None): the local address to bind to: ``"host"`` or ``"host:port"``, an IPv6 address in brackets. A
@@ -66,7 +66,8 @@ def connect(
             without an answer. None leaves the system's default, which sends no probes.
         resolver (coroutine function or None): called as ``await resolver(host, port)`` instead of ``getaddrinfo``,
             unless the host is an IP address. It returns IP addresses (str), pairs of an IP address and a port, or
-            tuples of ``socket.getaddrinfo``. They are tried in this order, but IPv6 and IPv4 in turn.
+            tuples of ``socket.getaddrinfo``. The families alternate, beginning with that of the first
+            address; within a family, the order is kept.
         configure_socket (callable or None): called with each socket (socket.socket) before it is bound and connected,
             to set its options. An OSError that it raises fails the attempt; another exception ends the call.
         session (ssl.SSLSession or None): the session of an earlier connection to the same server with the same context,
@@ -92,9 +93,10 @@ def connect(
             before ``await``. An error in what ``resolver`` returns is raised by ``await``.
         RuntimeError: the returned object was used a second time.
 
-    An exception of ``resolver`` or ``configure_socket`` that is no OSError is raised unchanged. If ``await`` or ``async
-    with`` fails or is cancelled, the sockets that the call created are closed, and so is a socket or descriptor that
-    was passed. Exception: what was passed stays open if the call ends before the default TLS context is loaded.
+    An exception of ``resolver`` or ``configure_socket`` that is not an OSError is raised unchanged. If ``await`` or
+    ``async with`` fails or is cancelled, the sockets that the call created are closed, and so is a socket or descriptor
+    that was passed. If the call fails or is cancelled before the default TLS context was created, what was passed stays
+    open.
     """
     endpoint = parse_endpoint(address)
     options = check_options(

@@ -24,8 +24,8 @@ T = TypeVar("T", bound=Closable)
 class Opening(Coroutine[Any, Any, T], Generic[T]):
     """A call that has not begun. ``await`` or ``async with`` begins it; until then nothing is opened.
 
-    A second ``await`` or ``async with`` of the same object raises RuntimeError. An object that is freed without one
-    emits a RuntimeWarning.
+    A second ``await`` or ``async with`` of the same object raises RuntimeError. An object that is freed before it was
+    awaited or entered emits a RuntimeWarning.
 
     ``await opening`` returns the opened object, which the caller closes. ``async with opening as opened`` also closes
     it at the end of the block. An Opening has the methods of a coroutine, so ``asyncio.create_task(opening)`` and
@@ -80,7 +80,12 @@ class Opening(Coroutine[Any, Any, T], Generic[T]):
         return self._coroutine.throw(*error)
 
     def close(self) -> None:
-        """End the call without a result, and close what it has opened so far. A later ``await`` raises RuntimeError."""
+        """Prevent a call that has not begun: a later ``await`` raises RuntimeError, and no warning is emitted.
+
+        To end a call that has begun, cancel its task. If the object itself is the coroutine of a task, the method does
+        what ``close()`` of a coroutine does. It has no effect on a call that another coroutine awaits, or on an object
+        that the call has returned.
+        """
         self._start = None
         if self._coroutine is not None:
             self._coroutine.close()

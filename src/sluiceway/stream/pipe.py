@@ -55,10 +55,10 @@ def stdio(*, limit: float | None = None) -> Opening[Stream]:
     """Return a Stream that reads standard input and writes to standard output.
 
     Works for pipes, sockets, terminals, files and /dev/null. The descriptors 0 and 1 stay open and in blocking mode:
-    the stream opens descriptors of its own. Exception: until the stream is closed, a socket is non-blocking, and so is
-    a pipe or terminal that this process cannot open again, which only Linux allows. Do not use ``input()`` or
-    ``sys.stdin`` as well: each of them and the stream would miss what another one has read. Print to ``sys.stderr``:
-    text that ``print()`` writes to standard output gets between the data of the stream.
+    the stream opens descriptors of its own. Two kinds of descriptors are non-blocking until the stream is closed:
+    sockets, and pipes or terminals that this process cannot open again, which only Linux allows. Do not use
+    ``input()`` or ``sys.stdin`` as well: each of them and the stream would miss what another one has read. Print to
+    ``sys.stderr``: text that ``print()`` writes to standard output gets between the data of the stream.
 
     Closing the stream does not end standard output for its reader, because descriptor 1 stays open until the process
     ends.

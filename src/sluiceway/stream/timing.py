@@ -82,7 +82,8 @@ class Deadline:
 class RateDeadline(Deadline):
     """A Deadline with a credit of seconds, which bytes renew; see :py:meth:`sluiceway.Stream.deadline`.
 
-    ``_credit``: the seconds that the block has left, as of the time ``_checked_at``, when ``_moved`` bytes had moved.
+    ``_credit``: the seconds that the block had left at the time ``_checked_at``, when ``_moved`` bytes had been
+    received and sent.
     """
 
     __slots__ = ("_checked_at", "_credit", "_min_rate", "_moved")
@@ -98,9 +99,11 @@ class RateDeadline(Deadline):
         limit.start(self._seconds / RATE_CHECKS, self._operation)
 
     def _message(self) -> str:
-        rate = f"fewer than min_rate={self._min_rate:g} bytes per second moved"
-        credit = f"the credit of seconds={self._seconds:g} is used up"
-        return f"deadline timed out: {rate}, and {credit}: {self._stream._describe()}"
+        rate = f"fewer than min_rate={self._min_rate:g} bytes per second"
+        return (
+            f"deadline timed out: the stream received and sent {rate}, for longer than seconds={self._seconds:g} "
+            f"allows: {self._stream._describe()}"
+        )
 
     def _time(self) -> float:
         time: float = core.timer_of(asyncio.get_running_loop()).time()

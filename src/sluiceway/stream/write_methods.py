@@ -188,8 +188,8 @@ class StreamWriting(StreamHalves):
         """Upgrade the connection to TLS, and return when the handshake is complete.
 
         The data of earlier ``send()`` calls is sent first, unencrypted. If the call is cancelled or times out while it
-        waits for that, or for ``sendfile()`` of another task, the connection stays open and unencrypted. If it is
-        cancelled or times out later, during the handshake, the connection is closed.
+        sends this data, or waits for ``sendfile()`` of another task, the connection stays open and unencrypted. If it
+        is cancelled or times out later, during the handshake, the connection is closed.
 
         During the call, ``send()``, ``send_frame()``, ``send_eof()``, ``sendfile()`` and ``start_tls()`` of other tasks
         wait, and continue over TLS. Data that the program writes directly to ``stream.writer`` is sent unencrypted, and
@@ -198,8 +198,8 @@ class StreamWriting(StreamHalves):
 
         Args:
             context (ssl.SSLContext): the TLS context, which is not modified.
-            server_hostname (str or None): the name that the peer's certificate must match. Required if the context
-                checks host names.
+            server_hostname (str or None): the name that the peer's certificate must match. On the client, a
+                context that checks host names requires it, and ``""`` is refused.
             server_side (bool or None): True to act as the TLS server, False as the TLS client. None means True for an
                 accepted connection, else False.
             strict_eof (bool): True to raise an error for a connection that ends without close_notify; see
@@ -217,8 +217,8 @@ class StreamWriting(StreamHalves):
                 ``timeout``.
             Exception: the error of a lost connection.
             TypeError: an argument has a wrong type.
-            ValueError: the context checks host names, and ``server_hostname`` is missing or is not a valid
-                host name; the context is for the other side; or ``timeout`` is not greater than 0.
+            ValueError: the context checks host names, and ``server_hostname`` is missing, empty or not a valid host
+                name; the context is for the other side; or ``timeout`` is not greater than 0.
             io.UnsupportedOperation: the stream is a pipe, terminal or file, or has no writer.
 
         Source: anyio's ``TLSStream.wrap``, ``asyncio.StreamWriter.start_tls``.
@@ -237,7 +237,7 @@ class StreamWriting(StreamHalves):
                 )
         writer = self._open_writer("start_tls")
         if writer._sluiceway.connection.get_extra_info("pipe") is not None:
-            raise UnsupportedOperation(f"start_tls(): {self!r} is no connection, which TLS needs")
+            raise UnsupportedOperation(f"start_tls(): {self!r} is not a connection, which TLS needs")
         options: dict[str, Any] = {
             "server_hostname": server_hostname,
             "server_side": server_side,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 from ..._core_c import RawTransportProvider
+from ..loop_close import warn_unclosed
 from .direct_select import install_direct_select
 
 
@@ -35,6 +35,5 @@ def close_sockets(transports: dict[int, Any]) -> None:
     other transports are skipped. Another thread may free a transport, and so change the dict, at any time.
     """
     found = [reference() for reference in list(transports.values())]
-    warned = [transport.raw.loop_closed() for transport in found if isinstance(transport, RawTransportProvider)]
-    for warning in filter(None, warned):
-        warnings.warn(warning, ResourceWarning, stacklevel=1)
+    unclosed = [transport.raw.loop_closed() for transport in found if isinstance(transport, RawTransportProvider)]
+    warn_unclosed(unclosed)

@@ -450,11 +450,11 @@ cdef class StreamSocket(WriteLimits):
             raise
 
     def loop_closed(self):
-        """Close the socket. Return the text of a warning if the program had not closed it, else None."""
+        """Close the socket. If the program had not closed it, return the repr of the transport, else None."""
         protocol = self.protocol
         if protocol is None:
             return None
-        warning = None if self.closing or self.fd < 0 else f"unclosed {self.transport!r}"
+        unclosed = None if self.closing or self.fd < 0 else repr(self.transport)
         self.closing = self.ended = True
         self.lost_writes += 1
         self.queue.clear()
@@ -466,8 +466,8 @@ cdef class StreamSocket(WriteLimits):
                 with suppress(RuntimeError):
                     protocol.connection_lost(None)
             except Exception:
-                logger.exception("connection_lost() of %r raised an exception while the loop was closed", protocol)
-        return warning
+                logger.exception("connection_lost() of %r raised an exception when the loop was closed", protocol)
+        return unclosed
 
     cdef int release_socket(self) except -1:
         self.protocol = self.transport = self.receivers = None
