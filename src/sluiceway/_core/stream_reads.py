@@ -134,7 +134,7 @@ class Stream(StreamWaits):
             timeout (float or None): the seconds that the call may take.
 
         Returns:
-            The bytes. Fewer than ``n`` if the stream ends or the connection is lost before ``n`` bytes; none at the end.
+            The bytes. Fewer than ``n`` if the stream ends or is lost before ``n`` bytes; ``b""`` at its end.
 
         Raises:
             ValueError: ``n`` or ``timeout`` is not greater than 0.
