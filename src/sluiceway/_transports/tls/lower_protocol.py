@@ -82,7 +82,7 @@ class LowerProtocol(ReceiverProvider, asyncio.BufferedProtocol):
                 finish_lost_soon(asyncio.get_running_loop(), self, exc)
                 return
             self._receiver.lost(exc)
-        except (SystemExit, KeyboardInterrupt):
+        except BaseException:
             self._events = events
             finish_lost_soon(asyncio.get_running_loop(), self, exc)
             raise

@@ -1,0 +1,42 @@
+"""An exception of a signal handler at the end of a TLS connection keeps no call waiting."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+import sluiceway
+from sluiceway._transports.tls.transport import TLSTransport
+from support.certificates import Certificates
+from support.connections import server_address
+from support.timeouts import PEER_TIMEOUT
+
+
+@pytest.mark.parametrize("error", [TimeoutError, LookupError])
+async def test_exception_at_end_of_connection_does_not_keep_close_waiting(
+    error: type[Exception], tls: Certificates, monkeypatch: pytest.MonkeyPatch, loop_errors: list[dict[str, Any]]
+) -> None:
+    call = TLSTransport.lower_lost
+    raised: set[TLSTransport] = set()
+
+    def raise_once(self: TLSTransport, cause: BaseException | None) -> None:
+        if self not in raised:
+            raised.add(self)
+            raise error("in a signal handler")
+        call(self, cause)
+
+    async def handle(_: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
+        writer.close()
+
+    monkeypatch.setattr(TLSTransport, "lower_lost", raise_once)
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
+        reader, writer = await sluiceway.open_connection(
+            *server_address(server), ssl=tls.client_context, server_hostname="localhost"
+        )
+        assert await asyncio.wait_for(reader.read(), PEER_TIMEOUT) == b""
+        writer.close()
+        await asyncio.wait_for(writer.wait_closed(), PEER_TIMEOUT)
+        server.close()
+        await asyncio.wait_for(server.wait_closed(), PEER_TIMEOUT)
+    assert {str(context["exception"]) for context in loop_errors} == {f"{error('in a signal handler')}"}
+    loop_errors.clear()
