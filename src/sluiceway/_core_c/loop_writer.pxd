@@ -11,3 +11,4 @@ cdef class LoopWriter(Corkable):
 
     cdef bint carries(self, delivery) except -1
     cpdef object share(self)
+    cdef object forget(self)

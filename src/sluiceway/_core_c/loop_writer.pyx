@@ -8,6 +8,7 @@ have access to the transport or its socket.
 from cpython.bytes cimport PyBytes_GET_SIZE
 
 from .raw_transport cimport Corkable
+from .search cimport clear_list
 from .task_stepper cimport Stepper
 
 cdef enum:
@@ -41,8 +42,8 @@ cdef class LoopWriter(Corkable):
         self.pieces.append(data)
         self.size += PyBytes_GET_SIZE(data)
         if not self.corked:
-            self.corked = True
             self.stepper.cork(self)
+            self.corked = True
         elif self.stepper.corked_long():
             self.stepper.flush()
             return
@@ -60,12 +61,22 @@ cdef class LoopWriter(Corkable):
 
     cpdef object uncork(self):
         """Pass the corked data to the transport."""
-        cdef list pieces
+        cdef list pieces = self.pieces
         if self.size:
-            pieces = self.pieces
-            self.pieces = []
-            self.size = 0
-            self.transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            try:
+                data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            except BaseException:
+                # Without these bytes the connection must not continue.
+                self.forget()
+                self.transport.abort()
+                raise
+            self.forget()
+            self.transport.write(data)
+
+    cdef object forget(self):
+        # Allocates no memory.
+        clear_list(self.pieces)
+        self.size = 0
 
     cdef object flush_corked(self):
         self.corked = False
