@@ -180,8 +180,8 @@ class Connection(ClosingState):
     def close_lingering(self, seconds: float) -> None:
         """Send what is buffered, end the writing direction, discard what arrives for at most ``seconds``, and close.
 
-        A TLS transport of sluiceway does so at each close(), until the peer's close_notify alert; ``seconds`` replaces
-        its shutdown timeout. A pipe, a transport that cannot end one direction alone, and a connection whose peer has
+        A TLS transport of sluiceway discards what arrives at each close(), until the peer's close_notify alert;
+        ``seconds`` replaces its shutdown timeout. A pipe, a transport that cannot end one direction alone, and a connection whose peer has
         ended its direction are closed as by close().
         """
         transport = self.transport
@@ -228,7 +228,10 @@ class Connection(ClosingState):
             self.record.aborting(self.transport, reason)
 
     def progress(self) -> tuple[int, int]:
-        """Return how many bytes were received (over TLS: of records), and how many written ones the kernel accepted."""
+        """Return how many bytes were received, and how many of the written bytes the kernel has accepted.
+
+        Over TLS the received bytes are those of the records, also of incomplete ones.
+        """
         writer = self.writer_ref() if self.writer_ref is not None else None
         written = 0 if writer is None else writer._sluiceway.written - self.unsent_size()
         record = self.record

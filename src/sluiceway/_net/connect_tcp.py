@@ -111,7 +111,7 @@ async def _connect_one(
 ) -> socket.socket:
     """Return a socket that is connected to the address ``info``, or raise OSError if that fails.
 
-    In both cases, append a ConnectAttempt to ``attempts``.
+    In each case, also if the call is cancelled, append a ConnectAttempt to ``attempts``.
     """
     family, kind, proto, _, address = info
     started = time.monotonic()

@@ -93,7 +93,8 @@ def records(
     """Return an iterator over the records of ``reader`` that end with ``separator``.
 
     Each record includes the separator that ended it. Everything else is as for lines(), except the end of the stream:
-    bytes without a separator at the end raise IncompleteReadError. ``partial`` has those that were not dropped.
+    bytes without a separator at the end raise IncompleteReadError, with these bytes as ``partial``; without those that
+    ``overlong`` has discarded.
 
     Args:
         reader (StreamReader or asyncio.StreamReader): see lines().

@@ -42,9 +42,9 @@ class StreamClosing(StreamHalves):
                 which may destroy the answer on its way. With a number, the writing direction is ended first (TCP: with
                 a FIN). Then what the peer sends is discarded until the peer ends its direction too, for at most this
                 many seconds after all data has been sent, and at most 64 MiB. Then the connection is closed. A TLS
-                connection does so at every close, until the peer's close_notify; a number replaces its
-                ``ssl_shutdown_timeout``, which is 30 seconds by default. On a pipe, which has one direction,
-                ``linger`` has no effect.
+                connection discards what the peer still sends at every close, also with None, until the peer's
+                close_notify; a number replaces its ``ssl_shutdown_timeout``, which is 30 seconds by default. On a pipe,
+                which has one direction, ``linger`` has no effect.
 
         Raises:
             ValueError, TypeError: ``timeout`` or ``linger`` is not a number of seconds greater than 0.

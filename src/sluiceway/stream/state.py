@@ -24,7 +24,8 @@ class StreamStats:
             written bytes minus ``unsent_bytes``, and so over TLS slightly too low while encrypted bytes are unsent.
         arrivals (int): how often bytes arrived.
         sends (int): how often bytes were passed to the transport.
-        unread_bytes (int): bytes that have arrived and were not read.
+        unread_bytes (int): bytes that the next reads return: those that have arrived and were not read, and those of
+            ``push_back()``.
         unsent_bytes (int): bytes that the kernel has not accepted. Over TLS, the encrypted size of those that are
             encrypted already.
         unread_high_water (int): the greatest number of unread bytes at an arrival.
