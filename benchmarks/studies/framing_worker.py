@@ -5,6 +5,7 @@
 
 import argparse
 import asyncio
+import importlib
 import json
 import os
 import socket
@@ -89,6 +90,9 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.streams == "sluiceway":
         import sluiceway as streams
+
+        # The package imports the Stream API at its first use, which is not part of a read.
+        importlib.import_module("sluiceway.stream")
     else:
         streams: Any = asyncio  # type: ignore[no-redef]
     print(json.dumps(asyncio.run(measured(streams, arguments.form, arguments.batches))))
