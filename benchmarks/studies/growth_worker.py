@@ -7,6 +7,7 @@ the only measure of the run.
 import argparse
 import asyncio
 import json
+import sys
 import time
 import tracemalloc
 from typing import Any
@@ -78,10 +79,10 @@ async def looked(arguments: argparse.Namespace) -> dict[str, float]:
 
     count, find_in = 0, search.find_in
 
-    def counting(chunk: Any, pattern: bytes, start: int) -> int:
+    def counting(chunk: Any, pattern: bytes, start: int, end: int = sys.maxsize) -> int:
         nonlocal count
-        found = find_in(chunk, pattern, start)
-        count += (len(chunk) if found < 0 else found + len(pattern)) - start + 2 * (len(pattern) - 1)
+        found = find_in(chunk, pattern, start, end)
+        count += (min(end, len(chunk)) if found < 0 else found + len(pattern)) - start + 2 * (len(pattern) - 1)
         return found
 
     search.find_in = search.find_in_bytes = counting
