@@ -181,8 +181,8 @@ class Connection(ClosingState):
         """Send what is buffered, end the writing direction, discard what arrives for at most ``seconds``, and close.
 
         A TLS transport of sluiceway discards what arrives at each close(), until the peer's close_notify alert;
-        ``seconds`` replaces its shutdown timeout. A pipe, a transport that cannot end one direction alone, and a connection whose peer has
-        ended its direction are closed as by close().
+        ``seconds`` replaces its shutdown timeout. A pipe, a transport that cannot end one direction alone, and a
+        connection whose peer has ended its direction are closed as by close().
         """
         transport = self.transport
         if isinstance(transport, TLSTransport):
