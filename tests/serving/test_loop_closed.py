@@ -150,3 +150,31 @@ def test_unclosed_connection_warns_when_loop_is_closed(loop_kind: str, raw_peers
     [message] = [str(warning.message) for warning in warned]
     assert message.startswith("unclosed <SocketTransport")
     assert message.endswith(">: its event loop was closed; before that, close the connection and await wait_closed()")
+
+
+@pytest.mark.skipif(sluiceway.ENGINE != "epoll", reason="the loop's own transports belong to the loop")
+def test_exception_of_protocol_over_tls_is_logged_when_loop_is_closed(
+    loop_kind: str, tls: Certificates, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Failing(sluiceway.StreamReaderProtocol):
+        def connection_lost(self, exc: Exception | None) -> None:
+            raise ValueError("an error of the program")
+
+    kept: list[Any] = []
+
+    async def main() -> None:
+        server = await sluiceway.start_server(
+            lambda *streams: kept.append(streams), "127.0.0.1", 0, ssl=tls.server_context
+        )
+        client = await sluiceway.open_connection(
+            *server_address(server), ssl=tls.client_context, server_hostname="localhost"
+        )
+        client[1].transport.set_protocol(Failing(sluiceway.StreamReader()))
+        kept.extend([server, client])
+
+    with check_no_descriptor_left(loop_kind):
+        with loops.new_runner(loop_kind) as runner:
+            runner.run(main())
+        del runner
+        kept.clear()
+    assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == ["an error of the program"]

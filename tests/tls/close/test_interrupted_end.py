@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import sluiceway
+from sluiceway._connection.connection import Connection
 from sluiceway._transports.tls.transport import TLSTransport
 from support.certificates import Certificates
 from support.connections import server_address
@@ -13,22 +14,31 @@ from support.timeouts import PEER_TIMEOUT
 
 
 @pytest.mark.parametrize("error", [TimeoutError, LookupError])
+@pytest.mark.parametrize("interrupted", [(TLSTransport, "lower_lost"), (Connection, "end_error")])
+@pytest.mark.parametrize("delayed", [False, True])
 async def test_exception_at_end_of_connection_does_not_keep_close_waiting(
-    error: type[Exception], tls: Certificates, monkeypatch: pytest.MonkeyPatch, loop_errors: list[dict[str, Any]]
+    error: type[Exception],
+    interrupted: tuple[type, str],
+    delayed: bool,
+    tls: Certificates,
+    monkeypatch: pytest.MonkeyPatch,
+    loop_errors: list[dict[str, Any]],
 ) -> None:
-    call = TLSTransport.lower_lost
-    raised: set[TLSTransport] = set()
+    call = getattr(*interrupted)
+    raised: set[Any] = set()
 
-    def raise_once(self: TLSTransport, cause: BaseException | None) -> None:
+    def raise_once(self: Any, cause: BaseException | None) -> Any:
         if self not in raised:
             raised.add(self)
             raise error("in a signal handler")
-        call(self, cause)
+        return call(self, cause)
 
     async def handle(_: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
         writer.close()
 
-    monkeypatch.setattr(TLSTransport, "lower_lost", raise_once)
+    monkeypatch.setattr(*interrupted, raise_once)
+    # As if each connection ended between the handshake and the coroutine that waits for it.
+    monkeypatch.setattr(TLSTransport, "wakes_after_handshake", lambda _: delayed)
     async with await sluiceway.start_server(handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
         reader, writer = await sluiceway.open_connection(
             *server_address(server), ssl=tls.client_context, server_hostname="localhost"

@@ -44,13 +44,14 @@ class LowerEvents(Protocol):
 class LowerProtocol(ReceiverProvider, asyncio.BufferedProtocol):
     """Passes events of the lower transport to ``events``, a TLS transport, and TLS records to its TLSReceiver."""
 
-    __slots__ = ("__weakref__", "_events", "_receiver")
+    __slots__ = ("__weakref__", "_events", "_loop", "_receiver")
 
     def __init__(self, events: LowerEvents, receiver: TLSReceiver, loop: asyncio.AbstractEventLoop) -> None:
         self._events: LowerEvents | None = events
         owner = core.ReceiverReference()
         owner.receiver_ref = weakref.ref(receiver)
         super().__init__(owner)
+        self._loop = loop
         self._receiver = receiver
         receiver.attach(scratch_of(loop), None)
 
@@ -71,20 +72,24 @@ class LowerProtocol(ReceiverProvider, asyncio.BufferedProtocol):
                 raise
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._events is not None and self._events.wakes_after_handshake():
+            # The engine reports all connections that have ended in one callback of the loop, which may come before that
+            # coroutine: start_tls(), which would find the connection lost, and with it the data that arrived.
+            self._loop.call_soon(self._lost, exc)
+        else:
+            self._lost(exc)
+
+    def _lost(self, exc: Exception | None) -> None:
         events, self._events = self._events, None
         if events is None:
             return
         try:
-            if events.wakes_after_handshake():
-                # The engine reports all connections that have ended in one callback of the loop, which may come before
-                # that coroutine: start_tls(), which would find the connection lost, and with it the data that arrived.
-                self._events = events
-                finish_lost_soon(asyncio.get_running_loop(), self, exc)
-                return
             self._receiver.lost(exc)
         except BaseException:
-            self._events = events
-            finish_lost_soon(asyncio.get_running_loop(), self, exc)
+            # A loop that is not running was closed.
+            if self._loop.is_running():
+                self._events = events
+                finish_lost_soon(self._loop, self, exc)
             raise
 
     def _sluiceway_finish_lost(self, error: Exception | None) -> None:

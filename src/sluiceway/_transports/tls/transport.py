@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ..._constants import TLS_HANDSHAKE_TIMEOUT, TLS_SHUTDOWN_TIMEOUT
 from ..._errors import copy_error
 from ..._implementation import core
-from ..protocol_calls import call_protocol, report_error
+from ..protocol_calls import call_protocol, finish_lost_soon, report_error
 from .close_notify import CloseSequence
 from .handshake import Handshake
 from .lower_protocol import LowerProtocol
@@ -444,8 +444,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             self._discarded = -1
         self._detach()
         protocol = self._protocol
-        repeatable = isinstance(protocol, core.ReceiverProvider)
-        if not repeatable:
+        if not isinstance(protocol, core.ReceiverProvider):
             self._protocol = None
         try:
             if not self._handshake.ended:
@@ -454,16 +453,25 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
                 )
             elif protocol is not None and (handshake_complete or not self._call_made):
                 if error is not None and not handshake_complete:
-                    # A copy avoids a reference cycle: start_tls() raises the error, whose traceback refers to the
-                    # stream.
+                    # Avoids a reference cycle: start_tls() raises the error, whose traceback refers to the stream.
                     error = copy_error(error)
-                protocol.connection_lost(error)
-        except (SystemExit, KeyboardInterrupt):
-            raise
+                self._report_lost(protocol, error)
         except BaseException:
-            self._protocol = self._error = None
+            if not self._loop.is_running():
+                # The loop was closed, and does not call this method again.
+                self._protocol = self._error = None
             raise
         self._protocol = self._error = None
+
+    def _report_lost(self, protocol: Any, error: BaseException | None) -> None:
+        try:
+            protocol.connection_lost(error)
+        except BaseException:
+            # A method that the program has overridden is not called again.
+            self._protocol = None
+            if self._loop.is_running():
+                finish_lost_soon(self._loop, protocol, error)
+            raise
 
     def _detach(self) -> None:
         self._cancel_timers()
