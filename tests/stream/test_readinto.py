@@ -216,3 +216,28 @@ async def test_read_that_empties_the_buffer_resumes_the_transport(size: int) -> 
     reader.feed_data(bytes(40))
     assert transport.paused
     assert (await task, transport.paused) == (40, False)
+
+
+async def test_bytes_are_returned_although_the_resumed_transport_replaces_the_buffer() -> None:
+    reader = sluiceway.StreamReader(limit=20)
+    stream = sluiceway.Stream.from_pair(reader, None)
+
+    class DeliveringTransport(CountingTransport):
+        """Delivers a byte in resume_reading(), to a protocol that looks at the buffer of the reader."""
+
+        delivered = b""
+
+        def resume_reading(self) -> None:
+            super().resume_reading()
+            self.delivered += b"+"
+            reader.feed_data(b"+")
+            assert reader._buffer.startswith(b"x")
+
+    transport = DeliveringTransport()
+    reader.set_transport(transport)
+    buffer = bytearray(50)
+    task = await start_task(stream.readinto(buffer))
+    reader.feed_data(b"x" * 45)
+    count = await task
+    assert buffer[:45] == b"x" * 45
+    assert buffer[45:count] + reader._buffer == transport.delivered != b""

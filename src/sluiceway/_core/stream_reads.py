@@ -374,8 +374,8 @@ class Stream(StreamWaits):
                         # uvloop releases the memory after the call that reports the bytes, in which this task runs.
                         await receiver.yield_to_loop(operation)
                     if receiver.buffer is direct:
-                        # Before the bytes leave the buffer, as in Receiver.take().
-                        receiver.resume_below(max(0, direct.size() - size))
+                        receiver.resume_below(max(0, direct.size() - size))  # First, as in Receiver.take().
+                    if receiver.buffer is direct:  # resume_reading() may run code that replaces it.
                         return caller_buffers.hand_over(direct)
             finally:
                 direct = None
