@@ -213,3 +213,27 @@ async def test_pieces_of_a_record_in_asyncios_reader_search_a_piece_each(
     pieces = [piece.data async for piece in records]
     assert pieces == [bytes(100)] * 999 + [bytes(100) + b"\r\n", b"next|"]
     assert searched <= 3 * 100_000
+
+
+class CountedLookups(list[Any]):
+    """Counts the look-ups of its items."""
+
+    lookups = 0
+
+    def __getitem__(self, index: Any) -> Any:
+        self.lookups += 1
+        return super().__getitem__(index)
+
+
+def test_search_at_either_end_examines_few_of_many_chunks(core: types.ModuleType) -> None:
+    """Else each of many buffered records would cost a walk over all chunks."""
+    buffer = core.ChunkBuffer()
+    record = b"x" * 998 + b"\r\n"
+    for _ in range(10_000):
+        buffer.append(10 * record)
+    buffer.take(5_000)
+    chunks = buffer._chunks = CountedLookups(buffer._chunks)
+    size = buffer.size()
+    for start in (0, 1, 4_999, 5_000, 5_001, size - 5_000, size - 1_000):
+        assert buffer.find(b"\r\n", start, size) == (start + 1) // 1_000 * 1_000 + 998
+    assert chunks.lookups < 100

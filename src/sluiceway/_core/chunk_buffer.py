@@ -362,12 +362,20 @@ class ChunkBuffer:
         if len(chunks) == 1:
             found = search.find_in(chunks[0], pattern, self.waste + start, self.waste + end)
             return found if found < 0 else found - self.waste
-        # A search usually starts in the newest chunk, so the start chunk is located from the end.
-        index = len(chunks)
-        base = self.unread
-        while index > self._head and base > start:
-            index -= 1
-            base -= len(chunks[index])
+        # A read that waits searches the newest chunk, and one of a record that has arrived the oldest: the start chunk
+        # is located from the nearer end.
+        if start < self.unread // 2:
+            index = self._head
+            base = -self.waste
+            while base + len(chunks[index]) <= start:
+                base += len(chunks[index])
+                index += 1
+        else:
+            index = len(chunks)
+            base = self.unread
+            while index > self._head and base > start:
+                index -= 1
+                base -= len(chunks[index])
         overlap = len(pattern) - 1
         before = b""
         while index < len(chunks) and base < end:
