@@ -125,6 +125,21 @@ async def test_pipe_made_blocking_just_before_its_use_does_not_stop_loop(
     os.close(other)
 
 
+@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EPERM])
+async def test_refused_flag_not_to_wait_is_not_used(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seccomp filters refuse the calls with EPERM."""
+
+    def refuse(*_: Any) -> int:
+        raise OSError(number, os.strerror(number))
+
+    for name in ("preadv", "pwritev"):
+        monkeypatch.setattr(os, name, refuse, raising=False)
+    reading, writing = os.pipe()
+    async with sluiceway.pipe(reading) as incoming, sluiceway.pipe(writing) as outgoing:
+        await outgoing.send(b"data")
+        assert await incoming.read(10) == b"data"
+
+
 def interrupt_after(monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], error: BaseException) -> None:
     """Let the functions ``names`` of ``os`` raise ``error`` after the system call, as a signal handler may."""
 

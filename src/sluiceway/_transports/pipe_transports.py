@@ -21,8 +21,8 @@ from .protocol_calls import call_protocol, finish_lost_soon, report_error
 
 # A flag of preadv() and pwritev(): fail instead of waiting, also without O_NONBLOCK. Only Linux has it.
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)
-# The errors of those calls where the flag is not supported.
-_UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ESPIPE}
+# The errors of those calls where the flag is not supported. EPERM: a seccomp filter of a container refuses the calls.
+_UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.ESPIPE}
 # With this offset, preadv() and pwritev() read and write as readv() and writev() do.
 _CURRENT_POSITION = -1
 
