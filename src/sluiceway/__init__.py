@@ -4,6 +4,7 @@ The API is that of https://docs.python.org/3/library/asyncio-stream.html. The di
 docs/explanation/differences.md.
 """
 
+import importlib
 import typing
 
 from . import _debugging
@@ -46,11 +47,10 @@ else:
 
     def __getattr__(name: str) -> typing.Any:
         """Import the Stream API at its first use: a program that does not use it imports 27 modules less."""
-        if name not in __all__:
+        if name != "stream" and name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from . import stream
-
-        globals()[name] = value = getattr(stream, name)
+        stream = importlib.import_module(".stream", __name__)
+        globals()[name] = value = stream if name == "stream" else getattr(stream, name)
         return value
 
 

@@ -68,9 +68,10 @@ def test_stream_api_is_imported_at_first_use() -> None:
 import sys, sluiceway
 
 print("sluiceway.stream" in sys.modules, "Stream" in dir(sluiceway), hasattr(sluiceway, "unknown"))
+print(sluiceway.stream is sys.modules["sluiceway.stream"])
 from sluiceway import Stream, pair
 
 print(Stream is sluiceway.stream.Stream, pair is sluiceway.pair, "Stream" in vars(sluiceway))
 """
     result = run_isolated("-c", script)
-    assert (result.stdout, result.stderr) == ("False True False\nTrue True True\n", "")
+    assert (result.stdout, result.stderr) == ("False True False\nTrue\nTrue True True\n", "")
