@@ -1,6 +1,7 @@
 """W6: which errors drain() raises, and when it yields to the loop."""
 
 import asyncio
+import errno
 import types
 from typing import Any
 
@@ -12,6 +13,13 @@ from support.raw_peer import RawPeers
 
 class ProgramError(Exception):
     """Raised by these tests only."""
+
+
+class ClosingTransport(asyncio.Transport):
+    """A transport that has found the loss of its connection, and has not reported it yet."""
+
+    def is_closing(self) -> bool:
+        return True
 
 
 async def test_drain_raises_the_exception_set_on_the_reader(streams: types.ModuleType, raw_peers: RawPeers) -> None:
@@ -82,6 +90,20 @@ async def test_reset_raises_in_all_waiting_drains(streams: types.ModuleType, raw
         assert [isinstance(result, ConnectionError) for result in results] == [True] * 3
         with pytest.raises(ConnectionError):
             await writer.wait_closed()
+
+
+async def test_drain_that_finds_a_broken_pipe_raises_connection_reset_error(streams: types.ModuleType) -> None:
+    """W6: a drain() in which the loop reports the loss raises ConnectionResetError, as in asyncio."""
+    loop = asyncio.get_running_loop()
+    reader = streams.StreamReader(loop=loop)
+    protocol = streams.StreamReaderProtocol(reader, loop=loop)
+    transport = ClosingTransport()
+    protocol.connection_made(transport)
+    writer = streams.StreamWriter(transport, protocol, reader, loop)
+    loop.call_soon(protocol.connection_lost, BrokenPipeError(errno.EPIPE, "Broken pipe"))
+    with pytest.raises(ConnectionResetError, match="Connection lost"):
+        await writer.drain()
+    assert isinstance(reader.exception(), BrokenPipeError)
 
 
 async def test_abort_completes_all_waiting_drains(streams: types.ModuleType, raw_peers: RawPeers) -> None:

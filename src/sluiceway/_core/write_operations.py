@@ -92,8 +92,8 @@ class StreamWriter:
             Exception: the connection was lost with an error, before or during the call: a copy of the error that
                 ``reader.exception()`` returns. An exception passed to ``reader.set_exception()`` is raised as well.
             ConnectionResetError: the connection ended before the call without an error, for example because a close()
-                is complete. A writer without a reader raises ConnectionResetError also after a loss with an error,
-                which the message names.
+                is complete. It is also raised by a writer without a reader after a loss with an error, and after a
+                ConnectionError that the event loop reports during the call; the message then names the error.
 
         Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamWriter.drain
         """
@@ -104,13 +104,15 @@ class StreamWriter:
             await asyncio.sleep(0)
             if sender.has_room():
                 return
-        failed = sender.reader is not None and sender.reader.exception() is not None
-        if not failed and sender.transport.is_closing():
+        if sender.reader is not None and sender.reader.exception() is not None:
+            raise sender.reader_error()
+        if sender.transport.is_closing():
             # Lets connection_lost() run: a task that only writes and drains would otherwise never see the loss.
             await asyncio.sleep(0)
-            failed = sender.reader is not None and sender.reader.exception() is not None
-        if failed:
-            raise sender.reader_error()
+            error = None if sender.reader is None else sender.reader.exception()
+            # asyncio raises a ConnectionResetError for every loss that is found here, and programs catch it.
+            if error is not None and not isinstance(error, ConnectionError):
+                raise sender.reader_error()
         if sender.over_loop and sender.flow is not None and sender.flow.paused:
             # A transport of the loop does not report when it starts to close.
             sender.connection.bound_close()
