@@ -12,6 +12,7 @@ import pytest
 import sluiceway
 from serving.handlers import close_connection
 from support.certificates import Certificates
+from support.file_descriptors import descriptors_exhausted
 from support.unreachable_addresses import refusing_address
 
 INVALID_OPTIONS = [
@@ -175,6 +176,11 @@ async def test_address_of_other_machine_among_several_is_left_out() -> None:
     async with await sluiceway.start_server(close_connection, ["192.0.2.1", "127.0.0.1"], 0) as server:
         (sock,) = server.sockets
         assert sock.getsockname()[0] == "127.0.0.1"
+
+
+async def test_server_without_free_descriptors_raises_the_cause() -> None:
+    with descriptors_exhausted(), pytest.raises(OSError, match="Too many open files"):
+        await sluiceway.start_server(close_connection, "127.0.0.1", 0)
 
 
 @pytest.mark.parametrize("port", [65536, -1])

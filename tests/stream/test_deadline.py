@@ -207,6 +207,22 @@ async def test_idle_connection_is_aborted_and_its_reads_raise(raw_peers: RawPeer
         assert peer.receive_rest() == b""
 
 
+async def test_idle_timeout_after_the_end_of_input_leaves_the_input_complete(raw_peers: RawPeers) -> None:
+    """D2, R8."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        with manual_clock() as clock:
+            peer.send(b"all")
+            peer.half_close()
+            assert await stream.read_all() == b"all"
+            stream.idle_timeout = 60
+            clock.advance(LATEST)
+            await wait_until(lambda: stream.is_closing())
+            with pytest.raises(TimeoutError, match="idle_timeout: "):
+                await stream.send(b"late")
+        assert await stream.read(1) == b""
+        assert stream.eof_reason == "clean"
+
+
 async def test_idle_timeout_of_two_connections_raises() -> None:
     """Only one of them would be aborted, though the other one is in use."""
     read_end, write_end = os.pipe()

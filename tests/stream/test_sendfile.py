@@ -229,6 +229,18 @@ async def test_sendfile_after_an_abort_does_not_use_the_descriptor(
         assert copies == 1
 
 
+async def test_reset_that_the_kernel_reports_to_sendfile_ends_the_connection(raw_peers: RawPeers, opened: Any) -> None:
+    """W6: sendfile(2) takes the error from the socket, so no later call of the transport finds it."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        peer.reset()
+        with pytest.raises(ConnectionError, match=r"connection 127\.0\.0\.1:") as raised:
+            await stream.sendfile(opened)
+        with pytest.raises(type(raised.value)):
+            await stream.read(1)
+        assert stream.eof_reason == "reset"
+        assert (await stream.aclose()).reason == "reset"
+
+
 async def test_lost_peer_ends_sendfile(raw_peers: RawPeers, opened: Any) -> None:
     async with peer_stream(raw_peers) as (stream, peer):
         sending = await start_task(stream.sendfile(opened))

@@ -96,7 +96,9 @@ def check_stream_socket(sock: Any, family: int | None = None) -> None:
     accepted.
     """
     if isinstance(sock, ssl_module.SSLSocket):
-        raise TypeError("Socket cannot be of type SSLSocket; pass the plain socket and ssl=")
+        raise TypeError(
+            "Socket cannot be of type SSLSocket; pass the plain socket, and the context as ssl= (connect(): tls=)"
+        )
     if not hasattr(sock, "type"):
         raise TypeError(f"sock argument must be a socket, not {type(sock).__name__!r}: {sock!r}")
     if family is not None and (sock.family != family or sock.type != socket.SOCK_STREAM):

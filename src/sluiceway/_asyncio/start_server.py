@@ -61,7 +61,8 @@ async def start_server(
         ssl (ssl.SSLContext or None): the TLS context, with the server's certificate. None means no TLS.
         reuse_address (bool or None): set SO_REUSEADDR on the sockets. None means True on POSIX systems, else False.
         reuse_port (bool or None): set SO_REUSEPORT, so that several processes can listen on one port. None means False.
-        keep_alive (bool or None): set SO_KEEPALIVE, also on the accepted connections. None means False.
+        keep_alive (bool or None): set SO_KEEPALIVE on the sockets; the accepted connections inherit it. None means
+            False.
         ssl_handshake_timeout (float or None): the seconds that a TLS handshake may take. None means 60.
         ssl_shutdown_timeout (float or None): the seconds that closing waits for the peer's close_notify alert. None
             means 30.
@@ -80,7 +81,7 @@ async def start_server(
         ValueError, TypeError: an argument is invalid, or two arguments contradict each other. No socket was opened.
 
     If the call fails or is cancelled, the sockets that the call created are closed. A socket passed as ``sock`` is
-    closed too if the server had begun to listen; otherwise it stays open.
+    closed too, unless an argument was invalid: then it stays open.
 
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.start_server
     """

@@ -130,8 +130,9 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         other waiting call, and the connection continues to close.
 
         Raises:
-            Exception: the error that ended the connection, unless the program called close() first, while the
-                transport was open. After the peer's close_notify alert, for example, the transport closes by itself.
+            Exception: the error that ended the connection. It is not raised if the program called close() while the
+                transport was open. It is raised if the transport was closing already, for example after the peer's
+                close_notify alert.
         """
         protocol = self._sluiceway.protocol
         waiter = protocol._get_close_waiter(self)

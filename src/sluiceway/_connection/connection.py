@@ -261,18 +261,25 @@ class Connection(ClosingState):
         receiver = self.receiver_ref() if self.receiver_ref is not None else None
         if receiver is not None:
             receiver.idle = True
-        self.keep_record().error = TimeoutError(
-            f"idle_timeout: no byte was received or sent for {seconds:g} s: {self.describe()}"
-        )
-        self.abort_because("idle timeout")
+        error = TimeoutError(f"idle_timeout: no byte was received or sent for {seconds:g} s: {self.describe()}")
+        self.abort_with(error, "idle timeout")
+
+    def abort_with(self, error: Exception, reason: CloseReason) -> None:
+        """Abort the connection. Its reads and sends raise ``error``."""
+        self.keep_record().error = error
+        self.abort_because(reason)
 
     def send_error(self) -> BaseException:
         """Return the error of a send after the end: that of a lost connection, else a ConnectionResetError.
 
         If the reader of a pipe has closed it, return a BrokenPipeError.
         """
-        if self.error is not None and not self.closed_first:
-            return copy_error(self.error)
+        lost = self.error
+        if lost is None and self.record is not None and self.record.error is not None:
+            # The transport was aborted, and has not reported its end yet.
+            lost = self.own_error(self.record.error)
+        if lost is not None and not self.closed_first:
+            return copy_error(lost)
         eof_sent = self.record is not None and self.record.eof_sent
         error: ConnectionError
         if self.closed_first or eof_sent or self.get_extra_info("pipe") is None:

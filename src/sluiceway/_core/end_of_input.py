@@ -57,8 +57,6 @@ class EndOfInput(ReadFlowControl):
             return "truncated"
         if self.closed_here:
             return "closed"
-        if self.idle and self.exception is not None:
-            return "idle timeout"
         if self.exception is not None and not (self.eof_reached and self.after_data):
-            return "reset"
+            return "idle timeout" if self.idle else "reset"
         return "clean" if self.eof_reached else None

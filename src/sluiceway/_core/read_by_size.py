@@ -48,9 +48,9 @@ def exactly(receiver: Receiver, n: int, expected: int, waited: bool, stream: Any
     """Return the first ``n`` unread bytes, or None if readexactly() must wait for more.
 
     If end of file was received before ``n`` bytes, remove the unread bytes and raise IncompleteReadError with them.
-    Raise the error of the stream: at once after set_exception(), and if fewer than ``n`` bytes are unread for a lost
-    connection. ``expected``: the argument of readexactly(), for the error; ``n`` is its as_c_integer(). ``stream``: the
-    Stream whose read_exactly() it is, for the message; None for readexactly().
+    After set_exception(), raise its error at once. After a loss, raise the error of the connection if fewer than ``n``
+    bytes are unread, or ``n`` is 0. ``expected``: the argument of the read, for the error; ``n`` is the same number,
+    limited to a C integer. ``stream``: the Stream whose read_exactly() it is, for the message; None for readexactly().
     """
     buffer = receiver.buffer
     size = buffer.unread

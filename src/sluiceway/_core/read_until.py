@@ -25,8 +25,8 @@ def record(
 
     At end of file return the remaining bytes of a line (``is_line``), and raise IncompleteReadError with those of any
     other record. If the record is longer than the limit, raise LimitOverrunError, but discard a line and raise
-    ValueError. Raise RuntimeError if another read waits. Raise the error of the stream: at once after set_exception(),
-    and if no complete record is unread for a lost connection.
+    ValueError. Raise RuntimeError if another read waits. Raise the error of set_exception() at once, and that of a lost
+    connection if no complete record is unread.
     """
     if receiver.operation is not None:
         receiver.raise_busy(operation)

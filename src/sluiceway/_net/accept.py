@@ -21,8 +21,8 @@ from .._transports.named_task import create_named_task
 from .accept_socket import SocketSource
 from .addresses import describe_address, name_peer
 
-# accept(2): the process (EMFILE) or the system has no descriptor or memory left. Accepting is retried later.
-_OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+# The process (EMFILE) or the system has no descriptor or memory left. Accepting is retried later.
+OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 # accept(2): the waiting connection has failed. The listening socket can accept further connections.
 _OF_THE_PEER = frozenset(
     getattr(errno, name)
@@ -200,7 +200,7 @@ class Listener:
 
     def _on_accept_error(self, error: OSError | MemoryError, accepted: Accepted) -> None:
         """Report an error of accept(). Accept again later if descriptors or memory have run out, else never again."""
-        if isinstance(error, OSError) and error.errno not in _OUT_OF_RESOURCES:
+        if isinstance(error, OSError) and error.errno not in OUT_OF_RESOURCES:
             self._loop.call_exception_handler(
                 {
                     "message": f"accept() on {self._name} failed: no more connections are accepted on this socket; "

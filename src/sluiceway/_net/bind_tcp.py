@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .._log import logger
+from .accept import OUT_OF_RESOURCES
 from .resolve import resolve
 
 
@@ -54,7 +55,9 @@ async def bind_tcp(
         for af, kind, proto, _, address in infos:
             try:
                 sock = socket.socket(af, kind, proto)
-            except OSError:
+            except OSError as error:
+                if error.errno in OUT_OF_RESOURCES:
+                    raise
                 # The resolver may return families that the kernel does not support.
                 logger.debug(
                     "start_server(): cannot create a socket of family %r for %s; not listening on this address",

@@ -18,8 +18,8 @@ class Records(Protocol[T_co]):
 
     - ``overlong="skip"`` and ``"truncate"``: once a part of an overlong record was dropped, the reader drops the rest
       as it arrives, also after a cancellation and when the iteration was left.
-    - ``overlong="chunks"``: between two pieces of a record, the next bytes of the stream are its rest. For frames() the
-      iterator then counts on receiving them: finish the record before reading in another way.
+    - ``overlong="chunks"``: between two pieces of a record, the next bytes of the stream are its rest. The iterator of
+      frames() takes them for the rest in any case: finish the record before reading in another way.
 
     Only one task can wait for an item. While it waits, ``async for`` and ``anext(records)`` of another task raise
     RuntimeError.

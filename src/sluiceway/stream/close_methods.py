@@ -164,7 +164,8 @@ class StreamClosing(StreamHalves):
         A connection is idle while it receives no byte and the kernel accepts no byte of what it sends. After the time,
         or up to a quarter of it later, the connection is aborted. Reads return what had arrived before, and then raise
         a TimeoutError that names the connection; ``send()`` raises it too, and ``eof_reason`` is ``"idle timeout"``.
-        The time starts again when the property is assigned.
+        After the end of the input, reads still return ``b""``, and ``eof_reason`` does not change. The time starts
+        again when the property is assigned.
 
         Raises:
             ValueError, TypeError: the assigned value is neither None nor a number of seconds greater than 0.

@@ -52,7 +52,7 @@ async def flush(writer: StreamWriter) -> None:
 async def drain(writer: StreamWriter) -> None:
     """Wait as ``writer.drain()`` does, but always raise the error with which the connection was lost.
 
-    For a writer without a reader, ``writer.drain()`` raises ConnectionResetError instead, as asyncio's does.
+    ``writer.drain()`` raises ConnectionResetError instead in two cases, as asyncio's does; see there.
     """
     try:
         await writer.drain()

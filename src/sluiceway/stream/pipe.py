@@ -54,9 +54,9 @@ def pipe(descriptor: int, *, limit: float | None = None) -> Opening[Stream]:
 def stdio(*, limit: float | None = None) -> Opening[Stream]:
     """Return a Stream that reads standard input and writes to standard output.
 
-    Works for pipes, sockets, terminals, files and /dev/null. The descriptors 0 and 1 stay open and in blocking mode:
-    the stream opens descriptors of its own. Two kinds of descriptors are non-blocking until the stream is closed:
-    sockets, and pipes or terminals that this process cannot open again, which only Linux allows. Do not use
+    Works for pipes, sockets, terminals, files and /dev/null. The descriptors 0 and 1 stay open and in blocking mode,
+    because the stream opens descriptors of its own. Two kinds are non-blocking until the stream is closed: sockets, and
+    pipes or terminals that cannot be opened again. Only Linux can open a pipe or terminal again. Do not use
     ``input()`` or ``sys.stdin`` as well: each of them and the stream would miss what another one has read. Print to
     ``sys.stderr``: text that ``print()`` writes to standard output gets between the data of the stream.
 

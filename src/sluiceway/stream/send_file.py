@@ -122,6 +122,11 @@ class _FileSender:
         except BlockingIOError:
             # The socket accepts nothing now. The transport waits until it accepts this piece.
             return await self._copy_piece()
+        except ConnectionError as error:
+            # The kernel reports a reset once, so the transport would take it for the end of the input.
+            connection = self._writer._sluiceway.connection
+            connection.abort_with(error, "reset")
+            raise connection.send_error() from None
         except OSError as error:
             if error.errno not in _UNSUPPORTED:
                 raise
