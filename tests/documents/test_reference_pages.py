@@ -55,6 +55,7 @@ REPORTED = {
     "Fatal error: the protocol raised an exception for received data",
     "Fatal read error on socket transport",
     "Fatal write error on socket transport",
+    "Fatal write error on pipe transport",
     "protocol.…() call failed",
     "protocol.…() failed",
 }
