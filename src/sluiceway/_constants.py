@@ -53,12 +53,13 @@ CLOSE_TIMEOUT: Final = 30.0
 kernel has accepted no data and the peer has acknowledged none."""
 
 TIMEOUT_RESOLUTION: Final = 0.05
-"""The most seconds by which a ``timeout=``, deadline or idle timeout of a Stream is late while the loop is not blocked.
+"""The most seconds by which a ``timeout=`` or deadline of a Stream is late while the loop is not blocked.
 
 It is never early. The timer of the loop runs at most twice in this time, and only while a time limit is running."""
 
 IDLE_CHECKS: Final = 4
-"""The number of checks in each idle timeout. A connection is aborted up to one check after its idle timeout."""
+"""The number of checks in each idle timeout. A connection is aborted up to one check after its idle timeout;
+each check is up to TIMEOUT_RESOLUTION late."""
 
 RATE_CHECKS: Final = 4
 """The number of checks of ``deadline(seconds, min_rate=)`` in each ``seconds``, in which a stalled peer is noticed."""

@@ -19,16 +19,23 @@ def figures_of_page() -> dict[tuple[str, str], str]:
     return {(row[0], name): figure for row in rows for name, figure in zip(header[1:], row[1:], strict=True)}
 
 
-def measured(scenario: str, contender: str) -> str:
+def measured(scenario: str, contender: str) -> list[str]:
+    """Return the row of the tables: contender, CPU time, sluiceway's ratio to it, and more."""
     section = TABLES.partition(f"\n## {scenario}: ")[2].partition("\n## ")[0]
     [row] = [row for line in section.splitlines() if (row := cells(line))[0] == contender]
-    return row[1]
+    return row
 
 
 def test_figures_of_the_page_are_in_the_tables() -> None:
     figures = figures_of_page()
     assert len(figures) >= 20
-    assert figures == {key: measured(*key) for key in figures}
+    assert figures == {key: measured(*key)[1] for key in figures}
+
+
+def test_ratios_of_the_page_are_in_the_tables() -> None:
+    ratios = re.findall(r"`([a-z0-9-]+)`, (\d\.\d\d)", PAGE)
+    assert len(ratios) >= 4
+    assert ratios == [(scenario, measured(scenario, "asyncio")[2]) for scenario, _ in ratios]
 
 
 def test_instruction_counts_of_the_page_are_those_of_make_cost() -> None:

@@ -85,7 +85,8 @@ async def open_connection(
         The StreamReader and the StreamWriter of the connection.
 
     Raises:
-        OSError: the host name cannot be resolved, or the connection to every address failed.
+        OSError: the host name cannot be resolved, the connection to every address failed, or the default TLS context
+            cannot be created.
         ExceptionGroup: ``all_errors`` is True, and the connection to every address failed.
         ssl.SSLError: the TLS handshake failed. The message names the peer and the reason.
         ConnectionError: the connection was lost during the handshake, or the handshake timed out.

@@ -67,7 +67,10 @@ class Server(asyncio.Server):
 
     @property
     def sockets(self) -> tuple[socket.socket, ...]:
-        """The listening sockets, as a tuple of read-only socket objects. After close(), an empty tuple."""
+        """The listening sockets, as a tuple of asyncio's TransportSocket objects, which have no accept() or close().
+
+        After close(), an empty tuple.
+        """
         if self._listeners is None:
             return ()
         # TransportSocket does not derive from socket; typeshed declares socket here as well.

@@ -199,8 +199,8 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         Data that was written before the call is sent unencrypted before the handshake starts. Data that another task
         writes during the call is sent unencrypted, too, and breaks the handshake.
 
-        If the call is cancelled during the handshake, the connection is closed. If the call is cancelled before the
-        handshake, while earlier data is still being sent, the connection stays open and unencrypted.
+        The call first waits as drain() does. If it is cancelled during this wait, the connection stays open and
+        unencrypted. If it is cancelled later, the connection is closed, and data that is still unsent is discarded.
 
         Args:
             sslcontext (ssl.SSLContext): the TLS context, which is not modified.

@@ -14,12 +14,13 @@ class Records(Protocol[T_co]):
     """What lines(), records() and frames() return: an asynchronous iterator that keeps no bytes between two items.
 
     So a program can leave the iteration at any item, and read the next bytes in another way. If the wait for an item is
-    cancelled, the item stays in the stream, and the iteration can be continued. Two policies differ:
+    cancelled, the item stays in the stream, and the iteration can be continued. Three policies differ:
 
     - ``overlong="skip"`` and ``"truncate"``: once a part of an overlong record was dropped, the reader drops the rest
       as it arrives, also after a cancellation and when the iteration was left.
-    - ``overlong="chunks"``: between two pieces of a record, the next bytes of the stream are its rest. The iterator of
-      frames() takes them for the rest in any case: finish the record before reading in another way.
+    - ``overlong="chunks"``: between two pieces of a record, the next bytes of the stream are its rest. Finish the
+      record before reading in another way: the iterator of frames() counts the missing bytes, and would take that many
+      of what follows.
 
     Only one task can wait for an item. While it waits, ``async for`` and ``anext(records)`` of another task raise
     RuntimeError.

@@ -78,6 +78,8 @@ class StreamClosing(StreamHalves):
     def is_closing(self) -> bool:
         """Return True if the stream is closing, closed or lost, whichever side caused it.
 
+        Of two pipes, one suffices; a pipe that is read has ended at the end of its input.
+
         Source: ``asyncio.StreamWriter.is_closing``.
         """
         return any(connection.lost or connection.ending() for connection in self._connections())
@@ -139,7 +141,7 @@ class StreamClosing(StreamHalves):
 
         Args:
             seconds (float): the time, greater than 0. The block is never cancelled earlier, and up to 0.05 seconds
-                later; with ``min_rate`` up to a quarter of ``seconds`` later.
+                later; with ``min_rate`` up to a quarter of ``seconds`` and 0.1 seconds later.
             min_rate (float or None): the bytes per second, in both directions together, that keep the block running.
                 None means that bytes do not extend the time.
 
@@ -162,10 +164,10 @@ class StreamClosing(StreamHalves):
         """The seconds after which an idle connection is aborted, or None. The program may assign it at any time.
 
         A connection is idle while it receives no byte and the kernel accepts no byte of what it sends. After the time,
-        or up to a quarter of it later, the connection is aborted. Reads return what had arrived before, and then raise
-        a TimeoutError that names the connection; ``send()`` raises it too, and ``eof_reason`` is ``"idle timeout"``.
-        After the end of the input, reads still return ``b""``, and ``eof_reason`` does not change. The time starts
-        again when the property is assigned.
+        or up to a quarter of it and 0.25 seconds later, the connection is aborted. Reads return what had arrived
+        before, and then raise a TimeoutError that names the connection; ``send()`` raises it too, and ``eof_reason`` is
+        ``"idle timeout"``. After the end of the input, reads still return ``b""``, and ``eof_reason`` does not change.
+        The time starts again when the property is assigned.
 
         Raises:
             ValueError, TypeError: the assigned value is neither None nor a number of seconds greater than 0.

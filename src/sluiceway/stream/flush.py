@@ -17,8 +17,8 @@ _ALL_SENT = (0, 0)
 async def flush(writer: StreamWriter) -> None:
     """Wait until the kernel has accepted the bytes that ``writer`` wrote before the call.
 
-    Raise the error of a lost connection, and ConnectionError if it was aborted with bytes unsent. While the call waits,
-    the high-water mark is 0, so ``drain()`` of other tasks waits until everything is sent.
+    If the connection was lost or aborted with bytes unsent, raise its error, or ConnectionError if it has none. While
+    the call waits, the high-water mark is 0, so ``drain()`` of other tasks waits until everything is sent.
     """
     sender = writer._sluiceway
     transport, connection = sender.transport, sender.connection

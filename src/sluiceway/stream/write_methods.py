@@ -188,8 +188,8 @@ class StreamWriting(StreamHalves):
         """Upgrade the connection to TLS, and return when the handshake is complete.
 
         The data of earlier ``send()`` calls is sent first, unencrypted. If the call is cancelled or times out while it
-        sends this data, or waits for ``sendfile()`` of another task, the connection stays open and unencrypted. If it
-        is cancelled or times out later, during the handshake, the connection is closed.
+        waits as ``drain()`` does, or for ``sendfile()`` of another task, the connection stays open and unencrypted. If
+        that happens later, the connection is closed, and data that is still unsent is discarded.
 
         During the call, ``send()``, ``send_frame()``, ``send_eof()``, ``sendfile()`` and ``start_tls()`` of other tasks
         wait, and continue over TLS. Data that the program writes directly to ``stream.writer`` is sent unencrypted, and

@@ -19,7 +19,8 @@ else:
 class LowerEvents(Protocol):
     """The methods of a TLS transport that LowerProtocol calls at events of the lower transport.
 
-    The TLSReceiver calls lower_eof() and lower_lost(); LowerProtocol calls lower_lost() if that was stopped or delayed.
+    The TLSReceiver calls lower_eof() and lower_lost(). If a signal handler has stopped that call of lower_lost(),
+    LowerProtocol calls it again.
     """
 
     def lower_made(self, lower: Any) -> None:
