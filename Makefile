@@ -26,7 +26,7 @@ help:
 	@echo "make demo      the demonstration; needs a network only to install"
 	@echo "make test      every test on this interpreter, on one kind of event loop"
 	@echo "make test-all  every kind of event loop, with every Python from 3.11 on that is found, including pyenv's"
-	@echo "make sanitize  the tests of behaviour with memory checks (gcc's sanitizers, or valgrind)"
+	@echo "make sanitize  most tests of behaviour with memory checks (gcc's sanitizers, or valgrind)"
 	@echo "make soak      five minutes at full load with cancellations, resets and slow peers; checks for lost data and leaks"
 	@echo "make check     ruff, mypy --strict, stubtest, pyright, the typing tests and the tests of the architecture"
 	@echo "make docs      the documentation site, in build/docs"

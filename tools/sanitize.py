@@ -1,4 +1,4 @@
-"""Run the tests of behaviour with AddressSanitizer and UndefinedBehaviorSanitizer in the compiled parts.
+"""Run most tests of behaviour with AddressSanitizer and UndefinedBehaviorSanitizer in the compiled parts.
 
 Usage: python tools/sanitize.py [pytest's arguments]
 
@@ -28,7 +28,8 @@ from environment import ROOT, source_hash
 BUILD_DIRECTORY = ROOT / "build" / "sanitize" / f"{sys.version_info.major}.{sys.version_info.minor}"
 BUILD_INPUTS = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "src")
 TEST_FOLDERS = [
-    f"tests/{name}" for name in ("engine", "core", "reading", "writing", "closing", "serving", "connecting", "tls")
+    f"tests/{name}"
+    for name in ("engine", "core", "reading", "framing", "writing", "stream", "closing", "serving", "connecting", "tls")
 ]
 VALGRIND_FILES = ["tests/engine/test_task_stepping.py"]
 

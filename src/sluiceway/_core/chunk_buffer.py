@@ -216,10 +216,10 @@ class ChunkBuffer:
     def take_record(self, separators: tuple[bytes, ...], limit: int, floor: int) -> bytes | None:
         """Remove and return the first record with its separator. ``separators`` must contain one separator.
 
-        The fast path of readline(), readuntil() and an iterator. Return None if the caller must search with find(): the
-        record, without its separator, is longer than ``limit``, or does not end within the first chunk, or would leave
-        at most ``floor`` bytes, or this chunk is a bytearray or was searched before. The result of a search is
-        remembered then.
+        The fast path of readline(), readuntil() and an iterator. Return None in four cases, in which the caller must
+        search with find(): the record, without its separator, is longer than ``limit``; it does not end within the
+        first chunk; at most ``floor`` unread bytes would be left in all; or this chunk is a bytearray or was searched
+        before. The result of a search is remembered then.
         """
         chunks = self._chunks
         if self._searched or not chunks:
@@ -259,9 +259,9 @@ class ChunkBuffer:
     def take_frame(self, prefix: int, little_endian: bool, limit: int, floor: int) -> bytes | None:
         """Remove the first frame, which begins with its length in ``prefix`` bytes. Return it without this prefix.
 
-        The fast path of an iterator. Return None if the caller must use number() and take(): the frame is longer than
-        ``limit``, or does not end before the last byte of the first chunk, so that a chunk would have to be removed, or
-        would leave at most ``floor`` bytes, or this chunk is a bytearray.
+        The fast path of an iterator. Return None in four cases, in which the caller must use number() and take(): the
+        frame is longer than ``limit``; no byte of the first chunk would be left after it; at most ``floor`` unread
+        bytes would be left in all; or this chunk is a bytearray.
         """
         chunks = self._chunks
         index = self._head

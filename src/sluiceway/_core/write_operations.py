@@ -92,8 +92,9 @@ class StreamWriter:
             Exception: the connection was lost with an error, before or during the call: a copy of the error that
                 ``reader.exception()`` returns. An exception passed to ``reader.set_exception()`` is raised as well.
             ConnectionResetError: the connection ended before the call without an error, for example because a close()
-                is complete. It is also raised by a writer without a reader after a loss with an error, and after a
-                ConnectionError that the event loop reports during the call; the message then names the error.
+                is complete. In two cases it stands for a loss with an error, which its message names: a writer without
+                a reader was lost before the call; or the transport was closing at the call, and then reports a
+                ConnectionError.
 
         Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamWriter.drain
         """
