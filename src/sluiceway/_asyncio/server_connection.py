@@ -102,8 +102,8 @@ class ServerConnection:
 
     The entry removes itself from the server when the connection has ended, or could not be set up. If a program sets
     another protocol on the transport, the Connection does not get ``connection_lost()``. Therefore the entry also
-    removes itself when the transport is freed or, after such a task, the socket. For the engine's transport without
-    TLS, this holds once the transport has reported another protocol; see watch().
+    removes itself when an object is freed: the socket if a task created the transport, otherwise the transport. The
+    engine's transport without TLS is watched only after it has reported another protocol; see watch().
     """
 
     __slots__ = (

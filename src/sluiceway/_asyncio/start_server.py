@@ -49,7 +49,7 @@ async def start_server(
         host (str, bytes, an iterable of these, or None): the names or addresses to listen on. None and ``""`` mean all
             network interfaces.
         port (int, str, bytes or None): the port number or service name. 0 and None let the kernel choose one for each
-            address.
+            address. Without ``sock``, ``host`` and ``port`` must not both be None.
         loop (asyncio.AbstractEventLoop or None): None or the running loop. The argument is for programs that were
             written for Python 3.9 or earlier.
         limit (int, math.inf or None): the limit of each reader in bytes; see StreamReader.

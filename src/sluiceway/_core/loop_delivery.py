@@ -60,9 +60,10 @@ class LoopDelivery:
         self.transport = None
 
     def get_buffer(self, sizehint: int) -> Any:
-        """Return memory for the next receive, not larger than the room() of the reader.
+        """Return memory for the next receive: at most room() of the reader, or memory of the program.
 
-        After the end of the connection, return memory whose bytes are discarded.
+        The program's is the buffer of a waiting readinto(), or that of its own BufferedProtocol. After the end of the
+        connection, return memory whose bytes are discarded.
         """
         receivers = self.receivers
         if receivers is None:

@@ -90,11 +90,10 @@ class StreamWriter:
 
         Raises:
             Exception: the connection was lost with an error, before or during the call: a copy of the error that
-                ``reader.exception()`` returns. An exception passed to ``reader.set_exception()`` is raised as well.
+                ``reader.exception()`` returns. If it is a ConnectionError, the call may raise ConnectionResetError
+                instead, as asyncio's does. An exception passed to ``reader.set_exception()`` is raised as well.
             ConnectionResetError: the connection ended before the call without an error, for example because a close()
-                is complete. In two cases it stands for a loss with an error, which its message names: a writer without
-                a reader was lost before the call; or the transport was closing at the call, and then reports a
-                ConnectionError.
+                is complete. A writer without a reader raises it also after a loss with an error.
 
         Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamWriter.drain
         """

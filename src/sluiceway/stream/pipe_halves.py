@@ -50,7 +50,7 @@ def open_writer(loop: asyncio.AbstractEventLoop, file: io.FileIO) -> StreamWrite
 
 
 def _discard(transport: PipeReadTransport | PipeWriteTransport | None, file: io.FileIO) -> None:
-    """Close ``file``. A ``transport`` must end first: the loop would watch the next file with the same descriptor."""
+    """Close ``file``. With a ``transport``, call its discard(), which stops watching the file before it closes it."""
     if transport is None:
         file.close()
     else:

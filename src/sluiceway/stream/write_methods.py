@@ -187,16 +187,15 @@ class StreamWriting(StreamHalves):
     ) -> None:
         """Upgrade the connection to TLS, and return when the handshake is complete.
 
-        The data of earlier ``send()`` calls is sent first, unencrypted. If the call is cancelled or times out while too
-        much of this data is buffered, as in ``send()``, or while it waits for ``sendfile()`` of another task, the
-        connection stays open and unencrypted. If that happens later, the connection is closed, and data that is still
-        unsent is discarded.
+        The data of earlier ``send()`` calls is sent first, unencrypted. If the call is cancelled or times out while it
+        waits for room in the write buffer, or for ``sendfile()`` of another task, the connection stays open and
+        unencrypted. If that happens later, the connection is closed, and data that is still unsent is discarded.
 
-        During the call, ``send()``, ``send_frame()``, ``send_eof()`` and ``sendfile()`` of other tasks wait, and
-        continue over TLS; so does ``start_tls()``, whose TLS is then inside the first. Data that the program writes
-        directly to ``stream.writer`` is sent unencrypted, and breaks the handshake. On the server, unread bytes are the
-        beginning of the handshake, including those of ``push_back()``. So a server can ``peek()`` at the first bytes to
-        tell TLS from another protocol.
+        During the call, ``send()``, ``send_frame()`` and ``sendfile()`` of other tasks wait, and continue over TLS; so
+        does ``start_tls()``, whose TLS is then inside the first. ``send_eof()`` waits too, and then raises
+        NotImplementedError. Data that the program writes directly to ``stream.writer`` is sent unencrypted, and breaks
+        the handshake. On the server, unread bytes are the beginning of the handshake, including those of
+        ``push_back()``. So a server can ``peek()`` at the first bytes to tell TLS from another protocol.
 
         Args:
             context (ssl.SSLContext): the TLS context, which is not modified.
