@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import socket
 import ssl
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 import sluiceway
 from sluiceway._constants import TIMEOUT_RESOLUTION
+from sluiceway._implementation import core
 from stream.streams import PAYLOAD, clogged_stream, peer_stream, stream_pair
 from support.log_records import only_warning
 from support.manual_clock import manual_clock
@@ -93,6 +96,29 @@ async def test_lost_connection_returns_reset_and_raises_nothing(raw_peers: RawPe
         info = await closing
         assert (info.reason, info.flushed) == ("reset", False)
         assert info.unsent_bytes > 0
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_writes_that_kernel_refuses_at_once_are_not_flushed(encrypted: bool, tls: Any) -> None:
+    """X2: although nothing was buffered. The engine reports the number, over TLS that of two records."""
+    async with sluiceway.pair() as (first, second):
+        if encrypted:
+            upgrade = second.start_tls(tls.server_context, server_side=True)
+            await asyncio.gather(first.start_tls(tls.client_context, server_hostname="localhost"), upgrade)
+        # In an iteration of the loop, and not in a step, in which writes are corked.
+        await asyncio.sleep(0)
+        descriptor = second.writer.get_extra_info("socket").fileno()
+        with socket.socket(fileno=os.dup(descriptor)) as peer:
+            peer.shutdown(socket.SHUT_RDWR)
+        first.writer.write(b"lost")
+        if encrypted:
+            first.writer.write(b"lost")
+        transport = first.writer.transport
+        on_engine = isinstance(getattr(transport, "lower", transport), core.RawTransportProvider)
+        info = await first.aclose()
+        assert (info.reason, info.flushed) == ("reset", False)
+        # A record of TLS 1.3 is 22 bytes longer than its content (RFC 8446, section 5.2, with AES-GCM).
+        assert info.unsent_bytes == (0 if not on_engine else 2 * (4 + 22) if encrypted else 4)
 
 
 async def test_reset_of_tls_with_unsent_bytes_is_not_flushed(raw_peers: RawPeers, tls: Any) -> None:

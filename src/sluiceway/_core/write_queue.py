@@ -20,7 +20,11 @@ _COMPACT = 64
 
 
 class WriteQueue:
-    """A queue of unsent bytes. ``size``: their number. ``discarded``: the number of bytes that discard() removed."""
+    """A queue of unsent bytes. ``size``: their number.
+
+    ``discarded``: the number of bytes that discard() removed, and of those that a transport has dropped instead of
+    appending them.
+    """
 
     __slots__ = ("discarded", "head", "offset", "pieces", "size")
 

@@ -223,11 +223,14 @@ cdef class StreamSocket(WriteLimits):
             if self.lost_writes >= LOST_WRITES:
                 logger.warning("socket.send() raised exception.")
             self.lost_writes += 1
+            # A TLS transport above this socket does not know of the loss yet.
+            self.queue.discarded += length
             return
         if self.poller.stepping and not self.shared:
             self.cork(data, length)
             return
         if self.shared and self.descriptor_gone():
+            self.queue.discarded += length
             return
         if self.queue.size == 0:
             sent = send(self.fd, PyBytes_AS_STRING(data), length, SEND_FLAGS)
@@ -235,6 +238,7 @@ cdef class StreamSocket(WriteLimits):
                 return
             if sent < 0:
                 if errno != EAGAIN and errno != EINTR:
+                    self.queue.discarded += length
                     self.send_failed()
                     return
                 sent = 0
