@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import pty
+import select
 import socket
 import subprocess
 import sys
@@ -125,6 +126,19 @@ def test_terminal_is_read_and_written_and_keeps_its_mode(loop_kind: str) -> None
             assert ours.read(4) == b"TWO\n"
             ours.write(b"end\n")
         assert os.get_blocking(terminal)
+
+
+def test_controlling_side_of_terminal_is_read_and_written(loop_kind: str) -> None:
+    """Opening it again, as a terminal, would create another one, from which nothing is ever read."""
+    main, terminal = pty.openpty()
+    tty.setraw(terminal)
+    with os.fdopen(main, "r+b", 0) as theirs, os.fdopen(terminal, "r+b", 0) as ours:
+        with program(loop_kind, theirs, theirs, SHARED_MODE):
+            ours.write(b"one\n")
+            assert select.select([ours], [], [], PEER_TIMEOUT)[0]
+            assert ours.read(4) == b"ONE\n"
+            ours.write(b"end\n")
+        assert os.get_blocking(main)
 
 
 def test_closed_standard_input_raises_os_error() -> None:

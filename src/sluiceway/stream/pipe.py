@@ -19,6 +19,8 @@ if sys.platform != "win32":
     import fcntl
 
 STDIN, STDOUT = 0, 1
+# /dev/ptmx of Linux: each opening creates a new pseudoterminal.
+_TERMINAL_MULTIPLEXER = os.makedev(5, 2) if sys.platform == "linux" else None
 
 
 def pipe(descriptor: int, *, limit: float | None = None) -> Opening[Stream]:
@@ -144,14 +146,14 @@ def _own_descriptor(descriptor: int, access: int, name: str) -> io.FileIO:
 
     A pipe or terminal is opened again if possible, so that ``descriptor`` does not become non-blocking with the file:
     that would break ``print()``, and, on a terminal, the shell that has started the program. Otherwise the file is a
-    _SharedFile.
+    _SharedFile. The controlling side of a pseudoterminal cannot be opened again.
     """
     mode = "rb" if access == os.O_RDONLY else "wb"
     try:
         state = os.fstat(descriptor)
     except OSError as error:
         raise OSError(error.errno, f"stdio(): {name} is closed") from None
-    if stat.S_ISFIFO(state.st_mode) or os.isatty(descriptor):
+    if stat.S_ISFIFO(state.st_mode) or (os.isatty(descriptor) and state.st_rdev != _TERMINAL_MULTIPLEXER):
         try:
             # Linux opens the pipe or terminal anew. O_NONBLOCK: a FIFO without a reader must not block the call.
             own = os.open(f"/proc/self/fd/{descriptor}", access | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
