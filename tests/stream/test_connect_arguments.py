@@ -59,6 +59,7 @@ def test_invalid_argument_raises_error_that_names_it(
     [
         (("a", 80), {}, "connect() accepts one address, not 2 arguments: pass 'a:80'"),
         (("::1", 80), {}, "connect() accepts one address, not 2 arguments: pass '[::1]:80'"),
+        (("tcp://a:80", 5), {}, "connect() accepts one address, not 2 arguments: pass the others by keyword, such as"),
         ((), {"host": "a", "port": 80}, "connect() has no argument 'host': pass one address, \"host:port\""),
         (("a:1",), {"ssl": True}, "connect() has no argument 'ssl': pass tls="),
         (("a:1",), {"local_addr": ("b", 0)}, "connect() has no argument 'local_addr': pass local=\"host:port\""),

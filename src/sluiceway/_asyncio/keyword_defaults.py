@@ -139,6 +139,7 @@ _TLS_HINT: Final = "load it into an ssl.SSLContext and pass ssl=context"
 # What to use instead of keywords that other libraries have.
 _HINTS: Final = {
     "timeout": "use asyncio.timeout()",
+    "idle_timeout": "use stream_handler(handle, idle_timeout=) or connect(idle_timeout=)",
     **dict.fromkeys(("ca_certs", "cafile", "capath", "certfile", "keyfile"), _TLS_HINT),
 }
 

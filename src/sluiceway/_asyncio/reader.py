@@ -48,7 +48,7 @@ class StreamReader(ReadOperations, asyncio.StreamReader, metaclass=InstanceCheck
     - RuntimeError immediately, if a read of another task is waiting. The message names that task.
     - The exception passed to ``set_exception()``, immediately, even if bytes are buffered.
     - The error of a lost connection, if the bytes received before the loss do not complete the read. ``read(n)`` still
-      returns these bytes.
+      returns these bytes. A loss after end of file changes no read.
 
     Args:
         limit (int, math.inf or None): the greatest length of a line or record in bytes, without its separator. It must

@@ -23,7 +23,8 @@ class CloseInfo:
             received is complete. None without TLS, and on TLS transports of the event loop.
         reason (str): what ended the connection.
 
-            - ``"closed"``: one side closed it, and it ended in order.
+            - ``"closed"``: one side closed it, without an error. Over TLS, the peer's alert may be missing; see
+              ``close_notify_received``.
             - ``"timeout"``: the ``timeout=`` of ``aclose()`` passed, and the connection was aborted.
             - ``"close timeout"``: neither the kernel nor the peer accepted data for one to two times ``close_timeout``,
               and the connection was aborted.

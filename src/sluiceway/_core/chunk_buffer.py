@@ -214,12 +214,12 @@ class ChunkBuffer:
             self._head = 0
 
     def take_record(self, separators: tuple[bytes, ...], limit: int, floor: int) -> bytes | None:
-        """Remove and return the first record with its separator. ``separators`` must contain one separator.
+        """Remove and return the first record with its separator. ``separators`` must contain exactly one separator.
 
         The fast path of readline(), readuntil() and an iterator. Return None in four cases, in which the caller must
         search with find(): the record, without its separator, is longer than ``limit``; it does not end within the
         first chunk; at most ``floor`` unread bytes would be left in all; or this chunk is a bytearray or was searched
-        before. The result of a search is remembered then.
+        before. In the first three cases the call has searched, and stores the offset at which find() continues.
         """
         chunks = self._chunks
         if self._searched or not chunks:

@@ -216,8 +216,9 @@ class StreamReader:
             ValueError: ``n`` is negative.
             TypeError: ``n`` is not an integer.
             RuntimeError: a read of another task is waiting. The message names the task.
-            Exception: the exception passed to set_exception(), immediately. The error of a lost connection, if the
-                bytes received before the loss are fewer than ``n``, or ``n`` is 0; ``read(n)`` still returns them.
+            Exception: the exception passed to set_exception(), immediately. The error of a connection that was lost
+                before end of file, if the bytes received before the loss are fewer than ``n``, or ``n`` is 0;
+                ``read(n)`` still returns them.
 
         Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamReader.readexactly
         """
@@ -272,8 +273,9 @@ class StreamReader:
             ValueError: a separator is empty, or the tuple is empty.
             TypeError: a separator is not a bytes-like object.
             RuntimeError: a read of another task is waiting. The message names the task.
-            Exception: the exception passed to set_exception(), immediately. The error of a lost connection, if the
-                bytes received before the loss contain no complete record; ``read(n)`` still returns these bytes.
+            Exception: the exception passed to set_exception(), immediately. The error of a connection that was lost
+                before end of file, if the bytes received before the loss contain no complete record; ``read(n)`` still
+                returns these bytes.
 
         Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamReader.readuntil
         """
@@ -309,8 +311,9 @@ class StreamReader:
                 arrived, the line and its newline are discarded. Otherwise all buffered bytes are discarded, and the
                 next read returns the rest of the line, as in asyncio. ``readuntil()`` keeps the bytes.
             RuntimeError: a read of another task is waiting. The message names the task.
-            Exception: the exception passed to set_exception(), immediately. The error of a lost connection, if the
-                bytes received before the loss contain no complete line; ``read(n)`` still returns these bytes.
+            Exception: the exception passed to set_exception(), immediately. The error of a connection that was lost
+                before end of file, if the bytes received before the loss contain no complete line; ``read(n)`` still
+                returns these bytes.
 
         Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamReader.readline
         """

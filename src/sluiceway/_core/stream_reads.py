@@ -95,8 +95,8 @@ class Stream(StreamWaits):
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the program closed the stream before the call.
             io.UnsupportedOperation: the stream can only be written.
-            Exception: the error of a lost connection, if fewer than ``n`` bytes arrived before the loss or ``n`` is 0;
-                ``read()`` still returns what arrived.
+            Exception: the error of a connection lost before the end of the stream, if fewer than ``n`` bytes arrived
+                before the loss or ``n`` is 0; ``read()`` still returns what arrived.
 
         Source: tokio's ``read_exact``, anyio's ``receive_exactly``, Go's ``io.ReadFull``.
         """
@@ -143,7 +143,7 @@ class Stream(StreamWaits):
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the program closed the stream before the call.
             io.UnsupportedOperation: the stream can only be written.
-            Exception: the error of a lost connection, if all bytes received before the loss have been read.
+            Exception: the error of a connection lost before the end of the stream, if no byte is left to read.
 
         Source: Go's ``bufio.Reader.Peek``, tokio's ``TcpStream::peek``.
         """
@@ -178,8 +178,8 @@ class Stream(StreamWaits):
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the program closed the stream before the call.
             io.UnsupportedOperation: the stream can only be written.
-            Exception: the error of a lost connection, if fewer than ``n`` bytes arrived before the loss; they are
-                dropped.
+            Exception: the error of a connection lost before the end of the stream, if fewer than ``n`` bytes arrived
+                before the loss; they are dropped.
 
         Source: Go's ``bufio.Reader.Discard``.
         """
@@ -325,8 +325,8 @@ class Stream(StreamWaits):
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the program closed the stream before the call.
             io.UnsupportedOperation: the stream can only be written.
-            Exception: the error of a lost connection, if fewer bytes arrived before the loss; ``read()`` still returns
-                them.
+            Exception: the error of a connection lost before the end of the stream, if fewer bytes arrived before the
+                loss; ``read()`` still returns them.
 
         Source: Go's ``io.ReadFull``, tokio's ``read_exact``.
         """
@@ -423,8 +423,8 @@ class Stream(StreamWaits):
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the program closed the stream before the call.
             io.UnsupportedOperation: the stream can only be written.
-            Exception: the error of a lost connection, if no complete record arrived before the loss; ``read()`` still
-                returns the bytes that arrived.
+            Exception: the error of a connection lost before the end of the stream, if no complete record arrived before
+                the loss; ``read()`` still returns the bytes that arrived.
 
         Source: anyio's ``receive_until``, tokio's ``read_until``, Go's ``bufio.Reader.ReadBytes``.
         """
@@ -473,8 +473,8 @@ class Stream(StreamWaits):
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the program closed the stream before the call.
             io.UnsupportedOperation: the stream can only be written.
-            Exception: the error of a lost connection, if no complete line arrived before the loss; ``read()`` still
-                returns the bytes that arrived.
+            Exception: the error of a connection lost before the end of the stream, if no complete line arrived before
+                the loss; ``read()`` still returns the bytes that arrived.
 
         Source: tokio's ``read_line``, asyncio's ``readline``.
         """

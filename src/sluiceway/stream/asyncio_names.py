@@ -49,8 +49,11 @@ def explain_arguments(advice: Mapping[str, str], positional: int) -> Callable[[C
         def checked(*args: P.args, **keywords: P.kwargs) -> R:
             if len(args) > positional:
                 host, port = args[0], args[1]
-                joined = f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
-                raise TypeError(f"{call} accepts one address, not {len(args)} arguments: pass {joined!r}")
+                advice_for_call = "pass the others by keyword, such as timeout=5"
+                if isinstance(host, str) and isinstance(port, int) and "/" not in host and host.count(":") != 1:
+                    joined = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+                    advice_for_call = f"pass {joined!r}"
+                raise TypeError(f"{call} accepts one address, not {len(args)} arguments: {advice_for_call}")
             for name in keywords:
                 if name in advice:
                     raise TypeError(f"{call} has no argument {name!r}: {advice[name]}")

@@ -90,13 +90,14 @@ def connect(
             FileNotFoundError; see ConnectError.
         OSError: the default TLS context cannot be created.
         ValueError, TypeError: an argument is invalid, or two arguments contradict each other. Raised by ``connect()``,
-            before ``await``. An error in what ``resolver`` returns is raised by ``await``.
+            before ``await``. An error in what ``resolver`` returns is raised by ``await``, and so is that of a
+            ``session`` of another context if the default TLS context is used.
         RuntimeError: the returned object was used a second time.
 
     An exception of ``resolver`` or ``configure_socket`` that is not an OSError is raised unchanged. If ``await`` or
     ``async with`` fails or is cancelled, the sockets that the call created are closed, and so is a socket or descriptor
-    that was passed. If the call fails or is cancelled before the default TLS context was created, what was passed stays
-    open.
+    that was passed. What was passed stays open if the call ends before the default TLS context was created, or because
+    no descriptor is left for the engine.
     """
     endpoint = parse_endpoint(address)
     options = check_options(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 
 import click
@@ -23,5 +24,9 @@ def demo(quick: bool) -> None:
     from sluiceway.cli.demo.report import Report
     from sluiceway.cli.demo.tour import FULL, QUICK, tour
 
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            # As after Ctrl-C, the temporary files are removed.
+            signal.signal(getattr(signal, name), lambda number, _: sys.exit(128 + number))
     report = Report(Console(), Console(stderr=True))
     sys.exit(asyncio.run(tour(report, QUICK if quick else FULL)))

@@ -73,7 +73,7 @@ async def _within_limit(report: Report, title: str, step: Callable[[], Awaitable
     except CheckFailed as failed:
         report.failure(title, f"check failed: {failed}")
     except TimeoutError:
-        report.failure(title, f"timed out after {_STEP_LIMIT:g} s")
+        report.failure(title, f"timed out after {_STEP_LIMIT:g} s; the machine may be busy")
     except Exception as error:  # noqa: BLE001 - a failed step is reported, and the others continue
         report.failure(title, f"{type(error).__name__}: {error}")
 
