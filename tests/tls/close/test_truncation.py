@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ssl
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -210,6 +211,24 @@ async def test_strict_eof_close_notify_raises_no_error(role: str, raw_peers: Raw
         writer.close()
         await writer.wait_closed()
         await script.finished()
+
+
+async def test_close_of_a_unix_socket_without_close_notify_is_no_error_of_the_connection(
+    streams: types.ModuleType, raw_peers: RawPeers, tls: Certificates, unix_path: str
+) -> None:
+    """The kernel refuses the answer to the end, an alert, with EPIPE. Over TCP it accepts it."""
+
+    def leave(peer: RawPeer) -> None:
+        peer.start_tls(tls.server_context, server_side=True)
+        peer.send(DATA)
+
+    script = raw_peers.serve(leave, unix=unix_path)
+    reader, writer = await streams.open_unix_connection(unix_path, ssl=tls.client_context, server_hostname="localhost")
+    assert await reader.read() == DATA
+    writer.close()
+    await writer.wait_closed()
+    assert reader.exception() is None
+    await script.finished()
 
 
 async def test_strict_eof_applies_to_unix_servers_and_clients(

@@ -25,7 +25,7 @@ class CloseSequence:
     - ``shutdown_timeout``: the seconds that the peer has for its close_notify alert, after all data has been sent.
     """
 
-    __slots__ = ("_loop", "_receiver", "_sender", "_timer", "lower", "lower_ended", "shutdown_timeout")
+    __slots__ = ("_loop", "_only_alert", "_receiver", "_sender", "_timer", "lower", "lower_ended", "shutdown_timeout")
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, sender: TLSSender, receiver: TLSReceiver, shutdown_timeout: float
@@ -36,6 +36,8 @@ class CloseSequence:
         self._timer: asyncio.TimerHandle | None = None
         self.lower: StreamTransport | None = None
         self.lower_ended = False
+        # After the end of the peer's direction, only this side's alert was left to send when the close began.
+        self._only_alert = False
         self.shutdown_timeout = shutdown_timeout
 
     def start(self) -> None:
@@ -44,6 +46,8 @@ class CloseSequence:
         # Data of the peer is received and discarded, because its close_notify follows. So does the end of a
         # renegotiation, for which the pending data and the own close_notify must wait.
         self.lower.resume_reading()
+        if self.lower_ended and not self.lower.is_closing():
+            self._only_alert = not self.lower.get_write_buffer_size() + self._sender.pending_size()
         if self._sender.send_close_notify():
             return
         if self._peer_ended():
@@ -82,6 +86,13 @@ class CloseSequence:
         """Called when the lower transport has ended. Stop the timeout, and drop the reference to that transport."""
         self.cancel()
         self.lower = None
+
+    def reported_error(self, error: BaseException | None) -> BaseException | None:
+        """Return ``error``, with which the lower transport has ended, or None if it loses this side's alert at most.
+
+        A Unix socket refuses the alert if the peer has closed it. asyncio sends no alert after the end of TCP.
+        """
+        return None if self._only_alert else error
 
     def _peer_ended(self) -> bool:
         """Return True if the peer sends nothing more: its close_notify alert or the end of TCP has arrived."""

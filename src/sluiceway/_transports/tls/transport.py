@@ -435,7 +435,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
     def lower_lost(self, error: BaseException | None) -> None:
         self._closing = True
         # A signal handler may raise at any place. Then the method is called again, and must find the same values.
-        error = self._error = self._error or error
+        error = self._error = self._error or self._close.reported_error(error)
         handshake_complete = self.raw.handshake_complete
         below = self._lower.discarded_size() if isinstance(self._lower, RawTransportProvider) else -1
         if below >= 0:
