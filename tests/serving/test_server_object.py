@@ -105,6 +105,32 @@ async def test_cancelled_serve_forever_closes_server(streams: types.ModuleType) 
     assert is_refused(address)
 
 
+def asyncio_keeps_connections(loop: str) -> bool:
+    """Return whether the connections of a cancelled serve_forever() stay open. Later versions of 3.13 may differ."""
+    return loop == "uvloop" or "close_clients" not in asyncio.Server.serve_forever.__code__.co_names
+
+
+@pytest.mark.reference_fails("S11", "the connection stays open", when=asyncio_keeps_connections, run=False)
+@pytest.mark.parametrize("end", ["cancel", "close"])
+async def test_end_of_serve_forever_closes_connections(streams: types.ModuleType, end: str) -> None:
+    """A handler that waits for an idle client would delay the end of the program after Ctrl-C."""
+    server = await streams.start_server(echo_lines, "127.0.0.1", 0)
+    serving = asyncio.create_task(server.serve_forever())
+    reader, writer = await streams.open_connection(*server_address(server))
+    writer.write(b"hello\n")
+    assert await reader.readline() == b"hello\n"
+    if end == "cancel":
+        serving.cancel()
+    else:
+        server.close()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert await reader.read() == b""
+    writer.close()
+    await writer.wait_closed()
+    await server.wait_closed()
+
+
 @pytest.mark.reference_fails("S10", "uvloop waits without end", when=lambda loop: loop == "uvloop", run=False)
 async def test_close_cancels_serve_forever(streams: types.ModuleType) -> None:
     server = await start(streams)

@@ -169,6 +169,28 @@ async def test_installed_wait_closed_behaves_as_in_running_interpreter(when: str
         assert await _returns_with_open_connection(asyncio, when) == expected
 
 
+async def _is_closed_with_serve_forever(streams: Any) -> bool:
+    """Return whether the end of serve_forever() closes an open connection."""
+    server, writer = await server_with_connection(streams)
+    (handler,) = (task for task in asyncio.all_tasks() if task is not asyncio.current_task())
+    serving = asyncio.create_task(server.serve_forever())
+    await run_iterations(ITERATIONS)
+    serving.cancel()
+    await run_iterations(ITERATIONS)
+    closed = handler.done()
+    await close(writer)
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    return closed
+
+
+async def test_installed_serve_forever_closes_connections_as_in_running_interpreter() -> None:
+    expected = await _is_closed_with_serve_forever(asyncio)
+    with sluiceway.installed():
+        assert await _is_closed_with_serve_forever(asyncio) == expected
+    assert await _is_closed_with_serve_forever(sluiceway)
+
+
 async def _close_server_before_connection(streams: types.ModuleType) -> None:
     """Close the server first, then the connection: hangs if wait_closed() waits for connections."""
     server, writer = await server_with_connection(streams)

@@ -27,17 +27,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _with_the_interpreters_wait(start: Callable[..., Awaitable[Server]]) -> Callable[..., Awaitable[Server]]:
-    """Wrap ``start`` so that ``Server.wait_closed()`` behaves as asyncio's on this interpreter and loop.
+    """Wrap ``start`` so that the Server waits for its connections, and closes them, as asyncio's on this loop.
 
     Before Python 3.12.1, and on uvloop, asyncio's ``wait_closed()`` returns after ``close()`` even if connections are
-    open. A program that relies on this would hang with sluiceway's own ``wait_closed()``.
+    open. A program that relies on this would hang with sluiceway's own ``wait_closed()``. Before Python 3.14, a
+    cancelled ``serve_forever()`` leaves the connections open; later versions of 3.13 may close them.
     """
+    closes = "close_clients" in asyncio.Server.serve_forever.__code__.co_names
 
     @functools.wraps(start)
     async def started(*args: Any, **kwargs: Any) -> Server:
         server = await start(*args, **kwargs)
         native = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
         server._waits_for_connections = sys.version_info >= (3, 12, 1) and native
+        server._closes_clients = closes and native
         return server
 
     return started

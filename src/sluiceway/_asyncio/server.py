@@ -35,14 +35,14 @@ class Server(asyncio.Server):
         *,
         backlog: int,
         on_close: Callable[[], None] | None = None,
-        waits_for_connections: bool = True,
     ) -> None:
         self._loop = loop
         self._options = options
         self._listeners: list[Listener] | None = [Listener(loop, sock, backlog) for sock in sockets]
         self._listened_on = ""
         self._on_close = on_close
-        self._waits_for_connections = waits_for_connections
+        # install() sets both as the asyncio of the interpreter does.
+        self._waits_for_connections = self._closes_clients = True
         self._serving = False
         self._serving_forever: asyncio.Future[None] | None = None
         # None once the server is closed and has no connection left, as in asyncio.
@@ -121,8 +121,11 @@ class Server(asyncio.Server):
     async def serve_forever(self) -> None:
         """Accept connections until the call is cancelled or ``close()`` is called.
 
-        Cancelling the call closes the server. In both cases, the call waits for ``wait_closed()``, and then raises
-        CancelledError. A further cancellation ends this wait.
+        In both cases, the server and its connections are closed, as by ``close()`` and ``close_clients()``. The call
+        waits for ``wait_closed()``, and then raises CancelledError. A further cancellation ends this wait.
+
+        Under ``install()``, servers of ``asyncio.start_server`` and ``asyncio.start_unix_server`` do what asyncio's do:
+        before CPython 3.14, and on uvloop, the connections stay open.
 
         Raises:
             RuntimeError: the server is closed, or another task is in serve_forever().
@@ -139,6 +142,8 @@ class Server(asyncio.Server):
         except asyncio.CancelledError:
             try:
                 self.close()
+                if self._closes_clients:
+                    self.close_clients()
                 await self.wait_closed()
             finally:
                 raise
@@ -148,7 +153,7 @@ class Server(asyncio.Server):
     def close(self) -> None:
         """Close the listening sockets. Accepted connections stay open. A second call has no effect.
 
-        A running ``serve_forever()`` waits for ``wait_closed()``, and then raises CancelledError.
+        A running ``serve_forever()`` then closes the connections, and ends as if it were cancelled.
         """
         listeners = self._listeners
         if listeners is None:
