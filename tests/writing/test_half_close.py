@@ -78,6 +78,9 @@ async def test_write_after_write_eof_raises_runtime_error(streams: types.ModuleT
             writer.write(b"late")
         with pytest.raises(RuntimeError):
             writer.writelines([b"late", b"later"])
+        for write_nothing in (lambda: writer.write(b""), lambda: writer.writelines([])):
+            with pytest.raises(RuntimeError):
+                write_nothing()
         assert await peer.in_thread(peer.receive_rest) == b""
 
 

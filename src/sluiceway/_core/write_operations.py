@@ -73,9 +73,7 @@ class StreamWriter:
         if type(data) is not list and type(data) is not tuple and must_be_awaited(data):
             # Raises.
             as_bytes(data)
-        joined = b"".join([piece if type(piece) is bytes else as_bytes(piece) for piece in data])
-        if joined:
-            StreamWriter.write(self, joined)
+        StreamWriter.write(self, b"".join([piece if type(piece) is bytes else as_bytes(piece) for piece in data]))
 
     async def drain(self) -> None:
         """Wait if too much written data is buffered: ``writer.write(data); await writer.drain()``.
