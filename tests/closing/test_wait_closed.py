@@ -301,6 +301,14 @@ async def test_reset_before_close_on_the_protocol_of_asyncio_is_raised(raw_peers
         await writer.wait_closed()
 
 
+async def test_close_after_the_future_of_asyncio_was_cancelled_closes(raw_peers: RawPeers) -> None:
+    """S12: a cancelled wait_closed() of asyncio.StreamWriter cancels the future of the protocol."""
+    _, writer, peer = await open_with_asyncio_protocol(raw_peers)
+    writer._protocol._get_close_waiter(writer).cancel()
+    writer.close()
+    assert await peer.in_thread(peer.receive_rest) == b""
+
+
 async def test_cancelled_wait_on_the_protocol_of_asyncio_leaves_the_others_waiting(raw_peers: RawPeers) -> None:
     """X6, S12: the waiters of asyncio.StreamReaderProtocol share one future, which is not cancelled."""
     _, writer, _peer = await open_with_asyncio_protocol(raw_peers)

@@ -163,6 +163,24 @@ def test_operation_that_cannot_be_ended_yet_is_called_again(limits: Limits) -> N
     assert not limit.armed
 
 
+def test_limit_restarted_by_the_expiry_of_another_is_not_early(limits: Limits) -> None:
+    first, expiring = limits.limit()
+    second, target = limits.limit()
+
+    def restart_second(limit: Any) -> bool:
+        second.stop()
+        second.start(5, "later read")
+        return True
+
+    expiring._time_limit_expired = restart_second  # type: ignore[method-assign]
+    first.start(5, "first")
+    second.start(5, "read")
+    limits.clock.advance(9)
+    assert target.expired == []
+    limits.clock.advance(2)
+    assert target.expired == [("later read", 5.0)]
+
+
 def test_target_that_raises_does_not_stop_the_timer(limits: Limits) -> None:
     limit, target = limits.limit()
     broken, breaking = limits.limit()

@@ -9,6 +9,7 @@ from unittest import mock
 
 import pytest
 
+import sluiceway
 from support.certificates import Certificates
 from support.connections import connect_with_protocol, connected_pair
 from support.raw_peer import RawPeers
@@ -387,6 +388,38 @@ async def test_drain_waits_with_flow_control_mixin_as_protocol(streams: types.Mo
     with contextlib.suppress(NotImplementedError):
         await writer.wait_closed()
     assert await peer.in_thread(peer.receive_rest) == b""
+
+
+@pytest.mark.skipif(sluiceway.ENGINE == "epoll", reason="differences.md: not called on the engine")
+@pytest.mark.loops("asyncio", "debug", "eager")
+async def test_data_received_replaced_on_one_protocol_gets_every_byte(streams: types.ModuleType) -> None:
+    async with connected_pair(streams) as ((reader, writer), (_, far)):
+        far.write(b"before\n")
+        assert await reader.readline() == b"before\n"
+        protocol = writer.transport.get_protocol()
+        usual = protocol.data_received
+        protocol.data_received = lambda data: usual(data.upper())
+        far.write(b"line\n")
+        assert await reader.readline() == b"LINE\n"
+        del protocol.data_received
+
+
+@pytest.mark.parametrize("error", [None, ConnectionAbortedError("of the subclass")], ids=["result", "exception"])
+async def test_completed_closed_future_of_protocol_ends_wait_closed(
+    streams: types.ModuleType, raw_peers: RawPeers, error: Exception | None
+) -> None:
+    """A subclass of the protocol may complete the future instead of calling connection_lost() of its base class."""
+    listener = raw_peers.listen()
+    async with connect_with_protocol(streams, listener.address) as (_, writer, protocol):
+        waiting = asyncio.ensure_future(writer.wait_closed())
+        await asyncio.sleep(0)
+        if error is None:
+            protocol._closed.set_result(None)
+            await waiting
+        else:
+            protocol._closed.set_exception(error)
+            with pytest.raises(ConnectionAbortedError, match="of the subclass"):
+                await waiting
 
 
 async def test_data_received_replaced_on_one_protocol_is_not_called_over_tls(

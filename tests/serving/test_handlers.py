@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import socket
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from serving.failing_handlers import assert_connection_closed, pop_handler_error
 from support import loops
 from support.connections import server_address
 from support.raw_peer import RawPeers
-from support.scheduling import run_iterations
+from support.scheduling import run_iterations, wait_until
 
 
 class BaseExceptionSubclass(BaseException):
@@ -327,3 +328,32 @@ async def test_future_of_other_loop_is_reported_and_closes_connection(
         future.cancel()
     finally:
         other.close()
+
+
+async def test_handler_without_server_survives_a_garbage_collection(raw_peers: RawPeers) -> None:
+    """The loop refers weakly to a task, and here nothing else refers to the task or to what it awaits."""
+    loop = asyncio.get_running_loop()
+    awaited: list[weakref.ref[asyncio.Future[None]]] = []
+    ended = asyncio.Event()
+
+    async def handle(reader: Any, writer: Any) -> None:
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        future = loop.create_future()
+        awaited.append(weakref.ref(future))
+        await future
+        ended.set()
+
+    def new_protocol() -> Any:
+        return sluiceway.StreamReaderProtocol(sluiceway.StreamReader(loop=loop), handle, loop=loop)
+
+    listener = raw_peers.listen()
+    await loop.create_connection(new_protocol, *listener.address)
+    listener.accept().close()
+    await wait_until(lambda: awaited)
+    gc.collect()
+    future = awaited[0]()
+    assert future is not None
+    future.set_result(None)
+    await ended.wait()

@@ -137,6 +137,7 @@ async def test_tls_scheme_verifies_certificate_of_host(raw_peers: RawPeers, tls:
         assert await stream.read_line() == b"secret\n"
         assert stream.timings is not None
         assert stream.timings.tls is not None
+        assert 0 <= stream.timings.tls <= stream.timings.total
     await script.finished()
 
 

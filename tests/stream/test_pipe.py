@@ -29,6 +29,7 @@ async def test_stream_of_reading_end_reads_and_cannot_send() -> None:
         os.close(write_end)
         assert await stream.read_exactly(8) == b"two\nrest"
         assert await stream.read(1) == b""
+        assert stream.eof_reason == "clean"
         assert stream.timings is None
 
 
@@ -41,6 +42,15 @@ async def test_stream_of_writing_end_sends_and_cannot_read() -> None:
                 await stream.read(1)
             await stream.send(b"x" * LARGE)
         assert await receiving == b"x" * LARGE
+
+
+async def test_send_on_pipe_that_this_side_closed_does_not_blame_the_reader() -> None:
+    read_end, write_end = os.pipe()
+    async with sluiceway.pipe(write_end) as stream:
+        pass
+    with pytest.raises(ConnectionResetError):
+        await stream.send(b"x")
+    os.close(read_end)
 
 
 async def test_closed_stream_of_reading_end_closes_descriptor() -> None:

@@ -18,12 +18,13 @@ from support.timeouts import PEER_TIMEOUT
 
 
 class RecordsEnd(asyncio.BaseProtocol):
-    """Records the argument of connection_lost()."""
+    """Records the argument of each call of connection_lost()."""
 
-    lost_with: list[BaseException | None]
+    def __init__(self) -> None:
+        self.lost_with: list[BaseException | None] = []
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.lost_with = [exc]
+        self.lost_with.append(exc)
 
 
 class FailsToTake(RecordsEnd, asyncio.Protocol):

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 import sluiceway
+from stream.streams import peer_stream
 from support.connections import connected_pair
 from support.fake_transports import CountingTransport
-from support.scheduling import start_task
+from support.raw_peer import RawPeers
+from support.scheduling import start_task, wait_until
 
 READS: dict[str, tuple[Callable[[Any], Awaitable[bytes]], bytes]] = {
     "read": (lambda s: s.read(11), b"0123456789\n"),
@@ -321,3 +323,24 @@ async def test_coroutine_is_named_after_stream() -> None:
     coroutine: Any = stream.read_line()
     assert coroutine.__qualname__ == "Stream.read_line"
     coroutine.close()
+
+
+async def test_loss_after_the_end_of_the_input_leaves_reads_as_after_the_end(raw_peers: RawPeers) -> None:
+    """R2: the input is complete, and only sends have failed."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        peer.send(b"rest")
+        peer.half_close()
+        assert await stream.read_exactly(4) == b"rest"
+        stream.push_back(b"rest")
+        await wait_until(lambda: stream.eof_reason == "clean")
+        peer.reset()
+        with pytest.raises(ConnectionError):
+            while True:
+                await stream.send(b"x")
+                await asyncio.sleep(0)
+        with pytest.raises(sluiceway.IncompleteReadError) as caught:
+            await stream.read_until(b"|")
+        assert caught.value.partial == b"rest"
+        stream.push_back(b"rest")
+        assert await stream.read_line() == b"rest"
+        assert await stream.read_line() == b""

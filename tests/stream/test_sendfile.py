@@ -248,3 +248,20 @@ async def test_lost_peer_ends_sendfile(raw_peers: RawPeers, opened: Any) -> None
         peer.reset()
         with pytest.raises(ConnectionError):
             await sending
+
+
+async def test_file_is_not_copied_by_kernel_to_socket_that_was_made_blocking(
+    raw_peers: RawPeers, payload_file: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process that shares the socket may clear O_NONBLOCK: os.sendfile() would then block the event loop."""
+
+    def sendfile(*_: int) -> int:
+        raise AssertionError("os.sendfile() was called for a blocking socket")
+
+    monkeypatch.setattr(os, "sendfile", sendfile)
+    async with peer_stream(raw_peers) as (stream, peer):
+        assert stream.writer is not None
+        os.set_blocking(stream.writer.get_extra_info("socket").fileno(), True)
+        with payload_file.open("rb") as file:
+            assert await stream.sendfile(file, 0, 1000) == 1000
+        assert peer.receive(1000) == PAYLOAD[:1000]

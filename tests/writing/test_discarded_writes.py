@@ -148,13 +148,23 @@ async def test_writes_after_close_while_data_is_pending_are_discarded_and_logged
         assert names_both_addresses(only_warning(caplog), writer)
 
 
+def tls_connected_pair(tls: Any) -> Any:
+    named = {"ssl": tls.client_context, "server_hostname": "localhost"}
+    return connected_pair(sluiceway, server={"ssl": tls.server_context}, client=named)
+
+
+async def test_writes_after_abort_over_tls_are_logged_once(caplog: pytest.LogCaptureFixture, tls: Any) -> None:
+    """W5: no write reaches the transport below, which would log each."""
+    async with tls_connected_pair(tls) as ((_, writer), _):
+        writer.transport.abort()
+        for _ in range(20):
+            writer.write(b"dropped")
+        assert names_both_addresses(only_warning(caplog), writer)
+
+
 async def test_writes_after_close_over_tls_are_logged_once(caplog: pytest.LogCaptureFixture, tls: Any) -> None:
     """W5: both sides log one record with both addresses, although TLS clears its peer name when it closes."""
-    async with connected_pair(
-        sluiceway,
-        server={"ssl": tls.server_context},
-        client={"ssl": tls.client_context, "server_hostname": "localhost"},
-    ) as ((_, writer), (far_reader, far)):
+    async with tls_connected_pair(tls) as ((_, writer), (far_reader, far)):
         writer.close()
         for _ in range(20):
             writer.write(b"dropped")

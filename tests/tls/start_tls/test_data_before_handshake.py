@@ -20,8 +20,11 @@ INJECTED = b"DELETE everything\r\n"
 
 
 @contextlib.asynccontextmanager
-async def server_with_one_connection() -> AsyncIterator[tuple[tuple[str, int], "asyncio.Future[Any]"]]:
-    """Yield the address of a server, and a future of the (reader, writer) of its one connection."""
+async def server_with_one_connection(**options: Any) -> AsyncIterator[tuple[tuple[str, int], "asyncio.Future[Any]"]]:
+    """Yield the address of a server, and a future of the (reader, writer) of its one connection.
+
+    ``options``: further keywords for start_server.
+    """
     accepted: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     over = asyncio.Event()
 
@@ -29,7 +32,7 @@ async def server_with_one_connection() -> AsyncIterator[tuple[tuple[str, int], "
         accepted.set_result(ends)
         await over.wait()
 
-    async with await sluiceway.start_server(handle, "127.0.0.1", 0) as server:
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0, **options) as server:
         try:
             yield server_address(server), accepted
         finally:
@@ -112,6 +115,18 @@ async def test_client_hello_received_while_reading_was_paused_is_used(raw_peers:
         reader, writer = await accepted
         assert await reader.readexactly(len(padded)) == padded
         await sending
+        await upgrade_and_exchange(reader, writer, peer, manual_tls, tls)
+
+
+async def test_upgrade_while_reading_is_paused_completes(raw_peers: RawPeers, tls: Certificates) -> None:
+    """T2: the unread ClientHello alone exceeds the buffer, and the rest of the handshake is still to be received."""
+    async with server_with_one_connection(limit=16) as (address, accepted):
+        peer = raw_peers.connect(address)
+        manual_tls = new_manual_tls(peer, tls)
+        peer.send(COMMAND + manual_tls.first_flight())
+        reader, writer = await accepted
+        assert await reader.readuntil(b"\r\n") == COMMAND
+        assert not writer.transport.is_reading()
         await upgrade_and_exchange(reader, writer, peer, manual_tls, tls)
 
 
