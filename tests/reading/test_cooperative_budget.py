@@ -1,11 +1,13 @@
 """Reads and drains that complete without a wait yield to the event loop when the cooperative budget is exhausted."""
 
 import asyncio
+import os
 import types
 from collections.abc import Awaitable, Callable
 
 import pytest
 
+import sluiceway
 from support.raw_peer import RawPeers
 from support.scheduling import wait_until
 
@@ -107,6 +109,16 @@ async def test_drains_without_wait_yield_to_loop_regularly(streams: types.Module
     assert await peer.in_thread(peer.receive, LINES) == b"x" * LINES
     writer.close()
     await writer.wait_closed()
+
+
+async def test_sends_to_file_yield_to_loop_regularly() -> None:
+    """A writer without a reader, whose file never pauses it."""
+    async with sluiceway.pipe(os.open(os.devnull, os.O_WRONLY)) as stream:
+        iterations = IterationCounter()
+        for _ in range(LINES):
+            await stream.send(b"x")
+        iterations.stop()
+        assert 2 <= iterations.count <= LINES // 100
 
 
 async def test_lines_beyond_budget_are_echoed_in_order(streams: types.ModuleType, raw_peers: RawPeers) -> None:

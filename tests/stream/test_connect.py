@@ -66,6 +66,24 @@ async def test_given_socket_belongs_to_stream(as_descriptor: bool) -> None:
 
 
 @pytest.mark.parametrize("as_descriptor", [False, True])
+async def test_given_socket_that_has_a_transport_raises_and_stays_open(
+    raw_peers: RawPeers, as_descriptor: bool
+) -> None:
+    if sluiceway.ENGINE == "loop" or not isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
+        pytest.skip("only the engine on asyncio's loops knows which socket has a transport")
+    listener = raw_peers.listen()
+    async with sluiceway.connect(f"127.0.0.1:{listener.port}") as stream:
+        peer = listener.accept()
+        sock = stream.writer.get_extra_info("socket")
+        given = sock.fileno() if as_descriptor else sock._sock
+        with pytest.raises(RuntimeError, match="is used by transport"):
+            await sluiceway.connect(given)
+        gc.collect()
+        await stream.send(b"still open")
+        assert await peer.in_thread(peer.receive, 10) == b"still open"
+
+
+@pytest.mark.parametrize("as_descriptor", [False, True])
 async def test_given_socket_stays_open_if_call_never_starts(as_descriptor: bool) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:

@@ -120,6 +120,24 @@ async def test_send_raises_error_that_kernel_reports_at_once(size: int, call: st
                 await stream.flush()
 
 
+@pytest.mark.parametrize("end", ["abort", "reader closes"])
+async def test_pipe_that_ends_with_unsent_data_is_not_flushed(end: str) -> None:
+    read_end, write_end = os.pipe()
+    async with sluiceway.pipe(write_end) as stream:
+        transport: Any = stream.writer.transport
+        # Below the mark, so that the paused writing does not show what is unsent.
+        transport.set_write_buffer_limits(high=2 * LARGE)
+        stream.writer.write(bytes(LARGE))
+        unsent = stream.stats.unsent_bytes
+        assert 0 < unsent < LARGE
+        if end == "abort":
+            transport.abort()
+        os.close(read_end)
+        await wait_until(stream.writer.is_closing)
+        info = await stream.aclose()
+        assert (info.flushed, info.unsent_bytes) == (False, unsent)
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has /dev/full")
 async def test_send_to_full_device_raises_its_error() -> None:
     async with sluiceway.pipe(os.open("/dev/full", os.O_WRONLY)) as stream:

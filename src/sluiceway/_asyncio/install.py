@@ -68,10 +68,10 @@ def install() -> None:
     If sluiceway is installed already, the call has no effect. Code that looks up one of these names in ``asyncio``
     after the call uses sluiceway: for example libraries that call ``asyncio.open_connection``, and the pipes of
     ``asyncio.create_subprocess_exec``. A name that was imported before the call (``from asyncio import StreamReader``)
-    and a class that was derived before the call remain asyncio's. Objects of both packages can be used together. Until
-    ``uninstall()`` is called, ``isinstance(obj, asyncio.StreamReader)`` is true for readers of both packages. For
-    ``wait_closed()``, servers of ``asyncio.start_server`` and ``asyncio.start_unix_server`` keep asyncio's rule; see
-    Server.wait_closed.
+    and a class that was derived before the call remain asyncio's. Objects of both packages can be used together:
+    ``isinstance(obj, asyncio.StreamReader)`` is true for readers of both packages, also after ``uninstall()``. For
+    ``wait_closed()`` and ``serve_forever()``, servers of ``asyncio.start_server`` and ``asyncio.start_unix_server``
+    keep asyncio's rules; see these methods of Server.
     """
     with _lock:
         if _originals:

@@ -248,7 +248,8 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
     def data_received(self, data: bytes) -> None:
         """Called by the transport with received bytes, which the method passes to the reader.
 
-        The connections of sluiceway's own functions bypass this method, unless it has been overridden or replaced.
+        The connections of sluiceway's own functions bypass this method, unless the program sets a protocol whose class
+        overrides it. A method that is replaced on one object is not called on the engine, nor over TLS.
         """
         reader_ref = self._stream_reader_wr
         reader = reader_ref() if reader_ref is not None else None

@@ -153,7 +153,7 @@ class Server(asyncio.Server):
     def close(self) -> None:
         """Close the listening sockets. Accepted connections stay open. A second call has no effect.
 
-        A running ``serve_forever()`` then closes the connections, and ends as if it were cancelled.
+        A running ``serve_forever()`` then closes the connections, and ends as if it were cancelled; see there.
         """
         listeners = self._listeners
         if listeners is None:

@@ -95,6 +95,7 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
                 # The peer has reset the connection, which the loop's own transport has not noticed yet.
                 if error.errno != errno.ENOTCONN:
                     raise
+            sender.eof_written = True
 
     def can_write_eof(self) -> bool:
         """Return True if the transport supports write_eof(), and False otherwise, for example over TLS."""
@@ -220,8 +221,8 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
             ssl.SSLError: the handshake failed, and the connection is closed. The message names the peer.
             ConnectionError: the connection was closed or ended, or the handshake timed out.
             Exception: the error of a lost connection.
-            RuntimeError: the reader is dropping the rest of an overlong record of ``lines()`` or a similar iterator;
-                read the next record first. The connection is unchanged.
+            RuntimeError: write_eof() was called before. Or the reader is dropping the rest of an overlong record of
+                ``lines()`` or a similar iterator; read the next record first. The connection is unchanged.
             TypeError: ``sslcontext`` is not an SSLContext, or a timeout is not a number.
             ValueError: the context checks host names, and ``server_hostname`` is missing, empty or not a valid host
                 name; the context is for the other side; or a timeout is not greater than 0.

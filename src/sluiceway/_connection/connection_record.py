@@ -165,16 +165,16 @@ class ConnectionRecord:
             self.idle_timeout.stop()
         transport, error = connection.transport, connection.error
         self.unwatch_abort(transport)
-        unsent = -1
-        if self._reason is None and isinstance(transport, core.RawTransportProvider):
-            unsent = transport.discarded_size()
+        # The engine's transports, sluiceway's TLS and its pipes count what they discard.
+        discarded_size = getattr(transport, "discarded_size", None)
+        unsent = discarded_size() if self._reason is None and discarded_size is not None else -1
         # Nothing reports what a reset of a loop's own transport has discarded, with sluiceway's TLS above it or not.
         known = unsent >= 0 or self._reason is not None or error is None
         if unsent < 0:
             # uvloop's transport keeps the number after abort(), asyncio's has recorded it.
             unsent = self._pending if self._reason is not None or error is not None else pending_bytes(transport)
         # A transport of the loop drops its data in abort() without a report, but leaves the writing side paused.
-        paused = connection.flow.paused and not isinstance(transport, core.RawTransportProvider)
+        paused = connection.flow.paused and discarded_size is None
         discarded = unsent > 0 or paused
         reason = self._reason
         if reason is None:

@@ -15,8 +15,9 @@ from .connection import Connection
 
 
 class UpgradableWriter(Protocol):
-    """The private attributes, named as asyncio's, and the method of a StreamWriter that the upgrade uses."""
+    """The private attributes and the method of a StreamWriter that the upgrade uses."""
 
+    _sluiceway: Any
     _transport: Any
     _protocol: Any
     _reader: Any
@@ -78,6 +79,8 @@ async def _upgrade(
     if connection.record is not None and connection.record.eof_sent:
         # Also if another task called it while this one waited.
         raise RuntimeError(f"start_tls(): not possible after send_eof() ({connection.describe()})")
+    if writer._sluiceway.eof_written:
+        raise RuntimeError(f"start_tls(): not possible after write_eof() ({connection.describe()})")
     await writer.drain()
     reader = writer._reader
     plain = writer._transport

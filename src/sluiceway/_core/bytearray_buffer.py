@@ -27,13 +27,13 @@ class BytearrayBuffer(ChunkBuffer):
     of the bytearray exists. In this case, a receive or a read replaces ``data`` with a new bytearray, and the old
     bytearray keeps its content.
 
-    ``_plain``: the empty ChunkBuffer that this buffer has replaced, which takes its place again, or None.
+    ``_plain``: the empty ChunkBuffer that this buffer has replaced, and that unshared() returns; or None.
 
     ``_length``: the length of ``data`` at the last search, plus what append() has added since. If the length is another
     one, the program has resized ``data`` since the search.
 
-    A method uses ``data`` through a local variable, which holds a reference: a garbage collection within it may run
-    code of the program that lets this buffer replace ``data``.
+    Each method first stores ``data`` in a local variable: a garbage collection during the method may run code of the
+    program, and so replace the attribute ``data``.
     """
 
     __slots__ = ("_length", "_plain", "data")

@@ -124,8 +124,8 @@ class ClosingState(ConnectionState):
     def _everything_sent(self) -> bool:
         """Return True if the transport is known to have no unsent data.
 
-        Return False if that is unknown: for the loop's TLS, which does not count its encrypted data, and without a
-        LoopWriter for every transport that is not sluiceway's.
+        Return False if that is unknown: for the loop's TLS, which does not count its encrypted data, and for any other
+        transport that is neither sluiceway's nor has a LoopWriter.
         """
         direct = self._direct
         if direct is not None:

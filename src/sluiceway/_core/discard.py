@@ -42,7 +42,7 @@ class Discard:
         return self.earlier[0] if self.earlier else self
 
     def feed(self, data: BytesLike) -> bytes | None:
-        """Drop the bytes of ``data`` that belong to the record and to the ``earlier`` ones.
+        """Drop the bytes of ``data`` that belong to the Discards in ``earlier``, and then those of this record.
 
         Return the bytes after the record, or None if it has not ended.
         """

@@ -31,11 +31,15 @@ class Sender:
     - ``receiver``: the Receiver of ``reader``; None without a reader, or if its class overrides ``exception()``.
     - ``connection``: the Connection, with the state of both directions.
     - ``written``, ``writes``: the number of bytes that were passed to the transport, and of the calls.
+    - ``budget_used``: the number of calls of drain() since the last yield to the loop, if ``receiver`` is None.
+    - ``eof_written``: True after write_eof().
     - ``guard``: the UnclosedGuard of the connection, which is freed when the reader and the writer are freed.
     """
 
     __slots__ = (
+        "budget_used",
         "connection",
+        "eof_written",
         "flow",
         "guard",
         "loop",
@@ -61,7 +65,8 @@ class Sender:
         self.loop = loop
         self.connection: Any = connection
         self.guard = guard
-        self.written = self.writes = 0
+        self.written = self.writes = self.budget_used = 0
+        self.eof_written = False
         self.set_transport(transport)
         self.set_protocol(protocol)
         self.set_reader(reader)
@@ -123,6 +128,10 @@ class Sender:
             receiver.budget_used += 1
             if receiver.budget_used > _FREE_DRAINS:
                 return False
+        else:
+            self.budget_used += 1
+            if self.budget_used > _FREE_DRAINS:
+                return False
         raw = self.raw
         if raw is not None:
             raw.before_drain()
@@ -144,4 +153,9 @@ class Sender:
     def budget_exhausted(self) -> bool:
         """Return True if has_room() returned False because drain() must yield to the event loop. Renew the budget."""
         receiver = self.receiver
-        return receiver is not None and receiver.renew_for_drain()
+        if receiver is not None:
+            return receiver.renew_for_drain()
+        if self.budget_used <= _FREE_DRAINS:
+            return False
+        self.budget_used = 0
+        return True

@@ -23,6 +23,8 @@ cdef class Sender:
     cdef Receiver receiver
     cdef public Py_ssize_t written
     cdef readonly Py_ssize_t writes
+    cdef int budget_used
+    cdef public bint eof_written
 
     cpdef object set_transport(self, transport)
     cpdef object set_protocol(self, protocol)

@@ -290,8 +290,13 @@ class PipeWriteTransport(_PipeTransport, asyncio.WriteTransport):
         if not self._queue.size:
             self._end(None)
 
+    def discarded_size(self) -> int:
+        """Return how many written bytes were discarded when the pipe ended."""
+        size: int = self._queue.discarded
+        return size
+
     def abort(self) -> None:
-        self._queue.clear()
+        self._queue.discard()
         self._end(None)
 
     def _write(self) -> None:
@@ -306,7 +311,7 @@ class PipeWriteTransport(_PipeTransport, asyncio.WriteTransport):
             raise
         except OSError as error:
             if error.errno != errno.EAGAIN:
-                queue.clear()
+                queue.discard()
                 self._end(error)
             return
         except BaseException as error:  # noqa: BLE001 - the kernel may have accepted bytes that are still in the queue
@@ -324,5 +329,5 @@ class PipeWriteTransport(_PipeTransport, asyncio.WriteTransport):
 
     def _reader_closed(self) -> None:
         lost = BrokenPipeError("the reader of the pipe has closed it") if self._queue.size else None
-        self._queue.clear()
+        self._queue.discard()
         self._end(lost)

@@ -86,11 +86,11 @@ class StreamClosing(StreamHalves):
 
     async def _wait_closed(self, connection: Connection) -> None:
         writer = self._writer
-        if writer is None or writer._sluiceway.connection is not connection:
-            await connection.closed_waiter()
-            return
         try:
-            await writer.wait_closed()
+            if writer is None or writer._sluiceway.connection is not connection:
+                await connection.closed_waiter()
+            else:
+                await writer.wait_closed()
         except Exception:  # noqa: BLE001 - the CloseInfo names what happened
             pass
 

@@ -92,12 +92,13 @@ def connect(
         ValueError, TypeError: an argument is invalid, or two arguments contradict each other. Raised by ``connect()``,
             before ``await``. An error in what ``resolver`` returns is raised by ``await``, and so is that of a
             ``session`` of another context if the default TLS context is used.
-        RuntimeError: the returned object was used a second time.
+        RuntimeError: the returned object was used a second time; or the socket that was passed has a transport already,
+            and the loop detects that.
 
     An exception of ``resolver`` or ``configure_socket`` that is not an OSError is raised unchanged. If ``await`` or
     ``async with`` fails or is cancelled, the sockets that the call created are closed, and so is a socket or descriptor
-    that was passed. What was passed stays open if the call ends before the default TLS context was created, or because
-    no descriptor is left for the engine.
+    that was passed. What was passed stays open if it has a transport already, and if the call ends before the default
+    TLS context was created. A socket object may stay open if no descriptor is left.
     """
     endpoint = parse_endpoint(address)
     options = check_options(
@@ -172,6 +173,12 @@ class _Connect:
             )
         except OSError as error:
             failed = error
+        except RuntimeError:
+            unused = protocol._sluiceway.transport is None
+            if unused and isinstance(endpoint, SocketEndpoint) and endpoint.given is not sock:
+                # The socket of this descriptor has a transport already, which goes on using it.
+                sock.detach()
+            raise
         finally:
             if tls is not None:
                 progress.tls = time.monotonic() - started

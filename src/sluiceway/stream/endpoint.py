@@ -67,7 +67,7 @@ def parse_endpoint(address: Any) -> Endpoint:
     Raises:
         ValueError: ``address`` is malformed, or is not a connected stream socket or the descriptor of one. The message
             contains it and what is accepted.
-        TypeError: ``address`` is neither a str nor an int nor a socket.socket.
+        TypeError: ``address`` is an ssl.SSLSocket, or neither a str, an int nor a socket.socket.
     """
     if isinstance(address, str):
         return _parse_text(address)

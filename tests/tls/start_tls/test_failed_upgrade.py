@@ -28,6 +28,17 @@ async def wait_until_closed(end: Any) -> None:
         await end[1].wait_closed()
 
 
+@pytest.mark.parametrize("side", ["client", "server"])
+async def test_upgrade_after_write_eof_raises_and_changes_nothing(side: str, tls: Certificates) -> None:
+    async with connected_pair(sluiceway) as (near, far):
+        local, remote, arguments = upgrade_of(side, near, far, tls)
+        local[1].write_eof()
+        with pytest.raises(RuntimeError, match=r"start_tls\(\): not possible after write_eof\(\) \(connection "):
+            await local[1].start_tls(**arguments)
+        remote[1].write(b"still readable")
+        assert await local[0].readexactly(14) == b"still readable"
+
+
 async def test_failed_handshake_raises_and_closes_both_sides(tls: Certificates) -> None:
     async with connected_pair(sluiceway) as (near, far):
         upgrade = asyncio.create_task(far[1].start_tls(tls.server_context))
