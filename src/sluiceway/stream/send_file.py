@@ -13,6 +13,7 @@ from typing import IO, Any
 from .._asyncio.writer import StreamWriter
 from .._connection.connection import Connection
 from .._constants import FILE_PIECE
+from .._implementation import core
 from .flush import flush
 
 # The largest position of a file: off_t of the system.
@@ -125,6 +126,8 @@ class _FileSender:
         except ConnectionError as error:
             # The kernel reports a reset once, so the transport would take it for the end of the input.
             connection = self._writer._sluiceway.connection
+            if isinstance(self._transport, core.RawTransportProvider):
+                self._transport.raw.expect_rest()  # type: ignore[attr-defined]
             connection.abort_with(error, "reset")
             raise connection.send_error() from None
         except OSError as error:

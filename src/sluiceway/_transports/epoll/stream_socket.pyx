@@ -20,6 +20,7 @@ from sluiceway._core_c.protocol_receiver cimport ProtocolReceivers
 from sluiceway._core_c.write_queue cimport WriteQueue
 from sluiceway._transports.epoll.listening_socket cimport AcceptedSocket
 from sluiceway._transports.epoll.poller cimport Poller
+from sluiceway._transports.epoll.receive_rest cimport receive_rest
 from sluiceway._transports.epoll.send_pieces cimport SEND_FLAGS, send_pieces
 from sluiceway._transports.epoll.system cimport (
     EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, IPPROTO_TCP, MSG_DONTWAIT, SHUT_WR, TCP_NODELAY,
@@ -45,6 +46,7 @@ cdef class StreamSocket(WriteLimits):
     cdef bint ended
     cdef public bint eof_written
     cdef bint eof_received
+    cdef bint rest_expected  # a send has failed, and the kernel may have received bytes before
     cdef public bint reading_paused
 
     def __cinit__(self, loop, sock, protocol, bint shared=False):
@@ -349,8 +351,13 @@ cdef class StreamSocket(WriteLimits):
         try:
             PyErr_SetFromErrno(OSError)
         except OSError as error:
+            self.expect_rest()
             self.fail(error, "Fatal write error on socket transport")
         return 0
+
+    def expect_rest(self):
+        """Called when a send has failed: receive once more before connection_lost(), unless reading is paused."""
+        self.rest_expected = self.interest & EPOLLIN != 0
 
     def write_eof(self):
         if self.closing or self.eof_written:
@@ -426,6 +433,9 @@ cdef class StreamSocket(WriteLimits):
     cdef int lost(self, error) except -1:
         # Each step runs even if a previous one raises.
         try:
+            if self.rest_expected:
+                self.rest_expected = False
+                error = receive_rest(self, self.receivers, error)
             self.protocol.connection_lost(error)
         except (SystemExit, KeyboardInterrupt):
             self.finish_lost_soon(self.protocol, error)
