@@ -3,10 +3,12 @@
 import asyncio
 import importlib
 import types
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from support.fake_transports import CountingTransport
 from support.scheduling import run_iterations, start_task
 
 READS = {
@@ -82,6 +84,57 @@ async def test_reads_of_zero_bytes_do_not_raise_while_another_read_waits(core: t
     assert await reader.read(0) == b""
     task.cancel()
     await run_iterations()
+
+
+class DeliveringTransport(CountingTransport):
+    """Calls ``deliver`` in ``resume_reading()``, as a transport that has buffered bytes may."""
+
+    def __init__(self, deliver: Callable[[], object]) -> None:
+        super().__init__()
+        self.deliver = deliver
+
+    def resume_reading(self) -> None:
+        super().resume_reading()
+        self.deliver()
+
+
+def fail() -> None:
+    raise MemoryError
+
+
+async def reading_task_with(core: types.ModuleType, deliver: Callable[[Any], object]) -> tuple[Any, asyncio.Task[Any]]:
+    """Return a reader that has paused its transport, and a task that has begun to read more than is buffered."""
+    reader = core.ReadOperations(10, asyncio.get_running_loop())
+    reader.set_transport(DeliveringTransport(lambda: deliver(reader)))
+    reader.feed_data(b"x" * 25)
+    assert reader._paused
+    return reader, await start_task(reader.readexactly(30))
+
+
+@pytest.mark.loops("asyncio")
+async def test_read_returns_bytes_that_resume_reading_delivers(core: types.ModuleType) -> None:
+    _, task = await reading_task_with(core, lambda reader: reader.feed_data(b"y" * 5))
+    await run_iterations()
+    assert task.done()
+    assert await task == b"x" * 25 + b"y" * 5
+
+
+@pytest.mark.loops("asyncio")
+async def test_read_ends_with_the_end_that_resume_reading_delivers(core: types.ModuleType) -> None:
+    _, task = await reading_task_with(core, lambda reader: reader.feed_eof())
+    await run_iterations()
+    assert task.done()
+    with pytest.raises(asyncio.IncompleteReadError):
+        await task
+
+
+@pytest.mark.loops("asyncio")
+async def test_read_whose_resume_reading_raises_releases_the_stream(core: types.ModuleType) -> None:
+    reader, task = await reading_task_with(core, lambda _: fail())
+    with pytest.raises(MemoryError):
+        await task
+    assert (reader._sluiceway.future, reader._sluiceway.operation, reader._paused) == (None, None, True)
+    assert await reader.read(1) == b"x"
 
 
 def test_busy_error_for_an_assigned_waiter_names_a_read(core: types.ModuleType) -> None:

@@ -332,12 +332,18 @@ class Receiver(EndOfInput):
         if self.future is not None:
             self.raise_busy(operation)
         assert not self.eof_reached, "waiting for data after EOF"
-        if self.paused:
-            self.resume()
         self.budget_used = 0
         if self.buffer.unread < 0:
             self.release_bytearray()
-        return self.enter_wait(operation, self.loop)
+        future = self.enter_wait(operation, self.loop)
+        if self.paused:
+            # After enter_wait(), because a transport of the program may deliver bytes before it returns.
+            try:
+                self.resume()
+            except BaseException:
+                self.end_wait()
+                raise
+        return future
 
     def release_bytearray(self) -> None:
         """Replace a BytearrayBuffer, unless it is long or the program still refers to its bytearray."""
