@@ -290,6 +290,29 @@ async def test_exception_before_end_of_pipe_is_reported_does_not_keep_close_wait
     os.close(writing)
 
 
+async def test_exception_before_end_of_pipe_is_scheduled_does_not_keep_close_waiting(
+    monkeypatch: pytest.MonkeyPatch, loop_errors: list[dict[str, Any]]
+) -> None:
+    """A signal handler may raise where the transport has read the end."""
+    raised: list[TimeoutError] = []
+
+    def raise_once(schedule: Any, call: Any, *arguments: Any) -> None:
+        if not raised:
+            raised.append(TimeoutError("in a signal handler"))
+            raise raised[0]
+        schedule(call, *arguments)
+
+    monkeypatch.setattr("sluiceway._transports.pipe_transports.schedule_repeatedly", raise_once)
+    reading, writing = os.pipe()
+    stream = await sluiceway.pipe(reading)
+    os.close(writing)
+    assert await stream.read() == b""
+    await wait_until(lambda: raised)
+    await asyncio.wait_for(stream.aclose(), PEER_TIMEOUT)
+    assert [context["exception"] for context in loop_errors] == raised
+    loop_errors.clear()
+
+
 async def test_directory_is_refused_and_closed(tmp_path: pathlib.Path) -> None:
     descriptor = os.open(tmp_path, os.O_RDONLY)
     with pytest.raises(IsADirectoryError):

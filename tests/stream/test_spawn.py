@@ -18,8 +18,10 @@ from typing import Any
 import pytest
 
 import sluiceway
+from sluiceway.stream.child_exit import reap
 from support.manual_timers import manual_timers
-from support.scheduling import wait_until
+from support.scheduling import start_task, wait_until
+from support.timeouts import PEER_TIMEOUT
 
 LARGE = 4 << 20
 STOP = 12345.0
@@ -278,6 +280,28 @@ async def test_interrupt_when_child_ends_does_not_keep_waiters(monkeypatch: pyte
             child._exit._ended()
     assert await waiting == -signal.SIGKILL
     await child.aclose()
+
+
+@pytest.mark.usefixtures("each_wait")
+async def test_exception_when_child_ends_does_not_keep_waiters(
+    monkeypatch: pytest.MonkeyPatch, loop_errors: list[dict[str, Any]]
+) -> None:
+    """A signal handler may raise where the loop reports the end."""
+    raised: list[TimeoutError] = []
+
+    def raise_once(process: subprocess.Popen[bytes]) -> int | None:
+        if not raised:
+            raised.append(TimeoutError("in a signal handler"))
+            raise raised[0]
+        return reap(process)
+
+    monkeypatch.setattr("sluiceway.stream.child_exit.reap", raise_once)
+    async with sluiceway.spawn("cat") as child:
+        waiting = await start_task(child.wait())
+        await child.stdio.send_eof()
+        assert await asyncio.wait_for(waiting, PEER_TIMEOUT) == 0
+    assert [context["exception"] for context in loop_errors] == raised
+    loop_errors.clear()
 
 
 async def test_end_is_noticed_without_waitid(monkeypatch: pytest.MonkeyPatch, cleanup: contextlib.ExitStack) -> None:

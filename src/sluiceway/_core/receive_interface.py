@@ -112,6 +112,6 @@ class ReceiverProvider:
     def _sluiceway_finish_lost(self, error: Exception | None) -> None:
         """Do what is left of ``connection_lost(error)``, which has raised, perhaps because of a signal handler.
 
-        A transport calls this method in the next iteration of the loop, and again if a signal handler raises in it. It
-        does not call what a derived class of the program adds to connection_lost().
+        A transport calls this method several times in the next iteration of the loop, because a signal handler may
+        raise in it again. It does not call what a derived class of the program adds to connection_lost().
         """

@@ -17,7 +17,7 @@ from typing import Any
 
 from .._implementation import core
 from .loop_adapter import scratch_of
-from .protocol_calls import call_protocol, finish_lost_soon, report_error
+from .protocol_calls import call_protocol, finish_lost_soon, report_error, schedule_repeatedly
 
 # A flag of preadv() and pwritev(): fail instead of waiting, also without O_NONBLOCK. Only Linux has it.
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)
@@ -100,16 +100,12 @@ class _PipeTransport(transports._FlowControlMixin):
 
     def _end(self, error: BaseException | None) -> None:
         """Stop watching the file. In the next iteration of the loop, close it and call connection_lost(error)."""
-        self._closing = True
         if self._ended:
             return
-        self._ended = True
-        try:
-            self._stop_watching()
-        finally:
-            # Twice, because a signal handler may raise before the first call has done anything.
-            for _ in range(2):
-                self._loop.call_soon(self._lost, error)
+        # First: if a signal handler raises before, the loop reports the event again, or the program closes again.
+        schedule_repeatedly(self._loop.call_soon, self._lost, error)
+        self._closing = self._ended = True
+        self._stop_watching()
 
     def _fail(self, message: str, error: BaseException) -> None:
         """Close the file because of ``error``, and report it."""
@@ -124,6 +120,9 @@ class _PipeTransport(transports._FlowControlMixin):
     def _lost(self, error: BaseException | None) -> None:
         if self._reported:
             return
+        # Again, because a signal handler may have stopped _end().
+        self._closing = self._ended = True
+        self._stop_watching()
         self._reported = True
         try:
             self._file.close()

@@ -7,6 +7,8 @@ from typing import Any
 
 from .._implementation import core
 
+_CALLS = 3
+
 
 def call_protocol(transport: Any, protocol: Any, call: Callable[..., Any], *arguments: Any) -> None:
     """Call ``call``, a method of ``protocol``, with ``arguments``. Pass its exception to the loop's exception handler.
@@ -21,6 +23,16 @@ def call_protocol(transport: Any, protocol: Any, call: Callable[..., Any], *argu
         report_error(transport, protocol, f"protocol.{call.__name__}() call failed", error)
 
 
+def schedule_repeatedly(schedule: Callable[..., object], call: Callable[..., object], *arguments: Any) -> None:
+    """Call ``schedule(call, *arguments)`` several times. ``schedule``: ``call_soon`` of a loop, or a similar method.
+
+    An exception, such as that of a signal handler, may end a call of ``call`` before it has done anything; the next one
+    then does the work. A call after a complete one must have no effect. If ``call`` itself always raises, that ends.
+    """
+    for _ in range(_CALLS):
+        schedule(call, *arguments)
+
+
 def finish_lost_soon(loop: Any, protocol: Any, error: BaseException | None) -> None:
     """Schedule the rest of ``protocol.connection_lost(error)``, which has raised: a signal handler may have stopped it.
 
@@ -28,15 +40,7 @@ def finish_lost_soon(loop: Any, protocol: Any, error: BaseException | None) -> N
     for the end of the connection is woken. For another protocol, the function does nothing.
     """
     if isinstance(protocol, core.ReceiverProvider):
-        loop.call_soon(_finish_lost, loop, protocol, error)
-
-
-def _finish_lost(loop: Any, protocol: Any, error: BaseException | None) -> None:
-    try:
-        protocol._sluiceway_finish_lost(error)
-    except (SystemExit, KeyboardInterrupt):
-        finish_lost_soon(loop, protocol, error)
-        raise
+        schedule_repeatedly(loop.call_soon, protocol._sluiceway_finish_lost, error)
 
 
 def report_error(transport: Any, protocol: Any, message: str, error: BaseException) -> None:

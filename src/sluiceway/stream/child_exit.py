@@ -11,6 +11,7 @@ from typing import Any
 
 from .._constants import LOST_STATUS
 from .._log import logger
+from .._transports.protocol_calls import schedule_repeatedly
 
 
 class ChildExit:
@@ -62,7 +63,7 @@ class ChildExit:
         else:
             self._process.wait()
         try:
-            self._loop.call_soon_threadsafe(self._ended)
+            schedule_repeatedly(self._loop.call_soon_threadsafe, self._ended)
         except RuntimeError:
             # The loop is closed.
             reap(self._process)

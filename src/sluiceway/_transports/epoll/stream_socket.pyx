@@ -31,6 +31,7 @@ from sluiceway._transports.epoll.write_limits cimport WriteLimits
 from sluiceway._core_c.validation import as_bytes
 from sluiceway._log import logger
 from sluiceway._transports.epoll.poller import poller_of
+from sluiceway._transports.protocol_calls import finish_lost_soon
 
 cdef enum:
     CORK_MAXIMUM = 65536     # bytes; more corked data is sent before the end of the round (contract W9)
@@ -438,10 +439,10 @@ cdef class StreamSocket(WriteLimits):
                 error = receive_rest(self, self.receivers, error)
             self.protocol.connection_lost(error)
         except (SystemExit, KeyboardInterrupt):
-            self.finish_lost_soon(self.protocol, error)
+            finish_lost_soon(self.loop, self.protocol, error)
             raise
         except BaseException as exception:
-            self.finish_lost_soon(self.protocol, error)
+            finish_lost_soon(self.loop, self.protocol, error)
             self.report_error("protocol.connection_lost() call failed", exception)
         finally:
             try:
@@ -449,19 +450,6 @@ cdef class StreamSocket(WriteLimits):
             finally:
                 self.poller.release()
         return 0
-
-    cdef int finish_lost_soon(self, protocol, error) except -1:
-        """Let a protocol of the package wake its waiters: a signal handler may have raised within connection_lost()."""
-        if isinstance(protocol, ReceiverProvider):
-            self.loop.call_soon(self._finish_lost, protocol, error)
-        return 0
-
-    def _finish_lost(self, protocol, error):
-        try:
-            protocol._sluiceway_finish_lost(error)
-        except (SystemExit, KeyboardInterrupt):
-            self.finish_lost_soon(protocol, error)
-            raise
 
     def loop_closed(self):
         """Close the socket. If the program had not closed it, return the repr of the transport, else None."""

@@ -80,29 +80,16 @@ class LowerProtocol(ReceiverProvider, asyncio.BufferedProtocol):
             if events.wakes_after_handshake():
                 # The engine reports all connections that have ended in one callback of the loop, which may come before
                 # that coroutine: start_tls(), which would find the connection lost, and with it the data that arrived.
-                self._loop.call_soon(self._lost, exc)
+                finish_lost_soon(self._loop, self, exc)
             else:
                 self._events = None
                 self._receiver.lost(exc)
         except BaseException:
-            self._lose_again(events, exc)
+            # A loop that is not running was closed.
+            if self._loop.is_running():
+                self._events = events
+                finish_lost_soon(self._loop, self, exc)
             raise
-
-    def _lost(self, exc: Exception | None) -> None:
-        events, self._events = self._events, None
-        if events is None:
-            return
-        try:
-            self._receiver.lost(exc)
-        except BaseException:
-            self._lose_again(events, exc)
-            raise
-
-    def _lose_again(self, events: LowerEvents, exc: Exception | None) -> None:
-        # A loop that is not running was closed.
-        if self._loop.is_running():
-            self._events = events
-            finish_lost_soon(self._loop, self, exc)
 
     def _sluiceway_finish_lost(self, error: Exception | None) -> None:
         if self._events is not None:
