@@ -241,3 +241,43 @@ async def test_bytes_are_returned_although_the_resumed_transport_replaces_the_bu
     count = await task
     assert buffer[:45] == b"x" * 45
     assert buffer[45:count] + reader._buffer == transport.delivered != b""
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+@pytest.mark.parametrize("name", ["readinto", "read_exactly_into"])
+@pytest.mark.parametrize("waits", [False, True])
+async def test_read_with_failing_allocation_takes_no_bytes(waits: bool, name: str) -> None:
+    hooks = pytest.importorskip("_testcapi")
+    # The result needs an allocation: it is greater than the integers that Python keeps.
+    size = 1000
+    data = bytes(range(256)) * 5
+
+    async def read(stream: sluiceway.Stream, buffer: bytearray, results: list[object]) -> None:
+        results[0] = await getattr(stream, name)(buffer)
+
+    failures = 0
+    for number in range(40):
+        reader = sluiceway.StreamReader()
+        stream = sluiceway.Stream.from_pair(reader, None)
+        buffer, results = bytearray(size), [...]
+        reading = read(stream, buffer, results)
+        if waits:
+            reading.send(None)
+        reader.feed_data(data)
+        ended: Exception | None = None
+        hooks.set_nomemory(number, number + 1)
+        try:
+            reading.send(None)
+        except (MemoryError, StopIteration) as error:
+            ended = error
+        finally:
+            hooks.remove_mem_hooks()
+        rest = reader._sluiceway.buffer.peek(10**6)
+        if results != [...]:
+            assert results == [size if name == "readinto" else None]
+            assert (bytes(buffer), rest) == (data[:size], data[size:])
+        else:
+            assert isinstance(ended, MemoryError)
+            assert rest == data
+            failures += 1
+    assert failures < number, "every allocation of the call has failed once"

@@ -6,8 +6,6 @@ They are compiled: a method of Python that awaits a compiled one costs half as m
 
 from __future__ import annotations
 
-import contextlib
-
 from .._constants import DEFAULT_LIMIT, READ_ALL_MAXIMUM
 from .._errors import LimitOverrunError
 from . import caller_buffer as caller_buffers
@@ -16,7 +14,7 @@ from . import read_until as records
 from .chunk_buffer import ChunkBuffer
 from .discard import Discard
 from .stream_waits import StreamWaits
-from .validation import BytesLike, as_bytes, as_separators, as_size, as_writable
+from .validation import BytesLike, as_bytes, as_separators, as_size, as_writable, release_view
 
 
 class Stream(StreamWaits):
@@ -342,9 +340,8 @@ class Stream(StreamWaits):
         try:
             return await self._read_into_view(view, operation, fill)
         finally:
-            # A traceback would keep it. A transport that still has the memory releases it later.
-            with contextlib.suppress(BufferError):
-                view.release()
+            # A traceback would keep it.
+            release_view(view)
 
     async def _read_into_view(self, view: memoryview, operation: str, fill: bool) -> int:
         receiver = self._receiver_for(operation)
@@ -384,9 +381,12 @@ class Stream(StreamWaits):
         unread = receiver.buffer
         if fill and unread.size() < size:
             raise receiver.incomplete(size, read_by_size.ended_early(operation, unread.size(), size, self))
-        data = receiver.take(min(size, unread.size()))
-        view[: len(data)] = data
-        return len(data)
+        receiver.resume_below(max(0, unread.size() - size))  # First, as in Receiver.take().
+        unread = receiver.buffer
+        # Nothing allocates memory after the take: a MemoryError would lose the bytes.
+        part = slice(min(size, unread.size()))
+        view[part] = unread.take(part.stop)
+        return part.stop
 
     # -- records ------------------------------------------------------------------------------------------------------
 

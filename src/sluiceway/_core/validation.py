@@ -207,3 +207,12 @@ def as_writable(buffer: Any, call: str, stream: object) -> memoryview:
     if not view.nbytes:
         raise ValueError(f"{call}(): buffer must not be empty ({stream!r})")
     return view.cast("B")
+
+
+def release_view(view: memoryview) -> None:
+    """Release ``view``. If a transport still has the memory, do nothing: the transport releases it later."""
+    # Not suppress(), which allocates memory: a MemoryError would lose the bytes that a read has stored in the memory.
+    try:
+        view.release()
+    except BufferError:
+        pass

@@ -17,4 +17,4 @@ cdef class CallerBuffer(ChunkBuffer):
 
 cpdef ChunkBuffer caller_buffer(ChunkBuffer plain, target)
 cpdef bint lent(ChunkBuffer buffer) except -1
-cpdef Py_ssize_t hand_over(ChunkBuffer buffer) except -1
+cpdef object hand_over(ChunkBuffer buffer)

@@ -11,6 +11,9 @@ from . cimport receive_memory
 from . cimport search
 
 
+cdef Memory _NO_MEMORY = Memory()
+
+
 cdef class CallerMemory(Memory):
     """The part of the program's buffer that is not filled. ``owner``: the Memory into which ``start`` points."""
 
@@ -142,7 +145,7 @@ cdef class CallerBuffer(ChunkBuffer):
         window.size = 0
         window.owner = None
         self.viewed = None
-        self.target = Memory()
+        self.target = _NO_MEMORY
         self.capacity = 0
         return 0
 
@@ -156,8 +159,9 @@ cpdef bint lent(ChunkBuffer buffer) except -1:
     return viewed is not None and viewed.exports > 0
 
 
-cpdef Py_ssize_t hand_over(ChunkBuffer buffer) except -1:
+cpdef object hand_over(ChunkBuffer buffer):
     cdef CallerBuffer caller = <CallerBuffer?>buffer
-    cdef Py_ssize_t filled = caller.filled
+    # Nothing after this statement may allocate memory: the bytes would be lost.
+    cdef object filled = caller.filled
     caller.filled = 0
     return filled
