@@ -66,6 +66,12 @@ async def _drain_after_the_loss(reader: Any, writer: Any, peer: RawPeer) -> None
     await writer.drain()
 
 
+async def _sendfile(reader: Any, writer: Any, peer: RawPeer) -> None:
+    with open(__file__, "rb") as file:
+        peer.reset()
+        await sluiceway.Stream.from_pair(reader, writer).sendfile(file)
+
+
 async def _wait_for_the_close(reader: Any, writer: Any, peer: RawPeer) -> None:
     _reset(reader, peer)
     await writer.wait_closed()
@@ -118,6 +124,7 @@ FAILURES: dict[Failure, type[BaseException]] = {
     _second_read: ConnectionResetError,
     _drain_that_waits: ConnectionResetError,
     _drain_after_the_loss: ConnectionResetError,
+    _sendfile: ConnectionResetError,
     _wait_for_the_close: ConnectionResetError,
     _wait_after_the_close: ConnectionResetError,
     _start_tls: ConnectionResetError,

@@ -241,6 +241,15 @@ async def test_reset_that_the_kernel_reports_to_sendfile_ends_the_connection(raw
         assert (await stream.aclose()).reason == "reset"
 
 
+async def test_sendfile_after_write_eof_does_not_end_the_reading_direction(raw_peers: RawPeers, opened: Any) -> None:
+    async with peer_stream(raw_peers) as (stream, peer):
+        stream.writer.write_eof()
+        with pytest.raises((BrokenPipeError, RuntimeError)):
+            await stream.sendfile(opened)
+        peer.send(b"answer")
+        assert await stream.read(6) == b"answer"
+
+
 async def test_lost_peer_ends_sendfile(raw_peers: RawPeers, opened: Any) -> None:
     async with peer_stream(raw_peers) as (stream, peer):
         sending = await start_task(stream.sendfile(opened))

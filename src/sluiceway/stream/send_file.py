@@ -123,12 +123,13 @@ class _FileSender:
         except BlockingIOError:
             # The socket accepts nothing now. The transport waits until it accepts this piece.
             return await self._copy_piece()
-        except ConnectionError as error:
-            # The kernel reports a reset once, so the transport would take it for the end of the input.
+        except ConnectionResetError as error:
+            # The kernel reports a reset once, so the transport would take it for the end of the input. The connection
+            # refers to the error, whose traceback refers to this frame: a reference cycle.
             connection = self._writer._sluiceway.connection
             if isinstance(self._transport, core.RawTransportProvider):
                 self._transport.raw.expect_rest()  # type: ignore[attr-defined]
-            connection.abort_with(error, "reset")
+            connection.abort_with(error.with_traceback(None), "reset")
             raise connection.send_error() from None
         except OSError as error:
             if error.errno not in _UNSUPPORTED:
