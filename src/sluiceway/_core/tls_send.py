@@ -91,10 +91,13 @@ class TLSSender(Corkable):
 
     def _cork(self, stepper: Any, data: bytes) -> None:
         if not self._corked:
-            self._corked = True
-            self._held = data
+            # First, as it may raise MemoryError: nothing would send the data of later writes.
             stepper.cork(self)
-            return
+            self._corked = True
+            if not self.pending_size():
+                self._held = data
+                return
+            # The call above has run a finalizer that writes.
         self._append(data)
         if stepper.corked_long():
             stepper.flush()

@@ -263,8 +263,8 @@ cdef class StreamSocket(WriteLimits):
             self.queue.append(piece)
         if self.corking(self.queue.size) is not None:
             if not self.corked:
-                self.corked = True
                 self.poller.cork(self)
+                self.corked = True
             elif self.poller.corked_long():
                 self.poller.flush()
             return
@@ -283,8 +283,9 @@ cdef class StreamSocket(WriteLimits):
             self.maybe_pause()
             return 0
         if not self.corked:
-            self.corked = True
+            # First, as it may raise MemoryError: nothing would send the data of later writes.
             self.poller.cork(self)
+            self.corked = True
         elif self.poller.corked_long():
             self.poller.flush()
             return 0
