@@ -100,6 +100,20 @@ async def test_long_line_of_socket_is_cut_and_next_read_is_in_step(
         await task
 
 
+@pytest.mark.loops("asyncio")
+async def test_asyncio_reader_from_before_the_installation_is_iterated() -> None:
+    """While sluiceway is installed, it counts as an instance of sluiceway's class."""
+    reader = asyncio.StreamReader()
+    reader.feed_data(b"one\ntwo\n")
+    reader.feed_eof()
+    with sluiceway.installed():
+        assert [line async for line in sluiceway.lines(reader)] == [b"one\n", b"two\n"]
+        with pytest.raises(
+            TypeError, match=r"reader must be a sluiceway\.StreamReader or None, not asyncio's 'StreamReader'"
+        ):
+            sluiceway.Stream.from_pair(reader, None)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("installed", [False, True])
 async def test_output_of_child_process_skips_long_line(installed: bool, cleanup: contextlib.ExitStack) -> None:
     cleanup.callback(join_watchers)

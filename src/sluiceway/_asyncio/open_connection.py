@@ -79,7 +79,8 @@ async def open_connection(
         all_errors (bool): if True and all addresses fail, raise an ExceptionGroup that contains the error of each.
         close_timeout (float or None): the seconds that a close may take without progress. Progress means that the
             kernel accepts data, or that the peer acknowledges some. After this time without progress, or up to twice as
-            long, the connection is aborted. None means that a close waits without a limit.
+            long, the connection is aborted. None means that a close waits without a limit. If a TLS peer ends the
+            connection first, ``ssl_shutdown_timeout`` applies where it is less, or where this is None.
 
     Returns:
         The StreamReader and the StreamWriter of the connection.

@@ -125,7 +125,7 @@ class Server(asyncio.Server):
         waits for ``wait_closed()``, and then raises CancelledError. A further cancellation ends this wait.
 
         Under ``install()``, servers of ``asyncio.start_server`` and ``asyncio.start_unix_server`` do what asyncio's do:
-        before CPython 3.14, and on uvloop, the connections stay open.
+        on CPython 3.12 and earlier, on the first releases of 3.13, and on uvloop, the connections stay open.
 
         Raises:
             RuntimeError: the server is closed, or another task is in serve_forever().

@@ -271,7 +271,7 @@ class PipeWriteTransport(_PipeTransport, asyncio.WriteTransport):
         return True
 
     def write_eof(self) -> None:
-        """Close the file when the buffered data has been written. connection_lost() is called only after close()."""
+        """Close the file when the buffered data has been written. Unlike close(), do not call connection_lost()."""
         self._eof = True
         if not self._queue.size:
             self._close_file()

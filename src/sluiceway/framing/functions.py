@@ -93,8 +93,8 @@ def records(
     """Return an iterator over the records of ``reader`` that end with ``separator``.
 
     Each record includes the separator that ended it. Everything else is as for lines(), except the end of the stream:
-    bytes without a separator at the end raise IncompleteReadError, with these bytes as ``partial``; without those that
-    ``overlong`` has discarded.
+    bytes without a separator at the end raise IncompleteReadError. ``partial`` has these bytes, except those that were
+    dropped or were in an earlier piece.
 
     Args:
         reader (StreamReader or asyncio.StreamReader): see lines().
@@ -217,8 +217,9 @@ def frames_of(
 
 def _source(reader: Any, call: str) -> tuple[StreamReader | None, Any]:
     """Return ``reader`` and None, or for asyncio's own reader None and a BorrowedReader. Else raise TypeError."""
-    if isinstance(reader, StreamReader):
-        return reader, None
+    # While sluiceway is installed, asyncio's readers count as instances of StreamReader.
+    if isinstance(reader, core.ReadOperations):
+        return cast("StreamReader", reader), None
     if isinstance(reader, AsyncioReader):
         return None, core.BorrowedReader(reader)
     hint = f"; call its method {call}()" if isinstance(getattr(reader, "reader", None), StreamReader) else ""

@@ -98,7 +98,7 @@ def connect(
     An exception of ``resolver`` or ``configure_socket`` that is not an OSError is raised unchanged. If ``await`` or
     ``async with`` fails or is cancelled, the sockets that the call created are closed, and so is a socket or descriptor
     that was passed. What was passed stays open if it has a transport already, and if the call ends before the default
-    TLS context was created. A socket object may stay open if no descriptor is left.
+    TLS context was created. A socket object that was passed may also stay open if the process has no free descriptor.
     """
     endpoint = parse_endpoint(address)
     options = check_options(

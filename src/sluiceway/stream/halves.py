@@ -131,9 +131,10 @@ class StreamHalves(StreamReads):
 
 
 def _check_halves(reader: Any, writer: Any) -> None:
-    if not isinstance(reader, StreamReader | None):
+    # While sluiceway is installed, asyncio's readers and writers count as instances of StreamReader and StreamWriter.
+    if reader is not None and not isinstance(reader, core.ReadOperations):
         raise TypeError(f"reader must be a sluiceway.StreamReader or None, not {_name_of(reader)}")
-    if not isinstance(writer, StreamWriter | None):
+    if writer is not None and not isinstance(writer, core.WriteOperations):
         raise TypeError(f"writer must be a sluiceway.StreamWriter or None, not {_name_of(writer)}")
     if reader is None and writer is None:
         raise TypeError("reader and writer are both None; give at least one of them")
