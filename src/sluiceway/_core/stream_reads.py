@@ -242,8 +242,7 @@ class Stream(StreamWaits):
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the program closed the stream before the call.
             io.UnsupportedOperation: the stream can only be written.
-            Exception: the error of a connection lost before the end of the stream; ``read()`` still returns the bytes
-                that arrived.
+            Exception: the error of a connection lost before the end of the stream; ``read()`` still returns the bytes.
 
         Source: Go's ``io.ReadAll`` with ``io.LimitReader``, tokio's ``read_to_end`` with ``take``.
         """
