@@ -97,6 +97,7 @@ EVENTS = {
     "failed": lambda receiver: receiver.fail(ERROR),
     "eof then lost": lambda receiver: (receiver.eof(), receiver.lost(ERROR)),
     "eof then failed": lambda receiver: (receiver.eof(), receiver.fail(ERROR)),
+    "reset then failed": lambda receiver: (receiver.lost(ConnectionResetError("reset")), receiver.fail(ERROR)),
 }
 # What each read returns of b"line\n"; None: it raises the error and takes nothing; "partial": IncompleteReadError.
 RESULTS: dict[str, dict[str, Any]] = {
@@ -118,6 +119,7 @@ RESULTS: dict[str, dict[str, Any]] = {
         "readuntil of more": "partial",
     },
     "eof then failed": dict.fromkeys(READS),
+    "reset then failed": dict.fromkeys(READS),
 }
 
 

@@ -286,6 +286,18 @@ async def test_lingering_close_sends_pending_data_first(raw_peers: RawPeers) -> 
             assert (await closing).flushed
 
 
+async def test_lingering_close_sends_data_below_the_high_water_mark_first(raw_peers: RawPeers) -> None:
+    """The protocol was not told to pause, so it must not be told to resume."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        assert stream.writer is not None
+        stream.writer.transport.set_write_buffer_limits(high=2 * len(PAYLOAD))
+        await stream.send(PAYLOAD)
+        closing = await start_task(stream.aclose(linger=3600))
+        assert await peer.in_thread(peer.receive_rest) == PAYLOAD
+        peer.close()
+        assert (await closing).flushed
+
+
 async def test_lingering_close_ends_after_its_time(raw_peers: RawPeers) -> None:
     async with peer_stream(raw_peers) as (stream, peer):
         with manual_clock() as clock:

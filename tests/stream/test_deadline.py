@@ -207,6 +207,20 @@ async def test_idle_connection_is_aborted_and_its_reads_raise(raw_peers: RawPeer
         assert peer.receive_rest() == b""
 
 
+async def test_idle_time_begins_at_the_last_byte(raw_peers: RawPeers) -> None:
+    """D2: a byte just after a check; the connection ends a quarter of the time late at most."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        with manual_clock() as clock:
+            stream.idle_timeout = 60
+            clock.advance(1)
+            peer.send(b"x")
+            assert await stream.read(1) == b"x"
+            reading = await start_task(stream.read(1))
+            clock.advance(LATEST)
+            with pytest.raises(TimeoutError):
+                await reading
+
+
 async def test_idle_timeout_after_the_end_of_input_leaves_the_input_complete(raw_peers: RawPeers) -> None:
     """D2, R8."""
     async with peer_stream(raw_peers) as (stream, peer):

@@ -44,6 +44,18 @@ async def test_stream_of_writing_end_sends_and_cannot_read() -> None:
         assert await receiving == b"x" * LARGE
 
 
+@pytest.mark.parametrize("end", ["close", "end of file"])
+async def test_end_of_pipe_comes_after_buffered_data(end: str) -> None:
+    read_end, write_end = os.pipe()
+    async with sluiceway.pipe(read_end) as far, sluiceway.pipe(write_end) as stream:
+        assert stream.writer is not None
+        stream.writer.write(b"x" * LARGE)
+        ending = await start_task(stream.aclose() if end == "close" else stream.send_eof())
+        assert await far.read_all() == b"x" * LARGE
+        await ending
+        assert (await stream.aclose()).flushed
+
+
 async def test_send_on_pipe_that_this_side_closed_does_not_blame_the_reader() -> None:
     read_end, write_end = os.pipe()
     async with sluiceway.pipe(write_end) as stream:

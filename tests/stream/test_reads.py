@@ -344,3 +344,29 @@ async def test_loss_after_the_end_of_the_input_leaves_reads_as_after_the_end(raw
         stream.push_back(b"rest")
         assert await stream.read_line() == b"rest"
         assert await stream.read_line() == b""
+
+
+@pytest.mark.parametrize("name", [*READS, "skip"])
+async def test_read_after_set_exception_raises_it_and_takes_nothing(name: str) -> None:
+    """R2."""
+    stream, reader = stream_of(b"0123456789\nafter\n", limit=1 << 10)
+    error = LookupError("of the program")
+    reader.set_exception(error)
+    with pytest.raises(LookupError) as caught:
+        await (stream.skip(2) if name == "skip" else READS[name][0](stream))
+    assert caught.value is error
+    assert stream.stats.unread_bytes == 17
+
+
+@pytest.mark.parametrize("name", ["skip", "peek", "read_into"])
+async def test_loss_is_raised_by_a_call_that_waits(name: str, raw_peers: RawPeers) -> None:
+    async with peer_stream(raw_peers) as (stream, peer):
+        calls = {
+            "skip": lambda: stream.skip(9),
+            "peek": lambda: stream.peek(9),
+            "read_into": lambda: stream.readinto(bytearray(9)),
+        }
+        call = await start_task(calls[name]())
+        peer.reset()
+        with pytest.raises(ConnectionResetError):
+            await call

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import sluiceway
-from sluiceway._constants import TIMEOUT_RESOLUTION
+from sluiceway._constants import FREE_OPERATIONS, TIMEOUT_RESOLUTION
 from stream.streams import PAYLOAD, clogged_stream, peer_stream, stream_pair
 from support.child_watchers import join_watchers
 from support.manual_clock import manual_clock
@@ -63,6 +63,15 @@ async def test_send_without_await_of_a_read_raises_and_loses_no_data(raw_peers: 
         with pytest.raises(TypeError, match="bytes-like object, not 'dict'"):
             await stream.send({b"key": b"value"})  # type: ignore[arg-type]
         assert await stream.read_line() == b"one\n"
+
+
+async def test_sends_that_never_wait_yield_to_the_loop(raw_peers: RawPeers) -> None:
+    async with peer_stream(raw_peers) as (stream, _):
+        others: list[None] = []
+        asyncio.get_running_loop().call_soon(others.append, None)
+        for _count in range(2 * FREE_OPERATIONS + 1):
+            await stream.send(b"x")
+        assert others
 
 
 @pytest.mark.parametrize("end", ["aclose", "abort"])

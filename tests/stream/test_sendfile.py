@@ -1,6 +1,7 @@
 """Stream.sendfile(): by the kernel, by the portable way, and over TLS (contract W3)."""
 
 import asyncio
+import errno
 import io
 import os
 import pathlib
@@ -274,3 +275,17 @@ async def test_file_is_not_copied_by_kernel_to_socket_that_was_made_blocking(
         with payload_file.open("rb") as file:
             assert await stream.sendfile(file, 0, 1000) == 1000
         assert peer.receive(1000) == PAYLOAD[:1000]
+
+
+async def test_other_error_of_the_kernels_copy_is_raised(
+    raw_peers: RawPeers, payload_file: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read error of the disk is not an unsupported file, which is sent in another way."""
+
+    def sendfile(*_: int) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "sendfile", sendfile)
+    async with peer_stream(raw_peers) as (stream, _):
+        with payload_file.open("rb") as file, pytest.raises(OSError, match="Input/output error"):
+            await stream.sendfile(file, 0, 1000)

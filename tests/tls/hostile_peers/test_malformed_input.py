@@ -15,6 +15,8 @@ from support.certificates import Certificates
 from support.connections import server_address
 from support.manual_tls import ManualTLS
 from support.raw_peer import RawPeer, RawPeers
+from support.scheduling import wait_until
+from support.tls_connections import manual_tls_connection
 from tls.hostile_peers.malformed_input import MALFORMED_INPUTS, RANDOM, SendMalformed
 
 
@@ -154,3 +156,42 @@ async def test_client_hello_in_small_segments_completes_the_handshake(
 
     async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context) as server:
         assert await raw_peers.run_client(server_address(server), run_client).finished() == b"hello\n"
+
+
+async def test_invalid_record_ends_a_connection_whose_peer_reads_nothing(
+    raw_peers: RawPeers, tls: Certificates
+) -> None:
+    """Pending data is discarded: a close that sends it first would wait for the peer."""
+    async with manual_tls_connection("client", raw_peers, tls) as (reader, writer, peer, _):
+        writer.write(bytes(1 << 24))
+        assert writer.transport.get_write_buffer_size()
+        peer.send(b"\x17\x03\x03\x00\x20" + bytes(32))
+        with pytest.raises(ssl.SSLError):
+            await reader.read()
+        with pytest.raises(ssl.SSLError):
+            await writer.wait_closed()
+
+
+async def test_protocol_that_raises_for_received_data_ends_the_connection_with_one_report(
+    raw_peers: RawPeers, tls: Certificates, loop_errors: list[dict[str, Any]]
+) -> None:
+    class Failing(asyncio.Protocol):
+        def __init__(self) -> None:
+            self.lost_with: list[Exception | None] = []
+
+        def data_received(self, data: bytes) -> None:
+            raise MemoryError
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self.lost_with.append(exc)
+
+    async with manual_tls_connection("client", raw_peers, tls) as (_, writer, peer, manual_tls):
+        streams = writer.transport.get_protocol()
+        protocol = Failing()
+        writer.transport.set_protocol(protocol)
+        peer.send(manual_tls.encrypt(b"data"))
+        await wait_until(lambda: protocol.lost_with)
+        assert [type(error) for error in protocol.lost_with] == [MemoryError]
+        assert [type(context["exception"]) for context in loop_errors] == [MemoryError]
+        loop_errors.clear()
+        streams.connection_lost(None)

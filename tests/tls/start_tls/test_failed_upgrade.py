@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from typing import Any
 
@@ -10,9 +11,9 @@ import pytest
 import sluiceway
 from support.certificates import Certificates
 from support.connections import connected_pair, server_address
-from support.non_reading_peer import PAYLOAD, pending_writes
+from support.non_reading_peer import PAYLOAD, non_reading_peer, pending_writes
 from support.raw_peer import RawPeers
-from support.scheduling import run_iterations, wait_until
+from support.scheduling import run_iterations, start_task, wait_until
 
 
 def upgrade_of(side: str, near: Any, far: Any, tls: Certificates) -> tuple[Any, Any, dict[str, Any]]:
@@ -170,4 +171,29 @@ async def test_ssl_shutdown_timeout_of_start_tls_bounds_the_close(tls: Certifica
     writer.close()
     await writer.wait_closed()
     script.signal("closed")
+    await script.finished()
+
+
+async def test_start_tls_after_close_raises_although_data_is_pending(raw_peers: RawPeers, tls: Certificates) -> None:
+    async with non_reading_peer(sluiceway, raw_peers) as (_, writer, _peer):
+        writer.transport.set_write_buffer_limits(high=2 * len(PAYLOAD))
+        writer.write(PAYLOAD)
+        writer.close()
+        with pytest.raises(ConnectionResetError, match=r"start_tls\(\): connection .* is closed"):
+            await writer.start_tls(tls.client_context, server_hostname="localhost")
+
+
+async def test_close_between_handshake_and_its_result_raises(raw_peers: RawPeers, tls: Certificates) -> None:
+    """Another task closes the stream before start_tls() continues after the handshake."""
+    script = raw_peers.serve(lambda peer: peer.start_tls(tls.server_context, server_side=True))
+    stream = await sluiceway.connect(socket.create_connection(script.address))
+    record = stream._links[0].keep_record()
+    upgrading = await start_task(stream.start_tls(tls.client_context, server_hostname="localhost"))
+    while record.upgrade is not None and not record.upgrade.raw.handshake_complete:
+        await asyncio.sleep(0)
+    assert stream.writer is not None
+    stream.writer.close()
+    with pytest.raises(ConnectionResetError):
+        await upgrading
+    await stream.aclose()
     await script.finished()
