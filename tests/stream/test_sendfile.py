@@ -5,16 +5,19 @@ import errno
 import io
 import os
 import pathlib
+import threading
 from typing import Any
 
 import pytest
 
 import sluiceway
 from sluiceway._constants import TIMEOUT_RESOLUTION
+from sluiceway.stream import send_file
 from stream.streams import PAYLOAD, clogged_stream, peer_stream
 from support.manual_clock import manual_clock
 from support.raw_peer import RawPeers
 from support.scheduling import start_task, wait_until
+from support.timeouts import PEER_TIMEOUT
 from support.tls_connections import tls_connection
 
 
@@ -55,6 +58,43 @@ async def test_slow_peer_receives_the_whole_file_after_what_was_sent(raw_peers: 
         assert stream.stats.bytes_sent == len(PAYLOAD) + 3_000_000
         await stream.send(b"after")
         assert peer.receive(5) == b"after"
+
+
+class _WaitingFile(io.BytesIO):
+    """A file whose first seek() returns when ``other_reads`` is set; the second seek() sets it."""
+
+    def __init__(self) -> None:
+        super().__init__(PAYLOAD)
+        self.seeks = 0
+        self.other_reads = threading.Event()
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self.seeks += 1
+        position = super().seek(offset, whence)
+        if self.seeks == 1:
+            assert self.other_reads.wait(PEER_TIMEOUT)
+        else:
+            self.other_reads.set()
+        return position
+
+
+async def test_streams_that_send_one_file_together_send_its_content(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if the file is read in threads, each of which moves its position."""
+    file = _WaitingFile()
+    lock_of = send_file._position_lock
+    calls = []
+
+    def count(of: Any) -> threading.Lock:
+        calls.append(of)
+        if len(calls) == 2:
+            file.other_reads.set()
+        return lock_of(of)
+
+    monkeypatch.setattr(send_file, "_position_lock", count)
+    async with sluiceway.pair() as (first, one), sluiceway.pair() as (second, other):
+        await asyncio.gather(first.sendfile(file, 0, 1000), second.sendfile(file, 5000, 1000))
+        assert await one.read_exactly(1000) == PAYLOAD[:1000]
+        assert await other.read_exactly(1000) == PAYLOAD[5000:6000]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ import io
 import operator
 import os
 import stat
+import threading
+import weakref
 from typing import IO, Any
 
 from .._asyncio.writer import StreamWriter
@@ -18,6 +20,9 @@ from .flush import flush
 
 # The largest position of a file: off_t of the system.
 _MAXIMUM = (1 << 63) - 1
+
+# For each file that is read in threads: several calls of sendfile() may use it, and each of them moves its position.
+_position_locks: weakref.WeakKeyDictionary[Any, threading.Lock] = weakref.WeakKeyDictionary()
 
 # The kernel cannot copy from this file, or to this socket.
 _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTSOCK, errno.ESPIPE}
@@ -105,8 +110,9 @@ class _FileSender:
             raise sender.connection.send_error()
 
     def _read_piece(self, size: int) -> bytes:
-        self._file.seek(self._offset + self.sent)
-        return self._file.read(size)
+        with _position_lock(self._file):
+            self._file.seek(self._offset + self.sent)
+            return self._file.read(size)
 
     async def _let_kernel_copy(self, descriptors: tuple[int, int]) -> bool:
         """Let the kernel copy a piece of the file to the socket, or call _copy_piece(). Return False at the end."""
@@ -139,6 +145,19 @@ class _FileSender:
         self._writer._sluiceway.written += copied
         await asyncio.sleep(0)
         return copied > 0
+
+
+if hasattr(os, "register_at_fork"):
+    # A thread of the parent may hold a lock. Windows has no fork.
+    os.register_at_fork(after_in_child=_position_locks.clear)
+
+
+def _position_lock(file: Any) -> threading.Lock:
+    """Return the lock of the position of ``file``; a new one if the object supports no weak references."""
+    try:
+        return _position_locks.setdefault(file, threading.Lock())
+    except TypeError:
+        return threading.Lock()
 
 
 def _descriptors(connection: Connection, file: IO[bytes]) -> tuple[int, int] | None:

@@ -139,7 +139,8 @@ class StreamWriting(StreamHalves):
         """Send ``count`` bytes of ``file`` from ``offset``, and wait until the kernel has accepted them.
 
         Over a socket without TLS, the kernel copies from the file (``os.sendfile``) where the system and the file allow
-        it. Otherwise the file is read in pieces, in a thread. The position of ``file`` is undefined afterwards.
+        it. Otherwise the file is read in pieces, in a thread. The position of ``file`` is undefined afterwards. Several
+        streams may send the same file at the same time.
 
         Meanwhile ``send()``, ``send_frame()``, ``send_eof()``, ``start_tls()`` and ``sendfile()`` of other tasks wait
         until this call has ended, and continue in the order of their calls. Data that the program writes directly to
