@@ -1,7 +1,8 @@
-"""KeyboardInterrupt at any call within the package: afterwards no task waits without end, and every socket is closed.
+"""An exception at any call within the package: afterwards no task waits without end, and every socket is closed.
 
-A signal handler that raises runs where a Python function begins. The loop runs again after the interrupt, as in a
-program that catches it. Calls that a loop's own transports make are left out: asyncio loses the event itself then.
+A signal handler that raises, KeyboardInterrupt or another exception, runs where a Python function begins. The loop runs
+again after it, as in a program that catches it. Calls that a loop's own transports make are left out: asyncio loses the
+event itself then.
 """
 
 import asyncio
@@ -25,10 +26,11 @@ UNRAISABLE = ("__del__", "_gone")
 
 
 class InterruptAtCall:
-    """Raises KeyboardInterrupt at the call ``number`` of a function of the package. ``at`` is its place."""
+    """Raises ``error`` at the call ``number`` of a function of the package. ``at`` is its place."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, error: type[BaseException]) -> None:
         self.left = number
+        self.error = error
         self.at = ""
 
     def __call__(self, frame: types.FrameType, event: str, _: Any) -> None:
@@ -41,7 +43,7 @@ class InterruptAtCall:
         self.left -= 1
         if self.left < 0:
             self.at = f"{os.path.relpath(code.co_filename, PACKAGE)}:{code.co_firstlineno} {code.co_name}()"
-            raise KeyboardInterrupt
+            raise self.error
 
 
 async def echo(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
@@ -51,11 +53,13 @@ async def echo(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -
         writer.close()
 
 
-async def ask(port: int, tls: Any) -> None:
+async def ask(port: int, tls: Any, lingering: bool) -> None:
     options = {"ssl": tls.client_context, "server_hostname": "localhost"} if tls else {}
     reader, writer = await sluiceway.open_connection("127.0.0.1", port, **options)
     try:
         writer.write(b"line\n")
+        if lingering:
+            await sluiceway.Stream.from_pair(reader, writer).aclose(linger=PEER_TIMEOUT)
         await reader.readline()
     finally:
         writer.close()
@@ -86,11 +90,12 @@ def run(loop: asyncio.AbstractEventLoop, call: Any) -> Any:
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning", "ignore:coroutine .* was never awaited:RuntimeWarning")
-@pytest.mark.parametrize("over", ["plain", "tls"])
-def test_interrupt_at_any_call_leaves_no_task_waiting(over: str, tls: Certificates) -> None:
+@pytest.mark.parametrize("over", ["plain", "tls", "lingering"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, TimeoutError])
+def test_interrupt_at_any_call_leaves_no_task_waiting(over: str, error: type[BaseException], tls: Certificates) -> None:
     certificates = tls if over == "tls" else None
     for number in itertools.count():
-        interrupt = InterruptAtCall(number)
+        interrupt = InterruptAtCall(number, error)
         loop = asyncio.SelectorEventLoop()
         loop.set_exception_handler(lambda *_: None)
         server = loop.run_until_complete(
@@ -100,7 +105,7 @@ def test_interrupt_at_any_call_leaves_no_task_waiting(over: str, tls: Certificat
         before = sys.gettrace()
         sys.settrace(interrupt)
         try:
-            run(loop, ask(port, certificates))
+            run(loop, ask(port, certificates, over == "lingering"))
         finally:
             sys.settrace(before)
         server.close()

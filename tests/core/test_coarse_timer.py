@@ -15,13 +15,17 @@ from support.manual_clock import ManualClock
 
 
 class Target:
-    """Records the expiries. ``accepts``: whether the operation can be ended."""
+    """Records the expiries. ``accepts``: whether the operation can be ended. ``interrupts``: how many calls raise."""
 
     def __init__(self) -> None:
         self.expired: list[tuple[str, float]] = []
         self.accepts = True
+        self.interrupts = 0
 
     def _time_limit_expired(self, limit: Any) -> bool:
+        if self.interrupts:
+            self.interrupts -= 1
+            raise KeyboardInterrupt
         if self.accepts:
             self.expired.append((limit.operation, limit.seconds))
         return self.accepts
@@ -181,16 +185,30 @@ def test_limit_restarted_by_the_expiry_of_another_is_not_early(limits: Limits) -
     assert target.expired == [("later read", 5.0)]
 
 
-def test_target_that_raises_does_not_stop_the_timer(limits: Limits) -> None:
+def test_target_that_raises_is_called_once_more_and_does_not_stop_the_timer(limits: Limits) -> None:
     limit, target = limits.limit()
     broken, breaking = limits.limit()
-    breaking._time_limit_expired = None  # type: ignore[method-assign,assignment]
+    breaking.interrupts = 3
     broken.start(5, "broken")
     limit.start(5, "read")
-    with pytest.raises(TypeError):
-        limits.clock.advance(6)
-    limits.clock.advance(TIMEOUT_RESOLUTION)
-    assert target.expired
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            limits.clock.advance(6)
+    limits.clock.advance(6)
+    assert (breaking.interrupts, breaking.expired, broken.armed) == (1, [], False)
+    assert target.expired == [("read", 5.0)]
+
+
+def test_limit_whose_target_was_interrupted_expires_in_the_next_run(limits: Limits) -> None:
+    limit, target = limits.limit()
+    for operation in ("first", "second"):
+        target.interrupts = 1
+        limit.start(5, operation)
+        with pytest.raises(KeyboardInterrupt):
+            limits.clock.advance(6)
+        limits.clock.advance(TIMEOUT_RESOLUTION)
+    assert target.expired == [("first", 5.0), ("second", 5.0)]
+    assert limits.clock.scheduled == []
 
 
 @pytest.mark.parametrize("sleeping", [False, True])
@@ -228,6 +246,22 @@ def test_interrupt_within_a_run_of_the_timer_keeps_every_limit(limits: Limits, m
         limit.start(5, "again")
     limits.clock.advance(5 + TIMEOUT_RESOLUTION)
     assert [target.expired for _, target in both] == [[("again", 5.0)]] * 2
+
+
+def test_interrupt_while_the_next_run_is_scheduled_does_not_stop_the_timer(limits: Limits) -> None:
+    limit, target = limits.limit()
+    limit.start(5, "read")
+    schedule = limits.clock.call_later
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        limits.clock.call_later = schedule  # type: ignore[method-assign]
+        raise KeyboardInterrupt
+
+    limits.clock.call_later = interrupted  # type: ignore[method-assign,assignment]
+    with pytest.raises(KeyboardInterrupt):
+        limits.clock.advance(TIMEOUT_RESOLUTION)
+    limits.clock.advance(5 + TIMEOUT_RESOLUTION)
+    assert target.expired == [("read", 5.0)]
 
 
 async def test_handle_that_a_loop_drops_is_replaced_until_the_loop_is_closed() -> None:

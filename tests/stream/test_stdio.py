@@ -24,8 +24,11 @@ import sluiceway
 async def main():
     async with sluiceway.stdio() as stream:
         print("during", os.get_blocking(0), os.get_blocking(1), file=sys.stderr)
-        while (line := await stream.read_line()) not in (b"", b"end\\n"):
-            await stream.send(line.upper())
+        try:
+            while (line := await stream.read_line()) not in (b"", b"end\\n"):
+                await stream.send(line.upper())
+        except ConnectionResetError:
+            print("reset", file=sys.stderr)
     print("after", os.get_blocking(0), os.get_blocking(1), file=sys.stderr)
 
 if sys.argv[1] == "uvloop":
@@ -113,6 +116,19 @@ def test_one_socket_for_both_is_read_and_written(loop_kind: str) -> None:
         ours.sendall(b"one\n")
         assert answers.readline() == b"ONE\n"
         ours.sendall(b"end\n")
+
+
+def test_reset_of_a_socket_is_reported_after_the_data(loop_kind: str) -> None:
+    """Both have arrived before the loop starts: uvloop reports the error once, in one event with the data."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"unread")
+        ours.sendall(b"one\n")
+        # With unread data, the close is a reset.
+        ours.close()
+        with program(loop_kind, theirs, subprocess.PIPE, "during False True\nreset\nafter True True\n") as process:
+            assert process.stdout is not None
+            assert process.stdout.read() == b"ONE\n"
 
 
 def test_terminal_is_read_and_written_and_keeps_its_mode(loop_kind: str) -> None:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .._constants import LINGER_MAXIMUM
 from .._implementation import core
+from .._transports.protocol_calls import finish_lost_soon
 
 if TYPE_CHECKING:
-    from .._core import TimeLimit
+    from .._core import ReceiverProvider, TimeLimit
 else:
-    TimeLimit = core.TimeLimit
+    ReceiverProvider, TimeLimit = core.ReceiverProvider, core.TimeLimit
 
 # Received bytes are discarded here. All connections use the same memory, which nothing reads.
 _DISCARDED = bytearray(64 * 1024)
@@ -32,7 +33,7 @@ class LingeringConnection(Protocol):
         """Close the transport."""
 
 
-class Linger(asyncio.BufferedProtocol):
+class Linger(ReceiverProvider, asyncio.BufferedProtocol):
     """A protocol that discards what its transport receives, and then closes the transport.
 
     It closes when the peer has ended its direction, when ``seconds`` have passed since all written data was sent, or
@@ -41,6 +42,8 @@ class Linger(asyncio.BufferedProtocol):
     """
 
     def __init__(self, connection: LingeringConnection, seconds: float) -> None:
+        # Without a receiver, every received byte goes through the methods of this object.
+        super().__init__(core.ReceiverReference())
         self._connection = connection
         self._seconds = seconds
         self._left = LINGER_MAXIMUM
@@ -104,5 +107,19 @@ class Linger(asyncio.BufferedProtocol):
         self._sent()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        try:
+            self._limit.stop()
+            self._previous.connection_lost(exc)
+        except BaseException:
+            # A signal handler may have raised. A transport of the loop does not report the end again.
+            finish_lost_soon(self._connection.loop, self, exc)
+            raise
+
+    def _sluiceway_finish_lost(self, error: Exception | None) -> None:
         self._limit.stop()
-        self._previous.connection_lost(exc)
+        previous = self._previous
+        if isinstance(previous, ReceiverProvider):
+            previous._sluiceway_finish_lost(error)
+        else:
+            # The adapter of a loop's own transport.
+            previous.connection_lost(error)

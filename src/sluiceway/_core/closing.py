@@ -89,7 +89,8 @@ class ClosingState(ConnectionState):
     def close(self) -> None:
         """Let the transport close after its buffered data has been sent, and start the close timeout.
 
-        May be called again. If SystemExit or KeyboardInterrupt stops the call, the loop closes the transport.
+        May be called again. If an exception, such as that of a signal handler, stops the call, the loop closes the
+        transport.
         """
         ends_already = self.transport_is_closing()
         try:
@@ -100,8 +101,8 @@ class ClosingState(ConnectionState):
                 if self.record is not None:
                     self.record.closing(self.transport)
                 self.transport.close()
-        except (SystemExit, KeyboardInterrupt):
-            # The transport may not have begun to close, and nothing else would close it.
+        except BaseException:
+            # A signal handler may have raised before the transport has begun to close, and nothing else would close it.
             self.loop.call_soon(self.transport.close)
             raise
         self.bound_close()

@@ -51,13 +51,24 @@ class TimeLimit:
     """A time limit for operations of ``target``, one at a time. The object is used again for each operation.
 
     At the expiry, the timer calls ``target._time_limit_expired(limit)``. If this returns False, because the operation
-    is about to continue, each later run of the timer calls it again, until it returns True or stop() is called.
+    is about to continue, each later run of the timer calls it again, until it returns True or stop() is called. If it
+    raises, perhaps because of a signal handler, the next run calls it once more.
 
     - ``armed``: True between start() and stop() or the expiry.
     - ``operation``: the name of the operation. ``seconds``: its time limit.
     """
 
-    __slots__ = ("_deadline", "_queued_at", "_timer", "_unsettled", "armed", "operation", "seconds", "target_ref")
+    __slots__ = (
+        "_deadline",
+        "_failed",
+        "_queued_at",
+        "_timer",
+        "_unsettled",
+        "armed",
+        "operation",
+        "seconds",
+        "target_ref",
+    )
 
     def __init__(self, timer: CoarseTimer, target: Any) -> None:
         self._timer = timer
@@ -67,6 +78,8 @@ class TimeLimit:
         self.armed = False
         # Started since the last run of the timer, so that the deadline is not known.
         self._unsettled = False
+        # The last call of the target has raised.
+        self._failed = False
         self._deadline = 0.0
         # The time of this limit's entry in the queue of the timer, at or before the deadline. It is not moved when the
         # limit is started again.
@@ -172,7 +185,13 @@ class CoarseTimer:
             self._settle(now)
             self._expire(now)
         finally:
-            self._schedule(clock)
+            try:
+                self._schedule(clock)
+            except BaseException:
+                # A signal handler may have raised, or memory may have run out.
+                if self._handle is None:
+                    self._run_after(clock, _PERIOD)
+                raise
 
     def _settle(self, now: float) -> None:
         """Give the limits that were started since the last run their deadlines."""
@@ -206,12 +225,19 @@ class CoarseTimer:
                 if limit._deadline > now:
                     self._enter(limit)
                     continue
-                limit.stop()
-                target = limit.target_ref()
-                if target is not None and not target._time_limit_expired(limit):
-                    limit.armed = True
-                    self.armed += 1
-                    again.append(limit)
+                repeat = not limit._failed
+                limit._failed = True
+                try:
+                    limit.stop()
+                    target = limit.target_ref()
+                    repeat = target is not None and not target._time_limit_expired(limit)
+                    limit._failed = False
+                finally:
+                    if repeat:
+                        # The target may have started it again.
+                        self.armed += not limit.armed
+                        limit.armed = True
+                        again.append(limit)
         finally:
             for limit in again:
                 self._enter(limit)

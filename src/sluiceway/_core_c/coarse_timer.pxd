@@ -11,6 +11,7 @@ cdef class TimeLimit:
     cdef readonly bint armed
     cdef CoarseTimer _timer
     cdef bint _unsettled
+    cdef bint _failed
     cdef double _deadline
     cdef double _queued_at
 
@@ -38,7 +39,7 @@ cdef class CoarseTimer:
     @cython.locals(limit=TimeLimit)
     cdef object _settle(self, double now)
     cdef object _enter(self, TimeLimit limit)
-    @cython.locals(at=double, limit=TimeLimit, queue=list)
+    @cython.locals(at=double, limit=TimeLimit, queue=list, repeat=bint)
     cdef object _expire(self, double now)
     @cython.locals(delay=double, limit=TimeLimit)
     cdef object _schedule(self, clock)

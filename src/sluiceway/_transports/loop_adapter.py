@@ -98,8 +98,8 @@ class LoopAdapter(asyncio.BufferedProtocol):
         try:
             self._delivery.made(protocol, transport)
             protocol.connection_made(transport)
-        except (SystemExit, KeyboardInterrupt):
-            # Without a handler, nothing would close an accepted connection.
+        except BaseException:
+            # A signal handler has raised. Without a handler, nothing would close an accepted connection.
             transport.abort()
             raise
 

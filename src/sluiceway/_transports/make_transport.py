@@ -51,9 +51,11 @@ async def make_connected(
     tls = await _wrap_encrypted(engine, loop, sock, protocol, create, ssl, shared, server_side=False, **options)
     try:
         await tls.wait_for_handshake()
-    except (SystemExit, KeyboardInterrupt):
-        # The protocol may not refer to the transport yet, so nothing else closes the connection.
-        tls.abort()
+    except BaseException as error:
+        # The protocol may not refer to the transport yet, so nothing else closes the connection. A failed handshake is
+        # closing it already, after its alert.
+        if isinstance(error, (SystemExit, KeyboardInterrupt)) or not tls.is_closing():
+            tls.abort()
         raise
     return tls
 

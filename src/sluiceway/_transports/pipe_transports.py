@@ -159,6 +159,9 @@ class PipeReadTransport(_PipeTransport, asyncio.ReadTransport):
         super().__init__(loop, file, protocol)
         self._reading = False
         self._scheduled = False
+        # uvloop reports the error of a socket once, together with the bytes that arrived before. Each read of a socket
+        # is therefore repeated until nothing is left.
+        self._repeats = not self._watched or stat.S_ISSOCK(os.fstat(self._fd).st_mode)
         self._receivers = core.ProtocolReceivers(protocol, getattr(protocol, "__dict__", None))
         self._receivers.attach(scratch_of(loop), None)
         try:
@@ -227,7 +230,7 @@ class PipeReadTransport(_PipeTransport, asyncio.ReadTransport):
         except BaseException as error:  # noqa: BLE001 - a stream that continued would have a gap
             self._fail("Fatal error: the protocol raised an exception for received data", error)
             return
-        if not self._watched and self.is_reading():
+        if self._repeats and self.is_reading():
             self._schedule()
 
 

@@ -73,6 +73,9 @@ cdef class StreamSocket(WriteLimits):
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
+            if isinstance(self.protocol, ReceiverProvider):
+                # A signal handler has raised. Nothing would use or close the connection: the caller closes it.
+                raise
             self.report_error("protocol.connection_made() call failed", error)
         finally:
             if not self.closing and not self.reading_paused:

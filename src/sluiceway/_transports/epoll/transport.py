@@ -143,7 +143,8 @@ def attach(
     """Create the transport of ``sock``, call connection_made() of ``protocol``, start to receive; return the transport.
 
     ``sock`` must be connected and non-blocking. ``peer``: the address of the peer of an AcceptedSocket. ``shared``: the
-    program may use the socket as well. An exception of connection_made() goes to the loop's exception handler.
+    program may use the socket as well. An exception of connection_made() goes to the loop's exception handler, except
+    for a protocol of the package: there a signal handler has raised it, and the function raises it.
 
     Raises:
         RuntimeError: on an asyncio loop, a shared socket has a transport already. The socket stays open.

@@ -198,9 +198,9 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         del self._run
         try:
             if self._call_made:
-                run(call_protocol, self, self._protocol, self._protocol.connection_made, self)
+                run(self._protocol.connection_made, self)
         except BaseException:
-            # The receiver calls failed(). Only a waiting coroutine must raise its error.
+            # A signal handler has raised. The receiver calls failed(). Only a waiting coroutine must raise its error.
             if not self._handshake.is_awaited():
                 self._handshake.report(None)
             raise
@@ -398,8 +398,8 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             return
         try:
             self._close.start()
-        except (SystemExit, KeyboardInterrupt):
-            # close_notify may not have been sent, and nothing would start the close again.
+        except BaseException:
+            # A signal handler has raised: close_notify may not have been sent, and nothing would start the close again.
             self.abort()
             raise
         self._report_closing(seconds)
