@@ -3,13 +3,14 @@
 import asyncio
 import os
 import socket
-import tempfile
 from typing import Any
 
 import pytest
 
 import sluiceway
 from sluiceway._transports.epoll.transport import attach
+from stream.streams import peer_stream
+from support.raw_peer import RawPeers
 from support.scheduling import run_iterations
 
 LIMIT = 10
@@ -21,7 +22,7 @@ def end(stream: Any) -> None:
         below.shutdown(socket.SHUT_RDWR)
 
 
-@pytest.mark.parametrize("kind", ["plain", "TLS", "sendfile"])
+@pytest.mark.parametrize("kind", ["plain", "TLS"])
 async def test_answer_that_arrived_before_failed_send_is_read(kind: str, tls: Any) -> None:
     async with sluiceway.pair() as (first, second):
         if kind == "TLS":
@@ -31,19 +32,25 @@ async def test_answer_that_arrived_before_failed_send_is_read(kind: str, tls: An
         await asyncio.sleep(0)
         second.writer.write(b"refused\nrest")
         end(second)
-        if kind == "sendfile":
-            with tempfile.TemporaryFile() as file:
-                file.write(b"content")
-                file.flush()
-                with pytest.raises(BrokenPipeError):
-                    await first.sendfile(file)
-        else:
-            first.writer.write(b"more")
-        assert await first.read_line() == b"refused\n"
-        assert await first.read(100) == b"rest"
-        with pytest.raises(BrokenPipeError):
-            await first.read(100)
-        assert first.eof_reason == "reset"
+        first.writer.write(b"more")
+        await _read_answer_and_error(first, BrokenPipeError)
+
+
+async def test_answer_that_arrived_before_reset_of_sendfile_is_read(raw_peers: RawPeers) -> None:
+    async with peer_stream(raw_peers) as (stream, peer):
+        peer.send(b"refused\nrest")
+        peer.reset()
+        with open(__file__, "rb") as file, pytest.raises(ConnectionResetError):
+            await stream.sendfile(file)
+        await _read_answer_and_error(stream, ConnectionResetError)
+
+
+async def _read_answer_and_error(stream: Any, error: type[OSError]) -> None:
+    assert await stream.read_line() == b"refused\n"
+    assert await stream.read(100) == b"rest"
+    with pytest.raises(error):
+        await stream.read(100)
+    assert stream.eof_reason == "reset"
 
 
 async def test_waiting_read_returns_answer_that_arrived_before_failed_send() -> None:
