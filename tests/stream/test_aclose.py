@@ -13,12 +13,13 @@ import sluiceway
 from sluiceway._constants import TIMEOUT_RESOLUTION
 from sluiceway._implementation import core
 from stream.streams import PAYLOAD, clogged_stream, peer_stream, stream_pair
+from support.certificates import Certificates
 from support.log_records import only_warning
 from support.manual_clock import manual_clock
 from support.manual_timers import manual_timers
 from support.raw_peer import RawPeer, RawPeers
 from support.scheduling import run_iterations, start_task, wait_until
-from support.tls_connections import tls_connection
+from support.tls_connections import manual_tls_connection, tls_connection
 
 
 async def test_close_after_everything_was_sent_is_flushed(raw_peers: RawPeers) -> None:
@@ -296,6 +297,14 @@ async def test_lingering_close_sends_data_below_the_high_water_mark_first(raw_pe
         assert await peer.in_thread(peer.receive_rest) == PAYLOAD
         peer.close()
         assert (await closing).flushed
+
+
+async def test_lingering_close_over_tls_waits_so_long_for_close_notify(raw_peers: RawPeers, tls: Certificates) -> None:
+    """The time replaces the shutdown timeout."""
+    options = {"ssl_shutdown_timeout": 3600}
+    async with manual_tls_connection("client", raw_peers, tls, **options) as (reader, writer, _peer, _):
+        info = await sluiceway.Stream.from_pair(reader, writer).aclose(linger=0.01)
+        assert info.close_notify_received is False
 
 
 async def test_lingering_close_ends_after_its_time(raw_peers: RawPeers) -> None:

@@ -206,3 +206,18 @@ async def test_failed_handshake_of_a_client_does_not_affect_others(
         # The exception handler is called for each, as on asyncio.
         assert len(loop_errors) == server.failed_handshakes
         loop_errors.clear()
+
+
+async def test_context_that_raises_closes_the_connected_socket(raw_peers: RawPeers) -> None:
+    class Refusing(ssl.SSLContext):
+        def wrap_bio(self, *_: Any, **__: Any) -> Any:
+            raise MemoryError
+
+    listener = raw_peers.listen()
+    with pytest.raises(MemoryError) as caught:
+        await sluiceway.open_connection(
+            *listener.address, ssl=Refusing(ssl.PROTOCOL_TLS_CLIENT), server_hostname="localhost"
+        )
+    # The traceback still refers to the frame that had the socket.
+    assert caught.value.__traceback__ is not None
+    assert listener.accept().receive_rest() == b""
