@@ -70,11 +70,14 @@ async def test_timeout_still_applies_after_its_call_was_cancelled(raw_peers: Raw
             assert (await stream.aclose()).reason == "timeout"
 
 
-async def test_close_without_progress_is_a_close_timeout(raw_peers: RawPeers, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("linger", [None, 5])
+async def test_close_without_progress_is_a_close_timeout(
+    raw_peers: RawPeers, caplog: pytest.LogCaptureFixture, linger: float | None
+) -> None:
     """X1, X2: with the number of unsent bytes, which the log record names too."""
     async with clogged_stream(raw_peers, close_timeout=12345.0) as (stream, _):
         with manual_timers(12345.0) as timers:
-            closing = await start_task(stream.aclose())
+            closing = await start_task(stream.aclose(linger=linger))
             for _ in range(20):
                 if not timers.fire():
                     break
