@@ -7,9 +7,11 @@ import pytest
 
 import sluiceway
 from sluiceway._connection.connection import Connection
+from sluiceway._transports.tls.close_notify import CloseSequence
 from sluiceway._transports.tls.transport import TLSTransport
 from support.certificates import Certificates
-from support.connections import server_address
+from support.connections import connected_pair, server_address
+from support.scheduling import wait_until
 from support.timeouts import PEER_TIMEOUT
 
 
@@ -48,5 +50,25 @@ async def test_exception_at_end_of_connection_does_not_keep_close_waiting(
         await asyncio.wait_for(writer.wait_closed(), PEER_TIMEOUT)
         server.close()
         await asyncio.wait_for(server.wait_closed(), PEER_TIMEOUT)
+    # The server waits no more for a connection whose transport was freed.
+    await wait_until(lambda: len(raised) == 2)
     assert {str(context["exception"]) for context in loop_errors} == {f"{error('in a signal handler')}"}
     loop_errors.clear()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, TimeoutError])
+async def test_exception_in_close_does_not_keep_wait_closed_waiting(
+    error: type[BaseException], tls: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """close_notify was not sent, and nothing would start the close again."""
+
+    def interrupt(_: CloseSequence) -> None:
+        raise error("in a signal handler")
+
+    options = {"ssl": tls.client_context, "server_hostname": "localhost"}
+    async with connected_pair(sluiceway, server={"ssl": tls.server_context}, client=options) as ((_, writer), _):
+        with monkeypatch.context() as patch:
+            patch.setattr(CloseSequence, "start", interrupt)
+            with pytest.raises(error, match="in a signal handler"):
+                writer.close()
+        await asyncio.wait_for(writer.wait_closed(), PEER_TIMEOUT)
