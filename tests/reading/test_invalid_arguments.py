@@ -70,6 +70,13 @@ async def test_invalid_separator_raises_error_type_of_asyncio(streams: types.Mod
         await reader.readuntil(bad)
 
 
+@pytest.mark.parametrize("separator", [bytearray(b"\n"), memoryview(b"\n"), array.array("B", b"\n")])
+async def test_bytes_like_separator_is_accepted(streams: types.ModuleType, separator: Any) -> None:
+    reader = streams.StreamReader()
+    reader.feed_data(b"line\nrest")
+    assert await reader.readuntil(separator) == b"line\n"
+
+
 class Three:
     """A number that has __index__ but is not an int."""
 

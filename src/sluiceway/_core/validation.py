@@ -114,8 +114,8 @@ def _of(stream: Any) -> str:
 def as_separators(separator: Any, call: str = "readuntil", stream: object = None) -> tuple[bytes, ...]:
     """Return the separators of the method ``call`` of ``stream`` as a tuple of bytes, shortest first.
 
-    Raise TypeError unless ``separator`` is a bytes, bytearray or memoryview, or a tuple of these. Raise ValueError if
-    the tuple or a separator is empty, or a memoryview was released. Without ``stream`` these are asyncio's messages.
+    Raise TypeError unless ``separator`` is a bytes-like object, or a tuple of these. Raise ValueError if the tuple or a
+    separator is empty, or a memoryview was released. Without ``stream`` these are asyncio's messages.
     """
     if type(separator) is bytes and separator:
         return (separator,)
@@ -127,13 +127,13 @@ def as_separators(separator: Any, call: str = "readuntil", stream: object = None
         raise ValueError("Separator should contain at least one element: an empty tuple was given")
     separators = []
     for one in given:
-        if not isinstance(one, (bytes, bytearray, memoryview)):
+        try:
+            copied = bytes(memoryview(one))
+        except TypeError:
             raise TypeError(
                 f"{call}(): separator argument must be bytes or a tuple of bytes, not {type(one).__name__!r}: "
                 f"{one!r}{where}"
-            )
-        try:
-            copied = bytes(one)
+            ) from None
         except ValueError as error:
             # A memoryview that was released.
             raise ValueError(f"{call}(): separator argument cannot be read: {error}{where}") from None

@@ -68,7 +68,7 @@ async def fetch_all(
 
 
 async def fetch(target: Target, *, timeout: float, context: ssl.SSLContext) -> Outcome:
-    """Send one request and return its outcome. The outcome has a failure; none is raised. ``timeout`` is in seconds."""
+    """Send one request and return its outcome, with the failure, if any. Raise nothing. ``timeout``: in seconds."""
     outcome = Outcome(target)
     stage = Stage.CONNECTING
     try:

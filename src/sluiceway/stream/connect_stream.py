@@ -90,14 +90,14 @@ def connect(
             FileNotFoundError; see ConnectError.
         OSError: the default TLS context cannot be created.
         ValueError, TypeError: an argument is invalid, or two arguments contradict each other. Raised by ``connect()``,
-            before ``await``. An error in what ``resolver`` returns is raised by ``await``, and so is that of a
-            ``session`` of another context if the default TLS context is used.
+            before ``await``. ``await`` raises the error for what ``resolver`` returns and, with the default TLS
+            context, for a ``session`` of another context.
         RuntimeError: the returned object was used a second time; or the socket that was passed has a transport already,
             and the loop detects that.
 
     An exception of ``resolver`` or ``configure_socket`` that is not an OSError is raised unchanged. If ``await`` or
     ``async with`` fails or is cancelled, the sockets that the call created are closed, and so is a socket or descriptor
-    that was passed. What was passed stays open if it has a transport already, and if the call ends before the default
+    that was passed. What was passed stays open if it has a transport already, or if the call ends before the default
     TLS context was created. A socket object that was passed may also stay open if the process has no free descriptor.
     """
     endpoint = parse_endpoint(address)
