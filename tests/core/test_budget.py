@@ -76,17 +76,11 @@ class RoomyProtocol:
         pass
 
 
+@pytest.mark.parametrize("has_reader", [True, False])
 @pytest.mark.loops("asyncio")
-async def test_every_513th_drain_that_finds_room_yields(core: types.ModuleType) -> None:
+async def test_every_513th_drain_that_finds_room_yields(core: types.ModuleType, has_reader: bool) -> None:
     loop = asyncio.get_running_loop()
-    reader = core.ReadOperations(100, loop)
+    reader = core.ReadOperations(100, loop) if has_reader else None
     writer = core.WriteOperations(OpenTransport(), RoomyProtocol(), reader, loop, core.ConnectionState(loop))
     waited = [suspends(writer.drain()) for _ in range(2 * (2 * BUDGET + 1))]
     assert waited == ([False] * 2 * BUDGET + [True]) * 2
-
-
-@pytest.mark.loops("asyncio")
-async def test_drain_of_a_writer_without_a_reader_has_no_budget(core: types.ModuleType) -> None:
-    loop = asyncio.get_running_loop()
-    writer = core.WriteOperations(OpenTransport(), RoomyProtocol(), None, loop, core.ConnectionState(loop))
-    assert not any(suspends(writer.drain()) for _ in range(4 * BUDGET))

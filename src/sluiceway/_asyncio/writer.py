@@ -179,7 +179,8 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         """Return the transport's value for ``name`` ("peername", "sockname", "socket", "cipher", "peercert", …).
 
         If the transport has no such value, ``default`` is returned. The addresses, the cipher and the certificate are
-        also returned after the connection has ended.
+        also returned after the connection has ended; on uvloop's own Unix transports, an address only if it was read
+        before.
 
         Source: https://docs.python.org/3/library/asyncio-protocol.html#asyncio.BaseTransport.get_extra_info
         """
@@ -223,9 +224,9 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
             Exception: the error of a lost connection.
             RuntimeError: write_eof() was called before. Or the reader is dropping the rest of an overlong record of
                 ``lines()`` or a similar iterator; read the next record first. The connection is unchanged.
-            TypeError: ``sslcontext`` is not an SSLContext, or a timeout is not a number.
-            ValueError: the context checks host names, and ``server_hostname`` is missing, empty or not a valid host
-                name; the context is for the other side; or a timeout is not greater than 0.
+            TypeError: an argument has a wrong type. The connection is unchanged.
+            ValueError: ``server_hostname`` is not a valid host name, or it is missing or empty and the context checks
+                host names; the context is for the other side; or a timeout is not greater than 0.
         """
         connection = self._sluiceway.connection
         check_explicit_hostname(server_hostname, sslcontext, "start_tls", connection.describe())

@@ -18,7 +18,8 @@ if sys.platform != "win32":
 def pending_bytes(transport: Any) -> int:
     """Return the number of written bytes that the kernel has not accepted from ``transport``.
 
-    Return 0 for a transport that does not provide the number, such as uvloop's TLS, which has its own shutdown timeout.
+    Return 0 for a transport that does not provide the number, and for None: the transport below uvloop's TLS, which is
+    not accessible and has its own shutdown timeout.
     """
     try:
         pending = transport.get_write_buffer_size()

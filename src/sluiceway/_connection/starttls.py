@@ -62,6 +62,12 @@ async def _upgrade(
             "start_tls(): sslcontext argument must be an ssl.SSLContext, "
             f"not {type(sslcontext).__name__!r}: {sslcontext!r} ({connection.describe()})"
         )
+    name = options.get("server_hostname")
+    if name is not None and not isinstance(name, (str, bytes)):
+        raise TypeError(
+            f"start_tls(): server_hostname argument must be a str or None, not {type(name).__name__!r}: {name!r} "
+            f"({connection.describe()})"
+        )
     protocol = writer._protocol
     if server_side is None:
         server_side = getattr(protocol, "_client_connected_cb", None) is not None

@@ -270,7 +270,7 @@ class StreamReader:
             LimitOverrunError: the record, without its separator, is longer than the limit of the reader. The bytes stay
                 in the reader. The attribute ``consumed`` is the number of bytes before the separator. If no
                 separator has arrived, it is the number of buffered bytes, without those that may begin one.
-            ValueError: a separator is empty, or the tuple is empty.
+            ValueError: a separator is empty or was released, or the tuple is empty.
             TypeError: a separator is not a bytes-like object.
             RuntimeError: a read of another task is waiting. The message names the task.
             Exception: the exception passed to set_exception(), immediately. The error of a connection that was lost

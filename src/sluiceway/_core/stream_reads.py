@@ -273,9 +273,9 @@ class Stream(StreamWaits):
     async def readinto(self, buffer: bytearray | memoryview, *, timeout: float | None = None) -> int:
         """Read what has arrived into ``buffer``: at least one byte, at most the size of the buffer.
 
-        With the compiled core, and if no byte is buffered, the kernel writes directly into ``buffer``, and so does
-        OpenSSL if the record fits. A call that is cancelled or times out takes nothing from the stream; the content of
-        ``buffer`` is undefined then. During the call, ``buffer`` cannot be resized.
+        With the compiled core, and if no byte is buffered, the kernel writes directly into ``buffer``; over TLS,
+        OpenSSL does if the record fits. A call that is cancelled or times out takes nothing from the stream; the
+        content of ``buffer`` is undefined then. During the call, ``buffer`` cannot be resized.
 
         Args:
             buffer (a writable bytes-like object): the destination, contiguous and not empty.
@@ -417,7 +417,7 @@ class Stream(StreamWaits):
                 without the last ones, which may be the beginning of the separator.
             IncompleteReadError: the stream ended before a separator. ``partial`` has the bytes before the end, which
                 are removed from the stream.
-            ValueError: ``separator`` is empty, or ``max_length`` or ``timeout`` is not greater than 0.
+            ValueError: ``separator`` is empty or was released, or ``max_length`` or ``timeout`` is not greater than 0.
             TypeError: an argument has a wrong type.
             TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.

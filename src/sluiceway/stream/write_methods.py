@@ -219,8 +219,8 @@ class StreamWriting(StreamHalves):
                 ``timeout``.
             Exception: the error of a lost connection.
             TypeError: an argument has a wrong type.
-            ValueError: the context checks host names, and ``server_hostname`` is missing, empty or not a valid host
-                name; the context is for the other side; or ``timeout`` is not greater than 0.
+            ValueError: ``server_hostname`` is not a valid host name, or it is missing or empty and the context checks
+                host names; the context is for the other side; or ``timeout`` is not greater than 0.
             io.UnsupportedOperation: the stream is a pipe, terminal or file, or has no writer.
 
         Source: anyio's ``TLSStream.wrap``, ``asyncio.StreamWriter.start_tls``.

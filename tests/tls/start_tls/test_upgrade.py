@@ -231,6 +231,15 @@ async def test_argument_that_is_not_a_context_raises_type_error(context: Any, tl
         assert await line_arrives(near, far)
 
 
+async def test_server_hostname_of_wrong_type_raises_type_error(tls: Certificates) -> None:
+    async with connected_pair(sluiceway) as (near, far):
+        with pytest.raises(
+            TypeError, match=r"start_tls\(\): server_hostname argument must be a str or None, not 'int'"
+        ):
+            await near[1].start_tls(tls.client_context, server_hostname=5)  # type: ignore[arg-type]
+        assert await line_arrives(near, far)
+
+
 async def test_missing_server_hostname_raises_value_error(tls: Certificates) -> None:
     async with connected_pair(sluiceway) as (near, far):
         for given in ({}, {"server_hostname": None}, {"server_hostname": ""}):
