@@ -89,6 +89,7 @@ class TLSReceiver(ReceiveInterface):
         """Drop the references to objects that refer to this object, because the connection has ended."""
         self.owner = None
         self._upper = None
+        self._ready = None
         self._trailing_data = b""
 
     # -- the receive interface ----------------------------------------------------------------------------------------

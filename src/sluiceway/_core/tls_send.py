@@ -38,6 +38,7 @@ class TLSSender(Corkable):
     - ``handshake_complete``: True after the handshake, when data can be sent.
     - ``closing``: True if write() discards its data.
     - ``lower_paused``: True while the lower transport has paused writing. The TLS transport sets this attribute.
+    - ``alert_size``: the length of the close_notify alert, the last that was passed to the lower transport; 0 before.
     """
 
     def __init__(self, sslobject: Any, outgoing: ssl.MemoryBIO, owner: Any) -> None:
@@ -64,6 +65,7 @@ class TLSSender(Corkable):
         # True during encryption, in which a garbage collection may close the connection.
         self._encrypting = False
         self.lower_paused = False
+        self.alert_size = 0
 
     def set_lower(self, lower: Any) -> None:
         """Write later records to ``lower``."""
@@ -343,6 +345,8 @@ class TLSSender(Corkable):
             self._shutdown_pending = True
         if self.pending_size():
             self._shutdown_pending = True
+        if not self._shutdown_pending:
+            self.alert_size = self._outgoing.pending
         self.send_output()
         if self._shutdown_pending:
             return False

@@ -18,6 +18,7 @@ cdef class TLSSender(Corkable):
     cdef bint _corked
     cdef bytes _held
     cdef Py_ssize_t _answers_size
+    cdef readonly Py_ssize_t alert_size
     cdef RawTransport _raw
     cdef object _write_record
     cdef object _read_outgoing

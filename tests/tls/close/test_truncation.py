@@ -231,6 +231,18 @@ async def test_close_of_a_unix_socket_without_close_notify_is_no_error_of_the_co
     await script.finished()
 
 
+async def test_close_notify_that_a_unix_socket_refuses_is_not_unsent_data(
+    raw_peers: RawPeers, tls: Certificates, unix_path: str
+) -> None:
+    script = raw_peers.serve(lambda peer: peer.start_tls(tls.server_context, server_side=True), unix=unix_path)
+    pair = await sluiceway.open_unix_connection(unix_path, ssl=tls.client_context, server_hostname="localhost")
+    stream = sluiceway.Stream.from_pair(*pair)
+    await script.finished()
+    assert await stream.read() == b""
+    info = await stream.aclose()
+    assert (info.flushed, info.unsent_bytes, info.reason) == (True, 0, "closed")
+
+
 async def test_strict_eof_applies_to_unix_servers_and_clients(
     raw_peers: RawPeers, tls: Certificates, unix_path: str
 ) -> None:

@@ -362,7 +362,8 @@ cdef class StreamSocket(WriteLimits):
 
     def expect_rest(self):
         """Called when a send has failed: receive once more before connection_lost(), unless reading is paused."""
-        self.rest_expected = self.interest & EPOLLIN != 0
+        # start() watches for EPOLLIN only after connection_made(), in which a handler may have sent.
+        self.rest_expected = not (self.closing or self.reading_paused or self.eof_received)
 
     def write_eof(self):
         if self.closing or self.eof_written:

@@ -45,6 +45,11 @@ cdef extern from "sys/socket.h" nogil:
     ssize_t sendmsg(int fd, const msghdr* message, int flags)
     int shutdown(int fd, int how)
 
+cdef extern from "sys/ioctl.h" nogil:
+    enum:
+        FIONREAD
+    int ioctl(int fd, unsigned long request, ...)
+
 cdef extern from "netinet/in.h" nogil:
     enum:
         IPPROTO_TCP

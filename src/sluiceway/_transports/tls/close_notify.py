@@ -94,6 +94,10 @@ class CloseSequence:
         """
         return None if self._only_alert else error
 
+    def discarded_data(self, size: int) -> int:
+        """Return ``size``, what the lower transport has discarded; 0 if that is only the alert, which was sent last."""
+        return 0 if size <= self._sender.alert_size else size
+
     def _peer_ended(self) -> bool:
         """Return True if the peer sends nothing more: its close_notify alert or the end of TCP has arrived."""
         return self._receiver.close_notify_received or self.lower_ended

@@ -439,7 +439,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         handshake_complete = self.raw.handshake_complete
         below = self._lower.discarded_size() if isinstance(self._lower, RawTransportProvider) else -1
         if below >= 0:
-            self._discarded = max(self._discarded, below + self.raw.pending_size())
+            self._discarded = max(self._discarded, self._close.discarded_data(below) + self.raw.pending_size())
         elif not self._discarded:
             self._discarded = -1
         self._detach()
