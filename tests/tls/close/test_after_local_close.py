@@ -6,12 +6,14 @@ tests/closing/test_tls_close.py has further tests of the client.
 import asyncio
 import contextlib
 import ssl
+import types
 from typing import Any
 
 import pytest
 
 from sluiceway._constants import LINGER_MAXIMUM
 from support.certificates import Certificates
+from support.connections import connected_pair
 from support.file_descriptors import is_descriptor_open, socket_descriptor
 from support.manual_timers import manual_timers
 from support.memory_usage import buffered_size
@@ -191,3 +193,12 @@ async def test_simultaneous_close_notify_delivers_the_data_of_both_sides(
             assert await peer.in_thread(manual_tls.receive_rest) == b"data"
         except ssl.SSLEOFError:
             pytest.fail("no close_notify from sluiceway")
+
+
+async def test_write_buffer_limits_after_the_end_raise_no_error(streams: types.ModuleType, tls: Certificates) -> None:
+    """As on the TLS transports of asyncio and uvloop, although uvloop's transport below raises RuntimeError."""
+    client = {"ssl": tls.client_context, "server_hostname": "localhost"}
+    async with connected_pair(streams, server={"ssl": tls.server_context}, client=client) as ((_, writer), _):
+        writer.transport.abort()
+        await writer.wait_closed()
+        writer.transport.set_write_buffer_limits(high=100)

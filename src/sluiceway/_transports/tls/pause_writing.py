@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,3 +36,10 @@ class WritePauses:
             self.paused = True
             return True
         return None
+
+
+def set_limits(lower: StreamTransport, high: int | None, low: int | None) -> None:
+    """Set the limits of the lower transport. After its end, the call may have no effect, as on other TLS transports."""
+    # Transports of uvloop raise RuntimeError then.
+    with contextlib.suppress(RuntimeError):
+        lower.set_write_buffer_limits(high, low)

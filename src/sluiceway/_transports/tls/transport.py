@@ -21,7 +21,7 @@ from ..protocol_calls import call_protocol, finish_lost_soon, report_error
 from .close_notify import CloseSequence
 from .handshake import Handshake
 from .lower_protocol import LowerProtocol
-from .pause_writing import WritePauses
+from .pause_writing import WritePauses, set_limits
 from .peer_certificate import peer_certificate
 from .ssl_protocol import SSLProtocol
 
@@ -355,7 +355,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         # Plaintext that waits for the end of a step would count against the new limits, but no event reports its end.
         self.raw.uncork()
-        self._lower.set_write_buffer_limits(high, low)
+        set_limits(self._lower, high, low)
         # Plaintext that waits for a renegotiation may exceed the new high-water mark.
         self.update_flow_control()
 
