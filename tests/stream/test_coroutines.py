@@ -51,6 +51,11 @@ async def test_closed_opening_opens_nothing_and_warns_not() -> None:
         await opening
 
 
+def test_opening_whose_initialization_was_interrupted_is_freed_without_error() -> None:
+    """A signal handler may raise where __init__() begins."""
+    sluiceway.Opening.__new__(sluiceway.Opening).__del__()
+
+
 async def test_use_of_call_that_was_not_awaited_names_what_to_do() -> None:
     opening: Any = sluiceway.pair()
     with pytest.raises(AttributeError, match=r"no attribute 'read_line'; use the result of 'await' or 'async with'"):

@@ -210,6 +210,29 @@ async def test_cancelled_close_kills_child() -> None:
     assert is_reaped(child.pid)
 
 
+async def test_interrupt_where_end_of_block_begins_kills_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal handler may raise where a method begins."""
+
+    async def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sluiceway.ChildProcess, "__aexit__", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            async with sluiceway.spawn("sleep", "3600") as child:
+                pass
+    assert await child.wait() == -signal.SIGKILL
+    await child.aclose()
+
+
+async def test_begin_of_block_calls_no_method_of_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal handler that raises there would leave a child running that no block ends."""
+    monkeypatch.delattr(sluiceway.ChildProcess, "__aenter__")
+    async with sluiceway.spawn("sleep", "3600") as child:
+        child.kill()
+    assert child.returncode == -signal.SIGKILL
+
+
 async def test_grandchild_that_keeps_pipes_does_not_delay_close() -> None:
     program = "sleep 3600 & echo $!; exec sleep 3600"
     child = await sluiceway.spawn("sh", "-c", program, stop_timeout=3600)

@@ -119,8 +119,11 @@ class ChildProcess:
                 await stream.aclose()
             return status
         except BaseException:
-            stop_quietly(self._process, signal.SIGKILL)
+            self._kill_quietly()
             raise
+
+    def _kill_quietly(self) -> None:
+        stop_quietly(self._process, signal.SIGKILL)
 
     async def _ends_in_time(self) -> bool:
         try:

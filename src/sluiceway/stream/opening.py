@@ -5,13 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
 
 
 class Closable(Protocol):
-    """What can be opened: an asynchronous context manager that returns itself."""
-
-    async def __aenter__(self) -> Self: ...
+    """What can be opened: an asynchronous context manager whose ``__aenter__()`` only returns the object itself."""
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
@@ -91,9 +89,9 @@ class Opening(Coroutine[Any, Any, T], Generic[T]):
             self._coroutine.close()
 
     async def __aenter__(self) -> T:
-        opened = await self._started()
-        self._opened = opened
-        return await opened.__aenter__()
+        # opened.__aenter__() is not called: a signal handler may raise where it begins, and the block would not close.
+        self._opened = opened = await self._started()
+        return opened
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
@@ -109,6 +107,11 @@ class Opening(Coroutine[Any, Any, T], Generic[T]):
         return start()
 
     def __del__(self) -> None:
+        try:
+            start = self._start
+        except AttributeError:
+            # A signal handler has raised before __init__().
+            return
         # As Python reports a coroutine that was never awaited.
-        if self._start is not None:
+        if start is not None:
             warnings.warn(f"{self._call} was never awaited", RuntimeWarning, stacklevel=2, source=self)

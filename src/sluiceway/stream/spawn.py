@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from types import TracebackType
 from typing import IO, Any, TypeAlias
 
 from .._constants import CHILD_STOP_TIMEOUT
@@ -77,7 +78,23 @@ def spawn(
     size = core.as_limit(limit, "spawn")
     options = {"stderr": stderr, "cwd": cwd, "env": env, "start_new_session": start_new_session}
     name = os.fsdecode(command[0])
-    return Opening(f"spawn({name!r})", lambda: _start(command, options, stop_timeout, size))
+    return _ChildOpening(f"spawn({name!r})", lambda: _start(command, options, stop_timeout, size))
+
+
+class _ChildOpening(Opening[ChildProcess]):
+    __slots__ = ()
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        child = self._opened
+        try:
+            await super().__aexit__(exc_type, exc, traceback)
+        except BaseException:
+            # A signal handler may raise where a method of the child begins, outside its own try statement.
+            if child is not None:
+                child._kill_quietly()
+            raise
 
 
 def _check_path(value: Any, name: str) -> None:
