@@ -291,7 +291,7 @@ async def test_lingering_close_sends_pending_data_first(raw_peers: RawPeers) -> 
 
 
 async def test_lingering_close_sends_data_below_the_high_water_mark_first(raw_peers: RawPeers) -> None:
-    """The protocol was not told to pause, so it must not be told to resume."""
+    """pause_writing() of the protocol was not called, so resume_writing() must not be called."""
     async with peer_stream(raw_peers) as (stream, peer):
         assert stream.writer is not None
         stream.writer.transport.set_write_buffer_limits(high=2 * len(PAYLOAD))
