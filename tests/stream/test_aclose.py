@@ -158,6 +158,28 @@ async def test_tls_close_reports_whether_close_notify_arrived(raw_peers: RawPeer
         await script.finished()
 
 
+@pytest.mark.parametrize("notifies", [False, True])
+async def test_tls_alert_that_a_closed_unix_socket_refuses_is_not_unsent(
+    raw_peers: RawPeers, tls: Any, unix_path: str, notifies: bool
+) -> None:
+    """X2: the peer closes at once, with close_notify or without. The kernel refuses the answer with EPIPE."""
+    listener = raw_peers.listen(unix=unix_path)
+    address = f"unix:{unix_path}"
+    opening = await start_task(sluiceway.connect(address, tls=tls.client_context, server_hostname="localhost"))
+    peer = await asyncio.to_thread(listener.accept)
+    await peer.in_thread(lambda: peer.start_tls(tls.server_context, server_side=True))
+    stream = await opening
+    # The loop does not run until the peer has closed.
+    peer.send(b"last")
+    peer.sock.setblocking(False)
+    if notifies:
+        with pytest.raises(ssl.SSLWantReadError):
+            peer.unwrap_tls()
+    peer.close()
+    assert await stream.read_all() == b"last"
+    assert await stream.aclose() == sluiceway.CloseInfo(True, 0, notifies, "closed")
+
+
 @pytest.mark.parametrize("case", ["paused", "below the marks", "closing"])
 async def test_abort_of_the_transport_is_aborted_and_counts_the_unsent_bytes(raw_peers: RawPeers, case: str) -> None:
     """X2: also where the transport of a loop drops the bytes without a report."""

@@ -282,6 +282,26 @@ async def test_reset_that_the_kernel_reports_to_sendfile_ends_the_connection(raw
         assert (await stream.aclose()).reason == "reset"
 
 
+async def test_loss_that_the_kernel_reports_to_sendfile_ends_the_connection(
+    raw_peers: RawPeers, payload_file: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """W6: for example ETIMEDOUT, when the peer does not answer TCP keepalive."""
+
+    def sendfile(*_: int) -> int:
+        # Afterwards, the kernel reports the end of the input.
+        peer.half_close()
+        raise OSError(errno.ETIMEDOUT, "Connection timed out")
+
+    monkeypatch.setattr(os, "sendfile", sendfile)
+    async with peer_stream(raw_peers) as (stream, peer):
+        with payload_file.open("rb") as file, pytest.raises(TimeoutError, match="Connection timed out"):
+            await stream.sendfile(file)
+        with pytest.raises(TimeoutError, match="Connection timed out"):
+            await stream.read(1)
+        assert stream.eof_reason == "reset"
+        assert (await stream.aclose()).reason == "reset"
+
+
 async def test_sendfile_after_write_eof_does_not_end_the_reading_direction(raw_peers: RawPeers, opened: Any) -> None:
     async with peer_stream(raw_peers) as (stream, peer):
         stream.writer.write_eof()

@@ -24,6 +24,9 @@ _MAXIMUM = (1 << 63) - 1
 # For each file that is read in threads: several calls of sendfile() may use it, and each of them moves its position.
 _position_locks: weakref.WeakKeyDictionary[Any, threading.Lock] = weakref.WeakKeyDictionary()
 
+# The errors of a lost connection that the kernel reports only once. It repeats EPIPE, also after write_eof().
+_LOST = {errno.ECONNRESET, errno.ECONNABORTED, errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN}
+
 # The kernel cannot copy from this file, or to this socket.
 _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTSOCK, errno.ESPIPE}
 
@@ -129,18 +132,18 @@ class _FileSender:
         except BlockingIOError:
             # The socket accepts nothing now. The transport waits until it accepts this piece.
             return await self._copy_piece()
-        except ConnectionResetError as error:
-            # The kernel reports a reset once, so the transport would take it for the end of the input. The connection
+        except OSError as error:
+            if error.errno in _UNSUPPORTED:
+                return await self._copy_piece()
+            if error.errno not in _LOST:
+                raise
+            # The kernel reports a loss once, so the transport would take it for the end of the input. The connection
             # refers to the error, whose traceback refers to this frame: a reference cycle.
             connection = self._writer._sluiceway.connection
             if isinstance(self._transport, core.RawTransportProvider):
                 self._transport.raw.expect_rest()  # type: ignore[attr-defined]
             connection.abort_with(error.with_traceback(None), "reset")
             raise connection.send_error() from None
-        except OSError as error:
-            if error.errno not in _UNSUPPORTED:
-                raise
-            return await self._copy_piece()
         self.sent += copied
         self._writer._sluiceway.written += copied
         await asyncio.sleep(0)

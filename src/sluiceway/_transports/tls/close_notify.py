@@ -36,7 +36,7 @@ class CloseSequence:
         self._timer: asyncio.TimerHandle | None = None
         self.lower: StreamTransport | None = None
         self.lower_ended = False
-        # After the end of the peer's direction, only this side's alert was left to send when the close began.
+        # The peer had ended its direction, and only this side's alert was left to send, when the close began.
         self._only_alert = False
         self.shutdown_timeout = shutdown_timeout
 
@@ -46,7 +46,7 @@ class CloseSequence:
         # Data of the peer is received and discarded, because its close_notify follows. So does the end of a
         # renegotiation, for which the pending data and the own close_notify must wait.
         self.lower.resume_reading()
-        if self.lower_ended and not self.lower.is_closing():
+        if self._peer_ended() and not self.lower.is_closing():
             self._only_alert = not self.lower.get_write_buffer_size() + self._sender.pending_size()
         if self._sender.send_close_notify():
             return
@@ -87,12 +87,14 @@ class CloseSequence:
         self.cancel()
         self.lower = None
 
-    def reported_error(self, error: BaseException | None) -> BaseException | None:
-        """Return ``error``, with which the lower transport has ended, or None if it loses this side's alert at most.
+    def reported_loss(self, error: BaseException | None, discarded: int) -> tuple[BaseException | None, int]:
+        """Return the arguments: the error with which the lower transport has ended, and what it has discarded.
 
-        A Unix socket refuses the alert if the peer has closed it. asyncio sends no alert after the end of TCP.
+        Return None and 0 if this side's alert was lost at most. A Unix socket refuses the alert if the peer has closed
+        it. asyncio sends no alert after the end of TCP.
         """
-        return None if self._only_alert else error
+        only_alert = self._only_alert and (self.lower_ended or isinstance(error, BrokenPipeError))
+        return (None, 0) if only_alert else (error, discarded)
 
     def discarded_data(self, size: int) -> int:
         """Return ``size``, what the lower transport has discarded; 0 if that is only the alert, which was sent last."""

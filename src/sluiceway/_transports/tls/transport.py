@@ -428,16 +428,16 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             self.raw.lower.abort()
 
     def _force_close(self, error: BaseException | None) -> None:
-        if self._error is None:
-            self._error = error
+        self._error = self._error or error
         self.abort()
 
     def lower_lost(self, error: BaseException | None) -> None:
         self._closing = True
         # A signal handler may raise at any place. Then the method is called again, and must find the same values.
-        error = self._error = self._error or self._close.reported_error(error)
-        handshake_complete = self.raw.handshake_complete
         below = self._lower.discarded_size() if isinstance(self._lower, RawTransportProvider) else -1
+        lost, below = self._close.reported_loss(error, below)
+        error = self._error = self._error or lost
+        handshake_complete = self.raw.handshake_complete
         if below >= 0:
             self._discarded = max(self._discarded, self._close.discarded_data(below) + self.raw.pending_size())
         elif not self._discarded:
