@@ -63,9 +63,11 @@ def run_on_terminal(*arguments: str, interrupt_at: bytes | None = None, **enviro
 
 
 def _accept_interrupts() -> None:
-    """Restore SIGINT, which a shell ignores in its background jobs. Programs inherit that."""
+    """Restore SIGINT, which a shell ignores in its background jobs, and SIGHUP (nohup). Programs inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def single_line(text: str) -> str:

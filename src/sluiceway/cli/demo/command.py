@@ -25,8 +25,10 @@ def demo(quick: bool) -> None:
     from sluiceway.cli.demo.tour import FULL, QUICK, tour
 
     for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
+        number = getattr(signal, name, None)
+        # nohup ignores SIGHUP.
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             # As after Ctrl-C, the temporary files are removed.
-            signal.signal(getattr(signal, name), lambda number, _: sys.exit(128 + number))
+            signal.signal(number, lambda received, _: sys.exit(128 + received))
     report = Report(Console(), Console(stderr=True))
     sys.exit(asyncio.run(tour(report, QUICK if quick else FULL)))
