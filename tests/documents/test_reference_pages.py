@@ -74,7 +74,7 @@ RAISED_INDIRECTLY = {
     "deadline timed out after … s: …",
     (
         "deadline timed out: the stream received and sent fewer than min_rate=… bytes per second, "
-        "until its allowance of seconds=… was used up: …"
+        "until its credit of seconds=… was used up: …"
     ),
     "…() timed out after … s: …",
     "…: a record of … bytes exceeds the limit of … bytes; raise limit=, or …",

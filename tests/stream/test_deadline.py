@@ -142,7 +142,7 @@ async def test_deadline_with_min_rate_ends_the_block_of_a_slower_peer_only(
             if ends:
                 with pytest.raises(
                     TimeoutError,
-                    match=r"fewer than min_rate=100 bytes per .*, until its allowance of seconds=20 was used up: c",
+                    match=r"fewer than min_rate=100 bytes per .*, until its credit of seconds=20 was used up: c",
                 ):
                     await reading
                 # The credit of a peer with half the rate lasts twice as long.

@@ -62,7 +62,7 @@ class Server(asyncio.Server):
         return self._loop
 
     def is_serving(self) -> bool:
-        """Return True from the start of accepting until close(), even if accept() fails meanwhile."""
+        """Return True from the call that starts to accept until close(), even if listen() or accept() fails."""
         return self._serving
 
     @property
@@ -100,7 +100,7 @@ class Server(asyncio.Server):
 
         Raises:
             RuntimeError: the server is closed.
-            OSError: the system refuses to listen on a socket.
+            OSError: the system refuses to listen on a socket. Close the server then: a second call has no effect.
         """
         self._start_serving()
         await asyncio.sleep(0)

@@ -45,7 +45,7 @@ async def start_server(
         client_connected_cb (callable): the handler: a plain function, a coroutine function, or any other callable. If
             the handler returns an awaitable, a task runs the awaitable, and the server keeps a reference to the task
             until the task ends. If the handler raises an exception or is cancelled, the connection is closed. An
-            exception is passed to the loop's exception handler, unless it reports the loss of this connection.
+            exception is passed to the loop's exception handler, unless it reports the end of this connection.
         host (str, bytes, an iterable of these, or None): the names or addresses to listen on. None and ``""`` mean all
             network interfaces.
         port (int, str, bytes or None): the port number or service name. 0 and None let the kernel choose one for each

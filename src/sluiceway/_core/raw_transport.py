@@ -37,7 +37,7 @@ class RawTransport:
         raise NotImplementedError
 
     def unsent_size(self) -> int:
-        """Return the number of buffered bytes; -1 if the transport must be asked for it, and whether it is closing."""
+        """Return the number of buffered bytes. -1: only the transport knows it, and whether it is closing."""
         return -1
 
     def corking(self, size: int) -> Any:

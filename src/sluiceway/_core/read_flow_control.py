@@ -49,7 +49,7 @@ class ReadFlowControl(ReadWait):
             self.resume()
 
     def floor(self) -> int:
-        """Return how many bytes must stay buffered, so that a paused transport need not be resumed; -1 if none is."""
+        """Return the number of unread bytes at which a paused transport must be resumed; -1 if it is not paused."""
         return self.limit if self.paused else -1
 
     def resume(self) -> None:

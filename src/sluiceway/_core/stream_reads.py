@@ -228,7 +228,7 @@ class Stream(StreamWaits):
         A call that is cancelled or times out takes nothing from the stream.
 
         Args:
-            max (int): the greatest number of bytes to accept, greater than 0; 16 MiB by default.
+            max (int or math.inf): the greatest number of bytes to accept, greater than 0; 16 MiB by default.
             timeout (float or None): the seconds that the call may take.
 
         Returns:
@@ -237,7 +237,7 @@ class Stream(StreamWaits):
         Raises:
             LimitOverrunError: more than ``max`` bytes arrived before the end. They stay in the stream.
             ValueError: ``max`` or ``timeout`` is not greater than 0.
-            TypeError: ``max`` is not an integer, or ``timeout`` is not a number.
+            TypeError: ``max`` is neither an integer nor ``math.inf``, or ``timeout`` is not a number.
             TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the program closed the stream before the call.

@@ -43,8 +43,8 @@ class StreamClosing(StreamHalves):
                 a FIN). Then what the peer sends is discarded until the peer ends its direction too, for at most this
                 many seconds after all data has been sent, and at most 64 MiB. Then the connection is closed. A TLS
                 connection discards what the peer still sends at every close, also with None, until the peer's
-                close_notify; a number replaces its ``ssl_shutdown_timeout``, which is 30 seconds by default. On a pipe,
-                which has one direction, ``linger`` has no effect.
+                close_notify, and at most 64 MiB; a number replaces its ``ssl_shutdown_timeout``, which is 30 seconds by
+                default. On a pipe, which has one direction, ``linger`` has no effect.
 
         Raises:
             ValueError, TypeError: ``timeout`` or ``linger`` is not a number of seconds greater than 0.

@@ -101,7 +101,7 @@ class RateDeadline(Deadline):
     def _message(self) -> str:
         rate = f"fewer than min_rate={self._min_rate:g} bytes per second"
         return (
-            f"deadline timed out: the stream received and sent {rate}, until its allowance of "
+            f"deadline timed out: the stream received and sent {rate}, until its credit of "
             f"seconds={self._seconds:g} was used up: {self._stream._describe()}"
         )
 
