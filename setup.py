@@ -119,7 +119,7 @@ def translated() -> list[Extension]:
         for module, source in sources.items()
     ]
     force = stale()
-    # File names in tracebacks are relative to this folder, so that linecache finds them on sys.path.
+    # File names in tracebacks are relative to this folder, as those of the package's Python files.
     with contextlib.chdir("src"):
         translations = cythonize(
             found,

@@ -129,7 +129,7 @@ class Server(asyncio.Server):
 
         Raises:
             RuntimeError: the server is closed, or another task is in serve_forever().
-            OSError: the system refuses to listen on a socket.
+            OSError: the system refuses to listen on a socket. Close the server then: a second call does not listen.
             asyncio.CancelledError: the call was cancelled, or the server was closed during the call.
         """
         if self._serving_forever is not None:

@@ -255,7 +255,7 @@ class RecordIterator(Ready):
         return 0
 
     def check(self, waited: bool) -> None:
-        """Raise what an attempt raises whatever is buffered: for a second read, and the error of set_exception().
+        """Raise RuntimeError if another read waits, and the error of set_exception(), whatever is buffered.
 
         That error is not raised after a wait, so that the item which completed the wait is returned.
         """

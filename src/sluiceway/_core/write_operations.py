@@ -80,7 +80,7 @@ class StreamWriter:
 
         When the write buffer exceeds the high-water mark (64 KiB by default), writing is paused until the buffer has
         shrunk to the low-water mark (16 KiB). The call waits while writing is paused, and otherwise returns without a
-        wait. After 512 such calls in a row, the next one yields to the event loop first.
+        wait. After 512 calls without a yield or a waiting read, the next one yields first.
         ``writer.transport.set_write_buffer_limits()`` changes both marks.
 
         Several tasks may wait at the same time. Cancelling the call affects no other task, and no written data. After

@@ -82,7 +82,8 @@ class _PipeTransport(transports._FlowControlMixin):
 
         Another process that shares the descriptor may clear O_NONBLOCK at any time, so a flag of the call is used.
         Terminals, and pipes before Linux 6.5, do not support the flag. Then O_NONBLOCK is set again before each call.
-        If the call would block, BlockingIOError is raised.
+        If the call would block, BlockingIOError is raised. A file that the loop cannot watch is used without both, so
+        the call may block until the disk has answered.
         """
         count: int
         if self._nowait:

@@ -45,7 +45,9 @@ class StreamHalves(StreamReads):
     ) -> Self:
         """Return a Stream of ``reader`` and ``writer``, which stay usable.
 
-        In a handler of ``start_server``: ``stream = sluiceway.Stream.from_pair(reader, writer)``.
+        In a handler of ``start_server``: ``stream = sluiceway.Stream.from_pair(reader, writer)``. The stream does not
+        close a reader that has no connection of sluiceway, such as one that the program feeds; ``is_closing()``
+        ignores it.
 
         Args:
             reader (sluiceway.StreamReader or None): the reading half. None makes a stream that can only be written.

@@ -80,10 +80,11 @@ class StreamWriting(StreamHalves):
             await self._wait_in_time(writer, timeout, "send")
 
     async def flush(self, *, timeout: float | None = None) -> None:
-        """Wait until the kernel has accepted every byte of earlier calls of ``send()`` and similar methods.
+        """Wait until the kernel has accepted every byte that was written before the call.
 
-        That does not mean that the peer has received them; only an answer of the peer shows that. If the call is
-        cancelled or times out, the data is still sent.
+        That does not mean that the peer has received them; only an answer of the peer shows that. The call does not
+        wait for the rest of a ``sendfile()`` of another task, nor for sends that wait for ``sendfile()`` or
+        ``start_tls()``. If the call is cancelled or times out, the data is still sent.
 
         Args:
             timeout (float or None): the seconds that the call may take.
