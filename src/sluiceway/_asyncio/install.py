@@ -30,8 +30,8 @@ def _with_the_interpreters_wait(start: Callable[..., Awaitable[Server]]) -> Call
     """Wrap ``start`` so that the Server waits for its connections, and closes them, as asyncio's on this loop.
 
     Before Python 3.12.1, and on uvloop, asyncio's ``wait_closed()`` returns after ``close()`` even if connections are
-    open. A program that relies on this would hang with sluiceway's own ``wait_closed()``. On Python 3.12
-    and earlier, and on the first releases of 3.13, a cancelled ``serve_forever()`` leaves the connections open.
+    open. A program that relies on this would hang with sluiceway's own ``wait_closed()``. On Python 3.12 and earlier,
+    and on the first releases of 3.13, a cancelled ``serve_forever()`` leaves the connections open.
     """
     closes = "close_clients" in asyncio.Server.serve_forever.__code__.co_names
 
