@@ -65,6 +65,31 @@ def test_signal_during_demo_ends_it_and_leaves_no_files(directory, number):
     assert (program.returncode, err) == (128 + number, "")
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signal_before_await_of_demo_leaves_no_unawaited_step(monkeypatch, number):
+    """The signal arrives when the coroutine of the step exists and is not awaited yet."""
+    steps_done = []
+
+    async def wait():
+        await asyncio.sleep(0)
+        steps_done.append("wait")
+
+    def step(_demo):
+        coroutine = wait()
+        signal.raise_signal(number)
+        return coroutine
+
+    monkeypatch.setattr(tour, "STEPS", [("Signal", step)])
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        assert run_command("demo", "--quick").exit_code == 128 + number
+        assert signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
+    gc.collect()
+    assert steps_done == []
+
+
 def test_failed_output_of_heading_leaves_no_unawaited_step(monkeypatch):
     """A coroutine that is never awaited causes a RuntimeWarning, which fails the test."""
 

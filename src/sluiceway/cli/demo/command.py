@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from collections.abc import Awaitable, Callable
+from types import FrameType
 
 import click
 
@@ -24,11 +26,33 @@ def demo(quick: bool) -> None:
     from sluiceway.cli.demo.report import Report
     from sluiceway.cli.demo.tour import FULL, QUICK, tour
 
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        # nohup ignores SIGHUP.
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            # As after Ctrl-C, the temporary files are removed.
-            signal.signal(number, lambda received, _: sys.exit(128 + received))
     report = Report(Console(), Console(stderr=True))
-    sys.exit(asyncio.run(tour(report, QUICK if quick else FULL)))
+    sys.exit(asyncio.run(_until_signal(lambda: tour(report, QUICK if quick else FULL))))
+
+
+async def _until_signal(work: Callable[[], Awaitable[int]]) -> int:
+    """Return what ``work`` returns, or 128 plus the number of the signal (SIGTERM, SIGHUP) that cancelled it."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None
+    received: list[int] = []
+
+    def cancel(number: int, _frame: FrameType | None) -> None:
+        # As after Ctrl-C, the temporary files are removed. An exception from here could leave a coroutine unawaited.
+        received.append(number)
+        loop.call_soon_threadsafe(task.cancel)
+
+    numbers = [signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # nohup ignores SIGHUP.
+    numbers = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, cancel)
+    try:
+        return await work()
+    except asyncio.CancelledError:
+        if not received:
+            raise
+        return 128 + received[0]
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
