@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import gc
 import os
 import socket
@@ -255,6 +256,27 @@ async def test_warning_shows_where_the_connection_was_opened(
     finally:
         if not was_tracing:
             tracemalloc.stop()
+
+
+async def drop_streams(_reader: Any, _writer: Any) -> None:
+    """Return without close()."""
+
+
+@pytest.mark.parametrize("wrap", [lambda handler: handler, functools.partial, sluiceway.stream_handler])
+async def test_debug_warning_names_the_handler_of_the_accepted_connection(wrap: Any, raw_peers: RawPeers) -> None:
+    """X5: also if the handler is within a partial or a wrapper."""
+    asyncio.get_running_loop().set_debug(True)
+    handler = wrap(drop_streams)
+    if wrap is sluiceway.stream_handler:
+        handler = functools.wraps(handler)(lambda _reader, _writer: None)
+    async with await sluiceway.start_server(handler, "127.0.0.1", 0) as server:
+        with recorded_warnings() as found:
+            peer = raw_peers.connect(server_address(server))
+            assert await peer.in_thread(peer.receive_rest) == b""
+            await run_loop()
+    line = drop_streams.__code__.co_firstlineno
+    expected = f'; the connection was accepted for the handler drop_streams, File "{__file__}", line {line}'
+    assert only_warning(found).endswith(expected)
 
 
 async def test_connection_dropped_in_a_thread_is_closed_by_the_loop(raw_peers: RawPeers) -> None:

@@ -184,7 +184,8 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
                 reader = self._stream_reader
             if reader is not None:
                 reader.set_transport(transport)
-            connection.created_at = self._source_traceback
+            if self._source_traceback is not None:
+                connection.created_at = self._client_connected_cb or self._source_traceback
             if self._client_connected_cb is not None:
                 self._strong_reader = None
                 # A transport of an accepted connection is always writable.

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import functools
+import inspect
 import ssl
 import traceback
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .._constants import CLOSE_TIMEOUT
@@ -44,6 +47,16 @@ def waits_for_close(error: BaseException | None) -> bool:
     limit by up to the close timeout.
     """
     return error is None or (isinstance(error, Exception) and not isinstance(error, TimeoutError))
+
+
+def _describe_function(function: Any) -> str:
+    """Return the name of ``function``, with its file and line if it is written in Python."""
+    function = inspect.unwrap(function)
+    while isinstance(function, functools.partial):
+        function = inspect.unwrap(function.func)
+    code = getattr(function, "__code__", None)
+    name = getattr(function, "__qualname__", None) or repr(function)
+    return name if code is None else f'{name}, File "{code.co_filename}", line {code.co_firstlineno}'
 
 
 class ConnectionOwner(Protocol):
@@ -87,7 +100,8 @@ class Connection(ClosingState):
         owner: ConnectionOwner | None = None,
     ) -> None:
         ClosingState.__init__(self, loop, close_timeout, owner)
-        self.created_at: traceback.StackSummary | None = None
+        # In debug mode, the stack of the call that opened the connection, or the handler that it was accepted for.
+        self.created_at: traceback.StackSummary | Callable[..., object] | None = None
         self._discard_logged = False
 
     def __repr__(self) -> str:
@@ -324,10 +338,16 @@ class Connection(ClosingState):
         )
 
     def creation(self) -> str:
-        """Return where the program created the connection, for the end of a message: empty outside debug mode."""
-        if self.created_at is None:
+        """Return the place in the program that opened the connection, or the handler that it was accepted for.
+
+        The text is the end of a message. It is empty outside debug mode.
+        """
+        created_at = self.created_at
+        if created_at is None:
             return ""
-        return "; the connection was created at:\n" + "".join(self.created_at.format()).rstrip()
+        if isinstance(created_at, traceback.StackSummary):
+            return "; the connection was created at:\n" + "".join(created_at.format()).rstrip()
+        return f"; the connection was accepted for the handler {_describe_function(created_at)}"
 
     # -- dropped without close ----------------------------------------------------------------------------------------
 

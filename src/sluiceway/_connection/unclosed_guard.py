@@ -21,7 +21,7 @@ class GuardedConnection(Protocol):
         """Return the addresses of both ends, for messages."""
 
     def creation(self) -> str:
-        """Return where the program created the connection, for the end of a message."""
+        """Return the place in the program that opened the connection, or its handler, for the end of a message."""
 
     def transport_is_closing(self) -> bool:
         """Return True if the transport is closing or closed."""
