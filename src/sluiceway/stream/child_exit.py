@@ -84,7 +84,7 @@ def reap(process: subprocess.Popen[Any]) -> int | None:
     """Return the exit status of ``process``, or None if it has not ended.
 
     The status is 255, as in asyncio, if it is lost: another part of the program has waited for the process, or SIGCHLD
-    is ignored. The methods of Popen take 0 for it, which is a success.
+    is ignored. The methods of Popen would return 0, which means success.
     """
     if not hasattr(os, "waitid"):
         # macOS before Python 3.13: a thread waits by Popen.wait(), with which poll() shares a lock. A lost status is 0.

@@ -90,7 +90,8 @@ class ChildProcess:
         The streams are closed: the child reads the end of its input after what was sent, and its later writes fail
         (SIGPIPE). If it has not ended after ``stop_timeout`` seconds (see ``spawn()``), it gets SIGTERM; if it has not
         ended after ``stop_timeout`` seconds more, it gets SIGKILL. Data that it has not read when it ends is discarded.
-        A cancelled call sends SIGKILL at once, and does not wait for the end.
+        A child that runs as another user gets no signal: the call waits until it ends by itself. A cancelled call sends
+        SIGKILL at once, and does not wait for the end.
         """
         return await self._end(patient=True)
 

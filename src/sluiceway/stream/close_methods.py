@@ -26,9 +26,9 @@ class StreamClosing(StreamHalves):
         """Close the stream after the buffered data has been sent, and wait until it is closed.
 
         The call never raises an error of the connection: the result names what happened. It may be repeated, also by
-        several tasks at the same time, and always returns the same CloseInfo. A read that waits ends when the close is
-        complete, as at the end of the stream, or with the error of a loss during the close. Later reads, and iterators
-        over the stream, even one that waits, raise ConnectionError.
+        several tasks at the same time, and always returns the same CloseInfo: of two pipes, that of the written one. A
+        read that waits ends when the close is complete, as at the end of the stream, or with the error of a loss during
+        the close. Later reads, and iterators over the stream, even one that waits, raise ConnectionError.
 
         While data is unsent, the connection is aborted if the kernel accepts none and the peer acknowledges none for
         one to two times its ``close_timeout``, which is 30 seconds by default. If the call is cancelled, the stream
@@ -79,7 +79,8 @@ class StreamClosing(StreamHalves):
     def is_closing(self) -> bool:
         """Return True if the stream is closing, closed or lost, whichever side caused it.
 
-        Of two pipes, one suffices; a pipe that is read has ended at the end of its input.
+        For a stream over two pipes, it is True if this holds for one of them. A pipe that is read is closed at the end
+        of its input.
 
         Source: ``asyncio.StreamWriter.is_closing``.
         """

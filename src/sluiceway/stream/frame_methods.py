@@ -32,7 +32,7 @@ class StreamFraming(StreamWriting):
 
         Args:
             data (a bytes-like object): the frame. Later changes of a mutable object have no effect.
-            length_bytes (int): the size of the length prefix in bytes: 1, 2, 4 or 8. The length does not count itself.
+            length_bytes (int): the size of the length prefix in bytes: 1, 2, 4 or 8. It is not counted in the length.
             byteorder (str): the order of the bytes of the prefix: ``"big"``, as in network protocols, or ``"little"``.
             timeout (float or None): the seconds that the call may wait.
 

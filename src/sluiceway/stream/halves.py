@@ -95,7 +95,8 @@ class StreamHalves(StreamReads):
     def _connections(self) -> tuple[Connection, ...]:
         """Return the connection, or both if the halves belong to different ones, such as two pipes: the writer's first.
 
-        Empty without a writer if the reader was never connected, or belongs to a protocol of asyncio or the program.
+        A stream without a writer has no connection of sluiceway if its reader was never connected, or belongs to a
+        protocol of asyncio or the program. Then the tuple is empty.
         """
         return self._links
 

@@ -86,6 +86,7 @@ async def _open(sock: socket.socket, limit: int) -> Stream:
     try:
         return Stream(*halves)
     except BaseException:
-        # The loop would refuse the next socket with the descriptor of one that is closed below its transport.
+        # If only the socket were closed, an asyncio loop would still have its transport in a table, and refuse the next
+        # socket with the same descriptor.
         halves[1].transport.abort()
         raise

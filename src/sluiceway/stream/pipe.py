@@ -32,15 +32,16 @@ def pipe(descriptor: int, *, limit: float | None = None) -> Opening[Stream]:
 
     Args:
         descriptor (int): the descriptor. It belongs to the caller until ``await`` or ``async with``, which makes it
-            non-blocking, unless it is a file. From then on it belongs to the stream, and is closed with it, or at once
-            if that raises.
+            non-blocking, unless it is a file. From then on it belongs to the stream, and is closed with it. If
+            ``await`` or ``async with`` raises, it is closed at once.
         limit (int, math.inf or None): the limit of the reader in bytes; see StreamReader.
 
     Returns:
         An object to ``await`` or to use with ``async with``, once. Both give the Stream.
 
     Raises:
-        OSError: ``descriptor`` is a directory, or was closed after the call. Raised by ``await``.
+        OSError: ``descriptor`` is a directory, or was closed after the call; or the process has no free descriptor.
+            Raised by ``await``.
         ValueError: ``descriptor`` is not open, or is a socket, which ``connect()`` accepts; or ``limit`` is not a whole
             number greater than 0.
         TypeError: ``descriptor`` is not an int, or ``limit`` is not a number or None.
@@ -72,7 +73,7 @@ def stdio(*, limit: float | None = None) -> Opening[Stream]:
         An object to ``await`` or to use with ``async with``, once. Both give the Stream.
 
     Raises:
-        OSError: standard input or output is closed. Raised by ``await``.
+        OSError: standard input or output is closed, or the process has no free descriptor. Raised by ``await``.
         ValueError, TypeError: ``limit`` is not a whole number greater than 0, ``math.inf`` or None.
         NotImplementedError: the system is Windows.
         RuntimeError: the returned object was used a second time.

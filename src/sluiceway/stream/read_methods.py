@@ -35,9 +35,9 @@ class StreamReading(StreamHalves):
     def lines(
         self, *, max_length: float = DEFAULT_LIMIT, overlong: Policy = "raise", timeout: float | None = None
     ) -> Records[bytes] | Records[Piece]:
-        """Return an iterator over the lines of the stream. See :py:func:`sluiceway.lines`, which names the errors.
+        """Return an iterator over the lines of the stream.
 
-        After the program has closed the stream, the call and the iterator raise ConnectionError.
+        See :py:func:`sluiceway.lines`, which also names the errors of the iteration.
 
         Args:
             max_length (int or math.inf): the greatest length of a line without its ``\\n``, in bytes.
@@ -45,6 +45,13 @@ class StreamReading(StreamHalves):
             timeout (float or None): the seconds that each item may take. If an item takes longer, the iterator raises
                 TimeoutError and loses nothing: another ``async for`` or ``anext()`` of the iterator continues with this
                 item.
+
+        Raises:
+            ValueError, TypeError: ``max_length`` or ``timeout`` is not a number greater than 0, or ``overlong`` is
+                unknown.
+            RuntimeError: a read of another task is waiting. The message names the task.
+            ConnectionError: the program has closed the stream. The iterator raises this error too.
+            io.UnsupportedOperation: the stream can only be written.
         """
         reader = self._readable("lines")
         return self._limited(functions.lines_of(reader, self, max_length, overlong), "lines", timeout)
@@ -76,6 +83,8 @@ class StreamReading(StreamHalves):
         timeout: float | None = None,
     ) -> Records[bytes] | Records[Piece]:
         """Return an iterator over records that end with ``separator``. See :py:func:`sluiceway.records`.
+
+        The call raises the errors that :py:meth:`lines` names, and ValueError if ``separator`` is empty.
 
         Args:
             separator (a bytes-like object or a tuple of them): the end of a record.
@@ -116,6 +125,8 @@ class StreamReading(StreamHalves):
         timeout: float | None = None,
     ) -> Records[bytes] | Records[Piece]:
         """Return an iterator over length-prefixed frames. See :py:func:`sluiceway.frames`.
+
+        The call raises the errors that :py:meth:`lines` names, for ``max_size`` instead of ``max_length``.
 
         Args:
             length_bytes (int): the size of the length prefix in bytes: 1, 2, 4 or 8.

@@ -137,8 +137,8 @@ class _FileSender:
                 return await self._copy_piece()
             if error.errno not in _LOST:
                 raise
-            # The kernel reports a loss once, so the transport would take it for the end of the input. The connection
-            # refers to the error, whose traceback refers to this frame: a reference cycle.
+            # The kernel reports a loss only once: to the next receive of the transport, it reports an end of the input.
+            # Without its traceback, the error, to which the connection refers, creates no reference cycle.
             connection = self._writer._sluiceway.connection
             if isinstance(self._transport, core.RawTransportProvider):
                 self._transport.raw.expect_rest()  # type: ignore[attr-defined]

@@ -114,7 +114,7 @@ class RateDeadline(Deadline):
         credit = self._credit - (now - self._checked_at) + max(0, moved - self._moved) / self._min_rate
         if credit <= 0:
             return super()._time_limit_expired(limit)
-        # Never more than at the start: bytes of the past do not pay for a long silence.
+        # Never more than at the start, so that earlier bytes do not extend a later silence.
         self._credit = min(self._seconds, credit)
         self._checked_at, self._moved = now, moved
         limit.start(min(self._credit, self._seconds / RATE_CHECKS), self._operation)

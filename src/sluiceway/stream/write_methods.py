@@ -197,7 +197,7 @@ class StreamWriting(StreamHalves):
         does ``start_tls()``, whose TLS is then inside the first. ``send_eof()`` waits too, and then raises
         NotImplementedError. Data that the program writes directly to ``stream.writer`` is sent unencrypted, and breaks
         the handshake. On the server, unread bytes are the beginning of the handshake, including those of
-        ``push_back()``. So a server can ``peek()`` at the first bytes to tell TLS from another protocol.
+        ``push_back()``. So a server can ``peek()`` at the first bytes to distinguish TLS from another protocol.
 
         Args:
             context (ssl.SSLContext): the TLS context, which is not modified.
@@ -303,7 +303,10 @@ async def _wait_for_room(writer: StreamWriter) -> None:
 
 
 def _is_several(data: Any, stream: StreamWriting) -> bool:
-    """Return True if ``data`` is an iterable of buffers, and False for a buffer. Raise TypeError for anything else."""
+    """Return False if ``data`` is a buffer, and True if it is another iterable, whose items are not checked.
+
+    For anything else, and for a buffer that cannot be read, raise what core.as_bytes() raises.
+    """
     try:
         memoryview(data)
         return False
