@@ -12,7 +12,7 @@ _steppers: set[weakref.ref[Any]] = set()
 
 
 def register_stepper(stepper: Any) -> None:
-    """Let ``stepper`` take part in each later fork of this process, until the stepper is freed.
+    """Call methods of ``stepper`` at each later fork of this process, until the stepper is freed.
 
     Before a fork, the parent process calls ``stepper._flush_own_thread()``, which sends the writes that the forking
     thread has corked. After it, the child process calls ``stepper._forked()``, which drops those of other threads.

@@ -88,7 +88,7 @@ def makes_accepted_now(loop: Any) -> bool:
     """Return True if make_accepted_now() works on ``loop``: on the selector loops of asyncio.
 
     make_accepted_now() calls a private method that asyncio's own servers call. A class of loops that overrides this
-    method, or connect_accepted_socket(), may create other transports: on these loops, make_accepted() is used.
+    method or one of its callers may create other transports: on these loops, make_accepted() is used.
     """
     if not isinstance(loop, BaseSelectorEventLoop):
         return False

@@ -91,7 +91,8 @@ class _PipeTransport(transports._FlowControlMixin):
                 count = getattr(os, "p" + name)(self._fd, [memory], _CURRENT_POSITION, _NOWAIT)
                 return count
             except OSError as error:
-                # A second call would repeat one after which a signal handler has raised, for example, TimeoutError.
+                # A signal handler may have raised this error, such as a TimeoutError, after the bytes were transferred:
+                # then a second call would transfer other bytes.
                 if error.errno not in _UNSUPPORTED:
                     raise
                 self._nowait = False

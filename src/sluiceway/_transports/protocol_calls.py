@@ -24,10 +24,10 @@ def call_protocol(transport: Any, protocol: Any, call: Callable[..., Any], *argu
 
 
 def schedule_repeatedly(schedule: Callable[..., object], call: Callable[..., object], *arguments: Any) -> None:
-    """Call ``schedule(call, *arguments)`` several times. ``schedule``: ``call_soon`` of a loop, or a similar method.
+    """Call ``schedule(call, *arguments)`` three times. ``schedule``: ``call_soon`` of a loop, or a similar method.
 
     An exception, such as that of a signal handler, may end a call of ``call`` before it has done anything; the next one
-    then does the work. A call after a complete one must have no effect. If ``call`` itself always raises, that ends.
+    then does the work. A call after a complete one must have no effect. If each call raises, there is no fourth one.
     """
     for _ in range(_CALLS):
         schedule(call, *arguments)
@@ -36,8 +36,8 @@ def schedule_repeatedly(schedule: Callable[..., object], call: Callable[..., obj
 def finish_lost_soon(loop: Any, protocol: Any, error: BaseException | None) -> None:
     """Schedule the rest of ``protocol.connection_lost(error)``, which has raised: a signal handler may have stopped it.
 
-    A protocol of the package then does in the next iteration of the loop what is left, so that everything that waits
-    for the end of the connection is woken. For another protocol, the function does nothing.
+    In the next iteration of the loop, a protocol of the package does what is left, and so wakes all that waits for the
+    end of the connection. For another protocol, the function does nothing.
     """
     if isinstance(protocol, core.ReceiverProvider):
         schedule_repeatedly(loop.call_soon, protocol._sluiceway_finish_lost, error)

@@ -92,7 +92,9 @@ cdef class DirectSelect:
             del self.selector.select
 
     def select(self, timeout=None):
-        """Wait at most ``timeout`` seconds, None for no limit, and return a list of pairs of key and events."""
+        """Wait at most ``timeout`` seconds, None for no limit, and return a list of pairs of key and events.
+
+        Serve the poller, and wait again, as long as no other event and no work of the loop ends the wait."""
         cdef epoll_event events[EVENTS]
         cdef int n, problem, milliseconds = -1
         cdef long long end = 0
@@ -132,7 +134,7 @@ cdef class DirectSelect:
                     return []
 
     cdef bint loop_waits(self) except -1:
-        """Return True if the loop has called select() from its run_forever(), and not in debug mode.
+        """Return True if the loop has called select() from its run_forever(), and is not in debug mode.
 
         Other callers, such as nest_asyncio, may need to continue after each event. In debug mode the loop logs handles.
         """

@@ -55,7 +55,7 @@ cdef class ListeningSocket:
         self.low_delay = getsockopt(sock.fileno(), IPPROTO_TCP, TCP_NODELAY, &on, &length) == 0 and on != 0
 
     def accept(self):
-        """Return an AcceptedSocket, which does not block, and the address of the peer. Raise OSError as ``sock``.
+        """Return an AcceptedSocket, which does not block, and the address of the peer. Raise OSError as sock.accept().
 
         The interpreter lock is released during the system call: accept4() has no MSG_DONTWAIT flag, and blocks if
         another process that shares the socket has cleared O_NONBLOCK.

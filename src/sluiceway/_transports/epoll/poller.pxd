@@ -38,6 +38,7 @@ cdef class Poller(Stepper):
     cdef int event_count
     cdef Py_ssize_t users
     cdef bint closing_soon
+    # Whether the loop can watch the epoll descriptor; None until can_serve() has tested that.
     cdef public object usable
     # True in a forked child that still shares the epoll sets with its parent.
     cdef bint forked

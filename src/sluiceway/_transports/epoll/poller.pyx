@@ -100,10 +100,11 @@ cdef class Poller:
             close_fd(self.epfd)
 
     def prepare(self, int number=0):
-        """Open the epoll descriptor if it is closed, as ``number`` if that is free, and let the loop watch it.
+        """Open the epoll descriptor if it is closed, and let the loop watch it. ``number``: the descriptor number that
+        it gets if that is free; 0 for any.
 
-        It is closed in the next iteration of the loop if acquire() is not called. Raise OSError if no descriptor is
-        left, and NotImplementedError if the loop has no add_reader()."""
+        The descriptor is closed in the next iteration of the loop if acquire() is not called. Raise OSError if no
+        descriptor is left, and NotImplementedError if the loop has no add_reader()."""
         self.separate()
         if self.epfd >= 0:
             return
@@ -161,9 +162,9 @@ cdef class Poller:
         return 0
 
     cdef int add(self, Pollable pollable, uint32_t interest) except -1:
-        """Watch a socket. If it is the only one, an asyncio loop watches it instead of the poller: two descriptors need
-        two system calls for each event, a tenth of the cost of a message, and many clients have just one connection.
-        Other loops do not: libuv stops watching a socket after a reset without a callback."""
+        """Watch a socket. If it is the only one, and only EPOLLIN is watched, an asyncio loop watches it instead of the
+        poller: two descriptors need two system calls for each event, a tenth of the cost of a message, and many clients
+        have just one connection. Other loops do not: libuv stops watching a socket after a reset without a callback."""
         if self.sole_socket is not None:
             self.register_sole_socket()
         elif self.watched == 0 and interest == EPOLLIN and self.watches_itself:
@@ -272,9 +273,9 @@ cdef class Poller:
         Stepper._forked(self)
 
     cdef int separate(self) except -1:
-        """Replace the epoll sets that a forked child shares with its parent, at the child's first use of the poller:
-        that of the poller, and that of an asyncio loop. In a shared set, each registration would affect both processes.
-        A socket that cannot be watched then is closed."""
+        """In a forked child, replace the epoll sets that it shares with its parent: the poller's, and that of an
+        asyncio loop. Each use of the poller calls this method; only the first in the child has an effect. In a shared
+        set, each registration would affect both processes. A socket that cannot be watched then is closed."""
         cdef int number = self.epfd
         if not self.forked or self.loop.is_closed():
             return 0
@@ -337,7 +338,7 @@ cdef class Poller:
     cdef int serve(self) except -1:
         # A strong reference for this call, because a nested loop may end and free the connection.
         cdef Pollable sole_socket = self.sole_socket
-        # A loop nested in a task of the round (run_until_complete) calls this method again. It runs no task then.
+        # A loop nested in a task of the round (run_until_complete) calls this method again. That call steps no task.
         cdef bint outer_step = self.step_at_once, outer_stepping = self.stepping
         self.step_at_once = self.stepping = self.may_step()
         self.depth += 1

@@ -25,7 +25,7 @@ cdef object socket_object(int family, int fd):
 
 
 cdef class SocketDescriptor(Pollable):
-    """The descriptor of a connection, of a socket object or accepted without one."""
+    """The descriptor of a connection: that of a socket object, or one that was accepted without a socket object."""
 
     def __dealloc__(self):
         if self.owned:

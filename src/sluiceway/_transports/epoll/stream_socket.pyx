@@ -109,7 +109,7 @@ cdef class StreamSocket(WriteLimits):
 
     cdef int report_detached(self, protocol) except -1:
         """Called when ``protocol`` was replaced, or the program has taken the socket over. Report to ``protocol`` that
-        this socket may end without a call of its connection_lost()."""
+        its connection_lost() may not be called when this socket ends."""
         if self.transport is not None and isinstance(protocol, ProtocolOperations):
             protocol._sluiceway_detached(self.transport)
         return 0
@@ -118,7 +118,7 @@ cdef class StreamSocket(WriteLimits):
         return self.protocol
 
     cdef bint descriptor_gone(self) except -1:
-        """If the program has closed the descriptor, fail and return True."""
+        """If the program has closed the descriptor, end the connection with an error, and return True."""
         if not self.closed_by_program():
             return False
         self.fail(OSError(EBADF, strerror(EBADF)), "The socket was closed by the program")
@@ -254,7 +254,8 @@ cdef class StreamSocket(WriteLimits):
             self.set_interest(self.interest | EPOLLOUT)
         else:
             self.queue.append(data)
-            # The queue may contain only corked data, if a flush of corked data calls code that writes.
+            # A callback during a flush of other sockets may write here. Then the queue may contain only corked data,
+            # for which no event is watched.
             self.uncork()
         self.maybe_pause()
 
@@ -361,7 +362,8 @@ cdef class StreamSocket(WriteLimits):
         return 0
 
     def expect_rest(self):
-        """Called when a send has failed: receive once more before connection_lost(), unless reading is paused."""
+        """Called when a send has failed: before connection_lost(), receive what the kernel has. Have no effect if
+        reading is paused or has ended, or if the socket is closing."""
         # start() watches for EPOLLIN only after connection_made(), in which a handler may have sent.
         self.rest_expected = not (self.closing or self.reading_paused or self.eof_received)
 

@@ -88,10 +88,10 @@ class CloseSequence:
         self.lower = None
 
     def reported_loss(self, error: BaseException | None, discarded: int) -> tuple[BaseException | None, int]:
-        """Return the arguments: the error with which the lower transport has ended, and what it has discarded.
+        """Return ``error``, with which the lower transport ended, and ``discarded``, how many bytes it discarded.
 
-        Return None and 0 if this side's alert was lost at most. A Unix socket refuses the alert if the peer has closed
-        it. asyncio sends no alert after the end of TCP.
+        Return None and 0 instead if nothing but this side's alert can be lost. A Unix socket refuses the alert if the
+        peer has closed the connection. asyncio sends no alert after the end of TCP.
         """
         only_alert = self._only_alert and (self.lower_ended or isinstance(error, BrokenPipeError))
         return (None, 0) if only_alert else (error, discarded)

@@ -78,8 +78,8 @@ class LowerProtocol(ReceiverProvider, asyncio.BufferedProtocol):
             return
         try:
             if events.wakes_after_handshake():
-                # The engine reports all connections that have ended in one callback of the loop, which may come before
-                # that coroutine: start_tls(), which would find the connection lost, and with it the data that arrived.
+                # The waiting coroutine, start_tls(), must run first: otherwise it would find the connection lost, and
+                # the data that has arrived with it. The engine may report this end in an earlier callback of the loop.
                 finish_lost_soon(self._loop, self, exc)
             else:
                 self._events = None

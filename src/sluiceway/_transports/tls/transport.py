@@ -154,7 +154,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             raise
 
     def discard(self) -> None:
-        """Called when the lower transport could not be created. Abort it if there is one; call no protocol method."""
+        """Called when the lower transport was not created completely. Abort it, but call no method of the protocol."""
         self.abort()
         self._lower_protocol.detach()
         self._detach()
@@ -353,7 +353,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             self._close.lower_resumed()
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        # Plaintext that waits for the end of a step would count against the new limits, but no event reports its end.
+        # Corked plaintext would count against the new limits, but no event would report that it has been sent.
         self.raw.uncork()
         set_limits(self._lower, high, low)
         # Plaintext that waits for a renegotiation may exceed the new high-water mark.
