@@ -59,7 +59,11 @@ INVALID_TLS_OPTIONS = [
     ({"server_hostname": "localhost:443"}, ValueError, "not a valid host name: .*without the port"),
     ({"server_hostname": "[::1]"}, ValueError, "not a valid host name: .*without brackets"),
     ({"server_hostname": "local host"}, ValueError, "not a valid host name: .*no spaces"),
+    ({"server_hostname": "local\0host"}, ValueError, "server_hostname argument must not contain a NUL character: '"),
 ]
+
+
+NUL = "argument must not contain a NUL character: "
 
 
 class UnusedListener:
@@ -137,11 +141,50 @@ async def test_impossible_server_hostname_raises_and_leaves_nothing_open(
     assert await peer.in_thread(peer.receive_rest) == b""
 
 
-async def test_start_tls_refuses_a_url_as_name_and_stays_open(raw_peers: RawPeers, tls: Certificates) -> None:
+@pytest.mark.parametrize("kind", [str, str.encode])
+async def test_host_with_nul_raises_before_connect(kind: Any, raw_peers: RawPeers) -> None:
+    """The C library would connect to the name before the NUL, although the program has checked the end of the name."""
+    unused = UnusedListener(raw_peers)
+    host, port = unused.address
+    with pytest.raises(ValueError, match=f"^host {NUL}"):
+        await sluiceway.open_connection(kind(f"{host}\0.example"), port)
+    with pytest.raises(ValueError, match=f"^host {NUL}"):
+        await sluiceway.open_connection(host, port, local_addr=(kind(f"{host}\0.example"), 0))
+    unused.check_no_connection()
+
+
+@pytest.mark.parametrize("kind", [str, str.encode])
+async def test_port_with_nul_raises_before_connect(kind: Any, raw_peers: RawPeers) -> None:
+    unused = UnusedListener(raw_peers)
+    host, port = unused.address
+    with pytest.raises(ValueError, match=f"^port {NUL}"):
+        await sluiceway.open_connection(host, kind(f"{port}\0"))
+    unused.check_no_connection()
+
+
+@pytest.mark.parametrize("kind", [str, str.encode])
+async def test_unix_path_with_nul_raises_before_connect(kind: Any, raw_peers: RawPeers, unix_path: str) -> None:
+    unused = UnusedListener(raw_peers, unix_path)
+    with pytest.raises(ValueError, match=f"^path {NUL}"):
+        await sluiceway.open_unix_connection(kind(f"{unix_path}\0.example"))
+    unused.check_no_connection()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("https://localhost", "without scheme and path"),
+        ("local\0host", NUL),
+        (b"local\0host", NUL),
+    ],
+)
+async def test_start_tls_refuses_an_impossible_name_and_stays_open(
+    name: Any, message: str, raw_peers: RawPeers, tls: Certificates
+) -> None:
     listener = raw_peers.listen()
     _, writer = await sluiceway.open_connection(*listener.address)
-    with pytest.raises(ValueError, match="without scheme and path"):
-        await writer.start_tls(tls.client_context, server_hostname="https://localhost")
+    with pytest.raises(ValueError, match=message):
+        await writer.start_tls(tls.client_context, server_hostname=name)
     writer.write(b"still open")
     writer.close()
     peer = listener.accept()

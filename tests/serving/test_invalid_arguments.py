@@ -89,6 +89,17 @@ async def test_callback_that_is_not_callable_raises_type_error(callback: Any, un
     assert not os.path.exists(unix_path)
 
 
+async def test_host_or_path_with_nul_raises_and_opens_nothing(unix_path: str) -> None:
+    """The system would listen on what is before the NUL."""
+    for host in ("127.0.0.1\0.example", b"127.0.0.1\0.example"):
+        with pytest.raises(ValueError, match=r"^host argument must not contain a NUL character: "):
+            await sluiceway.start_server(close_connection, host, 0)
+    for path in (f"{unix_path}\0.example", os.fsencode(f"{unix_path}\0.example")):
+        with pytest.raises(ValueError, match=r"^path argument must not contain a NUL character: "):
+            await sluiceway.start_unix_server(close_connection, path)
+    assert not os.path.lexists(unix_path)
+
+
 async def test_missing_address_and_socket_raises_value_error() -> None:
     with pytest.raises(ValueError, match=r"^start_server\(\): Neither host/port nor sock"):
         await sluiceway.start_server(close_connection)

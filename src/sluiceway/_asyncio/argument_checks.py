@@ -12,7 +12,7 @@ import ssl as ssl_module
 from typing import Any
 
 from .._implementation import core
-from .._net.addresses import host_hint
+from .._net.addresses import host_hint, refuse_nul
 
 
 def running_loop(loop: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEventLoop:
@@ -39,7 +39,8 @@ def check_client_tls(ssl: Any, name: str = "ssl") -> None:
 def check_server_hostname(server_hostname: Any, ssl: Any, name: str = "ssl") -> None:
     """Raise TypeError unless ``server_hostname`` is a str or None.
 
-    Raise ValueError for a str that cannot be encoded as a host name, and for any str if ``ssl`` is None or False.
+    Raise ValueError for a str that contains a NUL or cannot be encoded as a host name. If ``ssl`` is None or False,
+    raise ValueError for any str.
     """
     if server_hostname is None:
         return
@@ -50,6 +51,7 @@ def check_server_hostname(server_hostname: Any, ssl: Any, name: str = "ssl") -> 
         )
     if not ssl:
         raise ValueError(f"server_hostname is only meaningful with {name}")
+    refuse_nul(server_hostname, "server_hostname")
     try:
         server_hostname.encode("idna")
     except UnicodeError as error:
@@ -131,7 +133,7 @@ def check_local_address(address: Any) -> None:
 
 
 def check_port(port: Any) -> None:
-    """Raise TypeError unless ``port`` is an int, str, bytes or None, and ValueError unless an int is in 0 to 65535.
+    """Raise TypeError unless ``port`` is an int, str, bytes or None, and ValueError for an int outside 0 to 65535.
 
     A str or bytes is a service name or a number, which the resolver interprets.
     """

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from .._errors import PlaintextBeforeTLSError, copy_error
 from .._implementation import core
-from .._net.addresses import describe_address, name_handshake
+from .._net.addresses import contains_nul, describe_address, name_handshake
 from .._transports.tls.transport import TLSTransport
 from .connection import Connection
 
@@ -66,6 +66,11 @@ async def _upgrade(
     if name is not None and not isinstance(name, (str, bytes)):
         raise TypeError(
             f"start_tls(): server_hostname argument must be a str or None, not {type(name).__name__!r}: {name!r} "
+            f"({connection.describe()})"
+        )
+    if name is not None and contains_nul(name):
+        raise ValueError(
+            f"start_tls(): server_hostname argument must not contain a NUL character: {name!r} "
             f"({connection.describe()})"
         )
     protocol = writer._protocol

@@ -62,6 +62,17 @@ def peer_of(sock: socket.socket, default: str = "a socket that is not connected"
         return default
 
 
+def contains_nul(value: str | bytes) -> bool:
+    """Return True if ``value`` contains a NUL. The C library would use what is before the NUL."""
+    return "\0" in value if isinstance(value, str) else b"\0" in value
+
+
+def refuse_nul(value: str | bytes, name: str) -> None:
+    """Raise ValueError if ``value``, the argument ``name``, contains a NUL."""
+    if contains_nul(value):
+        raise ValueError(f"{name} argument must not contain a NUL character: {value!r}")
+
+
 def host_hint(host: str) -> str | None:
     """Return what is wrong with ``host`` if it is a URL, or has a port, brackets or spaces. None if it may be a name.
 

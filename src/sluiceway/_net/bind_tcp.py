@@ -29,10 +29,10 @@ async def bind_tcp(
     """Return one bound, non-blocking socket for each address of ``host``: a name, an address, or an iterable of these.
 
     None and "" mean all network interfaces. An address that this machine does not have, or whose family the kernel does
-    not support, is left out, with a debug record. If the call raises, no socket stays open.
+    not support, is left out, with a debug log record. If the call raises, no socket stays open.
 
     Raises:
-        socket.gaierror, UnicodeError, TypeError: see resolve().
+        socket.gaierror, UnicodeError, TypeError, ValueError: see resolve().
         OSError: an address cannot be bound, or all addresses were left out. The message names the addresses.
         ValueError: ``reuse_port`` is True, but the system has no SO_REUSEPORT.
     """

@@ -32,7 +32,7 @@ async def connect_tcp(
     """Return a non-blocking socket that is connected to ``host`` and ``port``; for the arguments see open_connection.
 
     Raises:
-        socket.gaierror, UnicodeError, TypeError: see resolve().
+        socket.gaierror, UnicodeError, TypeError, ValueError: see resolve().
         OSError: the connection to every address failed. If the messages of the failures differ, the error lists them.
         ExceptionGroup: the same if ``all_errors`` is True. The group contains the error of each address.
     """

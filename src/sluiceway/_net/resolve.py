@@ -9,7 +9,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeAlias
 
-from .addresses import host_hint
+from .addresses import host_hint, refuse_nul
 
 AddressInfo: TypeAlias = tuple[int, int, int, str, Any]
 """Family, type, protocol, canonical name and address, as ``socket.getaddrinfo`` returns them."""
@@ -20,9 +20,15 @@ an IP address and a port, or tuples of ``socket.getaddrinfo``, in the order in w
 
 
 def check_host(host: Any, name: str = "host") -> None:
-    """Raise TypeError unless ``host`` is a str, bytes or None. ``name`` is the name of the argument in the message."""
-    if host is not None and not isinstance(host, (str, bytes)):
+    """Raise TypeError unless ``host`` is a str, bytes or None, and ValueError if it contains a NUL.
+
+    ``name`` is the name of the argument in the message.
+    """
+    if host is None:
+        return
+    if not isinstance(host, (str, bytes)):
         raise TypeError(f"{name} argument must be a str, bytes or None, not {type(host).__name__!r}: {host!r}")
+    refuse_nul(host, name)
 
 
 def literal_address(host: Any, port: Any, family: int, proto: int, rest: tuple[Any, ...] = ()) -> AddressInfo | None:
@@ -68,10 +74,13 @@ async def resolve(
         socket.gaierror: the name cannot be resolved. The message contains the name and the port.
         UnicodeError: the name cannot be encoded. The message contains both as well.
         TypeError: the host is not a str, bytes or None.
+        ValueError: the host or the port contains a NUL.
         OSError: the resolver returned an empty list.
     """
     host, port = address[:2]
     check_host(host)
+    if isinstance(port, (str, bytes)):
+        refuse_nul(port, "port")
     try:
         literal = literal_address(host, port, family, proto, tuple(address[2:]))
         if literal is not None:

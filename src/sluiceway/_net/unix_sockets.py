@@ -12,6 +12,7 @@ from typing import Any
 
 from .._errors import UnixPathError
 from .._log import logger
+from .addresses import refuse_nul
 
 
 async def connect_unix(
@@ -26,8 +27,9 @@ async def connect_unix(
         BlockingIOError: the server's backlog of connections is full.
         OSError: the path does not exist, the process has no write permission for the socket, or no server accepts
             connections on it.
+        ValueError: the path contains a NUL.
     """
-    path = os.fspath(path)
+    path = _as_path(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
@@ -43,6 +45,14 @@ async def connect_unix(
         sock.close()
         raise
     return sock
+
+
+def _as_path(path: Any) -> str | bytes:
+    """Return ``path`` as a str or bytes. Raise ValueError if it contains a NUL, which only abstract names may do."""
+    name: str | bytes = os.fspath(path)
+    if name[:1] not in ("\0", b"\0"):
+        refuse_nul(name, "path")
+    return name
 
 
 async def _connect(loop: asyncio.AbstractEventLoop, sock: socket.socket, path: str | bytes) -> None:
@@ -89,8 +99,9 @@ def bind_unix(path: Any) -> socket.socket:
     Raises:
         UnixPathError: the path is too long, or names a file that is not a socket.
         OSError: the path cannot be bound.
+        ValueError: the path contains a NUL.
     """
-    path = os.fspath(path)
+    path = _as_path(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
