@@ -262,6 +262,17 @@ async def test_send_eof_ends_one_direction_after_the_data(raw_peers: RawPeers) -
             await stream.send(b"late")
 
 
+async def test_send_eof_over_tls_raises_error_that_names_calls_of_the_stream(tls: Any) -> None:
+    async with stream_pair() as (client, server):
+        upgrade = server.start_tls(tls.server_context, server_side=True)
+        await asyncio.gather(client.start_tls(tls.client_context, server_hostname="localhost"), upgrade)
+        for _ in range(2):
+            with pytest.raises(NotImplementedError, match=r"^send_eof\(\): <Stream .*> cannot .*; use aclose\(\)$"):
+                await client.send_eof()
+        await client.send(b"on")
+        assert await server.read_exactly(2) == b"on"
+
+
 @pytest.mark.parametrize("data", [b"", b"short", bytes(300_000)])
 async def test_send_eof_ends_the_input_of_a_child(data: bytes, cleanup: contextlib.ExitStack) -> None:
     """The pipe of a child closes by itself when write_eof() has taken effect."""

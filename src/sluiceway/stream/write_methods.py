@@ -130,7 +130,9 @@ class StreamWriting(StreamHalves):
             if record.send_lock is not None:
                 await record.wait_to_send()
             if not record.eof_sent or connection.closing:
-                self._open_writer("send_eof", after_eof=True).write_eof()
+                if not self._open_writer("send_eof", after_eof=True).can_write_eof():
+                    raise NotImplementedError(f"send_eof(): {self!r} cannot end one direction alone; use aclose()")
+                writer.write_eof()
                 record.eof_sent = True
             await flush(writer)
 
