@@ -157,6 +157,57 @@ async def test_memory_used_after_cancellation_belongs_to_no_later_read() -> None
     assert await reader.read(10) == b"abc"
 
 
+@pytest.mark.skipif(sluiceway.IMPLEMENTATION == "pure", reason="the pure core copies")
+async def test_bytes_received_during_and_after_cancellation_stay_in_order() -> None:
+    reader: Any = sluiceway.StreamReader()
+    receiver = reader._sluiceway
+    reader.feed_data(b"ab")
+    task = await start_task(sluiceway.Stream.from_pair(reader, None).read_exactly_into(bytearray(6)))
+    reader.feed_data(b"cd")
+    with memoryview(receiver.get_buffer(-1)) as view:
+        task.cancel()
+        await asyncio.wait([task])
+        view[:2] = b"ef"
+        receiver.committed(2)
+    assert await reader.read(10) == b"abcdef"
+
+
+@pytest.mark.skipif(sluiceway.IMPLEMENTATION == "pure", reason="the pure core copies")
+@pytest.mark.parametrize("buffered", [b"", b"buffered"])
+async def test_cancelled_read_without_memory_for_its_bytes_fails_the_stream(buffered: bytes) -> None:
+    """The program may overwrite its buffer, so the bytes must not stay there."""
+    hooks = pytest.importorskip("_testcapi")
+    lost = 0
+    for number in range(20):
+        reader = sluiceway.StreamReader()
+        stream = sluiceway.Stream.from_pair(reader, None)
+        reader.feed_data(buffered)
+        buffer = bytearray(2000)
+        reading = stream.read_exactly_into(buffer)
+        reading.send(None)
+        reader.feed_data(b"received")
+        cancelled = asyncio.CancelledError()
+        ended: BaseException | None = None
+        hooks.set_nomemory(number, number + 1)
+        try:
+            reading.throw(cancelled)
+        except BaseException as error:  # noqa: BLE001 - the cancellation or MemoryError
+            ended = error
+        finally:
+            hooks.remove_mem_hooks()
+        buffer[:] = b"-" * len(buffer)
+        buffer.clear()  # the read has released it
+        if reader.exception() is None:
+            assert await stream.read() == buffered + b"received"
+            continue
+        lost += 1
+        assert reader.exception() is ended
+        reader.feed_data(b"more")
+        with pytest.raises(MemoryError):
+            await stream.read()
+    assert 0 < lost < number, "the allocation for the bytes has failed"
+
+
 async def test_end_of_stream_inside_raises_with_the_bytes() -> None:
     reader = sluiceway.StreamReader()
     stream = sluiceway.Stream.from_pair(reader, None)

@@ -142,11 +142,26 @@ class ChunkBuffer:
         """Record that the caller has received ``n`` bytes into the memory that ``direct`` returned last."""
         raise NotImplementedError
 
+    def late_bytes(self, n: int) -> bytes:
+        """Return the ``n`` bytes that the caller has received into the memory that ``direct`` returned last.
+
+        Called in place of direct_committed() if another buffer has replaced this one since that call of ``direct``.
+        """
+        raise NotImplementedError
+
     def plain_buffer(self) -> ChunkBuffer:
         """Return the buffer for later reads.
 
         A DirectBuffer or a CallerBuffer, each of which serves one read, returns the ChunkBuffer that it has replaced,
-        with its own bytes in it.
+        with its own bytes in it. If it raises MemoryError, abandon() must be called.
+        """
+        return self
+
+    def abandon(self) -> ChunkBuffer:
+        """Return the buffer for later reads after plain_buffer() has raised MemoryError.
+
+        A CallerBuffer loses its bytes, because the program may overwrite them, and returns the ChunkBuffer that it has
+        replaced. Any other buffer keeps its bytes, and returns itself.
         """
         return self
 

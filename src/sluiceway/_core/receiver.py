@@ -126,10 +126,10 @@ class Receiver(EndOfInput):
         if self._direct is not None:
             direct = self._direct
             self._direct = None
-            direct.direct_committed(n)
             if direct is not self.buffer:
                 # Another thread replaced the buffer while these bytes were received.
-                return self.feed(direct.take_all())
+                return self.feed(direct.late_bytes(n))
+            direct.direct_committed(n)
             self.received += n
             self.arrivals += 1
             self._measure()
@@ -355,7 +355,14 @@ class Receiver(EndOfInput):
         self.target_size = 0
         buffer = self.buffer
         if buffer.unread < 0:
-            buffer = self.buffer = buffer.plain_buffer()
+            try:
+                buffer = self.buffer = buffer.plain_buffer()
+            except MemoryError as error:
+                self.buffer = buffer.abandon()
+                if self.buffer is not buffer:
+                    # Received bytes are lost, so no later read may succeed.
+                    self.fail(error)
+                raise
         if buffer.size() > 2 * self.limit:
             self.pause_if_high(buffer)
 

@@ -291,6 +291,7 @@ class Stream(StreamWaits):
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the program closed the stream before the call.
             io.UnsupportedOperation: the stream can only be written.
+            MemoryError: no memory to keep the bytes of a cancelled call. They are lost, and every later read raises it.
             Exception: the error of a lost connection, after the bytes received before the loss have been read.
 
         Source: ``io.RawIOBase.readinto``, Go's ``Read``, tokio's ``read_buf``.
@@ -323,6 +324,7 @@ class Stream(StreamWaits):
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the program closed the stream before the call.
             io.UnsupportedOperation: the stream can only be written.
+            MemoryError: as for ``readinto``.
             Exception: the error of a connection lost before the end of the stream, if fewer bytes arrived before the
                 loss; ``read()`` still returns them.
 
@@ -340,8 +342,7 @@ class Stream(StreamWaits):
         try:
             return await self._read_into_view(view, operation, fill)
         finally:
-            # A traceback would keep it.
-            release_view(view)
+            release_view(view)  # A traceback would keep it.
 
     async def _read_into_view(self, view: memoryview, operation: str, fill: bool) -> int:
         receiver = self._receiver_for(operation)
@@ -376,8 +377,7 @@ class Stream(StreamWaits):
                         return caller_buffers.hand_over(direct)
             finally:
                 direct = None
-                # Bytes that were not handed over go back to the stream.
-                receiver.end_large_read()
+                receiver.end_large_read()  # Bytes that were not handed over go back to the stream.
         unread = receiver.buffer
         if fill and unread.size() < size:
             raise receiver.incomplete(size, read_by_size.ended_early(operation, unread.size(), size, self))

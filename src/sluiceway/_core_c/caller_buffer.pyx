@@ -57,6 +57,12 @@ cdef class CallerBuffer(ChunkBuffer):
             self.filled += n
         self.drop_window()
 
+    cpdef bytes late_bytes(self, Py_ssize_t n):
+        # plain_buffer() has kept the target, because a view of the window exists.
+        cdef bytes late = PyBytes_FromStringAndSize(self.window.start, n)
+        self.drop_window()
+        return late
+
     cdef int drop_window(self) except -1:
         """Drop the reference of the window to the target. A view of the window keeps both alive until its release."""
         if self.window.exports:
@@ -134,6 +140,10 @@ cdef class CallerBuffer(ChunkBuffer):
         if not self.window.exports:
             self.release_target()
         return self.plain
+
+    cpdef ChunkBuffer abandon(self):
+        self.filled = 0
+        return self.plain_buffer()
 
     cdef int release_target(self) except -1:
         """Drop all references to the target, so that the program can resize its buffer when the read has ended.

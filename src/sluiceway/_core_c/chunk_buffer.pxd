@@ -25,7 +25,9 @@ cdef class ChunkBuffer:
     cpdef object clear(self)
     cpdef Memory direct(self, Py_ssize_t size)
     cpdef object direct_committed(self, Py_ssize_t n)
+    cpdef bytes late_bytes(self, Py_ssize_t n)
     cpdef ChunkBuffer plain_buffer(self)
+    cpdef ChunkBuffer abandon(self)
     cpdef ChunkBuffer unshared(self)
     @cython.locals(
         chunks=list, index=Py_ssize_t, start=Py_ssize_t, end=Py_ssize_t, length=Py_ssize_t, result=bytes, pieces=list

@@ -95,6 +95,11 @@ cdef class DirectBuffer(ChunkBuffer):
             self.append(PyBytes_FromStringAndSize(window.start, n))
         self.drop_window()
 
+    cpdef bytes late_bytes(self, Py_ssize_t n):
+        cdef bytes late = PyBytes_FromStringAndSize(self.window.start, n)
+        self.drop_window()
+        return late
+
     cdef int drop_window(self) except -1:
         """Drop the reference of the window to the result. A view of the window keeps both alive until its release."""
         if self.window.exports:
