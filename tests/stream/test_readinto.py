@@ -310,8 +310,8 @@ def no_coroutine_origins() -> Iterator[None]:
         sys.set_coroutine_origin_tracking_depth(depth)
 
 
-# CPython 3.12 to 3.14 pass the result of a compiled coroutine in a StopIteration to a coroutine that awaits it. If there
-# is no memory for that, the coroutine raises MemoryError after the call has ended, and the result is lost.
+# CPython 3.12 to 3.14 pass the result of a compiled coroutine to the coroutine that awaits it in a StopIteration. If
+# there is no memory for that, this coroutine raises MemoryError after the call has ended, and the result is lost.
 RESULT_NEEDS_MEMORY = sluiceway.IMPLEMENTATION == "compiled" and (3, 12) <= sys.version_info < (3, 15)
 
 
