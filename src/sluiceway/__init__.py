@@ -1,7 +1,7 @@
 """A drop-in replacement for asyncio's streams: the same names and behaviour, faster, and without loss of data.
 
 The API is that of https://docs.python.org/3/library/asyncio-stream.html. The differences are in
-docs/explanation/differences.md.
+docs/explanation/differences.md. Stream, which ``connect()`` and other functions open, is an API for new programs.
 """
 
 import importlib
@@ -46,7 +46,7 @@ if typing.TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> typing.Any:
-        """Import the Stream API at its first use: a program that does not use it imports 27 modules less."""
+        """Import the Stream API at its first use: a program that does not use it imports 27 fewer modules."""
         if name != "stream" and name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         stream = importlib.import_module(".stream", __name__)

@@ -1,11 +1,12 @@
 """The environment variables of the package, which are read once, when the package is imported.
 
-- ``SLUICEWAY_PURE=1``, or any other value than ``0``, selects the pure Python core.
+- ``SLUICEWAY_PURE=1``, or any other value than ``0`` and an empty one, selects the pure Python core.
 - ``SLUICEWAY_ENGINE=epoll`` makes the import of the package fail if the epoll engine is not available.
 - ``SLUICEWAY_ENGINE=loop`` uses the running loop's own transports for every connection.
 - ``SLUICEWAY_SELECT=loop`` keeps the engine from replacing the ``select()`` of asyncio's loops by its own.
 
-Another value of the last two raises ImportError. ``key_log_file()`` reads a variable of the module ``ssl``.
+An empty value counts as none. Any other value of SLUICEWAY_ENGINE and SLUICEWAY_SELECT raises ImportError.
+``key_log_file()`` reads a variable of the module ``ssl``, at each call.
 """
 
 from __future__ import annotations

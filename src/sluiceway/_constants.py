@@ -7,7 +7,7 @@ from typing import Final
 KIB: Final = 1024
 
 DEFAULT_LIMIT: Final = 64 * KIB
-"""The default limit of a reader in bytes, as in asyncio: the longest line. A reader pauses its transport while more
+"""The default limit of a reader in bytes, as in asyncio: the longest line. A reader pauses its transport when more
 than twice as much is buffered."""
 
 UNBOUNDED_LIMIT: Final = 1 << 60
@@ -24,13 +24,15 @@ FRAME_MAXIMUM: Final = 1024 * KIB
 """The default for the greatest size of a frame in bytes, without its length prefix."""
 
 SCRATCH_SIZE: Final = 256 * KIB
-"""The most bytes that one receive accepts, as in asyncio. All connections of a loop share a buffer of this size."""
+"""The most bytes that one receive into the shared buffer accepts, as in asyncio. All connections of a loop share one
+buffer of this size, except on Windows."""
 
 MINIMUM_RECEIVE: Final = 4 * KIB
-"""The least bytes that one receive accepts, so a reader's buffer can exceed its bound by this number."""
+"""The smallest number of bytes that a receive has room for. A reader's buffer can exceed its bound by this number."""
 
 MERGE_BELOW: Final = 8 * KIB
-"""Received data of fewer bytes than this is appended to the previous chunk of the buffer.
+"""Received data is appended to the previous chunk if one of the two has fewer bytes than this, and both together have
+at most TAIL_MAXIMUM.
 
 Each chunk costs about 50 bytes besides its payload. Contract R3 allows 32 KiB for that, which smaller chunks would
 exceed."""
@@ -45,7 +47,7 @@ Together with the spare capacity of the last chunk, the overhead stays within th
 (docs/explanation/contracts.md)."""
 
 TAIL_MAXIMUM: Final = 32 * KIB
-"""The size in bytes up to which small data is appended to a chunk. Such a chunk is a bytearray, which allocates an
+"""The greatest size in bytes of a chunk to which data is appended. Such a chunk is a bytearray, which allocates an
 eighth more than its length."""
 
 CLOSE_TIMEOUT: Final = 30.0
@@ -62,10 +64,10 @@ IDLE_CHECKS: Final = 4
 each check is up to TIMEOUT_RESOLUTION late."""
 
 RATE_CHECKS: Final = 4
-"""The number of checks of ``deadline(seconds, min_rate=)`` in each ``seconds``, in which a stalled peer is noticed."""
+"""The number of checks in each ``seconds`` whether the credit of ``deadline(seconds, min_rate=)`` is used up."""
 
 LINGER_MAXIMUM: Final = 64 * KIB * KIB
-"""The most bytes that a lingering close discards, 64 MiB, while the peer sends what this side does not read."""
+"""The most bytes that a lingering close, or any close of a TLS connection, receives and discards: 64 MiB."""
 
 FILE_PIECE: Final = 256 * KIB
 """The most bytes of a file that ``sendfile()`` reads or lets the kernel copy at a time, before other tasks run."""
@@ -73,9 +75,9 @@ FILE_PIECE: Final = 256 * KIB
 DEFAULT_BACKLOG: Final = (1 << 31) - 1
 """The number of connections that the kernel queues before the server accepts them: the largest value for listen(2).
 
-Every system reduces the value to its own maximum (Linux: net.core.somaxconn, 4096). Windows treats it as SOMAXCONN.
-A client that finds the queue full waits one second until the SYN is retransmitted, so asyncio's 100 delays larger
-bursts. The queue takes memory only for the connections in it."""
+Every system reduces the value to its own maximum (Linux: net.core.somaxconn, by default 4096). Windows treats it as
+SOMAXCONN. A client that finds the queue full waits one second until the SYN is retransmitted, so asyncio's 100 delays
+larger bursts. The queue takes memory only for the connections in it."""
 
 CHILD_STOP_TIMEOUT: Final = 5.0
 """The default number of seconds in which a child process may end, after its streams are closed and again after SIGTERM.
@@ -135,7 +137,7 @@ HANDSHAKE_LOG_LINES: Final = 20
 TLS_SHUTDOWN_TIMEOUT: Final = 30.0
 """The default number of seconds that closing waits for the peer's close_notify alert, as in asyncio.
 
-The time starts when all written data has been sent. After it, the connection is closed without the alert."""
+The time starts when all written data has been sent. After it, the connection is aborted."""
 
 TLS_PLAINTEXT: Final = 16 * KIB
 """The most bytes of plaintext in one TLS record (RFC 8446, section 5.1)."""

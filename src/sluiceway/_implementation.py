@@ -1,7 +1,7 @@
 """The choice of the core: the compiled core if it is installed, else the pure Python core.
 
-``core`` is the package ``_core_c`` or ``_core``. All code outside the core gets the classes of the core from it.
-``IMPLEMENTATION`` is "compiled" or "pure".
+``core`` is the package ``_core_c`` or ``_core``. Code outside the core gets the classes of the core from it, except the
+engine, which needs ``_core_c``. ``IMPLEMENTATION`` is "compiled" or "pure".
 """
 
 from __future__ import annotations
@@ -56,5 +56,5 @@ else:
     core = _compiled_core
 
 IMPLEMENTATION: Final[Literal["pure", "compiled"]] = "pure" if _compiled_core is None else "compiled"
-"""The core in use: "compiled" or "pure". The compiled core is used if it is installed, unless the environment variable
-SLUICEWAY_PURE is 1 when the package is imported."""
+"""The core in use: "compiled" or "pure". The compiled core is used if it can be imported, unless the environment
+variable SLUICEWAY_PURE is 1 when the package is imported."""

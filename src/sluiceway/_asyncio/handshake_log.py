@@ -31,7 +31,10 @@ class HandshakeLog:
         self._suppressed = 0
 
     def record(self, error: OSError, address: Any, listener: str) -> str | None:
-        """Count a failure of the peer at ``address``. Return the line to log, or None if nothing must be logged."""
+        """Count a failure of the peer at ``address``. Return the line to log, or None if nothing must be logged.
+
+        ``listener``: the name of the listening socket.
+        """
         self.failures += 1
         now = self._loop.time()
         if now >= self._interval_end:

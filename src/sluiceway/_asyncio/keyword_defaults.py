@@ -145,7 +145,7 @@ _HINTS: Final = {
 
 
 def merge(function: str, defaults: Any, options: Any) -> Any:
-    """Return ``defaults`` updated with ``options``, the keywords of a call. ``function``: its name, for the message.
+    """Return ``defaults`` updated with ``options``, the keywords of a call. ``function``: the function's name.
 
     Raise TypeError for an unknown keyword, and for a keyword of check_integers() that is not an integer.
     """

@@ -80,7 +80,7 @@ async def open_connection(
         close_timeout (float or None): the seconds that a close may take without progress. Progress means that the
             kernel accepts data, or that the peer acknowledges some. After this time without progress, or up to twice as
             long, the connection is aborted. None means that a close waits without a limit. If a TLS peer ends the
-            connection first, ``ssl_shutdown_timeout`` applies where it is less, or where this is None.
+            connection first, ``ssl_shutdown_timeout`` applies if it is less, or if ``close_timeout`` is None.
 
     Returns:
         The StreamReader and the StreamWriter of the connection.

@@ -159,6 +159,9 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
 
         A closing connection with unsent data is aborted when the kernel has accepted no data, and the peer has
         acknowledged none, for this time or up to twice as long.
+
+        Raises:
+            ValueError, TypeError: the assigned value is neither None nor a number greater than 0.
         """
         return self._sluiceway.close_timeout
 
@@ -210,7 +213,7 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         if over_ssl and hasattr(transport, "set_read_buffer_limits"):
             reader = self._stream_reader
             if isinstance(reader, ReadOperations):
-                # Encrypted data that the loop's TLS buffers comes on top of the reader's own bound.
+                # The reader's own bound does not include the encrypted data that the loop's TLS buffers.
                 transport.set_read_buffer_limits(high=reader._limit)
 
     def _replace_writer(self, writer: Any) -> None:
@@ -268,9 +271,9 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         if reader is not None:
             reader.feed_eof()
         connection = self._sluiceway
-        # After loop.start_tls, only the program's new writer refers to the transport.
+        # _over_ssl is False after loop.start_tls(). The writer that the program then creates attaches its transport.
         if connection.over_loop_tls():
-            # The loop's transport closes after this method returns and does not report that; ours do.
+            # The loop's transport closes after this method returns, and does not report that; sluiceway's does.
             connection.loop.call_soon(connection.bound_close)
             return False
         return not self._over_ssl

@@ -41,7 +41,7 @@ class Server(asyncio.Server):
         self._listeners: list[Listener] | None = [Listener(loop, sock, backlog) for sock in sockets]
         self._listened_on = ""
         self._on_close = on_close
-        # install() sets both as the asyncio of the interpreter does.
+        # Under install(), both have the values with which the Server behaves as asyncio's.
         self._waits_for_connections = self._closes_clients = True
         self._serving = False
         self._serving_forever: asyncio.Future[None] | None = None
@@ -91,12 +91,15 @@ class Server(asyncio.Server):
 
         A handshake that the program ends by close_clients(), abort_clients(), close() of the connection or a
         cancellation of start_tls() does not count. The ``timeout=`` of a Stream's start_tls() is such a cancellation.
-        If the program ends a start_tls() by abort() of the stream or the transport, the handshake counts.
+        If abort() of the stream or the transport, or the idle timeout of a Stream, ends a start_tls(), the handshake
+        counts.
         """
         return self._handshakes.failures
 
     async def start_serving(self) -> None:
         """Start to accept connections, if the server was created with ``start_serving=False``. Otherwise, do nothing.
+
+        If the call is cancelled after it has begun, the server accepts connections.
 
         Raises:
             RuntimeError: the server is closed.

@@ -76,7 +76,7 @@ def _gone(reference: Any) -> None:
 
 
 class _LoopSetup:
-    """What an entry refers to if a task creates a loop's own transport.
+    """What a ServerConnection stores if a task creates its transport, on a loop's own transports.
 
     - ``task``: that task, until it ends.
     - ``socket``: the socket, until the task starts. If the task is cancelled before that, the entry closes the socket.
@@ -97,8 +97,8 @@ class ServerConnection:
     ``address``: the address of the peer. ``listener``: the name of the listening socket, for messages.
 
     On the engine, and without TLS on asyncio's selector loops, start() creates the transport itself. Otherwise, a task
-    creates it, and refers to the socket meanwhile. From then on, the entry has only weak references, to the Connection,
-    to the transport and, after such a task, to the socket: the entry does not keep them alive.
+    creates it, and refers to the socket meanwhile. The entry does not keep the connection alive: it has weak references
+    to the Connection, to the transport and, if a task creates the transport, to the socket.
 
     The entry removes itself from the server when the connection has ended, or could not be set up. If a program sets
     another protocol on the transport, the Connection does not get ``connection_lost()``. Therefore the entry also
@@ -244,7 +244,7 @@ class ServerConnection:
         reference.entry = self
 
     def setup_abandoned(self) -> None:
-        """Called if start() has raised."""
+        """Called if start() has raised. Record the end of the connection, and remove this entry from the server."""
         connection = self._connection() if self._connection is not None else None
         if connection is not None:
             # The loop may have a transport of the socket, and call connection_made(), which aborts it then.

@@ -28,8 +28,8 @@ else:
 class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceCheck):
     """Writes bytes to a connection. ``open_connection`` and ``start_server`` create writers.
 
-    If the program keeps no reference to the reader and the writer of an open connection, the connection is closed, and
-    a ResourceWarning is emitted. Once the reader has received end of file, the reader does not count.
+    If the program drops both the reader and the writer of an open connection, the connection is closed, and a
+    ResourceWarning is emitted. After end of file was received, dropping the writer is enough.
 
     Args:
         transport (asyncio.WriteTransport): the transport to write to.
@@ -141,7 +141,7 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
             try:
                 await waiter
             finally:
-                # It keeps the error, whose traceback refers to this frame: no reference cycle.
+                # Breaks a reference cycle: the future keeps the error, whose traceback refers to this frame.
                 del waiter
             return
         connection = self._sluiceway.connection
@@ -226,7 +226,8 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
                 ``lines()`` or a similar iterator; read the next record first. The connection is unchanged.
             TypeError: an argument has a wrong type. The connection is unchanged.
             ValueError: ``server_hostname`` is not a valid host name, or it is missing or empty and the context checks
-                host names; the context is for the other side; or a timeout is not greater than 0.
+                host names; the context is for the other side; or a timeout is not greater than 0. The connection is
+                unchanged.
         """
         connection = self._sluiceway.connection
         check_explicit_hostname(server_hostname, sslcontext, "start_tls", connection.describe())

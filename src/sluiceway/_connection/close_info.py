@@ -14,7 +14,7 @@ class CloseInfo:
 
     Attributes:
         flushed (bool): True if the kernel accepted every byte that was sent. That does not mean that the peer has
-            received them; only an answer of the peer shows that.
+            received the bytes; only an answer of the peer shows that.
         unsent_bytes (int): the number of bytes that the kernel did not accept, and that were discarded. Over TLS, the
             encrypted size of those that were encrypted already. The event loop's own transports do not report the
             number after a reset. ``flushed`` is then False, and ``unsent_bytes`` is what was unsent when the close

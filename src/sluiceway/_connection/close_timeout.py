@@ -29,7 +29,7 @@ def pending_bytes(transport: Any) -> int:
 
 
 def unacknowledged_bytes(transport: Any) -> int:
-    """Return the number of bytes that the kernel has accepted but the peer has not; 0 if the number is unknown.
+    """Return the number of bytes that the kernel has accepted and the peer has not acknowledged; 0 if unknown.
 
     The kernel accepts more data only when a third of its buffer, which grows to 4 MiB on Linux, is free. Until then a
     peer that reads slowly makes progress that ``pending_bytes`` does not show.
@@ -64,7 +64,7 @@ class CloseTimeout:
 
     Every ``seconds``, the bytes that the kernel has not accepted and those that the peer has not acknowledged are
     counted. If the connection was closing at the previous count and no number has decreased since then, the transport
-    is aborted. Otherwise the time starts again.
+    is aborted. Otherwise the time starts again, or ends if the kernel has accepted every byte.
 
     The timeout may start while the connection is open, because a loop's own transport does not report when it starts to
     close. While the connection is open, a count aborts nothing.

@@ -43,8 +43,8 @@ _TLS_EXTRAS = ("peername", "sockname", "sslcontext", "ssl_object", "peercert", "
 def waits_for_close(error: BaseException | None) -> bool:
     """Return whether ``async with`` waits for the close at the end of a block that raised ``error``.
 
-    It does not after a TimeoutError, CancelledError, KeyboardInterrupt or SystemExit: a wait could exceed the time
-    limit by up to the close timeout.
+    It does not wait after a TimeoutError, CancelledError, KeyboardInterrupt or SystemExit: the wait could exceed the
+    time limit of the block.
     """
     return error is None or (isinstance(error, Exception) and not isinstance(error, TimeoutError))
 
@@ -257,7 +257,7 @@ class Connection(ClosingState):
         return 0 if receiver is None else receiver.received, written
 
     def unsent_size(self) -> int:
-        """Return how many written bytes the kernel has not accepted."""
+        """Pass corked data to the transport. Return how many written bytes the kernel has not accepted then."""
         self.uncork()
         return pending_bytes(self.transport)
 
@@ -313,7 +313,10 @@ class Connection(ClosingState):
         return None if error is None else self.own_error(error)
 
     def own_error(self, error: Exception) -> BaseException:
-        """Return ``error``, or a copy, for this connection to store: marked as its own; an OSError names the peer."""
+        """Return ``error`` or a copy, with the mark of this connection; see WriteFlowControl.own.
+
+        Add the addresses of both ends to the message of an OSError that does not name the peer.
+        """
         own = self.flow.own(error)
         if isinstance(own, OSError) and own.args and self.transport is not None:
             ends = self.describe()

@@ -171,7 +171,7 @@ class ConnectionRecord:
         # Nothing reports what a reset of a loop's own transport has discarded, with sluiceway's TLS above it or not.
         known = unsent >= 0 or self._reason is not None or error is None
         if unsent < 0:
-            # uvloop's transport keeps the number after abort(), asyncio's has recorded it.
+            # uvloop's transport keeps the number after abort(). For asyncio's, watch_abort() has recorded it.
             unsent = self._pending if self._reason is not None or error is not None else pending_bytes(transport)
         # A transport of the loop drops its data in abort() without a report, but leaves the writing side paused.
         paused = connection.flow.paused and discarded_size is None

@@ -75,7 +75,7 @@ def _start(result: Any, connection: Connection) -> asyncio.Future[Any] | None:
 
 
 def _keep(task: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> None:
-    """Refer to the handler task of a connection without a server until it ends. Drop the tasks of closed loops."""
+    """Refer to ``task``, the handler of a connection without a server, until it ends. Drop tasks of closed loops."""
     if loop not in _running:
         # Loops in other threads may change the dict. Each use of it is a single call in C, which is atomic.
         for other in list(_running):
@@ -98,7 +98,7 @@ async def _await(awaitable: Awaitable[Any]) -> Any:
 
 
 def handler_ended(connection: Connection, protocol: Any, task: asyncio.Future[Any]) -> None:
-    """Called when ``task``, which runs a handler, has ended. Close the connection if it was cancelled or has failed.
+    """Called when ``task``, which runs a handler, has ended. Close the connection if the task was cancelled or failed.
 
     An exception is reported first.
     """

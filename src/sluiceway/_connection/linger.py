@@ -38,7 +38,7 @@ class Linger(ReceiverProvider, asyncio.BufferedProtocol):
 
     It closes when the peer has ended its direction, when ``seconds`` have passed since all written data was sent, or
     when more than LINGER_MAXIMUM bytes have arrived, whichever comes first. The previous protocol gets the events for
-    which the program waits: the end of the peer's direction, flow control, and the end of the connection.
+    which the program waits: the end of the peer's direction, resume_writing(), and the end of the connection.
     """
 
     def __init__(self, connection: LingeringConnection, seconds: float) -> None:

@@ -39,7 +39,7 @@ async def upgrade_to_tls(
             await _upgrade(writer, connection, sslcontext, **options)
     except ConnectionError as error:
         if record is not None and record.error is not None:
-            # The error of the idle timeout, which has aborted the connection.
+            # The error for which the connection was aborted, such as that of the idle timeout.
             raise connection.own_error(copy_error(record.error)) from None  # type: ignore[arg-type]
         # Marks the error as the loss of this connection, which is not reported if it ends the handler.
         connection.flow.mark(error)
@@ -88,7 +88,7 @@ async def _upgrade(
             f"acts as the TLS {side}; pass a {side} context, or server_side={not server_side} ({connection.describe()})"
         )
     if connection.record is not None and connection.record.eof_sent:
-        # Also if another task called it while this one waited.
+        # Also if another task called send_eof() while this call waited.
         raise RuntimeError(f"start_tls(): not possible after send_eof() ({connection.describe()})")
     if writer._sluiceway.eof_written:
         raise RuntimeError(f"start_tls(): not possible after write_eof() ({connection.describe()})")

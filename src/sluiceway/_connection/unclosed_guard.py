@@ -34,7 +34,7 @@ class GuardedConnection(Protocol):
 
 
 class UnclosedGuard:
-    """Closes its connection when it is freed: only the connection's reader and writer refer to the guard."""
+    """Closes its connection when the guard is freed. Only the reader and the writer of the connection refer to it."""
 
     __slots__ = ("connection",)
 

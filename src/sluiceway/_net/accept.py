@@ -65,7 +65,7 @@ class Listener:
         self._acceptor: asyncio.Task[None] | None = None
         self._watching = False
         self._poller: Any = None
-        # The engine's own source accepts non-blocking sockets.
+        # The engine's own source returns sockets that are non-blocking already.
         self._source: Any = SocketSource(sock)
         self._sets_nonblocking = True
 

@@ -16,7 +16,7 @@ AddressInfo: TypeAlias = tuple[int, int, int, str, Any]
 
 Resolver: TypeAlias = Callable[[str, int], Awaitable[Iterable[str | tuple[str, int] | AddressInfo]]]
 """A resolver of the program: a coroutine function, called with the host and the port. It returns IP addresses, pairs of
-an IP address and a port, or tuples of ``socket.getaddrinfo``, in the order in which they are tried."""
+an IP address and a port, or tuples of ``socket.getaddrinfo``. ``connect()`` tries them with alternating families."""
 
 
 def check_host(host: Any, name: str = "host") -> None:
@@ -35,7 +35,8 @@ def literal_address(host: Any, port: Any, family: int, proto: int, rest: tuple[A
     """Return the address info if ``host`` is an IP address and ``port`` a number, else None. No resolver is called.
 
     A missing ``port`` counts as 0. An address with a zone id, or that does not fit ``family`` or ``proto``, gives None.
-    ``rest``: flow info and scope id of an IPv6 address, or an empty tuple.
+    ``rest``: flow info and scope id of an IPv6 address, or an empty tuple. Raise UnicodeError if ``host`` is bytes that
+    are not a name.
     """
     if proto not in (0, socket.IPPROTO_TCP) or not isinstance(host, (str, bytes)):
         return None

@@ -60,7 +60,8 @@ def lines(
     - LimitOverrunError: a line is too long, with ``overlong="raise"``. ``consumed`` is the number of bytes of the line
       that have arrived, without its ``\\n``.
     - RuntimeError: another read is waiting.
-    - Exception: the error of a lost connection, after the complete lines that arrived before the loss.
+    - Exception: the error of a lost connection, after the complete lines that arrived before the loss. The exception
+      passed to ``set_exception()`` of sluiceway's reader, immediately.
 
     Source: Go's ``bufio.Scanner``, tokio-util's ``LinesCodec``.
     """
