@@ -31,7 +31,7 @@ class SharedBuffer(BytearrayBuffer):
 
 
 class DiscardingFeed:
-    """Set as ``reader.feed_data`` until the rest of a dropped record has arrived. Passes only the bytes after it on.
+    """Set as ``reader.feed_data`` until the rest of a dropped record has arrived. Passes on the bytes after the record.
 
     ``discard``: the dropped record, or None after its end. ``replaced``: the program's own ``reader.feed_data``, which
     is called with the bytes after the record and is set again at its end; or None.
@@ -62,7 +62,7 @@ class DiscardingFeed:
         )
 
     def remove(self) -> None:
-        """End the discard. If the program has set its own ``reader.feed_data`` since, this object stays behind it."""
+        """End the discard. Restore ``reader.feed_data``, unless the program has replaced this object since."""
         self.discard = None
         reader = self.reader
         if vars(reader).get("feed_data") is self:
@@ -92,8 +92,8 @@ class BorrowedReader:
 
         ``waited``: True if the read has waited since its previous attempt, and so continues its search. Otherwise the
         program may have read from the reader since, and all bytes are searched again. ``window``: the number of bytes
-        that the attempt needs at most, or 0 for all. If more are buffered, the attempt gets a copy of so many, because
-        it must not search a long record completely for each piece of it.
+        that the attempt needs at most, or 0 for all. If more are buffered, the attempt gets a copy of the first
+        ``window`` bytes. Otherwise it would search a long record completely for each piece of the record.
 
         Raise RuntimeError if another read waits. The exception of the reader is raised by the attempt.
         """

@@ -32,8 +32,8 @@ class BytearrayBuffer(ChunkBuffer):
     ``_length``: the length of ``data`` at the last search, plus what append() has added since. If the length is another
     one, the program has resized ``data`` since the search.
 
-    Each method first stores ``data`` in a local variable: a garbage collection during the method may run code of the
-    program, and so replace the attribute ``data``.
+    A method that uses the content of ``data`` first stores ``data`` in a local variable. A garbage collection during
+    the method may run code of the program, which may replace the attribute ``data``.
     """
 
     __slots__ = ("_length", "_plain", "data")
@@ -46,8 +46,9 @@ class BytearrayBuffer(ChunkBuffer):
         self._length = 0
 
     def searched(self, patterns: tuple[bytes, ...], waited: bool) -> int:
-        # A program that has resized the bytearray may have moved all bytes. Bytes that were replaced without a resize
-        # are searched again by the next read, as in asyncio, and after each access to ``reader._buffer``.
+        # A program that has resized the bytearray may have moved all bytes. If it has replaced bytes without a resize,
+        # the next read searches them again, as in asyncio. The waiting read does so only after a new access to
+        # ``reader._buffer``.
         if not waited or len(self.data) != self._length:
             return 0
         return ChunkBuffer.searched(self, patterns, waited)

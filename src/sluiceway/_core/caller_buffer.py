@@ -16,7 +16,7 @@ def caller_buffer(plain: ChunkBuffer, target: Any) -> ChunkBuffer | None:
 
 
 def lent(buffer: ChunkBuffer) -> bool:
-    """Return True if a transport has a view of the program's buffer, which cannot be resized until it is released."""
+    """Return True if a transport has a view of the program's buffer. Meanwhile the buffer cannot be resized."""
     raise NotImplementedError
 
 

@@ -41,8 +41,8 @@ class ChunkBuffer:
         self._head = 0
         self.unread = 0
         self.waste = 0
-        # The patterns of the last unsuccessful search, and the offset where the next search for them starts. A read
-        # that takes bytes clears it. Without it, a read that is cancelled and repeated searches the same bytes again.
+        # The patterns of the last search, and the offset where the next search for them starts. A read that takes bytes
+        # sets the offset to 0. Without the offset, a read that is cancelled and repeated would search all bytes again.
         self._searched_for: object = None
         self._searched = 0
 
@@ -75,7 +75,7 @@ class ChunkBuffer:
         """Append ``data``, which is not empty. Return size() + excess()."""
         chunks = self._chunks
         length = len(data)
-        # Assigned last, because each statement may raise MemoryError, and then the data is not in the buffer.
+        # Stored in ``unread`` last: a statement before may raise MemoryError, and then the data is not in the buffer.
         size = self.unread + length
         if not chunks:
             chunks.append(data)
@@ -231,10 +231,14 @@ class ChunkBuffer:
     def take_record(self, separators: tuple[bytes, ...], limit: int, floor: int) -> bytes | None:
         """Remove and return the first record with its separator. ``separators`` must contain exactly one separator.
 
-        The fast path of readline(), readuntil() and an iterator. Return None in four cases, in which the caller must
-        search with find(): the record, without its separator, is longer than ``limit``; it does not end within the
-        first chunk; at most ``floor`` unread bytes would be left in all; or this chunk is a bytearray or was searched
-        before. In the first three cases the call has searched, and stores the offset at which find() continues.
+        The fast path of readline(), readuntil() and an iterator. Return None if the caller must search with find():
+
+        - The record, without its separator, is longer than ``limit``.
+        - The record does not end within the first chunk.
+        - At most ``floor`` unread bytes would be left in the buffer.
+        - The first chunk is a bytearray or was searched before, or the buffer is empty.
+
+        In the first three cases, the call stores the offset at which find() continues.
         """
         chunks = self._chunks
         if self._searched or not chunks:
@@ -274,9 +278,12 @@ class ChunkBuffer:
     def take_frame(self, prefix: int, little_endian: bool, limit: int, floor: int) -> bytes | None:
         """Remove the first frame, which begins with its length in ``prefix`` bytes. Return it without this prefix.
 
-        The fast path of an iterator. Return None in four cases, in which the caller must use number() and take(): the
-        frame is longer than ``limit``; no byte of the first chunk would be left after it; at most ``floor`` unread
-        bytes would be left in all; or this chunk is a bytearray.
+        The fast path of an iterator. Return None if the caller must use number() and take():
+
+        - The frame is longer than ``limit``.
+        - No byte of the first chunk would be left after the frame.
+        - At most ``floor`` unread bytes would be left in the buffer.
+        - The first chunk is a bytearray, or the buffer is empty.
         """
         chunks = self._chunks
         index = self._head
@@ -377,8 +384,8 @@ class ChunkBuffer:
         if len(chunks) == 1:
             found = search.find_in(chunks[0], pattern, self.waste + start, self.waste + end)
             return found if found < 0 else found - self.waste
-        # A read that waits searches the newest chunk, and one of a record that has arrived the oldest: the start chunk
-        # is located from the nearer end.
+        # A read that has waited searches the newest chunk. The read of a record that has arrived searches the oldest.
+        # So the chunk with the offset ``start`` is located from the nearer end of the list.
         if start < self.unread // 2:
             index = self._head
             base = -self.waste

@@ -54,7 +54,7 @@ class ClosingState(ConnectionState):
         self._closed_future: asyncio.Future[None] | None = None
         self._close_timer: Any = None
         self._loop_tls_values: dict[str, Any] | None = None
-        # The raw transport, if the state of the transport is in it alone: asking it needs no Python call.
+        # The raw transport, if it has the whole state of the transport: reading this state needs no Python call.
         self._direct: RawTransport | None = None
 
     def attach(self, transport: Any) -> None:

@@ -1,13 +1,14 @@
 """CoarseTimer: one timer for all time limits of an event loop, and TimeLimit, one of these limits.
 
-A timer of the loop costs as much as a read. Most reads with a time limit end long before it, so start() and stop() only
-set fields. A period of TIMEOUT_RESOLUTION / 2 seconds after a limit was started, the timer runs, and gives the limits
-that were started since the previous run their deadline, counted from this run: a limit never expires early, without a
-clock call at its start. The next run is at the first deadline, or a period after another limit is started. A run that
-finds no started limit is the last one until start() is called.
+A timer of the loop costs as much as a read. Most reads with a time limit end long before it, so start() and stop()
+usually only set fields. A period is TIMEOUT_RESOLUTION / 2 seconds. At most one period after a limit was started, the
+timer runs. This run gives each limit that was started since the previous run its deadline, counted from this run. So a
+limit never expires early, although its start does not read the clock. The next run is at the first deadline, but not
+before one period has passed. If another limit is started before, the next run is at most one period after that start. A
+run that finds no started limit is the last one until start() is called.
 
-The timer refers to its limits, and a limit refers weakly to the object that it belongs to, so that no stream is kept
-alive by a time limit.
+The timer refers to its limits. A limit refers weakly to the object that it belongs to, so a time limit keeps no stream
+alive.
 """
 
 from __future__ import annotations
@@ -89,8 +90,8 @@ class TimeLimit:
         """Begin ``operation``. It expires after ``seconds`` or up to TIMEOUT_RESOLUTION later, unless stop() is called.
 
         If another operation is still using the limit, call ``target._time_limit_busy(operation)``, which raises. Raise
-        TypeError unless ``seconds`` is an int or float, and ValueError unless it is greater than 0; ``math.inf`` means
-        no limit.
+        TypeError unless ``seconds`` is an int or float, and ValueError unless it is greater than 0 and a float can hold
+        it; ``math.inf`` means no limit.
         """
         if self.armed:
             self.target_ref()._time_limit_busy(operation)
@@ -130,7 +131,7 @@ class CoarseTimer:
     def __init__(self, clock: Any) -> None:
         # A strong reference would keep the loop alive through the table of timers.
         self._clock_ref: Any = weakref.ref(clock)
-        # An empty one: that of the task that starts a limit would be kept alive.
+        # An empty context. Otherwise the handle would keep that of the task that starts a limit alive.
         self._context = contextvars.Context()
         self.armed = 0
         # The limits that were started since the last run, each once.
@@ -140,7 +141,7 @@ class CoarseTimer:
         self._count = 0
         # None, or what leads to the handle of the next run: a weak reference, or the handle; see _run_after().
         self._handle: Any = None
-        # The next run is at the first deadline, later than after one period.
+        # True if the next run is at the first deadline, which is more than one period after the previous run.
         self._sleeping = False
 
     def time(self) -> float:

@@ -1,7 +1,7 @@
 """Discard: the rest of a record that is dropped as it arrives, so that no read returns a part of it.
 
-A receiver applies its Discard to each arrival. So the stream stays in step even if the task that skips a record is
-cancelled before the record has ended, whichever read follows.
+A receiver applies its Discard to each arrival. So the next read, of whatever kind, starts after the record, even if the
+task that skips the record is cancelled before the record has ended.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ EofReason: TypeAlias = Literal["clean", "truncated", "reset", "idle timeout", "c
 class EndOfInput(ReadFlowControl):
     """The part of a Receiver that records how its stream has ended.
 
-    - ``eof_reached``: True after end of file was received.
+    - ``eof_reached``: True after end of file, or after the connection has ended without an error.
     - ``exception``: the error that ended the stream, or None.
     - ``after_data``: True if ``exception`` is raised only by a read for which the buffered data is not enough.
     - ``truncation``: over TLS, the error of a TCP connection that ended without a close_notify alert, or None.

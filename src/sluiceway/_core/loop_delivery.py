@@ -60,10 +60,10 @@ class LoopDelivery:
         self.transport = None
 
     def get_buffer(self, sizehint: int) -> Any:
-        """Return memory for the next receive: at most room() of the reader, or memory of the program.
+        """Return memory for the next receive: at most room() of the Receiver, or memory of the program.
 
-        The program's is the buffer of a waiting readinto(), or that of its own BufferedProtocol. After the end of the
-        connection, return memory whose bytes are discarded.
+        The program's memory is the buffer of a waiting readinto(), or that of its own BufferedProtocol. After the end
+        of the connection, return memory whose bytes are discarded.
         """
         receivers = self.receivers
         if receivers is None:

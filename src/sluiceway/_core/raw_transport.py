@@ -37,7 +37,10 @@ class RawTransport:
         raise NotImplementedError
 
     def unsent_size(self) -> int:
-        """Return the number of buffered bytes. -1: only the transport knows it, and whether it is closing."""
+        """Return the number of buffered bytes.
+
+        -1: only the methods of the transport return this number, and whether the transport is closing.
+        """
         return -1
 
     def corking(self, size: int) -> Any:

@@ -14,7 +14,7 @@ from .._errors import LimitOverrunError
 from .receiver import Receiver
 
 NEWLINE = (b"\n",)
-# A C integer in the compiled build: of several separators, the number of bytes that are searched for each at first.
+# A C integer in the compiled build: the number of bytes that are searched first if there are several separators.
 _FIRST_PART = 64
 
 
@@ -129,7 +129,8 @@ def find_record(receiver: Receiver, separators: tuple[bytes, ...], waited: bool,
     if size - start >= length:
         end = -1
         position = 0
-        # Where a separator is missing, the search for it must not examine all later records, again for each record.
+        # The search for a separator that does not occur would examine all buffered bytes, again for each record. So a
+        # search for several separators examines a part first, and then parts that double in size.
         searched = size if len(separators) == 1 else min(size, start + _FIRST_PART)
         while True:
             for separator in separators:

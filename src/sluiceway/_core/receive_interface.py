@@ -1,6 +1,7 @@
 """ReceiveInterface: how received bytes get from a transport to a reader.
 
-A transport finds the receiver of its protocol only by the classes of this module.
+Only a protocol that derives from ReceiverProvider has a receiver. A transport finds the receiver with a
+ProtocolReceivers object (``protocol_receiver.py``).
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ class ReceiveInterface:
     __slots__ = ("__weakref__", "intercepted")
 
     intercepted: bool
-    """True if the program has replaced a method that gets received bytes. They must then go through the protocol."""
+    """True if the program has replaced feed_data(), readuntil() or _wait_for_data() of the reader.
+
+    Received bytes must then go through the methods of the protocol."""
 
     def attach(self, scratch: Any, waiters: Any) -> object:
         """Called by a transport before it receives the first bytes.

@@ -40,8 +40,8 @@ class Receiver(EndOfInput):
     """The receiving side of a stream, and all state of a StreamReader.
 
     - ``buffer``: the unread bytes.
-    - ``budget_used``: the number of reads and drains since the last read that waited, or the last yield to the loop. A
-      coroutine that never waits would starve the other tasks of its loop.
+    - ``budget_used``: the number of reads and drains since the last read that waited, or the last yield to the loop.
+      Without a bound on this number, a coroutine that never waits would starve the other tasks of its loop.
     - ``discard``: the Discard of bytes that are dropped as they arrive, or None.
     - ``received``, ``arrivals``: the number of bytes that have arrived, and how often bytes arrived.
     - ``high_water``: the greatest number of unread bytes so far.
@@ -73,7 +73,8 @@ class Receiver(EndOfInput):
         self.guard: Any = None
         self.received = self.arrivals = self.high_water = 0
         self._scratch: Any = None
-        # The memory that get_buffer returned: inside the result of a large read, or a separate Block.
+        # Where the memory is that was returned last: in the buffer ``_direct``, a DirectBuffer or CallerBuffer, or in
+        # ``_block``. If both are None, it is in the Scratch.
         self._direct: Any = None
         self._block: Any = None
         # The last receive was large enough for a separate Block.
@@ -279,7 +280,7 @@ class Receiver(EndOfInput):
         return buffer.take(n)
 
     def drop(self, discard: Discard) -> None:
-        """Drop what ``discard`` describes: of the unread bytes now, the rest when it arrives."""
+        """Drop the bytes that ``discard`` describes: those that are unread now, and the rest as it arrives."""
         size = self.buffer.size()
         if not discard.separators and discard.size <= size:
             self.take(discard.size)
@@ -287,7 +288,7 @@ class Receiver(EndOfInput):
         rest = discard.feed(self.take(size))
         if rest is None:
             if self.discard is not None:
-                # The unread bytes, if any, were inserted by push_back(), so they come before those of the earlier one.
+                # The unread bytes, if any, were inserted by push_back(), so they precede those of the earlier Discard.
                 discard.follow(self.discard)
             self.discard = discard
         elif rest:

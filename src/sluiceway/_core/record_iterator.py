@@ -1,7 +1,7 @@
 """RecordIterator: what the iterators over lines, separated records and frames have in common.
 
-An item that has arrived costs no coroutine: ``__anext__`` returns the iterator itself, which is a Ready. A coroutine is
-made only for an item that must be waited for.
+With a reader of sluiceway, an item that has arrived costs no coroutine: ``__anext__`` returns the iterator itself,
+which is a Ready. A coroutine is made for an item that must be waited for, and for each item of asyncio's reader.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ _task_of: Any = asyncio.current_task if sys.version_info >= (3, 12) else asyncio
 class RecordIterator(Ready):
     """An asynchronous iterator over the records of a reader. It keeps no byte between two items.
 
-    A subclass defines ``attempt``, which removes the next record from the buffer and returns it, and ``target_size``.
+    A subclass defines ``attempt``, which removes the next record from the buffer and returns it, ``ready_item`` and
+    ``target_size``.
 
     - ``reader``: sluiceway's reader; None if the program's reader is asyncio's, to which ``borrowed`` gives access.
     - ``receiver``: the Receiver of ``reader`` or ``borrowed``.
@@ -103,7 +104,7 @@ class RecordIterator(Ready):
         return self.reader if self.borrowed is None else self.borrowed.reader
 
     def described(self) -> str:
-        """Return the text of the stream for messages."""
+        """Return the description of the stream, for messages."""
         stream = self.stream
         if stream is not None:
             return stream._describe()
@@ -117,7 +118,8 @@ class RecordIterator(Ready):
         return self
 
     def __iter__(self) -> Self:
-        # ``yield from`` asks for an iterator after ``__await__``. A ``for`` loop does without, and would never end.
+        # ``yield from`` calls this method after ``__await__``. A ``for`` loop, which does not call ``__await__``, would
+        # never end.
         if self.outcome is None and self.failure is None:
             raise TypeError(f"{self.operation}() is for 'async for', not for 'for' ({self.described()})")
         return self
@@ -222,7 +224,7 @@ class RecordIterator(Ready):
                         receiver.end_wait()
                         if receiver.target_size:
                             receiver.end_large_read()
-                    # A part of a record must not pass for its end.
+                    # If the stream was closed, the part of a record that has arrived must not become an item.
                     self._check_open()
                 waited = True
         finally:
@@ -233,9 +235,10 @@ class RecordIterator(Ready):
             self.waiting = self.waiting_task = None
 
     def ready_item(self) -> Any:
-        """Return the next item if it can be removed from the first chunk of the buffer, else None. Raise nothing.
+        """Return the next item if it can be removed from the first chunk of the buffer, else None.
 
-        The fast path of attempt(), for the usual item: Python replaces an exception of ``__await__`` by another one.
+        The fast path of attempt(), for the usual item. It raises nothing, because Python replaces an exception of
+        ``__await__`` by another one.
         """
         raise NotImplementedError
 
@@ -266,10 +269,10 @@ class RecordIterator(Ready):
             raise receiver.end_error()
 
     def ended(self, keeps_rest: bool) -> bool:
-        """Return False if more bytes may arrive. Raise the error of the stream or StopAsyncIteration if it has ended.
+        """Return False if more bytes may arrive, and True if the stream has ended with a part of a record.
 
-        Return True if the stream has ended with a part of a record. Unless ``keeps_rest``, raise for a record that was
-        being dropped.
+        At an end after a whole record, raise StopAsyncIteration. At an end within a record that is being dropped, raise
+        IncompleteReadError, unless ``keeps_rest``. Raise the error of a lost connection or of set_exception().
         """
         receiver = self.receiver
         size = receiver.buffer.size()

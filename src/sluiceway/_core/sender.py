@@ -24,9 +24,10 @@ class Sender:
     Programs may replace ``transport``, ``protocol`` and ``reader``. ``raw``, ``flow`` and ``receiver`` are derived from
     them, so that a write() or drain() needs no Python call in the usual case.
 
-    - ``raw``: the RawTransport of ``transport``; None for a transport of the program, and for a loop's own in the
-      pure core.
-    - ``over_loop``: ``transport`` does not set ``closing`` of ``raw`` when it starts to close, and so must be asked.
+    - ``raw``: the RawTransport of ``transport``; None for a transport of the program, and for a loop's own without a
+      LoopWriter.
+    - ``over_loop``: ``transport`` is not sluiceway's. It does not set ``closing`` of ``raw`` when it starts to close,
+      so its is_closing() is called.
     - ``flow``: the WriteFlowControl of ``protocol``; None if the protocol overrides ``_drain_helper()``.
     - ``receiver``: the Receiver of ``reader``; None without a reader, or if its class overrides ``exception()``.
     - ``connection``: the Connection, with the state of both directions.
@@ -103,7 +104,7 @@ class Sender:
                 self.receiver = receiver
 
     def transport_closing(self) -> bool:
-        """Return True if the transport is closing: its write() would discard the data and log no name of the peer."""
+        """Return True if the transport is closing: its write() would discard the data, and not log the peer."""
         try:
             return self.transport.is_closing() is True
         except (AttributeError, NotImplementedError):

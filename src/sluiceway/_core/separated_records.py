@@ -15,7 +15,7 @@ from .record_iterator import RecordIterator
 
 
 class SeparatedRecords(RecordIterator):
-    """Records that end with one of ``separators``, sorted, the shortest first. Each item has its separator.
+    """Records that end with one of ``separators``, sorted, the shortest first. A complete record has its separator.
 
     ``keeps_rest``: True if a rest without a separator at the end of the stream is an item, as for lines. ``_inside``:
     True if the last item was a piece of a record, and not its last. ``_simple``: True if ``take_record`` can be used.
@@ -105,7 +105,7 @@ class SeparatedRecords(RecordIterator):
             return None
         piece = receiver.take(self.max_size)
         if self.policy == record_iterator.CHUNKS:
-            # The search for the next piece starts where this one ended.
+            # The next search for the end of the record starts where this search has stopped.
             buffer = receiver.buffer
             buffer.remember_search(self.separators, n - self.max_size)
             self._inside = True

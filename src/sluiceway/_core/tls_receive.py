@@ -69,7 +69,7 @@ class TLSReceiver(ReceiveInterface):
         # The records that were last passed to OpenSSL: how many are complete, and the length of the longest.
         self._complete = 0
         self._longest = 0
-        # Bytes that arrived after the record that completed the handshake.
+        # Bytes that wait: those after the record that completed the handshake, and those of nested calls of receive().
         self._trailing_data = b""
         # A record is being decrypted, which may run code of the program.
         self._decrypting = False
@@ -335,7 +335,7 @@ class TLSReceiver(ReceiveInterface):
         block: Any
         try:
             if stream is None:
-                # A loop of its own: with the pure core each instruction counts.
+                # A separate loop, which needs fewer instructions with the pure core.
                 for _ in range(left):
                     block = read(room)
                     if not block:

@@ -15,8 +15,7 @@ from .write_queue import WriteQueue
 
 # C integers in the compiled build.
 _PLAINTEXT = TLS_PLAINTEXT
-# Bytes that are encrypted between two checks of the lower transport's flow control. The records of one step fit in the
-# CPU cache.
+# Bytes that are encrypted between two checks of the lower transport's flow control. Their records fit in the CPU cache.
 _AHEAD = 16 * _PLAINTEXT
 # Bytes of OpenSSL's own responses that may be buffered while the lower transport is paused.
 _ANSWERS_MAXIMUM = 4 * _PLAINTEXT
@@ -38,7 +37,7 @@ class TLSSender(Corkable):
     - ``handshake_complete``: True after the handshake, when data can be sent.
     - ``closing``: True if write() discards its data.
     - ``lower_paused``: True while the lower transport has paused writing. The TLS transport sets this attribute.
-    - ``alert_size``: the length of the close_notify alert, the last that was passed to the lower transport; 0 before.
+    - ``alert_size``: the length in bytes of the close_notify alert, which is sent last; 0 until then.
     """
 
     def __init__(self, sslobject: Any, outgoing: ssl.MemoryBIO, owner: Any) -> None:
@@ -93,7 +92,7 @@ class TLSSender(Corkable):
 
     def _cork(self, stepper: Any, data: bytes) -> None:
         if not self._corked:
-            # First, as it may raise MemoryError: nothing would send the data of later writes.
+            # First: this call may raise MemoryError, and then nothing would send the data of later writes.
             stepper.cork(self)
             self._corked = True
             if not self.pending_size():
@@ -193,10 +192,10 @@ class TLSSender(Corkable):
             )
 
     def flush(self, everything: bool) -> None:
-        """Encrypt the buffered plaintext, and write it to the lower transport until that pauses writing. During an
-        encryption, do nothing.
+        """Encrypt the buffered plaintext, and write it to the lower transport until that pauses writing.
 
-        If ``everything`` is True, ignore that pause. At the end, send the close_notify alert if one is pending.
+        If ``everything`` is True, ignore that pause. At the end, send the close_notify alert if one is pending. Before
+        the handshake is complete, encrypt nothing. During another encryption, do nothing.
         """
         if self._encrypting:
             return

@@ -50,8 +50,9 @@ def as_size(size: Any, call: str, name: str, least: int, stream: object) -> int:
 def as_limit(limit: Any, call: str = "") -> int:
     """Return the limit of a reader in bytes. None means 64 KiB, and ``math.inf`` means no limit.
 
-    Raise TypeError unless ``limit`` is a number or None, and ValueError unless it is whole and greater than 0.
-    ``call``: the name of sluiceway's own function, which refuses a bool. Without it a bool is a number, as in asyncio.
+    Raise TypeError unless ``limit`` is an integer, a float or None. Raise ValueError unless it is whole and greater
+    than 0. ``call``: the name of sluiceway's own function, which refuses a bool. Without ``call``, a bool is a number,
+    as in asyncio.
     """
     if type(limit) is int and 0 < limit <= UNBOUNDED_LIMIT:
         return limit
@@ -89,8 +90,9 @@ def clamped(size: float) -> int:
 def as_seconds(seconds: Any, name: str, stream: Any = None, *, required: bool = False) -> float:
     """Return ``seconds``, the argument ``name`` of a function, or of a method of ``stream``, which has _describe().
 
-    Raise TypeError unless ``seconds`` is an int or float, and not a bool, and ValueError unless it is greater than 0
-    and a float can hold it. None is refused as well; unless ``required``, the message says that the caller accepts it.
+    Raise TypeError unless ``seconds`` is an int or float, and not a bool. Raise ValueError unless it is greater than 0
+    and a float can hold it. None raises TypeError as well; unless ``required``, the message lists None as accepted,
+    because the caller handles it.
     """
     if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
         or_none = "" if required else " or None"

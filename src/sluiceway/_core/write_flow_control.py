@@ -18,7 +18,7 @@ class WriteFlowControl:
     - ``paused``: True while the transport has paused writing. ``pauses``: how often it did.
     - ``lost``: True after the connection has ended.
     - ``error_mark``: an object that mark() stores on each error of this connection, to recognize the error later. The
-      error does not refer to the connection.
+      object does not refer to the connection.
     """
 
     __slots__ = ("error_mark", "loop", "lost", "paused", "pauses", "waiters")
@@ -81,9 +81,9 @@ class WriteFlowControl:
             return False
 
     async def wait(self, connection: Any) -> None:
-        """Wait until the transport resumes writing. Raise ConnectionResetError if ``connection`` has ended already.
+        """Wait while the transport has paused writing. Raise ConnectionResetError if ``connection`` has ended already.
 
-        If it ends meanwhile, raise the error of end(), or return if there is none.
+        If the connection ends meanwhile, raise a copy of the error of end(), or return if there is none.
         """
         if self.lost:
             error = ConnectionResetError(connection.loss())

@@ -1,9 +1,9 @@
 # cython: language_level=3, binding=False
 """Let the classes of a compiled module make instances only by a call of the class itself, which runs ``__init__``.
 
-The fields of an instance that ``cls.__new__(cls)`` alone has made are None, and compiled code would take None for an
-object of the class that the field is declared with: the interpreter would crash. A class derived in Python could leave
-out ``__init__`` as well. So a class can be derived from only if its fields are safe, or if the package itself does so.
+The fields of an instance that ``cls.__new__(cls)`` alone has made are None. Compiled code would use None as an object
+of the class that the field is declared with, and the interpreter would crash. A class derived in Python could leave out
+``__init__`` as well. So a class can be derived from only if its fields are safe, or if the package itself does so.
 """
 
 cdef extern from *:

@@ -33,10 +33,10 @@ cdef extern from "Python.h":
 cdef class Ready:
     """The base class of awaitables. ``__await__`` of a subclass returns what returning() or raising() returns.
 
-    If the value is not known yet, ``__await__`` returns another iterator, such as that of a coroutine. A task can run
-    an object of a subclass that has ``send()`` like a coroutine, without ``await``: each step calls ``__await__``,
-    which must return the same iterator until that has ended. The value cannot be None. The attribute ``operation`` of a
-    subclass is the name of the call.
+    If the value is not known yet, ``__await__`` returns another iterator, such as that of a coroutine. If a subclass
+    has ``send()``, a task can run its objects without ``await``, as it runs coroutines. Then each step calls
+    ``__await__``, which must return the same iterator until that has ended. The value cannot be None. The attribute
+    ``operation`` of a subclass is the name of the call.
     """
 
     def __init__(self):
@@ -82,7 +82,7 @@ cdef PyObject* next_of(PyObject* instance) noexcept:
             return Py_TYPE(<PyObject*>iterator).tp_iternext(<PyObject*>iterator)
         PyErr_SetObject(type(failure), failure)
     elif PyTuple_Check(outcome) or PyExceptionInstance_Check(outcome):
-        # Python would take the items of a tuple for the arguments of the exception.
+        # Python would use the items of a tuple as the arguments of the exception.
         try:
             outcome = StopIteration(outcome)
         except BaseException as error:

@@ -13,7 +13,8 @@ cdef extern from "Python.h":
 
 cdef unsigned long long _EVERYTHING = EVERYTHING
 cdef enum:
-    # After so many places where only the first byte of the pattern is found, find() searches, whose time is linear.
+    # After this many offsets at which only the first byte of the pattern is found, chunk.find() continues the search,
+    # because its time is linear.
     _CANDIDATES = 8
 
 
@@ -95,5 +96,5 @@ cpdef Py_ssize_t number(object chunk, Py_ssize_t start, Py_ssize_t size, bint li
 
 
 cpdef int clear_list(list pieces) except -1:
-    # A method of a list is called as a Python method, which costs more than the rest of the work.
+    # Cython would call pieces.clear() as a Python method, which costs more than the rest of the work.
     return PyList_SetSlice(pieces, 0, len(pieces), NULL)

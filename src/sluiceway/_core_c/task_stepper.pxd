@@ -35,7 +35,7 @@ cdef class Stepper:
     cdef object done
     # The time that steps have taken since the loop last ran a handle of this object.
     cdef long long stepped_time
-    # True after too much of it, until the loop has run its callbacks: no task is stepped in a round.
+    # True after steps of more than STEP_NANOSECONDS, until the loop has run its callbacks: no round steps a task.
     cdef bint resting
     cdef object __weakref__
 

@@ -6,8 +6,8 @@ the steps for one batch of ready sockets. Writes of the tasks of a round are cor
 end (contract W9, docs/explanation/contracts.md).
 
 With an asyncio loop's own transports, the loop runs a handle for each socket that is ready. The round begins in the
-last of these handles. If each handle ran its task and sent the answer, the code of every handle would evict that of the
-previous one from the processor's instruction cache.
+last of these handles, or in the next iteration of the loop. If each handle ran its task and sent the answer, the code
+of every handle would evict that of the previous one from the processor's instruction cache.
 """
 
 import asyncio
@@ -62,10 +62,10 @@ cdef class Stepper:
         return not debugging and current_task_of(self.loop) is None
 
     cdef int wake(self, ReceiveInterface receiver) except -1:
-        """Wake the read that waits for ``receiver``, in a handle of the loop that has received its bytes.
+        """Wake the waiting read of ``receiver``. Called in the handle of the loop that has received the bytes.
 
-        Its task runs within the call if no other handle waits in the loop's queue. Otherwise it runs in one round with
-        those of the handles that follow: within the last of them, or in the next iteration of the loop."""
+        The task of the read runs within the call if no other handle waits in the loop's queue. Otherwise it runs in one
+        round with the tasks of the handles that follow: in the last of these handles, or in the next iteration."""
         self.woken.append(receiver)
         if self.turn is not None and len(self.loop._ready) > self.turn_scheduled:
             if not self.turn_scheduled:
@@ -78,7 +78,7 @@ cdef class Stepper:
 
     cdef int run_round(self) except -1:
         """Run the tasks of all woken reads, outside the context of the handle, which a loop nested in a task may run
-        again. The loop runs the tasks instead if steps have taken 2 ms since the loop has run its other callbacks."""
+        again. The loop runs the tasks instead if steps have taken 2 ms since the loop last ran its other callbacks."""
         cdef bint outer_step = self.step_at_once, outer_stepping = self.stepping
         cdef long long now, start = monotonic_ns()
         self.step_at_once = self.stepping = not self.resting and self.may_step()
