@@ -88,6 +88,21 @@ async def test_end_inside_record_names_call_counts_and_stream(
         assert await ours.read() == b""
 
 
+ITERATORS = [(data, call) for data, call, message, *_ in CALLS if message.startswith(("frames", "records"))]
+
+
+@pytest.mark.parametrize(("data", "call"), ITERATORS)
+async def test_iteration_after_end_inside_record_ends(data: bytes, call: Callable[[Any], Any]) -> None:
+    async with sluiceway.pair() as (ours, far):
+        await far.send(data)
+        await far.send_eof()
+        items = call(ours)
+        with pytest.raises(asyncio.IncompleteReadError):
+            async for _ in items:
+                pass
+        assert await anext(items, "end") == "end"
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

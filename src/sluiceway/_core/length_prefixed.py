@@ -118,7 +118,10 @@ class LengthPrefixed(RecordIterator):
         if size < n:
             self._missing = n
             if (receiver.eof_reached and not size) or self.ended(False):
-                raise self._incomplete(self._rest, self._length - self._rest + size, self._length)
+                error = self._incomplete(self._rest, self._length - self._rest + size, self._length)
+                # The next attempt finds the end of the stream, not a second end within this frame.
+                self._rest = 0
+                raise error
             return None
         piece = receiver.take(n)
         self._rest -= n
