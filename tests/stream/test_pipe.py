@@ -170,6 +170,22 @@ async def test_send_after_idle_pipe_lost_its_reader_raises_broken_pipe_error() -
                 await call
 
 
+@pytest.mark.parametrize("unsent", [0, LARGE])
+@pytest.mark.parametrize("reported", [False, True])
+async def test_error_after_abort_of_pipe_does_not_name_the_reader(unsent: int, reported: bool) -> None:
+    read_end, write_end = os.pipe()
+    with os.fdopen(read_end, "rb"):
+        stream = await sluiceway.pipe(write_end)
+        stream.writer.write(bytes(unsent))
+        stream.abort()
+        if reported:
+            await stream.aclose()
+        for call in (stream.send(b"x"), stream.flush(), stream.send_eof()):
+            with pytest.raises(ConnectionResetError, match=rf"^Connection lost: .*pipe {write_end}"):
+                await call
+        await stream.aclose()
+
+
 async def test_send_eof_ends_pipe_after_data_and_later_send_raises() -> None:
     read_end, write_end = os.pipe()
     with os.fdopen(read_end, "rb") as file:

@@ -294,9 +294,9 @@ class Connection(ClosingState):
             lost = self.own_error(self.record.error)
         if lost is not None and not self.closed_first:
             return copy_error(lost)
-        eof_sent = self.record is not None and self.record.eof_sent
+        ended_here = self.closed_first or (self.record is not None and (self.record.eof_sent or self.record.aborted()))
         error: ConnectionError
-        if self.closed_first or eof_sent or self.get_extra_info("pipe") is None:
+        if ended_here or self.get_extra_info("pipe") is None:
             error = ConnectionResetError(self.loss())
         else:
             error = BrokenPipeError(f"the reader of the pipe has closed it ({self.describe()})")
