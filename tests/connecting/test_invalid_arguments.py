@@ -294,13 +294,22 @@ async def test_unconnected_socket_raises_os_error() -> None:
             await writer.drain()
 
 
-@pytest.mark.parametrize("port", [65536, -1, 1 << 40])
-async def test_port_out_of_range_raises_value_error(port: int) -> None:
-    with pytest.raises(ValueError, match=f"port argument must be in the range 0 to 65535, not {port}"):
-        await sluiceway.open_connection("127.0.0.1", port)
+@pytest.mark.parametrize("port", [65536, -1, 1 << 40, "65536", "-1", b"65536"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_port_out_of_range_raises_value_error(host: str, port: int | str | bytes) -> None:
+    with pytest.raises(ValueError, match=f"^port argument must be in the range 0 to 65535, not {port!r}$"):
+        await sluiceway.open_connection(host, port)
 
 
-@pytest.mark.parametrize("address", [("127.0.0.1",), 5])
+@pytest.mark.parametrize("port", [65536, -1, "65536"])
+async def test_port_of_local_addr_out_of_range_raises_before_connect(port: Any, raw_peers: RawPeers) -> None:
+    unused = UnusedListener(raw_peers)
+    with pytest.raises(ValueError, match=f"^port of local_addr must be in the range 0 to 65535, not {port!r}$"):
+        await sluiceway.open_connection(*unused.address, local_addr=("127.0.0.1", port))
+    unused.check_no_connection()
+
+
+@pytest.mark.parametrize("address", [("127.0.0.1",), ("127.0.0.1", 0.0), 5])
 async def test_invalid_local_addr_raises_before_connect(address: Any, raw_peers: RawPeers) -> None:
     unused = UnusedListener(raw_peers)
     with pytest.raises((TypeError, ValueError)):

@@ -194,10 +194,11 @@ async def test_server_without_free_descriptors_raises_the_cause() -> None:
         await sluiceway.start_server(close_connection, "127.0.0.1", 0)
 
 
-@pytest.mark.parametrize("port", [65536, -1])
-async def test_port_out_of_range_raises_value_error(port: int) -> None:
-    with pytest.raises(ValueError, match=f"port argument must be in the range 0 to 65535, not {port}"):
-        await sluiceway.start_server(close_connection, "127.0.0.1", port)
+@pytest.mark.parametrize("port", [65536, -1, "65536", b"-1"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", None])
+async def test_port_out_of_range_raises_value_error(host: str | None, port: int | str | bytes) -> None:
+    with pytest.raises(ValueError, match=f"^port argument must be in the range 0 to 65535, not {port!r}$"):
+        await sluiceway.start_server(close_connection, host, port)
 
 
 async def test_empty_host_list_raises() -> None:

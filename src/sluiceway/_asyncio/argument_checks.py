@@ -125,22 +125,35 @@ def check_delay(seconds: Any) -> None:
 
 
 def check_local_address(address: Any) -> None:
-    """Raise TypeError unless ``address``, the argument ``local_addr``, is a tuple or list of host and port, or None."""
+    """Raise TypeError unless ``address``, the argument ``local_addr``, is a tuple or list of host and port, or None.
+
+    For the port, see check_port(). The host is checked by resolve().
+    """
     if address is not None and (not isinstance(address, (tuple, list)) or len(address) < 2):
         raise TypeError(
             f"local_addr argument must be a tuple of host and port or None, not {type(address).__name__!r}: {address!r}"
         )
+    if address is not None:
+        check_port(address[1], "port of local_addr")
 
 
-def check_port(port: Any) -> None:
-    """Raise TypeError unless ``port`` is an int, str, bytes or None, and ValueError for an int outside 0 to 65535.
+def check_port(port: Any, name: str = "port argument") -> None:
+    """Raise TypeError unless ``port`` is an int, str, bytes or None, and ValueError for a number outside 0 to 65535.
 
-    A str or bytes is a service name or a number, which the resolver interprets.
+    A str or bytes is a number or the name of a service. The resolver would use a number modulo 65536. ``name``: what
+    the message calls the port.
     """
-    if port is not None and not isinstance(port, (int, str, bytes)):
-        raise TypeError(f"port argument must be an int, str, bytes or None, not {type(port).__name__!r}: {port!r}")
-    if isinstance(port, int) and not 0 <= port <= 65535:
-        raise ValueError(f"port argument must be in the range 0 to 65535, not {port}")
+    if port is None:
+        return
+    if not isinstance(port, (int, str, bytes)):
+        raise TypeError(f"{name} must be an int, str, bytes or None, not {type(port).__name__!r}: {port!r}")
+    try:
+        number = int(port)
+    except ValueError:
+        # The name of a service.
+        return
+    if not 0 <= number <= 65535:
+        raise ValueError(f"{name} must be in the range 0 to 65535, not {port!r}")
 
 
 def check_integers(arguments: dict[str, Any]) -> None:
