@@ -61,8 +61,8 @@ async def open_connection(
             connection closes the socket.
         local_addr (tuple or None): the local host and port to bind the socket to before it connects. None lets the
             kernel choose both.
-        server_hostname (str or None): the name that the peer's certificate must match. None means ``host``, and is
-            refused if ``ssl`` is given without a host. With ``""`` no name is sent or checked; the certificate is still
+        server_hostname (str or None): the name that the peer's certificate must match. None means ``host``. If ``ssl``
+            is given without a host, a str is required. With ``""`` no name is sent or checked; the certificate is still
             verified.
         ssl_handshake_timeout (float or None): the seconds that the TLS handshake may take. None means 60.
         ssl_shutdown_timeout (float or None): the seconds that closing waits for the peer's close_notify alert. None

@@ -122,7 +122,7 @@ def bind_unix(path: Any) -> socket.socket:
 
 
 def _remove_stale(path: str | bytes) -> None:
-    """Remove ``path`` if it is a socket. An error is only logged, because bind() may succeed all the same."""
+    """Remove ``path`` if it is a socket. An error is only logged, because bind() may still succeed."""
     try:
         if stat.S_ISSOCK(os.stat(path).st_mode):
             os.remove(path)
