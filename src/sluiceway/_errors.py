@@ -45,6 +45,9 @@ def copy_error(error: BaseException) -> BaseException:
             return error
         # Some classes of asyncio copy the arguments only.
         copied.__dict__.update(error.__dict__)
+        if isinstance(copied.__dict__.get("__notes__"), list):
+            # A note that the program adds to the copy must not appear in later copies.
+            copied.__notes__ = copied.__notes__[:]
         if isinstance(error, OSError) and isinstance(copied, OSError) and copied.strerror != error.strerror:
             # name_peer() changes strerror but not args.
             copied.strerror = error.strerror

@@ -51,6 +51,13 @@ def test_copy_has_class_text_attributes_and_cause_but_no_traceback(error: Any) -
     assert copied.__traceback__ is None
 
 
+def test_note_added_to_a_copy_is_not_in_the_next_copy() -> None:
+    error = ConnectionResetError(104, "Connection reset by peer")
+    error.add_note("note")
+    copy_error(error).add_note("note of the program")
+    assert copy_error(error).__notes__ == ["note"]
+
+
 @pytest.mark.parametrize("error", [TwoArgumentsError("one", "two"), NoCopyError("x")], ids=repr)
 def test_error_that_cannot_be_copied_is_returned_itself(error: BaseException) -> None:
     assert copy_error(error) is error
