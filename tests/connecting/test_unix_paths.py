@@ -113,6 +113,25 @@ async def test_overlong_path_raises_unix_path_error_with_limit(kind: str, unix_p
         assert isinstance(raised.value, ValueError)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="abstract names exist on Linux only")
+@pytest.mark.parametrize("kind", ABSTRACT)
+async def test_overlong_abstract_name_raises_unix_path_error_with_limit(kind: str, unix_path: str) -> None:
+    await echo_once(sluiceway, *2 * [ABSTRACT[kind](unix_path.ljust(107, "x"))])
+    path = ABSTRACT[kind](unix_path.ljust(108, "x"))
+    for attempt in (sluiceway.open_unix_connection(path), sluiceway.start_unix_server(lambda r, w: None, path)):
+        with pytest.raises(
+            sluiceway.UnixPathError, match=r"path of 109 bytes is too long.*108 for an abstract name"
+        ) as raised:
+            await attempt
+        assert raised.value.errno == errno.ENAMETOOLONG
+
+
+@pytest.mark.parametrize("path", ["", b""])
+async def test_empty_path_of_server_raises_value_error(path: str | bytes) -> None:
+    with pytest.raises(ValueError, match=r"^path argument must not be empty$"):
+        await sluiceway.start_unix_server(lambda r, w: None, path)
+
+
 async def test_path_of_maximum_length_connects(unix_path: str) -> None:
     path = unix_path + (107 - len(unix_path)) * "x"
     await echo_once(sluiceway, path, path)

@@ -70,14 +70,14 @@ async def _connect(loop: asyncio.AbstractEventLoop, sock: socket.socket, path: s
 
 def explain_unix_path(path: str | bytes, error: OSError) -> None:
     """Raise UnixPathError if ``path`` is too long or not a socket, which caused ``error`` of connect() or bind()."""
-    if path[:1] in ("\0", b"\0"):
-        return
     if error.errno is None and "too long" in str(error):
         raise UnixPathError(
             errno.ENAMETOOLONG,
             f"path of {len(os.fsencode(path))} bytes is too long for a Unix socket: {path!r}; "
-            "the maximum is 107 bytes on Linux, 103 elsewhere",
+            "the maximum is 107 bytes on Linux, 108 for an abstract name, 103 elsewhere",
         ) from None
+    if path[:1] in ("\0", b"\0"):
+        return
     try:
         mode = os.stat(path).st_mode
     except OSError:
@@ -99,9 +99,12 @@ def bind_unix(path: Any) -> socket.socket:
     Raises:
         UnixPathError: the path is too long, or names a file that is not a socket.
         OSError: the path cannot be bound.
-        ValueError: the path contains a NUL.
+        ValueError: the path is empty or contains a NUL.
     """
     path = _as_path(path)
+    if not path:
+        # Linux would bind the socket to an abstract name of its own choice.
+        raise ValueError("path argument must not be empty")
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
