@@ -153,7 +153,7 @@ class ChunkBuffer:
         """Return the buffer for later reads.
 
         A DirectBuffer or a CallerBuffer, each of which serves one read, returns the ChunkBuffer that it has replaced,
-        with its own bytes in it. If it raises MemoryError, abandon() must be called.
+        with its own bytes in it. If the call raises MemoryError, abandon() must be called.
         """
         return self
 

@@ -66,8 +66,8 @@ class ConnectionState(ReceiverReference):
     - ``state``: a state of the table in this module's docstring.
     - ``error``: the error that ended the transport, or None.
     - ``flow``: the WriteFlowControl, for which drain() waits.
-    - ``loop_writer``: the LoopWriter of a loop's own transport, which corks writes; None for other transports, and in
-      the pure core.
+    - ``loop_writer``: the LoopWriter of a loop's own transport, which corks writes; None for other transports, and if
+      the loop has no Stepper, as in the pure core.
     - ``closing``: the program has called close().
     - ``lost``: the transport has ended.
     - ``closed_first``: the program called close() before the transport started to close.

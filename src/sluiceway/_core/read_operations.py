@@ -117,7 +117,10 @@ class StreamReader:
         self._sluiceway.transport = transport
 
     def at_eof(self) -> bool:
-        """Return True if end of file was received and all bytes have been read."""
+        """Return True if all bytes have been read, and the input has ended without an error.
+
+        The input ends at end of file, or at the end of the connection.
+        """
         return self._sluiceway.eof_reached and not self._sluiceway.buffer.size()
 
     @property

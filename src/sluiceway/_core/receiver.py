@@ -352,7 +352,10 @@ class Receiver(EndOfInput):
         self.buffer = buffer.unshared()
 
     def end_large_read(self) -> None:
-        """Restore the usual buffer and bound of flow control after a read with a target size, and apply the bound."""
+        """Restore the usual buffer and bound of flow control after a read with a target size, and apply the bound.
+
+        Raise MemoryError if there is no memory for the bytes of the read. If they are lost, fail the stream as well.
+        """
         self.target_size = 0
         buffer = self.buffer
         if buffer.unread < 0:
@@ -380,7 +383,10 @@ class Receiver(EndOfInput):
         return True
 
     async def yield_to_loop(self, operation: str) -> None:
-        """Let the event loop run one iteration before the read ``operation``. Meanwhile another read raises."""
+        """Let the event loop run one iteration before the read ``operation``. Meanwhile another read raises.
+
+        If another read waits already, return at once.
+        """
         if self.operation is not None or self.future is not None:
             # The caller raises the error of a second read.
             return

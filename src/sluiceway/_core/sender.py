@@ -28,8 +28,10 @@ class Sender:
       LoopWriter.
     - ``over_loop``: ``transport`` is not sluiceway's. It does not set ``closing`` of ``raw`` when it starts to close,
       so its is_closing() is called.
-    - ``flow``: the WriteFlowControl of ``protocol``; None if the protocol overrides ``_drain_helper()``.
-    - ``receiver``: the Receiver of ``reader``; None without a reader, or if its class overrides ``exception()``.
+    - ``flow``: the WriteFlowControl of ``protocol``; None if the protocol is not sluiceway's, or its class overrides
+      ``_drain_helper()``.
+    - ``receiver``: the Receiver of ``reader``; None if the reader is not sluiceway's, or its class overrides
+      ``exception()``.
     - ``connection``: the Connection, with the state of both directions.
     - ``written``, ``writes``: the number of bytes that were passed to the transport, and of the calls.
     - ``budget_used``: the number of calls of drain() since the last yield to the loop, if ``receiver`` is None.

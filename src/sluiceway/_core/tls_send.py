@@ -29,8 +29,8 @@ def inner_object(sslobject: Any) -> Any:
 class TLSSender(Corkable):
     """Encrypts the data of one connection.
 
-    Where the lower transport delays writes, the plaintext is delayed instead, so that what a task writes in one step
-    becomes one record.
+    Where the lower transport would delay writes until the end of the round, the plaintext is delayed instead. So what
+    is written in a round becomes one record, up to 16 KiB.
 
     - ``lower``: the transport that carries the records.
     - ``owner``: the TLS transport, to which events are reported.
