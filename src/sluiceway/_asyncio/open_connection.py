@@ -86,8 +86,8 @@ async def open_connection(
         The StreamReader and the StreamWriter of the connection.
 
     Raises:
-        OSError: the host name cannot be resolved, the connection to every address failed, or the default TLS context
-            cannot be created.
+        OSError: the host name cannot be resolved, the connection to every address failed, the default TLS context
+            cannot be created, or the process has no free descriptor.
         ExceptionGroup: ``all_errors`` is True, and the connection to every address failed.
         ssl.SSLError: the TLS handshake failed. The message names the peer and the reason.
         ConnectionError: the connection was lost during the handshake, or the handshake timed out.
@@ -184,7 +184,7 @@ async def open_unix_connection(
         OSError: the socket does not exist (FileNotFoundError), the process has no write permission for the socket
             (PermissionError), no server accepts connections on the socket (ConnectionRefusedError), or the server's
             backlog is full (BlockingIOError).
-        ssl.SSLError, ConnectionError, ValueError, TypeError, RuntimeError: see open_connection.
+        OSError, ssl.SSLError, ConnectionError, ValueError, TypeError, RuntimeError: see open_connection.
 
     If the call fails or is cancelled, the socket that the call created is closed. For ``sock``, see open_connection.
 
