@@ -75,9 +75,9 @@ async def start_server(
         The Server.
 
     Raises:
-        OSError: a host name cannot be resolved, or an address cannot be bound or listened on; the message names the host
-            or address. Or the process has no free descriptor. An address that this machine does not have, or whose
-            family the kernel does not support, is left out, with a debug log record, if another address can be bound.
+        OSError: a host name cannot be resolved, or an address cannot be bound or listened on; the message names it. Or
+            the process has no free descriptor. An address that this machine does not have, or whose family the kernel
+            does not support, is left out, with a debug log record, if another address can be bound.
         ValueError, TypeError: an argument is invalid, or two arguments contradict each other. No socket was opened.
 
     If the call fails or is cancelled, the sockets that the call created are closed. A socket passed as ``sock`` is
