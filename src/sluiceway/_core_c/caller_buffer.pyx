@@ -94,7 +94,7 @@ cdef class CallerBuffer(ChunkBuffer):
             self.plain.append(data[fits:])
         memcpy(self.target.start + self.filled, PyBytes_AS_STRING(data), fits)
         self.filled += fits
-        return self.filled + self.plain.size()
+        return self.filled + self.plain.size() + self.plain.excess()
 
     cpdef object compact(self):
         self.plain.compact()
