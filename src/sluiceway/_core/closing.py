@@ -62,7 +62,7 @@ class ClosingState(ConnectionState):
         self.transport = transport
         self._loop_tls_values = None
         self._direct = None
-        # The transports of the package keep their values after they have closed.
+        # The transports of the package keep the values of get_extra_info() after they have closed.
         if not isinstance(transport, RawTransportProvider):
             self._loop_tls_values = self.values_of_loop_tls()
         else:

@@ -104,5 +104,5 @@ class WriteFlowControl:
             await waiter
         finally:
             del waiters[waiter]
-            # It keeps the error, whose traceback refers to this frame: no reference cycle.
+            # Breaks a reference cycle: the future keeps its error, whose traceback refers to this frame.
             del waiter
