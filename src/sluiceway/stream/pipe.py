@@ -28,7 +28,8 @@ def pipe(descriptor: int, *, limit: float | None = None) -> Opening[Stream]:
 
     The access mode of the descriptor decides whether the stream can be read, written, or both. If it is read-only,
     ``send()`` raises io.UnsupportedOperation; if it is write-only, ``read()`` does. A terminal that is open for both
-    is read and written, and so is a file, with one position for both. A FIFO that is open for both is only read.
+    is read and written, and so is a file. The file has one position for both directions, and the stream reads ahead: a
+    ``send()`` writes after what is buffered, not after what was read. A FIFO that is open for both is only read.
 
     Args:
         descriptor (int): the descriptor. It belongs to the caller until ``await`` or ``async with``, which makes it
