@@ -100,7 +100,7 @@ async def test_lingering_close_of_pipe_closes_it_at_once(end: str) -> None:
 async def test_dropped_stream_of_reading_end_is_closed_with_warning() -> None:
     read_end, write_end = os.pipe()
     stream = await sluiceway.pipe(read_end)
-    with pytest.warns(ResourceWarning, match="unclosed"):
+    with pytest.warns(ResourceWarning, match=rf"^unclosed <StreamReader transport=.*>, pipe {read_end}"):
         del stream
     await asyncio.sleep(0)
     await asyncio.sleep(0)

@@ -16,6 +16,7 @@ class GuardedConnection(Protocol):
     lost: bool
     loop: asyncio.AbstractEventLoop
     transport: Any
+    writer_ref: Any
 
     def describe(self) -> str:
         """Return the addresses of both ends, for messages."""
@@ -66,7 +67,9 @@ def close_unreferenced(connection: GuardedConnection, source: object) -> None:
     if loop.is_closed():
         warnings.warn("loop is closed", ResourceWarning, stacklevel=3, source=source)
         return
-    writer = f"<StreamWriter transport={connection.transport!r}>"
-    description = f"unclosed {writer}, {connection.describe()}{connection.creation()}"
+    # A pipe that is read has no writer.
+    half = "StreamReader" if connection.writer_ref is None else "StreamWriter"
+    unclosed = f"<{half} transport={connection.transport!r}>"
+    description = f"unclosed {unclosed}, {connection.describe()}{connection.creation()}"
     run_in_loop(loop, connection.close_unreferenced)
     warnings.warn(description, ResourceWarning, stacklevel=3, source=source)
