@@ -14,8 +14,9 @@ from .state import StreamState
 class Stream(StreamReading, StreamFraming, StreamClosing, StreamState):
     """A connection: reads, sends and closes in one object.
 
-    ``connect()`` opens one, ``stream_handler()`` passes one to a server's handler, and ``Stream.from_pair(reader,
-    writer)`` combines two halves. One task can read while any number of tasks send.
+    ``connect()``, ``pair()``, ``pipe()``, ``stdio()`` and ``spawn()`` open streams, ``stream_handler()`` passes one to
+    a server's handler, and ``Stream.from_pair(reader, writer)`` combines two halves. ``async with stream:`` or
+    ``aclose()`` closes a stream. One task can read while any number of tasks send.
 
     A stream may have one direction only. The methods of the other one raise io.UnsupportedOperation.
     """
