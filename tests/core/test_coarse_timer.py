@@ -21,11 +21,12 @@ class Target:
         self.expired: list[tuple[str, float]] = []
         self.accepts = True
         self.interrupts = 0
+        self.error: type[BaseException] = KeyboardInterrupt
 
     def _time_limit_expired(self, limit: Any) -> bool:
         if self.interrupts:
             self.interrupts -= 1
-            raise KeyboardInterrupt
+            raise self.error
         if self.accepts:
             self.expired.append((limit.operation, limit.seconds))
         return self.accepts
@@ -185,18 +186,32 @@ def test_limit_restarted_by_the_expiry_of_another_is_not_early(limits: Limits) -
     assert target.expired == [("later read", 5.0)]
 
 
-def test_target_that_raises_is_called_once_more_and_does_not_stop_the_timer(limits: Limits) -> None:
+def test_target_that_always_raises_is_stopped_and_does_not_stop_the_timer(limits: Limits) -> None:
     limit, target = limits.limit()
     broken, breaking = limits.limit()
-    breaking.interrupts = 3
+    breaking.interrupts = 100
+    breaking.error = ValueError
     broken.start(5, "broken")
     limit.start(5, "read")
-    for _ in range(2):
+    for _ in range(11):
+        assert broken.armed
+        with pytest.raises(ValueError):
+            limits.clock.advance(6)
+    limits.clock.advance(6)
+    assert (breaking.interrupts, breaking.expired, broken.armed) == (89, [], False)
+    assert target.expired == [("read", 5.0)]
+    assert limits.clock.scheduled == []
+
+
+def test_target_that_was_interrupted_many_times_expires(limits: Limits) -> None:
+    limit, target = limits.limit()
+    target.interrupts = 20
+    limit.start(5, "read")
+    for _ in range(20):
         with pytest.raises(KeyboardInterrupt):
             limits.clock.advance(6)
     limits.clock.advance(6)
-    assert (breaking.interrupts, breaking.expired, broken.armed) == (1, [], False)
-    assert target.expired == [("read", 5.0)]
+    assert (target.expired, limit.armed) == ([("read", 5.0)], False)
 
 
 def test_limit_whose_target_was_interrupted_expires_in_the_next_run(limits: Limits) -> None:

@@ -61,6 +61,29 @@ async def test_deadline_covers_all_operations_of_its_block(raw_peers: RawPeers) 
         assert await stream.read_line() == b"two\n"
 
 
+@pytest.mark.parametrize("min_rate", [None, 1000])
+async def test_deadline_whose_cancellation_was_interrupted_expires(raw_peers: RawPeers, min_rate: float | None) -> None:
+    """An interrupt may prevent the call of the loop that cancels the block."""
+    async with peer_stream(raw_peers) as (stream, _):
+        with manual_clock() as clock:
+            deadline = stream.deadline(5, min_rate=min_rate)
+
+            async def read() -> None:
+                async with deadline:
+                    await stream.read_line()
+
+            reading = await start_task(read())
+            clock.advance(6)
+            deadline._timeout._timeout_handler.cancel()  # type: ignore[attr-defined]
+            await run_iterations()
+            assert not reading.done()
+            clock.advance(TIMEOUT_RESOLUTION)
+            with pytest.raises(TimeoutError, match="deadline timed out"):
+                await reading
+            clock.advance(1)
+            assert clock.scheduled == []
+
+
 async def test_deadline_that_is_not_reached_has_no_effect(raw_peers: RawPeers) -> None:
     async with peer_stream(raw_peers) as (stream, peer):
         with manual_clock() as clock:

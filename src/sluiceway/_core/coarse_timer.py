@@ -7,6 +7,9 @@ limit never expires early, although its start does not read the clock. The next 
 before one period has passed. If another limit is started before, the next run is at most one period after that start. A
 run that finds no started limit is the last one until start() is called.
 
+A signal handler may raise wherever Python code runs, as for SIGINT, even several times. So each run first schedules the
+next one. An entry of the queue is removed last, when its limit has another one or needs none.
+
 The timer refers to its limits. A limit refers weakly to the object that it belongs to, so a time limit keeps no stream
 alive.
 """
@@ -28,6 +31,8 @@ _PERIOD = TIMEOUT_RESOLUTION / 2
 _NEVER = math.inf
 # The queue may have this many more entries than twice the number of started limits.
 _SPARE_ENTRIES = 64
+# How often a target is called again that has raised an Exception.
+_REPETITIONS = 10
 
 _timers: weakref.WeakKeyDictionary[Any, CoarseTimer] = weakref.WeakKeyDictionary()
 
@@ -53,15 +58,17 @@ class TimeLimit:
 
     At the expiry, the timer calls ``target._time_limit_expired(limit)``. If this returns False, because the operation
     is about to continue, each later run of the timer calls it again, until it returns True or stop() is called. If it
-    raises, perhaps because of a signal handler, the next run calls it once more.
+    raises, perhaps because of a signal handler, the next run calls it again too; but not after the eleventh Exception
+    in a row, which is an error of the target. The target may call start(), to have more time.
 
-    - ``armed``: True between start() and stop() or the expiry.
+    - ``armed``: True between start() and stop() or the end of the expiry.
     - ``operation``: the name of the operation. ``seconds``: its time limit.
     """
 
     __slots__ = (
         "_deadline",
-        "_failed",
+        "_expiring",
+        "_failures",
         "_queued_at",
         "_timer",
         "_unsettled",
@@ -79,8 +86,10 @@ class TimeLimit:
         self.armed = False
         # Started since the last run of the timer, so that the deadline is not known.
         self._unsettled = False
-        # The last call of the target has raised.
-        self._failed = False
+        # The target is being called, or its last call has raised.
+        self._expiring = False
+        # How many calls of the target in a row have raised an Exception.
+        self._failures = 0
         self._deadline = 0.0
         # The time of this limit's entry in the queue of the timer, at or before the deadline. It is not moved when the
         # limit is started again.
@@ -93,7 +102,7 @@ class TimeLimit:
         TypeError unless ``seconds`` is an int or float, and ValueError unless it is greater than 0 and a float can hold
         it; ``math.inf`` means no limit.
         """
-        if self.armed:
+        if self.armed and not self._expiring:
             self.target_ref()._time_limit_busy(operation)
         if type(seconds) is not int and type(seconds) is not float:
             seconds = as_seconds(seconds, f"{operation}(): timeout", self.target_ref())
@@ -110,11 +119,13 @@ class TimeLimit:
             self._timer.add(self)
         self.seconds = value
         self.operation = operation
-        self.armed = True
-        self._timer.armed += 1
+        if not self.armed:
+            self.armed = True
+            self._timer.armed += 1
 
     def stop(self) -> None:
         """End the operation."""
+        self._expiring = False
         if self.armed:
             self.armed = False
             self._timer.armed -= 1
@@ -151,7 +162,8 @@ class CoarseTimer:
 
     def add(self, limit: TimeLimit) -> None:
         """Let the next run, at most one period from now, give ``limit`` its deadline."""
-        if self._handle is None or self._sleeping:
+        handle = self._handle
+        if handle is None or self._sleeping or (type(handle) is weakref.ref and handle() is None):
             self._run_soon()
         self._unsettled.append(limit)
         limit._unsettled = True
@@ -159,40 +171,40 @@ class CoarseTimer:
     def _run_soon(self) -> None:
         before = self._handle
         self._run_after(self._clock_ref(), _PERIOD)
-        handle = before() if type(before) is weakref.ref else before
-        if handle is not None:
-            handle.cancel()
         self._sleeping = False
+        _cancel(before)
 
     def _run_after(self, clock: Any, delay: float) -> None:
         handle = clock.call_later(delay, self._run, context=self._context)
-        # A loop of asyncio refers to the handle until the call. If the handle is freed before, an interrupt or a failed
-        # allocation has prevented the call. Other loops may never refer to the object that call_later() returns.
-        known = isinstance(handle, asyncio.TimerHandle)
+        # A loop of asyncio and uvloop refer to the handle until the call. If the handle is freed before, an interrupt
+        # or a failed allocation has prevented the call. Other loops may never refer to what call_later() returns.
+        known = isinstance(handle, asyncio.TimerHandle) or type(handle).__module__.startswith("uvloop.")
         self._handle = weakref.ref(handle, self._run_lost) if known else handle
 
     def _run_lost(self, handle_ref: Any) -> None:
-        """Called when the handle of a run was freed. If the handle has not called _run(), schedule the run again."""
+        """Called when the handle of a run was freed. If the run has not scheduled the next one, schedule that."""
         clock = self._clock_ref()
         if handle_ref is self._handle and clock is not None and not clock.is_closed():
-            self._handle = None
-            self._schedule(clock)
+            self._run_after_surely(clock)
+
+    def _run_after_surely(self, clock: Any) -> None:
+        """Schedule the run after a period, although an interrupt or a failed allocation may end the first attempt."""
+        try:
+            self._run_after(clock, _PERIOD)
+        except BaseException:
+            self._run_after(clock, _PERIOD)
+            raise
 
     def _run(self) -> None:
         clock = self._clock_ref()
-        try:
+        if type(self._handle) is not weakref.ref:
             self._handle = None
-            now = clock.time()
-            self._settle(now)
-            self._expire(now)
-        finally:
-            try:
-                self._schedule(clock)
-            except BaseException:
-                # A signal handler may have raised, or memory may have run out.
-                if self._handle is None:
-                    self._run_after(clock, _PERIOD)
-                raise
+        self._run_after_surely(clock)
+        self._sleeping = False
+        now = clock.time()
+        self._settle(now)
+        self._expire(now)
+        self._schedule(clock)
 
     def _settle(self, now: float) -> None:
         """Give the limits that were started since the last run their deadlines."""
@@ -206,61 +218,66 @@ class CoarseTimer:
         self._unsettled = []
 
     def _enter(self, limit: TimeLimit) -> None:
-        """Put ``limit`` into the queue at its deadline."""
+        """Put ``limit`` into the queue at its deadline. This replaces its previous entry."""
         self._count += 1
         heapq.heappush(self._queue, (limit._deadline, self._count, limit))
         limit._queued_at = limit._deadline
 
     def _expire(self, now: float) -> None:
         """Call the targets of the limits whose deadline has passed."""
-        queue = self._queue
-        again: list[TimeLimit] = []
-        try:
-            while queue and queue[0][0] <= now:
-                at, _, limit = heapq.heappop(queue)
-                if at != limit._queued_at:
-                    continue
-                limit._queued_at = _NEVER
+        while self._queue and self._queue[0][0] <= now:
+            entry = self._queue[0]
+            at, _, limit = entry
+            if at == limit._queued_at:
                 if not limit.armed or limit._unsettled:
-                    continue
-                if limit._deadline > now:
+                    limit._queued_at = _NEVER
+                elif limit._deadline > now:
                     self._enter(limit)
-                    continue
-                repeat = not limit._failed
-                limit._failed = True
-                try:
-                    limit.stop()
-                    target = limit.target_ref()
-                    repeat = target is not None and not target._time_limit_expired(limit)
-                    limit._failed = False
-                finally:
-                    if repeat:
-                        # The target may have started it again.
-                        self.armed += not limit.armed
-                        limit.armed = True
-                        again.append(limit)
-        finally:
-            for limit in again:
-                self._enter(limit)
+                else:
+                    self._call_target(limit, now)
+            if self._queue and self._queue[0] is entry:
+                heapq.heappop(self._queue)
+
+    def _call_target(self, limit: TimeLimit, now: float) -> None:
+        """Call the target of ``limit``, which has expired."""
+        # Whatever ends this call, the next run calls the target again, unless the limit is stopped.
+        limit._deadline = math.nextafter(now, _NEVER)
+        self._enter(limit)
+        limit._expiring = True
+        target = limit.target_ref()
+        try:
+            ended = target is None or target._time_limit_expired(limit)
+        except Exception:
+            limit._failures += 1
+            if limit._failures > _REPETITIONS:
+                limit._failures = 0
+                limit.stop()
+            raise
+        limit._failures = 0
+        limit._expiring = False
+        # The target may have started it again.
+        if ended and not limit._unsettled:
+            limit.stop()
 
     def _schedule(self, clock: Any) -> None:
-        """Let the loop run the timer again, if a limit is started."""
-        if self._handle is not None:
-            # A limit was started by the target of another.
-            return
+        """Change the next run, which is scheduled after a period: to the first deadline, or to none."""
         queue = self._queue
         if len(queue) > 2 * self.armed + _SPARE_ENTRIES or not self.armed:
             self._drop_stopped()
+        before = self._handle
         if not self.armed:
             for limit in self._unsettled:
                 limit._unsettled = False
             self._unsettled = []
-            return
-        delay = _PERIOD
-        if not self._unsettled and queue:
-            delay = max(delay, queue[0][0] - clock.time())
-        self._sleeping = delay > _PERIOD
-        self._run_after(clock, delay)
+            self._handle = None
+            _cancel(before)
+        elif not self._unsettled and self._queue:
+            delay = self._queue[0][0] - clock.time()
+            if delay > _PERIOD:
+                # First: if an interrupt follows, the next limit that is started schedules another run.
+                self._sleeping = True
+                self._run_after(clock, delay)
+                _cancel(before)
 
     def _drop_stopped(self) -> None:
         """Remove the entries of stopped limits, and replaced entries. Otherwise they would stay until their time."""
@@ -273,3 +290,11 @@ class CoarseTimer:
                 limit._queued_at = _NEVER
         heapq.heapify(kept)
         self._queue = kept
+
+
+def _cancel(handle: Any) -> None:
+    """Cancel a run; ``handle`` as in ``_handle``."""
+    if type(handle) is weakref.ref:
+        handle = handle()
+    if handle is not None:
+        handle.cancel()

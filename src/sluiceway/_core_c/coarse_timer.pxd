@@ -11,7 +11,8 @@ cdef class TimeLimit:
     cdef readonly bint armed
     cdef CoarseTimer _timer
     cdef bint _unsettled
-    cdef bint _failed
+    cdef bint _expiring
+    cdef int _failures
     cdef double _deadline
     cdef double _queued_at
 
@@ -34,14 +35,19 @@ cdef class CoarseTimer:
     cdef object _run_soon(self)
     cdef object _run_after(self, clock, double delay)
     cpdef object _run_lost(self, handle_ref)
+    cdef object _run_after_surely(self, clock)
     @cython.locals(now=double)
     cpdef object _run(self)
     @cython.locals(limit=TimeLimit)
     cdef object _settle(self, double now)
     cdef object _enter(self, TimeLimit limit)
-    @cython.locals(at=double, limit=TimeLimit, queue=list, repeat=bint)
+    @cython.locals(at=double, entry=tuple, limit=TimeLimit)
     cdef object _expire(self, double now)
-    @cython.locals(delay=double, limit=TimeLimit)
+    @cython.locals(ended=bint)
+    cdef object _call_target(self, TimeLimit limit, double now)
+    @cython.locals(delay=double, limit=TimeLimit, queue=list)
     cdef object _schedule(self, clock)
     @cython.locals(limit=TimeLimit)
     cdef object _drop_stopped(self)
+
+cdef object _cancel(handle)

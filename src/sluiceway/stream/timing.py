@@ -75,8 +75,11 @@ class Deadline:
         return f"{what} timed out after {self._seconds:g} s: {self._stream._describe()}"
 
     def _time_limit_expired(self, limit: TimeLimit) -> bool:
+        if self._timeout.expired():
+            return True
         self._timeout.reschedule(asyncio.get_running_loop().time())
-        return True
+        # The loop cancels the block soon. If an interrupt prevents that, the next call tries it again.
+        return False
 
 
 class RateDeadline(Deadline):
@@ -110,6 +113,8 @@ class RateDeadline(Deadline):
         return time
 
     def _time_limit_expired(self, limit: TimeLimit) -> bool:
+        if self._timeout.expired():
+            return True
         now, moved = self._time(), self._stream._moved_bytes()
         credit = self._credit - (now - self._checked_at) + max(0, moved - self._moved) / self._min_rate
         if credit <= 0:
