@@ -109,7 +109,7 @@ class LoopAdapter(asyncio.BufferedProtocol):
             return
         delivery = self._delivery
         if delivery.receivers is None:
-            # The program has replaced the method of the protocol, and calls this one from its replacement.
+            # The program has replaced connection_lost() of the protocol. Its function calls this one as the original.
             type(protocol).connection_lost(protocol, exc)
             return
         try:

@@ -57,7 +57,7 @@ class ChildExit:
 
     def _wait_in_thread(self) -> None:
         if hasattr(os, "waitid"):
-            # Only the thread of the loop reaps. ChildProcessError: something else has.
+            # Only the thread of the loop reaps. ChildProcessError: another part of the program has reaped the child.
             with contextlib.suppress(ChildProcessError):
                 os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
         else:

@@ -114,7 +114,7 @@ class ChildProcess:
                 if not await self._ends_in_time():
                     stop_quietly(self._process, signal.SIGKILL)
             status = await self.wait()
-            # A child of the child may have inherited the pipes, and not read.
+            # A child of the child may have inherited the pipe, and may not read it.
             self.stdio.writer.transport.abort()
             for stream in streams:
                 await stream.aclose()

@@ -128,5 +128,5 @@ def _class_for(reason: type[OSError]) -> type[ConnectError]:
     return found
 
 
-# The classes of reasons, each with the class that stands for it.
+# For each class of reasons, the class of a ConnectError with such a reason.
 _classes: dict[type[OSError], type[ConnectError]] = {}

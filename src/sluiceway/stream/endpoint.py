@@ -172,7 +172,7 @@ def _name_fault(host: str) -> str | None:
         return f"{host!r} contains a character that no name has"
     last = name.rstrip(".").rpartition(".")[2].lower()
     if last.isdecimal() or (last.startswith("0x") and set(last[2:]) <= set("0123456789abcdef")):
-        # The resolver would take "999" for 0.0.3.231, and "0x7f.1" for 127.0.0.1. No top-level domain is a number.
+        # The resolver would convert "999" to 0.0.3.231, and "0x7f.1" to 127.0.0.1. No top-level domain is a number.
         try:
             socket.inet_pton(socket.AF_INET, name)
         except OSError:

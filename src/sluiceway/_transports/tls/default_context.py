@@ -88,8 +88,8 @@ class DefaultContext:
             if started is not None:
                 loop.run_in_executor(None, self._load, started)
         except BaseException as error:
-            # Every later call waits for this load. RuntimeError: the executor was shut down, or cannot start a thread.
-            # A signal handler may raise any other exception.
+            # Every later call waits for this load, so it runs here. RuntimeError: the executor was shut down, or cannot
+            # start a thread. A signal handler may raise any other exception.
             if started is not None:
                 self._load(started)
             if started is None or not isinstance(error, RuntimeError):
