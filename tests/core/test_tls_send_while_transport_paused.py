@@ -148,3 +148,60 @@ def test_openssl_error_during_flush_discards_pending_data(core: types.ModuleType
     (error,) = client.failures
     assert "no more" in str(error)
     assert client.sender.pending_size() == 0
+
+
+class Answers:
+    """An outgoing BIO: ``pending`` bytes of OpenSSL's own output, whose number the test sets."""
+
+    pending = 0
+
+    def read(self) -> bytes:
+        size, self.pending = self.pending, 0
+        return bytes(size)
+
+
+class AnsweringEnd(TLSEnd):
+    """A client whose OpenSSL answers to messages of the peer, as to key updates."""
+
+    def __init__(self, core: types.ModuleType, tls: Certificates, *, handshake_complete: bool = True) -> None:
+        super().__init__(core, tls.client_context, server_hostname="localhost")
+        self.answers = Answers()
+        self.sender = core.TLSSender(self.sslobject, self.answers, self)
+        self.receiver = core.TLSReceiver(self.sslobject, self.incoming, self.sender, self)
+        self.sender.set_lower(self)
+        self.sender.handshake_complete = handshake_complete
+
+    def answer(self, size: int) -> int:
+        """Send ``size`` bytes of answers. Return how many calls of answers_blocked() have been made."""
+        self.answers.pending = size
+        self.sender.output_pending = True
+        self.receiver.feed(b"")
+        return self.answers_blocked_calls
+
+
+def test_answers_are_blocked_when_more_than_64_kib_follow_pause(core: types.ModuleType, tls: Certificates) -> None:
+    """T6: answers from before the pause, or from an earlier one, do not count."""
+    client = AnsweringEnd(core, tls)
+    assert client.answer(100 * KIB) == 0
+    client.sender.lower_paused = True
+    assert client.answer(60 * KIB) == 0
+    client.sender.lower_paused = False
+    assert client.answer(1) == 0
+    client.sender.lower_paused = True
+    assert client.answer(64 * KIB) == 0
+    assert client.answer(1) == 1
+
+
+def test_messages_of_handshake_do_not_count_as_blocked_answers(core: types.ModuleType, tls: Certificates) -> None:
+    """Nothing could be received before the handshake ends, and it ends only with what is received."""
+    client = AnsweringEnd(core, tls, handshake_complete=False)
+    client.sender.lower_paused = True
+    assert client.answer(100 * KIB) == 0
+    assert len(client.sent) == 100 * KIB
+
+
+def test_answer_whose_sending_ends_connection_is_not_reported(core: types.ModuleType, tls: Certificates) -> None:
+    client = AnsweringEnd(core, tls)
+    client.room = 0
+    client.when_paused = client.sender.detach
+    assert client.answer(100 * KIB) == 0

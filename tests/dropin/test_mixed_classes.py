@@ -9,6 +9,7 @@ import pytest
 import sluiceway
 from dropin.class_combinations import ASYNCIO, COMBINATIONS, SLUICEWAY, ClassCombination, select_class
 from support.certificates import Certificates
+from support.manual_tls import ManualTLS
 from support.raw_peer import RawPeer, RawPeers
 
 LIMIT = 4096
@@ -182,6 +183,29 @@ async def test_start_tls_of_mixed_classes_encrypts(
         writer.close()
         await writer.wait_closed()
         await script.finished()
+
+
+@pytest.mark.parametrize("combination", [one for one in COMBINATIONS if one.writer == SLUICEWAY], ids=str)
+async def test_start_tls_of_mixed_classes_as_server_uses_client_hello_that_was_not_read(
+    combination: ClassCombination, raw_peers: RawPeers, tls: Certificates
+) -> None:
+    """T2: unread bytes are input of the handshake, and are not read again after it."""
+
+    def upgrade(peer: RawPeer) -> bytes:
+        manual_tls = ManualTLS(peer, tls.client_context, server_hostname="localhost")
+        peer.send(b"starttls\n" + manual_tls.first_flight())
+        manual_tls.do_handshake()
+        manual_tls.send(b"hello\n")
+        return manual_tls.receive(6)
+
+    script = raw_peers.serve(upgrade)
+    async with combination.connected(script.address) as (reader, writer):
+        assert await reader.readline() == b"starttls\n"
+        await writer.start_tls(tls.server_context, server_side=True)
+        assert await reader.readline() == b"hello\n"
+        writer.write(b"bye..\n")
+        assert await script.finished() == b"bye..\n"
+        writer.transport.abort()
 
 
 @pytest.mark.parametrize("installed", [False, True], ids=["not installed", "installed"])

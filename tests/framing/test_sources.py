@@ -14,6 +14,7 @@ import sluiceway
 from support.certificates import Certificates
 from support.child_watchers import join_watchers
 from support.connections import connected_pair
+from support.fake_transports import CountingTransport
 
 LONG = b"x" * 200_000
 LINES = b"one\n" + LONG + b"\ntwo\n" + LONG + b"\n\nthree\nlast"
@@ -131,3 +132,16 @@ async def test_output_of_child_process_skips_long_line(installed: bool, cleanup:
         assert await process.stdout.readline() == b"three\n"
         assert [line async for line in lines] == [b"rest"]
         assert await process.wait() == 0
+
+
+async def test_records_taken_from_asyncio_reader_resume_its_transport() -> None:
+    """R3: as asyncio's own reads do, once at most ``limit`` bytes are left."""
+    reader = asyncio.StreamReader(limit=16)
+    transport = CountingTransport()
+    reader.set_transport(transport)
+    reader.feed_data(b"line\n" * 7)
+    assert transport.paused
+    lines = sluiceway.lines(reader)
+    for paused in (True, True, True, False):
+        assert await anext(lines) == b"line\n"
+        assert transport.paused is paused

@@ -186,6 +186,34 @@ async def test_error_after_abort_of_pipe_does_not_name_the_reader(unsent: int, r
         await stream.aclose()
 
 
+async def test_send_after_close_reports_the_close_although_reader_of_pipe_closed_meanwhile() -> None:
+    read_end, write_end = os.pipe()
+    stream = await sluiceway.pipe(write_end)
+    stream.writer.write(b"x" * LARGE)
+    closing = await start_task(stream.aclose())
+    os.close(read_end)
+    assert not (await closing).flushed
+    with pytest.raises(ConnectionResetError, match=rf"^Connection lost: this program has closed pipe {write_end}$"):
+        await stream.send(b"x")
+
+
+@pytest.mark.parametrize("eof_sent", [False, True])
+async def test_error_after_abort_of_pipe_transport_does_not_name_the_reader(eof_sent: bool) -> None:
+    read_end, write_end = os.pipe()
+    stream = await sluiceway.pipe(write_end)
+    await stream.send(b"x")
+    if eof_sent:
+        await stream.send_eof()
+    stream.writer.transport.abort()
+    for _ in range(2):
+        with pytest.raises(ConnectionResetError, match=rf"^Connection lost: pipe {write_end} has ended$"):
+            await stream.send(b"x")
+        with pytest.raises(ConnectionResetError, match=rf"^Connection lost: pipe {write_end} has ended$"):
+            await stream.flush()
+        await stream.aclose()
+    os.close(read_end)
+
+
 async def test_send_eof_ends_pipe_after_data_and_later_send_raises() -> None:
     read_end, write_end = os.pipe()
     with os.fdopen(read_end, "rb") as file:

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import fcntl
 import os
 import pathlib
 import sys
@@ -331,6 +332,26 @@ async def test_standard_input_that_is_directory_leaks_no_descriptor(
         await sluiceway.stdio()
     assert open_descriptors() == before
     os.close(descriptor)
+
+
+@pytest.mark.parametrize("name", ["input", "output"])
+async def test_closed_standard_stream_raises_os_error_and_leaks_no_descriptor(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = os.pipe()
+    # A number that the next open file does not get.
+    closed = fcntl.fcntl(reading, fcntl.F_DUPFD, 500)
+    os.close(closed)
+    module = sys.modules["sluiceway.stream.pipe"]
+    monkeypatch.setattr(module, "STDIN", closed if name == "input" else reading)
+    monkeypatch.setattr(module, "STDOUT", closed if name == "output" else writing)
+    before = open_descriptors()
+    with pytest.raises(OSError, match=rf"stdio\(\): standard {name} is closed$") as caught:
+        await sluiceway.stdio()
+    assert caught.value.errno == errno.EBADF
+    assert open_descriptors() == before
+    os.close(reading)
+    os.close(writing)
 
 
 async def test_terminal_without_free_descriptor_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ import pytest
 
 import sluiceway
 from sluiceway.stream.child_exit import reap
+from support.file_descriptors import open_descriptors
 from support.manual_timers import manual_timers
 from support.scheduling import start_task, wait_until
 from support.timeouts import PEER_TIMEOUT
@@ -168,6 +169,18 @@ async def test_child_that_ignores_sigterm_is_killed() -> None:
     assert is_reaped(child.pid)
 
 
+@pytest.mark.usefixtures("each_wait")
+async def test_end_of_block_leaves_no_descriptor_open() -> None:
+    """That includes the pipe of data that the child has not read."""
+    before = open_descriptors()
+    async with sluiceway.spawn("sleep", "3600", stderr=subprocess.PIPE) as child:
+        child.stdio.writer.write(b"x" * LARGE)
+        child.kill()
+        await child.wait()
+    join_waiters()
+    assert open_descriptors() == before
+
+
 async def test_exception_in_block_sends_sigterm_at_once() -> None:
     with pytest.raises(LookupError, match="in the block"):
         async with sluiceway.spawn("sh", "-c", ENDS_AT_TERM, stop_timeout=3600) as child:
@@ -234,13 +247,15 @@ async def test_begin_of_block_calls_no_method_of_child(monkeypatch: pytest.Monke
 
 
 async def test_grandchild_that_keeps_pipes_does_not_delay_close() -> None:
-    program = "sleep 3600 & echo $!; exec sleep 3600"
+    # The standard input of a background process is not that of the shell, but the process inherits descriptor 3.
+    program = "exec 3<&0; sleep 3600 & echo $!; exec sleep 3600"
     child = await sluiceway.spawn("sh", "-c", program, stop_timeout=3600)
     grandchild = int(await child.stdio.read_line())
     try:
         child.stdio.writer.write(b"x" * LARGE)
         child.kill()
         assert await child.aclose() == -signal.SIGKILL
+        assert (await child.stdio.aclose()).reason == "aborted"
     finally:
         os.kill(grandchild, signal.SIGKILL)
 

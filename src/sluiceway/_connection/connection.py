@@ -294,12 +294,11 @@ class Connection(ClosingState):
             lost = self.own_error(self.record.error)
         if lost is not None and not self.closed_first:
             return copy_error(lost)
-        ended_here = self.closed_first or (self.record is not None and (self.record.eof_sent or self.record.aborted()))
         error: ConnectionError
-        if ended_here or self.get_extra_info("pipe") is None:
-            error = ConnectionResetError(self.loss())
-        else:
+        if not self.closed_first and getattr(self.transport, "reader_closed", False) is True:
             error = BrokenPipeError(f"the reader of the pipe has closed it ({self.describe()})")
+        else:
+            error = ConnectionResetError(self.loss())
         self.flow.mark(error)
         return error
 

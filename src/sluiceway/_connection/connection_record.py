@@ -149,10 +149,6 @@ class ConnectionRecord:
             self._reason = reason
             self._pending = pending_bytes(transport)
 
-    def aborted(self) -> bool:
-        """Return True if this program aborted the connection, or its transport while bytes were unsent."""
-        return self._reason is not None or (self.info is not None and self.info.reason == "aborted")
-
     def abort_after(self, connection: RecordedConnection, seconds: float) -> None:
         """Abort the connection if it has not ended after ``seconds``. Raise ValueError or TypeError for a bad value."""
         self._limits.append(AbortLimit(connection, seconds, "timeout"))

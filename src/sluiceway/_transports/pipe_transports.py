@@ -237,12 +237,16 @@ class PipeReadTransport(_PipeTransport, asyncio.ReadTransport):
 
 
 class PipeWriteTransport(_PipeTransport, asyncio.WriteTransport):
-    """Writes to a file, and buffers what the kernel does not accept."""
+    """Writes to a file, and buffers what the kernel does not accept.
+
+    ``reader_closed``: True if the last reader of the pipe has closed it.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, file: io.FileIO, protocol: Any) -> None:
         super().__init__(loop, file, protocol)
         self._queue = core.WriteQueue()
         self._eof = False
+        self.reader_closed = False
         try:
             protocol.connection_made(self)
             if stat.S_ISFIFO(os.fstat(self._fd).st_mode):
@@ -315,6 +319,7 @@ class PipeWriteTransport(_PipeTransport, asyncio.WriteTransport):
             raise
         except OSError as error:
             if error.errno != errno.EAGAIN:
+                self.reader_closed = error.errno == errno.EPIPE
                 queue.discard()
                 self._end(error)
             return
@@ -332,6 +337,7 @@ class PipeWriteTransport(_PipeTransport, asyncio.WriteTransport):
             self._loop.remove_writer(self._fd)
 
     def _reader_closed(self) -> None:
+        self.reader_closed = True
         lost = BrokenPipeError("the reader of the pipe has closed it") if self._queue.size else None
         self._queue.discard()
         self._end(lost)

@@ -72,6 +72,32 @@ async def test_drain_waits_during_a_renegotiation(raw_peers: RawPeers, tls: Cert
         await writer.wait_closed()
 
 
+async def test_lower_mark_during_renegotiation_lets_drain_wait(raw_peers: RawPeers, tls: Certificates) -> None:
+    """Plaintext that was below the former high-water mark may exceed the new one."""
+
+    def answer(peer: RawPeer) -> int:
+        peer.wait_for("answer")
+        peer.send(b"data")
+        return len(peer.receive(len(PIECE)))
+
+    reader, writer, script, sslobject = await connect_renegotiating(raw_peers, tls, answer)
+    sslobject.renegotiating = True
+    writer.write(PIECE)
+    await writer.drain()
+    writer.transport.set_write_buffer_limits(high=len(PIECE) - 1)
+    draining = await start_task(writer.drain())
+    await run_iterations(20)
+    assert not draining.done()
+    sslobject.renegotiating = False
+    script.signal("answer")
+    assert await reader.readexactly(4) == b"data"
+    await draining
+    assert await script.finished() == len(PIECE)
+    writer.transport.abort()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+
+
 @pytest.mark.parametrize("end", ["close_notify", "FIN"])
 @pytest.mark.parametrize("written", [b"", PIECE])
 async def test_end_of_the_peer_during_a_renegotiation_ends_the_connection(
