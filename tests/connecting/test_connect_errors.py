@@ -68,7 +68,7 @@ async def test_name_without_addresses_raises_os_error(options: dict[str, Any]) -
     ("localhost:80", None, "pass the host name without the port, which is a separate argument"),
     (":80", None, "pass the host name without the port, which is a separate argument"),
     ("[::1]", 80, "pass an IPv6 address without brackets, and the port as a separate argument"),
-    ("local host", 80, "a host name contains no spaces"),
+    ("local host", 80, "a host name contains no white space"),
     ("a.name", "80x", "check that the port '80x' is a number or the name of a service"),
     ("a.name", 80, None),
     ("fe80::1%nowhere", "80", None),

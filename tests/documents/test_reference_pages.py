@@ -77,7 +77,14 @@ RAISED_INDIRECTLY = {
         "until its credit of seconds=… was used up: …"
     ),
     "…() timed out after … s: …",
-    "…: a record of … bytes exceeds the limit of … bytes; raise limit=, or …",
+    (
+        "Separator is found, but chunk is longer than limit: a record of … bytes "
+        "exceeds the limit of … bytes; raise limit=, or …"
+    ),
+    (
+        "Separator is not found, and chunk exceed the limit: a record of at least … bytes "
+        "exceeds the limit of … bytes; raise limit=, or …"
+    ),
     "… bytes read on a total of … expected bytes",
     "…(): the stream ended …: …",
     "…data argument cannot be read: …",
@@ -89,10 +96,12 @@ RAISED_INDIRECTLY = {
     "[Errno 110] Connection timed out (connection …)",
     "fatal error: Python.h: No such file or directory",
     "[Errno 32] Broken pipe (connection …)",
+    "[Errno 32] Broken pipe (pipe …)",
     "[Errno 107] Transport endpoint is not connected (connection …; connect a socket before it is passed as sock=)",
     'cannot connect to "…": …',
     "local=…: …",
     'cannot resolve "…:…": …',
+    'cannot resolve local_addr "…:…": …',
     "error while attempting to bind on address …: …",
     "aborted: KeyboardInterrupt or SystemExit prevented watching the socket",
 }

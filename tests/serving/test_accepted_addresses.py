@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+import sluiceway
+
 
 def listen_on(family: int, address: Any) -> socket.socket:
     sock = socket.socket(family)
@@ -53,6 +55,23 @@ async def test_accepted_unix_connection_has_addresses_of_kernel(
     elif name == "abstract":
         peer.bind(f"\0{unix_path}\0of a client".encode())
     await accepted_connection_has_addresses(streams, sock, peer, None)
+
+
+async def test_line_break_in_the_path_of_a_peer_is_escaped_in_messages(
+    cleanup: contextlib.ExitStack, unix_path: str
+) -> None:
+    described: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    @sluiceway.stream_handler
+    async def handle(stream: sluiceway.Stream) -> None:
+        described.set_result(repr(stream))
+
+    peer = cleanup.enter_context(socket.socket(socket.AF_UNIX))
+    peer.bind(f"{unix_path}-\nforged".encode() + b"\xff")
+    cleanup.callback(os.unlink, peer.getsockname())
+    async with await sluiceway.start_unix_server(handle, unix_path):
+        peer.connect(unix_path)
+        assert await described == rf"<Stream connection {unix_path} -> {unix_path}-\nforged\udcff>"
 
 
 async def accepted_connection_has_addresses(

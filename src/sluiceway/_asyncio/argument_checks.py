@@ -51,7 +51,7 @@ def check_server_hostname(server_hostname: Any, ssl: Any, name: str = "ssl") -> 
         )
     if not ssl:
         raise ValueError(f"server_hostname is only meaningful with {name}")
-    refuse_nul(server_hostname, "server_hostname")
+    refuse_nul(server_hostname, "server_hostname argument")
     try:
         server_hostname.encode("idna")
     except UnicodeError as error:

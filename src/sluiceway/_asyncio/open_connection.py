@@ -115,7 +115,7 @@ async def open_connection(
                 "You must set server_hostname when using ssl without a host; server_hostname='' disables the check"
             )
         server_hostname = decoded_name(host, port)
-    check_server_hostname(server_hostname, ssl)
+    check_server_hostname(given["server_hostname"], ssl)
     check_explicit_hostname(given["server_hostname"], ssl)
     tls = tls_options(ssl, given)
     if host is not None or port is not None:

@@ -8,6 +8,8 @@ from typing import Any
 
 # What OpenSSL reports for the first bytes of a peer that sends no TLS records. The words depend on its version.
 _PLAINTEXT_REASONS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
+# The beginning of the message if close() or abort() has ended the handshake.
+_OWN_CLOSE = "this program has closed the connection"
 
 
 def describe_address(address: Any) -> str:
@@ -19,7 +21,15 @@ def describe_address(address: Any) -> str:
         address = (
             "@" + address[1:].decode("utf-8", "replace") if address[:1] == b"\0" else address.decode("utf-8", "replace")
         )
-    return str(address) if address else "an unnamed socket"
+    return printable(str(address)) if address else "an unnamed socket"
+
+
+def printable(text: str) -> str:
+    """Return ``text`` for a message of one line: characters that cannot be printed, such as line breaks, are escaped.
+
+    A peer can choose the path of its Unix socket, and so could insert lines into a log.
+    """
+    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def name_peer(error: BaseException, peer: str) -> None:
@@ -43,13 +53,14 @@ def name_handshake(error: BaseException, server_hostname: str | None, address: s
     """Append ``address`` and, if it is another name, ``server_hostname`` to the message of a failed TLS handshake.
 
     If the error is typical of a peer that does not speak TLS, the message gets a hint. A reset gets the hint only if
-    ``client`` is True.
+    ``client`` is True, and the peer has caused it.
     """
     peer = f"TLS handshake with {address}"
     if server_hostname and server_hostname != address.rpartition(":")[0].strip("[]"):
         peer = f"TLS handshake with {server_hostname} at {address}"
     plaintext = isinstance(error, ssl.SSLError) and error.reason in _PLAINTEXT_REASONS
-    if plaintext or (client and isinstance(error, (ConnectionResetError, BrokenPipeError))):
+    reset = isinstance(error, (ConnectionResetError, BrokenPipeError)) and not str(error).startswith(_OWN_CLOSE)
+    if plaintext or (client and reset):
         peer += "; the peer may not speak TLS"
     name_peer(error, peer)
 
@@ -68,9 +79,9 @@ def contains_nul(value: str | bytes) -> bool:
 
 
 def refuse_nul(value: str | bytes, name: str) -> None:
-    """Raise ValueError if ``value``, the argument ``name``, contains a NUL."""
+    """Raise ValueError if ``value`` contains a NUL. ``name``: what the message calls the value."""
     if contains_nul(value):
-        raise ValueError(f"{name} argument must not contain a NUL character: {value!r}")
+        raise ValueError(f"{name} must not contain a NUL character: {value!r}")
 
 
 def host_hint(host: str) -> str | None:
@@ -85,5 +96,5 @@ def host_hint(host: str) -> str | None:
     if host.count(":") == 1:
         return "pass the host name without the port, which is a separate argument"
     if any(character.isspace() for character in host):
-        return "a host name contains no spaces"
+        return "a host name contains no white space"
     return None

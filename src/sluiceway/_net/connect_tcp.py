@@ -39,7 +39,7 @@ async def connect_tcp(
     infos = await resolve(loop, (host, port), family=family, proto=proto, flags=flags)
     local = None
     if local_addr is not None:
-        local = await resolve(loop, tuple(local_addr), family=family, proto=proto, flags=flags)
+        local = await resolve(loop, tuple(local_addr), family=family, proto=proto, flags=flags, argument="local_addr")
     if happy_eyeballs_delay is not None and interleaved is None:
         interleaved = FIRST_ADDRESS_FAMILY_COUNT
     if interleaved:

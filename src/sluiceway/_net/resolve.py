@@ -9,7 +9,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeAlias
 
-from .addresses import host_hint, refuse_nul
+from .addresses import host_hint, printable, refuse_nul
 
 AddressInfo: TypeAlias = tuple[int, int, int, str, Any]
 """Family, type, protocol, canonical name and address, as ``socket.getaddrinfo`` returns them."""
@@ -19,15 +19,15 @@ Resolver: TypeAlias = Callable[[str, int], Awaitable[Iterable[str | tuple[str, i
 an IP address and a port, or tuples of ``socket.getaddrinfo``. ``connect()`` tries them with alternating families."""
 
 
-def check_host(host: Any, name: str = "host") -> None:
+def check_host(host: Any, name: str = "host argument") -> None:
     """Raise TypeError unless ``host`` is a str, bytes or None, and ValueError if it contains a NUL.
 
-    ``name`` is the name of the argument in the message.
+    ``name``: what the message calls the host.
     """
     if host is None:
         return
     if not isinstance(host, (str, bytes)):
-        raise TypeError(f"{name} argument must be a str, bytes or None, not {type(host).__name__!r}: {host!r}")
+        raise TypeError(f"{name} must be a str, bytes or None, not {type(host).__name__!r}: {host!r}")
     refuse_nul(host, name)
 
 
@@ -67,9 +67,17 @@ def literal_address(host: Any, port: Any, family: int, proto: int, rest: tuple[A
 
 
 async def resolve(
-    loop: asyncio.AbstractEventLoop, address: tuple[Any, ...], *, family: int = 0, proto: int = 0, flags: int = 0
+    loop: asyncio.AbstractEventLoop,
+    address: tuple[Any, ...],
+    *,
+    family: int = 0,
+    proto: int = 0,
+    flags: int = 0,
+    argument: str = "",
 ) -> list[AddressInfo]:
     """Return at least one address info for ``address``, a tuple of host and port, in the resolver's order.
+
+    ``argument``: the argument that is the tuple, for messages; "" if host and port are two arguments.
 
     Raises:
         socket.gaierror: the name cannot be resolved. The message contains the name and the port.
@@ -79,9 +87,9 @@ async def resolve(
         OSError: the resolver returned an empty list.
     """
     host, port = address[:2]
-    check_host(host)
+    check_host(host, f"host of {argument}" if argument else "host argument")
     if isinstance(port, (str, bytes)):
-        refuse_nul(port, "port")
+        refuse_nul(port, f"port of {argument}" if argument else "port argument")
     try:
         literal = literal_address(host, port, family, proto, tuple(address[2:]))
         if literal is not None:
@@ -91,10 +99,10 @@ async def resolve(
         )
     except socket.gaierror as error:
         raise socket.gaierror(
-            error.errno, f"{_cannot_resolve(host, port)}: {_reason(error.strerror, host, port)}"
+            error.errno, f"{_cannot_resolve(host, port, argument)}: {_reason(error.strerror, host, port)}"
         ) from None
     except UnicodeError as error:
-        raise UnicodeError(f"{_cannot_resolve(host, port)}: {_reason(error, host, port)}") from None
+        raise UnicodeError(f"{_cannot_resolve(host, port, argument)}: {_reason(error, host, port)}") from None
     if not infos:
         raise OSError(f"getaddrinfo({host!r}) returned empty list")
     return infos
@@ -143,8 +151,8 @@ def _as_info(found: Any, host: str, port: int) -> AddressInfo:
         if info is not None and all(isinstance(part, int) and 0 <= part < 1 << 32 for part in address[2:]):
             return info[0], kind or socket.SOCK_STREAM, *info[2:]
     raise ValueError(
-        f"resolver= returned {found!r} for {host!r}; accepted are IP addresses, pairs of an IP address and a port, "
-        "and the tuples of socket.getaddrinfo"
+        f"resolver= returned {found!r} for {host!r}; accepted are IP addresses, pairs of an IP address and a port "
+        "from 1 to 65535, and the tuples of socket.getaddrinfo"
     )
 
 
@@ -160,9 +168,10 @@ def decoded_name(host: str | bytes, port: Any) -> str:
         raise UnicodeError(f"{_cannot_resolve(host, port)}: {error}") from None
 
 
-def _cannot_resolve(host: Any, port: Any) -> str:
+def _cannot_resolve(host: Any, port: Any, argument: str = "") -> str:
     words = [part.decode("utf-8", "backslashreplace") if isinstance(part, bytes) else part for part in (host, port)]
-    return 'cannot resolve "{}:{}"'.format(*("" if word is None else word for word in words))
+    name = printable("{}:{}".format(*("" if word is None else word for word in words)))
+    return f'cannot resolve {argument} "{name}"' if argument else f'cannot resolve "{name}"'
 
 
 def _reason(error: Any, host: Any, port: Any) -> str:

@@ -51,7 +51,7 @@ def _as_path(path: Any) -> str | bytes:
     """Return ``path`` as a str or bytes. Raise ValueError if it contains a NUL, which only abstract names may do."""
     name: str | bytes = os.fspath(path)
     if name[:1] not in ("\0", b"\0"):
-        refuse_nul(name, "path")
+        refuse_nul(name, "path argument")
     return name
 
 

@@ -24,7 +24,7 @@ CONNECT = {
     "all_errors": "ConnectError.exceptions has every failure",
     "happy_eyeballs_delay": "connect() always tries several addresses in parallel",
     "interleave": "connect() always tries several addresses in parallel",
-    "family": 'pass an IP address, or the coroutine function of resolver= for one family: "192.0.2.7:80"',
+    "family": 'pass an IP address, such as "192.0.2.7:80", or a resolver= that returns addresses of one family',
 }
 SPAWN = {
     "program": "pass the program as the first argument",

@@ -96,7 +96,8 @@ def reap(process: subprocess.Popen[Any]) -> int | None:
         except ChildProcessError:
             status = process.returncode = LOST_STATUS
             logger.warning(
-                "exit status of child %d is unknown: something else has reaped it; reporting 255", process.pid
+                "exit status of child %d is unknown: reaped by other code, or SIGCHLD is ignored; reporting 255",
+                process.pid,
             )
         else:
             if pid:

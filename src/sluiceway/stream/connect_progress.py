@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from .._net.addresses import printable
 from .._net.attempts import ConnectAttempt
 from .connect_error import (
     ConnectError,
@@ -101,7 +102,7 @@ class ConnectProgress:
 
     def _error(self, parts: list[str], failures: list[OSError], reasons: list[OSError]) -> ConnectError:
         timings = self.timings()
-        message = f'cannot connect to "{self._address}": {"; ".join(parts)}'
+        message = f'cannot connect to "{printable(self._address)}": {"; ".join(parts)}'
         exceptions = tuple(without_traceback(failure) for failure in failures)
         return connect_error(message, self._address, exceptions, timings, tuple(reasons))
 

@@ -143,8 +143,10 @@ def _split(text: str) -> tuple[str, str | None]:
     """
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
-        if not bracket or (rest and not rest.startswith(":")):
+        if not bracket:
             raise ValueError("has a bracket that is not closed before the port")
+        if rest and not rest.startswith(":"):
+            raise ValueError("has no colon between the closing bracket and the port")
         _check_ipv6(host)
         return host, rest[1:] if rest else None
     if text.count(":") > 1:

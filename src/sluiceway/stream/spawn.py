@@ -103,7 +103,7 @@ def _check_path(value: Any, name: str) -> None:
     try:
         encoded = os.fsencode(value)
     except UnicodeError as error:
-        raise ValueError(f"spawn(): {name} cannot be encoded: {value!r} ({error})") from None
+        raise ValueError(f"spawn(): {name} must be encodable: {value!r} ({error})") from None
     if b"\0" in encoded:
         raise ValueError(f"spawn(): {name} must not contain a NUL byte: {value!r}")
 

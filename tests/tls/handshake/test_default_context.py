@@ -169,7 +169,7 @@ async def test_failed_load_raises_with_its_cause_and_is_retried(
     monkeypatch.setenv("SSLKEYLOGFILE", key_log_file)
     loads.error = PermissionError(13, "Permission denied", "/keys")
     for _ in range(2):
-        with pytest.raises(PermissionError, match=f"default TLS context for ssl=True: Permission {reason}$"):
+        with pytest.raises(PermissionError, match=f"default TLS context: Permission {reason}$"):
             await sluiceway.open_connection("127.0.0.1", 9, ssl=True)
     loads.error = None
     monkeypatch.delenv("SSLKEYLOGFILE")

@@ -111,6 +111,22 @@ async def test_end_of_the_peer_before_start_tls_raises_at_once(side: str, first:
         await wait_until_closed(local)
 
 
+@pytest.mark.parametrize("end", ["close", "abort"])
+async def test_own_close_during_start_tls_is_named_as_the_reason(
+    end: str, tls: Certificates, raw_peers: RawPeers
+) -> None:
+    listener = raw_peers.listen()
+    _, writer = await sluiceway.open_connection(*listener.address)
+    upgrade = asyncio.create_task(writer.start_tls(tls.client_context, server_hostname="localhost"))
+    await run_iterations(5)
+    getattr(writer.transport, end)()
+    with pytest.raises(ConnectionResetError) as raised:
+        await upgrade
+    peer = f"localhost at {listener.address[0]}:{listener.port}"
+    reason = "this program has closed the connection during the TLS handshake"
+    assert str(raised.value) == f"{reason} (TLS handshake with {peer})"
+
+
 @pytest.mark.parametrize("side", ["client", "server"])
 async def test_ssl_handshake_timeout_aborts_and_closes(side: str, tls: Certificates) -> None:
     async with connected_pair(sluiceway) as (near, far):

@@ -55,7 +55,10 @@ class PrivateAttributes:
         Any other value than None raises TypeError, because the kernel watches the descriptor of this socket.
         """
         if sock is not None:
-            raise TypeError(f"_sock of this transport cannot be set to {sock!r}; None leaves the socket to the program")
+            raise TypeError(
+                "_sock of this transport can only be set to None, which leaves the socket to the program, "
+                f"not to {sock!r}"
+            )
         if self._sock is None:
             # Closed, or taken over before.
             return

@@ -162,7 +162,7 @@ def _named(error: BaseException) -> BaseException:
     reason = error.strerror or str(error)
     if error.filename is not None and error.filename == key_log_file():
         reason += "; check SSLKEYLOGFILE"
-    return OSError(error.errno, f"cannot create the default TLS context for ssl=True: {reason}", error.filename)
+    return OSError(error.errno, f"cannot create the default TLS context: {reason}", error.filename)
 
 
 default_context = DefaultContext()

@@ -449,7 +449,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         try:
             if not self._handshake.ended:
                 self._handshake.report(
-                    error or ConnectionResetError("the connection was lost during the TLS handshake")
+                    error or ConnectionResetError("this program has closed the connection during the TLS handshake")
                 )
             elif protocol is not None and (handshake_complete or not self._call_made):
                 if error is not None and not handshake_complete:
