@@ -25,6 +25,7 @@ from sluiceway.stream.endpoint import SocketEndpoint, TCPEndpoint, UnixEndpoint,
         ("1.example:80", "1.example", 80, None),
         ("example.com.:80", "example.com.", 80, None),
         ("_service.example:80", "_service.example", 80, None),
+        ("example.com:" + "0" * 5000 + "80", "example.com", 80, None),
     ],
 )
 def test_tcp_address_names_host_port_and_tls(address: str, host: str, port: int, tls: bool | None) -> None:
@@ -62,6 +63,7 @@ def test_unix_address_names_path(address: str, path: str) -> None:
         ("[localhost]:80", "no IPv6 address in its brackets: 'localhost'"),
         ("[127.0.0.1]:80", "no IPv6 address in its brackets"),
         ("[fe80::1%]:80", "empty zone id"),
+        ("[fe80::1%lo\0x]:80", r"no valid zone id: 'lo\x00x'"),
         ("http://example.com:80", "the unknown scheme 'http'"),
         ("tcp:/example.com:80", "no slashes after its scheme"),
         ("tls:example.com:443", "no slashes after its scheme"),
@@ -75,6 +77,8 @@ def test_unix_address_names_path(address: str, path: str) -> None:
         ("example.com:0", "the port '0'"),
         ("example.com:65536", "the port '65536'"),
         ("example.com:99999999999999999999", "the port '99999999999999999999'"),
+        ("example.com:0000070000", "the port '0000070000'"),
+        ("example.com:0000000", "the port '0000000'"),
         ("example.com:-1", "the port '-1'"),
         ("example.com:+80", r"the port '+80'"),
         ("example.com:8_0", "the port '8_0'"),
@@ -183,7 +187,7 @@ def test_local_address_has_optional_port(local: str, expected: tuple[str, int]) 
     assert parse_local(local) == expected
 
 
-@pytest.mark.parametrize("local", ["", "::1", ":80", "a:b", "tcp://127.0.0.1:0", "127.0.0.1:65536"])
+@pytest.mark.parametrize("local", ["", "::1", ":80", "a:b", "tcp://127.0.0.1:0", "127.0.0.1:000065536"])
 def test_malformed_local_address_raises_value_error(local: str) -> None:
     with pytest.raises(ValueError, match="accepted are") as raised:
         parse_local(local)

@@ -190,13 +190,16 @@ def _check_ipv6(host: str) -> None:
         raise ValueError(f"has no IPv6 address in its brackets: {host!r}") from None
     if percent and not zone:
         raise ValueError("has an empty zone id")
+    if not zone.isprintable():
+        raise ValueError(f"has no valid zone id: {zone!r}")
 
 
 def _port(text: str, *, lowest: int) -> int:
-    # int() would accept signs, spaces and underscores.
-    if not text.isascii() or not text.isdecimal() or not lowest <= int(text[:6]) <= 65535:
+    # int() would accept signs, spaces and underscores, and refuse thousands of digits with another message.
+    digits = text.lstrip("0")[:6] or "0"
+    if not text or not text.isascii() or not text.isdecimal() or not lowest <= int(digits) <= 65535:
         raise ValueError(f"has the port {text!r}, which is not a number from {lowest} to 65535")
-    return int(text)
+    return int(digits)
 
 
 def _parse_descriptor(descriptor: int) -> SocketEndpoint:
