@@ -70,13 +70,13 @@ class FlowControlMixin(ProtocolOperations, asyncio_streams.FlowControlMixin, met
         """Called by the transport when its buffer exceeds the high-water mark. StreamWriter.drain() then waits."""
         super().pause_writing()
         if self._loop.get_debug():
-            logger.debug("%r pauses writing", self)
+            logger.debug("%s pauses writing", self._sluiceway.describe())
 
     def resume_writing(self) -> None:
         """Called by the transport when its buffer has shrunk to the low-water mark. StreamWriter.drain() returns."""
         super().resume_writing()
         if self._loop.get_debug():
-            logger.debug("%r resumes writing", self)
+            logger.debug("%s resumes writing", self._sluiceway.describe())
 
     def _get_close_waiter(self, stream: Any) -> asyncio.Future[None]:
         return self._sluiceway.closed_waiter()

@@ -21,7 +21,8 @@ def main() -> None:
     Raises:
         SystemExit: always. The status is 0 if the command succeeded; 1 if something failed, or if standard output could
             not be written; 2 for wrong arguments, or if the command needs a package of the extra ``cli`` that is
-            missing; 130 after Ctrl-C. ``sluiceway run`` has the status of the program that it runs.
+            missing; 130 after Ctrl-C; 143 or 129 if SIGTERM or SIGHUP ended ``sluiceway demo``. ``sluiceway run`` has
+            the status of the program that it runs.
     """
     try:
         check_output()

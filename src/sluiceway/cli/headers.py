@@ -1,6 +1,6 @@
 """Send HEAD requests over TCP, TLS and Unix sockets, several at once, and return the headers of the responses.
 
-This module extends the example in asyncio's documentation, and describes each failure.
+It does what the example "Get HTTP headers" in asyncio's documentation does, and in addition describes each failure.
 """
 
 from __future__ import annotations
@@ -68,7 +68,10 @@ async def fetch_all(
 
 
 async def fetch(target: Target, *, timeout: float, context: ssl.SSLContext) -> Outcome:
-    """Send one request and return its outcome, with the failure, if any. Raise nothing. ``timeout``: in seconds."""
+    """Send one request and return its outcome, with the failure, if any. ``timeout``: in seconds.
+
+    Only a cancellation is raised.
+    """
     outcome = Outcome(target)
     stage = Stage.CONNECTING
     try:

@@ -24,7 +24,7 @@ _PASSWORD = re.compile(r"//[^/?#]*@")
 
 def _seconds(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
     if not (math.isfinite(value) and value > 0):
-        raise BadArgument(f"--timeout {value:g}: the number of seconds must be greater than 0")
+        raise BadArgument(f"--timeout {value:g}: the number of seconds must be finite and greater than 0")
     return value
 
 

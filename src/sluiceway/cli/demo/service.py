@@ -67,7 +67,7 @@ class Service:
 
     Attributes:
         name: the name of the service and of its Unix socket.
-        handler: the function that serves one connection. When it returns or raises, the connection is closed.
+        handler: the coroutine function that serves one connection. When it returns or raises, the connection is closed.
         opened: the number of accepted connections.
         finished: the number of handlers that have returned or raised.
     """

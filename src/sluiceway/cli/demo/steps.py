@@ -40,7 +40,7 @@ class Demo:
 
 
 async def ask_for_headers(demo: Demo) -> None:
-    """Run ``sluiceway headers`` with a local server."""
+    """Request the headers of local servers, as ``sluiceway headers`` does."""
     service = Service("http", serve_http)
     async with service.serve(demo.resources) as addresses:
         targets = [parse(address.url) for address in addresses]
@@ -190,7 +190,7 @@ async def _time_out(read: Awaitable[bytes], address: Address) -> None:
 
 
 async def stop_gracefully(demo: Demo) -> None:
-    """Close a server with open connections: close() stops it accepting, wait_closed() waits for the connections."""
+    """Close a server with open connections: close() ends accepting, and wait_closed() waits for the connections."""
     service = Service("clients", echo_lines)
     async with AsyncExitStack() as stack:
         # The stack closes the server if a check fails before close() is called below.
