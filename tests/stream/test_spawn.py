@@ -5,12 +5,14 @@ import contextlib
 import errno
 import gc
 import io
+import itertools
 import os
 import pathlib
 import signal
 import subprocess
 import sys
 import threading
+import types
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -20,6 +22,7 @@ import pytest
 import sluiceway
 from sluiceway.stream.child_exit import reap
 from support.file_descriptors import open_descriptors
+from support.interrupts import Interrupt
 from support.manual_timers import manual_timers
 from support.scheduling import start_task, wait_until
 from support.timeouts import PEER_TIMEOUT
@@ -236,6 +239,46 @@ async def test_interrupt_where_end_of_block_begins_kills_child(monkeypatch: pyte
                 pass
     assert await child.wait() == -signal.SIGKILL
     await child.aclose()
+
+
+async def test_interrupt_that_prevents_the_end_of_block_kills_child() -> None:
+    """CPython calls signal handlers where ``__aexit__()`` begins: it has executed no statement of it then."""
+
+    def is_end_of_block(frame: types.FrameType) -> bool:
+        return frame.f_code.co_name == "__aexit__"
+
+    interrupt = Interrupt(0, ZeroDivisionError, is_end_of_block)
+    with pytest.raises(ZeroDivisionError), interrupt.active():
+        async with sluiceway.spawn("sleep", "3600") as child:
+            assert not interrupt.at
+    gc.collect()  # the traceback
+    assert await child.wait() == -signal.SIGKILL
+    await child.aclose()
+
+
+async def test_interrupt_at_any_place_of_the_start_kills_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = sys.modules["sluiceway.stream.spawn"]
+    starting = ("_start", "_name_files")
+    started: list[Any] = []
+    popen = module._popen  # type: ignore[attr-defined]
+
+    def record(*arguments: Any) -> Any:
+        started.append(popen(*arguments))
+        return started[-1]
+
+    monkeypatch.setattr(module, "_popen", record)
+    for number in itertools.count():
+        interrupt = Interrupt(number, ZeroDivisionError, lambda frame: frame.f_code.co_name in starting)
+        try:
+            with interrupt.active():
+                child = await sluiceway.spawn("sleep", "3600")
+        except ZeroDivisionError:
+            await wait_until(lambda: all(reap(process) is not None for process in started))
+            continue
+        child.kill()
+        await child.aclose()
+        break
+    assert len(started) > 1
 
 
 async def test_begin_of_block_calls_no_method_of_child(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,6 +82,12 @@ def spawn(
 
 
 class _ChildOpening(Opening[ChildProcess]):
+    """The Opening of a child, which kills the child if an exception of a signal handler prevents the end of the block.
+
+    The handler may run before the first statement of ``__aexit__()``. ``async with`` calls nothing else then, so the
+    child is killed when this object is freed: with the traceback of the exception, or at the end of the process.
+    """
+
     __slots__ = ()
 
     async def __aexit__(
@@ -95,6 +101,12 @@ class _ChildOpening(Opening[ChildProcess]):
             if child is not None:
                 child._kill_quietly()
             raise
+
+    def __del__(self) -> None:
+        super().__del__()
+        child = getattr(self, "_opened", None)
+        if child is not None:
+            child._kill_quietly()
 
 
 def _check_path(value: Any, name: str) -> None:
@@ -137,19 +149,25 @@ def _popen(command: tuple[Argument, ...], options: dict[str, Any]) -> subprocess
     return subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options)
 
 
+def _name_files(files: list[Any], pid: int) -> None:
+    """Name the pipes of a child, for messages."""
+    for name, file in zip(("stdout", "stdin", "stderr"), files, strict=True):
+        if file is not None:
+            file.name = f"<{name} of child {pid}>"
+
+
 async def _start(
     command: tuple[Argument, ...], options: dict[str, Any], stop_timeout: float, limit: int
 ) -> ChildProcess:
     loop = asyncio.get_running_loop()
-    process = _popen(command, options)
     child_exit = None
     streams: list[Stream] = []
+    process = _popen(command, options)
     files: list[Any] = [process.stdout, process.stdin, process.stderr]
-    for name, file in zip(("stdout", "stdin", "stderr"), files, strict=True):
-        if file is not None:
-            # For messages.
-            file.name = f"<{name} of child {process.pid}>"
     try:
+        # Not a loop here: CPython 3.12 calls no except clause for an exception of a signal handler at the end of an
+        # iteration that ends with an if statement.
+        _name_files(files, process.pid)
         child_exit = ChildExit(loop, process)
         streams.append(open_stream(loop, files[0], files[1], limit))
         if files[2] is not None:
@@ -157,12 +175,12 @@ async def _start(
         stderr = streams[1] if len(streams) > 1 else None
         return ChildProcess(process, child_exit, streams[0], stderr, stop_timeout)
     except BaseException:
+        stop_quietly(process, 9)
         for stream in streams:
             stream.abort()
         for file in files:
             if file is not None:
                 file.close()
-        stop_quietly(process, 9)
         if child_exit is None:
             # Nothing else waits for the process, which usually ends at once.
             with contextlib.suppress(subprocess.TimeoutExpired):
