@@ -26,6 +26,33 @@ async def test_refused_connection_raises_error_with_address(host: str, options: 
 
 
 @pytest.mark.parametrize("options", SEQUENTIAL_AND_HAPPY_EYEBALLS)
+async def test_zone_id_of_an_address_is_used(options: dict[str, Any]) -> None:
+    """S11: getaddrinfo() and sock_connect() of uvloop drop it, and then every link-local address is invalid."""
+    index, name = _loopback_interface()
+    with pytest.raises(OSError, match=rf"'fe80::1', 1, 0, {index}\)") as raised:
+        await sluiceway.open_connection(f"fe80::1%{name}", 1, **options)
+    assert raised.value.errno != errno.EINVAL
+    with pytest.raises(socket.gaierror, match="fe80::1%absent"):
+        await sluiceway.open_connection("fe80::1%absent", 1, **options)
+
+
+async def test_address_with_zone_id_is_connected_to_or_refused() -> None:
+    # getaddrinfo() accepts the name of an interface only with a link-local address.
+    host = f"::1%{_loopback_interface()[0]}"
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as listener:
+        _, writer = await sluiceway.open_connection(host, listener.getsockname()[1])
+        assert writer.get_extra_info("peername")[:2] == listener.getsockname()[:2]
+        writer.close()
+        await writer.wait_closed()
+    with pytest.raises(ConnectionRefusedError, match="'::1'"):
+        await sluiceway.open_connection(host, refusing_address("::1")[1])
+
+
+def _loopback_interface() -> tuple[int, str]:
+    return next(entry for entry in socket.if_nameindex() if entry[1].startswith("lo"))
+
+
+@pytest.mark.parametrize("options", SEQUENTIAL_AND_HAPPY_EYEBALLS)
 async def test_errors_of_several_addresses_are_listed_in_order(options: dict[str, Any]) -> None:
     first, second = refusing_address(), refusing_address("::1")
     with fake_resolver({"both": [first, second]}), pytest.raises(OSError) as raised:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import socket
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -125,7 +127,7 @@ async def _connect_one(
         if local is not None:
             _bind_local(sock, local)
         try:
-            await loop.sock_connect(sock, address)
+            await (_connect_scoped if _has_scope_id(address) else loop.sock_connect)(sock, address)
         except OSError as error:
             # Not every loop names the address in its message.
             if error.errno is None or str(address) in str(error):
@@ -143,6 +145,36 @@ async def _connect_one(
         attempts.append(ConnectAttempt(describe_address(address), time.monotonic() - started, failed))
         # Breaks a reference cycle: the traceback of the error refers to this frame.
         del attempts, failed
+
+
+def _has_scope_id(address: Any) -> bool:
+    """Return True if _connect_scoped() connects to ``address``. Windows has no uvloop, and a proactor no writers."""
+    return len(address) == 4 and address[3] != 0 and sys.platform != "win32"
+
+
+async def _connect_scoped(sock: socket.socket, address: Any) -> None:
+    """Connect ``sock`` to an IPv6 address with a scope id, which sock_connect() of uvloop would drop."""
+    try:
+        sock.connect(address)
+        return
+    except (BlockingIOError, InterruptedError):
+        pass
+    loop = asyncio.get_running_loop()
+    writable: asyncio.Future[None] = loop.create_future()
+    loop.add_writer(sock.fileno(), _set_writable, writable)
+    try:
+        await writable
+    finally:
+        loop.remove_writer(sock.fileno())
+    code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+
+
+def _set_writable(writable: asyncio.Future[None]) -> None:
+    # The loop may call this again before the task has continued.
+    if not writable.done():
+        writable.set_result(None)
 
 
 def _bind_local(sock: socket.socket, local: list[AddressInfo]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import itertools
 import socket
@@ -94,7 +95,8 @@ async def resolve(
         literal = literal_address(host, port, family, proto, tuple(address[2:]))
         if literal is not None:
             return [literal]
-        infos: list[Any] = await loop.getaddrinfo(
+        getaddrinfo: Any = functools.partial(_with_zone_id, loop) if _has_zone_id(host) else loop.getaddrinfo
+        infos: list[Any] = await getaddrinfo(
             host, port, family=family, type=socket.SOCK_STREAM, proto=proto, flags=flags
         )
     except socket.gaierror as error:
@@ -106,6 +108,18 @@ async def resolve(
     if not infos:
         raise OSError(f"getaddrinfo({host!r}) returned empty list")
     return infos
+
+
+def _has_zone_id(host: Any) -> bool:
+    """Return True if ``host`` is an IPv6 address with a zone id, such as fe80::1%eth0."""
+    name = host.decode("ascii", "replace") if isinstance(host, bytes) else host or ""
+    before, percent, _ = name.partition("%")
+    return bool(percent) and literal_address(before, None, socket.AF_INET6, 0) is not None
+
+
+async def _with_zone_id(loop: asyncio.AbstractEventLoop, host: Any, port: Any, **options: int) -> list[Any]:
+    """Do what asyncio's loop.getaddrinfo() does. uvloop's drops the zone id, so that no address could be used."""
+    return await loop.run_in_executor(None, functools.partial(socket.getaddrinfo, host, port, **options))
 
 
 async def resolve_with(resolver: Resolver, host: str, port: int) -> list[AddressInfo]:
