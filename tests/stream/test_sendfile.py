@@ -270,6 +270,30 @@ async def test_sendfile_after_an_abort_does_not_use_the_descriptor(
         assert copies == 1
 
 
+async def test_file_that_is_closed_meanwhile_is_not_replaced_by_the_one_with_its_number(
+    raw_peers: RawPeers, payload_file: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies = 0
+
+    def sendfile(*_: int) -> int:
+        nonlocal copies
+        copies += 1
+        file.close()
+        os.dup2(other.fileno(), number)
+        return 1
+
+    monkeypatch.setattr(os, "sendfile", sendfile)
+    async with peer_stream(raw_peers) as (stream, _):
+        with payload_file.open("rb") as other, payload_file.open("rb") as file:
+            number = file.fileno()
+            try:
+                with pytest.raises(ValueError, match=r"^sendfile\(\): file is closed: .*127\.0\.0\.1:"):
+                    await stream.sendfile(file)
+            finally:
+                os.close(number)
+        assert copies == 1
+
+
 async def test_reset_that_the_kernel_reports_to_sendfile_ends_the_connection(raw_peers: RawPeers, opened: Any) -> None:
     """W6: sendfile(2) takes the error from the socket, so no later call of the transport finds it."""
     async with peer_stream(raw_peers) as (stream, peer):

@@ -88,11 +88,13 @@ class _FileSender:
         return FILE_PIECE if self._count is None else min(FILE_PIECE, self._count - self.sent)
 
     async def run(self) -> None:
-        descriptors = _descriptors(self._writer._sluiceway.connection, self._file)
+        self._check_file_open()
+        by_kernel = _descriptors(self._writer._sluiceway.connection, self._file) is not None
         more = True
         while more and self._left():
+            self._check_file_open()
             # Each call waits for an iteration of the loop at least, so that one file does not delay other connections.
-            more = await (self._copy_piece() if descriptors is None else self._let_kernel_copy(descriptors))
+            more = await (self._let_kernel_copy() if by_kernel else self._copy_piece())
         await flush(self._writer)
 
     async def _copy_piece(self) -> bool:
@@ -112,20 +114,30 @@ class _FileSender:
         if not sender.can_send():
             raise sender.connection.send_error()
 
+    def _check_file_open(self) -> None:
+        """Raise ValueError if another task has closed the file."""
+        if getattr(self._file, "closed", False):
+            where = self._writer._sluiceway.connection.describe()
+            raise ValueError(f"sendfile(): file is closed: {self._file!r} ({where})")
+
     def _read_piece(self, size: int) -> bytes:
         with _position_lock(self._file):
             self._file.seek(self._offset + self.sent)
             return self._file.read(size)
 
-    async def _let_kernel_copy(self, descriptors: tuple[int, int]) -> bool:
+    async def _let_kernel_copy(self) -> bool:
         """Let the kernel copy a piece of the file to the socket, or call _copy_piece(). Return False at the end."""
+        connection = self._writer._sluiceway.connection
         # The program may have written to stream.writer meanwhile, and again while flush() waited. Nothing may be left
         # that the copy would overtake; nothing else runs between the last check and the copy.
-        while self._writer._sluiceway.connection.unsent_size():
+        while connection.unsent_size():
             await flush(self._writer)
         self._check_open()
-        if self._writer._sluiceway.transport is not self._transport:
-            # The program has upgraded the connection to TLS.
+        self._check_file_open()
+        # Anew for each piece: the program may have closed a descriptor, and another file may have its number.
+        descriptors = _descriptors(connection, self._file)
+        if descriptors is None or self._writer._sluiceway.transport is not self._transport:
+            # For example, the program has upgraded the connection to TLS.
             return await self._copy_piece()
         try:
             copied = os.sendfile(*descriptors, self._offset + self.sent, self._left())
@@ -139,7 +151,6 @@ class _FileSender:
                 raise
             # The kernel reports a loss only once: to the next receive of the transport, it reports an end of the input.
             # Without its traceback, the error, to which the connection refers, creates no reference cycle.
-            connection = self._writer._sluiceway.connection
             if isinstance(self._transport, core.RawTransportProvider):
                 self._transport.raw.expect_rest()  # type: ignore[attr-defined]
             connection.abort_with(error.with_traceback(None), "reset")
