@@ -1,12 +1,14 @@
-"""The proxies of docs/howto/deploy.md pass the end of the program's data on to a TLS client."""
+"""What docs/howto/deploy.md states about its proxies and programs."""
 
 import asyncio
 import pathlib
 import re
 import ssl
 
+import pytest
+
 import sluiceway
-from documents.page_examples import all_blocks, prepared
+from documents.page_examples import all_blocks, block_of, connected, prepared, read_to_the_end, serving
 
 LIMIT = 65_536
 
@@ -28,3 +30,13 @@ def test_end_of_program_behind_proxy_is_clean_for_tls_client(tmp_path: pathlib.P
         context = ssl.create_default_context(cafile=tmp_path / "authority.pem")
         ports = re.findall(r"\d+", text.partition("for port in ")[2].partition(":")[0])
         assert [asyncio.run(end_after_long_line(port, context)) for port in ports] == ["clean", "clean"]
+
+
+@pytest.mark.parametrize("header", [b"\r\n", b"PROXY\r\n", b"PROXY TCP4\r\n", b"\xff\r\n", b"x" * (LIMIT + 2)])
+def test_wrong_proxy_header_closes_connection_without_log_record(header: bytes, tmp_path: pathlib.Path) -> None:
+    with prepared(block_of("proxied.py"), tmp_path) as text, serving(tmp_path / "proxied.py", text) as port:
+        # When the second connection has ended, the loop has reported an error of the first one.
+        for sent in (header, b"PROXY UNKNOWN\r\n"):
+            client = connected(port)
+            client.sendall(sent)
+            assert read_to_the_end(client) == b""
