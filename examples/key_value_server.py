@@ -63,9 +63,15 @@ def bulk(value: bytes | None) -> bytes:
 
 async def read_command(stream: sluiceway.Stream) -> list[bytes]:
     """Return the words of the next command; an empty list when the client has left."""
-    line = await read_line(stream)
-    if not line.startswith(b"*"):
-        return line.split()
+    while line := await read_line(stream):
+        words = await read_words(stream, line) if line.startswith(b"*") else line.split()
+        if words:  # an empty line is no command
+            return words
+    return []
+
+
+async def read_words(stream: sluiceway.Stream, line: bytes) -> list[bytes]:
+    """Return the words that follow a line with their number."""
     words = []
     for _ in range(number(line[1:], MOST_ARGUMENTS)):
         header = await read_line(stream)

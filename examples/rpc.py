@@ -77,8 +77,11 @@ class Client:
         self.stream = stream
         self.numbers = itertools.count(1)
         self.waiting: dict[int, asyncio.Future[Any]] = {}
+        self.ended = False
 
     async def call(self, function: str, *arguments: Any) -> Any:
+        if self.ended:
+            raise ConnectionError("the server has closed the connection")
         number = next(self.numbers)
         reply = self.waiting[number] = asyncio.get_running_loop().create_future()
         try:
@@ -100,6 +103,7 @@ class Client:
                 else:
                     waiting.set_result(reply["result"])
         finally:
+            self.ended = True
             for waiting in self.waiting.values():
                 if not waiting.done():
                     waiting.set_exception(ConnectionError("the server has closed the connection"))

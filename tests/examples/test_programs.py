@@ -3,6 +3,7 @@
 import contextlib
 import json
 import pathlib
+import runpy
 import socket
 import ssl
 import struct
@@ -10,6 +11,9 @@ import subprocess
 import threading
 from typing import Any
 
+import pytest
+
+import sluiceway
 from examples.programs import EXAMPLES, arguments_of, connected, environment, running
 from support.certificates import Certificates
 from support.external_programs import environment_without_preload, require_program
@@ -84,6 +88,7 @@ def test_key_value_server_answers_lines_and_malformed_commands() -> None:
         port = program.port()
         for sent, answer in {
             b"PING\r\nset a b\r\nGET a\r\n": b"+PONG\r\n+OK\r\n$1\r\nb\r\n",
+            b"\n*0\r\n \r\nPING\n": b"+PONG\r\n",
             b"*1\r\n:4\r\n": b"-ERR Protocol error: expected '$', got b':'\r\n",
             b"*99999\r\n": b"-ERR Protocol error: invalid length b'99999'\r\n",
             b"*1\r\n$9999999\r\n": b"-ERR Protocol error: invalid length b'9999999'\r\n",
@@ -127,6 +132,16 @@ def test_rpc_server_answers_requests_in_order_of_completion() -> None:
             check=False,
         )
         assert (done.stdout, done.stderr) == ("3\n", "")
+
+
+async def test_rpc_client_refuses_call_after_end_of_connection() -> None:
+    client_class = runpy.run_path(str(EXAMPLES / "rpc.py"))["Client"]
+    async with sluiceway.pair() as (near, far):
+        client = client_class(near)
+        await far.send_eof()
+        await client.receive()
+        with pytest.raises(ConnectionError, match="the server has closed the connection"):
+            await client.call("add", 2, 3)
 
 
 def test_line_client_connects_again_after_each_loss() -> None:
