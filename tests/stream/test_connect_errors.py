@@ -82,7 +82,21 @@ async def test_different_failures_give_class_in_common() -> None:
     assert type(error) is sluiceway.ConnectError
     assert error.errno is None
     assert "127.0.0.1" in str(error)
-    assert "not allowed here" in str(error)
+    assert "not allowed here (configure_socket)" in str(error)
+
+
+@pytest.mark.parametrize("option", ["configure_socket", "resolver"])
+async def test_error_without_a_text_is_named_by_its_class(option: str) -> None:
+    def configure(sock: socket.socket) -> None:
+        raise PermissionError
+
+    async def resolve(host: str, port: int) -> list[str]:
+        raise PermissionError
+
+    given: Any = {"configure_socket": configure, "resolver": resolve}[option]
+    error = await failure("127.0.0.1:1" if option == "configure_socket" else "name:1", **{option: given})
+    what = "127.0.0.1:1" if option == "configure_socket" else 'cannot resolve "name:1"'
+    assert f": {what}: PermissionError (" in str(error)
 
 
 async def test_unknown_name_raises_gaierror() -> None:

@@ -92,6 +92,8 @@ def without_traceback(error: OSError) -> OSError:
 def describe_failure(error: OSError) -> str:
     """Return the reason of a failed attempt as text, without the address, which ConnectAttempt.address has."""
     text = error.strerror or str(error)
+    if not text:
+        return type(error).__name__
     if error.errno is not None and text.startswith("Connect call failed"):
         # The loops' text has the address only.
         text = os.strerror(error.errno)

@@ -12,6 +12,7 @@ from typing import Any
 
 from .._asyncio.argument_checks import check_client_tls, check_explicit_hostname, check_server_hostname
 from .._implementation import core
+from .._net.addresses import name_peer
 from .._net.resolve import Resolver
 from .endpoint import Endpoint, SocketEndpoint, TCPEndpoint, UnixEndpoint, parse_local
 
@@ -38,11 +39,19 @@ class ConnectOptions:
     limit: int
 
     def configure(self, sock: socket.socket) -> None:
-        """Apply ``keepalive`` and ``configure_socket`` to a socket that is not bound or connected yet."""
+        """Apply ``keepalive`` and ``configure_socket`` to a socket that is not bound or connected yet.
+
+        The message of an OSError of ``configure_socket`` ends with its name. Its traceback is not kept.
+        """
         if self.keepalive is not None:
             set_keepalive(sock, *self.keepalive)
         if self.configure_socket is not None:
-            self.configure_socket(sock)
+            try:
+                self.configure_socket(sock)
+            except OSError as error:
+                if error.args:
+                    name_peer(error, "configure_socket")
+                raise
 
 
 def check_options(
