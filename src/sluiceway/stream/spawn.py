@@ -104,7 +104,11 @@ class _ChildOpening(Opening[ChildProcess]):
 
     def __del__(self) -> None:
         super().__del__()
-        child = getattr(self, "_opened", None)
+        try:
+            child = self._opened
+        except AttributeError:
+            # A signal handler has raised before __init__().
+            return
         if child is not None:
             child._kill_quietly()
 
