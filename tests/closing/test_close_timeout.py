@@ -20,6 +20,7 @@ from support.non_reading_peer import (
     shrink_kernel_buffers,
 )
 from support.raw_peer import RawPeers
+from support.scheduling import start_task
 from support.timeouts import PEER_TIMEOUT
 
 # Seconds.
@@ -148,6 +149,20 @@ async def wait_until_kernel_is_full(writer: Any) -> None:
         before = writer.transport.get_write_buffer_size()
         for _ in range(3):
             await asyncio.sleep(0)
+
+
+async def test_time_starts_at_close_also_if_a_drain_waits_already(raw_peers: RawPeers) -> None:
+    """A loop's own transport does not report its close, so a drain() that waits starts the timer."""
+    async with pending_writes(sluiceway, raw_peers, close_timeout=MANUAL_DELAY) as (_, writer, _peer):
+        with manual_timers(MANUAL_DELAY) as timers:
+            await wait_until_kernel_is_full(writer)
+            draining = await start_task(writer.drain())
+            before = timers.pending
+            writer.close()
+            assert len(timers.pending) == 1
+            assert timers.pending != before
+            await abort_by(timers, writer)
+            await draining
 
 
 async def test_peer_that_reads_in_each_interval_is_not_aborted(

@@ -10,6 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from sluiceway._constants import EVERYTHING
+
 KIB = 1024
 
 # Around the sizes at which arrivals are joined (8 KiB) and a growing chunk is closed (32 KiB); what one recv brings.
@@ -68,6 +70,24 @@ class BufferMachine(RuleBasedStateMachine):
     @rule()
     def take_all(self) -> None:
         self.taken(self.buffer.take_all(), len(self.model))
+
+    @rule(data=WORDS)
+    def prepend(self, data: bytes) -> None:
+        if data:
+            self.buffer.prepend(data)
+            self.model = data + self.model
+
+    @rule(n=SIZES)
+    def peek(self, n: int) -> None:
+        piece = self.buffer.peek(n)
+        assert type(piece) is bytes
+        assert piece == self.model[:n]
+
+    @rule(size=st.integers(1, 8), little_endian=st.booleans())
+    def number(self, size: int, little_endian: bool) -> None:
+        if size <= len(self.model):
+            value = int.from_bytes(self.model[:size], "little" if little_endian else "big")
+            assert self.buffer.number(size, little_endian) == min(value, EVERYTHING)
 
     @rule()
     def clear(self) -> None:

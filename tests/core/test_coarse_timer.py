@@ -339,6 +339,23 @@ def test_timer_keeps_no_target_and_no_stopped_limit_alive(limits: Limits) -> Non
     assert max(len(one) for one in queued) < 100
 
 
+def test_limit_that_was_stopped_long_ago_expires_after_its_next_start(limits: Limits) -> None:
+    """Its first entry, for an earlier time, was removed with those of other stopped limits."""
+    other, _ = limits.limit()
+    other.start(100_000, "other")
+    limit, target = limits.limit()
+    limit.start(3600, "first")
+    limit.stop()
+    for _ in range(300):
+        stopped, _ = limits.limit()
+        stopped.start(3600, "read")
+        limits.clock.advance(TIMEOUT_RESOLUTION)
+        stopped.stop()
+    limit.start(7200, "second")
+    limits.clock.advance(7200 + TIMEOUT_RESOLUTION)
+    assert target.expired == [("second", 7200.0)]
+
+
 async def test_timer_of_a_loop_is_one_and_keeps_no_loop_alive() -> None:
     loop = asyncio.get_running_loop()
     assert core.timer_of(loop) is core.timer_of(loop)

@@ -193,6 +193,24 @@ READS: dict[str, tuple[Any, bytes]] = {
 
 
 @each_stream
+@pytest.mark.parametrize("cancelled", [False, True])
+@pytest.mark.loops("asyncio")
+async def test_memory_of_a_large_read_that_was_not_committed_receives_nothing(
+    core: types.ModuleType, tls: Certificates, kind: str, cancelled: bool
+) -> None:
+    """The transport asks for memory, and finds nothing to receive."""
+    case = new_case(kind, core, tls, asyncio.get_running_loop())
+    data = DATA * 10
+    reading = await start_task(case.reader.readexactly(len(data)))
+    put(case.receiver.get_buffer(-1), b"noise")
+    if cancelled:
+        reading.cancel()
+        await asyncio.wait([reading])
+    transfer(case, case.encode(data), 1 << 20)
+    assert await (case.reader.readexactly(len(data)) if cancelled else reading) == data
+
+
+@each_stream
 @pytest.mark.parametrize("read", READS)
 @pytest.mark.loops("asyncio")
 async def test_committed_returns_true_when_the_waiting_read_can_complete(

@@ -3,6 +3,7 @@
 Then the loop receives for other connections, into the shared scratch memory, and for the same one.
 """
 
+import contextlib
 import types
 
 import pytest
@@ -66,3 +67,22 @@ def test_scratch_memory_stays_the_same_unless_a_view_exists(core: types.ModuleTy
     scratch.part(10)
     assert scratch.take(10) != b"0123456789"
     assert view == b"0123456789"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_error_of_protocol_after_nested_end_of_connection_is_not_reported(
+    core: types.ModuleType, tls: Certificates, error: type[BaseException]
+) -> None:
+    """The protocol may run the loop nested, in which the connection ends."""
+    client, server = connected_tls_ends(core, tls)
+
+    class EndsAndFails:
+        def data_received(self, data: bytes) -> None:
+            client.receiver.detach()
+            raise error
+
+    client.receiver.set_protocol(EndsAndFails())
+    server.sender.write(b"data")
+    with pytest.raises(KeyboardInterrupt) if error is KeyboardInterrupt else contextlib.nullcontext():
+        client.receive_from(server)
+    assert client.failures == []

@@ -120,6 +120,25 @@ def test_close_notify_during_a_write_is_sent_after_the_whole_write(
     assert (server.received == LARGE, server.close_notifies_received, server.failures) == (True, 1, [])
 
 
+def test_close_notify_during_a_short_write_is_sent_after_it(core: types.ModuleType, tls: Certificates) -> None:
+    client, server = connected_tls_ends(core, tls)
+    client.sslobject.after_write = nth(1, client.sender.send_close_notify)
+    client.sender.write(b"short")
+    assert client.close_notifies_sent == 1
+    server.receive_from(client)
+    assert (server.received, server.close_notifies_received, server.failures) == (b"short", 1, [])
+
+
+def test_write_during_a_short_write_is_sent_after_it(core: types.ModuleType, tls: Certificates) -> None:
+    """A finalizer may write in the encryption."""
+    client, server = connected_tls_ends(core, tls)
+    client.sslobject.after_write = nth(1, lambda: client.sender.write(b"later"))
+    client.sender.write(b"short")
+    assert client.sender.pending_size() == 0
+    server.receive_from(client)
+    assert server.received == b"shortlater"
+
+
 @pytest.mark.parametrize(("size", "number"), [(10, 1), (len(LARGE), 1), (len(LARGE), 3)])
 def test_interrupt_during_encryption_aborts_the_connection(
     core: types.ModuleType, tls: Certificates, size: int, number: int

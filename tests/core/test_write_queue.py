@@ -123,6 +123,14 @@ def test_new_queue_is_empty(core: types.ModuleType) -> None:
     assert queue.size == 0
 
 
+def test_discarded_bytes_are_removed_and_counted(core: types.ModuleType) -> None:
+    queue = core.WriteQueue()
+    for piece, discarded in ((b"abc", 3), (b"d", 4)):
+        queue.append(piece)
+        queue.discard()
+        assert (queue.size, queue.discarded) == (0, discarded)
+
+
 def test_front_of_a_single_piece_is_the_piece(core: types.ModuleType) -> None:
     piece = b"0123456789"
     queue = core.WriteQueue()

@@ -156,6 +156,14 @@ async def test_assigned_transport_of_writer_is_written_to(streams: types.ModuleT
         near._transport = original
 
 
+async def test_assigned_loop_of_writer_is_returned(streams: types.ModuleType) -> None:
+    async with connected_pair(streams) as ((_, near), _ends):
+        original, other = near._loop, object()
+        near._loop = other
+        assert near._loop is other
+        near._loop = original
+
+
 async def test_completed_waiter_wakes_waiting_read(streams: types.ModuleType) -> None:
     reader = new_reader(streams)
     reading = asyncio.ensure_future(reader.readexactly(2))

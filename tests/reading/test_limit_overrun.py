@@ -6,6 +6,7 @@ import types
 import pytest
 
 from support.connections import connected_pair
+from support.fake_transports import CountingTransport
 from support.raw_peer import RawPeers
 from support.scheduling import run_iterations, start_task
 
@@ -30,6 +31,18 @@ async def test_overlong_line_without_newline_is_discarded_as_far_as_received(str
     reader.feed_data(b"7\nnext\n")
     assert await reader.readline() == b"7\n"
     assert await reader.readline() == b"next\n"
+
+
+@pytest.mark.parametrize("end", [b"", b"\nnext\n"])
+async def test_discarded_line_resumes_the_paused_transport(streams: types.ModuleType, end: bytes) -> None:
+    reader = streams.StreamReader(limit=8)
+    transport = CountingTransport()
+    reader.set_transport(transport)
+    reader.feed_data(b"x" * 17 + end)
+    assert transport.paused
+    with pytest.raises(ValueError, match="chunk"):
+        await reader.readline()
+    assert not transport.paused
 
 
 @pytest.mark.parametrize("length", [3, 4, 5])

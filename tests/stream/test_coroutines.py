@@ -111,6 +111,32 @@ async def test_cancelled_task_of_an_item_takes_nothing(raw_peers: RawPeers) -> N
         assert await asyncio.create_task(anext(lines)) == b"one\n"
 
 
+async def test_close_of_an_awaited_item_ends_its_wait(raw_peers: RawPeers) -> None:
+    """A coroutine runner that is not asyncio's calls send() and close()."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        lines = stream.lines()
+        item: Any = anext(lines)
+        item.close()
+        # Outside a task.
+        await asyncio.to_thread(item.close)
+        assert asyncio.isfuture(item.send(None))
+        with pytest.raises(RuntimeError, match="already waiting"):
+            await stream.read_line()
+        item.close()
+        item.close()
+        peer.send(b"one\n")
+        assert await stream.read_line() == b"one\n"
+
+
+async def test_close_of_an_item_that_another_task_waits_for_has_no_effect(raw_peers: RawPeers) -> None:
+    async with peer_stream(raw_peers) as (stream, peer):
+        item: Any = anext(stream.lines())
+        reading = await start_task(item)
+        item.close()
+        peer.send(b"one\n")
+        assert await reading == b"one\n"
+
+
 async def test_second_task_of_an_item_raises_and_names_the_first(raw_peers: RawPeers) -> None:
     """R9."""
     async with peer_stream(raw_peers) as (stream, peer):

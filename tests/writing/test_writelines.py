@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import sluiceway
+from support.connections import connected_pair
 from support.non_reading_peer import non_reading_peer
 from support.raw_peer import RawPeers
 
@@ -36,6 +37,16 @@ async def test_writelines_above_the_high_water_mark_makes_drain_wait(raw_peers: 
         reading = asyncio.create_task(peer.in_thread(peer.receive, 12 << 20))
         await draining
         await reading
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_writelines_of_the_transport_sends_bytes_like_objects_in_order(tls: Any, encrypted: bool) -> None:
+    options = {"server": {"ssl": tls.server_context}, "client": {"ssl": tls.client_context}} if encrypted else {}
+    async with connected_pair(sluiceway, **options) as ((reader, _), (_, writer)):
+        writer.write(b"first ")
+        writer.transport.writelines([b"bytes ", bytearray(b"bytearray "), memoryview(b"memoryview ")])
+        writer.write(b"last\n")
+        assert await reader.readline() == b"first bytes bytearray memoryview last\n"
 
 
 async def test_drain_after_writelines_after_close_raises_connection_reset_error(raw_peers: RawPeers) -> None:

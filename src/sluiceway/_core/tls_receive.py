@@ -183,7 +183,7 @@ class TLSReceiver(ReceiveInterface):
             if blocks:
                 if sender.closing:
                     self._discard(blocks)
-                elif stream is None:
+                else:
                     ready = self._deliver(blocks[0] if len(blocks) == 1 else b"".join(blocks))
             if error is not None:
                 if self.owner is not None:
