@@ -1,0 +1,56 @@
+"""Which methods of its protocol a TLS transport calls when the handshake ends; the lower transport is a mock."""
+
+import asyncio
+import ssl
+from unittest import mock
+
+import pytest
+
+from sluiceway._transports.tls.handshake import Handshake
+from sluiceway._transports.tls.transport import TLSTransport
+from support.certificates import Certificates
+
+
+class RecordsCalls(asyncio.Protocol):
+    """Records the calls of connection_made() and connection_lost()."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.calls.append("made")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        assert isinstance(exc, ssl.SSLError)
+        self.calls.append("lost")
+
+
+@pytest.mark.parametrize("call_connection_made", [True, False])
+async def test_failed_handshake_calls_connection_lost_only_if_connection_made_was_called(
+    call_connection_made: bool, tls: Certificates
+) -> None:
+    """With ``call_connection_made=False``, start_tls(), the protocol has the connection already."""
+    protocol = RecordsCalls()
+    lower = mock.create_autospec(asyncio.Transport, instance=True)
+    lower.is_closing.return_value = False
+    lower.get_write_buffer_size.return_value = 0
+    transport = TLSTransport(
+        asyncio.get_running_loop(),
+        protocol,
+        tls.server_context,
+        server_side=True,
+        call_connection_made=call_connection_made,
+    )
+    transport.start_on(lower, b"220 mail.example ready\r\n", False)
+    lower.close.assert_called_once_with()
+    transport.lower_protocol.connection_lost(None)
+    assert protocol.calls == ([] if call_connection_made else ["lost"])
+    with pytest.raises(ssl.SSLError):
+        await transport.wait_for_handshake()
+
+
+async def test_wait_for_a_handshake_that_is_complete_returns() -> None:
+    handshake = Handshake(asyncio.get_running_loop(), 60, None)
+    handshake.report(None)
+    await handshake.wait()
+    await handshake.wait()
