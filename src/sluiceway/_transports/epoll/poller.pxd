@@ -17,6 +17,7 @@ cdef class Pollable(Corkable):
     cdef Poller poller
 
     cdef int ready(self, uint32_t events) except -1
+    cdef bint closed_by_program(self) except -1
     cdef int watch_failed(self, error) except -1
     cdef int lost(self, error) except -1
     cdef int watch(self, uint32_t interest) except -1

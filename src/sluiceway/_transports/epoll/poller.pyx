@@ -17,9 +17,11 @@ import weakref
 from asyncio.base_events import BaseEventLoop
 from asyncio.selector_events import BaseSelectorEventLoop
 from collections import deque
+from os import strerror
 
 from cpython.exc cimport PyErr_SetFromErrno
 from cpython.mem cimport PyMem_Malloc, PyMem_Free
+from libc.errno cimport EBADF
 from libc.stdint cimport uint32_t, uint64_t
 
 from sluiceway._core_c.handle_context cimport (
@@ -50,6 +52,10 @@ cdef class Pollable:
         self.fd = -1
 
     cdef int ready(self, uint32_t events) except -1:
+        raise NotImplementedError
+
+    cdef bint closed_by_program(self) except -1:
+        """Return True if the program has closed the descriptor. Another socket may have its number."""
         raise NotImplementedError
 
     cdef int watch_failed(self, error) except -1:
@@ -182,6 +188,8 @@ cdef class Poller:
         self.sole_socket = None
         try:
             self.unwatch_in_loop(pollable.fd)
+            if pollable.closed_by_program():
+                raise OSError(EBADF, strerror(EBADF))
             self.register(pollable, EPOLLIN)
         except BaseException as error:
             pollable.watch_failed(error)

@@ -93,7 +93,6 @@ cdef class SocketDescriptor(Pollable):
         return self.address
 
     cdef bint closed_by_program(self) except -1:
-        """Return True if the program has closed the descriptor. Another socket may have its number."""
         return self.shared and self.sock.fileno() != self.fd
 
     cdef int close_descriptor(self) except -1:

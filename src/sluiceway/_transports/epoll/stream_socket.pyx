@@ -129,7 +129,8 @@ cdef class StreamSocket(WriteLimits):
             return 0
         if self.interest & EPOLLIN and events & (EPOLLIN | EPOLLHUP | EPOLLERR):
             self.receive()
-        if self.interest & EPOLLOUT and events & (EPOLLOUT | EPOLLHUP | EPOLLERR):
+        # A task that receive() has run may have closed the descriptor.
+        if self.interest & EPOLLOUT and events & (EPOLLOUT | EPOLLHUP | EPOLLERR) and not self.descriptor_gone():
             self.send_out()
         return 0
 
@@ -350,7 +351,12 @@ cdef class StreamSocket(WriteLimits):
             if self.closing:
                 self.end(None)
             elif self.eof_written:
-                shutdown(self.fd, SHUT_WR)
+                self.shut_down()
+        return 0
+
+    cdef int shut_down(self) except -1:
+        if not self.descriptor_gone():
+            shutdown(self.fd, SHUT_WR)
         return 0
 
     cdef int send_failed(self) except -1:
@@ -372,7 +378,7 @@ cdef class StreamSocket(WriteLimits):
             return
         self.eof_written = True
         if self.queue.size == 0:
-            shutdown(self.fd, SHUT_WR)
+            self.shut_down()
         else:
             self.uncork()
 
