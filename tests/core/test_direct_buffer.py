@@ -3,6 +3,8 @@
 import random
 import types
 
+import pytest
+
 from core.core_modules import core_module
 
 
@@ -39,3 +41,12 @@ def test_random_operations_match_a_bytearray(compiled_core: types.ModuleType) ->
             assert buffer.size() == len(model)
         assert buffer.plain_buffer() is plain
         assert plain.take_all() == model
+
+
+@pytest.mark.parametrize("excess", [-1001, 1])
+@pytest.mark.parametrize("method", ["direct_committed", "late_bytes"])
+def test_impossible_number_of_received_bytes_raises(compiled_core: types.ModuleType, method: str, excess: int) -> None:
+    buffer = core_module(compiled_core, "direct_buffer").direct_buffer(compiled_core.ChunkBuffer(), 5000, 1000)
+    with memoryview(buffer.direct(0)) as memory, pytest.raises(ValueError, match="range 0 to 1000"):
+        getattr(buffer, method)(len(memory) + excess)
+    assert buffer.size() == 0

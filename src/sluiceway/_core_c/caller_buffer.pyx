@@ -53,13 +53,17 @@ cdef class CallerBuffer(ChunkBuffer):
         return window
 
     cpdef object direct_committed(self, Py_ssize_t n):
-        if self.window.owner is self.target:
+        cdef CallerMemory window = self.window
+        window.check_received(n)
+        if window.owner is self.target:
             self.filled += n
         self.drop_window()
 
     cpdef bytes late_bytes(self, Py_ssize_t n):
         # plain_buffer() has kept the target, because a view of the window exists.
-        cdef bytes late = PyBytes_FromStringAndSize(self.window.start, n)
+        cdef CallerMemory window = self.window
+        window.check_received(n)
+        cdef bytes late = PyBytes_FromStringAndSize(window.start, n)
         self.drop_window()
         return late
 

@@ -88,6 +88,7 @@ cdef class DirectBuffer(ChunkBuffer):
 
     cpdef object direct_committed(self, Py_ssize_t n):
         cdef ResultMemory window = self.window
+        window.check_received(n)
         if window.owner is self.result:
             self.filled += n
         else:
@@ -96,7 +97,9 @@ cdef class DirectBuffer(ChunkBuffer):
         self.drop_window()
 
     cpdef bytes late_bytes(self, Py_ssize_t n):
-        cdef bytes late = PyBytes_FromStringAndSize(self.window.start, n)
+        cdef ResultMemory window = self.window
+        window.check_received(n)
+        cdef bytes late = PyBytes_FromStringAndSize(window.start, n)
         self.drop_window()
         return late
 

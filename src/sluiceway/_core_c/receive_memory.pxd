@@ -7,6 +7,7 @@ cdef class Memory:
     cdef Py_ssize_t exports
 
     cdef int give_back(self) except -1
+    cdef int check_received(self, Py_ssize_t n) except -1
 
 @cython.final
 cdef class Scratch(Memory):

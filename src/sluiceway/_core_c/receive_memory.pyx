@@ -31,6 +31,12 @@ cdef class Memory:
         """Release the buffer if it was borrowed from the program, and do nothing otherwise."""
         return 0
 
+    cdef int check_received(self, Py_ssize_t n) except -1:
+        """Raise ValueError if ``n`` bytes cannot have been received into this memory."""
+        if n < 0 or n > self.size:
+            raise ValueError(f"n must be in the range 0 to {self.size}, the size of the memory, not {n}")
+        return 0
+
 
 cdef class Scratch(Memory):
     """The receive buffer of a loop, on Windows of one connection. Each receive overwrites the previous one."""
