@@ -157,6 +157,13 @@ async def no_common_version(setup: Setup) -> None:
     await setup.connect(server, client)
 
 
+@causes("no TLS version in common")
+async def server_without_certificate_and_client_of_tls_1_3(setup: Setup) -> None:
+    client = setup.tls.new_client_context()
+    client.minimum_version = ssl.TLSVersion.TLSv1_3
+    await setup.connect(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), client)
+
+
 @causes("no cipher in common")
 async def no_common_cipher(setup: Setup) -> None:
     server, client = setup.server_context(), setup.tls.new_client_context()
