@@ -88,6 +88,36 @@ async def test_start_serving_of_server_that_never_listened_raises_runtime_error(
         await server.start_serving()
 
 
+@pytest.mark.parametrize("call", ["start_serving", "serve_forever"])
+async def test_failed_listen_leaves_the_server_not_serving_and_is_repeated(call: str) -> None:
+    class RefusingSocket(socket.socket):
+        """A socket on which listen() fails as often as ``refusals`` says."""
+
+        refusals = 1
+
+        def listen(self, backlog: int = 100, /) -> None:
+            if self.refusals:
+                self.refusals -= 1
+                raise OSError(errno.EADDRINUSE, "address already in use")
+            super().listen(backlog)
+
+    sock = RefusingSocket()
+    sock.bind(("127.0.0.1", 0))
+    server = await sluiceway.start_server(echo_lines, sock=sock, start_serving=False)
+    with pytest.raises(OSError, match="address already in use"):
+        await getattr(server, call)()
+    assert not server.is_serving()
+    await server.start_serving()
+    assert server.is_serving()
+    reader, writer = await sluiceway.open_connection(*server_address(server))
+    writer.write(b"line\n")
+    assert await reader.readline() == b"line\n"
+    writer.close()
+    await writer.wait_closed()
+    server.close()
+    await server.wait_closed()
+
+
 async def test_cancelled_serve_forever_closes_server(streams: types.ModuleType) -> None:
     server = await start(streams, start_serving=False)
     address = server_address(server)

@@ -40,6 +40,10 @@ class Server(asyncio.Server):
         self._options = options
         self._listeners: list[Listener] | None = [Listener(loop, sock, backlog) for sock in sockets]
         self._listened_on = ""
+        # True until the first close() has run to its end, which an exception of a signal handler may prevent.
+        self._must_close = True
+        # The listeners of a server that is being closed.
+        self._stopping: list[Listener] = []
         self._on_close = on_close
         # Under install(), both have the values with which the Server behaves as asyncio's.
         self._waits_for_connections = self._closes_clients = True
@@ -62,7 +66,10 @@ class Server(asyncio.Server):
         return self._loop
 
     def is_serving(self) -> bool:
-        """Return True from the call that starts to accept until close(), even if listen() or accept() fails."""
+        """Return True from the start to accept on every socket until close(), even if accept() fails.
+
+        Differs from asyncio, where the result is also True after a failed listen().
+        """
         return self._serving
 
     @property
@@ -103,7 +110,7 @@ class Server(asyncio.Server):
 
         Raises:
             RuntimeError: the server is closed.
-            OSError: the system refuses to listen on a socket. Close the server then: a second call has no effect.
+            OSError: the system refuses to listen on a socket. A second call tries again.
         """
         self._start_serving()
         await asyncio.sleep(0)
@@ -111,10 +118,9 @@ class Server(asyncio.Server):
     def _start_serving(self) -> None:
         if self._serving:
             return
-        listeners = self._open_listeners()
-        self._serving = True
-        for listener in listeners:
+        for listener in self._open_listeners():
             listener.start(Acceptor(self))
+        self._serving = True
 
     def _open_listeners(self) -> list[Listener]:
         if self._listeners is None:
@@ -132,7 +138,7 @@ class Server(asyncio.Server):
 
         Raises:
             RuntimeError: the server is closed, or another task is in serve_forever().
-            OSError: the system refuses to listen on a socket. Close the server then: a second call does not listen.
+            OSError: the system refuses to listen on a socket. A second call tries again.
             asyncio.CancelledError: the call was cancelled, or the server was closed during the call.
         """
         if self._serving_forever is not None:
@@ -158,19 +164,22 @@ class Server(asyncio.Server):
 
         A running ``serve_forever()`` then closes the connections, and ends as if it were cancelled; see there.
         """
-        listeners = self._listeners
-        if listeners is None:
+        if not self._must_close:
             return
-        self._listeners = None
-        self._listened_on = ", ".join(listener.describe() for listener in listeners)
+        # If a signal handler raises an exception here, the next call does the rest.
+        if self._listeners is not None:
+            self._listened_on = ", ".join(listener.describe() for listener in self._listeners)
+            self._stopping, self._listeners = self._listeners, None
         self._serving = False
-        for listener in listeners:
+        for listener in self._stopping:
             listener.stop()
         if self._on_close is not None:
             self._on_close()
         if self._serving_forever is not None and not self._serving_forever.done():
             self._serving_forever.cancel()
         self._maybe_closed()
+        self._stopping = []
+        self._must_close = False
 
     def close_clients(self) -> None:
         """Close every accepted connection after its buffered data has been sent. asyncio has this since Python 3.13.
@@ -194,6 +203,8 @@ class Server(asyncio.Server):
         Under ``install()``, servers of ``asyncio.start_server`` and ``asyncio.start_unix_server`` wait as asyncio's do:
         before CPython 3.12.1, and on uvloop, a call after close() returns immediately.
         """
+        if self._listeners is None:
+            self.close()
         if self._waiters is None or (self._listeners is None and not self._waits_for_connections):
             return
         waiter: asyncio.Future[None] = self._loop.create_future()

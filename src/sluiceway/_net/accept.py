@@ -58,7 +58,7 @@ class Listener:
         self._loop = loop
         self._backlog = backlog
         self._name = ""
-        self._stopped = False
+        self._started = self._stopped = False
         self._short_of_resources = False
         # Set while descriptors have run out: the callback, to which only the timer of the next attempt refers.
         self.paused: weakref.ref[Accepted] | None = None
@@ -70,10 +70,12 @@ class Listener:
         self._sets_nonblocking = True
 
     def start(self, accepted: Accepted) -> None:
-        """Start to listen and to accept. ``accepted`` is called for each connection.
+        """Start to listen and to accept. ``accepted`` is called for each connection. A second call has no effect.
 
         Raise OSError, with the address in the message, if the system refuses to listen.
         """
+        if self._started:
+            return
         try:
             self.socket.listen(self._backlog)
         except OSError as error:
@@ -81,7 +83,7 @@ class Listener:
             raise
         self._name = describe_address(self.socket.getsockname())
         engine = engine_of(self._loop)
-        if engine is not None:
+        if engine is not None and self._poller is None:
             poller = engine.poller_of(self._loop)
             poller.acquire()
             # Set only now: stop() releases what was acquired.
@@ -91,18 +93,20 @@ class Listener:
                 self._source = source
                 self._sets_nonblocking = False
         self._watch(accepted)
+        # Last: after an exception of a signal handler, the next call does the rest.
+        self._started = True
 
     def describe(self) -> str:
         """Return the address on which this object has listened, for messages; "no address" before start()."""
         return self._name or "no address"
 
     def stop(self) -> None:
-        """Stop accepting and close the listening socket."""
+        """Stop accepting and close the listening socket. A second call does what an interrupt has prevented."""
         self._stopped = True
         self._source.close()
         if self._poller is not None:
-            self._poller.release()
-            self._poller = None
+            poller, self._poller = self._poller, None
+            poller.release()
         if self._acceptor is not None:
             # The loop uses the descriptor until the cancelled task ends, one iteration later.
             self._acceptor.add_done_callback(lambda _: self.socket.close())
@@ -132,9 +136,10 @@ class Listener:
 
     def _unwatch(self) -> None:
         if self._watching:
-            self._watching = False
             if self.socket.fileno() >= 0 and not self._loop.is_closed():
                 self._loop.remove_reader(self.socket.fileno())
+            # Last: a signal handler may raise before.
+            self._watching = False
 
     def _ready(self, accepted: Accepted) -> None:
         if self._poller is None:
