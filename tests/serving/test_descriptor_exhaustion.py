@@ -227,6 +227,33 @@ async def test_accept_out_of_other_resources_logs_once_and_resumes(
     await server.wait_closed()
 
 
+async def test_accept_resumes_although_the_loop_could_not_watch_the_socket_again(
+    raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel has no memory for epoll_ctl(), or the user has no watch left (fs.epoll.max_user_watches)."""
+    monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 0.001)
+    sock = failing_socket(errno.ENOMEM)
+    server = await sluiceway.start_server(send_hello, sock=sock)
+    loop: Any = asyncio.get_running_loop()
+    original, failures = loop.add_reader, [errno.ENOMEM, errno.ENOSPC]
+
+    def add_reader(descriptor: Any, *arguments: Any) -> None:
+        if failures and descriptor == sock.fileno():
+            number = failures.pop(0)
+            raise OSError(number, os.strerror(number))
+        original(descriptor, *arguments)
+
+    loop.add_reader = add_reader
+    try:
+        peer = raw_peers.connect(sock.getsockname())
+        assert await peer.in_thread(peer.receive_rest) == b"hello"
+    finally:
+        del loop.add_reader
+    assert not failures
+    server.close()
+    await server.wait_closed()
+
+
 async def test_accept_error_of_peer_is_ignored(raw_peers: RawPeers) -> None:
     sock = failing_socket(errno.ECONNABORTED, errno.EPROTO, errno.EINTR)
     server = await sluiceway.start_server(send_hello, sock=sock)

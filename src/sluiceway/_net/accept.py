@@ -23,6 +23,8 @@ from .addresses import describe_address, name_peer
 
 # The process (EMFILE) or the system has no descriptor or memory left. Accepting is retried later.
 OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+# epoll_ctl(2): the system has no memory, or the user no watch, left. Watching is tried again later.
+_CANNOT_WATCH = OUT_OF_RESOURCES | {errno.ENOSPC}
 # accept(2): the waiting connection has failed. The listening socket can accept further connections.
 _OF_THE_PEER = frozenset(
     getattr(errno, name)
@@ -62,6 +64,7 @@ class Listener:
         self._short_of_resources = False
         # Set while descriptors have run out: the callback, to which only the timer of the next attempt refers.
         self.paused: weakref.ref[Accepted] | None = None
+        self._retry_scheduled = False
         self._acceptor: asyncio.Task[None] | None = None
         self._watching = False
         self._poller: Any = None
@@ -121,7 +124,20 @@ class Listener:
         accepted = self.paused() if self.paused is not None else None
         self.paused = None
         if accepted is not None and not self._loop.is_closed():
-            self._loop.call_soon(self._watch, accepted)
+            self._loop.call_soon(self._watch_again, accepted)
+
+    def _retry(self, accepted: Accepted) -> None:
+        self._retry_scheduled = False
+        self._watch_again(accepted)
+
+    def _watch_again(self, accepted: Accepted) -> None:
+        """Watch the socket after a pause. If the loop cannot watch it because resources have run out, try later."""
+        try:
+            self._watch(accepted)
+        except (OSError, MemoryError) as error:
+            if isinstance(error, OSError) and error.errno not in _CANNOT_WATCH:
+                raise
+            self._retry_later(accepted)
 
     def _watch(self, accepted: Accepted) -> None:
         if self._stopped or self._watching or self._acceptor is not None:
@@ -224,9 +240,15 @@ class Listener:
                 ACCEPT_RETRY_DELAY,
                 _advice(error),
             )
+        self._retry_later(accepted)
+
+    def _retry_later(self, accepted: Accepted) -> None:
         self.paused = weakref.ref(accepted)
-        # stop() does not cancel this timer, because its handle would refer to ``accepted``. _watch() checks _stopped.
-        self._loop.call_later(ACCEPT_RETRY_DELAY, self._watch, accepted)
+        if not self._retry_scheduled:
+            # stop() does not cancel this timer, because its handle would refer to ``accepted``. _watch() checks
+            # _stopped.
+            self._loop.call_later(ACCEPT_RETRY_DELAY, self._retry, accepted)
+            self._retry_scheduled = True
 
 
 def _make_nonblocking(sock: socket.socket) -> None:
