@@ -1,11 +1,17 @@
 """Stream.sendfile(): by the kernel, by the portable way, and over TLS (contract W3)."""
 
 import asyncio
+import bz2
 import errno
+import gzip
 import io
 import os
 import pathlib
+import socket
+import tempfile
 import threading
+import zipfile
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -373,3 +379,73 @@ async def test_other_error_of_the_kernels_copy_is_raised(
     async with peer_stream(raw_peers) as (stream, _):
         with payload_file.open("rb") as file, pytest.raises(OSError, match="Input/output error"):
             await stream.sendfile(file, 0, 1000)
+
+
+@pytest.mark.skipif(sluiceway.ENGINE == "loop", reason="uvloop hangs when the program closes the socket below it")
+async def test_kernel_does_not_copy_to_descriptor_of_socket_that_was_closed_during_the_call(
+    payload_file: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its number may belong to another connection. The program may have passed the socket as sock=."""
+    targets: list[int] = []
+
+    def sendfile(target: int, *rest: int) -> int:
+        targets.append(target)
+        copied = copy(target, *rest)
+        sock.close()
+        return copied
+
+    copy = os.sendfile
+    monkeypatch.setattr(os, "sendfile", sendfile)
+    sock, peer = socket.socketpair()
+    with peer, payload_file.open("rb") as file:
+        stream = await sluiceway.connect(sock)
+        try:
+            with pytest.raises(OSError):
+                await stream.sendfile(file)
+            assert targets[1:] in ([], [-1])
+        finally:
+            stream.abort()
+
+
+def _gzip(path: pathlib.Path) -> Any:
+    with gzip.open(path, "wb") as file:
+        file.write(PAYLOAD[:1000])
+    return gzip.open(path)
+
+
+def _bz2(path: pathlib.Path) -> Any:
+    with bz2.open(path, "wb") as file:
+        file.write(PAYLOAD[:1000])
+    return bz2.open(path)
+
+
+def _zip_member(path: pathlib.Path) -> Any:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("member", PAYLOAD[:1000])
+    return zipfile.ZipFile(path).open("member")
+
+
+def _written(file: Any) -> Any:
+    file.write(PAYLOAD[:1000])
+    return file
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(_gzip, id="gzip"),
+        pytest.param(_bz2, id="bz2"),
+        pytest.param(_zip_member, id="zip"),
+        pytest.param(lambda path: _written(path.open("w+b")), id="unflushed"),
+        pytest.param(lambda path: _written(tempfile.NamedTemporaryFile(dir=path.parent)), id="temporary"),  # noqa: SIM115
+        pytest.param(lambda _: _written(tempfile.SpooledTemporaryFile()), id="spooled"),  # noqa: SIM115
+    ],
+)
+async def test_content_that_file_object_reads_is_sent(
+    tmp_path: pathlib.Path, make: Callable[[pathlib.Path], Any]
+) -> None:
+    """W3: not the compressed bytes of its descriptor, nor only what it has passed to the system."""
+    async with sluiceway.pair() as (stream, other):
+        with make(tmp_path / "file") as file:
+            assert await stream.sendfile(file, 10) == 990
+            assert await other.read_exactly(990) == PAYLOAD[10:1000]

@@ -38,7 +38,9 @@ def check_file(file: Any, offset: Any, count: Any, stream: object) -> tuple[int,
             f"sendfile(): file must be a file that was opened with mode 'rb', not {type(file).__name__!r}: {file!r} "
             f"({stream!r})"
         )
-    if isinstance(file, io.TextIOBase) or "b" not in str(getattr(file, "mode", "b")):
+    # The mode of some binary files is a number, or has no "b": gzip and zipfile before Python 3.13.
+    binary = isinstance(file, io.RawIOBase | io.BufferedIOBase) or "b" in str(getattr(file, "mode", "b"))
+    if isinstance(file, io.TextIOBase) or not binary:
         raise ValueError(f"sendfile(): file must be opened in binary mode: {file!r} ({stream!r})")
     if getattr(file, "closed", False):
         raise ValueError(f"sendfile(): file is closed: {file!r} ({stream!r})")
@@ -89,12 +91,17 @@ class _FileSender:
 
     async def run(self) -> None:
         self._check_file_open()
-        by_kernel = _descriptors(self._writer._sluiceway.connection, self._file) is not None
+        raw = _raw_file(self._file)
+        if raw is not None and _descriptors(self._writer._sluiceway.connection, raw) is None:
+            raw = None
+        if raw is not None and raw.writable():
+            # What the program has written may still be in the buffer of the file.
+            await asyncio.get_running_loop().run_in_executor(None, self._file.flush)
         more = True
         while more and self._left():
             self._check_file_open()
             # Each call waits for an iteration of the loop at least, so that one file does not delay other connections.
-            more = await (self._let_kernel_copy() if by_kernel else self._copy_piece())
+            more = await (self._copy_piece() if raw is None else self._let_kernel_copy(raw))
         await flush(self._writer)
 
     async def _copy_piece(self) -> bool:
@@ -125,8 +132,8 @@ class _FileSender:
             self._file.seek(self._offset + self.sent)
             return self._file.read(size)
 
-    async def _let_kernel_copy(self) -> bool:
-        """Let the kernel copy a piece of the file to the socket, or call _copy_piece(). Return False at the end."""
+    async def _let_kernel_copy(self, raw: io.FileIO) -> bool:
+        """Let the kernel copy a piece of ``raw`` to the socket, or call _copy_piece(). Return False at the end."""
         connection = self._writer._sluiceway.connection
         # The program may have written to stream.writer meanwhile, and again while flush() waited. Nothing may be left
         # that the copy would overtake; nothing else runs between the last check and the copy.
@@ -135,7 +142,7 @@ class _FileSender:
         self._check_open()
         self._check_file_open()
         # Anew for each piece: the program may have closed a descriptor, and another file may have its number.
-        descriptors = _descriptors(connection, self._file)
+        descriptors = _descriptors(connection, raw)
         if descriptors is None or self._writer._sluiceway.transport is not self._transport:
             # For example, the program has upgraded the connection to TLS.
             return await self._copy_piece()
@@ -174,7 +181,17 @@ def _position_lock(file: Any) -> threading.Lock:
         return threading.Lock()
 
 
-def _descriptors(connection: Connection, file: IO[bytes]) -> tuple[int, int] | None:
+def _raw_file(file: Any) -> io.FileIO | None:
+    """Return the file of the system whose bytes ``file`` reads; None if ``file`` may convert them, as gzip does."""
+    if type(file).__module__ == "tempfile":
+        # NamedTemporaryFile() returns a wrapper. A SpooledTemporaryFile has no such attribute.
+        file = getattr(file, "file", None)
+    if type(file) in (io.BufferedReader, io.BufferedRandom):
+        file = file.raw
+    return file if type(file) is io.FileIO else None
+
+
+def _descriptors(connection: Connection, raw: io.FileIO) -> tuple[int, int] | None:
     """Return the descriptors of the socket and the file if os.sendfile() may be tried, else None."""
     sock = connection.get_extra_info("socket")
     if sock is None or not hasattr(os, "sendfile") or connection.get_extra_info("sslcontext") is not None:
@@ -182,10 +199,10 @@ def _descriptors(connection: Connection, file: IO[bytes]) -> tuple[int, int] | N
     # Data that is corked later would overtake the file.
     connection.share_transport()
     try:
-        source, target = file.fileno(), sock.fileno()
+        source, target = raw.fileno(), sock.fileno()
         regular = stat.S_ISREG(os.fstat(source).st_mode)
         # Another process may have made the shared socket blocking: os.sendfile would then block the loop.
         return (target, source) if regular and not os.get_blocking(target) else None
-    except (AttributeError, OSError):
-        # OSError: io.BytesIO, which has no descriptor.
+    except OSError:
+        # The program has closed a descriptor.
         return None

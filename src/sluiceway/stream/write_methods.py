@@ -142,8 +142,9 @@ class StreamWriting(StreamHalves):
         """Send ``count`` bytes of ``file`` from ``offset``, and wait until the kernel has accepted them.
 
         Over a socket without TLS, the kernel copies from the file (``os.sendfile``) where the system and the file allow
-        it. Otherwise the file is read in pieces, in a thread. The position of ``file`` is undefined afterwards. Several
-        streams may send the same file at the same time.
+        it. Otherwise the file is read in pieces, in a thread: for example a gzip.GzipFile, whose decompressed content
+        is sent. What the program has written to ``file`` before the call is flushed. The position of ``file`` is
+        undefined afterwards. Several streams may send the same file at the same time.
 
         Meanwhile ``send()``, ``send_frame()``, ``send_eof()``, ``start_tls()`` and ``sendfile()`` of other tasks wait
         until this call has ended, and continue in the order of their calls. Data that the program writes directly to
@@ -161,8 +162,9 @@ class StreamWriting(StreamHalves):
             The number of bytes that were sent. It is less than ``count`` if the file ends before.
 
         Raises:
-            ValueError, TypeError: ``offset`` or ``count`` is negative or not an integer; ``file`` is closed, a text
-                file, not open for reading, or has no ``seek()``; or ``timeout`` is not a number greater than 0.
+            ValueError, TypeError: ``offset`` or ``count`` is negative or not an integer; ``file`` is closed, also
+                during the call, a text file, not open for reading, or has no ``seek()``; or ``timeout`` is not a number
+                greater than 0.
             io.UnsupportedOperation: the stream can only be read.
             TimeoutError: the peer did not accept the data in time. The message names the peer and the seconds.
             ConnectionError: the stream was closed, or the connection has ended without an error.
