@@ -5,6 +5,7 @@ import logging
 import pathlib
 import subprocess
 import sys
+import zipapp
 from collections.abc import Iterator
 from typing import Any
 
@@ -90,6 +91,32 @@ def test_run_as_process_behaves_as_python(program: pathlib.Path, monkeypatch: py
     assert (python.returncode, ours.returncode) == (1, 1)
     assert json.loads(ours.stdout) == {**json.loads(python.stdout), "reader": "sluiceway._asyncio.reader"}
     assert ours.stderr == python.stderr
+
+
+@pytest.mark.parametrize("kind", ["file", "directory", "archive"])
+def test_program_with_relative_path_gets_absolute_paths(
+    program: pathlib.Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """As with `python`, so that they are right after os.chdir(). Modules beside a directory are not found."""
+    monkeypatch.chdir(program.parent)
+    target, file = program, program
+    if kind != "file":
+        target = program.with_name("application")
+        file = target / "__main__.py"
+        target.mkdir()
+        program.rename(file)
+    if kind == "archive":
+        target = program.with_name("application.zip")
+        zipapp.create_archive(file.parent, target)
+        file = target / "__main__.py"
+    monkeypatch.setenv("THEN", "print(json.dumps([__file__, sys.path]))")
+    before = sys.path[1:]
+    result = run_command("run", target.name)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert json.loads(result.stdout.splitlines()[1]) == [
+        str(file),
+        [str(program.parent if kind == "file" else target), *before],
+    ]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pkgutil
 import runpy
 import sys
 from traceback import walk_tb
@@ -54,17 +55,25 @@ def _run(command: tuple[str, ...], *, is_module: bool) -> None:
     Raise BadArgument if the module does not exist, or the directory or ZIP file has no ``__main__``.
     """
     target = command[0]
+    # As with `python`, __file__ is absolute: the program may change the working directory.
+    path = os.path.abspath(target)
     restore_output()
     sys.argv[:] = command
     if not sys.flags.safe_path:
         # Replaces the directory of the command `sluiceway`, as `python` does.
-        sys.path[0] = os.getcwd() if is_module else os.path.dirname(os.path.realpath(target))
+        if is_module:
+            sys.path[0] = os.getcwd()
+        elif pkgutil.get_importer(path) is None:
+            sys.path[0] = os.path.dirname(os.path.realpath(target))
+        else:
+            # run_path() inserts the directory or ZIP file.
+            del sys.path[0]
     sluiceway.install()
     try:
         if is_module:
             runpy.run_module(target, run_name="__main__", alter_sys=True)
         else:
-            runpy.run_path(target, run_name="__main__")
+            runpy.run_path(path, run_name="__main__")
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException as error:  # noqa: BLE001 - printed as by the interpreter
