@@ -1,6 +1,7 @@
 """The context of ssl=True: made once, off the loop's thread, and again when what it is made from changes."""
 
 import asyncio
+import concurrent.futures
 import contextlib
 import os
 import pathlib
@@ -195,6 +196,45 @@ async def test_loop_without_executor_loads_the_context_itself(loads: Loads) -> N
     await loop.shutdown_default_executor()
     assert isinstance(await SHARED.get(loop), ssl.SSLContext)
     assert loads.threads == [threading.current_thread()]
+
+
+async def test_shutdown_of_busy_executor_does_not_keep_calls_waiting(loads: Loads) -> None:
+    """The executor drops the load that it has not begun."""
+    loop = asyncio.get_running_loop()
+    may_finish = threading.Event()
+    executor = concurrent.futures.ThreadPoolExecutor(1)
+    executor.submit(may_finish.wait)
+    loop.set_default_executor(executor)
+    waiting = [asyncio.create_task(SHARED.get(loop)) for _ in range(2)]
+    await asyncio.sleep(0)
+    executor.shutdown(wait=False, cancel_futures=True)
+    may_finish.set()
+    first, second = await asyncio.wait_for(asyncio.gather(*waiting), PEER_TIMEOUT)
+    assert first is second
+    assert await SHARED.get(loop) is first
+    assert len(loads.threads) == 1
+    executor.shutdown()
+
+
+def test_shutdown_of_executor_of_closed_loop_does_not_keep_later_loops_waiting(loads: Loads) -> None:
+    may_finish = threading.Event()
+    executor = concurrent.futures.ThreadPoolExecutor(1)
+    executor.submit(may_finish.wait)
+    loop = asyncio.new_event_loop()
+    loop.set_default_executor(executor)
+    with pytest.raises(TimeoutError):
+        loop.run_until_complete(asyncio.wait_for(SHARED.get(loop), 0.001))
+    loop.close()
+    executor.shutdown(wait=False, cancel_futures=True)
+    may_finish.set()
+
+    async def get() -> ssl.SSLContext:
+        context: ssl.SSLContext = await asyncio.wait_for(SHARED.get(asyncio.get_running_loop()), PEER_TIMEOUT)
+        return context
+
+    assert isinstance(asyncio.run(get()), ssl.SSLContext)
+    assert len(loads.threads) == 1
+    executor.shutdown()
 
 
 async def test_interrupt_before_the_load_starts_does_not_keep_later_calls_waiting(

@@ -56,6 +56,38 @@ def _mark_changed(context: ssl.SSLContext) -> None:
     context.__dict__["changed"] = True
 
 
+class _DroppedError(Exception):
+    """Raised if the executor was shut down before it has called _Load."""
+
+
+class _Load:
+    """The call that an executor gets. If the executor frees it without a call, the load fails with _DroppedError.
+
+    An executor that is shut down with ``cancel_futures=True`` does so. A future of the loop would not report that if
+    the loop is closed, and all later connections of the process would wait without end.
+    """
+
+    __slots__ = ("_loading", "_owner")
+
+    def __init__(self, owner: DefaultContext, loading: concurrent.futures.Future[ssl.SSLContext]) -> None:
+        self._owner: DefaultContext | None = owner
+        self._loading = loading
+
+    def __call__(self) -> None:
+        owner, self._owner = self._owner, None
+        if owner is not None:
+            owner._load(self._loading)
+
+    def __del__(self) -> None:
+        owner = self._owner
+        if owner is None:
+            return
+        # Without the lock: the garbage collector may call this method in a thread that holds it.
+        if owner._loading is self._loading:
+            owner._loading = None
+        self._loading.set_exception(_DroppedError())
+
+
 class DefaultContext:
     """Creates and stores the shared context. Event loops in several threads can use one object at the same time."""
 
@@ -70,15 +102,25 @@ class DefaultContext:
 
         If the creation fails, all of them raise its error. A cancelled call does not stop the creation.
         """
+        while True:
+            try:
+                return await self._get(loop)
+            except _DroppedError:
+                # An executor that is shut down refuses the next call, and the context is created here.
+                pass
+
+    async def _get(self, loop: asyncio.AbstractEventLoop) -> ssl.SSLContext:
         key = _current_key()
+        call: _Load | None = None
         started: concurrent.futures.Future[ssl.SSLContext] | None = None
         try:
             with self._lock:
                 same = self._key == key
                 if same and self._context is not None and not self._context.changed:
                     return self._context
-                if same and self._loading is not None:
-                    loading = self._loading
+                running = self._loading if same else None
+                if running is not None:
+                    loading = running
                 else:
                     loading = started = concurrent.futures.Future()
                     # A running future cannot be cancelled, so a cancelled waiter does not cancel the load.
@@ -86,19 +128,24 @@ class DefaultContext:
                     # In this order, a fork in another thread finds no context of another key.
                     self._context, self._loading, self._key = None, loading, key
             if started is not None:
-                loop.run_in_executor(None, self._load, started)
+                call = _Load(self, started)
+                loop.run_in_executor(None, call)
         except BaseException as error:
             # Every later call waits for this load, so it runs here. RuntimeError: the executor was shut down, or cannot
             # start a thread. A signal handler may raise any other exception.
-            if started is not None:
+            if call is not None:
+                call()
+            elif started is not None:
                 self._load(started)
             if started is None or not isinstance(error, RuntimeError):
                 raise
+        # Only the executor refers to the call now.
+        call = None
         try:
             return await asyncio.wrap_future(loading, loop=loop)
         finally:
             # Breaks a reference cycle: the traceback of an error refers to this frame.
-            del loading, started
+            del loading, running, started
 
     def forked(self) -> None:
         """Forget, in a forked child, a load that only a thread of the parent completes."""
@@ -127,7 +174,7 @@ class DefaultContext:
             else:
                 loading.set_result(context)  # type: ignore[arg-type]
         except concurrent.futures.InvalidStateError:
-            # The load ran twice: run_in_executor() had accepted it before it raised.
+            # The load ran twice, or _Load.__del__() has set an exception: a signal handler has raised.
             pass
 
 
