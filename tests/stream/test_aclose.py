@@ -180,6 +180,20 @@ async def test_tls_alert_that_a_closed_unix_socket_refuses_is_not_unsent(
     assert await stream.aclose() == sluiceway.CloseInfo(True, 0, notifies, "closed")
 
 
+@pytest.mark.skipif(sluiceway.ENGINE != "epoll", reason="calls the socket of the engine")
+async def test_records_that_tls_writes_after_the_loss_count_as_unsent(raw_peers: RawPeers) -> None:
+    """X2: code that runs during the encryption of several records, such as a finalizer, may end the connection."""
+    async with peer_stream(raw_peers) as (stream, _):
+        assert stream.writer is not None
+        transport: Any = stream.writer.transport
+        if not hasattr(transport, "raw"):
+            pytest.skip("another transport on this loop")
+        transport.abort()
+        transport.raw.write_pieces([b"two", b"records"])
+        assert transport.discarded_size() == len(b"tworecords")
+        assert (await stream.aclose()).unsent_bytes == len(b"tworecords")
+
+
 @pytest.mark.parametrize("case", ["paused", "below the marks", "closing"])
 async def test_abort_of_the_transport_is_aborted_and_counts_the_unsent_bytes(raw_peers: RawPeers, case: str) -> None:
     """X2: also where the transport of a loop drops the bytes without a report."""

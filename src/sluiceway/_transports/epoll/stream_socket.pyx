@@ -263,6 +263,8 @@ cdef class StreamSocket(WriteLimits):
     cpdef object write_pieces(self, list pieces):
         cdef bytes piece
         if self.closing or self.eof_written or self.lost_writes:
+            for piece in pieces:
+                self.queue.discarded += PyBytes_GET_SIZE(piece)
             return
         for piece in pieces:
             self.queue.append(piece)
