@@ -401,3 +401,36 @@ async def test_pipe_that_another_process_made_blocking_is_never_used_so(
             assert os.read(other, 10) == b"data"
     assert set(used_blocking) == {False}
     os.close(other)
+
+
+@pytest.mark.parametrize("side", ["reading", "writing"])
+async def test_pipe_that_the_loop_cannot_watch_ends_with_the_error(side: str) -> None:
+    """The kernel has no memory for epoll_ctl(), or the user has no watch left (fs.epoll.max_user_watches)."""
+    reading, writing = os.pipe()
+    loop: Any = asyncio.get_running_loop()
+
+    def fail(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    try:
+        if side == "reading":
+            stream = await sluiceway.pipe(reading, limit=1)
+            transport = stream.reader._transport
+            transport.pause_reading()
+            loop.add_reader = fail
+            transport.resume_reading()
+            with pytest.raises(OSError, match="No space left on device"):
+                await stream.read(1)
+            os.close(writing)
+        else:
+            stream = await sluiceway.pipe(writing)
+            loop.add_writer = fail
+            with pytest.raises(OSError, match="No space left on device"):
+                await stream.send(bytes(1_000_000))
+            assert stream.is_closing()
+            assert (await stream.aclose()).unsent_bytes > 0
+            os.close(reading)
+    finally:
+        for name in ("add_reader", "add_writer"):
+            vars(loop).pop(name, None)
+    await stream.aclose()

@@ -168,7 +168,7 @@ class PipeReadTransport(_PipeTransport, asyncio.ReadTransport):
         self._receivers.attach(scratch_of(loop), None)
         try:
             protocol.connection_made(self)
-            self.resume_reading()
+            self._start_reading()
         except BaseException:
             self.discard()
             raise
@@ -189,6 +189,16 @@ class PipeReadTransport(_PipeTransport, asyncio.ReadTransport):
     def resume_reading(self) -> None:
         if self._closing or self._reading:
             return
+        try:
+            self._start_reading()
+        except OSError as error:
+            # An error of a signal handler has no number.
+            if error.errno is None:
+                raise
+            # The kernel has no memory or no watch left. Otherwise a read would wait without end.
+            self._end(error)
+
+    def _start_reading(self) -> None:
         self._reading = True
         if self._watched:
             self._loop.add_reader(self._fd, self._read)
@@ -270,8 +280,18 @@ class PipeWriteTransport(_PipeTransport, asyncio.WriteTransport):
         if idle:
             self._write()
             if self._queue.size and not self._ended:
-                self._loop.add_writer(self._fd, self._write)
+                self._watch_writing()
         self._maybe_pause_protocol()  # type: ignore[attr-defined]
+
+    def _watch_writing(self) -> None:
+        try:
+            self._loop.add_writer(self._fd, self._write)
+        except OSError as error:
+            if error.errno is None:
+                raise
+            # The kernel has no memory or no watch left. Otherwise the data would stay in the queue without end.
+            self._queue.discard()
+            self._end(error)
 
     def writelines(self, list_of_data: Any) -> None:
         self.write(b"".join(list_of_data))
