@@ -43,7 +43,7 @@ class Server(asyncio.Server):
         # True until the first close() has run to its end, which an exception of a signal handler may prevent.
         self._must_close = True
         # The listeners of a server that is being closed.
-        self._stopping: list[Listener] = []
+        self._closing_listeners: list[Listener] = []
         self._on_close = on_close
         # Under install(), both have the values with which the Server behaves as asyncio's.
         self._waits_for_connections = self._closes_clients = True
@@ -169,16 +169,16 @@ class Server(asyncio.Server):
         # If a signal handler raises an exception here, the next call does the rest.
         if self._listeners is not None:
             self._listened_on = ", ".join(listener.describe() for listener in self._listeners)
-            self._stopping, self._listeners = self._listeners, None
+            self._closing_listeners, self._listeners = self._listeners, None
         self._serving = False
-        for listener in self._stopping:
+        for listener in self._closing_listeners:
             listener.stop()
         if self._on_close is not None:
             self._on_close()
         if self._serving_forever is not None and not self._serving_forever.done():
             self._serving_forever.cancel()
         self._maybe_closed()
-        self._stopping = []
+        self._closing_listeners = []
         self._must_close = False
 
     def close_clients(self) -> None:
