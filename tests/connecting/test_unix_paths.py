@@ -238,6 +238,32 @@ async def test_server_close_removes_file_of_socket_given_as_sock(unix_path: str)
     await server.wait_closed()
 
 
+async def test_server_close_removes_file_of_relative_path_after_chdir(
+    tmp_path: pathlib.Path, unix_path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = pathlib.Path(unix_path)
+    monkeypatch.chdir(path.parent)
+    server = await sluiceway.start_unix_server(lambda r, w: None, path.name)
+    monkeypatch.chdir(tmp_path)
+    server.close()
+    assert not path.exists()
+    await server.wait_closed()
+
+
+async def test_server_close_keeps_file_with_its_inode_on_another_device(
+    unix_path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """L2: a file system may have been mounted over the directory."""
+    server = await sluiceway.start_unix_server(lambda r, w: None, unix_path)
+    found = os.stat
+    other = types.SimpleNamespace(st_ino=found(unix_path).st_ino, st_dev=found(unix_path).st_dev + 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", lambda path, **options: other if path == unix_path else found(path, **options))
+        server.close()
+    assert os.path.exists(unix_path)
+    await server.wait_closed()
+
+
 async def test_cleanup_socket_false_keeps_socket_file(unix_path: str) -> None:
     server = await sluiceway.start_unix_server(lambda r, w: None, unix_path, cleanup_socket=False)
     server.close()

@@ -141,21 +141,30 @@ class UnixPath:
 
     def __init__(self, sock: socket.socket) -> None:
         self._path: Any = sock.getsockname()
-        self._inode: int | None = None
+        # The device and the inode.
+        self._file: tuple[int, int] | None = None
         if self._path and self._path[:1] not in ("\0", b"\0"):
             try:
-                self._inode = os.stat(self._path).st_ino
+                # The program may change its working directory.
+                self._path = os.path.abspath(self._path)
+                self._file = _file_at(self._path)
             except OSError:
-                self._inode = None
+                self._file = None
 
     def remove(self) -> None:
-        """Remove the path, unless its inode has changed: then another program has replaced the socket."""
-        if self._inode is None:
+        """Remove the path, unless it names another file: then another program has replaced the socket."""
+        if self._file is None:
             return
         try:
-            if os.stat(self._path).st_ino == self._inode:
+            if _file_at(self._path) == self._file:
                 os.unlink(self._path)
         except FileNotFoundError:
             pass
         except OSError as error:
             logger.error("Unable to clean up listening UNIX socket %r: %r", self._path, error)
+
+
+def _file_at(path: str | bytes) -> tuple[int, int]:
+    """Return what identifies the file at ``path``: its device and its inode."""
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
