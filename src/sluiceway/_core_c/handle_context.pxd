@@ -12,15 +12,24 @@ cdef extern from "Python.h":
     object PyContext_CopyCurrent()
     int PyContext_Enter(object context) except -1
     int PyContext_Exit(object context) except -1
+    # Without ``except``: leave_handle_context() clears the error itself.
+    int exit_context "PyContext_Exit"(object context)
+    void PyErr_Clear()
 
 
 cdef inline object leave_handle_context():
-    """Leave the current context. Return it for enter_handle_context(), or None if no context was entered."""
+    """Leave the current context. Return it for enter_handle_context(), or None if no context was entered.
+
+    A loop may call the callback of a socket outside a context. Then there is no current context, or it is one that Python has
+    created for this thread without entering it. PyContext_Exit() fails only for such a context.
+    """
     cdef PyObject* current = PyThreadState_Get().context
     if current == NULL:
         return None
     context = <object>current
-    PyContext_Exit(context)
+    if exit_context(context) < 0:
+        PyErr_Clear()
+        return None
     return context
 
 
