@@ -123,7 +123,8 @@ async def test_drain_raises_when_child_closes_its_input(traffic: Traffic) -> Non
 
 
 async def test_communicate_ignores_closed_input_of_child(traffic: Traffic) -> None:
-    process = await start_python("import os; os.close(0); print('deaf')", stdin=PIPE, stdout=PIPE)
+    # The child reads a byte first: asyncio's writer on uvloop refuses a write after the child has closed its input.
+    process = await start_python("import os; os.read(0, 1); os.close(0); print('deaf')", stdin=PIPE, stdout=PIPE)
     out, _ = await process.communicate(b"x" * LARGE)
     assert out == b"deaf\n"
     await wait_for_closed_input(process)
