@@ -7,6 +7,7 @@ import os
 import pathlib
 import shutil
 import ssl
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 import sluiceway
-from sluiceway._transports.tls.default_context import DefaultContext, default_context
+from sluiceway._transports.tls.default_context import DefaultContext, _Load, default_context
 from support.certificates import Certificates
 from support.child_processes import IGNORE_THREADS, run_child
 from support.connections import close_discarding, server_address
@@ -250,6 +251,14 @@ async def test_interrupt_before_the_load_starts_does_not_keep_later_calls_waitin
             await SHARED.get(loop)
     assert isinstance(await asyncio.wait_for(SHARED.get(loop), PEER_TIMEOUT), ssl.SSLContext)
     assert len(loads.threads) == 1
+
+
+def test_load_whose_creation_was_interrupted_is_freed_without_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal handler may raise before __init__() has set an attribute."""
+    errors: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", errors.append)
+    _Load.__new__(_Load)
+    assert errors == []
 
 
 @IGNORE_THREADS

@@ -70,8 +70,8 @@ class _Load:
     __slots__ = ("_loading", "_owner")
 
     def __init__(self, owner: DefaultContext, loading: concurrent.futures.Future[ssl.SSLContext]) -> None:
-        self._owner: DefaultContext | None = owner
         self._loading = loading
+        self._owner: DefaultContext | None = owner
 
     def __call__(self) -> None:
         owner, self._owner = self._owner, None
@@ -79,7 +79,11 @@ class _Load:
             owner._load(self._loading)
 
     def __del__(self) -> None:
-        owner = self._owner
+        try:
+            owner = self._owner
+        except AttributeError:
+            # A signal handler has raised in __init__().
+            return
         if owner is None:
             return
         # Without the lock: the garbage collector may call this method in a thread that holds it.
