@@ -92,6 +92,8 @@ def test_peer_is_written_as_host_and_port_or_path(url, peer):
         ("http://a..b/", "not a valid host name"),
         (f"http://{'a' * 64}.org/", "not a valid host name"),
         ("http://a b/", "not a valid host name"),
+        ("http://999:1/", "^'999' is not an IPv4 address, which has four decimal numbers from 0 to 255$"),
+        ("http://0x7f.1/", "^'0x7f.1' is not an IPv4 address"),
         ("http://a/\r\nX: y", "control characters"),
         ("http://a/\0", "control characters"),
         ("unix:", "no path"),

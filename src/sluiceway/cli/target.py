@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
+from sluiceway.stream.endpoint import name_fault
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # The characters that RFC 3986 allows in a path and a query, and "%", which keeps existing escapes.
 _SAFE_IN_TARGET = "/:@!$&'()*+,;=-._~%?"
@@ -159,6 +161,9 @@ def _ascii_host(host: str) -> str:
         ) from None
     if not _HOST_HEADER.fullmatch(ascii_host):
         raise BadURLError(f"{host!r} is not a valid host name; use letters, digits, hyphens and dots")
+    fault = name_fault(ascii_host)
+    if fault is not None:
+        raise BadURLError(fault)
     return ascii_host
 
 

@@ -158,13 +158,13 @@ def _split(text: str) -> tuple[str, str | None]:
         raise ValueError("has a user name")
     if "/" in text or "?" in text or "#" in text:
         raise ValueError("has a path or query")
-    fault = host_hint(host) or _name_fault(host)
+    fault = host_hint(host) or name_fault(host)
     if fault is not None:
         raise ValueError(f"has no valid host: {fault}")
     return host, port if colon else None
 
 
-def _name_fault(host: str) -> str | None:
+def name_fault(host: str) -> str | None:
     """Return why ``host`` is neither a name nor an IPv4 address. None if it may be one."""
     try:
         name = host.encode("idna").decode()
