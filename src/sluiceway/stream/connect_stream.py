@@ -139,6 +139,8 @@ class _Connect:
         except TimeoutError:
             if seconds is None or not scope.expired():
                 raise
+        # The loop closes the aborted connection, and so a socket that was passed, in its next iteration.
+        await asyncio.sleep(0)
         # Raised here, because the exception of the cancelled step would be its context.
         raise self._progress.timeout_error(seconds)
 

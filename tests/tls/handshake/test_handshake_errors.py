@@ -221,3 +221,31 @@ async def test_context_that_raises_closes_the_connected_socket(raw_peers: RawPee
     # The traceback still refers to the frame that had the socket.
     assert caught.value.__traceback__ is not None
     assert listener.accept().receive_rest() == b""
+
+
+@pytest.mark.parametrize("failure", ["refused certificate", "timeout", "timeout of connect"])
+async def test_failed_handshake_closes_the_passed_socket_before_the_call_raises(
+    failure: str, loop_kind: str, raw_peers: RawPeers, tls: Certificates
+) -> None:
+    if loop_kind == "uvloop" and sluiceway.ENGINE != "epoll":
+        pytest.skip("uvloop's own transports close the socket one iteration later, as without sluiceway")
+
+    def serve(peer: Any) -> None:
+        if failure == "refused certificate":
+            with pytest.raises(ssl.SSLError):
+                peer.start_tls(tls.server_context, server_side=True)
+        else:
+            peer.receive_rest()
+
+    script = raw_peers.serve(serve)
+    sock = connected_socket(script.address)
+    with pytest.raises(OSError):
+        if failure == "timeout of connect":
+            await sluiceway.connect(sock, tls=tls.client_context, server_hostname="localhost", timeout=0.05)
+        else:
+            name = "other.example" if failure == "refused certificate" else "localhost"
+            await sluiceway.open_connection(
+                sock=sock, ssl=tls.client_context, server_hostname=name, ssl_handshake_timeout=0.05
+            )
+    assert sock.fileno() < 0
+    await script.finished()

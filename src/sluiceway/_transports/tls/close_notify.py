@@ -76,6 +76,17 @@ class CloseSequence:
         if self.lower is not None:
             self.lower.close()
 
+    def abandon(self) -> bool:
+        """Close the lower transport without an alert, or abort it if data is unsent. Return True if it closes."""
+        lower = self.lower
+        if lower is None:
+            return False
+        if lower.get_write_buffer_size():
+            lower.abort()
+            return False
+        lower.close()
+        return True
+
     def cancel(self) -> None:
         """Stop the shutdown timeout."""
         if self._timer is not None:

@@ -226,14 +226,14 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         self.raw.closing = True
         # Sends the alert with the reason first, if the kernel accepts it.
         self.raw.uncork()
-        self._handshake.report(error)
-        if self._lower is None:
-            return
-        if self._lower.get_write_buffer_size():
-            self._lower.abort()
-        else:
-            self._lower.close()
-            self._report_closing(self._close.shutdown_timeout)
+        # As in asyncio, the socket is closed before the coroutine raises. start_tls() first adds the peer to error.
+        if not self._call_made:
+            self._handshake.report(error)
+        try:
+            if self._close.abandon():
+                self._report_closing(self._close.shutdown_timeout)
+        finally:
+            self._handshake.report(error)
 
     def protocol_failed(self, error: BaseException) -> None:
         """Report that the protocol raised ``error`` for received data, and close the connection."""
