@@ -97,7 +97,10 @@ def test_run_as_process_behaves_as_python(program: pathlib.Path, monkeypatch: py
 def test_program_with_relative_path_gets_absolute_paths(
     program: pathlib.Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """As with `python`, so that they are right after os.chdir(). Modules beside a directory are not found."""
+    """As with `python`, so that they are right after os.chdir(). Modules beside a directory are not found.
+
+    Only sys.argv[0] is the path as it was passed.
+    """
     monkeypatch.chdir(program.parent)
     target, file = program, program
     if kind != "file":
@@ -109,14 +112,31 @@ def test_program_with_relative_path_gets_absolute_paths(
         target = program.with_name("application.zip")
         zipapp.create_archive(file.parent, target)
         file = target / "__main__.py"
-    monkeypatch.setenv("THEN", "print(json.dumps([__file__, sys.path]))")
+    monkeypatch.setenv("THEN", "print(json.dumps([__file__, sys.path, sys.argv, type(sys.argv) is list]))")
     before = sys.path[1:]
-    result = run_command("run", target.name)
+    result = run_command("run", target.name, "x")
     assert (result.exit_code, result.stderr) == (0, "")
     assert json.loads(result.stdout.splitlines()[1]) == [
         str(file),
         [str(program.parent if kind == "file" else target), *before],
+        [target.name, "x"],
+        True,
     ]
+
+
+def test_parent_of_a_symbolic_link_is_that_of_its_target(
+    program: pathlib.Path, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    other, inner = tmp_path / "other", tmp_path / "application" / "inner"
+    other.mkdir()
+    inner.mkdir(parents=True)
+    program.rename(inner.parent / "__main__.py")
+    (other / "link").symlink_to(inner)
+    monkeypatch.chdir(other)
+    monkeypatch.setenv("THEN", "print(os.path.realpath(sys.path[0]))")
+    result = run_command("run", "link/..")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[1] == str(inner.parent.resolve())
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import runpy
 import sys
 from traceback import walk_tb
 from types import FrameType
+from typing import Any
 
 import click
 
@@ -55,8 +56,9 @@ def _run(command: tuple[str, ...], *, is_module: bool) -> None:
     Raise BadArgument if the module does not exist, or the directory or ZIP file has no ``__main__``.
     """
     target = command[0]
-    # As with `python`, __file__ is absolute: the program may change the working directory.
-    path = os.path.abspath(target)
+    # As with `python`, __file__ is absolute: the program may change the working directory. Not os.path.abspath(): it
+    # removes a directory before "..", which may be a symbolic link.
+    path = target if os.path.isabs(target) else os.path.join(os.getcwd(), target)
     restore_output()
     sys.argv[:] = command
     if not sys.flags.safe_path:
@@ -73,6 +75,7 @@ def _run(command: tuple[str, ...], *, is_module: bool) -> None:
         if is_module:
             runpy.run_module(target, run_name="__main__", alter_sys=True)
         else:
+            sys.argv = _Arguments(sys.argv)
             runpy.run_path(path, run_name="__main__")
     except (SystemExit, KeyboardInterrupt):
         raise
@@ -86,6 +89,17 @@ def _run(command: tuple[str, ...], *, is_module: bool) -> None:
         sys.excepthook(type(error), error.with_traceback(traceback), traceback)
         sys.exit(1)
     sys.exit(0)
+
+
+class _Arguments(list[str]):
+    """sys.argv until run_path() replaces its first item by the absolute path: the program gets the list unchanged."""
+
+    def __init__(self, arguments: list[str]) -> None:
+        super().__init__(arguments)
+        self._unchanged = arguments
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        sys.argv = self._unchanged
 
 
 def _log_to_standard_error() -> None:
