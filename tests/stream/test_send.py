@@ -262,6 +262,29 @@ async def test_send_eof_ends_one_direction_after_the_data(raw_peers: RawPeers) -
             await stream.send(b"late")
 
 
+@pytest.mark.parametrize("end", ["abort", "transport", "aclose", "reset"])
+async def test_send_eof_after_the_end_of_the_connection_raises_also_if_it_was_called_before(
+    raw_peers: RawPeers, end: str
+) -> None:
+    async with peer_stream(raw_peers) as (stream, peer):
+        await stream.send_eof()
+        if end == "abort":
+            stream.abort()
+        elif end == "transport":
+            stream.writer.transport.abort()
+        elif end == "aclose":
+            await stream.aclose()
+        else:
+            peer.reset()
+            with pytest.raises(ConnectionResetError):
+                await stream.read(1)
+        for _ in range(2):
+            for call in (stream.flush(), stream.send_eof()):
+                with pytest.raises(ConnectionError):
+                    await call
+            await run_iterations()
+
+
 async def test_send_eof_over_tls_raises_error_that_names_calls_of_the_stream(tls: Any) -> None:
     async with stream_pair() as (client, server):
         upgrade = server.start_tls(tls.server_context, server_side=True)
@@ -314,15 +337,27 @@ async def test_start_tls_upgrades_both_streams(tls: Any) -> None:
         assert await server.read_line() == b"secret\n"
 
 
-async def test_start_tls_that_times_out_closes_the_connection(raw_peers: RawPeers, tls: Any) -> None:
-    """D1: as a cancelled handshake does."""
+@pytest.mark.parametrize("end", ["timeout", "cancellation"])
+async def test_start_tls_that_is_cut_short_aborts_the_connection(raw_peers: RawPeers, tls: Any, end: str) -> None:
+    """D1: reads and sends name what has ended the connection. The peer has not."""
     async with peer_stream(raw_peers) as (stream, peer):
         with manual_clock() as clock:
             upgrading = await start_task(stream.start_tls(tls.client_context, server_hostname="localhost", timeout=3))
             await wait_until(lambda: clock.scheduled)
             await run_iterations()
-            clock.advance(3 + TIMEOUT_RESOLUTION)
-            with pytest.raises(TimeoutError, match=r"start_tls\(\) timed out after 3 s"):
-                await upgrading
-        await stream.aclose()
+            if end == "timeout":
+                clock.advance(3 + TIMEOUT_RESOLUTION)
+                with pytest.raises(TimeoutError, match=r"start_tls\(\) timed out after 3 s"):
+                    await upgrading
+            else:
+                upgrading.cancel()
+                await asyncio.wait([upgrading])
+        message = r"^start_tls\(\) timed out or was cancelled during the TLS handshake: connection .* was aborted$"
+        for _ in range(2):
+            for call in (stream.send(b"late"), stream.flush(), stream.send_eof(), stream.read(1)):
+                with pytest.raises(ConnectionAbortedError, match=message):
+                    await call
+        assert stream.eof_reason == "reset"
+        info = await stream.aclose()
+        assert (info.reason, info.flushed, info.unsent_bytes) == ("aborted", True, 0)
         assert isinstance(tls.client_context, ssl.SSLContext)

@@ -149,6 +149,10 @@ class ConnectionRecord:
             self._reason = reason
             self._pending = pending_bytes(transport)
 
+    def is_aborting(self) -> bool:
+        """Return True if the program or a time limit has aborted the connection."""
+        return self._reason is not None
+
     def abort_after(self, connection: RecordedConnection, seconds: float) -> None:
         """Abort the connection if it has not ended after ``seconds``. Raise ValueError or TypeError for a bad value."""
         self._limits.append(AbortLimit(connection, seconds, "timeout"))
@@ -163,7 +167,8 @@ class ConnectionRecord:
         self._limits = []
         if self.idle_timeout is not None:
             self.idle_timeout.stop()
-        transport, error = connection.transport, connection.error
+        # With an error of this record, this side has aborted the connection: nothing was lost.
+        transport, error = connection.transport, connection.error if self.error is None else None
         self.unwatch_abort(transport)
         # The engine's transports, sluiceway's TLS and its pipes count what they discard.
         discarded_size = getattr(transport, "discarded_size", None)
@@ -178,7 +183,8 @@ class ConnectionRecord:
         discarded = unsent > 0 or paused
         reason = self._reason
         if reason is None:
-            reason = "reset" if error is not None else "aborted" if discarded else "closed"
+            aborted = discarded or self.error is not None
+            reason = "reset" if error is not None else "aborted" if aborted else "closed"
         notified = transport.close_notify_received() if isinstance(transport, TLSTransport) else None
         self.info = CloseInfo(known and not discarded, unsent, notified, reason)
         return self.info

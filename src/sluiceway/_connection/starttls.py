@@ -191,6 +191,12 @@ def _end_failed(writer: UpgradableWriter, connection: Connection, plain: Any, er
     Some loops do not report every such loss. Calls of wait_closed() would then block without end.
     """
     plain.abort()
+    record = connection.record
+    if record is not None and record.error is None and not connection.lost and not isinstance(error, Exception):
+        # Reads and sends of the Stream raise it. With None they would report an end that the peer has caused.
+        record.error = error = ConnectionAbortedError(
+            f"start_tls() timed out or was cancelled during the TLS handshake: {connection.describe()} was aborted"
+        )
     # A copy avoids a reference cycle: the stream keeps the error, and the traceback refers to the stream.
     error = copy_error(error)
 

@@ -10,6 +10,7 @@ from io import UnsupportedOperation
 from typing import IO, TYPE_CHECKING, Any
 
 from .._asyncio.writer import StreamWriter
+from .._connection.connection import Connection
 from .._constants import TLS_HANDSHAKE_TIMEOUT
 from .._implementation import core
 from .flush import drain, flush, raise_if_discarded
@@ -129,8 +130,10 @@ class StreamWriting(StreamHalves):
         async with self._in_time(timeout, "send_eof"):
             if record.send_lock is not None:
                 await record.wait_to_send()
-            if not record.eof_sent or connection.closing:
-                if not self._open_writer("send_eof", after_eof=True).can_write_eof():
+            if not (record.eof_sent and _ended_by_eof(connection)):
+                self._open_writer("send_eof", after_eof=True)
+            if not record.eof_sent:
+                if not writer.can_write_eof():
                     raise NotImplementedError(f"send_eof(): {self!r} cannot end one direction alone; use aclose()")
                 writer.write_eof()
                 record.eof_sent = True
@@ -195,7 +198,8 @@ class StreamWriting(StreamHalves):
 
         The data of earlier ``send()`` calls is sent first, unencrypted. If the call is cancelled or times out while it
         waits for room in the write buffer, or for ``sendfile()`` of another task, the connection stays open and
-        unencrypted. If that happens later, the connection is closed, and data that is still unsent is discarded.
+        unencrypted. If that happens later, the connection is aborted, and data that is still unsent is discarded. Later
+        reads and sends then raise ConnectionAbortedError.
 
         During the call, ``send()``, ``send_frame()`` and ``sendfile()`` of other tasks wait, and continue over TLS; so
         does ``start_tls()``, whose TLS is then inside the first. ``send_eof()`` waits too, and then raises
@@ -219,7 +223,7 @@ class StreamWriting(StreamHalves):
             RuntimeError: the stream is dropping the rest of an overlong record, or of a cancelled ``skip()``; read the
                 next record first. Or ``send_eof()`` was called before. The connection is unchanged.
             ssl.SSLError: the handshake failed, and the connection is closed. The message names the peer.
-            TimeoutError: the call took longer than ``timeout``. The connection is closed, except as described above.
+            TimeoutError: the call took longer than ``timeout``. The connection is aborted, except as described above.
             ConnectionError: the stream was closed, the connection ended, or the handshake took 60 seconds without a
                 ``timeout``.
             Exception: the error of a lost connection.
@@ -298,6 +302,13 @@ class StreamWriting(StreamHalves):
         if writer is None:
             raise UnsupportedOperation(f"{call}(): {self!r} has no writer: it can only be read")
         return writer
+
+
+def _ended_by_eof(connection: Connection) -> bool:
+    """Return True for a pipe that only ``send_eof()`` has closed, because a pipe has one direction."""
+    if connection.closing or connection.error is not None or connection.keep_record().is_aborting():
+        return False
+    return connection.get_extra_info("pipe") is not None
 
 
 async def _wait_for_room(writer: StreamWriter) -> None:
