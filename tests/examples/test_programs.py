@@ -1,9 +1,9 @@
 """The programs of examples/ do what they state, each with a real peer."""
 
 import contextlib
+import importlib.util
 import json
 import pathlib
-import runpy
 import socket
 import ssl
 import struct
@@ -135,9 +135,13 @@ def test_rpc_server_answers_requests_in_order_of_completion() -> None:
 
 
 async def test_rpc_client_refuses_call_after_end_of_connection() -> None:
-    client_class = runpy.run_path(str(EXAMPLES / "rpc.py"))["Client"]
+    specification = importlib.util.spec_from_file_location("rpc", EXAMPLES / "rpc.py")
+    assert specification is not None
+    assert specification.loader is not None
+    program = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(program)
     async with sluiceway.pair() as (near, far):
-        client = client_class(near)
+        client = program.Client(near)
         await far.send_eof()
         await client.receive()
         with pytest.raises(ConnectionError, match="the server has closed the connection"):

@@ -41,7 +41,8 @@ class ConnectOptions:
     def configure(self, sock: socket.socket) -> None:
         """Apply ``keepalive`` and ``configure_socket`` to a socket that is not bound or connected yet.
 
-        The message of an OSError of ``configure_socket`` ends with its name. Its traceback is not kept.
+        The message of an OSError of ``configure_socket`` gets the name of the argument at its end: connect() drops the
+        traceback, which would show the origin. An error without arguments is not changed.
         """
         if self.keepalive is not None:
             set_keepalive(sock, *self.keepalive)
