@@ -250,6 +250,25 @@ async def test_server_close_removes_file_of_relative_path_after_chdir(
     await server.wait_closed()
 
 
+async def test_server_close_removes_the_socket_and_no_other_file_if_a_path_leaves_a_symbolic_link(
+    tmp_path: pathlib.Path, unix_path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel applies ".." to the directory that the link names, os.path.abspath() to that of the link."""
+    path = pathlib.Path(unix_path)
+    other = tmp_path / path.name
+    other.write_text("a file of the program")
+    inside = pathlib.Path(f"{unix_path}-directory")
+    inside.mkdir()
+    (tmp_path / "link").symlink_to(inside)
+    monkeypatch.chdir(tmp_path)
+    server = await sluiceway.start_unix_server(lambda r, w: None, f"link/../{path.name}")
+    assert path.is_socket()
+    server.close()
+    assert not path.exists()
+    assert other.exists()
+    await server.wait_closed()
+
+
 async def test_server_close_keeps_file_with_its_inode_on_another_device(
     unix_path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
