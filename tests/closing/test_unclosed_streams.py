@@ -279,6 +279,29 @@ async def test_debug_warning_names_the_handler_of_the_accepted_connection(wrap: 
     assert only_warning(found).endswith(expected)
 
 
+class EndlessHandler:
+    """Has every attribute, and so the attribute of a wrapper without end."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self
+
+    def __call__(self, _reader: Any, _writer: Any) -> None:
+        """Drop the streams."""
+
+
+async def test_unclosed_connection_is_closed_in_debug_mode_if_its_handler_cannot_be_described(
+    raw_peers: RawPeers,
+) -> None:
+    asyncio.get_running_loop().set_debug(True)
+    async with await sluiceway.start_server(EndlessHandler(), "127.0.0.1", 0) as server:
+        with recorded_warnings() as found:
+            peer = raw_peers.connect(server_address(server))
+            assert await peer.in_thread(peer.receive_rest) == b""
+            await run_loop()
+    assert "was accepted for the handler <" in only_warning(found)
+    assert only_warning(found).endswith(">")
+
+
 async def test_connection_dropped_in_a_thread_is_closed_by_the_loop(raw_peers: RawPeers) -> None:
     """X5: one warning in the thread; the loop's thread closes the connection."""
     reader, writer, peer = await open_raw(raw_peers)

@@ -51,12 +51,15 @@ def waits_for_close(error: BaseException | None) -> bool:
 
 def _describe_function(function: Any) -> str:
     """Return the name of ``function``, with its file and line if it is written in Python."""
-    function = inspect.unwrap(function)
-    while isinstance(function, functools.partial):
-        function = inspect.unwrap(function.func)
-    code = getattr(function, "__code__", None)
-    name = getattr(function, "__qualname__", None) or repr(function)
-    return name if code is None else f'{name}, File "{code.co_filename}", line {code.co_firstlineno}'
+    try:
+        found = inspect.unwrap(function)
+        while isinstance(found, functools.partial):
+            found = inspect.unwrap(found.func)
+        code = getattr(found, "__code__", None)
+        name = getattr(found, "__qualname__", None) or repr(found)
+        return name if code is None else f'{name}, File "{code.co_filename}", line {code.co_firstlineno}'
+    except Exception:  # noqa: BLE001 - an object that forwards each attribute may raise anything
+        return object.__repr__(function)
 
 
 class ConnectionOwner(Protocol):
