@@ -20,8 +20,8 @@ cdef extern from "Python.h":
 cdef inline object leave_handle_context():
     """Leave the current context. Return it for enter_handle_context(), or None if no context was entered.
 
-    A loop may call the callback of a socket outside a context. Then there is no current context, or it is one that Python has
-    created for this thread without entering it. PyContext_Exit() fails only for such a context.
+    A loop may call the callback of a socket outside a context. Then there is no current context, or it is one that
+    Python has created for this thread without entering it. PyContext_Exit() fails only for such a context.
     """
     cdef PyObject* current = PyThreadState_Get().context
     if current == NULL:
