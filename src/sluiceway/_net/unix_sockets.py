@@ -145,8 +145,8 @@ class UnixPath:
         self._file: tuple[int, int] | None = None
         if self._path and self._path[:1] not in ("\0", b"\0"):
             try:
-                # The program may change its working directory. abspath() would remove "link/..", and so name another file
-                # if the link leads to another directory.
+                # The program may change its working directory. abspath() would remove "link/..", and so name another
+                # file if the link leads to another directory.
                 self._path = os.path.join(os.getcwd(), self._path)
                 self._file = _file_at(self._path)
             except OSError:
