@@ -9,6 +9,7 @@ hypothesis.settings.load_profile("sluiceway")
 pytest_plugins = (
     "pytester",
     "support.implementations",  # before what imports it, or its asserts would not be rewritten
+    "support.allocation_hooks",
     "support.async_tests",
     "support.parameter_ids",
     "support.certificates",

@@ -12,7 +12,7 @@ from core.tls_cores import TLSEnd
 from support.certificates import Certificates
 from support.child_processes import IGNORE_THREADS, run_child
 
-pytestmark = IGNORE_THREADS
+pytestmark = [IGNORE_THREADS, pytest.mark.usefixtures("allocation_hooks")]
 
 # More than the operations of this file make.
 ALLOCATIONS = 60
@@ -98,7 +98,6 @@ def test_write_queue_with_failing_allocation_keeps_the_unsent_bytes(core: types.
 
 def in_child(body: Callable[[int], object]) -> None:
     """Call ``body(number)`` for each allocation, in a child process, which may crash."""
-    pytest.importorskip("_testcapi")
 
     def each() -> None:
         for number in range(ALLOCATIONS):

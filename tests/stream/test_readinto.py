@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import sys
+import types
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -174,9 +175,10 @@ async def test_bytes_received_during_and_after_cancellation_stay_in_order() -> N
 
 @pytest.mark.skipif(sluiceway.IMPLEMENTATION == "pure", reason="the pure core copies")
 @pytest.mark.parametrize("buffered", [b"", b"buffered"])
-async def test_cancelled_read_without_memory_for_its_bytes_fails_the_stream(buffered: bytes) -> None:
+async def test_cancelled_read_without_memory_for_its_bytes_fails_the_stream(
+    buffered: bytes, allocation_hooks: types.ModuleType
+) -> None:
     """The program may overwrite its buffer, so the bytes must not stay there."""
-    hooks = pytest.importorskip("_testcapi")
     lost = 0
     for number in range(20):
         reader = sluiceway.StreamReader()
@@ -188,13 +190,13 @@ async def test_cancelled_read_without_memory_for_its_bytes_fails_the_stream(buff
         reader.feed_data(b"received")
         cancelled = asyncio.CancelledError()
         ended: BaseException | None = None
-        hooks.set_nomemory(number, number + 1)
+        allocation_hooks.set_nomemory(number, number + 1)
         try:
             reading.throw(cancelled)
         except BaseException as error:  # noqa: BLE001 - the cancellation or MemoryError
             ended = error
         finally:
-            hooks.remove_mem_hooks()
+            allocation_hooks.remove_mem_hooks()
         buffer[:] = b"-" * len(buffer)
         buffer.clear()  # the read has released it
         if reader.exception() is None:
@@ -318,8 +320,9 @@ RESULT_NEEDS_MEMORY = sluiceway.IMPLEMENTATION == "compiled" and (3, 12) <= sys.
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 @pytest.mark.parametrize("name", ["readinto", "read_exactly_into"])
 @pytest.mark.parametrize("waits", [False, True])
-async def test_read_with_failing_allocation_takes_no_bytes(waits: bool, name: str) -> None:
-    hooks = pytest.importorskip("_testcapi")
+async def test_read_with_failing_allocation_takes_no_bytes(
+    waits: bool, name: str, allocation_hooks: types.ModuleType
+) -> None:
     # The result needs an allocation: it is greater than the integers that Python keeps.
     size = 1000
     data = bytes(range(256)) * 5
@@ -338,13 +341,13 @@ async def test_read_with_failing_allocation_takes_no_bytes(waits: bool, name: st
         reader.feed_data(data)
         ended: Exception | None = None
         with no_coroutine_origins():
-            hooks.set_nomemory(number, number + 1)
+            allocation_hooks.set_nomemory(number, number + 1)
             try:
                 reading.send(None)
             except (MemoryError, StopIteration) as error:
                 ended = error
             finally:
-                hooks.remove_mem_hooks()
+                allocation_hooks.remove_mem_hooks()
         failures += isinstance(ended, MemoryError)
         rest = reader._sluiceway.buffer.peek(10**6)
         if results != [...]:

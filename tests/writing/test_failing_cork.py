@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import types
 from typing import Any
 
 import pytest
@@ -19,8 +20,7 @@ PIECES = [b"%d" % number * 1000 for number in range(3)]
     sluiceway.ENGINE != "loop" or sluiceway.IMPLEMENTATION == "pure",
     reason="only LoopWriter joins the writes of a round",
 )
-async def test_failed_join_of_corked_writes_ends_the_connection() -> None:
-    hooks = pytest.importorskip("_testcapi")
+async def test_failed_join_of_corked_writes_ends_the_connection(allocation_hooks: types.ModuleType) -> None:
     async with connected_pair(sluiceway) as ((client_reader, client_writer), (server_reader, server_writer)):
         errors: list[MemoryError] = []
 
@@ -30,13 +30,13 @@ async def test_failed_join_of_corked_writes_ends_the_connection() -> None:
                 server_writer.write(piece)
             referents: list[Any] = gc.get_referents(server_writer._sluiceway)
             (raw,) = (one for one in referents if type(one).__name__ == "LoopWriter")
-            hooks.set_nomemory(0, 1)
+            allocation_hooks.set_nomemory(0, 1)
             try:
                 raw.uncork()
             except MemoryError as error:
                 errors.append(error)
             finally:
-                hooks.remove_mem_hooks()
+                allocation_hooks.remove_mem_hooks()
             server_writer.write(b"end")
             server_writer.close()
 
@@ -49,8 +49,9 @@ async def test_failed_join_of_corked_writes_ends_the_connection() -> None:
 @pytest.mark.loops("asyncio")
 @pytest.mark.skipif(sluiceway.IMPLEMENTATION == "pure", reason="the pure core does not cork")
 @pytest.mark.parametrize("over", ["plain", "tls"])
-async def test_failed_allocation_in_corked_write_does_not_stop_later_writes(over: str, tls: Certificates) -> None:
-    hooks = pytest.importorskip("_testcapi")
+async def test_failed_allocation_in_corked_write_does_not_stop_later_writes(
+    over: str, tls: Certificates, allocation_hooks: types.ModuleType
+) -> None:
     options: dict[str, Any] = {}
     if over == "tls":
         options["server"] = {"ssl": tls.server_context}
@@ -61,13 +62,13 @@ async def test_failed_allocation_in_corked_write_does_not_stop_later_writes(over
         await reader.readexactly(1)
         writer.write(b"begin\n")
         await reader.readexactly(1)
-        hooks.set_nomemory(number, number + 1)
+        allocation_hooks.set_nomemory(number, number + 1)
         try:
             writer.write(b"first\n")
         except MemoryError:
             return True
         finally:
-            hooks.remove_mem_hooks()
+            allocation_hooks.remove_mem_hooks()
             writer.write(b"last\n")
         return False
 
