@@ -37,9 +37,10 @@ exec(os.environ.get("THEN", ""))
 @pytest.fixture(autouse=True)
 def restore_interpreter() -> Iterator[None]:
     """Restore sys.argv, sys.path and asyncio, which the command changes in this process."""
-    argv, path = sys.argv[:], sys.path[:]
+    argv, arguments, path = sys.argv, sys.argv[:], sys.path[:]
     yield
-    sys.argv[:], sys.path[:] = argv, path
+    sys.argv = argv
+    sys.argv[:], sys.path[:] = arguments, path
     sluiceway.uninstall()
 
 
