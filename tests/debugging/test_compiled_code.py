@@ -80,6 +80,27 @@ async def test_call_graph_shows_the_method(streams: types.ModuleType, raw_peers:
         assert re.search(rf"\b{method}\(\)", asyncio.format_call_graph(task))
 
 
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="new in Python 3.14")
+async def test_call_graph_ends_at_the_first_compiled_coroutine(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    """docs/reference/debugging-tools.md states what is left out. ``python -m asyncio ps`` reads the same fields."""
+
+    async def next_line(reader: Any) -> bytes:
+        return await reader.readline()  # type: ignore[no-any-return]
+
+    async with open_streams(streams, raw_peers) as (reader, _):
+        frames = {}
+        for name, call in (("own", next_line(reader)), ("wait_for", asyncio.wait_for(reader.readline(), 60))):
+            task = asyncio.create_task(call)
+            await asyncio.sleep(0)
+            graph = asyncio.capture_call_graph(task)
+            frames[name] = [entry.frame.f_code.co_name for entry in graph.call_stack]
+            task.cancel()
+            await asyncio.wait([task])
+    pure = isinstance(streams.StreamReader.readline, types.FunctionType)
+    assert frames["own"][-1] == "next_line"
+    assert ("readline" in frames["own"]) is ("readline" in frames["wait_for"]) is pure
+
+
 async def test_never_awaited_warning_names_class_and_method(streams: types.ModuleType, raw_peers: RawPeers) -> None:
     async with open_streams(streams, raw_peers) as (reader, writer):
         with warnings.catch_warnings(record=True) as caught:
