@@ -1,10 +1,12 @@
 """S12: which classes install(), uninstall() and installed() put under asyncio's names, and when."""
 
 import asyncio
+import contextlib
+import itertools
 import subprocess
 import sys
 from asyncio import base_events, streams
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 from unittest import mock
 
@@ -12,6 +14,7 @@ import pytest
 
 import sluiceway
 from dropin.class_combinations import asyncio_class
+from support.interrupts import Interrupt
 
 CLASSES = ("StreamReader", "StreamWriter", "StreamReaderProtocol")
 FUNCTIONS = ("open_connection", "start_server", "open_unix_connection", "start_unix_server")
@@ -290,6 +293,26 @@ async def test_connection_made_while_installed_works_after_uninstall() -> None:
     await writer.wait_closed()
     server.close()
     await server.wait_closed()
+
+
+@pytest.mark.parametrize("call", [sluiceway.install, sluiceway.uninstall])
+def test_interrupt_at_any_place_leaves_the_lock_free(call: Callable[[], None]) -> None:
+    """On CPython 3.12, a ``with`` statement around a loop does not see an interrupt at the end of an iteration."""
+    module: Any = sys.modules["sluiceway._asyncio.install"]
+    for number in itertools.count():
+        if call is sluiceway.uninstall:
+            sluiceway.install()
+        interrupt = Interrupt(number, KeyboardInterrupt, lambda frame: frame.f_code.co_filename == module.__file__)
+        with interrupt.active(), contextlib.suppress(KeyboardInterrupt):
+            call()
+        if module._lock.locked():
+            module._lock.release()
+            pytest.fail(interrupt.at)
+        sluiceway.uninstall()
+        assert current_names() == ASYNCIO_NAMES
+        if not interrupt.at:
+            break
+    assert number > 5
 
 
 def test_import_of_sluiceway_changes_no_name_of_asyncio() -> None:

@@ -1,8 +1,10 @@
 """Descriptors of pipe() that are shared, or of an unusual kind, and protocols that fail."""
 
 import asyncio
+import contextlib
 import errno
 import fcntl
+import itertools
 import os
 import pathlib
 import sys
@@ -14,8 +16,11 @@ import pytest
 
 import sluiceway
 from support.file_descriptors import open_descriptors
+from support.interrupts import Interrupt
 from support.scheduling import run_iterations, start_task, wait_until
 from support.timeouts import PEER_TIMEOUT
+
+PAYLOAD = bytes(200_000)  # more than a pipe holds
 
 
 class RecordsEnd(asyncio.BaseProtocol):
@@ -183,6 +188,31 @@ async def test_interrupt_after_system_call_ends_pipe(end: str, monkeypatch: pyte
             with pytest.raises(ConnectionAbortedError, match="may have lost written data"):
                 await stream.send(b"x")
     os.close(other)
+
+
+async def test_interrupt_at_any_place_of_a_write_leaves_no_data_waiting() -> None:
+    """On CPython 3.12 and 3.13, a ``try`` around a loop does not see an interrupt at the end of an iteration."""
+    for number in itertools.count():
+        reading, writing = os.pipe()
+        os.set_blocking(reading, False)
+        stream = await sluiceway.pipe(writing)
+        transport = stream.writer.transport
+        interrupt = Interrupt(number, KeyboardInterrupt, lambda frame: frame.f_code.co_name == "_write")
+        with interrupt.active(), contextlib.suppress(KeyboardInterrupt):
+            transport.write(PAYLOAD)
+        received = b""
+        # Enough reads for the whole of it.
+        for _ in range(len(PAYLOAD) // 4096):
+            with contextlib.suppress(BlockingIOError):
+                received += os.read(reading, len(PAYLOAD))
+            await run_iterations()
+        assert transport.is_closing() or received == PAYLOAD, interrupt.at
+        stream.abort()
+        await stream.aclose()
+        os.close(reading)
+        if not interrupt.at:
+            break
+    assert number
 
 
 @pytest.mark.parametrize("error", [TimeoutError, InterruptedError, BlockingIOError, LookupError])

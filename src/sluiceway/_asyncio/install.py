@@ -62,6 +62,29 @@ _originals: list[tuple[Any, str, Any]] = []
 _lock = threading.Lock()
 
 
+# Functions without the lock: on CPython 3.12, a ``with`` statement around a loop does not see an exception that a
+# signal handler raises at the end of an iteration, and so would not release the lock.
+
+
+def _replace_names() -> None:
+    for module in (asyncio, asyncio_streams):
+        for name, replacement in _replacements.items():
+            original = module.__dict__.get(name)
+            if original is not None:
+                _originals.append((module, name, original))
+                setattr(module, name, replacement)
+    replace_in_checks({_replacements[name]: one for _, name, one in _originals if isinstance(one, type)})
+
+
+def _restore_names() -> None:
+    for module, name, original in _originals:
+        # Other code may have replaced the name since install().
+        if module.__dict__.get(name) is _replacements[name]:
+            setattr(module, name, original)
+    _originals.clear()
+    replace_in_checks({})
+
+
 def install() -> None:
     """Replace the stream classes and functions in ``asyncio`` and ``asyncio.streams`` with sluiceway's.
 
@@ -76,13 +99,7 @@ def install() -> None:
     with _lock:
         if _originals:
             return
-        for module in (asyncio, asyncio_streams):
-            for name, replacement in _replacements.items():
-                original = module.__dict__.get(name)
-                if original is not None:
-                    _originals.append((module, name, original))
-                    setattr(module, name, replacement)
-        replace_in_checks({_replacements[name]: one for _, name, one in _originals if isinstance(one, type)})
+        _replace_names()
     logger.debug("install(): asyncio's stream names refer to sluiceway (core: %s, engine: %s)", IMPLEMENTATION, ENGINE)
 
 
@@ -95,12 +112,7 @@ def uninstall() -> None:
     with _lock:
         if not _originals:
             return
-        for module, name, original in _originals:
-            # Other code may have replaced the name since install().
-            if module.__dict__.get(name) is _replacements[name]:
-                setattr(module, name, original)
-        _originals.clear()
-        replace_in_checks({})
+        _restore_names()
     logger.debug("uninstall(): asyncio's stream names refer to asyncio's own classes and functions again")
 
 

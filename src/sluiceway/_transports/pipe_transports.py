@@ -278,9 +278,12 @@ class PipeWriteTransport(_PipeTransport, asyncio.WriteTransport):
         idle = not self._queue.size
         self._queue.append(data)
         if idle:
-            self._write()
-            if self._queue.size and not self._ended:
-                self._watch_writing()
+            try:
+                self._write()
+            finally:
+                # Also if a signal handler has raised: otherwise the data would stay in the queue without end.
+                if self._queue.size and not self._ended:
+                    self._watch_writing()
         self._maybe_pause_protocol()  # type: ignore[attr-defined]
 
     def _watch_writing(self) -> None:
