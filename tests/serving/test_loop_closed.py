@@ -15,7 +15,7 @@ from serving.handlers import send_hello
 from support import file_descriptors, loops
 from support.certificates import Certificates
 from support.connections import server_address
-from support.raw_peer import RawPeers
+from support.raw_peer import RawPeer, RawPeers
 from support.scheduling import wait_until
 
 
@@ -132,13 +132,28 @@ def test_connections_of_unclosed_server_are_closed_with_loop(state: str, loop_ki
 
 
 @pytest.mark.skipif(sluiceway.ENGINE != "epoll", reason="the loop's own transports belong to the loop")
-def test_unclosed_connection_warns_when_loop_is_closed(loop_kind: str, raw_peers: RawPeers) -> None:
+@pytest.mark.parametrize("over", ["TCP", "TLS"])
+def test_unclosed_connection_warns_with_its_addresses_when_loop_is_closed(
+    over: str, loop_kind: str, raw_peers: RawPeers, tls: Certificates
+) -> None:
     kept: list[Any] = []
+    ends: list[str] = []
     listener = raw_peers.listen()
 
+    def serve_tls(peer: RawPeer) -> None:
+        peer.start_tls(tls.server_context, server_side=True)
+        with contextlib.suppress(OSError):
+            peer.receive_rest()
+
     async def main() -> None:
-        kept.extend([await sluiceway.open_connection(*listener.address) for _ in range(2)])
-        kept[1][1].close()
+        if over == "TCP":
+            kept.extend([await sluiceway.open_connection(*listener.address) for _ in range(2)])
+            kept[1][1].close()
+        else:
+            script = raw_peers.serve(serve_tls)
+            kept.append(await sluiceway.open_connection(*script.address, ssl=tls.client_context))
+        names = [kept[0][1].get_extra_info(name) for name in ("sockname", "peername")]
+        ends.append(" -> ".join(f"{host}:{port}" for host, port in names))
 
     def run() -> None:
         with loops.new_runner(loop_kind) as runner:
@@ -149,7 +164,32 @@ def test_unclosed_connection_warns_when_loop_is_closed(loop_kind: str, raw_peers
         run()
     [message] = [str(warning.message) for warning in warned]
     assert message.startswith("unclosed <SocketTransport")
-    assert message.endswith(">: its event loop was closed; before that, close the connection and await wait_closed()")
+    expected = f">, connection {ends[0]}: its event loop was closed; before that, close the connection and await "
+    assert message.endswith(f"{expected}wait_closed()")
+
+
+@pytest.mark.loops("asyncio")
+def test_unclosed_accepted_connection_warns_with_its_addresses_when_loop_is_closed(
+    loop_kind: str, raw_peers: RawPeers
+) -> None:
+    kept: list[Any] = []
+    ends: list[str] = []
+
+    async def main() -> None:
+        server = await sluiceway.start_server(lambda *streams: kept.append(streams), "127.0.0.1", 0)
+        address = server_address(server)
+        port = raw_peers.connect(address).sock.getsockname()[1]
+        ends.append(f", connection {address[0]}:{address[1]} -> 127.0.0.1:{port}: its event loop was closed")
+        await wait_until(lambda: kept)
+
+    def run() -> None:
+        with loops.new_runner(loop_kind) as runner:
+            runner.run(main())
+        kept.clear()
+
+    with pytest.warns(ResourceWarning) as warned:
+        run()
+    assert any(ends[0] in str(warning.message) for warning in warned)
 
 
 @pytest.mark.skipif(sluiceway.ENGINE != "epoll", reason="the loop's own transports belong to the loop")

@@ -82,6 +82,10 @@ class LoopAdapter(asyncio.BufferedProtocol):
         """Return True from the call of connection_made() to that of connection_lost() or release()."""
         return self._delivery.transport is not None
 
+    def upper_protocol(self) -> Any:
+        """Return the protocol to which the adapter forwards; None after the end of the connection."""
+        return self._protocol
+
     def release(self) -> Any:
         """Drop the reference to the protocol, so that its methods are not called any more. Return the protocol."""
         protocol = self._protocol

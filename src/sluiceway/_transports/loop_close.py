@@ -6,7 +6,10 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
+from .._implementation import core
 from .._log import logger
+from .loop_adapter import LoopAdapter
+from .tls.lower_protocol import LowerProtocol
 from .tls.transport import TLSTransport
 
 
@@ -25,7 +28,7 @@ def close_after_loop(transport: Any) -> str | None:
     except AttributeError:
         # Not one of asyncio's socket transports.
         return None
-    unclosed = None if lower.is_closing() else f"transport {lower!r}"
+    unclosed = None if lower.is_closing() else f"transport {lower!r}{connection_of(lower)}"
     try:
         # Closes the socket whatever the protocol raises.
         lost(None)
@@ -35,6 +38,16 @@ def close_after_loop(transport: Any) -> str | None:
     except Exception:  # noqa: BLE001 - whatever a program's protocol raises
         logger.exception("connection_lost() raised an exception when the loop was closed")
     return unclosed
+
+
+def connection_of(transport: Any) -> str:
+    """Return a comma and the addresses of both ends for a message; "" if ``transport`` has no stream of sluiceway."""
+    protocol = transport.get_protocol()
+    while isinstance(protocol, LoopAdapter | LowerProtocol):
+        protocol = protocol.upper_protocol()
+    connection: Any = protocol._sluiceway if isinstance(protocol, core.ProtocolOperations) else None
+    # It has no transport before the end of a TLS handshake.
+    return "" if connection is None or connection.transport is None else f", {connection.describe()}"
 
 
 def warn_unclosed(transports: Iterable[str | None]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..._core_c import RawTransportProvider
-from ..loop_close import warn_unclosed
+from ..loop_close import connection_of, warn_unclosed
 from .direct_select import install_direct_select
 
 
@@ -34,6 +34,12 @@ def close_sockets(transports: dict[int, Any]) -> None:
     ``transports``: weak references to transports by descriptor. On asyncio's loops this is the loop's own table, whose
     other transports are skipped. Another thread may free a transport, and so change the dict, at any time.
     """
-    found = [reference() for reference in list(transports.values())]
-    unclosed = [transport.raw.loop_closed() for transport in found if isinstance(transport, RawTransportProvider)]
-    warn_unclosed(unclosed)
+    found: list[Any] = [reference() for reference in list(transports.values())]
+    warn_unclosed([_loop_closed(transport) for transport in found if isinstance(transport, RawTransportProvider)])
+
+
+def _loop_closed(transport: Any) -> str | None:
+    # The socket has no addresses after it is closed.
+    connection = connection_of(transport)
+    unclosed = transport.raw.loop_closed()
+    return None if unclosed is None else f"{unclosed}{connection}"

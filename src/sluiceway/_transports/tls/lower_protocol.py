@@ -32,6 +32,9 @@ class LowerEvents(Protocol):
     def lower_lost(self, error: BaseException | None) -> None:
         """Called when the lower transport has ended; called again if a signal handler has stopped the first call."""
 
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        """Return the protocol of the TLS transport."""
+
     def wakes_after_handshake(self) -> bool:
         """Return True if the coroutine that waits for the handshake was woken, and has not continued yet."""
 
@@ -118,6 +121,10 @@ class LowerProtocol(ReceiverProvider, asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         if self._events is not None:
             self._events.lower_resumed()
+
+    def upper_protocol(self) -> asyncio.BaseProtocol | None:
+        """Return the protocol of the TLS transport, which has ended if the method returns None."""
+        return None if self._events is None else self._events.get_protocol()
 
     def detach(self) -> None:
         """Drop the reference to the TLS transport, so that it gets no further event."""
