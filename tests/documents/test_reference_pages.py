@@ -103,7 +103,7 @@ RAISED_INDIRECTLY = {
     'cannot resolve "…:…": …',
     'cannot resolve local_addr "…:…": …',
     "error while attempting to bind on address …: …",
-    "aborted: KeyboardInterrupt or SystemExit prevented watching the socket",
+    "aborted: … prevented watching the socket",
 }
 
 

@@ -27,7 +27,7 @@ def test_interrupted_delivery_ends_connection(
         # uvloop's own transport passes it to the exception handler.
         assert run_until_interrupted(loop, reader, exception) == 1 or loop_kind == "uvloop"
         peer.send(b"later")
-        with pytest.raises(ConnectionAbortedError):
+        with pytest.raises(ConnectionAbortedError, match=f"{exception.__name__} may have lost received data"):
             loop.run_until_complete(reader.read(100))
         writer.close()
         with pytest.raises(ConnectionAbortedError):
@@ -53,7 +53,7 @@ def test_interrupted_delivery_over_tls_ends_connection(
         script.signal("send")
         # uvloop's own transport passes it to the exception handler.
         assert run_until_interrupted(loop, reader, exception) == 1 or loop_kind == "uvloop"
-        with pytest.raises(ConnectionAbortedError):
+        with pytest.raises(ConnectionAbortedError, match=f"{exception.__name__} may have lost received data"):
             loop.run_until_complete(reader.read(100))
         writer.close()
         with pytest.raises(ConnectionAbortedError):

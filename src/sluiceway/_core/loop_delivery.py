@@ -95,16 +95,14 @@ class LoopDelivery:
             if writer is None or not writer.carries(self):
                 receiver.wake()
                 return
-        except (SystemExit, KeyboardInterrupt):
-            self._end_interrupted()
+        except (SystemExit, KeyboardInterrupt) as error:
+            self._end_interrupted(error)
             raise
         stepper = self.stepper
         stepper.wake(receiver)
 
-    def _end_interrupted(self) -> None:
-        """Abort the connection after an interrupt, because received bytes may be lost."""
-        self.interruption = ConnectionAbortedError(
-            "aborted: KeyboardInterrupt or SystemExit may have lost received data"
-        )
+    def _end_interrupted(self, error: BaseException) -> None:
+        """Abort the connection after the interrupt ``error``, because received bytes may be lost."""
+        self.interruption = ConnectionAbortedError(f"aborted: {type(error).__name__} may have lost received data")
         if self.transport is not None:
             self.transport.abort()

@@ -170,9 +170,9 @@ class TLSReceiver(ReceiveInterface):
                     ready = stream
             except (OSError, ValueError) as caught:
                 error = caught
-            except BaseException:
+            except BaseException as caught:
                 # It may have lost bytes that OpenSSL had consumed, so the stream cannot continue.
-                self.interrupted()
+                self.interrupted(caught)
                 raise
             # The calls below may reuse the memory of ``data``, all of which has been consumed.
             if error is not None:
@@ -193,8 +193,8 @@ class TLSReceiver(ReceiveInterface):
             elif sender.handshake_complete and not was_complete:
                 try:
                     self.owner.handshake_completed()
-                except BaseException:
-                    self.interrupted()
+                except BaseException as caught:
+                    self.interrupted(caught)
                     raise
                 data = self._trailing_data
                 self._trailing_data = b""
@@ -212,19 +212,18 @@ class TLSReceiver(ReceiveInterface):
         receiver = upper.current()
         try:
             return receiver if receiver.feed(data) else None
-        except (SystemExit, KeyboardInterrupt):
-            self.interrupted()
+        except (SystemExit, KeyboardInterrupt) as error:
+            self.interrupted(error)
             raise
         except BaseException as error:  # noqa: BLE001 - every exception of the program is reported
             if self.owner is not None:
                 self.owner.protocol_failed(error)
         return None
 
-    def interrupted(self) -> None:
-        """Let the owner end the connection: an exception, such as that of a signal handler, may have lost bytes."""
+    def interrupted(self, error: BaseException) -> None:
+        """Let the owner end the connection: ``error``, such as that of a signal handler, may have lost bytes."""
         if self.owner is not None:
-            error = ConnectionAbortedError("aborted: KeyboardInterrupt or SystemExit may have lost received data")
-            self.owner.failed(error)
+            self.owner.failed(ConnectionAbortedError(f"aborted: {type(error).__name__} may have lost received data"))
 
     def _discard(self, blocks: list[bytes]) -> None:
         """Count plaintext that arrived after the close. If that exceeds the maximum, report it to the owner."""

@@ -164,8 +164,8 @@ class TLSSender(Corkable):
             return False
         except ssl.SSLError as error:
             self._encryption_failed(error)
-        except BaseException:
-            self._interrupted()
+        except BaseException as error:
+            self._interrupted(error)
             raise
         finally:
             self._encrypting = False
@@ -183,13 +183,11 @@ class TLSSender(Corkable):
         if self.owner is not None:
             self.owner.failed(error)
 
-    def _interrupted(self) -> None:
-        """Abort the connection after an interrupt, because it is unknown whether OpenSSL has consumed the data."""
+    def _interrupted(self, error: BaseException) -> None:
+        """Abort the connection after ``error``, because it is unknown whether OpenSSL has consumed the data."""
         self._queue = self._held = None
         if self.owner is not None:
-            self.owner.failed(
-                ConnectionAbortedError("aborted: KeyboardInterrupt or SystemExit may have lost written data")
-            )
+            self.owner.failed(ConnectionAbortedError(f"aborted: {type(error).__name__} may have lost written data"))
 
     def flush(self, everything: bool) -> None:
         """Encrypt the buffered plaintext, and write it to the lower transport until that pauses writing.
@@ -214,8 +212,8 @@ class TLSSender(Corkable):
             except ssl.SSLError as error:
                 failed = True
                 self._encryption_failed(error)
-            except BaseException:
-                self._interrupted()
+            except BaseException as error:
+                self._interrupted(error)
                 raise
             finally:
                 self._encrypting = False

@@ -20,4 +20,4 @@ cdef class LoopDelivery:
     cpdef object get_buffer(self, sizehint)
     @cython.locals(receivers=ProtocolReceivers, receiver=ReceiveInterface, stepper=Stepper, writer=LoopWriter, ready=bint)
     cpdef object buffer_updated(self, nbytes)
-    cdef object _end_interrupted(self)
+    cdef object _end_interrupted(self, error)

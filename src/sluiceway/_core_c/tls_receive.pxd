@@ -44,7 +44,7 @@ cdef class TLSReceiver(ReceiveInterface):
     cpdef bint receive(self, object data) except -1
     @cython.locals(upper=ProtocolReceivers, receiver=ReceiveInterface)
     cdef ReceiveInterface _deliver(self, bytes data)
-    cpdef object interrupted(self)
+    cpdef object interrupted(self, error)
     @cython.locals(block=bytes)
     cdef object _discard(self, list blocks)
     @cython.locals(was_complete=bint, ready=bint)

@@ -39,7 +39,7 @@ cdef class TLSSender(Corkable):
     cpdef Py_ssize_t pending_size(self) except -1
     cdef bint _encrypt(self, bytes data) except -1
     cdef object _encryption_failed(self, error)
-    cdef object _interrupted(self)
+    cdef object _interrupted(self, error)
     @cython.locals(records=list, raw=RawTransport)
     cpdef object flush(self, bint everything)
     cdef object _cork(self, Stepper stepper, bytes data)

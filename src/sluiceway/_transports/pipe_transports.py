@@ -217,9 +217,9 @@ class PipeReadTransport(_PipeTransport, asyncio.ReadTransport):
         try:
             receiver = self._receivers.current()
             count = self._transfer("readv", receiver.get_buffer(-1))
-        except (SystemExit, KeyboardInterrupt):
+        except (SystemExit, KeyboardInterrupt) as error:
             # The bytes may have left the pipe already.
-            self._end(ConnectionAbortedError("aborted: KeyboardInterrupt or SystemExit may have lost received data"))
+            self._end(ConnectionAbortedError(f"aborted: {type(error).__name__} may have lost received data"))
             raise
         except OSError as error:
             # A BlockingIOError of a signal handler has no number.
@@ -236,8 +236,8 @@ class PipeReadTransport(_PipeTransport, asyncio.ReadTransport):
         try:
             if receiver.committed(count):
                 receiver.wake()
-        except (SystemExit, KeyboardInterrupt):
-            self._end(ConnectionAbortedError("aborted: KeyboardInterrupt or SystemExit may have lost received data"))
+        except (SystemExit, KeyboardInterrupt) as error:
+            self._end(ConnectionAbortedError(f"aborted: {type(error).__name__} may have lost received data"))
             raise
         except BaseException as error:  # noqa: BLE001 - a stream that continued would have a gap
             self._fail("Fatal error: the protocol raised an exception for received data", error)
@@ -335,10 +335,10 @@ class PipeWriteTransport(_PipeTransport, asyncio.WriteTransport):
         try:
             while queue.size:
                 queue.advance(self._transfer("writev", queue.first()))
-        except (SystemExit, KeyboardInterrupt):
+        except (SystemExit, KeyboardInterrupt) as error:
             # The kernel may have accepted bytes that are still in the queue.
             queue.discard()
-            self._end(ConnectionAbortedError("aborted: KeyboardInterrupt or SystemExit may have lost written data"))
+            self._end(ConnectionAbortedError(f"aborted: {type(error).__name__} may have lost written data"))
             raise
         except OSError as error:
             if error.errno != errno.EAGAIN:

@@ -94,7 +94,7 @@ cdef class StreamSocket(WriteLimits):
 
     cdef int watch_failed(self, error) except -1:
         if isinstance(error, (SystemExit, KeyboardInterrupt)):
-            return self.fail_interrupted(error, "aborted: KeyboardInterrupt or SystemExit prevented watching the socket")
+            return self.fail_interrupted(error, f"aborted: {type(error).__name__} prevented watching the socket")
         return self.fail(error, "The poller cannot watch the socket")
 
     def set_protocol(self, protocol):
@@ -157,7 +157,7 @@ cdef class StreamSocket(WriteLimits):
         except (SystemExit, KeyboardInterrupt) as error:
             if receiving:
                 raise
-            self.fail_interrupted(error, "aborted: KeyboardInterrupt or SystemExit may have lost received data")
+            self.fail_interrupted(error, f"aborted: {type(error).__name__} may have lost received data")
         except BaseException as error:
             failed = True
             self.receiving_failed(error, receiving)

@@ -107,8 +107,8 @@ class LowerProtocol(ReceiverProvider, asyncio.BufferedProtocol):
         try:
             if self._receiver.committed(nbytes):
                 self._receiver.wake()
-        except (SystemExit, KeyboardInterrupt):
-            self._receiver.interrupted()
+        except (SystemExit, KeyboardInterrupt) as error:
+            self._receiver.interrupted(error)
             raise
 
     def eof_received(self) -> bool:
