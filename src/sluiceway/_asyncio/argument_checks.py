@@ -131,7 +131,8 @@ def check_local_address(address: Any) -> None:
     """
     if address is not None and (not isinstance(address, (tuple, list)) or len(address) < 2):
         raise TypeError(
-            f"local_addr argument must be a tuple of host and port or None, not {type(address).__name__!r}: {address!r}"
+            "local_addr argument must be a tuple of host and port, such as ('192.0.2.1', 0), or None, not "
+            f"{type(address).__name__!r}: {address!r}"
         )
     if address is not None:
         check_port(address[1], "port of local_addr")

@@ -22,7 +22,10 @@ class GuardedConnection(Protocol):
         """Return the addresses of both ends, for messages."""
 
     def creation(self) -> str:
-        """Return the place in the program that opened the connection, or its handler, for the end of a message."""
+        """Return the end of a message: where the connection was opened, or the handler that it was accepted for.
+
+        The text begins with "; ". It is empty outside debug mode.
+        """
 
     def transport_is_closing(self) -> bool:
         """Return True if the transport is closing or closed."""

@@ -142,4 +142,4 @@ class ConnectionState(ReceiverReference):
         """Start the close timeout; see ClosingState.bound_close."""
 
     def discarded(self, length: int) -> None:
-        """Log the first write of ``length`` bytes that is discarded; see Connection.discarded."""
+        """Called by write() for each write that is discarded, with its ``length`` in bytes. Connection logs the first."""

@@ -101,9 +101,10 @@ class LengthPrefixed(RecordIterator):
         return int.from_bytes(prefix, "little" if self.little_endian else "big")
 
     def _incomplete(self, expected: Any, arrived: Any, length: Any) -> IncompleteReadError:
-        """Remove the buffered bytes. Return the error for the end after ``arrived`` of ``length`` bytes of a frame.
+        """Remove the buffered bytes. Return the IncompleteReadError of a stream that ended inside a frame.
 
-        ``expected``: that of the IncompleteReadError, whose ``partial`` has the buffered bytes.
+        The message says that ``arrived`` of the ``length`` bytes of the frame have arrived. ``expected`` is the
+        attribute of the error; its ``partial`` has the removed bytes.
         """
         message = f"{self.operation}(): the stream ended after {arrived} of {length} bytes of a frame"
         return self.receiver.incomplete(expected, f"{message}: {self.described()}")

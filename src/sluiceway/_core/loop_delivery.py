@@ -62,8 +62,9 @@ class LoopDelivery:
     def get_buffer(self, sizehint: int) -> Any:
         """Return memory for the next receive: at most room() of the Receiver, or memory of the program.
 
-        The program's memory is the buffer of a waiting readinto(), or that of its own BufferedProtocol. After the end
-        of the connection, return memory whose bytes are discarded.
+        The program's memory is the buffer of a waiting readinto(), or that of its own BufferedProtocol. If the protocol
+        has no Receiver, for example because it overrides data_received(), return the whole Scratch. After the end of
+        the connection, return memory whose bytes are discarded.
         """
         receivers = self.receivers
         if receivers is None:

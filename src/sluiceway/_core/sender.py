@@ -106,7 +106,10 @@ class Sender:
                 self.receiver = receiver
 
     def transport_closing(self) -> bool:
-        """Return True if the transport is closing: its write() would discard the data, and not log the peer."""
+        """Return True if the transport is closing; False if it has no is_closing().
+
+        The write() of a closing transport would discard the data without a log record that names the peer.
+        """
         try:
             return self.transport.is_closing() is True
         except (AttributeError, NotImplementedError):

@@ -150,8 +150,11 @@ class TLSSender(Corkable):
         return (0 if held is None else len(held)) + (0 if self._queue is None else self._queue.size)
 
     def _encrypt(self, data: bytes) -> bool:
-        """Send ``data`` as one record. Return False, and send nothing, if OpenSSL needs data from the peer first, or if
-        this is called during another encryption. Another error of OpenSSL is reported to the owner.
+        """Send ``data``, at most 16 KiB, as one record, and return True.
+
+        Return False, and send nothing, if OpenSSL needs data from the peer first, or if this is called during another
+        encryption: the caller must then queue ``data``. After another error of OpenSSL, drop all pending plaintext,
+        report the error to the owner, and return True.
         """
         if self._encrypting:
             return False

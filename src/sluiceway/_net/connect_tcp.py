@@ -148,7 +148,10 @@ async def _connect_one(
 
 
 def _has_scope_id(address: Any) -> bool:
-    """Return True if _connect_scoped() connects to ``address``. Windows has no uvloop, and a proactor no writers."""
+    """Return True if ``address`` has a scope id, so that _connect_scoped() must connect. Always False on Windows.
+
+    uvloop, which would drop the scope id, does not run there, and the proactor loop has no add_writer().
+    """
     return len(address) == 4 and address[3] != 0 and sys.platform != "win32"
 
 

@@ -148,7 +148,7 @@ async def resolve_with(resolver: Resolver, host: str, port: int) -> list[Address
     # getaddrinfo() without ``type=`` returns each address for datagrams as well.
     infos = [info for info in (_as_info(one, host, port) for one in addresses) if info[1] == socket.SOCK_STREAM]
     if not infos:
-        raise OSError(f"{_cannot_resolve(host, port)}: resolver= returned no address")
+        raise OSError(f"{_cannot_resolve(host, port)}: resolver= returned no address of a stream socket")
     return infos
 
 

@@ -1,4 +1,4 @@
-"""The steps of the demonstration. Each step exchanges data with a server and checks every byte."""
+"""The steps of the demonstration. Each step exchanges data with a server and checks the result."""
 
 from __future__ import annotations
 
