@@ -329,8 +329,7 @@ async def test_invalid_local_addr_raises_before_connect(address: Any, raw_peers:
         ),
         (
             {"local_addr": "127.0.0.1"},
-            r"local_addr argument must be a tuple of host and port, such as \('192\.0\.2\.1', 0\), or None, not "
-            "'str': '127.0.0.1'",
+            r"local_addr argument must be a tuple of host and port, such as \('192.0.2.1', 0\), or None, not 'str': .*",
         ),
         ({"local_addr": (5, 0)}, "host of local_addr must be a str, bytes or None, not 'int': 5"),
         (

@@ -142,4 +142,7 @@ class ConnectionState(ReceiverReference):
         """Start the close timeout; see ClosingState.bound_close."""
 
     def discarded(self, length: int) -> None:
-        """Called by write() for each write that is discarded, with its ``length`` in bytes. Connection logs the first."""
+        """Called by write() for each write that is discarded, with its ``length`` in bytes.
+
+        Connection logs the first write that is not empty.
+        """

@@ -1,7 +1,8 @@
 """EndOfInput: why a stream has ended, and which error its reads raise.
 
-As in asyncio, the waiting read and every later read raise the exception of ``set_exception()`` at once. The error of a lost connection is raised only after
-the buffered data has been read (contract R2, docs/explanation/contracts.md).
+As in asyncio, the waiting read and every later read raise the exception of ``set_exception()`` at once. The
+error of a lost connection is raised only after the buffered data has been read (contract R2,
+docs/explanation/contracts.md).
 """
 
 from __future__ import annotations
