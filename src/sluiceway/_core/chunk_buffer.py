@@ -280,7 +280,7 @@ class ChunkBuffer:
 
         The fast path of an iterator. Return None if the caller must use number() and take():
 
-        - The frame is longer than ``limit``.
+        - The frame without its prefix is longer than ``limit``.
         - No byte of the first chunk would be left after the frame.
         - At most ``floor`` unread bytes would be left in the buffer.
         - The first chunk is a bytearray, or the buffer is empty.

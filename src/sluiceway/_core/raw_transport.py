@@ -1,4 +1,4 @@
-"""RawTransport: the object that a writer calls to send data, without the asyncio.Transport above it.
+"""RawTransport: the object that a writer calls to send data, instead of the asyncio.Transport of the connection.
 
 A writer finds the raw transport as the attribute ``raw`` of a RawTransportProvider, or as ConnectionState.loop_writer.
 """

@@ -254,7 +254,10 @@ class RecordIterator(Ready):
         raise NotImplementedError
 
     def window(self) -> int:
-        """Return how many buffered bytes an attempt needs at most, for BorrowedReader.load(); 0 if it may need all."""
+        """Return how many of the buffered bytes one call of attempt() needs at most, or 0 if it may need all.
+
+        BorrowedReader.load() copies no more than these.
+        """
         return 0
 
     def check(self, waited: bool) -> None:

@@ -1,5 +1,5 @@
 # cython: nonecheck=True
-"""StreamWaits: what the reads of a Stream have in common: its Receiver, waits, and the time limit."""
+"""StreamWaits, the base class of the reads of a Stream: its Receiver, the wait for data, and the time limit."""
 
 from __future__ import annotations
 

@@ -78,7 +78,8 @@ async def resolve(
 ) -> list[AddressInfo]:
     """Return at least one address info for ``address``, a tuple of host and port, in the resolver's order.
 
-    ``argument``: the argument that is the tuple, for messages; "" if host and port are two arguments.
+    ``argument``: the name of the argument that is the tuple, such as "local_addr", for messages; "" if host and port
+    are two arguments.
 
     Raises:
         socket.gaierror: the name cannot be resolved. The message contains the name and the port.

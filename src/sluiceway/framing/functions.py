@@ -178,11 +178,8 @@ def frames(
     return frames_of(reader, reader, length_bytes, byteorder, max_size, overlong)
 
 
-# The same for a Stream's reader. ``stream``: the Stream, or again the reader, for messages.
-
-
 def lines_of(reader: object, stream: object, max_length: object, overlong: object) -> Records[bytes] | Records[Piece]:
-    """Return lines() of ``reader``."""
+    """Return the iterator of lines() over ``reader``. ``stream``: the Stream, or again the reader, for messages."""
     source = _source(reader, "lines")
     size = core.as_size(max_length, "lines", "max_length", 1, stream)
     policy = choice(overlong, POLICIES, "lines", "overlong", stream)
@@ -194,7 +191,7 @@ def lines_of(reader: object, stream: object, max_length: object, overlong: objec
 def records_of(
     reader: object, stream: object, separator: object, max_length: object, overlong: object
 ) -> Records[bytes] | Records[Piece]:
-    """Return records() of ``reader``."""
+    """Return the iterator of records() over ``reader``. ``stream``: see lines_of()."""
     source = _source(reader, "records")
     separators = core.as_separators(separator, "records", stream)
     size = core.as_size(max_length, "records", "max_length", 1, stream)
@@ -207,7 +204,7 @@ def records_of(
 def frames_of(
     reader: object, stream: object, length_bytes: object, byteorder: object, max_size: object, overlong: object
 ) -> Records[bytes] | Records[Piece]:
-    """Return frames() of ``reader``."""
+    """Return the iterator of frames() over ``reader``. ``stream``: see lines_of()."""
     source = _source(reader, "frames")
     prefix = PREFIX_SIZES[choice(length_bytes, PREFIX_SIZES, "frames", "length_bytes", stream)]
     little = bool(choice(byteorder, BYTE_ORDERS, "frames", "byteorder", stream))

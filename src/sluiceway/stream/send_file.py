@@ -116,7 +116,10 @@ class _FileSender:
         return True
 
     def _check_open(self) -> None:
-        """Raise the error of the connection if it was closed or lost: its descriptor may belong to another file now."""
+        """Raise the error of the connection if it was closed or lost.
+
+        Called before each piece, because the number of its descriptor may then belong to another file.
+        """
         sender = self._writer._sluiceway
         if not sender.can_send():
             raise sender.connection.send_error()

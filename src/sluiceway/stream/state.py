@@ -79,12 +79,15 @@ class StreamState(StreamHalves):
 
     @property
     def peer(self) -> Any:
-        """The address of the peer, as ``writer.get_extra_info("peername")`` returns it; None if there is none."""
+        """The address of the peer, as ``writer.get_extra_info("peername")`` returns it.
+
+        It is "" for a Unix socket without a name, such as that of a client, and None for a pipe.
+        """
         return self._extra("peername")
 
     @property
     def local(self) -> Any:
-        """The local address, as ``writer.get_extra_info("sockname")`` returns it; None if there is none."""
+        """The local address, as ``writer.get_extra_info("sockname")`` returns it; see ``peer``."""
         return self._extra("sockname")
 
     @property

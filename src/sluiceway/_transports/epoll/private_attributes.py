@@ -1,7 +1,11 @@
 """The private attributes of asyncio's socket transport that published programs use, for SocketTransport.
 
 The attributes are properties, so they take no memory per connection. An assignment has the same effect as in asyncio,
-with these exceptions: the only value for ``_sock`` is None, and ``_sock_fd`` and ``_server`` cannot be assigned.
+with these exceptions:
+
+- The only value for ``_sock`` is None. ``_sock_fd`` and ``_server`` cannot be assigned.
+- A value for ``_buffer`` is copied, and what the kernel accepts is sent at once.
+- A value for ``_high_water`` or ``_low_water`` changes the other one too, if the low mark were above the high mark.
 """
 
 from __future__ import annotations
@@ -56,8 +60,8 @@ class PrivateAttributes:
         """
         if sock is not None:
             raise TypeError(
-                "_sock of this transport can only be set to None, which leaves the socket to the program, "
-                f"not to {sock!r}"
+                f"_sock of this transport cannot be set to {sock!r}; only None is accepted, which leaves the socket to "
+                "the program"
             )
         if self._sock is None:
             # Closed, or taken over before.

@@ -65,7 +65,10 @@ class CloseSequence:
         self._start_timer_when_sent()
 
     def lower_resumed(self) -> None:
-        """Called when the lower transport resumes writing after start(). It may have sent all data."""
+        """Called when the lower transport resumes writing after start().
+
+        If it has sent all data, and is not closing, start the shutdown timeout.
+        """
         # The lower transport is closing already if the peer has ended its direction.
         if self.lower is not None and not self.lower.is_closing():
             self._start_timer_when_sent()

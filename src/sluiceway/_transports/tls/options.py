@@ -1,4 +1,4 @@
-"""Checks of the TLS keyword arguments other than the context, made before a socket is opened."""
+"""Checks of ``ssl_handshake_timeout``, ``ssl_shutdown_timeout`` and ``strict_eof``, before they are used."""
 
 from __future__ import annotations
 
