@@ -11,6 +11,7 @@ import sluiceway
 from support.certificates import Certificates
 from support.connections import server_address
 from support.raw_peer import RawPeers
+from support.scheduling import wait_until
 
 
 def send_plaintext(peer: Any) -> None:
@@ -195,6 +196,8 @@ async def test_failed_handshake_of_a_client_does_not_affect_others(
     except OSError:
         pass
     assert server.is_serving()
+    # The server may accept the connection of the bad client last.
+    await wait_until(lambda: greeted + server.failed_handshakes == 2)
     server.close()
     await server.wait_closed()
     # In TLS 1.3 the handshake may complete on the server before the client has rejected the certificate.
