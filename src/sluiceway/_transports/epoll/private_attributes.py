@@ -5,7 +5,8 @@ with these exceptions:
 
 - The only value for ``_sock`` is None. ``_sock_fd`` and ``_server`` cannot be assigned.
 - A value for ``_buffer`` is copied, and what the kernel accepts is sent at once.
-- A value for ``_high_water`` or ``_low_water`` changes the other one too, if the low mark were above the high mark.
+- A value for ``_high_water`` or ``_low_water`` changes the other one too, if the low mark would otherwise exceed the
+  high mark.
 """
 
 from __future__ import annotations
