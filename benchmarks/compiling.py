@@ -1,4 +1,4 @@
-"""Compile the load generator, the C servers and the Go servers into .build/ if a source is newer."""
+"""Compile the load generator, the servers in C and Go, and other programs into .build/ if a source is newer."""
 
 from __future__ import annotations
 
@@ -24,16 +24,23 @@ C_PROGRAM_OF_MODE: Final = {
 GO_PROGRAM_OF_MODE: Final = {**C_PROGRAM_OF_MODE, "blocks": "records"}
 
 
-def _make(
-    binary: pathlib.Path, sources: Sequence[pathlib.Path], compiler: Sequence[str], arguments: Sequence[str]
+def compiled(
+    name: str, sources: Sequence[pathlib.Path], compiler: Sequence[str], arguments: Sequence[str]
 ) -> pathlib.Path:
-    """Unless ``binary`` is newer than its sources, run ``compiler -o NEW arguments`` and rename NEW to ``binary``."""
+    """Return the file ``name`` that ``compiler -o FILE arguments`` makes.
+
+    Compiles unless a newer file than ``sources`` exists. Each version of the C library has its own file: a program that
+    was linked with a newer version does not start. Raises CalledProcessError if the compiler fails; the compiler has
+    then written its errors to standard error.
+    """
+    directory = BUILD / (os.confstr("CS_GNU_LIBC_VERSION") or "libc").replace(" ", "-")
+    binary = directory / name
     if binary.exists() and all(binary.stat().st_mtime > source.stat().st_mtime for source in sources):
         return binary
-    BUILD.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=BUILD) as directory:
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory) as temporary:
         # Two runs may compile at the same time, so the finished file is renamed atomically.
-        made = pathlib.Path(directory) / binary.name
+        made = pathlib.Path(temporary) / name
         subprocess.run([*compiler, "-o", str(made), *arguments], check=True)
         os.replace(made, binary)
     return binary
@@ -42,17 +49,17 @@ def _make(
 def load_generator() -> pathlib.Path:
     sources = sorted((HERE / "load").glob("*.[ch]"))
     units = [str(source) for source in sources if source.suffix == ".c"]
-    return _make(BUILD / "load", sources, ["gcc", *C_FLAGS], [*units, "-lssl", "-lcrypto"])
+    return compiled("load", sources, ["gcc", *C_FLAGS], [*units, "-lssl", "-lcrypto"])
 
 
 def c_server(mode: str) -> pathlib.Path:
     program = C_PROGRAM_OF_MODE[mode]
     source = HERE / "servers" / "c" / f"{program}.c"
     header = source.with_name("server.h")
-    return _make(BUILD / f"c-{program}", [source, header], ["gcc", *C_FLAGS], [str(source)])
+    return compiled(f"c-{program}", [source, header], ["gcc", *C_FLAGS], [str(source)])
 
 
 def go_server(mode: str) -> pathlib.Path:
     program = GO_PROGRAM_OF_MODE[mode]
     sources = [HERE / "servers" / "go" / f"{name}.go" for name in ("server", program)]
-    return _make(BUILD / f"go-{program}", sources, ["go", "build"], [str(source) for source in sources])
+    return compiled(f"go-{program}", sources, ["go", "build"], [str(source) for source in sources])

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from benchmarks.certificates import identity
-from benchmarks.compiling import BUILD
+from benchmarks.compiling import compiled
 from benchmarks.cost.counts import Cost, calls_of, instructions_of
 from benchmarks.cost.lockstep import PATIENCE_SECONDS, FailedError, Gate
 from benchmarks.cost.package import Package
@@ -26,22 +26,13 @@ HERE: Final = pathlib.Path(__file__).resolve().parent
 
 
 def gate_library() -> pathlib.Path:
-    """Return the compiled gate.c. Compiles it if it is newer."""
+    """Return the compiled gate.c. Compiles it if it is newer. Raises FailedError if gcc fails."""
     source = HERE / "gate.c"
-    library = BUILD / "cost-gate.so"
-    if library.exists() and library.stat().st_mtime > source.stat().st_mtime:
-        return library
-    BUILD.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=BUILD) as directory:
-        new = pathlib.Path(directory) / library.name
-        flags = ["-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
-        compiled = subprocess.run(
-            ["gcc", *flags, "-o", str(new), str(source)], capture_output=True, text=True, check=False
-        )
-        if compiled.returncode:
-            raise FailedError(f"gcc cannot compile {source.name} (Debian package valgrind):\n{compiled.stderr}")
-        os.replace(new, library)
-    return library
+    flags = ["-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
+    try:
+        return compiled("cost-gate.so", [source], ["gcc", *flags], [str(source)])
+    except subprocess.CalledProcessError:
+        raise FailedError(f"gcc cannot compile {source.name}; it needs the headers of Debian's valgrind") from None
 
 
 def environment_of(package: Package, scenario: Scenario) -> dict[str, str]:
