@@ -217,6 +217,23 @@ async def test_shutdown_of_busy_executor_does_not_keep_calls_waiting(loads: Load
     executor.shutdown()
 
 
+async def test_executor_that_drops_every_call_makes_the_loop_load_the_context(loads: Loads) -> None:
+    class DroppingExecutor(concurrent.futures.ThreadPoolExecutor):
+        calls = 0
+
+        def submit(self, call: Any, /, *arguments: Any, **keywords: Any) -> Any:
+            assert self.calls < 2, "the executor is called again"
+            self.calls += 1
+            return concurrent.futures.Future()
+
+    loop = asyncio.get_running_loop()
+    executor = DroppingExecutor(1)
+    loop.set_default_executor(executor)
+    assert isinstance(await SHARED.get(loop), ssl.SSLContext)
+    assert executor.calls == 2
+    assert loads.threads == [threading.current_thread()]
+
+
 def test_shutdown_of_executor_of_closed_loop_does_not_keep_later_loops_waiting(loads: Loads) -> None:
     may_finish = threading.Event()
     executor = concurrent.futures.ThreadPoolExecutor(1)

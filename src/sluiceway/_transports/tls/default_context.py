@@ -33,6 +33,8 @@ _READING = frozenset(
         "wrap_socket",
     ]
 )
+# After so many loads that an executor has dropped, the load runs in the thread of the loop.
+_MAXIMUM_DROPS = 2
 _Key = tuple[Any, ...]
 
 
@@ -106,14 +108,15 @@ class DefaultContext:
 
         If the creation fails, all of them raise its error. A cancelled call does not stop the creation.
         """
+        drops = 0
         while True:
             try:
-                return await self._get(loop)
+                return await self._get(loop, drops < _MAXIMUM_DROPS)
             except _DroppedError:
                 # An executor that is shut down refuses the next call, and the context is created here.
-                pass
+                drops += 1
 
-    async def _get(self, loop: asyncio.AbstractEventLoop) -> ssl.SSLContext:
+    async def _get(self, loop: asyncio.AbstractEventLoop, use_executor: bool) -> ssl.SSLContext:
         key = _current_key()
         call: _Load | None = None
         started: concurrent.futures.Future[ssl.SSLContext] | None = None
@@ -131,9 +134,11 @@ class DefaultContext:
                     loading.set_running_or_notify_cancel()
                     # In this order, a fork in another thread finds no context of another key.
                     self._context, self._loading, self._key = None, loading, key
-            if started is not None:
+            if started is not None and use_executor:
                 call = _Load(self, started)
                 loop.run_in_executor(None, call)
+            elif started is not None:
+                self._load(started)
         except BaseException as error:
             # Every later call waits for this load, so it runs here. RuntimeError: the executor was shut down, or cannot
             # start a thread. A signal handler may raise any other exception.
