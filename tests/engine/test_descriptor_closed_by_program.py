@@ -22,10 +22,26 @@ async def connection_with_reused_descriptor(raw_peers: RawPeers) -> tuple:
     number = sock.fileno()
     sock.close()
     pair = socket.socketpair()
-    for one in pair:
-        one.setblocking(False)
     assert number in {one.fileno() for one in pair}
     return reader, writer, peer, pair
+
+
+def check_nothing_received(pair: tuple[socket.socket, socket.socket]) -> None:
+    """Check that the sockets are connected to each other and have received nothing. Close both."""
+    for one in pair:
+        one.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            one.recv(100)
+    for one in pair:
+        one.close()
+
+
+async def close_with_bad_descriptor(writer: sluiceway.StreamWriter) -> None:
+    """Close a writer whose descriptor the program has closed."""
+    writer.close()
+    with pytest.raises(OSError) as caught:
+        await writer.wait_closed()
+    assert caught.value.errno == errno.EBADF
 
 
 @pytest.mark.loops("asyncio", "uvloop", "eager")
@@ -34,15 +50,8 @@ async def test_write_to_a_closed_descriptor_is_not_sent_to_a_socket_with_its_num
     writer.write(b"secret")
     with pytest.raises(OSError):
         await writer.drain()
-    for one in pair:
-        with pytest.raises(BlockingIOError):
-            one.recv(100)
-    for one in pair:
-        one.close()
-    writer.close()
-    with pytest.raises(OSError) as caught:
-        await writer.wait_closed()
-    assert caught.value.errno == errno.EBADF
+    check_nothing_received(pair)
+    await close_with_bad_descriptor(writer)
 
 
 @pytest.mark.loops("asyncio", "uvloop", "eager")
@@ -51,15 +60,8 @@ async def test_write_eof_on_a_closed_descriptor_does_not_shut_down_a_socket_with
 ) -> None:
     _, writer, _, pair = await connection_with_reused_descriptor(raw_peers)
     writer.write_eof()
-    for one in pair:
-        with pytest.raises(BlockingIOError):
-            one.recv(100)
-    for one in pair:
-        one.close()
-    writer.close()
-    with pytest.raises(OSError) as caught:
-        await writer.wait_closed()
-    assert caught.value.errno == errno.EBADF
+    check_nothing_received(pair)
+    await close_with_bad_descriptor(writer)
 
 
 @loops_with_immediate_wakeup
@@ -84,16 +86,8 @@ async def test_unsent_data_of_a_descriptor_that_the_reading_task_closes_is_not_s
     connection.peer.send(b"!")
     pair = await task
     assert number in {one.fileno() for one in pair}
-    connection.writer.close()
-    with pytest.raises(OSError) as caught:
-        await connection.writer.wait_closed()
-    assert caught.value.errno == errno.EBADF
-    for one in pair:
-        one.setblocking(False)
-        with pytest.raises(BlockingIOError):
-            one.recv(100)
-    for one in pair:
-        one.close()
+    await close_with_bad_descriptor(connection.writer)
+    check_nothing_received(pair)
 
 
 @pytest.mark.loops("asyncio", "uvloop", "eager")
