@@ -6,6 +6,7 @@ import types
 import pytest
 
 import sluiceway
+from support.connections import connected_pair
 from support.fake_transports import CountingTransport
 from support.scheduling import run_iterations, start_task
 
@@ -89,6 +90,18 @@ async def test_waiter_is_future_of_waiting_read(streams: types.ModuleType) -> No
     reader.feed_data(b"x")
     assert await task == b"x"
     assert reader._waiter is None
+
+
+async def test_iteration_over_waiter_of_a_connection_ends(streams: types.ModuleType) -> None:
+    async with connected_pair(streams) as ((reader, _), (_, far)):
+        task = await start_task(reader.read(1))
+        waiter = reader._waiter
+        items = iter(waiter)
+        assert next(items) is waiter
+        with pytest.raises(RuntimeError, match="await wasn't used with future"):
+            next(items)
+        far.write(b"x")
+        assert await task == b"x"
 
 
 async def test_readline_calls_overridden_readuntil(streams: types.ModuleType) -> None:

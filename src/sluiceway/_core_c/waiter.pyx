@@ -92,6 +92,9 @@ cdef class Waiter:
 
     def __next__(self):
         if self._state == PENDING:
+            if self._asyncio_future_blocking:
+                # As in asyncio. The caller is not a task, which assigns False to the attribute when it begins to wait.
+                raise RuntimeError("await wasn't used with future")
             self._asyncio_future_blocking = True
             return self
         if self._state != DONE or self._error is not None:
