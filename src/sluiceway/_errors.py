@@ -32,6 +32,18 @@ class UnixPathError(OSError, ValueError):
     """
 
 
+def own_close_error() -> ConnectionResetError:
+    """Return the error of a TLS handshake that close() or abort() of this program has ended. It has a mark."""
+    error = ConnectionResetError("this program has closed the connection during the TLS handshake")
+    error._sluiceway_own_close = True  # type: ignore[attr-defined]
+    return error
+
+
+def is_own_close(error: BaseException) -> bool:
+    """Return True if ``error``, or the error of which it is a copy, comes from own_close_error()."""
+    return "_sluiceway_own_close" in vars(error)
+
+
 def copy_error(error: BaseException) -> BaseException:
     """Return a copy of ``error`` without its traceback. A stream stores one error and raises a copy of it in each call.
 

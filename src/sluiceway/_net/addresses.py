@@ -6,10 +6,10 @@ import socket
 import ssl
 from typing import Any
 
+from .._errors import is_own_close
+
 # What OpenSSL reports for the first bytes of a peer that sends no TLS records. The words depend on its version.
 _PLAINTEXT_REASONS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
-# The beginning of the message if close() or abort() has ended the handshake.
-_OWN_CLOSE = "this program has closed the connection"
 
 
 def describe_address(address: Any) -> str:
@@ -59,7 +59,7 @@ def name_handshake(error: BaseException, server_hostname: str | None, address: s
     if server_hostname and server_hostname != address.rpartition(":")[0].strip("[]"):
         peer = f"TLS handshake with {server_hostname} at {address}"
     plaintext = isinstance(error, ssl.SSLError) and error.reason in _PLAINTEXT_REASONS
-    reset = isinstance(error, (ConnectionResetError, BrokenPipeError)) and not str(error).startswith(_OWN_CLOSE)
+    reset = isinstance(error, (ConnectionResetError, BrokenPipeError)) and not is_own_close(error)
     if plaintext or (client and reset):
         peer += "; the peer may not speak TLS"
     name_peer(error, peer)

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 import sluiceway
+from sluiceway._errors import copy_error, own_close_error
+from sluiceway._net.addresses import name_handshake
 from support.certificates import Certificates
 from support.connections import server_address
 from support.raw_peer import RawPeers
@@ -89,6 +91,15 @@ async def test_failed_handshake_names_address_and_other_name_in_one_form(
             await sluiceway.open_connection(**address, ssl=tls.client_context, server_hostname=name)
     assert str(raised.value).endswith(f" (TLS handshake with {peer}{hint})")
     await script.finished()
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_only_the_error_of_an_own_close_gets_no_hint_about_the_peer(own: bool) -> None:
+    """The mark decides, and not the text, which a transport of a program can use for a reset by the peer."""
+    error = own_close_error() if own else ConnectionResetError(*own_close_error().args)
+    error = copy_error(error)  # type: ignore[assignment]
+    name_handshake(error, None, "127.0.0.1:443", client=True)
+    assert str(error).endswith("(TLS handshake with 127.0.0.1:443" + (")" if own else "; the peer may not speak TLS)"))
 
 
 async def test_refused_certificate_gets_no_hint_about_the_port(raw_peers: RawPeers, tls: Certificates) -> None:

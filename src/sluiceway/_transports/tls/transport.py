@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..._constants import TLS_HANDSHAKE_TIMEOUT, TLS_SHUTDOWN_TIMEOUT
-from ..._errors import copy_error
+from ..._errors import copy_error, own_close_error
 from ..._implementation import core
 from ..protocol_calls import call_protocol, finish_lost_soon, report_error
 from .close_notify import CloseSequence
@@ -448,9 +448,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             self._protocol = None
         try:
             if not self._handshake.ended:
-                self._handshake.report(
-                    error or ConnectionResetError("this program has closed the connection during the TLS handshake")
-                )
+                self._handshake.report(error or own_close_error())
             elif protocol is not None and (handshake_complete or not self._call_made):
                 if error is not None and not handshake_complete:
                     # Avoids a reference cycle: start_tls() raises the error, whose traceback refers to the stream.
