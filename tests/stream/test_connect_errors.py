@@ -125,6 +125,15 @@ async def test_unknown_local_name_raises_connect_error() -> None:
     assert 'cannot resolve "name.invalid' in str(error)
 
 
+async def test_local_name_without_addresses_is_named_by_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def no_addresses(*_: object, **__: object) -> list[object]:
+        return []
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", no_addresses)
+    error = await failure("127.0.0.1:1", local="here:2")
+    assert """local='here:2': cannot resolve "here:2": getaddrinfo('here') returned empty list""" in str(error)
+
+
 @pytest.mark.parametrize("as_descriptor", [False, True])
 async def test_given_socket_that_was_closed_before_await_raises_connect_error(as_descriptor: bool) -> None:
     ours, theirs = socket.socketpair()

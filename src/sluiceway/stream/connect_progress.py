@@ -40,23 +40,23 @@ class ConnectProgress:
         self._started = time.monotonic()
 
     def timings(self) -> ConnectTimings:
-        """Return the timings of the call, which has just ended."""
+        """Return the timings of the call, which has just ended. Remove the tracebacks of its failed attempts."""
         for attempt in self.attempts:
             if attempt.error is not None:
                 without_traceback(attempt.error)
         return ConnectTimings(tuple(self.attempts), self.resolve, self.tls, time.monotonic() - self._started)
 
-    def resolve_error(self, error: OSError, host: str, port: int, name: str) -> ConnectError:
+    def resolve_error(self, error: OSError, host: str, port: int, prefix: str) -> ConnectError:
         """Return the error of a name that cannot be resolved, because of ``error``.
 
-        ``host`` and ``port``: those of the address, for an error of the program's resolver, which may not name them.
-        ``name``: the beginning of the message: "local=…: " for the name in ``local``, "" for that of the address.
+        ``host`` and ``port``: the name. An ``error`` of the program's resolver, for example, may not contain it.
+        ``prefix``: the beginning of the reason: "local=…: " for the name in ``local``, "" for that of the address.
         """
         reason = describe_failure(error)
         if not reason.startswith("cannot resolve"):
-            # An error of the program's resolver.
+            # An error of the program's resolver, or an empty result of getaddrinfo().
             reason = f'cannot resolve "{host}:{port}": {reason}'
-        return self._error([f"{name}{reason}{_after(self.resolve)}"], [error], [error])
+        return self._error([f"{prefix}{reason}{_after(self.resolve)}"], [error], [error])
 
     def attempts_error(self) -> ConnectError:
         """Return the error of a connect whose attempts have all failed."""

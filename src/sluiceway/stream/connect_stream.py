@@ -214,18 +214,18 @@ class _Connect:
         if literal is not None and local is None:
             return [literal], None
         started = time.monotonic()
-        name = ""
+        name, prefix = address, ""
         try:
             infos = await (resolve(loop, address) if resolver is None else resolve_with(resolver, *address))
             if local is None:
                 return infos, None
-            name = f"local={self._options.local_text!r}: "
+            name, prefix = local, f"local={self._options.local_text!r}: "
             return infos, await resolve(loop, local)
         except OSError as error:
             failed = error
         finally:
             self._progress.resolve = time.monotonic() - started
-        raise self._progress.resolve_error(failed, *address, name)
+        raise self._progress.resolve_error(failed, *name, prefix)
 
     def _take_socket(self, endpoint: SocketEndpoint) -> socket.socket:
         sock: socket.socket | None = None
