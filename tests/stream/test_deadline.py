@@ -266,8 +266,9 @@ async def test_idle_timeout_of_two_connections_raises() -> None:
     async with sluiceway.pipe(read_end) as reading, sluiceway.pipe(write_end) as writing:
         both = sluiceway.Stream.from_pair(reading.reader, writing.writer)
         fed = sluiceway.Stream.from_pair(sluiceway.StreamReader(), None)
-        for stream in (both, fed):
-            with pytest.raises(io.UnsupportedOperation, match="idle_timeout is not available for <Stream"):
+        for stream, fault in ((both, "and writer do not share one"), (fed, "has no")):
+            expected = f"^idle_timeout is not available for <Stream .*>, whose reader {fault} connection"
+            with pytest.raises(io.UnsupportedOperation, match=expected):
                 stream.idle_timeout = 60
             stream.idle_timeout = None
         with pytest.raises(io.UnsupportedOperation):

@@ -45,7 +45,7 @@ def describe(error: BaseException, target: Target, stage: Stage, timeout: float)
         timeout: the time limit of the request, in seconds.
 
     Returns:
-        ``kind: what failed; what to do``, without a line break. For an ExceptionGroup, several of them.
+        ``kind: what failed; what to do``, without a line break. For an ExceptionGroup, see _group().
     """
     if isinstance(error, BaseExceptionGroup):
         sentence = _group(error, target, stage, timeout)
@@ -73,9 +73,9 @@ def describe(error: BaseException, target: Target, stage: Stage, timeout: float)
 
 
 def _group(error: BaseExceptionGroup[BaseException], target: Target, stage: Stage, timeout: float) -> str:
-    """Describe the errors of all addresses of a name, each distinct description once.
+    """Describe the errors of all addresses of a name, each distinct description once, with "; " between them.
 
-    Leave out the unreachable addresses if another one failed for a different reason.
+    Leave out the unreachable addresses if another address failed for a different reason.
     """
     sentences = list(dict.fromkeys(describe(one, target, stage, timeout) for one in error.exceptions))
     # localhost often resolves to an IPv6 address on machines without IPv6, which is not the cause.

@@ -44,7 +44,7 @@ async def fetch_all(
 ) -> AsyncGenerator[Outcome, None]:
     """Send all requests, at most 64 at the same time, and yield their outcomes in the order of ``targets``.
 
-    If the iteration ends early, the other requests are cancelled.
+    If the iteration ends early, the remaining requests are cancelled.
 
     Args:
         targets: the URLs.

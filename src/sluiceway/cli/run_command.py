@@ -92,7 +92,10 @@ def _run(command: tuple[str, ...], *, is_module: bool) -> None:
 
 
 class _Arguments(list[str]):
-    """sys.argv until run_path() replaces its first item by the absolute path: the program gets the list unchanged."""
+    """A copy of ``sys.argv``, set for run_path(), which assigns the absolute path of the program to the first item.
+
+    That assignment restores the original list instead. So the program gets its arguments unchanged.
+    """
 
     def __init__(self, arguments: list[str]) -> None:
         super().__init__(arguments)

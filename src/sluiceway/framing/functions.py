@@ -61,7 +61,7 @@ def lines(
       that have arrived, without its ``\\n``.
     - RuntimeError: another read is waiting.
     - Exception: the error of a lost connection, after the complete lines that arrived before the loss. The exception
-      passed to ``set_exception()`` of sluiceway's reader, immediately.
+      passed to ``set_exception()`` of sluiceway's reader is raised immediately.
 
     Source: Go's ``bufio.Scanner``, tokio-util's ``LinesCodec``.
     """
@@ -171,7 +171,8 @@ def frames(
     - IncompleteReadError: the stream ended inside a frame. ``partial`` has the bytes that arrived of prefix and frame,
       except those that were dropped or were in an earlier piece. For a frame in pieces, it never has the prefix.
     - RuntimeError: another read is waiting.
-    - Exception: the error of a lost connection, after the complete frames that arrived before the loss.
+    - Exception: the error of a lost connection, after the complete frames that arrived before the loss. The exception
+      passed to ``set_exception()`` of sluiceway's reader is raised immediately.
 
     Source: tokio-util's ``LengthDelimitedCodec``, Erlang's ``{packet, N}``.
     """

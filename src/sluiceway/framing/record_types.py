@@ -18,9 +18,9 @@ class Records(Protocol[T_co]):
 
     - ``overlong="skip"`` and ``"truncate"``: once a part of an overlong record was dropped, the reader drops the rest
       as it arrives, also after a cancellation and when the iteration was left.
-    - ``overlong="chunks"``: between two pieces of a record, the next bytes of the stream are its rest. Finish the
-      record before reading in another way: the iterator of frames() counts the missing bytes, and would take that many
-      of what follows.
+    - ``overlong="chunks"``: between two pieces of a record, the next bytes of the stream are the rest of the record.
+      Finish the record before reading in another way. The iterator of frames() counts only the bytes that it returns
+      itself. If another read takes bytes of the record, the iterator returns as many of the bytes after it.
 
     Only one task can wait for an item. While it waits, ``async for`` and ``anext(records)`` of another task raise
     RuntimeError.

@@ -39,8 +39,8 @@ SPAWN = {
 def explain_arguments(advice: Mapping[str, str], positional: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Return a decorator that makes a function raise TypeError for a keyword in ``advice``, with the text found there.
 
-    The function then also raises TypeError for more than ``positional`` positional arguments. The message treats the
-    first two as a host and a port.
+    The function also raises TypeError for more than ``positional`` positional arguments. If the first two can be a host
+    and a port, the message contains the address to pass instead.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:

@@ -83,8 +83,9 @@ class ChildExit:
 def reap(process: subprocess.Popen[Any]) -> int | None:
     """Return the exit status of ``process``, or None if it has not ended.
 
-    The status is 255, as in asyncio, if it is lost: another part of the program has waited for the process, or SIGCHLD
-    is ignored. The methods of Popen would return 0, which means success.
+    The status is lost if another part of the program has waited for the process, or SIGCHLD is ignored. For a lost
+    status, the function returns 255, as asyncio does. The methods of Popen would return 0, which means success. On
+    macOS with Python before 3.13, the function uses these methods, and returns 0.
     """
     if not hasattr(os, "waitid"):
         # macOS before Python 3.13: a thread waits by Popen.wait(), with which poll() shares a lock. A lost status is 0.
@@ -113,6 +114,6 @@ def send_signal(process: subprocess.Popen[Any], number: int) -> None:
 
 
 def stop_quietly(process: subprocess.Popen[Any], number: int) -> None:
-    """Send a signal to ``process``. Do nothing if it has ended, or runs as another user, as after a setuid program."""
+    """Send a signal to ``process``. Do nothing if it has ended, or runs as another user, as a setuid program does."""
     with contextlib.suppress(PermissionError):
         send_signal(process, number)

@@ -16,8 +16,9 @@ from .stream import Stream
 class ChildProcess:
     """A child process that ``sluiceway.spawn()`` has started.
 
-    ``async with`` calls ``aclose()`` at the end of the block; after an exception, it sends SIGTERM at once. After the
-    block, the child has ended and is reaped, and its streams are closed, unless the end of the block was cancelled.
+    ``async with`` calls ``aclose()`` at the end of the block. After an exception in the block, the child gets SIGTERM
+    at once. After the block, the child has ended and is reaped, and its streams are closed, unless the end of the block
+    was cancelled.
 
     Attributes:
         pid (int): the process id.
@@ -49,8 +50,8 @@ class ChildProcess:
     async def wait(self) -> int:
         """Wait until the child has ended, and return its exit status; negative if a signal ended it.
 
-        The status is 255 if something else in the program has reaped the child, or SIGCHLD is ignored; on macOS 0, with
-        Python before 3.13.
+        If another part of the program has reaped the child, or SIGCHLD is ignored, the status is lost: the call
+        returns 255. On macOS with Python before 3.13, it returns 0.
 
         Some children end only after the program has read their output and closed their input. Any number of tasks may
         wait. Cancelling the call has no effect on the child.
@@ -77,11 +78,19 @@ class ChildProcess:
         send_signal(self._process, number)
 
     def terminate(self) -> None:
-        """Send SIGTERM to the child, unless it has ended."""
+        """Send SIGTERM to the child, unless it has ended.
+
+        Raises:
+            PermissionError: the child runs as another user.
+        """
         self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Send SIGKILL to the child, unless it has ended."""
+        """Send SIGKILL to the child, unless it has ended.
+
+        Raises:
+            PermissionError: the child runs as another user.
+        """
         self.send_signal(signal.SIGKILL)
 
     async def aclose(self) -> int:

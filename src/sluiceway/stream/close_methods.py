@@ -149,7 +149,8 @@ class StreamClosing(StreamHalves):
 
         Raises:
             TimeoutError: raised by the block, after the time. The message names the connection and the seconds.
-            ValueError, TypeError: ``seconds`` or ``min_rate`` is not a number greater than 0.
+            ValueError, TypeError: ``seconds`` or ``min_rate`` is not a number greater than 0, or ``min_rate`` is not
+                finite.
             RuntimeError: the object was used for a second block.
 
         Source: Go's ``SetDeadline``, trio's ``move_on_after``, ``asyncio.timeout``; ``MinRate`` of Apache's
@@ -173,7 +174,8 @@ class StreamClosing(StreamHalves):
 
         Raises:
             ValueError, TypeError: the assigned value is neither None nor a number of seconds greater than 0.
-            io.UnsupportedOperation: the reader and the writer belong to different connections, such as two pipes.
+            io.UnsupportedOperation: the reader and the writer belong to different connections, such as two pipes, or
+                the reader belongs to no connection of sluiceway.
         """
         for connection in self._connections():
             record = connection.record

@@ -67,7 +67,8 @@ def connect_error(
 ) -> ConnectError:
     """Return the error of a connect to ``address``. It gets the class that all ``reasons`` have in common.
 
-    ``exceptions``: all failures. A timeout is a reason, but not the failure of an address.
+    ``reasons``: what ended the connect: the failures of all attempts, the failure of another part, or the timeout.
+    ``exceptions``: see ConnectError.
     """
     error = _class_for(_common_class(reasons))(message)
     if len(reasons) == 1:

@@ -54,7 +54,7 @@ class SocketEndpoint:
             borrowed.detach()
 
     def take(self) -> socket.socket:
-        """Return the socket. A descriptor now belongs to the returned socket."""
+        """Return the socket. If the program passed a descriptor, return a new socket that owns the descriptor."""
         return socket.socket(fileno=self.given) if isinstance(self.given, int) else self.given
 
 
@@ -65,8 +65,7 @@ def parse_endpoint(address: Any) -> Endpoint:
     """Return what ``address`` names.
 
     Raises:
-        ValueError: ``address`` is malformed, or is not a connected stream socket or the descriptor of one. The message
-            contains it and what is accepted.
+        ValueError: ``address`` is malformed, or is not a connected stream socket or the descriptor of one.
         TypeError: ``address`` is an ssl.SSLSocket, or neither a str, an int nor a socket.socket.
     """
     if isinstance(address, str):
@@ -165,7 +164,7 @@ def _split(text: str) -> tuple[str, str | None]:
 
 
 def name_fault(host: str) -> str | None:
-    """Return why ``host`` is neither a name nor an IPv4 address. None if it may be one."""
+    """Return why ``host`` can be neither a host name nor an IPv4 address. Return None if it can be one of them."""
     try:
         name = host.encode("idna").decode()
     except UnicodeError as error:

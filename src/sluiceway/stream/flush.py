@@ -70,7 +70,7 @@ def raise_if_discarded(connection: Connection) -> None:
 
 
 def _set_zero_mark(transport: Any, record: ConnectionRecord) -> None:
-    """Set the high-water mark to 0. Store other marks, which the program may have set during the flush()."""
+    """Set the high-water mark to 0. If it is not 0, first store the marks, which flush() restores."""
     marks = transport.get_write_buffer_limits()
     if marks != _ALL_SENT:
         record.marks = marks

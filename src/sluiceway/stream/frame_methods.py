@@ -40,7 +40,7 @@ class StreamFraming(StreamWriting):
             TypeError: ``data`` is not a bytes-like object.
             ValueError: the length does not fit in the prefix, or a keyword has a value that is not listed above.
                 Nothing is sent.
-            Exception: as for send().
+            Exception: another error of ``send()``, such as the TimeoutError of ``timeout``.
         """
         checked = data if type(data) is bytes else core.as_bytes(data, "send_frame", self)
         prefix = length_prefix(len(checked), length_bytes, byteorder, self)

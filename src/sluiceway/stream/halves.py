@@ -19,7 +19,7 @@ else:
 
 
 class StreamHalves(StreamReads):
-    """The base class of all parts of Stream. Only this class and its compiled base have fields.
+    """The base class of all parts of Stream. Only this class and its bases in the core have fields.
 
     ``_reader`` is None for a stream that can only be written, and ``_writer`` for one that can only be read.
     ``_links``: see _connections().
@@ -57,7 +57,8 @@ class StreamHalves(StreamReads):
 
         Raises:
             ValueError: ``idle_timeout`` is not greater than 0.
-            io.UnsupportedOperation: ``idle_timeout`` is given, and the halves belong to different connections.
+            io.UnsupportedOperation: ``idle_timeout`` is given, and the halves belong to different connections, or the
+                reader belongs to no connection of sluiceway.
             TypeError: an argument is not sluiceway's reader or writer, or both are None, or ``idle_timeout`` is not a
                 number.
         """
@@ -107,9 +108,9 @@ class StreamHalves(StreamReads):
             connection = self._links[0]
             if receiver is None or (connection.receiver_ref is not None and connection.receiver_ref() is receiver):
                 return connection
+        fault = "has no connection of sluiceway" if self._writer is None else "and writer do not share one connection"
         raise UnsupportedOperation(
-            f"idle_timeout is not available for {self!r}, whose reader and writer do not share one connection; "
-            "pass timeout= to its methods"
+            f"idle_timeout is not available for {self!r}, whose reader {fault}; pass timeout= to its methods"
         )
 
     def _describe(self) -> str:

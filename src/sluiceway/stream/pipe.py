@@ -32,9 +32,9 @@ def pipe(descriptor: int, *, limit: float | None = None) -> Opening[Stream]:
     ``send()`` writes after what is buffered, not after what was read. A FIFO that is open for both is only read.
 
     Args:
-        descriptor (int): the descriptor. It belongs to the caller until ``await`` or ``async with``, which makes it
-            non-blocking, unless it is a file. From then on it belongs to the stream, and is closed with it. If
-            ``await`` or ``async with`` raises, it is closed at once.
+        descriptor (int): the descriptor. It belongs to the caller until ``await`` or ``async with``. From then on it
+            belongs to the stream, is non-blocking, and is closed with the stream. A file or a device such as /dev/null
+            stays blocking. If ``await`` or ``async with`` raises, the descriptor is closed at once.
         limit (int, math.inf or None): the limit of the reader in bytes; see StreamReader.
 
     Returns:
@@ -43,9 +43,9 @@ def pipe(descriptor: int, *, limit: float | None = None) -> Opening[Stream]:
     Raises:
         OSError: ``descriptor`` is a directory, or was closed after the call; or the process has no free descriptor.
             Raised by ``await``.
-        ValueError: ``descriptor`` is not open, or is a socket, which ``connect()`` accepts; or ``limit`` is not a whole
-            number greater than 0.
-        TypeError: ``descriptor`` is not an int, or ``limit`` is not a number or None.
+        ValueError: ``descriptor`` is not open, or is a socket, which ``connect()`` accepts.
+        TypeError: ``descriptor`` is not an int.
+        ValueError, TypeError: ``limit`` is not a whole number greater than 0, ``math.inf`` or None.
         NotImplementedError: the system is Windows.
         RuntimeError: the returned object was used a second time.
     """
@@ -61,8 +61,9 @@ def stdio(*, limit: float | None = None) -> Opening[Stream]:
     Works for pipes, sockets, terminals, files and /dev/null. The descriptors 0 and 1 stay open and in blocking mode,
     because the stream opens descriptors of its own. Two kinds are non-blocking until the stream is closed: sockets, and
     pipes or terminals that cannot be opened again. Only Linux can open a pipe or terminal again. Do not use
-    ``input()`` or ``sys.stdin`` as well: each of them and the stream would miss what another one has read. Print to
-    ``sys.stderr``: text that ``print()`` writes to standard output gets between the data of the stream.
+    ``input()`` or ``sys.stdin`` as well: the stream does not get what they have read, and they do not get what the
+    stream has read. Print to ``sys.stderr``: text that ``print()`` writes to standard output gets between the data of
+    the stream.
 
     Closing the stream does not end standard output for its reader, because descriptor 1 stays open until the process
     ends.
@@ -144,11 +145,12 @@ async def _open_stdio(limit: int) -> Stream:
 
 
 def _own_descriptor(descriptor: int, access: int, name: str) -> io.FileIO:
-    """Return a file with a descriptor of its own for what ``descriptor`` refers to, a standard stream.
+    """Return a file for the standard stream ``descriptor``, with a descriptor of its own. ``name``: for messages.
 
-    A pipe or terminal is opened again if possible, so that ``descriptor`` does not become non-blocking with the file:
-    that would break ``print()``, and, on a terminal, the shell that has started the program. Otherwise the file is a
-    _SharedFile. The controlling side of a pseudoterminal cannot be opened again.
+    A pipe or terminal is opened again if possible. A duplicate would share O_NONBLOCK with ``descriptor``, which would
+    break ``print()`` and, on a terminal, the shell that has started the program. If the pipe or terminal cannot be
+    opened again, and for every other kind, the file is a _SharedFile over a duplicate. The controlling side of a
+    pseudoterminal is not opened again, because that would create a new pseudoterminal.
     """
     mode = "rb" if access == os.O_RDONLY else "wb"
     try:

@@ -24,7 +24,7 @@ def require_pipes(call: str) -> None:
 
 
 def open_reader(loop: asyncio.AbstractEventLoop, file: io.FileIO, limit: int) -> StreamReader:
-    """Return a reader of ``file``, which is closed with its connection, or at once if the call fails."""
+    """Return a reader of ``file``. The file is closed with the connection, or at once if the call fails."""
     transport: PipeReadTransport | None = None
     try:
         protocol, reader = make_protocol(loop, limit)
@@ -38,7 +38,7 @@ def open_reader(loop: asyncio.AbstractEventLoop, file: io.FileIO, limit: int) ->
 
 
 def open_writer(loop: asyncio.AbstractEventLoop, file: io.FileIO) -> StreamWriter:
-    """Return a writer to ``file``, which is closed with its connection, or at once if the call fails."""
+    """Return a writer to ``file``. The file is closed with the connection, or at once if the call fails."""
     transport: PipeWriteTransport | None = None
     try:
         protocol = FlowControlMixin(loop)

@@ -84,7 +84,8 @@ class StreamReading(StreamHalves):
     ) -> Records[bytes] | Records[Piece]:
         """Return an iterator over records that end with ``separator``. See :py:func:`sluiceway.records`.
 
-        The call raises the errors that :py:meth:`lines` names, and ValueError if ``separator`` is empty.
+        The call raises the errors that :py:meth:`lines` names. If ``separator`` is empty, or cannot be read, it raises
+        ValueError; if ``separator`` has a wrong type, TypeError.
 
         Args:
             separator (a bytes-like object or a tuple of them): the end of a record.
@@ -126,7 +127,8 @@ class StreamReading(StreamHalves):
     ) -> Records[bytes] | Records[Piece]:
         """Return an iterator over length-prefixed frames. See :py:func:`sluiceway.frames`.
 
-        The call raises the errors that :py:meth:`lines` names, for ``max_size`` instead of ``max_length``.
+        The call raises the errors that :py:meth:`lines` names, for ``max_size`` instead of ``max_length``. If
+        ``length_bytes`` or ``byteorder`` is not one of the values below, it raises ValueError.
 
         Args:
             length_bytes (int): the size of the length prefix in bytes: 1, 2, 4 or 8.

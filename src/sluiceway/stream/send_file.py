@@ -118,7 +118,7 @@ class _FileSender:
     def _check_open(self) -> None:
         """Raise the error of the connection if it was closed or lost.
 
-        Called before each piece, because the number of its descriptor may then belong to another file.
+        Called before each piece: after a close or a loss, the socket's descriptor number may belong to another file.
         """
         sender = self._writer._sluiceway
         if not sender.can_send():

@@ -35,12 +35,13 @@ def spawn(
 ) -> Opening[ChildProcess]:
     """Start a child process: ``async with sluiceway.spawn("sort", "-u") as child``.
 
-    ``child.stdio`` is one Stream: it sends to the child's standard input, and reads from its standard output. At the
-    end of the block the streams are closed, and the child has ended and is reaped. If the block ends without an
-    exception, the child first has ``stop_timeout`` seconds to end by itself; to wait longer, ``await child.wait()`` in
-    the block. Then it gets SIGTERM, and ``stop_timeout`` seconds later SIGKILL. After an exception or a cancellation in
-    the block, it gets SIGTERM at once. If the end of the block is cancelled, it gets SIGKILL at once, and the block
-    does not wait for its end. Its own children get no signal.
+    ``child.stdio`` is one Stream: it sends to the child's standard input, and reads from its standard output.
+
+    At the end of the block the streams are closed, and the child has ``stop_timeout`` seconds to end by itself. To wait
+    longer, ``await child.wait()`` in the block. A child that has not ended by itself gets SIGTERM. After an exception
+    or a cancellation in the block, the child gets SIGTERM at once. If it has not ended ``stop_timeout`` seconds after
+    SIGTERM, it gets SIGKILL. The end of the block waits until the child has ended, and reaps it. If this wait is
+    cancelled, the child gets SIGKILL at once, and nothing waits for its end. Children of the child get no signal.
 
     Args:
         command (str, bytes or os.PathLike): the program and its arguments. No shell interprets them.
@@ -82,10 +83,10 @@ def spawn(
 
 
 class _ChildOpening(Opening[ChildProcess]):
-    """The Opening of a child, which kills the child if an exception of a signal handler prevents the end of the block.
+    """The Opening of a child. It kills the child if a signal handler raises during ``__aexit__()``.
 
-    The handler may run before the first statement of ``__aexit__()``. ``async with`` calls nothing else then, so the
-    child is killed when this object is freed: with the traceback of the exception, or at the end of the process.
+    If the handler raises before the first statement of ``__aexit__()``, no code of the method runs. In this case the
+    child is killed when the Opening is freed: with the traceback of the exception, or at the end of the process.
     """
 
     __slots__ = ()
@@ -149,7 +150,7 @@ def _check_options(stderr: Any, cwd: Any, env: Any, start_new_session: Any) -> N
 
 
 def _popen(command: tuple[Argument, ...], options: dict[str, Any]) -> subprocess.Popen[bytes]:
-    """Start the process. As in asyncio, that blocks the loop until the child has executed the program, or failed to."""
+    """Start the process. As in asyncio, this blocks the loop until exec() in the child has succeeded or failed."""
     return subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options)
 
 

@@ -165,9 +165,9 @@ class StreamWriting(StreamHalves):
             The number of bytes that were sent. It is less than ``count`` if the file ends before.
 
         Raises:
-            ValueError, TypeError: ``offset`` or ``count`` is negative or not an integer; ``file`` is closed, also
-                during the call, a text file, not open for reading, or has no ``seek()``; or ``timeout`` is not a number
-                greater than 0.
+            ValueError, TypeError: ``offset`` or ``count`` is negative or not an integer; ``file`` is a text file, is
+                not open for reading, has no ``seek()``, or is closed before or during the call; or ``timeout`` is not a
+                number greater than 0.
             io.UnsupportedOperation: the stream can only be read.
             TimeoutError: the peer did not accept the data in time. The message names the peer and the seconds.
             ConnectionError: the stream was closed, or the connection has ended without an error.
@@ -210,7 +210,7 @@ class StreamWriting(StreamHalves):
         Args:
             context (ssl.SSLContext): the TLS context, which is not modified.
             server_hostname (str or None): the name that the peer's certificate must match. On the client, a
-                context that checks host names requires it, and ``""`` is refused.
+                context that checks host names requires a name that is not empty.
             server_side (bool or None): True to act as the TLS server, False as the TLS client. None means True for an
                 accepted connection, else False.
             strict_eof (bool): True to raise an error for a connection that ends without close_notify; see
@@ -279,7 +279,7 @@ class StreamWriting(StreamHalves):
             await _wait_for_room(writer)
 
     def _in_time(self, timeout: float | None, operation: str) -> Deadline | contextlib.nullcontext[None]:
-        """Return a context manager that limits its block to ``timeout`` seconds; one without effect for None."""
+        """Return a context manager that limits its block to ``timeout`` seconds, or, for None, does not limit it."""
         return contextlib.nullcontext() if timeout is None else Deadline(self, timeout, operation)
 
     def _open_writer(self, call: str, *, after_eof: bool = False) -> StreamWriter:

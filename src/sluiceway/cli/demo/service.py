@@ -35,10 +35,10 @@ class Address:
 
 @asynccontextmanager
 async def client(connecting: Awaitable[Connection]) -> AsyncIterator[Connection]:
-    """Open a client connection for a block. After the block, check that the server sends nothing more, and close it.
+    """Connect for a block. After the block, check that the server sends nothing more, and close the connection.
 
-    The check is left out over TLS, which cannot end one direction alone. If the block or the check raises, the
-    connection is aborted: a closing server would wait for a connection that a failed check left open.
+    For the check, the writing direction is ended. TLS cannot end one direction alone, so there is no check over TLS. If
+    the block or the check raises, the connection is aborted, because the close of a server waits for open connections.
     """
     reader, writer = await connecting
     try:

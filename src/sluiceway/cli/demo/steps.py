@@ -128,7 +128,7 @@ async def _transfer_through(address: Address, demo: Demo) -> None:
 
 
 async def cancel_reads(demo: Demo) -> None:
-    """Cancel a read of a message of which half has arrived, let another time out, and read the whole message."""
+    """Cancel a read of a message of which half has arrived, let a second read time out, and read the whole message."""
     message = random.Random(_SEED).randbytes(1000)
     half = len(message) // 2
     rest_may_come = asyncio.Event()

@@ -12,7 +12,7 @@ from sluiceway.cli.doctor.findings import Finding, Section
 
 
 def versions() -> Section:
-    """Return the versions of sluiceway, Python, the system and uvloop."""
+    """Return the section about the versions of sluiceway, Python, the system and uvloop."""
     return Section(
         "versions",
         "Versions",
@@ -26,7 +26,7 @@ def versions() -> Section:
 
 
 def tls() -> Section:
-    """Return the version of the library that ``ssl`` uses."""
+    """Return the section about TLS: the library that ``ssl`` uses, and whether it has TLS 1.3."""
     # Some builds of OpenSSL do not have TLS 1.3.
     tls13 = bool(ssl.HAS_TLSv1_3)
     return Section(
