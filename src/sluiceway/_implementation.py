@@ -1,7 +1,7 @@
-"""The choice of the core: the compiled core if it is installed, else the pure Python core.
+"""The choice of the core: the compiled core if it can be imported, else the pure Python core.
 
 ``core`` is the package ``_core_c`` or ``_core``. Code outside the core gets the classes of the core from it, except the
-engine, which needs ``_core_c``. ``IMPLEMENTATION`` is "compiled" or "pure".
+engine, which needs ``_core_c``. ``IMPLEMENTATION`` is "compiled" or "pure". SLUICEWAY_PURE=1 selects the pure core.
 """
 
 from __future__ import annotations

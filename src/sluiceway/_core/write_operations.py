@@ -84,15 +84,17 @@ class StreamWriter:
         ``writer.transport.set_write_buffer_limits()`` changes both marks.
 
         Several tasks may wait at the same time. Cancelling the call affects no other task, and no written data. After
-        close(), the call yields to the event loop first. It raises if the close is complete then, and otherwise behaves
-        as before.
+        close(), the call yields to the event loop first. Then it raises if the close is complete. Otherwise it waits if
+        writing is paused.
 
         Raises:
             Exception: the connection was lost with an error, before or during the call: a copy of the error that
                 ``reader.exception()`` returns. If it is a ConnectionError, the call may raise ConnectionResetError
-                instead, as asyncio's does. An exception passed to ``reader.set_exception()`` is raised as well.
+                instead, as asyncio's does. The call also raises an exception that was passed to
+                ``reader.set_exception()`` before the call.
             ConnectionResetError: the connection has ended without an error before the call waits, for example because a
-                close() is complete. A writer without a reader raises it also after a loss with an error.
+                close() is complete. A writer without a reader raises it also after a loss with an error. If the
+                connection ends without an error while the call waits, the call returns.
 
         Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamWriter.drain
         """

@@ -22,8 +22,8 @@ _COMPACT = 64
 class WriteQueue:
     """A queue of unsent bytes. ``size``: their number.
 
-    ``discarded``: the number of bytes that discard() removed, and of those that a transport has dropped instead of
-    appending them.
+    ``discarded``: the number of bytes that will never be sent. discard() adds those that it removes. A transport adds
+    those that it drops instead of appending them.
     """
 
     __slots__ = ("discarded", "head", "offset", "pieces", "size")
@@ -103,11 +103,11 @@ class WriteQueue:
             self.head = 0
 
     def discard(self) -> None:
-        """Remove all bytes, which will not be sent, and count them."""
+        """Remove all bytes, which will not be sent, and add their number to ``discarded``."""
         self.discarded += self.size
         self.clear()
 
     def clear(self) -> None:
-        """Remove all bytes."""
+        """Remove all bytes. ``discarded`` does not change."""
         search.clear_list(self.pieces)
         self.head = self.offset = self.size = 0

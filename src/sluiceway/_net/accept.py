@@ -44,8 +44,9 @@ _OF_THE_PEER = frozenset(
 
 
 Accepted = Callable[[Any, Any, str], None]
-"""Called with an accepted socket, the address of the peer, and the name of the listening socket. If the callback
-raises, it has closed the socket, and the listener reports the error. On the engine, the socket is an AcceptedSocket."""
+"""Called with an accepted socket, the address of the peer, and the address of the listening socket as text. If the
+callback raises, it has closed the socket, and the listener reports the error. On the engine, the socket is an
+AcceptedSocket."""
 
 
 class Listener:
@@ -104,7 +105,7 @@ class Listener:
         return self._name or "no address"
 
     def stop(self) -> None:
-        """Stop accepting and close the listening socket. A second call does what an interrupt has prevented."""
+        """Stop accepting and close the listening socket. After an exception, a second call does the rest."""
         self._stopped = True
         self._source.close()
         if self._poller is not None:
@@ -120,7 +121,10 @@ class Listener:
             self.socket.close()
 
     def descriptor_freed(self) -> None:
-        """Called when a connection has ended. If descriptors had run out, accept again in the next loop iteration."""
+        """Called when a connection has ended, which frees a descriptor and memory.
+
+        If accepting is paused because these had run out, accept again in the next iteration of the loop.
+        """
         accepted = self.paused() if self.paused is not None else None
         self.paused = None
         if accepted is not None and not self._loop.is_closed():
@@ -280,7 +284,7 @@ def report_setup_error(loop: asyncio.AbstractEventLoop, error: BaseException, ad
         loop: the event loop of the server.
         error: the reason.
         address: the address of the peer.
-        listener: the name of the listening socket.
+        listener: the address of the listening socket, as text.
     """
     loop.call_exception_handler(
         {

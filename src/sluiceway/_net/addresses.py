@@ -35,8 +35,8 @@ def printable(text: str) -> str:
 def name_peer(error: BaseException, peer: str) -> None:
     """Append ``peer`` to the message of ``error`` if the error is an OSError, which includes ssl.SSLError.
 
-    The error keeps its class, ``errno`` and ``reason``. An error without a message gets one. If the message contains
-    ``peer`` already, or ``error`` has another class, nothing is changed.
+    The error keeps its class, ``errno`` and ``reason``. An error without a message gets one. A message that contains
+    ``peer`` already is not changed, nor is an error that is not an OSError.
     """
     if not isinstance(error, OSError) or peer in str(error):
         return
@@ -52,8 +52,8 @@ def name_peer(error: BaseException, peer: str) -> None:
 def name_handshake(error: BaseException, server_hostname: str | None, address: str, *, client: bool) -> None:
     """Append ``address`` and, if it is another name, ``server_hostname`` to the message of a failed TLS handshake.
 
-    If the error is typical of a peer that does not speak TLS, the message gets a hint. A reset gets the hint only if
-    ``client`` is True, and the peer has caused it.
+    If the error is typical of a peer that does not speak TLS, the message gets a hint. If ``client`` is True, the
+    message for a reset that the peer has caused gets it as well.
     """
     peer = f"TLS handshake with {address}"
     if server_hostname and server_hostname != address.rpartition(":")[0].strip("[]"):

@@ -33,7 +33,8 @@ async def bind_tcp(
 
     Raises:
         socket.gaierror, UnicodeError, TypeError, ValueError: see resolve().
-        OSError: an address cannot be bound, or all addresses were left out. The message names the addresses.
+        OSError: an address cannot be bound, or all addresses were left out; the message names the addresses. Or no
+            descriptor is left for a socket.
         ValueError: ``reuse_port`` is True, but the system has no SO_REUSEPORT.
     """
     hosts: Iterable[Any]

@@ -69,12 +69,13 @@ async def connect_to_any(
 ) -> socket.socket | None:
     """Return a non-blocking socket that is connected to one of the addresses ``infos``, or None if all attempts fail.
 
-    A ConnectAttempt is appended to ``attempts`` for each address when its attempt ends, also if the call is cancelled.
+    When the attempt of an address ends, a ConnectAttempt is appended to ``attempts``, also if the call is cancelled.
 
-    ``local``: the addresses to bind the socket to, or None. ``delay``: the seconds after which the next address is
-    tried, or at once when an attempt fails; None tries the addresses one after the other. ``configure``: called with
-    each socket before it is bound and connected; an OSError that it raises fails the attempt, another exception ends
-    the call.
+    - ``local``: the addresses to bind the socket to, or None.
+    - ``delay``: the next address is tried this many seconds after the previous one, or as soon as an attempt fails.
+      None: an address is tried only when the attempt before it has failed.
+    - ``configure``: called with each socket before it is bound and connected. If it raises OSError, the attempt fails.
+      Another exception ends the call.
     """
     try:
         if delay is not None:

@@ -35,7 +35,7 @@ def check_host(host: Any, name: str = "host argument") -> None:
 def literal_address(host: Any, port: Any, family: int, proto: int, rest: tuple[Any, ...] = ()) -> AddressInfo | None:
     """Return the address info if ``host`` is an IP address and ``port`` a number, else None. No resolver is called.
 
-    A missing ``port`` counts as 0. An address with a zone id, or that does not fit ``family`` or ``proto``, gives None.
+    A missing ``port`` counts as 0. An address that has a zone id, or does not fit ``family`` or ``proto``, gives None.
     ``rest``: flow info and scope id of an IPv6 address, or an empty tuple. Raise UnicodeError if ``host`` is bytes that
     are not a name.
     """
@@ -119,7 +119,7 @@ def _has_zone_id(host: Any) -> bool:
 
 
 async def _with_zone_id(loop: asyncio.AbstractEventLoop, host: Any, port: Any, **options: int) -> list[Any]:
-    """Do what asyncio's loop.getaddrinfo() does. uvloop's drops the zone id, so that no address could be used."""
+    """Do what asyncio's loop.getaddrinfo() does. uvloop's drops the zone id, which a link-local address needs."""
     return await loop.run_in_executor(None, functools.partial(socket.getaddrinfo, host, port, **options))
 
 
@@ -129,8 +129,9 @@ async def resolve_with(resolver: Resolver, host: str, port: int) -> list[Address
     The resolver is not called for an IP address.
 
     Raises:
-        OSError: the resolver returned no address, or raised this error.
+        OSError: the resolver returned no address of a stream socket.
         TypeError, ValueError: ``resolver`` is not a coroutine function, or what it returned is not a list of addresses.
+        Exception: the resolver raised it.
     """
     if "%" in host:
         # A zone id belongs to an IP address, which only getaddrinfo can convert.

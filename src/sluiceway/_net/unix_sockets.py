@@ -27,7 +27,7 @@ async def connect_unix(
         BlockingIOError: the server's backlog of connections is full.
         OSError: the path does not exist, the process has no write permission for the socket, or no server accepts
             connections on it.
-        ValueError: the path contains a NUL.
+        ValueError: the path contains a NUL, and is not an abstract name.
     """
     path = _as_path(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -48,7 +48,7 @@ async def connect_unix(
 
 
 def _as_path(path: Any) -> str | bytes:
-    """Return ``path`` as a str or bytes. Raise ValueError if it contains a NUL, which only abstract names may do."""
+    """Return ``path`` as a str or bytes. Raise ValueError if it contains a NUL and is not an abstract name."""
     name: str | bytes = os.fspath(path)
     if name[:1] not in ("\0", b"\0"):
         refuse_nul(name, "path argument")
@@ -88,7 +88,10 @@ def explain_unix_path(path: str | bytes, error: OSError) -> None:
 
 
 def _name_path(path: str | bytes, error: OSError) -> None:
-    """Raise ``error`` of connect() or bind() with the path in its message, unless the message has it."""
+    """Raise ``error`` of connect() or bind() again, with the path in its message.
+
+    Return without an exception if ``error`` names the path already, or has no number.
+    """
     if error.errno is not None and error.filename is None and repr(path) not in str(error):
         raise OSError(error.errno, f"{error.strerror}: {path!r}") from None
 
@@ -99,7 +102,7 @@ def bind_unix(path: Any) -> socket.socket:
     Raises:
         UnixPathError: the path is too long, or names a file that is not a socket.
         OSError: the path cannot be bound.
-        ValueError: the path is empty or contains a NUL.
+        ValueError: the path is empty, or contains a NUL and is not an abstract name.
     """
     path = _as_path(path)
     if not path:

@@ -83,7 +83,7 @@ class LoopAdapter(asyncio.BufferedProtocol):
         return self._delivery.transport is not None
 
     def upper_protocol(self) -> Any:
-        """Return the protocol to which the adapter forwards; None after the end of the connection."""
+        """Return the protocol to which the adapter forwards; None after release() or the end of the connection."""
         return self._protocol
 
     def release(self) -> Any:

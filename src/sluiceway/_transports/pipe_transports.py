@@ -80,10 +80,11 @@ class _PipeTransport(transports._FlowControlMixin):
     def _transfer(self, name: str, memory: Any) -> int:
         """Read into ``memory`` or write it, without waiting; return the number of bytes. ``name``: "readv" or "writev".
 
-        Another process that shares the descriptor may clear O_NONBLOCK at any time, so a flag of the call is used.
-        Terminals, and pipes before Linux 6.5, do not support the flag. Then O_NONBLOCK is set again before each call.
-        If the call would block, BlockingIOError is raised. A file that the loop cannot watch is used without both, so
-        the call may block until the disk has answered.
+        If a file that the loop can watch is not ready, raise BlockingIOError. Another process that shares the
+        descriptor may clear O_NONBLOCK at any time, so the flag RWF_NOWAIT of the call is used. Terminals, pipes
+        before Linux 6.5, and other systems do not support this flag. Then O_NONBLOCK is set again before each call.
+
+        For a file that the loop cannot watch, neither flag is used: the call may block until the disk has answered.
         """
         count: int
         if self._nowait:
@@ -110,7 +111,7 @@ class _PipeTransport(transports._FlowControlMixin):
         self._stop_watching()
 
     def _fail(self, message: str, error: BaseException) -> None:
-        """Close the file because of ``error``, and report it."""
+        """Close the file because of ``error``, and report ``error`` to the exception handler of the loop."""
         self._end(error)
         report_error(self, self._protocol, message, error)
 

@@ -46,7 +46,10 @@ class PrivateAttributes:
 
     @property
     def _sock(self) -> socket.socket | None:
-        """The socket; None once it is closed. An access ends corking, because the program may write to the socket."""
+        """The socket; None once it is closed or the program has taken it over.
+
+        An access ends corking, because the program may write to the socket.
+        """
         if self.raw.fileno() < 0:
             return None
         sock = self.raw.socket()

@@ -148,7 +148,7 @@ def attach(
 
     Raises:
         RuntimeError: on an asyncio loop, a shared socket has a transport already. The socket stays open.
-        OSError: for example, no descriptor is left. Like every other exception, it closes ``sock``.
+        OSError: for example, no descriptor is left. ``sock`` is closed, as after all exceptions but that RuntimeError.
     """
     if shared and poller_of(loop).watches_itself:
         # As in asyncio.

@@ -57,7 +57,10 @@ class CloseSequence:
             self._start_timer_when_sent()
 
     def close_notify_sent(self) -> None:
-        """Called when this side's alert was written to the lower transport. Wait for the peer's alert, or close."""
+        """Called when this side's alert was written to the lower transport.
+
+        Close the lower transport if the peer has ended its direction. Otherwise wait for the peer's alert.
+        """
         assert self.lower is not None
         if self._peer_ended() or self.lower.is_closing():
             self.lower.close()
@@ -67,7 +70,7 @@ class CloseSequence:
     def lower_resumed(self) -> None:
         """Called when the lower transport resumes writing after start().
 
-        If it has sent all data, and is not closing, start the shutdown timeout.
+        Start the shutdown timeout if all data has been sent, and the lower transport is not closing.
         """
         # The lower transport is closing already if the peer has ended its direction.
         if self.lower is not None and not self.lower.is_closing():
@@ -80,7 +83,10 @@ class CloseSequence:
             self.lower.close()
 
     def abandon(self) -> bool:
-        """Close the lower transport without an alert, or abort it if data is unsent. Return True if it closes."""
+        """Close the lower transport without a close_notify alert, or abort it if it has unsent data.
+
+        Return True if it was closed, and False if it was aborted or there is none.
+        """
         lower = self.lower
         if lower is None:
             return False
@@ -102,16 +108,20 @@ class CloseSequence:
         self.lower = None
 
     def reported_loss(self, error: BaseException | None, discarded: int) -> tuple[BaseException | None, int]:
-        """Return ``error``, with which the lower transport ended, and ``discarded``, how many bytes it discarded.
+        """Return ``error`` and ``discarded`` as they are, or None and 0 if only this side's alert can be lost.
 
-        Return None and 0 instead if nothing but this side's alert can be lost. A Unix socket refuses the alert if the
-        peer has closed the connection. asyncio sends no alert after the end of TCP.
+        ``error``: the error with which the lower transport ended, or None. ``discarded``: how many bytes it discarded.
+        The loss of the alert is not reported: asyncio sends no alert after the end of TCP, and so reports no such loss.
+        A Unix socket refuses the alert with a BrokenPipeError if the peer has closed the connection.
         """
         only_alert = self._only_alert and (self.lower_ended or isinstance(error, BrokenPipeError))
         return (None, 0) if only_alert else (error, discarded)
 
     def discarded_data(self, size: int) -> int:
-        """Return ``size``, what the lower transport has discarded; 0 if that is only the alert, which was sent last."""
+        """Return ``size``, the number of bytes that the lower transport has discarded.
+
+        Return 0 if these bytes belong to the alert, which was sent last.
+        """
         return 0 if size <= self._sender.alert_size else size
 
     def _peer_ended(self) -> bool:

@@ -1,8 +1,9 @@
 """The TLS context of ``ssl=True``: ``ssl.create_default_context()``, shared by all connections of the process.
 
 The context is created in a thread of the loop's executor, because loading the system's certificates takes tens of
-milliseconds. A new context is created only if the environment or the certificate files have changed, or if the program
-may have changed the context.
+milliseconds. If the executor refuses the call, or has dropped it twice, the context is created in the thread of the
+loop. A new context is created only if the environment or the certificate files have changed, or if the program may have
+changed the context.
 
 A program can get the context with ``get_extra_info("sslcontext")``, and change it. Later connections must not be
 affected by that. Therefore the context records assignments of attributes, and uses of methods that may change it.
@@ -59,7 +60,7 @@ def _mark_changed(context: ssl.SSLContext) -> None:
 
 
 class _DroppedError(Exception):
-    """Raised if the executor was shut down before it has called _Load."""
+    """Raised if the executor has dropped the _Load object without calling it."""
 
 
 class _Load:

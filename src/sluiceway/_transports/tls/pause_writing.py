@@ -23,8 +23,8 @@ class WritePauses:
 
         The protocol is paused when the lower transport has paused writing, or when the pending plaintext exceeds the
         high-water mark of the lower transport: during a renegotiation, OpenSSL accepts no plaintext until the peer has
-        responded. It is not paused before the end of the handshake, nor while the transport is closing. The protocol is
-        resumed when neither holds and no plaintext is pending.
+        responded. The protocol is not paused before the end of the handshake, nor while the transport is closing. A
+        paused protocol is resumed when the lower transport has not paused writing and no plaintext is pending.
         """
         pending = sender.pending_size()
         if self.paused and not sender.lower_paused and not pending:

@@ -115,7 +115,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         self._closing = False
         self._discarded = 0
         self.received_before = 0
-        """The number of bytes that had arrived and were read before start_tls()."""
+        """The number of bytes that had arrived and were read before start_tls() of a Stream."""
         self._error: BaseException | None = None
         self._strict_eof = strict_eof
         self.set_protocol(protocol)
@@ -136,7 +136,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
 
     @property
     def lower(self) -> Any:
-        """The lower transport, which carries the records; None before it is connected. It is kept after its end."""
+        """The lower transport, which carries the records; None before it is connected. Its end changes nothing here."""
         return self._lower
 
     @property
@@ -145,7 +145,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         return self._lower_protocol
 
     async def wait_for_handshake(self) -> None:
-        """Wait for the end of the handshake. If it fails, raise its error. If the call is cancelled, abort."""
+        """Wait for the end of the handshake. If it fails, raise its error. If the call is cancelled, call abort()."""
         try:
             await self._handshake.wait()
         except BaseException:
@@ -236,14 +236,14 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             self._handshake.report(error)
 
     def protocol_failed(self, error: BaseException) -> None:
-        """Report that the protocol raised ``error`` for received data, and close the connection."""
+        """Report that the protocol raised ``error`` for received data, and end the connection with ``error``."""
         report_error(self, self._protocol, "Fatal error: the protocol raised an exception for received data", error)
         self.failed(error)
 
     # -- end of file --------------------------------------------------------------------------------------------------
 
     def close_notify_arrived(self) -> None:
-        """Called by the TLSReceiver at the peer's close_notify alert. Call eof_received(), and close this side too."""
+        """Called by the TLSReceiver at the peer's close_notify alert. Close this side, or complete the close."""
         if self._closing:
             self._close.peer_ended()
         else:

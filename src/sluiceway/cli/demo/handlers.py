@@ -44,7 +44,7 @@ async def echo_lines(reader: sluiceway.StreamReader, writer: sluiceway.StreamWri
 
 
 async def echo_frames(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
-    """Echo frames, each after its length (LENGTH_BYTES, big-endian). Echo a frame of length 0, and return."""
+    """Echo frames, each after its length (LENGTH_BYTES, big-endian). Return after echoing a frame of length 0."""
     while True:
         prefix = await reader.readexactly(LENGTH_BYTES)
         writer.write(prefix)

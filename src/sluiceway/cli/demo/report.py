@@ -38,11 +38,9 @@ class Report:
         self._console.print(f"  {sentence}", highlight=False, markup=False, soft_wrap=True)
 
     def blank(self) -> None:
-        """Print an empty line."""
         self._console.print()
 
     def show(self, table: Table) -> None:
-        """Print a table."""
         self._console.print(table)
 
     def failure(self, title: str, sentence: str) -> None:
@@ -53,7 +51,7 @@ class Report:
 
     @contextmanager
     def progress(self, label: str, total: int) -> Iterator[_Bar]:
-        """Show a progress bar of ``total`` bytes, which the block advances. Show nothing unless on a terminal."""
+        """Show a progress bar of ``total`` bytes, which the block advances; nothing if the console is no terminal."""
         if not self._console.is_terminal:
             yield _Bar()
             return
