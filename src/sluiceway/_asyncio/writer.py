@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from .._connection.connection import Connection, waits_for_close
-from .._connection.starttls import upgrade_to_tls
+from .._connection.starttls import is_upgrading, upgrade_to_tls
 from .._connection.unclosed_guard import close_unreferenced
 from .._implementation import core
 from .._transports.tls.options import tls_options
@@ -82,13 +82,18 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
 
         Raises:
             NotImplementedError: the transport cannot end one direction alone: TLS, and pipes on some loops.
-                ``can_write_eof()`` returns False for such a transport.
+                ``can_write_eof()`` returns False for such a transport, and during start_tls().
         """
         # No effect on a closed or lost connection; uvloop's transport would raise.
         sender = self._sluiceway
         if not sender.connection.discarding:
             # The transport refuses later writes.
             sender.connection.share_transport()
+            if is_upgrading(sender.transport):
+                raise NotImplementedError(
+                    "write_eof(): start_tls() is running, and TLS connections cannot be half-closed; close() ends both "
+                    "directions"
+                )
             try:
                 sender.transport.write_eof()
             except OSError as error:
@@ -99,7 +104,8 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
 
     def can_write_eof(self) -> bool:
         """Return True if the transport supports write_eof(), and False otherwise, for example over TLS."""
-        return bool(self._sluiceway.transport.can_write_eof())
+        transport = self._sluiceway.transport
+        return bool(transport.can_write_eof()) and not is_upgrading(transport)
 
     def close(self) -> None:
         """Close the connection after the buffered data has been sent. Return immediately; see wait_closed().
@@ -222,8 +228,9 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
             ssl.SSLError: the handshake failed, and the connection is closed. The message names the peer.
             ConnectionError: the connection was closed or ended, or the handshake timed out.
             Exception: the error of a lost connection.
-            RuntimeError: write_eof() was called before. Or the reader is dropping the rest of an overlong record of
-                ``lines()`` or a similar iterator; read the next record first. The connection is unchanged.
+            RuntimeError: write_eof() was called before, or another start_tls() of the connection is running. Or the
+                reader is dropping the rest of an overlong record of ``lines()`` or a similar iterator; read the next
+                record first. The connection is unchanged.
             TypeError: an argument has a wrong type. The connection is unchanged.
             ValueError: ``server_hostname`` is not a valid host name, or it is missing or empty and the context checks
                 host names; the context is for the other side; or a timeout is not greater than 0. The connection is

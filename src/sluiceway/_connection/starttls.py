@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from .._errors import PlaintextBeforeTLSError, copy_error
 from .._implementation import core
 from .._net.addresses import contains_nul, describe_address, name_handshake
+from .._transports.tls.lower_protocol import LowerProtocol
 from .._transports.tls.transport import TLSTransport
 from .connection import Connection
 
@@ -25,6 +26,15 @@ class UpgradableWriter(Protocol):
 
     async def drain(self) -> None:
         """See StreamWriter.drain."""
+
+
+def is_upgrading(transport: Any) -> bool:
+    """Return True if ``transport``, that of a writer, carries the TLS handshake of a start_tls()."""
+    try:
+        return isinstance(transport.get_protocol(), LowerProtocol)
+    except (AttributeError, NotImplementedError):
+        # A transport of the program may have no such method.
+        return False
 
 
 async def upgrade_to_tls(
@@ -87,16 +97,16 @@ async def _upgrade(
             f"start_tls(): the context is a {context_side} context (ssl.{sslcontext.protocol.name}), and this side "
             f"acts as the TLS {side}; pass a {side} context, or server_side={not server_side} ({connection.describe()})"
         )
-    if connection.record is not None and connection.record.eof_sent:
-        # Also if another task called send_eof() while this call waited.
-        raise RuntimeError(f"start_tls(): not possible after send_eof() ({connection.describe()})")
-    if writer._sluiceway.eof_written:
-        raise RuntimeError(f"start_tls(): not possible after write_eof() ({connection.describe()})")
+    _refuse_ended_direction(writer, connection)
     await writer.drain()
     reader = writer._reader
     plain = writer._transport
     if plain.is_closing() is True:
         raise ConnectionResetError(f"start_tls(): {connection.describe()} is closed")
+    # Another task may have called write_eof() or start_tls() during drain().
+    _refuse_ended_direction(writer, connection)
+    if is_upgrading(plain):
+        raise RuntimeError(f"start_tls(): another start_tls() of {connection.describe()} is running; wait for its end")
     if reader is not None:
         _refuse_dropped_record(reader, connection)
         if not server_side:
@@ -149,6 +159,15 @@ async def _upgrade(
     if reader is not None:
         # The reader must pause the TLS transport: a pause of the lower one does not stop decrypted data.
         reader._transport = encrypted
+
+
+def _refuse_ended_direction(writer: UpgradableWriter, connection: Connection) -> None:
+    """Raise RuntimeError if the program has ended the writing direction."""
+    if connection.record is not None and connection.record.eof_sent:
+        # Also if another task called send_eof() while this call waited.
+        raise RuntimeError(f"start_tls(): not possible after send_eof() ({connection.describe()})")
+    if writer._sluiceway.eof_written:
+        raise RuntimeError(f"start_tls(): not possible after write_eof() ({connection.describe()})")
 
 
 def _refuse_plaintext(reader: Any, connection: Connection) -> None:
