@@ -11,7 +11,8 @@ class Piece(NamedTuple):
     A record that is longer than ``max_length`` or ``max_size`` is several pieces. Any other record is one piece.
 
     Attributes:
-        data (bytes): the bytes.
+        data (bytes): at most ``max_length`` or ``max_size`` bytes. The last piece also has the separator of lines() and
+            records(), unless the stream has ended without one.
         last (bool): True for the last piece of a record, also if it is the only one.
     """
 

@@ -18,8 +18,8 @@ from .validation import BytesLike, as_bytes, must_be_awaited
 class StreamWriter:
     """The base class of the public StreamWriter, which other modules import as WriteOperations.
 
-    The class has the public name because Python's messages contain it. All state is in the Sender. The
-    properties with asyncio's private names read and change it.
+    The class has the public name because Python's messages contain it. All state is in the Sender, which the properties
+    with asyncio's private names read and change.
     """
 
     def __init__(

@@ -12,10 +12,10 @@ from typing import Any
 class SocketSource:
     """Accepts connections from one listening socket.
 
-    Python runs signal handlers between two bytecode instructions. C code runs them only where a signal has interrupted
-    a system call, and then that call has accepted nothing. One call of C code moves the descriptor from the kernel into
-    ``_accepted``, and another call moves it from there into a socket object. If an exception is raised between the two
-    calls, the next ``accept()`` or ``close()`` closes the descriptor.
+    Python runs signal handlers between two bytecode instructions. The C code of accept() runs them only if a signal has
+    interrupted the system call, which has then accepted nothing. One call of C code moves the descriptor from the
+    kernel into ``_accepted``, and another call moves it from there into a socket object. If an exception is raised
+    between the two calls, the next ``accept()`` or ``close()`` closes the descriptor.
     """
 
     __slots__ = ("_accept", "_accepted", "_kind", "_socket")

@@ -16,8 +16,8 @@ def create_named_task(
 ) -> asyncio.Task[Any]:
     """Create a task that runs ``coroutine``, set its name if the task has ``set_name()``, and return the task.
 
-    With an eager task factory, the first step of the task runs before the name is set. If create_task() raises, the
-    coroutine is closed.
+    With an eager task factory, the first step of the task runs before the name is set. If create_task() raises an
+    Exception, the coroutine is closed.
     """
     try:
         task = loop.create_task(coroutine)

@@ -151,7 +151,7 @@ class PrivateAttributes:
     def _buffer(self) -> Any:
         """The unsent data: a deque of memoryviews, as in asyncio since Python 3.12; a bytearray in Python 3.11.
 
-        An access sends corked data first. It returns a new object, so changing the object has no effect. An assignment
+        Each access sends corked data first, and returns a new object. Changing this object has no effect. An assignment
         replaces the unsent data, and sends what the kernel accepts.
         """
         self.raw.uncork()
