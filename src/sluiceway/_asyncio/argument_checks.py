@@ -26,7 +26,7 @@ def running_loop(loop: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEven
 def check_client_tls(ssl: Any, name: str = "ssl") -> None:
     """Raise TypeError unless ``ssl`` is an SSLContext, a bool or None, and ValueError if the context is for servers.
 
-    ``name`` is the name of the argument in the message, here and in the functions below.
+    ``name``: what messages call the argument ``ssl``, here and in the functions below.
     """
     if ssl is not None and not isinstance(ssl, (bool, ssl_module.SSLContext)):
         raise TypeError(

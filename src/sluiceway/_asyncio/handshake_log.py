@@ -55,7 +55,7 @@ class HandshakeLog:
 
 
 def failure_reason(error: OSError) -> str:
-    """Return the reason for a failed handshake as text, which is the same for every peer."""
+    """Return the reason for a failed handshake as text, without the address of the peer."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate verify failed: {error.verify_message}"
     if isinstance(error, ssl.SSLError) and isinstance(error.reason, str):

@@ -21,7 +21,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class StreamParameters(TypedDict, total=False):
-    """The keywords that open_connection, open_unix_connection, start_server and start_unix_server have in common."""
+    """The keywords that the four functions have with the same type. The type of ``ssl`` differs."""
 
     loop: asyncio.AbstractEventLoop | None
     limit: float | None

@@ -66,9 +66,9 @@ class Server(asyncio.Server):
         return self._loop
 
     def is_serving(self) -> bool:
-        """Return True from the start to accept on every socket until close(), even if accept() fails.
+        """Return True from the time when the server listens on all its sockets until close().
 
-        Differs from asyncio, where the result is also True after a failed listen().
+        A failed accept() does not change the result. After a failed listen() the result is False, and in asyncio True.
         """
         return self._serving
 
@@ -96,10 +96,10 @@ class Server(asyncio.Server):
     def failed_handshakes(self) -> int:
         """The number of failed TLS handshakes, also those of start_tls(), and those that exceeded their timeout.
 
-        A handshake that the program ends by close_clients(), abort_clients(), close() of the connection or a
-        cancellation of start_tls() does not count. The ``timeout=`` of a Stream's start_tls() is such a cancellation.
-        If abort() of the stream or the transport, or the idle timeout of a Stream, ends a start_tls(), the handshake
-        counts.
+        A handshake that the program ends by close_clients(), abort_clients(), close() of the writer, aclose() of the
+        Stream or a cancellation of start_tls() does not count. The ``timeout=`` of a Stream's start_tls() is such a
+        cancellation. If abort() of the Stream, close() or abort() of the transport, or the idle timeout of a Stream
+        ends a start_tls(), the handshake counts.
         """
         return self._handshakes.failures
 
@@ -201,7 +201,7 @@ class Server(asyncio.Server):
         3.12.1 and later do. Cancelling the call affects no other call of wait_closed(), and does not change the server.
 
         Under ``install()``, servers of ``asyncio.start_server`` and ``asyncio.start_unix_server`` wait as asyncio's do:
-        before CPython 3.12.1, and on uvloop, a call after close() returns immediately.
+        before CPython 3.12, and on uvloop, a call after close() returns immediately.
         """
         if self._listeners is None:
             self.close()
@@ -249,9 +249,10 @@ class Server(asyncio.Server):
             logger.warning("%s", line)
 
     def _loop_closed(self) -> None:
-        """Called after the loop was closed. Close the connections. Emit a ResourceWarning for each that is still open.
+        """Called after the loop was closed. Close the connections on asyncio's own transports; see close_after_loop().
 
-        A closed loop does not report their end, so the references to them are dropped here.
+        Emit a ResourceWarning for each of them that the program had not closed. A closed loop does not report the end
+        of a connection, so the references to all connections are dropped here.
         """
         unclosed = [client.loop_closed() for client in list(self._connections)]
         self._connections.clear()
@@ -274,7 +275,7 @@ class Acceptor:
     """The callback that a listener calls for each accepted socket.
 
     Only the loop refers to it, until the server or the loop is closed. So a server that the program has dropped
-    continues to listen. When the loop is closed, the callback is freed, and closes the server's open connections.
+    continues to listen. When the loop is closed, the callback is freed, and calls Server._loop_closed().
     """
 
     __slots__ = ("__weakref__", "_at_once", "_engine", "_server")

@@ -103,7 +103,8 @@ class ServerConnection:
     The entry removes itself from the server when the connection has ended, or could not be set up. If a program sets
     another protocol on the transport, the Connection does not get ``connection_lost()``. Therefore the entry also
     removes itself when an object is freed: the socket if a task created the transport, otherwise the transport. The
-    engine's transport without TLS is watched only after it has reported another protocol; see watch().
+    engine's transport without TLS is watched only after a call of watch(): when the program has set another protocol,
+    or has taken the socket over.
     """
 
     __slots__ = (
@@ -244,10 +245,13 @@ class ServerConnection:
         reference.entry = self
 
     def setup_abandoned(self) -> None:
-        """Called if start() has raised. Record the end of the connection, and remove this entry from the server."""
+        """Called if start() has raised. Remove this entry from the server.
+
+        A later connection_made() of the protocol aborts the transport.
+        """
         connection = self._connection() if self._connection is not None else None
         if connection is not None:
-            # The loop may have a transport of the socket, and call connection_made(), which aborts it then.
+            # The loop may have a transport of the socket, and call connection_made().
             connection.mark_lost(None)
         self.connection_ended()
 
@@ -284,7 +288,7 @@ class ServerConnection:
         self._end(aborting=True)
 
     def loop_closed(self) -> str | None:
-        """Called when the loop was closed. Close the socket. Return its description if it was open, else None."""
+        """Called when the loop was closed. Call close_after_loop() for the transport, and return its result."""
         self._server = None
         transport = self._transport() if self._transport is not None else None
         return None if transport is None else close_after_loop(transport)

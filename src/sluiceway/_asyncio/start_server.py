@@ -125,8 +125,8 @@ async def start_unix_server(
             (Linux). An existing socket at the path is replaced.
         sock (socket.socket or None): a bound Unix stream socket to use instead of ``path``. Closing the server closes
             the socket.
-        cleanup_socket (bool): remove the path when the server is closed, unless the path names another socket by then.
-            asyncio has this keyword since Python 3.13.
+        cleanup_socket (bool): remove the path when the server is closed, also the path of ``sock``. A path
+            that names another socket by then is not removed. asyncio has this keyword since Python 3.13.
         client_connected_cb, loop, limit, backlog, ssl, start_serving, close_timeout: see start_server.
         ssl_handshake_timeout, ssl_shutdown_timeout, strict_eof: see start_server.
 

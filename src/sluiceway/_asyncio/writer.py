@@ -227,7 +227,8 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
                 unless they are a ClientHello.
             ssl.SSLError: the handshake failed, and the connection is closed. The message names the peer.
             ConnectionError: the connection was closed or ended, or the handshake timed out.
-            Exception: the error of a lost connection.
+            Exception: what drain() raises: the error of a lost connection, or the exception that was passed to
+                ``set_exception()`` of the reader.
             RuntimeError: write_eof() was called before, or another start_tls() of the connection is running. Or the
                 reader is dropping the rest of an overlong record of ``lines()`` or a similar iterator; read the next
                 record first. The connection is unchanged.

@@ -16,10 +16,9 @@ if sys.platform != "win32":
 
 
 def pending_bytes(transport: Any) -> int:
-    """Return the number of written bytes that the kernel has not accepted from ``transport``.
+    """Return the number of written bytes that the kernel has not accepted from ``transport``; 0 if it is unknown.
 
-    Return 0 for a transport that does not provide the number, and for None: the transport below uvloop's TLS, which is
-    not accessible and has its own shutdown timeout.
+    ``transport`` may be None: uvloop's TLS has its own shutdown timeout, and gives no access to the transport below it.
     """
     try:
         pending = transport.get_write_buffer_size()
@@ -63,8 +62,9 @@ class CloseTimeout:
     """Aborts a closing transport after one to two times ``seconds`` without progress.
 
     Every ``seconds``, the bytes that the kernel has not accepted and those that the peer has not acknowledged are
-    counted. If the connection was closing at the previous count and no number has decreased since then, the transport
-    is aborted. Otherwise the time starts again, or ends if the kernel has accepted every byte.
+    counted. If the connection was closing at the previous count, and neither the first number nor the sum of both has
+    decreased since then, the transport is aborted. Otherwise a further count follows, unless the kernel has accepted
+    every byte.
 
     The timeout may start while the connection is open, because a loop's own transport does not report when it starts to
     close. While the connection is open, a count aborts nothing.
@@ -88,7 +88,7 @@ class CloseTimeout:
             self._timer = self._connection.loop.call_later(self._seconds, self._check)
 
     def running(self) -> bool:
-        """Return True while a check is scheduled: until one finds all bytes sent, or aborts, or cancel() is called."""
+        """Return True while a count is scheduled: until one finds all bytes sent, or aborts, or cancel() is called."""
         return self._timer is not None
 
     def counts(self) -> bool:
@@ -117,7 +117,7 @@ class CloseTimeout:
         self._transport.abort()
 
     def _progress(self, pending: int) -> bool:
-        """Return True if the kernel or the peer has accepted data since the last check."""
+        """Return True if the kernel or the peer has accepted data since the last count."""
         if pending < self._pending:
             return True
         return pending + unacknowledged_bytes(self._transport) < self._pending + self._unacknowledged

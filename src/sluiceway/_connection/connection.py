@@ -42,10 +42,10 @@ _TLS_EXTRAS = ("peername", "sockname", "sslcontext", "ssl_object", "peercert", "
 
 
 def waits_for_close(error: BaseException | None) -> bool:
-    """Return whether ``async with`` waits for the close at the end of a block that raised ``error``.
+    """Return True if ``async with`` waits for the close at the end of a block that raised ``error``, or nothing (None).
 
-    It does not wait after a TimeoutError, CancelledError, KeyboardInterrupt or SystemExit: the wait could exceed the
-    time limit of the block.
+    It does not wait after a TimeoutError, because the wait could exceed the time limit of the block, nor after an error
+    that does not derive from Exception, such as CancelledError and KeyboardInterrupt.
     """
     return error is None or (isinstance(error, Exception) and not isinstance(error, TimeoutError))
 
@@ -167,8 +167,8 @@ class Connection(ClosingState):
         """Close the connection, because the program has dropped the reader and the writer.
 
         If the garbage collector frees the transport as well, it may have closed the socket already. Then nothing is
-        done, because the number of the descriptor may belong to another socket. On the engine, fileno() also makes each
-        later use check that the descriptor is still the socket's.
+        done, because the number of the descriptor may belong to another socket. The call of fileno() has a second
+        purpose: after it, the engine checks before each use that the descriptor is still that of the socket.
         """
         ask = getattr(self.transport, "get_extra_info", None)
         sock = None if ask is None else ask("socket")
@@ -198,9 +198,9 @@ class Connection(ClosingState):
     def close_lingering(self, seconds: float) -> None:
         """Send what is buffered, end the writing direction, discard what arrives for at most ``seconds``, and close.
 
-        A TLS transport of sluiceway discards what arrives at each close(), until the peer's close_notify alert;
-        ``seconds`` replaces its shutdown timeout. A pipe, a transport that cannot end one direction alone, and a
-        connection whose peer has ended its direction are closed as by close().
+        Every close of sluiceway's TLS discards what arrives until the peer's close_notify alert. There, ``seconds``
+        replaces the shutdown timeout. A pipe, a transport that cannot end one direction alone, and a connection whose
+        peer has ended its direction are closed as by close().
         """
         transport = self.transport
         if isinstance(transport, TLSTransport):
@@ -248,7 +248,7 @@ class Connection(ClosingState):
     def progress(self) -> tuple[int, int]:
         """Return how many bytes were received, and how many of the written bytes the kernel has accepted.
 
-        Over TLS the received bytes are those of the records, also of incomplete ones.
+        Over sluiceway's TLS the received bytes are the encrypted ones, also those of incomplete records.
         """
         writer = self.writer_ref() if self.writer_ref is not None else None
         written = 0 if writer is None else writer._sluiceway.written - self.unsent_size()
@@ -261,7 +261,7 @@ class Connection(ClosingState):
         return 0 if receiver is None else receiver.received, written
 
     def unsent_size(self) -> int:
-        """Pass corked data to the transport. Return how many written bytes the kernel has not accepted then."""
+        """Pass corked data to the transport. Then return how many written bytes the kernel has not accepted."""
         self.uncork()
         return pending_bytes(self.transport)
 
@@ -275,7 +275,7 @@ class Connection(ClosingState):
             record.idle_timeout = IdleTimeout(self, core.timer_of(self.loop), seconds)
 
     def end_idle(self, seconds: float) -> None:
-        """Abort the connection, because no byte was received or sent for ``seconds``. Its reads raise TimeoutError."""
+        """Abort the connection, which was idle for ``seconds``. Its reads and sends raise TimeoutError."""
         receiver = self.receiver_ref() if self.receiver_ref is not None else None
         if receiver is not None:
             receiver.idle = True
@@ -288,9 +288,10 @@ class Connection(ClosingState):
         self.abort_because(reason)
 
     def send_error(self) -> BaseException:
-        """Return the error of a send after the end: that of a lost connection, else a ConnectionResetError.
+        """Return the error of a send after the end: a ConnectionResetError if the program closed the connection first.
 
-        If the reader of a pipe has closed it, return a BrokenPipeError.
+        Otherwise, return the error with which the connection ended or for which it was aborted. If there is none,
+        return a BrokenPipeError for a pipe whose reader has closed it, else a ConnectionResetError.
         """
         lost = self.error
         if lost is None and self.record is not None and self.record.error is not None:

@@ -52,7 +52,7 @@ class ConnectionRecord:
     """The record of one connection.
 
     - ``info``: the CloseInfo; None while the connection is open.
-    - ``error``: the error for which the connection was aborted, which its reads raise; or None.
+    - ``error``: the error for which the connection was aborted, which its reads and sends raise; or None.
     - ``eof_sent``: True after ``send_eof()``.
     - ``flushes``: the number of calls of flush() that wait. ``marks``: the low-water and high-water mark before them.
     - ``send_lock``: what sendfile() and start_tls() hold while they run, so that nothing else is sent between two
@@ -112,9 +112,9 @@ class ConnectionRecord:
                 self.send_lock = None
 
     async def wait_to_send(self) -> None:
-        """Wait until no sendfile() or start_tls() is running, and every call that began to wait before has continued.
+        """Wait until no sendfile() or start_tls() is running. Calls that wait continue in the order of the calls.
 
-        The caller must send before it waits for anything else, because another one may start then.
+        The caller must send before its next wait: during that wait, another sendfile() or start_tls() may start.
         """
         async with self.sending_alone():
             pass
@@ -150,7 +150,7 @@ class ConnectionRecord:
             self._pending = pending_bytes(transport)
 
     def is_aborting(self) -> bool:
-        """Return True if the program or a time limit has aborted the connection."""
+        """Return True if aborting() was called."""
         return self._reason is not None
 
     def abort_after(self, connection: RecordedConnection, seconds: float) -> None:

@@ -44,7 +44,6 @@ class IdleTimeout:
         self._limit.start(seconds / IDLE_CHECKS, "idle timeout")
 
     def stop(self) -> None:
-        """End the timeout."""
         self._limit.stop()
 
     def _time_limit_expired(self, limit: TimeLimit) -> bool:

@@ -181,7 +181,7 @@ def _refuse_plaintext(reader: Any, connection: Connection) -> None:
 
 
 def _refuse_dropped_record(reader: Any, connection: Connection) -> None:
-    """Raise RuntimeError if ``reader`` drops the next bytes, because they would be decrypted bytes."""
+    """Raise RuntimeError if ``reader`` drops the next bytes that arrive, which would be decrypted ones."""
     if isinstance(reader, core.ReadOperations):
         discard = reader._sluiceway.discard
     else:
@@ -207,7 +207,7 @@ def _take_unread(reader: Any) -> bytes:
 def _end_failed(writer: UpgradableWriter, connection: Connection, plain: Any, error: BaseException) -> None:
     """Abort the connection after a failed handshake, and call connection_lost() of the protocol if the loop does not.
 
-    Some loops do not report every such loss. Calls of wait_closed() would then block without end.
+    Some loops do not report every such loss, and calls of wait_closed() would block without end.
     """
     plain.abort()
     record = connection.record

@@ -38,7 +38,7 @@ class GuardedConnection(Protocol):
 
 
 class UnclosedGuard:
-    """Closes its connection when the guard is freed. Only the reader and the writer of the connection refer to it."""
+    """Calls close_unreferenced() when it is freed. Only the reader and the writer of the connection refer to it."""
 
     __slots__ = ("connection",)
 

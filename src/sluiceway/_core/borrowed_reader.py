@@ -33,8 +33,8 @@ class SharedBuffer(BytearrayBuffer):
 class DiscardingFeed:
     """Set as ``reader.feed_data`` until the rest of a dropped record has arrived. Passes on the bytes after the record.
 
-    ``discard``: the dropped record, or None after its end. ``replaced``: the program's own ``reader.feed_data``, which
-    is called with the bytes after the record and is set again at its end; or None.
+    ``discard``: the dropped record, or None after its end. ``replaced``: the program's own ``reader.feed_data``, or
+    None. At the end of the record, ``replaced`` is set again, and called with the bytes after the record.
     """
 
     __slots__ = ("discard", "reader", "replaced")
@@ -53,10 +53,10 @@ class DiscardingFeed:
                 return
             self.remove()
         if rest:
-            self.passed_on()(rest)
+            self.next_feed()(rest)
 
-    def passed_on(self) -> Any:
-        """Return the function that appends to the buffer of the reader."""
+    def next_feed(self) -> Any:
+        """Return the function that gets the bytes after the record: ``replaced``, or feed_data() of the class."""
         return (
             self.replaced if self.replaced is not None else functools.partial(type(self.reader).feed_data, self.reader)
         )
@@ -93,7 +93,7 @@ class BorrowedReader:
         ``waited``: True if the read has waited since its previous attempt, and so continues its search. Otherwise the
         program may have read from the reader since, and all bytes are searched again. ``window``: the number of bytes
         that the attempt needs at most, or 0 for all. If more are buffered, the attempt gets a copy of the first
-        ``window`` bytes only. With all bytes, it would search the whole of a long record for each piece of the record.
+        ``window`` bytes only. Otherwise, each piece of a long record would cost a search of all buffered bytes.
 
         Raise RuntimeError if another read waits. The exception of the reader is raised by the attempt.
         """

@@ -1,6 +1,7 @@
 """The pure variant of ``_core_c/caller_buffer.pyx``, whose CallerBuffer receives into a buffer of the program.
 
-The pure core has no CallerBuffer: a read copies the bytes from its own buffer. It calls neither lent() nor hand_over().
+The pure core has no CallerBuffer: a read copies the bytes from the buffer of the reader. There is no call of lent() and
+hand_over().
 """
 
 from __future__ import annotations
@@ -21,5 +22,5 @@ def lent(buffer: ChunkBuffer) -> bool:
 
 
 def hand_over(buffer: ChunkBuffer) -> int:
-    """End the read: return how many bytes are in the buffer of the program, and remove them from the stream."""
+    """End the read. Return the number of bytes in the program's buffer, which are not unread bytes any more."""
     raise NotImplementedError

@@ -379,7 +379,7 @@ class ChunkBuffer:
         return False
 
     def find(self, pattern: bytes, start: int, end: int) -> int:
-        """Return the offset of the first ``pattern`` from ``start`` to ``end``, or -1 if there is none."""
+        """Return the offset of the first ``pattern`` that lies entirely between ``start`` and ``end``, or -1."""
         chunks = self._chunks
         if len(chunks) == 1:
             found = search.find_in(chunks[0], pattern, self.waste + start, self.waste + end)

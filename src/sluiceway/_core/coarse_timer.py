@@ -185,10 +185,10 @@ class CoarseTimer:
         """Called when the handle of a run was freed. If the run has not scheduled the next one, schedule that."""
         clock = self._clock_ref()
         if handle_ref is self._handle and clock is not None and not clock.is_closed():
-            self._run_after_surely(clock)
+            self._run_after_period(clock)
 
-    def _run_after_surely(self, clock: Any) -> None:
-        """Schedule the run after a period, although an interrupt or a failed allocation may end the first attempt."""
+    def _run_after_period(self, clock: Any) -> None:
+        """Schedule the run after a period. If an interrupt or a failed allocation ends the first attempt, try again."""
         try:
             self._run_after(clock, _PERIOD)
         except BaseException:
@@ -199,7 +199,7 @@ class CoarseTimer:
         clock = self._clock_ref()
         if type(self._handle) is not weakref.ref:
             self._handle = None
-        self._run_after_surely(clock)
+        self._run_after_period(clock)
         self._sleeping = False
         now = clock.time()
         self._settle(now)
@@ -293,7 +293,7 @@ class CoarseTimer:
 
 
 def _cancel(handle: Any) -> None:
-    """Cancel a run; ``handle`` as in ``_handle``."""
+    """Cancel a run. ``handle``: the handle of the run, a weak reference to the handle, or None."""
     if type(handle) is weakref.ref:
         handle = handle()
     if handle is not None:

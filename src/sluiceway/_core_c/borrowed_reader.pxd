@@ -11,7 +11,7 @@ cdef class DiscardingFeed:
     cdef public Discard discard
     cdef object replaced
 
-    cdef object passed_on(self)
+    cdef object next_feed(self)
     cpdef object remove(self)
 
 cdef class BorrowedReader:

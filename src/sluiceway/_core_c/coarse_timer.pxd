@@ -35,7 +35,7 @@ cdef class CoarseTimer:
     cdef object _run_soon(self)
     cdef object _run_after(self, clock, double delay)
     cpdef object _run_lost(self, handle_ref)
-    cdef object _run_after_surely(self, clock)
+    cdef object _run_after_period(self, clock)
     @cython.locals(now=double)
     cpdef object _run(self)
     @cython.locals(limit=TimeLimit)
