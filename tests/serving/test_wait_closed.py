@@ -13,6 +13,7 @@ import pytest
 
 import sluiceway
 from serving.handlers import read_to_eof
+from sluiceway._asyncio.install import _with_asyncios_rules
 from support.connections import server_address
 from support.scheduling import run_iterations
 
@@ -167,6 +168,18 @@ async def test_installed_wait_closed_behaves_as_in_running_interpreter(when: str
     with sluiceway.installed():
         assert asyncio.start_server is not sluiceway.start_server
         assert await _returns_with_open_connection(asyncio, when) == expected
+
+
+@pytest.mark.loops("asyncio")
+@pytest.mark.parametrize("version", [(3, 11, 7), (3, 12, 0), (3, 12, 1)])
+async def test_installed_wait_closed_waits_for_connections_from_python_3_12_0_on(
+    monkeypatch: pytest.MonkeyPatch, version: tuple[int, int, int]
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "version_info", version)
+        start = _with_asyncios_rules(sluiceway.start_server)
+    streams = types.SimpleNamespace(start_server=start, open_connection=sluiceway.open_connection)
+    assert await _returns_with_open_connection(streams, "after close") == (version < (3, 12))
 
 
 async def _is_closed_with_serve_forever(streams: Any) -> bool:

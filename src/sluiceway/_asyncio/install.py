@@ -26,20 +26,21 @@ from .writer import StreamWriter
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _with_the_interpreters_wait(start: Callable[..., Awaitable[Server]]) -> Callable[..., Awaitable[Server]]:
+def _with_asyncios_rules(start: Callable[..., Awaitable[Server]]) -> Callable[..., Awaitable[Server]]:
     """Wrap ``start`` so that its Server waits for its connections, and closes them, as asyncio's does on this loop.
 
-    Before Python 3.12.1, and on uvloop, asyncio's ``wait_closed()`` returns after ``close()`` even if connections are
+    Before Python 3.12, and on uvloop, asyncio's ``wait_closed()`` returns after ``close()`` even if connections are
     open. A program that relies on this would hang with sluiceway's own ``wait_closed()``. On Python 3.12 and earlier,
-    and on the first releases of 3.13, a cancelled ``serve_forever()`` leaves the connections open.
+    on the first releases of 3.13, and on uvloop, a cancelled ``serve_forever()`` leaves the connections open.
     """
+    waits = sys.version_info >= (3, 12)
     closes = "close_clients" in asyncio.Server.serve_forever.__code__.co_names
 
     @functools.wraps(start)
     async def started(*args: Any, **kwargs: Any) -> Server:
         server = await start(*args, **kwargs)
         native = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
-        server._waits_for_connections = sys.version_info >= (3, 12, 1) and native
+        server._waits_for_connections = waits and native
         server._closes_clients = closes and native
         return server
 
@@ -53,8 +54,8 @@ _replacements: dict[str, Any] = {
     "StreamWriter": StreamWriter,
     "open_connection": open_connection,
     "open_unix_connection": open_unix_connection,
-    "start_server": _with_the_interpreters_wait(start_server),
-    "start_unix_server": _with_the_interpreters_wait(start_unix_server),
+    "start_server": _with_asyncios_rules(start_server),
+    "start_unix_server": _with_asyncios_rules(start_unix_server),
 }
 
 _originals: list[tuple[Any, str, Any]] = []
