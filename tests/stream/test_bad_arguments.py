@@ -50,6 +50,7 @@ def write_only_file() -> Any:
 
 UNREAD = b"\0\0\0\x01x\n" * 3
 SIZES = (["5", 1.5, True, math.nan, -1, b"5", Index(-1)], "a number of bytes|at least [01]")
+COUNTS = ([*SIZES[0], math.inf], SIZES[1])
 SECONDS = (["5", True, 0, -1, math.nan, [1], 10**400], "number of seconds")
 POLICIES = (["drop", None, True, ["raise"]], "one of 'raise', 'skip', 'truncate', 'chunks'")
 SEPARATORS = (
@@ -85,9 +86,9 @@ VALID: dict[str, dict[str, Any]] = {
 }
 TABLE: dict[str, dict[str, tuple[list[Any], str]]] = {
     "read": {"max_bytes": SIZES},
-    "read_exactly": {"n": SIZES},
-    "peek": {"n": SIZES},
-    "skip": {"n": SIZES},
+    "read_exactly": {"n": COUNTS},
+    "peek": {"n": COUNTS},
+    "skip": {"n": COUNTS},
     "push_back": {"data": DATA},
     "read_all": {"max": SIZES},
     "readinto": {"buffer": BUFFERS},

@@ -33,7 +33,7 @@ class Stream(StreamWaits):
         A call that is cancelled or times out takes nothing from the stream.
 
         Args:
-            max_bytes (int): the greatest number of bytes to return, greater than 0.
+            max_bytes (int or math.inf): the greatest number of bytes to return, greater than 0.
             timeout (float or None): the seconds that the call may take.
 
         Returns:
@@ -41,12 +41,12 @@ class Stream(StreamWaits):
 
         Raises:
             ValueError: ``max_bytes`` or ``timeout`` is not greater than 0.
-            TypeError: ``max_bytes`` is not an integer, or ``timeout`` is not a number.
+            TypeError: ``max_bytes`` is neither an integer nor ``math.inf``, or ``timeout`` is not a number.
             TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the program closed the stream before the call.
             io.UnsupportedOperation: the stream can only be written.
-            Exception: the error of a lost connection, after the bytes received before the loss have been read.
+            Exception: the error of a connection lost before the end of the stream, after what arrived has been read.
 
         Source: tokio's ``read``, Go's ``Read``.
         """
@@ -99,7 +99,7 @@ class Stream(StreamWaits):
         Source: tokio's ``read_exact``, anyio's ``receive_exactly``, Go's ``io.ReadFull``.
         """
         receiver = self._receiver_for("read_exactly")
-        size = as_size(n, "read_exactly", "n", 0, self)
+        size = as_size(n, "read_exactly", "n", 0, self, True)
         self._begin_limit(timeout, "read_exactly")
         try:
             if receiver.spend_read():
@@ -146,7 +146,7 @@ class Stream(StreamWaits):
         Source: Go's ``bufio.Reader.Peek``, tokio's ``TcpStream::peek``.
         """
         receiver = self._receiver_for("peek")
-        size = as_size(n, "peek", "n", 1, self)
+        size = as_size(n, "peek", "n", 1, self, True)
         self._begin_limit(timeout, "peek")
         try:
             if receiver.spend_read():
@@ -182,7 +182,7 @@ class Stream(StreamWaits):
         Source: Go's ``bufio.Reader.Discard``.
         """
         receiver = self._receiver_for("skip")
-        discard = Discard(as_size(n, "skip", "n", 0, self), ())
+        discard = Discard(as_size(n, "skip", "n", 0, self, True), ())
         self._begin_limit(timeout, "skip")
         try:
             if receiver.exception is not None and not receiver.after_data:
@@ -232,7 +232,7 @@ class Stream(StreamWaits):
             timeout (float or None): the seconds that the call may take.
 
         Returns:
-            The bytes, ``b""`` if there are none.
+            The bytes, ``b""`` if there are none. If another task closes the stream meanwhile, what has arrived.
 
         Raises:
             LimitOverrunError: more than ``max`` bytes arrived before the end. They stay in the stream.
@@ -292,7 +292,7 @@ class Stream(StreamWaits):
             ConnectionError: the program closed the stream before the call.
             io.UnsupportedOperation: the stream can only be written.
             MemoryError: no memory to keep the bytes of a cancelled call. They are lost, and every later read raises it.
-            Exception: the error of a lost connection, after the bytes received before the loss have been read.
+            Exception: the error of a connection lost before the end of the stream, after what arrived has been read.
 
         Source: ``io.RawIOBase.readinto``, Go's ``Read``, tokio's ``read_buf``.
         """
@@ -404,8 +404,8 @@ class Stream(StreamWaits):
         Args:
             separator (a bytes-like object or a tuple of them): the end of the record. Of several separators, the one
                 that ends first in the data counts.
-            max_length (int or None): the greatest length of the record without its separator, in bytes. None means the
-                limit of the reader, 64 KiB by default.
+            max_length (int, math.inf or None): the greatest length of the record without its separator, in bytes. None
+                means the limit of the reader, 64 KiB by default.
             timeout (float or None): the seconds that the call may take.
 
         Returns:
@@ -413,8 +413,8 @@ class Stream(StreamWaits):
 
         Raises:
             LimitOverrunError: the record is longer than ``max_length``. The bytes stay in the stream. ``consumed`` is
-                the number of bytes before the separator. If that has not arrived, it is the number of buffered bytes,
-                without the last ones, which may be the beginning of the separator.
+                the number of bytes before the separator. If no separator has arrived, it is the number of buffered
+                bytes, without those that may begin one.
             IncompleteReadError: the stream ended before a separator. ``partial`` has the bytes before the end, which
                 are removed from the stream.
             ValueError: ``separator`` is empty or was released, or ``max_length`` or ``timeout`` is not greater than 0.
@@ -456,8 +456,8 @@ class Stream(StreamWaits):
         A call that is cancelled or times out takes nothing from the stream.
 
         Args:
-            max_length (int or None): the greatest length of the line without its ``\\n``, in bytes. None means the
-                limit of the reader, 64 KiB by default.
+            max_length (int, math.inf or None): the greatest length of the line without its ``\\n``, in bytes. None
+                means the limit of the reader, 64 KiB by default.
             timeout (float or None): the seconds that the call may take.
 
         Returns:
@@ -468,7 +468,7 @@ class Stream(StreamWaits):
             LimitOverrunError: the line is longer than ``max_length``. The bytes stay in the stream; ``lines()`` with
                 ``overlong="skip"`` drops the line.
             ValueError: ``max_length`` or ``timeout`` is not greater than 0.
-            TypeError: ``max_length`` is not an integer, or ``timeout`` is not a number.
+            TypeError: ``max_length`` is not an integer, ``math.inf`` or None, or ``timeout`` is not a number.
             TimeoutError: the call took longer than ``timeout``.
             RuntimeError: a read of another task is waiting. The message names the task.
             ConnectionError: the program closed the stream before the call.

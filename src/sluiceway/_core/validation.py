@@ -25,14 +25,14 @@ def as_count(n: Any, call: str) -> int:
         raise TypeError(f"{call}(): n argument must be an integer, not {type(n).__name__!r}: {n!r}") from None
 
 
-def as_size(size: Any, call: str, name: str, least: int, stream: object) -> int:
+def as_size(size: Any, call: str, name: str, least: int, stream: object, finite: bool = False) -> int:
     """Return ``size``, the argument ``name`` of the method ``call`` of ``stream``, or UNBOUNDED_LIMIT if it is greater.
 
-    Raise TypeError unless ``size`` is ``math.inf`` or an integer, but not a bool, and ValueError if it is less than
-    ``least``.
+    Raise TypeError unless ``size`` is an integer other than a bool, or ``math.inf`` if ``finite`` is False. Raise
+    ValueError if ``size`` is less than ``least``.
     """
     if type(size) is not int:
-        if size == math.inf:
+        if size == math.inf and not finite:
             return UNBOUNDED_LIMIT
         try:
             if type(size) is bool:
@@ -117,7 +117,8 @@ def as_separators(separator: Any, call: str = "readuntil", stream: object = None
     """Return the separators of the method ``call`` of ``stream`` as a tuple of bytes, shortest first.
 
     Raise TypeError unless ``separator`` is a bytes-like object, or a tuple of these. Raise ValueError if the tuple or a
-    separator is empty, or a memoryview was released. Without ``stream`` these are asyncio's messages.
+    separator is empty, or a memoryview was released. Without ``stream``, the message for an empty tuple or separator
+    starts with asyncio's.
     """
     if type(separator) is bytes and separator:
         return (separator,)
