@@ -1,19 +1,19 @@
 """ConnectionState: the state machine of a connection, and the flow control of its writing side.
 
-| state   | meaning                                                                              |
-|---------|--------------------------------------------------------------------------------------|
-| OPEN    | the connection carries data                                                          |
-| CLOSING | the program called close() first; the transport sends its buffered data              |
-| ENDING  | the transport started to close before the program called close()                     |
-| LOST    | the transport has ended; the program has not called close()                          |
-| FAILED  | the transport has ended, and started to close before the program called close()      |
-| CLOSED  | the transport has ended after the program called close() first; its error is ignored |
+| state   | meaning                                                                                          |
+|---------|--------------------------------------------------------------------------------------------------|
+| OPEN    | the program has not called close(), and the transport has not ended                              |
+| CLOSING | the program called close() first; the transport sends its buffered data                          |
+| ENDING  | the program called close() after the transport had started to close; the transport has not ended |
+| LOST    | the transport has ended; the program has not called close()                                      |
+| FAILED  | the transport has ended; the program called close() after the transport had started to close     |
+| CLOSED  | the transport has ended after the program called close() first; its error is ignored             |
 
-| event      | cause                                                                   |
-|------------|-------------------------------------------------------------------------|
-| CLOSE      | the program calls close(); the transport has not begun to close         |
-| CLOSE_LATE | the program calls close(); the transport is closing or closed already   |
-| LOSE       | the transport has ended; reported once                                  |
+| event      | cause                                                                                      |
+|------------|--------------------------------------------------------------------------------------------|
+| CLOSE      | the program calls close(); the transport has not started to close, or does not report that |
+| CLOSE_LATE | the program calls close(); the transport is closing or closed already                      |
+| LOSE       | the transport has ended; reported once                                                     |
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class ConnectionState(ReceiverReference):
 
     - ``state``: a state of the table in this module's docstring.
     - ``error``: the error that ended the transport, or None.
-    - ``flow``: the WriteFlowControl, for which drain() waits.
+    - ``flow``: the WriteFlowControl, in which drain() waits.
     - ``loop_writer``: the LoopWriter of a loop's own transport, which corks writes; None for other transports, and if
       the loop has no Stepper, as in the pure core.
     - ``closing``: the program has called close().

@@ -45,8 +45,9 @@ class EndOfInput(ReadFlowControl):
     def error_due(self, buffered: int, enough: bool) -> bool:
         """Return True if a read must raise ``exception`` now, while ``buffered`` bytes are unread.
 
-        The error of a lost connection is not raised if unread bytes complete the read (``enough``). It is never raised
-        if end of file was received before the loss: the input is complete, and only sends have failed.
+        ``exception`` must not be None. The error of a lost connection is not raised if unread bytes complete the read
+        (``enough``). It is never raised if end of file was received before the loss: the input is complete, and only
+        sends have failed.
         """
         if not self.after_data:
             return True

@@ -18,7 +18,8 @@ class LengthPrefixed(RecordIterator):
     """Frames that begin with their length, a number of ``length_bytes`` bytes. The items have no prefix.
 
     - ``_missing``: the number of bytes that must be buffered before the next attempt can succeed.
-    - ``_rest``: how many of the ``_length`` bytes of a frame are not in the pieces returned so far; else 0.
+    - ``_rest``: while a frame of ``_length`` bytes is returned in pieces, the number of its bytes that are still to be
+      returned; otherwise 0.
     - ``_simple``: True if ``take_frame`` can be used.
     """
 
@@ -129,7 +130,10 @@ class LengthPrefixed(RecordIterator):
         return Piece(piece, not self._rest)
 
     def _refuse(self, prefix: int) -> None:
-        """Raise LimitOverrunError for a frame that is longer than the maximum, or drop it, as ``policy`` demands."""
+        """Raise LimitOverrunError for a frame that is longer than the maximum, or drop it, as ``policy`` demands.
+
+        ``prefix``: the length of the prefix in bytes.
+        """
         length = self._exact_length()
         if self.policy == record_iterator.RAISE:
             raise LimitOverrunError(

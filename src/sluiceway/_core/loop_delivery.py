@@ -21,11 +21,11 @@ class LoopDelivery:
     """The receiving half of a LoopAdapter.
 
     - ``receivers``: the receivers of the protocol; None after the end of the connection.
-    - ``transport``: the transport, from connection_made() to the end of the connection, else None.
+    - ``transport``: the transport, from made() to the end of the connection, else None.
     - ``stepper``: the Stepper of the loop, which runs waiting tasks at once; None in the pure core, and for a loop that
       accepts no attribute.
     - ``shared``: the program may use the socket as well, so writes are not corked.
-    - ``writer``: the LoopWriter of the transport; None without a stepper and before connection_made().
+    - ``writer``: the LoopWriter of the transport; None without a stepper and before made().
     - ``interruption``: the error of a connection that was aborted because an interrupt (SystemExit, KeyboardInterrupt)
       may have lost bytes, or None. The LoopAdapter passes it to connection_lost().
     """

@@ -36,9 +36,10 @@ class ProtocolOperations(ReceiverProvider):
         connection.bound_close(seconds)
 
     def _sluiceway_detached(self, transport: Any) -> None:
-        """Called by the engine's transport if it has got another protocol, or the program has taken its socket over.
+        """Called by the engine's transport after its protocol was replaced, or the program has taken over its socket.
 
-        ``transport`` may then end without a call of this protocol's connection_lost(), so the owner watches it.
+        ``transport`` may then end without a call of this protocol's connection_lost(). Therefore the ServerConnection
+        of an accepted connection watches ``transport``.
         """
         connection: Any = self._sluiceway
         owner = connection.owner

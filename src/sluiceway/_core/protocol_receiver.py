@@ -25,7 +25,10 @@ def receiver_for(protocol: Any, stream_ref: Any) -> ReceiveInterface:
 
 
 class ProtocolReceiver(ReceiveInterface):
-    """Calls data_received() of a protocol. A receive accepts at most as much as the protocol's stream has room for."""
+    """Calls data_received() of a protocol.
+
+    A receive accepts at most as much as the protocol's stream has room for, or without a stream the whole Scratch.
+    """
 
     __slots__ = ("_protocol", "_scratch", "_stream_ref")
 
@@ -102,8 +105,8 @@ class ProtocolReceivers:
     The second is used if the protocol has no stream, or if the program has dropped the stream, or may have replaced a
     method of the protocol or of the stream. current() makes the choice.
 
-    - ``overrides``: the ``__dict__`` of the protocol, or None. If this dict is not empty, a method of the instance may
-      have been replaced.
+    - ``overrides``: the ``__dict__`` of the protocol. If this dict is not empty, a method of the instance may have been
+      replaced. None if the protocol has no such dict, and on the engine and over TLS, which ignore it.
     - ``stream_ref``: a weak reference to the Receiver of the stream, or None. It is weak so that the receiver is freed
       with the reader.
     """

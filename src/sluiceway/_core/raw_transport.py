@@ -39,14 +39,16 @@ class RawTransport:
     def unsent_size(self) -> int:
         """Return the number of buffered bytes.
 
-        -1: only the methods of the transport return this number, and whether the transport is closing.
+        -1 means that this object does not know the number, and ``closing`` may be out of date. Then the caller must
+        call get_write_buffer_size() and is_closing() of the transport.
         """
         return -1
 
     def corking(self, size: int) -> Any:
-        """Return the Stepper that must delay a write, or None if the write must be sent at once. For a TLSSender above.
+        """Return the Stepper that must delay a write, or None if the write must be sent at once.
 
-        ``size``: the number of bytes that are pending after the write.
+        Called by a TLSSender that sends its records through this object. ``size``: the number of bytes that are pending
+        after the write.
         """
         return None
 

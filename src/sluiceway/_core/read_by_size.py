@@ -2,8 +2,8 @@
 
 Each function removes bytes from the buffer and returns them in one step, so a cancelled read consumes nothing. A
 function returns None if the read, its caller, must wait for more bytes and then call the function again. ``waited`` is
-True in this second call: the read then returns the data that woke it, even if ``set_exception()`` was called in the
-same iteration of the loop, as in asyncio.
+True in each call after a wait: the read then returns the data that woke it, even if ``set_exception()`` was called in
+the same iteration of the loop, as in asyncio.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ _EVERYTHING = EVERYTHING
 
 
 def as_c_integer(n: int) -> int:
-    """Return ``n`` as a C integer in the compiled build: EVERYTHING if ``n`` is greater, -1 if ``n`` is negative."""
+    """Return ``n``, but EVERYTHING if ``n`` is greater than that, and -1 if ``n`` is negative.
+
+    The compiled build returns a C integer.
+    """
     try:
         size = n
     except OverflowError:
@@ -50,7 +53,8 @@ def exactly(receiver: Receiver, n: int, expected: int, waited: bool, stream: Any
     If end of file was received before ``n`` bytes, remove the unread bytes and raise IncompleteReadError with them.
     After set_exception(), raise its error at once. After a loss, raise the error of the connection if fewer than ``n``
     bytes are unread, or ``n`` is 0. ``expected``: the argument of the read, for the error; ``n`` is the same number,
-    limited to a C integer. ``stream``: the Stream whose read_exactly() it is, for the message; None for readexactly().
+    at most EVERYTHING. ``stream``: the Stream whose read_exactly() it is, for the message; None for
+    readexactly().
     """
     buffer = receiver.buffer
     size = buffer.unread

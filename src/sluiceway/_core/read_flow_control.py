@@ -15,7 +15,8 @@ class ReadFlowControl(ReadWait):
     read that waits is added to the bound of 2 x ``limit`` (contract R3, docs/explanation/contracts.md).
 
     - ``limit``: the limit of the reader in bytes.
-    - ``transport``: None before set_transport(), and if the transport has no pause_reading().
+    - ``transport``: None before set_transport(), and after pause_reading() of the transport has raised
+      NotImplementedError.
     - ``paused``: True while this object has paused the transport. ``pauses``: how often it did.
     """
 

@@ -130,8 +130,9 @@ class StreamReader:
         - ``"clean"``: the peer ended its direction with a FIN, or over TLS with a close_notify alert.
         - ``"truncated"``: TCP ended without the close_notify alert of TLS (RFC 8446, section 6.1). The event loop's own
           TLS transports, which other libraries may use, report ``"clean"`` instead.
-        - ``"reset"``: the connection was lost with an error, or the program called set_exception(). ``exception()``
-          returns the error. The loss may also have happened while this side was closing the connection.
+        - ``"reset"``: the connection was lost with an error before the peer had ended its direction, or the program
+          called set_exception(). ``exception()`` returns the error. The loss may also have happened while this side was
+          closing the connection.
         - ``"idle timeout"``: the connection was aborted, because no byte was received or sent for the ``idle_timeout``
           of its Stream.
         - ``"closed"``: this side closed or aborted the connection before the peer ended its direction, and the
@@ -157,9 +158,9 @@ class StreamReader:
         Raises:
             TypeError: ``n`` is not an integer.
             RuntimeError: a read of another task is waiting. The message names the task.
-            Exception: the exception passed to set_exception(), immediately. The error of a lost connection: with a
-                negative ``n`` immediately, and the bytes received before the loss stay in the reader; otherwise after
-                these bytes have been read.
+            Exception: the exception passed to set_exception(), immediately. The error of a connection that was lost
+                before end of file: with a negative ``n`` immediately, and the bytes received before the loss stay in
+                the reader; otherwise after these bytes have been read.
 
         Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamReader.read
         """

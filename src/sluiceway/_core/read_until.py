@@ -2,8 +2,8 @@
 
 Each function removes bytes from the buffer and returns them in one step, so a cancelled read consumes nothing. A
 function returns None if the read, its caller, must wait for more bytes and then call the function again. ``waited`` is
-True in this second call: the read then returns the data that woke it, even if ``set_exception()`` was called in the
-same iteration of the loop, as in asyncio.
+True in each call after a wait: the read then returns the data that woke it, even if ``set_exception()`` was called in
+the same iteration of the loop, as in asyncio.
 """
 
 from __future__ import annotations

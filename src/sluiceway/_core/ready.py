@@ -12,10 +12,12 @@ from typing import Any, Self
 class Ready:
     """The base class of awaitables. ``__await__`` of a subclass returns what returning() or raising() returns.
 
-    If the value is not known yet, ``__await__`` returns another iterator, such as that of a coroutine. If a subclass
-    has ``send()``, a task can run its objects without ``await``, as it runs coroutines. Then each step calls
-    ``__await__``, which must return the same iterator until that has ended. The value cannot be None. The attribute
-    ``operation`` of a subclass is the name of the call.
+    If the value is not known yet, ``__await__`` returns another iterator, such as that of a coroutine. The value
+    cannot be None, because None marks an unknown value. The attribute ``operation`` of a subclass is the name of the
+    call.
+
+    If a subclass has ``send()``, a task can run its objects without ``await``, as it runs coroutines. In that case
+    ``__await__`` is called at each step of the task. It must return the same iterator until this iterator ends.
     """
 
     __slots__ = ("failure", "outcome")

@@ -1,7 +1,7 @@
 """ReceiveInterface: how received bytes get from a transport to a reader.
 
-Only a protocol that derives from ReceiverProvider has a receiver. A transport finds the receiver with a
-ProtocolReceivers object (``protocol_receiver.py``).
+A transport finds the receiver of its protocol with a ProtocolReceivers object (``protocol_receiver.py``). A protocol
+that does not derive from ReceiverProvider has no receiver; the object makes one that calls the protocol's methods.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ class ReceiveInterface:
             receiver.wake()
 
     A source that creates bytes objects calls ``feed(data)`` instead of ``get_buffer()`` and ``committed()``. The
-    receiver decides where the bytes are stored. The transport reports end of file and the loss of the connection to the
-    protocol, because programs override these methods of protocols. A protocol with a receiver then calls ``eof()`` and
-    ``lost(error)`` of the receiver.
+    receiver decides where the bytes are stored. The transport reports end of file and the loss of the connection by
+    eof_received() and connection_lost() of the protocol, because programs override these methods. The methods of the
+    package call ``eof()`` and ``lost(error)`` of the receiver.
     """
 
     __slots__ = ("__weakref__", "intercepted")
@@ -102,7 +102,7 @@ class ReceiverReference:
 
 
 class ReceiverProvider:
-    """The base class of protocols that may have a receiver. A transport then passes received bytes to the receiver.
+    """The base class of protocols that may have a receiver, to which the transport passes received bytes.
 
     ``owner``: the ReceiverReference.
     """

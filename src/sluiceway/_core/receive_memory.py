@@ -53,7 +53,7 @@ def block(size: int) -> Any:
 
 
 def borrow(buffer: Any) -> memoryview:
-    """Return a view of ``buffer``, which belongs to the program, as bytes."""
+    """Return a view of the bytes of ``buffer``, which belongs to the program."""
     return memoryview(buffer).cast("B")
 
 

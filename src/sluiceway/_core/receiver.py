@@ -218,7 +218,7 @@ class Receiver(EndOfInput):
                 future.set_exception(error)
 
     def transport_ended(self) -> None:
-        """Record that the transport has ended. This side has closed it, unless end of file or an error came first.
+        """Record that the transport has ended. Set ``closed_here`` if neither end of file nor an error came before.
 
         The transport is not resumed any more, because resume_reading() may raise then.
         """

@@ -88,7 +88,7 @@ class SeparatedRecords(RecordIterator):
     def _overlong(self, n: int) -> Any:
         """Apply the policy to a record of which the first ``n`` bytes have arrived; see find_record().
 
-        Return the item, or None if the record is skipped.
+        Return the item, or None if the record is skipped. Raise LimitOverrunError if the policy is RAISE.
         """
         receiver = self.receiver
         separator = read_until.separator_at(receiver, self.separators, n)

@@ -47,8 +47,8 @@ class TLSReceiver(ReceiveInterface):
 
     - ``received``: the number of bytes of records that have arrived.
     - ``close_notify_received``: the peer has sent its close_notify alert (RFC 8446, section 6.1).
-    - ``discard_left``: the bytes of plaintext that may still arrive and be discarded after this side has begun to
-      close. If it is negative, the owner does not wait for the peer's alert.
+    - ``discard_left``: how many more bytes of plaintext may arrive after this side has begun to close; they are
+      discarded. When the number becomes negative, the owner closes without the peer's alert.
     """
 
     def __init__(self, sslobject: Any, incoming: ssl.MemoryBIO, sender: TLSSender, owner: Any) -> None:
@@ -221,7 +221,10 @@ class TLSReceiver(ReceiveInterface):
         return None
 
     def interrupted(self, error: BaseException) -> None:
-        """Let the owner end the connection: ``error``, such as that of a signal handler, may have lost bytes."""
+        """Let the owner end the connection, because received bytes may be lost.
+
+        ``error``: the exception, for example of a signal handler, that stopped the processing of these bytes.
+        """
         if self.owner is not None:
             self.owner.failed(ConnectionAbortedError(f"aborted: {type(error).__name__} may have lost received data"))
 
@@ -235,7 +238,8 @@ class TLSReceiver(ReceiveInterface):
     def _decrypt_all(self, data: Any, stream: Receiver | None, blocks: list[bytes]) -> bool:
         """Call _decrypt() for ``data``, and for bytes that nested calls of receive() have stored meanwhile.
 
-        Return as soon as the handshake is complete. Return True if a read of ``stream`` waits and may be complete.
+        If the call completes the handshake, return at once. Return True if a read of ``stream`` waits and may be
+        complete.
         """
         was_complete = self._sender.handshake_complete
         ready = False

@@ -22,7 +22,7 @@ _ANSWERS_MAXIMUM = 4 * _PLAINTEXT
 
 
 def inner_object(sslobject: Any) -> Any:
-    """Return the C object of ``sslobject``, because its methods save a Python call per record."""
+    """Return the C object of an SSLObject, whose methods save a Python call per record; another object unchanged."""
     return sslobject._sslobj if type(sslobject) is ssl.SSLObject else sslobject  # type: ignore[attr-defined]
 
 
@@ -37,7 +37,7 @@ class TLSSender(Corkable):
     - ``handshake_complete``: True after the handshake, when data can be sent.
     - ``closing``: True if write() discards its data.
     - ``lower_paused``: True while the lower transport has paused writing. The TLS transport sets this attribute.
-    - ``alert_size``: the length in bytes of the close_notify alert, which is sent last; 0 until then.
+    - ``alert_size``: the length in bytes of the close_notify alert after it has been sent; 0 before.
     """
 
     def __init__(self, sslobject: Any, outgoing: ssl.MemoryBIO, owner: Any) -> None:
@@ -104,7 +104,7 @@ class TLSSender(Corkable):
             stepper.flush()
 
     def _append(self, data: bytes | None) -> None:
-        """Move the held write to the queue, and append ``data``, if any."""
+        """Move the write in ``_held``, if any, to the queue, and append ``data`` unless it is None."""
         if self._queue is None:
             self._queue = WriteQueue()
         held = self._held
