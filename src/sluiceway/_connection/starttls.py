@@ -118,6 +118,9 @@ async def _upgrade(
         # A client may send its ClientHello right after its STARTTLS command, before the server starts the upgrade.
         # Unread bytes are therefore input of the handshake, and are never returned as decrypted data.
         unread = b"" if reader is None else _take_unread(reader)
+        if reader is not None:
+            # start_on() resumes the lower transport. Otherwise the reader would not pause for decrypted data.
+            reader._paused = False
         if connection.record is not None:
             encrypted.received_before = connection.progress()[0] - len(unread)
             connection.record.upgrade = encrypted

@@ -56,6 +56,11 @@ def finish_handshake_and_echo(manual_tls: ManualTLS) -> bytes:
     return manual_tls.receive(6)
 
 
+def finish_handshake_and_send(manual_tls: ManualTLS, data: bytes) -> None:
+    manual_tls.do_handshake()
+    manual_tls.send(data)
+
+
 async def upgrade_and_exchange(
     reader: Any, writer: Any, peer: RawPeer, manual_tls: ManualTLS, tls: Certificates
 ) -> None:
@@ -128,6 +133,27 @@ async def test_upgrade_while_reading_is_paused_completes(raw_peers: RawPeers, tl
         assert await reader.readuntil(b"\r\n") == COMMAND
         assert not writer.transport.is_reading()
         await upgrade_and_exchange(reader, writer, peer, manual_tls, tls)
+
+
+async def test_decrypted_data_pauses_the_transport_after_an_upgrade_while_reading_was_paused(
+    raw_peers: RawPeers, tls: Certificates
+) -> None:
+    """R3: the pause for the unread ClientHello ends with the upgrade, so the reader can pause again."""
+    async with server_with_one_connection(limit=16) as (address, accepted):
+        peer = raw_peers.connect(address)
+        manual_tls = new_manual_tls(peer, tls)
+        peer.send(COMMAND + manual_tls.first_flight())
+        reader, writer = await accepted
+        assert await reader.readuntil(b"\r\n") == COMMAND
+        assert not writer.transport.is_reading()
+        sending = asyncio.create_task(peer.in_thread(finish_handshake_and_send, manual_tls, bytes(1000)))
+        stream = sluiceway.Stream.from_pair(reader, writer)
+        await writer.start_tls(tls.server_context)
+        await sending
+        while not stream.stats.unread_bytes:
+            await asyncio.sleep(0)
+        assert not writer.transport.is_reading()
+        assert await stream.read_exactly(1000) == bytes(1000)
 
 
 async def test_data_in_the_segment_of_the_last_handshake_message_is_delivered(
