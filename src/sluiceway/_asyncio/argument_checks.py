@@ -92,7 +92,7 @@ def _check_side(ssl: Any, wrong: int, name: str = "ssl") -> None:
 
 
 def check_stream_socket(sock: Any, family: int | None = None) -> None:
-    """Raise TypeError unless ``sock`` is a socket, and not an ssl.SSLSocket.
+    """Raise TypeError if ``sock`` is not a socket, or is an ssl.SSLSocket.
 
     Raise ValueError unless its type is SOCK_STREAM and its family is ``family``. If ``family`` is None, any family is
     accepted.

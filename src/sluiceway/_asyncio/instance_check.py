@@ -1,8 +1,8 @@
 """``isinstance`` and ``issubclass`` for the classes that replace asyncio's while sluiceway is installed.
 
-While sluiceway is installed, the name ``asyncio.StreamReader`` refers to sluiceway's class. Code may use
-this name to check an instance of asyncio's own class, as asyncio's own StreamWriter does with its reader. With the
-metaclass of this module, the result is the same as with asyncio's class.
+While sluiceway is installed, the name ``asyncio.StreamReader`` refers to sluiceway's class. Code may use this name to
+check an instance of asyncio's own class, as asyncio's own StreamWriter does with its reader. With the metaclass of this
+module, the result is the same as with asyncio's class.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ class Server(asyncio.Server):
         return self._handshakes.failures
 
     async def start_serving(self) -> None:
-        """Start to accept connections, if the server was created with ``start_serving=False``. Otherwise, do nothing.
+        """Start to accept connections. If the server accepts connections already, do nothing.
 
         If the call is cancelled after it has begun, the server accepts connections.
 

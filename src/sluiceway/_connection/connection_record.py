@@ -120,9 +120,9 @@ class ConnectionRecord:
             pass
 
     def watch_abort(self, transport: Any) -> None:
-        """Let abort() of a transport of asyncio record what it drops, which the transport does not report.
+        """Replace abort() of a transport of asyncio: the new function first records how many bytes are unsent.
 
-        For a transport of another package, do nothing.
+        The transport itself does not report the number. For a transport of another package, do nothing.
         """
         if not type(transport).__module__.startswith("asyncio."):
             return
@@ -136,7 +136,7 @@ class ConnectionRecord:
         transport.abort = record_and_abort
 
     def unwatch_abort(self, transport: Any) -> None:
-        """End watch_abort(), whose function is a part of a reference cycle."""
+        """Undo watch_abort(). Its function is a part of a reference cycle."""
         getattr(transport, "__dict__", {}).pop("abort", None)
 
     def closing(self, transport: Any) -> None:
