@@ -10,6 +10,7 @@ closed (contract X5, docs/explanation/contracts.md).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import functools
 import inspect
@@ -135,7 +136,14 @@ class Connection(ClosingState):
         except AttributeError:
             # Mocks, and pipes of rloop, which fail when asked.
             return None
-        return {name: ask(name) for name in _TLS_EXTRAS} if over_tls else None
+        if over_tls:
+            return {name: ask(name) for name in _TLS_EXTRAS}
+        if type(self.transport).__name__ == "UnixTransport":
+            # After the close, uvloop's transport knows only the addresses that were read before (contract T5).
+            for name in ("sockname", "peername"):
+                with contextlib.suppress(OSError):
+                    ask(name)
+        return None
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         # The loops' TLS transports drop their values when they close, and some raise an error then (contract T5).
