@@ -1,6 +1,6 @@
 """Send HEAD requests over TCP, TLS and Unix sockets, several at once, and return the headers of the responses.
 
-It does what the example "Get HTTP headers" in asyncio's documentation does, and in addition describes each failure.
+The example "Get HTTP headers" in asyncio's documentation does the same, but does not describe the failures.
 """
 
 from __future__ import annotations

@@ -143,8 +143,8 @@ def frames(
     """Return an iterator over the frames of ``reader``, each of which begins with its length.
 
     The items have no prefix. The iterator keeps no bytes between two frames, and none when it is cancelled or left
-    early; see Records. Memory is allocated as bytes arrive, whatever length the peer announces: at most 1 MiB beyond
-    the bytes that have arrived, or as much as has arrived if that is more.
+    early; see Records. Memory is allocated as bytes arrive, whatever length the peer announces: at most 1 MiB more than
+    the bytes that have arrived, or, once these are more than 1 MiB, at most twice as much.
 
     Args:
         reader (StreamReader or asyncio.StreamReader): see lines().
@@ -215,7 +215,7 @@ def frames_of(
 
 
 def _source(reader: Any, call: str) -> tuple[StreamReader | None, Any]:
-    """Return ``reader`` and None, or for asyncio's own reader None and a BorrowedReader. Else raise TypeError."""
+    """Return ``reader`` and None; for asyncio's own reader, None and a BorrowedReader. Else raise TypeError."""
     # While sluiceway is installed, asyncio's readers count as instances of StreamReader.
     if isinstance(reader, core.ReadOperations):
         return cast("StreamReader", reader), None

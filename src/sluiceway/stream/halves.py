@@ -145,7 +145,7 @@ def _check_halves(reader: Any, writer: Any) -> None:
 
 
 def _name_of(half: Any) -> str:
-    """Return the class and the value of ``half``, and what to do if it is one of asyncio's."""
+    """Return the class and the value of ``half``, for a message. If it is asyncio's, add what to do."""
     if isinstance(half, asyncio.StreamReader | asyncio.StreamWriter):
         hint = "; within sluiceway.installed(), asyncio makes sluiceway's; sluiceway.lines() accepts every reader"
         return f"asyncio's {type(half).__name__!r}: {half!r}{hint}"

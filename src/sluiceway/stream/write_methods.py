@@ -261,7 +261,7 @@ class StreamWriting(StreamHalves):
             await writer.start_tls(context, **options)
 
     async def _send_in_turn(self, data: bytes, timeout: float | None, call: str) -> None:
-        """Send ``data`` after the sendfile() or start_tls() that is running, and after the calls that wait already."""
+        """Wait for a running sendfile() or start_tls(), and for the calls that wait already. Then send ``data``."""
         async with self._in_time(timeout, call):
             await self._links[0].keep_record().wait_to_send()
             writer = self._open_writer(call)
@@ -312,7 +312,7 @@ def _ended_by_eof(connection: Connection) -> bool:
 
 
 async def _wait_for_room(writer: StreamWriter) -> None:
-    """Wait as drain() does. Raise the error of the connection also if it was aborted meanwhile with bytes unsent."""
+    """Wait as drain() does. If the connection has been aborted meanwhile with bytes unsent, raise its error too."""
     await drain(writer)
     raise_if_discarded(writer._sluiceway.connection)
 
