@@ -12,4 +12,5 @@ cdef class WriteLimits(SocketDescriptor):
 
     cdef int maybe_pause(self) except -1
     cdef int maybe_resume(self) except -1
+    cdef int call_protocol(self, str name) except -1
     cdef int report_error(self, message, error) except -1

@@ -22,24 +22,22 @@ cdef class WriteLimits(SocketDescriptor):
         if self.queue.size <= self.high or self.writing_paused:
             return 0
         self.writing_paused = True
-        try:
-            self.protocol.pause_writing()
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            self.report_error("protocol.pause_writing() failed", error)
-        return 0
+        return self.call_protocol("pause_writing")
 
     cdef int maybe_resume(self) except -1:
         if not self.writing_paused or self.queue.size > self.low:
             return 0
         self.writing_paused = False
+        return self.call_protocol("resume_writing")
+
+    cdef int call_protocol(self, str name) except -1:
+        """Call the method ``name`` of the protocol. Report its exception, but raise an interrupt."""
         try:
-            self.protocol.resume_writing()
+            getattr(self.protocol, name)()
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
-            self.report_error("protocol.resume_writing() failed", error)
+            self.report_error(f"protocol.{name}() failed", error)
         return 0
 
     def set_write_buffer_limits(self, high=None, low=None):
