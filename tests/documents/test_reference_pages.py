@@ -103,7 +103,6 @@ RAISED_INDIRECTLY = {
     'cannot resolve "…:…": …',
     'cannot resolve local_addr "…:…": …',
     "error while attempting to bind on address …: …",
-    "aborted: … prevented watching the socket",
 }
 
 

@@ -1,4 +1,4 @@
-"""EndOfInput: why a stream has ended, and which error its reads raise.
+"""EndOfInput: why a stream has ended, and which error its reads raise. The errors of an interrupted connection.
 
 As in asyncio, the waiting read and every later read raise the exception of ``set_exception()`` at once. The
 error of a lost connection is raised only after the buffered data has been read (contract R2,
@@ -62,3 +62,17 @@ class EndOfInput(ReadFlowControl):
         if self.exception is not None and not (self.eof_reached and self.after_data):
             return "idle timeout" if self.idle else "reset"
         return "clean" if self.eof_reached else None
+
+
+def received_data_lost(interrupt: BaseException) -> ConnectionAbortedError:
+    """Return the error of a connection that is aborted because ``interrupt`` may have lost received data.
+
+    ``interrupt`` is KeyboardInterrupt or SystemExit, or over TLS any exception of a signal handler. The function is in
+    the core because no signal handler runs in a call of compiled code.
+    """
+    return ConnectionAbortedError(f"aborted: {type(interrupt).__name__} may have lost received data")
+
+
+def written_data_lost(interrupt: BaseException) -> ConnectionAbortedError:
+    """Return the error of a connection that is aborted because ``interrupt`` may have lost written data."""
+    return ConnectionAbortedError(f"aborted: {type(interrupt).__name__} may have lost written data")

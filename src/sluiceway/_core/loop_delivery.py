@@ -10,6 +10,7 @@ from typing import Any
 
 from .._constants import MINIMUM_RECEIVE
 from . import weak_reference
+from .end_of_input import received_data_lost
 from .loop_writer import new_writer
 from .protocol_operations import ProtocolOperations
 from .protocol_receiver import ProtocolReceivers
@@ -104,6 +105,6 @@ class LoopDelivery:
 
     def _end_interrupted(self, error: BaseException) -> None:
         """Abort the connection after the interrupt ``error``, because received bytes may be lost."""
-        self.interruption = ConnectionAbortedError(f"aborted: {type(error).__name__} may have lost received data")
+        self.interruption = received_data_lost(error)
         if self.transport is not None:
             self.transport.abort()

@@ -18,6 +18,7 @@ import ssl
 from typing import Any
 
 from .._constants import LINGER_MAXIMUM, SCRATCH_SIZE, TLS_PLAINTEXT
+from .end_of_input import received_data_lost
 from .protocol_receiver import ProtocolReceivers
 from .receive_interface import ReceiveInterface
 from .receiver import Receiver
@@ -226,7 +227,7 @@ class TLSReceiver(ReceiveInterface):
         ``error``: the exception, for example of a signal handler, that stopped the processing of these bytes.
         """
         if self.owner is not None:
-            self.owner.failed(ConnectionAbortedError(f"aborted: {type(error).__name__} may have lost received data"))
+            self.owner.failed(received_data_lost(error))
 
     def _discard(self, blocks: list[bytes]) -> None:
         """Count plaintext that arrived after the close. If that exceeds the maximum, report it to the owner."""

@@ -10,6 +10,7 @@ import ssl
 from typing import Any
 
 from .._constants import TLS_PLAINTEXT
+from .end_of_input import written_data_lost
 from .raw_transport import Corkable, RawTransportProvider
 from .write_queue import WriteQueue
 
@@ -190,7 +191,7 @@ class TLSSender(Corkable):
         """Abort the connection after ``error``, because it is unknown whether OpenSSL has consumed the data."""
         self._queue = self._held = None
         if self.owner is not None:
-            self.owner.failed(ConnectionAbortedError(f"aborted: {type(error).__name__} may have lost written data"))
+            self.owner.failed(written_data_lost(error))
 
     def flush(self, everything: bool) -> None:
         """Encrypt the buffered plaintext, and write it to the lower transport until that pauses writing.

@@ -13,6 +13,7 @@ from .closing import ClosingState
 from .coarse_timer import CoarseTimer, TimeLimit, set_timer, timer_of
 from .complete_instances import require_calls
 from .connection_state import ConnectionState
+from .end_of_input import received_data_lost, written_data_lost
 from .length_prefixed import LengthPrefixed
 from .loop_delivery import LoopDelivery
 from .protocol_operations import ProtocolOperations
@@ -65,8 +66,10 @@ __all__ = [
     "as_size",
     "must_be_awaited",
     "new_stepper",
+    "received_data_lost",
     "set_timer",
     "timer_of",
+    "written_data_lost",
 ]
 
 # The base classes of the public classes check their fields instead, because programs may make instances in any way.

@@ -220,7 +220,7 @@ class PipeReadTransport(_PipeTransport, asyncio.ReadTransport):
             count = self._transfer("readv", receiver.get_buffer(-1))
         except (SystemExit, KeyboardInterrupt) as error:
             # The bytes may have left the pipe already.
-            self._end(ConnectionAbortedError(f"aborted: {type(error).__name__} may have lost received data"))
+            self._end(core.received_data_lost(error))
             raise
         except OSError as error:
             # A BlockingIOError of a signal handler has no number.
@@ -238,7 +238,7 @@ class PipeReadTransport(_PipeTransport, asyncio.ReadTransport):
             if receiver.committed(count):
                 receiver.wake()
         except (SystemExit, KeyboardInterrupt) as error:
-            self._end(ConnectionAbortedError(f"aborted: {type(error).__name__} may have lost received data"))
+            self._end(core.received_data_lost(error))
             raise
         except BaseException as error:  # noqa: BLE001 - a stream that continued would have a gap
             self._fail("Fatal error: the protocol raised an exception for received data", error)
@@ -339,7 +339,7 @@ class PipeWriteTransport(_PipeTransport, asyncio.WriteTransport):
         except (SystemExit, KeyboardInterrupt) as error:
             # The kernel may have accepted bytes that are still in the queue.
             queue.discard()
-            self._end(ConnectionAbortedError(f"aborted: {type(error).__name__} may have lost written data"))
+            self._end(core.written_data_lost(error))
             raise
         except OSError as error:
             if error.errno != errno.EAGAIN:

@@ -28,6 +28,7 @@ from sluiceway._transports.epoll.system cimport (
 )
 from sluiceway._transports.epoll.write_limits cimport WriteLimits
 
+from sluiceway._core_c.end_of_input import received_data_lost
 from sluiceway._core_c.validation import as_bytes
 from sluiceway._log import logger
 from sluiceway._transports.epoll.poller import poller_of
@@ -94,7 +95,8 @@ cdef class StreamSocket(WriteLimits):
 
     cdef int watch_failed(self, error) except -1:
         if isinstance(error, (SystemExit, KeyboardInterrupt)):
-            return self.fail_interrupted(error, f"aborted: {type(error).__name__} prevented watching the socket")
+            stopped = ConnectionAbortedError(f"aborted: {type(error).__name__} prevented watching the socket")
+            return self.fail_interrupted(error, stopped)
         return self.fail(error, "The poller cannot watch the socket")
 
     def set_protocol(self, protocol):
@@ -157,7 +159,7 @@ cdef class StreamSocket(WriteLimits):
         except (SystemExit, KeyboardInterrupt) as error:
             if receiving:
                 raise
-            self.fail_interrupted(error, f"aborted: {type(error).__name__} may have lost received data")
+            self.fail_interrupted(error, received_data_lost(error))
         except BaseException as error:
             failed = True
             self.receiving_failed(error, receiving)
@@ -423,13 +425,12 @@ cdef class StreamSocket(WriteLimits):
             self.force_close(error)
         return 0
 
-    cdef int fail_interrupted(self, interrupt, message) except -1:
-        """Close the connection, because bytes or events may be lost. Then raise ``interrupt``. The connection ends with
-        a ConnectionAbortedError: a read that raised SystemExit would stop the loop again."""
-        error = ConnectionAbortedError(message)
+    cdef int fail_interrupted(self, interrupt, error) except -1:
+        """Close the connection with ``error``, because bytes or events may be lost. Then raise ``interrupt``. A read
+        that raised SystemExit would stop the loop again."""
         error.__cause__ = interrupt
         try:
-            self.fail(error, message)
+            self.fail(error, str(error))
         finally:
             raise interrupt
 
