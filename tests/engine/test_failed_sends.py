@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import sluiceway
+from engine.peer_connections import loops_with_immediate_wakeup
 from sluiceway._transports.epoll.transport import attach
 from stream.streams import peer_stream
 from support.connections import server_address
@@ -155,6 +156,31 @@ async def test_request_of_client_that_was_reset_before_the_greeting_is_read(raw_
         peer.reset()
         reader, _ = await accepted
         assert await reader.read(100) == b"request"
+
+
+@loops_with_immediate_wakeup
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("data", [b"", b"!"])
+@pytest.mark.parametrize("corked", [False, True])
+async def test_refused_alerts_of_tls_in_tls_are_not_unsent_but_data_is(
+    layers: int, data: bytes, corked: bool, tls: Any
+) -> None:
+    async with sluiceway.pair() as (first, second):
+        for _ in range(layers):
+            await upgrade(first, second, tls)
+        # In an iteration of the loop, and not in a step, in which writes are corked.
+        await asyncio.sleep(0)
+        second.writer.write(b"?")
+        with socket.socket(fileno=os.dup(second.writer.get_extra_info("socket").fileno())) as below:
+            below.shutdown(socket.SHUT_RD)
+        if corked:
+            # This wait ends in a step.
+            await first.read(1)
+        first.writer.write(data)
+        info = await first.aclose()
+    assert info.reason == "reset"
+    assert info.flushed is not bool(data)
+    assert bool(info.unsent_bytes) is bool(data)
 
 
 class _Recorder(asyncio.Protocol):

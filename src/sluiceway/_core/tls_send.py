@@ -38,7 +38,8 @@ class TLSSender(Corkable):
     - ``handshake_complete``: True after the handshake, when data can be sent.
     - ``closing``: True if write() discards its data.
     - ``lower_paused``: True while the lower transport has paused writing. The TLS transport sets this attribute.
-    - ``alert_size``: the length in bytes of the close_notify alert after it has been sent; 0 before.
+    - ``alert_size``: the length in bytes of the close_notify alert after it has been sent, with the record before it
+      that contains the alert of a TLS connection over this one; 0 before.
     """
 
     def __init__(self, sslobject: Any, outgoing: ssl.MemoryBIO, owner: Any) -> None:
@@ -66,6 +67,8 @@ class TLSSender(Corkable):
         self._encrypting = False
         self.lower_paused = False
         self.alert_size = 0
+        # The length of the record that _encrypt() has sent last.
+        self._record_size = 0
 
     def set_lower(self, lower: Any) -> None:
         """Write later records to ``lower``."""
@@ -175,6 +178,7 @@ class TLSSender(Corkable):
             self._encrypting = False
         if record is None:
             return True
+        self._record_size = len(record)
         self._send(record)
         if self._shutdown_pending or self.pending_size():
             # Called during the encryption, by a finalizer.
@@ -346,13 +350,36 @@ class TLSSender(Corkable):
             self._shutdown_pending = True
         if self.pending_size():
             self._shutdown_pending = True
-        if not self._shutdown_pending:
-            self.alert_size = self._outgoing.pending
-        self.send_output()
         if self._shutdown_pending:
+            self.send_output()
             return False
+        self.alert_size += self._outgoing.pending
+        below = self._raw
+        if isinstance(below, TLSSender):
+            below.begin_alert()
+            self.send_output()
+            below.end_alert()
+        else:
+            self.send_output()
         self.owner.close_notify_sent()
         return True
+
+    def begin_alert(self) -> None:
+        """Called before the TLS connection over this one writes its close_notify alert, which gets its own record."""
+        self.uncork()
+        self._record_size = 0
+        below = self._raw
+        if isinstance(below, TLSSender):
+            below.begin_alert()
+
+    def end_alert(self) -> None:
+        """Called when that alert was written. If its record was sent, count the record as an alert."""
+        self.uncork()
+        if not self.pending_size():
+            self.alert_size += self._record_size
+        below = self._raw
+        if isinstance(below, TLSSender):
+            below.end_alert()
 
     def detach(self) -> None:
         """Drop the references to objects that refer to this object, because the connection has ended."""

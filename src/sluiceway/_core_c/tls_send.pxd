@@ -19,6 +19,7 @@ cdef class TLSSender(Corkable):
     cdef bytes _held
     cdef Py_ssize_t _answers_size
     cdef readonly Py_ssize_t alert_size
+    cdef Py_ssize_t _record_size
     cdef RawTransport _raw
     cdef object _write_record
     cdef object _read_outgoing
