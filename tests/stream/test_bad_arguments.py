@@ -192,6 +192,6 @@ async def test_infinite_size_and_index_are_accepted(raw_peers: Any) -> None:
         peer.send(b"one\ntwo\nrest")
         size: Any = Index(4)
         assert await stream.read_exactly(size) == b"one\n"
-        assert await stream.read_line(max_length=math.inf) == b"two\n"  # type: ignore[arg-type]
+        assert await stream.read_line(max_length=math.inf) == b"two\n"
         assert await stream.sendfile(io.BytesIO(b"012345"), Index(1), Index(3)) == 3  # type: ignore[arg-type]
         assert peer.receive(3) == b"123"

@@ -6,6 +6,7 @@ of them asserts that the line is rejected.
 
 import asyncio
 import contextlib
+import math
 import pathlib
 import socket
 import ssl
@@ -287,6 +288,12 @@ async def reading_streams(stream: sluiceway.Stream) -> None:
     assert_type(await stream.read_until((b"\r\n", b"\n"), max_length=100), bytes)
     assert_type(await stream.read_line(max_length=100), bytes)
     assert_type(await stream.read_all(max=100), bytes)
+    # No limit.
+    await stream.read(math.inf)
+    await stream.read_until(b"\n", max_length=math.inf)
+    await stream.read_line(max_length=math.inf)
+    await stream.read_all(max=math.inf)
+    await stream.read_exactly(math.inf)  # type: ignore[arg-type]
     assert_type(await stream.peek(4), bytes)
     assert_type(await stream.readinto(bytearray(10)), int)
     assert_type(await anext(stream.lines(overlong="skip")), bytes)

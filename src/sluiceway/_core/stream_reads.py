@@ -27,7 +27,7 @@ class Stream(StreamWaits):
 
     # -- a number of bytes --------------------------------------------------------------------------------------------
 
-    async def read(self, max_bytes: int = DEFAULT_LIMIT, *, timeout: float | None = None) -> bytes:
+    async def read(self, max_bytes: float = DEFAULT_LIMIT, *, timeout: float | None = None) -> bytes:
         """Read what has arrived: at least one byte, at most ``max_bytes``.
 
         A call that is cancelled or times out takes nothing from the stream.
@@ -220,7 +220,7 @@ class Stream(StreamWaits):
     async def read_all(
         self,
         *,
-        max: int = READ_ALL_MAXIMUM,  # noqa: A002 - Go, tokio and users name it so
+        max: float = READ_ALL_MAXIMUM,  # noqa: A002 - Go, tokio and users name it so
         timeout: float | None = None,
     ) -> bytes:
         """Read until the end of the stream.
@@ -394,7 +394,7 @@ class Stream(StreamWaits):
         self,
         separator: BytesLike | tuple[BytesLike, ...],
         *,
-        max_length: int | None = None,
+        max_length: float | None = None,
         timeout: float | None = None,
     ) -> bytes:
         """Read up to and including ``separator``.
@@ -450,7 +450,7 @@ class Stream(StreamWaits):
         finally:
             self._end_limit(timeout)
 
-    async def read_line(self, *, max_length: int | None = None, timeout: float | None = None) -> bytes:
+    async def read_line(self, *, max_length: float | None = None, timeout: float | None = None) -> bytes:
         """Read a line, including its ``\\n``.
 
         A call that is cancelled or times out takes nothing from the stream.
