@@ -276,7 +276,8 @@ class StreamReader:
                 bytes before the end, which are removed from the stream; ``expected`` is None.
             LimitOverrunError: the record, without its separator, is longer than the limit of the reader. The bytes stay
                 in the reader. The attribute ``consumed`` is the number of bytes before the separator. If no
-                separator has arrived, it is the number of buffered bytes, without those that may begin one.
+                separator has arrived, it is the number of buffered bytes, less the length of the longest separator,
+                plus 1.
             ValueError: a separator is empty or was released, or the tuple is empty.
             TypeError: a separator is not a bytes-like object.
             RuntimeError: a read of another task is waiting. The message names the task.

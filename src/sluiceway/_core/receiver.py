@@ -347,7 +347,7 @@ class Receiver(EndOfInput):
         return future
 
     def release_bytearray(self) -> None:
-        """Replace a BytearrayBuffer, unless it is long or the program still refers to its bytearray."""
+        """Replace a BytearrayBuffer with a ChunkBuffer, unless it is long or the program refers to its bytearray."""
         buffer = self.buffer
         self.buffer = buffer.unshared()
 

@@ -414,7 +414,7 @@ class Stream(StreamWaits):
         Raises:
             LimitOverrunError: the record is longer than ``max_length``. The bytes stay in the stream. ``consumed`` is
                 the number of bytes before the separator. If no separator has arrived, it is the number of buffered
-                bytes, without those that may begin one.
+                bytes, less the length of the longest separator, plus 1.
             IncompleteReadError: the stream ended before a separator. ``partial`` has the bytes before the end, which
                 are removed from the stream.
             ValueError: ``separator`` is empty or was released, or ``max_length`` or ``timeout`` is not greater than 0.

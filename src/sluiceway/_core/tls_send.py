@@ -38,8 +38,8 @@ class TLSSender(Corkable):
     - ``handshake_complete``: True after the handshake, when data can be sent.
     - ``closing``: True if write() discards its data.
     - ``lower_paused``: True while the lower transport has paused writing. The TLS transport sets this attribute.
-    - ``alert_size``: the length in bytes of the close_notify alert after it has been sent, with the record before it
-      that contains the alert of a TLS connection over this one; 0 before.
+    - ``alert_size``: the length in bytes of the close_notify alert after it has been sent; 0 before. The record that
+      contains the alert of a TLS connection over this one is counted as well.
     """
 
     def __init__(self, sslobject: Any, outgoing: ssl.MemoryBIO, owner: Any) -> None:
@@ -365,7 +365,10 @@ class TLSSender(Corkable):
         return True
 
     def begin_alert(self) -> None:
-        """Called before the TLS connection over this one writes its close_notify alert, which gets its own record."""
+        """Called before the TLS connection over this one writes its close_notify alert.
+
+        Send corked data, so that the alert gets a record of its own.
+        """
         self.uncork()
         self._record_size = 0
         below = self._raw
@@ -373,7 +376,10 @@ class TLSSender(Corkable):
             below.begin_alert()
 
     def end_alert(self) -> None:
-        """Called when that alert was written. If its record was sent, count the record as an alert."""
+        """Called after the TLS connection over this one has written its close_notify alert.
+
+        If the record with this alert was sent, add the length of the record to ``alert_size``.
+        """
         self.uncork()
         if not self.pending_size():
             self.alert_size += self._record_size
