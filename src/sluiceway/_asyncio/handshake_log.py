@@ -7,7 +7,7 @@ import ssl
 from typing import Any
 
 from .._constants import HANDSHAKE_LOG_INTERVAL, HANDSHAKE_LOG_LINES
-from .._net.addresses import describe_address
+from .._net.addresses import describe_address, printable
 
 
 class HandshakeLog:
@@ -56,8 +56,11 @@ class HandshakeLog:
 
 def failure_reason(error: OSError) -> str:
     """Return the reason for a failed handshake as text, without the address of the peer."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"certificate verify failed: {error.verify_message}"
-    if isinstance(error, ssl.SSLError) and isinstance(error.reason, str):
-        return error.reason.replace("_", " ").lower()
-    return str(error.strerror or error) or type(error).__name__
+    # An error that a program's SSLObject or SSLContext has raised may have none of the attributes.
+    message, reason = (getattr(error, name, None) for name in ("verify_message", "reason"))
+    if isinstance(error, ssl.SSLCertVerificationError) and isinstance(message, str):
+        return f"certificate verify failed: {message}"
+    if isinstance(error, ssl.SSLError) and isinstance(reason, str):
+        return reason.replace("_", " ").lower()
+    only = error.args[0] if len(error.args) == 1 else error
+    return printable(str(error.strerror or only)) or type(error).__name__

@@ -111,6 +111,7 @@ async def _upgrade(
         _refuse_dropped_record(reader, connection)
         if not server_side:
             _refuse_plaintext(reader, connection)
+    encrypted: TLSTransport | None = None
     try:
         encrypted = TLSTransport(
             writer._loop, protocol, sslcontext, server_side=server_side, call_connection_made=False, **options
@@ -127,8 +128,8 @@ async def _upgrade(
         encrypted.start_on(plain, unread, getattr(reader, "_eof", False) is True)
         await encrypted.wait_for_handshake()
     except BaseException as error:
-        if isinstance(error, (TypeError, ValueError)) and not isinstance(error, OSError):
-            # An invalid argument: nothing has changed yet. SSLCertVerificationError is a ValueError, too.
+        if encrypted is None and isinstance(error, (TypeError, ValueError)):
+            # An invalid argument: nothing has changed yet.
             if isinstance(error, UnicodeError):
                 raise ValueError(
                     f"start_tls(): server_hostname {options['server_hostname']!r} is not a valid host name: {error} "

@@ -172,14 +172,17 @@ class TLSReceiver(ReceiveInterface):
             except (OSError, ValueError) as caught:
                 error = caught
             except BaseException as caught:
-                # It may have lost bytes that OpenSSL had consumed, so the stream cannot continue.
-                self.interrupted(caught)
-                raise
+                if not isinstance(caught, Exception) or sender.handshake_complete:
+                    # It may have lost bytes that OpenSSL had consumed, so the stream cannot continue.
+                    self.interrupted(caught)
+                    raise
+                # Code of the program, such as an SSLObject of its own, refuses the peer. No data is lost.
+                error = caught
             # The calls below may reuse the memory of ``data``, all of which has been consumed.
-            if error is not None:
+            if isinstance(error, (OSError, ValueError)):
                 # Sends the alert with the reason.
                 sender.send_output()
-            elif sender.needs_flush():
+            elif error is None and sender.needs_flush():
                 sender.flush_after_arrival()
             if blocks:
                 if sender.closing:

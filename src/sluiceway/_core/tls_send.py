@@ -164,8 +164,9 @@ class TLSSender(Corkable):
             return False
         self._encrypting = True
         record: bytes | None = None
+        written = 0
         try:
-            self._write_record(data)
+            written = self._write_record(data)
             record = self._read_outgoing()
         except ssl.SSLWantReadError:
             return False
@@ -179,10 +180,15 @@ class TLSSender(Corkable):
         if record is None:
             return True
         self._record_size = len(record)
+        if written < len(data):
+            # write() of an SSLObject of the program may take less.
+            self._prepend(data[written:])
         self._send(record)
         if self._shutdown_pending or self.pending_size():
-            # Called during the encryption, by a finalizer.
+            # Called during the encryption, by a finalizer; or data is left.
             self.flush(False)
+            if self.pending_size() and self.owner is not None:
+                self.owner.update_flow_control()
         return True
 
     def _encryption_failed(self, error: ssl.SSLError) -> None:

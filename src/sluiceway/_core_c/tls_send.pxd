@@ -38,6 +38,7 @@ cdef class TLSSender(Corkable):
     cpdef object corking(self, Py_ssize_t size)
     @cython.locals(held=bytes)
     cpdef Py_ssize_t pending_size(self) except -1
+    @cython.locals(written=Py_ssize_t)
     cdef bint _encrypt(self, bytes data) except -1
     cdef object _encryption_failed(self, error)
     cdef object _interrupted(self, error)

@@ -58,7 +58,8 @@ def name_handshake(error: BaseException, server_hostname: str | None, address: s
     peer = f"TLS handshake with {address}"
     if server_hostname and server_hostname != address.rpartition(":")[0].strip("[]"):
         peer = f"TLS handshake with {server_hostname} at {address}"
-    plaintext = isinstance(error, ssl.SSLError) and error.reason in _PLAINTEXT_REASONS
+    # An error that a program's SSLObject or SSLContext has raised may have no ``reason``.
+    plaintext = isinstance(error, ssl.SSLError) and getattr(error, "reason", None) in _PLAINTEXT_REASONS
     reset = isinstance(error, (ConnectionResetError, BrokenPipeError)) and not is_own_close(error)
     if plaintext or (client and reset):
         peer += "; the peer may not speak TLS"

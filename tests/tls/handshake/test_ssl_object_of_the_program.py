@@ -1,0 +1,133 @@
+"""SSLContext.sslobject_class and derived contexts: the methods of the program's SSLObject are called, and may raise."""
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from typing import Any
+
+import pytest
+
+import sluiceway
+from support.certificates import Certificates
+from support.connections import connected_pair, server_address
+from support.scheduling import start_task, wait_until
+
+
+class _Pinned(ssl.SSLObject):
+    """Refuses each peer after the handshake, as a check of a pinned certificate does."""
+
+    error: type[Exception] = RuntimeError
+
+    def do_handshake(self) -> None:
+        super().do_handshake()
+        raise self.error("the certificate is not the pinned one")
+
+
+class _PinnedByError(_Pinned):
+    # Unlike one that the ssl module raises, it has no ``reason``, ``verify_code`` or ``verify_message``.
+    error = ssl.SSLCertVerificationError
+
+
+class _PinnedByValueError(_Pinned):
+    error = ValueError
+
+
+class _Short(ssl.SSLObject):
+    """Takes three bytes at each write."""
+
+    def write(self, data: Any) -> int:
+        return super().write(bytes(data[:3]))
+
+
+REFUSALS = (_Pinned, _PinnedByError, _PinnedByValueError)
+
+
+def refusing(context: ssl.SSLContext, kind: type[ssl.SSLObject]) -> ssl.SSLContext:
+    context.sslobject_class = kind
+    return context
+
+
+async def ignore(reader: Any, writer: Any) -> None:
+    await reader.read()
+    writer.close()
+
+
+@pytest.mark.parametrize("api", ["open_connection", "connect"])
+@pytest.mark.parametrize("kind", REFUSALS)
+async def test_connect_raises_the_error_of_the_program(kind: type[_Pinned], api: str, tls: Certificates) -> None:
+    context = refusing(tls.new_client_context(), kind)
+    unhandled: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, report: unhandled.append(report))
+    async with await sluiceway.start_server(ignore, "127.0.0.1", 0, ssl=tls.server_context) as server:
+        host, port = server_address(server)
+        with pytest.raises(kind.error, match="the certificate is not the pinned one"):
+            if api == "connect":
+                await sluiceway.connect(f"tls://{host}:{port}", tls=context, server_hostname="localhost")
+            else:
+                await sluiceway.open_connection(host, port, ssl=context, server_hostname="localhost")
+    # In debug mode the failure of the server is reported.
+    assert [report["exception"] for report in unhandled if not isinstance(report["exception"], ConnectionError)] == []
+
+
+@pytest.mark.parametrize("kind", REFUSALS)
+async def test_server_reports_the_error_of_the_program(
+    kind: type[_Pinned], tls: Certificates, caplog: pytest.LogCaptureFixture
+) -> None:
+    context = refusing(tls.new_server_context(), kind)
+    unhandled: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, report: unhandled.append(report))
+    caplog.set_level(logging.WARNING, "sluiceway")
+    async with await sluiceway.start_server(ignore, "127.0.0.1", 0, ssl=context) as server:
+        with pytest.raises(OSError):
+            reader, writer = await sluiceway.open_connection(
+                *server_address(server), ssl=tls.client_context, server_hostname="localhost"
+            )
+            try:
+                if await reader.read() == b"":
+                    raise ConnectionResetError
+            finally:
+                writer.close()
+        if issubclass(kind.error, OSError):
+            await wait_until(lambda: caplog.records)
+            assert caplog.messages[0].endswith("failed: the certificate is not the pinned one")
+            assert all(isinstance(report["exception"], kind.error) for report in unhandled)
+        else:
+            await wait_until(lambda: unhandled)
+            assert [type(report["exception"]) for report in unhandled] == [kind.error]
+
+
+@pytest.mark.parametrize("kind", REFUSALS)
+async def test_start_tls_raises_the_error_of_the_program_and_closes(kind: type[_Pinned], tls: Certificates) -> None:
+    # connected_pair() waits until the connection is closed, which raises the error again.
+    with contextlib.suppress(RuntimeError, ValueError):
+        async with connected_pair(sluiceway) as (near, far):
+            await _refuse_upgrade(kind, near, far, tls)
+
+
+async def _refuse_upgrade(kind: type[_Pinned], near: Any, far: Any, tls: Certificates) -> None:
+    context = refusing(tls.new_client_context(), kind)
+    upgrading = await start_task(far[1].start_tls(tls.server_context))
+    with pytest.raises(kind.error, match="the certificate is not the pinned one"):
+        await near[1].start_tls(context, server_hostname="localhost")
+    await asyncio.wait([upgrading])
+    upgrading.exception()
+    await wait_until(near[1].is_closing)
+    with pytest.raises(kind.error, match="the certificate is not the pinned one"):
+        await near[1].wait_closed()
+
+
+@pytest.mark.parametrize("size", [4, 40_000])
+async def test_write_that_takes_less_loses_nothing(size: int, tls: Certificates) -> None:
+    context = refusing(tls.new_client_context(), _Short)
+    async with connected_pair(
+        sluiceway, server={"ssl": tls.server_context}, client={"ssl": context, "server_hostname": "localhost"}
+    ) as (near, far):
+        data = bytes(range(256)) * (size // 4 // 64) or b"four"
+        near[1].write(data)
+        near[1].write(b"end\n")
+        draining = asyncio.create_task(near[1].drain())
+        assert await far[0].readexactly(len(data)) == data
+        assert await far[0].readline() == b"end\n"
+        await draining
+        assert near[1].transport.get_write_buffer_size() == 0
