@@ -1,6 +1,6 @@
 """Receivers that pass every received byte to the methods of a protocol.
 
-An exception of such a method propagates to the transport, which is the caller of the receiver.
+An exception of such a method propagates to the caller of the receiver.
 """
 
 from __future__ import annotations
