@@ -7,9 +7,9 @@ import contextlib
 import ssl
 from typing import Any, Protocol
 
-from .._errors import PlaintextBeforeTLSError, copy_error
+from .._errors import PlaintextBeforeTLSError, copy_error, is_own_close, own_close_error
 from .._implementation import core
-from .._net.addresses import contains_nul, describe_address, name_handshake
+from .._net.addresses import contains_nul, describe_address, name_handshake, name_peer
 from .._transports.tls.lower_protocol import LowerProtocol
 from .._transports.tls.transport import TLSTransport
 from .connection import Connection
@@ -101,7 +101,8 @@ async def _upgrade(
     await writer.drain()
     reader = writer._reader
     plain = writer._transport
-    if plain.is_closing() is True:
+    # During a lingering close, the transport is not closing yet.
+    if connection.discarding or plain.is_closing() is True:
         raise ConnectionResetError(f"start_tls(): {connection.describe()} is closed")
     # Another task may have called write_eof() or start_tls() during drain().
     _refuse_ended_direction(writer, connection)
@@ -144,7 +145,11 @@ async def _upgrade(
         _end_failed(writer, connection, plain, error)
         raise
     if connection.closing or connection.lost:
-        lost = ConnectionResetError(f"start_tls(): {connection.describe()} was lost during the TLS handshake")
+        if connection.closed_first:
+            lost = own_close_error()
+            name_peer(lost, connection.describe())
+        else:
+            lost = ConnectionResetError(f"start_tls(): {connection.describe()} was lost during the TLS handshake")
         _end_failed(writer, connection, plain, lost)
         try:
             raise lost
@@ -211,6 +216,7 @@ def _take_unread(reader: Any) -> bytes:
 def _end_failed(writer: UpgradableWriter, connection: Connection, plain: Any, error: BaseException) -> None:
     """Abort the connection after a failed handshake, and call connection_lost() of the protocol if the loop does not.
 
+    If close() or abort() of this program has ended the handshake, the connection ends without an error.
     Some loops do not report every such loss, and calls of wait_closed() would block without end.
     """
     plain.abort()
@@ -220,12 +226,14 @@ def _end_failed(writer: UpgradableWriter, connection: Connection, plain: Any, er
         record.error = error = ConnectionAbortedError(
             f"start_tls() timed out or was cancelled during the TLS handshake: {connection.describe()} was aborted"
         )
-    # A copy avoids a reference cycle: the stream keeps the error, and the traceback refers to the stream.
-    error = copy_error(error)
+    reported: BaseException | None = None
+    if isinstance(error, Exception) and not is_own_close(error):
+        # A copy avoids a reference cycle: the stream keeps the error, and the traceback refers to the stream.
+        reported = copy_error(error)
 
     def report() -> None:
         if not connection.lost:
-            writer._protocol.connection_lost(error if isinstance(error, Exception) else None)
+            writer._protocol.connection_lost(reported)
 
     # Two iterations of the loop later: abort() calls connection_lost() in the next one.
     writer._loop.call_soon(writer._loop.call_soon, report)

@@ -115,8 +115,9 @@ async def test_end_of_the_peer_before_start_tls_raises_at_once(side: str, first:
 async def test_own_close_during_start_tls_is_named_as_the_reason(
     end: str, tls: Certificates, raw_peers: RawPeers
 ) -> None:
+    """R8: to the reader it is a close on this side, as without start_tls()."""
     listener = raw_peers.listen()
-    _, writer = await sluiceway.open_connection(*listener.address)
+    reader, writer = await sluiceway.open_connection(*listener.address)
     upgrade = asyncio.create_task(writer.start_tls(tls.client_context, server_hostname="localhost"))
     await run_iterations(5)
     getattr(writer.transport, end)()
@@ -125,6 +126,41 @@ async def test_own_close_during_start_tls_is_named_as_the_reason(
     peer = f"localhost at {listener.address[0]}:{listener.port}"
     reason = "this program has closed the connection during the TLS handshake"
     assert str(raised.value) == f"{reason} (TLS handshake with {peer})"
+    await writer.wait_closed()
+    assert await reader.read() == b""
+    assert reader.eof_reason == "closed"
+    assert reader.exception() is None
+
+
+@pytest.mark.parametrize("end", ["aclose", "abort"])
+async def test_close_of_a_stream_during_start_tls_is_no_loss(end: str, tls: Certificates, raw_peers: RawPeers) -> None:
+    listener = raw_peers.listen()
+    stream = await sluiceway.connect(socket.create_connection(listener.address))
+    upgrade = await start_task(stream.start_tls(tls.client_context, server_hostname="localhost"))
+    await run_iterations(5)
+    if end == "abort":
+        stream.abort()
+    info = await stream.aclose()
+    assert (info.flushed, info.reason) == (True, "aborted" if end == "abort" else "closed")
+    assert stream.eof_reason == "closed"
+    with pytest.raises(ConnectionResetError, match="this program has closed"):
+        await upgrade
+
+
+async def test_start_tls_during_a_lingering_close_raises_and_the_close_continues(
+    tls: Certificates, raw_peers: RawPeers
+) -> None:
+    """The transport is not closing before the end of the peer's direction, but nothing may be sent."""
+    script = raw_peers.serve(lambda peer: peer.wait_for("end"))
+    stream = await sluiceway.connect(socket.create_connection(script.address))
+    writer = stream.writer
+    closing = await start_task(stream.aclose(linger=60))
+    with pytest.raises(ConnectionResetError, match=r"start_tls\(\): connection .* is closed"):
+        await writer.start_tls(tls.client_context, server_hostname="localhost")
+    assert not writer.transport.is_closing()
+    script.signal("end")
+    assert (await closing).reason == "closed"
+    await script.finished()
 
 
 @pytest.mark.parametrize("side", ["client", "server"])
@@ -209,7 +245,8 @@ async def test_close_between_handshake_and_its_result_raises(raw_peers: RawPeers
         await asyncio.sleep(0)
     assert stream.writer is not None
     stream.writer.close()
-    with pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError, match="this program has closed"):
         await upgrading
-    await stream.aclose()
+    assert (await stream.aclose()).reason == "closed"
+    assert stream.eof_reason == "closed"
     await script.finished()
