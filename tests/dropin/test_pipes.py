@@ -196,3 +196,80 @@ def test_program_echoes_standard_input_to_standard_output(kind: str) -> None:
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout == lines.upper()
+
+
+def shared_protocol(streams: types.ModuleType) -> type:
+    """Return a class like aioconsole's, whose one object serves the reader's pipe and the pipes of two writers."""
+
+    class SharedProtocol(streams.StreamReaderProtocol):  # type: ignore[name-defined,misc]
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            if self._stream_reader._transport is None:
+                super().connection_made(transport)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            state = self.__dict__.copy()
+            super().connection_lost(exc)
+            self.__dict__.update(state)
+            self.lost.set()
+
+    return SharedProtocol
+
+
+class SharedPipes:
+    """The reader of one pipe and the writers of two others, with one protocol."""
+
+    def __init__(self, streams: types.ModuleType) -> None:
+        self.streams = streams
+        self.reader = streams.StreamReader()
+        self.protocol = shared_protocol(streams)(self.reader)
+        self.protocol.lost = asyncio.Event()
+        self.read_end, self.write_end = os.pipe()
+        self.outputs: list[int] = []
+        self.writers: list[Any] = []
+
+    async def open_reader(self) -> None:
+        file = os.fdopen(self.read_end, "rb", 0)
+        await asyncio.get_running_loop().connect_read_pipe(lambda: self.protocol, file)
+
+    async def open_writers(self) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(2):
+            output, end = os.pipe()
+            transport, protocol = await loop.connect_write_pipe(lambda: self.protocol, os.fdopen(end, "wb", 0))
+            self.outputs.append(output)
+            self.writers.append(self.streams.StreamWriter(transport, protocol, self.reader, loop))
+
+    async def end_input(self) -> None:
+        os.write(self.write_end, b"line\n")
+        os.close(self.write_end)
+        assert await self.reader.read() == b"line\n"
+        # uvloop does not close the transport at the end of input.
+        self.reader._transport.close()
+        await self.protocol.lost.wait()
+
+    async def check_writers_send(self) -> None:
+        for writer in self.writers:
+            writer.write(b"still open")
+            await writer.drain()
+            assert not writer.is_closing()
+        for writer, output in zip(self.writers, self.outputs, strict=True):
+            writer.close()
+            await writer.wait_closed()
+            with os.fdopen(output, "rb") as file:
+                assert await asyncio.to_thread(file.read) == b"still open"
+
+
+async def test_end_of_input_leaves_writers_with_same_protocol_open(streams: types.ModuleType) -> None:
+    pipes = SharedPipes(streams)
+    await pipes.open_reader()
+    await pipes.open_writers()
+    await pipes.end_input()
+    await pipes.check_writers_send()
+
+
+async def test_writers_with_protocol_of_ended_pipe_send(streams: types.ModuleType) -> None:
+    pipes = SharedPipes(streams)
+    await pipes.open_reader()
+    await pipes.end_input()
+    await pipes.open_writers()
+    await pipes.check_writers_send()

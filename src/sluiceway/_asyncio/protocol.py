@@ -66,6 +66,14 @@ class FlowControlMixin(ProtocolOperations, asyncio_streams.FlowControlMixin, met
     def _sluiceway_finish_lost(self, error: Exception | None) -> None:
         FlowControlMixin.connection_lost(self, error)
 
+    def _sluiceway_renew(self) -> Connection:
+        """Called for a new writer, if a pipe with this protocol has ended. Return a Connection for the writer's pipe.
+
+        In asyncio, a subclass achieves the same by resetting the attributes that connection_lost() has changed.
+        """
+        ProtocolOperations.__init__(self, Connection(self._loop, self._sluiceway.close_timeout))
+        return self._sluiceway
+
     def pause_writing(self) -> None:
         """Called by the transport when its buffer exceeds the high-water mark. StreamWriter.drain() then waits."""
         super().pause_writing()
@@ -225,6 +233,9 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
 
         ``exc`` is the error that ended the connection. None means that one side closed it, or that this side aborted
         it. The reader gets the error, or end of file.
+
+        A program may share one protocol between the pipe of the reader and the pipes of writers (aioconsole does, for
+        standard input, output and error). Then the end of the reader's pipe does not end the writers'.
         """
         reader_ref = self._stream_reader_wr
         reader = reader_ref() if reader_ref is not None else None
@@ -240,9 +251,13 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
                 reader._sluiceway.lost(error)
             else:
                 reader.set_exception(error)
+        if connection.lost_reading_pipe():
+            connection.protocol_transport = None
+            return
         connection.lose(error)
         connection.flow.end(error)
-        self._stream_reader_wr = None
+        if not connection.over_pipe():
+            self._stream_reader_wr = None
         connection.writer_ref = None
         connection.protocol_transport = None
 

@@ -10,7 +10,7 @@ import weakref
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from .._connection.connection import Connection, waits_for_close
+from .._connection.connection import Connection, is_pipe, waits_for_close
 from .._connection.starttls import is_upgrading, upgrade_to_tls
 from .._connection.unclosed_guard import close_unreferenced
 from .._implementation import core
@@ -56,6 +56,8 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         ours = isinstance(protocol, core.ProtocolOperations)
         connection: Any = protocol._sluiceway if ours else Connection(loop)  # type: ignore[attr-defined]
         if connection.transport is not transport:
+            if ours and connection.lost and connection.over_pipe() and is_pipe(transport):
+                connection = protocol._sluiceway_renew()  # type: ignore[attr-defined]
             connection.attach(transport)
         WriteOperations.__init__(self, transport, protocol, reader, loop, connection, connection.guard(reader))
         if connection.created_at is None and isinstance(reader, StreamReader):

@@ -51,6 +51,17 @@ def waits_for_close(error: BaseException | None) -> bool:
     return error is None or (isinstance(error, Exception) and not isinstance(error, TimeoutError))
 
 
+def is_pipe(transport: Any) -> bool:
+    """Return True if ``transport`` is that of a pipe, which carries one direction only."""
+    if isinstance(transport, core.RawTransportProvider):
+        return False
+    try:
+        return transport.get_extra_info("pipe") is not None
+    except (AttributeError, OSError, ValueError):
+        # Mocks, no transport, and pipes of rloop.
+        return False
+
+
 def _describe_function(function: Any) -> str:
     """Return the name of ``function``, with its file and line if it is written in Python."""
     try:
@@ -163,6 +174,15 @@ class Connection(ClosingState):
     def over_loop_tls(self) -> bool:
         """Return True if the transport is a TLS transport of the event loop, not of sluiceway."""
         return self._loop_tls_values is not None
+
+    def over_pipe(self) -> bool:
+        """Return True if the transport is that of a pipe of the loop."""
+        return is_pipe(self.transport)
+
+    def lost_reading_pipe(self) -> bool:
+        """Return True if only the reader's pipe has ended: the protocol was shared, and the newest writer's is open."""
+        own = self.protocol_transport
+        return own is not self.transport and is_pipe(own) and is_pipe(self.transport) and not self.ending()
 
     # -- closing ------------------------------------------------------------------------------------------------------
 
