@@ -6,6 +6,7 @@ The error messages do not depend on the event loop.
 from __future__ import annotations
 
 import asyncio
+import math
 import operator
 import socket
 import ssl as ssl_module
@@ -116,12 +117,23 @@ def check_close_timeout(seconds: float | None) -> None:
 
 
 def check_delay(seconds: Any) -> None:
-    """Raise TypeError unless ``seconds``, the argument ``happy_eyeballs_delay``, is a number or None."""
-    if seconds is not None and not isinstance(seconds, (int, float)):
+    """Raise TypeError unless ``seconds``, the argument ``happy_eyeballs_delay``, is a number or None.
+
+    Raise ValueError for NaN, and for an int that a float cannot hold. As in asyncio, a negative number is accepted.
+    """
+    if seconds is None:
+        return
+    if not isinstance(seconds, (int, float)):
         raise TypeError(
             f"happy_eyeballs_delay argument must be a number of seconds or None, not {type(seconds).__name__!r}: "
             f"{seconds!r}"
         )
+    try:
+        valid = not math.isnan(seconds)
+    except OverflowError:
+        valid = False
+    if not valid:
+        raise ValueError("happy_eyeballs_delay should be a number of seconds that a float can hold")
 
 
 def check_local_address(address: Any) -> None:
