@@ -165,6 +165,15 @@ async def test_time_starts_at_close_also_if_a_drain_waits_already(raw_peers: Raw
             await draining
 
 
+async def close_with_full_kernel(writer: Any, peer: Any) -> asyncio.Task[None]:
+    """Write more than the kernel accepts, close, and return the task that waits in wait_closed()."""
+    shrink_kernel_buffers(writer, peer)
+    writer.write(PAYLOAD)
+    await wait_until_kernel_is_full(writer)
+    writer.close()
+    return asyncio.create_task(writer.wait_closed())
+
+
 async def test_peer_that_reads_in_each_interval_is_not_aborted(
     raw_peers: RawPeers, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -172,11 +181,7 @@ async def test_peer_that_reads_in_each_interval_is_not_aborted(
     async with non_reading_peer(sluiceway, raw_peers, close_timeout=MANUAL_DELAY) as (_, writer, peer):
         with manual_timers(MANUAL_DELAY) as timers:
             received = bytearray()
-            shrink_kernel_buffers(writer, peer)
-            writer.write(PAYLOAD)
-            await wait_until_kernel_is_full(writer)
-            writer.close()
-            closed = asyncio.create_task(writer.wait_closed())
+            closed = await close_with_full_kernel(writer, peer)
             for _ in range(4):
                 await receive_until_progress(writer, peer, received)
                 assert writer.transport.get_write_buffer_size() > 0
@@ -198,11 +203,7 @@ async def test_peer_that_stops_reading_is_aborted_after_the_next_interval(
     async with non_reading_peer(sluiceway, raw_peers, close_timeout=MANUAL_DELAY) as (_, writer, peer):
         with manual_timers(MANUAL_DELAY) as timers:
             received = bytearray()
-            shrink_kernel_buffers(writer, peer)
-            writer.write(PAYLOAD)
-            await wait_until_kernel_is_full(writer)
-            writer.close()
-            closed = asyncio.create_task(writer.wait_closed())
+            closed = await close_with_full_kernel(writer, peer)
             for _ in range(2):
                 await receive_until_progress(writer, peer, received)
                 await wait_until_kernel_is_full(writer)

@@ -155,9 +155,19 @@ async def test_read_to_eof_beyond_buffer_bound_returns_every_byte(raw_peers: Raw
         assert reader.at_eof()
 
 
+async def check_cancelled_read_pauses(task: asyncio.Task[bytes], reader: Any, flood: Any) -> None:
+    """Cancel the read. What has arrived stays buffered, and nothing more is received until it is read."""
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    buffered = buffered_size(reader)
+    await flood.send_until_blocked(reader)
+    assert buffered_size(reader) == buffered
+    assert await flood.read_all_with(reader.read) == flood.expected()
+
+
 @each_role
 async def test_cancelled_readexactly_keeps_bytes_and_pauses(raw_peers: RawPeers, role: str) -> None:
-    """What arrived for the cancelled read stays buffered; nothing more is received until it is read."""
     limit = 16 * KIB
     async with flooded_reader(raw_peers, role, limit) as (reader, flood):
         empty = retained_memory(reader)
@@ -165,13 +175,7 @@ async def test_cancelled_readexactly_keeps_bytes_and_pauses(raw_peers: RawPeers,
         while buffered_size(reader) < 1_000_000:
             flood.send(65536)
             await run_iterations(1)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        buffered = buffered_size(reader)
-        await flood.send_until_blocked(reader)
-        assert buffered_size(reader) == buffered
-        assert await flood.read_all_with(reader.read) == flood.expected()
+        await check_cancelled_read_pauses(task, reader, flood)
         await flood.send_until_blocked(reader)
         assert retained_memory(reader) - empty <= bound(limit)
 
@@ -184,13 +188,7 @@ async def test_cancelled_read_to_eof_keeps_bytes_and_pauses(raw_peers: RawPeers,
         while buffered_size(reader) < 500_000:
             flood.send(65536)
             await run_iterations(1)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        buffered = buffered_size(reader)
-        await flood.send_until_blocked(reader)
-        assert buffered_size(reader) == buffered
-        assert await flood.read_all_with(reader.read) == flood.expected()
+        await check_cancelled_read_pauses(task, reader, flood)
 
 
 @each_role

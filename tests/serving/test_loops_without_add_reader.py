@@ -121,6 +121,16 @@ def test_accept_out_of_descriptors_resumes_on_completion_loop(
     assert len([record for record in caplog.records if record.name == "sluiceway"]) == 1
 
 
+async def close_after_failures(loop: CompletionLoop) -> None:
+    """Start a server, and close it when each of the failures of accept() has been raised."""
+    server = await sluiceway.start_server(echo_lines, "127.0.0.1", 0)
+    while loop.failures:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    server.close()
+    await server.wait_closed()
+
+
 @pytest.mark.parametrize("delay", [3600, 0.001])
 def test_server_on_completion_loop_closes_while_accepting_is_paused(
     delay: float, monkeypatch: pytest.MonkeyPatch
@@ -128,31 +138,13 @@ def test_server_on_completion_loop_closes_while_accepting_is_paused(
     monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", delay)
     loop = CompletionLoop()
     loop.failures = [errno.EMFILE]
-
-    async def main() -> None:
-        server = await sluiceway.start_server(echo_lines, "127.0.0.1", 0)
-        while loop.failures:
-            await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        server.close()
-        await server.wait_closed()
-
-    assert run(main(), loop) == []
+    assert run(close_after_failures(loop), loop) == []
 
 
 def test_other_accept_error_is_reported_on_completion_loop() -> None:
     loop = CompletionLoop()
     loop.failures = [errno.EINVAL]
-
-    async def main() -> None:
-        server = await sluiceway.start_server(echo_lines, "127.0.0.1", 0)
-        while loop.failures:
-            await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        server.close()
-        await server.wait_closed()
-
-    (context,) = run(main(), loop)
+    (context,) = run(close_after_failures(loop), loop)
     assert context["exception"].errno == errno.EINVAL
     assert "no more connections are accepted" in context["message"]
 

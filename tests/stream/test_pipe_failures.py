@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import sluiceway
+from sluiceway._transports import pipe_transports
 from support.file_descriptors import open_descriptors
 from support.interrupts import Interrupt
 from support.scheduling import run_iterations, start_task, wait_until
@@ -275,6 +276,18 @@ async def test_exception_at_end_of_opening_leaves_descriptors_usable(
     os.close(other)
 
 
+def raising_once(function: Callable[..., Any], raised: list[TimeoutError]) -> Callable[..., Any]:
+    """Return ``function`` with a first call that raises an error, as if in a signal handler, and appends it."""
+
+    def call(*arguments: Any) -> Any:
+        if not raised:
+            raised.append(TimeoutError("in a signal handler"))
+            raise raised[0]
+        return function(*arguments)
+
+    return call
+
+
 async def test_exception_at_end_of_pipe_does_not_keep_close_waiting(
     monkeypatch: pytest.MonkeyPatch, loop_errors: list[dict[str, Any]]
 ) -> None:
@@ -282,16 +295,8 @@ async def test_exception_at_end_of_pipe_does_not_keep_close_waiting(
     reading, writing = os.pipe()
     stream = await sluiceway.pipe(reading)
     protocol = type(stream.reader._transport.get_protocol())
-    call = protocol.connection_lost
     raised: list[TimeoutError] = []
-
-    def raise_once(self: Any, error: Exception | None) -> None:
-        if not raised:
-            raised.append(TimeoutError("in a signal handler"))
-            raise raised[0]
-        call(self, error)
-
-    monkeypatch.setattr(protocol, "connection_lost", raise_once)
+    monkeypatch.setattr(protocol, "connection_lost", raising_once(protocol.connection_lost, raised))
     await stream.aclose()
     assert [context["exception"] for context in loop_errors] == raised
     loop_errors.clear()
@@ -305,16 +310,8 @@ async def test_exception_before_end_of_pipe_is_reported_does_not_keep_close_wait
     reading, writing = os.pipe()
     stream = await sluiceway.pipe(reading)
     transport = type(stream.reader._transport)
-    call = transport._lost
     raised: list[TimeoutError] = []
-
-    def raise_once(self: Any, error: BaseException | None) -> None:
-        if not raised:
-            raised.append(TimeoutError("in a signal handler"))
-            raise raised[0]
-        call(self, error)
-
-    monkeypatch.setattr(transport, "_lost", raise_once)
+    monkeypatch.setattr(transport, "_lost", raising_once(transport._lost, raised))
     await asyncio.wait_for(stream.aclose(), PEER_TIMEOUT)
     assert [context["exception"] for context in loop_errors] == raised
     loop_errors.clear()
@@ -326,14 +323,8 @@ async def test_exception_before_end_of_pipe_is_scheduled_does_not_keep_close_wai
 ) -> None:
     """A signal handler may raise where the transport has read the end."""
     raised: list[TimeoutError] = []
-
-    def raise_once(schedule: Any, call: Any, *arguments: Any) -> None:
-        if not raised:
-            raised.append(TimeoutError("in a signal handler"))
-            raise raised[0]
-        schedule(call, *arguments)
-
-    monkeypatch.setattr("sluiceway._transports.pipe_transports.schedule_repeatedly", raise_once)
+    replacement = raising_once(pipe_transports.schedule_repeatedly, raised)
+    monkeypatch.setattr(pipe_transports, "schedule_repeatedly", replacement)
     reading, writing = os.pipe()
     stream = await sluiceway.pipe(reading)
     os.close(writing)
