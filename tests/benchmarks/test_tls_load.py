@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import itertools
-import pathlib
 import socket
 import ssl
 import threading
@@ -150,7 +149,7 @@ def test_missing_session_ticket_is_reported(identity: Identity) -> None:
         run_load(RESUMED, [context], close_without_ticket)
 
 
-def test_certificate_of_other_authority_is_reported(identity: Identity, tmp_path: pathlib.Path) -> None:
+def test_certificate_of_other_authority_is_reported(identity: Identity) -> None:
     other_certificate = trustme.CA().issue_cert("localhost")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     other_certificate.configure_cert(context)

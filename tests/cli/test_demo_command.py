@@ -185,7 +185,7 @@ def test_failed_check_on_open_connection_does_not_hang_server(monkeypatch):
 
 
 @pytest.mark.loops("asyncio")
-async def test_comparison_measures_asyncio_and_sluiceway(monkeypatch):
+async def test_comparison_measures_asyncio_and_sluiceway():
     results = await comparison.compare(comparison.Size(echoes=3, transfer_bytes=300_000, rounds=2))
     assert set(results) == {"asyncio", "sluiceway"}
     for measurement in results.values():

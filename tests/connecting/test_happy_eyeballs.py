@@ -63,9 +63,7 @@ async def test_second_address_is_not_tried_if_first_answers(raw_peers: RawPeers)
     await close(writer)
 
 
-async def test_cancelled_connect_closes_every_started_attempt(
-    raw_peers: RawPeers, cleanup: contextlib.ExitStack
-) -> None:
+async def test_cancelled_connect_closes_every_started_attempt(cleanup: contextlib.ExitStack) -> None:
     loop: Any = asyncio.get_running_loop()
     sockets: list[Any] = []
     both_started = asyncio.Event()

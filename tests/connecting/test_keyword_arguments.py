@@ -211,7 +211,7 @@ async def test_close_timeout_bounds_close(raw_peers: RawPeers, caplog: pytest.Lo
     assert "0.05 s" in caplog.text
 
 
-async def test_interleave_alternates_address_families(raw_peers: RawPeers) -> None:
+async def test_interleave_alternates_address_families() -> None:
     """The order in which the addresses are tried is that of RFC 8305, section 4."""
     loop: Any = asyncio.get_running_loop()
     tried: list[str] = []

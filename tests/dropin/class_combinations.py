@@ -37,12 +37,6 @@ class ClassCombination:
         when = "installed" if self.installed else "not installed"
         return f"{self.reader}'s reader, {self.writer}'s writer, {self.protocol}'s protocol, {when}"
 
-    def reader_and_protocol(self, limit: int = 1 << 16) -> tuple[Any, Any]:
-        """Return a reader and the protocol that feeds it."""
-        loop = asyncio.get_running_loop()
-        reader = select_class(self.reader, sluiceway.StreamReader)(limit=limit, loop=loop)
-        return reader, select_class(self.protocol, sluiceway.StreamReaderProtocol)(reader, loop=loop)
-
     @contextlib.asynccontextmanager
     async def connected(self, address: tuple[str, int], limit: int = 1 << 16) -> AsyncIterator[tuple[Any, Any]]:
         """Connect by ``loop.create_connection`` and yield (reader, writer); closed at the end."""

@@ -249,7 +249,7 @@ def test_server_is_subclass_of_asyncio_server() -> None:
     assert issubclass(sluiceway.Server, asyncio.AbstractServer)
 
 
-async def test_functions_return_objects_of_sluiceway_only_while_installed(tmp_path: Any, unix_path: str) -> None:
+async def test_functions_return_objects_of_sluiceway_only_while_installed(unix_path: str) -> None:
     accepted: list[Any] = []
 
     def handler(reader: Any, writer: Any) -> None:

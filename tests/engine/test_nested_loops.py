@@ -316,9 +316,7 @@ async def test_late_write_in_a_nested_iteration_keeps_the_handles_it_has_counted
 # An iteration of asyncio's loop loses a callback if a nested one has run it already.
 @pytest.mark.engine_only
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
-async def test_nested_loop_in_a_plain_handler_accepts_other_connections(
-    raw_peers: RawPeers, tls: Certificates, secure: bool
-):
+async def test_nested_loop_in_a_plain_handler_accepts_other_connections(tls: Certificates, secure: bool):
     """A handler that is not a coroutine runs in the callback of the listener, or of the poller after a handshake."""
     accepted: list[asyncio.StreamWriter] = []
     opened: list[asyncio.StreamWriter] = []

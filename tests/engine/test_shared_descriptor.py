@@ -127,7 +127,7 @@ async def test_write_to_a_socket_given_as_sock_is_not_corked(raw_peers: RawPeers
     await connection.close()
 
 
-async def test_write_to_a_unix_socket_given_as_sock_is_not_corked(raw_peers: RawPeers):
+async def test_write_to_a_unix_socket_given_as_sock_is_not_corked():
     ours, theirs = socket.socketpair()
     reader, writer = await sluiceway.open_unix_connection(sock=ours)
     connection = PeerConnection(reader, writer, RawPeer(theirs))

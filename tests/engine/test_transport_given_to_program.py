@@ -179,7 +179,7 @@ async def test_callback_of_the_loop_runs_before_many_slow_steps(raw_peers: RawPe
 
 
 @pytest.mark.loops("asyncio", "debug", "eager")
-async def test_task_does_not_run_inside_tls_of_the_loop(raw_peers: RawPeers, tls: Certificates):
+async def test_task_does_not_run_inside_tls_of_the_loop(tls: Certificates):
     """A program that upgrades the transport itself puts asyncio's TLS below the reader."""
 
     def inside() -> list[str]:

@@ -49,7 +49,7 @@ async def test_running_handlers_are_listed_and_named_after_peer(raw_peers: RawPe
         assert server.handlers == frozenset()
 
 
-async def test_handlers_attribute_is_read_only(raw_peers: RawPeers) -> None:
+async def test_handlers_attribute_is_read_only() -> None:
     async with running_server(lambda reader, writer: writer.close()) as server:
         assert isinstance(server.handlers, frozenset)
         with pytest.raises(AttributeError):

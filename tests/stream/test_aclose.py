@@ -252,7 +252,7 @@ async def _next(iterator: Any) -> Any:
     return await anext(iterator)
 
 
-async def test_block_closes_its_stream(raw_peers: RawPeers) -> None:
+async def test_block_closes_its_stream() -> None:
     """X2: after the block, and after an exception in it."""
     async with stream_pair() as (one, other):
         async with one:

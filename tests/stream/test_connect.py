@@ -201,7 +201,7 @@ async def test_configure_socket_is_called_for_unix_socket(raw_peers: RawPeers, u
         assert families == [socket.AF_UNIX]
 
 
-async def test_error_of_configure_socket_closes_every_socket_and_is_raised(raw_peers: RawPeers) -> None:
+async def test_error_of_configure_socket_closes_every_socket_and_is_raised() -> None:
     sockets = []
 
     def configure(sock: socket.socket) -> None:

@@ -45,10 +45,6 @@ class InteractiveProgram:
         assert self._process.stdin is not None
         self._process.stdin.write(text.encode())
 
-    def close_stdin(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-
     async def expect(self, pattern: str) -> "re.Match[str]":
         """Wait for output that matches, after the previous match."""
         return await asyncio.to_thread(self._expect, pattern)

@@ -166,7 +166,7 @@ async def test_innocent(): pass
     result.stdout.fnmatch_lines(["*assert * is None", "*task left over: *sleep*"])
 
 
-def test_hanging_test_fails_with_traceback_of_hang(run_pytest, monkeypatch):
+def test_hanging_test_fails_with_traceback_of_hang(run_pytest):
     result = run_pytest(
         """
 from support import async_tests

@@ -10,7 +10,6 @@ is used as well, so no wake-up is lost.
 
 import asyncio
 import sys
-from cpython.ref cimport PyObject
 
 cdef extern from "Python.h":
     int PyContext_Enter(object context) except? -1

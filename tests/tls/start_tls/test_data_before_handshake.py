@@ -287,7 +287,7 @@ async def test_unread_data_raises_on_an_accepting_tls_client(raw_peers: RawPeers
 
 
 @pytest.mark.parametrize("server_side", [False, True])
-async def test_context_for_the_other_side_raises(server_side: bool, raw_peers: RawPeers, tls: Certificates) -> None:
+async def test_context_for_the_other_side_raises(server_side: bool, raw_peers: RawPeers) -> None:
     """The ssl module raises SSLError, and ValueError since Python 3.15."""
     listener = raw_peers.listen()
     _, writer = await sluiceway.open_connection(*listener.address)

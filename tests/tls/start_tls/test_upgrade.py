@@ -220,7 +220,7 @@ async def test_server_wait_closed_waits_for_an_upgraded_connection(tls: Certific
 
 
 @pytest.mark.parametrize("context", [None, True, "context", 5])
-async def test_argument_that_is_not_a_context_raises_type_error(context: Any, tls: Certificates) -> None:
+async def test_argument_that_is_not_a_context_raises_type_error(context: Any) -> None:
     async with connected_pair(sluiceway) as (near, far):
         for end in (near, far):
             with pytest.raises(

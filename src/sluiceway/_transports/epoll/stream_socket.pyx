@@ -19,7 +19,6 @@ from sluiceway._core_c.protocol_operations cimport ProtocolOperations
 from sluiceway._core_c.protocol_receiver cimport ProtocolReceivers
 from sluiceway._core_c.write_queue cimport WriteQueue
 from sluiceway._transports.epoll.listening_socket cimport AcceptedSocket
-from sluiceway._transports.epoll.poller cimport Poller
 from sluiceway._transports.epoll.receive_rest cimport receive_rest
 from sluiceway._transports.epoll.send_pieces cimport SEND_FLAGS, send_pieces
 from sluiceway._transports.epoll.system cimport (
