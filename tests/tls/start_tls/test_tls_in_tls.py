@@ -153,3 +153,34 @@ async def test_failed_inner_handshake_raises_and_closes(tls: Certificates) -> No
         with pytest.raises(OSError):
             await upgrade
         assert near[1].is_closing()
+
+
+async def test_end_of_tls_over_the_loops_own_tls_logs_no_warning(
+    raw_peers: RawPeers, tls: Certificates, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The loop's TLS transport logs one if eof_received() of the protocol above it returns True.
+
+    On asyncio's loops, a second close() of that transport makes its other methods raise.
+    """
+
+    def serve(peer: RawPeer) -> None:
+        outer = ManualTLS(peer, tls.server_context, server_side=True)
+        outer.do_handshake()
+        inner = ManualTLS(outer, tls.server_context, server_side=True)
+        inner.do_handshake()
+        # In one piece, so that both ends arrive in one call of the inner transport.
+        peer.send(outer.encrypt(inner.encrypt(b"last\n") + inner.close_notify()) + outer.close_notify())
+
+    script = raw_peers.serve(serve)
+    loop = asyncio.get_running_loop()
+    reader = sluiceway.StreamReader(loop=loop)
+    protocol = sluiceway.StreamReaderProtocol(reader, loop=loop)
+    transport, _ = await loop.create_connection(
+        lambda: protocol, *script.address, ssl=tls.client_context, server_hostname="localhost"
+    )
+    writer = sluiceway.StreamWriter(transport, protocol, reader, loop)
+    await writer.start_tls(tls.client_context, server_hostname="localhost")
+    assert await reader.read() == b"last\n"
+    await close(writer)
+    await script.finished()
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []

@@ -9,9 +9,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from ..._implementation import core
+
 if TYPE_CHECKING:
-    from ..._core import TLSReceiver, TLSSender
+    from ..._core import RawTransportProvider, TLSReceiver, TLSSender
     from ..transport_interface import StreamTransport
+else:
+    RawTransportProvider = core.RawTransportProvider
 
 
 class CloseSequence:
@@ -52,7 +56,7 @@ class CloseSequence:
             return
         if self._peer_ended():
             # The renegotiation cannot end, because the peer sends nothing more.
-            self.lower.close()
+            self._close_lower(self.lower)
         else:
             self._start_timer_when_sent()
 
@@ -63,7 +67,7 @@ class CloseSequence:
         """
         assert self.lower is not None
         if self._peer_ended() or self.lower.is_closing():
-            self.lower.close()
+            self._close_lower(self.lower)
             return
         self._start_timer_when_sent()
 
@@ -80,7 +84,7 @@ class CloseSequence:
         """Called when the peer's alert, the end of TCP, or too much data has arrived. Close the lower transport."""
         self.cancel()
         if self.lower is not None:
-            self.lower.close()
+            self._close_lower(self.lower)
 
     def abandon(self) -> bool:
         """Close the lower transport without a close_notify alert, or abort it if it has unsent data.
@@ -93,7 +97,7 @@ class CloseSequence:
         if lower.get_write_buffer_size():
             lower.abort()
             return False
-        lower.close()
+        self._close_lower(lower)
         return True
 
     def cancel(self) -> None:
@@ -123,6 +127,11 @@ class CloseSequence:
         Return 0 if these bytes belong to the alert, which was sent last.
         """
         return 0 if size <= self._sender.alert_size else size
+
+    def _close_lower(self, lower: StreamTransport) -> None:
+        # Not a second time if it is a transport of the loop: later calls of asyncio's TLS transport would raise.
+        if isinstance(lower, RawTransportProvider) or not lower.is_closing():
+            lower.close()
 
     def _peer_ended(self) -> bool:
         """Return True if the peer sends nothing more: its close_notify alert or the end of TCP has arrived."""

@@ -17,11 +17,15 @@ else:
 
 
 class LowerEvents(Protocol):
-    """The methods of a TLS transport that LowerProtocol calls at events of the lower transport.
+    """The methods of a TLS transport that LowerProtocol calls at events of the lower transport, and one attribute.
 
     The TLSReceiver calls lower_eof() and lower_lost(). If a signal handler has stopped that call of lower_lost(),
     LowerProtocol calls it again.
     """
+
+    @property
+    def lower(self) -> Any:
+        """The lower transport; None before it is connected."""
 
     def lower_made(self, lower: Any) -> None:
         """Called when the lower transport is connected."""
@@ -112,7 +116,12 @@ class LowerProtocol(ReceiverProvider, asyncio.BufferedProtocol):
             raise
 
     def eof_received(self) -> bool:
-        return self._events is not None and self._receiver.eof()
+        events = self._events
+        if events is None:
+            return False
+        # A TLS transport closes in any case. That of the loop logs a warning if this method returns True.
+        over_tls = events.lower.get_extra_info("sslcontext") is not None
+        return self._receiver.eof() and not over_tls
 
     def pause_writing(self) -> None:
         if self._events is not None:
