@@ -46,7 +46,7 @@ if typing.TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> typing.Any:
-        """Import the Stream API at its first use: a program that does not use it imports 27 fewer modules."""
+        """Import the Stream API at its first use, so that other programs import fewer modules."""
         if name != "stream" and name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         stream = importlib.import_module(".stream", __name__)

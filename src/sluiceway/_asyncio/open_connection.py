@@ -49,8 +49,10 @@ async def open_connection(
     """Connect to a TCP server, or use a connected socket, with TLS if ``ssl`` is given. Return a reader and a writer.
 
     Args:
-        host (str, bytes or None): the host name or IP address to connect to.
-        port (int, str, bytes or None): the port number or service name.
+        host (str, bytes or None): the host name or IP address to connect to. None with a port means the loopback
+            address.
+        port (int, str, bytes or None): the port number or service name. Without ``sock``, ``host`` and ``port`` must
+            not both be None.
         loop (asyncio.AbstractEventLoop or None): None or the running loop. The argument is for programs that were
             written for Python 3.9 or earlier.
         limit (int, math.inf or None): the limit of the reader in bytes; see StreamReader.

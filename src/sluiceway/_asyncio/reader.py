@@ -45,7 +45,8 @@ class StreamReader(ReadOperations, asyncio.StreamReader, metaclass=InstanceCheck
     Only one read can wait at a time. A read that is cancelled or times out consumes no data: the next read returns the
     same bytes. Every read method raises:
 
-    - RuntimeError immediately, if a read of another task is waiting. The message names that task.
+    - RuntimeError immediately, if a read of another task is waiting. The message names that task. Only ``read(0)`` and
+      ``readexactly(0)`` return ``b""`` then.
     - The exception passed to ``set_exception()``, immediately, even if bytes are buffered.
     - The error of a lost connection, if the bytes received before the loss do not complete the read. ``read(n)`` still
       returns these bytes. A loss after end of file changes no read.

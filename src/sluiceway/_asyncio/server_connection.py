@@ -97,8 +97,8 @@ class ServerConnection:
     ``address``: the address of the peer. ``listener``: the name of the listening socket, for messages.
 
     On the engine, and without TLS on asyncio's selector loops, start() creates the transport itself. Otherwise, a task
-    creates it, and refers to the socket meanwhile. The entry does not keep the connection alive: it has weak references
-    to the Connection, to the transport and, if a task creates the transport, to the socket.
+    creates it, and refers to the socket meanwhile. The entry does not keep the connection alive: its references to the
+    Connection, to the transport and to the socket are weak.
 
     The entry removes itself from the server when the connection has ended, or could not be set up. If a program sets
     another protocol on the transport, the Connection does not get ``connection_lost()``. Therefore the entry also
@@ -240,7 +240,7 @@ class ServerConnection:
             self._server._connection_ended(self)
 
     def watch(self, transport: Any) -> None:
-        """Remove this entry from the server when ``transport`` is freed: the engine and the loop free it at its end."""
+        """Remove this entry from the server when ``transport`` is freed."""
         reference = self._transport = _Reference(transport, _gone)
         reference.entry = self
 

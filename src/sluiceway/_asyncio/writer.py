@@ -83,8 +83,8 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         has no effect, also if the loss was not noticed yet.
 
         Raises:
-            NotImplementedError: the transport cannot end one direction alone: TLS, and pipes on some loops.
-                ``can_write_eof()`` returns False for such a transport, and during start_tls().
+            NotImplementedError: the transport cannot end one direction alone (TLS, and pipes on some loops), or
+                start_tls() is running. ``can_write_eof()`` returns False in both cases.
         """
         # No effect on a closed or lost connection; uvloop's transport would raise.
         sender = self._sluiceway

@@ -32,7 +32,7 @@ class CloseInfo:
               aborted.
             - ``"reset"``: the connection was lost with an error.
             - ``"aborted"``: the program called ``abort()`` of the Stream, or that of the transport while bytes were
-              unsent. Or a ``start_tls()`` timed out or was cancelled during the handshake.
+              unsent. Or, during the handshake of a ``start_tls()``, its ``timeout=`` passed or the call was cancelled.
     """
 
     flushed: bool

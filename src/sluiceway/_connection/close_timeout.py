@@ -18,7 +18,7 @@ if sys.platform != "win32":
 def pending_bytes(transport: Any) -> int:
     """Return the number of written bytes that the kernel has not accepted from ``transport``; 0 if it is unknown.
 
-    ``transport`` may be None: uvloop's TLS has its own shutdown timeout, and gives no access to the transport below it.
+    ``transport`` is None for uvloop's TLS, which gives no access to the transport below it.
     """
     try:
         pending = transport.get_write_buffer_size()

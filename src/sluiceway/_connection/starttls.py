@@ -214,10 +214,11 @@ def _take_unread(reader: Any) -> bytes:
 
 
 def _end_failed(writer: UpgradableWriter, connection: Connection, plain: Any, error: BaseException) -> None:
-    """Abort the connection after a failed handshake, and call connection_lost() of the protocol if the loop does not.
+    """Abort the connection after a failed handshake. Call connection_lost() of the protocol if the transport does not.
 
-    If close() or abort() of this program has ended the handshake, the connection ends without an error.
-    Some loops do not report every such loss, and calls of wait_closed() would block without end.
+    The transports of some loops do not report every failed handshake. Without the call, wait_closed() would block
+    without end. The call passes a copy of ``error``, or None if close() or abort() of this program ended the
+    handshake. A cancellation counts as a ConnectionAbortedError for a Stream, otherwise as None.
     """
     plain.abort()
     record = connection.record

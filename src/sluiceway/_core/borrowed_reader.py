@@ -93,7 +93,7 @@ class BorrowedReader:
         ``waited``: True if the read has waited since its previous attempt, and so continues its search. Otherwise the
         program may have read from the reader since, and all bytes are searched again. ``window``: the number of bytes
         that the attempt needs at most, or 0 for all. If more are buffered, the attempt gets a copy of the first
-        ``window`` bytes only. Otherwise, each piece of a long record would cost a search of all buffered bytes.
+        ``window`` bytes only. Without the copy, each piece of a long record would cost a search of all buffered bytes.
 
         Raise RuntimeError if another read waits. The exception of the reader is raised by the attempt.
         """

@@ -188,7 +188,10 @@ class CoarseTimer:
             self._run_after_period(clock)
 
     def _run_after_period(self, clock: Any) -> None:
-        """Schedule the run after a period. If an interrupt or a failed allocation ends the first attempt, try again."""
+        """Schedule the run after a period. If the first attempt raises, try again, and then raise its error.
+
+        An interrupt or a failed allocation can end an attempt.
+        """
         try:
             self._run_after(clock, _PERIOD)
         except BaseException:
@@ -260,7 +263,10 @@ class CoarseTimer:
             limit.stop()
 
     def _schedule(self, clock: Any) -> None:
-        """Change the next run, which is scheduled after a period: to the first deadline, or to none."""
+        """Move the next run to the first deadline, if that is later. Cancel the next run if no limit is started.
+
+        The next run is not moved if a limit was started that has no deadline yet.
+        """
         queue = self._queue
         if len(queue) > 2 * self.armed + _SPARE_ENTRIES or not self.armed:
             self._drop_stopped()
