@@ -94,7 +94,7 @@ async def open_connection(
         ssl.SSLError: the TLS handshake failed. The message names the peer and the reason.
         ConnectionError: the connection was lost during the handshake, or the handshake timed out.
         ValueError, TypeError: an argument is invalid, or two arguments contradict each other. No socket was opened.
-        RuntimeError: ``sock`` has a transport already, and the loop detects that.
+        RuntimeError: ``sock`` has a transport already, and the loop detects that. uvloop raises FileExistsError.
 
     If the call fails or is cancelled, the sockets that the call created are closed. A socket passed as ``sock`` is
     closed too if the connection had begun to use it, as in the TLS handshake; otherwise it stays open. The caller may
