@@ -7,7 +7,7 @@
 | ENDING  | the program called close() after the transport had started to close; the transport has not ended |
 | LOST    | the transport has ended; the program has not called close()                                      |
 | FAILED  | the transport has ended; the program called close() after the transport had started to close     |
-| CLOSED  | the transport has ended after the program called close() first; its error is ignored             |
+| CLOSED  | the transport has ended after the program called close() first; wait_closed() does not raise     |
 
 | event      | cause                                                                                      |
 |------------|--------------------------------------------------------------------------------------------|

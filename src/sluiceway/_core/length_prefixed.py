@@ -113,7 +113,7 @@ class LengthPrefixed(RecordIterator):
     def _piece(self, size: int) -> Any:
         """Return the next piece of a frame that is longer than the maximum, or None if it must be waited for.
 
-        ``size`` bytes are buffered. Raise IncompleteReadError if the stream has ended within the piece.
+        ``size`` bytes are buffered. Raise IncompleteReadError if the stream has ended within the frame.
         """
         receiver = self.receiver
         n = min(self._rest, self.max_size)

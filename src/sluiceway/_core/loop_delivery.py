@@ -21,8 +21,8 @@ _PACKAGE = __name__.partition(".")[0] + "."
 class LoopDelivery:
     """The receiving half of a LoopAdapter.
 
-    - ``receivers``: the receivers of the protocol; None after the end of the connection.
-    - ``transport``: the transport, from made() to the end of the connection, else None.
+    - ``receivers``: the receivers of the protocol; None after end().
+    - ``transport``: the transport, from made() to end(), else None.
     - ``stepper``: the Stepper of the loop, which runs waiting tasks at once; None in the pure core, and for a loop that
       accepts no attribute.
     - ``shared``: the program may use the socket as well, so writes are not corked.
@@ -56,7 +56,7 @@ class LoopDelivery:
             connection.loop_writer = self.writer
 
     def end(self) -> None:
-        """Record the end of the connection."""
+        """Record that the connection has ended, or that the LoopAdapter has released the protocol."""
         self.receivers = None
         self.transport = None
 

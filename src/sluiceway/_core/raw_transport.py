@@ -11,8 +11,9 @@ from typing import Any
 class RawTransport:
     """The part of a transport that a writer calls directly.
 
-    ``closing``: True if write() discards its data. A LoopWriter and a TLSSender, which are not called when the
-    transport below starts to close, set it in before_drain().
+    ``closing``: True if the transport is closing. A writer then discards its data, and does not call write(). A
+    LoopWriter and a TLSSender, which are not called when the transport below starts to close, set the attribute in
+    before_drain().
     """
 
     closing: bool

@@ -25,8 +25,8 @@ def record(
 
     At end of file return the remaining bytes of a line (``is_line``), and raise IncompleteReadError with those of any
     other record. If the record is longer than the limit, raise LimitOverrunError, but discard a line and raise
-    ValueError. Raise RuntimeError if another read waits. Raise the error of set_exception() at once, and that of a lost
-    connection if no complete record is unread.
+    ValueError. Raise RuntimeError if another read waits. Raise the error of set_exception() at once. If no complete
+    record is unread, raise the error of a connection that was lost before end of file.
     """
     if receiver.operation is not None:
         receiver.raise_busy(operation)
@@ -172,8 +172,8 @@ def separator_at(receiver: Receiver, separators: tuple[bytes, ...], at: int) -> 
 def _raise_overrun(receiver: Receiver, consumed: int, found: bool, is_line: bool) -> NoReturn:
     """Raise LimitOverrunError for a record that is longer than the limit; discard a line and raise ValueError.
 
-    ``consumed``: the length of the record in bytes, or its least length if its separator has not arrived (``found`` is
-    False). The message starts with asyncio's own text.
+    ``consumed``: the length of the record in bytes, without its separator. If the separator has not arrived (``found``
+    is False), the least possible length. The message starts with asyncio's own text.
     """
     instead = "use readuntil(), which keeps the data" if is_line else "read the data with readexactly(error.consumed)"
     if found:

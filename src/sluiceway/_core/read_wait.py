@@ -22,7 +22,7 @@ class ReadWait(ReceiveInterface):
       it. The bound of flow control is raised by this number.
     - ``max_size``: ``n`` of a waiting ``read(n)``, else 0.
     - ``source``: the Waiter of the reader, which is used again for each wait instead of a future of the loop; None in
-      the pure core, and with a transport that cannot run tasks at once.
+      the pure core, and without a transport that can run tasks at once.
     """
 
     __slots__ = ("future", "max_size", "operation", "source", "target_size", "task")

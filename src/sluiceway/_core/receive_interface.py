@@ -35,7 +35,8 @@ class ReceiveInterface:
 
         Args:
             scratch: a Scratch, memory of the transport for the bytes of one receive.
-            waiters: an object whose ``new_waiter()`` returns the waiter of a read; None to use futures of the loop.
+            waiters: an object whose ``new_waiter()`` returns the Waiter for all reads of a reader; None to use futures
+                of the loop.
         """
         raise NotImplementedError
 
@@ -116,5 +117,5 @@ class ReceiverProvider:
         """Do what is left of ``connection_lost(error)``, which has raised, perhaps because of a signal handler.
 
         A transport calls this method several times in the next iteration of the loop, because a signal handler may
-        raise in it again. It does not call what a derived class of the program adds to connection_lost().
+        raise in it again. The method does not call what a derived class of the program adds to connection_lost().
         """

@@ -354,7 +354,8 @@ class Receiver(EndOfInput):
     def end_large_read(self) -> None:
         """Restore the usual buffer and bound of flow control after a read with a target size, and apply the bound.
 
-        Raise MemoryError if there is no memory for the bytes of the read. If they are lost, fail the stream as well.
+        Raise MemoryError if there is no memory to move the bytes of the read to the usual buffer. A DirectBuffer then
+        keeps its bytes, and stays the buffer. Those of a CallerBuffer are lost, so every later read raises the error.
         """
         self.target_size = 0
         buffer = self.buffer

@@ -275,8 +275,8 @@ class RecordIterator(Ready):
         """Return False if more bytes may arrive, and True if the stream has ended with a part of a record.
 
         At an end after a whole record, raise StopAsyncIteration. At an end within a record that is being dropped, raise
-        StopAsyncIteration if ``keeps_rest`` is True, otherwise IncompleteReadError. Raise the error of a lost
-        connection or of set_exception().
+        StopAsyncIteration if ``keeps_rest`` is True, otherwise IncompleteReadError. Raise the error of set_exception(),
+        or of a connection that was lost before end of file.
         """
         receiver = self.receiver
         size = receiver.buffer.size()

@@ -24,10 +24,10 @@ class Sender:
     Programs may replace ``transport``, ``protocol`` and ``reader``. ``raw``, ``flow`` and ``receiver`` are derived from
     them, so that a write() or drain() needs no Python call in the usual case.
 
-    - ``raw``: the RawTransport of ``transport``; None for a transport of the program, and for a loop's own without a
-      LoopWriter.
-    - ``over_loop``: ``transport`` is not sluiceway's. It does not set ``closing`` of ``raw`` when it starts to close,
-      so its is_closing() is called.
+    - ``raw``: the RawTransport of ``transport``; None for a pipe transport, a transport of the program, and a loop's
+      own without a LoopWriter.
+    - ``over_loop``: ``transport`` is no RawTransportProvider. It does not set ``closing`` of ``raw`` when it starts to
+      close, so its is_closing() is called.
     - ``flow``: the WriteFlowControl of ``protocol``; None if the protocol is not sluiceway's, or its class overrides
       ``_drain_helper()``.
     - ``receiver``: the Receiver of ``reader``; None if the reader is not sluiceway's, or its class overrides
@@ -108,7 +108,7 @@ class Sender:
     def transport_closing(self) -> bool:
         """Return True if the transport is closing; False if it has no is_closing().
 
-        The write() of a closing transport would discard the data without a log record that names the peer.
+        The write() of a closing transport may discard the data without a log record that names the peer.
         """
         try:
             return self.transport.is_closing() is True
@@ -152,7 +152,10 @@ class Sender:
         return not (raw.closing if raw is not None else self.transport.is_closing())
 
     def reader_error(self) -> BaseException:
-        """Return the error that drain() raises for the exception of the reader: that of a lost connection is copied."""
+        """Return the error that drain() raises because the reader has an exception.
+
+        That is end_error() of ``receiver``; without a ``receiver``, what exception() of ``reader`` returns.
+        """
         error: BaseException = self.reader.exception() if self.receiver is None else self.receiver.end_error()
         return error
 

@@ -33,7 +33,7 @@ class Stream(StreamWaits):
         A call that is cancelled or times out takes nothing from the stream.
 
         Args:
-            max_bytes (int or math.inf): the greatest number of bytes to return, greater than 0.
+            max_bytes (int or math.inf): the greatest number of bytes to return, greater than 0; 64 KiB by default.
             timeout (float or None): the seconds that the call may take.
 
         Returns:
@@ -196,7 +196,7 @@ class Stream(StreamWaits):
             self._end_limit(timeout)
 
     def push_back(self, data: BytesLike) -> None:
-        """Insert ``data`` before the unread bytes: the next read returns them first. Return immediately.
+        """Insert ``data`` before the unread bytes, so that the next read returns ``data`` first. Return immediately.
 
         Args:
             data (a bytes-like object): the bytes. They need not be bytes that a read has returned.

@@ -17,7 +17,7 @@ class StreamWaits:
     """The base class of the reads of a Stream.
 
     ``_receiver`` is None if the stream cannot be read: it was closed, or has no reader. ``_limit`` is the time limit of
-    the reads; None before the first one.
+    the reads; None before the first read that has one.
     """
 
     __slots__ = ("_limit", "_reader", "_receiver")

@@ -119,7 +119,7 @@ class TLSSender(Corkable):
             self._queue.append(data)
 
     def _prepend(self, data: bytes) -> None:
-        """Put ``data`` before the queued writes, which were made during its failed encryption."""
+        """Put ``data``, which was not encrypted, before the queued writes, which were made during the encryption."""
         later = self._queue
         self._queue = WriteQueue()
         self._queue.append(data)
@@ -296,7 +296,7 @@ class TLSSender(Corkable):
         return self.output_pending or self._shutdown_pending or self.pending_size() > 0
 
     def flush_after_arrival(self) -> None:
-        """Send OpenSSL's own output, and the plaintext that waited for a message from the peer."""
+        """Send OpenSSL's own output, and the plaintext or close_notify alert that waited for a message of the peer."""
         self.send_output()
         if self.pending_size():
             self.flush(False)
