@@ -263,7 +263,8 @@ class RecordIterator(Ready):
     def check(self, waited: bool) -> None:
         """Raise RuntimeError if another read waits, and the error of set_exception(), whatever is buffered.
 
-        That error is not raised after a wait, so that the item which completed the wait is returned.
+        That error is not raised after a wait, so that the item which completed the wait is returned. An error of
+        asyncio's reader is not raised here, but treated as that of a lost connection; see BorrowedReader.load().
         """
         receiver = self.receiver
         if receiver.operation is not None:
