@@ -239,6 +239,30 @@ async def test_peer_that_reads_less_than_the_kernel_accepts_again_is_not_aborted
             only_warning(caplog)
 
 
+async def test_data_that_the_kernel_accepts_and_the_peer_does_not_acknowledge_is_progress(
+    raw_peers: RawPeers, caplog: pytest.LogCaptureFixture
+) -> None:
+    """X1: the sum of both numbers has not decreased then."""
+    async with pending_writes(sluiceway, raw_peers, close_timeout=MANUAL_DELAY) as (_, writer, _peer):
+        with manual_timers(MANUAL_DELAY) as timers:
+            await wait_until_kernel_is_full(writer)
+            transport = writer.transport
+            counts = [(100, 100), (50, 150), (50, 150)]
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("sluiceway._connection.close_timeout.pending_bytes", lambda _: counts[0][0])
+                patch.setattr("sluiceway._connection.close_timeout.unacknowledged_bytes", lambda _: counts[0][1])
+                writer.close()
+                counts.pop(0)
+                assert timers.fire() == 1
+                assert len(timers.pending) == 1, "not aborted"
+                counts.pop(0)
+                assert timers.fire() == 1
+                assert timers.pending == []
+            await writer.wait_closed()
+            assert transport.is_closing()
+            assert "50 bytes unsent" in only_warning(caplog)
+
+
 async def test_default_close_timeout_is_30_seconds(raw_peers: RawPeers) -> None:
     """X1: without the keyword, a timer of 30 s starts."""
     async with pending_writes(sluiceway, raw_peers) as (_, writer, _peer):

@@ -79,6 +79,10 @@ class WriteQueueMachine(RuleBasedStateMachine):
                 assert bytes(self.queue.front(most)) == self.model[:most]
 
     @invariant()
+    def waiting_bytes_equal_model(self) -> None:
+        assert b"".join(self.queue.waiting()) == self.model
+
+    @invariant()
     def fields_keep_invariants(self) -> None:
         self.check_fields(self.queue)
 
@@ -202,3 +206,23 @@ def test_constant_backlog_moves_at_most_2n_items_and_bounds_the_list(
         assert len(pieces) <= 2 * backlog + 66
     assert queue.size == backlog
     assert 0 < pieces.moved <= 2 * n
+
+
+class FullList(list[Any]):
+    """A list from whose front nothing can be removed, because no memory is left."""
+
+    def __delitem__(self, index: Any) -> None:
+        if index.stop is not None:
+            raise MemoryError
+        super().__delitem__(index)
+
+
+def test_failed_removal_of_sent_pieces_loses_no_byte() -> None:
+    queue = importlib.import_module("sluiceway._core").WriteQueue()
+    queue.pieces = FullList()
+    for number in range(200):
+        queue.append(bytes([number]))
+    queue.advance(150)
+    assert b"".join(queue.waiting()) == bytes(range(150, 200))
+    queue.advance(50)
+    assert queue.size == 0

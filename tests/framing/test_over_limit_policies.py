@@ -1,6 +1,8 @@
 """R4, R7: what a record that is too long leaves behind: after an error, a cancellation, and in the middle of a drop."""
 
 import asyncio
+import types
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -157,6 +159,46 @@ async def test_anext_with_a_default_waits_for_an_item_and_returns_the_default_at
     assert await anext(lines, None) == b"two\n"
     reader.feed_eof()
     assert await anext(lines, None) is None
+
+
+@types.coroutine
+def _items_by_yield_from(lines: Any, reader: Any) -> Generator[Any, Any, list[Any]]:
+    items = []
+    for _ in range(3):
+        try:
+            items.append((yield from anext(lines).__await__()))
+        except asyncio.LimitOverrunError as error:
+            items.append(error.consumed)
+            yield from reader.readexactly(error.consumed + 1)
+        except StopAsyncIteration:
+            items.append(END)
+    return items
+
+
+@each_reader
+async def test_item_error_and_end_arrive_by_yield_from(kind: str) -> None:
+    reader = READERS[kind]()
+    reader.feed_data(LONG + b"\nlast")
+    reader.feed_eof()
+    assert await _items_by_yield_from(sluiceway.lines(reader, max_length=10), reader) == [len(LONG), b"last", END]
+
+
+@each_reader
+async def test_item_that_has_arrived_is_returned_outside_of_a_task(kind: str) -> None:
+    reader = READERS[kind]()
+    lines = sluiceway.lines(reader)
+    reader.feed_data(b"one\ntwo\n")
+    items = []
+
+    def step() -> None:
+        for _ in range(2):
+            with pytest.raises(StopIteration) as stopped:
+                next(anext(lines).__await__())
+            items.append(stopped.value.value)
+
+    asyncio.get_running_loop().call_soon(step)
+    await run_iterations()
+    assert items == [b"one\n", b"two\n"]
 
 
 async def test_item_can_be_awaited_again_after_a_cancelled_wait() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import types
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -56,6 +57,23 @@ async def test_reads_without_wait_yield_to_loop_regularly(
         assert await read(reader) == b"%06d\n" % number
     iterations.stop()
     # Once in some hundred calls: a yield at each call would cost what the budget saves.
+    assert 2 <= iterations.count <= LINES // 100
+
+
+@pytest.mark.parametrize("kind", [sluiceway.StreamReader, asyncio.StreamReader], ids=["sluiceway", "asyncio"])
+@pytest.mark.parametrize("name", ["lines", "records", "frames"])
+async def test_iterators_without_wait_yield_to_loop_regularly(kind: Any, name: str) -> None:
+    reader = kind(limit=1 << 20)
+    reader.feed_data(b"\0\4xyz\n" * LINES)
+    records: Any = {
+        "lines": lambda: sluiceway.lines(reader),
+        "records": lambda: sluiceway.records(reader, separator=b"yz\n"),
+        "frames": lambda: sluiceway.frames(reader, length_bytes=2),
+    }[name]()
+    iterations = IterationCounter()
+    for _ in range(LINES):
+        assert await anext(records) == (b"xyz\n" if name == "frames" else b"\0\4xyz\n")
+    iterations.stop()
     assert 2 <= iterations.count <= LINES // 100
 
 

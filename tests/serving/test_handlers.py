@@ -357,3 +357,23 @@ async def test_handler_without_server_survives_a_garbage_collection(raw_peers: R
     assert future is not None
     future.set_result(None)
     await ended.wait()
+
+
+async def test_plain_callback_that_closes_the_server_is_not_reported(raw_peers: RawPeers) -> None:
+    """The engine calls it within the loop that accepts, and does not accept the connection that waits behind it."""
+    reports: list[Any] = []
+
+    def handle(_reader: Any, writer: Any) -> None:
+        writer.close()
+        server.close()
+
+    server = await sluiceway.start_server(handle, "127.0.0.1", 0, start_serving=False)
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reports.append(context))
+    await server.start_serving()
+    address = server_address(server)
+    # The loop does not run meanwhile.
+    for _ in range(2):
+        raw_peers.connect(address)
+    await server.wait_closed()
+    await run_iterations()
+    assert reports == []

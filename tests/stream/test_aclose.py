@@ -332,10 +332,13 @@ async def test_lingering_close_sends_data_below_the_high_water_mark_first(raw_pe
         assert stream.writer is not None
         stream.writer.transport.set_write_buffer_limits(high=2 * len(PAYLOAD))
         await stream.send(PAYLOAD)
-        closing = await start_task(stream.aclose(linger=3600))
-        assert await peer.in_thread(peer.receive_rest) == PAYLOAD
-        peer.close()
-        assert (await closing).flushed
+        with manual_clock() as clock:
+            closing = await start_task(stream.aclose(linger=5))
+            assert await peer.in_thread(peer.receive_rest) == PAYLOAD
+            # The time starts although writing was not paused.
+            await wait_until(lambda: clock.scheduled)
+            clock.advance(5 + TIMEOUT_RESOLUTION)
+            assert (await closing).flushed
 
 
 async def test_lingering_close_over_tls_waits_so_long_for_close_notify(raw_peers: RawPeers, tls: Certificates) -> None:

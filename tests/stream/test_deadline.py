@@ -84,6 +84,26 @@ async def test_deadline_whose_cancellation_was_interrupted_expires(raw_peers: Ra
             assert clock.scheduled == []
 
 
+@pytest.mark.parametrize("min_rate", [None, 1000])
+async def test_block_may_continue_after_its_cancellation(raw_peers: RawPeers, min_rate: float | None) -> None:
+    async with peer_stream(raw_peers) as (stream, _):
+        with manual_clock() as clock:
+
+            async def read() -> None:
+                async with stream.deadline(5, min_rate=min_rate):
+                    try:
+                        await stream.read_line()
+                    finally:
+                        clock.advance(60)
+
+            reading = await start_task(read())
+            clock.advance(6)
+            with pytest.raises(TimeoutError, match="deadline timed out"):
+                await reading
+            clock.advance(60)
+            assert clock.scheduled == []
+
+
 async def test_deadline_that_is_not_reached_has_no_effect(raw_peers: RawPeers) -> None:
     async with peer_stream(raw_peers) as (stream, peer):
         with manual_clock() as clock:

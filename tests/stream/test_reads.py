@@ -101,6 +101,19 @@ async def test_peek_returns_bytes_without_taking_them() -> None:
     assert await stream.peek(1) == b""
 
 
+async def test_long_peek_does_not_pause_the_transport() -> None:
+    stream, reader = stream_of(limit=8)
+    transport = CountingTransport()
+    reader.set_transport(transport)
+    task = await start_task(stream.peek(1000))
+    for _ in range(100):
+        reader.feed_data(b"0123456789")
+    assert transport.pauses == 0
+    assert await task == b"0123456789" * 100
+    reader.feed_data(b"x")
+    assert transport.paused
+
+
 async def test_cancelled_skip_drops_the_rest_when_it_arrives() -> None:
     stream, reader = stream_of(b"0123")
     task = await start_task(stream.skip(10))

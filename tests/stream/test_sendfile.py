@@ -20,6 +20,7 @@ import sluiceway
 from sluiceway._constants import TIMEOUT_RESOLUTION
 from sluiceway.stream import send_file
 from stream.streams import PAYLOAD, clogged_stream, peer_stream
+from support.log_records import logged_warnings
 from support.manual_clock import manual_clock
 from support.raw_peer import RawPeers
 from support.scheduling import start_task, wait_until
@@ -298,6 +299,41 @@ async def test_file_that_is_closed_meanwhile_is_not_replaced_by_the_one_with_its
             finally:
                 os.close(number)
         assert copies == 1
+
+
+async def test_file_without_descriptor_that_is_closed_meanwhile_is_named(raw_peers: RawPeers) -> None:
+    class ClosingFile(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            data = super().read(size)
+            self.close()
+            return data
+
+    async with peer_stream(raw_peers) as (stream, _):
+        with pytest.raises(ValueError, match=r"^sendfile\(\): file is closed: .*127\.0\.0\.1:"):
+            await stream.sendfile(ClosingFile(b"data"))
+
+
+async def test_close_while_a_piece_is_read_sends_nothing_of_it(
+    raw_peers: RawPeers, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop = asyncio.get_running_loop()
+
+    class SlowFile(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            # The loop runs this before it continues the call.
+            loop.call_soon_threadsafe(stream.writer.close)
+            return super().read(size)
+
+    async with peer_stream(raw_peers) as (stream, _):
+        with pytest.raises(ConnectionError, match="this program has closed"):
+            await stream.sendfile(SlowFile(b"data"))
+        assert stream.stats.sends == 0
+    assert logged_warnings(caplog) == []
+
+
+def test_file_of_a_temporary_file_is_copied_by_the_kernel() -> None:
+    with tempfile.NamedTemporaryFile() as file:
+        assert send_file._raw_file(file) is file.file.raw
 
 
 async def test_reset_that_the_kernel_reports_to_sendfile_ends_the_connection(raw_peers: RawPeers, opened: Any) -> None:

@@ -11,7 +11,7 @@ from support.connections import server_address
 from support.raw_peer import RawPeers
 
 
-@pytest.mark.parametrize("ended_by", ["peer", "server"])
+@pytest.mark.parametrize("ended_by", ["peer", "server", "handler"])
 async def test_failed_start_tls_of_accepted_connection_is_counted(
     ended_by: str, raw_peers: RawPeers, tls: Certificates, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -21,6 +21,8 @@ async def test_failed_start_tls_of_accepted_connection_is_counted(
         assert await reader.readexactly(9) == b"STARTTLS\n"
         if ended_by == "server":
             asyncio.get_running_loop().call_soon(server.abort_clients)
+        elif ended_by == "handler":
+            asyncio.get_running_loop().call_soon(writer.close)
         try:
             await writer.start_tls(tls.server_context)
         except OSError as error:
@@ -35,7 +37,7 @@ async def test_failed_start_tls_of_accepted_connection_is_counted(
             peer.send(b"this is no ClientHello\n" * 10)
         await failed
     logged = [record.getMessage() for record in caplog.records if record.name == "sluiceway"]
-    if ended_by == "server":
+    if ended_by != "peer":
         assert (server.failed_handshakes, logged) == (0, [])
         return
     assert server.failed_handshakes == 1
