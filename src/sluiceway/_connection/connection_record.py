@@ -172,7 +172,7 @@ class ConnectionRecord:
         self.unwatch_abort(transport)
         # The engine's transports, sluiceway's TLS and its pipes count what they discard.
         discarded_size = getattr(transport, "discarded_size", None)
-        unsent = discarded_size() if self._reason is None and discarded_size is not None else -1
+        unsent = discarded_size() if discarded_size is not None else -1
         # Nothing reports what a reset of a loop's own transport has discarded, with sluiceway's TLS above it or not.
         known = unsent >= 0 or self._reason is not None or error is None
         if unsent < 0:

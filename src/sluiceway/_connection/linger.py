@@ -100,9 +100,7 @@ class Linger(ReceiverProvider, asyncio.BufferedProtocol):
         self._paused_here = True
 
     def resume_writing(self) -> None:
-        if self._paused_here:
-            self._paused_here = False
-        else:
+        if not self._paused_here:
             self._previous.resume_writing()
         self._sent()
 

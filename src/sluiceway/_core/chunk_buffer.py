@@ -179,8 +179,6 @@ class ChunkBuffer:
 
     def take(self, n: int) -> bytes:
         """Remove and return the first ``n`` unread bytes, or all of them if there are fewer."""
-        if not n:
-            return b""
         if n >= self.unread:
             return self.take_all()
         chunks = self._chunks

@@ -19,18 +19,15 @@ async def race(attempts: Iterable[Callable[[], Awaitable[socket]]], delay: float
     running: set[asyncio.Task[socket | None]] = set()
     done: set[asyncio.Task[socket | None]] = set()
     winner: socket | None = None
-    more = True
     try:
         while winner is None:
-            attempt = next(waiting, None) if more else None
-            if attempt is None:
-                more = False
-                if not running:
-                    return None
-            else:
+            attempt = next(waiting, None)
+            if attempt is not None:
                 running.add(asyncio.ensure_future(_run(attempt)))
+            elif not running:
+                return None
             done, running = await asyncio.wait(
-                running, timeout=delay if more else None, return_when=asyncio.FIRST_COMPLETED
+                running, timeout=None if attempt is None else delay, return_when=asyncio.FIRST_COMPLETED
             )
             winner = _winner(done)
         return winner

@@ -113,8 +113,6 @@ class RateDeadline(Deadline):
         return time
 
     def _time_limit_expired(self, limit: TimeLimit) -> bool:
-        if self._timeout.expired():
-            return True
         now, moved = self._time(), self._stream._moved_bytes()
         credit = self._credit - (now - self._checked_at) + max(0, moved - self._moved) / self._min_rate
         if credit <= 0:
