@@ -268,8 +268,8 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         """Called by the transport with received bytes, which the method passes to the reader.
 
         The connections of sluiceway's own functions usually pass the bytes to the reader without this method. A method
-        that a subclass overrides is always called. A method that is replaced on one object is not called on the engine,
-        nor over TLS.
+        that a subclass overrides is always called. A method that is replaced on one object is not called on every
+        transport: not on the engine, for example, nor over TLS.
         """
         reader_ref = self._stream_reader_wr
         reader = reader_ref() if reader_ref is not None else None
