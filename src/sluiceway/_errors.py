@@ -33,14 +33,14 @@ class UnixPathError(OSError, ValueError):
 
 
 def own_close_error() -> ConnectionResetError:
-    """Return the error of a TLS handshake that close() or abort() of this program has ended. It has a mark."""
+    """Return a new error for a TLS handshake that close() or abort() of this program has ended; see is_own_close()."""
     error = ConnectionResetError("this program has closed the connection during the TLS handshake")
     error._sluiceway_own_close = True  # type: ignore[attr-defined]
     return error
 
 
 def is_own_close(error: BaseException) -> bool:
-    """Return True if ``error``, or the error of which it is a copy, comes from own_close_error()."""
+    """Return True if own_close_error() has created ``error``, or the error of which ``error`` is a copy."""
     return "_sluiceway_own_close" in vars(error)
 
 

@@ -45,7 +45,7 @@ class WriteQueue:
         return memoryview(self.pieces[self.head])[self.offset :]
 
     def front(self, most: int) -> Any:
-        """Return the first bytes, at most ``most``: a part of the first piece, or several short pieces joined.
+        """Return the first ``most`` bytes, or all bytes if there are fewer. Several short pieces are joined.
 
         The result is bytes or a memoryview. The queue must not be empty.
         """

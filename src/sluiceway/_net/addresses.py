@@ -86,7 +86,7 @@ def refuse_nul(value: str | bytes, name: str) -> None:
 
 
 def host_hint(host: str) -> str | None:
-    """Return what is wrong with ``host`` if it is a URL, or has a port, brackets or spaces. None if it may be a name.
+    """Return how to correct ``host`` if it is a URL, or has a port, brackets or spaces. None if it may be a name.
 
     An IPv6 address has no port: ``::1`` and ``fe80::1%eth0`` are accepted.
     """

@@ -143,8 +143,10 @@ def attach(
     """Create the transport of ``sock``, call connection_made() of ``protocol``, start to receive; return the transport.
 
     ``sock`` must be connected and non-blocking. ``peer``: the address of the peer of an AcceptedSocket. ``shared``: the
-    program may use the socket as well. An exception of connection_made() goes to the loop's exception handler, except
-    for a protocol of the package: there a signal handler has raised it, and the function raises it.
+    program may use the socket as well.
+
+    If connection_made() raises SystemExit or KeyboardInterrupt, or ``protocol`` is a protocol of the package, the
+    function raises the exception. Otherwise the exception goes to the loop's exception handler.
 
     Raises:
         RuntimeError: on an asyncio loop, a shared socket has a transport already. The socket stays open.

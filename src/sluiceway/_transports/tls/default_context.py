@@ -2,8 +2,8 @@
 
 The context is created in a thread of the loop's executor, because loading the system's certificates takes tens of
 milliseconds. If the executor refuses the call, or has dropped it twice, the context is created in the thread of the
-loop. A new context is created only if the environment or the certificate files have changed, or if the program may have
-changed the context.
+loop. A new context is created if the environment or the certificate files have changed, if the program has replaced
+create_default_context() or SSLContext of the ``ssl`` module, or if it may have changed the context.
 
 A program can get the context with ``get_extra_info("sslcontext")``, and change it. Later connections must not be
 affected by that. Therefore the context records assignments of attributes, and uses of methods that may change it.

@@ -72,7 +72,10 @@ class Handshake:
         return self._waiter is not None and self._waiter.cancelled()
 
     def report(self, error: BaseException | None) -> None:
-        """Record the end of the handshake: its ``error``, or None for success. Only the first call has an effect."""
+        """Record the end of the handshake: its ``error``, or None for success. Only the first call has an effect.
+
+        Wake the coroutine that waits in wait(). If there is an error, call ``on_failure`` with it.
+        """
         if self.ended:
             return
         waiter = self._waiter

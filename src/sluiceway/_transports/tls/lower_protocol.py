@@ -19,8 +19,8 @@ else:
 class LowerEvents(Protocol):
     """The methods of a TLS transport that LowerProtocol calls at events of the lower transport, and one attribute.
 
-    The TLSReceiver calls lower_eof() and lower_lost(). If a signal handler has stopped that call of lower_lost(),
-    LowerProtocol calls it again.
+    Usually the TLSReceiver calls lower_eof() and lower_lost(). LowerProtocol calls lower_lost() itself in two cases:
+    the coroutine that waits for the handshake must continue first, or a signal handler has stopped the first call.
     """
 
     @property
@@ -132,7 +132,7 @@ class LowerProtocol(ReceiverProvider, asyncio.BufferedProtocol):
             self._events.lower_resumed()
 
     def upper_protocol(self) -> asyncio.BaseProtocol | None:
-        """Return the protocol of the TLS transport, which has ended if the method returns None."""
+        """Return the protocol of the TLS transport, or None after detach() or the end of the lower transport."""
         return None if self._events is None else self._events.get_protocol()
 
     def detach(self) -> None:

@@ -39,7 +39,7 @@ class WritePauses:
 
 
 def set_limits(lower: StreamTransport, high: int | None, low: int | None) -> None:
-    """Set the limits of the lower transport. After its end, the call may have no effect, as on other TLS transports."""
+    """Set the limits of ``lower``. After the end of ``lower``, they may stay as they are."""
     # Transports of uvloop raise RuntimeError then.
     with contextlib.suppress(RuntimeError):
         lower.set_write_buffer_limits(high, low)

@@ -136,7 +136,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
 
     @property
     def lower(self) -> Any:
-        """The lower transport, which carries the records; None before it is connected. Its end changes nothing here."""
+        """The lower transport, which carries the records, also after its end. None before it is connected."""
         return self._lower
 
     @property
