@@ -321,7 +321,7 @@ async def test_invalid_local_addr_raises_before_connect(address: Any, raw_peers:
 async def test_delay_that_no_timer_accepts_raises_before_connect(delay: float, raw_peers: RawPeers) -> None:
     """S11: the loops raise different errors for it after the connect, or accept it."""
     unused = UnusedListener(raw_peers)
-    with pytest.raises(ValueError, match="happy_eyeballs_delay should be a number of seconds that a float can hold"):
+    with pytest.raises(ValueError, match="a number of seconds that a float can hold, and not NaN"):
         await sluiceway.open_connection(*unused.address, happy_eyeballs_delay=delay)
     unused.check_no_connection()
 

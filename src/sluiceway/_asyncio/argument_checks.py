@@ -133,7 +133,7 @@ def check_delay(seconds: Any) -> None:
     except OverflowError:
         valid = False
     if not valid:
-        raise ValueError("happy_eyeballs_delay should be a number of seconds that a float can hold")
+        raise ValueError("happy_eyeballs_delay should be a number of seconds that a float can hold, and not NaN")
 
 
 def check_local_address(address: Any) -> None:
