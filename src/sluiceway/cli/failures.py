@@ -45,7 +45,8 @@ def describe(error: BaseException, target: Target, stage: Stage, timeout: float)
         timeout: the time limit of the request, in seconds.
 
     Returns:
-        ``kind: what failed; what to do``, without a line break. For an ExceptionGroup, see _group().
+        ``kind: what failed; what to do``, without a line break. An unexpected error has the kind "failed", and no
+        advice. For an ExceptionGroup, see _group().
     """
     if isinstance(error, BaseExceptionGroup):
         sentence = _group(error, target, stage, timeout)

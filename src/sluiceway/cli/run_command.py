@@ -92,9 +92,9 @@ def _run(command: tuple[str, ...], *, is_module: bool) -> None:
 
 
 class _Arguments(list[str]):
-    """A copy of ``sys.argv``, set for run_path(), which assigns the absolute path of the program to the first item.
+    """A copy of ``sys.argv``. run_path() assigns the absolute path of the program to its first item.
 
-    That assignment restores the original list instead. So the program gets its arguments unchanged.
+    The assignment changes no item. It makes ``sys.argv`` the original list again, so the program gets that one.
     """
 
     def __init__(self, arguments: list[str]) -> None:

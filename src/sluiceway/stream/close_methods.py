@@ -174,8 +174,8 @@ class StreamClosing(StreamHalves):
 
         Raises:
             ValueError, TypeError: the assigned value is neither None nor a number of seconds greater than 0.
-            io.UnsupportedOperation: the reader and the writer belong to different connections, such as two pipes, or
-                the reader belongs to no connection of sluiceway.
+            io.UnsupportedOperation: a number is assigned, and the reader and the writer belong to different
+                connections, such as two pipes, or the reader belongs to no connection of sluiceway.
         """
         for connection in self._connections():
             record = connection.record

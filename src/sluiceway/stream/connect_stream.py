@@ -97,8 +97,9 @@ def connect(
 
     An exception of ``resolver`` or ``configure_socket`` that is not an OSError is raised unchanged. If ``await`` or
     ``async with`` fails or is cancelled, the sockets that the call created are closed, and so is a socket or descriptor
-    that was passed. What was passed stays open if it has a transport already, or if the call ends before the default
-    TLS context was created. A socket object that was passed may also stay open if the process has no free descriptor.
+    that was passed. What was passed stays open if it has a transport already, or if the call ends before it uses the
+    socket, for example because the default TLS context cannot be created. A socket object that was passed may also stay
+    open if the process has no free descriptor.
     """
     endpoint = parse_endpoint(address)
     options = check_options(

@@ -149,8 +149,8 @@ def _own_descriptor(descriptor: int, access: int, name: str) -> io.FileIO:
 
     A pipe or terminal is opened again if possible. A duplicate would share O_NONBLOCK with ``descriptor``, which would
     break ``print()`` and, on a terminal, the shell that has started the program. If the pipe or terminal cannot be
-    opened again, and for every other kind, the file is a _SharedFile over a duplicate. The controlling side of a
-    pseudoterminal is not opened again, because that would create a new pseudoterminal.
+    opened again, and for every other kind, the file is a _SharedFile over a duplicate. The master of a pseudoterminal
+    is not opened again, because that would create a new pseudoterminal.
     """
     mode = "rb" if access == os.O_RDONLY else "wb"
     try:

@@ -201,11 +201,12 @@ class StreamWriting(StreamHalves):
         unencrypted. If that happens later, the connection is aborted, and data that is still unsent is discarded. Later
         reads and sends then raise ConnectionAbortedError.
 
-        During the call, ``send()``, ``send_frame()`` and ``sendfile()`` of other tasks wait, and continue over TLS; so
-        does ``start_tls()``, whose TLS is then inside the first. ``send_eof()`` waits too, and then raises
-        NotImplementedError. Data that the program writes directly to ``stream.writer`` is sent unencrypted, and breaks
-        the handshake. On the server, unread bytes are the beginning of the handshake, including those of
-        ``push_back()``. So a server can ``peek()`` at the first bytes to distinguish TLS from another protocol.
+        During the call, ``send()``, ``send_frame()`` and ``sendfile()`` of other tasks wait, and continue over TLS.
+        ``start_tls()`` of another task waits too, and then does a second handshake inside the TLS connection.
+        ``send_eof()`` waits too, and then raises NotImplementedError. Data that the program writes directly to
+        ``stream.writer`` is sent unencrypted, and breaks the handshake. On the server, unread bytes are the beginning
+        of the handshake, including those of ``push_back()``. So a server can ``peek()`` at the first bytes to
+        distinguish TLS from another protocol.
 
         Args:
             context (ssl.SSLContext): the TLS context, which is not modified.
@@ -305,7 +306,10 @@ class StreamWriting(StreamHalves):
 
 
 def _ended_by_eof(connection: Connection) -> bool:
-    """Return True for a pipe that only ``send_eof()`` has closed, because a pipe has one direction."""
+    """Return True if ``connection``, whose ``send_eof()`` was called, is a pipe that has not ended for another reason.
+
+    A pipe has one direction, so ``send_eof()`` closes it.
+    """
     if connection.closing or connection.error is not None or connection.keep_record().is_aborting():
         return False
     return connection.get_extra_info("pipe") is not None
@@ -320,7 +324,8 @@ async def _wait_for_room(writer: StreamWriter) -> None:
 def _is_several(data: Any, stream: StreamWriting) -> bool:
     """Return False if ``data`` is a buffer, and True if it is another iterable, whose items are not checked.
 
-    For anything else, and for a buffer that cannot be read, raise what core.as_bytes() raises.
+    Raise what core.as_bytes() raises for anything else, and for a buffer that cannot be read. A str, a dict, and what
+    must be awaited, are not accepted as iterables.
     """
     try:
         memoryview(data)

@@ -89,9 +89,9 @@ class Service:
 
     @asynccontextmanager
     async def serve(self, resources: Resources) -> AsyncIterator[list[Address]]:
-        """Serve on every kind of socket during the block. Then close the servers, and wait for the handlers.
+        """Serve on every kind of socket during the block, which gets the address of each server.
 
-        The block gets the address of each server.
+        Then close the servers, and wait until all connections have ended.
         """
         async with AsyncExitStack() as stack:
             addresses = []
