@@ -317,11 +317,16 @@ async def test_close_while_a_piece_is_read_sends_nothing_of_it(
     raw_peers: RawPeers, caplog: pytest.LogCaptureFixture
 ) -> None:
     loop = asyncio.get_running_loop()
+    closed = threading.Event()
+
+    def close() -> None:
+        stream.writer.close()
+        closed.set()
 
     class SlowFile(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
-            # The loop runs this before it continues the call.
-            loop.call_soon_threadsafe(stream.writer.close)
+            loop.call_soon_threadsafe(close)
+            assert closed.wait(PEER_TIMEOUT)
             return super().read(size)
 
     async with peer_stream(raw_peers) as (stream, _):
