@@ -130,7 +130,7 @@ async def resolve_with(resolver: Resolver, host: str, port: int) -> list[Address
 
     Raises:
         OSError: the resolver returned no address of a stream socket.
-        socket.gaierror: ``host`` contains a "%", but is not an IP address with a valid zone id.
+        socket.gaierror: ``host`` contains a "%", but getaddrinfo() does not accept it as an address with a zone id.
         TypeError, ValueError: ``resolver`` is not a coroutine function, or what it returned is not a list of addresses.
         Exception: the resolver raised it.
     """

@@ -68,7 +68,7 @@ async def make_accepted(
     ssl: ssl_module.SSLContext | None = None,
     **options: Any,
 ) -> Any:
-    """Return the transport of the accepted socket ``sock``.
+    """Return the transport of the accepted socket ``sock``. If the function raises, ``sock`` may be open.
 
     With ``ssl``, ``options`` are keyword arguments for TLSTransport, and the function returns before the handshake is
     complete. Later the transport calls connection_made() of ``protocol``, or ``options["on_failure"]`` if the handshake
