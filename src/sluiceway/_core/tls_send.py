@@ -63,7 +63,8 @@ class TLSSender(Corkable):
         # True while a Stepper will call flush_corked(). Until then one write is in _held, and several are in _queue.
         self._corked = False
         self._held: bytes | None = None
-        # True during encryption, in which a garbage collection may close the connection.
+        # True from an encryption until its records are with the lower transport. Code that runs meanwhile, such as a
+        # finalizer or a signal handler, may write or close; its records must not overtake these.
         self._encrypting = False
         self.lower_paused = False
         self.alert_size = 0
@@ -156,36 +157,34 @@ class TLSSender(Corkable):
     def _encrypt(self, data: bytes) -> bool:
         """Send ``data``, at most 16 KiB, as one record, and return True.
 
-        Return False, and send nothing, if OpenSSL needs data from the peer first, or if this is called during another
-        encryption: the caller must then queue ``data``. After another error of OpenSSL, drop all pending plaintext,
-        report the error to the owner, and return True.
+        Return False, and send nothing, if OpenSSL needs data from the peer first, or if this is called before the
+        records of another encryption are sent: the caller must then queue ``data``. After another error of OpenSSL,
+        drop all pending plaintext, report the error to the owner, and return True.
         """
         if self._encrypting:
             return False
         self._encrypting = True
-        record: bytes | None = None
-        written = 0
         try:
-            written = self._write_record(data)
-            record = self._read_outgoing()
-        except ssl.SSLWantReadError:
-            return False
-        except ssl.SSLError as error:
-            self._encryption_failed(error)
-        except BaseException as error:
-            self._interrupted(error)
-            raise
+            try:
+                written = self._write_record(data)
+                record = self._read_outgoing()
+            except ssl.SSLWantReadError:
+                return False
+            except ssl.SSLError as error:
+                self._encryption_failed(error)
+                return True
+            except BaseException as error:
+                self._interrupted(error)
+                raise
+            self._record_size = len(record)
+            if written < len(data):
+                # write() of an SSLObject of the program may take less.
+                self._prepend(data[written:])
+            self._send(record)
         finally:
             self._encrypting = False
-        if record is None:
-            return True
-        self._record_size = len(record)
-        if written < len(data):
-            # write() of an SSLObject of the program may take less.
-            self._prepend(data[written:])
-        self._send(record)
         if self._shutdown_pending or self.pending_size():
-            # Called during the encryption, by a finalizer; or data is left.
+            # A finalizer or a signal handler has written or closed meanwhile; or data is left.
             self.flush(False)
             if self.pending_size() and self.owner is not None:
                 self.owner.update_flow_control()
@@ -207,7 +206,7 @@ class TLSSender(Corkable):
         """Encrypt the buffered plaintext, and write it to the lower transport until that pauses writing.
 
         If ``everything`` is True, ignore that pause. At the end, send the close_notify alert if one is pending. Before
-        the handshake is complete, encrypt nothing. During another encryption, do nothing.
+        the handshake is complete, encrypt nothing. Before the records of another encryption are sent, do nothing.
         """
         if self._encrypting:
             return
@@ -219,32 +218,30 @@ class TLSSender(Corkable):
                 # The lower transport would discard each write with a log record. Its end is reported soon.
                 return
             records: list[bytes] = []
-            failed = False
             self._encrypting = True
             try:
-                self._encrypt_next(records)
-            except ssl.SSLError as error:
-                failed = True
-                self._encryption_failed(error)
-            except BaseException as error:
-                self._interrupted(error)
-                raise
+                try:
+                    self._encrypt_next(records)
+                except ssl.SSLError as error:
+                    self._encryption_failed(error)
+                    return
+                except BaseException as error:
+                    self._interrupted(error)
+                    raise
+                # The queue is consistent here, as the calls below may run code of the program.
+                raw = self._raw
+                if len(records) == 1:
+                    self._send(records[0])
+                elif raw is not None and records:
+                    raw.write_pieces(records)
+                elif records:
+                    self.lower.write(b"".join(records))
             finally:
                 self._encrypting = False
-            if failed:
-                return
             if not records:
                 # OpenSSL needs data from the peer first.
                 self.send_output()
                 break
-            # The queue is consistent here, as the calls below may run code of the program.
-            raw = self._raw
-            if len(records) == 1:
-                self._send(records[0])
-            elif raw is not None:
-                raw.write_pieces(records)
-            else:
-                self.lower.write(b"".join(records))
         if self._shutdown_pending:
             self.send_close_notify()
 
@@ -282,8 +279,13 @@ class TLSSender(Corkable):
         self.output_pending = False
         if not self._outgoing.pending:
             return
-        output = self._read_outgoing()
-        self._send(output)
+        encrypting = self._encrypting
+        self._encrypting = True
+        try:
+            output = self._read_outgoing()
+            self._send(output)
+        finally:
+            self._encrypting = encrypting
         if not self.lower_paused:
             self._answers_size = 0
         elif self.handshake_complete:
@@ -334,11 +336,10 @@ class TLSSender(Corkable):
         the owner.
 
         Return True if the alert was sent. False means that the connection has ended, or that the alert is sent later:
-        after the renegotiation that is in progress, or, if this method was called during an encryption, after that
-        encryption.
+        after the renegotiation that is in progress, or after the records of an encryption that were not sent yet.
         """
         self.closing = True
-        # A garbage collection may call this method during encryption; flush() then sends the alert.
+        # A garbage collection may call this method then; flush() sends the alert.
         self._shutdown_pending = self._encrypting
         if self._encrypting:
             return False
