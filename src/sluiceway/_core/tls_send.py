@@ -164,6 +164,8 @@ class TLSSender(Corkable):
         if self._encrypting:
             return False
         self._encrypting = True
+        record: bytes | None = None
+        written = 0
         try:
             try:
                 written = self._write_record(data)
@@ -172,10 +174,11 @@ class TLSSender(Corkable):
                 return False
             except ssl.SSLError as error:
                 self._encryption_failed(error)
-                return True
             except BaseException as error:
                 self._interrupted(error)
                 raise
+            if record is None:
+                return True
             self._record_size = len(record)
             if written < len(data):
                 # write() of an SSLObject of the program may take less.
@@ -218,16 +221,19 @@ class TLSSender(Corkable):
                 # The lower transport would discard each write with a log record. Its end is reported soon.
                 return
             records: list[bytes] = []
+            failed = False
             self._encrypting = True
             try:
                 try:
                     self._encrypt_next(records)
                 except ssl.SSLError as error:
+                    failed = True
                     self._encryption_failed(error)
-                    return
                 except BaseException as error:
                     self._interrupted(error)
                     raise
+                if failed:
+                    return
                 # The queue is consistent here, as the calls below may run code of the program.
                 raw = self._raw
                 if len(records) == 1:
