@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import subprocess
 import sys
+import termios
 import types
 from asyncio import streams as asyncio_streams
 from typing import Any
@@ -15,6 +17,7 @@ import sluiceway
 from support import loops
 from support.external_programs import skip_missing
 from support.package import package_directory
+from support.scheduling import start_task
 from support.timeouts import PROCESS_TIMEOUT
 
 LARGE = 4 << 20
@@ -215,6 +218,10 @@ def shared_protocol(streams: types.ModuleType) -> type:
     return SharedProtocol
 
 
+def unread_bytes(descriptor: int) -> int:
+    return int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
 class SharedPipes:
     """The reader of one pipe and the writers of two others, with one protocol."""
 
@@ -273,3 +280,46 @@ async def test_writers_with_protocol_of_ended_pipe_send(streams: types.ModuleTyp
     await pipes.end_input()
     await pipes.open_writers()
     await pipes.check_writers_send()
+
+
+async def test_broken_pipe_of_an_older_writer_with_same_protocol_ends_its_drain(streams: types.ModuleType) -> None:
+    """It is not taken for the end of the reader's pipe, which is open."""
+    pipes = SharedPipes(streams)
+    await pipes.open_reader()
+    await pipes.open_writers()
+    writer = pipes.writers[0]
+    writer.write(bytes(1_000_000))
+    draining = await start_task(writer.drain())
+    assert not draining.done()
+    os.close(pipes.outputs[0])
+    await pipes.protocol.lost.wait()
+    await asyncio.wait([draining], timeout=0)
+    assert draining.done()
+    with pytest.raises(BrokenPipeError):
+        await draining
+    pipes.writers[1].close()
+    pipes.reader._transport.close()
+    os.close(pipes.write_end)
+    os.close(pipes.outputs[1])
+
+
+async def test_input_after_the_loss_of_a_writer_with_same_protocol_is_no_error(
+    loop_errors: list[dict[str, Any]],
+) -> None:
+    pipes = SharedPipes(sluiceway)
+    await pipes.open_reader()
+    await pipes.open_writers()
+    pipes.writers[1].close()
+    await pipes.protocol.lost.wait()
+    assert await pipes.reader.read() == b""
+    pipes.protocol.lost.clear()
+    os.write(pipes.write_end, b"late")
+    while unread_bytes(pipes.read_end):
+        await asyncio.sleep(0)
+    pipes.writers[0].close()
+    pipes.reader._transport.close()
+    os.close(pipes.write_end)
+    await pipes.protocol.lost.wait()
+    assert loop_errors == []
+    for output in pipes.outputs:
+        os.close(output)

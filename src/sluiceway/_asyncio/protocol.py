@@ -273,7 +273,8 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         """
         reader_ref = self._stream_reader_wr
         reader = reader_ref() if reader_ref is not None else None
-        if reader is not None:
+        # After a loss the reader has ended, but the reader's pipe of a shared protocol may still be open.
+        if reader is not None and not self._sluiceway.lost:
             reader.feed_data(data)
 
     def eof_received(self) -> bool:

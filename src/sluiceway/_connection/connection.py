@@ -182,7 +182,10 @@ class Connection(ClosingState):
     def lost_reading_pipe(self) -> bool:
         """Return True if only the reader's pipe has ended: the protocol was shared, and the newest writer's is open."""
         own = self.protocol_transport
-        return own is not self.transport and is_pipe(own) and is_pipe(self.transport) and not self.ending()
+        if own is self.transport or not is_pipe(own) or not is_pipe(self.transport):
+            return False
+        # Otherwise the pipe of an older writer has ended, which ends all writers, as in asyncio.
+        return own.is_closing() is True and not self.ending()
 
     # -- closing ------------------------------------------------------------------------------------------------------
 
