@@ -1,6 +1,7 @@
 """T5: get_extra_info() returns addresses, certificate and cipher after the connection was closed or lost."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import sluiceway
 from support.connections import connected_pair, server_address
 from support.raw_peer import RawPeer, RawPeers
+from support.scheduling import run_iterations
 
 TCP_NAMES = ("peername", "sockname")
 TLS_NAMES = (*TCP_NAMES, "cipher", "peercert", "compression", "ssl_object", "sslcontext")
@@ -77,6 +79,26 @@ async def test_extra_info_of_tcp_is_unchanged_after_close(side: str, ending: End
         assert extra_info(writer, TCP_NAMES) == known
         await asyncio.sleep(0)
         assert extra_info(writer, TCP_NAMES) == known
+
+
+async def test_writer_of_a_unix_transport_that_is_closed_already_has_no_addresses() -> None:
+    """uvloop's transport raises AttributeError for them."""
+    loop = asyncio.get_running_loop()
+    ours, theirs = socket.socketpair()
+    lost = asyncio.Event()
+
+    class Closed(asyncio.Protocol):
+        def connection_lost(self, exc: Exception | None) -> None:
+            lost.set()
+
+    transport, _ = await loop.create_unix_connection(Closed, sock=ours)
+    transport.close()
+    await lost.wait()
+    await run_iterations(2)
+    reader = sluiceway.StreamReader(loop=loop)
+    writer = sluiceway.StreamWriter(transport, sluiceway.StreamReaderProtocol(reader, loop=loop), reader, loop)
+    assert not any(writer.get_extra_info(name) for name in TCP_NAMES)
+    theirs.close()
 
 
 @pytest.mark.parametrize("read_before", [True, False])

@@ -152,7 +152,8 @@ class Connection(ClosingState):
         if type(self.transport).__name__ == "UnixTransport":
             # After the close, uvloop's transport knows only the addresses that were read before (contract T5).
             for name in ("sockname", "peername"):
-                with contextlib.suppress(OSError):
+                # AttributeError, ValueError: it was closed before it got a writer.
+                with contextlib.suppress(AttributeError, OSError, ValueError):
                     ask(name)
         return None
 
