@@ -88,7 +88,7 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         """
         # No effect on a closed or lost connection; uvloop's transport would raise.
         sender = self._sluiceway
-        if not sender.connection.discarding:
+        if sender.can_send():
             # The transport refuses later writes.
             sender.connection.share_transport()
             if is_upgrading(sender.transport):

@@ -78,6 +78,25 @@ async def test_write_eof_during_the_handshake_raises_and_the_upgrade_completes(s
         await complete(upgrading, side, near, far, tls)
 
 
+@pytest.mark.parametrize("end", ["cancel", "abort"])
+async def test_write_eof_after_the_end_of_the_upgrade_has_no_effect(end: str, tls: Certificates) -> None:
+    """The transport is closing, and nothing has told the writer of the loss yet."""
+    async with connected_pair(sluiceway) as (near, _):
+        writer = near[1]
+        upgrading = await start_task(writer.start_tls(**arguments_of("client", tls)))
+        await run_iterations(5)
+        if end == "cancel":
+            upgrading.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await upgrading
+            writer.write_eof()
+        else:
+            writer.transport.abort()
+            writer.write_eof()
+            with pytest.raises(ConnectionResetError):
+                await upgrading
+
+
 async def test_start_tls_raises_if_write_eof_was_called_while_it_waited_for_room(
     tls: Certificates, raw_peers: RawPeers
 ) -> None:
