@@ -84,7 +84,8 @@ class ReceiveInterface:
     def lost(self, error: BaseException | None) -> object:
         """Record the end of the connection. If ``error`` is not None, reads raise it after the buffered bytes.
 
-        They do not raise it if eof() was called before: the input is complete.
+        They do not raise it if eof() was called before: the input is complete. None does not end the input of a
+        Receiver: the caller also calls eof(), or reads wait without end.
         """
         raise NotImplementedError
 

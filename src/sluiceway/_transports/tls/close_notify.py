@@ -114,7 +114,9 @@ class CloseSequence:
     def reported_loss(self, error: BaseException | None, discarded: int) -> tuple[BaseException | None, int]:
         """Return ``error`` and ``discarded`` as they are, or None and 0 if only this side's alert can be lost.
 
-        ``error``: the error with which the lower transport ended, or None. ``discarded``: how many bytes it discarded.
+        ``error``: the error with which the lower transport ended, or None. ``discarded``: how many bytes it discarded;
+        -1 if the number is unknown.
+
         The loss of the alert is not reported: asyncio sends no alert after the end of TCP, and so reports no such loss.
         A Unix socket refuses the alert with a BrokenPipeError if the peer has closed the connection.
         """
