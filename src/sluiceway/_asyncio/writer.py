@@ -187,8 +187,7 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         """Return the transport's value for ``name`` ("peername", "sockname", "socket", "cipher", "peercert", …).
 
         If the transport has no such value, ``default`` is returned. The addresses, the cipher and the certificate are
-        also returned after the connection has ended; on uvloop's own Unix transports, an address only if it was read
-        before.
+        also returned after the connection has ended.
 
         Source: https://docs.python.org/3/library/asyncio-protocol.html#asyncio.BaseTransport.get_extra_info
         """

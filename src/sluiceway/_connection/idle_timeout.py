@@ -26,11 +26,12 @@ class IdleConnection(Protocol):
 
 
 class IdleTimeout:
-    """Aborts a connection after ``seconds`` without a new byte, or up to one check later.
+    """Aborts a connection after ``seconds`` without a new byte.
 
-    It checks IDLE_CHECKS times in each ``seconds`` whether there are new bytes. After IDLE_CHECKS checks in a row
-    without a new byte, the connection is aborted. The bytes are counted anyway; a time for each arrival would cost a
-    clock call.
+    It checks IDLE_CHECKS times in each ``seconds`` whether there are new bytes. The last byte may arrive just after a
+    check, and each check is up to TIMEOUT_RESOLUTION late; the connection is aborted later by as much. After
+    IDLE_CHECKS checks in a row without a new byte, the connection is aborted. The bytes are counted anyway; a time for
+    each arrival would cost a clock call.
     """
 
     __slots__ = ("__weakref__", "_connection", "_idle_checks", "_limit", "_seen", "seconds")

@@ -377,7 +377,10 @@ class Receiver(EndOfInput):
         return self.budget_used > _FREE_OPERATIONS
 
     def renew_for_drain(self) -> bool:
-        """Return True, and renew the budget, if a drain must yield: when twice the budget of reads is used up."""
+        """Return True if a drain must yield to the loop: after twice as many operations as before a read must.
+
+        Then the budget is renewed. Reads and drains are counted together.
+        """
         if self.budget_used <= 2 * _FREE_OPERATIONS:
             return False
         self.budget_used = 0
