@@ -33,7 +33,7 @@ class HandshakeLog:
     def record(self, error: OSError, address: Any, listener: str) -> str | None:
         """Count a failure of the peer at ``address``. Return the line to log, or None if nothing must be logged.
 
-        ``listener``: the name of the listening socket.
+        ``listener``: the address of the listening socket, as text.
         """
         self.failures += 1
         now = self._loop.time()
