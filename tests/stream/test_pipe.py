@@ -295,6 +295,8 @@ async def test_file_and_device_are_written_at_once(tmp_path: pathlib.Path) -> No
         assert path.read_bytes() == b"some "
         stream.writer.writelines([b"more ", memoryview(b"text")])
         assert path.read_bytes() == b"some more text"
+        stream.writer.transport.writelines([memoryview(b"-i-n- -l-i-n-e-s")[::-2][::-1]])
+        assert path.read_bytes() == b"some more textin lines"
     async with sluiceway.pipe(os.open("/dev/null", os.O_WRONLY)) as stream:
         await stream.send(b"x" * LARGE)
     async with sluiceway.pipe(os.open("/dev/null", os.O_RDONLY)) as stream:

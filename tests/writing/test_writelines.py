@@ -49,6 +49,13 @@ async def test_writelines_of_the_transport_sends_bytes_like_objects_in_order(tls
         assert await reader.readline() == b"first bytes bytearray memoryview last\n"
 
 
+async def test_writelines_of_a_tls_transport_accepts_the_buffers_that_write_accepts(tls: Any) -> None:
+    options = {"server": {"ssl": tls.server_context}, "client": {"ssl": tls.client_context}}
+    async with connected_pair(sluiceway, **options) as ((reader, _), (_, writer)):
+        writer.transport.writelines([memoryview(b"s-t-r-i-d-e-d-")[::2], b"\n"])
+        assert await reader.readline() == b"strided\n"
+
+
 async def test_drain_after_writelines_after_close_raises_connection_reset_error(raw_peers: RawPeers) -> None:
     """W8: the data is discarded."""
     async with non_reading_peer(sluiceway, raw_peers) as (_, writer, peer):

@@ -181,6 +181,11 @@ def as_bytes(data: Any, call: str = "", stream: object = None) -> bytes:
     raise TypeError(f"{prefix}data argument must be a bytes-like object, not {given}{where}")
 
 
+def joined(data: Any) -> bytes:
+    """Return the bytes of the buffers in the iterable ``data``, which may be strided, in one bytes object."""
+    return b"".join([piece if type(piece) is bytes else as_bytes(piece) for piece in data])
+
+
 def must_be_awaited(data: Any) -> bool:
     """Return True if ``data`` is an awaitable or an asynchronous iterator.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from .connection_state import ConnectionState
 from .sender import Sender
-from .validation import BytesLike, as_bytes, must_be_awaited
+from .validation import BytesLike, as_bytes, joined, must_be_awaited
 
 
 class StreamWriter:
@@ -73,7 +73,7 @@ class StreamWriter:
         if type(data) is not list and type(data) is not tuple and must_be_awaited(data):
             # Raises.
             as_bytes(data)
-        StreamWriter.write(self, b"".join([piece if type(piece) is bytes else as_bytes(piece) for piece in data]))
+        StreamWriter.write(self, joined(data))
 
     async def drain(self) -> None:
         """Wait if too much written data is buffered: ``writer.write(data); await writer.drain()``.

@@ -28,7 +28,7 @@ from .stream_reads import Stream as StreamReads
 from .task_stepper import new_stepper
 from .tls_receive import TLSReceiver
 from .tls_send import TLSSender
-from .validation import as_bytes, as_count, as_limit, as_seconds, as_separators, as_size, must_be_awaited
+from .validation import as_bytes, as_count, as_limit, as_seconds, as_separators, as_size, joined, must_be_awaited
 from .write_flow_control import WriteFlowControl
 from .write_operations import StreamWriter as WriteOperations
 from .write_queue import WriteQueue
@@ -64,6 +64,7 @@ __all__ = [
     "as_seconds",
     "as_separators",
     "as_size",
+    "joined",
     "must_be_awaited",
     "new_stepper",
     "received_data_lost",

@@ -298,7 +298,7 @@ class PipeWriteTransport(_PipeTransport, asyncio.WriteTransport):
             self._end(error)
 
     def writelines(self, list_of_data: Any) -> None:
-        self.write(b"".join(list_of_data))
+        self.write(core.joined(list_of_data))
 
     def can_write_eof(self) -> bool:
         return True

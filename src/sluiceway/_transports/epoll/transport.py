@@ -14,9 +14,9 @@ from .stream_socket import StreamSocket
 from .transport_socket import TransportSocket
 
 if TYPE_CHECKING:
-    from ..._core import RawTransportProvider
+    from ..._core import RawTransportProvider, joined
 else:
-    from ..._core_c import RawTransportProvider
+    from ..._core_c import RawTransportProvider, joined
 
 # The value of _peername after a program has accessed _extra, whose dict then contains the address.
 _IN_EXTRA: Any = object()
@@ -114,7 +114,7 @@ class SocketTransport(RawTransportProvider, PrivateAttributes, transports._FlowC
         self.raw.write(data)
 
     def writelines(self, list_of_data: Any) -> None:
-        self.raw.write(b"".join(list_of_data))
+        self.raw.write(joined(list_of_data))
 
     def write_eof(self) -> None:
         self.raw.write_eof()

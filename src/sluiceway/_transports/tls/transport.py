@@ -310,7 +310,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         self.raw.write(core.as_bytes(data))
 
     def writelines(self, list_of_data: Any) -> None:
-        self.write(b"".join(list_of_data))
+        self.raw.write(core.joined(list_of_data))
 
     def can_write_eof(self) -> bool:
         return False
