@@ -215,6 +215,21 @@ async def test_bytes_of_the_past_do_not_pay_for_a_stall(raw_peers: RawPeers) -> 
                 await flushing
 
 
+async def test_least_seconds_and_min_rate_that_a_float_can_hold_limit_the_block(raw_peers: RawPeers) -> None:
+    """The argument is greater than 0, but a quarter of it is not."""
+    async with peer_stream(raw_peers) as (stream, _):
+
+        async def read() -> None:
+            async with stream.deadline(5e-324, min_rate=5e-324):
+                await stream.read_line()
+
+        with manual_clock() as clock:
+            reading = await start_task(read())
+            clock.advance(TIMEOUT_RESOLUTION)
+            with pytest.raises(TimeoutError, match=r"until its credit of seconds=4\.94066e-324 was used up"):
+                await reading
+
+
 @pytest.mark.parametrize("min_rate", [0, -1, "5", True, float("inf"), float("nan")])
 async def test_invalid_min_rate_raises_at_the_call(raw_peers: RawPeers, min_rate: Any) -> None:
     async with peer_stream(raw_peers) as (stream, _):
@@ -261,6 +276,17 @@ async def test_idle_time_begins_at_the_last_byte(raw_peers: RawPeers) -> None:
             reading = await start_task(stream.read(1))
             clock.advance(LATEST)
             with pytest.raises(TimeoutError):
+                await reading
+
+
+async def test_least_idle_timeout_that_a_float_can_hold_aborts(raw_peers: RawPeers) -> None:
+    """The argument is greater than 0, but a quarter of it is not."""
+    async with peer_stream(raw_peers) as (stream, _):
+        with manual_clock() as clock:
+            stream.idle_timeout = 5e-324
+            reading = await start_task(stream.read(1))
+            clock.advance((IDLE_CHECKS + 1) * TIMEOUT_RESOLUTION)
+            with pytest.raises(TimeoutError, match=r"for 4\.94066e-324 s"):
                 await reading
 
 

@@ -42,7 +42,11 @@ class IdleTimeout:
         self._idle_checks = 0
         self._seen = connection.progress()
         self._limit = TimeLimit(timer, self)
-        self._limit.start(seconds / IDLE_CHECKS, "idle timeout")
+        self._start()
+
+    def _start(self) -> None:
+        # The quotient of a tiny number is 0, which is no time limit.
+        self._limit.start(self.seconds / IDLE_CHECKS or self.seconds, "idle timeout")
 
     def stop(self) -> None:
         self._limit.stop()
@@ -56,5 +60,5 @@ class IdleTimeout:
         if self._idle_checks >= IDLE_CHECKS:
             self._connection.end_idle(self.seconds)
         else:
-            limit.start(self.seconds / IDLE_CHECKS, "idle timeout")
+            self._start()
         return True

@@ -99,7 +99,7 @@ class RateDeadline(Deadline):
         self._credit = self._seconds
         self._moved = self._stream._moved_bytes()
         self._checked_at = self._time()
-        limit.start(self._seconds / RATE_CHECKS, self._operation)
+        limit.start(self._interval(), self._operation)
 
     def _message(self) -> str:
         rate = f"fewer than min_rate={self._min_rate:g} bytes per second"
@@ -107,6 +107,11 @@ class RateDeadline(Deadline):
             f"deadline timed out: the stream received and sent {rate}, until its credit of "
             f"seconds={self._seconds:g} was used up: {self._stream._describe()}"
         )
+
+    def _interval(self) -> float:
+        """Return the seconds between two checks, which are greater than 0."""
+        # The quotient of a tiny number is 0.
+        return self._seconds / RATE_CHECKS or self._seconds
 
     def _time(self) -> float:
         time: float = core.timer_of(asyncio.get_running_loop()).time()
@@ -120,7 +125,7 @@ class RateDeadline(Deadline):
         # Never more than at the start, so that earlier bytes do not extend a later silence.
         self._credit = min(self._seconds, credit)
         self._checked_at, self._moved = now, moved
-        limit.start(min(self._credit, self._seconds / RATE_CHECKS), self._operation)
+        limit.start(min(self._credit, self._interval()), self._operation)
         return True
 
 
