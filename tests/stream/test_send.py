@@ -48,6 +48,24 @@ async def test_invalid_data_raises_and_sends_nothing(raw_peers: RawPeers, data: 
         assert peer.receive(2) == b"on"
 
 
+async def test_set_exception_is_raised_by_a_send_whose_data_is_sent_and_by_calls_that_wait(raw_peers: RawPeers) -> None:
+    """As drain() does. A call that need not wait does not raise it."""
+    error = LookupError("of the program")
+    async with clogged_stream(raw_peers) as (clogged, _), peer_stream(raw_peers) as (stream, peer):
+        for one in (clogged, stream):
+            assert one.reader is not None
+            one.reader.set_exception(error)
+        calls = [clogged.flush, clogged.send_eof, lambda: stream.send(b"data")]
+        for call in calls:
+            with pytest.raises(LookupError) as caught:
+                await call()
+            assert caught.value is error
+        await stream.flush()
+        assert peer.receive(4) == b"data"
+        assert await stream.sendfile(io.BytesIO()) == 0
+        await stream.send_eof()
+
+
 @pytest.mark.parametrize("call", ["read_line", "lines"])
 async def test_send_without_await_of_a_read_raises_and_loses_no_data(raw_peers: RawPeers, call: str) -> None:
     """Compiled coroutines can be iterated, and so would run and lose what they have read."""

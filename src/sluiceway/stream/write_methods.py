@@ -53,7 +53,8 @@ class StreamWriting(StreamHalves):
                 call, nothing was sent.
             RuntimeError: ``send_eof()`` was called before.
             Exception: the error of a lost connection, for example the TimeoutError of ``idle_timeout``. If the loss was
-                before the call, nothing was sent.
+                before the call, nothing was sent. Or the exception that was passed to ``set_exception()`` of the
+                reader; ``data`` was sent nevertheless.
 
         Source: trio's ``send_all``, Go's ``Write``.
         """
@@ -95,7 +96,8 @@ class StreamWriting(StreamHalves):
             io.UnsupportedOperation: the stream can only be read.
             TimeoutError: the kernel has not accepted the data in time. The message names the peer and the seconds.
             ConnectionError: the stream was closed, or the connection has ended without an error.
-            Exception: the error of a lost connection.
+            Exception: the error of a lost connection. Or, if the call has to wait, the exception that was passed to
+                ``set_exception()`` of the reader.
 
         Source: Go's ``bufio.Writer.Flush``.
         """
@@ -120,7 +122,8 @@ class StreamWriting(StreamHalves):
             TimeoutError: the kernel has not accepted the data in time. The message names the peer and the seconds.
             ConnectionError: the stream was closed, or the connection has ended without an error.
             Exception: the error of a lost connection. If the event loop has not processed a reset that arrived before
-                the call, the call returns normally, and the next read raises the error.
+                the call, the call returns normally, and the next read raises the error. Or, if the call has to wait,
+                the exception that was passed to ``set_exception()`` of the reader.
 
         Source: trio's and anyio's ``send_eof``, Go's ``CloseWrite``.
         """
@@ -173,7 +176,8 @@ class StreamWriting(StreamHalves):
             ConnectionError: the stream was closed, or the connection has ended without an error.
             RuntimeError: ``send_eof()`` was called before.
             OSError: a read of the file failed.
-            Exception: the error of a lost connection.
+            Exception: the error of a lost connection. Or, unless the kernel copies from the file and accepts all data
+                at once, the exception that was passed to ``set_exception()`` of the reader.
 
         Source: ``socket.sendfile``, ``asyncio.loop.sendfile``, Go's ``io.Copy``.
         """
