@@ -211,6 +211,19 @@ async def test_write_long_after_the_connection_was_lost_is_logged(
     await writer.wait_closed()
 
 
+async def test_log_record_after_the_close_of_a_unix_connection_names_the_path(
+    raw_peers: RawPeers, unix_path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """W5: nothing has read the addresses before the close, after which uvloop's own transports do not know them."""
+    listener = raw_peers.listen(unix=unix_path)
+    _, writer = await sluiceway.open_unix_connection(unix_path)
+    listener.accept()
+    writer.close()
+    await writer.wait_closed()
+    writer.write(b"dropped")
+    assert f"connection an unnamed socket -> {unix_path} is closed: discarded 7 bytes; " in only_warning(caplog)
+
+
 @pytest.mark.loops("debug")
 async def test_log_record_in_debug_mode_shows_where_the_connection_was_opened(
     raw_peers: RawPeers, caplog: pytest.LogCaptureFixture
