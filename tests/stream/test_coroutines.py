@@ -1,11 +1,13 @@
 """What the Stream API gives to ``await`` is also accepted by asyncio's functions that take a coroutine."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
 
 import sluiceway
+from sluiceway.stream.asyncio_names import STREAM
 from stream.streams import peer_stream
 from support.manual_clock import manual_clock
 from support.raw_peer import RawPeers
@@ -64,6 +66,33 @@ async def test_use_of_call_that_was_not_awaited_names_what_to_do() -> None:
     with pytest.raises(TypeError, match=r"pair\(\) cannot send data; use the result of 'await'"):
         opening.send(b"data")
     opening.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("readline", "use read_line()"), ("write", "'await send()'"), ("wait_closed", "'await aclose()'")],
+)
+def test_attribute_of_asyncio_raises_attribute_error_that_names_its_successor(name: str, advice: str) -> None:
+    class Subclass(sluiceway.Stream):
+        drain = "own"
+
+    stream = Subclass.from_pair(sluiceway.StreamReader(), None)
+    with pytest.raises(AttributeError, match=re.escape(advice)) as caught:
+        getattr(stream, name)
+    assert str(caught.value).startswith(f"'Subclass' object has no attribute {name!r}; ")
+    assert (caught.value.name, caught.value.obj) == (name, stream)
+    assert getattr(stream, name, None) is getattr(sluiceway.Stream, name, None) is None
+    assert not hasattr(stream, name)
+    assert name not in dir(stream)
+    assert {"drain", "read_line"} <= set(dir(stream))
+    assert stream.drain == "own"
+    assert advice in repr(vars(sluiceway.Stream)[name])
+
+
+@pytest.mark.parametrize("name", sorted(STREAM))
+def test_attribute_that_stream_explains_exists_nowhere_else(name: str) -> None:
+    """A name of the table would hide a method of a base class."""
+    assert not [base for base in sluiceway.Stream.__mro__[1:] if name in vars(base)]
 
 
 async def test_stream_is_no_iterable_and_names_the_iterators(raw_peers: RawPeers) -> None:

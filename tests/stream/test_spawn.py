@@ -488,6 +488,14 @@ async def test_python_child_answers_json_lines_longer_than_limit_of_asyncio() ->
             assert await child.stdio.read_line() == line
 
 
+async def test_attribute_of_process_of_asyncio_raises_attribute_error_that_names_its_successor() -> None:
+    async with sluiceway.spawn("cat") as child:
+        for name in ("stdin", "stdout", "communicate"):
+            with pytest.raises(AttributeError, match=rf"'ChildProcess' object has no attribute '{name}'; .*stdio"):
+                getattr(child, name)
+            assert not hasattr(child, name)
+
+
 async def test_messages_name_both_pipes_of_child() -> None:
     async with sluiceway.spawn("cat", stderr=subprocess.PIPE) as child:
         ends = f"pipe <stdout of child {child.pid}> and pipe <stdin of child {child.pid}>"

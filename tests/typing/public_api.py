@@ -75,6 +75,7 @@ async def connecting_streams(session: ssl.SSLSession) -> None:
 async def opening_streams() -> None:
     async with sluiceway.pair() as (first, second):
         assert_type(first, sluiceway.Stream)
+        first.readline()  # type: ignore[attr-defined]
     first, second = await sluiceway.pair(limit=100)
     assert_type(second, sluiceway.Stream)
     assert_type(await sluiceway.pipe(5), sluiceway.Stream)
@@ -86,6 +87,7 @@ async def opening_streams() -> None:
         assert_type(child.stderr, sluiceway.Stream | None)
         assert_type(child.returncode, int | None)
         assert_type(await child.wait(), int)
+        child.stdin.write(b"data")  # type: ignore[attr-defined]
     opening: sluiceway.Opening[sluiceway.ChildProcess] = sluiceway.spawn("ls", stop_timeout=1.5)
     assert_type(await opening.__aenter__(), sluiceway.ChildProcess)
     sluiceway.spawn("ls", 5)  # type: ignore[arg-type]

@@ -1,10 +1,10 @@
-"""Messages for arguments of asyncio's functions that connect() and spawn() do not have."""
+"""Messages for arguments and attributes of asyncio that connect(), spawn() and their results do not have."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import ParamSpec, TypeVar
+from typing import NoReturn, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,6 +35,39 @@ SPAWN = {
     "shell": 'start a shell by name: spawn("sh", "-c", "…")',
 }
 
+# The attributes of asyncio's readers and writers, and the methods for data of sockets, trio and anyio.
+STREAM = {
+    "readline": "use read_line()",
+    "readexactly": "use read_exactly()",
+    "readuntil": "use read_until()",
+    "at_eof": "use reader.at_eof()",
+    "write": "use 'await send()', or writer.write()",
+    "writelines": "use 'await send()', or writer.writelines()",
+    "drain": "send() drains; flush() waits until everything is sent",
+    "write_eof": "use 'await send_eof()'",
+    "can_write_eof": "use writer.can_write_eof()",
+    "close": "use 'await aclose()', or 'async with'",
+    "wait_closed": "use 'await aclose()', or 'async with'",
+    "transport": "use writer.transport",
+    "get_extra_info": "use peer, local or tls, or writer.get_extra_info()",
+    "recv": "use read()",
+    "recv_into": "use readinto()",
+    "sendall": "use send()",
+    "shutdown": "use send_eof()",
+    "settimeout": "pass timeout= to each call, or use deadline()",
+    "getpeername": "use peer",
+    "getsockname": "use local",
+    "receive": "use read()",
+    "receive_some": "use read()",
+    "send_all": "use send()",
+}
+CHILD = {
+    "stdin": "stdio sends to the standard input",
+    "stdout": "stdio reads from the standard output",
+    "communicate": "use stdio.send(), stdio.send_eof() and stdio.read_all()",
+    "poll": "use returncode",
+}
+
 
 def explain_arguments(advice: Mapping[str, str], positional: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Return a decorator that makes a function raise TypeError for a keyword in ``advice``, with the text found there.
@@ -63,3 +96,30 @@ def explain_arguments(advice: Mapping[str, str], positional: int) -> Callable[[C
         return checked
 
     return decorate
+
+
+class _Absent:
+    """An attribute that does not exist: each access raises AttributeError with ``advice``.
+
+    A descriptor, because ``__getattr__()`` would make each access to the other attributes slower on Python 3.11.
+    """
+
+    def __init__(self, name: str, advice: str) -> None:
+        self._name = name
+        self._advice = advice
+
+    def __repr__(self) -> str:
+        return f"<no attribute; {self._advice}>"
+
+    def __get__(self, instance: object, owner: type) -> NoReturn:
+        raise AttributeError(
+            f"{owner.__name__!r} object has no attribute {self._name!r}; {self._advice}",
+            name=self._name,
+            obj=owner if instance is None else instance,
+        )
+
+
+def explain_attributes(owner: type, advice: Mapping[str, str]) -> None:
+    """Make ``owner`` raise AttributeError for an attribute in ``advice``, with the text found there."""
+    for name, text in advice.items():
+        setattr(owner, name, _Absent(name, text))

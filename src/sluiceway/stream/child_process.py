@@ -9,6 +9,7 @@ import subprocess
 from types import TracebackType
 from typing import Self
 
+from .asyncio_names import CHILD, explain_attributes
 from .child_exit import ChildExit, send_signal, stop_quietly
 from .stream import Stream
 
@@ -142,3 +143,6 @@ class ChildProcess:
         except TimeoutError:
             return False
         return True
+
+
+explain_attributes(ChildProcess, CHILD)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NoReturn
 
+from .asyncio_names import STREAM, explain_attributes
 from .close_methods import StreamClosing
 from .frame_methods import StreamFraming
 from .read_methods import StreamReading
@@ -25,6 +27,9 @@ class Stream(StreamReading, StreamFraming, StreamClosing, StreamState):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._describe()}>"
+
+    def __dir__(self) -> Iterable[str]:
+        return [name for name in super().__dir__() if name not in STREAM or hasattr(self, name)]
 
     if not TYPE_CHECKING:
 
@@ -47,3 +52,4 @@ def _name_methods() -> None:
 
 
 _name_methods()
+explain_attributes(Stream, STREAM)
