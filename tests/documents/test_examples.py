@@ -129,6 +129,21 @@ def test_server_of_a_page_that_gets_sigterm_serves_its_client_to_a_clean_end(
         assert rest.result() == after_sigterm
 
 
+def test_server_of_stream_page_that_gets_sigterm_does_not_reset_client_with_unread_requests(
+    tmp_path: pathlib.Path,
+) -> None:
+    name = "stream_server.py"
+    with prepared(block_of(name), tmp_path) as text, concurrent.futures.ThreadPoolExecutor() as pool:
+        with serving(tmp_path / name, text) as port:
+            client = connected(port)
+            sending = pool.submit(client.sendall, b"a\n" * 500_000)  # more than the server reads into its buffer
+            assert client.recv(8) == b"done: a\n"
+            answers = pool.submit(lambda: [*client.makefile("rb")])
+        assert set(answers.result()) == {b"done: a\n"}
+        sending.result()
+        client.close()
+
+
 @pytest.mark.parametrize(
     ("name", "sent", "answer"),
     [
