@@ -40,6 +40,8 @@ class TLSSender(Corkable):
     - ``lower_paused``: True while the lower transport has paused writing. The TLS transport sets this attribute.
     - ``alert_size``: the length in bytes of the close_notify alert after it has been sent; 0 before. The record that
       contains the alert of a TLS connection over this one is counted as well.
+    - ``encrypting``: True from an encryption until its records are with the lower transport. Code that runs meanwhile,
+      such as pause_writing() or a signal handler, may write or close; its records are sent after these.
     """
 
     def __init__(self, sslobject: Any, outgoing: ssl.MemoryBIO, owner: Any) -> None:
@@ -63,9 +65,7 @@ class TLSSender(Corkable):
         # True while a Stepper will call flush_corked(). Until then one write is in _held, and several are in _queue.
         self._corked = False
         self._held: bytes | None = None
-        # True from an encryption until its records are with the lower transport. Code that runs meanwhile, such as a
-        # finalizer or a signal handler, may write or close; its records must not overtake these.
-        self._encrypting = False
+        self.encrypting = False
         self.lower_paused = False
         self.alert_size = 0
         # The length of the record that _encrypt() has sent last.
@@ -131,7 +131,7 @@ class TLSSender(Corkable):
     def flush_corked(self) -> object:
         self._corked = False
         held = self._held
-        if held is not None and len(held) <= _PLAINTEXT and not self.lower_paused and not self._encrypting:
+        if held is not None and len(held) <= _PLAINTEXT and not self.lower_paused and not self.encrypting:
             # Code that runs in the encryption, such as a finalizer, may write as well.
             self._held = None
             if self._encrypt(held):
@@ -161,9 +161,9 @@ class TLSSender(Corkable):
         records of another encryption are sent: the caller must then queue ``data``. After another error of OpenSSL,
         drop all pending plaintext, report the error to the owner, and return True.
         """
-        if self._encrypting:
+        if self.encrypting:
             return False
-        self._encrypting = True
+        self.encrypting = True
         record: bytes | None = None
         written = 0
         try:
@@ -185,9 +185,9 @@ class TLSSender(Corkable):
                 self._prepend(data[written:])
             self._send(record)
         finally:
-            self._encrypting = False
+            self.encrypting = False
         if self._shutdown_pending or self.pending_size():
-            # A finalizer or a signal handler has written or closed meanwhile; or data is left.
+            # Code that ran meanwhile has written or closed; or data is left.
             self.flush(False)
             if self.pending_size() and self.owner is not None:
                 self.owner.update_flow_control()
@@ -211,7 +211,7 @@ class TLSSender(Corkable):
         If ``everything`` is True, ignore that pause. At the end, send the close_notify alert if one is pending. Before
         the handshake is complete, encrypt nothing. Before the records of another encryption are sent, do nothing.
         """
-        if self._encrypting:
+        if self.encrypting:
             return
         if self._held is not None:
             self._append(None)
@@ -222,7 +222,7 @@ class TLSSender(Corkable):
                 return
             records: list[bytes] = []
             failed = False
-            self._encrypting = True
+            self.encrypting = True
             try:
                 try:
                     self._encrypt_next(records)
@@ -243,7 +243,7 @@ class TLSSender(Corkable):
                 elif records:
                     self.lower.write(b"".join(records))
             finally:
-                self._encrypting = False
+                self.encrypting = False
             if not records:
                 # OpenSSL needs data from the peer first.
                 self.send_output()
@@ -285,13 +285,13 @@ class TLSSender(Corkable):
         self.output_pending = False
         if not self._outgoing.pending:
             return
-        encrypting = self._encrypting
-        self._encrypting = True
+        encrypting = self.encrypting
+        self.encrypting = True
         try:
             output = self._read_outgoing()
             self._send(output)
         finally:
-            self._encrypting = encrypting
+            self.encrypting = encrypting
         if not self.lower_paused:
             self._answers_size = 0
         elif self.handshake_complete:
@@ -346,8 +346,8 @@ class TLSSender(Corkable):
         """
         self.closing = True
         # A garbage collection may call this method then; flush() sends the alert.
-        self._shutdown_pending = self._encrypting
-        if self._encrypting:
+        self._shutdown_pending = self.encrypting
+        if self.encrypting:
             return False
         # Flow control has no effect any more: the lower transport buffers all pending data.
         self.flush(True)

@@ -14,7 +14,7 @@ cdef class TLSSender(Corkable):
     cdef public bint lower_paused
     cdef public bint output_pending
     cdef bint _shutdown_pending
-    cdef bint _encrypting
+    cdef readonly bint encrypting
     cdef bint _corked
     cdef bytes _held
     cdef Py_ssize_t _answers_size

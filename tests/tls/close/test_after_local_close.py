@@ -5,25 +5,29 @@ tests/closing/test_tls_close.py has further tests of the client.
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import types
 from typing import Any
 
 import pytest
 
+import sluiceway
 from sluiceway._constants import LINGER_MAXIMUM
 from support.certificates import Certificates
 from support.connections import connected_pair
 from support.file_descriptors import is_descriptor_open, socket_descriptor
 from support.manual_timers import manual_timers
+from support.manual_tls import ManualTLS
 from support.memory_usage import buffered_size
-from support.raw_peer import RawPeers
+from support.raw_peer import RawPeer, RawPeers
 from support.scheduling import run_iterations, start_task
 from support.tls_connections import TLS_ROLES, manual_tls_connection
 
 each_role = pytest.mark.parametrize("role", TLS_ROLES)
 
 MIB = 1 << 20
+DATA = bytes(range(256)) * 12_000
 
 # Seconds; no other timer has this delay.
 MANUAL_DELAY = 54321.0
@@ -202,3 +206,43 @@ async def test_write_buffer_limits_after_the_end_raise_no_error(streams: types.M
         writer.transport.abort()
         await writer.wait_closed()
         writer.transport.set_write_buffer_limits(high=100)
+
+
+class _ClosesWhenPaused(asyncio.Protocol):
+    """Answers the end of the peer with DATA, and closes when writing is paused."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self.lost = asyncio.get_running_loop().create_future()
+        self.paused = False
+
+    def eof_received(self) -> None:
+        self._transport.write(DATA)
+
+    def pause_writing(self) -> None:
+        self.paused = True
+        self._transport.close()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.lost.set_result(error)
+
+
+async def test_close_in_pause_writing_after_the_end_of_the_peer_sends_everything(
+    raw_peers: RawPeers, tls: Certificates
+) -> None:
+    def serve(peer: RawPeer) -> bytes:
+        manual_tls = ManualTLS(peer, tls.server_context, server_side=True)
+        manual_tls.do_handshake()
+        peer.wait_for("protocol")
+        peer.send(manual_tls.close_notify())
+        return manual_tls.receive_rest()
+
+    script = raw_peers.serve(serve)
+    _, writer = await sluiceway.open_connection(*script.address, ssl=tls.client_context, server_hostname="localhost")
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    protocol = _ClosesWhenPaused(writer.transport)
+    writer.transport.set_protocol(protocol)
+    script.signal("protocol")
+    assert await script.finished() == DATA
+    assert await protocol.lost is None
+    assert protocol.paused

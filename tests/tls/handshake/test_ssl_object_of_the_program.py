@@ -117,6 +117,27 @@ async def _refuse_upgrade(kind: type[_Pinned], near: Any, far: Any, tls: Certifi
         await near[1].wait_closed()
 
 
+async def test_write_during_an_encryption_does_not_leave_writing_paused(tls: Certificates) -> None:
+    later: list[bytes] = []
+
+    class Writing(ssl.SSLObject):
+        def write(self, data: Any) -> int:
+            if later:
+                near[1].transport.write(later.pop())
+            return super().write(data)
+
+    context = refusing(tls.new_client_context(), Writing)
+    async with connected_pair(
+        sluiceway, server={"ssl": tls.server_context}, client={"ssl": context, "server_hostname": "localhost"}
+    ) as (near, far):
+        # More than the high-water mark, and less than the kernel accepts.
+        later.append(bytes(100_000))
+        near[1].write(b"x")
+        draining = await start_task(near[1].drain())
+        assert await far[0].readexactly(100_001) == b"x" + bytes(100_000)
+        await wait_until(draining.done)
+
+
 @pytest.mark.parametrize("size", [4, 40_000])
 async def test_write_that_takes_less_loses_nothing(size: int, tls: Certificates) -> None:
     context = refusing(tls.new_client_context(), _Short)

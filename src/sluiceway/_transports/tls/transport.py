@@ -166,8 +166,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         ``lower`` does not report again.
         """
         # From now on, the lower transport reports its flow control to this object. The protocol may be paused already.
-        paused = getattr(self._protocol, "_paused", False) is True
-        self.raw.lower_paused = self._write_pauses.paused = paused
+        self.raw.lower_paused = self._write_pauses.paused = getattr(self._protocol, "_paused", False) is True
         lower.set_protocol(self._lower_protocol)
         self.lower_made(lower)
         if received and not self._closing and self._receiver.feed(received):
@@ -332,9 +331,12 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
 
     def update_flow_control(self) -> None:
         """Call pause_writing() or resume_writing() of the protocol if WritePauses.update() requires it."""
+        if self.raw.encrypting and not self.raw.lower_paused:
+            # The TLSSender sends what code has written meanwhile, and does not call this method then.
+            self._loop.call_soon(self.update_flow_control)
+            return
         pause = self._write_pauses.update(self.raw, self._lower, self._closing)
-        protocol = self._protocol
-        if pause is not None and protocol is not None:
+        if pause is not None and (protocol := self._protocol) is not None:
             call_protocol(self, protocol, protocol.pause_writing if pause else protocol.resume_writing)
 
     def lower_paused(self) -> None:
