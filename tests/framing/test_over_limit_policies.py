@@ -59,6 +59,17 @@ async def test_read_after_cancelled_drop_starts_at_next_line(kind: str, policy: 
 
 
 @each_reader
+@pytest.mark.parametrize("arrived", [b"\xff", b"\xff" + LONG[:9]])
+async def test_cancelled_wait_for_first_piece_keeps_prefix_of_frame(kind: str, arrived: bytes) -> None:
+    reader = READERS[kind]()
+    reader.feed_data(arrived)
+    frames = sluiceway.frames(reader, length_bytes=1, max_size=10, overlong="chunks")
+    assert await next_item(frames) is WAITING
+    reader.feed_eof()
+    assert await reader.read(100) == arrived
+
+
+@each_reader
 async def test_record_put_into_buffer_during_drop_is_dropped_with_what_follows_the_drop(kind: str) -> None:
     reader = READERS[kind]()
     lines = sluiceway.lines(reader, max_length=10, overlong="truncate")

@@ -80,15 +80,19 @@ class LengthPrefixed(RecordIterator):
                 return Piece(frame, True) if self.policy == record_iterator.CHUNKS else frame
             if self.policy in (record_iterator.RAISE, record_iterator.SKIP):
                 self._refuse(prefix)
-            elif self.policy == record_iterator.CHUNKS:
-                self._rest = self._length = self._exact_length()
-                receiver.take(prefix)
             elif size < prefix + self.max_size:
+                # With CHUNKS too, the prefix stays in the stream until the first piece can be taken with it.
                 self._missing = prefix + self.max_size
                 if self.ended(False):
                     exact = self._exact_length()
+                    if self.policy == record_iterator.CHUNKS:
+                        receiver.take(prefix)
+                        raise self._incomplete(exact, size - prefix, exact)
                     raise self._incomplete(prefix + exact, size - prefix, exact)
                 return None
+            elif self.policy == record_iterator.CHUNKS:
+                self._rest = self._length = self._exact_length()
+                receiver.take(prefix)
             else:
                 self.truncated += 1
                 exact = self._exact_length()
