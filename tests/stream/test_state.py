@@ -21,6 +21,34 @@ async def test_addresses_stay_readable_after_close() -> None:
         assert (one.peer, one.local) == addresses == (other.local, other.peer)
 
 
+async def test_repr_shows_closing_and_closed(raw_peers: RawPeers) -> None:
+    async with clogged_stream(raw_peers) as (stream, _):
+        opened = repr(stream)
+        stream.writer.close()
+        assert repr(stream) == f"{opened[:-1]} closing>"
+        stream.abort()
+        await stream.aclose()
+        assert repr(stream) == f"{opened[:-1]} closed>"
+
+
+async def test_repr_shows_loss(raw_peers: RawPeers) -> None:
+    async with peer_stream(raw_peers) as (stream, peer):
+        opened = repr(stream)
+        peer.reset()
+        await wait_until(stream.is_closing)
+        await stream.aclose()
+        assert repr(stream) == f"{opened[:-1]} lost>"
+
+
+async def test_repr_shows_idle_timeout_as_loss(raw_peers: RawPeers) -> None:
+    async with peer_stream(raw_peers) as (stream, _):
+        opened = repr(stream)
+        stream.idle_timeout = 0.001
+        await wait_until(stream.is_closing)
+        assert (await stream.aclose()).reason == "idle timeout"
+        assert repr(stream) == f"{opened[:-1]} lost>"
+
+
 async def test_tls_details_stay_readable_after_close(raw_peers: RawPeers, tls: Any) -> None:
     def close(peer: RawPeer) -> None:
         peer.unwrap_tls()

@@ -26,7 +26,13 @@ class Stream(StreamReading, StreamFraming, StreamClosing, StreamState):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._describe()}>"
+        state = ""
+        if self.is_closing():
+            links = self._connections()
+            failed = any(connection.error or connection.keep_record().error for connection in links)
+            ended = all(connection.lost for connection in links)
+            state = " closing" if not ended else " lost" if failed else " closed"
+        return f"<{type(self).__name__} {self._describe()}{state}>"
 
     def __dir__(self) -> Iterable[str]:
         return [name for name in super().__dir__() if name not in STREAM or hasattr(self, name)]
