@@ -36,6 +36,17 @@ async def test_asyncio_reader_raises_type_error_that_names_lines() -> None:
         sluiceway.Stream.from_pair(reader, None)
 
 
+async def test_swapped_halves_raise_type_error_that_names_the_order() -> None:
+    async with connected_pair(sluiceway) as (client, _):
+        reader, writer = client
+        make: Any = sluiceway.Stream.from_pair
+        for halves in ((writer, reader), (writer, None)):
+            with pytest.raises(TypeError, match=r"; the order is from_pair\(reader, writer\)$"):
+                make(*halves)
+        with pytest.raises(TypeError, match="not 'StreamReader'"):
+            make(None, reader)
+
+
 async def test_messages_name_the_public_class_and_the_connection() -> None:
     async with connected_pair(sluiceway) as (client, server):
         one, other = sluiceway.Stream.from_pair(*client), sluiceway.Stream.from_pair(*server)

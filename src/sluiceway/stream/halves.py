@@ -135,6 +135,8 @@ class StreamHalves(StreamReads):
 
 
 def _check_halves(reader: Any, writer: Any) -> None:
+    if isinstance(reader, core.WriteOperations) and (writer is None or isinstance(writer, core.ReadOperations)):
+        raise TypeError(f"reader must not be a writer: {reader!r}; the order is from_pair(reader, writer)")
     # While sluiceway is installed, asyncio's readers and writers count as instances of StreamReader and StreamWriter.
     if reader is not None and not isinstance(reader, core.ReadOperations):
         raise TypeError(f"reader must be a sluiceway.StreamReader or None, not {_name_of(reader)}")
@@ -146,7 +148,8 @@ def _check_halves(reader: Any, writer: Any) -> None:
 
 def _name_of(half: Any) -> str:
     """Return the class and the value of ``half``, for a message. If it is asyncio's, add what to do."""
-    if isinstance(half, asyncio.StreamReader | asyncio.StreamWriter):
+    own = isinstance(half, (core.ReadOperations, core.WriteOperations))
+    if isinstance(half, asyncio.StreamReader | asyncio.StreamWriter) and not own:
         hint = "; within sluiceway.installed(), asyncio makes sluiceway's; sluiceway.lines() accepts every reader"
         return f"asyncio's {type(half).__name__!r}: {half!r}{hint}"
     return f"{type(half).__name__!r}: {half!r}"
