@@ -174,6 +174,8 @@ def test_syntax_error_in_program_is_printed(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
+        (["-c", "pass"], "sluiceway: run has no -c; save the code in a file, and run the file"),
+        (["python3", "absent.py"], "sluiceway: run 'python3': no such file; leave out 'python3'"),
         (["absent.py"], "sluiceway: run 'absent.py': no such file; use -m to run a module"),
         (["-m"], "sluiceway: run -m: the module name is missing"),
         (["-m", "absent_module", "x"], "sluiceway: run absent_module: No module named absent_module"),

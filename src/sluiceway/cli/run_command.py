@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pkgutil
+import re
 import runpy
 import sys
 from traceback import walk_tb
@@ -42,8 +43,12 @@ def run(arguments: tuple[str, ...], verbose: bool) -> None:
         if len(arguments) == 1:
             raise BadArgument("run -m: the module name is missing")
         _run(arguments[1:], is_module=True)
+    elif arguments[0].startswith("-c"):
+        raise BadArgument("run has no -c; save the code in a file, and run the file")
     elif arguments[0].startswith("-"):
         raise BadArgument(f"run: unknown option {arguments[0]}; options for your program go after the program's name")
+    elif not os.path.exists(arguments[0]) and re.fullmatch(r"python[\d.]*", arguments[0]):
+        raise BadArgument(f"run {arguments[0]!r}: no such file; leave out {arguments[0]!r}")
     elif not os.path.exists(arguments[0]):
         raise BadArgument(f"run {arguments[0]!r}: no such file; use -m to run a module")
     else:
