@@ -90,7 +90,7 @@ async def test_name_without_addresses_raises_os_error(options: dict[str, Any]) -
 
 
 @pytest.mark.parametrize(("host", "port", "hint"), [
-    ("http://localhost:80", 80, "pass the host name without scheme and path"),
+    ("http://localhost:80", 80, "pass the host name without scheme and path, and the port as a separate argument"),
     ("localhost/path", 80, "pass the host name without scheme and path"),
     ("localhost:80", None, "pass the host name without the port, which is a separate argument"),
     (":80", None, "pass the host name without the port, which is a separate argument"),
@@ -114,6 +114,8 @@ async def test_unknown_host_that_is_not_a_host_name_gets_a_hint(host: str, port:
     finally:
         del loop.getaddrinfo
     assert str(raised.value).endswith(reason if hint is None else f"{reason}; {hint}")
+    name = host if port is None else f"{host}:{port}"
+    assert f'cannot resolve "{name}": ' in str(raised.value)
 
 
 @pytest.mark.parametrize(

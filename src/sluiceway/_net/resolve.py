@@ -187,12 +187,15 @@ def decoded_name(host: str | bytes, port: Any) -> str:
 
 def _cannot_resolve(host: Any, port: Any, argument: str = "") -> str:
     words = [part.decode("utf-8", "backslashreplace") if isinstance(part, bytes) else part for part in (host, port)]
-    name = printable("{}:{}".format(*("" if word is None else word for word in words)))
+    host, port = ("" if word is None else word for word in words)
+    name = printable(f"{host}:{port}" if port != "" else str(host))
     return f'cannot resolve {argument} "{name}"' if argument else f'cannot resolve "{name}"'
 
 
 def _reason(error: Any, host: Any, port: Any) -> str:
     hint = host_hint(host) if isinstance(host, str) else None
+    if hint is not None and "://" in host:
+        hint += ", and the port as a separate argument"
     if hint is None and isinstance(port, str) and not port.isdecimal():
         hint = f"check that the port {port!r} is a number or the name of a service"
     return str(error) if hint is None else f"{error}; {hint}"
