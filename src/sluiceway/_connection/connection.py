@@ -369,10 +369,10 @@ class Connection(ClosingState):
             return
         self._discard_logged = True
         logger.warning(
-            "%s is %s: discarded %d bytes; later writes are discarded without a message%s",
+            "%s is %s: discarded %s; later writes are discarded without a message%s",
             self.describe(),
             "closed" if self.closed_first else "lost",
-            length,
+            "1 byte" if length == 1 else f"{length} bytes",
             self.creation(),
         )
 
