@@ -277,20 +277,20 @@ class Connection(ClosingState):
         if self.record is not None:
             self.record.aborting(self.transport, reason)
 
-    def progress(self) -> tuple[int, int]:
-        """Return how many bytes were received, and how many of the written bytes the kernel has accepted.
+    def progress(self) -> tuple[int, int, int]:
+        """Return three numbers of bytes: received, overhead that was received, and written bytes that the kernel has
+        accepted.
 
-        Over sluiceway's TLS the received bytes are the encrypted ones, also those of incomplete records.
+        The overhead is that of sluiceway's TLS, otherwise 0: the bytes of the handshake and of an incomplete record. A
+        complete record without plaintext counts in neither number, because a peer can send such records without end.
         """
         writer = self.writer_ref() if self.writer_ref is not None else None
         written = 0 if writer is None else writer._sluiceway.written - self.unsent_size()
         record = self.record
         transport = self.transport if record is None or record.upgrade is None else record.upgrade
-        if isinstance(transport, TLSTransport):
-            # The stream counts the bytes of a record when the whole record has arrived.
-            return transport.received_size(), written
+        overhead = transport.overhead_size() if isinstance(transport, TLSTransport) else 0
         receiver = self.receiver_ref() if self.receiver_ref is not None else None
-        return 0 if receiver is None else receiver.received, written
+        return 0 if receiver is None else receiver.received, overhead, written
 
     def unsent_size(self) -> int:
         """Pass corked data to the transport. Then return how many written bytes the kernel has not accepted."""

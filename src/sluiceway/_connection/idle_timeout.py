@@ -18,8 +18,8 @@ class IdleConnection(Protocol):
 
     lost: bool
 
-    def progress(self) -> tuple[int, int]:
-        """Return the numbers of bytes that were received, and that the kernel has accepted."""
+    def progress(self) -> tuple[int, int, int]:
+        """See Connection.progress()."""
 
     def end_idle(self, seconds: float) -> None:
         """Abort the connection, because it was idle for ``seconds``."""
@@ -34,13 +34,13 @@ class IdleTimeout:
     each arrival would cost a clock call.
     """
 
-    __slots__ = ("__weakref__", "_connection", "_idle_checks", "_limit", "_seen", "seconds")
+    __slots__ = ("__weakref__", "_arrived", "_connection", "_idle_checks", "_limit", "_sent", "seconds")
 
     def __init__(self, connection: IdleConnection, timer: CoarseTimer, seconds: float) -> None:
         self.seconds = seconds
         self._connection = connection
         self._idle_checks = 0
-        self._seen = connection.progress()
+        *self._arrived, self._sent = connection.progress()
         self._limit = TimeLimit(timer, self)
         self._start()
 
@@ -54,9 +54,11 @@ class IdleTimeout:
     def _time_limit_expired(self, limit: TimeLimit) -> bool:
         if self._connection.lost:
             return True
-        seen = self._connection.progress()
-        self._idle_checks = self._idle_checks + 1 if seen == self._seen else 0
-        self._seen = seen
+        *arrived, sent = self._connection.progress()
+        # Incomplete records count only while they become longer: a peer may send empty records without end.
+        idle = arrived <= self._arrived and sent == self._sent
+        self._idle_checks = self._idle_checks + 1 if idle else 0
+        self._arrived, self._sent = max(arrived, self._arrived), sent
         if self._idle_checks >= IDLE_CHECKS:
             self._connection.end_idle(self.seconds)
         else:

@@ -124,7 +124,6 @@ async def _upgrade(
             # start_on() resumes the lower transport. Otherwise the reader would not pause for decrypted data.
             reader._paused = False
         if connection.record is not None:
-            encrypted.received_before = connection.progress()[0] - len(unread)
             connection.record.upgrade = encrypted
         encrypted.start_on(plain, unread, getattr(reader, "_eof", False) is True)
         await encrypted.wait_for_handshake()

@@ -46,7 +46,6 @@ _HANDSHAKE_BATCH = 16384
 class TLSReceiver(ReceiveInterface):
     """Decrypts the records of one connection.
 
-    - ``received``: the number of bytes of records that have arrived.
     - ``close_notify_received``: the peer has sent its close_notify alert (RFC 8446, section 6.1).
     - ``discard_left``: how many more bytes of plaintext may arrive after this side has begun to close; they are
       discarded. When the number becomes negative, the owner closes without the peer's alert.
@@ -57,7 +56,8 @@ class TLSReceiver(ReceiveInterface):
         self.sslobject = sslobject
         self.owner = owner
         self._sender = sender
-        self.received = 0
+        # The number of bytes that have arrived until the end of the handshake.
+        self._handshake_size = 0
         self._read_record = inner_object(sslobject).read
         self._put = incoming.write
         self._take_back = incoming.read
@@ -140,6 +140,12 @@ class TLSReceiver(ReceiveInterface):
         stream = None if upper is None else upper.stream()
         return stream if isinstance(stream, Receiver) else None
 
+    def overhead_size(self) -> int:
+        """Return how many bytes of the handshake, and of the record that is incomplete, have arrived."""
+        if self._header:
+            return self._handshake_size + len(self._header)
+        return self._handshake_size + (self._length - self._missing if self._missing else 0)
+
     # -- records ------------------------------------------------------------------------------------------------------
 
     def begin_handshake(self) -> None:
@@ -152,7 +158,8 @@ class TLSReceiver(ReceiveInterface):
         Return True if a read waits and may be complete. The caller then calls ``wake()``. Errors of TLS are reported to
         the owner.
         """
-        self.received += len(data)
+        if not self._sender.handshake_complete:
+            self._handshake_size += len(data)
         if self._decrypting:
             # Code of the program, such as ``__del__``, runs the loop nested. The outer call continues with the data.
             self._trailing_data += bytes(data)

@@ -17,7 +17,6 @@ cdef Py_ssize_t _length_in_header(bytes data, Py_ssize_t position, Py_ssize_t le
 cdef class TLSReceiver(ReceiveInterface):
     cdef public object sslobject
     cdef public object owner
-    cdef readonly Py_ssize_t received
     cdef public bint close_notify_received
     cdef public Py_ssize_t discard_left
     cdef TLSSender _sender
@@ -30,6 +29,7 @@ cdef class TLSReceiver(ReceiveInterface):
     cdef Py_ssize_t _complete
     cdef Py_ssize_t _longest
     cdef bytes _trailing_data
+    cdef Py_ssize_t _handshake_size
     cdef bint _decrypting
     cdef ProtocolReceivers _upper
     cdef Scratch _scratch
@@ -40,6 +40,7 @@ cdef class TLSReceiver(ReceiveInterface):
     cpdef Py_ssize_t room(self) except -1
     @cython.locals(upper=ProtocolReceivers)
     cdef Receiver _stream(self)
+    cpdef Py_ssize_t overhead_size(self) except -1
     @cython.locals(ready=ReceiveInterface, stream=Receiver, sender=TLSSender, was_complete=bint, blocks=list)
     cpdef bint receive(self, object data) except -1
     @cython.locals(upper=ProtocolReceivers, receiver=ReceiveInterface)

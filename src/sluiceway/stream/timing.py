@@ -85,8 +85,8 @@ class Deadline:
 class RateDeadline(Deadline):
     """A Deadline with a credit of seconds, which bytes renew; see :py:meth:`sluiceway.Stream.deadline`.
 
-    ``_credit``: the seconds that the block had left at the time ``_checked_at``, when ``_moved`` bytes had been
-    received and sent.
+    ``_credit``: the seconds that the block had left at the time ``_checked_at``, when at most
+    ``_moved`` bytes had been received and sent.
     """
 
     __slots__ = ("_checked_at", "_credit", "_min_rate", "_moved")
@@ -124,7 +124,7 @@ class RateDeadline(Deadline):
             return super()._time_limit_expired(limit)
         # Never more than at the start, so that earlier bytes do not extend a later silence.
         self._credit = min(self._seconds, credit)
-        self._checked_at, self._moved = now, moved
+        self._checked_at, self._moved = now, max(moved, self._moved)
         limit.start(min(self._credit, self._interval()), self._operation)
         return True
 

@@ -59,7 +59,6 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         "_strict_eof",
         "_write_pauses",
         "raw",
-        "received_before",
     )
 
     # Private attributes of asyncio's own transports, which loop.start_tls() and loop.sendfile() check.
@@ -114,8 +113,6 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         )
         self._closing = False
         self._discarded = 0
-        self.received_before = 0
-        """The number of bytes that had arrived and were read before start_tls() of a Stream."""
         self._error: BaseException | None = None
         self._strict_eof = strict_eof
         self.set_protocol(protocol)
@@ -377,9 +374,9 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         """Return True if the peer's close_notify alert has arrived."""
         return self._receiver.close_notify_received
 
-    def received_size(self) -> int:
-        """Return how many bytes have arrived: those of records, complete or not, and ``received_before``."""
-        return self.received_before + self._receiver.received
+    def overhead_size(self) -> int:
+        """Return how many bytes of the handshake and of the incomplete record have arrived."""
+        return self._receiver.overhead_size()
 
     def set_shutdown_timeout(self, seconds: float) -> None:
         """Wait for the peer's close_notify alert at most this long after all written data has been sent."""
