@@ -62,6 +62,22 @@ def test_data_written_in_pause_writing_is_sent_after_the_current_write(
     assert server.received == LARGE + b"one two three"
 
 
+def test_pause_writing_that_waits_for_room_lets_all_data_be_sent(core: types.ModuleType, tls: Certificates) -> None:
+    """As a callback does that runs the loop nested until writing resumes."""
+    client, server = connected_tls_ends(core, tls)
+    client.room = ROOM
+    pending: list[int] = []
+
+    def wait_for_room() -> None:
+        exchange_until_empty(client, server)
+        pending.append(client.sender.pending_size())
+
+    client.when_paused = nth(1, wait_for_room)
+    client.sender.write(LARGE)
+    assert pending == [0]
+    assert server.received == LARGE
+
+
 def test_received_data_does_not_flush_pending_data_while_paused(core: types.ModuleType, tls: Certificates) -> None:
     client, server = paused_pair(core, tls)
     before = client.sender.pending_size()

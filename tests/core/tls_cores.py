@@ -37,8 +37,6 @@ class TLSEnd:
         self.room = math.inf
         self.closed = False
         self.when_paused: Callable[[], object] | None = None
-        # Called by write() before it takes the data, as a signal handler or a finalizer can be.
-        self.before_write: Callable[[], object] | None = None
         self.sender = core.TLSSender(self.sslobject, outgoing, self)
         self.incoming = RecordedBIO(incoming)
         self.receiver = core.TLSReceiver(self.sslobject, self.incoming, self.sender, self)
@@ -48,8 +46,6 @@ class TLSEnd:
     # -- the lower transport ------------------------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
-        if self.before_write is not None:
-            self.before_write()
         self.sent += data
         if len(self.sent) > self.room and not self.sender.lower_paused:
             self.sender.lower_paused = True

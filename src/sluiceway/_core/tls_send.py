@@ -40,8 +40,8 @@ class TLSSender(Corkable):
     - ``lower_paused``: True while the lower transport has paused writing. The TLS transport sets this attribute.
     - ``alert_size``: the length in bytes of the close_notify alert after it has been sent; 0 before. The record that
       contains the alert of a TLS connection over this one is counted as well.
-    - ``encrypting``: True from an encryption until its records are with the lower transport. Code that runs meanwhile,
-      such as pause_writing() or a signal handler, may write or close; its records are sent after these.
+    - ``encrypting``: True during an encryption, in which a finalizer or a signal handler may write or close. What it
+      writes is sent afterwards.
     """
 
     def __init__(self, sslobject: Any, outgoing: ssl.MemoryBIO, owner: Any) -> None:
@@ -157,9 +157,9 @@ class TLSSender(Corkable):
     def _encrypt(self, data: bytes) -> bool:
         """Send ``data``, at most 16 KiB, as one record, and return True.
 
-        Return False, and send nothing, if OpenSSL needs data from the peer first, or if this is called before the
-        records of another encryption are sent: the caller must then queue ``data``. After another error of OpenSSL,
-        drop all pending plaintext, report the error to the owner, and return True.
+        Return False, and send nothing, if OpenSSL needs data from the peer first, or if this is called during another
+        encryption: the caller must then queue ``data``. After another error of OpenSSL, drop all pending plaintext,
+        report the error to the owner, and return True.
         """
         if self.encrypting:
             return False
@@ -167,27 +167,26 @@ class TLSSender(Corkable):
         record: bytes | None = None
         written = 0
         try:
-            try:
-                written = self._write_record(data)
-                record = self._read_outgoing()
-            except ssl.SSLWantReadError:
-                return False
-            except ssl.SSLError as error:
-                self._encryption_failed(error)
-            except BaseException as error:
-                self._interrupted(error)
-                raise
-            if record is None:
-                return True
-            self._record_size = len(record)
-            if written < len(data):
-                # write() of an SSLObject of the program may take less.
-                self._prepend(data[written:])
-            self._send(record)
+            written = self._write_record(data)
+            record = self._read_outgoing()
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLError as error:
+            self._encryption_failed(error)
+        except BaseException as error:
+            self._interrupted(error)
+            raise
         finally:
             self.encrypting = False
+        if record is None:
+            return True
+        self._record_size = len(record)
+        if written < len(data):
+            # write() of an SSLObject of the program may take less.
+            self._prepend(data[written:])
+        self._send(record)
         if self._shutdown_pending or self.pending_size():
-            # Code that ran meanwhile has written or closed; or data is left.
+            # Called during the encryption, by a finalizer; or data is left.
             self.flush(False)
             if self.pending_size() and self.owner is not None:
                 self.owner.update_flow_control()
@@ -209,7 +208,7 @@ class TLSSender(Corkable):
         """Encrypt the buffered plaintext, and write it to the lower transport until that pauses writing.
 
         If ``everything`` is True, ignore that pause. At the end, send the close_notify alert if one is pending. Before
-        the handshake is complete, encrypt nothing. Before the records of another encryption are sent, do nothing.
+        the handshake is complete, encrypt nothing. During another encryption, do nothing.
         """
         if self.encrypting:
             return
@@ -224,30 +223,29 @@ class TLSSender(Corkable):
             failed = False
             self.encrypting = True
             try:
-                try:
-                    self._encrypt_next(records)
-                except ssl.SSLError as error:
-                    failed = True
-                    self._encryption_failed(error)
-                except BaseException as error:
-                    self._interrupted(error)
-                    raise
-                if failed:
-                    return
-                # The queue is consistent here, as the calls below may run code of the program.
-                raw = self._raw
-                if len(records) == 1:
-                    self._send(records[0])
-                elif raw is not None and records:
-                    raw.write_pieces(records)
-                elif records:
-                    self.lower.write(b"".join(records))
+                self._encrypt_next(records)
+            except ssl.SSLError as error:
+                failed = True
+                self._encryption_failed(error)
+            except BaseException as error:
+                self._interrupted(error)
+                raise
             finally:
                 self.encrypting = False
+            if failed:
+                return
             if not records:
                 # OpenSSL needs data from the peer first.
                 self.send_output()
                 break
+            # The queue is consistent here, as the calls below may run code of the program.
+            raw = self._raw
+            if len(records) == 1:
+                self._send(records[0])
+            elif raw is not None:
+                raw.write_pieces(records)
+            else:
+                self.lower.write(b"".join(records))
         if self._shutdown_pending:
             self.send_close_notify()
 
@@ -285,13 +283,8 @@ class TLSSender(Corkable):
         self.output_pending = False
         if not self._outgoing.pending:
             return
-        encrypting = self.encrypting
-        self.encrypting = True
-        try:
-            output = self._read_outgoing()
-            self._send(output)
-        finally:
-            self.encrypting = encrypting
+        output = self._read_outgoing()
+        self._send(output)
         if not self.lower_paused:
             self._answers_size = 0
         elif self.handshake_complete:
@@ -342,10 +335,11 @@ class TLSSender(Corkable):
         the owner.
 
         Return True if the alert was sent. False means that the connection has ended, or that the alert is sent later:
-        after the renegotiation that is in progress, or after the records of an encryption that were not sent yet.
+        after the renegotiation that is in progress, or, if this method was called during an encryption, after that
+        encryption.
         """
         self.closing = True
-        # A garbage collection may call this method then; flush() sends the alert.
+        # A garbage collection may call this method during encryption; flush() then sends the alert.
         self._shutdown_pending = self.encrypting
         if self.encrypting:
             return False

@@ -141,9 +141,8 @@ class StreamClosing(StreamHalves):
         credit. A faster peer has no limit: to limit the whole, put the block into a second ``deadline()``. The credit
         also decreases while the program itself neither reads nor sends.
 
-        Over TLS, ``min_rate`` counts the bytes of the records, not of the payload. A record with one byte of payload
-        has about 22 bytes more; empty records and key updates count too. So a peer that sends small or empty records
-        keeps the block running with little or no payload. A second ``deadline()`` around the block limits this peer.
+        Over TLS, ``min_rate`` counts the data in the records, the bytes of an incomplete record as they arrive, and
+        those of the handshake.
 
         Args:
             seconds (float): the time, greater than 0. The block is never cancelled earlier, and up to 0.05 seconds
@@ -174,9 +173,8 @@ class StreamClosing(StreamHalves):
         or up to a quarter of it and 0.25 seconds later, the connection is aborted. Reads return what had arrived
         before, and then raise a TimeoutError that names the connection; ``send()`` raises it too, and ``eof_reason`` is
         ``"idle timeout"``. After the end of the input, reads still return ``b""``, and ``eof_reason`` does not change.
-        The time starts again when the property is assigned. Over TLS, the bytes of records count, also of empty ones
-        and of key updates: a peer can keep a connection open with records that carry no payload. ``timeout=`` of a
-        read, or ``deadline()``, limits this peer.
+        The time starts again when the property is assigned. Over TLS, the bytes of the handshake and of an
+        incomplete record count as they arrive. Records without data, such as key updates, do not count.
 
         Raises:
             ValueError, TypeError: the assigned value is neither None nor a number of seconds greater than 0.

@@ -54,7 +54,7 @@ class CloseSequence:
             self._only_alert = not self.lower.get_write_buffer_size() + self._sender.pending_size()
         if self._sender.send_close_notify():
             return
-        # During an encryption, as in pause_writing(), the TLSSender sends the data and the alert later.
+        # During an encryption, as in a finalizer, the TLSSender sends the data and the alert later.
         if self._peer_ended() and not self._sender.encrypting:
             # The renegotiation cannot end, because the peer sends nothing more.
             self._close_lower(self.lower)
