@@ -37,6 +37,21 @@ async def test_exception_of_handler_is_reported_once_and_closes_stream(loop_erro
     loop_errors.clear()
 
 
+async def test_plain_function_is_reported_by_name(loop_errors: list[dict[str, Any]]) -> None:
+    def plain(stream: sluiceway.Stream) -> None:
+        pass
+
+    handle: Any = plain
+    async with await sluiceway.start_server(sluiceway.stream_handler(handle), "127.0.0.1", 0) as server:
+        host, port = server_address(server)
+        async with sluiceway.connect(f"{host}:{port}") as stream:
+            assert await stream.read(1) == b""
+    (context,) = loop_errors
+    assert "plain at" in str(context["exception"])
+    assert str(context["exception"]).endswith("must be an 'async def' function; it returned None")
+    loop_errors.clear()
+
+
 @pytest.mark.parametrize("close", ["aclose", "abort"])
 async def test_handler_that_ends_because_another_task_closes_its_stream_is_not_reported(
     loop_errors: list[dict[str, Any]], close: str

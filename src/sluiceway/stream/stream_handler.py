@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -45,6 +46,9 @@ def stream_handler(
     @functools.wraps(handle, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
     async def handle_pair(reader: StreamReader, writer: StreamWriter) -> None:
         async with Stream.from_pair(reader, writer, idle_timeout=idle_timeout) as stream:
-            await handle(stream)
+            result: object = handle(stream)
+            if not inspect.isawaitable(result):
+                raise TypeError(f"stream_handler(): {handle!r} must be an 'async def' function; it returned {result!r}")
+            await result
 
     return handle_pair
