@@ -72,7 +72,7 @@ async def test_use_of_call_that_was_not_awaited_names_what_to_do() -> None:
     ("name", "advice"),
     [("readline", "use read_line()"), ("write", "'await send()'"), ("wait_closed", "'await aclose()'")],
 )
-def test_attribute_of_asyncio_raises_attribute_error_that_names_its_successor(name: str, advice: str) -> None:
+async def test_attribute_of_asyncio_raises_attribute_error_that_names_its_successor(name: str, advice: str) -> None:
     class Subclass(sluiceway.Stream):
         drain = "own"
 
