@@ -239,12 +239,12 @@ async def test_iterator_raises_after_close(raw_peers: RawPeers, waiting: bool) -
         if waiting:
             reading = await start_task(_next(lines))
             await stream.aclose()
-            with pytest.raises(ConnectionError, match=r"lines\(\): <Stream connection .*> is closed"):
+            with pytest.raises(ConnectionError, match=r"lines\(\): connection .* is closed"):
                 await reading
         else:
             stream.push_back(b"two\n")
             await stream.aclose()
-        with pytest.raises(ConnectionError, match=r"lines\(\): <Stream connection .*> is closed"):
+        with pytest.raises(ConnectionError, match=r"lines\(\): connection .* is closed"):
             await anext(lines)
 
 

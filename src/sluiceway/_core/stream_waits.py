@@ -51,7 +51,7 @@ class StreamWaits:
     def _cannot_read(self, operation: str) -> NoReturn:
         if self._reader is None:
             raise io.UnsupportedOperation(f"{operation}(): {self!r} has no reader: it can only be written")
-        error = ConnectionError(f"{operation}(): {self!r} is closed; read before aclose()")
+        error = ConnectionError(f"{operation}(): {self._describe()} is closed; read before aclose()")
         self._mark_error(error)
         raise error
 
