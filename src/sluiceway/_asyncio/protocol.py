@@ -67,9 +67,10 @@ class FlowControlMixin(ProtocolOperations, asyncio_streams.FlowControlMixin, met
         FlowControlMixin.connection_lost(self, error)
 
     def _sluiceway_renew(self) -> Connection:
-        """Called for a new writer, if a pipe with this protocol has ended. Return a Connection for the writer's pipe.
+        """Give the protocol a new Connection, for the pipe of a new writer, and return it. Older writers keep theirs.
 
-        In asyncio, a subclass achieves the same by resetting the attributes that connection_lost() has changed.
+        Called if the Connection of the protocol is lost, and connection_made() has not attached the new pipe. That is
+        so in a subclass that ignores later calls of connection_made(), as aioconsole's does.
         """
         ProtocolOperations.__init__(self, Connection(self._loop, self._sluiceway.close_timeout))
         return self._sluiceway

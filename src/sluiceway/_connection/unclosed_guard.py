@@ -68,7 +68,7 @@ def close_unreferenced(connection: GuardedConnection, source: object) -> None:
         return
     loop = connection.loop
     if loop.is_closed():
-        warnings.warn("loop is closed", ResourceWarning, stacklevel=3, source=source)
+        warnings.warn(f"loop is closed: unclosed {connection.describe()}", ResourceWarning, stacklevel=3, source=source)
         return
     # A pipe that is read has no writer.
     half = "StreamReader" if connection.writer_ref is None else "StreamWriter"

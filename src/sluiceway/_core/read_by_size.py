@@ -34,8 +34,8 @@ def as_c_integer(n: int) -> int:
 def some(receiver: Receiver, n: int, waited: bool) -> bytes | None:
     """Return up to ``n`` unread bytes. Return ``b""`` at end of file or if ``n`` is 0, and None if read() must wait.
 
-    Raise the error of set_exception() at once. If no byte is unread, raise the error of a connection that was lost
-    before end of file.
+    Raise the error of set_exception() at once; if ``waited`` (see the module), only if no byte is unread. If none is,
+    raise the error of a connection that was lost before end of file.
     """
     # Looked up after each wait, because the program may replace the buffer meanwhile.
     size = receiver.buffer.unread
@@ -52,7 +52,8 @@ def exactly(receiver: Receiver, n: int, expected: int, waited: bool, stream: Any
     """Return the first ``n`` unread bytes, or None if readexactly() must wait for more.
 
     If end of file was received before ``n`` bytes, remove the unread bytes and raise IncompleteReadError with them.
-    Raise the error of set_exception() at once. If fewer than ``n`` bytes are unread, or ``n`` is 0, raise the error of
+    Raise the error of set_exception() at once; if ``waited`` (see the module), only if fewer than ``n`` bytes are
+    unread. If fewer than ``n`` bytes are unread, or ``n`` is 0, raise the error of
     a connection that was lost before end of file.
 
     ``expected``: the argument of the read, for the error; ``n`` is the same number, at most EVERYTHING. ``stream``: the

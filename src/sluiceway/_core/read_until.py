@@ -25,8 +25,9 @@ def record(
 
     At end of file return the remaining bytes of a line (``is_line``), and raise IncompleteReadError with those of any
     other record. If the record is longer than the limit, raise LimitOverrunError, but discard a line and raise
-    ValueError. Raise RuntimeError if another read waits. Raise the error of set_exception() at once. If no complete
-    record is unread, raise the error of a connection that was lost before end of file.
+    ValueError. Raise RuntimeError if another read waits. Raise the error of set_exception() at once; if ``waited``
+    (see the module), only if no complete record is unread. If none is, raise the error of a connection that was lost
+    before end of file.
     """
     if receiver.operation is not None:
         receiver.raise_busy(operation)

@@ -383,9 +383,10 @@ class TLSSender(Corkable):
             below.begin_alert()
 
     def end_alert(self) -> None:
-        """Called after the TLS connection over this one has written its close_notify alert.
+        """Called after the TLS connection over this one has written its close_notify alert, which may be corked.
 
-        If the record with this alert was sent, add the length of the record to ``alert_size``.
+        Send the alert in a record of its own. If nothing is left to send, add the length of this record to
+        ``alert_size``.
         """
         self.uncork()
         if not self.pending_size():

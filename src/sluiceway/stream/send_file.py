@@ -185,7 +185,7 @@ def _position_lock(file: Any) -> threading.Lock:
 
 
 def _raw_file(file: Any) -> io.FileIO | None:
-    """Return the file of the system whose bytes ``file`` reads; None if ``file`` may convert them, as gzip does."""
+    """Return the FileIO below ``file``. Return None if there is none, or if ``file`` may convert its bytes (gzip)."""
     if type(file).__module__ == "tempfile":
         # NamedTemporaryFile() returns a wrapper. A SpooledTemporaryFile has no such attribute.
         file = getattr(file, "file", None)
