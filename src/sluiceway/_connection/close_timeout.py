@@ -96,7 +96,7 @@ class CloseTimeout:
         return self._timer is not None and self._closing
 
     def cancel(self) -> None:
-        """Stop the timeout, because the transport has ended."""
+        """Stop the timeout: the transport has ended, or another CloseTimeout replaces this one."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -107,7 +107,7 @@ async def _upgrade(
     # Another task may have called write_eof() or start_tls() during drain().
     _refuse_ended_direction(writer, connection)
     if is_upgrading(plain):
-        raise RuntimeError(f"start_tls(): another start_tls() of {connection.describe()} is running; wait for its end")
+        raise RuntimeError(f"start_tls(): another start_tls() of {connection.describe()} is running; call it once")
     if reader is not None:
         _refuse_dropped_record(reader, connection)
         if not server_side:

@@ -127,7 +127,7 @@ class ConnectionState(ReceiverReference):
         return None if self.closed_first else self.error
 
     def describe(self) -> str:
-        """Return the addresses of both ends, for messages."""
+        """Return how messages name this connection. Connection overrides the method, and adds both addresses."""
         return "connection"
 
     def loss(self) -> str:

@@ -1,8 +1,10 @@
-"""EndOfInput: why a stream has ended, and which error its reads raise. The errors of an interrupted connection.
+"""EndOfInput: why a stream has ended, and which error its reads raise.
 
-As in asyncio, the waiting read and every later read raise the exception of ``set_exception()`` at once. The
-error of a lost connection is raised only after the buffered data has been read (contract R2,
-docs/explanation/contracts.md).
+As in asyncio, the waiting read and every later read raise the exception of ``set_exception()`` at once. The error of a
+lost connection is raised only after the buffered data has been read (contract R2, docs/explanation/contracts.md).
+
+The functions make the errors of a connection that is aborted because an interrupt, such as KeyboardInterrupt, may have
+lost data.
 """
 
 from __future__ import annotations

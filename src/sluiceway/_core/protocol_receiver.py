@@ -132,7 +132,11 @@ class ProtocolReceivers:
             stream.attach(scratch, waiters)
 
     def stream(self) -> ReceiveInterface | None:
-        """Return the Receiver of the protocol's stream, even if current() is another; None if there is no stream."""
+        """Return the Receiver of the protocol's stream, even if current() is another.
+
+        None if the protocol has no stream, or its class overrides data_received(), or the program has dropped the
+        reader.
+        """
         if self.stream_ref is None:
             return None
         stream: ReceiveInterface | None = weak_reference.target(self.stream_ref)

@@ -97,9 +97,10 @@ def _run(command: tuple[str, ...], *, is_module: bool) -> None:
 
 
 class _Arguments(list[str]):
-    """A copy of ``sys.argv``. run_path() assigns the absolute path of the program to its first item.
+    """A copy of ``sys.argv`` for run_path(), which assigns the absolute path of the program to the first item.
 
-    The assignment changes no item. It makes ``sys.argv`` the original list again, so the program gets that one.
+    __setitem__() ignores the path, and sets ``sys.argv`` to the original list. So the program gets the original list,
+    whose first item is the path as the user wrote it.
     """
 
     def __init__(self, arguments: list[str]) -> None:

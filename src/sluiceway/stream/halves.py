@@ -102,7 +102,11 @@ class StreamHalves(StreamReads):
         return self._links
 
     def _idle_connection(self) -> Connection:
-        """Return the connection of both halves. Raise io.UnsupportedOperation if they do not have the same one."""
+        """Return the connection of the stream, which may have one half only.
+
+        Raise io.UnsupportedOperation if reader and writer do not share one connection, or if the reader of a stream
+        without a writer has no connection of sluiceway.
+        """
         receiver = None if self._reader is None else self._reader._sluiceway
         if len(self._links) == 1:
             connection = self._links[0]
