@@ -55,8 +55,9 @@ class IdleTimeout:
         if self._connection.lost:
             return True
         *arrived, sent = self._connection.progress()
-        # Incomplete records count only while they become longer: a peer may send empty records without end.
-        idle = arrived <= self._arrived and sent == self._sent
+        # Incomplete records count only while they become longer: a peer may send empty records without end. Over TLS,
+        # ``sent`` decreases when unsent data becomes longer records, and when answers to key updates are unsent.
+        idle = arrived <= self._arrived and sent <= self._sent
         self._idle_checks = self._idle_checks + 1 if idle else 0
         self._arrived, self._sent = max(arrived, self._arrived), sent
         if self._idle_checks >= IDLE_CHECKS:

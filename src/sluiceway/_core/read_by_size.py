@@ -53,8 +53,8 @@ def exactly(receiver: Receiver, n: int, expected: int, waited: bool, stream: Any
 
     If end of file was received before ``n`` bytes, remove the unread bytes and raise IncompleteReadError with them.
     Raise the error of set_exception() at once; if ``waited`` (see the module), only if fewer than ``n`` bytes are
-    unread. If fewer than ``n`` bytes are unread, or ``n`` is 0, raise the error of
-    a connection that was lost before end of file.
+    unread. If fewer than ``n`` bytes are unread, or ``n`` is 0, raise the error of a connection that was lost before
+    end of file.
 
     ``expected``: the argument of the read, for the error; ``n`` is the same number, at most EVERYTHING. ``stream``: the
     Stream whose read_exactly() it is, for the message; None for readexactly().

@@ -80,9 +80,8 @@ class StreamWriter:
 
         When the write buffer exceeds the high-water mark (64 KiB by default), writing is paused until the buffer has
         shrunk to the low-water mark (16 KiB). The call waits while writing is paused, and otherwise returns without a
-        wait. Reads and drains are counted together since the last yield or the last
-        read that waited: after 512 of them, the call yields first.
-        ``writer.transport.set_write_buffer_limits()`` changes both marks.
+        wait. Reads and drains are counted together since the last yield or the last read that waited: after 512 of
+        them, the call yields first. ``writer.transport.set_write_buffer_limits()`` changes both marks.
 
         Several tasks may wait at the same time. Cancelling the call affects no other task, and no written data. After
         close(), the call yields to the event loop first. Then it raises if the close is complete. Otherwise it waits if

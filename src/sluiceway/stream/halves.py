@@ -128,9 +128,14 @@ class StreamHalves(StreamReads):
         pipe = transport.get_extra_info("pipe")
         return f"connection over {type(transport).__name__}" if pipe is None else f"pipe {pipe.name}"
 
-    def _moved_bytes(self) -> int:
-        """Return the number of bytes received plus that of bytes that the kernel has accepted."""
-        return sum(sum(connection.progress()) for connection in self._links)
+    def _moved_bytes(self) -> tuple[int, int]:
+        """See TimedStream._moved_bytes()."""
+        received = sent = 0
+        for connection in self._links:
+            data, overhead, accepted = connection.progress()
+            received += data + overhead
+            sent += accepted
+        return received, sent
 
     def _mark_error(self, error: ConnectionError) -> None:
         """Mark ``error`` as an error of this connection. A server does not report such an error of its handler."""

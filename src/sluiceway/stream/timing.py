@@ -21,8 +21,8 @@ class TimedStream(Protocol):
 
     def _describe(self) -> str: ...
 
-    def _moved_bytes(self) -> int:
-        """Return the number of bytes received plus that of bytes that the kernel has accepted."""
+    def _moved_bytes(self) -> tuple[int, int]:
+        """Return the number of bytes received, and that of written bytes that the kernel has accepted."""
 
 
 class Deadline:
@@ -85,11 +85,11 @@ class Deadline:
 class RateDeadline(Deadline):
     """A Deadline with a credit of seconds, which bytes renew; see :py:meth:`sluiceway.Stream.deadline`.
 
-    ``_credit``: the seconds that the block had left at the time ``_checked_at``, when at most
-    ``_moved`` bytes had been received and sent.
+    ``_credit``: the seconds that the block had left at the time ``_checked_at``, when at most ``_received`` bytes had
+    been received, and ``_sent`` bytes sent.
     """
 
-    __slots__ = ("_checked_at", "_credit", "_min_rate", "_moved")
+    __slots__ = ("_checked_at", "_credit", "_min_rate", "_received", "_sent")
 
     def __init__(self, stream: TimedStream, seconds: float, min_rate: float) -> None:
         super().__init__(stream, seconds)
@@ -97,7 +97,7 @@ class RateDeadline(Deadline):
 
     def _start(self, limit: TimeLimit) -> None:
         self._credit = self._seconds
-        self._moved = self._stream._moved_bytes()
+        self._received, self._sent = self._stream._moved_bytes()
         self._checked_at = self._time()
         limit.start(self._interval(), self._operation)
 
@@ -118,13 +118,17 @@ class RateDeadline(Deadline):
         return time
 
     def _time_limit_expired(self, limit: TimeLimit) -> bool:
-        now, moved = self._time(), self._stream._moved_bytes()
-        credit = self._credit - (now - self._checked_at) + max(0, moved - self._moved) / self._min_rate
+        now = self._time()
+        received, sent = self._stream._moved_bytes()
+        # Over TLS, both may decrease: at the end of a record without data, and when unsent data becomes longer records.
+        moved = max(0, received - self._received) + max(0, sent - self._sent)
+        credit = self._credit - (now - self._checked_at) + moved / self._min_rate
         if credit <= 0:
             return super()._time_limit_expired(limit)
         # Never more than at the start, so that earlier bytes do not extend a later silence.
         self._credit = min(self._seconds, credit)
-        self._checked_at, self._moved = now, max(moved, self._moved)
+        # A part of a record counts once: a peer may send records without data without end.
+        self._checked_at, self._received, self._sent = now, max(received, self._received), sent
         limit.start(min(self._credit, self._interval()), self._operation)
         return True
 

@@ -375,8 +375,9 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         return self._receiver.close_notify_received
 
     def overhead_size(self) -> int:
-        """Return how many bytes of the handshake and of the incomplete record have arrived."""
-        return self._receiver.overhead_size()
+        """Return how many bytes of the handshake and of the incomplete record have arrived, also of TLS below this."""
+        below = self._lower.overhead_size() if isinstance(self._lower, TLSTransport) else 0
+        return below + self._receiver.overhead_size()
 
     def set_shutdown_timeout(self, seconds: float) -> None:
         """Wait for the peer's close_notify alert at most this long after all written data has been sent."""
