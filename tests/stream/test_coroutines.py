@@ -1,7 +1,7 @@
 """What the Stream API gives to ``await`` is also accepted by asyncio's functions that take a coroutine."""
 
 import asyncio
-import re
+import sys
 from typing import Any
 
 import pytest
@@ -77,22 +77,19 @@ async def test_attribute_of_asyncio_raises_attribute_error_that_names_its_succes
         drain = "own"
 
     stream = Subclass.from_pair(sluiceway.StreamReader(), None)
-    with pytest.raises(AttributeError, match=re.escape(advice)) as caught:
+    with pytest.raises(AttributeError, match=f"'Subclass' object has no attribute '{name}'") as caught:
         getattr(stream, name)
-    assert str(caught.value).startswith(f"'Subclass' object has no attribute {name!r}; ")
+    assert (advice in str(caught.value)) is (sys.version_info >= (3, 12))
     assert (caught.value.name, caught.value.obj) == (name, stream)
-    assert getattr(stream, name, None) is getattr(sluiceway.Stream, name, None) is None
-    assert not hasattr(stream, name)
-    assert name not in dir(stream)
-    assert {"drain", "read_line"} <= set(dir(stream))
+    with pytest.raises(AttributeError, match="'Subclass' object has no attribute 'unknown'"):
+        stream.unknown  # noqa: B018
     assert stream.drain == "own"
-    assert advice in repr(vars(sluiceway.Stream)[name])
 
 
 @pytest.mark.parametrize("name", sorted(STREAM))
-def test_attribute_that_stream_explains_exists_nowhere_else(name: str) -> None:
-    """A name of the table would hide a method of a base class."""
-    assert not [base for base in sluiceway.Stream.__mro__[1:] if name in vars(base)]
+def test_attribute_that_stream_explains_does_not_exist(name: str) -> None:
+    """Mock(spec=Stream) and isinstance() with a Protocol would find it."""
+    assert not [base for base in sluiceway.Stream.__mro__ if name in vars(base)]
 
 
 async def test_stream_is_no_iterable_and_names_the_iterators(raw_peers: RawPeers) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Mapping
-from typing import NoReturn, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -98,28 +99,20 @@ def explain_arguments(advice: Mapping[str, str], positional: int) -> Callable[[C
     return decorate
 
 
-class _Absent:
-    """An attribute that does not exist: each access raises AttributeError with ``advice``.
+def explain_attributes(owner: type, advice: Mapping[str, str]) -> None:
+    """Let the AttributeError for an attribute in ``advice``, of an instance of ``owner``, contain the text found there.
 
-    A descriptor, because ``__getattr__()`` would make each access to the other attributes slower on Python 3.11.
+    The names are not attributes of the class: ``Mock(spec=Stream)`` and isinstance() with a Protocol would find them.
+    On Python 3.11, where ``__getattr__()`` would make each call of a method slower, do nothing.
     """
 
-    def __init__(self, name: str, advice: str) -> None:
-        self._name = name
-        self._advice = advice
-
-    def __repr__(self) -> str:
-        return f"<no attribute; {self._advice}>"
-
-    def __get__(self, instance: object, owner: type) -> NoReturn:
+    def explain(self: object, name: str) -> object:
+        if name not in advice:
+            # Raises Python's own error again.
+            return object.__getattribute__(self, name)
         raise AttributeError(
-            f"{owner.__name__!r} object has no attribute {self._name!r}; {self._advice}",
-            name=self._name,
-            obj=owner if instance is None else instance,
+            f"{type(self).__name__!r} object has no attribute {name!r}; {advice[name]}", name=name, obj=self
         )
 
-
-def explain_attributes(owner: type, advice: Mapping[str, str]) -> None:
-    """Make ``owner`` raise AttributeError for an attribute in ``advice``, with the text found there."""
-    for name, text in advice.items():
-        setattr(owner, name, _Absent(name, text))
+    if sys.version_info >= (3, 12):
+        owner.__getattr__ = explain  # type: ignore[attr-defined]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, NoReturn
 
 from .asyncio_names import STREAM, explain_attributes
@@ -33,9 +32,6 @@ class Stream(StreamReading, StreamFraming, StreamClosing, StreamState):
             ended = all(connection.lost for connection in links)
             state = " closing" if not ended else " lost" if failed else " closed"
         return f"<{type(self).__name__} {self._describe()}{state}>"
-
-    def __dir__(self) -> Iterable[str]:
-        return [name for name in super().__dir__() if name not in STREAM or hasattr(self, name)]
 
     if not TYPE_CHECKING:
 
