@@ -181,13 +181,19 @@ async def test_writes_after_close_over_tls_are_logged_once(caplog: pytest.LogCap
         assert names_both_addresses(only_warning(caplog), far)
 
 
+async def open_unix_writer(raw_peers: RawPeers, unix_path: str) -> sluiceway.StreamWriter:
+    """Return the writer of a connection to a peer that sends nothing."""
+    listener = raw_peers.listen(unix=unix_path)
+    _, writer = await sluiceway.open_unix_connection(unix_path)
+    listener.accept()
+    return writer
+
+
 async def test_log_record_of_a_unix_connection_names_the_path(
     raw_peers: RawPeers, unix_path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """W5: the path identifies a Unix connection."""
-    listener = raw_peers.listen(unix=unix_path)
-    _, writer = await sluiceway.open_unix_connection(unix_path)
-    listener.accept()
+    writer = await open_unix_writer(raw_peers, unix_path)
     writer.close()
     writer.write(b"dropped")
     await writer.wait_closed()
@@ -198,9 +204,7 @@ async def test_write_long_after_the_connection_was_lost_is_logged(
     raw_peers: RawPeers, unix_path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """W5: the record does not need the transport, which has lost its addresses by then."""
-    listener = raw_peers.listen(unix=unix_path)
-    _, writer = await sluiceway.open_unix_connection(unix_path)
-    listener.accept()
+    writer = await open_unix_writer(raw_peers, unix_path)
     # uvloop keeps the socket that it returns here, and would ask it for the name of a closed descriptor.
     assert writer.get_extra_info("socket").fileno() >= 0
     writer.transport.abort()
@@ -215,9 +219,7 @@ async def test_log_record_after_the_close_of_a_unix_connection_names_the_path(
     raw_peers: RawPeers, unix_path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """W5: nothing has read the addresses before the close, after which uvloop's own transports do not know them."""
-    listener = raw_peers.listen(unix=unix_path)
-    _, writer = await sluiceway.open_unix_connection(unix_path)
-    listener.accept()
+    writer = await open_unix_writer(raw_peers, unix_path)
     writer.close()
     await writer.wait_closed()
     writer.write(b"1")

@@ -14,6 +14,7 @@ from support.certificates import Certificates
 from support.connections import server_address
 from support.manual_tls import ManualTLS
 from support.raw_peer import RawPeer, RawPeers
+from support.scheduling import wait_until
 
 COMMAND = b"STARTTLS\r\n"
 INJECTED = b"DELETE everything\r\n"
@@ -47,6 +48,19 @@ async def server_with_one_connection(**options: Any) -> AsyncIterator[tuple[tupl
 
 def new_manual_tls(peer: RawPeer, tls: Certificates) -> ManualTLS:
     return ManualTLS(peer, tls.client_context, server_hostname="localhost")
+
+
+@contextlib.asynccontextmanager
+async def paused_server(raw_peers: RawPeers, tls: Certificates) -> AsyncIterator[tuple[Any, Any, RawPeer, ManualTLS]]:
+    """Yield (reader, writer, peer, manual_tls). The reader has paused for the unread ClientHello, after COMMAND."""
+    async with server_with_one_connection(limit=16) as (address, accepted):
+        peer = raw_peers.connect(address)
+        manual_tls = new_manual_tls(peer, tls)
+        peer.send(COMMAND + manual_tls.first_flight())
+        reader, writer = await accepted
+        assert await reader.readuntil(b"\r\n") == COMMAND
+        assert not writer.transport.is_reading()
+        yield reader, writer, peer, manual_tls
 
 
 def finish_handshake_and_echo(manual_tls: ManualTLS) -> bytes:
@@ -125,13 +139,7 @@ async def test_client_hello_received_while_reading_was_paused_is_used(raw_peers:
 
 async def test_upgrade_while_reading_is_paused_completes(raw_peers: RawPeers, tls: Certificates) -> None:
     """T2: the unread ClientHello alone exceeds the buffer, and the rest of the handshake is still to be received."""
-    async with server_with_one_connection(limit=16) as (address, accepted):
-        peer = raw_peers.connect(address)
-        manual_tls = new_manual_tls(peer, tls)
-        peer.send(COMMAND + manual_tls.first_flight())
-        reader, writer = await accepted
-        assert await reader.readuntil(b"\r\n") == COMMAND
-        assert not writer.transport.is_reading()
+    async with paused_server(raw_peers, tls) as (reader, writer, peer, manual_tls):
         await upgrade_and_exchange(reader, writer, peer, manual_tls, tls)
 
 
@@ -139,19 +147,12 @@ async def test_decrypted_data_pauses_the_transport_after_an_upgrade_while_readin
     raw_peers: RawPeers, tls: Certificates
 ) -> None:
     """R3: the pause for the unread ClientHello ends with the upgrade, so the reader can pause again."""
-    async with server_with_one_connection(limit=16) as (address, accepted):
-        peer = raw_peers.connect(address)
-        manual_tls = new_manual_tls(peer, tls)
-        peer.send(COMMAND + manual_tls.first_flight())
-        reader, writer = await accepted
-        assert await reader.readuntil(b"\r\n") == COMMAND
-        assert not writer.transport.is_reading()
+    async with paused_server(raw_peers, tls) as (reader, writer, peer, manual_tls):
         sending = asyncio.create_task(peer.in_thread(finish_handshake_and_send, manual_tls, bytes(1000)))
         stream = sluiceway.Stream.from_pair(reader, writer)
         await writer.start_tls(tls.server_context)
         await sending
-        while not stream.stats.unread_bytes:
-            await asyncio.sleep(0)
+        await wait_until(lambda: stream.stats.unread_bytes > 0)
         assert not writer.transport.is_reading()
         assert await stream.read_exactly(1000) == bytes(1000)
 
