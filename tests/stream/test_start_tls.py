@@ -92,6 +92,48 @@ async def test_what_other_tasks_send_during_the_handshake_is_encrypted(
         assert received == (b"\0\0\0\6" if operation == "send_frame" else b"") + b"secretlast"
 
 
+@pytest.mark.parametrize("first", ["stream", "writer"])
+async def test_start_tls_of_the_writer_during_another_one_raises_at_once(tls: Any, first: str) -> None:
+    async with stream_pair() as (client, server):
+        upgrading = await start_task(
+            (client if first == "stream" else client.writer).start_tls(tls.client_context, server_hostname="localhost")
+        )
+        await wait_until(lambda: server.stats.bytes_received)
+        with pytest.raises(RuntimeError, match=r"^start_tls\(\): another start_tls\(\) of connection .* is running"):
+            # Its first step raises.
+            client.writer.start_tls(tls.client_context, server_hostname="localhost").send(None)
+        await server.start_tls(tls.server_context, server_side=True)
+        await upgrading
+        await client.send(b"over TLS")
+        assert await server.read_exactly(8) == b"over TLS"
+
+
+async def test_start_tls_of_the_writer_while_that_of_the_stream_waits_to_send_raises(tls: Any) -> None:
+    async with stream_pair() as (client, server):
+        connection: Any = client.writer._sluiceway.connection
+        async with connection.keep_record().sending_alone():
+            upgrading = await start_task(client.start_tls(tls.client_context, server_hostname="localhost"))
+            with pytest.raises(RuntimeError, match="is running"):
+                client.writer.start_tls(tls.client_context, server_hostname="localhost").send(None)
+        await server.start_tls(tls.server_context, server_side=True)
+        await upgrading
+
+
+async def test_cancelled_second_start_tls_leaves_the_first_counted_for_min_rate(tls: Any) -> None:
+    """D1: the bytes of the first handshake still count."""
+    async with stream_pair() as (client, server):
+        upgrading = await start_task(client.start_tls(tls.client_context, server_hostname="localhost"))
+        second = await start_task(client.start_tls(tls.client_context, server_hostname="localhost"))
+        record: Any = client.writer._sluiceway.connection.record
+        await wait_until(lambda: record.upgrade is not None)
+        second.cancel()
+        await asyncio.wait([second])
+        assert record.upgrade is not None
+        await server.start_tls(tls.server_context, server_side=True)
+        await upgrading
+        assert record.upgrade is None
+
+
 async def test_sends_after_the_handshake_do_not_take_the_path_of_waiting_ones(tls: Any) -> None:
     async with stream_pair() as (client, server):
         await upgrade(client, server, tls)

@@ -59,6 +59,7 @@ class ConnectionRecord:
       pieces of the file, or unencrypted during the handshake. None while nothing holds it or waits for it.
     - ``idle_timeout``: the IdleTimeout, or None.
     - ``upgrade``: the TLSTransport of a start_tls() during its handshake, else None.
+    - ``upgrades``: the number of calls of start_tls() that run or wait for ``send_lock``.
     - ``created_at``, ``ended_at``: when the record was created and the connection ended, by ``time.monotonic()``;
       ``ended_at`` is None while the connection is open.
     """
@@ -78,6 +79,7 @@ class ConnectionRecord:
         "marks",
         "send_lock",
         "upgrade",
+        "upgrades",
     )
 
     def __init__(self) -> None:
@@ -87,6 +89,7 @@ class ConnectionRecord:
         self.error: Exception | None = None
         self.idle_timeout: IdleTimeout | None = None
         self.upgrade: TLSTransport | None = None
+        self.upgrades = 0
         self.eof_sent = False
         self.send_lock: asyncio.Lock | None = None
         self._send_lock_users = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
 from .._errors import PlaintextBeforeTLSError, copy_error, is_own_close, own_close_error
@@ -13,6 +14,7 @@ from .._net.addresses import contains_nul, describe_address, name_handshake, nam
 from .._transports.tls.lower_protocol import LowerProtocol
 from .._transports.tls.transport import TLSTransport
 from .connection import Connection
+from .connection_record import ConnectionRecord
 
 
 class UpgradableWriter(Protocol):
@@ -38,12 +40,19 @@ def is_upgrading(transport: Any) -> bool:
 
 
 async def upgrade_to_tls(
-    writer: UpgradableWriter, connection: Connection, sslcontext: ssl.SSLContext, **options: Any
+    writer: UpgradableWriter,
+    connection: Connection,
+    sslcontext: ssl.SSLContext,
+    *,
+    in_turn: bool = False,
+    **options: Any,
 ) -> None:
-    """Replace the transport of ``writer`` with a TLS transport over that transport; see StreamWriter.start_tls."""
+    """Replace the transport of ``writer`` with a TLS transport over that transport; see StreamWriter.start_tls.
+
+    ``in_turn``: for a Stream, True to wait until another start_tls() has ended, False to raise RuntimeError at once.
+    """
     record = connection.record
-    # For a Stream: nothing else is sent during the handshake.
-    alone = contextlib.nullcontext() if record is None else record.sending_alone()
+    alone = contextlib.nullcontext() if record is None else _in_upgrade(record, connection, in_turn)
     try:
         async with alone:
             await _upgrade(writer, connection, sslcontext, **options)
@@ -54,9 +63,26 @@ async def upgrade_to_tls(
         # Marks the error as the loss of this connection, which is not reported if it ends the handler.
         connection.flow.mark(error)
         raise
+
+
+@contextlib.asynccontextmanager
+async def _in_upgrade(record: ConnectionRecord, connection: Connection, in_turn: bool) -> AsyncIterator[None]:
+    """Return a context manager, in whose block nothing else is sent on a Stream; see upgrade_to_tls()."""
+    if record.upgrades and not in_turn:
+        raise _other_upgrade(connection)
+    record.upgrades += 1
+    try:
+        async with record.sending_alone():
+            try:
+                yield
+            finally:
+                record.upgrade = None
     finally:
-        if record is not None:
-            record.upgrade = None
+        record.upgrades -= 1
+
+
+def _other_upgrade(connection: Connection) -> RuntimeError:
+    return RuntimeError(f"start_tls(): another start_tls() of {connection.describe()} is running; call it once")
 
 
 async def _upgrade(
@@ -107,7 +133,7 @@ async def _upgrade(
     # Another task may have called write_eof() or start_tls() during drain().
     _refuse_ended_direction(writer, connection)
     if is_upgrading(plain):
-        raise RuntimeError(f"start_tls(): another start_tls() of {connection.describe()} is running; call it once")
+        raise _other_upgrade(connection)
     if reader is not None:
         _refuse_dropped_record(reader, connection)
         if not server_side:

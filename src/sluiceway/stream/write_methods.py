@@ -9,8 +9,10 @@ from collections.abc import Iterable
 from io import UnsupportedOperation
 from typing import IO, TYPE_CHECKING, Any
 
+from .._asyncio.argument_checks import check_explicit_hostname
 from .._asyncio.writer import StreamWriter
 from .._connection.connection import Connection
+from .._connection.starttls import upgrade_to_tls
 from .._constants import TLS_HANDSHAKE_TIMEOUT
 from .._implementation import core
 from .flush import drain, flush, raise_if_discarded
@@ -206,11 +208,11 @@ class StreamWriting(StreamHalves):
         reads and sends then raise ConnectionAbortedError.
 
         During the call, ``send()``, ``send_frame()`` and ``sendfile()`` of other tasks wait, and continue over TLS.
-        ``start_tls()`` of another task waits too, and then does a second handshake inside the TLS connection.
-        ``send_eof()`` waits too, and then raises NotImplementedError. Data that the program writes directly to
-        ``stream.writer`` is sent unencrypted, and breaks the handshake. On the server, unread bytes are the beginning
-        of the handshake, including those of ``push_back()``. So a server can ``peek()`` at the first bytes to
-        distinguish TLS from another protocol.
+        ``start_tls()`` of another task waits too, and then does a second handshake inside the TLS connection. That of
+        ``stream.writer`` raises RuntimeError. ``send_eof()`` waits too, and then raises NotImplementedError. Data that
+        the program writes directly to ``stream.writer`` is sent unencrypted, and breaks the handshake. On the server,
+        unread bytes are the beginning of the handshake, including those of ``push_back()``. So a server can ``peek()``
+        at the first bytes to distinguish TLS from another protocol.
 
         Args:
             context (ssl.SSLContext): the TLS context, which is not modified.
@@ -254,16 +256,21 @@ class StreamWriting(StreamHalves):
         writer = self._open_writer("start_tls")
         if writer._sluiceway.connection.get_extra_info("pipe") is not None:
             raise UnsupportedOperation(f"start_tls(): {self!r} is not a connection, which TLS needs")
-        options: dict[str, Any] = {
-            "server_hostname": server_hostname,
-            "server_side": server_side,
-            "strict_eof": strict_eof,
-        }
+        connection = writer._sluiceway.connection
+        connection.keep_record()
+        check_explicit_hostname(server_hostname, context, "start_tls", connection.describe())
         async with self._in_time(timeout, "start_tls"):
-            if timeout is not None:
+            await upgrade_to_tls(
+                writer,
+                connection,
+                context,
+                in_turn=True,
+                server_hostname=server_hostname,
+                server_side=server_side,
+                strict_eof=strict_eof,
                 # Later than the end of ``timeout``, which raises the TimeoutError.
-                options["ssl_handshake_timeout"] = timeout + TLS_HANDSHAKE_TIMEOUT
-            await writer.start_tls(context, **options)
+                ssl_handshake_timeout=None if timeout is None else timeout + TLS_HANDSHAKE_TIMEOUT,
+            )
 
     async def _send_in_turn(self, data: bytes, timeout: float | None, call: str) -> None:
         """Wait for a running sendfile() or start_tls(), and for the calls that wait already. Then send ``data``."""
