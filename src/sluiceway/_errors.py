@@ -44,6 +44,17 @@ def is_own_close(error: BaseException) -> bool:
     return "_sluiceway_own_close" in vars(error)
 
 
+def add_note_to_call(error: TypeError, note: str) -> None:
+    """Add ``note`` to ``error``, which the caller has caught, if the interpreter or C code raised it for a call.
+
+    Such a call does not fit the parameters of the callable. An error that the callable itself raises in Python code has
+    a traceback that contains a frame of that code, and gets no note.
+    """
+    traceback = error.__traceback__
+    if traceback is None or traceback.tb_next is None:
+        error.add_note(note)
+
+
 def copy_error(error: BaseException) -> BaseException:
     """Return a copy of ``error`` without its traceback. A stream stores one error and raises a copy of it in each call.
 

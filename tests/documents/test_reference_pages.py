@@ -92,6 +92,8 @@ RAISED_INDIRECTLY = {
     "Connection lost: this program has closed …",
     "Connection lost: …",
     "Connection lost: … has ended",
+    "…() takes … positional argument… but … were given",
+    "…() missing … required positional argument…: …",
     "[Errno 104] Connection reset by peer (connection …)",
     "[Errno 110] Connection timed out (connection …)",
     "fatal error: Python.h: No such file or directory",

@@ -9,9 +9,15 @@ from collections.abc import Awaitable, Callable
 from types import CoroutineType
 from typing import Any
 
+from .._errors import add_note_to_call
 from .._net.addresses import describe_address
 from .._transports.named_task import create_named_task
 from .connection import Connection
+
+_PARAMETERS = (
+    "client_connected_cb is called with two arguments, reader and writer; wrap a handler with one parameter, a Stream, "
+    "in sluiceway.stream_handler()"
+)
 
 _running: dict[asyncio.AbstractEventLoop, set[asyncio.Future[Any]]] = {}
 
@@ -28,7 +34,8 @@ def start_handler(
     A plain function has ended when it returns. If the handler returns a coroutine or another awaitable, a new task runs
     the awaitable; the name of the task contains the address of the peer. A future or task that the handler returns is
     returned as it is. An exception of the handler is reported, and closes ``connection``. A CancelledError only closes
-    it. KeyboardInterrupt and SystemExit close it, and are raised.
+    it. KeyboardInterrupt and SystemExit close it, and are raised. If the parameters of ``handler`` do not fit the call,
+    a note of the TypeError names the arguments.
     """
     try:
         task = _start(handler(reader, writer), connection)
@@ -36,6 +43,8 @@ def start_handler(
         connection.close()
         return None
     except Exception as error:  # noqa: BLE001 - every exception of a handler is reported
+        if isinstance(error, TypeError):
+            add_note_to_call(error, _PARAMETERS)
         _report(connection, protocol, error)
         return None
     except BaseException:

@@ -9,8 +9,14 @@ from typing import Any
 
 from .._asyncio.reader import StreamReader
 from .._asyncio.writer import StreamWriter
+from .._errors import add_note_to_call
 from .._implementation import core
 from .stream import Stream
+
+_PARAMETERS = (
+    "stream_handler() calls the handler with one argument, a Stream; pass a handler with two parameters, reader and "
+    "writer, to start_server() without stream_handler()"
+)
 
 
 def stream_handler(
@@ -46,7 +52,11 @@ def stream_handler(
     @functools.wraps(handle, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
     async def handle_pair(reader: StreamReader, writer: StreamWriter) -> None:
         async with Stream.from_pair(reader, writer, idle_timeout=idle_timeout) as stream:
-            result: object = handle(stream)
+            try:
+                result: object = handle(stream)
+            except TypeError as error:
+                add_note_to_call(error, _PARAMETERS)
+                raise
             if not inspect.isawaitable(result):
                 raise TypeError(f"stream_handler(): {handle!r} must be an 'async def' function; it returned {result!r}")
             await result
