@@ -245,13 +245,25 @@ def test_keyboard_interrupt_or_system_exit_in_handler_propagates(
     gc.collect()
 
 
-async def test_handler_that_returns_without_close_warns_and_closes_connection(raw_peers: RawPeers) -> None:
+async def drop(reader: Any, writer: Any) -> None:
+    pass
+
+
+def drop_at_once(reader: Any, writer: Any) -> None:
+    pass
+
+
+async def generate(reader: Any, writer: Any) -> Any:
+    yield await reader.readline()
+
+
+@pytest.mark.parametrize("handle", [drop, drop_at_once, generate])
+async def test_handler_that_returns_without_close_warns_and_closes_connection(
+    handle: Callable[..., Any], raw_peers: RawPeers
+) -> None:
     """X5: no reference to the writer is left, so the connection is closed with a ResourceWarning, as in asyncio since
     3.13.
     """
-
-    async def handle(reader: Any, writer: Any) -> None:
-        pass
 
     async def visit() -> None:
         async with running_server(handle) as server:

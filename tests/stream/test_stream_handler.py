@@ -52,6 +52,21 @@ async def test_plain_function_is_reported_by_name(loop_errors: list[dict[str, An
     loop_errors.clear()
 
 
+async def test_asynchronous_generator_is_reported_by_name(loop_errors: list[dict[str, Any]]) -> None:
+    async def generator(stream: sluiceway.Stream) -> Any:
+        yield await stream.read_line()
+
+    handle: Any = generator
+    async with await sluiceway.start_server(sluiceway.stream_handler(handle), "127.0.0.1", 0) as server:
+        host, port = server_address(server)
+        async with sluiceway.connect(f"{host}:{port}") as stream:
+            assert await stream.read(1) == b""
+    (context,) = loop_errors
+    assert "generator at" in str(context["exception"])
+    assert "must be an 'async def' function without 'yield'; it returned <async_generator" in str(context["exception"])
+    loop_errors.clear()
+
+
 @pytest.mark.parametrize("close", ["aclose", "abort"])
 async def test_handler_that_ends_because_another_task_closes_its_stream_is_not_reported(
     loop_errors: list[dict[str, Any]], close: str

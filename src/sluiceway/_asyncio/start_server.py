@@ -45,7 +45,10 @@ async def start_server(
         client_connected_cb (callable): the handler: a plain function, a coroutine function, or any other callable. If
             the handler returns an awaitable, a task runs the awaitable, and the server keeps a reference to the task
             until the task ends. If the handler raises an exception or is cancelled, the connection is closed. An
-            exception is passed to the loop's exception handler, unless it reports the end of this connection.
+            exception is passed to the loop's exception handler, unless it reports the end of this connection. Any other
+            result, such as the None of a plain function or an asynchronous generator, is ignored: such a handler must
+            keep the writer or start a task that does, because a connection whose reader and writer the program has
+            dropped is closed.
         host (str, bytes, an iterable of these, or None): the names or addresses to listen on. None and ``""`` mean all
             network interfaces.
         port (int, str, bytes or None): the port number or service name. 0 and None let the kernel choose one for each

@@ -31,7 +31,8 @@ def stream_handler(
 
     Args:
         handle (coroutine function): called with the Stream of each accepted connection. Another callable that returns
-            an awaitable is accepted too.
+            an awaitable is accepted too. If the result is not awaitable, as that of a plain function, the connection is
+            closed, and a TypeError passed to the loop's exception handler.
         idle_timeout (float or None): the seconds after which an idle connection is aborted; see
             ``Stream.idle_timeout``, which ``handle`` may change. None means that the time is not limited.
 
@@ -58,7 +59,10 @@ def stream_handler(
                 add_note_to_call(error, _PARAMETERS)
                 raise
             if not inspect.isawaitable(result):
-                raise TypeError(f"stream_handler(): {handle!r} must be an 'async def' function; it returned {result!r}")
+                without = " without 'yield'" if inspect.isasyncgen(result) else ""
+                raise TypeError(
+                    f"stream_handler(): {handle!r} must be an 'async def' function{without}; it returned {result!r}"
+                )
             await result
 
     return handle_pair
