@@ -35,8 +35,8 @@ class ClosedEarlyError(Exception):
     """Raised if the peer closed or reset the connection before the empty line that ends the head.
 
     Attributes:
-        where: "before the status line", "within the status line" or "within the headers". After a reset, "before the
-            status line" also if a part of it arrived.
+        where: "before the status line", "within the status line" or "within the headers". A reset within the status
+            line counts as "before the status line".
         reset: True if the connection was reset, False if it was closed.
     """
 

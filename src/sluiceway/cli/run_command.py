@@ -56,7 +56,7 @@ def run(arguments: tuple[str, ...], verbose: bool) -> None:
 
 
 def _run(command: tuple[str, ...], *, is_module: bool) -> None:
-    """Run ``command``, a program or module and its arguments, as ``__main__``. Exit with the status of the program.
+    """Run ``command`` as ``__main__``: an existing path or a module, and its arguments. Exit with its status.
 
     Raise BadArgument if the module does not exist, or the directory or ZIP file has no ``__main__``.
     """

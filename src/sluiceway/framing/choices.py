@@ -11,7 +11,7 @@ BYTE_ORDERS = ("big", "little")
 def choice(value: object, accepted: tuple[object, ...], call: str, name: str, stream: object) -> int:
     """Return the index of ``value`` in ``accepted``, or raise ValueError.
 
-    For the message: ``value`` is the argument ``name`` of the method ``call`` of ``stream``.
+    ``call``, ``name`` and ``stream`` are for the message: the method, its argument, and the stream.
     """
     # 4.0 == 4, and True == 1.
     if isinstance(value, bool) or not isinstance(value, type(accepted[0])) or value not in accepted:

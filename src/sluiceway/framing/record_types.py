@@ -1,4 +1,4 @@
-"""The types of the functions of framing: Records, what they return, and Policy."""
+"""Records, the type that lines(), records() and frames() return, and Policy, the type of ``overlong``."""
 
 from __future__ import annotations
 

@@ -100,9 +100,8 @@ def explain_arguments(advice: Mapping[str, str], positional: int) -> Callable[[C
 
 
 def explain_attributes(owner: type, advice: Mapping[str, str]) -> None:
-    """Let the AttributeError for an attribute in ``advice``, of an instance of ``owner``, contain the text found there.
+    """Add ``advice`` to the AttributeErrors of instances of ``owner``. Its keys are names of missing attributes.
 
-    The names are not attributes of the class: ``Mock(spec=Stream)`` and isinstance() with a Protocol would find them.
     On Python 3.11, where ``__getattr__()`` would make each call of a method slower, do nothing.
     """
 
@@ -114,5 +113,6 @@ def explain_attributes(owner: type, advice: Mapping[str, str]) -> None:
             f"{type(self).__name__!r} object has no attribute {name!r}; {advice[name]}", name=name, obj=self
         )
 
+    # Not attributes of the class: ``Mock(spec=Stream)`` and isinstance() with a Protocol would find them.
     if sys.version_info >= (3, 12):
         owner.__getattr__ = explain  # type: ignore[attr-defined]

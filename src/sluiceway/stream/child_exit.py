@@ -84,12 +84,12 @@ def reap(process: subprocess.Popen[Any]) -> int | None:
     """Return the exit status of ``process``, or None if it has not ended.
 
     The status is lost if another part of the program has waited for the process, or SIGCHLD is ignored. For a lost
-    status, the function returns 255, as asyncio does. The methods of Popen would return 0, which means success. On
-    macOS with Python before 3.13, the function uses these methods, and returns 0.
+    status, the function returns 255, as asyncio does; on macOS with Python before 3.13, it returns 0.
     """
     if not hasattr(os, "waitid"):
         # macOS before Python 3.13: a thread waits by Popen.wait(), with which poll() shares a lock. A lost status is 0.
         return process.poll()
+    # Not poll(): for a lost status, it returns 0, which means success.
     status: int | None = process.returncode
     if status is None:
         try:

@@ -44,7 +44,10 @@ class ChildProcess:
 
     @property
     def returncode(self) -> int | None:
-        """The exit status, as ``wait()`` returns it; None while the child runs."""
+        """The exit status, as ``wait()`` returns it; None while the child runs.
+
+        After the end of the child, it may be None until the event loop has processed the end.
+        """
         status: int | None = self._process.returncode
         return status
 

@@ -25,14 +25,14 @@ class StreamClosing(StreamHalves):
     async def aclose(self, *, timeout: float | None = None, linger: float | None = None) -> CloseInfo:
         """Close the stream after the buffered data has been sent, and wait until it is closed.
 
-        The call never raises an error of the connection: the result names what happened. It may be repeated, also by
-        several tasks at the same time, and always returns the same CloseInfo: of two pipes, that of the written one. A
-        read that waits ends when the close is complete, as at the end of the stream, or with the error of a loss during
-        the close. Later reads, and iterators over the stream, even one that waits, raise ConnectionError.
+        The call never raises an error of the connection: the result names what happened. The call may be repeated, also
+        by several tasks at the same time, and always returns the same CloseInfo: of two pipes, that of the written one.
+        A read that waits ends when the close is complete, as at the end of the stream, or with the error of a loss
+        during the close. Later reads, and iterators over the stream, even one that waits, raise ConnectionError.
 
         While data is unsent, the connection is aborted if the kernel accepts none and the peer acknowledges none for
-        one to two times its ``close_timeout``, which is 30 seconds by default. If the call is cancelled, the stream
-        continues to close, and ``timeout`` and ``linger`` still apply.
+        one to two times the ``close_timeout`` of the connection, which is 30 seconds by default. If the call is
+        cancelled, the stream continues to close, and ``timeout`` and ``linger`` still apply.
 
         Args:
             timeout (float or None): the seconds that the whole close may take. If it takes longer, the connection is
@@ -130,9 +130,9 @@ class StreamClosing(StreamHalves):
         """Return an asynchronous context manager that limits the time of all operations in its block together.
 
         ``async with stream.deadline(5):`` cancels the block when the time has passed, and raises TimeoutError at its
-        end. So it also covers operations on other streams, and every other ``await``. An operation that is cut short
-        leaves behind what a cancellation leaves behind. Deadlines can be nested; the first to pass counts. Each object
-        limits one block.
+        end. So the limit also covers operations on other streams, and every other ``await``. An operation that is cut
+        short leaves behind what a cancellation leaves behind. Deadlines can be nested; the first to pass counts. Each
+        object limits one block.
 
         With ``min_rate``, the time is a credit instead, which received and sent bytes renew. The block starts with a
         credit of ``seconds``. Each second takes one second from it. Each ``min_rate`` bytes that the stream receives,
@@ -173,8 +173,8 @@ class StreamClosing(StreamHalves):
         or up to a quarter of it and 0.25 seconds later, the connection is aborted. Reads return what had arrived
         before, and then raise a TimeoutError that names the connection; ``send()`` raises it too, and ``eof_reason`` is
         ``"idle timeout"``. After the end of the input, reads still return ``b""``, and ``eof_reason`` does not change.
-        The time starts again when the property is assigned. Over TLS, the bytes of the handshake and of an
-        incomplete record count as they arrive. Records without data, such as key updates, do not count.
+        The time starts again when the property is assigned. Over TLS, the bytes of the handshake and of an incomplete
+        record count as they arrive. Records without data, such as key updates, do not count.
 
         Raises:
             ValueError, TypeError: the assigned value is neither None nor a number of seconds greater than 0.

@@ -41,7 +41,8 @@ class ConnectError(ConnectionError):
         address (str): the address that was passed to ``connect()``. For a socket, the address of its peer; for a
             descriptor, such as 5, ``"descriptor 5"``.
         exceptions (tuple of OSError): every failure: those of the addresses that were tried, and that of the name
-            resolution or the TLS handshake.
+            resolution or the TLS handshake. After a timeout, there is a TimeoutError for each part that was not
+            complete.
         timings (ConnectTimings): how long each part took.
         errno (int or None): the error number of the reason. None if it has none, or the failures have different ones.
     """

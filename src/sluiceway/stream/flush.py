@@ -17,8 +17,8 @@ _ALL_SENT = (0, 0)
 async def flush(writer: StreamWriter) -> None:
     """Wait until the kernel has accepted the bytes that ``writer`` wrote before the call.
 
-    If the connection was lost or aborted with bytes unsent, raise its error, or ConnectionError if it has none. While
-    the call waits, the high-water mark is 0, so ``drain()`` of other tasks waits until everything is sent.
+    If the connection has ended with bytes unsent, raise Connection.send_error(). While the call waits, the high-water
+    mark is 0, so ``drain()`` of other tasks waits until everything is sent.
     """
     sender = writer._sluiceway
     transport, connection = sender.transport, sender.connection
@@ -50,9 +50,9 @@ async def flush(writer: StreamWriter) -> None:
 
 
 async def drain(writer: StreamWriter) -> None:
-    """Wait as ``writer.drain()`` does, but always raise the error with which the connection was lost.
+    """Wait as ``writer.drain()`` does. After a loss, raise Connection.send_error() instead of its ConnectionResetError.
 
-    ``writer.drain()`` raises ConnectionResetError instead in two cases, as asyncio's does; see there.
+    ``writer.drain()`` may raise ConnectionResetError although the connection was lost with another error.
     """
     try:
         await writer.drain()
@@ -70,7 +70,10 @@ def raise_if_discarded(connection: Connection) -> None:
 
 
 def _set_zero_mark(transport: Any, record: ConnectionRecord) -> None:
-    """Set the high-water mark to 0. If it is not 0, first store the marks, which flush() restores."""
+    """Set the high-water mark to 0, and store the previous marks, which flush() restores.
+
+    Do nothing if the mark is 0 already.
+    """
     marks = transport.get_write_buffer_limits()
     if marks != _ALL_SENT:
         record.marks = marks

@@ -118,7 +118,7 @@ class StreamHalves(StreamReads):
         )
 
     def _describe(self) -> str:
-        """Return the addresses of both ends, or the names of both pipes, for messages."""
+        """Return the text that names the stream in messages: the addresses of both ends, or the names of the pipes."""
         if self._links:
             return " and ".join(connection.describe() for connection in reversed(self._links))
         transport = None if self._reader is None else self._reader._sluiceway.transport

@@ -15,7 +15,7 @@ from .stream import Stream
 
 
 def require_pipes(call: str) -> None:
-    """Raise NotImplementedError where event loops cannot watch the pipes of a process."""
+    """Raise NotImplementedError on Windows. ``call``: for the message."""
     if sys.platform == "win32":
         raise NotImplementedError(
             f"{call} is not available on Windows, whose event loops cannot watch pipes; use a socket, or asyncio's "

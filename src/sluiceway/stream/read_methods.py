@@ -141,7 +141,10 @@ class StreamReading(StreamHalves):
         return self._limited(frames, "frames", timeout)
 
     def _limited(self, records: Any, call: str, timeout: float | None) -> Records[bytes] | Records[Piece]:
-        """Bind the iterator ``records`` to this stream, and each item to ``timeout``, if any. Return ``records``."""
+        """Return ``records``, which from now on raises after the close of this stream.
+
+        If ``timeout`` is not None, each item raises TimeoutError after ``timeout`` seconds. ``call``: for messages.
+        """
         limited: Records[bytes] | Records[Piece] = records
         records.belong_to(self)
         if timeout is not None:

@@ -86,7 +86,7 @@ class _FileSender:
         self.sent = 0
 
     def _left(self) -> int:
-        """Return how many bytes may be sent next, at most a piece."""
+        """Return the size of the next piece: at most FILE_PIECE, and 0 after ``count`` bytes."""
         return FILE_PIECE if self._count is None else min(FILE_PIECE, self._count - self.sent)
 
     async def run(self) -> None:
@@ -136,7 +136,10 @@ class _FileSender:
             return self._file.read(size)
 
     async def _let_kernel_copy(self, raw: io.FileIO) -> bool:
-        """Let the kernel copy a piece of ``raw`` to the socket, or call _copy_piece(). Return False at the end."""
+        """Let the kernel copy a piece of ``raw`` to the socket. Return False at the end of the file.
+
+        If the kernel cannot copy this piece, or the socket accepts nothing now, call _copy_piece() instead.
+        """
         connection = self._writer._sluiceway.connection
         # The program may have written to stream.writer meanwhile, and again while flush() waited. Nothing may be left
         # that the copy would overtake; nothing else runs between the last check and the copy.

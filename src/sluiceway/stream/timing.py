@@ -85,8 +85,9 @@ class Deadline:
 class RateDeadline(Deadline):
     """A Deadline with a credit of seconds, which bytes renew; see :py:meth:`sluiceway.Stream.deadline`.
 
-    ``_credit``: the seconds that the block had left at the time ``_checked_at``, when at most ``_received`` bytes had
-    been received, and ``_sent`` bytes sent.
+    ``_checked_at``: the time of the last check. ``_credit`` and ``_sent``: the seconds left and the bytes sent at this
+    time. ``_received``: the greatest number of received bytes at any check. Over TLS, the number of received bytes
+    decreases at the end of a record without data.
     """
 
     __slots__ = ("_checked_at", "_credit", "_min_rate", "_received", "_sent")

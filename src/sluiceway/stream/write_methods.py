@@ -327,7 +327,7 @@ def _ended_by_eof(connection: Connection) -> bool:
 
 
 async def _wait_for_room(writer: StreamWriter) -> None:
-    """Wait as drain() does. If the connection has been aborted meanwhile with bytes unsent, raise its error too."""
+    """Wait as drain() does. Also raise an error if the connection was aborted meanwhile with bytes unsent."""
     await drain(writer)
     raise_if_discarded(writer._sluiceway.connection)
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 
 class Finding(NamedTuple):
-    """One fact. ``name`` and ``value`` (None: unknown) are for programs, ``label`` and ``shown`` for people."""
+    """One fact. ``name`` and ``value`` are for programs, ``label`` and ``shown`` for people."""
 
     name: str
     label: str
