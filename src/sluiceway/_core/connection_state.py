@@ -113,12 +113,15 @@ class ConnectionState(ReceiverReference):
         return True
 
     def uncork(self) -> None:
-        """Pass corked data to the loop's own transport, before a call of another method of the transport."""
+        """Pass corked data to write() of the loop's own transport. Called before other methods of that transport."""
         if self.loop_writer is not None:
             self.loop_writer.uncork()
 
     def share_transport(self) -> None:
-        """Stop corking on a loop's own transport, because the program gets access to the transport or its socket."""
+        """Pass corked data to the loop's own transport, and cork nothing more.
+
+        Called when the program gets access to the transport or its socket.
+        """
         if self.loop_writer is not None:
             self.loop_writer.share()
 
@@ -131,7 +134,7 @@ class ConnectionState(ReceiverReference):
         return "connection"
 
     def loss(self) -> str:
-        """Return the message of drain() after the connection has ended. It starts with asyncio's text."""
+        """Return the message of the error of drain() after the connection has ended. It starts with asyncio's text."""
         if self.closed_first:
             return f"Connection lost: this program has closed {self.describe()}"
         if self.error is not None:

@@ -16,8 +16,8 @@ class Discard:
 
     - ``separators``: sorted, the shortest first.
     - ``total``: the size of the whole record, for the error if the stream ends within it. Not used with ``separators``.
-    - ``earlier``: the Discards whose bytes arrive before those of this one, in this order, or None. They have no
-      earlier ones themselves: a chain of any length would need a nested call for each.
+    - ``earlier``: the Discards whose bytes arrive before those of this one, in this order, or None. Their own
+      ``earlier`` is None: in a chain, each Discard would need a nested call of feed().
     - ``_tail``: the last dropped bytes, which may begin a separator.
     """
 

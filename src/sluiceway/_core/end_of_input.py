@@ -47,9 +47,9 @@ class EndOfInput(ReadFlowControl):
     def error_due(self, buffered: int, enough: bool) -> bool:
         """Return True if a read must raise ``exception`` now, while ``buffered`` bytes are unread.
 
-        ``exception`` must not be None. The error of a lost connection is not raised if unread bytes complete the read
-        (``enough``). It is never raised if end of file was received before the loss: the input is complete, and only
-        sends have failed.
+        ``exception`` must not be None. The error of set_exception() must be raised. The error of a lost connection must
+        be raised if no byte is unread, or if the unread bytes are not ``enough`` for the read. If end of file was
+        received before the loss, it must not be raised: the input is complete, and only sends have failed.
         """
         if not self.after_data:
             return True
@@ -70,7 +70,7 @@ def received_data_lost(interrupt: BaseException) -> ConnectionAbortedError:
     """Return the error of a connection that is aborted because ``interrupt`` may have lost received data.
 
     ``interrupt`` is KeyboardInterrupt or SystemExit, or over TLS any exception of a signal handler. The function is in
-    the core because no signal handler runs in a call of compiled code.
+    the core, so that it can be compiled: no signal handler runs in compiled code.
     """
     return ConnectionAbortedError(f"aborted: {type(interrupt).__name__} may have lost received data")
 

@@ -108,8 +108,8 @@ class LengthPrefixed(RecordIterator):
     def _incomplete(self, expected: Any, arrived: Any, length: Any) -> IncompleteReadError:
         """Remove the buffered bytes. Return the IncompleteReadError of a stream that ended inside a frame.
 
-        The message says that ``arrived`` of the ``length`` bytes of the frame have arrived. ``expected`` is the
-        attribute of the error; its ``partial`` has the removed bytes.
+        ``arrived``, ``length``: for the message, how many bytes of the frame have arrived, and how long it is.
+        ``expected``: the attribute ``expected`` of the error. Its attribute ``partial`` has the removed bytes.
         """
         message = f"{self.operation}(): the stream ended after {arrived} of {length} bytes of a frame"
         return self.receiver.incomplete(expected, f"{message}: {self.described()}")

@@ -1,7 +1,8 @@
 """LoopDelivery: passes the bytes that a loop's own transport receives to the receiver of a protocol.
 
 The protocol of such a transport is a LoopAdapter (``_transports/loop_adapter.py``). ``get_buffer`` and
-``buffer_updated`` of an adapter are the methods of this class, which is compiled: they are called for each arrival.
+``buffer_updated`` of an adapter are methods of this class. The transport calls them for each arrival, so they are in
+the core, which can be compiled.
 """
 
 from __future__ import annotations
@@ -44,7 +45,10 @@ class LoopDelivery:
         self.interruption: ConnectionAbortedError | None = None
 
     def made(self, protocol: Any, transport: Any) -> None:
-        """Record ``transport`` and create its LoopWriter, before the call of connection_made() of ``protocol``."""
+        """Record ``transport``. If there is a stepper, create the LoopWriter of ``transport``.
+
+        Called before connection_made() of ``protocol``.
+        """
         self.transport = transport
         if self.stepper is None:
             return

@@ -27,7 +27,8 @@ def receiver_for(protocol: Any, stream_ref: Any) -> ReceiveInterface:
 class ProtocolReceiver(ReceiveInterface):
     """Calls data_received() of a protocol.
 
-    A receive accepts at most as much as the protocol's stream has room for, or without a stream the whole Scratch.
+    A receive accepts at most as many bytes as the protocol's stream has room for. Without a stream, it accepts as many
+    as fit in the Scratch.
     """
 
     __slots__ = ("_protocol", "_scratch", "_stream_ref")

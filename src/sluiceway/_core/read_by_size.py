@@ -32,10 +32,11 @@ def as_c_integer(n: int) -> int:
 
 
 def some(receiver: Receiver, n: int, waited: bool) -> bytes | None:
-    """Return up to ``n`` unread bytes. Return ``b""`` at end of file or if ``n`` is 0, and None if read() must wait.
+    """Remove and return up to ``n`` unread bytes; ``n`` must not be negative. Return None if read() must wait.
 
-    Raise the error of set_exception() at once; if ``waited`` (see the module), only if no byte is unread. If none is,
-    raise the error of a connection that was lost before end of file.
+    If no byte is unread, return ``b""`` at end of file and if ``n`` is 0, and raise the error of a connection that was
+    lost before end of file. Raise the error of set_exception(), unless ``waited`` is True and a byte is unread (see the
+    module).
     """
     # Looked up after each wait, because the program may replace the buffer meanwhile.
     size = receiver.buffer.unread
@@ -49,12 +50,11 @@ def some(receiver: Receiver, n: int, waited: bool) -> bytes | None:
 
 
 def exactly(receiver: Receiver, n: int, expected: int, waited: bool, stream: Any) -> bytes | None:
-    """Return the first ``n`` unread bytes, or None if readexactly() must wait for more.
+    """Remove and return the first ``n`` unread bytes. Return None if readexactly() must wait for more.
 
-    If end of file was received before ``n`` bytes, remove the unread bytes and raise IncompleteReadError with them.
-    Raise the error of set_exception() at once; if ``waited`` (see the module), only if fewer than ``n`` bytes are
-    unread. If fewer than ``n`` bytes are unread, or ``n`` is 0, raise the error of a connection that was lost before
-    end of file.
+    If fewer than ``n`` bytes are unread at end of file, remove them, and raise IncompleteReadError with them. If fewer
+    than ``n`` bytes are unread or ``n`` is 0, raise the error of a connection that was lost before end of file. Raise
+    the error of set_exception(), unless ``waited`` is True and ``n`` bytes are unread (see the module).
 
     ``expected``: the argument of the read, for the error; ``n`` is the same number, at most EVERYTHING. ``stream``: the
     Stream whose read_exactly() it is, for the message; None for readexactly().

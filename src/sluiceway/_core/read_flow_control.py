@@ -50,7 +50,7 @@ class ReadFlowControl(ReadWait):
             self.resume()
 
     def floor(self) -> int:
-        """Return the number of unread bytes at which a paused transport must be resumed; -1 if it is not paused."""
+        """Return the number of unread bytes at or below which the transport must be resumed; -1 if it is not paused."""
         return self.limit if self.paused else -1
 
     def resume(self) -> None:

@@ -21,13 +21,16 @@ _FIRST_PART = 64
 def record(
     receiver: Receiver, separators: tuple[bytes, ...], operation: str, waited: bool, is_line: bool
 ) -> bytes | None:
-    """Return the first record with its separator, or None if ``operation``, readline() or readuntil(), must wait.
+    """Remove and return the first record with its separator. Return None if the read must wait.
 
-    At end of file return the remaining bytes of a line (``is_line``), and raise IncompleteReadError with those of any
-    other record. If the record is longer than the limit, raise LimitOverrunError, but discard a line and raise
-    ValueError. Raise RuntimeError if another read waits. Raise the error of set_exception() at once; if ``waited``
-    (see the module), only if no complete record is unread. If none is, raise the error of a connection that was lost
-    before end of file.
+    - ``operation``: "readline" or "readuntil". ``is_line``: True for readline(). ``waited``: see the module.
+    - The record is longer than the limit: readuntil() raises LimitOverrunError. readline() discards the line, as
+      drop_line() does, and raises ValueError.
+    - End of file without a complete record: readuntil() removes the remaining bytes and raises IncompleteReadError with
+      them. readline() returns them.
+    - The connection was lost before end of file, and no complete record is unread: raise its error.
+    - After set_exception(): raise its error, unless a complete record is unread and ``waited`` is True.
+    - Another read waits: raise RuntimeError.
     """
     if receiver.operation is not None:
         receiver.raise_busy(operation)
@@ -65,11 +68,11 @@ def limited(
     keeps_rest: bool,
     stream: Any,
 ) -> bytes | None:
-    """Return the first record with its separator, or None if the method ``operation`` of ``stream`` must wait.
+    """Remove and return the first record with its separator. Return None if the read must wait.
 
-    Raise LimitOverrunError for a record that is longer than ``limit``; no byte is removed. At the end of the stream
-    return the remaining bytes if ``keeps_rest`` is True, else raise IncompleteReadError with them. Raise the error of
-    the stream as record() does.
+    ``operation``: the method of ``stream``. Raise LimitOverrunError for a record that is longer than ``limit``; no byte
+    is removed. At the end of the stream, remove the remaining bytes. Return them if ``keeps_rest`` is True, else raise
+    IncompleteReadError with them. Raise the error of set_exception(), and that of a lost connection, as record() does.
     """
     if receiver.exception is not None and not receiver.after_data and not waited:
         raise receiver.end_error()
@@ -107,8 +110,7 @@ def no_separator(call: str, receiver: Receiver, stream: str) -> str:
 def _record_length(receiver: Receiver, separators: tuple[bytes, ...], waited: bool, is_line: bool) -> int:
     """Return the length in bytes of the first record, including its separator, or -1 if its end has not arrived.
 
-    ``waited``: see the module. Raise the error for a long record as soon as the record is known to be longer than the
-    limit.
+    If the record is longer than the limit of the reader, raise as _raise_overrun() does. ``waited``: see the module.
     """
     length = find_record(receiver, separators, waited, receiver.limit)
     if length < -1:
@@ -154,8 +156,9 @@ def find_record(receiver: Receiver, separators: tuple[bytes, ...], waited: bool,
 def target_size(receiver: Receiver) -> int:
     """Return ``Receiver.target_size`` for a read that waits for the end of a record, usually 0.
 
-    If more bytes are buffered than the limit of the reader, return their number plus 1, which the next byte completes.
-    With 0, flow control would reduce the receives to as little as 4 KiB, and pause the transport after each.
+    If more bytes are buffered than the limit of the reader, return their number plus 1. This raises the bound of flow
+    control, and the next byte wakes the read. With 0, flow control would reduce the receives to as little as 4 KiB, and
+    pause the transport after each.
     """
     size = receiver.buffer.size()
     return size + 1 if size > receiver.limit else 0
@@ -171,10 +174,10 @@ def separator_at(receiver: Receiver, separators: tuple[bytes, ...], at: int) -> 
 
 
 def _raise_overrun(receiver: Receiver, consumed: int, found: bool, is_line: bool) -> NoReturn:
-    """Raise LimitOverrunError for a record that is longer than the limit; discard a line and raise ValueError.
+    """Raise LimitOverrunError for a record that is longer than the limit. For a line, call drop_line() instead.
 
     ``consumed``: the length of the record in bytes, without its separator. If the separator has not arrived (``found``
-    is False), the least possible length. The message starts with asyncio's own text.
+    is False), the least possible length.
     """
     instead = "use readuntil(), which keeps the data" if is_line else "read the data with readexactly(error.consumed)"
     if found:

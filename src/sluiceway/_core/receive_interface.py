@@ -72,8 +72,8 @@ class ReceiveInterface:
     def wake(self) -> object:
         """Wake the waiting read, if any.
 
-        With the compiled core, the task of the read may run within the call. Therefore a transport calls this method
-        only when its own state is consistent and no task runs.
+        With the compiled core, the task of the read may run within the call. So the state of the caller must be
+        consistent before the call.
         """
         return None
 

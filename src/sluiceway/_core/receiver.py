@@ -377,9 +377,9 @@ class Receiver(EndOfInput):
         return self.budget_used > _FREE_OPERATIONS
 
     def renew_for_drain(self) -> bool:
-        """Return True if a drain must yield to the loop: after twice as many operations as before a read must.
+        """Return True, and renew the budget, if a drain must yield to the event loop.
 
-        Then the budget is renewed. Reads and drains are counted together.
+        Reads and drains are counted together. A drain yields after twice as many of them as a read.
         """
         if self.budget_used <= 2 * _FREE_OPERATIONS:
             return False

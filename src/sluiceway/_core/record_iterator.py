@@ -167,7 +167,10 @@ class RecordIterator(Ready):
             self.waiting.close()
 
     def _fail(self, error: Any, value: Any = None, traceback: Any = None) -> NoReturn:
-        """Raise the exception passed to throw(): an object, or a class and an object or argument."""
+        """Raise the exception that throw(error, value) stands for.
+
+        ``error``: an exception, or its class. ``value``: with a class, None, an exception or an argument for the class.
+        """
         if value is not None:
             error = value if isinstance(value, BaseException) else error(value)
         elif isinstance(error, type):

@@ -26,7 +26,7 @@ def piece(chunk: bytes, start: int, end: int) -> bytes:
 
 
 def cut(chunk: bytes | bytearray, start: int, end: int) -> bytes:
-    """Return the bytes from ``start`` to ``end``, or to the end of the chunk. A whole bytes object is not copied."""
+    """Return the bytes from ``start`` to ``end``, which may be beyond the chunk. A whole bytes object is not copied."""
     found = chunk[start:end]
     return found if type(found) is bytes else bytes(found)
 

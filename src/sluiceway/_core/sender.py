@@ -106,10 +106,7 @@ class Sender:
                 self.receiver = receiver
 
     def transport_closing(self) -> bool:
-        """Return True if the transport is closing; False if it has no is_closing().
-
-        The write() of a closing transport may discard the data without a log record that names the peer.
-        """
+        """Return True if the transport is closing; False if it has no is_closing()."""
         try:
             return self.transport.is_closing() is True
         except (AttributeError, NotImplementedError):
@@ -126,8 +123,8 @@ class Sender:
     def has_room(self) -> bool:
         """Count a drain(). Send data that was corked too long. Return True if drain() can return at once.
 
-        Return False if the budget is exhausted, the transport is closing, writing is paused, an error is known, or the
-        program has overridden a method that drain() must call.
+        Return False if the budget is exhausted, the transport is closing, writing is paused, the connection has ended,
+        the reader has an exception, or drain() must call exception() of the reader or _drain_helper() of the protocol.
         """
         receiver = self.receiver
         if receiver is not None:
@@ -160,7 +157,7 @@ class Sender:
         return error
 
     def budget_exhausted(self) -> bool:
-        """Return True if has_room() returned False because drain() must yield to the event loop. Renew the budget."""
+        """Return True, and renew the budget, if drain() must yield to the event loop. Called if has_room() is False."""
         receiver = self.receiver
         if receiver is not None:
             return receiver.renew_for_drain()

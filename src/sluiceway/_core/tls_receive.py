@@ -240,7 +240,10 @@ class TLSReceiver(ReceiveInterface):
             self.owner.failed(received_data_lost(error))
 
     def _discard(self, blocks: list[bytes]) -> None:
-        """Count plaintext that arrived after the close. If that exceeds the maximum, report it to the owner."""
+        """Subtract the sizes of ``blocks``, plaintext that arrived after the close, from ``discard_left``.
+
+        If the number is negative then, call discarded_maximum() of the owner.
+        """
         for block in blocks:
             self.discard_left -= len(block)
         if self.discard_left < 0 and self.owner is not None:

@@ -1,7 +1,6 @@
 """Checks of arguments of the public API.
 
-The functions ``as_...`` return the checked value, or raise TypeError, ValueError or BufferError. The message contains
-the value and states what is accepted.
+The functions ``as_...`` return the checked value, or raise TypeError, ValueError or BufferError.
 """
 
 from __future__ import annotations
@@ -182,7 +181,7 @@ def as_bytes(data: Any, call: str = "", stream: object = None) -> bytes:
 
 
 def joined(data: Any) -> bytes:
-    """Return the bytes of the buffers in the iterable ``data``, which may be strided, in one bytes object."""
+    """Return the bytes of all buffers of the iterable ``data`` in one bytes object. The buffers may be strided."""
     return b"".join([piece if type(piece) is bytes else as_bytes(piece) for piece in data])
 
 
