@@ -6,7 +6,7 @@
 - ``SLUICEWAY_SELECT=loop`` keeps the engine from replacing the ``select()`` of asyncio's loops by its own.
 
 An empty value counts as none. Any other value of SLUICEWAY_ENGINE and SLUICEWAY_SELECT raises ImportError.
-``key_log_file()`` reads a variable of the module ``ssl``, at each call.
+``key_log_file()`` reads SSLKEYLOGFILE, a variable that the module ``ssl`` uses as well, at each call.
 """
 
 from __future__ import annotations

@@ -62,8 +62,8 @@ def check_server_hostname(server_hostname: Any, ssl: Any, name: str = "ssl") -> 
 def check_explicit_hostname(server_hostname: Any, ssl: Any, call: str = "", stream: str = "") -> None:
     """Raise ValueError if ``server_hostname`` is a str that no certificate can match; see host_hint().
 
-    If the context ``ssl`` does not check host names, any str is accepted. ``call`` and ``stream``: the method and the
-    connection that the message names; empty for a function.
+    If the context ``ssl`` does not check host names, any str is accepted. The message names the method ``call`` and
+    its connection ``stream``, unless ``call`` is empty.
     """
     if not isinstance(server_hostname, str) or getattr(ssl, "check_hostname", True) is False:
         # The name is only sent to the server, which may accept it.

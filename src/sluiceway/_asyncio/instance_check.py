@@ -19,8 +19,9 @@ class InstanceCheck(abc.ABCMeta):
     While sluiceway is installed, an instance of asyncio's class counts as an instance of the class that replaces it.
 
     The metaclass derives from ABCMeta because a program may derive a class from one of these and an abstract class, and
-    Python rejects two unrelated metaclasses. ABCMeta checks the derived classes. It caches the results of checks,
-    and install() and uninstall() change those of the package's own classes. Therefore their checks bypass ABCMeta.
+    Python rejects two unrelated metaclasses. The checks for classes of programs are those of ABCMeta. The checks
+    for the package's own classes are not: ABCMeta caches results, and install() and uninstall() change the results for
+    these classes.
     """
 
     def __instancecheck__(cls, instance: Any) -> bool:

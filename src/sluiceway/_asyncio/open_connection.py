@@ -98,7 +98,7 @@ async def open_connection(
 
     If the call fails or is cancelled, the sockets that the call created are closed. A socket passed as ``sock`` is
     closed too if the connection had begun to use it, as in the TLS handshake; otherwise it stays open. The caller may
-    close it again.
+    close it in both cases.
 
     Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.open_connection
     """

@@ -236,8 +236,8 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         it. The reader gets the error, or end of file.
 
         A program may share one protocol between the pipe of the reader and the pipes of writers (aioconsole does, for
-        standard input, output and error). Then the end of the reader's pipe does not end the writers'. The end or the
-        close of one writer's pipe ends all writers: later data is discarded.
+        standard input, output and error). Then the writers stay open when the reader's pipe ends. The end or the close
+        of one writer's pipe ends all writers: later data is discarded.
         """
         reader_ref = self._stream_reader_wr
         reader = reader_ref() if reader_ref is not None else None

@@ -94,12 +94,12 @@ class Server(asyncio.Server):
 
     @property
     def failed_handshakes(self) -> int:
-        """The number of failed TLS handshakes, also those of start_tls(), and those that exceeded their timeout.
+        """The number of failed TLS handshakes, also those of start_tls().
 
-        A handshake that the program ends by close_clients(), abort_clients(), close() of the writer, aclose() of the
-        Stream or a cancellation of start_tls() does not count. The ``timeout=`` of a Stream's start_tls() is such a
-        cancellation. If abort() of the Stream, close() or abort() of the transport, or the idle timeout of a Stream
-        ends a start_tls(), the handshake counts.
+        A handshake that exceeds ssl_handshake_timeout counts. A handshake does not count if it is ended by
+        close_clients(), abort_clients(), close() of the writer, aclose() of the Stream, a cancellation of start_tls(),
+        or the ``timeout=`` of a Stream's start_tls(). A start_tls() that is ended by abort() of the Stream, close() or
+        abort() of the transport, or the idle timeout of a Stream counts.
         """
         return self._handshakes.failures
 

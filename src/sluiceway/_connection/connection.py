@@ -96,7 +96,7 @@ class ConnectionOwner(Protocol):
         """Called when the TLS handshake of ``start_tls()`` failed with ``error``, and close() was not called."""
 
     def handler_started(self, task: asyncio.Future[Any]) -> None:
-        """Called when ``task`` runs client_connected_cb. The owner must refer to the task until handler_ended()."""
+        """Called with the ``task`` of client_connected_cb. The owner must refer to the task until handler_ended()."""
 
     def handler_ended(self, task: asyncio.Future[Any]) -> None:
         """Called when ``task`` has ended."""
@@ -177,7 +177,6 @@ class Connection(ClosingState):
         return self._loop_tls_values is not None
 
     def over_pipe(self) -> bool:
-        """Return True if the transport is that of a pipe of the loop."""
         return is_pipe(self.transport)
 
     def lost_reading_pipe(self) -> bool:
@@ -199,11 +198,11 @@ class Connection(ClosingState):
         """Close the connection, because the program has dropped the reader and the writer.
 
         If the garbage collector frees the transport as well, it may have closed the socket already. Then nothing is
-        done, because the number of the descriptor may belong to another socket. The call of fileno() has a second
-        purpose: after it, the engine checks before each use that the descriptor is still that of the socket.
+        done, because the number of the descriptor may belong to another socket.
         """
         ask = getattr(self.transport, "get_extra_info", None)
         sock = None if ask is None else ask("socket")
+        # After a call of fileno(), the engine checks before each use that the descriptor is still that of the socket.
         if sock is None or sock.fileno() >= 0:
             self.close()
 
@@ -230,7 +229,7 @@ class Connection(ClosingState):
     def close_lingering(self, seconds: float) -> None:
         """Send what is buffered, end the writing direction, discard what arrives for at most ``seconds``, and close.
 
-        Every close of sluiceway's TLS discards what arrives until the peer's close_notify alert. There, ``seconds``
+        Over sluiceway's TLS, where every close discards what arrives until the peer's close_notify alert, ``seconds``
         replaces the shutdown timeout. A pipe, a transport that cannot end one direction alone, and a connection whose
         peer has ended its direction are closed as by close().
         """
@@ -278,11 +277,10 @@ class Connection(ClosingState):
             self.record.aborting(self.transport, reason)
 
     def progress(self) -> tuple[int, int, int]:
-        """Return three numbers of bytes: received, overhead that was received, and written bytes that the kernel has
-        accepted.
+        """Return three numbers of bytes: received data, received TLS overhead, and sent data that the kernel accepted.
 
-        The overhead is that of sluiceway's TLS, otherwise 0: the bytes of the handshake and of an incomplete record. A
-        complete record without plaintext counts in neither number, because a peer can send such records without end.
+        The overhead consists of the handshake and of an incomplete record, and is 0 without sluiceway's TLS. A complete
+        record without plaintext adds to neither of the first two numbers: a peer can send such records without end.
         """
         writer = self.writer_ref() if self.writer_ref is not None else None
         written = 0 if writer is None else writer._sluiceway.written - self.unsent_size()

@@ -139,7 +139,7 @@ class ConnectionRecord:
         transport.abort = record_and_abort
 
     def unwatch_abort(self, transport: Any) -> None:
-        """Undo watch_abort(). Its function is a part of a reference cycle."""
+        """Undo watch_abort(). This breaks the reference cycle between the transport and the new abort()."""
         getattr(transport, "__dict__", {}).pop("abort", None)
 
     def closing(self, transport: Any) -> None:

@@ -29,13 +29,13 @@ def start_handler(
     reader: Any,
     writer: Any,
 ) -> asyncio.Future[Any] | None:
-    """Call ``handler(reader, writer)``, and return the task of the handler, or None if the handler has ended already.
+    """Call ``handler(reader, writer)``, and return its task, or None if the call raises or returns no awaitable.
 
-    A plain function has ended when it returns. If the handler returns a coroutine or another awaitable, a new task runs
-    the awaitable; the name of the task contains the address of the peer. A future or task that the handler returns is
-    returned as it is. An exception of the handler is reported, and closes ``connection``. A CancelledError only closes
-    it. KeyboardInterrupt and SystemExit close it, and are raised. If the parameters of ``handler`` do not fit the call,
-    a note of the TypeError names the arguments.
+    If the handler returns a coroutine or another awaitable, a new task runs the awaitable; the name of the task
+    contains the address of the peer. A future or task that the handler returns is returned as it is. An exception of
+    the call or the task is reported, and closes ``connection``. A CancelledError only closes it. KeyboardInterrupt and
+    SystemExit of the call close it, and are raised. If the parameters of ``handler`` do not fit the call, a note of the
+    TypeError names the arguments.
     """
     try:
         task = _start(handler(reader, writer), connection)

@@ -28,10 +28,9 @@ class IdleConnection(Protocol):
 class IdleTimeout:
     """Aborts a connection after ``seconds`` without a new byte.
 
-    It checks IDLE_CHECKS times in each ``seconds`` whether there are new bytes. The last byte may arrive just after a
-    check, and each check is up to TIMEOUT_RESOLUTION late; the connection is aborted later by as much. After
-    IDLE_CHECKS checks in a row without a new byte, the connection is aborted. The bytes are counted anyway; a time for
-    each arrival would cost a clock call.
+    It checks every ``seconds`` / IDLE_CHECKS whether there are new bytes, and aborts the connection after IDLE_CHECKS
+    checks in a row without a new byte. The abort is late by up to ``seconds`` / IDLE_CHECKS, because the last byte may
+    arrive just after a check, and by up to TIMEOUT_RESOLUTION for each check.
     """
 
     __slots__ = ("__weakref__", "_arrived", "_connection", "_idle_checks", "_limit", "_sent", "seconds")

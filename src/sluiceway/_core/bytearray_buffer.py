@@ -136,7 +136,7 @@ class BytearrayBuffer(ChunkBuffer):
         return whole.find(pattern, start, end)
 
     def _remove(self, n: int) -> None:
-        """Remove the first ``n`` bytes of ``data``, which were read."""
+        """Remove the first ``n`` bytes of ``data``."""
         whole = self.data
         left = len(whole) - n
         try:

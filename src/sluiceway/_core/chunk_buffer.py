@@ -66,7 +66,8 @@ class ChunkBuffer:
     def excess(self) -> int:
         """Return how many bytes of memory this buffer takes in addition to the unread bytes.
 
-        These are the bytes that were read but not freed, and the overhead of the chunks above FREE_CHUNK_COST.
+        These are the bytes that were read but not freed, and the overhead of the chunks, of which the first
+        FREE_CHUNK_COST bytes do not count.
         """
         cost = (len(self._chunks) - self._head) * _CHUNK_COST
         return self.waste + (cost - _FREE_CHUNK_COST if cost > _FREE_CHUNK_COST else 0)

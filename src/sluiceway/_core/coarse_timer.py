@@ -1,14 +1,16 @@
 """CoarseTimer: one timer for all time limits of an event loop, and TimeLimit, one of these limits.
 
-A timer of the loop costs as much as a read. Most reads with a time limit end long before it, so start() and stop()
-usually only set fields. A period is TIMEOUT_RESOLUTION / 2 seconds. At most one period after a limit was started, the
-timer runs. This run gives each limit that was started since the previous run its deadline, counted from this run. So a
-limit never expires early, although its start does not read the clock. The next run is at the first deadline, but not
-before one period has passed. If another limit is started before, the next run is at most one period after that start. A
-run that finds no started limit is the last one until start() is called.
+A timer of the loop costs as much as a read, and most reads end long before their time limit. Therefore start() and
+stop() usually only set fields. A period is TIMEOUT_RESOLUTION / 2 seconds.
+
+- A run of the timer gives a deadline to each limit that was started since the previous run: the time of this run, plus
+  the seconds of the limit. So a limit never expires early, although its start does not read the clock.
+- The next run is at the first deadline, but not before one period has passed. If another limit is started before that,
+  the next run is at most one period after that start.
+- After a run that finds no started limit, the timer does not run until start() is called.
 
 A signal handler may raise wherever Python code runs, as for SIGINT, even several times. So each run first schedules the
-next one. An entry of the queue is removed last, when its limit has another one or needs none.
+next one. The queue keeps the entry of an expired limit until the limit has a new entry or needs none.
 
 The timer refers to its limits. A limit refers weakly to the object that it belongs to, so a time limit keeps no stream
 alive.
@@ -188,7 +190,7 @@ class CoarseTimer:
             self._run_after_period(clock)
 
     def _run_after_period(self, clock: Any) -> None:
-        """Schedule the run after a period. If the first attempt raises, try again, and then raise its error.
+        """Schedule the next run, one period from now. If that raises, try once more, and raise the first error.
 
         An interrupt or a failed allocation can end an attempt.
         """
@@ -242,7 +244,6 @@ class CoarseTimer:
                 heapq.heappop(self._queue)
 
     def _call_target(self, limit: TimeLimit, now: float) -> None:
-        """Call the target of ``limit``, which has expired."""
         # Whatever ends this call, the next run calls the target again, unless the limit is stopped.
         limit._deadline = math.nextafter(now, _NEVER)
         self._enter(limit)
