@@ -1,4 +1,4 @@
-"""The transport of a trial connection on each event loop: a pair of sockets that exchange one line."""
+"""The transport of a trial connection, which exchanges one line over a pair of sockets, on each event loop."""
 
 from __future__ import annotations
 
