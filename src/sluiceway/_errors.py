@@ -40,7 +40,7 @@ def own_close_error() -> ConnectionResetError:
 
 
 def is_own_close(error: BaseException) -> bool:
-    """Return True if own_close_error() has created ``error``, or the error of which ``error`` is a copy."""
+    """Return True if own_close_error() has created ``error``, or if ``error`` is a copy of such an error."""
     return "_sluiceway_own_close" in vars(error)
 
 

@@ -11,8 +11,8 @@ class Piece(NamedTuple):
     A record that is longer than ``max_length`` or ``max_size`` is several pieces. Any other record is one piece.
 
     Attributes:
-        data (bytes): at most ``max_length`` or ``max_size`` bytes. The last piece of lines() and records() also has the
-            separator. Only the last line of a stream may have none.
+        data (bytes): at most ``max_length`` or ``max_size`` bytes. With lines() and records(), the last piece of a
+            record has the separator in addition. Only the last line of a stream may have no separator.
         last (bool): True for the last piece of a record, also if it is the only one. If the stream ends within a record
             of records() or frames(), the iteration raises IncompleteReadError, and the record has no last piece.
     """

@@ -16,10 +16,10 @@ from .validation import BytesLike, as_bytes, joined, must_be_awaited
 
 
 class StreamWriter:
-    """The base class of the public StreamWriter, which other modules import as WriteOperations.
+    """The base class of the public StreamWriter. Other modules import this class as WriteOperations.
 
-    The class has the public name because Python's messages contain it. All state is in the Sender, which the properties
-    with asyncio's private names read and change.
+    It is named StreamWriter because messages of Python contain its name: ``coroutine 'StreamWriter.drain' was never
+    awaited``. All state is in the Sender. The properties with asyncio's private names read and change that state.
     """
 
     def __init__(
@@ -36,8 +36,8 @@ class StreamWriter:
     def write(self, data: BytesLike) -> None:
         """Send ``data``, and return immediately.
 
-        The data is sent at once, or together with other writes when all tasks that are ready to run have run
-        (contract W9, docs/explanation/contracts.md). What the kernel does not accept then is buffered and sent later.
+        The data is sent at once, or after a short delay together with other writes (contract W9,
+        docs/explanation/contracts.md). What the kernel does not accept is buffered and sent later.
 
         On a closed or lost connection, ``data`` is discarded, and the logger ``sluiceway`` emits one warning for the
         connection. After the connection has ended, drain() raises.
@@ -79,22 +79,17 @@ class StreamWriter:
         """Wait if too much written data is buffered: ``writer.write(data); await writer.drain()``.
 
         When the write buffer exceeds the high-water mark (64 KiB by default), writing is paused until the buffer has
-        shrunk to the low-water mark (16 KiB). The call waits while writing is paused, and otherwise returns without a
-        wait. Reads and drains are counted together since the last yield or the last read that waited: after 512 of
-        them, the call yields first. ``writer.transport.set_write_buffer_limits()`` changes both marks.
+        shrunk to the low-water mark (16 KiB). ``writer.transport.set_write_buffer_limits()`` changes both marks. The
+        call waits while writing is paused. After close(), and after many reads and drains without a wait, it also
+        yields to the event loop once.
 
-        Several tasks may wait at the same time. Cancelling the call affects no other task, and no written data. After
-        close(), the call yields to the event loop first. Then it raises if the close is complete. Otherwise it waits if
-        writing is paused.
+        Several tasks may wait at the same time. Cancelling the call affects no other task, and no written data.
 
         Raises:
-            Exception: the connection was lost with an error, before or during the call: a copy of the error that
-                ``reader.exception()`` returns. If it is a ConnectionError, the call may raise ConnectionResetError
-                instead, as asyncio's does. The call also raises an exception that was passed to
-                ``reader.set_exception()`` before the call.
+            Exception: the connection was lost with an error, before or during the call: a copy of that error, or a
+                ConnectionResetError. Or the exception that was passed to ``reader.set_exception()`` before the call.
             ConnectionResetError: the connection has ended without an error before the call waits, for example because a
-                close() is complete. A writer without a reader raises it also after a loss with an error. If the
-                connection ends without an error while the call waits, the call returns.
+                close() is complete. If the connection ends without an error while the call waits, the call returns.
 
         Source: https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamWriter.drain
         """

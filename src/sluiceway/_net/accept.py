@@ -101,7 +101,7 @@ class Listener:
         self._started = True
 
     def describe(self) -> str:
-        """Return the address on which this object has listened, for messages; "no address" before start()."""
+        """Return the address of the listening socket, for messages; "no address" before start()."""
         return self._name or "no address"
 
     def stop(self) -> None:

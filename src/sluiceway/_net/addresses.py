@@ -50,10 +50,11 @@ def name_peer(error: BaseException, peer: str) -> None:
 
 
 def name_handshake(error: BaseException, server_hostname: str | None, address: str, *, client: bool) -> None:
-    """Append ``address`` and, if it is another name, ``server_hostname`` to the message of a failed TLS handshake.
+    """Append the peer to the message of ``error``, with which a TLS handshake has failed.
 
-    If the error is typical of a peer that does not speak TLS, the message gets a hint. If ``client`` is True, the
-    message for a reset that the peer has caused gets it as well.
+    The peer is named by ``address``, and by ``server_hostname`` if that is not the host of ``address``. In two cases
+    the message gets the hint that the peer may not speak TLS: the error of OpenSSL is typical of such a peer, or
+    ``client`` is True and the peer has reset the connection.
     """
     peer = f"TLS handshake with {address}"
     if server_hostname and server_hostname != address.rpartition(":")[0].strip("[]"):
@@ -86,9 +87,9 @@ def refuse_nul(value: str | bytes, name: str) -> None:
 
 
 def host_hint(host: str) -> str | None:
-    """Return how to correct ``host`` if it is a URL, or has a port, brackets or spaces. None if it may be a name.
+    """Return how to correct ``host`` if it is a URL, or has a port, brackets or spaces; else None.
 
-    An IPv6 address has no port: ``::1`` and ``fe80::1%eth0`` are accepted.
+    A ``host`` with several colons counts as an IPv6 address without a port, such as ``::1`` or ``fe80::1%eth0``.
     """
     if "/" in host:
         return "pass the host name without scheme and path"

@@ -12,8 +12,8 @@ async def race(attempts: Iterable[Callable[[], Awaitable[socket]]], delay: float
 
     The next attempt starts ``delay`` seconds after the previous one, or as soon as a running attempt fails. After the
     first success, the other attempts are cancelled and awaited. If one of them still returns a socket, the
-    socket is closed. Cancelling the call cancels all attempts. Any other exception of an attempt cancels the others,
-    and is raised.
+    socket is closed. Cancelling the call cancels all attempts. If an attempt raises another exception than OSError, the
+    other attempts are cancelled, and the exception is raised.
     """
     waiting = iter(attempts)
     running: set[asyncio.Task[socket | None]] = set()
@@ -49,9 +49,9 @@ async def _run(attempt: Callable[[], Awaitable[socket]]) -> socket | None:
 
 
 def _winner(done: set[asyncio.Task[socket | None]]) -> socket | None:
-    """Return the first connected socket of the attempts ``done``, or None, and close the other sockets.
+    """Return one of the sockets that the attempts ``done`` have connected, or None. Close the others.
 
-    If an attempt has raised another exception than OSError, close all sockets and raise it.
+    If an attempt has raised another exception than OSError, close all sockets and raise the exception.
     """
     ended = [task for task in done if not task.cancelled()]
     made = [sock for sock in (task.result() for task in ended if task.exception() is None) if sock is not None]

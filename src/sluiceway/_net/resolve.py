@@ -35,9 +35,9 @@ def check_host(host: Any, name: str = "host argument") -> None:
 def literal_address(host: Any, port: Any, family: int, proto: int, rest: tuple[Any, ...] = ()) -> AddressInfo | None:
     """Return the address info if ``host`` is an IP address and ``port`` a number, else None. No resolver is called.
 
-    A missing ``port`` counts as 0. An address that has a zone id, or does not fit ``family`` or ``proto``, gives None.
-    ``rest``: flow info and scope id of an IPv6 address, or an empty tuple. Raise UnicodeError if ``host`` is bytes that
-    are not a name.
+    A ``port`` that is None or empty counts as 0. An address that has a zone id, or does not fit ``family`` or
+    ``proto``, gives None. ``rest``: flow info and scope id of an IPv6 address, or an empty tuple. Raise UnicodeError if
+    ``host`` is bytes that are not a name.
     """
     if proto not in (0, socket.IPPROTO_TCP) or not isinstance(host, (str, bytes)):
         return None
@@ -83,7 +83,7 @@ async def resolve(
 
     Raises:
         socket.gaierror: the name cannot be resolved. The message contains the name and the port.
-        UnicodeError: the name cannot be encoded. The message contains both as well.
+        UnicodeError: the name cannot be encoded. The message contains the name and the port.
         TypeError: the host is not a str, bytes or None.
         ValueError: the host or the port contains a NUL.
         OSError: the resolver returned an empty list.
@@ -130,7 +130,7 @@ async def resolve_with(resolver: Resolver, host: str, port: int) -> list[Address
 
     Raises:
         OSError: the resolver returned no address of a stream socket.
-        socket.gaierror: ``host`` contains a "%", but getaddrinfo() does not accept it as an address with a zone id.
+        socket.gaierror, UnicodeError: ``host`` contains a "%", but is not an IP address with a zone id.
         TypeError, ValueError: ``resolver`` is not a coroutine function, or what it returned is not a list of addresses.
         Exception: the resolver raised it.
     """

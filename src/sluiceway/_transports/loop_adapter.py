@@ -40,10 +40,10 @@ def scratch_of(loop: asyncio.AbstractEventLoop) -> Any:
 
 
 def stepper_of(loop: Any) -> Any:
-    """Return the Stepper of ``loop``, which runs waiting tasks immediately; None for the pure core.
+    """Return the Stepper of ``loop``, which runs waiting tasks immediately, or None.
 
-    It is an attribute of the loop, and not a value of a WeakKeyDictionary, because it refers to the loop. For a loop
-    that accepts no attribute, return None.
+    None: the core is pure, or the loop accepts no attribute. The Stepper is stored as an attribute of the loop and not
+    in a WeakKeyDictionary, because the Stepper refers to the loop.
     """
     stepper = getattr(loop, _STEPPER, None)
     if stepper is None:

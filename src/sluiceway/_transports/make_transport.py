@@ -31,8 +31,7 @@ async def make_connected(
     """Return the transport of the connected client socket ``sock``. With ``ssl``, wait for the TLS handshake first.
 
     ``shared``: True if the program has passed the socket as ``sock=`` and so may use it as well. ``options``: keyword
-    arguments for TLSTransport. If the handshake fails, or the call is cancelled during the handshake, the connection is
-    closed.
+    arguments for TLSTransport. If the handshake fails, or the call is cancelled, the connection is closed.
     """
 
     def create(receiver: Any) -> Any:

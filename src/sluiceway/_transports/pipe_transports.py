@@ -323,7 +323,7 @@ class PipeWriteTransport(_PipeTransport, asyncio.WriteTransport):
             self._end(None)
 
     def discarded_size(self) -> int:
-        """Return how many written bytes were discarded when the pipe ended."""
+        """Return how many buffered bytes were discarded when the pipe ended."""
         size: int = self._queue.discarded
         return size
 

@@ -27,7 +27,7 @@ def schedule_repeatedly(schedule: Callable[..., object], call: Callable[..., obj
     """Call ``schedule(call, *arguments)`` three times. ``schedule``: ``call_soon`` of a loop, or a similar method.
 
     An exception, such as that of a signal handler, may end a call of ``call`` before it has done anything; the next one
-    then does the work. A call after a complete one must have no effect. If each call raises, there is no fourth one.
+    then does the work. A call after a complete one must have no effect.
     """
     for _ in range(_CALLS):
         schedule(call, *arguments)

@@ -14,8 +14,8 @@ from .direct_select import install_direct_select
 class LoopWatch:
     """Calls ``poller._watch_ended()`` when the loop stops watching the epoll descriptor, or is closed.
 
-    Only the loop's handle for this descriptor refers to the object, so both are freed together. Until then, the loop's
-    selector has the ``select()`` of DirectSelect, where it can be used.
+    Only the loop's handle for this descriptor refers to the object, so both are freed together. ``select``: the
+    DirectSelect that the loop's selector has until then; None if the loop or its selector does not allow one.
     """
 
     def __init__(self, poller: Any, loop: asyncio.AbstractEventLoop, callback: Callable[..., object]) -> None:

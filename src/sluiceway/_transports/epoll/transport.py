@@ -145,12 +145,12 @@ def attach(
     ``sock`` must be connected and non-blocking. ``peer``: the address of the peer of an AcceptedSocket. ``shared``: the
     program may use the socket as well.
 
-    If connection_made() raises SystemExit or KeyboardInterrupt, or ``protocol`` is a protocol of the package, the
-    function raises the exception. Otherwise the exception goes to the loop's exception handler.
+    The function raises an exception of connection_made() if it is a SystemExit or KeyboardInterrupt, or if ``protocol``
+    is a protocol of the package. Otherwise the exception goes to the loop's exception handler.
 
     Raises:
         RuntimeError: on an asyncio loop, a shared socket has a transport already. The socket stays open.
-        OSError: for example, no descriptor is left. ``sock`` is closed, as after all exceptions but that RuntimeError.
+        Exception: any other error, such as an OSError because no descriptor is left. The socket is closed.
     """
     if shared and poller_of(loop).watches_itself:
         # As in asyncio.

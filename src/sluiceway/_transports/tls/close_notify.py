@@ -45,7 +45,7 @@ class CloseSequence:
         self.shutdown_timeout = shutdown_timeout
 
     def start(self) -> None:
-        """Send this side's close_notify alert after the pending data."""
+        """Begin the close: resume reading for the peer's alert, and send this side's alert after the pending data."""
         assert self.lower is not None
         # Data of the peer is received and discarded, because its close_notify follows. So does the end of a
         # renegotiation, for which the pending data and the own close_notify must wait.
@@ -113,7 +113,7 @@ class CloseSequence:
         self.lower = None
 
     def reported_loss(self, error: BaseException | None, discarded: int) -> tuple[BaseException | None, int]:
-        """Return ``error`` and ``discarded`` as they are, or None and 0 if only this side's alert can be lost.
+        """Return None and 0 if the lower transport can have lost only this side's alert, else both arguments.
 
         ``error``: the error with which the lower transport ended, or None. ``discarded``: how many bytes it discarded;
         -1 if the number is unknown.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 class Handshake:
     """The state of one TLS handshake. ``ended``: True after the handshake has succeeded or failed.
 
-    ``seconds``: the timeout. ``on_failure``: called with the error of a failed handshake, unless it is None.
+    ``seconds``: the timeout. ``on_failure``: a function that is called with the error of a failed handshake, or None.
     """
 
     __slots__ = ("_error", "_loop", "_on_failure", "_seconds", "_timer", "_waiter", "ended")
@@ -64,11 +64,11 @@ class Handshake:
             del waiter
 
     def is_awaited(self) -> bool:
-        """Return True if a coroutine waits in wait()."""
+        """Return True while a coroutine is in wait(): it waits, or it was woken and has not continued yet."""
         return self._waiter is not None
 
     def wait_cancelled(self) -> bool:
-        """Return True if a coroutine was waiting and has been cancelled."""
+        """Return True if the coroutine in wait() was cancelled, and has not continued yet."""
         return self._waiter is not None and self._waiter.cancelled()
 
     def report(self, error: BaseException | None) -> None:

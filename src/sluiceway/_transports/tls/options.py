@@ -9,7 +9,7 @@ from ..._implementation import core
 
 
 def tls_options(ssl: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ssl_handshake_timeout, ssl_shutdown_timeout and strict_eof for TLSTransport. Empty without ``ssl``.
+    """Return a dict of ssl_handshake_timeout, ssl_shutdown_timeout and strict_eof for TLSTransport; {} without ``ssl``.
 
     Raises:
         ValueError: one of the three was given without ``ssl``, or a timeout is not greater than 0.

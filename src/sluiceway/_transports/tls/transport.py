@@ -159,8 +159,8 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
     def start_on(self, lower: Any, received: bytes, ended: bool) -> None:
         """Start the handshake over the connected transport ``lower``.
 
-        ``received``: bytes that have arrived already. ``ended``: the peer has ended its direction after them, which
-        ``lower`` does not report again.
+        ``received``: bytes that have arrived already. ``ended``: True if the peer has ended its direction after these
+        bytes; ``lower`` does not report that end again.
         """
         # From now on, the lower transport reports its flow control to this object. The protocol may be paused already.
         self.raw.lower_paused = self._write_pauses.paused = getattr(self._protocol, "_paused", False) is True
@@ -184,7 +184,8 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
     def handshake_completed(self) -> None:
         """Called by the TLSReceiver after the handshake, before it delivers plaintext.
 
-        Call connection_made(), unless ``call_connection_made`` is False. If wait_for_handshake() was cancelled, abort.
+        Call connection_made(), unless ``call_connection_made`` is False. If wait_for_handshake() was cancelled, abort
+        instead.
         """
         self._handshake.stop_timer()
         if self._handshake.wait_cancelled():
@@ -290,7 +291,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
                 self._lower.resume_reading()
 
     def answers_blocked(self) -> None:
-        """Called by the TLSSender when the peer causes responses of OpenSSL, such as to key updates, and reads none.
+        """Called by the TLSSender when too many responses of OpenSSL, such as to key updates, wait to be sent.
 
         Stop receiving until the lower transport resumes writing.
         """
@@ -375,7 +376,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         return self._receiver.close_notify_received
 
     def overhead_size(self) -> int:
-        """Return how many bytes of the handshake and of the incomplete record have arrived, also of TLS below this."""
+        """Return how many bytes of handshakes and incomplete records have arrived, for this TLS and any TLS below."""
         below = self._lower.overhead_size() if isinstance(self._lower, TLSTransport) else 0
         return below + self._receiver.overhead_size()
 

@@ -51,7 +51,10 @@ class Report:
 
     @contextmanager
     def progress(self, label: str, total: int) -> Iterator[_Bar]:
-        """Show a progress bar of ``total`` bytes, which the block advances; nothing if the console is no terminal."""
+        """Return a context manager that shows a progress bar of ``total`` bytes if the console is a terminal.
+
+        Its value is a _Bar, whose advance() the ``with`` block calls.
+        """
         if not self._console.is_terminal:
             yield _Bar()
             return
