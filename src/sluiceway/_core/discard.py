@@ -12,7 +12,7 @@ from .validation import BytesLike
 
 
 class Discard:
-    """Drops ``size`` bytes, or if ``separators`` is not empty all bytes up to and including the first separator.
+    """Drops ``size`` bytes. With ``separators``, drops all bytes up to the end of the first separator instead.
 
     - ``separators``: sorted, the shortest first.
     - ``total``: the size of the whole record, for the error if the stream ends within it. Not used with ``separators``.

@@ -65,11 +65,12 @@ class LoopDelivery:
         self.transport = None
 
     def get_buffer(self, sizehint: int) -> Any:
-        """Return memory for the next receive: at most room() of the Receiver, or memory of the program.
+        """Return memory for the next receive.
 
-        The program's memory is the buffer of a waiting readinto(), or that of its own BufferedProtocol. If the protocol
-        has no Receiver, for example because it overrides data_received(), return the whole Scratch. After the end of
-        the connection, return memory whose bytes are discarded.
+        - Usually: memory for at most room() bytes of the Receiver, or the buffer of a waiting readinto().
+        - The protocol is a BufferedProtocol of the program: the memory of that protocol.
+        - Another protocol has no Receiver, for example because it overrides data_received(): the whole Scratch.
+        - After the end of the connection: memory whose bytes are discarded.
         """
         receivers = self.receivers
         if receivers is None:

@@ -19,8 +19,8 @@ class ReceiveInterface:
 
     A source that creates bytes objects calls ``feed(data)`` instead of ``get_buffer()`` and ``committed()``. The
     receiver decides where the bytes are stored. The transport reports end of file and the loss of the connection by
-    eof_received() and connection_lost() of the protocol, because programs override these methods. The methods of the
-    package call ``eof()`` and ``lost(error)`` of the receiver.
+    eof_received() and connection_lost() of the protocol, because programs override these methods. Those of the
+    package's protocols call ``eof()`` and ``lost(error)`` of the receiver.
     """
 
     __slots__ = ("__weakref__", "intercepted")
@@ -91,7 +91,7 @@ class ReceiveInterface:
 
 
 class ReceiverReference:
-    """The object to which a ReceiverProvider, a protocol, refers.
+    """Refers to the receiver of a protocol, which is a ReceiverProvider.
 
     ``receiver_ref``: a weak reference to the receiver of the protocol; None if received bytes must go through the
     methods of the protocol.

@@ -33,7 +33,7 @@ class Sender:
     - ``receiver``: the Receiver of ``reader``; None if the reader is not sluiceway's, or its class overrides
       ``exception()``.
     - ``connection``: the Connection, with the state of both directions.
-    - ``written``, ``writes``: the number of bytes that were passed to the transport, and of the calls.
+    - ``written``: the number of bytes that were passed to the transport. ``writes``: the number of calls that did so.
     - ``budget_used``: the number of calls of drain() since the last yield to the loop, if ``receiver`` is None.
     - ``eof_written``: True after write_eof().
     - ``guard``: the UnclosedGuard of the connection, which is freed when the reader and the writer are freed.

@@ -15,10 +15,12 @@ from .record_iterator import RecordIterator
 
 
 class SeparatedRecords(RecordIterator):
-    """Records that end with one of ``separators``, sorted, the shortest first. A complete record has its separator.
+    """Records that end with a separator. The item of a complete record includes the separator.
 
-    ``keeps_rest``: True if a rest without a separator at the end of the stream is an item, as for lines. ``_inside``:
-    True if the last item was a piece of a record, and not its last. ``_simple``: True if ``take_record`` can be used.
+    - ``separators``: the separators, the shortest first.
+    - ``keeps_rest``: True if a rest without a separator at the end of the stream is an item, as for lines.
+    - ``_inside``: True if the last item was a piece of a record, and not its last.
+    - ``_simple``: True if ``take_record`` can be used.
     """
 
     __slots__ = ("_inside", "_simple", "keeps_rest", "separators")
@@ -86,7 +88,7 @@ class SeparatedRecords(RecordIterator):
         return Piece(rest, True) if self.policy == record_iterator.CHUNKS else rest
 
     def _overlong(self, n: int) -> Any:
-        """Apply the policy to a record of which the first ``n`` bytes have arrived; see find_record().
+        """Apply the policy to a record that is longer than the maximum. ``n``: as in find_record().
 
         Return the item, or None if the record is skipped. Raise LimitOverrunError if the policy is RAISE.
         """

@@ -90,8 +90,8 @@ def as_seconds(seconds: Any, name: str, stream: Any = None, *, required: bool = 
     """Return ``seconds``, the argument ``name`` of a function, or of a method of ``stream``, which has _describe().
 
     Raise TypeError unless ``seconds`` is an int or float, and not a bool. Raise ValueError unless it is greater than 0
-    and a float can hold it. None raises TypeError as well; unless ``required``, the message lists None as accepted,
-    because the caller handles it.
+    and a float can hold it. ``required``: False if the caller accepts None, and does not pass it to this function. The
+    message of the TypeError then lists None as accepted.
     """
     if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
         or_none = "" if required else " or None"
