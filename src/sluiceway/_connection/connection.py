@@ -180,7 +180,10 @@ class Connection(ClosingState):
         return is_pipe(self.transport)
 
     def lost_reading_pipe(self) -> bool:
-        """Return True if only the reader's pipe has ended: the protocol was shared, and the newest writer's is open."""
+        """Return True if the reader's pipe has ended, and the pipe of the newest writer is open.
+
+        Only a program that shares one protocol between pipes has both.
+        """
         own = self.protocol_transport
         if own is self.transport or not is_pipe(own) or not is_pipe(self.transport):
             return False

@@ -1,4 +1,4 @@
-"""ConnectionRecord: what a Stream records of its connection, so that aclose() can return it."""
+"""ConnectionRecord: what a Stream records of its connection, such as its CloseInfo."""
 
 from __future__ import annotations
 

@@ -153,8 +153,9 @@ class ChunkBuffer:
     def plain_buffer(self) -> ChunkBuffer:
         """Return the buffer for later reads.
 
-        A DirectBuffer or a CallerBuffer, each of which serves one read, returns the ChunkBuffer that it has replaced,
-        with its own bytes in it. If the call raises MemoryError, abandon() must be called.
+        A DirectBuffer or a CallerBuffer serves one read. It moves its bytes to the ChunkBuffer that it has replaced,
+        and returns that ChunkBuffer. Any other buffer returns itself. If the call raises MemoryError, the caller must
+        call abandon().
         """
         return self
 
@@ -170,6 +171,7 @@ class ChunkBuffer:
         """Return the buffer for later bytes.
 
         A BytearrayBuffer with few bytes, to whose bytearray nothing else refers, returns a ChunkBuffer with the bytes.
+        Any other buffer returns itself.
         """
         return self
 
