@@ -317,9 +317,9 @@ class StreamWriting(StreamHalves):
 
 
 def _ended_by_eof(connection: Connection) -> bool:
-    """Return True if ``connection`` is a pipe that has ended because of ``send_eof()``, and for no other reason.
+    """Return True if ``connection`` is a pipe that was neither closed nor aborted, and has no error.
 
-    A pipe has one direction, so ``send_eof()`` closes it. Call this only after ``send_eof()``.
+    After ``send_eof()``, True means that nothing else has ended the pipe.
     """
     if connection.closing or connection.error is not None or connection.keep_record().is_aborting():
         return False
