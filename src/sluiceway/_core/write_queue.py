@@ -6,8 +6,8 @@ Invariants, true between any two calls:
 - ``offset`` is the number of bytes of ``pieces[head]`` that were sent. It is less than the length of that piece, and 0
   if the queue is empty.
 - ``size`` is the sum of the lengths of the unsent pieces, minus ``offset``.
-- ``head`` is at most ``_COMPACT`` or half of ``len(pieces)``. Removing the front of the list moves at most as many
-  pieces as were sent since the previous removal, so the amortized cost of each piece is O(1).
+- ``head`` is at most ``_COMPACT``, or at most half of ``len(pieces)``. Removing the front of the list moves at most as
+  many pieces as were sent since the previous removal, so the amortized cost of each piece is O(1).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import click
 
 
 class BadArgument(click.ClickException):
-    """Raised for wrong arguments. The command prints one line (click's own errors take three), and exits with 2."""
+    """Raised for wrong arguments. The command prints one line, and exits with 2."""
 
     exit_code = 2
 

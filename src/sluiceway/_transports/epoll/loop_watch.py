@@ -15,7 +15,7 @@ class LoopWatch:
     """Calls ``poller._watch_ended()`` when the loop stops watching the epoll descriptor, or is closed.
 
     Only the loop's handle for this descriptor refers to the object, so both are freed together. ``select``: the
-    DirectSelect that the loop's selector has until then; None if the loop or its selector does not allow one.
+    DirectSelect that the loop's selector has until then; None if it cannot have one, see install_direct_select().
     """
 
     def __init__(self, poller: Any, loop: asyncio.AbstractEventLoop, callback: Callable[..., object]) -> None:

@@ -80,7 +80,7 @@ class PrivateAttributes:
 
     @property
     def _server(self) -> None:
-        """Always None. In asyncio, the server counts its connections by this attribute; here ServerConnection does."""
+        """Always None. asyncio's server counts connections by this attribute; here ServerConnections are counted."""
         return None
 
     @property
