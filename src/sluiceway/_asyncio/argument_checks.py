@@ -27,7 +27,7 @@ def running_loop(loop: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEven
 def check_client_tls(ssl: Any, name: str = "ssl") -> None:
     """Raise TypeError unless ``ssl`` is an SSLContext, a bool or None, and ValueError if the context is for servers.
 
-    ``name``: what messages call the argument ``ssl``, here and in the functions below.
+    ``name``: the name of the argument ``ssl`` in messages.
     """
     if ssl is not None and not isinstance(ssl, (bool, ssl_module.SSLContext)):
         raise TypeError(
@@ -41,7 +41,7 @@ def check_server_hostname(server_hostname: Any, ssl: Any, name: str = "ssl") -> 
     """Raise TypeError unless ``server_hostname`` is a str or None.
 
     Raise ValueError for a str that contains a NUL or cannot be encoded as a host name. If ``ssl`` is None or False,
-    raise ValueError for any str.
+    raise ValueError for any str. ``name``: the name of the argument ``ssl`` in messages.
     """
     if server_hostname is None:
         return
@@ -153,8 +153,8 @@ def check_local_address(address: Any) -> None:
 def check_port(port: Any, name: str = "port argument") -> None:
     """Raise TypeError unless ``port`` is an int, str, bytes or None, and ValueError for a number outside 0 to 65535.
 
-    A str or bytes is a number or the name of a service. The resolver would use a number modulo 65536. ``name``: what
-    the message calls the port.
+    A str or bytes is a number or the name of a service. The resolver would use a number modulo 65536. ``name``: the
+    name of the port in messages.
     """
     if port is None:
         return

@@ -38,7 +38,10 @@ class GuardedConnection(Protocol):
 
 
 class UnclosedGuard:
-    """Calls close_unreferenced() when it is freed. Only the reader and the writer of the connection refer to it."""
+    """Closes a connection that is open when the guard is freed; see close_unreferenced() below.
+
+    Only the reader and the writer of the connection refer to the guard.
+    """
 
     __slots__ = ("connection",)
 

@@ -22,5 +22,5 @@ def lent(buffer: ChunkBuffer) -> bool:
 
 
 def hand_over(buffer: ChunkBuffer) -> int:
-    """End the read. Return the number of bytes in the program's buffer, which are not unread bytes any more."""
+    """End the read. Return the number of bytes in the program's buffer, which no longer count as unread."""
     raise NotImplementedError

@@ -58,12 +58,12 @@ def set_timer(loop: Any, timer: CoarseTimer | None) -> None:
 class TimeLimit:
     """A time limit for operations of ``target``, one at a time. The object is used again for each operation.
 
-    At the expiry, the timer calls ``target._time_limit_expired(limit)``. If this returns False, because the operation
-    is about to continue, each later run of the timer calls it again, until it returns True or stop() is called. If it
-    raises, perhaps because of a signal handler, the next run calls it again too; but not after the eleventh Exception
-    in a row, which is an error of the target. The target may call start(), to have more time.
+    At the expiry, the timer calls ``target._time_limit_expired(limit)``. Each later run of the timer repeats the call,
+    until the call returns True or stop() is called. The target returns False if the operation is about to continue. A
+    call that raises is repeated as well, because a signal handler may have raised; after the eleventh Exception in a
+    row, the limit is stopped. The target may call start(), to have more time.
 
-    - ``armed``: True between start() and stop() or the end of the expiry.
+    - ``armed``: True from start() until stop(), or until the call at the expiry has returned True.
     - ``operation``: the name of the operation. ``seconds``: its time limit.
     """
 
@@ -184,7 +184,7 @@ class CoarseTimer:
         self._handle = weakref.ref(handle, self._run_lost) if known else handle
 
     def _run_lost(self, handle_ref: Any) -> None:
-        """Called when the handle of a run was freed. If the run has not scheduled the next one, schedule that."""
+        """Called when the handle of a run was freed. Schedule the next run, unless that run has done so."""
         clock = self._clock_ref()
         if handle_ref is self._handle and clock is not None and not clock.is_closed():
             self._run_after_period(clock)
