@@ -45,9 +45,10 @@ class LoopDelivery:
         self.interruption: ConnectionAbortedError | None = None
 
     def made(self, protocol: Any, transport: Any) -> None:
-        """Record ``transport``. If there is a stepper, create the LoopWriter of ``transport``.
+        """Record ``transport``. Called before connection_made() of ``protocol``.
 
-        Called before connection_made() of ``protocol``.
+        If there is a stepper, create the LoopWriter of ``transport``, also as ``loop_writer`` of the connection of
+        ``protocol``, if ``protocol`` has one.
         """
         self.transport = transport
         if self.stepper is None:

@@ -34,9 +34,9 @@ def as_c_integer(n: int) -> int:
 def some(receiver: Receiver, n: int, waited: bool) -> bytes | None:
     """Remove and return up to ``n`` unread bytes; ``n`` must not be negative. Return None if read() must wait.
 
-    If no byte is unread, return ``b""`` at end of file and if ``n`` is 0, and raise the error of a connection that was
-    lost before end of file. Raise the error of set_exception(), unless ``waited`` is True and a byte is unread (see the
-    module).
+    If no byte is unread, raise the error of a connection that was lost before end of file. If there is no such error,
+    return ``b""`` at end of file or if ``n`` is 0. Raise the error of set_exception(), unless ``waited`` is True and a
+    byte is unread (see the module).
     """
     # Looked up after each wait, because the program may replace the buffer meanwhile.
     size = receiver.buffer.unread

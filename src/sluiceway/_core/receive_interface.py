@@ -1,7 +1,7 @@
 """ReceiveInterface: how received bytes get from a transport to a reader.
 
-A transport finds the receiver of its protocol with a ProtocolReceivers object (``protocol_receiver.py``). A protocol
-that does not derive from ReceiverProvider has no receiver; the object makes one that calls the protocol's methods.
+A transport finds the receiver of its protocol with a ProtocolReceivers object (``protocol_receiver.py``). For a
+protocol that does not derive from ReceiverProvider, this object creates a receiver that calls the protocol's methods.
 """
 
 from __future__ import annotations

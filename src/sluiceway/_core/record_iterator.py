@@ -1,7 +1,8 @@
 """RecordIterator: what the iterators over lines, separated records and frames have in common.
 
-With a reader of sluiceway, an item that has arrived costs no coroutine: ``__anext__`` returns the iterator itself,
-which is a Ready. A coroutine is made for an item that must be waited for, and for each item of asyncio's reader.
+With a reader of sluiceway, an item that has arrived usually needs no coroutine: ``__anext__`` returns the iterator
+itself, which is a Ready. A coroutine is made for an item that must be waited for, and for each item of asyncio's
+reader.
 """
 
 from __future__ import annotations
@@ -246,9 +247,10 @@ class RecordIterator(Ready):
         raise NotImplementedError
 
     def attempt(self, waited: bool) -> Any:
-        """Return the next item, or None if it must be waited for. Raise StopAsyncIteration at the end.
+        """Return the next item, or None if it must be waited for.
 
-        ``waited``: False in the first attempt for an item.
+        Raise StopAsyncIteration at the end, and the errors of the iteration; see ``framing/functions.py``. ``waited``:
+        False in the first attempt for an item.
         """
         raise NotImplementedError
 

@@ -1,7 +1,7 @@
 # cython: nonecheck=True
 """The methods of Stream that read. Their state is the Receiver of the stream's reader.
 
-They are compiled, because a method of Python that awaits a compiled one takes 1.5 times as long.
+They are in the core, which can be compiled: a method of Python that awaits a compiled one takes 1.5 times as long.
 """
 
 from __future__ import annotations
