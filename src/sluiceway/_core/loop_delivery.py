@@ -47,8 +47,8 @@ class LoopDelivery:
     def made(self, protocol: Any, transport: Any) -> None:
         """Record ``transport``. Called before connection_made() of ``protocol``.
 
-        If there is a stepper, create the LoopWriter of ``transport``, also as ``loop_writer`` of the connection of
-        ``protocol``, if ``protocol`` has one.
+        If there is a stepper, create the LoopWriter of ``transport``. If ``protocol`` is a ProtocolOperations, its
+        Connection gets the LoopWriter as ``loop_writer``.
         """
         self.transport = transport
         if self.stepper is None:
