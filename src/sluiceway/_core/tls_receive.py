@@ -41,6 +41,8 @@ _COPY_MAXIMUM = 4096
 _BATCH = 4096
 # Bytes that are passed to OpenSSL at once during the handshake. A flight of a usual handshake is shorter.
 _HANDSHAKE_BATCH = 16384
+# More reads than any arrival needs, after which SSLWantReadError is raised.
+_ENDLESS = 1 << 30
 
 
 class TLSReceiver(ReceiveInterface):
@@ -49,6 +51,8 @@ class TLSReceiver(ReceiveInterface):
     - ``close_notify_received``: the peer has sent its close_notify alert (RFC 8446, section 6.1).
     - ``discard_left``: how many more bytes of plaintext may arrive after this side has begun to close; they are
       discarded. When the number becomes negative, the owner closes without the peer's alert.
+    - ``reads_any_length``: a read of the SSLObject may return a part of a record, or more. Such an object is read until
+      it needs another record, and not into memory of the stream.
     """
 
     def __init__(self, sslobject: Any, incoming: ssl.MemoryBIO, sender: TLSSender, owner: Any) -> None:
@@ -63,6 +67,7 @@ class TLSReceiver(ReceiveInterface):
         self._take_back = incoming.read
         self.close_notify_received = False
         self.discard_left = LINGER_MAXIMUM
+        self.reads_any_length = False
         # The incomplete record: its header while that is incomplete, its length, and the number of missing bytes.
         self._header = b""
         self._length = _PLAINTEXT
@@ -171,7 +176,7 @@ class TLSReceiver(ReceiveInterface):
             was_complete = sender.handshake_complete
             error: BaseException | None = None
             stream = self._stream()
-            if stream is not None and stream.intercepted:
+            if stream is not None and (stream.intercepted or self.reads_any_length):
                 stream = None
             try:
                 if self._decrypt_all(data, None if sender.closing else stream, blocks):
@@ -352,6 +357,8 @@ class TLSReceiver(ReceiveInterface):
         block: Any
         try:
             if stream is None:
+                if self.reads_any_length:
+                    left = _ENDLESS
                 # A separate loop, which needs fewer instructions with the pure core.
                 for _ in range(left):
                     block = read(room)

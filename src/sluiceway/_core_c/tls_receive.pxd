@@ -7,7 +7,7 @@ from .receiver cimport Receiver
 from .tls_send cimport TLSSender
 
 cdef Py_ssize_t _HEADER, _PLAINTEXT, _MAXIMUM_RECORD, _ROOM, _MAXIMUM_ROOM, _COPY_MAXIMUM, _BATCH
-cdef Py_ssize_t _HANDSHAKE_BATCH
+cdef Py_ssize_t _HANDSHAKE_BATCH, _ENDLESS
 cdef int _FIRST_TYPE, _LAST_TYPE, _MAJOR
 
 cdef Py_ssize_t _record_size(object data, Py_ssize_t position, Py_ssize_t size) except -1
@@ -19,6 +19,7 @@ cdef class TLSReceiver(ReceiveInterface):
     cdef public object owner
     cdef public bint close_notify_received
     cdef public Py_ssize_t discard_left
+    cdef public bint reads_any_length
     cdef TLSSender _sender
     cdef object _read_record
     cdef object _put

@@ -152,3 +152,101 @@ async def test_write_that_takes_less_loses_nothing(size: int, tls: Certificates)
         assert await far[0].readline() == b"end\n"
         await draining
         assert near[1].transport.get_write_buffer_size() == 0
+
+
+def returning(operation: str, result: Any, tls: Certificates, side: str) -> dict[str, dict[str, Any]]:
+    """Return options of connected_pair(): ``operation`` of the SSLObject of ``side`` returns what ``result`` returns.
+
+    ``result`` is called with what OpenSSL has returned.
+    """
+
+    class Own(ssl.SSLObject):
+        # As asyncio's streams call it, without a buffer.
+        def read(self, size: int) -> Any:  # type: ignore[override]
+            data = super().read(min(size, 7) if operation == "short read" else size)
+            return result(data) if operation == "read" else data
+
+        def write(self, data: Any) -> Any:
+            count = super().write(data)
+            return result(count) if operation == "write" else count
+
+    client, server = tls.new_client_context(), tls.new_server_context()
+    (client if side == "client" else server).sslobject_class = Own
+    return {"server": {"ssl": server}, "client": {"ssl": client, "server_hostname": "localhost"}}
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+@pytest.mark.parametrize("size", [10, 40_000])
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (None, r"write\(\) of the SSLObject '.*Own' must return the number of bytes taken, not 'NoneType': None"),
+        ("", "must return the number of bytes taken, not 'str': ''"),
+        (-1, r"write\(\) of the SSLObject '.*Own' must return a number greater than 0, not -1"),
+        (0, "must return a number greater than 0, not 0"),
+    ],
+)
+async def test_write_with_a_bad_result_raises_and_ends_the_connection(
+    result: Any, message: str, size: int, side: str, tls: Certificates
+) -> None:
+    """The data must neither be sent twice, nor tried without end."""
+    options = returning("write", lambda _: result, tls, side)
+    with contextlib.suppress(ConnectionError):
+        async with connected_pair(sluiceway, **options) as (near, far):
+            reader, writer = near if side == "client" else far
+            with pytest.raises((TypeError, ValueError), match=message):
+                writer.write(bytes(size))
+            assert writer.is_closing()
+            with pytest.raises(ConnectionAbortedError, match="may have lost written data"):
+                await reader.read()
+
+
+@pytest.mark.parametrize("size", [10, 40_000])
+async def test_write_whose_result_exceeds_the_data_has_taken_all_data(size: int, tls: Certificates) -> None:
+    async with connected_pair(sluiceway, **returning("write", lambda _: 1 << 70, tls, "client")) as (near, far):
+        near[1].write(bytes(size))
+        near[1].write(b"end\n")
+        assert await far[0].readline() == bytes(size) + b"end\n"
+
+
+@pytest.mark.parametrize("result", ["text", 5, 1 << 70])
+@pytest.mark.parametrize("size", [10, 40_000])
+async def test_read_that_returns_no_bytes_reports_that_and_ends_the_connection(
+    size: int, result: Any, tls: Certificates
+) -> None:
+    unhandled: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, report: unhandled.append(report))
+    with contextlib.suppress(ConnectionError):
+        async with connected_pair(sluiceway, **returning("read", lambda _: result, tls, "client")) as (near, far):
+            reading = await start_task(near[0].readexactly(size))
+            far[1].write(bytes(size))
+            with pytest.raises(ConnectionAbortedError, match="aborted: TypeError may have lost received data"):
+                await reading
+            assert near[1].is_closing()
+    messages = [str(report["exception"]) for report in unhandled]
+    assert messages[0].endswith(f"Own' must return bytes, not {type(result).__name__!r}")
+
+
+@pytest.mark.parametrize(
+    ("operation", "result"), [("short read", None), ("read", bytearray), ("read", memoryview), ("write", lambda n: n)]
+)
+@pytest.mark.parametrize("size", [10, 40_000, 300_000])
+async def test_read_may_return_a_part_of_a_record_and_any_bytes_like_object(
+    operation: str, result: Any, size: int, tls: Certificates
+) -> None:
+    """As with asyncio's streams: the rest of the record must not wait for the next one."""
+    data = bytes(range(250)) * (size // 250) or bytes(range(10))
+    async with connected_pair(sluiceway, **returning(operation, result, tls, "client")) as (near, far):
+        reading = await start_task(near[0].readexactly(len(data)))
+        far[1].write(data)
+        assert await reading == data
+        far[1].write(b"line\n")
+        assert await near[0].readline() == b"line\n"
+        assert type(near[1].get_extra_info("ssl_object")).__name__ == "Own"
+
+
+async def test_empty_read_is_the_end_of_the_input(tls: Certificates) -> None:
+    async with connected_pair(sluiceway, **returning("read", lambda _: None, tls, "client")) as (near, far):
+        reading = await start_task(near[0].read())
+        far[1].write(b"not returned")
+        assert await reading == b""

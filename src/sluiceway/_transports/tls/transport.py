@@ -23,6 +23,7 @@ from .handshake import Handshake
 from .lower_protocol import LowerProtocol
 from .pause_writing import WritePauses, set_limits
 from .peer_certificate import peer_certificate
+from .program_sslobject import ProgramSSLObject, make_sslobject
 from .ssl_protocol import SSLProtocol
 
 if TYPE_CHECKING:
@@ -83,16 +84,10 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         self._loop = loop
         self._context = context
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        sslobject = context.wrap_bio(
-            incoming,
-            outgoing,
-            server_side=server_side,
-            server_hostname=None if server_side else server_hostname or None,
-            # A context of the program may pass a session by itself.
-            **({} if session is None else {"session": session}),
-        )
+        sslobject = make_sslobject(context, incoming, outgoing, server_side, server_hostname, session)
         self.raw: TLSSender = TLSSender(sslobject, outgoing, self)
         self._receiver: TLSReceiver = TLSReceiver(sslobject, incoming, self.raw, self)
+        self._receiver.reads_any_length = isinstance(sslobject, ProgramSSLObject)
         self._lower_protocol = LowerProtocol(self, self._receiver, loop)
         self._lower: Any = None
         self._addresses: dict[str, Any] = {}
@@ -486,6 +481,8 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         sslobject = self.raw.sslobject
+        if isinstance(sslobject, ProgramSSLObject):
+            sslobject = sslobject.wrapped
         if name == "ssl_object":
             return sslobject
         if name == "sslcontext":
