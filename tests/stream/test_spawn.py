@@ -495,12 +495,3 @@ async def test_attribute_of_process_of_asyncio_raises_attribute_error_that_names
             with pytest.raises(AttributeError, match=rf"'ChildProcess' object has no attribute '{name}'; .*stdio"):
                 getattr(child, name)
             assert not hasattr(child, name)
-
-
-async def test_messages_name_both_pipes_of_child() -> None:
-    async with sluiceway.spawn("cat", stderr=subprocess.PIPE) as child:
-        ends = f"pipe <stdout of child {child.pid}> and pipe <stdin of child {child.pid}>"
-        assert repr(child.stdio) == f"<Stream {ends}>"
-        assert repr(child.stderr) == f"<Stream pipe <stderr of child {child.pid}>>"
-        with pytest.raises(TimeoutError, match=f"{ends}$"):
-            await child.stdio.read(timeout=0.001)

@@ -74,4 +74,4 @@ def exactly(receiver: Receiver, n: int, expected: int, waited: bool, stream: Any
 
 def ended_early(call: str, size: int, expected: int, stream: Any) -> str:
     """Return the message for the ``call`` of ``stream`` that got ``size`` instead of ``expected`` bytes."""
-    return f"{call}(): the stream ended after {size} of {expected} bytes: {stream._describe()}"
+    return f"{call}(): the stream ended after {size} of {expected} bytes: {stream._describe_input()}"

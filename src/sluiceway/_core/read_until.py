@@ -88,7 +88,7 @@ def limited(
         consumed = -2 - length
         size = str(consumed) if separator_at(receiver, separators, consumed) else f"at least {consumed}"
         raise LimitOverrunError(
-            f"{operation}(): a record of {size} bytes exceeds max_length={limit} ({stream._describe()}); "
+            f"{operation}(): a record of {size} bytes exceeds max_length={limit} ({stream._describe_input()}); "
             "the bytes stay in the stream; raise max_length=, or choose what happens to long records with lines() or "
             "records()",
             consumed,
@@ -98,7 +98,7 @@ def limited(
     if not receiver.eof_reached:
         return None
     if not keeps_rest:
-        raise receiver.incomplete(None, no_separator(operation, receiver, stream._describe()))
+        raise receiver.incomplete(None, no_separator(operation, receiver, stream._describe_input()))
     return receiver.take(receiver.buffer.size())
 
 

@@ -108,7 +108,7 @@ class RecordIterator(Ready):
         """Return the description of the stream, for messages."""
         stream = self.stream
         if stream is not None:
-            return stream._describe()
+            return stream._describe_input()
         guard = self.receiver.guard
         return repr(self.source()) if guard is None else guard.connection.describe()
 

@@ -40,7 +40,7 @@ class StreamWaits:
         if receiver is None:
             self._cannot_read(operation)
         if receiver.operation is not None:
-            receiver.raise_busy(operation, self._describe())
+            receiver.raise_busy(operation, self._describe_input())
         return receiver
 
     def _readable(self, operation: str) -> Any:
@@ -51,7 +51,7 @@ class StreamWaits:
     def _cannot_read(self, operation: str) -> NoReturn:
         if self._reader is None:
             raise io.UnsupportedOperation(f"{operation}(): {self!r} has no reader: it can only be written")
-        error = ConnectionError(f"{operation}(): {self._describe()} is closed; read before aclose()")
+        error = ConnectionError(f"{operation}(): {self._describe_input()} is closed; read before aclose()")
         self._mark_error(error)
         raise error
 
@@ -84,16 +84,16 @@ class StreamWaits:
     def _time_limit_expired(self, limit: TimeLimit) -> bool:
         """Let the read that waits raise TimeoutError. Return False if it is about to continue; see TimeLimit."""
         assert self._reader is not None
-        message = f"{limit.operation}() timed out after {limit.seconds:g} s: {self._describe()}"
+        message = f"{limit.operation}() timed out after {limit.seconds:g} s: {self._describe_input()}"
         return self._reader._sluiceway.fail_wait(TimeoutError(message))
 
     def _time_limit_busy(self, operation: str) -> NoReturn:
         """Raise RuntimeError, because another task reads."""
         assert self._reader is not None
-        self._reader._sluiceway.raise_busy(operation, self._describe())
+        self._reader._sluiceway.raise_busy(operation, self._describe_input())
 
-    def _describe(self) -> str:
-        """Return the addresses of both ends, for messages. Stream overrides it."""
+    def _describe_input(self) -> str:
+        """Return the addresses of both ends, or the name of the pipe that is read. Stream overrides it."""
         raise NotImplementedError
 
     def _mark_error(self, error: ConnectionError) -> None:
@@ -130,7 +130,7 @@ class StreamWaits:
             if receiver.exception is not None and receiver.error_due(0, False):
                 raise receiver.end_error()
             if receiver.eof_reached:
-                raise receiver.incomplete_discard("skip", self._describe())
+                raise receiver.incomplete_discard("skip", self._describe_input())
             await self._wait_for_size(0, "skip")
 
     def _enough(self, receiver: Receiver, least: int) -> bool:

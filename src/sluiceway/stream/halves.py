@@ -119,8 +119,18 @@ class StreamHalves(StreamReads):
 
     def _describe(self) -> str:
         """Return the text that names the stream in messages: the addresses of both ends, or the names of the pipes."""
+        if len(self._links) == 2:
+            return f"{self._describe_input()} and {self._describe_output()}"
+        return self._describe_input()
+
+    def _describe_output(self) -> str:
+        """Return the addresses of both ends, or the name of the pipe that is written. The stream has a writer."""
+        return self._links[0].describe()
+
+    def _describe_input(self) -> str:
+        """Return the addresses of both ends, or the name of the pipe that is read. The stream may have no reader."""
         if self._links:
-            return " and ".join(connection.describe() for connection in reversed(self._links))
+            return self._links[-1].describe()
         transport = None if self._reader is None else self._reader._sluiceway.transport
         if transport is None:
             return "a stream that is not connected"

@@ -21,6 +21,9 @@ class TimedStream(Protocol):
 
     def _describe(self) -> str: ...
 
+    def _describe_output(self) -> str:
+        """Return the name of what is written: one of two pipes, or the connection."""
+
     def _moved_bytes(self) -> tuple[int, int]:
         """Return the number of bytes received, and that of written bytes that the kernel has accepted."""
 
@@ -71,8 +74,10 @@ class Deadline:
         limit.start(self._seconds, self._operation)
 
     def _message(self) -> str:
-        what = "deadline" if self._operation == "deadline" else f"{self._operation}()"
-        return f"{what} timed out after {self._seconds:g} s: {self._stream._describe()}"
+        what, where = "deadline", self._stream._describe
+        if self._operation != "deadline":
+            what, where = f"{self._operation}()", self._stream._describe_output
+        return f"{what} timed out after {self._seconds:g} s: {where()}"
 
     def _time_limit_expired(self, limit: TimeLimit) -> bool:
         if self._timeout.expired():

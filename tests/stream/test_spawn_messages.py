@@ -1,0 +1,40 @@
+"""spawn(): messages of the streams of a child name the pipe that the call uses."""
+
+import asyncio
+import subprocess
+
+import pytest
+
+import sluiceway
+from support.scheduling import start_task
+
+
+async def test_messages_name_pipe_of_child_that_call_uses() -> None:
+    async with sluiceway.spawn("cat", stderr=subprocess.PIPE) as child:
+        output, given = f"pipe <stdout of child {child.pid}>", f"pipe <stdin of child {child.pid}>"
+        stdio = child.stdio
+        assert repr(stdio) == f"<Stream {output} and {given}>"
+        assert repr(child.stderr) == f"<Stream pipe <stderr of child {child.pid}>>"
+        assert repr(stdio.lines()).startswith(f"<lines() of {output} ")
+        for read in (stdio.read, stdio.read_line, lambda **limit: anext(stdio.lines(**limit))):
+            with pytest.raises(TimeoutError, match=f" s: {output}$"):
+                await read(timeout=0.001)
+        reading = await start_task(stdio.read())
+        with pytest.raises(RuntimeError, match=rf"\({output}\)$"):
+            await stdio.read()
+        reading.cancel()
+        # More than the pipes, the buffers and the high-water mark take.
+        with pytest.raises(TimeoutError, match=rf"^send\(\) timed out after 0.001 s: {given}$"):
+            await stdio.send(bytes(10_000_000), timeout=0.001)
+        with pytest.raises(TimeoutError, match=rf"^flush\(\) timed out after 0.001 s: {given}$"):
+            await stdio.flush(timeout=0.001)
+        with pytest.raises(TimeoutError, match=f"^deadline timed out after 0.001 s: {output} and {given}$"):
+            async with stdio.deadline(0.001):
+                await asyncio.Event().wait()
+        await stdio.skip(10_000_000)
+        await stdio.send_eof()
+        with pytest.raises(sluiceway.IncompleteReadError, match=f" of 1 bytes: {output}$"):
+            await stdio.read_exactly(1)
+        await stdio.aclose()
+        with pytest.raises(ConnectionError, match=rf"^read\(\): {output} is closed"):
+            await stdio.read()
