@@ -4,7 +4,7 @@ They are compiled if there is a C compiler. A compilation error ends the build. 
 SLUICEWAY_BUILD=pure disables the compiled parts; with SLUICEWAY_BUILD=compiled, the build fails without a compiler.
 
 No part is declared safe without the interpreter lock or in subinterpreters. So free-threaded CPython turns the lock on
-when it imports one, and subinterpreters use the pure core.
+when it imports one, and at most one interpreter of a process imports them. The others use the pure core.
 """
 
 import contextlib
