@@ -159,6 +159,33 @@ async def test_pushed_back_bytes_are_refused_by_a_client_and_used_by_a_server(tl
         assert await server.read_exactly(8) == b"over TLS"
 
 
+@pytest.mark.parametrize("early", [True, False])
+async def test_bytes_received_are_those_of_the_program(tls: Any, early: bool) -> None:
+    """Whether the ClientHello arrives before the call of start_tls() or during it."""
+    async with stream_pair() as (client, server):
+        await client.send(b"STARTTLS\n")
+        assert await server.read_line() == b"STARTTLS\n"
+        if early:
+            upgrading = await start_task(client.start_tls(tls.client_context, server_hostname="localhost"))
+            server.push_back(await server.read(1))
+        else:
+            accepting = await start_task(server.start_tls(tls.server_context, server_side=True))
+            upgrading = await start_task(client.start_tls(tls.client_context, server_hostname="localhost"))
+        await (server.start_tls(tls.server_context, server_side=True) if early else accepting)
+        await upgrading
+        await client.send(b"over TLS")
+        assert await server.read_exactly(8) == b"over TLS"
+        assert (server.stats.bytes_received, client.stats.bytes_received) == (17, 0)
+
+
+async def test_pushed_back_bytes_that_had_not_arrived_make_no_negative_count(tls: Any) -> None:
+    async with stream_pair() as (_, server):
+        server.push_back(b"GET / HTTP/1.1\r\n\r\n")
+        with pytest.raises(ssl.SSLError):
+            await server.start_tls(tls.server_context, server_side=True)
+        assert server.stats.bytes_received == 0
+
+
 async def test_handshake_may_take_as_long_as_the_timeout_of_the_call(tls: Any) -> None:
     """D1: the default limit of a handshake does not apply."""
     async with stream_pair() as (client, server):

@@ -231,7 +231,9 @@ def _refuse_dropped_record(reader: Any, connection: Connection) -> None:
 def _take_unread(reader: Any) -> bytes:
     """Remove and return the unread bytes of ``reader``."""
     if isinstance(reader, core.ReadOperations):
-        unread: bytes = reader._sluiceway.buffer.take_all()
+        receiver = reader._sluiceway
+        unread: bytes = receiver.buffer.take_all()
+        receiver.handshake_size += len(unread)
         return unread
     unread = bytes(reader._buffer)
     reader._buffer.clear()

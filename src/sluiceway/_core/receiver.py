@@ -44,6 +44,7 @@ class Receiver(EndOfInput):
       Without a bound on this number, a coroutine that never waits would starve the other tasks of its loop.
     - ``discard``: the Discard of bytes that are dropped as they arrive, or None.
     - ``received``, ``arrivals``: the number of bytes that have arrived, and how often bytes arrived.
+    - ``handshake_size``: how many of these bytes start_tls() has taken as the beginning of its handshake.
     - ``high_water``: the greatest number of unread bytes so far.
     - ``guard``: the UnclosedGuard of the connection, which is freed when the reader and the writer are freed.
     """
@@ -58,6 +59,7 @@ class Receiver(EndOfInput):
         "buffer",
         "discard",
         "guard",
+        "handshake_size",
         "high_water",
         "loop",
         "received",
@@ -71,7 +73,7 @@ class Receiver(EndOfInput):
         self.budget_used = 0
         self.discard: Discard | None = None
         self.guard: Any = None
-        self.received = self.arrivals = self.high_water = 0
+        self.received = self.arrivals = self.handshake_size = self.high_water = 0
         self._scratch: Any = None
         # Where the memory is that was returned last: in the buffer ``_direct``, a DirectBuffer or CallerBuffer, or in
         # ``_block``. If both are None, it is in the Scratch.

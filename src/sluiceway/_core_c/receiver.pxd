@@ -17,6 +17,7 @@ cdef class Receiver(EndOfInput):
     cdef public object guard
     cdef readonly Py_ssize_t received
     cdef readonly Py_ssize_t arrivals
+    cdef public Py_ssize_t handshake_size
     cdef readonly Py_ssize_t high_water
     cdef Scratch _scratch
     cdef ChunkBuffer _direct

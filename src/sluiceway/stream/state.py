@@ -19,7 +19,8 @@ class StreamStats:
     """The counts of a Stream since the creation of its reader and writer. Each ``stream.stats`` returns a new object.
 
     Attributes:
-        bytes_received (int): bytes that have arrived; over TLS, after decryption.
+        bytes_received (int): bytes that have arrived; over TLS, after decryption. Bytes that ``start_tls()`` has taken
+            as the beginning of the handshake do not count.
         bytes_sent (int): bytes of the program, before encryption, that the kernel has accepted. It is the number of
             written bytes minus ``unsent_bytes``, and so over TLS slightly too low while encrypted bytes are unsent.
         arrivals (int): how often bytes arrived.
@@ -127,7 +128,8 @@ class StreamState(StreamHalves):
         if sender is not None and record is not None:
             unsent = record.info.unsent_bytes if record.info is not None else sender.connection.unsent_size()
         return StreamStats(
-            bytes_received=0 if receiver is None else receiver.received,
+            # push_back() may have added bytes that had not arrived.
+            bytes_received=0 if receiver is None else max(0, receiver.received - receiver.handshake_size),
             bytes_sent=0 if sender is None else max(0, sender.written - unsent),
             arrivals=0 if receiver is None else receiver.arrivals,
             sends=0 if sender is None else sender.writes,
