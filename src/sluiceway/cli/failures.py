@@ -35,6 +35,19 @@ _UNIX_PATH_BYTES = 107 if sys.platform == "linux" else 103
 _NOT_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
 
 
+# The alerts with which a server refuses the certificate of the client (RFC 8446, section 6.2).
+_CERTIFICATE_ALERTS = frozenset(
+    {
+        "bad certificate",
+        "certificate expired",
+        "certificate revoked",
+        "certificate unknown",
+        "unknown ca",
+        "unsupported certificate",
+    }
+)
+
+
 def describe(error: BaseException, target: Target, stage: Stage, timeout: float) -> str:
     """Describe the error of a request in one line.
 
@@ -123,7 +136,21 @@ def _tls(error: ssl.SSLError, target: Target) -> str:
     if isinstance(error, ssl.SSLEOFError) or error.reason == "UNEXPECTED_EOF_WHILE_READING":
         return _ended_in_handshake(target)
     reason = (error.reason or error.strerror or str(error)).replace("_", " ").lower()
-    return f"TLS failed: {target.peer}: {reason}; check the TLS versions and the certificates that the server requires"
+    alert = reason.partition("alert ")[2]
+    if alert == "certificate required":
+        return (
+            f"client certificate required: {target.peer} accepts no client without a certificate; "
+            "pass one with --cert FILE, and its key with --key FILE"
+        )
+    if alert in _CERTIFICATE_ALERTS:
+        return (
+            f"client certificate refused: {target.peer} ({alert}); "
+            "pass a certificate that the server accepts with --cert FILE, and its key with --key FILE"
+        )
+    return (
+        f"TLS failed: {target.peer}: {reason}; "
+        "check the TLS versions, and whether the server requires a client certificate (--cert FILE)"
+    )
 
 
 def _ended_in_handshake(target: Target) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from sluiceway.cli.bad_argument import BadArgument
+from sluiceway.cli.client_certificate import load_client_certificate
 from sluiceway.cli.headers import Outcome, fetch_all
 from sluiceway.cli.lookups import AbandonableExecutor
 from sluiceway.cli.target import BadURLError, Target, parse
@@ -45,7 +46,19 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: float)
     type=click.Path(path_type=Path),
     help="PEM file of further certificate authorities to trust.",
 )
-def headers(urls: tuple[str, ...], timeout: float, cafile: Path | None) -> None:
+@click.option(
+    "--cert",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="PEM file of a client certificate, for https servers that require one. Intermediate certificates follow it.",
+)
+@click.option(
+    "--key",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="PEM file of the certificate's private key, without a passphrase. By default the file of --cert has the key.",
+)
+def headers(urls: tuple[str, ...], timeout: float, cafile: Path | None, cert: Path | None, key: Path | None) -> None:
     """Print the response headers of each URL.
 
     A URL is http://HOST[:PORT][/PATH], https://HOST[:PORT][/PATH], or unix:/PATH/TO.SOCK for a server on a Unix
@@ -58,6 +71,10 @@ def headers(urls: tuple[str, ...], timeout: float, cafile: Path | None) -> None:
     # Before the first connection is opened.
     targets = [_target(url) for url in urls]
     context = _context(cafile)
+    if cert is not None:
+        load_client_certificate(context, cert, key)
+    elif key is not None:
+        raise BadArgument(f"--key {key}: there is no certificate for it; pass the certificate with --cert FILE")
     sys.exit(asyncio.run(_ask(targets, timeout, context)))
 
 
