@@ -94,3 +94,33 @@ def test_relay_that_passes_on_resets_resets_server_of_lost_client() -> None:
 
     asyncio.run(main())
     assert seen == ["reset"]
+
+
+def test_relay_that_passes_on_resets_resets_both_sides_if_its_handler_is_cancelled() -> None:
+    seen: list[object] = []
+
+    async def read_to_end(stream: "sluiceway.Stream") -> None:
+        try:
+            seen.append(await stream.read_all(max=100))
+        except ConnectionResetError:
+            seen.append("reset")
+
+    async def behind(stream: "sluiceway.Stream") -> None:
+        await stream.send(b"x")
+        await read_to_end(stream)
+
+    async def main() -> None:
+        names = relay_of_page(1)
+        async with (
+            await sluiceway.start_server(sluiceway.stream_handler(behind), "127.0.0.1", 0) as last,
+            await sluiceway.start_server(sluiceway.stream_handler(names["relay"]), "127.0.0.1", 0) as server,
+        ):
+            names["ADDRESS"] = f"tcp://127.0.0.1:{last.sockets[0].getsockname()[1]}"
+            async with sluiceway.connect(f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}") as client:
+                await client.read(1)  # both tasks of the relay run
+                for handler in server.handlers:
+                    handler.cancel()
+                await read_to_end(client)
+
+    asyncio.run(main())
+    assert seen == ["reset", "reset"]
