@@ -31,8 +31,9 @@ class CloseInfo:
             - ``"idle timeout"``: no byte was received or sent for ``idle_timeout`` seconds, and the connection was
               aborted.
             - ``"reset"``: the connection was lost with an error.
-            - ``"aborted"``: the program called ``abort()`` of the Stream, or that of the transport while bytes were
-              unsent. Or, during the handshake of a ``start_tls()``, its ``timeout=`` passed or the call was cancelled.
+            - ``"aborted"``: the program called ``abort()`` of the Stream. Or its ``start_tls()`` was cancelled, or
+              exceeded its ``timeout=``, during the handshake. Or unsent bytes were discarded for a reason that is not
+              in this list, such as ``abort()`` of the transport, or over TLS an invalid record during the close.
     """
 
     flushed: bool

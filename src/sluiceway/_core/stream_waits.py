@@ -111,7 +111,12 @@ class StreamWaits:
         return buffered >= size or receiver.eof_reached
 
     async def _wait_for_size(self, size: int, operation: str) -> None:
-        """Wait until ``size`` bytes are buffered or the stream has ended. If ``size`` is 0, wait for the next bytes."""
+        """Wait for received bytes, until ``size`` bytes are buffered or the stream ends.
+
+        The caller has found that fewer bytes are buffered and that the stream has not ended, and tests it again after
+        the call, because a ``_wait_for_data()`` of the program may return early. If ``size`` is 0, wait for the next
+        bytes, however many are buffered.
+        """
         # Not an argument, whose type would be unknown to the compiler.
         receiver = self._receiver_for(operation)
         receiver.target_size = size

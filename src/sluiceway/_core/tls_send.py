@@ -385,8 +385,8 @@ class TLSSender(Corkable):
     def end_alert(self) -> None:
         """Called after the TLS connection over this one has written its close_notify alert, which may be corked.
 
-        Send the alert in a record of its own. If nothing is left to send, add the length of this record to
-        ``alert_size``.
+        Encrypt the alert as a record of its own, and add the length of this record to ``alert_size``. But if this
+        object still has pending plaintext after that, the alert waits behind it, and is not counted.
         """
         self.uncork()
         if not self.pending_size():
