@@ -57,7 +57,7 @@ async def open_connection(
             written for Python 3.9 or earlier.
         limit (int, math.inf or None): the limit of the reader in bytes; see StreamReader.
         ssl (ssl.SSLContext, bool or None): the TLS context. None and False mean no TLS. True means the context of
-            ``ssl.create_default_context()``, which is created once and shared; see docs/howto/tls.md.
+            ``ssl.create_default_context()``, which all connections share; see docs/howto/tls.md.
         family, proto, flags (int): arguments for the resolver; see ``socket.getaddrinfo``.
         sock (socket.socket or None): a connected stream socket to use instead of ``host`` and ``port``. Closing the
             connection closes the socket.

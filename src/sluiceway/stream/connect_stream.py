@@ -55,7 +55,7 @@ def connect(
             ``"tcp://[::1]:80"``. ``"unix:path"`` is a Unix socket, ``"unix:@name"`` an abstract one. A connected stream
             socket, or the descriptor of one (an int), is used as it is, and belongs to the stream.
         tls (ssl.SSLContext, bool or None): the TLS context. True, and None with ``tls://``, mean the context of
-            ``ssl.create_default_context()``, which is created once and shared. False, and None without ``tls://``, mean
+            ``ssl.create_default_context()``, which all connections share. False, and None without ``tls://``, mean
             no TLS. True or a context with ``tcp://``, and False with ``tls://``, raise ValueError.
         timeout (float or None): the seconds that the whole call may take: name resolution, all attempts to connect, and
             the TLS handshake. With None, the system limits each attempt, and the handshake may take 60 s.
