@@ -10,11 +10,12 @@ from typing import Any, Self
 
 
 class Ready:
-    """The base class of awaitables. ``__await__`` of a subclass returns what returning() or raising() returns.
+    """The base class of awaitables whose result is usually known when they are awaited; they need no coroutine then.
 
-    If the value is not known yet, ``__await__`` returns another iterator, such as that of a coroutine. The value
-    cannot be None, because None marks an unknown value. The attribute ``operation`` of a subclass is the name of the
-    call.
+    ``__await__`` of a subclass returns ``self.returning(result)`` or ``self.raising(error)``; the ``await`` then
+    returns ``result`` or raises ``error``. The result cannot be None, because None marks an unknown result. If the
+    result is not known yet, ``__await__`` returns another iterator, such as that of a coroutine. The attribute
+    ``operation`` of a subclass is the name of the call.
 
     If a subclass has ``send()``, a task can run its objects without ``await``, as it runs coroutines. In that case
     ``__await__`` is called at each step of the task. It must return the same iterator until this iterator ends.
