@@ -362,6 +362,20 @@ async def test_lingering_close_ends_after_its_time(raw_peers: RawPeers) -> None:
             assert (await closing).reason == "closed"
 
 
+async def test_input_that_a_lingering_close_discards_does_not_look_complete(raw_peers: RawPeers) -> None:
+    """R8: as at every close, the read that waits returns what had arrived before."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        peer.send(b"first ")
+        await wait_until(lambda: stream.stats.unread_bytes)
+        reading = await start_task(stream.read_all())
+        closing = await start_task(stream.aclose(linger=30))
+        peer.send(b"second")
+        peer.half_close()
+        await closing
+        assert await reading == b"first "
+        assert stream.eof_reason == "closed"
+
+
 async def test_lingering_close_ends_after_its_bytes(raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sluiceway._connection.linger.LINGER_MAXIMUM", 1000)
     async with peer_stream(raw_peers) as (stream, peer):

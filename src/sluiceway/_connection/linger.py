@@ -38,7 +38,7 @@ class Linger(ReceiverProvider, asyncio.BufferedProtocol):
 
     It closes when the peer has ended its direction, when ``seconds`` have passed since all written data was sent, or
     when more than LINGER_MAXIMUM bytes have arrived, whichever comes first. The previous protocol gets the events for
-    which the program waits: the end of the peer's direction, resume_writing(), and the end of the connection.
+    which the program waits: resume_writing(), and the end of the connection.
     """
 
     def __init__(self, connection: LingeringConnection, seconds: float) -> None:
@@ -92,7 +92,7 @@ class Linger(ReceiverProvider, asyncio.BufferedProtocol):
             self._finish()
 
     def eof_received(self) -> bool:
-        self._previous.eof_received()
+        # Not passed on: bytes may have been discarded, so the input must not look complete.
         self._finish()
         return True
 
