@@ -22,6 +22,7 @@ from support.manual_tls import ManualTLS
 from support.non_reading_peer import receive_until_progress, shrink_kernel_buffers
 from support.raw_peer import RawPeer, RawPeers
 from support.scheduling import run_iterations, start_task, wait_until
+from support.tls_connections import manual_tls_connection
 
 # An idle timeout of 60 s ends between these times.
 LATEST = 60 * (1 + 1 / IDLE_CHECKS) + (IDLE_CHECKS + 1) * TIMEOUT_RESOLUTION
@@ -337,6 +338,32 @@ async def test_bytes_in_either_direction_keep_a_connection(raw_peers: RawPeers, 
                 else:
                     await receive_until_progress(stream.writer, peer, bytearray())
             assert not stream.writer.is_closing()
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_bytes_that_a_close_discards_count(raw_peers: RawPeers, tls: Certificates, encrypted: bool) -> None:
+    """D2, X2: an abort of the idle connection would send a reset, which may destroy the answer."""
+    async with contextlib.AsyncExitStack() as stack:
+        if encrypted:
+            opened = await stack.enter_async_context(manual_tls_connection("server", raw_peers, tls))
+            stream, peer, send = sluiceway.Stream.from_pair(opened[0], opened[1]), opened[2], opened[3].send
+        else:
+            stream, peer = await stack.enter_async_context(peer_stream(raw_peers))
+            send = peer.send
+
+        async def close() -> sluiceway.CloseInfo:
+            async with stream.deadline(60, min_rate=1):
+                return await stream.aclose(linger=3600)
+
+        with manual_clock() as clock:
+            stream.idle_timeout = 60
+            closing = await start_task(close())
+            for number in range(1, 4):
+                clock.advance(45)
+                send(bytes(100))
+                await wait_until(lambda number=number: stream.stats.bytes_received == 100 * number or closing.done())
+            peer.half_close()
+            assert (await closing).reason == "closed"
 
 
 async def test_parts_of_a_tls_handshake_and_of_a_record_count_as_they_arrive(

@@ -27,6 +27,7 @@ class LingeringConnection(Protocol):
     """The attributes and methods of a Connection that Linger uses."""
 
     loop: asyncio.AbstractEventLoop
+    receiver_ref: Any
     transport: Any
 
     def finish_close(self) -> None:
@@ -87,6 +88,11 @@ class Linger(ReceiverProvider, asyncio.BufferedProtocol):
         return _DISCARDED
 
     def buffer_updated(self, nbytes: int) -> None:
+        reference = self._connection.receiver_ref
+        receiver = None if reference is None else reference()
+        if receiver is not None:
+            # A connection on which bytes arrive is not idle.
+            receiver.count_discarded(nbytes)
         self._left -= nbytes
         if self._left < 0:
             self._finish()

@@ -186,6 +186,11 @@ class Receiver(EndOfInput):
         else:
             self.complete_wait()
 
+    def count_discarded(self, n: int) -> None:
+        """Count ``n`` bytes that arrived after this side had begun to close, and were discarded."""
+        self.received += n
+        self.arrivals += 1
+
     def eof(self) -> None:
         self.eof_reached = True
         self.complete_wait()

@@ -247,10 +247,14 @@ class TLSReceiver(ReceiveInterface):
     def _discard(self, blocks: list[bytes]) -> None:
         """Subtract the sizes of ``blocks``, plaintext that arrived after the close, from ``discard_left``.
 
-        If the number is negative then, call discarded_maximum() of the owner.
+        The upper protocol's receiver counts them as received. If the number is negative then, call discarded_maximum()
+        of the owner.
         """
-        for block in blocks:
-            self.discard_left -= len(block)
+        size = sum(map(len, blocks))
+        stream = self._stream()
+        if stream is not None:
+            stream.count_discarded(size)
+        self.discard_left -= size
         if self.discard_left < 0 and self.owner is not None:
             self.owner.discarded_maximum()
 

@@ -39,6 +39,7 @@ cdef class Receiver(EndOfInput):
     @cython.locals(source=Waiter)
     cpdef object wake(self)
     cdef bint ready(self) except -1
+    cpdef object count_discarded(self, Py_ssize_t n)
     cpdef object transport_ended(self)
     @cython.locals(room=Py_ssize_t)
     cpdef Py_ssize_t room(self) except -1

@@ -47,7 +47,7 @@ cdef class TLSReceiver(ReceiveInterface):
     @cython.locals(upper=ProtocolReceivers, receiver=ReceiveInterface)
     cdef ReceiveInterface _deliver(self, bytes data)
     cpdef object interrupted(self, error)
-    @cython.locals(block=bytes)
+    @cython.locals(stream=Receiver, size=Py_ssize_t)
     cdef object _discard(self, list blocks)
     @cython.locals(was_complete=bint, ready=bint)
     cdef bint _decrypt_all(self, object data, Receiver stream, list blocks) except -1

@@ -19,8 +19,8 @@ class StreamStats:
     """The counts of a Stream since the creation of its reader and writer. Each ``stream.stats`` returns a new object.
 
     Attributes:
-        bytes_received (int): bytes that have arrived; over TLS, after decryption. Bytes that ``start_tls()`` has taken
-            as the beginning of the handshake do not count.
+        bytes_received (int): bytes that have arrived, also those that a close discards; over TLS, after decryption.
+            Bytes that ``start_tls()`` has taken as the beginning of the handshake do not count.
         bytes_sent (int): bytes of the program, before encryption, that the kernel has accepted. It is the number of
             written bytes minus ``unsent_bytes``, and so over TLS slightly too low while encrypted bytes are unsent.
         arrivals (int): how often bytes arrived.
