@@ -3,9 +3,10 @@
     python line_client.py tcp://127.0.0.1:7003
     python line_client.py tls://example.com:7003
 
-It waits one second before the second attempt, and twice as long before each further one, up to a minute. Each time
-varies at random by up to a quarter, so that the clients of a restarted server do not all connect at once. A wrong
-certificate does not become valid by waiting, so it ends the program.
+It waits one second before the second attempt, and twice as long before each further one, up to a minute. A line from
+the server sets the time back to one second. A connection without a line does not, because a busy server may accept
+connections and close them at once. Each time varies at random by up to a quarter, so that the clients of a restarted
+server do not all connect at once. A wrong certificate does not become valid by waiting, so it ends the program.
 """
 
 import argparse
@@ -23,20 +24,15 @@ SILENCE = 300.0
 KEEPALIVE = (60, 10, 6)
 
 
-async def print_lines(stream: sluiceway.Stream) -> None:
-    """Print the lines of a connection until it ends."""
-    async for line in stream.lines(max_length=1 << 20, overlong="truncate", timeout=SILENCE):
-        print(line.decode(errors="replace").rstrip("\n"), flush=True)
-
-
 async def run(address: str, first_delay: float) -> None:
     delay = first_delay
     while True:
         try:
             async with sluiceway.connect(address, timeout=10, keepalive=KEEPALIVE) as stream:
-                delay = first_delay
                 log(f"connected to {address}")
-                await print_lines(stream)
+                async for line in stream.lines(max_length=1 << 20, overlong="truncate", timeout=SILENCE):
+                    delay = first_delay
+                    print(line.decode(errors="replace").rstrip("\n"), flush=True)
                 log("the server has closed the connection")
         except ssl.SSLCertVerificationError as error:
             sys.exit(str(error))

@@ -167,6 +167,24 @@ def test_line_client_connects_again_after_each_loss() -> None:
                 pass
 
 
+def test_line_client_waits_longer_while_server_closes_without_line() -> None:
+    def accept(line: bytes) -> float:
+        with server.accept()[0] as peer:
+            peer.sendall(line)
+        while not (message := program.stderr.readline()).startswith("trying again in "):
+            pass
+        return float(message.split()[3])
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(PEER_TIMEOUT)
+        port = server.getsockname()[1]
+        with running("line_client.py", f"127.0.0.1:{port}", "--delay", "0.05") as program:
+            # Each delay varies by up to a quarter: the first is at most 0.07 s, the third at least 0.15 s.
+            first, _, third = accept(b""), accept(b""), accept(b"")
+            after_line = accept(b"line\n")
+    assert first < third > after_line
+
+
 def test_line_client_ends_at_wrong_certificate(tls: Certificates) -> None:
     def refuse() -> None:
         with server.accept()[0] as peer:
