@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from sluiceway.cli.bad_argument import BadArgument
 
@@ -40,9 +40,9 @@ def load_client_certificate(context: ssl.SSLContext, cert: Path, key: Path | Non
         raise BadArgument(_fault(error, cert, key)) from None
     except OSError as error:
         # The error of Python 3.14 and earlier does not name the file.
-        for option, file in (("--cert", cert), ("--key", key)):
-            if file is not None:
-                _check_readable(option, file)
+        for option, path in (("--cert", cert), ("--key", key)):
+            if path is not None:
+                _check_readable(option, path)
         raise BadArgument(f"--cert {cert}: {error.strerror}") from None
 
 
@@ -58,11 +58,12 @@ def _option(cert: Path, key: Path | None) -> str:
 def _fault(error: ssl.SSLError, cert: Path, key: Path | None) -> str:
     if not _contains_certificate(cert):
         return f"--cert {cert}: the file contains no certificate in PEM format"
-    if error.reason in _NOT_A_PAIR:
+    reason = cast("str | None", error.reason)  # None if the file is not in PEM format
+    if reason in _NOT_A_PAIR:
         return f"{_option(cert, key)}: the private key does not belong to the certificate; pass the key of --cert"
-    if error.reason is not None:
+    if reason is not None:
         # For example a key that is too short for the security level of OpenSSL.
-        return f"--cert {cert}: {error.reason.replace('_', ' ').lower()}"
+        return f"--cert {cert}: {reason.replace('_', ' ').lower()}"
     advice = "; pass the file of the key with --key FILE" if key is None else ""
     return f"{_option(cert, key)}: the file contains no private key in PEM format{advice}"
 
