@@ -6,6 +6,7 @@ the exceptions of sluiceway."""
 from __future__ import annotations
 
 import copy
+import errno
 from asyncio import IncompleteReadError, LimitOverrunError
 
 __all__ = ["IncompleteReadError", "LimitOverrunError", "PlaintextBeforeTLSError", "UnixPathError"]
@@ -53,6 +54,15 @@ def add_note_to_call(error: TypeError, note: str) -> None:
     traceback = error.__traceback__
     if traceback is None or traceback.tb_next is None:
         error.add_note(note)
+
+
+# The errors of a lost connection that the kernel reports only once.
+_LOST = {errno.ECONNRESET, errno.ECONNABORTED, errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN}
+
+
+def is_reported_once(error: OSError) -> bool:
+    """Return True for an error of a lost connection that no later call gets. The kernel repeats EPIPE."""
+    return error.errno in _LOST
 
 
 def copy_error(error: BaseException) -> BaseException:

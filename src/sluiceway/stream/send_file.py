@@ -15,6 +15,7 @@ from typing import IO, Any
 from .._asyncio.writer import StreamWriter
 from .._connection.connection import Connection
 from .._constants import FILE_PIECE
+from .._errors import is_reported_once
 from .._implementation import core
 from .flush import flush
 
@@ -23,9 +24,6 @@ _MAXIMUM = (1 << 63) - 1
 
 # For each file that is read in threads: several calls of sendfile() may use it, and each of them moves its position.
 _position_locks: weakref.WeakKeyDictionary[Any, threading.Lock] = weakref.WeakKeyDictionary()
-
-# The errors of a lost connection that the kernel reports only once. It repeats EPIPE, also after write_eof().
-_LOST = {errno.ECONNRESET, errno.ECONNABORTED, errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN}
 
 # The kernel cannot copy from this file, or to this socket.
 _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTSOCK, errno.ESPIPE}
@@ -160,7 +158,7 @@ class _FileSender:
         except OSError as error:
             if error.errno in _UNSUPPORTED:
                 return await self._copy_piece()
-            if error.errno not in _LOST:
+            if not is_reported_once(error):
                 raise
             # The kernel reports a loss only once: to the next receive of the transport, it reports an end of the input.
             # Without its traceback, the error, to which the connection refers, creates no reference cycle.

@@ -41,6 +41,8 @@ cdef class Poller(Stepper):
     cdef bint closing_soon
     # Whether the loop can watch the epoll descriptor; None until can_serve() has tested that.
     cdef public object usable
+    # Whether a transport was reading when loop.sendfile() read its _sendfile_compatible.
+    cdef public bint read_before_sendfile
     # True in a forked child that still shares the epoll sets with its parent.
     cdef bint forked
     # The sockets whose connection has ended, each with the error and the context in which it ended.

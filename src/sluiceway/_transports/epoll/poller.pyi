@@ -9,6 +9,7 @@ class Pollable(RawTransport): ...
 
 class Poller:
     usable: bool | None
+    read_before_sendfile: bool
     @property
     def watches_itself(self) -> bool: ...
     @property

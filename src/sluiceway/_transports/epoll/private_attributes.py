@@ -48,8 +48,13 @@ class PrivateAttributes:
     def _sock(self) -> socket.socket | None:
         """The socket; None once it is closed or the program has taken it over.
 
-        An access ends corking, because the program may write to the socket.
+        An access ends corking, because the program may write to the socket. During loop.sendfile() without TLS, another
+        object for the same socket.
         """
+        sock: socket.socket
+        if self.raw.file_copy is not None:
+            sock = self.raw.file_copy.socket()
+            return sock
         if self.raw.fileno() < 0:
             return None
         sock = self.raw.socket()

@@ -222,8 +222,8 @@ cdef class StreamSocket(WriteLimits):
         cdef ssize_t sent
         if type(data) is not bytes:
             data = as_bytes(data)
-        if self.eof_written:
-            raise RuntimeError("Cannot call write() after write_eof()")
+        if self.eof_written or self.file_copy is not None:
+            self.refuse_write()
         length = PyBytes_GET_SIZE(data)
         if not length:
             return

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from asyncio import constants, transports
+from asyncio import transports
 from typing import TYPE_CHECKING, Any
 
 from .listening_socket import AcceptedSocket, ListeningSocket, can_accept
 from .poller import poller_of
 from .private_attributes import PrivateAttributes
+from .sendfile_attributes import SendfileAttributes
 from .stream_socket import StreamSocket
 from .transport_socket import TransportSocket
 
@@ -31,7 +32,9 @@ def _peer_of(sock: socket.socket) -> Any:
         return None
 
 
-class SocketTransport(RawTransportProvider, PrivateAttributes, transports._FlowControlMixin, transports.Transport):
+class SocketTransport(
+    RawTransportProvider, PrivateAttributes, SendfileAttributes, transports._FlowControlMixin, transports.Transport
+):
     """The asyncio.Transport of one stream socket of the engine. Forwards its calls to ``raw``, the StreamSocket.
 
     ``loop.start_tls`` and ``loop.sendfile`` of asyncio's loop accept this transport.
@@ -39,9 +42,8 @@ class SocketTransport(RawTransportProvider, PrivateAttributes, transports._FlowC
 
     __slots__ = ("__weakref__", "_peername", "raw")
 
-    # Private attributes of asyncio's own transports, which loop.start_tls() and loop.sendfile() check.
+    # A private attribute of asyncio's own transports, which loop.start_tls() checks.
     _start_tls_compatible = True
-    _sendfile_compatible = constants._SendfileMode.FALLBACK
 
     def __init__(self, loop: asyncio.AbstractEventLoop, raw: StreamSocket, peer: Any) -> None:
         self._loop = loop

@@ -1,4 +1,5 @@
 from asyncio import AbstractEventLoop
+from typing import Any
 
 from sluiceway._core.write_queue import WriteQueue
 from sluiceway._transports.epoll.socket_descriptor import SocketDescriptor
@@ -9,6 +10,7 @@ class WriteLimits(SocketDescriptor):
     @property
     def queue(self) -> WriteQueue: ...
     writing_paused: bool
+    file_copy: Any
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
     def get_write_buffer_limits(self) -> tuple[int, int]: ...
     def get_write_buffer_size(self) -> int: ...

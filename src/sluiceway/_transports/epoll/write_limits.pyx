@@ -25,10 +25,25 @@ cdef class WriteLimits(SocketDescriptor):
         return self.call_protocol("pause_writing")
 
     cdef int maybe_resume(self) except -1:
+        if self.file_copy is not None and not self.queue.size:
+            self.file_copy.begin()
         if not self.writing_paused or self.queue.size > self.low:
             return 0
         self.writing_paused = False
         return self.call_protocol("resume_writing")
+
+    cdef int refuse_write(self) except -1:
+        if self.file_copy is not None:
+            raise RuntimeError("unable to write; sendfile is in progress")
+        raise RuntimeError("Cannot call write() after write_eof()")
+
+    cdef int close_descriptor(self) except -1:
+        try:
+            if self.file_copy is not None:
+                self.file_copy.end()
+        finally:
+            SocketDescriptor.close_descriptor(self)
+        return 0
 
     cdef int call_protocol(self, str name) except -1:
         """Call the method ``name`` of the protocol. Report its exception, but raise an interrupt."""

@@ -1,0 +1,85 @@
+"""FileCopy: a call of ``loop.sendfile()`` in which the kernel copies the file to a socket of the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .stream_socket import StreamSocket
+
+
+class FileCopy:
+    """One call of ``loop.sendfile()`` of an asyncio loop, while other writes to the socket are refused.
+
+    The loop copies to a second descriptor of the socket, which it watches while the socket accepts nothing. So the
+    engine can close its own descriptor at any time.
+
+    - ``begun``: a future that is done when the kernel has accepted what was written before the call.
+    - ``reading``: whether the transport was reading before the call, which pauses reading.
+    - ``ended``: True after the connection has ended.
+    """
+
+    __slots__ = ("_loop", "_raw", "_sock", "begun", "ended", "reading")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, raw: StreamSocket, reading: bool) -> None:
+        self._loop = loop
+        self._raw = raw
+        self.reading = reading
+        self._sock: socket.socket | None = None
+        self.begun: asyncio.Future[None] = loop.create_future()
+        self.ended = False
+        if not raw.get_write_buffer_size():
+            self.begin()
+
+    def begin(self) -> None:
+        """Called when nothing is left to be sent before the file."""
+        if not self.begun.done():
+            self.begun.set_result(None)
+
+    def socket(self) -> socket.socket:
+        """Return the socket object to which the loop copies the file.
+
+        Raises:
+            asyncio.SendfileNotAvailableError: os.sendfile() would block, or no descriptor is left.
+            ConnectionResetError: the connection is closing.
+        """
+        if self._sock is None:
+            if self._raw.is_closing():
+                raise self.error()
+            sock = self._raw.socket()
+            if os.get_blocking(sock.fileno()):
+                # Another process that shares the socket has changed it.
+                raise asyncio.SendfileNotAvailableError("the socket is blocking: the kernel would block the event loop")
+            try:
+                self._sock = socket.fromfd(sock.fileno(), sock.family, sock.type)
+            except OSError as error:
+                raise asyncio.SendfileNotAvailableError(
+                    "no descriptor is left, which the kernel needs to copy the file"
+                ) from error
+            self._sock.setblocking(False)
+        return self._sock
+
+    def end(self) -> None:
+        """Called when the connection has ended. ``loop.sendfile()`` raises an error."""
+        self.ended = True
+        if self._loop.is_closed():
+            return
+        if not self.begun.done():
+            self.begun.set_exception(self.error())
+        if self._sock is not None:
+            # The loop, which may wait until the socket accepts data, then gets BrokenPipeError from os.sendfile().
+            with suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RDWR)
+
+    def error(self) -> ConnectionResetError:
+        return ConnectionResetError("loop.sendfile(): the connection was closed before the whole file was sent")
+
+    def close(self) -> None:
+        """Close the second descriptor."""
+        if self._sock is not None:
+            self._loop.remove_writer(self._sock)
+            self._sock.close()
