@@ -54,3 +54,32 @@ async def test_wait_for_a_handshake_that_is_complete_returns() -> None:
     handshake.report(None)
     await handshake.wait()
     await handshake.wait()
+
+
+@pytest.mark.parametrize("arrived", ["data", "end"])
+async def test_what_arrives_after_a_cancelled_connect_is_ignored(arrived: str, tls: Certificates) -> None:
+    """Windows' proactor loop delivers data, or the end of the input, that it had received before abort()."""
+    loop = asyncio.get_running_loop()
+    transport = TLSTransport(
+        loop, asyncio.Protocol(), tls.client_context, server_side=False, server_hostname="localhost"
+    )
+    lower = mock.create_autospec(asyncio.Transport, instance=True)
+    protocol = transport.lower_protocol
+    protocol.connection_made(lower)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    incoming.write(lower.write.call_args.args[0])
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.server_context.wrap_bio(incoming, outgoing, server_side=True).do_handshake()
+    flight = outgoing.read()
+    transport.discard()
+    lower.abort.assert_called_once_with()
+    if arrived == "data":
+        memory = memoryview(protocol.get_buffer(-1))
+        memory[: len(flight)] = flight
+        memory.release()
+        protocol.buffer_updated(len(flight))
+    else:
+        assert protocol.eof_received() is False
+    protocol.connection_lost(None)
+    # The ClientHello alone.
+    lower.write.assert_called_once()

@@ -108,6 +108,9 @@ class LowerProtocol(ReceiverProvider, asyncio.BufferedProtocol):
         return self._receiver.get_buffer(sizehint)
 
     def buffer_updated(self, nbytes: int) -> None:
+        if self._events is None:
+            # Windows' proactor loop delivers what it had received before abort().
+            return
         try:
             if self._receiver.committed(nbytes):
                 self._receiver.wake()
@@ -118,6 +121,7 @@ class LowerProtocol(ReceiverProvider, asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         events = self._events
         if events is None:
+            # See buffer_updated().
             return False
         # A TLS transport closes in any case. That of the loop logs a warning if this method returns True.
         over_tls = events.lower.get_extra_info("sslcontext") is not None
