@@ -94,7 +94,7 @@ class _LoopSetup:
 class ServerConnection:
     """A server's entry for one accepted connection. The server has a set of these entries.
 
-    ``address``: the address of the peer. ``listener``: the name of the listening socket, for messages.
+    ``address``: the address of the peer. The argument ``listener`` is the name of the listening socket, for messages.
 
     On the engine, and without TLS on asyncio's selector loops, start() creates the transport itself. Otherwise, a task
     creates it, and refers to the socket meanwhile. The entry does not keep the connection alive: its references to the

@@ -106,7 +106,7 @@ class ReceiverReference:
 class ReceiverProvider:
     """The base class of protocols that may have a receiver, to which the transport passes received bytes.
 
-    ``owner``: the ReceiverReference.
+    The argument ``owner`` is the ReceiverReference of the protocol, which ``_sluiceway`` then refers to.
     """
 
     __slots__ = ("_sluiceway",)
