@@ -62,8 +62,17 @@ def write_signature(
 def write_links(app: Sphinx, kind: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     """Write links in place of the addresses and the paths of documents that docstrings have."""
     for number, line in enumerate(lines):
-        linked = re.sub(r"^( *)Source: (https://\S+)$", r"\1`asyncio's documentation <\2>`__", line)
+        linked = re.sub(r"``(\w+)(?:\(\))?``", link_to_member, line) if thing is sluiceway.Stream else line
+        linked = re.sub(r"^( *)Source: (https://\S+)$", r"\1`asyncio's documentation <\2>`__", linked)
         lines[number] = re.sub(r"\bdocs/(\S+)\.md\b", r":doc:`/\1`", linked)
+
+
+def link_to_member(name: re.Match[str]) -> str:
+    """Return the link to a member of Stream, or to a function of sluiceway. Return other text as it is."""
+    target = f"Stream.{name[1]}" if hasattr(sluiceway.Stream, name[1]) else name[1]
+    if target == name[1] and name[1] not in sluiceway.__all__:
+        return name[0]
+    return f":py:obj:`{name[0].strip('`')} <sluiceway.{target}>`"
 
 
 class CommandHelp(SphinxDirective):

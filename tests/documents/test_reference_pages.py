@@ -1,10 +1,12 @@
 """The pages of the reference that are written by hand name everything that the code has, and nothing else."""
 
+import inspect
 import pathlib
 import re
 
 import pytest
 
+import sluiceway
 from sluiceway.cli.application import application
 from support.source_messages import Message, exceptions_of, messages, records_of
 
@@ -31,6 +33,14 @@ def environment_variables() -> set[str]:
 
 def test_every_command_has_a_section() -> None:
     assert sorted(headings("command.md", 2)) == [f"sluiceway {name}" for name in sorted(application.commands)]
+
+
+def test_docstring_of_stream_names_every_public_method_and_property() -> None:
+    """``help(sluiceway.Stream)`` is long, and the docstring of the class is its table of contents."""
+    public = {name for name in dir(sluiceway.Stream) if not name.startswith("_")}
+    named = set(re.findall(r"``(\w+)(?:\(\))?``", inspect.getdoc(sluiceway.Stream) or ""))
+    assert public - named == set()
+    assert {name for name in named - public if not hasattr(sluiceway, name)} == set()
 
 
 def test_every_environment_variable_has_a_section() -> None:

@@ -15,11 +15,28 @@ from .state import StreamState
 class Stream(StreamReading, StreamFraming, StreamClosing, StreamState):
     """A connection: reads, sends and closes in one object.
 
-    ``connect()``, ``pair()``, ``pipe()``, ``stdio()`` and ``spawn()`` open streams, ``stream_handler()`` passes one to
-    a server's handler, and ``Stream.from_pair(reader, writer)`` combines two halves. ``async with stream:`` or
-    ``aclose()`` closes a stream. One task can read while any number of tasks send.
-
+    ``async with stream:`` closes the stream at the end of the block. One task can read while any number of tasks send.
     A stream may have one direction only. The methods of the other one raise io.UnsupportedOperation.
+
+    By task:
+
+    - Open: the functions ``connect()``, ``pair()``, ``pipe()``, ``stdio()`` and ``spawn()`` of sluiceway. In a server,
+      ``stream_handler()`` makes a stream of each connection. ``from_pair()`` combines a reader and a writer.
+    - Read: ``read()`` returns what has arrived, ``read_line()`` a line, ``read_until()`` a record, ``read_exactly()`` a
+      number of bytes, and ``read_all()`` everything up to the end. ``readinto()`` and ``read_exactly_into()`` write
+      into a buffer of the program.
+    - Iterate, with ``async for``: ``lines()``, ``records()`` and ``frames()``.
+    - Look ahead: ``peek()`` takes nothing, ``skip()`` drops bytes, and ``push_back()`` returns bytes to the stream.
+    - Write: ``send()`` sends bytes, ``send_frame()`` a frame, and ``sendfile()`` a file. ``flush()`` waits until the
+      kernel has every byte. ``send_eof()`` ends the direction.
+    - Encrypt: ``connect()`` does a TLS handshake for ``tls://``, ``start_tls()`` upgrades an open connection.
+    - Limit the time: each method that waits has ``timeout=``, a block has ``deadline()``, and an idle connection
+      ``idle_timeout``.
+    - Close: ``aclose()`` sends what is buffered and closes, and returns what happened. ``abort()`` discards what is
+      buffered. After both, and after a loss, ``is_closing()`` returns True.
+    - Information: ``peer`` and ``local`` are the addresses, ``tls`` is what TLS has negotiated, ``eof_reason`` is why
+      the input has ended, ``stats`` has the numbers of bytes, and ``timings`` is how long ``connect()`` took.
+    - Code that takes asyncio's streams: ``reader`` and ``writer``.
     """
 
     __slots__ = ()
