@@ -190,18 +190,19 @@ async def test_flush_returns_when_the_kernel_has_every_byte(raw_peers: RawPeers)
         await stream.flush()
 
 
-async def test_flush_keeps_marks_that_the_program_sets_meanwhile(raw_peers: RawPeers) -> None:
+@pytest.mark.parametrize("marks", [(1_000_000, 2_000_000), (0, 0)])
+async def test_flush_keeps_marks_that_the_program_sets_meanwhile(raw_peers: RawPeers, marks: tuple[int, int]) -> None:
     """W2: nor does it return early at these marks."""
     async with clogged_stream(raw_peers) as (stream, peer):
         flushing = await start_task(stream.flush())
-        stream.writer.transport.set_write_buffer_limits(high=2_000_000, low=1_000_000)
+        stream.writer.transport.set_write_buffer_limits(low=marks[0], high=marks[1])
         flushing.add_done_callback(lambda _: unsent.append(stream.stats.unsent_bytes))
         unsent: list[int] = []
         receiving = asyncio.create_task(peer.in_thread(peer.receive, len(PAYLOAD)))
         await flushing
         assert await receiving == PAYLOAD
         assert unsent == [0]
-        assert stream.writer.transport.get_write_buffer_limits() == (1_000_000, 2_000_000)  # type: ignore[attr-defined]
+        assert stream.writer.transport.get_write_buffer_limits() == marks  # type: ignore[attr-defined]
 
 
 async def test_flush_does_not_wait_for_later_bytes(raw_peers: RawPeers) -> None:
@@ -238,6 +239,30 @@ async def test_flush_over_tls_returns_when_the_kernel_has_every_record(raw_peers
         assert stream.stats.bytes_sent == len(PAYLOAD)
         await sending
         assert await script.finished() == PAYLOAD
+
+
+async def test_flush_does_not_poll_without_a_pause_during_start_tls(
+    raw_peers: RawPeers, tls: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transport reports to TLS, and not to the stream, when its data has been sent."""
+
+    async def count_and_drain(writer: sluiceway.StreamWriter) -> None:
+        drains.append(writer)
+        await writer.drain()
+
+    drains: list[sluiceway.StreamWriter] = []
+    monkeypatch.setattr("sluiceway.stream.flush.drain", count_and_drain)
+    monkeypatch.setattr("sluiceway.stream.flush.POLL_INTERVAL", 3600)
+    async with peer_stream(raw_peers) as (stream, _):
+        stream.writer.transport.set_write_buffer_limits(high=2 * len(PAYLOAD))
+        await stream.send(PAYLOAD)
+        upgrading = await start_task(stream.start_tls(tls.client_context, server_hostname="localhost"))
+        flushing = await start_task(stream.flush())
+        await run_iterations(20)
+        assert len(drains) == 1
+        for task in (flushing, upgrading):
+            task.cancel()
+            await asyncio.wait([task])
 
 
 async def test_flush_that_times_out_leaves_the_data_and_the_marks(raw_peers: RawPeers) -> None:

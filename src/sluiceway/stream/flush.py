@@ -10,40 +10,46 @@ from .._connection.connection import Connection
 from .._connection.connection_record import ConnectionRecord
 from .._implementation import core
 
-# With a high-water mark of 0, drain() waits until everything has been sent.
-_ALL_SENT = (0, 0)
+# Seconds between two looks at a transport that does not report when its data has been sent.
+POLL_INTERVAL = 0.01
 
 
 async def flush(writer: StreamWriter) -> None:
     """Wait until the kernel has accepted the bytes that ``writer`` wrote before the call.
 
-    If the connection has ended with bytes unsent, raise Connection.send_error(). While the call waits, the high-water
-    mark is 0, so ``drain()`` of other tasks waits until everything is sent.
+    If the connection has ended with bytes unsent, raise Connection.send_error(). While the call waits, writing is
+    paused, so ``drain()`` of other tasks waits until everything is sent.
     """
     sender = writer._sluiceway
-    transport, connection = sender.transport, sender.connection
-    if isinstance(transport, core.RawTransportProvider):
-        transport.raw.uncork()  # type: ignore[attr-defined]
+    connection = sender.connection
+    if isinstance(sender.transport, core.RawTransportProvider):
+        sender.transport.raw.uncork()  # type: ignore[attr-defined]
     if not connection.unsent_size():
         raise_if_discarded(connection)
         return
     before = sender.written
     record = connection.keep_record()
     if not record.flushes:
-        record.marks = transport.get_write_buffer_limits()
+        record.marks = sender.transport.get_write_buffer_limits()
     record.flushes += 1
     try:
         # Other tasks may write before this one runs again, and without end. Bytes are sent in order, so this call waits
         # only for those that were written before it.
         while connection.unsent_size() > sender.written - before and not connection.lost:
-            _set_zero_mark(transport, record)
+            _pause_until_sent(sender.transport, record)
+            paused = connection.flow.paused
             await drain(writer)
-            # A transport that does not pause, such as one of the program, is polled.
-            await asyncio.sleep(0)
+            # Polled: a transport of the program that does not pause, and each one during the handshake of start_tls().
+            await asyncio.sleep(0 if paused else POLL_INTERVAL)
     finally:
         record.flushes -= 1
+        transport = sender.transport
         # A close needs its own mark of 0, and the program may have set other marks meanwhile.
-        if not record.flushes and not connection.discarding and transport.get_write_buffer_limits() == _ALL_SENT:
+        if (
+            not record.flushes
+            and not connection.discarding
+            and transport.get_write_buffer_limits() == _marks_meanwhile(record)
+        ):
             low, high = record.marks
             transport.set_write_buffer_limits(high=high, low=low)
     raise_if_discarded(connection)
@@ -69,12 +75,22 @@ def raise_if_discarded(connection: Connection) -> None:
         raise connection.send_error()
 
 
-def _set_zero_mark(transport: Any, record: ConnectionRecord) -> None:
-    """Set the high-water mark to 0, and store the previous marks, which flush() restores.
-
-    Do nothing if the mark is 0 already.
-    """
+def _pause_until_sent(transport: Any, record: ConnectionRecord) -> None:
+    """Let ``transport`` pause writing until everything is sent. Store marks that the program has set meanwhile."""
     marks = transport.get_write_buffer_limits()
-    if marks != _ALL_SENT:
+    if marks != _marks_meanwhile(record):
         record.marks = marks
+    low, high = _marks_meanwhile(record)
+    try:
+        # Pauses, because bytes are unsent.
         transport.set_write_buffer_limits(high=0)
+    finally:
+        transport.set_write_buffer_limits(high=high, low=low)
+
+
+def _marks_meanwhile(record: ConnectionRecord) -> tuple[int, int]:
+    """Return the marks while flush() waits: writing resumes when everything is sent.
+
+    They differ from those of a program, also from (0, 0), so that flush() recognises what the program sets meanwhile.
+    """
+    return 0, max(0, record.marks[1] - 1)
