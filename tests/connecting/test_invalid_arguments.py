@@ -361,6 +361,35 @@ async def test_tcp_argument_of_wrong_type_raises_type_error_that_names_it(
     unused.check_no_connection()
 
 
+@pytest.mark.parametrize("number", [1 << 31, -(1 << 31) - 1, 1 << 70])
+@pytest.mark.parametrize("name", ["family", "proto", "flags"])
+async def test_number_beyond_a_c_integer_raises_value_error_that_names_it(name: str, number: int) -> None:
+    with pytest.raises(ValueError, match=f"^{name} argument must be from -2147483648 to 2147483647, not {number}$"):
+        await sluiceway.open_connection("localhost", 1, **{name: number})
+
+
+class Index:
+    """An integer of another library, such as numpy's."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __index__(self) -> int:
+        return self._number
+
+
+async def test_integers_of_other_libraries_are_accepted(raw_peers: RawPeers) -> None:
+    listener = raw_peers.listen()
+    host, port = listener.address[:2]
+    options: dict[str, Any] = {name: Index(0) for name in ("family", "proto", "flags", "interleave")}
+    number: Any = Index(port)
+    _, writer = await sluiceway.open_connection(host, number, local_addr=(host, Index(0)), limit=Index(10), **options)
+    writer.close()
+    options = {name: Index(0) for name in ("port", "family", "flags", "backlog")}
+    async with await sluiceway.start_server(lambda reader, writer: None, host, **options):
+        pass
+
+
 @pytest.mark.parametrize("host", [5, ["127.0.0.1", 5]])
 async def test_server_host_of_wrong_type_raises_type_error_that_names_it(host: Any) -> None:
     with pytest.raises(TypeError, match=r"^host argument must be a str, bytes or None, not 'int': 5$"):

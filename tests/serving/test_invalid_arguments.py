@@ -38,12 +38,16 @@ INVALID_OPTIONS = [
     ({"limit": "64k"}, TypeError, "limit argument must be a whole number of bytes, math.inf or None, not 'str': '64k'"),
     ({"backlog": "many"}, TypeError, "backlog argument must be an integer, not 'str': 'many'"),
     ({"backlog": None}, TypeError, "backlog argument must be an integer, not 'NoneType': None"),
+    ({"backlog": 1 << 31}, ValueError, "backlog argument must be from -2147483648 to 2147483647, not 2147483648"),
+    ({"backlog": -(1 << 70)}, ValueError, "backlog argument must be from -2147483648 to 2147483647, not -118059162"),
     ({"no_such_option": 1}, TypeError, "keyword argument 'no_such_option'$"),
     ({"keyfile": "key.pem"}, TypeError, "keyword argument 'keyfile'; load it into an ssl.SSLContext and pass ssl="),
 ]
 TCP_OPTIONS = [
     ({"family": "inet"}, TypeError, "family argument must be an integer, not 'str': 'inet'"),
     ({"flags": 1.5}, TypeError, "flags argument must be an integer, not 'float': 1.5"),
+    ({"family": 1 << 31}, ValueError, "family argument must be from -2147483648 to 2147483647, not 2147483648"),
+    ({"host": "localhost", "flags": 1 << 70}, ValueError, "flags argument must be from -2147483648 to 2147483647, not"),
 ]
 
 
@@ -63,8 +67,16 @@ async def test_invalid_option_raises_and_opens_nothing(
 
 @pytest.mark.parametrize(("options", "error", "message"), TCP_OPTIONS)
 async def test_invalid_tcp_option_raises(options: dict[str, Any], error: type[Exception], message: str) -> None:
+    host, port = refusing_address()
     with pytest.raises(error, match=message):
-        await sluiceway.start_server(close_connection, *refusing_address(), **options)
+        await sluiceway.start_server(close_connection, **{"host": host, "port": port, **options})
+
+
+async def test_socket_stays_open_if_the_backlog_is_out_of_range() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        with pytest.raises(ValueError, match="backlog argument"):
+            await sluiceway.start_server(close_connection, sock=sock, backlog=1 << 31)
+        assert sock.fileno() >= 0
 
 
 @pytest.mark.parametrize("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])

@@ -14,6 +14,7 @@ from typing import Any
 
 from .._implementation import core
 from .._net.addresses import host_hint, refuse_nul
+from .._net.resolve import refuse_beyond_c_int
 
 
 def running_loop(loop: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEventLoop:
@@ -136,43 +137,54 @@ def check_delay(seconds: Any) -> None:
         raise ValueError("happy_eyeballs_delay should be a number of seconds that a float can hold, and not NaN")
 
 
-def check_local_address(address: Any) -> None:
-    """Raise TypeError unless ``address``, the argument ``local_addr``, is a tuple or list of host and port, or None.
+def as_local_address(address: Any) -> tuple[Any, ...] | None:
+    """Return ``address``, the argument ``local_addr``, as a tuple, or None.
 
-    For the port, see check_port(). The host is checked by resolve().
+    Raise TypeError unless it is a tuple or list of host and port, or None. For the port, see as_port(). The host is
+    checked by resolve().
     """
-    if address is not None and (not isinstance(address, (tuple, list)) or len(address) < 2):
+    if address is None:
+        return None
+    if not isinstance(address, (tuple, list)) or len(address) < 2:
         raise TypeError(
             "local_addr argument must be a tuple of host and port, such as ('192.0.2.1', 0), or None, not "
             f"{type(address).__name__!r}: {address!r}"
         )
-    if address is not None:
-        check_port(address[1], "port of local_addr")
+    return (address[0], as_port(address[1], "port of local_addr"), *address[2:])
 
 
-def check_port(port: Any, name: str = "port argument") -> None:
-    """Raise TypeError unless ``port`` is an int, str, bytes or None, and ValueError for a number outside 0 to 65535.
+def as_port(port: Any, name: str = "port argument") -> int | str | bytes | None:
+    """Return ``port``. If it has ``__index__``, as the integers of other libraries have, return it as an int.
 
-    A str or bytes is a number or the name of a service. The resolver would use a number modulo 65536. ``name``: the
-    name of the port in messages.
+    Raise TypeError unless it is an integer, str, bytes or None, and ValueError for a number outside 0 to 65535. A str
+    or bytes is a number or the name of a service. The resolver would use a number modulo 65536. ``name``: the name of
+    the port in messages.
     """
     if port is None:
-        return
+        return None
     if not isinstance(port, (int, str, bytes)):
-        raise TypeError(f"{name} must be an int, str, bytes or None, not {type(port).__name__!r}: {port!r}")
+        try:
+            port = operator.index(port)
+        except TypeError:
+            raise TypeError(
+                f"{name} must be an int, str, bytes or None, not {type(port).__name__!r}: {port!r}"
+            ) from None
+    checked: int | str | bytes = port
     try:
-        number = int(port)
+        number = int(checked)
     except ValueError:
         # The name of a service.
-        return
+        return checked
     if not 0 <= number <= 65535:
         raise ValueError(f"{name} must be in the range 0 to 65535, not {port!r}")
+    return checked
 
 
 def check_integers(arguments: dict[str, Any]) -> None:
     """Raise TypeError unless the keywords family, proto, flags, backlog and interleave in ``arguments`` are integers.
 
-    A missing keyword is accepted, and ``interleave`` may be None.
+    A missing keyword is accepted, and ``interleave`` may be None. Raise ValueError if ``backlog`` exceeds a C integer;
+    resolve() does that for the first three, which it does not always use.
     """
     for name in ("family", "proto", "flags", "backlog", "interleave"):
         value = arguments.get(name, 0)
@@ -180,7 +192,9 @@ def check_integers(arguments: dict[str, Any]) -> None:
         if optional and value is None:
             continue
         try:
-            operator.index(value)
+            number = operator.index(value)
         except TypeError:
             kind = "an integer or None" if optional else "an integer"
             raise TypeError(f"{name} argument must be {kind}, not {type(value).__name__!r}: {value!r}") from None
+        if name == "backlog":
+            refuse_beyond_c_int(number, name)

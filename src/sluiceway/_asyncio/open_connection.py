@@ -17,12 +17,12 @@ from .._transports.make_transport import make_connected
 from .._transports.tls.default_context import default_context
 from .._transports.tls.options import tls_options
 from .argument_checks import (
+    as_local_address,
+    as_port,
     check_client_tls,
     check_close_timeout,
     check_delay,
     check_explicit_hostname,
-    check_local_address,
-    check_port,
     check_server_hostname,
     check_stream_socket,
     running_loop,
@@ -108,9 +108,9 @@ async def open_connection(
     check_client_tls(ssl)
     check_close_timeout(given["close_timeout"])
     check_host(host)
-    check_port(port)
+    port = as_port(port)
     check_delay(given["happy_eyeballs_delay"])
-    check_local_address(given["local_addr"])
+    local_addr = as_local_address(given["local_addr"])
     if ssl and server_hostname is None:
         if not host:
             raise ValueError(
@@ -136,7 +136,7 @@ async def open_connection(
             family=given["family"],
             proto=given["proto"],
             flags=given["flags"],
-            local_addr=given["local_addr"],
+            local_addr=local_addr,
             happy_eyeballs_delay=given["happy_eyeballs_delay"],
             interleaved=given["interleave"],
             all_errors=given["all_errors"],

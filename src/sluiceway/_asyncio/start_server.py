@@ -12,8 +12,8 @@ from .._net.bind_tcp import bind_tcp
 from .._net.unix_sockets import UnixPath, bind_unix
 from .._transports.tls.options import tls_options
 from .argument_checks import (
+    as_port,
     check_close_timeout,
-    check_port,
     check_server_tls,
     check_stream_socket,
     running_loop,
@@ -92,7 +92,7 @@ async def start_server(
     sock = given["sock"]
     running = running_loop(given["loop"])
     accepted = _connection_options(client_connected_cb, given)
-    check_port(port)
+    port = as_port(port)
     if host is not None or port is not None:
         if sock is not None:
             raise ValueError("host/port and sock can not be specified at the same time")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import operator
 import os
 import socket
 import sys
@@ -41,11 +42,11 @@ async def connect_tcp(
     infos = await resolve(loop, (host, port), family=family, proto=proto, flags=flags)
     local = None
     if local_addr is not None:
-        local = await resolve(loop, tuple(local_addr), family=family, proto=proto, flags=flags, argument="local_addr")
+        local = await resolve(loop, local_addr, family=family, proto=proto, flags=flags, argument="local_addr")
     if happy_eyeballs_delay is not None and interleaved is None:
         interleaved = FIRST_ADDRESS_FAMILY_COUNT
     if interleaved:
-        infos = interleave(infos, interleaved)
+        infos = interleave(infos, operator.index(interleaved))
     attempts: list[ConnectAttempt] = []
     sock = await connect_to_any(loop, infos, attempts, local=local, delay=happy_eyeballs_delay)
     if sock is not None:

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import inspect
 import itertools
+import operator
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeAlias
@@ -85,10 +86,12 @@ async def resolve(
         socket.gaierror: the name cannot be resolved. The message contains the name and the port.
         UnicodeError: the name cannot be encoded. The message contains the name and the port.
         TypeError: the host is not a str, bytes or None.
-        ValueError: the host or the port contains a NUL.
+        ValueError: the host or the port contains a NUL, or ``family``, ``proto`` or ``flags`` exceeds a C integer.
         OSError: the resolver returned an empty list.
     """
     host, port = address[:2]
+    # uvloop's getaddrinfo() accepts no other integers.
+    family, proto, flags = map(operator.index, (family, proto, flags))
     check_host(host, f"host of {argument}" if argument else "host argument")
     if isinstance(port, (str, bytes)):
         refuse_nul(port, f"port of {argument}" if argument else "port argument")
@@ -104,11 +107,21 @@ async def resolve(
         raise socket.gaierror(
             error.errno, f"{_cannot_resolve(host, port, argument)}: {_reason(error.strerror, host, port)}"
         ) from None
+    except OverflowError:
+        for name, value in (("family", family), ("proto", proto), ("flags", flags)):
+            refuse_beyond_c_int(value, name)
+        raise
     except UnicodeError as error:
         raise UnicodeError(f"{_cannot_resolve(host, port, argument)}: {_reason(error, host, port)}") from None
     if not infos:
         raise OSError(f"getaddrinfo({host!r}) returned empty list")
     return infos
+
+
+def refuse_beyond_c_int(value: int, name: str) -> None:
+    """Raise ValueError if ``value`` exceeds a C integer. ``name``: the name of the argument in messages."""
+    if not -(1 << 31) <= value < 1 << 31:
+        raise ValueError(f"{name} argument must be from -2147483648 to 2147483647, not {value!r}")
 
 
 def _has_zone_id(host: Any) -> bool:
