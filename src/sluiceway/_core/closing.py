@@ -143,7 +143,9 @@ class ClosingState(ConnectionState):
         return unsent == 0
 
     def start_close_timeout(self, seconds: float | None) -> None:
-        """Called by bound_close() if data may be unsent."""
+        """Start the close timeout of bound_close(), which calls this if data may be unsent. ``seconds`` is that of
+        bound_close(). Connection overrides this method, which does nothing.
+        """
 
     def lose(self, error: BaseException | None) -> None:
         """Record the end of the transport, with ``error`` or None. Only the first ``error`` counts.
