@@ -69,8 +69,8 @@ class EndOfInput(ReadFlowControl):
 def received_data_lost(interrupt: BaseException) -> ConnectionAbortedError:
     """Return the error of a connection that is aborted because ``interrupt`` may have lost received data.
 
-    ``interrupt`` is KeyboardInterrupt or SystemExit, or over TLS any exception of a signal handler. The function is in
-    the core, so that it can be compiled: no signal handler runs in compiled code.
+    ``interrupt`` is KeyboardInterrupt or SystemExit, or over TLS any exception of a signal handler other than OSError
+    and ValueError. The function is in the core, so that it can be compiled: no signal handler runs in compiled code.
     """
     return ConnectionAbortedError(f"aborted: {type(interrupt).__name__} may have lost received data")
 

@@ -98,6 +98,8 @@ def makes_accepted_now(loop: Any) -> bool:
 def make_accepted_now(loop: Any, sock: socket.socket, protocol: Any, address: Any) -> Any:
     """Return the loop's own transport of the accepted socket ``sock``. Unlike make_accepted(), no coroutine.
 
+    Call it only if makes_accepted_now(loop) is True.
+
     The loop calls connection_made() of ``protocol`` in its next iteration. ``address``: the address of the peer. If the
     function raises, ``sock`` may be open.
     """

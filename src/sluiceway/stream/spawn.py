@@ -85,8 +85,9 @@ def spawn(
 class _ChildOpening(Opening[ChildProcess]):
     """The Opening of a child. It kills the child if a signal handler raises during ``__aexit__()``.
 
-    If the handler raises before the first statement of ``__aexit__()``, no code of the method runs. In this case the
-    child is killed when the Opening is freed: with the traceback of the exception, or at the end of the process.
+    If the handler raises before the first statement of ``__aexit__()``, no code of the method runs. The traceback of
+    the exception then still refers to the Opening. In this case the child is killed when the Opening is freed: when the
+    traceback is freed, or at the end of the process.
     """
 
     __slots__ = ()
