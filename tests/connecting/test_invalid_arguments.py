@@ -3,6 +3,7 @@ opened.
 """
 
 import asyncio
+import fractions
 import socket
 import ssl
 from typing import Any
@@ -388,6 +389,24 @@ async def test_integers_of_other_libraries_are_accepted(raw_peers: RawPeers) -> 
     options = {name: Index(0) for name in ("port", "family", "flags", "backlog")}
     async with await sluiceway.start_server(lambda reader, writer: None, host, **options):
         pass
+
+
+async def test_seconds_of_other_libraries_are_accepted(raw_peers: RawPeers, tls: Certificates) -> None:
+    """Such as numpy's float32, which is no float. asyncio adds them to the time of the loop."""
+    listener = raw_peers.listen()
+    seconds: Any = fractions.Fraction(5)
+    _, writer = await sluiceway.open_connection(*listener.address[:2], happy_eyeballs_delay=seconds)
+    writer.close()
+    options: dict[str, Any] = {"ssl_handshake_timeout": seconds, "ssl_shutdown_timeout": seconds}
+    async with await sluiceway.start_server(
+        lambda reader, writer: writer.close(), "127.0.0.1", 0, ssl=tls.server_context, **options
+    ) as server:
+        reader, writer = await sluiceway.open_connection(
+            *server.sockets[0].getsockname(), ssl=tls.client_context, server_hostname="localhost", **options
+        )
+        assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
 
 
 @pytest.mark.parametrize("host", [5, ["127.0.0.1", 5]])

@@ -117,24 +117,26 @@ def check_close_timeout(seconds: float | None) -> None:
         core.as_seconds(seconds, "close_timeout")
 
 
-def check_delay(seconds: Any) -> None:
-    """Raise TypeError unless ``seconds``, the argument ``happy_eyeballs_delay``, is a number or None.
+def as_delay(seconds: Any) -> float | None:
+    """Return ``seconds``, the argument ``happy_eyeballs_delay``. Raise TypeError unless it is a number or None.
 
     Raise ValueError for NaN, and for an int that a float cannot hold. As in asyncio, a negative number is accepted.
     """
     if seconds is None:
-        return
-    if not isinstance(seconds, (int, float)):
+        return None
+    delay = core.as_number(seconds)
+    if not isinstance(delay, (int, float)):
         raise TypeError(
             f"happy_eyeballs_delay argument must be a number of seconds or None, not {type(seconds).__name__!r}: "
             f"{seconds!r}"
         )
     try:
-        valid = not math.isnan(seconds)
+        valid = not math.isnan(delay)
     except OverflowError:
         valid = False
     if not valid:
         raise ValueError("happy_eyeballs_delay should be a number of seconds that a float can hold, and not NaN")
+    return delay
 
 
 def as_local_address(address: Any) -> tuple[Any, ...] | None:

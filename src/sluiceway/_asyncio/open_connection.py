@@ -17,11 +17,11 @@ from .._transports.make_transport import make_connected
 from .._transports.tls.default_context import default_context
 from .._transports.tls.options import tls_options
 from .argument_checks import (
+    as_delay,
     as_local_address,
     as_port,
     check_client_tls,
     check_close_timeout,
-    check_delay,
     check_explicit_hostname,
     check_server_hostname,
     check_stream_socket,
@@ -109,7 +109,7 @@ async def open_connection(
     check_close_timeout(given["close_timeout"])
     check_host(host)
     port = as_port(port)
-    check_delay(given["happy_eyeballs_delay"])
+    delay = as_delay(given["happy_eyeballs_delay"])
     local_addr = as_local_address(given["local_addr"])
     if ssl and server_hostname is None:
         if not host:
@@ -137,7 +137,7 @@ async def open_connection(
             proto=given["proto"],
             flags=given["flags"],
             local_addr=local_addr,
-            happy_eyeballs_delay=given["happy_eyeballs_delay"],
+            happy_eyeballs_delay=delay,
             interleaved=given["interleave"],
             all_errors=given["all_errors"],
         )

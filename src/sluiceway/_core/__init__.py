@@ -28,7 +28,17 @@ from .stream_reads import Stream as StreamReads
 from .task_stepper import new_stepper
 from .tls_receive import TLSReceiver
 from .tls_send import TLSSender
-from .validation import as_bytes, as_count, as_limit, as_seconds, as_separators, as_size, joined, must_be_awaited
+from .validation import (
+    as_bytes,
+    as_count,
+    as_limit,
+    as_number,
+    as_seconds,
+    as_separators,
+    as_size,
+    joined,
+    must_be_awaited,
+)
 from .write_flow_control import WriteFlowControl
 from .write_operations import StreamWriter as WriteOperations
 from .write_queue import WriteQueue
@@ -61,6 +71,7 @@ __all__ = [
     "as_bytes",
     "as_count",
     "as_limit",
+    "as_number",
     "as_seconds",
     "as_separators",
     "as_size",

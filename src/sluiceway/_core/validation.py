@@ -86,6 +86,11 @@ def clamped(size: float) -> int:
     return int(max(-UNBOUNDED_LIMIT, min(size, UNBOUNDED_LIMIT)))
 
 
+def as_number(value: Any) -> Any:
+    """Return ``value`` as a float if it is a number of another library, such as numpy's, else unchanged."""
+    return value if isinstance(value, (int, float)) or not hasattr(value, "__float__") else float(value)
+
+
 def as_seconds(seconds: Any, name: str, stream: Any = None, *, required: bool = False) -> float:
     """Return ``seconds``, the argument ``name`` of a function, or of a method of ``stream``, which has _describe().
 
