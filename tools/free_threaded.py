@@ -5,18 +5,23 @@ Usage: python tools/free_threaded.py make 3.13|3.14|3.15
 
 ``make`` installs pythonX.Yt in /opt/free-threaded of the root. It takes about five minutes on two cores. The build
 has no profile-guided optimisation, so the interpreter is slower than Debian's. CI does not run it. If the mirror does
-not have the source package of a series, ``make`` fails and builds nothing.
+not have the source archive of a series, ``make`` fails, and installs and builds nothing. A mirror may lack an archive
+that its index lists.
 
 ``run`` runs that interpreter inside the root, like ``debian_root.py run``.
 """
 
 import pathlib
+import shutil
 import sys
+import tempfile
 
 import debian_root
 from debian_root import RootError, command, entry, log
 
 SERIES = ("3.13", "3.14", "3.15")
+# What the mirror had, although its index lists all three, and when.
+AVAILABLE, TRIED = "3.13", "2026-11-29"
 # Inside the root.
 PREFIX = pathlib.Path("/opt/free-threaded")
 SOURCES = "/etc/apt/sources.list.d/sluiceway-source.list"
@@ -27,13 +32,16 @@ BUILD_PACKAGES = (
 )
 BUILD_TIMEOUT = 3600
 
+DOWNLOAD = """
+set -e
+cd "$2"
+exec apt-get --quiet --quiet --tar-only --download-only source "python$1"
+"""
+
 BUILD = """
 set -e
-series=$1 prefix=$2
-directory=$(mktemp -d /var/tmp/sluiceway-free-threaded.XXXXXX)
-trap 'rm -rf "$directory"' EXIT
-cd "$directory"
-apt-get --quiet --quiet --tar-only --download-only source "python$series"
+series=$1 prefix=$3
+cd "$2"
 tar --extract --strip-components 1 --file python"$series"_*.orig.tar.xz
 ./configure --quiet --disable-gil --prefix="$prefix" --with-ensurepip=install
 make --quiet --jobs=2
@@ -59,13 +67,31 @@ def make(series: str) -> None:
     debian_root.make()
     root = debian_root.location()
     (root / SOURCES.lstrip("/")).write_text(f"deb-src {debian_root.mirror()} {debian_root.SUITE} main\n")
-    log("installing the build requirements")
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="sluiceway-free-threaded.", dir=root / "var/tmp"))
+    try:
+        build(series, "/" / directory.relative_to(root))
+    finally:
+        shutil.rmtree(directory)
+
+
+def build(series: str, directory: pathlib.Path) -> None:
+    """Download the source into the empty ``directory`` of the root, build it there, and install the interpreter."""
+    log(f"downloading the source of Python {series}")
     command(*entry(), "apt-get", "--quiet", "--quiet", "update")
+    try:
+        command(*entry(), "sh", "-c", DOWNLOAD, "download", series, str(directory))
+    except RootError:
+        raise RootError(
+            f"cannot download the source of Python {series}, as the lines above say; on {TRIED}, the mirror had only "
+            f"that of {AVAILABLE}"
+        ) from None
+    log("installing the build requirements")
     install = ("apt-get", "--quiet", "--quiet", "--yes", "--no-install-recommends", "install")
     command(*entry(), "env", "DEBIAN_FRONTEND=noninteractive", *install, *BUILD_PACKAGES)
     log(f"building free-threaded Python {series}")
     try:
-        command(*entry(), "nice", "sh", "-c", BUILD, "build", series, str(PREFIX), timeout=BUILD_TIMEOUT)
+        line = ("nice", "sh", "-c", BUILD, "build", series, str(directory), str(PREFIX))
+        command(*entry(), *line, timeout=BUILD_TIMEOUT)
     except RootError:
         raise RootError(f"free-threaded Python {series} could not be built; the lines above say why") from None
 

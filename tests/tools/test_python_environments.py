@@ -1,5 +1,6 @@
 """The tools of the Makefile on machines with missing or broken interpreters."""
 
+import importlib
 import importlib.util
 import os
 import pathlib
@@ -152,3 +153,22 @@ def test_progress_is_logged_while_installation_runs(tmp_path: pathlib.Path, monk
     code = "import pathlib, sys; pathlib.Path(sys.argv[1]).read_text(); sys.exit(3)"
     assert environment.run_with_progress([sys.executable, "-c", code, str(fifo)]) == 3
     assert re.fullmatch(r"  \d+ s: (pip fetches|\d+ files translated to C; pip compiles) .+", lines[0])
+
+
+def test_source_that_the_mirror_does_not_have_is_reported_before_anything_is_installed(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(TOOLS))
+    free_threaded: Any = importlib.import_module("free_threaded")
+    commands = []
+
+    def command(*line: str, timeout: float = 0) -> None:
+        commands.append(line)
+        if "download" in line:
+            raise free_threaded.RootError("404")
+
+    monkeypatch.setattr(free_threaded, "command", command)
+    message = r"^cannot download the source of Python 3\.14, .* the mirror had only that of 3\.13$"
+    with pytest.raises(free_threaded.RootError, match=message):
+        free_threaded.build("3.14", tmp_path)
+    assert [line for line in commands if "install" in line] == []
