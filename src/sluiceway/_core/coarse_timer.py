@@ -9,8 +9,9 @@ stop() usually only set fields. A period is TIMEOUT_RESOLUTION / 2 seconds.
   the next run is at most one period after that start.
 - After a run that finds no started limit, the timer does not run until start() is called.
 
-A signal handler may raise wherever Python code runs, as for SIGINT, even several times. So each run first schedules the
-next one. The queue keeps the entry of an expired limit until the limit has a new entry or needs none.
+A signal handler may raise wherever Python code runs, as for SIGINT, even several times. Each run first schedules the
+next one, which then repeats what the exception has prevented. For this reason, an expired limit gets its entry for the
+next run before the target is called, and only then is its old entry removed from the queue.
 
 The timer refers to its limits. A limit refers weakly to the object that it belongs to, so a time limit keeps no stream
 alive.

@@ -1,7 +1,8 @@
 """EndOfInput: why a stream has ended, and which error its reads raise.
 
 As in asyncio, the waiting read and every later read raise the exception of ``set_exception()`` at once. The error of a
-lost connection is raised only after the buffered data has been read (contract R2, docs/explanation/contracts.md).
+lost connection is raised only by a read for which the buffered data is not enough, and this read takes nothing
+(contract R2, docs/explanation/contracts.md). If end of file came before the loss, no read raises the error.
 
 The functions make the errors of a connection that is aborted because an interrupt, such as KeyboardInterrupt, may have
 lost data.
