@@ -38,3 +38,19 @@ async def test_messages_name_pipe_of_child_that_call_uses() -> None:
         await stdio.aclose()
         with pytest.raises(ConnectionError, match=rf"^read\(\): {output} is closed"):
             await stdio.read()
+
+
+@pytest.mark.parametrize("command", ["no-such-program -l -a", b"no-such-program -l -a"])
+async def test_command_line_in_one_argument_raises_file_not_found_error_with_advice(command: str | bytes) -> None:
+    with pytest.raises(FileNotFoundError) as raised:
+        await sluiceway.spawn(command)
+    assert raised.value.__notes__ == [
+        "spawn() splits no command line; pass program and arguments one by one: spawn('no-such-program', '-l', '-a')"
+    ]
+
+
+@pytest.mark.parametrize("command", [("no-such-program",), ("no such program", "-l")])
+async def test_missing_program_raises_file_not_found_error_without_advice(command: tuple[str, ...]) -> None:
+    with pytest.raises(FileNotFoundError) as raised:
+        await sluiceway.spawn(*command)
+    assert not hasattr(raised.value, "__notes__")

@@ -152,7 +152,14 @@ def _check_options(stderr: Any, cwd: Any, env: Any, start_new_session: Any) -> N
 
 def _popen(command: tuple[Argument, ...], options: dict[str, Any]) -> subprocess.Popen[bytes]:
     """Start the process. As in asyncio, this blocks the loop until exec() in the child has succeeded or failed."""
-    return subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options)
+    try:
+        return subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options)
+    except FileNotFoundError as error:
+        words = os.fsdecode(command[0]).split()
+        if len(command) == 1 and len(words) > 1:
+            arguments = ", ".join(map(repr, words))
+            error.add_note(f"spawn() splits no command line; pass program and arguments one by one: spawn({arguments})")
+        raise
 
 
 def _name_files(files: list[Any], pid: int) -> None:
