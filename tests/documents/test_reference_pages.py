@@ -1,5 +1,6 @@
 """The pages of the reference that are written by hand name everything that the code has, and nothing else."""
 
+import gc
 import inspect
 import pathlib
 import re
@@ -7,6 +8,8 @@ import re
 import pytest
 
 import sluiceway
+from documents.mistakes import MISTAKES
+from documents.page_examples import pattern
 from sluiceway.cli.application import application
 from support.source_messages import Message, exceptions_of, messages, records_of
 
@@ -157,8 +160,8 @@ def exceptions() -> list[Message]:
 
 
 def test_every_exception_has_an_entry() -> None:
-    raised = {message.text for message in exceptions()}
-    assert documented((REFERENCE / "errors.md").read_text(encoding="utf-8")) == raised | RAISED_INDIRECTLY
+    raised = {message.text for message in exceptions()} | RAISED_INDIRECTLY | set().union(*MISTAKES)
+    assert documented((REFERENCE / "errors.md").read_text(encoding="utf-8")) == raised
 
 
 def test_every_exception_has_its_class_in_its_entry() -> None:
@@ -170,3 +173,16 @@ def test_every_exception_has_its_class_in_its_entry() -> None:
         and not any(message.text in texts and message.kind in head for head, texts in page.items())
     ]
     assert without == []
+
+
+@pytest.mark.loops("asyncio")
+@pytest.mark.parametrize("messages_of_versions", MISTAKES, ids=lambda texts: texts[0])
+@pytest.mark.filterwarnings("ignore:.* was never awaited:RuntimeWarning")
+async def test_message_of_python_is_as_documented(messages_of_versions: tuple[str, ...]) -> None:
+    expected = "|".join(map(pattern, messages_of_versions))
+    for mistake in MISTAKES[messages_of_versions]:
+        async with await sluiceway.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0) as server:
+            host, port = server.sockets[0].getsockname()
+            with pytest.raises((AttributeError, RuntimeError, TypeError), match=expected):
+                await mistake(f"{host}:{port}")
+            gc.collect()
