@@ -28,7 +28,9 @@ def pending_bytes(transport: Any) -> int:
 
 
 def unacknowledged_bytes(transport: Any) -> int:
-    """Return the number of bytes that the kernel has accepted and the peer has not acknowledged; 0 if unknown.
+    """Return how much data the kernel has accepted and the peer has not acknowledged; 0 if unknown.
+
+    For TCP this is the number of bytes. For a Unix socket it is the memory of the data that the peer has not read.
 
     The kernel accepts more data only when a third of its buffer, which grows to 4 MiB on Linux, is free. Until then a
     peer that reads slowly makes progress that ``pending_bytes`` does not show.

@@ -198,7 +198,10 @@ class Connection(ClosingState):
         self.transport.abort()
 
     def close_unreferenced(self) -> None:
-        """Close the connection, because the program has dropped the reader and the writer.
+        """Close the connection, which the program has dropped without close().
+
+        The program has dropped the reader and the writer. If there is no reader, or its input has ended, it may have
+        dropped the writer alone.
 
         If the garbage collector frees the transport as well, it may have closed the socket already. Then nothing is
         done, because the number of the descriptor may belong to another socket.

@@ -76,7 +76,10 @@ def raise_if_discarded(connection: Connection) -> None:
 
 
 def _pause_until_sent(transport: Any, record: ConnectionRecord) -> None:
-    """Let ``transport`` pause writing until everything is sent. Store marks that the program has set meanwhile."""
+    """Make ``transport``, which has unsent bytes, pause writing until everything is sent.
+
+    If the program has set other high-water and low-water marks since flush() began, store them in ``record.marks``.
+    """
     marks = transport.get_write_buffer_limits()
     if marks != _marks_meanwhile(record):
         record.marks = marks

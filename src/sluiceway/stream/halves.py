@@ -96,8 +96,8 @@ class StreamHalves(StreamReads):
     def _connections(self) -> tuple[Connection, ...]:
         """Return the connection, or both if the halves belong to different ones, such as two pipes: the writer's first.
 
-        A stream without a writer has no connection of sluiceway if its reader was never connected, or belongs to a
-        protocol of asyncio or the program. Then the tuple is empty.
+        The tuple of a stream without a writer is empty if its reader was never connected, if the connection had ended
+        before the stream was created, or if the reader belongs to a protocol of asyncio or the program.
         """
         return self._links
 
