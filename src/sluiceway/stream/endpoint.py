@@ -106,6 +106,8 @@ def _parse_text(address: str) -> Endpoint:
         scheme = scheme.lower()
         if separator and scheme not in ("tcp", "tls"):
             raise ValueError(f"has the unknown scheme {scheme!r}")
+        if address.startswith(("/", "./", "../")):
+            raise ValueError('is a path; write "unix:" before it')
         if not separator and scheme.startswith(("tcp:", "tls:")) and address.count(":") > 1:
             raise ValueError("has no slashes after its scheme")
         host, port = _split(rest if separator else address)
