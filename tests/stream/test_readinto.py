@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 import sluiceway
+from stream.streams import peer_stream
 from support.certificates import Certificates
 from support.connections import connected_pair
 from support.fake_transports import CountingTransport
+from support.manual_tls import ManualTLS
+from support.raw_peer import RawPeers
 from support.scheduling import run_iterations, start_task, wait_until
 
 SIZE = 3 << 20
@@ -221,6 +224,35 @@ async def test_end_of_stream_inside_raises_with_the_bytes() -> None:
         await task
     assert (caught.value.partial, caught.value.expected) == (b"abc", 10)
     assert await stream.read() == b""
+
+
+@pytest.mark.parametrize("operation", ["readinto", "read_exactly_into"])
+@pytest.mark.parametrize("server_side", [False, True])
+async def test_read_that_waits_during_start_tls_returns_decrypted_bytes(
+    raw_peers: RawPeers, tls: Certificates, server_side: bool, operation: str
+) -> None:
+    """T2: start_tls() takes the bytes that have arrived in the buffer of the program."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        name = None if server_side else "localhost"
+        context, other = (tls.server_context, tls.client_context)[:: 1 if server_side else -1]
+        manual_tls = ManualTLS(
+            peer, other, server_side=not server_side, server_hostname="localhost" if server_side else None
+        )
+        hello = manual_tls.first_flight() if server_side else b""
+        early = hello[:4] if operation == "read_exactly_into" else b""
+        peer.send(early)
+        await wait_until(lambda: stream.stats.unread_bytes == len(early))
+        buffer = bytearray(9)
+        reading = await start_task(getattr(stream, operation)(buffer))
+        upgrading = await start_task(stream.start_tls(context, server_side=server_side, server_hostname=name))
+        peer.send(hello[len(early) :])
+        await peer.in_thread(manual_tls.do_handshake)
+        await upgrading
+        manual_tls.send(b"decrypted")
+        assert await reading == (9 if operation == "readinto" else None)
+        assert buffer == b"decrypted"
+        # Otherwise the close would wait for the peer's close_notify.
+        stream.abort()
 
 
 async def test_buffer_attribute_used_during_read_keeps_bytes() -> None:

@@ -1,7 +1,7 @@
 """The pure variant of ``_core_c/caller_buffer.pyx``, whose CallerBuffer receives into a buffer of the program.
 
-The pure core has no CallerBuffer: a read copies the bytes from the buffer of the reader. There is no call of lent() and
-hand_over().
+The pure core has no CallerBuffer: a read copies the bytes from the buffer of the reader. There is no call of
+filled(), lent() and hand_over().
 """
 
 from __future__ import annotations
@@ -14,6 +14,11 @@ from .chunk_buffer import ChunkBuffer
 def caller_buffer(plain: ChunkBuffer, target: Any) -> ChunkBuffer | None:
     """Return the CallerBuffer that replaces ``plain`` in a read into ``target``: None in this variant."""
     return None
+
+
+def filled(buffer: ChunkBuffer) -> int:
+    """Return the number of unread bytes in the program's buffer. Others may follow them in the reader's own buffer."""
+    raise NotImplementedError
 
 
 def lent(buffer: ChunkBuffer) -> bool:

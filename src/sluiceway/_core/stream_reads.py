@@ -366,14 +366,14 @@ class Stream(StreamWaits):
                     await future
                 finally:
                     receiver.end_wait()
-                # The program may have replaced the buffer by access to ``reader._buffer``.
+                # Access to ``reader._buffer`` replaces it.
                 if receiver.buffer is direct and self._enough(receiver, least) and direct.size() >= least:
                     if caller_buffers.lent(direct):
                         # uvloop releases the memory after the call that reports the bytes, in which this task runs.
                         await receiver.yield_to_loop(operation)
                     if receiver.buffer is direct:
-                        receiver.resume_below(max(0, direct.size() - size))  # First, as in Receiver.take().
-                    if receiver.buffer is direct:  # resume_reading() may run code that replaces it.
+                        receiver.resume_below(max(0, direct.size() - size))  # First, as in take(). May replace it.
+                    if receiver.buffer is direct and caller_buffers.filled(direct) >= least:  # start_tls() empties it
                         return caller_buffers.hand_over(direct)
             finally:
                 direct = None

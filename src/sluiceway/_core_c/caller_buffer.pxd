@@ -16,5 +16,6 @@ cdef class CallerBuffer(ChunkBuffer):
     cdef int release_target(self) except -1
 
 cpdef ChunkBuffer caller_buffer(ChunkBuffer plain, target)
+cpdef Py_ssize_t filled(ChunkBuffer buffer) except -1
 cpdef bint lent(ChunkBuffer buffer) except -1
 cpdef object hand_over(ChunkBuffer buffer)

@@ -168,6 +168,10 @@ cpdef ChunkBuffer caller_buffer(ChunkBuffer plain, target):
     return CallerBuffer(plain, receive_memory.borrow(target))
 
 
+cpdef Py_ssize_t filled(ChunkBuffer buffer) except -1:
+    return (<CallerBuffer?>buffer).filled
+
+
 cpdef bint lent(ChunkBuffer buffer) except -1:
     cdef CallerMemory viewed = (<CallerBuffer?>buffer).viewed
     return viewed is not None and viewed.exports > 0
