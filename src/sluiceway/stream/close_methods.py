@@ -174,8 +174,8 @@ class StreamClosing(StreamHalves):
         before, and then raise a TimeoutError that names the connection; ``send()`` raises it too, and ``eof_reason`` is
         ``"idle timeout"``. After the end of the input, reads still return ``b""``, and ``eof_reason`` does not change.
         The time starts again when the property is assigned. Over TLS, the bytes of the handshake and of an incomplete
-        record count as they arrive. Records without data, such as key updates, do not count, nor does what
-        ``loop.sendfile()`` sends past the stream.
+        record count as they arrive. Records without data, such as key updates, do not count, nor does data that the
+        program writes to ``stream.writer.transport``, as ``loop.sendfile()`` does.
 
         Raises:
             ValueError, TypeError: the assigned value is neither None nor a number of seconds greater than 0.
