@@ -33,7 +33,11 @@ class RecordedConnection(Protocol):
 
 
 class AbortLimit:
-    """Aborts a connection when its time limit expires."""
+    """Aborts ``connection`` for ``reason`` when ``seconds`` have passed since the creation of this object.
+
+    ``limit.stop()`` ends the limit. The creator must keep a reference: a freed AbortLimit aborts nothing, because the
+    timer refers to it weakly.
+    """
 
     __slots__ = ("__weakref__", "_connection", "_reason", "limit")
 

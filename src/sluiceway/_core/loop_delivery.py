@@ -69,8 +69,8 @@ class LoopDelivery:
         """Return memory for the next receive.
 
         - Usually: memory for at most room() bytes of the Receiver, or the buffer of a waiting readinto().
-        - The protocol is a BufferedProtocol of the program: the memory of that protocol.
-        - Another protocol has no Receiver, for example because it overrides data_received(): the whole Scratch.
+        - If the protocol is a BufferedProtocol of the program: the memory of that protocol.
+        - If another protocol has no Receiver, for example because it overrides data_received(): the whole Scratch.
         - After the end of the connection: memory whose bytes are discarded.
         """
         receivers = self.receivers

@@ -18,9 +18,11 @@ class ReceiveInterface:
             receiver.wake()
 
     A source that creates bytes objects calls ``feed(data)`` instead of ``get_buffer()`` and ``committed()``. The
-    receiver decides where the bytes are stored. The transport reports end of file and the loss of the connection by
-    eof_received() and connection_lost() of the protocol, because programs override these methods. Those of the
-    package's protocols call ``eof()`` and ``lost(error)`` of the receiver.
+    receiver decides where the bytes are stored.
+
+    At end of file and at the loss of the connection, the transport calls eof_received() and connection_lost() of the
+    protocol, because programs override these two methods. In the package's own protocols they call ``eof()`` and
+    ``lost(error)`` of the receiver.
     """
 
     __slots__ = ("__weakref__", "intercepted")

@@ -193,5 +193,8 @@ def can_serve(loop: asyncio.AbstractEventLoop) -> bool:
 
 
 def accept_source(listener: socket.socket) -> ListeningSocket | None:
-    """Return an object whose accept() returns an AcceptedSocket, or None if only ``listener`` itself can accept."""
+    """Return a ListeningSocket, whose accept() returns an AcceptedSocket and the address of the peer.
+
+    Return None if only accept() of ``listener`` itself can be used.
+    """
     return ListeningSocket(listener) if can_accept(listener) else None
