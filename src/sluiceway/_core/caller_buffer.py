@@ -1,7 +1,7 @@
 """The pure variant of ``_core_c/caller_buffer.pyx``, whose CallerBuffer receives into a buffer of the program.
 
-The pure core has no CallerBuffer: a read copies the bytes from the buffer of the reader. There is no call of
-filled(), lent() and hand_over().
+The pure core has no CallerBuffer: caller_buffer() returns None, and a read copies the bytes from the buffer of the
+reader. So the calls of filled(), lent() and hand_over() in stream_reads.py are never reached.
 """
 
 from __future__ import annotations

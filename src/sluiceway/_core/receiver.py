@@ -45,7 +45,7 @@ class Receiver(EndOfInput):
     - ``discard``: the Discard of bytes that are dropped as they arrive, or None.
     - ``received``, ``arrivals``: the number of bytes that have arrived, and how often bytes arrived.
     - ``handshake_size``: how many of these bytes start_tls() has taken as the beginning of its handshake.
-    - ``high_water``: the greatest number of unread bytes so far.
+    - ``high_water``: the greatest number of unread bytes after an arrival.
     - ``guard``: the UnclosedGuard of the connection, which is freed when the reader and the writer are freed.
     """
 

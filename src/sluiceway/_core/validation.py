@@ -1,6 +1,7 @@
 """Checks of arguments of the public API.
 
-The functions ``as_...`` return the checked value, or raise TypeError, ValueError or BufferError.
+The functions ``as_...`` return the checked value, or raise TypeError, ValueError or BufferError. Only as_number() does
+not check; it converts numbers of other libraries.
 """
 
 from __future__ import annotations

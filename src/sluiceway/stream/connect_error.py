@@ -66,8 +66,9 @@ def connect_error(
     timings: ConnectTimings,
     reasons: tuple[OSError, ...],
 ) -> ConnectError:
-    """Return the error of a connect to ``address``. It gets the class that all ``reasons`` have in common.
+    """Return the ConnectError of a connect to ``address``.
 
+    It is also an instance of the most derived class that all ``reasons`` have in common, if Python allows such a class.
     ``reasons``: what ended the connect: the failures of all attempts, the failure of another part, or the timeout.
     ``exceptions``: see ConnectError.
     """
