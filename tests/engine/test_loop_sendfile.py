@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import io
 import os
 import pathlib
@@ -196,6 +197,64 @@ async def test_reset_by_the_peer_is_raised_by_the_call_and_by_reads(raw_peers: R
         with pytest.raises(ConnectionResetError):
             await connection.reader.read(1)
         assert connection.reader.eof_reason == "reset"
+
+
+async def test_reset_before_the_first_byte_of_the_file_is_raised(raw_peers: RawPeers, file: BinaryIO) -> None:
+    """asyncio replaces the error of os.sendfile(), which the kernel does not report again, by another one."""
+    async with pending_writes(sluiceway, raw_peers) as (reader, writer, peer):
+        raw = writer.transport.raw
+        # The socket is full, and nothing is pending: the kernel accepts no byte of the file.
+        raw.queue.clear()
+        sending = await start_task(sendfile(writer.transport, file))
+        await wait_until(lambda: raw.file_copy._sock is not None)
+        await asyncio.sleep(0)
+        peer.reset()
+        with pytest.raises(ConnectionResetError):
+            await sending
+        with pytest.raises(ConnectionResetError):
+            await reader.read(1)
+        assert reader.eof_reason == "reset"
+
+
+async def test_call_in_an_except_clause_leaves_the_connection_open(raw_peers: RawPeers, file: BinaryIO) -> None:
+    """The exception that is being handled is of another connection, for example."""
+    [connection] = await open_connections(raw_peers)
+    receiving = asyncio.create_task(connection.peer.in_thread(connection.peer.receive, len(PAYLOAD) + 5))
+    try:
+        raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+    except ConnectionResetError:
+        assert await sendfile(connection.transport, file) == len(PAYLOAD)
+    connection.writer.write(b"after")
+    assert await receiving == PAYLOAD + b"after"
+    await connection.close()
+
+
+async def test_sendfile_of_a_stream_during_the_call_raises_and_sends_nothing(
+    raw_peers: RawPeers, file: BinaryIO
+) -> None:
+    async with full_socket(raw_peers, file) as (connection, sending):
+        stream = sluiceway.Stream.from_pair(connection.reader, connection.writer)
+        with pytest.raises(RuntimeError, match="sendfile is in progress"):
+            await stream.sendfile(file)
+        assert await connection.peer.in_thread(connection.peer.receive, len(PAYLOAD)) == PAYLOAD
+        assert await sending == len(PAYLOAD)
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_loop_that_is_closed_within_the_file_closes_the_connection(raw_peers: RawPeers, file: BinaryIO) -> None:
+    async def start() -> tuple[PeerConnection, Any]:
+        [connection] = await open_connections(raw_peers)
+        sending = sendfile(connection.transport, file)
+        # Without a task, whose end would be reported.
+        sending.send(None)
+        return connection, sending
+
+    loop = asyncio.SelectorEventLoop()
+    connection, sending = loop.run_until_complete(start())
+    loop.close()
+    received = connection.peer.receive_rest()
+    assert received == PAYLOAD[: len(received)]
+    sending.close()
 
 
 async def test_file_of_another_kind_is_read_and_written(raw_peers: RawPeers) -> None:

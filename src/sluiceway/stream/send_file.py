@@ -150,6 +150,8 @@ class _FileSender:
         if descriptors is None or self._writer._sluiceway.transport is not self._transport:
             # For example, the program has upgraded the connection to TLS.
             return await self._copy_piece()
+        # Raises RuntimeError while loop.sendfile() of another task sends a file on this connection.
+        self._transport.write(b"")
         try:
             copied = os.sendfile(*descriptors, self._offset + self.sent, self._left())
         except BlockingIOError:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from ..._errors import is_reported_once
 
 if TYPE_CHECKING:
     from .stream_socket import StreamSocket
@@ -20,10 +23,9 @@ class FileCopy:
 
     - ``begun``: a future that is done when the kernel has accepted what was written before the call.
     - ``reading``: whether the transport was reading before the call, which pauses reading.
-    - ``ended``: True after the connection has ended.
     """
 
-    __slots__ = ("_loop", "_raw", "_sock", "begun", "ended", "reading")
+    __slots__ = ("_loop", "_raw", "_sock", "begun", "reading")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, raw: StreamSocket, reading: bool) -> None:
         self._loop = loop
@@ -31,7 +33,6 @@ class FileCopy:
         self.reading = reading
         self._sock: socket.socket | None = None
         self.begun: asyncio.Future[None] = loop.create_future()
-        self.ended = False
         if not raw.get_write_buffer_size():
             self.begin()
 
@@ -65,8 +66,10 @@ class FileCopy:
 
     def end(self) -> None:
         """Called when the connection has ended. ``loop.sendfile()`` raises an error."""
-        self.ended = True
         if self._loop.is_closed():
+            # The task that would close it does not run any more.
+            if self._sock is not None:
+                self._sock.close()
             return
         if not self.begun.done():
             self.begun.set_exception(self.error())
@@ -77,6 +80,22 @@ class FileCopy:
 
     def error(self) -> ConnectionResetError:
         return ConnectionResetError("loop.sendfile(): the connection was closed before the whole file was sent")
+
+    def lost_error(self, error: BaseException | None) -> OSError | None:
+        """Return the error of a lost connection that the kernel has reported only to os.sendfile(), else None.
+
+        ``error`` is what ``loop.sendfile()`` raises. If os.sendfile() fails before the first byte, this is a
+        SendfileNotAvailableError without the cause.
+        """
+        if isinstance(error, OSError) and is_reported_once(error):
+            return error
+        if isinstance(error, asyncio.SendfileNotAvailableError) and self._sock and not self._raw.eof_written:
+            try:
+                self._sock.getpeername()
+            except OSError as problem:
+                if problem.errno == errno.ENOTCONN:
+                    return ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+        return None
 
     def close(self) -> None:
         """Close the second descriptor."""

@@ -7,7 +7,7 @@ import sys
 from asyncio import constants
 from typing import Any
 
-from ..._errors import copy_error, is_reported_once
+from ..._errors import copy_error
 from .file_copy import FileCopy
 from .poller import poller_of
 from .stream_socket import StreamSocket
@@ -58,14 +58,19 @@ class SendfileAttributes:
         copy, self.raw.file_copy = self.raw.file_copy, None
         if copy is None:
             return
-        copy.close()
         error = sys.exception()
-        if copy.ended and isinstance(error, asyncio.SendfileNotAvailableError):
-            # Without this error, loop.sendfile() would write the file to the closed transport.
-            raise copy.error() from None
-        if isinstance(error, OSError) and is_reported_once(error) and not self.raw.is_closing():
+        traceback = None if error is None else error.__traceback__
+        if traceback is None or traceback.tb_frame is not sys._getframe(1):
+            # Not raised in loop.sendfile(): a caller, or a task that runs a nested loop, is handling this exception.
+            error = None
+        lost = None if self.raw.is_closing() else copy.lost_error(error)
+        copy.close()
+        if lost is not None:
             # The kernel reports a loss only once: the next receive would find an end of the input instead.
             if copy.reading:
                 self.raw.resume_reading()
             self.raw.expect_rest()
-            self.raw.fail(copy_error(error), "Fatal write error on socket transport")
+            self.raw.fail(copy_error(lost), "Fatal write error on socket transport")
+        if isinstance(error, asyncio.SendfileNotAvailableError) and self.raw.is_closing():
+            # Without this error, loop.sendfile() would write the file to the closed transport.
+            raise lost or copy.error() from None
