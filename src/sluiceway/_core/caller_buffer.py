@@ -17,12 +17,12 @@ def caller_buffer(plain: ChunkBuffer, target: Any) -> ChunkBuffer | None:
 
 
 def filled(buffer: ChunkBuffer) -> int:
-    """Return the number of unread bytes in the program's buffer. Others may follow them in the reader's own buffer."""
+    """Return the number of unread bytes in the program's buffer. More unread bytes may be in the reader's own."""
     raise NotImplementedError
 
 
 def lent(buffer: ChunkBuffer) -> bool:
-    """Return True if a transport has a view of the program's buffer. Meanwhile the buffer cannot be resized."""
+    """Return True if a transport has a view of the program's buffer, which cannot be resized while the view exists."""
     raise NotImplementedError
 
 

@@ -8,6 +8,6 @@ from typing import Any
 def new_writer(transport: Any, stepper: Any, exposed: bool) -> Any:
     """Return the LoopWriter of ``transport``: None in this variant, whose writers call the transport's write().
 
-    ``exposed``: the program may have access to the transport or to its socket, so writes are not corked.
+    ``exposed``: True if the program may have access to the transport or to its socket, so that writes are not corked.
     """
     return None

@@ -40,13 +40,13 @@ class RawTransport:
     def unsent_size(self) -> int:
         """Return the number of buffered bytes.
 
-        -1 means that this object does not know the number, and ``closing`` may be out of date. Then the caller must
-        call get_write_buffer_size() and is_closing() of the transport.
+        -1, as in this class, means that this object does not know the number, and ``closing`` may be out of date. The
+        caller must then call get_write_buffer_size() and is_closing() of the transport.
         """
         return -1
 
     def corking(self, size: int) -> Any:
-        """Return the Stepper that must delay a write, or None if the write must be sent at once.
+        """Return the Stepper that must delay a write, or None, as in this class, if the write must be sent at once.
 
         Called by a TLSSender that sends its records through this object. ``size``: the number of bytes that are pending
         after the write.
@@ -68,5 +68,5 @@ class RawTransportProvider:
     __slots__ = ()
 
     def discarded_size(self) -> int:
-        """Return how many written bytes were discarded when the connection ended; -1 if the number is unknown."""
+        """Return how many written bytes were discarded when the connection ended; -1, as here, if that is unknown."""
         return -1

@@ -24,13 +24,13 @@ def record(
     """Remove and return the first record with its separator. Return None if the read must wait.
 
     - ``operation``: "readline" or "readuntil". ``is_line``: True for readline(). ``waited``: see the module.
-    - The record is longer than the limit: readuntil() raises LimitOverrunError. readline() discards the line, as
+    - If the record is longer than the limit, readuntil() raises LimitOverrunError. readline() discards the line, as
       drop_line() does, and raises ValueError.
-    - End of file without a complete record: readuntil() removes the remaining bytes and raises IncompleteReadError with
-      them. readline() returns them.
-    - The connection was lost before end of file, and no complete record is unread: raise its error.
-    - After set_exception(): raise its error, unless a complete record is unread and ``waited`` is True.
-    - Another read waits: raise RuntimeError.
+    - At end of file without a complete record, readuntil() removes the remaining bytes and raises IncompleteReadError
+      with them. readline() returns them.
+    - If the connection was lost before end of file, and no complete record is unread, raise its error.
+    - After set_exception(), raise its error, unless a complete record is unread and ``waited`` is True.
+    - If another read waits, raise RuntimeError.
     """
     if receiver.operation is not None:
         receiver.raise_busy(operation)
@@ -73,6 +73,7 @@ def limited(
     ``operation``: the method of ``stream``. Raise LimitOverrunError for a record that is longer than ``limit``; no byte
     is removed. At the end of the stream, remove the remaining bytes. Return them if ``keeps_rest`` is True, else raise
     IncompleteReadError with them. Raise the error of set_exception(), and that of a lost connection, as record() does.
+    Unlike record(), do not test whether another read waits: the caller has done so.
     """
     if receiver.exception is not None and not receiver.after_data and not waited:
         raise receiver.end_error()
@@ -122,8 +123,9 @@ def _record_length(receiver: Receiver, separators: tuple[bytes, ...], waited: bo
 def find_record(receiver: Receiver, separators: tuple[bytes, ...], waited: bool, limit: int) -> int:
     """Return the length in bytes of the first record, including its separator, or -1 if its end has not arrived.
 
-    For a record that is longer than ``limit`` without its separator, return -2 - n. The first n bytes belong to the
-    record. Its separator is at the offset n, or has not arrived and begins at n or later. ``waited``: see the module.
+    ``separators`` must be sorted, the shortest first. For a record that is longer than ``limit`` without its separator,
+    return -2 - n. The first n bytes belong to the record. Its separator is at the offset n, or has not arrived and
+    begins at n or later. ``waited``: see the module.
     """
     buffer = receiver.buffer
     size = buffer.size()

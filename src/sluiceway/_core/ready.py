@@ -60,4 +60,4 @@ class Ready:
 
 
 def set_slots(derived: type[Ready]) -> None:
-    """Call this for each class derived from Ready. Only the compiled variant sets C slots of the class."""
+    """Do nothing in this variant. The compiled one, called for each class derived from Ready, sets its C slots."""

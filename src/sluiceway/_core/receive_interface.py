@@ -1,7 +1,7 @@
 """ReceiveInterface: how received bytes get from a transport to a reader.
 
-A transport finds the receiver of its protocol with a ProtocolReceivers object (``protocol_receiver.py``). For a
-protocol that does not derive from ReceiverProvider, this object creates a receiver that calls the protocol's methods.
+A transport finds the receiver of its protocol with a ProtocolReceivers object (``protocol_receiver.py``). Where bytes
+must go through the methods of the protocol, the ProtocolReceivers object creates a receiver that calls these methods.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class ReceiveInterface:
     receiver decides where the bytes are stored.
 
     At end of file and at the loss of the connection, the transport calls eof_received() and connection_lost() of the
-    protocol, because programs override these two methods. In the package's own protocols they call ``eof()`` and
+    protocol, because programs override these two methods. Those of the package's own protocols call ``eof()`` and
     ``lost(error)`` of the receiver.
     """
 
@@ -47,20 +47,21 @@ class ReceiveInterface:
 
         ``hint``: the number of bytes that the source has, or -1 if that is unknown. The memory may be smaller or
         larger, as in asyncio.BufferedProtocol. If nothing is received, ``committed()`` need not be called before the
-        next call.
+        next ``get_buffer()``.
         """
         raise NotImplementedError
 
     def direct_buffer(self, size: int) -> Any:
         """Return memory for at least ``size`` bytes that the waiting read returns without a copy, or None.
 
-        The memory is in the result of a large readexactly(), or in the program's buffer for readinto(). The source then
-        calls ``committed()``, as after ``get_buffer()``, and creates no bytes object.
+        None, as in this class, means that there is no such memory: the source then uses ``get_buffer()`` or ``feed()``.
+        The memory is in the result of a large readexactly(), or in the program's buffer for readinto(). When it has
+        received, the source calls ``committed()``, as after ``get_buffer()``, and creates no bytes object.
         """
         return None
 
     def committed(self, n: int) -> bool:
-        """Record that ``n`` bytes were received into the memory that was returned last.
+        """Record that ``n`` bytes were received into the memory of the last get_buffer() or direct_buffer().
 
         Return True if a read waits and may be complete; the transport then calls ``wake()``. A waiting readline() or
         readuntil() searches the new bytes when its task runs, and waits again if they contain no separator.
@@ -72,7 +73,7 @@ class ReceiveInterface:
         raise NotImplementedError
 
     def wake(self) -> object:
-        """Wake the waiting read, if any.
+        """Wake the waiting read, if any. Do nothing in a class that has no reads, such as this one.
 
         With the compiled core, the task of the read may run within the call. So the state of the caller must be
         consistent before the call.
@@ -86,8 +87,8 @@ class ReceiveInterface:
     def lost(self, error: BaseException | None) -> object:
         """Record the end of the connection. If ``error`` is not None, reads raise it after the buffered bytes.
 
-        They do not raise it if eof() was called before: the input is complete. None does not end the input of a
-        Receiver: the caller also calls eof(), or reads wait without end.
+        Reads do not raise ``error`` if eof() was called before: the input is complete. None does not end the input of
+        a Receiver: the caller must also call eof(), or reads wait without end.
         """
         raise NotImplementedError
 
@@ -119,6 +120,7 @@ class ReceiverProvider:
     def _sluiceway_finish_lost(self, error: Exception | None) -> None:
         """Do what is left of ``connection_lost(error)``, which has raised, perhaps because of a signal handler.
 
+        Do nothing here; StreamReaderProtocol and the other protocols of the package override the method.
         A transport calls this method several times in the next iteration of the loop, because a signal handler may
         raise in it again. The method does not call what a derived class of the program adds to connection_lost().
         """

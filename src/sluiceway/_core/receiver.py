@@ -46,7 +46,7 @@ class Receiver(EndOfInput):
     - ``received``, ``arrivals``: the number of bytes that have arrived, and how often bytes arrived.
     - ``handshake_size``: how many of these bytes start_tls() has taken as the beginning of its handshake.
     - ``high_water``: the greatest number of unread bytes after an arrival.
-    - ``guard``: the UnclosedGuard of the connection, which is freed when the reader and the writer are freed.
+    - ``guard``: the UnclosedGuard of the connection, or None. Only this object and the writer's Sender refer to it.
     """
 
     __slots__ = (
@@ -227,7 +227,7 @@ class Receiver(EndOfInput):
     def transport_ended(self) -> None:
         """Record that the transport has ended. Set ``closed_here`` if neither end of file nor an error came before.
 
-        The transport is not resumed any more, because resume_reading() may raise then.
+        The transport is not resumed any more, because resume_reading() of a transport that has ended may raise.
         """
         self.paused = False
         # A repeated call finds the end reached; see ReceiverProvider._sluiceway_finish_lost.
@@ -303,7 +303,7 @@ class Receiver(EndOfInput):
             buffer.append(rest)
 
     def _without_discarded(self, data: bytes) -> bytes:
-        """Return what ``discard`` leaves of the received ``data``."""
+        """Return what ``discard``, which must not be None, leaves of the received ``data``."""
         discard = self.discard
         rest = None if discard is None else discard.feed(data)
         if rest is None:
@@ -334,8 +334,9 @@ class Receiver(EndOfInput):
     def begin_wait(self, operation: str) -> Any:
         """Begin a wait of the read ``operation``. Return the future to await, after which the caller calls end_wait().
 
-        The future completes when the read may be complete, at end of file, or with an error. A paused transport is
-        resumed, because it would deliver no data. Raise RuntimeError if another read waits.
+        ``eof_reached`` must be False. The future completes when the read may be complete, or when the input has ended;
+        it raises the error of set_exception(). So the caller must test the buffer and ``exception`` again. A paused
+        transport is resumed, because it would deliver no data. Raise RuntimeError if another read waits.
         """
         if self.future is not None:
             self.raise_busy(operation)

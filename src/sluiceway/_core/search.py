@@ -32,7 +32,10 @@ def cut(chunk: bytes | bytearray, start: int, end: int) -> bytes:
 
 
 def number(chunk: bytes | bytearray, start: int, size: int, little_endian: bool) -> int:
-    """Return the unsigned number in the ``size`` (at most 8) bytes at ``start``, or EVERYTHING if it is greater."""
+    """Return the unsigned number in the ``size`` (at most 8) bytes at ``start``, or EVERYTHING if it is greater.
+
+    The chunk must contain all these bytes.
+    """
     found = int.from_bytes(chunk[start : start + size], "little" if little_endian else "big")
     return min(found, EVERYTHING)
 
