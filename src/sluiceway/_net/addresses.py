@@ -10,6 +10,7 @@ from .._errors import is_own_close
 
 # What OpenSSL reports for the first bytes of a peer that sends no TLS records. The words depend on its version.
 _PLAINTEXT_REASONS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
+_NOT_CONNECTED = "a socket that is not connected"
 
 
 def describe_address(address: Any) -> str:
@@ -54,7 +55,7 @@ def name_handshake(error: BaseException, server_hostname: str | None, address: s
 
     The peer is named by ``address``, and by ``server_hostname`` if that is not the host of ``address``. In two cases
     the message gets the hint that the peer may not speak TLS: the error of OpenSSL is typical of such a peer, or
-    ``client`` is True and the peer has reset the connection.
+    ``client`` is True and the peer has reset the connection. A socket that is not connected fails like the latter.
     """
     peer = f"TLS handshake with {address}"
     if server_hostname and server_hostname != address.rpartition(":")[0].strip("[]"):
@@ -62,12 +63,12 @@ def name_handshake(error: BaseException, server_hostname: str | None, address: s
     # An error that a program's SSLObject or SSLContext has raised may have no ``reason``.
     plaintext = isinstance(error, ssl.SSLError) and getattr(error, "reason", None) in _PLAINTEXT_REASONS
     reset = isinstance(error, (ConnectionResetError, BrokenPipeError)) and not is_own_close(error)
-    if plaintext or (client and reset):
+    if plaintext or (client and reset and address != _NOT_CONNECTED):
         peer += "; the peer may not speak TLS"
     name_peer(error, peer)
 
 
-def peer_of(sock: socket.socket, default: str = "a socket that is not connected") -> str:
+def peer_of(sock: socket.socket, default: str = _NOT_CONNECTED) -> str:
     """Return the address that ``sock`` is connected to as text, or ``default`` if ``sock`` is not connected."""
     try:
         return describe_address(sock.getpeername())

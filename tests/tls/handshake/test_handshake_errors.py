@@ -1,5 +1,6 @@
 """T1: peers that break off the handshake, on either side. test_documented_errors.py tests certificates and versions."""
 
+import errno
 import socket
 import ssl
 from collections.abc import Callable
@@ -9,7 +10,7 @@ import pytest
 
 import sluiceway
 from sluiceway._errors import copy_error, own_close_error
-from sluiceway._net.addresses import name_handshake
+from sluiceway._net.addresses import name_handshake, peer_of
 from support.certificates import Certificates
 from support.connections import server_address
 from support.raw_peer import RawPeers
@@ -94,12 +95,19 @@ async def test_failed_handshake_names_address_and_other_name_in_one_form(
 
 
 @pytest.mark.parametrize("own", [False, True])
-def test_only_the_error_of_an_own_close_gets_no_hint_about_the_peer(own: bool) -> None:
+def test_error_of_an_own_close_gets_no_hint_about_the_peer(own: bool) -> None:
     """The mark decides, and not the text, which a transport of a program can use for a reset by the peer."""
     error = own_close_error() if own else ConnectionResetError(*own_close_error().args)
     error = copy_error(error)  # type: ignore[assignment]
     name_handshake(error, None, "127.0.0.1:443", client=True)
     assert str(error).endswith("(TLS handshake with 127.0.0.1:443" + (")" if own else "; the peer may not speak TLS)"))
+
+
+def test_socket_that_is_not_connected_gets_no_hint_about_the_peer() -> None:
+    error = BrokenPipeError(errno.EPIPE, "Broken pipe")
+    with socket.socket() as sock:
+        name_handshake(error, None, peer_of(sock), client=True)
+    assert str(error).endswith("(TLS handshake with a socket that is not connected)")
 
 
 async def test_refused_certificate_gets_no_hint_about_the_port(raw_peers: RawPeers, tls: Certificates) -> None:
