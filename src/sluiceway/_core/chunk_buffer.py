@@ -134,8 +134,8 @@ class ChunkBuffer:
     def direct(self, size: int) -> Any:
         """Return memory for at least ``size`` received bytes, into which the caller receives. ``size`` may be 0.
 
-        The memory is inside the result of a large read (DirectBuffer) or the buffer of the program (CallerBuffer). None
-        means that this buffer has no such memory; the received bytes are then passed to ``append``.
+        The memory is inside the result of a large read (DirectBuffer) or the buffer of the program (CallerBuffer). Any
+        other buffer returns None, which means that the received bytes are passed to ``append`` instead.
         """
         return None
 
@@ -232,12 +232,13 @@ class ChunkBuffer:
     def take_record(self, separators: tuple[bytes, ...], limit: int, floor: int) -> bytes | None:
         """Remove and return the first record with its separator. ``separators`` must contain exactly one separator.
 
-        The fast path of readline(), readuntil() and an iterator. Return None if the caller must search with find():
+        The fast path of readline(), readuntil() and an iterator. Return None, after which the caller must search with
+        find(), in each of these cases:
 
-        - The record, without its separator, is longer than ``limit``.
-        - The record does not end within the first chunk.
-        - At most ``floor`` unread bytes would be left in the buffer.
-        - The first chunk is a bytearray or was searched before, or the buffer is empty.
+        - if the record, without its separator, is longer than ``limit``;
+        - if the record does not end within the first chunk;
+        - if at most ``floor`` unread bytes would be left in the buffer;
+        - if the first chunk is a bytearray or was searched before, or if the buffer is empty.
 
         In the first three cases, the call stores the offset at which find() continues.
         """
@@ -279,12 +280,13 @@ class ChunkBuffer:
     def take_frame(self, prefix: int, little_endian: bool, limit: int, floor: int) -> bytes | None:
         """Remove the first frame, which begins with its length in ``prefix`` bytes. Return it without this prefix.
 
-        The fast path of an iterator. Return None if the caller must use number() and take():
+        The fast path of an iterator. Return None, after which the caller must use number() and take(), in each of these
+        cases:
 
-        - The frame without its prefix is longer than ``limit``.
-        - No byte of the first chunk would be left after the frame.
-        - At most ``floor`` unread bytes would be left in the buffer.
-        - The first chunk is a bytearray, or the buffer is empty.
+        - if the frame without its prefix is longer than ``limit``;
+        - if no byte of the first chunk would be left after the frame;
+        - if at most ``floor`` unread bytes would be left in the buffer;
+        - if the first chunk is a bytearray, or if the buffer is empty.
         """
         chunks = self._chunks
         index = self._head

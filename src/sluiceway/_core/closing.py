@@ -19,7 +19,7 @@ class ClosingState(ConnectionState):
     - ``transport``: the transport; None before connection_made().
     - ``protocol_transport``: the value of ``_transport``, a private attribute of asyncio's StreamReaderProtocol.
     - ``owner``: the ServerConnection of an accepted connection, whose methods are called at the events of the
-      connection (see ConnectionOwner); None for a client.
+      connection (see ConnectionOwner); None for any other connection.
     - ``record``: the ConnectionRecord of a connection with a Stream; None for another one.
     - ``writer_ref``: a weak reference to the newest writer, or None.
     - ``close_timeout``: in seconds; None means that a close waits without a limit.
@@ -89,8 +89,8 @@ class ClosingState(ConnectionState):
     def close(self) -> None:
         """Let the transport close after its buffered data has been sent, and start the close timeout.
 
-        May be called again. If an exception, such as that of a signal handler, stops the call, the loop closes the
-        transport.
+        ``transport`` must not be None. May be called again. If an exception, such as that of a signal handler, stops
+        the call, the loop closes the transport.
         """
         ends_already = self.transport_is_closing()
         try:
@@ -194,8 +194,8 @@ class ClosingState(ConnectionState):
     def closed_future(self) -> asyncio.Future[None]:
         """Return the future that a protocol of asyncio has as ``_closed``. It completes as those of closed_waiter() do.
 
-        A subclass of the protocol may complete it instead of calling connection_lost(). Then lose() is called with its
-        exception.
+        A subclass of the protocol may complete the future instead of calling connection_lost(). In this case, lose() is
+        called with the exception of the future, or None. A cancelled future has no effect.
         """
         if self._closed_future is None:
             self._closed_future = self.loop.create_future()

@@ -64,7 +64,8 @@ class TimeLimit:
     call that raises is repeated as well, because a signal handler may have raised; after the eleventh Exception in a
     row, the limit is stopped. The target may call start(), to have more time.
 
-    - ``armed``: True from start() until stop(), or until the call at the expiry has returned True.
+    - ``armed``: True from start() until stop(), or until the call at the expiry has returned True. start() with
+      ``math.inf`` does not set it.
     - ``operation``: the name of the operation. ``seconds``: its time limit.
     """
 
@@ -164,7 +165,10 @@ class CoarseTimer:
         return time
 
     def add(self, limit: TimeLimit) -> None:
-        """Let the next run, at most one period from now, give ``limit`` its deadline."""
+        """Let the next run, at most one period from now, give ``limit`` its deadline.
+
+        Not to be called again before that run.
+        """
         handle = self._handle
         if handle is None or self._sleeping or (type(handle) is weakref.ref and handle() is None):
             self._run_soon()

@@ -68,10 +68,10 @@ class ConnectionState(ReceiverReference):
     - ``flow``: the WriteFlowControl, in which drain() waits.
     - ``loop_writer``: the LoopWriter of a loop's own transport, which corks writes; None for other transports, and if
       the loop has no Stepper, as in the pure core.
-    - ``closing``: the program has called close().
-    - ``lost``: the transport has ended.
-    - ``closed_first``: the program called close() before the transport started to close.
-    - ``discarding``: a write() must discard its data.
+    - ``closing``: True if the program has called close().
+    - ``lost``: True if the transport has ended.
+    - ``closed_first``: True if the program called close() before the transport started to close.
+    - ``discarding``: True if a write() must discard its data.
 
     ``closing``, ``lost``, ``closed_first`` and ``discarding`` are derived from ``state``.
     """
@@ -101,7 +101,7 @@ class ConnectionState(ReceiverReference):
         self.discarding = True
 
     def begin_closing(self, late: bool) -> None:
-        """Record that the program calls close(). ``late``: the transport is closing or closed already."""
+        """Record that the program calls close(). ``late``: True if the transport is closing or closed already."""
         self.apply(CLOSE_LATE if late else CLOSE)
 
     def mark_lost(self, error: BaseException | None) -> bool:
@@ -142,10 +142,10 @@ class ConnectionState(ReceiverReference):
         return f"Connection lost: {self.describe()} has ended"
 
     def bound_close(self, seconds: float | None = None) -> None:
-        """Start the close timeout; see ClosingState.bound_close."""
+        """Start the close timeout; see ClosingState.bound_close, which overrides this method. Do nothing here."""
 
     def discarded(self, length: int) -> None:
         """Called by write() for each write that is discarded, with its ``length`` in bytes.
 
-        Connection logs the first write that is not empty.
+        Do nothing here. Connection overrides the method, and logs the first write that is not empty.
         """

@@ -14,7 +14,8 @@ from .validation import BytesLike
 class Discard:
     """Drops ``size`` bytes. With ``separators``, drops all bytes up to the end of the first separator instead.
 
-    - ``separators``: sorted, the shortest first.
+    - ``size``: how many bytes are still to be dropped. Not used with ``separators``.
+    - ``separators``: sorted, the shortest first; or empty.
     - ``total``: the size of the whole record, for the error if the stream ends within it. Not used with ``separators``.
     - ``earlier``: the Discards whose bytes arrive before those of this one, in this order, or None. Their own
       ``earlier`` is None: in a chain, each Discard would need a nested call of feed().
@@ -31,7 +32,7 @@ class Discard:
         self._tail = b""
 
     def follow(self, earlier: Discard) -> None:
-        """Let the Discard ``earlier``, and those that it follows, drop their bytes before this one."""
+        """Let ``earlier``, and the Discards that it follows, drop their bytes before this one, which follows none."""
         before = deque() if earlier.earlier is None else earlier.earlier
         earlier.earlier = None
         before.append(earlier)
@@ -44,7 +45,8 @@ class Discard:
     def feed(self, data: BytesLike) -> bytes | None:
         """Drop the bytes of ``data`` that belong to the Discards in ``earlier``, and then those of this record.
 
-        Return the bytes after the record, or None if it has not ended.
+        Return the bytes after this record. Then the object must not be used again. Return None if the record has not
+        ended.
         """
         earlier = self.earlier
         while earlier:

@@ -26,7 +26,7 @@ class LoopDelivery:
     - ``transport``: the transport, from made() to end(), else None.
     - ``stepper``: the Stepper of the loop, which runs waiting tasks at once; None in the pure core, and for a loop that
       accepts no attribute.
-    - ``shared``: the program may use the socket as well, so writes are not corked.
+    - ``shared``: True if the program may use the socket as well, so that writes are not corked.
     - ``writer``: the LoopWriter of the transport; None without a stepper and before made().
     - ``interruption``: the error of a connection that was aborted because an interrupt (SystemExit, KeyboardInterrupt)
       may have lost bytes, or None. The LoopAdapter passes it to connection_lost().
@@ -68,7 +68,7 @@ class LoopDelivery:
     def get_buffer(self, sizehint: int) -> Any:
         """Return memory for the next receive.
 
-        - Usually: memory for at most room() bytes of the Receiver, or the buffer of a waiting readinto().
+        - Usually: memory for at most room() bytes, or the memory of the read that waits, such as a readinto().
         - If the protocol is a BufferedProtocol of the program: the memory of that protocol.
         - If another protocol has no Receiver, for example because it overrides data_received(): the whole Scratch.
         - After the end of the connection: memory whose bytes are discarded.
@@ -84,9 +84,10 @@ class LoopDelivery:
         return receiver.get_buffer(sizehint)
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Pass ``nbytes`` bytes, which were received into the memory, to the receiver.
+        """Pass ``nbytes`` bytes, received into the memory of the last get_buffer(), to the receiver.
 
-        If a waiting read may be complete, wake it. With a Stepper, its task may run within this call.
+        If a waiting read may be complete, wake it. With a Stepper, the task of the read may run within this call. After
+        the end of the connection, discard the bytes.
         """
         receivers = self.receivers
         if receivers is None:

@@ -22,9 +22,10 @@ class ProtocolOperations(ReceiverProvider):
     """The base class of the public protocols. A Connection has their state; asyncio's private names access it."""
 
     def _sluiceway_truncated(self, error: BaseException) -> None:
-        """Called by a TLS transport if TCP has ended with a FIN, but without a close_notify alert.
+        """Called by a TLS transport if the peer has ended its direction without a close_notify alert.
 
-        The call of eof_received() follows, or with ``strict_eof`` that of connection_lost(error).
+        The call of eof_received() follows, or with ``strict_eof`` that of connection_lost(error). Do nothing here;
+        StreamReaderProtocol overrides the method.
         """
 
     def _sluiceway_closing(self, seconds: float | None = None) -> None:

@@ -127,9 +127,10 @@ class StreamReader:
     def eof_reason(self) -> EofReason | None:
         """Why the stream has ended; None before the end. The value is set at the end, even if bytes are still buffered.
 
-        - ``"clean"``: the peer ended its direction with a FIN, or over TLS with a close_notify alert.
-        - ``"truncated"``: TCP ended without the close_notify alert of TLS (RFC 8446, section 6.1). The event loop's own
-          TLS transports, which other libraries may use, report ``"clean"`` instead.
+        - ``"clean"``: the peer ended its direction (TCP: with a FIN), or every writer of a pipe has closed it. Over
+          TLS, the peer's close_notify alert has arrived.
+        - ``"truncated"``: over TLS, the peer ended its direction without a close_notify alert (RFC 8446, section 6.1).
+          The event loop's own TLS transports, which other libraries may use, report ``"clean"`` instead.
         - ``"reset"``: the connection was lost with an error before the peer had ended its direction, or the program
           called set_exception(). ``exception()`` returns the error. The loss may also have happened while this side was
           closing the connection.

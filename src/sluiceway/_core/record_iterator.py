@@ -280,9 +280,10 @@ class RecordIterator(Ready):
     def ended(self, keeps_rest: bool) -> bool:
         """Return False if more bytes may arrive, and True if the stream has ended with a part of a record.
 
-        At an end after a whole record, raise StopAsyncIteration. At an end within a record that is being dropped, raise
-        StopAsyncIteration if ``keeps_rest`` is True, otherwise IncompleteReadError. Raise the error of set_exception(),
-        or of a connection that was lost before end of file.
+        The caller has found that no complete record is unread. At an end after a whole record, raise
+        StopAsyncIteration. At an end within a record that is being dropped, raise StopAsyncIteration if ``keeps_rest``
+        is True, otherwise IncompleteReadError. Raise the error of set_exception(), or of a connection that was lost
+        before end of file.
         """
         receiver = self.receiver
         size = receiver.buffer.size()

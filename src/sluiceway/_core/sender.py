@@ -26,8 +26,8 @@ class Sender:
 
     - ``raw``: the RawTransport of ``transport``; None for a pipe transport, a transport of the program, and a loop's
       own without a LoopWriter.
-    - ``over_loop``: ``transport`` is no RawTransportProvider. It does not set ``closing`` of ``raw`` when it starts to
-      close, so its is_closing() is called.
+    - ``over_loop``: True if ``transport`` is no RawTransportProvider. Such a transport does not set ``closing`` of
+      ``raw`` when it starts to close, so its is_closing() is called.
     - ``flow``: the WriteFlowControl of ``protocol``; None if the protocol is not sluiceway's, or its class overrides
       ``_drain_helper()``.
     - ``receiver``: the Receiver of ``reader``; None if the reader is not sluiceway's, or its class overrides
@@ -36,7 +36,7 @@ class Sender:
     - ``written``: the number of bytes that were passed to the transport. ``writes``: the number of calls that did so.
     - ``budget_used``: the number of calls of drain() since the last yield to the loop, if ``receiver`` is None.
     - ``eof_written``: True after write_eof().
-    - ``guard``: the UnclosedGuard of the connection, which is freed when the reader and the writer are freed.
+    - ``guard``: the UnclosedGuard of the connection, or None. Only this object and the reader's Receiver refer to it.
     """
 
     __slots__ = (
@@ -151,13 +151,16 @@ class Sender:
     def reader_error(self) -> BaseException:
         """Return the error that drain() raises because the reader has an exception.
 
-        That is end_error() of ``receiver``; without a ``receiver``, what exception() of ``reader`` returns.
+        The error is end_error() of ``receiver``; without a ``receiver``, what exception() of ``reader`` returns. The
+        caller has found that exception() of ``reader`` is not None.
         """
         error: BaseException = self.reader.exception() if self.receiver is None else self.receiver.end_error()
         return error
 
     def budget_exhausted(self) -> bool:
-        """Return True, and renew the budget, if drain() must yield to the event loop. Called if has_room() is False."""
+        """Return True, and renew the budget, if drain() must yield to the event loop. Called after has_room(), which
+        counts the drain().
+        """
         receiver = self.receiver
         if receiver is not None:
             return receiver.renew_for_drain()

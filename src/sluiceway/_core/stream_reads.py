@@ -232,7 +232,7 @@ class Stream(StreamWaits):
             timeout (float or None): the seconds that the call may take.
 
         Returns:
-            The bytes, ``b""`` if there are none. If another task closes the stream meanwhile, what has arrived.
+            The bytes, ``b""`` if there are none. If another task closes the stream during the call, what has arrived.
 
         Raises:
             LimitOverrunError: more than ``max`` bytes arrived before the end. They stay in the stream.

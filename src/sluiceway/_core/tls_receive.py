@@ -5,7 +5,8 @@ to the receiver of the upper protocol, and reports events to ``owner``, the TLS 
 
 After the handshake, the TLSReceiver passes OpenSSL one long record at a time, or as many short records as fit in _BATCH
 bytes, and calls ``SSLObject.read`` once for each complete record. So a read of data never raises SSLWantReadError, and
-the BIOs stay small. That matters because a BIO never frees the memory of its largest content.
+the BIOs stay small. That matters because a BIO never frees the memory of its largest content. An SSLObject of a class
+of the program is read in another way (``reads_any_length``).
 
 During the handshake, the TLSReceiver passes OpenSSL up to _HANDSHAKE_BATCH received bytes for each call of
 ``do_handshake``, because a peer may split its messages into records of one byte. Bytes after the handshake are read
@@ -48,11 +49,11 @@ _ENDLESS = 1 << 30
 class TLSReceiver(ReceiveInterface):
     """Decrypts the records of one connection.
 
-    - ``close_notify_received``: the peer has sent its close_notify alert (RFC 8446, section 6.1).
+    - ``close_notify_received``: True after the peer's close_notify alert has arrived (RFC 8446, section 6.1).
     - ``discard_left``: how many more bytes of plaintext may arrive after this side has begun to close; they are
       discarded. When the number becomes negative, the owner closes without the peer's alert.
-    - ``reads_any_length``: a read of the SSLObject may return a part of a record, or more. Such an object is read until
-      it needs another record, and not into memory of the stream.
+    - ``reads_any_length``: True if a read of the SSLObject may return a part of a record, or more. Such an object is
+      read until it needs another record, and not into memory of the stream.
     """
 
     def __init__(self, sslobject: Any, incoming: ssl.MemoryBIO, sender: TLSSender, owner: Any) -> None:
@@ -123,7 +124,10 @@ class TLSReceiver(ReceiveInterface):
             ready.wake()
 
     def eof(self) -> bool:
-        """Report the end of TCP to the owner. Return True if the owner closes the lower transport itself."""
+        """Report to the owner that the peer has ended its direction of the lower transport.
+
+        Return True if the owner closes the lower transport itself; False after detach().
+        """
         return self.owner is not None and bool(self.owner.lower_eof())
 
     def lost(self, error: BaseException | None) -> None:
@@ -247,8 +251,8 @@ class TLSReceiver(ReceiveInterface):
     def _discard(self, blocks: list[bytes]) -> None:
         """Subtract the sizes of ``blocks``, plaintext that arrived after the close, from ``discard_left``.
 
-        The upper protocol's receiver counts them as received. If the number is negative then, call discarded_maximum()
-        of the owner.
+        The upper protocol's receiver counts ``blocks`` as received. If ``discard_left`` becomes negative, call
+        discarded_maximum() of the owner.
         """
         size = sum(map(len, blocks))
         stream = self._stream()
@@ -259,7 +263,7 @@ class TLSReceiver(ReceiveInterface):
             self.owner.discarded_maximum()
 
     def _decrypt_all(self, data: Any, stream: Receiver | None, blocks: list[bytes]) -> bool:
-        """Call _decrypt() for ``data``, and for bytes that nested calls of receive() have stored meanwhile.
+        """Call _decrypt() for ``data``, and for bytes that nested calls of receive() store during this call.
 
         If the call completes the handshake, return at once. Return True if a read of ``stream`` waits and may be
         complete.
@@ -413,7 +417,7 @@ class TLSReceiver(ReceiveInterface):
 
 
 def _record_size(data: Any, position: int, size: int) -> int:
-    """Return the length in bytes of the record whose header is at ``position``.
+    """Return the length in bytes of the record whose complete header is at ``position`` of ``data``.
 
     If the header is invalid, return the length of all remaining bytes, for which OpenSSL then raises the error."""
     if type(data) is bytes:

@@ -1,7 +1,8 @@
 """TLSSender: the sending side of TLS, which encrypts plaintext, and sends the close_notify alert.
 
-The TLSSender uses neither sockets nor event loops. It writes records to the lower transport while that has not paused
-writing, and reports events to ``owner``, the TLS transport.
+The TLSSender uses neither sockets nor event loops. It writes records to the lower transport, and reports events to
+``owner``, the TLS transport. While the lower transport has paused writing, data of more than 16 KiB waits as plaintext,
+with all data after it, until a close encrypts everything.
 """
 
 from __future__ import annotations

@@ -187,7 +187,10 @@ def as_bytes(data: Any, call: str = "", stream: object = None) -> bytes:
 
 
 def joined(data: Any) -> bytes:
-    """Return the bytes of all buffers of the iterable ``data`` in one bytes object. The buffers may be strided."""
+    """Return the bytes of all buffers of the iterable ``data`` in one bytes object. The buffers may be strided.
+
+    ``data`` must not be an object for which must_be_awaited() returns True.
+    """
     return b"".join([piece if type(piece) is bytes else as_bytes(piece) for piece in data])
 
 

@@ -83,7 +83,7 @@ class WriteFlowControl:
     async def wait(self, connection: Any) -> None:
         """Wait while the transport has paused writing. Raise ConnectionResetError if ``connection`` has ended already.
 
-        If the connection ends meanwhile, raise a copy of the error of end(), or return if there is none.
+        If the connection ends during the wait, raise a copy of the error passed to end(), or return if it was None.
         """
         if self.lost:
             error = ConnectionResetError(connection.loss())
