@@ -409,6 +409,37 @@ async def test_seconds_of_other_libraries_are_accepted(raw_peers: RawPeers, tls:
         await writer.wait_closed()
 
 
+class NoNumber:
+    """As numpy's arrays and times are."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __float__(self) -> float:
+        raise self._error
+
+
+class Text(str):
+    """numpy's texts have the method as well."""
+
+    __slots__ = ()
+
+    def __float__(self) -> float:
+        return 5.0
+
+
+@pytest.mark.parametrize(
+    "seconds", [NoNumber(TypeError()), NoNumber(ValueError()), Text("5"), fractions.Fraction(10**400)]
+)
+@pytest.mark.parametrize("name", ["happy_eyeballs_delay", "ssl_handshake_timeout", "ssl_shutdown_timeout"])
+async def test_seconds_that_are_no_number_raise_type_error_that_names_them(
+    name: str, seconds: Any, tls: Certificates
+) -> None:
+    options: dict[str, Any] = {name: seconds, "ssl": tls.client_context}
+    with pytest.raises(TypeError, match=f"^{name} argument must be a number of seconds or None, not "):
+        await sluiceway.open_connection("localhost", 1, **options)
+
+
 @pytest.mark.parametrize("host", [5, ["127.0.0.1", 5]])
 async def test_server_host_of_wrong_type_raises_type_error_that_names_it(host: Any) -> None:
     with pytest.raises(TypeError, match=r"^host argument must be a str, bytes or None, not 'int': 5$"):

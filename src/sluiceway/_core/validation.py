@@ -89,7 +89,14 @@ def clamped(size: float) -> int:
 
 def as_number(value: Any) -> Any:
     """Return ``value`` as a float if it is a number of another library, such as numpy's, else unchanged."""
-    return value if isinstance(value, (int, float)) or not hasattr(value, "__float__") else float(value)
+    if isinstance(value, (int, float, str, bytes)) or not hasattr(value, "__float__"):
+        return value
+    try:
+        value = float(value)
+    except (TypeError, ValueError, OverflowError):
+        # numpy's arrays and times have the method as well. The caller names the argument in its error.
+        pass
+    return value
 
 
 def as_seconds(seconds: Any, name: str, stream: Any = None, *, required: bool = False) -> float:
