@@ -190,10 +190,15 @@ async def test_flush_returns_when_the_kernel_has_every_byte(raw_peers: RawPeers)
         await stream.flush()
 
 
-@pytest.mark.parametrize("marks", [(1_000_000, 2_000_000), (0, 0)])
-async def test_flush_keeps_marks_that_the_program_sets_meanwhile(raw_peers: RawPeers, marks: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("earlier", "marks"), [((5, 10), (1_000_000, 2_000_000)), ((5, 10), (0, 0)), ((0, 1), (0, 0)), ((0, 0), (0, 1))]
+)
+async def test_flush_keeps_marks_that_the_program_sets_meanwhile(
+    raw_peers: RawPeers, earlier: tuple[int, int], marks: tuple[int, int]
+) -> None:
     """W2: nor does it return early at these marks."""
     async with clogged_stream(raw_peers) as (stream, peer):
+        stream.writer.transport.set_write_buffer_limits(low=earlier[0], high=earlier[1])
         flushing = await start_task(stream.flush())
         stream.writer.transport.set_write_buffer_limits(low=marks[0], high=marks[1])
         flushing.add_done_callback(lambda _: unsent.append(stream.stats.unsent_bytes))

@@ -94,6 +94,8 @@ def _pause_until_sent(transport: Any, record: ConnectionRecord) -> None:
 def _marks_meanwhile(record: ConnectionRecord) -> tuple[int, int]:
     """Return the marks while flush() waits: writing resumes when everything is sent.
 
-    They differ from those of a program, also from (0, 0), so that flush() recognises what the program sets meanwhile.
+    They differ from the earlier marks, and from (0, 0) unless these were (0, 0). So flush() recognises other marks that
+    the program sets meanwhile.
     """
-    return 0, max(0, record.marks[1] - 1)
+    high = record.marks[1]
+    return 0, high - 1 if high > 1 else 2 * high
