@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .._asyncio.reader import StreamReader
 from .._asyncio.writer import StreamWriter
-from .._connection.connection import Connection
+from .._connection.connection import Connection, is_pipe
 from .._implementation import core
 from .connect_error import ConnectTimings
 
@@ -119,9 +119,9 @@ class StreamHalves(StreamReads):
 
     def _describe(self) -> str:
         """Return the text that names the stream in messages: the addresses of both ends, or the names of the pipes."""
-        if len(self._links) == 2:
-            return f"{self._describe_input()} and {self._describe_output()}"
-        return self._describe_input()
+        source = self._describe_input()
+        target = source if self._writer is None else self._describe_output()
+        return source if source == target else f"{source} and {target}"
 
     def _describe_output(self) -> str:
         """Return the addresses of both ends, or the name of the pipe that is written. The stream has a writer."""
@@ -129,14 +129,15 @@ class StreamHalves(StreamReads):
 
     def _describe_input(self) -> str:
         """Return the addresses of both ends, or the name of the pipe that is read. The stream may have no reader."""
+        transport = None if self._reader is None else self._reader._sluiceway.transport
+        # _links lacks the connection of the output of asyncio's child processes.
+        pipe = transport.get_extra_info("pipe") if transport is not None and is_pipe(transport) else None
+        name = getattr(pipe, "name", None)
+        if name is not None:
+            return f"pipe {name}"
         if self._links:
             return self._links[-1].describe()
-        transport = None if self._reader is None else self._reader._sluiceway.transport
-        if transport is None:
-            return "a stream that is not connected"
-        # The output of a child process, whose connection is asyncio's.
-        pipe = transport.get_extra_info("pipe")
-        return f"connection over {type(transport).__name__}" if pipe is None else f"pipe {pipe.name}"
+        return "a stream that is not connected" if transport is None else f"connection over {type(transport).__name__}"
 
     def _moved_bytes(self) -> tuple[int, int]:
         """See TimedStream._moved_bytes()."""

@@ -156,7 +156,8 @@ def _popen(command: tuple[Argument, ...], options: dict[str, Any]) -> subprocess
         return subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options)
     except FileNotFoundError as error:
         words = os.fsdecode(command[0]).split()
-        if len(command) == 1 and len(words) > 1:
+        # Otherwise ``cwd`` does not exist.
+        if len(command) == 1 and len(words) > 1 and error.filename == command[0]:
             arguments = ", ".join(map(repr, words))
             error.add_note(f"spawn() splits no command line; pass program and arguments one by one: spawn({arguments})")
         raise
