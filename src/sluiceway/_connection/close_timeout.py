@@ -18,7 +18,7 @@ if sys.platform != "win32":
 def pending_bytes(transport: Any) -> int:
     """Return the number of written bytes that the kernel has not accepted from ``transport``; 0 if it is unknown.
 
-    ``transport`` is None for uvloop's TLS, which gives no access to the transport below it.
+    ``transport`` may be None: uvloop's TLS gives no access to the transport below it.
     """
     try:
         pending = transport.get_write_buffer_size()
@@ -54,7 +54,7 @@ class ClosingConnection(Protocol):
         """Return True if close() was called, or the transport is closing for another reason."""
 
     def describe(self) -> str:
-        """Return the addresses of both ends as text, for messages."""
+        """See Connection.describe()."""
 
     def record_abort(self, reason: CloseReason) -> None:
         """Record why the transport is about to be aborted."""

@@ -52,7 +52,7 @@ def waits_for_close(error: BaseException | None) -> bool:
 
 
 def is_pipe(transport: Any) -> bool:
-    """Return True if ``transport`` is that of a pipe, which carries one direction only."""
+    """Return True if ``transport`` carries one direction only: that of a pipe, or of a terminal or file."""
     if isinstance(transport, core.RawTransportProvider):
         return False
     try:
@@ -124,7 +124,7 @@ class Connection(ClosingState):
         return f"<{self.describe()}>"
 
     def describe(self) -> str:
-        """Return the addresses of both ends, for messages: "connection 127.0.0.1:5000 -> 127.0.0.1:80"."""
+        """Return "connection 127.0.0.1:5000 -> 127.0.0.1:80" or the name of the pipe or transport, for messages."""
         try:
             here, there, pipe = map(self.get_extra_info, ("sockname", "peername", "pipe"))
         except (AttributeError, OSError, ValueError):
@@ -200,11 +200,11 @@ class Connection(ClosingState):
     def close_unreferenced(self) -> None:
         """Close the connection, which the program has dropped without close().
 
-        The program has dropped the reader and the writer. If there is no reader, or its input has ended, it may have
-        dropped the writer alone.
+        The program has dropped the reader and the writer. If there is no reader, or its input has ended, the program
+        may have dropped the writer alone.
 
-        If the garbage collector frees the transport as well, it may have closed the socket already. Then nothing is
-        done, because the number of the descriptor may belong to another socket.
+        A garbage collector that frees the transport as well may have closed the socket already. In this case, do
+        nothing, because the number of the descriptor may belong to another socket.
         """
         ask = getattr(self.transport, "get_extra_info", None)
         sock = None if ask is None else ask("socket")
@@ -235,9 +235,9 @@ class Connection(ClosingState):
     def close_lingering(self, seconds: float) -> None:
         """Send what is buffered, end the writing direction, discard what arrives for at most ``seconds``, and close.
 
-        Over sluiceway's TLS, where every close discards what arrives until the peer's close_notify alert, ``seconds``
-        replaces the shutdown timeout. A pipe, a transport that cannot end one direction alone, and a connection whose
-        peer has ended its direction are closed as by close().
+        The time starts when all data has been sent. Over sluiceway's TLS, where every close discards what arrives until
+        the peer's close_notify alert, ``seconds`` replaces the shutdown timeout. A pipe, a transport that cannot end
+        one direction alone, and a connection whose peer has ended its direction are closed as by close().
         """
         transport = self.transport
         if isinstance(transport, TLSTransport):
@@ -262,7 +262,7 @@ class Connection(ClosingState):
         self.transport.close()
 
     def abort_because(self, reason: CloseReason) -> None:
-        """Abort the connection. ``reason`` is for the CloseInfo."""
+        """Abort the connection, unless it is lost. ``reason`` is for the CloseInfo."""
         if not self.lost and self.transport is not None:
             self.uncork()
             self.record_abort(reason)
@@ -395,7 +395,10 @@ class Connection(ClosingState):
     # -- dropped without close ----------------------------------------------------------------------------------------
 
     def guard(self, reader: Any) -> UnclosedGuard:
-        """Return the guard of this connection for a new writer with ``reader``. Create it if there is none yet."""
+        """Return the guard of this connection for a new writer with ``reader``. Create it if there is none yet.
+
+        The caller must refer to the guard: a guard that is freed closes the connection.
+        """
         receiver = self.receiver_ref() if self.receiver_ref is not None else None
         guard: UnclosedGuard | None = None if receiver is None else receiver.guard
         if guard is None and self.writer_ref is not None:

@@ -58,7 +58,8 @@ class ConnectionRecord:
     - ``info``: the CloseInfo; None while the connection is open.
     - ``error``: the error for which the connection was aborted, which its reads and sends raise; or None.
     - ``eof_sent``: True after ``send_eof()``.
-    - ``flushes``: the number of calls of flush() that wait. ``marks``: the low-water and high-water mark before them.
+    - ``flushes``: the number of calls of flush() that wait. ``marks``: the low-water and high-water mark of the
+      program, which flush() has replaced and restores when no call waits any more.
     - ``send_lock``: what sendfile() and start_tls() hold while they run, so that nothing else is sent between two
       pieces of the file, or unencrypted during the handshake. None while nothing holds it or waits for it.
     - ``idle_timeout``: the IdleTimeout, or None.

@@ -33,9 +33,9 @@ def start_handler(
 
     If the handler returns a coroutine or another awaitable, a new task runs the awaitable; the name of the task
     contains the address of the peer. A future or task that the handler returns is returned as it is. An exception of
-    the call or the task is reported, and closes ``connection``. A CancelledError only closes it. KeyboardInterrupt and
-    SystemExit of the call close it, and are raised. If the parameters of ``handler`` do not fit the call, a note of the
-    TypeError names the arguments.
+    the call or the task is reported, unless it is the loss of ``connection``, and closes ``connection``. A
+    CancelledError only closes it. KeyboardInterrupt and SystemExit of the call close it, and are raised. If the
+    parameters of ``handler`` do not fit the call, a note of the TypeError names the arguments.
     """
     try:
         task = _start(handler(reader, writer), connection)
@@ -109,7 +109,7 @@ async def _await(awaitable: Awaitable[Any]) -> Any:
 def handler_ended(connection: Connection, protocol: Any, task: asyncio.Future[Any]) -> None:
     """Called when ``task``, which runs a handler, has ended. Close the connection if the task was cancelled or failed.
 
-    An exception is reported first.
+    An exception is reported first, unless it is the loss of ``connection``.
     """
     owner = connection.owner
     if owner is not None:

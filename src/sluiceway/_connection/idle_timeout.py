@@ -31,6 +31,9 @@ class IdleTimeout:
     It checks every ``seconds`` / IDLE_CHECKS whether there are new bytes, and aborts the connection after IDLE_CHECKS
     checks in a row without a new byte. The abort is late by up to ``seconds`` / IDLE_CHECKS, because the last byte may
     arrive just after a check, and by up to TIMEOUT_RESOLUTION for each check.
+
+    The ConnectionRecord must refer to this object: a freed IdleTimeout aborts nothing, because the timer refers to it
+    weakly.
     """
 
     __slots__ = ("__weakref__", "_arrived", "_connection", "_idle_checks", "_limit", "_sent", "seconds")

@@ -19,7 +19,7 @@ class GuardedConnection(Protocol):
     writer_ref: Any
 
     def describe(self) -> str:
-        """Return the addresses of both ends, for messages."""
+        """See Connection.describe()."""
 
     def creation(self) -> str:
         """Return the end of a message: where the connection was opened, or the handler that it was accepted for.
@@ -34,13 +34,13 @@ class GuardedConnection(Protocol):
         """Stop corking, because the program gets access to the transport."""
 
     def close_unreferenced(self) -> None:
-        """Close after the buffered data has been sent, unless the garbage collector has closed the socket."""
+        """See Connection.close_unreferenced()."""
 
 
 class UnclosedGuard:
     """Closes a connection that is open when the guard is freed; see close_unreferenced() below.
 
-    Only the reader and the writer of the connection refer to the guard.
+    Only the Receiver of the reader and the Sender of the writer refer to the guard.
     """
 
     __slots__ = ("connection",)

@@ -134,8 +134,8 @@ class ChunkBuffer:
     def direct(self, size: int) -> Any:
         """Return memory for at least ``size`` received bytes, into which the caller receives. ``size`` may be 0.
 
-        The memory is inside the result of a large read (DirectBuffer) or the buffer of the program (CallerBuffer). Any
-        other buffer returns None, which means that the received bytes are passed to ``append`` instead.
+        The memory is inside the result of a large read (DirectBuffer) or the buffer of the program (CallerBuffer).
+        Return None if there is no such memory, as in any other buffer: the received bytes are passed to ``append``.
         """
         return None
 

@@ -65,7 +65,7 @@ class LoopAdapter(asyncio.BufferedProtocol):
     When the connection has ended, the adapter drops its reference to ``protocol``, because TLS transports of the loop
     refer to the adapter longer.
 
-    The argument ``shared`` is True if the program may use the socket as well.
+    The argument ``shared`` is True if the program may use the socket as well. The transport refers to the adapter.
     """
 
     __slots__ = ("__weakref__", "_delivery", "_protocol", "buffer_updated", "get_buffer")

@@ -140,7 +140,7 @@ class _PipeTransport(transports._FlowControlMixin):
 def _can_be_watched(loop: asyncio.AbstractEventLoop, descriptor: int) -> bool:
     """Return False for a file, and for a device that ``loop`` cannot watch because it is always ready.
 
-    Other kinds of descriptors, such as an eventfd, can be watched.
+    Return True for any other descriptor, such as a pipe, a terminal or an eventfd.
     """
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor):
@@ -250,7 +250,7 @@ class PipeReadTransport(_PipeTransport, asyncio.ReadTransport):
 class PipeWriteTransport(_PipeTransport, asyncio.WriteTransport):
     """Writes to a file, and buffers what the kernel does not accept.
 
-    ``reader_closed``: True if the last reader of the pipe has closed it.
+    ``reader_closed``: True if the transport has ended because the last reader of the pipe has closed it.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, file: io.FileIO, protocol: Any) -> None:

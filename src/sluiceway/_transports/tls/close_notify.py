@@ -19,10 +19,10 @@ else:
 
 
 class CloseSequence:
-    """Closes the lower transport after both close_notify alerts, or at the end of TCP.
+    """Closes the lower transport after both close_notify alerts, or when the peer has ended its direction of it.
 
-    It also closes the transport when the peer has sent more than LINGER_MAXIMUM bytes after the close. After the
-    shutdown timeout, it aborts the transport.
+    It also closes the lower transport when the peer has sent more than LINGER_MAXIMUM bytes after the close. After the
+    shutdown timeout, it aborts the lower transport.
 
     - ``lower``: the transport that carries the records; None before it is connected and after it has ended.
     - ``lower_ended``: True after the peer has ended its direction of the lower transport.
@@ -82,7 +82,10 @@ class CloseSequence:
             self._start_timer_when_sent()
 
     def peer_ended(self) -> None:
-        """Called when the peer's alert, the end of TCP, or too much data has arrived. Close the lower transport."""
+        """Called during the close: the peer has sent its alert or too much data, or has ended its direction.
+
+        Close the lower transport.
+        """
         self.cancel()
         if self.lower is not None:
             self._close_lower(self.lower)
@@ -137,7 +140,7 @@ class CloseSequence:
             lower.close()
 
     def _peer_ended(self) -> bool:
-        """Return True if the peer sends nothing more: its close_notify alert or the end of TCP has arrived."""
+        """Return True if the peer sends nothing more: it has sent its close_notify alert, or ended its direction."""
         return self._receiver.close_notify_received or self.lower_ended
 
     def _start_timer_when_sent(self) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 class Handshake:
     """The state of one TLS handshake. ``ended``: True after the handshake has succeeded or failed.
 
-    ``seconds``: the timeout. ``on_failure``: a function that is called with the error of a failed handshake, or None.
+    The argument ``seconds`` is the timeout. The argument ``on_failure`` is a function that is called with the error of
+    a failed handshake, or None.
     """
 
     __slots__ = ("_error", "_loop", "_on_failure", "_seconds", "_timer", "_waiter", "ended")
@@ -47,7 +48,7 @@ class Handshake:
             self._timer = None
 
     async def wait(self) -> None:
-        """Wait until the handshake is complete. Raise the error of a failed handshake."""
+        """Wait until the handshake is complete. Raise the error of a failed handshake. One call may wait at a time."""
         waiter = self._loop.create_future()
         if self._error is not None:
             waiter.set_exception(self._error)

@@ -40,7 +40,7 @@ class LowerEvents(Protocol):
         """Return the protocol of the TLS transport."""
 
     def wakes_after_handshake(self) -> bool:
-        """Return True if the coroutine that waits for the handshake was woken, and has not continued yet."""
+        """See TLSTransport.wakes_after_handshake()."""
 
     def lower_paused(self) -> None:
         """Called when the lower transport pauses writing."""

@@ -10,7 +10,7 @@ def peer_certificate(sslobject: Any) -> Any:
     """Return what ``sslobject.getpeercert()`` returns, also after an error of the connection. None: no certificate.
 
     After an error, ``getpeercert()`` raises ValueError as if the handshake were not complete, although OpenSSL still
-    has the certificate. Then the certificate is taken from the chain that the peer has sent.
+    has the certificate. In this case, the certificate is taken from the chain that the peer has sent.
     """
     try:
         return sslobject.getpeercert()

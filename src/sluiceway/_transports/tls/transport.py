@@ -206,9 +206,11 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
     # -- failures -----------------------------------------------------------------------------------------------------
 
     def failed(self, error: BaseException) -> None:
-        """End the connection with ``error``, such as a failed handshake or an invalid record."""
+        """End the connection with ``error``, such as a failed handshake or an invalid record.
+
+        After close() or abort() of an established connection, abort it, and do not report ``error``.
+        """
         if self._closing and self.raw.handshake_complete:
-            # Errors after close() are not reported.
             self.abort()
             return
         self._cancel_timers()
@@ -256,7 +258,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         return True
 
     def _truncated(self) -> None:
-        """Called if TCP ends without a close_notify alert (RFC 8446, section 6.1): an error only with strict_eof."""
+        """Called if the peer ends its direction without a close_notify alert: an error only with ``strict_eof``."""
         error = ssl.SSLEOFError(
             ssl.SSL_ERROR_EOF, "TCP ended without a close_notify alert: the received data may be truncated"
         )
