@@ -45,8 +45,8 @@ _TLS_EXTRAS = ("peername", "sockname", "sslcontext", "ssl_object", "peercert", "
 def waits_for_close(error: BaseException | None) -> bool:
     """Return True if ``async with`` waits for the close at the end of a block that raised ``error``, or nothing (None).
 
-    It does not wait after a TimeoutError, because the wait could exceed the time limit of the block, nor after an error
-    that does not derive from Exception, such as CancelledError and KeyboardInterrupt.
+    ``async with`` does not wait after a TimeoutError, because the wait could exceed the time limit of the block, nor
+    after an error that does not derive from Exception, such as CancelledError and KeyboardInterrupt.
     """
     return error is None or (isinstance(error, Exception) and not isinstance(error, TimeoutError))
 
@@ -193,7 +193,7 @@ class Connection(ClosingState):
     # -- closing ------------------------------------------------------------------------------------------------------
 
     def abort(self) -> None:
-        """Close the transport immediately, and discard its unsent data."""
+        """Close the transport, which must not be None, immediately, and discard its unsent data."""
         self.uncork()
         self.transport.abort()
 

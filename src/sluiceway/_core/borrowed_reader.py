@@ -118,7 +118,7 @@ class BorrowedReader:
         receiver.discard = feed.discard if isinstance(feed, DiscardingFeed) else None
 
     def store(self) -> None:
-        """After an attempt: give the state back to the reader."""
+        """After each attempt, also one that has raised: give the state back to the reader."""
         reader, receiver = self.reader, self.receiver
         buffer: Any = receiver.buffer
         if self._window:

@@ -123,7 +123,7 @@ class ClosingState(ConnectionState):
         self.start_close_timeout(seconds)
 
     def _everything_sent(self) -> bool:
-        """Return True if the transport is known to have no unsent data.
+        """Return True if the transport, which must not be None, is known to have no unsent data.
 
         Return False if that is unknown: for the loop's TLS, which does not count its encrypted data, and for any other
         transport that is neither sluiceway's nor has a LoopWriter.

@@ -100,7 +100,8 @@ class TimeLimit:
         self._queued_at = _NEVER
 
     def start(self, seconds: Any, operation: str) -> None:
-        """Begin ``operation``. It expires after ``seconds`` or up to TIMEOUT_RESOLUTION later, unless stop() is called.
+        """Begin ``operation``. The limit expires after ``seconds`` or up to TIMEOUT_RESOLUTION later, unless stop() is
+        called.
 
         If another operation is still using the limit, call ``target._time_limit_busy(operation)``, which raises. Raise
         TypeError unless ``seconds`` is an int or float, and ValueError unless it is greater than 0 and a float can hold

@@ -105,7 +105,7 @@ class ConnectionState(ReceiverReference):
         self.apply(CLOSE_LATE if late else CLOSE)
 
     def mark_lost(self, error: BaseException | None) -> bool:
-        """Record the end of the transport, with ``error`` or None. Return False if the end was recorded before."""
+        """Record the end of the transport, with ``error`` or None. Return True, or False if it was recorded before."""
         if self.lost:
             return False
         self.apply(LOSE)

@@ -41,7 +41,10 @@ class EndOfInput(ReadFlowControl):
         self.idle = False
 
     def end_error(self) -> BaseException:
-        """Return what a read raises: the object passed to set_exception(), or a copy of a lost connection's error."""
+        """Return what a read raises: the object passed to set_exception(), or a copy of a lost connection's error.
+
+        ``exception`` must not be None.
+        """
         assert self.exception is not None
         return copy_error(self.exception) if self.after_data else self.exception
 

@@ -109,7 +109,7 @@ class LengthPrefixed(RecordIterator):
         """Remove the buffered bytes. Return the IncompleteReadError of a stream that ended inside a frame.
 
         ``arrived``, ``length``: for the message, how many bytes of the frame have arrived, and how long it is.
-        ``expected``: the attribute ``expected`` of the error. Its attribute ``partial`` has the removed bytes.
+        ``expected``: the attribute ``expected`` of the error. The attribute ``partial`` has the removed bytes.
         """
         message = f"{self.operation}(): the stream ended after {arrived} of {length} bytes of a frame"
         return self.receiver.incomplete(expected, f"{message}: {self.described()}")
@@ -134,7 +134,7 @@ class LengthPrefixed(RecordIterator):
         return Piece(piece, not self._rest)
 
     def _refuse(self, prefix: int) -> None:
-        """Raise LimitOverrunError for a frame that is longer than the maximum, or drop it, as ``policy`` demands.
+        """For a frame that is longer than the maximum: raise LimitOverrunError if the policy is RAISE; drop it if SKIP.
 
         ``prefix``: the length of the prefix in bytes.
         """

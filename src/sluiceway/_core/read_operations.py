@@ -25,7 +25,8 @@ _FREE_OPERATIONS = FREE_OPERATIONS
 def begin_wait(reader: StreamReader, receiver: Receiver, operation: str) -> Any:
     """Return what the read ``operation`` must await before it calls ``receiver.end_wait()``.
 
-    That is a call of ``_wait_for_data()`` if the program has replaced this method, otherwise the future of a new wait.
+    The result is a call of ``_wait_for_data()`` if the program has replaced this method, otherwise the future of a new
+    wait.
     """
     if receiver.intercepted:
         overridden = getattr(reader._wait_for_data, "__func__", None) is not StreamReader._wait_for_data

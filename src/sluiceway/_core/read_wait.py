@@ -36,7 +36,10 @@ class ReadWait(ReceiveInterface):
         self.max_size = 0
 
     def enter_wait(self, operation: str, loop: asyncio.AbstractEventLoop) -> Any:
-        """Begin a wait of the method ``operation``, which ends with end_wait(). Return the future to await."""
+        """Begin a wait of the method ``operation``, which ends with end_wait(). Return the future to await.
+
+        The caller has found that no other read waits.
+        """
         self.operation = operation
         source = self.source
         if source is None:

@@ -21,8 +21,8 @@ class ReceiveInterface:
     receiver decides where the bytes are stored.
 
     At end of file and at the loss of the connection, the transport calls eof_received() and connection_lost() of the
-    protocol, because programs override these two methods. Those of the package's own protocols call ``eof()`` and
-    ``lost(error)`` of the receiver.
+    protocol, because programs override these two methods. The methods of the package's own protocols call ``eof()``
+    and ``lost(error)`` of the receiver.
     """
 
     __slots__ = ("__weakref__", "intercepted")

@@ -363,7 +363,7 @@ class Receiver(EndOfInput):
         """Restore the usual buffer and bound of flow control after a read with a target size, and apply the bound.
 
         Raise MemoryError if there is no memory to move the bytes of the read to the usual buffer. A DirectBuffer then
-        keeps its bytes, and stays the buffer. Those of a CallerBuffer are lost, so every later read raises the error.
+        keeps its bytes, and stays the buffer. The bytes of a CallerBuffer are lost: every later read raises the error.
         """
         self.target_size = 0
         buffer = self.buffer
@@ -395,7 +395,7 @@ class Receiver(EndOfInput):
         return True
 
     async def yield_to_loop(self, operation: str) -> None:
-        """Let the event loop run one iteration before the read ``operation``. Meanwhile another read raises.
+        """Let the event loop run one iteration before the read ``operation``, which counts as waiting until then.
 
         If another read waits already, return at once.
         """

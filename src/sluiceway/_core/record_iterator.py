@@ -261,7 +261,7 @@ class RecordIterator(Ready):
     def window(self) -> int:
         """Return how many of the buffered bytes one call of attempt() needs at most, or 0 if it may need all.
 
-        BorrowedReader.load() copies no more than these.
+        BorrowedReader.load() copies no more than these. This class returns 0; SeparatedRecords overrides the method.
         """
         return 0
 

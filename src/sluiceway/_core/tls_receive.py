@@ -164,8 +164,8 @@ class TLSReceiver(ReceiveInterface):
     def receive(self, data: Any) -> bool:
         """Decrypt ``data``, a bytes-like object that must not change during the call.
 
-        Return True if a read waits and may be complete. The caller then calls ``wake()``. Errors of TLS are reported to
-        the owner.
+        Return True if a read waits and may be complete. The caller then calls ``wake()``. In a call during another one,
+        return False: the outer call decrypts the bytes. Errors of TLS are reported to the owner.
         """
         if not self._sender.handshake_complete:
             self._handshake_size += len(data)
@@ -355,7 +355,7 @@ class TLSReceiver(ReceiveInterface):
         return end
 
     def _read(self, stream: Receiver | None, blocks: list[bytes]) -> bool:
-        """Decrypt the records in the BIO; see _decrypt()."""
+        """Decrypt the ``_complete`` records in the BIO, which has no others; see _decrypt()."""
         # The content of a record is shorter than the record, so one read returns all of it.
         room = min(_PLAINTEXT, self._longest)
         left = self._complete

@@ -33,13 +33,16 @@ class WriteFlowControl:
         self.error_mark: object = None
 
     def pause(self) -> None:
-        """Make drain() wait, because the transport's buffer exceeds the high-water mark."""
+        """Make drain() wait, because the transport's buffer exceeds the high-water mark. ``paused`` must be False."""
         assert not self.paused, "pause_writing() called twice by the transport"
         self.paused = True
         self.pauses += 1
 
     def resume(self) -> None:
-        """Wake the waiting drain() calls, because the transport's buffer has shrunk to the low-water mark."""
+        """Wake the waiting drain() calls, because the transport's buffer has shrunk to the low-water mark.
+
+        ``paused`` must be True.
+        """
         assert self.paused, "resume_writing() called by a transport that has not called pause_writing()"
         self.paused = False
         for waiter in self.waiters or ():
@@ -47,7 +50,10 @@ class WriteFlowControl:
                 waiter.set_result(None)
 
     def end(self, error: BaseException | None) -> None:
-        """Wake the calls of drain(), because the connection has ended. Each raises a copy of ``error``, if any."""
+        """Wake the calls of drain(), because the connection has ended.
+
+        Each call raises a copy of ``error``, or returns if ``error`` is None.
+        """
         self.lost = True
         for waiter in self.waiters or ():
             if not waiter.done():

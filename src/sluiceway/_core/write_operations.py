@@ -80,7 +80,7 @@ class StreamWriter:
 
         When the write buffer exceeds the high-water mark (64 KiB by default), writing is paused until the buffer has
         shrunk to the low-water mark (16 KiB). ``writer.transport.set_write_buffer_limits()`` changes both marks. The
-        call waits while writing is paused. After close(), and after many reads and drains without a wait, it also
+        call waits while writing is paused. After close(), and after many reads and drains without a wait, the call also
         yields to the event loop once.
 
         Several tasks may wait at the same time. Cancelling the call affects no other task, and no written data.

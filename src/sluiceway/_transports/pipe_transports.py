@@ -1,8 +1,8 @@
 """Transports of descriptors that are not sockets: pipes, terminals, files and devices, the same on every event loop.
 
 The loops' own pipe transports refuse files and /dev/null. The write transport of uvloop also reads from its file, and
-so takes what is typed at a terminal. A loop cannot watch files and some devices. These are always ready, so they are
-read and written without waiting for an event, although that may block until the disk has answered.
+so takes what is typed at a terminal. A loop cannot watch files and some devices. They are always ready, so they are
+read and written without waiting for an event, although a read or write may block until the disk has answered.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class _PipeTransport(transports._FlowControlMixin):
 
         If a file that the loop can watch is not ready, raise BlockingIOError. Another process that shares the
         descriptor may clear O_NONBLOCK at any time, so the flag RWF_NOWAIT of the call is used. Terminals, pipes
-        before Linux 6.5, and other systems do not support this flag. Then O_NONBLOCK is set again before each call.
+        before Linux 6.5, and other systems do not support this flag: there, O_NONBLOCK is set again before each call.
 
         For a file that the loop cannot watch, neither flag is used: the call may block until the disk has answered.
         """

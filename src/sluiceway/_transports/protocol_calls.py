@@ -44,7 +44,7 @@ def finish_lost_soon(loop: Any, protocol: Any, error: BaseException | None) -> N
 
 
 def report_error(transport: Any, protocol: Any, message: str, error: BaseException) -> None:
-    """Pass ``error``, with ``message``, to the exception handler of the transport's loop."""
+    """Pass ``error``, with ``message``, to the exception handler of the loop ``transport._loop``."""
     transport._loop.call_exception_handler(
         {"message": message, "exception": error, "transport": transport, "protocol": protocol}
     )

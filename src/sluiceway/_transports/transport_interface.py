@@ -40,8 +40,8 @@ class StreamTransport(Protocol):
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Set the sizes of the buffered data at which the transport pauses and resumes the writing of its protocol.
 
-        It calls pause_writing() when more than ``high`` bytes are buffered, and then resume_writing() when at most
-        ``low`` bytes are left. ``high`` defaults to 4 * ``low`` or 64 KiB, and ``low`` to a quarter of ``high``.
+        The transport calls pause_writing() when more than ``high`` bytes are buffered, and then resume_writing() when
+        at most ``low`` are left. ``high`` defaults to 4 * ``low`` or 64 KiB, and ``low`` to a quarter of ``high``.
         """
 
     def is_closing(self) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 
 def replace_epoll_set(loop: Any) -> None:
-    """Replace the epoll set of the selector of ``loop`` in a child process. The registrations stay the same.
+    """Replace the epoll set of the selector of ``loop``, an asyncio loop, in a child process. Keep the registrations.
 
     The child shares the set with its parent: a socket that the child unregisters would be unregistered for the parent
     as well, and each process would be woken for the sockets of the other. asyncio does not replace the set. The other
@@ -36,7 +36,7 @@ def replace_epoll_set(loop: Any) -> None:
 def _poll_instead(loop: Any) -> None:
     """Called if no descriptor is left for a new epoll set. Give ``loop`` a selector with poll(), which needs none.
 
-    poll() fails if it watches more descriptors than RLIMIT_NOFILE. Then ``loop`` keeps the shared set.
+    If ``loop`` watches more descriptors than RLIMIT_NOFILE, poll() fails, and ``loop`` keeps the shared set.
     """
     shared = loop._selector
     selector = selectors.PollSelector()

@@ -1,7 +1,7 @@
 """The private attributes of asyncio's socket transport that published programs use, for SocketTransport.
 
-The attributes are properties, so they take no memory per connection. An assignment has the same effect as in asyncio,
-with these exceptions:
+They are properties and one method, so they take no memory per connection. An assignment has the same effect as in
+asyncio, with these exceptions:
 
 - The only value for ``_sock`` is None. ``_sock_fd`` and ``_server`` cannot be assigned.
 - A value for ``_buffer`` is copied, and what the kernel accepts is sent at once.

@@ -111,7 +111,7 @@ class CloseSequence:
             self._timer = None
 
     def detach(self) -> None:
-        """Called when the lower transport has ended. Stop the timeout, and drop the reference to that transport."""
+        """Called when the lower transport has ended. Stop the shutdown timeout, and forget the lower transport."""
         self.cancel()
         self.lower = None
 
