@@ -14,7 +14,7 @@ from support.scheduling import run_iterations
 
 PAIR_NOTE = (
     "client_connected_cb is called with two arguments, reader and writer; wrap a handler with one parameter, a Stream, "
-    "in sluiceway.stream_handler()"
+    "in sluiceway.stream_handler(); for a method, pass stream_handler(self.method) in place of a decorator"
 )
 STREAM_NOTE = (
     "stream_handler() calls the handler with one argument, a Stream; pass a handler with two parameters, reader and "
@@ -52,6 +52,8 @@ class OfOne:
     async def method(self, stream: Any) -> None:
         raise AssertionError("called")
 
+    decorated_method = sluiceway.stream_handler(method)  # type: ignore[arg-type]
+
 
 async def of_none() -> None:
     raise AssertionError("called")
@@ -64,6 +66,7 @@ UNFIT: dict[str, Callable[..., Any]] = {
     "no parameter": of_none,
     "class": OfOne,
     "bound method": OfOne.__new__(OfOne).method,
+    "decorated method": OfOne.__new__(OfOne).decorated_method,
     "partial": functools.partial(of_three, 1, 2),
     "stream_handler itself": sluiceway.stream_handler,
 }

@@ -16,7 +16,7 @@ from .connection import Connection
 
 _PARAMETERS = (
     "client_connected_cb is called with two arguments, reader and writer; wrap a handler with one parameter, a Stream, "
-    "in sluiceway.stream_handler()"
+    "in sluiceway.stream_handler(); for a method, pass stream_handler(self.method) in place of a decorator"
 )
 
 _running: dict[asyncio.AbstractEventLoop, set[asyncio.Future[Any]]] = {}

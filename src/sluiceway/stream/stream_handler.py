@@ -25,9 +25,9 @@ def stream_handler(
     """Return a handler for ``start_server`` that calls ``handle`` with a Stream for each connection.
 
     ``server = await sluiceway.start_server(sluiceway.stream_handler(handle), host, port)``; the function is also a
-    decorator. The stream is closed when ``handle`` returns or raises. If another task closes the stream, ``async for``
-    over its lines, records or frames and later reads raise ConnectionError. If ``handle`` ends with this error, the
-    server does not report it.
+    decorator of functions. For a method, pass ``stream_handler(self.method)``. The stream is closed when ``handle``
+    returns or raises. If another task closes the stream, ``async for`` over its lines, records or frames and later
+    reads raise ConnectionError. If ``handle`` ends with this error, the server does not report it.
 
     Args:
         handle (coroutine function): called with the Stream of each accepted connection. Another callable that returns
