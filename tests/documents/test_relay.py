@@ -5,7 +5,10 @@ import pathlib
 import re
 import socket
 import struct
+from collections.abc import Awaitable, Callable
 from typing import Any
+
+import pytest
 
 import sluiceway
 
@@ -18,6 +21,15 @@ def relay_of_page(number: int) -> dict[str, Any]:
     names: dict[str, Any] = {}
     exec(re.split("async def (?:count|fail)", programs[number])[0], names)
     return names
+
+
+def stop_of_page() -> Callable[[sluiceway.Server], Awaitable[None]]:
+    """Return the page's function that stops a relay. It waits for no transfer here."""
+    programs = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(programs[2].replace("SECONDS_TO_STOP = 10", "SECONDS_TO_STOP = 0"), names)
+    stop: Callable[[sluiceway.Server], Awaitable[None]] = names["stop"]
+    return stop
 
 
 async def reset(stream: "sluiceway.Stream") -> None:
@@ -96,7 +108,7 @@ def test_relay_that_passes_on_resets_resets_server_of_lost_client() -> None:
     assert seen == ["reset"]
 
 
-def test_relay_that_passes_on_resets_resets_both_sides_if_its_handler_is_cancelled() -> None:
+def test_stop_of_relay_that_passes_on_resets_resets_both_sides() -> None:
     seen: list[object] = []
 
     async def read_to_end(stream: "sluiceway.Stream") -> None:
@@ -118,9 +130,27 @@ def test_relay_that_passes_on_resets_resets_both_sides_if_its_handler_is_cancell
             names["ADDRESS"] = f"tcp://127.0.0.1:{last.sockets[0].getsockname()[1]}"
             async with sluiceway.connect(f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}") as client:
                 await client.read(1)  # both tasks of the relay run
-                for handler in server.handlers:
-                    handler.cancel()
+                await stop_of_page()(server)
                 await read_to_end(client)
 
     asyncio.run(main())
     assert seen == ["reset", "reset"]
+
+
+def test_stop_of_relay_that_passes_on_resets_resets_client_while_it_connects() -> None:
+    async def main() -> None:
+        names = relay_of_page(1)
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            silent.settimeout(30)
+            names["ADDRESS"] = f"tls://127.0.0.1:{silent.getsockname()[1]}"  # the handshake never ends
+            async with (
+                await sluiceway.start_server(sluiceway.stream_handler(names["relay"]), "127.0.0.1", 0) as server,
+                sluiceway.connect(f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}") as client,
+            ):
+                connecting = await asyncio.get_running_loop().run_in_executor(None, silent.accept)
+                await stop_of_page()(server)
+                connecting[0].close()
+                with pytest.raises(ConnectionResetError):
+                    await client.read()
+
+    asyncio.run(main())
