@@ -107,11 +107,27 @@ async def serve_on_other_loop(address: str) -> None:
     await asyncio.to_thread(serve)
 
 
+async def pass_timeout_by_position(address: str) -> None:
+    async with sluiceway.connect(address) as stream:
+        read: Any = stream.read_line
+        await read(5)
+
+
+async def send_several_arguments(address: str) -> None:
+    async with sluiceway.connect(address) as stream:
+        send: Any = stream.send
+        await send(b"x", b"y")
+
+
 MISTAKES: dict[tuple[str, ...], list[Callable[[str], Awaitable[None]]]] = {
     ("'…coroutine' object has no attribute …",): [read_without_await],
     ("cannot unpack non-iterable coroutine object",): [unpack_without_await],
     ("'coroutine' object does not support the asynchronous context manager protocol",): [start_server_without_await],
     ("'async for' requires an object with __aiter__ method, got …coroutine",): [iterate_over_read],
+    ("…() takes … positional argument… but … were given", "…() takes … positional argument… (… given)"): [
+        pass_timeout_by_position,
+        send_several_arguments,
+    ],
     ("object NoneType can't be used in 'await' expression", "'NoneType' object can't be awaited"): [
         await_write,
         await_abort,
