@@ -146,6 +146,44 @@ def test_uninstall_inside_installed_uninstalls() -> None:
     assert not is_installed()
 
 
+def test_block_after_uninstall_inside_block_uninstalls_at_its_end() -> None:
+    with sluiceway.installed():
+        sluiceway.uninstall()
+        with sluiceway.installed():
+            assert is_installed()
+        assert not is_installed()
+    assert not is_installed()
+
+
+def test_block_that_began_before_uninstall_keeps_installation_of_later_block() -> None:
+    earlier, later = sluiceway.installed(), sluiceway.installed()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(earlier)
+        sluiceway.uninstall()
+        with later:
+            stack.close()
+            assert is_installed()
+    assert not is_installed()
+
+
+async def test_overlapping_installed_of_two_tasks_uninstalls_at_end_of_last() -> None:
+    first_ends, second_ends = asyncio.Event(), asyncio.Event()
+
+    async def use(end: asyncio.Event) -> bool:
+        with sluiceway.installed():
+            await end.wait()
+            return is_installed()
+
+    first, second = asyncio.create_task(use(first_ends)), asyncio.create_task(use(second_ends))
+    await asyncio.sleep(0)
+    first_ends.set()
+    assert await first
+    assert is_installed()
+    second_ends.set()
+    assert await second
+    assert not is_installed()
+
+
 @pytest.mark.parametrize("module", [asyncio, streams], ids=["asyncio", "asyncio.streams"])
 def test_uninstall_keeps_patch_made_after_install(module: Any) -> None:
     class PatchedReader(sluiceway.StreamReader):

@@ -117,6 +117,32 @@ def test_simultaneous_install_in_two_threads_keeps_original_classes() -> None:
     assert asyncio.StreamReader is original
 
 
+def test_simultaneous_installed_in_two_threads_uninstalls_at_end_of_last() -> None:
+    original = asyncio.StreamReader
+    other = sluiceway.installed()
+    threads: list[threading.Thread] = []
+
+    class Meanwhile(dict[str, Any]):
+        def items(self) -> Any:
+            if not threads:
+                threads.append(threading.Thread(target=other.__enter__))
+                threads[0].start()
+                threads[0].join(LOCK_WAIT)
+            return super().items()
+
+    replacements = installing._replacements
+    installing._replacements = Meanwhile(replacements)
+    try:
+        with sluiceway.installed():
+            threads[0].join()
+            other.__exit__(None, None, None)
+            assert asyncio.StreamReader is not original
+        assert asyncio.StreamReader is original
+    finally:
+        installing._replacements = replacements
+        sluiceway.uninstall()
+
+
 async def test_call_from_other_thread_runs_in_thread_of_loop() -> None:
     loop = asyncio.get_running_loop()
     called = loop.create_future()

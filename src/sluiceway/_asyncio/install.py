@@ -59,6 +59,8 @@ _replacements: dict[str, Any] = {
 }
 
 _originals: list[tuple[Any, str, Any]] = []
+# The blocks of installed() whose first one has installed sluiceway; None if install() has, or nothing is installed.
+_installer: _Blocks | None = None
 # Without the lock, a second thread that installs at the same time would store sluiceway's names as asyncio's.
 _lock = threading.Lock()
 
@@ -86,6 +88,16 @@ def _restore_names() -> None:
     replace_in_checks({})
 
 
+class _Blocks:
+    """The blocks of installed() that overlap, in several tasks or threads. The last one that ends uninstalls.
+
+    ``count``: how many of them have not ended.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
 def install() -> None:
     """Replace the stream classes and functions in ``asyncio`` and ``asyncio.streams`` with sluiceway's.
 
@@ -101,7 +113,7 @@ def install() -> None:
         if _originals:
             return
         _replace_names()
-    logger.debug("install(): asyncio's stream names refer to sluiceway (core: %s, engine: %s)", IMPLEMENTATION, ENGINE)
+    _log_install()
 
 
 def uninstall() -> None:
@@ -110,10 +122,20 @@ def uninstall() -> None:
     Existing streams and servers of sluiceway continue to work. A name that other code has replaced after ``install()``
     is left unchanged.
     """
+    global _installer  # noqa: PLW0603 - shared by all threads
     with _lock:
+        _installer = None
         if not _originals:
             return
         _restore_names()
+    _log_uninstall()
+
+
+def _log_install() -> None:
+    logger.debug("install(): asyncio's stream names refer to sluiceway (core: %s, engine: %s)", IMPLEMENTATION, ENGINE)
+
+
+def _log_uninstall() -> None:
     logger.debug("uninstall(): asyncio's stream names refer to asyncio's own classes and functions again")
 
 
@@ -125,8 +147,9 @@ def is_installed() -> bool:
 def installed() -> _Installed:
     """Return a context manager and decorator that installs sluiceway for a block: ``with sluiceway.installed():``.
 
-    If sluiceway was installed before the block, sluiceway is still installed after the block. The decorator is for
-    plain functions.
+    If sluiceway was installed before the block, sluiceway is still installed after the block. If blocks of several
+    tasks or threads overlap, sluiceway stays installed until the last of them ends. The decorator is for plain
+    functions.
 
     Raises:
         TypeError: the result is used as a condition, as in ``if installed():``. Use ``if is_installed():`` instead.
@@ -137,15 +160,35 @@ def installed() -> _Installed:
 
 class _Installed(contextlib.ContextDecorator, contextlib.AbstractContextManager[None]):
     def __init__(self) -> None:
-        self._was_installed: list[bool] = []
+        # For each block that the object has begun: None if sluiceway had been installed by install() before.
+        self._begun: list[_Blocks | None] = []
 
     def __enter__(self) -> None:
-        self._was_installed.append(is_installed())
-        install()
+        global _installer  # noqa: PLW0603 - shared by all threads
+        with _lock:
+            installs = not _originals
+            if installs:
+                _installer = _Blocks()
+                _replace_names()
+            if _installer is not None:
+                _installer.count += 1
+            self._begun.append(_installer)
+        if installs:
+            _log_install()
 
     def __exit__(self, *exc: object) -> None:
-        if not self._was_installed.pop():
-            uninstall()
+        global _installer  # noqa: PLW0603 - shared by all threads
+        blocks = self._begun.pop()
+        if blocks is None:
+            return
+        with _lock:
+            blocks.count -= 1
+            # After uninstall() within the blocks, others may have begun.
+            if blocks.count or (_installer is not None and _installer is not blocks) or not _originals:
+                return
+            _installer = None
+            _restore_names()
+        _log_uninstall()
 
     def __call__(self, function: F) -> F:
         kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
