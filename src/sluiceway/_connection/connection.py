@@ -286,7 +286,8 @@ class Connection(ClosingState):
         """Return three numbers of bytes: received data, received TLS overhead, and sent data that the kernel accepted.
 
         The overhead consists of the handshake and of an incomplete record, and is 0 without sluiceway's TLS. A complete
-        record without plaintext adds to neither of the first two numbers: a peer can send such records without end.
+        record without plaintext adds to neither of the first two numbers: a peer can send such records without end. The
+        first number is 0 after the program has dropped the reader, and the third after it has dropped the writer.
         """
         writer = self.writer_ref() if self.writer_ref is not None else None
         written = 0 if writer is None else writer._sluiceway.written - self.unsent_size()
@@ -297,7 +298,7 @@ class Connection(ClosingState):
         return 0 if receiver is None else receiver.received, overhead, written
 
     def unsent_size(self) -> int:
-        """Pass corked data to the transport. Then return how many written bytes the kernel has not accepted."""
+        """Pass corked data to the transport. Return how many bytes the kernel has not accepted; 0 if it is unknown."""
         self.uncork()
         return pending_bytes(self.transport)
 
@@ -324,10 +325,11 @@ class Connection(ClosingState):
         self.abort_because(reason)
 
     def send_error(self) -> BaseException:
-        """Return the error of a send after the end: a ConnectionResetError if the program closed the connection first.
+        """Return the error of a send on a connection that has ended, is closed or was aborted.
 
-        Otherwise, return the error with which the connection ended or for which it was aborted. If there is none,
-        return a BrokenPipeError for a pipe whose reader has closed it, else a ConnectionResetError.
+        If the program closed the connection first, return a ConnectionResetError. Otherwise, return the error with
+        which the connection ended or for which it was aborted. If there is none, return a BrokenPipeError for a pipe
+        whose reader has closed it, else a ConnectionResetError.
         """
         lost = self.error
         if lost is None and self.record is not None and self.record.error is not None:

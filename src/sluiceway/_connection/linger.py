@@ -54,7 +54,10 @@ class Linger(ReceiverProvider, asyncio.BufferedProtocol):
         self._previous: Any = self._transport.get_protocol()
 
     def start(self) -> None:
-        """End the writing direction after the buffered data, and discard what arrives."""
+        """End the writing direction after the buffered data, and discard what arrives.
+
+        ``can_write_eof()`` of the transport must be True.
+        """
         transport = self._transport
         # Some loops choose how to receive, into memory of the protocol or not, when reading starts.
         transport.pause_reading()

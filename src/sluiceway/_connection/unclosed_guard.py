@@ -65,7 +65,8 @@ class UnclosedGuard:
 def close_unreferenced(connection: GuardedConnection, source: object) -> None:
     """Close ``connection``, and emit a ResourceWarning for ``source``.
 
-    If the connection is closing or has ended, nothing is done. If its loop is closed, only the warning is emitted.
+    If the connection has no transport yet, is closing or has ended, nothing is done. If its loop is closed, only the
+    warning is emitted.
     """
     if connection.closing or connection.lost or connection.transport is None or connection.transport_is_closing():
         return

@@ -62,7 +62,7 @@ class BytearrayBuffer(ChunkBuffer):
         self._searched = 0
 
     def references(self) -> int:
-        """Return the number of references to ``data``, with those of this object and of the call."""
+        """Return the number of references to ``data``, with those of this object and of the call. On CPython only."""
         return _count_references(self.data)
 
     def unshared(self) -> ChunkBuffer:

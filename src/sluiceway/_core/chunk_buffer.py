@@ -54,7 +54,7 @@ class ChunkBuffer:
         """Return the offset from which to search for ``patterns``: none of them begins before this offset.
 
         ``waited``: True if the read that searches has waited since its previous search. Only a BytearrayBuffer, which
-        the program may change between two reads, uses it.
+        the program may change between two reads, uses this argument.
         """
         return self._searched if self._searched and self._searched_for == patterns else 0
 

@@ -24,7 +24,7 @@ class EndOfInput(ReadFlowControl):
     - ``eof_reached``: True after end of file, or after the connection has ended without an error.
     - ``exception``: the error that ended the stream, or None.
     - ``after_data``: True if ``exception`` is raised only by a read for which the buffered data is not enough.
-    - ``truncation``: over TLS, the error of a TCP connection that ended without a close_notify alert, or None.
+    - ``truncation``: over TLS, the error for an input that ended without a close_notify alert, or None.
     - ``idle``: True if the connection was aborted, because no byte was received or sent for the idle timeout.
     - ``closed_here``: True if this side closed the connection, without an error, before the peer ended its direction.
     """
@@ -53,7 +53,7 @@ class EndOfInput(ReadFlowControl):
 
         ``exception`` must not be None. The error of set_exception() must be raised. The error of a lost connection must
         be raised if no byte is unread, or if the unread bytes are not ``enough`` for the read. If end of file was
-        received before the loss, it must not be raised: the input is complete, and only sends have failed.
+        received before the loss, that error must not be raised: the input is complete, and only sends have failed.
         """
         if not self.after_data:
             return True

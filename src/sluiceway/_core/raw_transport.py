@@ -29,7 +29,7 @@ class RawTransport:
     def before_drain(self) -> object:
         """Called by drain() before drain() tests whether it must wait.
 
-        Update ``closing``, and send data that was delayed more than a millisecond ago.
+        Update ``closing`` if it may be out of date, and send data that was delayed more than a millisecond ago.
         """
         raise NotImplementedError
 

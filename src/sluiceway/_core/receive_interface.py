@@ -122,5 +122,5 @@ class ReceiverProvider:
 
         Do nothing here; StreamReaderProtocol and the other protocols of the package override the method.
         A transport calls this method several times in the next iteration of the loop, because a signal handler may
-        raise in it again. The method does not call what a derived class of the program adds to connection_lost().
+        raise again. The method does not call what a derived class of the program adds to connection_lost().
         """

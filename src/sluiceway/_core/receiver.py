@@ -213,8 +213,9 @@ class Receiver(EndOfInput):
     def fail(self, error: BaseException) -> None:
         """End the stream with ``error``, for set_exception().
 
-        The waiting read and every later read raise ``error`` immediately. Buffered bytes are not returned any more. In
-        contrast, the error of lost() is raised after the buffered bytes.
+        The waiting read and every later read raise ``error`` immediately. Buffered bytes are not returned any more,
+        except by a read that was woken before the call. In contrast, the error of lost() is raised after the buffered
+        bytes.
         """
         self.exception = error
         self.after_data = False
@@ -253,7 +254,7 @@ class Receiver(EndOfInput):
         return error
 
     def incomplete_discard(self, call: str, stream: str) -> IncompleteReadError:
-        """End ``discard`` at end of file, before all its bytes have arrived. Return the IncompleteReadError for that.
+        """End ``discard``, which must not be None, at end of file, before all its bytes have arrived. Return the error.
 
         ``call``: the method that must raise the error. ``stream``: the description of its stream, for the message.
         """

@@ -255,7 +255,10 @@ class RecordIterator(Ready):
         raise NotImplementedError
 
     def target_size(self) -> int:
-        """Return how many bytes must be buffered before another attempt can succeed; 0 if that is unknown."""
+        """Return how many bytes must be buffered before another attempt can succeed; 0 if that is unknown.
+
+        Called after an attempt that has returned None.
+        """
         raise NotImplementedError
 
     def window(self) -> int:
@@ -268,8 +271,9 @@ class RecordIterator(Ready):
     def check(self, waited: bool) -> None:
         """Raise RuntimeError if another read waits, and the error of set_exception(), whatever is buffered.
 
-        That error is not raised after a wait, so that the item which completed the wait is returned. An error of
-        asyncio's reader is not raised here, but treated as that of a lost connection; see BorrowedReader.load().
+        If ``waited`` is True, the error of set_exception() is not raised, so that the item which completed the wait is
+        returned. An error of asyncio's reader is not raised here, but treated as that of a lost connection; see
+        BorrowedReader.load().
         """
         receiver = self.receiver
         if receiver.operation is not None:

@@ -113,7 +113,7 @@ class StreamWaits:
     async def _wait_for_size(self, size: int, operation: str) -> None:
         """Wait for received bytes, until ``size`` bytes are buffered or the stream ends.
 
-        The caller has found that fewer bytes are buffered and that the stream has not ended, and tests it again after
+        The caller has found that fewer bytes are buffered and that the stream has not ended, and tests both again after
         the call, because a ``_wait_for_data()`` of the program may return early. If ``size`` is 0, wait for the next
         bytes, however many are buffered.
         """

@@ -208,7 +208,7 @@ class TLSSender(Corkable):
     def flush(self, everything: bool) -> None:
         """Encrypt the buffered plaintext, and write it to the lower transport until that pauses writing.
 
-        If ``everything`` is True, ignore that pause. At the end, send the close_notify alert if one is pending. Before
+        If ``everything`` is True, ignore that pause. Afterwards, send the close_notify alert if one is pending. Before
         the handshake is complete, encrypt nothing. During another encryption, do nothing.
         """
         if self.encrypting:

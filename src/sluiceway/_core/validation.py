@@ -100,8 +100,9 @@ def as_number(value: Any) -> Any:
 
 
 def as_seconds(seconds: Any, name: str, stream: Any = None, *, required: bool = False) -> float:
-    """Return ``seconds``, the argument ``name`` of a function, or of a method of ``stream``, which has _describe().
+    """Return ``seconds``, the argument ``name`` of a function or method.
 
+    ``stream``: for the messages, the object whose method it is, which must have _describe(); None for a function.
     Raise TypeError unless ``seconds`` is an int or float, and not a bool. Raise ValueError unless it is greater than 0
     and a float can hold it. ``required``: False if the caller accepts None, and does not pass it to this function. The
     message of the TypeError then lists None as accepted.

@@ -15,7 +15,8 @@ def register_stepper(stepper: Any) -> None:
     """Call methods of ``stepper`` at each later fork of this process, until the stepper is freed.
 
     Before a fork, the parent process calls ``stepper._flush_own_thread()``, which sends the writes that the forking
-    thread has corked. After it, the child process calls ``stepper._forked()``, which drops those of other threads.
+    thread has corked. After the fork, the child process calls ``stepper._forked()``, which drops the other corked
+    writes.
     """
     _steppers.add(weakref.ref(stepper, _steppers.discard))
 

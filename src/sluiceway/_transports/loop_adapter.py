@@ -42,8 +42,8 @@ def scratch_of(loop: asyncio.AbstractEventLoop) -> Any:
 def stepper_of(loop: Any) -> Any:
     """Return the Stepper of ``loop``, which runs waiting tasks immediately, or None.
 
-    None: the core is pure, or the loop accepts no attribute. The Stepper is stored as an attribute of the loop and not
-    in a WeakKeyDictionary, because the Stepper refers to the loop.
+    Return None if the core is pure, or if the loop accepts no attribute. The Stepper is stored as an attribute of the
+    loop and not in a WeakKeyDictionary, because the Stepper refers to the loop.
     """
     stepper = getattr(loop, _STEPPER, None)
     if stepper is None:

@@ -16,8 +16,8 @@ from .tls.transport import TLSTransport
 def close_after_loop(transport: Any) -> str | None:
     """Call connection_lost() of the protocol, and close the socket of ``transport``, whose loop was closed.
 
-    Return a description for warn_unclosed() if the program had not closed the transport, else None. asyncio does not do
-    this: it leaves the socket open until the garbage collector frees the transport. uvloop closes its own transports,
+    Return a description for warn_unclosed() if the program had not closed the transport, else None. asyncio itself
+    leaves the socket open until the garbage collector frees the transport. uvloop closes its own transports,
     and the engine closes its sockets; for these, the function does nothing and returns None.
     """
     lower = transport.lower if isinstance(transport, TLSTransport) else transport

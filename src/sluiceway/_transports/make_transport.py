@@ -161,7 +161,7 @@ async def _wrap_encrypted(
 def _tls_transport(
     loop: asyncio.AbstractEventLoop, sock: Any, protocol: Any, context: ssl_module.SSLContext, **options: Any
 ) -> TLSTransport:
-    """Return a TLS transport that has no lower transport yet. If the context raises an error, close ``sock``."""
+    """Return a TLS transport that has no lower transport yet. If the function raises, it closes ``sock``."""
     try:
         return TLSTransport(loop, protocol, context, **options)
     except BaseException:

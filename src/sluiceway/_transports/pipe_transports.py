@@ -30,7 +30,7 @@ _CURRENT_POSITION = -1
 class _PipeTransport(transports._FlowControlMixin):
     """The base class of the read and the write transport: the file, the protocol, and the end of the transport.
 
-    The transport closes the file at its end. ``_watched``: the loop can watch the file.
+    The file is closed when the transport ends. ``_watched``: True if the loop can watch the file.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, file: io.FileIO, protocol: Any) -> None:

@@ -84,7 +84,7 @@ class FileCopy:
     def lost_error(self, error: BaseException | None) -> OSError | None:
         """Return the error of a lost connection that the kernel has reported only to os.sendfile(), else None.
 
-        ``error`` is what ``loop.sendfile()`` raises. If os.sendfile() fails before the first byte, this is a
+        ``error`` is what ``loop.sendfile()`` raises. If os.sendfile() fails before the first byte, ``error`` is a
         SendfileNotAvailableError without the cause.
         """
         if isinstance(error, OSError) and is_reported_once(error):

@@ -15,7 +15,10 @@ cdef enum:
 
 
 cdef inline ssize_t send_pieces(int fd, WriteQueue queue, char* gathered) except? -1:
-    """Send the first pieces of ``queue`` with one system call; return its result. ``gathered``: memory for a copy."""
+    """Send the first pieces of ``queue``, which must not be empty, with one system call; return its result.
+
+    ``gathered``: memory of GATHER_MAXIMUM bytes for a copy.
+    """
     cdef iovec vectors[PIECES]
     cdef msghdr message
     cdef Py_ssize_t index, count, waiting = len(queue.pieces) - queue.head
@@ -39,7 +42,7 @@ cdef inline ssize_t send_pieces(int fd, WriteQueue queue, char* gathered) except
 
 
 cdef inline Py_ssize_t gather(WriteQueue queue, char* gathered) except -1:
-    """Copy all unsent bytes, at most GATHER_MAXIMUM, into ``gathered``, which has this size. Return their number."""
+    """Copy all unsent bytes into ``gathered``. Return their number, which must not exceed GATHER_MAXIMUM."""
     cdef char* end = gathered
     cdef Py_ssize_t index, length, offset = queue.offset
     cdef bytes piece

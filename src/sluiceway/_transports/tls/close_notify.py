@@ -19,7 +19,7 @@ else:
 
 
 class CloseSequence:
-    """Closes the lower transport after both close_notify alerts, or when the peer has ended its direction of it.
+    """Closes the lower transport after both close_notify alerts, or when the input of the lower transport has ended.
 
     It also closes the lower transport when the peer has sent more than LINGER_MAXIMUM bytes after the close. After the
     shutdown timeout, it aborts the lower transport.
@@ -121,7 +121,7 @@ class CloseSequence:
         ``error``: the error with which the lower transport ended, or None. ``discarded``: how many bytes it discarded;
         -1 if the number is unknown.
 
-        The loss of the alert is not reported: asyncio sends no alert after the end of TCP, and so reports no such loss.
+        The loss of the alert is not reported: asyncio sends no alert after the end of input, and so reports no loss.
         A Unix socket refuses the alert with a BrokenPipeError if the peer has closed the connection.
         """
         only_alert = self._only_alert and (self.lower_ended or isinstance(error, BrokenPipeError))

@@ -66,8 +66,8 @@ class _DroppedError(Exception):
 class _Load:
     """The call that an executor gets. If the executor frees it without a call, the load fails with _DroppedError.
 
-    An executor that is shut down with ``cancel_futures=True`` does so. A future of the loop would not report that if
-    the loop is closed, and all later connections of the process would wait without end.
+    An executor that is shut down with ``cancel_futures=True`` frees its calls in this way. A future of the loop would
+    not fail if the loop is closed, and all later connections of the process would wait without end.
     """
 
     __slots__ = ("_loading", "_owner")

@@ -19,8 +19,8 @@ else:
 class LowerEvents(Protocol):
     """The methods of a TLS transport that LowerProtocol calls at events of the lower transport, and one attribute.
 
-    Usually the TLSReceiver calls lower_eof() and lower_lost(). LowerProtocol calls lower_lost() itself in two cases:
-    the coroutine that waits for the handshake must continue first, or a signal handler has stopped the first call.
+    Usually the TLSReceiver calls lower_eof() and lower_lost(). LowerProtocol calls lower_lost() itself in two cases: if
+    the coroutine that waits for the handshake must continue first, and if a signal handler has stopped the first call.
     """
 
     @property

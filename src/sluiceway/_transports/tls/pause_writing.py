@@ -39,7 +39,7 @@ class WritePauses:
 
 
 def set_limits(lower: StreamTransport, high: int | None, low: int | None) -> None:
-    """Set the limits of ``lower``. After the end of ``lower``, they may stay as they are."""
+    """Set the write buffer limits of ``lower``. After ``lower`` has ended, the call may have no effect."""
     # Transports of uvloop raise RuntimeError then.
     with contextlib.suppress(RuntimeError):
         lower.set_write_buffer_limits(high, low)
