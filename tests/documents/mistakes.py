@@ -119,6 +119,26 @@ async def send_several_arguments(address: str) -> None:
         await send(b"x", b"y")
 
 
+async def use_closed_loop(address: str) -> None:
+    def read_later() -> None:
+        loop = asyncio.new_event_loop()
+        stream = loop.run_until_complete(sluiceway.connect(address))
+        loop.run_until_complete(stream.aclose())
+        loop.close()
+        reading = stream.read()
+        try:
+            loop.run_until_complete(reading)
+        finally:
+            reading.close()
+
+    await asyncio.to_thread(read_later)
+
+
+async def watch_socket_of_connection(address: str) -> None:
+    async with sluiceway.connect(address) as stream:
+        asyncio.get_running_loop().add_reader(stream.writer.get_extra_info("socket"), print)
+
+
 MISTAKES: dict[tuple[str, ...], list[Callable[[str], Awaitable[None]]]] = {
     ("'…coroutine' object has no attribute …",): [read_without_await],
     ("cannot unpack non-iterable coroutine object",): [unpack_without_await],
@@ -140,4 +160,6 @@ MISTAKES: dict[tuple[str, ...], list[Callable[[str], Awaitable[None]]]] = {
     ("'…' object is not iterable",): [plain_for_of_stream, plain_for_of_reader],
     ("stream_handler() missing 1 required positional argument: 'handle'",): [decorate_with_parentheses],
     ("Task … got Future … attached to a different loop",): [serve_on_other_loop],
+    ("Event loop is closed",): [use_closed_loop],
+    ("File descriptor … is used by transport …",): [watch_socket_of_connection],
 }

@@ -112,6 +112,8 @@ RAISED_INDIRECTLY = {
     "fatal error: Python.h: No such file or directory",
     "[Errno 32] Broken pipe (connection …)",
     "[Errno 32] Broken pipe (pipe …)",
+    "[Errno 9] Bad file descriptor (connection …)",
+    "[Errno 5] Input/output error (pipe …)",
     "[Errno 2] No such file or directory: '…'",
     "[Errno 107] Transport endpoint is not connected (connection …; connect a socket before it is passed as sock=)",
     'cannot connect to "…": …',
