@@ -397,9 +397,9 @@ class Connection(ClosingState):
     # -- dropped without close ----------------------------------------------------------------------------------------
 
     def guard(self, reader: Any) -> UnclosedGuard:
-        """Return the guard of this connection for a new writer with ``reader``. Create it if there is none yet.
+        """Return the guard of this connection for a new writer with ``reader``, or for ``reader`` alone.
 
-        The caller must refer to the guard: a guard that is freed closes the connection.
+        Create the guard if there is none yet. The caller must refer to it: a guard that is freed closes the connection.
         """
         receiver = self.receiver_ref() if self.receiver_ref is not None else None
         guard: UnclosedGuard | None = None if receiver is None else receiver.guard

@@ -129,7 +129,7 @@ class TimeLimit:
             self._timer.armed += 1
 
     def stop(self) -> None:
-        """End the operation."""
+        """End the operation, so that the limit does not expire. May be called again, or without start()."""
         self._expiring = False
         if self.armed:
             self.armed = False

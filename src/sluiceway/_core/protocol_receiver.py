@@ -1,4 +1,4 @@
-"""Receivers that pass every received byte to the methods of a protocol.
+"""Receivers that pass every received byte to the methods of a protocol, and the choice between receivers.
 
 An exception of such a method propagates to the caller of the receiver.
 """

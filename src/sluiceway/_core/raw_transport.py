@@ -1,6 +1,7 @@
 """RawTransport: the object that a writer calls to send data, instead of the asyncio.Transport of the connection.
 
 A writer finds the raw transport as the attribute ``raw`` of a RawTransportProvider, or as ConnectionState.loop_writer.
+Without either, the writer calls write() of the transport.
 """
 
 from __future__ import annotations

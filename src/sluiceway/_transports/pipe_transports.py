@@ -1,4 +1,4 @@
-"""Transports of descriptors that are not sockets: pipes, terminals, files and devices, the same on every event loop.
+"""Transports of pipes, terminals, files and devices, the same on every event loop. stdio() uses them for sockets too.
 
 The loops' own pipe transports refuse files and /dev/null. The write transport of uvloop also reads from its file, and
 so takes what is typed at a terminal. A loop cannot watch files and some devices. They are always ready, so they are

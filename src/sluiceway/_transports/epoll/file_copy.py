@@ -65,7 +65,10 @@ class FileCopy:
         return self._sock
 
     def end(self) -> None:
-        """Called when the connection has ended. ``loop.sendfile()`` raises an error."""
+        """Called when the connection has ended: let ``loop.sendfile()`` raise an error.
+
+        If the loop is closed, only close the second descriptor.
+        """
         if self._loop.is_closed():
             # The task that would close it does not run any more.
             if self._sock is not None:
@@ -84,8 +87,8 @@ class FileCopy:
     def lost_error(self, error: BaseException | None) -> OSError | None:
         """Return the error of a lost connection that the kernel has reported only to os.sendfile(), else None.
 
-        ``error`` is what ``loop.sendfile()`` raises. If os.sendfile() fails before the first byte, ``error`` is a
-        SendfileNotAvailableError without the cause.
+        Called before close(). ``error`` is what ``loop.sendfile()`` raises, or None. If os.sendfile() fails before the
+        first byte, ``error`` is a SendfileNotAvailableError without the cause.
         """
         if isinstance(error, OSError) and is_reported_once(error):
             return error
