@@ -67,7 +67,7 @@ def install_direct_select(loop, callback, serve):
 
 
 cdef class DirectSelect:
-    """The replaced ``select`` of one selector, until remove(). A program may store the method and call it later."""
+    """The replacement for ``select`` of one selector, until remove(). A program may store it, and call it later."""
 
     cdef object loop
     cdef object selector
@@ -194,5 +194,5 @@ cdef class DirectSelect:
 
 
 cdef int in_milliseconds(double seconds) except -1:
-    """Return the next higher number of milliseconds, as EpollSelector does."""
+    """Return ``seconds`` in milliseconds, rounded up as by EpollSelector; 0 for a negative number."""
     return 0 if seconds <= 0 else <int>min(ceil(seconds * 1e3), <double>INT_MAX)

@@ -20,7 +20,7 @@ from sluiceway._transports.epoll.system cimport (
 cdef class AcceptedSocket:
     """The descriptor of an accepted connection, until the connection's transport takes it. Closed when it is freed.
 
-    Therefore no descriptor stays open if a signal handler raises an exception before that.
+    Therefore no descriptor stays open if a signal handler raises an exception before the transport takes it.
     """
 
     def __cinit__(self):
@@ -30,7 +30,7 @@ cdef class AcceptedSocket:
         self.close()
 
     cdef int detach(self) noexcept:
-        """Return the descriptor, which the caller must close."""
+        """Return the descriptor, which the caller must close; -1 if it was returned before."""
         cdef int fd = self.fd
         self.fd = -1
         return fd

@@ -283,7 +283,7 @@ cdef class Poller:
     cdef int separate(self) except -1:
         """In a forked child, replace the epoll sets that it shares with its parent: the poller's, and that of an
         asyncio loop. Each use of the poller calls this method; only the first in the child has an effect. In a shared
-        set, each registration would affect both processes. A socket that cannot be watched then is closed."""
+        set, each registration would affect both processes. A socket that a new set cannot watch is closed."""
         cdef int number = self.epfd
         if not self.forked or self.loop.is_closed():
             return 0

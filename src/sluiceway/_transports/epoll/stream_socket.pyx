@@ -285,7 +285,7 @@ cdef class StreamSocket(WriteLimits):
         return self.poller if size < CORK_MAXIMUM and size <= self.high else None
 
     cdef int cork(self, bytes data, Py_ssize_t length) except -1:
-        """Delay a write, until the round ends, or the delayed data is too much or too old."""
+        """Delay a write of a step until the round ends, or until the delayed data is too much or too old."""
         self.queue.append(data)
         if self.interest & EPOLLOUT:
             self.maybe_pause()
