@@ -43,6 +43,18 @@ async def iterate_over_read(address: str) -> None:
             line.close()
 
 
+async def split_bytes_by_text(address: str) -> None:
+    async with sluiceway.connect(address) as stream:
+        data: Any = await stream.read_line()
+        data.split(",")
+
+
+async def search_text_in_bytes(address: str) -> None:
+    async with sluiceway.connect(address) as stream:
+        data: Any = await stream.read_line()
+        assert "GET" in data
+
+
 async def await_write(address: str) -> None:
     async with await sluiceway.connect(address) as stream:
         writer: Any = stream.writer
@@ -148,6 +160,7 @@ MISTAKES: dict[tuple[str, ...], list[Callable[[str], Awaitable[None]]]] = {
         pass_timeout_by_position,
         send_several_arguments,
     ],
+    ("a bytes-like object is required, not 'str'",): [split_bytes_by_text, search_text_in_bytes],
     ("object NoneType can't be used in 'await' expression", "'NoneType' object can't be awaited"): [
         await_write,
         await_abort,

@@ -112,6 +112,7 @@ RAISED_INDIRECTLY = {
     "fatal error: Python.h: No such file or directory",
     "[Errno 32] Broken pipe (connection …)",
     "[Errno 32] Broken pipe (pipe …)",
+    "[Errno 24] Too many open files",
     "[Errno 9] Bad file descriptor (connection …)",
     "[Errno 5] Input/output error (pipe …)",
     "[Errno 2] No such file or directory: '…'",
