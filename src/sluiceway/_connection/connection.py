@@ -103,7 +103,7 @@ class ConnectionOwner(Protocol):
 
 
 class Connection(ClosingState):
-    """The state of one connection over any transport, which its protocol and its writer share."""
+    """The state of one connection over any transport. Its protocol and its writer's Sender refer to this object."""
 
     record: ConnectionRecord | None
 

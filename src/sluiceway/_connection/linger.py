@@ -38,8 +38,9 @@ class Linger(ReceiverProvider, asyncio.BufferedProtocol):
     """A protocol that discards what its transport receives, and then closes the transport.
 
     The transport is closed when the peer has ended its direction, when ``seconds`` have passed since all written data
-    was sent, or when more than LINGER_MAXIMUM bytes have arrived, whichever comes first. The previous protocol gets the
-    events for which the program waits: resume_writing(), and the end of the connection.
+    was sent, or when more than LINGER_MAXIMUM bytes have arrived, whichever comes first. The transport refers to
+    this object until the connection has ended. The previous protocol gets the events for which the program waits:
+    resume_writing(), and the end of the connection.
     """
 
     def __init__(self, connection: LingeringConnection, seconds: float) -> None:

@@ -59,6 +59,8 @@ def set_timer(loop: Any, timer: CoarseTimer | None) -> None:
 class TimeLimit:
     """A time limit for operations of ``target``, one at a time. The object is used again for each operation.
 
+    ``target`` refers to the limit, and the limit to ``target`` weakly: after ``target`` is freed, nothing is called.
+
     At the expiry, the timer calls ``target._time_limit_expired(limit)``. Each later run of the timer repeats the call,
     until the call returns True or stop() is called. The target returns False if the operation is about to continue. A
     call that raises is repeated as well, because a signal handler may have raised; after the eleventh Exception in a
@@ -138,6 +140,8 @@ class TimeLimit:
 
 class CoarseTimer:
     """The timer of ``clock``, an event loop: it uses ``clock.time()`` and ``clock.call_later()``.
+
+    The timer refers to the loop weakly. The table of timer_of() refers to the timer until the loop is freed.
 
     ``armed``: the number of limits that are started. If it is 0, the next run schedules no other.
     """

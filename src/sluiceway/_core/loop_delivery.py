@@ -20,7 +20,7 @@ _PACKAGE = __name__.partition(".")[0] + "."
 
 
 class LoopDelivery:
-    """The receiving half of a LoopAdapter.
+    """The receiving half of a LoopAdapter, which refers to this object.
 
     - ``receivers``: the receivers of the protocol; None after end().
     - ``transport``: the transport, from made() to end(), else None.

@@ -47,8 +47,9 @@ _ENDLESS = 1 << 30
 
 
 class TLSReceiver(ReceiveInterface):
-    """Decrypts the records of one connection.
+    """Decrypts the records of one connection. The TLS transport and its LowerProtocol refer to this object.
 
+    - ``owner``: the TLS transport; None after detach().
     - ``close_notify_received``: True after the peer's close_notify alert has arrived (RFC 8446, section 6.1).
     - ``discard_left``: how many more bytes of plaintext may arrive after this side has begun to close; they are
       discarded. When the number becomes negative, the owner closes without the peer's alert.

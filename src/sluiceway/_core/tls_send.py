@@ -34,8 +34,9 @@ class TLSSender(Corkable):
     Where the lower transport would delay writes until the end of the round, the plaintext is delayed instead. So what
     is written in a round becomes one record, up to 16 KiB.
 
-    - ``lower``: the transport that carries the records.
-    - ``owner``: the TLS transport, to which events are reported.
+    - ``lower``: the transport that carries the records; None before set_lower() and after detach().
+    - ``owner``: the TLS transport, which refers to this object as ``raw``, and to which events are reported; None after
+      detach().
     - ``handshake_complete``: True after the handshake, when data can be sent.
     - ``closing``: True if write() discards its data.
     - ``lower_paused``: True while the lower transport has paused writing. The TLS transport sets this attribute.

@@ -19,7 +19,7 @@ class FileCopy:
     """One call of ``loop.sendfile()`` of an asyncio loop, while other writes to the socket are refused.
 
     The loop copies to a second descriptor of the socket, which it watches while the socket accepts nothing. So the
-    engine can close its own descriptor at any time.
+    engine can close its own descriptor at any time. During the call, ``StreamSocket.file_copy`` refers to this object.
 
     - ``begun``: a future that is done when the kernel has accepted what was written before the call.
     - ``reading``: whether the transport was reading before the call, which pauses reading.

@@ -35,7 +35,7 @@ else:
 
 
 class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transports.Transport):
-    """The asyncio.Transport of a TLS connection over another transport.
+    """The asyncio.Transport of a TLS connection over another transport. The LowerProtocol refers to this object.
 
     ``loop.start_tls`` and ``loop.sendfile`` of asyncio's loop accept this transport.
     """
