@@ -357,7 +357,7 @@ class Connection(ClosingState):
     def own_error(self, error: Exception) -> BaseException:
         """Return ``error`` or a copy, with the mark of this connection; see WriteFlowControl.own.
 
-        Add the addresses of both ends to the message of an OSError that does not name the peer.
+        Add the result of describe() to the message of an OSError that does not name the peer.
         """
         own = self.flow.own(error)
         if isinstance(own, OSError) and own.args and self.transport is not None:

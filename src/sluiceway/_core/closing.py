@@ -58,7 +58,7 @@ class ClosingState(ConnectionState):
         self._direct: RawTransport | None = None
 
     def attach(self, transport: Any) -> None:
-        """Set the transport of this connection: its first one, or the TLS transport after start_tls()."""
+        """Set the transport of this connection: its first one, that of a further writer, or that of start_tls()."""
         self.transport = transport
         self._loop_tls_values = None
         self._direct = None

@@ -274,7 +274,8 @@ class CoarseTimer:
             limit.stop()
 
     def _schedule(self, clock: Any) -> None:
-        """Move the next run to the first deadline, if that is later. Cancel the next run if no limit is started.
+        """Move the next run to the first deadline, if that is more than one period away. Cancel it if no limit is
+        started.
 
         The next run is not moved if a limit was started that has no deadline yet.
         """

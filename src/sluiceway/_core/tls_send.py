@@ -210,7 +210,8 @@ class TLSSender(Corkable):
         """Encrypt the buffered plaintext, and write it to the lower transport until that pauses writing.
 
         If ``everything`` is True, ignore that pause. Afterwards, send the close_notify alert if one is pending. Before
-        the handshake is complete, encrypt nothing. During another encryption, do nothing.
+        the handshake is complete, encrypt nothing. During another encryption, do nothing. If the lower transport is
+        closing, or OpenSSL raises an error, stop without the alert.
         """
         if self.encrypting:
             return

@@ -102,7 +102,10 @@ class _PipeTransport(transports._FlowControlMixin):
         return count
 
     def _end(self, error: BaseException | None) -> None:
-        """Stop watching the file. In the next iteration of the loop, close it and call connection_lost(error)."""
+        """Stop watching the file. In the next iteration of the loop, close it and call connection_lost(error).
+
+        Only the first call has an effect.
+        """
         if self._ended:
             return
         # First: if a signal handler raises before, the loop reports the event again, or the program closes again.

@@ -144,8 +144,8 @@ def attach(
 ) -> SocketTransport:
     """Create the transport of ``sock``, call connection_made() of ``protocol``, start to receive; return the transport.
 
-    ``sock`` must be connected and non-blocking. ``peer``: the address of the peer of an AcceptedSocket. ``shared``:
-    True if the program may use the socket as well.
+    ``sock`` must be connected and non-blocking. ``peer``: the address of the peer; if it is None, that of a socket
+    object is read. ``shared``: True if the program may use the socket as well.
 
     The function raises an exception of connection_made() if it is a SystemExit or KeyboardInterrupt, or if ``protocol``
     is a protocol of the package. Otherwise the exception goes to the loop's exception handler.

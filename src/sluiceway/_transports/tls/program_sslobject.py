@@ -64,7 +64,7 @@ def make_sslobject(
     server_hostname: str | None,
     session: ssl.SSLSession | None,
 ) -> ssl.SSLObject | ProgramSSLObject:
-    """Return an SSLObject of ``context``, or a ProgramSSLObject that wraps it. A server has no ``server_hostname``."""
+    """Return an SSLObject of ``context``, or a ProgramSSLObject that wraps it. A server ignores ``server_hostname``."""
     made = context.wrap_bio(
         incoming,
         outgoing,
