@@ -141,7 +141,7 @@ def _report(connection: Connection, protocol: Any, error: BaseException) -> None
 def _is_own_loss(connection: Connection, error: BaseException) -> bool:
     """Return True if ``error``, or each error of a group, was raised because this connection was lost or closed.
 
-    Such an error is the one that ended the connection, or has the mark of its WriteFlowControl.
+    Such an error is the one that ended the connection, or has the mark of ``connection.flow``.
     """
     if isinstance(error, BaseExceptionGroup):
         return all(_is_own_loss(connection, one) for one in error.exceptions)

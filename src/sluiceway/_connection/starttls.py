@@ -49,7 +49,8 @@ async def upgrade_to_tls(
 ) -> None:
     """Replace the transport of ``writer`` with a TLS transport over that transport; see StreamWriter.start_tls.
 
-    ``in_turn``: for a Stream, True to wait until another start_tls() has ended, False to raise RuntimeError at once.
+    ``in_turn``: True to wait until another start_tls() of the Stream has ended. If it is False, or if there is no
+    Stream, raise RuntimeError while another start_tls() is running.
     """
     record = connection.record
     alone = contextlib.nullcontext() if record is None else _in_upgrade(record, connection, in_turn)

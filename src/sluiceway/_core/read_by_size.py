@@ -1,9 +1,9 @@
 """read() and readexactly(): whether enough bytes are buffered, and which error the read raises.
 
-some() and exactly() remove bytes from the buffer and return them in one step, so a cancelled read consumes
-nothing. They return None if the read, their caller, must wait for more bytes and then call them again. ``waited`` is
-True in each call after a wait: the read then returns the data that woke it, even if ``set_exception()`` was called in
-the same iteration of the loop, as in asyncio.
+some() and exactly() remove bytes from the buffer and return them in one step, so a cancelled read consumes nothing. The
+read, their caller, has found that no other read waits, unless ``n`` is 0. Both functions return None if the read must
+wait for more bytes, and then call the function again. ``waited`` is True in each call after a wait: the read then
+returns the data that woke it, even if ``set_exception()`` was called in the same iteration of the loop, as in asyncio.
 """
 
 from __future__ import annotations

@@ -166,7 +166,8 @@ class TLSReceiver(ReceiveInterface):
         """Decrypt ``data``, a bytes-like object that must not change during the call.
 
         Return True if a read waits and may be complete. The caller then calls ``wake()``. In a call during another one,
-        return False: the outer call decrypts the bytes. Errors of TLS are reported to the owner.
+        return False: the outer call decrypts the bytes. Errors of TLS are reported to the owner. An interrupt ends the
+        connection, and is raised.
         """
         if not self._sender.handshake_complete:
             self._handshake_size += len(data)

@@ -123,9 +123,9 @@ def make_accepted_tls_now(
 ) -> Any:
     """Return the TLS transport of the accepted socket ``sock`` on the engine. Unlike make_accepted(), no coroutine.
 
-    As make_accepted() does, the function returns before the handshake is complete.
-    ``engine``: see engine_of(). ``address``: the address of the peer. ``options``: keyword arguments for TLSTransport.
-    If the function raises, it closes ``sock``.
+    As make_accepted() does, the function returns before the handshake is complete. ``engine``: see engine_of().
+    ``address``: the address of the peer. ``options``: keyword arguments for TLSTransport. If the function raises, it
+    closes ``sock``.
     """
     tls = _tls_transport(loop, sock, protocol, context, server_side=True, **options)
     try:
