@@ -88,6 +88,17 @@ def test_client_that_does_not_read_is_disconnected_and_delays_nobody(name: str, 
                     ann.sendall(b"x" * 900 + b"\n")
 
 
+@pytest.mark.parametrize("name", [*PLAIN, WITH_TLS])
+def test_more_lines_at_once_than_a_queue_holds_reach_all_users(name: str, tmp_path: pathlib.Path) -> None:
+    with running_server(name, tmp_path) as client, client() as ann, client() as bob:
+        joined(ann, b"ann")
+        joined(bob, b"bob")
+        read_exactly(ann, b"* bob joined\n")
+        ann.sendall(b"x\n" * 500)  # fewer bytes than one receive call returns
+        for user in (ann, bob):
+            read_exactly(user, b"ann: x\n" * 500)
+
+
 @pytest.mark.parametrize("name", LIMITED)
 def test_line_that_is_too_long_is_answered_and_the_next_one_sent(name: str, tmp_path: pathlib.Path) -> None:
     with running_server(name, tmp_path) as connect_client:
