@@ -21,11 +21,13 @@ class ChildExit:
     the program waits for the process, the exit status may be lost.
     """
 
+    # If an interrupt prevents __init__(), __del__() finds no descriptor.
+    _descriptor = -1
+
     def __init__(self, loop: asyncio.AbstractEventLoop, process: subprocess.Popen[bytes]) -> None:
         self._loop = loop
         self._process = process
         self._waiters: set[asyncio.Future[int]] = set()
-        self._descriptor = -1
         try:
             self._descriptor = os.pidfd_open(process.pid)
         except (AttributeError, OSError):
@@ -44,6 +46,17 @@ class ChildExit:
             return await waiter
         finally:
             self._waiters.discard(waiter)
+
+    def send_signal(self, number: int) -> None:
+        """Send the signal ``number`` to the process, unless it has ended. Raise PermissionError as ``os.kill``.
+
+        Any thread may call this method. Only the thread of the loop reaps: if two threads reaped at the same time, the
+        status would be lost for one of them.
+        """
+        if asyncio._get_running_loop() is self._loop:
+            send_signal(self._process, number)
+        elif not _has_ended(self._process):
+            _kill(self._process, number)
 
     def _ended(self) -> None:
         status = reap(self._process)
@@ -106,11 +119,25 @@ def reap(process: subprocess.Popen[Any]) -> int | None:
     return status
 
 
+def _has_ended(process: subprocess.Popen[Any]) -> bool:
+    """Return True if ``process`` has ended. Do not reap it if the system allows that."""
+    if process.returncode is not None or not hasattr(os, "waitid"):
+        return reap(process) is not None
+    try:
+        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
+
+
 def send_signal(process: subprocess.Popen[Any], number: int) -> None:
     """Send the signal ``number`` to ``process``, unless it has ended. Raise PermissionError as ``os.kill``."""
     if reap(process) is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid, number)
+        _kill(process, number)
+
+
+def _kill(process: subprocess.Popen[Any], number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, number)
 
 
 def stop_quietly(process: subprocess.Popen[Any], number: int) -> None:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from .asyncio_names import CHILD, explain_attributes
-from .child_exit import ChildExit, send_signal, stop_quietly
+from .child_exit import ChildExit, stop_quietly
 from .stream import Stream
 
 
@@ -79,7 +79,7 @@ class ChildProcess:
             ) from None
         if number and number not in signal.valid_signals():
             raise ValueError(f"send_signal(): {number} is not the number of a signal ({self!r})")
-        send_signal(self._process, number)
+        self._exit.send_signal(number)
 
     def terminate(self) -> None:
         """Send SIGTERM to the child, unless it has ended.
