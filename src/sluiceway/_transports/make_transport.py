@@ -151,7 +151,9 @@ async def _wrap_encrypted(
         if engine is not None:
             engine.attach(loop, sock, tls.lower_protocol, shared=shared)
         else:
-            await create(tls.lower_protocol)
+            lower, _ = await create(tls.lower_protocol)
+            if not shared:
+                _leave_descriptor_to(lower, sock)
     except BaseException:
         tls.discard()
         raise
@@ -187,4 +189,16 @@ async def _wrap_plain(
         if not adapter.is_connected():
             adapter.release()
         raise
+    if not shared:
+        _leave_descriptor_to(transport, sock)
     return transport
+
+
+def _leave_descriptor_to(transport: Any, sock: socket.socket) -> None:
+    """Let only ``transport`` close the descriptor of ``sock`` if it is a transport of uvloop, which needs no socket.
+
+    Such a transport also closes its descriptor when it is freed. If the garbage collector frees both, it closes the
+    socket first, and the transport then closes the same number, which another thread may have got for its own file.
+    """
+    if type(transport).__module__.startswith("uvloop."):
+        sock.detach()
