@@ -96,8 +96,10 @@ cdef class CallerBuffer(ChunkBuffer):
         if fits < length:
             # Before the copy: if this raises, nothing has changed.
             self.plain.append(data[fits:])
-        memcpy(self.target.start + self.filled, PyBytes_AS_STRING(data), fits)
-        self.filled += fits
+        # The pointer is NULL after release_target(), and memcpy() must not get NULL, even for 0 bytes.
+        if fits:
+            memcpy(self.target.start + self.filled, PyBytes_AS_STRING(data), fits)
+            self.filled += fits
         return self.filled + self.plain.size() + self.plain.excess()
 
     cpdef object compact(self):
