@@ -97,6 +97,18 @@ async def test_closed_connection_leaves_no_cycle_on_either_side(secure: bool, tl
             assert await alive_after_close(references, *on_server) == [[], []]
 
 
+async def test_stream_with_idle_timeout_leaves_no_cycle() -> None:
+    """The connection refers to its idle timeout, which must not keep the connection alive."""
+    with garbage_collector_disabled():
+        first, second = await sluiceway.pair()
+        first.idle_timeout = second.idle_timeout = 60
+        references = WeakReferences(first.reader, first.writer), WeakReferences(second.reader, second.writer)
+        await second.aclose()
+        first.abort()
+        del first, second
+        assert await alive_after_close(*references) == [[], []]
+
+
 async def test_connection_closed_after_eof_leaves_no_cycle(raw_peers: RawPeers) -> None:
     """After the peer's EOF, a read of all data, and close()."""
     with garbage_collector_disabled():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Protocol
 
 from .._constants import IDLE_CHECKS
@@ -33,14 +34,15 @@ class IdleTimeout:
     arrive just after a check, and by up to TIMEOUT_RESOLUTION for each check.
 
     The ConnectionRecord must refer to this object: a freed IdleTimeout aborts nothing, because the timer refers to it
-    weakly.
+    weakly. This object refers weakly to the connection, which refers to the record. Otherwise only the garbage
+    collector would free the three after the end.
     """
 
-    __slots__ = ("__weakref__", "_arrived", "_connection", "_idle_checks", "_limit", "_sent", "seconds")
+    __slots__ = ("__weakref__", "_arrived", "_connection_ref", "_idle_checks", "_limit", "_sent", "seconds")
 
     def __init__(self, connection: IdleConnection, timer: CoarseTimer, seconds: float) -> None:
         self.seconds = seconds
-        self._connection = connection
+        self._connection_ref = weakref.ref(connection)
         self._idle_checks = 0
         *self._arrived, self._sent = connection.progress()
         self._limit = TimeLimit(timer, self)
@@ -54,16 +56,17 @@ class IdleTimeout:
         self._limit.stop()
 
     def _time_limit_expired(self, limit: TimeLimit) -> bool:
-        if self._connection.lost:
+        connection = self._connection_ref()
+        if connection is None or connection.lost:
             return True
-        *arrived, sent = self._connection.progress()
+        *arrived, sent = connection.progress()
         # Incomplete records count only while they become longer: a peer may send empty records without end. Over TLS,
         # ``sent`` decreases when unsent data becomes longer records, and when answers to key updates are unsent.
         idle = arrived <= self._arrived and sent <= self._sent
         self._idle_checks = self._idle_checks + 1 if idle else 0
         self._arrived, self._sent = max(arrived, self._arrived), sent
         if self._idle_checks >= IDLE_CHECKS:
-            self._connection.end_idle(self.seconds)
+            connection.end_idle(self.seconds)
         else:
             self._start()
         return True
