@@ -81,7 +81,10 @@ class ReceiveInterface:
         return None
 
     def eof(self) -> object:
-        """Record end of file."""
+        """Record end of file, and complete the waiting read, if any. The caller does not call ``wake()``.
+
+        Only the result of TLSReceiver.eof() has a meaning.
+        """
         raise NotImplementedError
 
     def lost(self, error: BaseException | None) -> object:

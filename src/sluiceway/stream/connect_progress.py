@@ -36,7 +36,7 @@ class ConnectProgress:
         self._started = 0.0
 
     def start(self) -> None:
-        """Start the total time."""
+        """Record when the connect begins. ``timings()`` measures the total time from here."""
         self._started = time.monotonic()
 
     def timings(self) -> ConnectTimings:

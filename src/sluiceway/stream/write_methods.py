@@ -281,7 +281,10 @@ class StreamWriting(StreamHalves):
             await _wait_for_room(writer)
 
     async def _wait_in_time(self, writer: StreamWriter, timeout: float | None, call: str) -> None:
-        """Wait as drain() does, at most ``timeout`` seconds."""
+        """Wait as _wait_for_room() does, at most ``timeout`` seconds, or without this limit if it is None.
+
+        ``call``: the name of the call in the message of the TimeoutError.
+        """
         sender = writer._sluiceway
         if sender.budget_exhausted():
             await asyncio.sleep(0)
