@@ -22,8 +22,9 @@ cdef class CallerBuffer(ChunkBuffer):
     """Replaces ``plain``, the buffer of a reader, while a read waits for bytes in ``target``.
 
     The first ``filled`` of the ``capacity`` bytes of ``target`` are unread bytes of the stream, and those of ``plain``
-    follow them. ``window`` is the memory that direct() returns. While a view of the window exists, the window refers to
-    ``target``, so that the program's buffer is not released. ``viewed``: the last window that was dropped with a view.
+    follow them; while ``plain`` has some, nothing is added to ``target``. ``window`` is the memory that direct()
+    returns. While a view of the window exists, the window refers to ``target``, so that the program's buffer is not
+    released. ``viewed``: the last window that was dropped with a view.
     """
 
     def __init__(self, ChunkBuffer plain not None, Memory target not None):
@@ -42,7 +43,7 @@ cdef class CallerBuffer(ChunkBuffer):
         cdef Py_ssize_t missing = self.capacity - self.filled
         cdef CallerMemory window
         cdef Memory target = self.target
-        if missing <= 0 or missing < size:
+        if missing <= 0 or missing < size or self.plain.size():
             return None
         # If direct_committed() was not called, nothing was received into the memory of the previous call.
         self.drop_window()
@@ -56,7 +57,11 @@ cdef class CallerBuffer(ChunkBuffer):
         cdef CallerMemory window = self.window
         window.check_received(n)
         if window.owner is self.target:
-            self.filled += n
+            if window.start == self.target.start + self.filled:
+                self.filled += n
+            else:
+                # The buffer was emptied after direct() returned the memory.
+                self.plain.append(PyBytes_FromStringAndSize(window.start, n))
         self.drop_window()
 
     cpdef bytes late_bytes(self, Py_ssize_t n):
@@ -92,7 +97,9 @@ cdef class CallerBuffer(ChunkBuffer):
 
     cpdef Py_ssize_t append(self, bytes data) except -1:
         cdef Py_ssize_t length = PyBytes_GET_SIZE(data)
-        cdef Py_ssize_t fits = 0 if self.plain.size() else min(length, self.capacity - self.filled)
+        # While a view of the window exists, a transport may receive into it, without the interpreter lock.
+        cdef bint used = self.plain.size() > 0 or self.window.exports > 0
+        cdef Py_ssize_t fits = 0 if used else min(length, self.capacity - self.filled)
         if fits < length:
             # Before the copy: if this raises, nothing has changed.
             self.plain.append(data[fits:])
