@@ -124,7 +124,7 @@ class ServerConnection:
         self._listener = listener
         self._closed_by_server = False
         self._transport: weakref.ref[Any] | None = None
-        # On a loop's own transports only. The engine's transport exists from the start, and leads to the Connection.
+        # Not for the engine's transport without TLS, until watch() is called: it leads to the Connection.
         self._connection: weakref.ref[Connection] | None = None
         self._setup: _LoopSetup | None = None
 
@@ -153,7 +153,7 @@ class ServerConnection:
                 return
             else:
                 transport = make_accepted_tls_now(engine, loop, sock, protocol, self.address, options.ssl, **tls)
-            self.watch(transport)
+            self.watch(transport, protocol._sluiceway)
             return
         setup = self._setup = _LoopSetup(sock)
         task = create_named_task(loop, self._wrap(setup, loop, sock, options, tls), "sluiceway accepted connection")
@@ -239,8 +239,12 @@ class ServerConnection:
         if self._server is not None:
             self._server._connection_ended(self)
 
-    def watch(self, transport: Any) -> None:
-        """Remove this entry from the server when ``transport`` is freed."""
+    def watch(self, transport: Any, connection: Connection) -> None:
+        """Remove this entry from the server when ``transport`` is freed.
+
+        From now on the protocol of ``transport`` need not lead to ``connection``: start_tls() replaces the protocol.
+        """
+        self._connection = weakref.ref(connection)
         reference = self._transport = _Reference(transport, _gone)
         reference.entry = self
 

@@ -86,8 +86,8 @@ class ConnectionOwner(Protocol):
     def connection_ended(self, connection: Connection) -> None:
         """Called when the transport of ``connection`` has ended."""
 
-    def watch(self, transport: Any) -> None:
-        """Called when ``transport`` may end without a call of connection_ended()."""
+    def watch(self, transport: Any, connection: Connection) -> None:
+        """Called when ``transport`` may end without a call of connection_ended() for ``connection``."""
 
     def setup_failed(self, connection: Connection, error: BaseException) -> None:
         """Called when ``error`` prevented the call of client_connected_cb. The transport was aborted."""

@@ -45,7 +45,7 @@ class ProtocolOperations(ReceiverProvider):
         connection: Any = self._sluiceway
         owner = connection.owner
         if owner is not None and not connection.lost:
-            owner.watch(transport)
+            owner.watch(transport, connection)
 
     def pause_writing(self) -> None:
         """Called by the transport when its write buffer exceeds the high-water mark. drain() waits after this call."""
