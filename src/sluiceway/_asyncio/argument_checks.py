@@ -185,8 +185,8 @@ def as_port(port: Any, name: str = "port argument") -> int | str | bytes | None:
 def check_integers(arguments: dict[str, Any]) -> None:
     """Raise TypeError unless the keywords family, proto, flags, backlog and interleave in ``arguments`` are integers.
 
-    A missing keyword is accepted, and ``interleave`` may be None. Raise ValueError if ``backlog`` exceeds a C integer;
-    resolve() does that for the first three, which it does not always use.
+    A missing keyword is accepted, and ``interleave`` may be None. Raise ValueError if ``backlog`` exceeds a C integer.
+    For family, proto and flags, resolve() raises this error, and only if it passes them to getaddrinfo().
     """
     for name in ("family", "proto", "flags", "backlog", "interleave"):
         value = arguments.get(name, 0)

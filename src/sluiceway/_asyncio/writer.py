@@ -80,7 +80,8 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         """End the writing direction after the buffered data has been sent (TCP: with a FIN). Return immediately.
 
         The reader can still receive data. A later write() raises RuntimeError. On a closed or lost connection, the call
-        has no effect, also if the loss was not noticed yet.
+        has no effect, and raises no error. But if the event loop has not noticed the loss yet, a later write() raises
+        RuntimeError.
 
         Raises:
             NotImplementedError: the transport cannot end one direction alone (TLS, and pipes on some loops), or

@@ -44,7 +44,8 @@ class Receiver(EndOfInput):
       Without a bound on this number, a coroutine that never waits would starve the other tasks of its loop.
     - ``discard``: the Discard of bytes that are dropped as they arrive, or None.
     - ``received``, ``arrivals``: the number of bytes that have arrived, and how often bytes arrived.
-    - ``handshake_size``: how many of these bytes start_tls() has taken as the beginning of its handshake.
+    - ``handshake_size``: how many unread bytes start_tls() has taken as the beginning of its handshake. They include
+      those of push_back(), so the number may exceed ``received``.
     - ``high_water``: the greatest number of unread bytes after an arrival.
     - ``guard``: the UnclosedGuard of the connection, or None. Only this object and the writer's Sender refer to it.
     """

@@ -34,10 +34,11 @@ def schedule_repeatedly(schedule: Callable[..., object], call: Callable[..., obj
 
 
 def finish_lost_soon(loop: Any, protocol: Any, error: BaseException | None) -> None:
-    """Schedule the rest of ``protocol.connection_lost(error)``, which has raised: a signal handler may have stopped it.
+    """Schedule the completion of a call ``protocol.connection_lost(error)`` that has raised an exception.
 
-    In the next iteration of the loop, a protocol of the package does what is left, and so wakes all that waits for the
-    end of the connection. For another protocol, the function does nothing.
+    A signal handler may have raised it, so the call may be incomplete. In the next iteration of the loop, a protocol of
+    the package does what the call has not done, and wakes all waiters for the end of the connection. For another
+    protocol, the function does nothing.
     """
     if isinstance(protocol, core.ReceiverProvider):
         schedule_repeatedly(loop.call_soon, protocol._sluiceway_finish_lost, error)
