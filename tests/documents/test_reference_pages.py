@@ -86,8 +86,8 @@ INTERNAL = {
 RAISED_INDIRECTLY = {
     "deadline timed out after … s: …",
     (
-        "deadline timed out: the stream received and sent fewer than min_rate=… bytes per second, "
-        "until its credit of seconds=… was used up: …"
+        "deadline timed out: the stream received and sent fewer than min_rate=… bytes per second "
+        "for too long (seconds=…): …"
     ),
     "…() timed out after … s: …",
     (

@@ -27,7 +27,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _with_asyncios_rules(start: Callable[..., Awaitable[Server]]) -> Callable[..., Awaitable[Server]]:
-    """Wrap ``start`` so that its Server waits for its connections, and closes them, as asyncio's does on this loop.
+    """Wrap ``start`` so that its Server waits for its connections, and closes them, only where asyncio's does so.
 
     Before Python 3.12, and on uvloop, asyncio's ``wait_closed()`` returns after ``close()`` even if connections are
     open. A program that relies on this would hang with sluiceway's own ``wait_closed()``. On Python 3.12 and earlier,

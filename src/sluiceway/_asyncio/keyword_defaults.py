@@ -147,7 +147,7 @@ _HINTS: Final = {
 def merge(function: str, defaults: Any, options: Any) -> Any:
     """Return ``defaults`` updated with ``options``, the keywords of a call. ``function``: the function's name.
 
-    Raise TypeError for an unknown keyword, and for a keyword of check_integers() that is not an integer.
+    Raise TypeError for an unknown keyword, and the errors of check_integers().
     """
     unknown = sorted(options.keys() - defaults.keys())
     if unknown:

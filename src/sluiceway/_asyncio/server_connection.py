@@ -97,14 +97,15 @@ class ServerConnection:
     ``address``: the address of the peer. The argument ``listener`` is the name of the listening socket, for messages.
 
     On the engine, and without TLS on asyncio's selector loops, start() creates the transport itself. Otherwise, a task
-    creates it, and refers to the socket meanwhile. The entry does not keep the connection alive: its references to the
-    Connection, to the transport and to the socket are weak.
+    creates it. The entry refers to the task until its end, and to the socket until the first step of the task. Its
+    references to the Connection, to the transport and later to the socket are weak, so that the entry does not keep the
+    connection alive.
 
     The entry removes itself from the server when the connection has ended, or could not be set up. If a program sets
     another protocol on the transport, the Connection does not get ``connection_lost()``. Therefore the entry also
-    removes itself when an object is freed: the socket if a task created the transport, otherwise the transport. The
-    engine's transport without TLS is watched only after a call of watch(): when the program has set another protocol,
-    or has taken the socket over.
+    removes itself when an object is freed: the socket if a task created the transport, otherwise the transport. For
+    the engine's transport without TLS, this starts only with a call of watch(): when the program has set another
+    protocol, or has taken the socket over.
     """
 
     __slots__ = (

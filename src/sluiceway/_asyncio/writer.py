@@ -81,7 +81,8 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
 
         The reader can still receive data. A later write() raises RuntimeError. On a closed or lost connection, the call
         has no effect, and raises no error. But if the event loop has not noticed the loss yet, a later write() raises
-        RuntimeError.
+        RuntimeError. On asyncio's own pipe transports, such as that of the standard input of a child process of
+        asyncio, the call closes the transport: data that is written later is discarded.
 
         Raises:
             NotImplementedError: the transport cannot end one direction alone (TLS, and pipes on some loops), or

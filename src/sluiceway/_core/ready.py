@@ -1,6 +1,7 @@
 """Ready: an awaitable whose value is known when it is awaited. The pure variant of ``_core_c/ready.pyx``.
 
-``await`` on a coroutine that does not wait makes two objects. In the compiled variant, ``await`` on a Ready makes none.
+A call of a compiled coroutine function makes two objects, even if the coroutine does not wait. In the compiled variant,
+``await`` on a Ready makes none.
 """
 
 from __future__ import annotations

@@ -33,7 +33,8 @@ class Sender:
     - ``receiver``: the Receiver of ``reader``; None if the reader is not sluiceway's, or its class overrides
       ``exception()``.
     - ``connection``: the Connection, with the state of both directions.
-    - ``written``: the number of bytes that were passed to the transport. ``writes``: the number of calls that did so.
+    - ``written``: the number of bytes that were passed to the transport, or that the kernel has copied for sendfile()
+      of a Stream. ``writes``: the number of calls that passed bytes to the transport.
     - ``budget_used``: the number of calls of drain() since the last yield to the loop, if ``receiver`` is None.
     - ``eof_written``: True after write_eof().
     - ``guard``: the UnclosedGuard of the connection, or None. Only this object and the reader's Receiver refer to it.

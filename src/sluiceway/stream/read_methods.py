@@ -84,8 +84,9 @@ class StreamReading(StreamHalves):
     ) -> Records[bytes] | Records[Piece]:
         """Return an iterator over records that end with ``separator``. See :py:func:`sluiceway.records`.
 
-        The call raises the errors that :py:meth:`lines` names. If ``separator`` is empty, or cannot be read, it raises
-        ValueError; if ``separator`` has a wrong type, TypeError.
+        The call raises the errors that :py:meth:`lines` names. It raises ValueError if ``separator`` is an empty
+        tuple, or if a separator is empty or a memoryview that was released, and TypeError if ``separator`` has a wrong
+        type.
 
         Args:
             separator (a bytes-like object or a tuple of them): the end of a record.

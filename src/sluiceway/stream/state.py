@@ -31,7 +31,8 @@ class StreamStats:
             encrypted already.
         unread_high_water (int): the greatest number of unread bytes at an arrival.
         reading_pauses (int): how often receiving was paused, because too many bytes were unread.
-        writing_pauses (int): how often sending was paused, because too many bytes were unsent.
+        writing_pauses (int): how often writing was paused, because more bytes than the high-water mark were unsent, or
+            because ``flush()`` waited for unsent bytes.
         age (float): seconds from the creation of the Stream to the end of the connection, or to now. Of two pipes, the
             end of the written one counts.
     """

@@ -110,8 +110,8 @@ class RateDeadline(Deadline):
     def _message(self) -> str:
         rate = f"fewer than min_rate={self._min_rate:g} bytes per second"
         return (
-            f"deadline timed out: the stream received and sent {rate}, until its credit of "
-            f"seconds={self._seconds:g} was used up: {self._stream._describe()}"
+            f"deadline timed out: the stream received and sent {rate} for too long "
+            f"(seconds={self._seconds:g}): {self._stream._describe()}"
         )
 
     def _interval(self) -> float:
