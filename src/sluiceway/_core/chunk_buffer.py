@@ -322,7 +322,7 @@ class ChunkBuffer:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def number(self, size: int, little_endian: bool) -> int:
-        """Return the unsigned number in the first ``size`` unread bytes, or EVERYTHING if the number is greater.
+        """Return the unsigned number in the first ``size`` unread bytes, but at most EVERYTHING (``_constants.py``).
 
         ``size``: at most 8, and not more than are unread.
         """

@@ -32,7 +32,7 @@ def cut(chunk: bytes | bytearray, start: int, end: int) -> bytes:
 
 
 def number(chunk: bytes | bytearray, start: int, size: int, little_endian: bool) -> int:
-    """Return the unsigned number in the ``size`` (at most 8) bytes at ``start``, or EVERYTHING if it is greater.
+    """Return the unsigned number in the ``size`` (at most 8) bytes at ``start``, but at most EVERYTHING.
 
     The chunk must contain all these bytes.
     """

@@ -45,7 +45,8 @@ class FileCopy:
         """Return the socket object to which the loop copies the file.
 
         Raises:
-            asyncio.SendfileNotAvailableError: os.sendfile() would block, or no descriptor is left.
+            asyncio.SendfileNotAvailableError: the socket is in blocking mode, because another process that shares it
+                has changed it; or no descriptor is left.
             ConnectionResetError: the connection is closing.
         """
         if self._sock is None:

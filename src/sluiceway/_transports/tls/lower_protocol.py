@@ -19,8 +19,9 @@ else:
 class LowerEvents(Protocol):
     """The methods of a TLS transport that LowerProtocol calls at events of the lower transport, and one attribute.
 
-    Usually the TLSReceiver calls lower_eof() and lower_lost(). LowerProtocol calls lower_lost() itself in two cases: if
-    the coroutine that waits for the handshake must continue first, and if a signal handler has stopped the first call.
+    At the end of the lower transport, usually the TLSReceiver calls lower_lost(). In two cases LowerProtocol calls it,
+    in the next iteration of the loop: if the coroutine that waits for the handshake must continue first, and if a
+    signal handler has stopped the call that the TLSReceiver made.
     """
 
     @property
