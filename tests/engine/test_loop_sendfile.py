@@ -50,6 +50,17 @@ async def full_socket(raw_peers: RawPeers, file: BinaryIO) -> AsyncIterator[tupl
             await task
 
 
+async def sending_no_byte(transport: Any, file: BinaryIO) -> asyncio.Task[int]:
+    """Return a task in loop.sendfile() of which the kernel has accepted no byte. ``transport`` has pending data."""
+    raw = transport.raw
+    # The socket is full, and nothing is pending any more.
+    raw.queue.clear()
+    sending = await start_task(sendfile(transport, file))
+    await wait_until(lambda: raw.file_copy._sock is not None)
+    await asyncio.sleep(0)
+    return sending
+
+
 @pytest.mark.parametrize(
     ("position", "arguments", "part"),
     [
@@ -177,12 +188,7 @@ async def test_end_by_another_task_within_the_file_raises(raw_peers: RawPeers, f
 
 async def test_end_before_the_first_byte_of_the_file_raises(raw_peers: RawPeers, file: BinaryIO) -> None:
     async with pending_writes(sluiceway, raw_peers) as (_, writer, peer):
-        raw = writer.transport.raw
-        # The socket is full, and nothing is pending: the kernel accepts no byte of the file.
-        raw.queue.clear()
-        sending = await start_task(sendfile(writer.transport, file))
-        await wait_until(lambda: raw.file_copy._sock is not None)
-        await asyncio.sleep(0)
+        sending = await sending_no_byte(writer.transport, file)
         writer.transport.abort()
         with pytest.raises(ConnectionError):
             await sending
@@ -202,12 +208,7 @@ async def test_reset_by_the_peer_is_raised_by_the_call_and_by_reads(raw_peers: R
 async def test_reset_before_the_first_byte_of_the_file_is_raised(raw_peers: RawPeers, file: BinaryIO) -> None:
     """asyncio replaces the error of os.sendfile(), which the kernel does not report again, by another one."""
     async with pending_writes(sluiceway, raw_peers) as (reader, writer, peer):
-        raw = writer.transport.raw
-        # The socket is full, and nothing is pending: the kernel accepts no byte of the file.
-        raw.queue.clear()
-        sending = await start_task(sendfile(writer.transport, file))
-        await wait_until(lambda: raw.file_copy._sock is not None)
-        await asyncio.sleep(0)
+        sending = await sending_no_byte(writer.transport, file)
         peer.reset()
         with pytest.raises(ConnectionResetError):
             await sending
