@@ -128,18 +128,22 @@ async def test_published_messages_arrive_in_order_after_timed_out_read(
     redis_server: ServerAddresses, variant: Variant
 ) -> None:
     with count_traffic() as traffic:
-        async with redis_client(redis_server, variant) as client, client.pubsub() as subscriber:
-            await subscriber.subscribe("news")
-            assert (await subscriber.get_message(timeout=PEER_TIMEOUT))["type"] == "subscribe"
-            for number in range(100):
-                assert await client.publish("news", f"{number} " + "x" * 1000) == 1
-            for number in range(100):
-                message = await subscriber.get_message(ignore_subscribe_messages=True, timeout=PEER_TIMEOUT)
-                assert message["data"] == f"{number} ".encode() + b"x" * 1000
-            # R1: a read that times out takes nothing from the next message.
-            assert await subscriber.get_message(timeout=0.01) is None
-            await client.publish("news", "last")
-            assert (await subscriber.get_message(timeout=PEER_TIMEOUT))["data"] == b"last"
+        async with redis_client(redis_server, variant) as client:
+            async with client.pubsub() as subscriber:
+                await subscriber.subscribe("news")
+                assert (await subscriber.get_message(timeout=PEER_TIMEOUT))["type"] == "subscribe"
+                for number in range(100):
+                    assert await client.publish("news", f"{number} " + "x" * 1000) == 1
+                for number in range(100):
+                    message = await subscriber.get_message(ignore_subscribe_messages=True, timeout=PEER_TIMEOUT)
+                    assert message["data"] == f"{number} ".encode() + b"x" * 1000
+                # R1: a read that times out takes nothing from the next message.
+                assert await subscriber.get_message(timeout=0.01) is None
+                await client.publish("news", "last")
+                assert (await subscriber.get_message(timeout=PEER_TIMEOUT))["data"] == b"last"
+                writer = subscriber.connection._writer
+            # The PubSub closes it, and does not wait for the peer's close_notify.
+            await writer.wait_closed()
     check_traffic(traffic, read=100_000, written=100_000)
 
 
