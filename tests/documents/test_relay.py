@@ -1,11 +1,12 @@
 """The relay of docs/howto/relay.md closes both sides when one is lost, and the server reports no error of a handler."""
 
 import asyncio
+import contextlib
 import pathlib
 import re
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -37,6 +38,32 @@ async def reset(stream: "sluiceway.Stream") -> None:
     no_linger = struct.pack("ii", 1, 0)  # the kernel sends a reset in place of a FIN
     stream.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
     stream.abort()
+
+
+async def end_of(stream: "sluiceway.Stream") -> str:
+    """Read to the end, and return "reset" or "clean"."""
+    try:
+        await stream.read_all(max=100)
+    except ConnectionResetError:
+        return "reset"
+    return "clean"
+
+
+@contextlib.asynccontextmanager
+async def relay_to_reader(seen: list[str]) -> AsyncIterator[sluiceway.Server]:
+    """Yield a relay that passes on resets, to a server that sends a byte and adds the end that it reads to ``seen``."""
+
+    async def behind(stream: "sluiceway.Stream") -> None:
+        await stream.send(b"x")
+        seen.append(await end_of(stream))
+
+    names = relay_of_page(1)
+    async with (
+        await sluiceway.start_server(sluiceway.stream_handler(behind), "127.0.0.1", 0) as last,
+        await sluiceway.start_server(sluiceway.stream_handler(names["relay"]), "127.0.0.1", 0) as server,
+    ):
+        names["ADDRESS"] = f"tcp://127.0.0.1:{last.sockets[0].getsockname()[1]}"
+        yield server
 
 
 async def through_relay(port_behind: int, number: int = 0) -> "tuple[bytes, list[dict[str, Any]]]":
@@ -86,22 +113,10 @@ def test_relay_that_passes_on_resets_resets_client_of_refused_connection() -> No
 
 
 def test_relay_that_passes_on_resets_resets_server_of_lost_client() -> None:
-    seen: list[object] = []
-
-    async def behind(stream: "sluiceway.Stream") -> None:
-        await stream.send(b"x")
-        try:
-            seen.append(await stream.read_all(max=100))
-        except ConnectionResetError:
-            seen.append("reset")
+    seen: list[str] = []
 
     async def main() -> None:
-        names = relay_of_page(1)
-        async with (
-            await sluiceway.start_server(sluiceway.stream_handler(behind), "127.0.0.1", 0) as last,
-            await sluiceway.start_server(sluiceway.stream_handler(names["relay"]), "127.0.0.1", 0) as server,
-        ):
-            names["ADDRESS"] = f"tcp://127.0.0.1:{last.sockets[0].getsockname()[1]}"
+        async with relay_to_reader(seen) as server:
             await reset(await sluiceway.connect(f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
 
     asyncio.run(main())
@@ -109,29 +124,16 @@ def test_relay_that_passes_on_resets_resets_server_of_lost_client() -> None:
 
 
 def test_stop_of_relay_that_passes_on_resets_resets_both_sides() -> None:
-    seen: list[object] = []
-
-    async def read_to_end(stream: "sluiceway.Stream") -> None:
-        try:
-            seen.append(await stream.read_all(max=100))
-        except ConnectionResetError:
-            seen.append("reset")
-
-    async def behind(stream: "sluiceway.Stream") -> None:
-        await stream.send(b"x")
-        await read_to_end(stream)
+    seen: list[str] = []
 
     async def main() -> None:
-        names = relay_of_page(1)
         async with (
-            await sluiceway.start_server(sluiceway.stream_handler(behind), "127.0.0.1", 0) as last,
-            await sluiceway.start_server(sluiceway.stream_handler(names["relay"]), "127.0.0.1", 0) as server,
+            relay_to_reader(seen) as server,
+            sluiceway.connect(f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}") as client,
         ):
-            names["ADDRESS"] = f"tcp://127.0.0.1:{last.sockets[0].getsockname()[1]}"
-            async with sluiceway.connect(f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}") as client:
-                await client.read(1)  # both tasks of the relay run
-                await stop_of_page()(server)
-                await read_to_end(client)
+            await client.read(1)  # both tasks of the relay run
+            await stop_of_page()(server)
+            seen.append(await end_of(client))
 
     asyncio.run(main())
     assert seen == ["reset", "reset"]
