@@ -35,8 +35,9 @@ class RecordedConnection(Protocol):
 class AbortLimit:
     """Aborts ``connection`` for ``reason`` when ``seconds`` have passed since the creation of this object.
 
-    ``limit.stop()`` ends the limit. The creator must keep a reference: a freed AbortLimit aborts nothing, because the
-    timer refers to it weakly.
+    The creator must keep a reference: a freed AbortLimit aborts nothing, because the timer refers to it weakly.
+
+    ``limit``: the TimeLimit. Its stop() ends the limit.
     """
 
     __slots__ = ("__weakref__", "_connection", "_reason", "limit")

@@ -30,7 +30,7 @@ class BytearrayBuffer(ChunkBuffer):
     ``_plain``: the empty ChunkBuffer that this buffer has replaced, and that unshared() returns; or None.
 
     ``_length``: the length of ``data`` at the last search, plus what append() has added since. If the length is another
-    one, the program has resized ``data`` since the search.
+    one, ``data`` has been resized since the search: by the program, or by a method which sets ``_searched`` to 0.
 
     A method that uses the content of ``data`` first stores ``data`` in a local variable. A garbage collection during
     the method may run code of the program, which may replace the attribute ``data``.

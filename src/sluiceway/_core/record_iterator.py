@@ -249,8 +249,9 @@ class RecordIterator(Ready):
     def attempt(self, waited: bool) -> Any:
         """Return the next item, or None if it must be waited for.
 
-        Raise StopAsyncIteration at the end, and the errors of the iteration; see ``framing/functions.py``. ``waited``:
-        False in the first attempt for an item.
+        Raise StopAsyncIteration at the end, and the errors of the iteration; see ``framing/functions.py``.
+
+        ``waited``: True if the iteration has waited for this item. Two attempts are possible before the first wait.
         """
         raise NotImplementedError
 

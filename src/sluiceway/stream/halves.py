@@ -149,7 +149,7 @@ class StreamHalves(StreamReads):
         return received, sent
 
     def _mark_error(self, error: ConnectionError) -> None:
-        """Mark ``error`` as an error of this connection. A server does not report such an error of its handler."""
+        """Mark ``error`` as an error of this connection: if the connection's handler raises it, it is not reported."""
         if self._links:
             self._links[0].flow.mark(error)
 

@@ -1,4 +1,4 @@
-"""The reader and the writer of a descriptor that is not a socket: a pipe, a terminal, a file or a device."""
+"""The reader and the writer of a pipe, a terminal, a file or a device, and of a socket that stdio() uses."""
 
 from __future__ import annotations
 
