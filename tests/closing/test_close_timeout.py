@@ -359,3 +359,36 @@ async def test_transport_without_a_socket_is_closed_and_bounded(kind: type[Unini
         assert len(timers.pending) == 1
         protocol.connection_lost(None)
         await writer.wait_closed()
+
+
+@pytest.mark.parametrize("end", ["sent", "lost", "aborted"])
+async def test_ended_timeout_is_dropped_after_set_protocol(raw_peers: RawPeers, end: str) -> None:
+    """X1: otherwise the timeout and the connection, which does not notice its end then, keep each other alive."""
+    async with pending_writes(sluiceway, raw_peers, close_timeout=MANUAL_DELAY) as (_, writer, peer):
+        with manual_timers(MANUAL_DELAY) as timers:
+            await wait_until_kernel_is_full(writer)
+            connection = writer._protocol._sluiceway
+            other = EndedProtocol()
+            writer.transport.set_protocol(other)
+            writer.close()
+            assert connection._close_timer is not None
+            if end == "sent":
+                receiving = asyncio.create_task(peer.in_thread(peer.receive_rest))
+                await other.ended.wait()
+                await receiving
+            elif end == "lost":
+                peer.reset()
+                await other.ended.wait()
+            while timers.fire():
+                await asyncio.sleep(0)
+            assert connection._close_timer is None
+            await other.ended.wait()
+        writer._protocol.connection_lost(None)
+
+
+class EndedProtocol(asyncio.Protocol):
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self.ended.set()

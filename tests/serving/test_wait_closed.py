@@ -15,6 +15,7 @@ import sluiceway
 from serving.handlers import read_to_eof
 from sluiceway._asyncio.install import _with_asyncios_rules
 from support.connections import server_address
+from support.non_reading_peer import PAYLOAD
 from support.scheduling import run_iterations
 
 ITERATIONS = 20
@@ -140,6 +141,40 @@ async def test_wait_closed_waits_for_transport_with_other_protocol(loop_kind: st
     if sys.version_info < (3, 12) and loop_kind != "uvloop":
         gc.collect()  # there asyncio's transport is in a reference cycle
     await waiting
+
+
+@pytest.mark.parametrize("call", ["close_clients", "abort_clients", "abort of the Stream"])
+async def test_calls_after_end_of_transport_with_other_protocol(call: str) -> None:
+    """The program keeps a transport that has ended under another protocol, which alone got the end."""
+    ended = asyncio.Event()
+
+    class OtherProtocol(asyncio.Protocol):
+        def connection_lost(self, exc: BaseException | None) -> None:
+            ended.set()
+
+    kept: list[Any] = []
+
+    async def handle(reader: Any, writer: Any) -> None:
+        kept.append(writer.transport)
+        if call == "abort of the Stream":
+            kept.append(sluiceway.Stream.from_pair(reader, writer))
+        # asyncio's transport ends as soon as this is sent, without a step of its own.
+        writer.write(PAYLOAD)
+        writer.transport.set_protocol(OtherProtocol())
+        writer.transport.close()
+
+    server = await sluiceway.start_server(handle, "127.0.0.1", 0)
+    reader, writer = await sluiceway.open_connection(*server_address(server))
+    assert await reader.read() == PAYLOAD
+    await ended.wait()
+    await run_iterations(ITERATIONS)
+    if call == "abort of the Stream":
+        kept[1].abort()
+    else:
+        getattr(server, call)()
+    server.close()
+    await close(writer)
+    kept.clear()
 
 
 # -- under install() -----------------------------------------------------------------------------------------------

@@ -307,6 +307,10 @@ class ServerConnection:
         else:
             connection = protocol._sluiceway if isinstance(protocol, StreamReaderProtocol) else None
         self._closed_by_server = True
+        if transport is not None and protocol is None:
+            # It has ended under another protocol, which the program has set, and the program keeps it.
+            self.connection_ended()
+            return
         # The connection may have a transport and a running handler before the task that created both continues.
         if connection is not None and connection.transport is not None:
             if aborting:

@@ -60,6 +60,9 @@ class ClosingConnection(Protocol):
     def record_abort(self, reason: CloseReason) -> None:
         """Record why the transport is about to be aborted."""
 
+    def close_timeout_ended(self, timeout: CloseTimeout) -> None:
+        """Called when ``timeout`` makes no further count. The connection must drop its reference to ``timeout``."""
+
 
 class CloseTimeout:
     """Aborts a closing transport after one to two times ``seconds`` without progress.
@@ -68,6 +71,9 @@ class CloseTimeout:
     counted. If the connection was closing at the previous count, and neither the first number nor the sum of both has
     decreased since then, the transport is aborted. Otherwise a further count follows, unless the kernel has accepted
     every byte.
+
+    At its end, the timeout lets the connection drop it. Otherwise both would refer to each other if the program has set
+    another protocol, with which the connection does not notice the end of its transport.
 
     The timeout may start while the connection is open, because a loop's own transport does not report when it starts to
     close. While the connection is open, a count aborts nothing.
@@ -89,6 +95,8 @@ class CloseTimeout:
         self._unacknowledged = unacknowledged_bytes(self._transport) if self._closing else 0
         if self._pending:
             self._timer = self._connection.loop.call_later(self._seconds, self._check)
+        else:
+            self._connection.close_timeout_ended(self)
 
     def running(self) -> bool:
         """Return True while a count is scheduled: until one finds all bytes sent, or aborts, or cancel() is called."""
@@ -117,6 +125,7 @@ class CloseTimeout:
             pending,
         )
         self._connection.record_abort("close timeout")
+        self._connection.close_timeout_ended(self)
         self._transport.abort()
 
     def _progress(self, pending: int) -> bool:

@@ -62,6 +62,18 @@ def is_pipe(transport: Any) -> bool:
         return False
 
 
+def has_ended(transport: Any) -> bool:
+    """Return True if ``transport`` is one of asyncio's without TLS, and has ended. Its abort() may then raise.
+
+    Needed only if the program has set another protocol: otherwise the connection notices the end itself.
+    """
+    try:
+        return type(transport).__module__.startswith("asyncio.") and transport.get_protocol() is None
+    except AttributeError:
+        # asyncio's TLS transport after a second close().
+        return False
+
+
 def _describe_function(function: Any) -> str:
     """Return the name of ``function``, with its file and line if it is written in Python."""
     try:
@@ -195,7 +207,8 @@ class Connection(ClosingState):
     def abort(self) -> None:
         """Close the transport, which must not be None, immediately, and discard its unsent data."""
         self.uncork()
-        self.transport.abort()
+        if not has_ended(self.transport):
+            self.transport.abort()
 
     def close_unreferenced(self) -> None:
         """Close the connection, which the program has dropped without close().
@@ -221,12 +234,18 @@ class Connection(ClosingState):
             if running.counts() or (running.running() and not self.ending()):
                 return
             running.cancel()
+            self._close_timer = None
         sending = self.transport
         if self._loop_tls_values is not None:
             # asyncio's TLS leaves encrypted data in the transport below, which waits for the peer without a limit.
             sending = getattr(getattr(sending, "_ssl_protocol", None), "_transport", None)
         if pending_bytes(sending):
             self._close_timer = CloseTimeout(self, sending, timeout)
+
+    def close_timeout_ended(self, timeout: CloseTimeout) -> None:
+        """Drop ``timeout``, which makes no further count."""
+        if self._close_timer is timeout:
+            self._close_timer = None
 
     def ending(self) -> bool:
         """Return True if close() was called, or the transport is closing for another reason."""

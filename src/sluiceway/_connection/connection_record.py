@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+import weakref
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -35,21 +36,25 @@ class RecordedConnection(Protocol):
 class AbortLimit:
     """Aborts ``connection`` for ``reason`` when ``seconds`` have passed since the creation of this object.
 
-    The creator must keep a reference: a freed AbortLimit aborts nothing, because the timer refers to it weakly.
+    The creator must keep a reference: a freed AbortLimit aborts nothing, because the timer refers to it weakly. This
+    object refers weakly to the connection, whose record refers to it. Otherwise only the garbage collector would free
+    them if the program has set another protocol, which gets the end.
 
     ``limit``: the TimeLimit. Its stop() ends the limit.
     """
 
-    __slots__ = ("__weakref__", "_connection", "_reason", "limit")
+    __slots__ = ("__weakref__", "_connection_ref", "_reason", "limit")
 
     def __init__(self, connection: RecordedConnection, seconds: float, reason: CloseReason) -> None:
-        self._connection = connection
+        self._connection_ref = weakref.ref(connection)
         self._reason = reason
         self.limit = TimeLimit(core.timer_of(connection.loop), self)
         self.limit.start(seconds, reason)
 
     def _time_limit_expired(self, limit: TimeLimit) -> bool:
-        self._connection.abort_because(self._reason)
+        connection = self._connection_ref()
+        if connection is not None:
+            connection.abort_because(self._reason)
         return True
 
 
