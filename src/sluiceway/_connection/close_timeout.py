@@ -30,6 +30,8 @@ def pending_bytes(transport: Any) -> int:
 def unacknowledged_bytes(transport: Any) -> int:
     """Return how much data the kernel has accepted and the peer has not acknowledged; 0 if unknown.
 
+    The call uses the descriptor, which ends corking on the engine. So it must be made only while the connection closes.
+
     For TCP this is the number of bytes. For a Unix socket it is the memory of the data that the peer has not read.
 
     A transport that waits sends more only when the kernel reports the socket as writable. On Linux, that is when a

@@ -29,8 +29,9 @@ class BytearrayBuffer(ChunkBuffer):
 
     ``_plain``: the empty ChunkBuffer that this buffer has replaced, and that unshared() returns; or None.
 
-    ``_length``: the length of ``data`` at the last search, plus what append() has added since. If the length is another
-    one, ``data`` has been resized since the search: by the program, or by a method which sets ``_searched`` to 0.
+    ``_length``: the length of ``data`` at the last search, plus what append() has added since. If ``data`` has
+    another length, the program may have moved all bytes, and searched() returns 0. Methods that remove or insert bytes
+    set ``_searched`` to 0 instead.
 
     A method that uses the content of ``data`` first stores ``data`` in a local variable. A garbage collection during
     the method may run code of the program, which may replace the attribute ``data``.
