@@ -88,3 +88,24 @@ def test_error_of_protocol_after_nested_end_of_connection_is_not_reported(
     with pytest.raises(KeyboardInterrupt) if error is KeyboardInterrupt else contextlib.nullcontext():
         client.receive_from(server)
     assert (client.failures, client.close_notifies_received) == ([], 0)
+
+
+def test_receive_in_a_loop_nested_in_the_handler_delivers_in_order(core: types.ModuleType, tls: Certificates) -> None:
+    """The handler starts at the end of the handshake, with which the first data may have arrived."""
+    client = TLSEnd(core, tls.client_context, server_hostname="localhost")
+    server = TLSEnd(core, tls.server_context, server_side=True)
+    client.receiver.begin_handshake()
+    server.receive_from(client)
+    client.receive_from(server)
+    client.sender.write(b"first ")
+
+    def receive_nested() -> None:
+        client.sender.write(b"second ")
+        client.sender.send_close_notify()
+        server.receive_from(client)
+
+    server.handshake_completed = receive_nested
+    server.receive_from(client)
+    assert server.failures == []
+    assert server.received == b"first second "
+    assert server.close_notifies_received

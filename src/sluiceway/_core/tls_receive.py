@@ -175,6 +175,10 @@ class TLSReceiver(ReceiveInterface):
             # Code of the program, such as ``__del__``, runs the loop nested. The outer call continues with the data.
             self._trailing_data += bytes(data)
             return False
+        if self._trailing_data:
+            # The handler of an accepted connection runs the loop nested: these bytes arrived before ``data``.
+            data = self._trailing_data + bytes(data)
+            self._trailing_data = b""
         ready: ReceiveInterface | None = None
         sender = self._sender
         while True:
