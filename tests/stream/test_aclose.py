@@ -14,6 +14,7 @@ from sluiceway._constants import TIMEOUT_RESOLUTION
 from sluiceway._implementation import core
 from stream.streams import PAYLOAD, clogged_stream, peer_stream, stream_pair
 from support.certificates import Certificates
+from support.connections import server_address
 from support.log_records import only_warning
 from support.manual_clock import manual_clock
 from support.manual_timers import manual_timers
@@ -399,6 +400,44 @@ async def test_timeout_ends_a_lingering_close(raw_peers: RawPeers) -> None:
             closing = await start_task(stream.aclose(linger=30, timeout=3))
             clock.advance(3 + TIMEOUT_RESOLUTION)
             assert (await closing) == sluiceway.CloseInfo(True, 0, None, "timeout")
+
+
+async def test_second_close_does_not_end_a_lingering_close(raw_peers: RawPeers) -> None:
+    """X2: close() of the writer. It would let the kernel send a reset, which may destroy the answer."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        assert stream.writer is not None
+        closing = await start_task(stream.aclose(linger=30))
+        stream.writer.close()
+        await run_iterations()
+        assert not stream.writer.transport.is_closing()
+        peer.half_close()
+        assert (await closing).reason == "closed"
+        stream.writer.close()
+
+
+@pytest.mark.parametrize("aborts", [False, True], ids=["close_clients", "abort_clients"])
+async def test_server_ends_a_lingering_close_only_by_an_abort(raw_peers: RawPeers, aborts: bool) -> None:
+    """X2: close_clients() closes each connection after its data was sent; a lingering close is such a close."""
+    opened: asyncio.Future[sluiceway.Stream] = asyncio.get_running_loop().create_future()
+    ended: asyncio.Future[sluiceway.CloseInfo] = asyncio.get_running_loop().create_future()
+
+    async def handle(stream: sluiceway.Stream) -> None:
+        opened.set_result(stream)
+        ended.set_result(await stream.aclose(linger=30))
+
+    async with await sluiceway.start_server(sluiceway.stream_handler(handle), "127.0.0.1", 0) as server:
+        peer = raw_peers.connect(server_address(server))
+        stream = await opened
+        await run_iterations()
+        if aborts:
+            server.abort_clients()
+        else:
+            server.close_clients()
+            await run_iterations()
+            assert not ended.done()
+            peer.half_close()
+        assert (await ended).flushed
+        assert stream.is_closing()
 
 
 async def test_lingering_close_after_the_end_of_input_closes_at_once(raw_peers: RawPeers) -> None:

@@ -268,9 +268,11 @@ class Connection(ClosingState):
             if receiver is None or not receiver.eof_reached:
                 self.begin_closing(False)
                 self.share_transport()
-                if self.record is not None:
-                    self.record.closing(transport)
+                record = self.keep_record()
+                record.closing(transport)
                 Linger(self, seconds).start()
+                # Not before: if an exception of a signal handler stops the start, close() must close the transport.
+                record.lingering = not transport.is_closing()
                 self.bound_close()
                 return
         if not self.closing:
@@ -278,6 +280,8 @@ class Connection(ClosingState):
 
     def finish_close(self) -> None:
         """Close the transport at the end of a lingering close."""
+        if self.record is not None:
+            self.record.lingering = False
         self.transport.close()
 
     def abort_because(self, reason: CloseReason) -> None:

@@ -64,6 +64,7 @@ class ConnectionRecord:
     - ``info``: the CloseInfo; None while the connection is open.
     - ``error``: the error for which the connection was aborted, which its reads and sends raise; or None.
     - ``eof_sent``: True after ``send_eof()``.
+    - ``lingering``: True during a lingering close, until Linger closes the transport. Then close() has no effect.
     - ``flushes``: the number of calls of flush() that wait. ``marks``: the low-water and high-water mark of the
       program, which flush() has replaced and restores when no call waits any more.
     - ``send_lock``: what sendfile() and start_tls() hold while they run, so that nothing else is sent between two
@@ -87,6 +88,7 @@ class ConnectionRecord:
         "flushes",
         "idle_timeout",
         "info",
+        "lingering",
         "marks",
         "send_lock",
         "upgrade",
@@ -102,6 +104,7 @@ class ConnectionRecord:
         self.upgrade: TLSTransport | None = None
         self.upgrades = 0
         self.eof_sent = False
+        self.lingering = False
         self.send_lock: asyncio.Lock | None = None
         self._send_lock_users = 0
         self.flushes = 0

@@ -89,9 +89,12 @@ class ClosingState(ConnectionState):
     def close(self) -> None:
         """Let the transport close after its buffered data has been sent, and start the close timeout.
 
-        ``transport`` must not be None. May be called again. If an exception, such as that of a signal handler, stops
+        ``transport`` must not be None. May be called again. During a lingering close, which closes the transport
+        later, nothing is done. If an exception, such as that of a signal handler, stops
         the call, the loop closes the transport.
         """
+        if self.record is not None and self.record.lingering:
+            return
         ends_already = self.transport_is_closing()
         try:
             self.apply(CLOSE_LATE if ends_already else CLOSE)

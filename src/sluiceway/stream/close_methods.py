@@ -42,7 +42,8 @@ class StreamClosing(StreamHalves):
                 it has read everything. With None, a close while the peer still sends makes the kernel send a reset,
                 which may destroy the answer on its way. With a number, the writing direction is ended first (TCP: with
                 a FIN). Then what the peer sends is discarded until the peer ends its direction too, for at most this
-                many seconds after all data has been sent, and at most 64 MiB. Then the connection is closed. A TLS
+                many seconds after all data has been sent, and at most 64 MiB. Then the connection is closed. Until
+                then, close() of the writer and close_clients() of the server have no effect, and abort() works. A TLS
                 connection discards what the peer still sends at every close, also with None, until the peer's
                 close_notify, and at most 64 MiB; a number replaces its ``ssl_shutdown_timeout``, which is 30 seconds by
                 default. On a pipe, which has one direction, ``linger`` has no effect.
