@@ -7,6 +7,7 @@ import gc
 import os
 import pathlib
 import resource
+import select
 import socket
 import warnings
 from collections.abc import Callable, Coroutine
@@ -25,7 +26,9 @@ from engine.peer_connections import (
 from support import file_descriptors, loops
 from support.child_processes import IGNORE_THREADS, run_child, start_child, wait_for_child
 from support.connections import server_address
+from support.non_reading_peer import PAYLOAD
 from support.raw_peer import RawPeers
+from support.scheduling import wait_until
 from support.timeouts import PEER_TIMEOUT
 
 pytestmark = IGNORE_THREADS
@@ -336,3 +339,36 @@ def test_child_that_cannot_create_an_epoll_set_ends_inherited_connections_once(l
         inherited = InheritedConnections(runner.get_loop(), raw_peers, 3)
         assert inherited.run_in_child(receive) == 0
         runner.run(inherited.abort())
+
+
+@pytest.mark.loops("asyncio", "debug", "eager")
+async def test_child_that_aborts_during_loop_sendfile_does_not_affect_the_parent(
+    raw_peers: RawPeers, tmp_path: pathlib.Path
+):
+    """The socket and, until the child uses the poller, the loop's epoll set are those of the parent."""
+    [connection] = await open_connections(raw_peers)
+    path = tmp_path / "file"
+    path.write_bytes(PAYLOAD)
+    loop = asyncio.get_running_loop()
+    raw = connection.transport.raw
+
+    with path.open("rb") as file:
+        sending = asyncio.create_task(loop.sendfile(connection.transport, file))
+        await wait_until(lambda: raw.file_copy is not None and raw.file_copy._sock is not None)
+        await wait_until(lambda: not select.select([], [raw.file_copy._sock], [], 0)[1])
+
+        def child() -> None:
+            connection.transport.abort()
+            asyncio._set_running_loop(None)
+            asyncio.tasks._leave_task(loop, task)
+            # Continues the loop: sendfile() ends there.
+            while not sending.done():
+                loop._run_once()
+            assert isinstance(sending.exception(), ConnectionError)
+
+        task = asyncio.current_task()
+        assert run_child(child) == 0
+        receiving = asyncio.create_task(connection.peer.in_thread(connection.peer.receive, len(PAYLOAD)))
+        assert await sending == len(PAYLOAD)
+        assert await receiving == PAYLOAD
+    await connection.close()

@@ -7,12 +7,29 @@ import errno
 import os
 import socket
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..._errors import is_reported_once
+from .poller import poller_of
 
 if TYPE_CHECKING:
     from .stream_socket import StreamSocket
+
+
+def _replace(loop: Any, sock: socket.socket) -> None:
+    """In a forked child, where a shutdown would end the parent's connection too, replace the socket of ``sock``.
+
+    The descriptor of ``sock``, which ``loop`` may watch, then refers to a new socket that is connected to nothing.
+    """
+    poller_of(loop).leave_parent()
+    selector = loop._selector
+    watched = selector.get_map().get(sock.fileno())
+    with socket.socket() as unconnected:
+        if watched is not None:
+            selector.unregister(sock)
+        os.dup2(unconnected.fileno(), sock.fileno(), inheritable=False)
+        if watched is not None:
+            selector.register(sock, watched.events, watched.data)
 
 
 class FileCopy:
@@ -25,11 +42,12 @@ class FileCopy:
     - ``reading``: whether the transport was reading before the call, which pauses reading.
     """
 
-    __slots__ = ("_loop", "_raw", "_sock", "begun", "reading")
+    __slots__ = ("_loop", "_process", "_raw", "_sock", "begun", "reading")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, raw: StreamSocket, reading: bool) -> None:
         self._loop = loop
         self._raw = raw
+        self._process = os.getpid()
         self.reading = reading
         self._sock: socket.socket | None = None
         self.begun: asyncio.Future[None] = loop.create_future()
@@ -80,7 +98,10 @@ class FileCopy:
         if self._sock is not None:
             # The loop, which may wait until the socket accepts data, then gets BrokenPipeError from os.sendfile().
             with suppress(OSError):
-                self._sock.shutdown(socket.SHUT_RDWR)
+                if os.getpid() == self._process:
+                    self._sock.shutdown(socket.SHUT_RDWR)
+                else:
+                    _replace(self._loop, self._sock)
 
     def error(self) -> ConnectionResetError:
         return ConnectionResetError("loop.sendfile(): the connection was closed before the whole file was sent")

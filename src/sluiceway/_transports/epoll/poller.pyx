@@ -280,6 +280,10 @@ cdef class Poller:
         self.forked = True
         Stepper._forked(self)
 
+    def leave_parent(self):
+        """Call separate(), before a caller in Python changes what the loop watches."""
+        self.separate()
+
     cdef int separate(self) except -1:
         """In a forked child, replace the epoll sets that it shares with its parent: the poller's, and that of an
         asyncio loop. Each use of the poller calls this method; only the first in the child has an effect. In a shared
