@@ -6,9 +6,11 @@ although the package installs the source files beside the compiled ones.
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import importlib.util
 import inspect
+import io
+import os
 import sys
 from importlib.machinery import ExtensionFileLoader
 from types import ModuleType
@@ -33,17 +35,16 @@ def prepare_compiled_modules() -> None:
 
 
 def _read_source(compiled: str, module: str) -> str | None:
-    """Return the source of ``module``, whose extension file is ``compiled``; None if the source is not installed."""
-    import pathlib  # Needed for a traceback only, and its import takes milliseconds.
+    """Return the source of ``module``, whose extension file is ``compiled``; None if the source is not installed.
 
-    folder, name = pathlib.Path(compiled).parent, module.rpartition(".")[2]
-    path = folder / f"{name}.pyx"
-    if not path.exists():
-        path = folder.parent / "_core" / f"{name}.py"
-    try:
-        return importlib.util.decode_source(path.read_bytes())
-    except OSError:
-        return None
+    This function imports nothing, and needs no builtin open(): both fail while the interpreter exits. After an error,
+    Python would search ``sys.path`` for the file of compiled code, whose name is relative. That raises TypeError then.
+    """
+    folder, name = os.path.dirname(compiled), module.rpartition(".")[2]
+    for path in (os.path.join(folder, f"{name}.pyx"), os.path.join(folder, os.pardir, "_core", f"{name}.py")):
+        with contextlib.suppress(OSError), io.FileIO(path) as file:
+            return file.readall().decode()
+    return None
 
 
 def _show_lines(module: ModuleType) -> None:

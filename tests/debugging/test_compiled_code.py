@@ -7,6 +7,7 @@ import io
 import linecache
 import pdb  # noqa: T100
 import re
+import subprocess
 import sys
 import traceback
 import types
@@ -129,3 +130,28 @@ async def test_traceback_and_debugger_show_the_source_of_each_frame(
     debugger.reset()
     debugger.interaction(None, caught.value.__traceback__)
     assert re.search(r"readexactly\(.*\n-> raise ValueError", output.getvalue()), output.getvalue()
+
+
+def test_log_record_with_traceback_is_complete_while_the_interpreter_exits() -> None:
+    """Python then refuses imports and builtin functions, and has no search path for the relative names of the files."""
+    program = """
+import asyncio, logging
+import sluiceway
+
+class Late:
+    def __del__(self, log=logging.getLogger("late")):
+        try:
+            self.reader.feed_data("text")
+        except TypeError:
+            log.exception("feed_data")
+
+logging.basicConfig()
+loop = asyncio.new_event_loop()
+late = Late()
+late.reader = sluiceway.StreamReader(loop=loop)
+loop.close()
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "ERROR:late:feed_data\n" in result.stderr
+    assert "    data = as_bytes(data)\n" in result.stderr, result.stderr
+    assert "Exception ignored" not in result.stderr
