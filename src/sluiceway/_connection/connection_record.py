@@ -36,9 +36,10 @@ class RecordedConnection(Protocol):
 class AbortLimit:
     """Aborts ``connection`` for ``reason`` when ``seconds`` have passed since the creation of this object.
 
-    The creator must keep a reference: a freed AbortLimit aborts nothing, because the timer refers to it weakly. This
-    object refers weakly to the connection, whose record refers to it. Otherwise only the garbage collector would free
-    them if the program has set another protocol, which gets the end.
+    The creator must keep a reference: a freed AbortLimit aborts nothing, because the timer refers to it weakly. The
+    connection's record refers to this object, and this object refers weakly to the connection: a strong reference would
+    close a reference cycle, which nothing breaks if the connection does not notice its end, because the program has set
+    another protocol.
 
     ``limit``: the TimeLimit. Its stop() ends the limit.
     """
