@@ -58,6 +58,30 @@ async def test_end_of_pipe_comes_after_buffered_data(end: str) -> None:
         assert (await stream.aclose()).flushed
 
 
+@pytest.mark.parametrize("end", ["close", "write_eof"])
+async def test_data_that_resume_writing_of_a_protocol_writes_is_sent(end: str) -> None:
+    class WritesMore(asyncio.Protocol):
+        def __init__(self) -> None:
+            self.left = 2
+
+        def resume_writing(self) -> None:
+            if self.left:
+                self.left -= 1
+                transport.write(b"x" * LARGE)
+                if not self.left:
+                    getattr(transport, end)()
+
+    read_end, write_end = os.pipe()
+    async with sluiceway.pipe(read_end) as far, sluiceway.pipe(write_end) as stream:
+        transport: Any = stream.writer and stream.writer.transport
+        streams = transport.get_protocol()
+        transport.set_protocol(WritesMore())
+        transport.write(b"x" * LARGE)
+        assert await far.read_all() == b"x" * 3 * LARGE
+        transport.set_protocol(streams)
+        streams.connection_lost(None)
+
+
 async def test_send_on_pipe_that_this_side_closed_does_not_blame_the_reader() -> None:
     read_end, write_end = os.pipe()
     async with sluiceway.pipe(write_end) as stream:

@@ -356,6 +356,9 @@ class PipeWriteTransport(_PipeTransport, asyncio.WriteTransport):
             return
         finally:
             self._maybe_resume_protocol()  # type: ignore[attr-defined]
+        if queue.size:
+            # resume_writing() of a protocol of the program has written more.
+            return
         if self._closing:
             self._end(None)
         elif self._eof:
