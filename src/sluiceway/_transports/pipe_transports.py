@@ -356,7 +356,7 @@ class PipeWriteTransport(_PipeTransport, asyncio.WriteTransport):
             return
         finally:
             self._maybe_resume_protocol()  # type: ignore[attr-defined]
-        if queue.size:
+        if self.get_write_buffer_size():
             # resume_writing() of a protocol of the program has written more.
             return
         if self._closing:
