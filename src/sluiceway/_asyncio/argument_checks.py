@@ -124,7 +124,7 @@ def as_delay(seconds: Any) -> float | None:
     """
     if seconds is None:
         return None
-    delay = core.as_number(seconds)
+    delay = core.float_if_number(seconds)
     if not isinstance(delay, (int, float)):
         raise TypeError(
             f"happy_eyeballs_delay argument must be a number of seconds or None, not {type(seconds).__name__!r}: "

@@ -9,7 +9,7 @@ from typing import Any, Unpack
 
 from .._constants import CLOSE_TIMEOUT
 from .._implementation import core
-from .._net.addresses import describe_address, name_handshake, name_peer, peer_of
+from .._net.addresses import describe_address, is_connected, name_handshake, name_peer, peer_of
 from .._net.connect_tcp import connect_tcp
 from .._net.resolve import check_host, decoded_name
 from .._net.unix_sockets import connect_unix
@@ -253,6 +253,8 @@ async def wrap_socket(
     ``peer``: the address that is added to the message of an OSError. ``options``: keyword arguments for
     make_connected().
     """
+    # Only a socket that the program has passed may not be connected.
+    connected = not (options["ssl"] and options["shared"]) or is_connected(sock)
     try:
         transport = await make_connected(loop, sock, protocol, **options)
         return reader, StreamWriter(transport, protocol, reader, loop)
@@ -263,7 +265,7 @@ async def wrap_socket(
             connection.abort()
         if isinstance(error, OSError):
             if options["ssl"]:
-                name_handshake(error, options["server_hostname"], peer, client=True)
+                name_handshake(error, options["server_hostname"], peer, hint_at_reset=connected)
             else:
                 name_peer(error, peer)
         raise

@@ -225,7 +225,7 @@ class ServerConnection:
         self._server._handshake_failed(error, self.address, self._listener)
         if loop.get_debug():
             # asyncio also passes failed handshakes to the exception handler in debug mode only.
-            name_handshake(error, None, describe_address(self.address), client=False)
+            name_handshake(error, None, describe_address(self.address), hint_at_reset=False)
             report_setup_error(loop, error, self.address, self._listener)
 
     # -- the connection's owner ---------------------------------------------------------------------------------------

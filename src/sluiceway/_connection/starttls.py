@@ -167,7 +167,7 @@ async def _upgrade(
             # Before name_handshake() changes the message, because failures with the same reason are logged once.
             connection.owner.handshake_failed(error)
         peer = describe_address(connection.get_extra_info("peername"))
-        name_handshake(error, options.get("server_hostname"), peer, client=not server_side)
+        name_handshake(error, options.get("server_hostname"), peer, hint_at_reset=not server_side)
         _end_failed(writer, connection, plain, error)
         raise
     if connection.closing or connection.lost:

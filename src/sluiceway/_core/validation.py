@@ -1,7 +1,6 @@
 """Checks of arguments of the public API.
 
-The functions ``as_...`` return the checked value, or raise TypeError, ValueError or BufferError. Only as_number() does
-not check; it converts numbers of other libraries.
+The functions ``as_...`` return the checked value, or raise TypeError, ValueError or BufferError.
 """
 
 from __future__ import annotations
@@ -87,7 +86,7 @@ def clamped(size: float) -> int:
     return int(max(-UNBOUNDED_LIMIT, min(size, UNBOUNDED_LIMIT)))
 
 
-def as_number(value: Any) -> Any:
+def float_if_number(value: Any) -> Any:
     """Return ``value`` as a float if it is a number of another library, such as numpy's, else unchanged."""
     if isinstance(value, (int, float, str, bytes)) or not hasattr(value, "__float__"):
         return value

@@ -10,7 +10,6 @@ from .._errors import is_own_close
 
 # What OpenSSL reports for the first bytes of a peer that sends no TLS records. The words depend on its version.
 _PLAINTEXT_REASONS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
-_NOT_CONNECTED = "a socket that is not connected"
 
 
 def describe_address(address: Any) -> str:
@@ -50,12 +49,13 @@ def name_peer(error: BaseException, peer: str) -> None:
         error.args = (f"connection closed by the peer ({peer})",)
 
 
-def name_handshake(error: BaseException, server_hostname: str | None, address: str, *, client: bool) -> None:
+def name_handshake(error: BaseException, server_hostname: str | None, address: str, *, hint_at_reset: bool) -> None:
     """Append the peer to the message of ``error``, with which a TLS handshake has failed.
 
     The peer is named by ``address``, and by ``server_hostname`` if that is not the host of ``address``. In two cases
     the message gets the hint that the peer may not speak TLS: the error of OpenSSL is typical of such a peer, or
-    ``client`` is True and the peer has reset the connection. A socket that is not connected fails like the latter.
+    ``hint_at_reset`` is True and the peer has reset the connection. Pass True for a client only, and False for a socket
+    that was not connected, which fails in the same way.
     """
     peer = f"TLS handshake with {address}"
     if server_hostname and server_hostname != address.rpartition(":")[0].strip("[]"):
@@ -63,12 +63,21 @@ def name_handshake(error: BaseException, server_hostname: str | None, address: s
     # An error that a program's SSLObject or SSLContext has raised may have no ``reason``.
     plaintext = isinstance(error, ssl.SSLError) and getattr(error, "reason", None) in _PLAINTEXT_REASONS
     reset = isinstance(error, (ConnectionResetError, BrokenPipeError)) and not is_own_close(error)
-    if plaintext or (client and reset and address != _NOT_CONNECTED):
+    if plaintext or (reset and hint_at_reset):
         peer += "; the peer may not speak TLS"
     name_peer(error, peer)
 
 
-def peer_of(sock: socket.socket, default: str = _NOT_CONNECTED) -> str:
+def is_connected(sock: socket.socket) -> bool:
+    """Return True if ``sock`` is connected. If the peer has reset the connection, it may not be connected any more."""
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True
+
+
+def peer_of(sock: socket.socket, default: str = "a socket that is not connected") -> str:
     """Return the address that ``sock`` is connected to as text, or ``default`` if ``sock`` is not connected."""
     try:
         return describe_address(sock.getpeername())

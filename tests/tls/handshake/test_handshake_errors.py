@@ -1,6 +1,6 @@
 """T1: peers that break off the handshake, on either side. test_documented_errors.py tests certificates and versions."""
 
-import errno
+import pathlib
 import socket
 import ssl
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import pytest
 
 import sluiceway
 from sluiceway._errors import copy_error, own_close_error
-from sluiceway._net.addresses import name_handshake, peer_of
+from sluiceway._net.addresses import name_handshake
 from support.certificates import Certificates
 from support.connections import server_address
 from support.raw_peer import RawPeers
@@ -99,15 +99,34 @@ def test_error_of_an_own_close_gets_no_hint_about_the_peer(own: bool) -> None:
     """The mark decides, and not the text, which a transport of a program can use for a reset by the peer."""
     error = own_close_error() if own else ConnectionResetError(*own_close_error().args)
     error = copy_error(error)  # type: ignore[assignment]
-    name_handshake(error, None, "127.0.0.1:443", client=True)
+    name_handshake(error, None, "127.0.0.1:443", hint_at_reset=True)
     assert str(error).endswith("(TLS handshake with 127.0.0.1:443" + (")" if own else "; the peer may not speak TLS)"))
 
 
-def test_socket_that_is_not_connected_gets_no_hint_about_the_peer() -> None:
-    error = BrokenPipeError(errno.EPIPE, "Broken pipe")
+# uvloop's own transport does not close the socket object.
+@pytest.mark.loops("asyncio", "debug", "eager")
+async def test_socket_that_is_not_connected_gets_no_hint_about_the_peer(tls: Certificates) -> None:
     with socket.socket() as sock:
-        name_handshake(error, None, peer_of(sock), client=True)
-    assert str(error).endswith("(TLS handshake with a socket that is not connected)")
+        with pytest.raises(OSError, match=r"at a socket that is not connected") as raised:
+            await sluiceway.open_connection(sock=sock, ssl=tls.client_context, server_hostname="localhost")
+    assert "may not speak TLS" not in str(raised.value)
+
+
+async def test_path_that_reads_like_no_connection_gets_the_hint_about_the_peer(
+    raw_peers: RawPeers, tls: Certificates, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state of the socket decides, and not the text that stands for its address."""
+
+    def reset(peer: Any) -> None:
+        peer.receive(1)
+        peer.reset()
+
+    monkeypatch.chdir(tmp_path)
+    path = "a socket that is not connected"
+    script = raw_peers.serve(reset, unix=path)
+    with pytest.raises(OSError, match=r"peer may not speak TLS"):
+        await sluiceway.open_unix_connection(path, ssl=tls.client_context, server_hostname="localhost")
+    await script.finished()
 
 
 async def test_refused_certificate_gets_no_hint_about_the_port(raw_peers: RawPeers, tls: Certificates) -> None:

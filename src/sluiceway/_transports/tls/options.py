@@ -21,7 +21,7 @@ def tls_options(ssl: Any, given: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if not ssl:
             raise ValueError(f"{name} is only meaningful with ssl")
-        timeouts[name] = core.as_seconds(core.as_number(seconds), name)
+        timeouts[name] = core.as_seconds(core.float_if_number(seconds), name)
     if ssl:
         return {**timeouts, "strict_eof": given["strict_eof"]}
     if given["strict_eof"]:
