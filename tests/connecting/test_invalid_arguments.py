@@ -23,9 +23,9 @@ INVALID_OPTIONS = [
     ({"strict_eof": True}, ValueError, "strict_eof is only meaningful with ssl"),
     ({"ssl_handshake_timeout": 5.0}, ValueError, "ssl_handshake_timeout is only meaningful with ssl"),
     ({"ssl_shutdown_timeout": 5.0}, ValueError, "ssl_shutdown_timeout is only meaningful with ssl"),
-    ({"close_timeout": 0}, ValueError, "close_timeout should be a positive number of seconds, got 0"),
-    ({"close_timeout": -1.5}, ValueError, "close_timeout should be a positive number of seconds, got -1.5"),
-    ({"close_timeout": float("nan")}, ValueError, "close_timeout should be a positive number of seconds, got nan"),
+    ({"close_timeout": 0}, ValueError, "close_timeout argument must be greater than 0, not 0"),
+    ({"close_timeout": -1.5}, ValueError, "close_timeout argument must be greater than 0, not -1.5"),
+    ({"close_timeout": float("nan")}, ValueError, "close_timeout argument must be greater than 0, not nan"),
     (
         {"close_timeout": "soon"},
         TypeError,
@@ -52,8 +52,8 @@ INVALID_OPTIONS = [
 ]
 
 INVALID_TLS_OPTIONS = [
-    ({"ssl_handshake_timeout": 0}, ValueError, "ssl_handshake_timeout should be a positive number of seconds, got 0"),
-    ({"ssl_shutdown_timeout": -1}, ValueError, "ssl_shutdown_timeout should be a positive number of seconds, got -1"),
+    ({"ssl_handshake_timeout": 0}, ValueError, "ssl_handshake_timeout argument must be greater than 0, not 0"),
+    ({"ssl_shutdown_timeout": -1}, ValueError, "ssl_shutdown_timeout argument must be greater than 0, not -1"),
     ({"server_hostname": 7}, TypeError, "server_hostname|int"),
     ({"server_hostname": b"localhost"}, TypeError, "server_hostname|bytes"),
     ({"server_hostname": "https://localhost"}, ValueError, "not a valid host name: .*without scheme and path"),

@@ -27,8 +27,8 @@ INVALID_OPTIONS = [
     ({"strict_eof": True}, ValueError, "strict_eof is only meaningful with ssl"),
     ({"ssl_handshake_timeout": 5.0}, ValueError, "ssl_handshake_timeout is only meaningful with ssl"),
     ({"ssl_shutdown_timeout": 5.0}, ValueError, "ssl_shutdown_timeout is only meaningful with ssl"),
-    ({"close_timeout": 0}, ValueError, "close_timeout should be a positive number of seconds, got 0"),
-    ({"close_timeout": -1}, ValueError, "close_timeout should be a positive number of seconds, got -1"),
+    ({"close_timeout": 0}, ValueError, "close_timeout argument must be greater than 0, not 0"),
+    ({"close_timeout": -1}, ValueError, "close_timeout argument must be greater than 0, not -1"),
     (
         {"close_timeout": "soon"},
         TypeError,
@@ -82,9 +82,9 @@ async def test_socket_stays_open_if_the_backlog_is_out_of_range() -> None:
 @pytest.mark.parametrize("name", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
 async def test_zero_tls_timeout_raises_value_error(name: str, tls: Certificates, unix_path: str) -> None:
     options: dict[str, Any] = {name: 0, "ssl": tls.server_context}
-    with pytest.raises(ValueError, match=f"{name} should be a positive number of seconds, got 0"):
+    with pytest.raises(ValueError, match=f"{name} argument must be greater than 0, not 0"):
         await sluiceway.start_server(close_connection, "127.0.0.1", 0, **options)
-    with pytest.raises(ValueError, match=f"{name} should be a positive number of seconds, got 0"):
+    with pytest.raises(ValueError, match=f"{name} argument must be greater than 0, not 0"):
         await sluiceway.start_unix_server(close_connection, unix_path, **options)
 
 

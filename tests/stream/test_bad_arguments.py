@@ -51,7 +51,7 @@ def write_only_file() -> Any:
 UNREAD = b"\0\0\0\x01x\n" * 3
 SIZES = (["5", 1.5, True, math.nan, -1, b"5", Index(-1)], "a number of bytes|at least [01]")
 COUNTS = ([*SIZES[0], math.inf], SIZES[1])
-SECONDS = (["5", True, 0, -1, math.nan, [1], 10**400], "number of seconds")
+SECONDS = (["5", True, 0, -1, math.nan, [1], 10**400], "number of seconds|greater than 0")
 POLICIES = (["drop", None, True, ["raise"]], "one of 'raise', 'skip', 'truncate', 'chunks'")
 SEPARATORS = (
     ["\n", None, 5, [b"\n"], (b"\n", "x"), b"", (), (b"\n", b""), released()],

@@ -452,7 +452,7 @@ def test_loop_that_closes_before_child_ends_leaves_no_descriptor() -> None:
     [
         ((), {}, ValueError, "needs the name of a program"),
         (("ls", 5), {}, TypeError, "each argument must be a str, bytes or os.PathLike, not 'int': 5"),
-        (("ls",), {"stop_timeout": 0}, ValueError, "stop_timeout should be a positive number of seconds, got 0"),
+        (("ls",), {"stop_timeout": 0}, ValueError, "stop_timeout argument must be greater than 0, not 0"),
         (("ls",), {"stop_timeout": None}, TypeError, "must be a number of seconds, not 'NoneType': None"),
         (("ls",), {"limit": 0}, ValueError, "Limit cannot be <= 0"),
         (("",), {}, ValueError, "needs the name of a program"),

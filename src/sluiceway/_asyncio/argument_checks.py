@@ -135,7 +135,7 @@ def as_delay(seconds: Any) -> float | None:
     except OverflowError:
         valid = False
     if not valid:
-        raise ValueError("happy_eyeballs_delay should be a number of seconds that a float can hold, and not NaN")
+        raise ValueError("happy_eyeballs_delay argument must be a number of seconds that a float can hold, and not NaN")
     return delay
 
 

@@ -113,11 +113,11 @@ def as_seconds(seconds: Any, name: str, stream: Any = None, *, required: bool = 
             f"{_of(stream)}"
         )
     if not seconds > 0:
-        raise ValueError(f"{name} should be a positive number of seconds, got {seconds!r}{_of(stream)}")
+        raise ValueError(f"{name} argument must be greater than 0, not {seconds!r}{_of(stream)}")
     try:
         float(seconds)
     except OverflowError:
-        raise ValueError(f"{name} should be a number of seconds that a float can hold{_of(stream)}") from None
+        raise ValueError(f"{name} argument must be a number of seconds that a float can hold{_of(stream)}") from None
     return seconds
 
 
