@@ -86,6 +86,15 @@ async def plain_with_of_deadline(address: str) -> None:
             pass
 
 
+async def plain_with_of_server(address: str) -> None:
+    server: Any = await sluiceway.start_server(print, "127.0.0.1", 0)
+    try:
+        with server:
+            pass
+    finally:
+        server.close()
+
+
 async def plain_for_of_stream(address: str) -> None:
     async with sluiceway.connect(address) as stream:
         plain: Any = stream
@@ -169,6 +178,7 @@ MISTAKES: dict[tuple[str, ...], list[Callable[[str], Awaitable[None]]]] = {
         plain_with_of_connect,
         plain_with_of_stream,
         plain_with_of_deadline,
+        plain_with_of_server,
     ],
     ("'…' object is not iterable",): [plain_for_of_stream, plain_for_of_reader],
     ("stream_handler() missing 1 required positional argument: 'handle'",): [decorate_with_parentheses],
