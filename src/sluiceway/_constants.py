@@ -54,6 +54,12 @@ CLOSE_TIMEOUT: Final = 30.0
 """The default close timeout in seconds. A closing connection is aborted after one to two times this time in which the
 kernel has accepted no data and the peer has acknowledged none."""
 
+COLLECTION_SECONDS: Final = 1.0
+"""How long a server keeps the entry of a connection whose transport another thread has freed, in seconds.
+
+If that thread runs the garbage collector, the finalizers that follow may begin to close the connection. They run within
+this time, unless the thread gets no processor."""
+
 TIMEOUT_RESOLUTION: Final = 0.05
 """The most seconds by which a ``timeout=`` or deadline of a Stream is late while the loop is not blocked.
 

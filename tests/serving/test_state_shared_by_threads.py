@@ -8,12 +8,15 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 import sluiceway
 from sluiceway._asyncio import install as installing
 from sluiceway._asyncio import server_connection
 from sluiceway._connection import handler_tasks
 from sluiceway._connection.loop_thread import run_in_loop
 from sluiceway._transports import fork_hooks
+from support.scheduling import wait_until
 
 # Seconds for a thread that is expected to wait for a lock.
 LOCK_WAIT = 0.2
@@ -163,10 +166,13 @@ def test_call_for_closed_loop_is_discarded() -> None:
     run_in_loop(loop, lambda: None)
 
 
-async def test_connection_collected_in_other_thread_is_removed_in_thread_of_loop() -> None:
+async def test_connection_collected_in_other_thread_is_removed_in_thread_of_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Collected:
         """Replaces a transport that the garbage collector frees in another thread."""
 
+    monkeypatch.setattr(server_connection, "COLLECTION_SECONDS", 0)
     ended: list[int] = []
     server = await sluiceway.start_server(lambda reader, writer: None, "127.0.0.1", 0)
     async with server:
@@ -186,6 +192,6 @@ async def test_connection_collected_in_other_thread_is_removed_in_thread_of_loop
             client._transport.entry = client
 
         await asyncio.to_thread(collect)
-        await asyncio.sleep(0)
+        await wait_until(lambda: ended)
         assert ended == [threading.get_ident()]
         server._connection_ended = discard  # type: ignore[method-assign]

@@ -11,7 +11,7 @@ import weakref
 from typing import Any, NamedTuple, Protocol
 
 from .._connection.connection import Connection
-from .._connection.loop_thread import run_in_loop
+from .._constants import COLLECTION_SECONDS
 from .._net.accept import report_setup_error
 from .._net.addresses import describe_address, name_handshake
 from .._transports.loop_adapter import LoopAdapter
@@ -42,10 +42,12 @@ class ConnectionOptions(NamedTuple):
 class ServerEvents(Protocol):
     """The methods of a server that a ServerConnection calls.
 
-    ``_handlers``: the tasks that run client_connected_cb and have not ended.
+    - ``_handlers``: the tasks that run client_connected_cb and have not ended.
+    - ``_connections``: the entries of all connections.
     """
 
     _handlers: set[asyncio.Future[Any]]
+    _connections: set[ServerConnection]
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         """Return the event loop that runs the server."""
@@ -58,7 +60,7 @@ class ServerEvents(Protocol):
 
 
 class _Reference(weakref.ref[Any]):
-    """A weak reference whose callback _gone() calls connection_ended() of ``entry``.
+    """A weak reference whose callback _gone() lets the loop call freed() of ``entry``.
 
     A bound method as the callback would take more memory.
     """
@@ -71,8 +73,19 @@ class _Reference(weakref.ref[Any]):
 def _gone(reference: Any) -> None:
     entry = reference.entry
     server = entry._server
-    if server is not None:
-        run_in_loop(server.get_loop(), entry.connection_ended)
+    if server is None:
+        return
+    # Not immediately: the garbage collector clears weak references before it runs finalizers, and the finalizer of an
+    # UnclosedGuard may begin to close the connection, which then calls watch_again().
+    loop = server.get_loop()
+    in_thread_of_loop = asyncio._get_running_loop() is loop
+    # RuntimeError: the loop is closed.
+    with contextlib.suppress(RuntimeError):
+        if in_thread_of_loop:
+            loop.call_soon(entry.freed, reference)
+        else:
+            # The collection may go on after the next iteration of the loop.
+            loop.call_soon_threadsafe(loop.call_later, COLLECTION_SECONDS, entry.freed, reference)
 
 
 class _LoopSetup:
@@ -248,6 +261,27 @@ class ServerConnection:
         self._connection = weakref.ref(connection)
         reference = self._transport = _Reference(transport, _gone)
         reference.entry = self
+
+    def watch_again(self, transport: Any, connection: Connection) -> None:
+        """Refer to ``transport`` and ``connection`` again if the garbage collector has cleared the weak references.
+
+        Called when the finalizer of an UnclosedGuard closes ``connection``. Without this call, the server would wait no
+        longer for the end of the close.
+        """
+        setup = self._setup
+        reference = self._transport if setup is None else setup.reference
+        if self._server is None or (reference is not None and reference() is not None):
+            return
+        self.watch(transport, connection)
+        self._setup = None
+        # If the collector runs in another thread, the loop may have called freed() already.
+        self._server._connections.add(self)
+
+    def freed(self, reference: _Reference) -> None:
+        """Remove this entry from the server if it still has ``reference``, whose object was freed."""
+        setup = self._setup
+        if reference is self._transport or (setup is not None and reference is setup.reference):
+            self.connection_ended()
 
     def setup_abandoned(self) -> None:
         """Called if start() has raised. Remove this entry from the server.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import ssl
 import weakref
 from types import TracebackType
@@ -267,8 +268,14 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
             return
         if sender is None or sender.connection.closing or sender.connection.lost:
             return
-        if sender.reader is None or getattr(sender.reader, "_eof", False):
-            close_unreferenced(sender.connection, self)
+        if sender.reader is None:
+            if gc.is_finalized(self):
+                # The collector runs this finalizer. It has found the UnclosedGuard as well, which closes the connection
+                # later, unless the program has another reader of the connection.
+                return
+        elif not getattr(sender.reader, "_eof", False):
+            return
+        close_unreferenced(sender.connection, self)
 
 
 # Functions instead of methods, because a program's subclass may define methods of the same names.

@@ -101,6 +101,12 @@ class ConnectionOwner(Protocol):
     def watch(self, transport: Any, connection: Connection) -> None:
         """Called when ``transport`` may end without a call of connection_ended() for ``connection``."""
 
+    def watch_again(self, transport: Any, connection: Connection) -> None:
+        """Called before ``connection``, which the program has dropped, closes ``transport``, which takes time.
+
+        The garbage collector may have cleared weak references to both.
+        """
+
     def setup_failed(self, connection: Connection, error: BaseException) -> None:
         """Called when ``error`` prevented the call of client_connected_cb. The transport was aborted."""
 
@@ -216,14 +222,26 @@ class Connection(ClosingState):
         The program has dropped the reader and the writer. If there is no reader, or its input has ended, the program
         may have dropped the writer alone.
 
-        A garbage collector that frees the transport as well may have closed the socket already. In this case, do
-        nothing, because the number of the descriptor may belong to another socket.
+        A garbage collector that has found the transport as well may have closed the socket already. In this case, do
+        not use the descriptor, because its number may belong to another socket.
         """
-        ask = getattr(self.transport, "get_extra_info", None)
+        transport = self.transport
+        ask = getattr(transport, "get_extra_info", None)
         sock = None if ask is None else ask("socket")
         # After a call of fileno(), the engine checks before each use that the descriptor is still that of the socket.
         if sock is None or sock.fileno() >= 0:
+            if self.owner is not None and isinstance(transport, TLSTransport):
+                # Waits for the peer's close_notify alert.
+                self.owner.watch_again(transport, self)
             self.close()
+            return
+        while isinstance(transport, TLSTransport):
+            transport = transport.lower
+        if isinstance(transport, core.RawTransportProvider):
+            self.abort()
+        else:
+            # asyncio's transports would use the number.
+            self.lose(None)
 
     def start_close_timeout(self, seconds: float | None) -> None:
         timeout = self.close_timeout if seconds is None else min(seconds, self.close_timeout or seconds)

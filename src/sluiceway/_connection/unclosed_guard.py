@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import warnings
 from typing import Any, Protocol
 
@@ -41,9 +42,14 @@ class UnclosedGuard:
     """Closes a connection that is open when the guard is freed; see close_unreferenced() below.
 
     Only the Receiver of the reader and the Sender of the writer refer to the guard.
+
+    The garbage collector runs the finalizers of all objects that it has found, and then clears the objects. The
+    finalizer of a socket closes the descriptor, even if another finalizer has made the socket reachable. Therefore the
+    finalizer of a guard that the collector has found only creates a successor, another guard. Only the first guard
+    refers to the successor, which is therefore freed, and closes the connection, when the collector clears the first.
     """
 
-    __slots__ = ("connection",)
+    __slots__ = ("_successor", "connection")
 
     def __init__(self, connection: GuardedConnection) -> None:
         self.connection = connection
@@ -58,8 +64,14 @@ class UnclosedGuard:
         except AttributeError:
             # __init__() was interrupted.
             return
-        if not connection.closing and not connection.lost:
-            close_unreferenced(connection, self)
+        if connection.closing or connection.lost:
+            return
+        if gc.is_finalized(self):
+            # The collector runs this finalizer. If another finalizer makes the streams reachable again, the connection
+            # stays open until they are freed.
+            self._successor = UnclosedGuard(connection)
+        else:
+            close_unreferenced(connection, connection)
 
 
 def close_unreferenced(connection: GuardedConnection, source: object) -> None:

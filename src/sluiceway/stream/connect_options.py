@@ -1,4 +1,4 @@
-"""ConnectOptions: the checked keyword arguments of ``connect()``, except ``idle_timeout``."""
+"""ConnectOptions: the keyword arguments of ``connect()``, checked before anything is opened."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..._core_c import RawTransportProvider
@@ -28,13 +28,15 @@ class LoopWatch:
         self.poller._watch_ended()
 
 
-def close_sockets(transports: dict[int, Any]) -> None:
+def close_sockets(transports: dict[int, Any], sockets: Iterable[Any]) -> None:
     """Close all sockets of the engine, then emit a ResourceWarning for each that the program had not closed.
 
     ``transports``: weak references to transports by descriptor. On asyncio's loops this is the loop's own table, whose
-    other transports are skipped. Another thread may free a transport, and so change the dict, at any time.
+    other transports are skipped. Another thread may free a transport, and so change the dict, at any time. ``sockets``:
+    StreamSockets whose transport may be missing there.
     """
     found: list[Any] = [reference() for reference in list(transports.values())]
+    found += [socket.transport for socket in sockets]
     warn_unclosed([_loop_closed(transport) for transport in found if isinstance(transport, RawTransportProvider)])
 
 

@@ -321,11 +321,13 @@ cdef class Poller:
         if self.epfd >= 0:
             close_fd(self.epfd)
             self.epfd = -1
+        # Those of connections that the garbage collector has found: the weak references to their transports are dead.
+        sockets = [self.sole_socket, *self.table, *(entry[0] for entry in self.lost)]
         self.sole_socket = None
         self.table = []
         self.corked = []
         self.lost.clear()
-        close_sockets(self.transports)
+        close_sockets(self.transports, filter(None, sockets))
 
     def _on_ready(self, watch=None):
         # A loop nested in a task of the round may enter the context of this handle again.

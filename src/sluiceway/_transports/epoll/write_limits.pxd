@@ -4,7 +4,7 @@ from sluiceway._transports.epoll.socket_descriptor cimport SocketDescriptor
 cdef class WriteLimits(SocketDescriptor):
     cdef readonly object loop
     cdef object protocol
-    cdef object transport
+    cdef readonly object transport
     cdef readonly WriteQueue queue
     cdef Py_ssize_t high
     cdef Py_ssize_t low

@@ -1,0 +1,239 @@
+"""X5: the collector finds dropped streams together with their transport, whose reading is paused.
+
+The collector clears weak references before it runs finalizers. The finalizer of a socket closes the descriptor, even if
+another finalizer has made the socket reachable again.
+"""
+
+import asyncio
+import contextlib
+import functools
+import gc
+import os
+import socket
+import warnings
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+
+import sluiceway
+from support import loops
+from support.connections import server_address
+from support.file_descriptors import is_descriptor_open, open_descriptors, socket_descriptor
+from support.raw_peer import RawPeer, RawPeers
+from support.scheduling import run_iterations, wait_until
+
+ITERATIONS = 20
+
+
+async def collect_in_loop() -> None:
+    gc.collect()
+
+
+async def collect_in_thread() -> None:
+    await asyncio.to_thread(gc.collect)
+
+
+COLLECTORS = [collect_in_loop, collect_in_thread]
+
+
+@contextlib.contextmanager
+def only_explicit_collections() -> Iterator[list[warnings.WarningMessage]]:
+    """Turn the automatic collections off, and record all warnings."""
+    gc.collect()
+    gc.disable()
+    try:
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            yield found
+    finally:
+        gc.enable()
+
+
+def drop_in_cycle(*streams: Any) -> None:
+    """Leave a reference cycle that refers to ``streams``."""
+    cycle: list[Any] = [*streams]
+    cycle.append(cycle)
+
+
+class DroppingServer:
+    """A TLS server whose handler pauses reading and drops the streams. ``start()`` connects a peer, too.
+
+    If ``collections`` is not None, ``descriptor`` is stored, and the collector runs so many times before the drop.
+    """
+
+    def __init__(self, collections: int | None = None) -> None:
+        self.collections = collections
+        self.descriptor = (-1, -1)
+        self.paused = asyncio.Event()
+        self.drop = asyncio.Event()
+        # True if the collector closes the socket, which only asyncio's transports refer to.
+        self.collector_closes_socket = False
+
+    async def start(self, raw_peers: RawPeers, tls: Any) -> tuple[Any, RawPeer]:
+        server = await sluiceway.start_server(self._handle, "127.0.0.1", 0, ssl=tls.server_context)
+        peer = raw_peers.connect(server_address(server))
+        await peer.in_thread(functools.partial(peer.start_tls, tls.client_context, server_hostname="localhost"))
+        await self.paused.wait()
+        for _ in range(self.collections or 0):
+            gc.collect()
+        self.drop.set()
+        await asyncio.gather(*server.handlers)
+        server.close()
+        return server, peer
+
+    async def _handle(self, reader: Any, writer: Any) -> None:
+        self.collector_closes_socket = type(writer.transport.lower).__module__.startswith("asyncio.")
+        writer.transport.pause_reading()
+        if self.collections is not None:
+            self.descriptor = socket_descriptor(writer)
+        self.paused.set()
+        await self.drop.wait()
+        drop_in_cycle(reader, writer)
+
+
+@pytest.mark.parametrize("collect", COLLECTORS)
+@pytest.mark.parametrize("end", ["close_notify of the peer", "abort_clients"])
+async def test_server_waits_for_the_tls_close_of_collected_streams(
+    collect: Callable[[], Awaitable[None]], end: str, raw_peers: RawPeers, tls: Any
+) -> None:
+    dropping = DroppingServer()
+    with only_explicit_collections():
+        server, peer = await dropping.start(raw_peers, tls)
+        waiting = asyncio.create_task(server.wait_closed())
+        await run_iterations(ITERATIONS)
+        assert not waiting.done()
+        await collect()
+        await run_iterations(ITERATIONS)
+        if not dropping.collector_closes_socket:
+            assert not waiting.done()
+            if end == "abort_clients":
+                server.abort_clients()
+                await waiting
+        with contextlib.suppress(ConnectionResetError):
+            assert await peer.in_thread(peer.receive_rest) == b""
+        if not waiting.done() and not dropping.collector_closes_socket:
+            await peer.in_thread(peer.unwrap_tls)
+        await waiting
+        peer.close()
+
+
+async def check_that_number_can_be_used(descriptor: tuple[int, int]) -> None:
+    """Let a transport of asyncio receive from a socket with the number of ``descriptor``, which is closed."""
+    mine, other = socket.socketpair()
+    if other.fileno() == descriptor[0]:
+        mine, other = other, mine
+    elif mine.fileno() != descriptor[0]:
+        os.dup2(mine.fileno(), descriptor[0])
+        mine.close()
+        mine = socket.socket(fileno=descriptor[0])
+    mine.setblocking(False)
+    reader, writer = await asyncio.open_connection(sock=mine)
+    other.send(b"x")
+    assert await reader.readexactly(1) == b"x"
+    writer.close()
+    await writer.wait_closed()
+    other.close()
+
+
+def only_one_warning(found: list[warnings.WarningMessage]) -> bool:
+    """Return True if the package has emitted one warning. Drop all, because they refer to their sources."""
+    count = len([one for one in found if str(one.message).startswith("unclosed <StreamWriter")])
+    found.clear()
+    return count == 1
+
+
+# Earlier collections change the order in which the last one runs the finalizers.
+@pytest.mark.parametrize("collections", [0, 1, 2])
+@pytest.mark.parametrize("collect", COLLECTORS)
+@pytest.mark.parametrize("dropped", ["reader and writer", "writer without reader"])
+async def test_descriptor_number_of_collected_tls_client_can_be_used_again(
+    collections: int, collect: Callable[[], Awaitable[None]], dropped: str, raw_peers: RawPeers, tls: Any
+) -> None:
+    def answer(peer: RawPeer) -> None:
+        peer.start_tls(tls.server_context, server_side=True)
+        with contextlib.suppress(OSError):
+            assert peer.receive_rest() == b""
+            peer.unwrap_tls()
+
+    script = raw_peers.serve(answer)
+    with only_explicit_collections() as found:
+        reader, writer = await sluiceway.open_connection(
+            *script.address, ssl=tls.client_context, server_hostname="localhost"
+        )
+        descriptor = socket_descriptor(writer)
+        writer.transport.pause_reading()
+        streams: list[Any] = [reader, writer]
+        if dropped == "writer without reader":
+            protocol: Any = writer.transport.get_protocol()
+            streams = [sluiceway.StreamWriter(writer.transport, protocol, None, asyncio.get_running_loop())]
+            del protocol
+        del reader, writer
+        for _ in range(collections):
+            gc.collect()
+        drop_in_cycle(*streams)
+        streams.clear()
+        await collect()
+        # On uvloop's transports, the collector does not close the socket.
+        await wait_until(lambda: not is_descriptor_open(descriptor))
+        await script.finished()
+        await run_iterations(ITERATIONS)
+        assert only_one_warning(found)
+        await check_that_number_can_be_used(descriptor)
+
+
+@pytest.mark.parametrize("collections", [0, 1, 2])
+@pytest.mark.parametrize("collect", COLLECTORS)
+async def test_descriptor_number_of_collected_tls_streams_of_a_server_can_be_used_again(
+    collections: int, collect: Callable[[], Awaitable[None]], raw_peers: RawPeers, tls: Any
+) -> None:
+    dropping = DroppingServer(collections)
+    with only_explicit_collections() as found:
+        server, peer = await dropping.start(raw_peers, tls)
+        await collect()
+        await run_iterations(ITERATIONS)
+        assert only_one_warning(found)
+        if is_descriptor_open(dropping.descriptor):
+            assert await peer.in_thread(peer.receive_rest) == b""
+            await peer.in_thread(peer.unwrap_tls)
+        await server.wait_closed()
+        await wait_until(lambda: not is_descriptor_open(dropping.descriptor))
+        await check_that_number_can_be_used(dropping.descriptor)
+        peer.close()
+
+
+def test_closed_loop_leaves_no_descriptor_of_collected_tls_streams(
+    loop_kind: str, raw_peers: RawPeers, tls: Any
+) -> None:
+    """The peer does not answer the close_notify alert."""
+    loops.warm_up(loop_kind)
+    before = open_descriptors()
+
+    async def leave() -> None:
+        server, _peer = await DroppingServer().start(raw_peers, tls)
+        peers.append(_peer)
+        del server
+        gc.collect()
+
+    peers: list[RawPeer] = []
+    with only_explicit_collections():
+        with loops.new_runner(loop_kind) as runner:
+            runner.run(leave())
+        peers[0].close()
+        assert {name for _, name in open_descriptors() - before if name.startswith("socket:")} == set()
+
+
+@pytest.mark.skipif(sluiceway.ENGINE != "epoll", reason="the test closes the socket of the engine's transport")
+async def test_server_does_not_wait_for_dropped_streams_whose_socket_is_closed(raw_peers: RawPeers) -> None:
+    """The collector may run the finalizer of the socket object first, which closes the descriptor."""
+
+    async def handle(_reader: Any, writer: Any) -> None:
+        writer.transport.pause_reading()
+        writer.transport.raw.socket().close()
+
+    with only_explicit_collections():
+        server = await sluiceway.start_server(handle, "127.0.0.1", 0)
+        peer = raw_peers.connect(server_address(server))
+        assert await peer.in_thread(peer.receive_rest) == b""
+        server.close()
+        await server.wait_closed()
