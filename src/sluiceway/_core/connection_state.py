@@ -68,6 +68,8 @@ class ConnectionState(ReceiverReference):
     - ``flow``: the WriteFlowControl, in which drain() waits.
     - ``loop_writer``: the LoopWriter of a loop's own transport, which corks writes; None for other transports, and if
       the loop has no Stepper, as in the pure core.
+    - ``waiting_read``: the future of the read that waits, or None. Without this reference, the garbage collector could
+      end a task that waits and that the program has not stored: the loop refers to tasks only weakly.
     - ``closing``: True if the program has called close().
     - ``lost``: True if the transport has ended.
     - ``closed_first``: True if the program called close() before the transport started to close.
@@ -76,12 +78,23 @@ class ConnectionState(ReceiverReference):
     ``closing``, ``lost``, ``closed_first`` and ``discarding`` are derived from ``state``.
     """
 
-    __slots__ = ("closed_first", "closing", "discarding", "error", "flow", "loop_writer", "lost", "state")
+    __slots__ = (
+        "closed_first",
+        "closing",
+        "discarding",
+        "error",
+        "flow",
+        "loop_writer",
+        "lost",
+        "state",
+        "waiting_read",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.receiver_ref: Any = None
         self.flow: WriteFlowControl = WriteFlowControl(loop)
         self.loop_writer: Any = None
+        self.waiting_read: Any = None
         self.state: str = OPEN
         self.error: BaseException | None = None
         self.closing: bool = False

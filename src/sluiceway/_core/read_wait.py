@@ -7,14 +7,18 @@ one object. Four objects would take 0.2 KB more for each connection.
 from __future__ import annotations
 
 import asyncio
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .receive_interface import ReceiveInterface
+
+if TYPE_CHECKING:
+    from .connection_state import ConnectionState
 
 
 class ReadWait(ReceiveInterface):
     """The part of a Receiver with the state of the read that waits.
 
+    - ``connection``: the connection that the reader reads from, or None. It refers to the future while a read waits.
     - ``future``: the future that the read awaits; None if no read waits, and after the read was woken.
     - ``operation``: the name of the method that waits, until end_wait(); None if no read waits. ``task``: its task, if
       ``source`` is None. Both are for the error of a second read.
@@ -25,9 +29,10 @@ class ReadWait(ReceiveInterface):
       the pure core, and without a transport that can run tasks at once.
     """
 
-    __slots__ = ("future", "max_size", "operation", "source", "target_size", "task")
+    __slots__ = ("connection", "future", "max_size", "operation", "source", "target_size", "task")
 
     def __init__(self) -> None:
+        self.connection: ConnectionState | None = None
         self.operation: str | None = None
         self.task: asyncio.Task[Any] | None = None
         self.future: Any = None
@@ -47,6 +52,9 @@ class ReadWait(ReceiveInterface):
             self.future = loop.create_future()
         else:
             self.future = source.begin()
+        connection = self.connection
+        if connection is not None:
+            connection.waiting_read = self.future
         return self.future
 
     def end_wait(self) -> None:
@@ -54,6 +62,9 @@ class ReadWait(ReceiveInterface):
         self.future = None
         self.operation = None
         self.max_size = 0
+        connection = self.connection
+        if connection is not None:
+            connection.waiting_read = None
         source = self.source
         if source is None:
             self.task = None

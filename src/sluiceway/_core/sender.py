@@ -103,6 +103,7 @@ class Sender:
         if isinstance(reader, StreamReader):
             receiver: Receiver = reader._sluiceway
             receiver.guard = self.guard
+            receiver.connection = self.connection
             if type(reader).exception is StreamReader.exception:
                 self.receiver = receiver
 

@@ -4,6 +4,7 @@ from .receive_interface cimport ReceiverReference
 cdef class ConnectionState(ReceiverReference):
     cdef readonly WriteFlowControl flow
     cdef public object loop_writer
+    cdef public object waiting_read
     cdef readonly str state
     cdef public object error
     cdef readonly bint closing
