@@ -34,9 +34,10 @@ def unacknowledged_bytes(transport: Any) -> int:
 
     For TCP this is the number of bytes. For a Unix socket it is the memory of the data that the peer has not read.
 
-    A transport that waits sends more only when the kernel reports the socket as writable. On Linux, that is when a
-    third of the send buffer of a TCP socket (which grows to 4 MiB) or three quarters of that of a Unix socket are free.
-    Until then, a peer that reads slowly makes progress that ``pending_bytes`` does not show.
+    CloseTimeout counts these bytes because ``pending_bytes`` does not show all progress of a peer that reads slowly: a
+    transport with unsent bytes sends more only when the kernel reports the socket as writable. On Linux, that is when
+    a third of the send buffer of a TCP socket (which grows to 4 MiB) or three quarters of that of a Unix socket are
+    free.
     """
     if sys.platform == "win32":
         return 0

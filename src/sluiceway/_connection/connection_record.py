@@ -36,6 +36,8 @@ class RecordedConnection(Protocol):
 class AbortLimit:
     """Aborts ``connection`` for ``reason`` when ``seconds`` have passed since the creation of this object.
 
+    The caller has checked ``seconds``.
+
     The creator must keep a reference: a freed AbortLimit aborts nothing, because the timer refers to it weakly. The
     connection's record refers to this object, and this object refers weakly to the connection: a strong reference would
     close a reference cycle, which nothing breaks if the connection does not notice its end, because the program has set
@@ -172,7 +174,7 @@ class ConnectionRecord:
         return self._reason is not None
 
     def abort_after(self, connection: RecordedConnection, seconds: float) -> None:
-        """Abort the connection if it has not ended after ``seconds``. Raise ValueError or TypeError for a bad value."""
+        """Abort the connection if it has not ended after ``seconds``, which the caller has checked."""
         self._limits.append(AbortLimit(connection, seconds, "timeout"))
 
     def ended(self, connection: RecordedConnection) -> CloseInfo:

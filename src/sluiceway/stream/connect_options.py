@@ -1,4 +1,4 @@
-"""ConnectOptions: the keyword arguments of ``connect()``, checked before anything is opened."""
+"""ConnectOptions: the checked keyword arguments of ``connect()``, except ``idle_timeout``."""
 
 from __future__ import annotations
 
