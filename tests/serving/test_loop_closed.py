@@ -131,6 +131,28 @@ def test_connections_of_unclosed_server_are_closed_with_loop(state: str, loop_ki
         kept.clear()
 
 
+@pytest.mark.loops("asyncio")
+@pytest.mark.parametrize("call", ["close", "abort", "pause_reading", "resume_reading", "write_eof", "write"])
+def test_transport_that_was_closed_with_its_loop_ignores_later_calls(call: str, loop_kind: str) -> None:
+    kept: list[Any] = []
+
+    async def main() -> None:
+        server = await sluiceway.start_server(lambda *streams: kept.append(streams), "127.0.0.1", 0)
+        peer.connect(server_address(server))
+        await wait_until(lambda: kept)
+
+    with check_no_descriptor_left(loop_kind), socket.socket() as peer:
+        with loops.new_runner(loop_kind) as runner:
+            runner.run(main())
+        del runner
+        transport = kept[0][1].transport
+        assert transport.is_closing()
+        getattr(transport, call)(*([b"discarded"] if call == "write" else []))
+        assert transport.get_write_buffer_size() == 0
+        kept.clear()
+        del transport
+
+
 @pytest.mark.skipif(sluiceway.ENGINE != "epoll", reason="the loop's own transports belong to the loop")
 @pytest.mark.parametrize("over", ["TCP", "TLS"])
 def test_unclosed_connection_warns_with_its_addresses_when_loop_is_closed(

@@ -22,13 +22,15 @@ def close_after_loop(transport: Any) -> str | None:
     """
     lower = transport.lower if isinstance(transport, TLSTransport) else transport
     try:
-        lost = lower._call_connection_lost
+        lost, losses = lower._call_connection_lost, lower._conn_lost
         if lower._sock is None:
             return None
     except AttributeError:
         # Not one of asyncio's socket transports.
         return None
     unclosed = None if lower.is_closing() else f"transport {lower!r}{connection_of(lower)}"
+    # As abort() sets them: without a loop, later calls of the transport's methods would raise an AttributeError.
+    lower._closing, lower._conn_lost = True, losses + 1
     try:
         # Closes the socket whatever the protocol raises.
         lost(None)
