@@ -133,6 +133,17 @@ async def test_dropped_stream_of_reading_end_is_closed_with_warning() -> None:
     os.close(write_end)
 
 
+async def test_debug_warning_of_dropped_stream_names_place_that_opened_the_pipe() -> None:
+    asyncio.get_running_loop().set_debug(True)
+    for descriptor in os.pipe():
+        stream = await sluiceway.pipe(descriptor)
+        with pytest.warns(ResourceWarning, match=f"pipe {descriptor}; the connection was created at:") as found:
+            del stream
+        assert f'File "{__file__}"' in str(found[0].message)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+
 async def test_send_to_pipe_without_reader_raises_connection_error() -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)

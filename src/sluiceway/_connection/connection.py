@@ -1,10 +1,12 @@
 """Connection: its transport, the state of both directions, closing, and the futures of wait_closed().
 
 The transport refers to the protocol, the protocol to the Connection, and the Connection to the transport. asyncio has
-the same reference cycle, which ``connection_lost()`` breaks. None of the three keeps the reader or the writer alive,
-except that the protocol of an accepted connection refers to the reader until the handler is called. The reader and the
-writer refer to one UnclosedGuard. When the program has dropped both, the guard is freed, and an open connection is
-closed (contract X5, docs/explanation/contracts.md).
+the same reference cycle, which ``connection_lost()`` breaks. None of the three refers to the reader or the writer, with
+two exceptions. The protocol of an accepted connection refers to the reader until the handler is called, and then to the
+handler's task. While a read waits, the Connection refers to its future, and so to the task (``waiting_read``).
+
+The reader and the writer refer to one UnclosedGuard. When the program has dropped both, the guard is freed, and an open
+connection is closed (contract X5, docs/explanation/contracts.md).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import sys
 
 from .._asyncio.open_connection import make_protocol
 from .._asyncio.protocol import FlowControlMixin
-from .._asyncio.reader import StreamReader
+from .._asyncio.reader import StreamReader, creation_stack
 from .._asyncio.writer import StreamWriter
 from .._transports.pipe_transports import PipeReadTransport, PipeWriteTransport
 from .stream import Stream
@@ -44,6 +44,7 @@ def open_writer(loop: asyncio.AbstractEventLoop, file: io.FileIO) -> StreamWrite
     try:
         protocol = FlowControlMixin(loop)
         transport = PipeWriteTransport(loop, file, protocol)
+        protocol._sluiceway.created_at = creation_stack(loop)
         return StreamWriter(transport, protocol, None, loop)
     except BaseException:
         _discard(transport, file)
