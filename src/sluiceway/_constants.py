@@ -55,10 +55,9 @@ CLOSE_TIMEOUT: Final = 30.0
 kernel has accepted no data and the peer has acknowledged none."""
 
 COLLECTION_SECONDS: Final = 1.0
-"""How long a server keeps the entry of a connection whose transport another thread has freed, in seconds.
+"""How long a loop waits, in seconds, for the end of a collection that another thread runs.
 
-If that thread runs the garbage collector, the finalizers that follow may begin to close the connection. They run within
-this time, unless the thread gets no processor."""
+It may be that no collection is running: a weak reference does not show whether the collector has cleared it."""
 
 TIMEOUT_RESOLUTION: Final = 0.05
 """The most seconds by which a ``timeout=`` or deadline of a Stream is late while the loop is not blocked.

@@ -11,6 +11,7 @@ import gc
 import os
 import socket
 import warnings
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -136,9 +137,14 @@ async def check_that_number_can_be_used(descriptor: tuple[int, int]) -> None:
     other.close()
 
 
+def unclosed_warnings(found: list[warnings.WarningMessage]) -> int:
+    """Return how many warnings the package has emitted. asyncio's transports and sockets may also warn."""
+    return len([one for one in found if str(one.message).startswith("unclosed <StreamWriter")])
+
+
 def only_one_warning(found: list[warnings.WarningMessage]) -> bool:
     """Return True if the package has emitted one warning. Drop all, because they refer to their sources."""
-    count = len([one for one in found if str(one.message).startswith("unclosed <StreamWriter")])
+    count = unclosed_warnings(found)
     found.clear()
     return count == 1
 
@@ -200,6 +206,44 @@ async def test_descriptor_number_of_collected_tls_streams_of_a_server_can_be_use
         await wait_until(lambda: not is_descriptor_open(dropping.descriptor))
         await check_that_number_can_be_used(dropping.descriptor)
         peer.close()
+
+
+@pytest.mark.parametrize("collect", COLLECTORS)
+@pytest.mark.parametrize("holder", ["task that waits in a read", "attribute of the protocol"])
+async def test_collected_connection_that_refers_to_its_streams_is_closed_and_freed(
+    collect: Callable[[], Awaitable[None]], holder: str, raw_peers: RawPeers
+) -> None:
+    listener = raw_peers.listen()
+    connections: list[Any] = []
+
+    async def use() -> None:
+        reader, writer = await sluiceway.open_connection(*listener.address)
+        writer.transport.pause_reading()
+        connections.append(weakref.ref(writer._sluiceway.connection))
+        if holder == "attribute of the protocol":
+            protocol: Any = writer.transport.get_protocol()
+            protocol.streams = [reader, writer]
+        else:
+            del writer
+            await reader.read()
+
+    # Called for a pending task that is freed.
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: None)
+    with only_explicit_collections() as found:
+        task = asyncio.create_task(use())
+        await wait_until(lambda: connections)
+        await run_iterations(ITERATIONS)
+        del task
+        await collect()
+        peer = listener.accept()
+        assert await peer.in_thread(peer.receive_rest) == b""
+        # After a collection in another thread, the loop waits before it closes.
+        await wait_until(lambda: unclosed_warnings(found))
+        await run_iterations(ITERATIONS)
+        assert only_one_warning(found)
+        gc.collect()
+        found.clear()
+        assert connections[0]() is None
 
 
 def test_closed_loop_leaves_no_descriptor_of_collected_tls_streams(

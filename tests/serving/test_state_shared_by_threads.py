@@ -13,7 +13,7 @@ import pytest
 import sluiceway
 from sluiceway._asyncio import install as installing
 from sluiceway._asyncio import server_connection
-from sluiceway._connection import handler_tasks
+from sluiceway._connection import handler_tasks, loop_thread
 from sluiceway._connection.loop_thread import run_in_loop
 from sluiceway._transports import fork_hooks
 from support.scheduling import wait_until
@@ -172,7 +172,7 @@ async def test_connection_collected_in_other_thread_is_removed_in_thread_of_loop
     class Collected:
         """Replaces a transport that the garbage collector frees in another thread."""
 
-    monkeypatch.setattr(server_connection, "COLLECTION_SECONDS", 0)
+    monkeypatch.setattr(loop_thread, "COLLECTION_SECONDS", 0)
     ended: list[int] = []
     server = await sluiceway.start_server(lambda reader, writer: None, "127.0.0.1", 0)
     async with server:

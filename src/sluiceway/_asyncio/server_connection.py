@@ -11,7 +11,7 @@ import weakref
 from typing import Any, NamedTuple, Protocol
 
 from .._connection.connection import Connection
-from .._constants import COLLECTION_SECONDS
+from .._connection.loop_thread import run_after_collection
 from .._net.accept import report_setup_error
 from .._net.addresses import describe_address, name_handshake
 from .._transports.loop_adapter import LoopAdapter
@@ -73,19 +73,10 @@ class _Reference(weakref.ref[Any]):
 def _gone(reference: Any) -> None:
     entry = reference.entry
     server = entry._server
-    if server is None:
-        return
-    # Not immediately: the garbage collector clears weak references before it runs finalizers, and the finalizer of an
-    # UnclosedGuard may begin to close the connection, which then calls watch_again().
-    loop = server.get_loop()
-    in_thread_of_loop = asyncio._get_running_loop() is loop
-    # RuntimeError: the loop is closed.
-    with contextlib.suppress(RuntimeError):
-        if in_thread_of_loop:
-            loop.call_soon(entry.freed, reference)
-        else:
-            # The collection may go on after the next iteration of the loop.
-            loop.call_soon_threadsafe(loop.call_later, COLLECTION_SECONDS, entry.freed, reference)
+    if server is not None:
+        # Not immediately: the garbage collector clears weak references before it runs finalizers, and the finalizer of
+        # an UnclosedGuard may begin to close the connection, which then calls watch_again().
+        run_after_collection(server.get_loop(), entry.freed, reference)
 
 
 class _LoopSetup:

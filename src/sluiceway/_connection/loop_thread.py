@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from typing import Any
+
+from .._constants import COLLECTION_SECONDS
 
 
 def run_in_loop(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:
@@ -17,3 +20,17 @@ def run_in_loop(loop: asyncio.AbstractEventLoop, callback: Callable[[], object])
         return
     with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(callback)
+
+
+def run_after_collection(loop: asyncio.AbstractEventLoop, callback: Callable[..., object], *arguments: Any) -> None:
+    """Let ``loop`` call ``callback``. Called in a collection: the garbage collector has not run all finalizers yet.
+
+    If ``loop`` runs in this thread, its next iteration follows the collection. Otherwise the loop waits for
+    COLLECTION_SECONDS. If ``loop`` is closed, ``callback`` is not called.
+    """
+    in_thread_of_loop = asyncio._get_running_loop() is loop
+    with contextlib.suppress(RuntimeError):
+        if in_thread_of_loop:
+            loop.call_soon(callback, *arguments)
+        else:
+            loop.call_soon_threadsafe(loop.call_later, COLLECTION_SECONDS, callback, *arguments)

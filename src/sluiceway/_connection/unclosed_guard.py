@@ -7,7 +7,7 @@ import gc
 import warnings
 from typing import Any, Protocol
 
-from .loop_thread import run_in_loop
+from .loop_thread import run_after_collection, run_in_loop
 
 
 class GuardedConnection(Protocol):
@@ -45,8 +45,8 @@ class UnclosedGuard:
 
     The garbage collector runs the finalizers of all objects that it has found, and then clears the objects. The
     finalizer of a socket closes the descriptor, even if another finalizer has made the socket reachable. Therefore the
-    finalizer of a guard that the collector has found only creates a successor, another guard. Only the first guard
-    refers to the successor, which is therefore freed, and closes the connection, when the collector clears the first.
+    finalizer of a guard that the collector has found only creates a successor. Only the guard refers to the successor,
+    which is freed, and closes the connection, when the collector clears the guard.
     """
 
     __slots__ = ("_successor", "connection")
@@ -66,12 +66,30 @@ class UnclosedGuard:
             return
         if connection.closing or connection.lost:
             return
-        if gc.is_finalized(self):
-            # The collector runs this finalizer. If another finalizer makes the streams reachable again, the connection
-            # stays open until they are freed.
-            self._successor = UnclosedGuard(connection)
+        if gc.is_finalized(self) and not connection.loop.is_closed():
+            # The collector runs this finalizer. The successor refers to the connection, which may refer to a waiting
+            # task, and so to this guard. In this case the collector does not clear the guard, but the loop closes.
+            self._successor = _Successor(connection)
+            run_after_collection(connection.loop, close_unreferenced, connection, connection)
         else:
             close_unreferenced(connection, connection)
+
+
+class _Successor:
+    """Closes a connection when it is freed; see UnclosedGuard."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: GuardedConnection) -> None:
+        self._connection = connection
+
+    def __del__(self) -> None:
+        try:
+            connection = self._connection
+        except AttributeError:
+            # __init__() was interrupted.
+            return
+        close_unreferenced(connection, connection)
 
 
 def close_unreferenced(connection: GuardedConnection, source: object) -> None:
