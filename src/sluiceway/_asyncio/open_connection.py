@@ -70,9 +70,9 @@ async def open_connection(
         ssl_shutdown_timeout (float or None): the seconds that closing waits for the peer's close_notify alert. None
             means 30.
         strict_eof (bool): decides what happens if the peer ends TCP without a close_notify alert, which an attacker on
-            the network path can cause (RFC 8446, section 6.1). If True, a read raises ssl.SSLEOFError after the
-            buffered data has been read. If False, the read returns end of file. In both cases
-            ``reader.eof_reason`` is "truncated".
+            the network path can cause (RFC 8446, section 6.1). If True, each read that the buffered data does not
+            complete raises ssl.SSLEOFError; ``read(n)`` first returns the buffered data. If False, the input ends as
+            at any end of file. In both cases ``reader.eof_reason`` is "truncated".
         happy_eyeballs_delay (float or None): the seconds after which the next address is tried in parallel (RFC 8305
             recommends 0.25). If an attempt fails earlier, the next address is tried at once. None means that the
             addresses are tried one after the other.
@@ -81,8 +81,8 @@ async def open_connection(
         all_errors (bool): if True and all addresses fail, raise an ExceptionGroup that contains the error of each.
         close_timeout (float or None): the seconds that a close may take without progress. Progress means that the
             kernel accepts data, or that the peer acknowledges some. After this time without progress, or up to twice as
-            long, the connection is aborted. None means that a close waits without a limit. If a TLS peer ends the
-            connection first, ``ssl_shutdown_timeout`` applies if it is less, or if ``close_timeout`` is None.
+            long, the connection is aborted. None means that a close waits without a limit. After a TLS peer
+            has ended the connection, the smaller of ``close_timeout`` and ``ssl_shutdown_timeout`` is the limit.
 
     Returns:
         The StreamReader and the StreamWriter of the connection.
@@ -94,7 +94,8 @@ async def open_connection(
         ssl.SSLError: the TLS handshake failed. The message names the peer and the reason.
         ConnectionError: the connection was lost during the handshake, or the handshake timed out.
         ValueError, TypeError: an argument is invalid, or two arguments contradict each other. No socket was opened.
-        RuntimeError: ``sock`` has a transport already, and the loop detects that. uvloop raises FileExistsError.
+        RuntimeError: ``sock`` has a transport already, and the loop detects that. On uvloop the error is a
+            FileExistsError, and ``sock`` is closed. On the engine without TLS, the first read raises it, not the call.
 
     If the call fails or is cancelled, the sockets that the call created are closed. A socket passed as ``sock`` is
     closed too if the connection had begun to use it, as in the TLS handshake; otherwise it stays open. The caller may

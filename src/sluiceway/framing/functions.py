@@ -143,8 +143,8 @@ def frames(
     """Return an iterator over the frames of ``reader``, each of which begins with its length.
 
     The items have no prefix. The iterator keeps no bytes between two frames, and none when it is cancelled or left
-    early; see Records. Memory is allocated as bytes arrive, whatever length the peer announces: besides the bytes of
-    the frame that have arrived, at most 1 MiB, or the size of these bytes if that is greater.
+    early; see Records. Memory is allocated as bytes arrive, whatever length the peer announces: at most 1 MiB
+    beyond the bytes of the frame that have arrived, or as much as has arrived if that is more.
 
     Args:
         reader (StreamReader or asyncio.StreamReader): see lines().

@@ -26,9 +26,10 @@ class StreamClosing(StreamHalves):
         """Close the stream after the buffered data has been sent, and wait until it is closed.
 
         The call never raises an error of the connection: the result names what happened. The call may be repeated, also
-        by several tasks at the same time, and always returns the same CloseInfo: of two pipes, that of the written one.
-        A read that waits ends when the close is complete, as at the end of the stream, or with the error of a loss
-        during the close. Later reads, and iterators over the stream, even one that waits, raise ConnectionError.
+        by several tasks at the same time, and always returns the same CloseInfo. Of two pipes, that is the CloseInfo of
+        the written one. A read that waits ends when the close is complete, as at the end of the stream, or with the
+        error of a loss during the close. Later reads, and iterators over the stream, even one that waits, raise
+        ConnectionError.
 
         While data is unsent, the connection is aborted if the kernel accepts none and the peer acknowledges none for
         one to two times the ``close_timeout`` of the connection, which is 30 seconds by default. If the call is

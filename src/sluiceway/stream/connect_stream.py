@@ -56,7 +56,8 @@ def connect(
             socket, or the descriptor of one (an int), is used as it is, and belongs to the stream.
         tls (ssl.SSLContext, bool or None): the TLS context. True, and None with ``tls://``, mean the context of
             ``ssl.create_default_context()``, which all connections share. False, and None without ``tls://``, mean
-            no TLS. True or a context with ``tcp://``, and False with ``tls://``, raise ValueError.
+            no TLS. True or a context with ``tcp://``, and False with ``tls://``, raise ValueError. If the peer ends TCP
+            without a close_notify alert, the stream ends without an error, and ``eof_reason`` is "truncated".
         timeout (float or None): the seconds that the whole call may take: name resolution, all attempts to connect, and
             the TLS handshake. With None, the system limits each attempt, and the handshake may take 60 s.
         local (str or None): the local address to bind to: ``"host"`` or ``"host:port"``, an IPv6 address in brackets. A
@@ -97,7 +98,7 @@ def connect(
 
     An exception of ``resolver`` or ``configure_socket`` that is not an OSError is raised unchanged. If ``await`` or
     ``async with`` fails or is cancelled, the sockets that the call created are closed, and so is a socket or descriptor
-    that was passed. What was passed stays open if it has a transport already, or if the call ends before it uses the
+    that was passed. What was passed stays open if the call raises RuntimeError, or if it ends before it uses the
     socket, for example because the default TLS context cannot be created. A socket object that was passed may also stay
     open if the process has no free descriptor.
     """

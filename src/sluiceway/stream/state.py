@@ -28,13 +28,14 @@ class StreamStats:
         unread_bytes (int): bytes that the next reads return: those that have arrived and were not read, and those of
             ``push_back()``.
         unsent_bytes (int): bytes that the kernel has not accepted. Over TLS, the encrypted size of those that are
-            encrypted already.
+            encrypted already. After a reset the event loop's own transports do not report the number: it may be 0 then.
+            After an abort the number is right from the next iteration of the loop.
         unread_high_water (int): the greatest number of unread bytes at an arrival.
         reading_pauses (int): how often receiving was paused, because too many bytes were unread.
         writing_pauses (int): how often writing was paused, because more bytes than the high-water mark were unsent, or
             because ``flush()`` waited for unsent bytes.
         age (float): seconds from the creation of the Stream to the end of the connection, or to now. Of two pipes, the
-            end of the written one counts.
+            end of the written one counts. 0 if the reader of ``from_pair()`` has no connection.
     """
 
     bytes_received: int

@@ -15,7 +15,8 @@ from .state import StreamState
 class Stream(StreamReading, StreamFraming, StreamClosing, StreamState):
     """A connection: reads, sends and closes in one object.
 
-    ``async with stream:`` closes the stream at the end of the block. One task can read while any number of tasks send.
+    ``async with stream:`` calls ``aclose()`` at the end of the block. If the block ends by a TimeoutError or a
+    cancellation, the stream closes in the background, without a wait. One task can read while any number of tasks send.
     A stream may have one direction only. The methods of the other one raise io.UnsupportedOperation.
 
     By task:

@@ -56,7 +56,7 @@ class StreamWriting(StreamHalves):
             RuntimeError: ``send_eof()`` was called before.
             Exception: the error of a lost connection, for example the TimeoutError of ``idle_timeout``. If the loss was
                 before the call, nothing was sent. Or the exception that was passed to ``set_exception()`` of the
-                reader; ``data`` was sent nevertheless.
+                reader before the call; ``data`` was sent nevertheless.
 
         Source: trio's ``send_all``, Go's ``Write``.
         """
@@ -99,7 +99,7 @@ class StreamWriting(StreamHalves):
             TimeoutError: the kernel has not accepted the data in time. The message names the peer and the seconds.
             ConnectionError: the stream was closed, or the connection has ended without an error.
             Exception: the error of a lost connection. Or, if the call has to wait, the exception that was passed to
-                ``set_exception()`` of the reader.
+                ``set_exception()`` of the reader before the call.
 
         Source: Go's ``bufio.Writer.Flush``.
         """
@@ -125,7 +125,7 @@ class StreamWriting(StreamHalves):
             ConnectionError: the stream was closed, or the connection has ended without an error.
             Exception: the error of a lost connection. If the event loop has not processed a reset that arrived before
                 the call, the call returns normally, and the next read raises the error. Or, if the call has to wait,
-                the exception that was passed to ``set_exception()`` of the reader.
+                the exception that was passed to ``set_exception()`` of the reader before the call.
 
         Source: trio's and anyio's ``send_eof``, Go's ``CloseWrite``.
         """
@@ -233,7 +233,8 @@ class StreamWriting(StreamHalves):
             TimeoutError: the call took longer than ``timeout``. The connection is aborted, except as described above.
             ConnectionError: the stream was closed, the connection ended, or the handshake took 60 seconds without a
                 ``timeout``.
-            Exception: the error of a lost connection.
+            Exception: the error of a lost connection, or the exception that was passed to ``set_exception()`` of the
+                reader before the call.
             TypeError: an argument has a wrong type.
             ValueError: ``server_hostname`` is not a valid host name, or it is missing or empty and the context checks
                 host names; the context is for the other side; or ``timeout`` is not greater than 0.
