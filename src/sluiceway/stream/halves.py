@@ -156,14 +156,14 @@ class StreamHalves(StreamReads):
 
 def _check_halves(reader: Any, writer: Any) -> None:
     if isinstance(reader, core.WriteOperations) and (writer is None or isinstance(writer, core.ReadOperations)):
-        raise TypeError(f"reader must not be a writer: {reader!r}; the order is from_pair(reader, writer)")
+        raise TypeError(f"from_pair(): reader must not be a writer: {reader!r}; the order is from_pair(reader, writer)")
     # While sluiceway is installed, asyncio's readers and writers count as instances of StreamReader and StreamWriter.
     if reader is not None and not isinstance(reader, core.ReadOperations):
-        raise TypeError(f"reader must be a sluiceway.StreamReader or None, not {_name_of(reader)}")
+        raise TypeError(f"from_pair(): reader must be a sluiceway.StreamReader or None, not {_name_of(reader)}")
     if writer is not None and not isinstance(writer, core.WriteOperations):
-        raise TypeError(f"writer must be a sluiceway.StreamWriter or None, not {_name_of(writer)}")
+        raise TypeError(f"from_pair(): writer must be a sluiceway.StreamWriter or None, not {_name_of(writer)}")
     if reader is None and writer is None:
-        raise TypeError("reader and writer are both None; give at least one of them")
+        raise TypeError("from_pair(): reader and writer are both None; give at least one of them")
 
 
 def _name_of(half: Any) -> str:
