@@ -360,6 +360,7 @@ async def test_child_that_aborts_during_loop_sendfile_does_not_affect_the_parent
         def child() -> None:
             connection.transport.abort()
             # Since Python 3.14, a child has no running loop and no current task.
+            asyncio._set_running_loop(loop)
             with contextlib.suppress(RuntimeError):
                 asyncio.tasks._leave_task(loop, task)
             # Continues the loop: sendfile() ends there.
