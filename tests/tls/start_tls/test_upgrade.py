@@ -256,7 +256,7 @@ async def test_timeout_of_zero_or_less_raises_value_error(name: str, seconds: fl
             (near, tls.client_context, {"server_hostname": "localhost"}),
             (far, tls.server_context, {}),
         ):
-            with pytest.raises(ValueError, match="positive"):
+            with pytest.raises(ValueError, match="must be greater than 0"):
                 await end[1].start_tls(context, **{name: seconds}, **options)
         assert await line_arrives(near, far)
 
