@@ -34,9 +34,9 @@ def as_c_integer(n: int) -> int:
 def some(receiver: Receiver, n: int, waited: bool) -> bytes | None:
     """Remove and return up to ``n`` unread bytes; ``n`` must not be negative. Return None if read() must wait.
 
-    If no byte is unread, raise the error of a connection that was lost before end of file. If there is no such error,
-    return ``b""`` at end of file or if ``n`` is 0. Raise the error of set_exception(), unless ``waited`` is True and a
-    byte is unread (see the module).
+    Raise the error of set_exception(), unless ``waited`` is True and a byte is unread (see the module). If no byte is
+    unread, raise the error of a connection that was lost before end of file; if there is none, return ``b""`` at end of
+    file, or if ``n`` is 0.
     """
     # Looked up after each wait, because the program may replace the buffer meanwhile.
     size = receiver.buffer.unread
@@ -52,9 +52,11 @@ def some(receiver: Receiver, n: int, waited: bool) -> bytes | None:
 def exactly(receiver: Receiver, n: int, expected: int, waited: bool, stream: Any) -> bytes | None:
     """Remove and return the first ``n`` unread bytes. Return None if readexactly() must wait for more.
 
-    If fewer than ``n`` bytes are unread at end of file, remove them, and raise IncompleteReadError with them. If fewer
-    than ``n`` bytes are unread or ``n`` is 0, raise the error of a connection that was lost before end of file. Raise
-    the error of set_exception(), unless ``waited`` is True and ``n`` bytes are unread (see the module).
+    Raise the first error that applies:
+
+    - The error of set_exception(), unless ``waited`` is True and ``n`` bytes are unread (see the module).
+    - If fewer than ``n`` bytes are unread, or ``n`` is 0: the error of a connection that was lost before end of file.
+    - If fewer than ``n`` bytes are unread at end of file: IncompleteReadError with these bytes, which are removed.
 
     ``expected``: the argument of the read, for the error; ``n`` is the same number, at most EVERYTHING. ``stream``: the
     Stream whose read_exactly() it is, for the message; None for readexactly().
