@@ -109,3 +109,22 @@ def test_receive_in_a_loop_nested_in_the_handler_delivers_in_order(core: types.M
     assert server.failures == []
     assert server.received == b"first second "
     assert server.close_notifies_received
+
+
+def test_receive_in_a_loop_nested_in_pause_writing_delivers_in_order(core: types.ModuleType, tls: Certificates) -> None:
+    """An arrival may let pending plaintext be sent, which pauses writing."""
+    client, server = connected_tls_ends(core, tls)
+    server.sender.write(b"first ")
+    first, server.sent = server.sent, b""
+    server.sender.write(b"second ")
+    client.sslobject.renegotiating = True
+    client.sender.write(DATA)
+    client.sslobject.renegotiating = False
+    client.room = 1
+    client.when_paused = lambda: client.receive_from(server)
+    client.receiver.feed(first)
+    assert client.received == b"first second "
+    # Sent on arrival.
+    server.receive_from(client)
+    assert server.received == DATA
+    assert (client.failures, client.sender.pending_size()) == ([], 0)

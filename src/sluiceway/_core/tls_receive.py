@@ -204,13 +204,16 @@ class TLSReceiver(ReceiveInterface):
             if isinstance(error, (OSError, ValueError)):
                 # Sends the alert with the reason.
                 sender.send_output()
-            elif error is None and sender.needs_flush():
+            elif error is None and sender.needs_flush() and (not blocks or sender.closing):
                 sender.flush_after_arrival()
             if blocks:
                 if sender.closing:
                     self._discard(blocks)
                 else:
                     ready = self._deliver(blocks[0] if len(blocks) == 1 else b"".join(blocks))
+                    # Only now: sending may call pause_writing(), which may run the loop nested and receive later data.
+                    if error is None and sender.needs_flush() and not sender.closing:
+                        sender.flush_after_arrival()
             if error is not None:
                 if self.owner is not None:
                     self.owner.failed(error)
