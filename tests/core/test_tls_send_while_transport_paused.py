@@ -124,6 +124,22 @@ def test_resume_of_a_closed_transport_encrypts_nothing(core: types.ModuleType, t
     assert (client.sent, client.sender.pending_size()) == (b"", before)
 
 
+def test_write_to_an_ended_transport_of_uvloop_raises_nothing(core: types.ModuleType, tls: Certificates) -> None:
+    """Its end is reported after the coroutine that waits for the handshake, which may write or close meanwhile."""
+    client, _ = connected_tls_ends(core, tls)
+
+    def write(data: bytes) -> None:
+        raise RuntimeError("unable to perform operation on <UnixTransport closed=True>; the handler is closed")
+
+    client.write = write
+    with pytest.raises(RuntimeError):
+        client.sender.write(b"data")
+    client.closed = True
+    client.sender.write(b"data")
+    client.sender.send_close_notify()
+    assert client.failures == []
+
+
 @pytest.mark.parametrize("number", [1, 3])
 def test_close_notify_during_a_write_is_sent_after_the_whole_write(
     core: types.ModuleType, tls: Certificates, number: int

@@ -280,8 +280,13 @@ class TLSSender(Corkable):
         raw = self._raw
         if raw is not None:
             raw.write(data)
-        else:
+            return
+        try:
             self.lower.write(data)
+        except RuntimeError:
+            # A transport of uvloop that has ended raises this error. Its end is reported soon.
+            if not self.lower.is_closing():
+                raise
 
     def send_output(self) -> None:
         """Send what OpenSSL itself has to send: handshake messages, alerts and responses to messages of the peer.
