@@ -149,6 +149,14 @@ def only_one_warning(found: list[warnings.WarningMessage]) -> bool:
     return count == 1
 
 
+def answer_close_notify(context: Any, peer: RawPeer) -> None:
+    """The TLS server of a client that sends nothing, and closes with or without a close_notify alert."""
+    peer.start_tls(context, server_side=True)
+    with contextlib.suppress(OSError):
+        assert peer.receive_rest() == b""
+        peer.unwrap_tls()
+
+
 # Earlier collections change the order in which the last one runs the finalizers.
 @pytest.mark.parametrize("collections", [0, 1, 2])
 @pytest.mark.parametrize("collect", COLLECTORS)
@@ -156,13 +164,7 @@ def only_one_warning(found: list[warnings.WarningMessage]) -> bool:
 async def test_descriptor_number_of_collected_tls_client_can_be_used_again(
     collections: int, collect: Callable[[], Awaitable[None]], dropped: str, raw_peers: RawPeers, tls: Any
 ) -> None:
-    def answer(peer: RawPeer) -> None:
-        peer.start_tls(tls.server_context, server_side=True)
-        with contextlib.suppress(OSError):
-            assert peer.receive_rest() == b""
-            peer.unwrap_tls()
-
-    script = raw_peers.serve(answer)
+    script = raw_peers.serve(functools.partial(answer_close_notify, tls.server_context))
     with only_explicit_collections() as found:
         reader, writer = await sluiceway.open_connection(
             *script.address, ssl=tls.client_context, server_hostname="localhost"
@@ -179,6 +181,47 @@ async def test_descriptor_number_of_collected_tls_client_can_be_used_again(
             gc.collect()
         drop_in_cycle(*streams)
         streams.clear()
+        await collect()
+        # On uvloop's transports, the collector does not close the socket.
+        await wait_until(lambda: not is_descriptor_open(descriptor))
+        await script.finished()
+        await run_iterations(ITERATIONS)
+        assert only_one_warning(found)
+        await check_that_number_can_be_used(descriptor)
+
+
+@pytest.mark.parametrize("collections", [0, 1, 2])
+@pytest.mark.parametrize("collect", COLLECTORS)
+@pytest.mark.parametrize("wait", ["future", "read"])
+async def test_descriptor_number_of_tls_client_of_a_collected_task_can_be_used_again(
+    collections: int, collect: Callable[[], Awaitable[None]], wait: str, raw_peers: RawPeers, tls: Any
+) -> None:
+    """The finalizer of the suspended coroutine drops the streams, usually before the finalizer of the socket runs."""
+    script = raw_peers.serve(functools.partial(answer_close_notify, tls.server_context))
+    opened: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
+    go_on, paused = asyncio.Event(), asyncio.Event()
+
+    async def use() -> None:
+        reader, writer = await sluiceway.open_connection(
+            *script.address, ssl=tls.client_context, server_hostname="localhost"
+        )
+        opened.set_result(socket_descriptor(writer))
+        await go_on.wait()
+        writer.transport.pause_reading()
+        paused.set()
+        await (asyncio.get_running_loop().create_future() if wait == "future" else reader.read())
+
+    # Called for a pending task that is freed.
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: None)
+    with only_explicit_collections() as found:
+        task = asyncio.create_task(use())
+        descriptor = await opened
+        for _ in range(collections):
+            gc.collect()
+        go_on.set()
+        await paused.wait()
+        await run_iterations(ITERATIONS)
+        del task
         await collect()
         # On uvloop's transports, the collector does not close the socket.
         await wait_until(lambda: not is_descriptor_open(descriptor))
@@ -237,8 +280,6 @@ async def test_collected_connection_that_refers_to_its_streams_is_closed_and_fre
         await collect()
         peer = listener.accept()
         assert await peer.in_thread(peer.receive_rest) == b""
-        # After a collection in another thread, the loop waits before it closes.
-        await wait_until(lambda: unclosed_warnings(found))
         await run_iterations(ITERATIONS)
         assert only_one_warning(found)
         gc.collect()

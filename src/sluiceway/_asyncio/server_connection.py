@@ -42,12 +42,10 @@ class ConnectionOptions(NamedTuple):
 class ServerEvents(Protocol):
     """The methods of a server that a ServerConnection calls.
 
-    - ``_handlers``: the tasks that run client_connected_cb and have not ended.
-    - ``_connections``: the entries of all connections.
+    ``_handlers``: the tasks that run client_connected_cb and have not ended.
     """
 
     _handlers: set[asyncio.Future[Any]]
-    _connections: set[ServerConnection]
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         """Return the event loop that runs the server."""
@@ -74,8 +72,8 @@ def _gone(reference: Any) -> None:
     entry = reference.entry
     server = entry._server
     if server is not None:
-        # Not immediately: the garbage collector clears weak references before it runs finalizers, and the finalizer of
-        # an UnclosedGuard may begin to close the connection, which then calls watch_again().
+        # Not immediately: the garbage collector clears weak references before it runs finalizers, and a finalizer may
+        # drop the streams of the connection, whose UnclosedGuard then calls watch_again().
         run_after_collection(server.get_loop(), entry.freed, reference)
 
 
@@ -256,8 +254,8 @@ class ServerConnection:
     def watch_again(self, transport: Any, connection: Connection) -> None:
         """Refer to ``transport`` and ``connection`` again if the garbage collector has cleared the weak references.
 
-        Called when the finalizer of an UnclosedGuard closes ``connection``. Without this call, the server would wait no
-        longer for the end of the close.
+        Called by a finalizer, before ``connection`` closes. Without this call, the server would wait no longer for the
+        end of the close.
         """
         setup = self._setup
         reference = self._transport if setup is None else setup.reference
@@ -265,8 +263,6 @@ class ServerConnection:
             return
         self.watch(transport, connection)
         self._setup = None
-        # If the collector runs in another thread, the loop may have called freed() already.
-        self._server._connections.add(self)
 
     def freed(self, reference: _Reference) -> None:
         """Remove this entry from the server if it still has ``reference``, whose object was freed."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import gc
 import ssl
 import weakref
 from types import TracebackType
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .._connection.connection import Connection, is_pipe, waits_for_close
 from .._connection.starttls import is_upgrading, upgrade_to_tls
-from .._connection.unclosed_guard import close_unreferenced
 from .._implementation import core
 from .._transports.tls.options import tls_options
 from .argument_checks import check_explicit_hostname
@@ -268,14 +266,8 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
             return
         if sender is None or sender.connection.closing or sender.connection.lost:
             return
-        if sender.reader is None:
-            if gc.is_finalized(self):
-                # The collector runs this finalizer. It has found the UnclosedGuard as well, which closes the connection
-                # later, unless the program has another reader of the connection.
-                return
-        elif not getattr(sender.reader, "_eof", False):
-            return
-        close_unreferenced(sender.connection, self)
+        if sender.reader is None or getattr(sender.reader, "_eof", False):
+            sender.guard.close(self)
 
 
 # Functions instead of methods, because a program's subclass may define methods of the same names.

@@ -218,6 +218,24 @@ class Connection(ClosingState):
         if not has_ended(self.transport):
             self.transport.abort()
 
+    def may_be_collected(self) -> bool:
+        """Return True if the garbage collector may have found this connection, and its close waits for the peer.
+
+        Called in a finalizer. The loop does not refer to a transport whose reading is paused. Over TLS, the close
+        receives the peer's close_notify alert: it would watch a descriptor that a later finalizer of the same
+        collection, that of the socket, closes. The number would then stay in the selector.
+        """
+        transport = self.transport
+        if not isinstance(transport, TLSTransport):
+            return False
+        with contextlib.suppress(AttributeError, NotImplementedError):
+            if transport.is_reading():
+                return False
+        if self.owner is not None:
+            # Now, because the loop removes what the collector has found from the server first.
+            self.owner.watch_again(transport, self)
+        return True
+
     def close_unreferenced(self) -> None:
         """Close the connection, which the program has dropped without close().
 
@@ -227,14 +245,13 @@ class Connection(ClosingState):
         A garbage collector that has found the transport as well may have closed the socket already. In this case, do
         not use the descriptor, because its number may belong to another socket.
         """
+        if self.closing or self.lost:
+            return
         transport = self.transport
         ask = getattr(transport, "get_extra_info", None)
         sock = None if ask is None else ask("socket")
         # After a call of fileno(), the engine checks before each use that the descriptor is still that of the socket.
         if sock is None or sock.fileno() >= 0:
-            if self.owner is not None and isinstance(transport, TLSTransport):
-                # Waits for the peer's close_notify alert.
-                self.owner.watch_again(transport, self)
             self.close()
             return
         while isinstance(transport, TLSTransport):

@@ -25,12 +25,12 @@ def run_in_loop(loop: asyncio.AbstractEventLoop, callback: Callable[[], object])
 def run_after_collection(loop: asyncio.AbstractEventLoop, callback: Callable[..., object], *arguments: Any) -> None:
     """Let ``loop`` call ``callback``. Called in a collection: the garbage collector has not run all finalizers yet.
 
-    If ``loop`` runs in this thread, its next iteration follows the collection. Otherwise the loop waits for
-    COLLECTION_SECONDS. If ``loop`` is closed, ``callback`` is not called.
+    The next iteration of ``loop`` follows the collection, unless ``loop`` runs in another thread. In this case, it
+    waits for COLLECTION_SECONDS. If ``loop`` is closed, ``callback`` is not called.
     """
-    in_thread_of_loop = asyncio._get_running_loop() is loop
+    in_other_thread = loop.is_running() and asyncio._get_running_loop() is not loop
     with contextlib.suppress(RuntimeError):
-        if in_thread_of_loop:
-            loop.call_soon(callback, *arguments)
-        else:
+        if in_other_thread:
             loop.call_soon_threadsafe(loop.call_later, COLLECTION_SECONDS, callback, *arguments)
+        else:
+            loop.call_soon_threadsafe(callback, *arguments)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import warnings
 from typing import Any, Protocol
 
@@ -34,29 +33,47 @@ class GuardedConnection(Protocol):
     def share_transport(self) -> None:
         """Stop corking, because the program gets access to the transport."""
 
+    def may_be_collected(self) -> bool:
+        """See Connection.may_be_collected()."""
+
     def close_unreferenced(self) -> None:
         """See Connection.close_unreferenced()."""
 
 
 class UnclosedGuard:
-    """Closes a connection that is open when the guard is freed; see close_unreferenced() below.
+    """Closes a connection that is open when the guard is freed. Only the Receiver and the Sender refer to the guard."""
 
-    Only the Receiver of the reader and the Sender of the writer refer to the guard.
-
-    The garbage collector runs the finalizers of all objects that it has found, and then clears the objects. The
-    finalizer of a socket closes the descriptor, even if another finalizer has made the socket reachable. Therefore the
-    finalizer of a guard that the collector has found only creates a successor. Only the guard refers to the successor,
-    which is freed, and closes the connection, when the collector clears the guard.
-    """
-
-    __slots__ = ("_successor", "connection")
+    __slots__ = ("_used", "connection")
 
     def __init__(self, connection: GuardedConnection) -> None:
+        self._used = False
         self.connection = connection
 
     def share_transport(self) -> None:
         """Stop corking, because the program gets access to the transport through the reader."""
         self.connection.share_transport()
+
+    def close(self, source: object) -> None:
+        """Close the connection, and emit a ResourceWarning for ``source``. A second call has no effect.
+
+        The caller has found that the connection is neither closing nor lost. If it has no transport yet, nothing is
+        done. If its loop is closed, only the warning is emitted.
+        """
+        connection = self.connection
+        if self._used or connection.transport is None or connection.transport_is_closing():
+            return
+        self._used = True
+        loop = connection.loop
+        if loop.is_closed():
+            message = f"loop is closed: unclosed {connection.describe()}"
+        else:
+            # A pipe that is read has no writer.
+            half = "StreamReader" if connection.writer_ref is None else "StreamWriter"
+            unclosed = f"<{half} transport={connection.transport!r}>"
+            message = f"unclosed {unclosed}, {connection.describe()}{connection.creation()}"
+            run = run_after_collection if connection.may_be_collected() else run_in_loop
+            run(loop, connection.close_unreferenced)
+        warnings.warn(message, ResourceWarning, stacklevel=3, source=source)
 
     def __del__(self) -> None:
         try:
@@ -64,49 +81,5 @@ class UnclosedGuard:
         except AttributeError:
             # __init__() was interrupted.
             return
-        if connection.closing or connection.lost:
-            return
-        if gc.is_finalized(self) and not connection.loop.is_closed():
-            # The collector runs this finalizer. The successor refers to the connection, which may refer to a waiting
-            # task, and so to this guard. In this case the collector does not clear the guard, but the loop closes.
-            self._successor = _Successor(connection)
-            run_after_collection(connection.loop, close_unreferenced, connection, connection)
-        else:
-            close_unreferenced(connection, connection)
-
-
-class _Successor:
-    """Closes a connection when it is freed; see UnclosedGuard."""
-
-    __slots__ = ("_connection",)
-
-    def __init__(self, connection: GuardedConnection) -> None:
-        self._connection = connection
-
-    def __del__(self) -> None:
-        try:
-            connection = self._connection
-        except AttributeError:
-            # __init__() was interrupted.
-            return
-        close_unreferenced(connection, connection)
-
-
-def close_unreferenced(connection: GuardedConnection, source: object) -> None:
-    """Close ``connection``, and emit a ResourceWarning for ``source``.
-
-    If the connection has no transport yet, is closing or has ended, nothing is done. If its loop is closed, only the
-    warning is emitted.
-    """
-    if connection.closing or connection.lost or connection.transport is None or connection.transport_is_closing():
-        return
-    loop = connection.loop
-    if loop.is_closed():
-        warnings.warn(f"loop is closed: unclosed {connection.describe()}", ResourceWarning, stacklevel=3, source=source)
-        return
-    # A pipe that is read has no writer.
-    half = "StreamReader" if connection.writer_ref is None else "StreamWriter"
-    unclosed = f"<{half} transport={connection.transport!r}>"
-    description = f"unclosed {unclosed}, {connection.describe()}{connection.creation()}"
-    run_in_loop(loop, connection.close_unreferenced)
-    warnings.warn(description, ResourceWarning, stacklevel=3, source=source)
+        if not connection.closing and not connection.lost:
+            self.close(connection)
