@@ -1,8 +1,10 @@
 """A garbage collection during a write over TLS runs finalizers, which may use the same connection."""
 
 import gc
+import ssl
 import types
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -63,3 +65,51 @@ def test_close_of_a_finalizer_sends_the_current_write(
     server.receive_from(client)
     assert client.failures == server.failures == []
     assert server.received == LARGE
+
+
+class TakesHalf:
+    """An SSLObject of the program, whose first write() takes half of the data. Then GC is set to ``allocations``."""
+
+    def __init__(self, sslobject: ssl.SSLObject, allocations: int) -> None:
+        self._sslobject = sslobject
+        self._allocations = allocations
+        self._full = False
+
+    def write(self, data: bytes) -> int:
+        if self._full:
+            return self._sslobject.write(data)
+        self._full = True
+        count = self._sslobject.write(data[: len(data) // 2])
+        gc.set_threshold(self._allocations)
+        return count
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sslobject, name)
+
+
+@pytest.mark.parametrize("other", [OTHER, OTHER[:10], None], ids=["long", "short", "close"])
+@pytest.mark.parametrize("allocations", range(MOST))
+def test_finalizer_after_an_encryption_of_half_the_data_sends_later(
+    core: types.ModuleType, tls: Certificates, allocations: int, other: bytes | None
+) -> None:
+    client, server = connected_tls_ends(core, tls)
+    data = LARGE[:5000]
+    client.sslobject._sslobject = TakesHalf(client.sslobject._sslobject, allocations)  # type: ignore[assignment]
+    called: list[str] = []
+
+    def collect(phase: str, info: object) -> None:
+        if client.sslobject._sslobject._full and not called:  # type: ignore[attr-defined]
+            called.append(phase)
+            client.sender.send_close_notify() if other is None else client.sender.write(other)
+
+    thresholds = gc.get_threshold()
+    gc.collect()
+    gc.callbacks.append(collect)
+    try:
+        client.sender.write(data)
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(collect)
+    server.receive_from(client)
+    assert client.failures == server.failures == []
+    assert server.received == data + (other if called and other is not None else b"")

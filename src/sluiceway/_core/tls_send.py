@@ -112,26 +112,25 @@ class TLSSender(Corkable):
 
     def _append(self, data: bytes | None) -> None:
         """Move the write in ``_held``, if any, to the queue, and append ``data`` unless it is None."""
-        if self._queue is None:
-            queue = WriteQueue()
-            # The creation of an object may run a finalizer that writes.
-            if self._queue is None:
-                self._queue = queue
+        queue = self._queue or self._create_queue()
         held = self._held
         if held is not None:
             self._held = None
-            self._queue.append(held)
+            queue.append(held)
         if data is not None:
-            self._queue.append(data)
+            queue.append(data)
 
     def _prepend(self, data: bytes) -> None:
         """Put ``data``, which was not encrypted, before the queued writes, which were made during the encryption."""
-        later = self._queue
-        self._queue = WriteQueue()
-        self._queue.append(data)
-        if later is not None:
-            for piece in later.waiting():
-                self._queue.append(bytes(piece))
+        queue = self._queue or self._create_queue()
+        queue.prepend(data)
+
+    def _create_queue(self) -> WriteQueue:
+        queue = WriteQueue()
+        if self._queue is None:
+            self._queue = queue
+        # Else the creation of the object has run a finalizer that writes.
+        return self._queue
 
     def flush_corked(self) -> object:
         self._corked = False
@@ -170,9 +169,11 @@ class TLSSender(Corkable):
             return False
         self.encrypting = True
         record: bytes | None = None
-        written = 0
         try:
             written = self._write_record(data)
+            if written < len(data):
+                # write() of an SSLObject of the program may take less.
+                self._prepend(data[written:])
             record = self._read_outgoing()
         except ssl.SSLWantReadError:
             return False
@@ -186,9 +187,6 @@ class TLSSender(Corkable):
         if record is None:
             return True
         self._record_size = len(record)
-        if written < len(data):
-            # write() of an SSLObject of the program may take less.
-            self._prepend(data[written:])
         self._send(record)
         if self._shutdown_pending or self.pending_size():
             # Called during the encryption, by a finalizer; or data is left.

@@ -40,6 +40,11 @@ class WriteQueue:
         self.pieces.append(piece)
         self.size += len(piece)
 
+    def prepend(self, piece: bytes) -> None:
+        """Put the bytes object ``piece``, which must not be empty, before all others. ``offset`` must be 0."""
+        self.pieces.insert(self.head, piece)
+        self.size += len(piece)
+
     def first(self) -> memoryview:
         """Return the unsent part of the first piece. The queue must not be empty."""
         return memoryview(self.pieces[self.head])[self.offset :]

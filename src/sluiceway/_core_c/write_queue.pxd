@@ -14,6 +14,7 @@ cdef class WriteQueue:
     cdef readonly Py_ssize_t discarded
 
     cpdef object append(self, bytes piece)
+    cpdef object prepend(self, bytes piece)
     cpdef object first(self)
     @cython.locals(index=Py_ssize_t, count=Py_ssize_t, size=Py_ssize_t, joined=list)
     cpdef object front(self, Py_ssize_t most)
