@@ -415,6 +415,22 @@ async def test_second_close_does_not_end_a_lingering_close(raw_peers: RawPeers) 
         stream.writer.close()
 
 
+async def test_close_ends_a_lingering_close_whose_protocol_the_program_has_replaced(raw_peers: RawPeers) -> None:
+    """X2: nothing else would close the transport."""
+    async with peer_stream(raw_peers) as (stream, peer):
+        assert stream.writer is not None
+        transport: Any = stream.writer.transport
+        closing = await start_task(stream.aclose(linger=30))
+        linger = transport.get_protocol()
+        transport.set_protocol(asyncio.Protocol())
+        stream.writer.close()
+        closed = transport.is_closing()
+        transport.set_protocol(linger)
+        peer.half_close()
+        assert (await closing).reason == "closed"
+        assert closed
+
+
 @pytest.mark.parametrize("aborts", [False, True], ids=["close_clients", "abort_clients"])
 async def test_server_ends_a_lingering_close_only_by_an_abort(raw_peers: RawPeers, aborts: bool) -> None:
     """X2: close_clients() closes each connection after its data was sent; a lingering close is such a close."""

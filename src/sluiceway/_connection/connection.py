@@ -18,6 +18,7 @@ import functools
 import inspect
 import ssl
 import traceback
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -307,9 +308,10 @@ class Connection(ClosingState):
                 self.share_transport()
                 record = self.keep_record()
                 record.closing(transport)
-                Linger(self, seconds).start()
+                linger = Linger(self, seconds)
+                linger.start()
                 # Not before: if an exception of a signal handler stops the start, close() must close the transport.
-                record.lingering = not transport.is_closing()
+                record.linger_ref = weakref.ref(linger)
                 self.bound_close()
                 return
         if not self.closing:
@@ -317,8 +319,6 @@ class Connection(ClosingState):
 
     def finish_close(self) -> None:
         """Close the transport at the end of a lingering close."""
-        if self.record is not None:
-            self.record.lingering = False
         self.transport.close()
 
     def abort_because(self, reason: CloseReason) -> None:

@@ -14,6 +14,7 @@ from .._transports.tls.transport import TLSTransport
 from .close_info import CloseInfo, CloseReason
 from .close_timeout import pending_bytes
 from .idle_timeout import IdleTimeout
+from .linger import Linger
 
 if TYPE_CHECKING:
     from .._core import TimeLimit, WriteFlowControl
@@ -67,7 +68,7 @@ class ConnectionRecord:
     - ``info``: the CloseInfo; None while the connection is open.
     - ``error``: the error for which the connection was aborted, which its reads and sends raise; or None.
     - ``eof_sent``: True after ``send_eof()``.
-    - ``lingering``: True during a lingering close, until Linger closes the transport. Then close() has no effect.
+    - ``linger_ref``: a weak reference to the Linger of a lingering close, or None.
     - ``flushes``: the number of calls of flush() that wait. ``marks``: the low-water and high-water mark of the
       program, which flush() has replaced and restores when no call waits any more.
     - ``send_lock``: what sendfile() and start_tls() hold while they run, so that nothing else is sent between two
@@ -91,7 +92,7 @@ class ConnectionRecord:
         "flushes",
         "idle_timeout",
         "info",
-        "lingering",
+        "linger_ref",
         "marks",
         "send_lock",
         "upgrade",
@@ -107,7 +108,7 @@ class ConnectionRecord:
         self.upgrade: TLSTransport | None = None
         self.upgrades = 0
         self.eof_sent = False
-        self.lingering = False
+        self.linger_ref: weakref.ref[Linger] | None = None
         self.send_lock: asyncio.Lock | None = None
         self._send_lock_users = 0
         self.flushes = 0
@@ -168,6 +169,12 @@ class ConnectionRecord:
         if self._reason is None:
             self._reason = reason
             self._pending = pending_bytes(transport)
+
+    def lingers(self, transport: Any) -> bool:
+        """Return True while a Linger will close ``transport``: unless the program has set another protocol."""
+        return (
+            self.linger_ref is not None and not transport.is_closing() and transport.get_protocol() is self.linger_ref()
+        )
 
     def is_aborting(self) -> bool:
         """Return True if aborting() was called."""

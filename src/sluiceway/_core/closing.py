@@ -90,10 +90,10 @@ class ClosingState(ConnectionState):
         """Let the transport close after its buffered data has been sent, and start the close timeout.
 
         ``transport`` must not be None. May be called again. During a lingering close, which closes the transport
-        later, nothing is done. If an exception, such as that of a signal handler, stops
-        the call, the loop closes the transport.
+        later, nothing is done. If an exception, such as that of a signal handler, stops the call, the loop closes the
+        transport.
         """
-        if self.record is not None and self.record.lingering:
+        if self.record is not None and self.record.lingers(self.transport):
             return
         ends_already = self.transport_is_closing()
         try:
