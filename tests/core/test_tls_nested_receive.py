@@ -128,3 +128,22 @@ def test_receive_in_a_loop_nested_in_pause_writing_delivers_in_order(core: types
     server.receive_from(client)
     assert server.received == DATA
     assert (client.failures, client.sender.pending_size()) == ([], 0)
+
+
+@pytest.mark.parametrize("end", ["eof", "lost"])
+def test_end_in_a_loop_nested_in_the_handler_comes_after_the_data(
+    core: types.ModuleType, tls: Certificates, end: str
+) -> None:
+    client = TLSEnd(core, tls.client_context, server_hostname="localhost")
+    server = TLSEnd(core, tls.server_context, server_side=True)
+    client.receiver.begin_handshake()
+    server.receive_from(client)
+    client.receive_from(server)
+    client.sender.write(b"first")
+    received: list[bytes] = []
+    server.lower_eof = server.lower_lost = lambda *_: received.append(server.received)  # type: ignore[attr-defined]
+    server.handshake_completed = server.receiver.eof if end == "eof" else lambda: server.receiver.lost(None)
+    server.receive_from(client)
+    assert received == [b"first"]
+    assert server.failures == []
+    assert server.received == b"first"

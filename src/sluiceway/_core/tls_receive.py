@@ -129,12 +129,19 @@ class TLSReceiver(ReceiveInterface):
 
         Return True if the owner closes the lower transport itself; False after detach().
         """
+        self._deliver_trailing_data()
         return self.owner is not None and bool(self.owner.lower_eof())
 
     def lost(self, error: BaseException | None) -> None:
         """Report the end of the lower transport to the owner."""
+        self._deliver_trailing_data()
         if self.owner is not None:
             self.owner.lower_lost(error)
+
+    def _deliver_trailing_data(self) -> None:
+        """Deliver what arrived before the end, which a loop nested in the handler of an accepted connection reports."""
+        if self._trailing_data and not self._decrypting and self.receive(b""):
+            self.wake()
 
     def room(self) -> int:
         """Return how many bytes of records may be received next (contract R3, docs/explanation/contracts.md)."""

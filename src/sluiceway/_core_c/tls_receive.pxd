@@ -37,6 +37,7 @@ cdef class TLSReceiver(ReceiveInterface):
     cdef object _waiters
     cdef ReceiveInterface _ready
 
+    cdef object _deliver_trailing_data(self)
     @cython.locals(stream=Receiver, room=Py_ssize_t, rest=Py_ssize_t, whole=Py_ssize_t)
     cpdef Py_ssize_t room(self) except -1
     @cython.locals(upper=ProtocolReceivers)

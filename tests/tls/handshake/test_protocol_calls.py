@@ -49,6 +49,53 @@ async def test_failed_handshake_calls_connection_lost_only_if_connection_made_wa
         await transport.wait_for_handshake()
 
 
+async def test_end_in_a_loop_nested_in_the_handler_is_the_end_of_a_connection(tls: Certificates) -> None:
+    """connection_made() calls the handler. The handshake is complete, so it does not fail."""
+    calls: list[object] = []
+
+    class RunsTheLoop(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            calls.append("made")
+            protocol.connection_lost(error)
+
+        def data_received(self, data: bytes) -> None:
+            calls.append(data)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            calls.append(exc)
+
+    error = ConnectionResetError()
+    transport = TLSTransport(
+        asyncio.get_running_loop(),
+        RunsTheLoop(),
+        tls.server_context,
+        server_side=True,
+        on_failure=lambda error: calls.append("failed"),
+    )
+    lower = mock.create_autospec(asyncio.Transport, instance=True)
+    lower.get_write_buffer_size.return_value = 0
+    protocol = transport.lower_protocol
+    protocol.connection_made(lower)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = tls.client_context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    receive(protocol, outgoing.read())
+    for call in lower.write.call_args_list:
+        incoming.write(call.args[0])
+    client.do_handshake()
+    client.write(b"data")
+    receive(protocol, outgoing.read())
+    assert calls == ["made", b"data", error]
+
+
+def receive(protocol: asyncio.BufferedProtocol, data: bytes) -> None:
+    memory = memoryview(protocol.get_buffer(-1))
+    memory[: len(data)] = data
+    memory.release()
+    protocol.buffer_updated(len(data))
+
+
 async def test_wait_for_a_handshake_that_is_complete_returns() -> None:
     handshake = Handshake(asyncio.get_running_loop(), 60, None)
     handshake.report(None)
@@ -74,10 +121,7 @@ async def test_what_arrives_after_a_cancelled_connect_is_ignored(arrived: str, t
     transport.discard()
     lower.abort.assert_called_once_with()
     if arrived == "data":
-        memory = memoryview(protocol.get_buffer(-1))
-        memory[: len(flight)] = flight
-        memory.release()
-        protocol.buffer_updated(len(flight))
+        receive(protocol, flight)
     else:
         assert protocol.eof_received() is False
     protocol.connection_lost(None)

@@ -188,14 +188,12 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             return
         run = self._run
         del self._run
-        try:
-            if self._call_made:
-                run(self._protocol.connection_made, self)
-        except BaseException:
-            # A signal handler has raised. The receiver calls failed(). Only a waiting coroutine must raise its error.
-            if not self._handshake.is_awaited():
-                self._handshake.report(None)
-            raise
+        if not self._handshake.is_awaited():
+            # First: connection_made() may run the loop nested, in which the connection may end. If a signal handler
+            # raises, the receiver calls failed(). Only a waiting coroutine must raise its error.
+            self._handshake.report(None)
+        if self._call_made:
+            run(self._protocol.connection_made, self)
         self._handshake.report(None)
 
     def wakes_after_handshake(self) -> bool:
