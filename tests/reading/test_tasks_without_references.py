@@ -111,6 +111,33 @@ async def test_a_task_reads_a_pipe() -> None:
     assert await result == b"line\n"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="pipes")
+async def test_a_task_reads_without_a_writer() -> None:
+    """The program has created the reader and the protocol itself, as for the standard input."""
+    receiving, sending = os.pipe()
+    loop = asyncio.get_running_loop()
+    result: asyncio.Future[bytes] = loop.create_future()
+    waits = asyncio.Event()
+
+    async def run() -> None:
+        reader = sluiceway.StreamReader()
+        transport, _ = await loop.connect_read_pipe(
+            lambda: sluiceway.StreamReaderProtocol(reader), os.fdopen(receiving, "rb")
+        )
+        waits.set()
+        line = await reader.readline()
+        transport.close()
+        result.set_result(line)
+
+    asyncio.ensure_future(run())
+    await waits.wait()
+    collect()
+    os.write(sending, b"line\n")
+    os.close(sending)
+    assert await result == b"line\n"
+    await asyncio.sleep(0)
+
+
 async def test_a_cancelled_read_is_not_kept(raw_peers: RawPeers) -> None:
     """The reference ends with the wait: the connection is closed when the program has dropped it."""
     listener = raw_peers.listen()

@@ -132,6 +132,8 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
             reader: Any = stream_reader
             if isinstance(reader, ReadOperations) and type(self).data_received is StreamReaderProtocol.data_received:
                 self._sluiceway.receiver_ref = weakref.ref(reader._sluiceway)
+                # Also without a writer.
+                reader._sluiceway.connection = self._sluiceway
             stack = getattr(stream_reader, "_source_traceback", None)
             if stack is not None:
                 self._source_traceback = stack

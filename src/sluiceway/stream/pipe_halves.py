@@ -31,7 +31,6 @@ def open_reader(loop: asyncio.AbstractEventLoop, file: io.FileIO, limit: int) ->
         transport = PipeReadTransport(loop, file, protocol)
         # Without a writer, only the reader keeps the connection in use.
         reader._sluiceway.guard = protocol._sluiceway.guard(reader)
-        reader._sluiceway.connection = protocol._sluiceway
         return reader
     except BaseException:
         _discard(transport, file)
