@@ -200,11 +200,13 @@ async def test_descriptor_number_of_tls_client_of_a_collected_task_can_be_used_a
     script = raw_peers.serve(functools.partial(answer_close_notify, tls.server_context))
     opened: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
     go_on, paused = asyncio.Event(), asyncio.Event()
+    connections: list[Any] = []
 
     async def use() -> None:
         reader, writer = await sluiceway.open_connection(
             *script.address, ssl=tls.client_context, server_hostname="localhost"
         )
+        connections.append(weakref.ref(writer._sluiceway.connection))
         opened.set_result(socket_descriptor(writer))
         await go_on.wait()
         writer.transport.pause_reading()
@@ -225,6 +227,8 @@ async def test_descriptor_number_of_tls_client_of_a_collected_task_can_be_used_a
         await collect()
         # On uvloop's transports, the collector does not close the socket.
         await wait_until(lambda: not is_descriptor_open(descriptor))
+        # After a collection in another thread, the loop waits before it closes.
+        await wait_until(lambda: connections[0]() is None or connections[0]().lost)
         await script.finished()
         await run_iterations(ITERATIONS)
         assert only_one_warning(found)
