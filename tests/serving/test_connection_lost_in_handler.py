@@ -79,6 +79,22 @@ async def test_loss_of_own_connection_is_not_reported(body: Callable[..., Any], 
         assert server.is_serving()
 
 
+async def test_plaintext_before_start_tls_is_reported(
+    raw_peers: RawPeers, tls: Any, loop_errors: list[dict[str, Any]]
+) -> None:
+    """X4: PlaintextBeforeTLSError is a ConnectionError, but the connection is not lost."""
+
+    async def handle(reader: Any, writer: Any) -> None:
+        assert await reader.readline() == b"go\n"
+        await writer.start_tls(tls.client_context, server_side=False, server_hostname="localhost")
+
+    async with running_server(handle) as server:
+        peer = raw_peers.connect(server_address(server))
+        peer.send(b"go\ninjected\n")
+        await assert_connection_closed(peer)
+    pop_handler_error(loop_errors, sluiceway.PlaintextBeforeTLSError)
+
+
 async def test_loss_of_own_connection_during_start_tls_is_not_reported(raw_peers: RawPeers, tls: Any) -> None:
     raised: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     started = asyncio.Event()

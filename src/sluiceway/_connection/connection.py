@@ -3,7 +3,8 @@
 The transport refers to the protocol, the protocol to the Connection, and the Connection to the transport. asyncio has
 the same reference cycle, which ``connection_lost()`` breaks. None of the three refers to the reader or the writer, with
 two exceptions. The protocol of an accepted connection refers to the reader until the handler is called, and then to the
-handler's task. While a read waits, the Connection refers to its future, and so to the task (``waiting_read``).
+handler's task. While a task waits in a read, in drain() or in wait_closed(), the Connection refers to the future of
+this wait, and so to the task (``waiting_read``, ``flow.waiters``, ``_closed_waiters``).
 
 The reader and the writer refer to one UnclosedGuard. When the program has dropped both, the guard is freed, and an open
 connection is closed (contract X5, docs/explanation/contracts.md).

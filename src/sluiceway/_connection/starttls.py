@@ -61,8 +61,9 @@ async def upgrade_to_tls(
         if record is not None and record.error is not None:
             # The error for which the connection was aborted, such as that of the idle timeout.
             raise connection.own_error(copy_error(record.error)) from None  # type: ignore[arg-type]
-        # Marks the error as the loss of this connection, which is not reported if it ends the handler.
-        connection.flow.mark(error)
+        if not isinstance(error, PlaintextBeforeTLSError):
+            # Marks the error as the loss of this connection, which is not reported if it ends the handler.
+            connection.flow.mark(error)
         raise
 
 
