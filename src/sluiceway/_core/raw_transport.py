@@ -62,6 +62,9 @@ class Corkable(RawTransport):
         """Send the delayed data, at the end of the round in which it was written."""
         raise NotImplementedError
 
+    def drop_corked(self) -> None:
+        """Drop the delayed data in a forked child: the parent sends it. In this class, there is none."""
+
 
 class RawTransportProvider:
     """The base class of transports with an attribute ``raw``, the RawTransport that writers call instead."""

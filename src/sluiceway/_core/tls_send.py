@@ -146,6 +146,11 @@ class TLSSender(Corkable):
             self.owner.update_flow_control()
         return None
 
+    def drop_corked(self) -> None:
+        if self._corked:
+            self._corked = False
+            self._held = self._queue = None
+
     def corking(self, size: int) -> Any:
         raw = self._raw
         return None if raw is None or self.closing else raw.corking(size)

@@ -82,6 +82,10 @@ cdef class LoopWriter(Corkable):
         self.corked = False
         self.uncork()
 
+    def drop_corked(self):
+        self.corked = False
+        self.forget()
+
     cpdef object share(self):
         """Send the corked data and stop corking, because the program gets access to the transport or its socket."""
         self.exposed = True

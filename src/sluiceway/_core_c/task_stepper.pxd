@@ -16,6 +16,8 @@ cdef class Stepper:
     # True if a wake-up may step the task within the call.
     cdef bint step_at_once
     cdef list corked
+    # The lists of corked writes that flush() is sending.
+    cdef list flushing
     # A deque of the receivers whose waiting reads the next round wakes.
     cdef object woken
     # The handle of _on_turn(), which flushes the corked writes and runs a round; None on loops that are not asyncio's.

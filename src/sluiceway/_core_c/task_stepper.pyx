@@ -32,6 +32,7 @@ cdef class Stepper:
         self.loop = loop
         self.get_loop = LoopReference(loop)
         self.corked = []
+        self.flushing = []
         self.woken = deque()
         self.of_asyncio = isinstance(loop, BaseEventLoop)
         self.loop_nests = not type(loop).__module__.startswith("uvloop")
@@ -45,8 +46,13 @@ cdef class Stepper:
         return StepWaiter(self.get_loop, self)
 
     def _forked(self):
-        """Drop the corked writes in a forked child: they belong to the parent, which shares the descriptors."""
-        self.stepping, self.corked, self.corked_in = False, [], 0
+        """Drop the corked writes in a forked child: they belong to the parent, which shares the descriptors.
+
+        The thread that forks may be another one than that of the loop, which may be sending them."""
+        for corked in [self.corked, *self.flushing]:
+            for corkable in corked:
+                corkable.drop_corked()
+        self.stepping, self.corked, self.flushing, self.corked_in = False, [], [], 0
 
     def _flush_own_thread(self):
         """Send the corked writes if this thread has made them: before a fork, so that only the parent sends them."""
@@ -175,6 +181,7 @@ cdef class Stepper:
         interrupt = None
         while self.corked:
             corked = self.corked
+            self.flushing.append(corked)
             self.corked = []
             for corkable in corked:
                 try:
@@ -183,6 +190,9 @@ cdef class Stepper:
                     # Raised by resume_writing() of a protocol. The data of the other sockets is still sent.
                     if interrupt is None:
                         interrupt = error
+            # Empty in a child that this thread has forked meanwhile.
+            if self.flushing:
+                self.flushing.pop()
         self.corked_in = 0
         if interrupt is not None:
             raise interrupt

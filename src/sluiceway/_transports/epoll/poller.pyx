@@ -279,6 +279,9 @@ cdef class Poller:
         writes are not corked until the poller processes events, because the child may exit at any time."""
         self.forked = True
         Stepper._forked(self)
+        for entry in [self.sole_socket, *self.table]:
+            if entry is not None:
+                entry.drop_corked()
 
     def leave_parent(self):
         """Call separate(), before a caller in Python changes what the loop watches."""

@@ -43,7 +43,6 @@ cdef class StreamSocket(WriteLimits):
 
     cdef ProtocolReceivers receivers
     cdef public int lost_writes
-    cdef bint corked
     cdef bint ended
     cdef public bint eof_written
     cdef bint eof_received

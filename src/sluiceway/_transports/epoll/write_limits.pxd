@@ -6,6 +6,8 @@ cdef class WriteLimits(SocketDescriptor):
     cdef object protocol
     cdef readonly object transport
     cdef readonly WriteQueue queue
+    # True while the poller will call flush_corked().
+    cdef bint corked
     cdef Py_ssize_t high
     cdef Py_ssize_t low
     cdef public bint writing_paused

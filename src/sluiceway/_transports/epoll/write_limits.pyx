@@ -3,6 +3,7 @@
 
 from sluiceway._core_c.write_queue cimport WriteQueue
 from sluiceway._transports.epoll.socket_descriptor cimport SocketDescriptor
+from sluiceway._transports.epoll.system cimport EPOLLOUT
 
 from sluiceway._core_c.validation import clamped
 
@@ -31,6 +32,12 @@ cdef class WriteLimits(SocketDescriptor):
             return 0
         self.writing_paused = False
         return self.call_protocol("resume_writing")
+
+    def drop_corked(self):
+        # Includes what another thread was sending at the fork.
+        self.corked = False
+        if not self.interest & EPOLLOUT:
+            self.queue.clear()
 
     cdef int refuse_write(self) except -1:
         if self.file_copy is not None:
