@@ -67,6 +67,22 @@ def test_close_of_a_finalizer_sends_the_current_write(
     assert server.received == LARGE
 
 
+@pytest.mark.parametrize("allocations", range(MOST))
+def test_close_of_a_finalizer_before_the_current_write_is_queued_discards_it(
+    core: types.ModuleType, tls: Certificates, allocations: int
+) -> None:
+    """As after any close: the connection must not fail."""
+    client, server = connected_tls_ends(core, tls)
+    write_with_collection(client, allocations, client.sender.send_close_notify, queued=False)
+    server.receive_from(client)
+    assert server.received in (b"", LARGE)
+    assert server.close_notifies_received == client.sender.closing
+    server.sender.send_close_notify()
+    client.receive_from(server)
+    assert client.close_notifies_received == 1
+    assert client.failures == server.failures == []
+
+
 class TakesHalf:
     """An SSLObject of the program, whose first write() takes half of the data. Then GC is set to ``allocations``."""
 

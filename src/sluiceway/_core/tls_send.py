@@ -203,7 +203,8 @@ class TLSSender(Corkable):
     def _encryption_failed(self, error: ssl.SSLError) -> None:
         self._queue = self._held = None
         self.send_output()
-        if self.owner is not None:
+        # After this side's alert, the data is that of a write in which a finalizer has closed the connection.
+        if self.owner is not None and not self.alert_size:
             self.owner.failed(error)
 
     def _interrupted(self, error: BaseException) -> None:
