@@ -16,7 +16,7 @@ cdef class Stepper:
     # True if a wake-up may step the task within the call.
     cdef bint step_at_once
     cdef list corked
-    # The lists of corked writes that flush() is sending.
+    # The corked writes that flush() is sending, or None.
     cdef list flushing
     # A deque of the receivers whose waiting reads the next round wakes.
     cdef object woken

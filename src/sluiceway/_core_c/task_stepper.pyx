@@ -32,7 +32,7 @@ cdef class Stepper:
         self.loop = loop
         self.get_loop = LoopReference(loop)
         self.corked = []
-        self.flushing = []
+        self.flushing = None
         self.woken = deque()
         self.of_asyncio = isinstance(loop, BaseEventLoop)
         self.loop_nests = not type(loop).__module__.startswith("uvloop")
@@ -49,10 +49,9 @@ cdef class Stepper:
         """Drop the corked writes in a forked child: they belong to the parent, which shares the descriptors.
 
         The thread that forks may be another one than that of the loop, which may be sending them."""
-        for corked in [self.corked, *self.flushing]:
-            for corkable in corked:
-                corkable.drop_corked()
-        self.stepping, self.corked, self.flushing, self.corked_in = False, [], [], 0
+        for corkable in [*self.corked, *(self.flushing or ())]:
+            corkable.drop_corked()
+        self.stepping, self.corked, self.flushing, self.corked_in = False, [], None, 0
 
     def _flush_own_thread(self):
         """Send the corked writes if this thread has made them: before a fork, so that only the parent sends them."""
@@ -177,11 +176,12 @@ cdef class Stepper:
 
     cdef int flush(self) except -1:
         """Send the corked writes of all connections."""
-        cdef list corked
+        cdef list corked, outer = self.flushing
         interrupt = None
         while self.corked:
             corked = self.corked
-            self.flushing.append(corked)
+            # A nested loop in resume_writing() may flush within an outer flush.
+            self.flushing = corked if outer is None else outer + corked
             self.corked = []
             for corkable in corked:
                 try:
@@ -190,9 +190,7 @@ cdef class Stepper:
                     # Raised by resume_writing() of a protocol. The data of the other sockets is still sent.
                     if interrupt is None:
                         interrupt = error
-            # Empty in a child that this thread has forked meanwhile.
-            if self.flushing:
-                self.flushing.pop()
+        self.flushing = outer
         self.corked_in = 0
         if interrupt is not None:
             raise interrupt
