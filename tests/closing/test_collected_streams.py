@@ -12,13 +12,14 @@ import os
 import socket
 import warnings
 import weakref
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 import sluiceway
 from support import loops
+from support.collector import recorded_warnings
 from support.connections import server_address
 from support.file_descriptors import is_descriptor_open, open_descriptors, socket_descriptor
 from support.raw_peer import RawPeer, RawPeers
@@ -36,19 +37,6 @@ async def collect_in_thread() -> None:
 
 
 COLLECTORS = [collect_in_loop, collect_in_thread]
-
-
-@contextlib.contextmanager
-def only_explicit_collections() -> Iterator[list[warnings.WarningMessage]]:
-    """Turn the automatic collections off, and record all warnings."""
-    gc.collect()
-    gc.disable()
-    try:
-        with warnings.catch_warnings(record=True) as found:
-            warnings.simplefilter("always")
-            yield found
-    finally:
-        gc.enable()
 
 
 def drop_in_cycle(*streams: Any) -> None:
@@ -99,7 +87,7 @@ async def test_server_waits_for_the_tls_close_of_collected_streams(
     collect: Callable[[], Awaitable[None]], end: str, raw_peers: RawPeers, tls: Any
 ) -> None:
     dropping = DroppingServer()
-    with only_explicit_collections():
+    with recorded_warnings():
         server, peer = await dropping.start(raw_peers, tls)
         waiting = asyncio.create_task(server.wait_closed())
         await run_iterations(ITERATIONS)
@@ -165,7 +153,7 @@ async def test_descriptor_number_of_collected_tls_client_can_be_used_again(
     collections: int, collect: Callable[[], Awaitable[None]], dropped: str, raw_peers: RawPeers, tls: Any
 ) -> None:
     script = raw_peers.serve(functools.partial(answer_close_notify, tls.server_context))
-    with only_explicit_collections() as found:
+    with recorded_warnings() as found:
         reader, writer = await sluiceway.open_connection(
             *script.address, ssl=tls.client_context, server_hostname="localhost"
         )
@@ -218,7 +206,7 @@ async def test_descriptor_number_of_tls_client_of_a_collected_task_can_be_used_a
 
     # Called for a pending task that is freed.
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: None)
-    with only_explicit_collections() as found:
+    with recorded_warnings() as found:
         task = asyncio.create_task(use())
         descriptor = await opened
         for _ in range(collections):
@@ -244,7 +232,7 @@ async def test_descriptor_number_of_collected_tls_streams_of_a_server_can_be_use
     collections: int, collect: Callable[[], Awaitable[None]], raw_peers: RawPeers, tls: Any
 ) -> None:
     dropping = DroppingServer(collections)
-    with only_explicit_collections() as found:
+    with recorded_warnings() as found:
         server, peer = await dropping.start(raw_peers, tls)
         await collect()
         await run_iterations(ITERATIONS)
@@ -279,7 +267,7 @@ async def test_collected_connection_that_refers_to_its_streams_is_closed_and_fre
 
     # Called for a pending task that is freed.
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: None)
-    with only_explicit_collections() as found:
+    with recorded_warnings() as found:
         task = asyncio.create_task(use())
         await wait_until(lambda: connections)
         await run_iterations(ITERATIONS)
@@ -308,7 +296,7 @@ def test_closed_loop_leaves_no_descriptor_of_collected_tls_streams(
         gc.collect()
 
     peers: list[RawPeer] = []
-    with only_explicit_collections():
+    with recorded_warnings():
         with loops.new_runner(loop_kind) as runner:
             runner.run(leave())
         peers[0].close()
@@ -323,7 +311,7 @@ async def test_server_does_not_wait_for_dropped_streams_whose_socket_is_closed(r
         writer.transport.pause_reading()
         writer.transport.raw.socket().close()
 
-    with only_explicit_collections():
+    with recorded_warnings():
         server = await sluiceway.start_server(handle, "127.0.0.1", 0)
         peer = raw_peers.connect(server_address(server))
         assert await peer.in_thread(peer.receive_rest) == b""

@@ -1,7 +1,6 @@
 """X5: dropping an unclosed reader and writer warns once and closes; dropping one of them does not affect the other."""
 
 import asyncio
-import contextlib
 import functools
 import gc
 import os
@@ -10,31 +9,18 @@ import sys
 import threading
 import tracemalloc
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 import sluiceway
 from support import loops
+from support.collector import recorded_warnings
 from support.connections import server_address
 from support.file_descriptors import is_descriptor_open, socket_descriptor
 from support.non_reading_peer import PAYLOAD
 from support.raw_peer import RawPeer, RawPeers
 from support.timeouts import PEER_TIMEOUT
-
-
-@contextlib.contextmanager
-def recorded_warnings() -> Iterator[list[warnings.WarningMessage]]:
-    """Record every warning with the garbage collector off: reference counting must detect a dropped stream."""
-    gc.collect()
-    gc.disable()
-    try:
-        with warnings.catch_warnings(record=True) as found:
-            warnings.simplefilter("always")
-            yield found
-    finally:
-        gc.enable()
 
 
 def only_warning(found: list[warnings.WarningMessage]) -> str:
