@@ -8,7 +8,7 @@ import types
 
 import pytest
 
-from core.tls_cores import TLSEnd, connected_tls_ends
+from core.tls_cores import TLSEnd, connected_tls_ends, tls_ends_before_last_flight
 from support.certificates import Certificates
 
 DATA = b"".join(b"%07d\n" % number for number in range(5000))
@@ -92,11 +92,7 @@ def test_error_of_protocol_after_nested_end_of_connection_is_not_reported(
 
 def test_receive_in_a_loop_nested_in_the_handler_delivers_in_order(core: types.ModuleType, tls: Certificates) -> None:
     """The handler starts at the end of the handshake, with which the first data may have arrived."""
-    client = TLSEnd(core, tls.client_context, server_hostname="localhost")
-    server = TLSEnd(core, tls.server_context, server_side=True)
-    client.receiver.begin_handshake()
-    server.receive_from(client)
-    client.receive_from(server)
+    client, server = tls_ends_before_last_flight(core, tls)
     client.sender.write(b"first ")
 
     def receive_nested() -> None:
@@ -134,11 +130,7 @@ def test_receive_in_a_loop_nested_in_pause_writing_delivers_in_order(core: types
 def test_end_in_a_loop_nested_in_the_handler_comes_after_the_data(
     core: types.ModuleType, tls: Certificates, end: str
 ) -> None:
-    client = TLSEnd(core, tls.client_context, server_hostname="localhost")
-    server = TLSEnd(core, tls.server_context, server_side=True)
-    client.receiver.begin_handshake()
-    server.receive_from(client)
-    client.receive_from(server)
+    client, server = tls_ends_before_last_flight(core, tls)
     client.sender.write(b"first")
     received: list[bytes] = []
     server.lower_eof = server.lower_lost = lambda *_: received.append(server.received)  # type: ignore[attr-defined]

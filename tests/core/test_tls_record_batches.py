@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.tls_cores import TLSEnd, connected_tls_ends
+from core.tls_cores import TLSEnd, connected_tls_ends, tls_ends_before_last_flight
 from support.certificates import Certificates
 
 KIB = 1024
@@ -87,12 +87,7 @@ def test_data_received_with_the_end_of_the_handshake_is_delivered(
     core: types.ModuleType, tls: Certificates, cut: int
 ) -> None:
     """Both are in one arrival, except for the last ``cut`` bytes."""
-    client = TLSEnd(core, tls.client_context, server_hostname="localhost")
-    server = TLSEnd(core, tls.server_context, server_side=True)
-    client.receiver.begin_handshake()
-    server.receive_from(client)
-    client.receive_from(server)
-    assert client.sender.handshake_complete
+    client, server = tls_ends_before_last_flight(core, tls)
     client.sender.write(b"first ")
     client.sender.write(b"x" * 20_000)
     client.sender.write(b" last")

@@ -93,6 +93,17 @@ class TLSEnd:
             self.receiver.feed(sent)
 
 
+def tls_ends_before_last_flight(core: types.ModuleType, tls: Certificates) -> tuple[TLSEnd, TLSEnd]:
+    """Return a client that has completed the handshake, and a server that has not received the client's Finished."""
+    client = TLSEnd(core, tls.client_context, server_hostname="localhost")
+    server = TLSEnd(core, tls.server_context, server_side=True)
+    client.receiver.begin_handshake()
+    server.receive_from(client)
+    client.receive_from(server)
+    assert client.sender.handshake_complete
+    return client, server
+
+
 def connected_tls_ends(
     core: types.ModuleType, tls: Certificates, *, server_context: ssl.SSLContext | None = None
 ) -> tuple[TLSEnd, TLSEnd]:

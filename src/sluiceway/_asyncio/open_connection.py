@@ -81,8 +81,9 @@ async def open_connection(
         all_errors (bool): if True and all addresses fail, raise an ExceptionGroup that contains the error of each.
         close_timeout (float or None): the seconds that a close may take without progress. Progress means that the
             kernel accepts data, or that the peer acknowledges some. After this time without progress, or up to twice as
-            long, the connection is aborted. None means that a close waits without a limit. After a TLS peer
-            has ended the connection, the smaller of ``close_timeout`` and ``ssl_shutdown_timeout`` is the limit.
+            long, the connection is aborted. None means that a close waits without a limit. After a TLS peer has
+            ended the connection, the smaller of ``close_timeout`` and ``ssl_shutdown_timeout`` is the limit; with
+            ``close_timeout=None``, it is ``ssl_shutdown_timeout``.
 
     Returns:
         The StreamReader and the StreamWriter of the connection.
