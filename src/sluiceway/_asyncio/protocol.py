@@ -9,7 +9,7 @@ from asyncio import streams as asyncio_streams
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from .._connection.connection import Connection
+from .._connection.connection import Connection, is_pipe
 from .._connection.handler_tasks import handler_ended, start_handler
 from .._implementation import core
 from .._log import logger
@@ -255,12 +255,13 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
                 reader._sluiceway.lost(error)
             else:
                 reader.set_exception(error)
-        if connection.lost_reading_pipe():
+        pipe = is_pipe(connection.transport)
+        if pipe and connection.lost_reading_pipe():
             connection.protocol_transport = None
             return
         connection.lose(error)
         connection.flow.end(error)
-        if not connection.over_pipe():
+        if not pipe:
             self._stream_reader_wr = None
         connection.writer_ref = None
         connection.protocol_transport = None

@@ -55,7 +55,7 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         ours = isinstance(protocol, core.ProtocolOperations)
         connection: Any = protocol._sluiceway if ours else Connection(loop)  # type: ignore[attr-defined]
         if connection.transport is not transport:
-            if ours and connection.lost and connection.over_pipe() and is_pipe(transport):
+            if ours and connection.lost and is_pipe(connection.transport) and is_pipe(transport):
                 connection = protocol._sluiceway_renew()  # type: ignore[attr-defined]
             connection.attach(transport)
         WriteOperations.__init__(self, transport, protocol, reader, loop, connection, connection.guard(reader))

@@ -198,16 +198,14 @@ class Connection(ClosingState):
         """Return True if the transport is a TLS transport of the event loop, not of sluiceway."""
         return self._loop_tls_values is not None
 
-    def over_pipe(self) -> bool:
-        return is_pipe(self.transport)
-
     def lost_reading_pipe(self) -> bool:
-        """Return True if the reader's pipe has ended, and the pipe of the newest writer is open.
+        """Return True if the reader's pipe has ended, and the transport, which must be a pipe, is open.
 
-        Only a program that shares one protocol between pipes has both.
+        The transport is then the pipe of the newest writer. Only a program that shares one protocol between pipes has
+        both.
         """
         own = self.protocol_transport
-        if own is self.transport or not is_pipe(own) or not is_pipe(self.transport):
+        if own is self.transport or not is_pipe(own):
             return False
         # Otherwise the pipe of an older writer has ended, which ends all writers, as in asyncio.
         return own.is_closing() is True and not self.ending()
