@@ -218,8 +218,9 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
             owner.setup_failed(connection, error)
 
     def _replace_transport(self, transport: Any) -> None:
-        self._sluiceway.protocol_transport = transport
-        self._sluiceway.attach(transport)
+        connection = self._sluiceway
+        connection.protocol_transport = transport
+        connection.attach(transport)
         over_ssl = self._over_ssl = transport.get_extra_info("sslcontext") is not None
         if over_ssl and hasattr(transport, "set_read_buffer_limits"):
             reader = self._stream_reader
