@@ -192,9 +192,6 @@ class ServerConnection:
             if protocol is None or protocol._sluiceway.transport is None:
                 sock.close()
                 self.connection_ended()
-            else:
-                # uvloop does not call connection_lost() if it is cancelled right after connection_made().
-                loop.call_soon(loop.call_soon, _report_loss, protocol)
             if isinstance(error, (asyncio.CancelledError, KeyboardInterrupt, SystemExit)):
                 raise
             report_setup_error(loop, error, self.address, self._listener)
@@ -338,16 +335,14 @@ class ServerConnection:
                 connection.abort()
             else:
                 connection.close()
-        elif transport is not None:
+            return
+        if connection is not None:
+            # The loop may call connection_made() before it ends the transport or the task. The handler must not start.
+            connection.mark_lost(None)
+        if transport is not None:
             if isinstance(protocol, LoopAdapter):
-                # The loop has not called connection_made() yet. The handler must not start.
                 protocol.release()
                 self.connection_ended()
             transport.abort() if aborting else transport.close()
         elif setup is not None and setup.task is not None:
             setup.task.cancel()
-
-
-def _report_loss(protocol: StreamReaderProtocol) -> None:
-    if not protocol._sluiceway.lost:
-        protocol.connection_lost(None)

@@ -78,9 +78,9 @@ class LoopAdapter(asyncio.BufferedProtocol):
         _set(self, "get_buffer", delivery.get_buffer)
         _set(self, "buffer_updated", delivery.buffer_updated)
 
-    def is_connected(self) -> bool:
-        """Return True from the call of connection_made() to that of connection_lost() or release()."""
-        return self._delivery.transport is not None
+    def connected_transport(self) -> Any:
+        """Return the transport from connection_made() to connection_lost() or release(), else None."""
+        return self._delivery.transport
 
     def upper_protocol(self) -> Any:
         """Return the protocol to which the adapter forwards; None after release() or the end of the connection."""

@@ -185,13 +185,22 @@ async def _wrap_plain(
     try:
         transport, _ = await create(adapter)
     except BaseException:
-        # The loop calls connection_lost() only after connection_made().
-        if not adapter.is_connected():
+        made = adapter.connected_transport()
+        if made is None:
+            # The loop calls connection_lost() only after connection_made().
             adapter.release()
+        elif _is_of_uvloop(made):
+            # uvloop closes the transport without a call of connection_lost(), or after an interrupt not at all.
+            made.abort()
+            adapter.connection_lost(None)
         raise
     if not shared:
         _leave_descriptor_to(transport, sock)
     return transport
+
+
+def _is_of_uvloop(transport: Any) -> bool:
+    return type(transport).__module__.startswith("uvloop.")
 
 
 def _leave_descriptor_to(transport: Any, sock: socket.socket) -> None:
@@ -200,5 +209,5 @@ def _leave_descriptor_to(transport: Any, sock: socket.socket) -> None:
     Such a transport also closes its descriptor when it is freed. If the garbage collector frees both, it closes the
     socket first, and the transport then closes the same number, which another thread may have got for its own file.
     """
-    if type(transport).__module__.startswith("uvloop."):
+    if _is_of_uvloop(transport):
         sock.detach()
