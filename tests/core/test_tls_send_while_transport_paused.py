@@ -134,6 +134,8 @@ def test_write_to_an_ended_transport_of_uvloop_raises_nothing(core: types.Module
     client.write = write
     with pytest.raises(RuntimeError):
         client.sender.write(b"data")
+    assert [type(error) for error in client.failures] == [ConnectionAbortedError]
+    client.failures.clear()
     client.closed = True
     client.sender.write(b"data")
     client.sender.send_close_notify()

@@ -48,7 +48,7 @@ class TLSEnd:
     def write(self, data: bytes) -> None:
         self.sent += data
         if len(self.sent) > self.room and not self.sender.lower_paused:
-            self.sender.lower_paused = True
+            self.sender.pause()
             if self.when_paused is not None:
                 self.when_paused()
 

@@ -21,6 +21,8 @@ _PLAINTEXT = TLS_PLAINTEXT
 _AHEAD = 16 * _PLAINTEXT
 # Bytes of OpenSSL's own responses that may be buffered while the lower transport is paused.
 _ANSWERS_MAXIMUM = 4 * _PLAINTEXT
+# The values of TLSSender.busy.
+_IDLE, _ENCRYPTING, _SENDING = 0, 1, 2
 
 
 def inner_object(sslobject: Any) -> Any:
@@ -39,11 +41,12 @@ class TLSSender(Corkable):
       detach().
     - ``handshake_complete``: True after the handshake, when data can be sent.
     - ``closing``: True if write() discards its data.
-    - ``lower_paused``: True while the lower transport has paused writing. The TLS transport sets this attribute.
+    - ``lower_paused``: True while the lower transport has paused writing. pause() sets this attribute, and the TLS
+      transport resets it.
     - ``alert_size``: the length in bytes of the close_notify alert after it has been sent; 0 before. The record that
       contains the alert of a TLS connection over this one is counted as well.
-    - ``encrypting``: True during an encryption, in which a finalizer or a signal handler may write or close. What it
-      writes is sent afterwards.
+    - ``busy``: not 0 from the start of an encryption until the lower transport has the records. Meanwhile a finalizer
+      or a signal handler may write or close. What it writes is sent afterwards, so that the records keep their order.
     """
 
     def __init__(self, sslobject: Any, outgoing: ssl.MemoryBIO, owner: Any) -> None:
@@ -67,7 +70,9 @@ class TLSSender(Corkable):
         # True while a Stepper will call flush_corked(). Until then one write is in _held, and several are in _queue.
         self._corked = False
         self._held: bytes | None = None
-        self.encrypting = False
+        self.busy = _IDLE
+        # A call that was made while ``busy`` has left something to send.
+        self._deferred = False
         self.lower_paused = False
         self.alert_size = 0
         # The length of the record that _encrypt() has sent last.
@@ -89,9 +94,10 @@ class TLSSender(Corkable):
                 self._cork(stepper, data)
                 return None
         if self.pending_size() or len(data) > _PLAINTEXT or not self._encrypt(data):
-            corked = self._corked
+            # Before the call: a signal handler that writes after it leaves the flush to this call.
+            flushes = self._corked or not self.pending_size()
             self._append(data)
-            if corked or self.pending_size() == len(data):
+            if flushes:
                 self.flush(False)
             if self.pending_size():
                 self.owner.update_flow_control()
@@ -135,7 +141,7 @@ class TLSSender(Corkable):
     def flush_corked(self) -> object:
         self._corked = False
         held = self._held
-        if held is not None and len(held) <= _PLAINTEXT and not self.lower_paused and not self.encrypting:
+        if held is not None and len(held) <= _PLAINTEXT and not self.lower_paused and not self.busy:
             # Code that runs in the encryption, such as a finalizer, may write as well.
             self._held = None
             if self._encrypt(held):
@@ -166,20 +172,23 @@ class TLSSender(Corkable):
     def _encrypt(self, data: bytes) -> bool:
         """Send ``data``, at most 16 KiB, as one record, and return True.
 
-        Return False, and send nothing, if OpenSSL needs data from the peer first, or if this is called during another
-        encryption: the caller must then queue ``data``. After another error of OpenSSL, drop all pending plaintext,
-        report the error to the owner, and return True.
+        Return False, and send nothing, if OpenSSL needs data from the peer first, or if this is called while ``busy``:
+        the caller must then queue ``data``. After another error of OpenSSL, drop all pending plaintext, report the
+        error to the owner, and return True.
         """
-        if self.encrypting:
+        if self.busy:
+            self._deferred = True
             return False
-        self.encrypting = True
-        record: bytes | None = None
+        self.busy = _ENCRYPTING
         try:
             written = self._write_record(data)
             if written < len(data):
                 # write() of an SSLObject of the program may take less.
                 self._prepend(data[written:])
+                self._deferred = True
             record = self._read_outgoing()
+            self._record_size = len(record)
+            self._send(record)
         except ssl.SSLWantReadError:
             return False
         except ssl.SSLError as error:
@@ -188,39 +197,47 @@ class TLSSender(Corkable):
             self._interrupted(error)
             raise
         finally:
-            self.encrypting = False
-        if record is None:
-            return True
-        self._record_size = len(record)
-        self._send(record)
-        if self._shutdown_pending or self.pending_size():
-            # Called during the encryption, by a finalizer; or data is left.
-            self.flush(False)
-            if self.pending_size() and self.owner is not None:
-                self.owner.update_flow_control()
+            self.busy = _IDLE
+        if self._deferred:
+            self._send_deferred()
         return True
 
     def _encryption_failed(self, error: ssl.SSLError) -> None:
         self._queue = self._held = None
+        self._deferred = False
+        self.busy = _IDLE
         self.send_output()
         # After this side's alert, the data is that of a write in which a finalizer has closed the connection.
         if self.owner is not None and not self.alert_size:
             self.owner.failed(error)
 
     def _interrupted(self, error: BaseException) -> None:
-        """Abort the connection after ``error``, because it is unknown whether OpenSSL has consumed the data."""
+        """Abort the connection after ``error``, unless the lower transport has all records.
+
+        Otherwise it is unknown whether OpenSSL has consumed the data, and which records are sent. The peer would refuse
+        each later record.
+        """
+        if not self.busy:
+            return
         self._queue = self._held = None
         if self.owner is not None:
             self.owner.failed(written_data_lost(error))
 
+    def _send_deferred(self) -> None:
+        """Send what calls have left that were made while ``busy``."""
+        self.flush(False)
+        if self.owner is not None:
+            self.owner.update_flow_control()
+
     def flush(self, everything: bool) -> None:
         """Encrypt the buffered plaintext, and write it to the lower transport until that pauses writing.
 
-        If ``everything`` is True, ignore that pause. Afterwards, send the close_notify alert if one is pending. Before
-        the handshake is complete, encrypt nothing. During another encryption, do nothing. If the lower transport is
-        closing, or OpenSSL raises an error, stop without the alert.
+        If ``everything`` is True, ignore that pause. Afterwards, send OpenSSL's own output and the close_notify alert
+        if they are pending. Before the handshake is complete, encrypt nothing. While ``busy``, do nothing. If the lower
+        transport is closing, or OpenSSL raises an error, stop without the alert.
         """
-        if self.encrypting:
+        if self.busy:
+            self._deferred = True
             return
         if self._held is not None:
             self._append(None)
@@ -231,9 +248,13 @@ class TLSSender(Corkable):
                 return
             records: list[bytes] = []
             failed = False
-            self.encrypting = True
+            self.busy = _ENCRYPTING
             try:
                 self._encrypt_next(records)
+                if len(records) == 1:
+                    self._send(records[0])
+                elif records:
+                    self._send_pieces(records)
             except ssl.SSLError as error:
                 failed = True
                 self._encryption_failed(error)
@@ -241,21 +262,16 @@ class TLSSender(Corkable):
                 self._interrupted(error)
                 raise
             finally:
-                self.encrypting = False
+                self.busy = _IDLE
             if failed:
                 return
             if not records:
                 # OpenSSL needs data from the peer first.
                 self.send_output()
                 break
-            # The queue is consistent here, as the calls below may run code of the program.
-            raw = self._raw
-            if len(records) == 1:
-                self._send(records[0])
-            elif raw is not None:
-                raw.write_pieces(records)
-            else:
-                self.lower.write(b"".join(records))
+        self._deferred = False
+        if self.output_pending:
+            self.send_output()
         if self._shutdown_pending:
             self.send_close_notify()
 
@@ -281,27 +297,58 @@ class TLSSender(Corkable):
             self._queue = None
 
     def _send(self, data: bytes) -> None:
+        """Write ``data`` to the lower transport.
+
+        The caller has set ``busy``, and resets it after the call. Before the lower transport accepts the data, a signal
+        handler or a finalizer may run, which may write.
+        """
+        self.busy = _SENDING
         raw = self._raw
         if raw is not None:
             raw.write(data)
             return
+        lower = self.lower
         try:
-            self.lower.write(data)
+            lower.write(data)
         except RuntimeError:
             # A transport of uvloop that has ended raises this error. Its end is reported soon.
-            if not self.lower.is_closing():
+            if not lower.is_closing():
                 raise
+
+    def _send_pieces(self, records: list[bytes]) -> None:
+        raw = self._raw
+        if raw is None:
+            self._send(b"".join(records))
+            return
+        self.busy = _SENDING
+        raw.write_pieces(records)
+
+    def pause(self) -> None:
+        """Called when the lower transport pauses writing, usually within a write to it."""
+        self.lower_paused = True
+        if self.busy == _SENDING:
+            # The lower transport has the records. The caller may run the loop nested, which must be able to send.
+            self.busy = _IDLE
 
     def send_output(self) -> None:
         """Send what OpenSSL itself has to send: handshake messages, alerts and responses to messages of the peer.
 
         Report to the owner if too many responses wait for a peer that does not read.
         """
-        self.output_pending = False
-        if not self._outgoing.pending:
+        if self.busy:
+            self.output_pending = self._deferred = True
             return
-        output = self._read_outgoing()
-        self._send(output)
+        self.output_pending = False
+        if self.lower is None or not self._outgoing.pending:
+            return
+        self.busy = _SENDING
+        try:
+            output = self._read_outgoing()
+            self._send(output)
+        finally:
+            self.busy = _IDLE
+        if self._deferred:
+            self._send_deferred()
         if not self.lower_paused:
             self._answers_size = 0
         elif self.handshake_complete:
@@ -352,13 +399,12 @@ class TLSSender(Corkable):
         the owner.
 
         Return True if the alert was sent. False means that the connection has ended, or that the alert is sent later:
-        after the renegotiation that is in progress, or, if this method was called during an encryption, after that
-        encryption.
+        after the renegotiation that is in progress, or, if this method was called while ``busy``, after the records.
         """
         self.closing = True
-        # A garbage collection may call this method during encryption; flush() then sends the alert.
-        self._shutdown_pending = self.encrypting
-        if self.encrypting:
+        # A finalizer may call this method while busy; flush() then sends the alert.
+        self._shutdown_pending = self._deferred = self.busy != _IDLE
+        if self.busy:
             return False
         # Flow control has no effect any more: the lower transport buffers all pending data.
         self.flush(True)

@@ -5,6 +5,7 @@ from .task_stepper cimport Stepper
 from .write_queue cimport WriteQueue
 
 cdef Py_ssize_t _PLAINTEXT, _AHEAD, _ANSWERS_MAXIMUM
+cdef int _IDLE, _ENCRYPTING, _SENDING
 
 cdef class TLSSender(Corkable):
     cdef public object sslobject
@@ -14,7 +15,8 @@ cdef class TLSSender(Corkable):
     cdef public bint lower_paused
     cdef public bint output_pending
     cdef bint _shutdown_pending
-    cdef readonly bint encrypting
+    cdef readonly int busy
+    cdef bint _deferred
     cdef bint _corked
     cdef bytes _held
     cdef Py_ssize_t _answers_size
@@ -26,7 +28,7 @@ cdef class TLSSender(Corkable):
     cdef object _outgoing
     cdef WriteQueue _queue
 
-    @cython.locals(raw=RawTransport)
+    @cython.locals(raw=RawTransport, flushes=bint)
     cpdef object write(self, data)
     @cython.locals(held=bytes)
     cdef object flush_corked(self)
@@ -38,10 +40,11 @@ cdef class TLSSender(Corkable):
     cpdef object corking(self, Py_ssize_t size)
     @cython.locals(held=bytes)
     cpdef Py_ssize_t pending_size(self) except -1
-    @cython.locals(written=Py_ssize_t)
+    @cython.locals(written=Py_ssize_t, record=bytes)
     cdef bint _encrypt(self, bytes data) except -1
     cdef object _encryption_failed(self, error)
     cdef object _interrupted(self, error)
+    cdef object _send_deferred(self)
     @cython.locals(records=list, raw=RawTransport)
     cpdef object flush(self, bint everything)
     cdef object _cork(self, Stepper stepper, bytes data)
@@ -55,6 +58,9 @@ cdef class TLSSender(Corkable):
     cdef object _encrypt_next(self, list records)
     @cython.locals(raw=RawTransport)
     cdef object _send(self, bytes data)
+    @cython.locals(raw=RawTransport)
+    cdef object _send_pieces(self, list records)
+    cpdef object pause(self)
     @cython.locals(output=bytes)
     cdef object send_output(self)
     cdef bint needs_flush(self) except -1

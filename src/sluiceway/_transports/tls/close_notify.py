@@ -54,8 +54,8 @@ class CloseSequence:
             self._only_alert = not self.lower.get_write_buffer_size() + self._sender.pending_size()
         if self._sender.send_close_notify():
             return
-        # During an encryption, as in a finalizer, the TLSSender sends the data and the alert later.
-        if self._peer_ended() and not self._sender.encrypting:
+        # While the TLSSender is busy, as in a finalizer, it sends the data and the alert later.
+        if self._peer_ended() and not self._sender.busy:
             # The renegotiation cannot end, because the peer sends nothing more.
             self._close_lower(self.lower)
         else:

@@ -324,8 +324,8 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
 
     def update_flow_control(self) -> None:
         """Call pause_writing() or resume_writing() of the protocol if WritePauses.update() requires it."""
-        if self.raw.encrypting and not self.raw.lower_paused:
-            # The TLSSender sends what code has written meanwhile, and does not call this method then.
+        if self.raw.busy and not self.raw.lower_paused:
+            # The TLSSender sends what code has written meanwhile, and may not call this method then.
             self._loop.call_soon(self.update_flow_control)
             return
         pause = self._write_pauses.update(self.raw, self._lower, self._closing)
@@ -333,7 +333,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             call_protocol(self, protocol, protocol.pause_writing if pause else protocol.resume_writing)
 
     def lower_paused(self) -> None:
-        self.raw.lower_paused = True
+        self.raw.pause()
         self.update_flow_control()
 
     def lower_resumed(self) -> None:
