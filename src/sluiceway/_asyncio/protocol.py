@@ -130,7 +130,8 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
             self._stream_reader_wr = weakref.ref(stream_reader)
             # A class that overrides data_received must receive every byte through it.
             reader: Any = stream_reader
-            if isinstance(reader, ReadOperations) and type(self).data_received is StreamReaderProtocol.data_received:
+            ours = issubclass(type(reader), ReadOperations)
+            if ours and type(self).data_received is StreamReaderProtocol.data_received:
                 self._sluiceway.receiver_ref = weakref.ref(reader._sluiceway)
                 # Also without a writer.
                 reader._sluiceway.connection = self._sluiceway
@@ -224,7 +225,7 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         over_ssl = self._over_ssl = transport.get_extra_info("sslcontext") is not None
         if over_ssl and hasattr(transport, "set_read_buffer_limits"):
             reader = self._stream_reader
-            if isinstance(reader, ReadOperations):
+            if issubclass(type(reader), ReadOperations):
                 # The reader's own bound does not include the encrypted data that the loop's TLS buffers.
                 transport.set_read_buffer_limits(high=reader._limit)
 
@@ -248,7 +249,7 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         error = connection.end_error(exc)
         if reader is not None:
             if error is None:
-                if isinstance(reader, ReadOperations):
+                if issubclass(type(reader), ReadOperations):
                     # Must precede feed_eof(): eof_reason depends on whether the peer had ended the stream before.
                     reader._sluiceway.transport_ended()
                 reader.feed_eof()
@@ -307,7 +308,7 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
 
     def _sluiceway_truncated(self, error: BaseException) -> None:
         reader = self._stream_reader
-        if isinstance(reader, ReadOperations):
+        if issubclass(type(reader), ReadOperations):
             name_peer(error, self._sluiceway.describe())
             reader._sluiceway.truncation = error
 

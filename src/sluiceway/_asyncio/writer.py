@@ -52,15 +52,16 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         # For a protocol of asyncio, the writer keeps its own connection; close() queries the protocol for a loss.
-        ours = isinstance(protocol, core.ProtocolOperations)
+        # Not isinstance(): it is true for a mock with a spec, which has no state of the package.
+        ours = issubclass(type(protocol), core.ProtocolOperations)
         connection: Any = protocol._sluiceway if ours else Connection(loop)  # type: ignore[attr-defined]
         if connection.transport is not transport:
             if ours and connection.lost and is_pipe(connection.transport) and is_pipe(transport):
                 connection = protocol._sluiceway_renew()  # type: ignore[attr-defined]
             connection.attach(transport)
         WriteOperations.__init__(self, transport, protocol, reader, loop, connection, connection.guard(reader))
-        if connection.created_at is None and isinstance(reader, StreamReader):
-            connection.created_at = reader._source_traceback
+        if connection.created_at is None and issubclass(type(reader), StreamReader):
+            connection.created_at = reader._source_traceback  # type: ignore[union-attr]
         connection.writer_ref = weakref.ref(self)
 
     def __repr__(self) -> str:
@@ -118,7 +119,7 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         is discarded. A second call has no effect.
         """
         connection = _current_connection(self)
-        if not connection.closing and not isinstance(self._sluiceway.protocol, core.ProtocolOperations):
+        if not connection.closing and not issubclass(type(self._sluiceway.protocol), core.ProtocolOperations):
             # A protocol of sluiceway reports a loss to the connection; asyncio's must be queried.
             _ask_foreign_protocol(self, connection)
         connection.close()
@@ -146,7 +147,7 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         """
         protocol = self._sluiceway.protocol
         waiter = protocol._get_close_waiter(self)
-        if isinstance(protocol, core.ProtocolOperations):
+        if issubclass(type(protocol), core.ProtocolOperations):
             try:
                 await waiter
             finally:

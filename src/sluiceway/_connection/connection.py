@@ -251,7 +251,8 @@ class Connection(ClosingState):
         ask = getattr(transport, "get_extra_info", None)
         sock = None if ask is None else ask("socket")
         # After a call of fileno(), the engine checks before each use that the descriptor is still that of the socket.
-        if sock is None or sock.fileno() >= 0:
+        # Not ``>= 0``, which a mock refuses.
+        if sock is None or sock.fileno() != -1:
             self.close()
             return
         while isinstance(transport, TLSTransport):
@@ -465,10 +466,9 @@ class Connection(ClosingState):
         if guard is None and self.writer_ref is not None:
             writer = self.writer_ref()
             guard = None if writer is None else writer._sluiceway.guard
-        if guard is None and receiver is None and isinstance(reader, ReadOperations):
+        if guard is None and receiver is None and issubclass(type(reader), ReadOperations):
             # A subclass of the protocol passes the bytes to this reader itself.
-            own: Any = reader
-            guard = own._sluiceway.guard
+            guard = reader._sluiceway.guard
         if guard is None or guard.connection is not self:
             guard = UnclosedGuard(self)
         return guard

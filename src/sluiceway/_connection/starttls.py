@@ -208,7 +208,7 @@ def _refuse_ended_direction(writer: UpgradableWriter, connection: Connection) ->
 
 def _refuse_plaintext(reader: Any, connection: Connection) -> None:
     """Raise PlaintextBeforeTLSError if ``reader`` has unread bytes."""
-    unread = reader._sluiceway.buffer.size() if isinstance(reader, core.ReadOperations) else len(reader._buffer)
+    unread = reader._sluiceway.buffer.size() if issubclass(type(reader), core.ReadOperations) else len(reader._buffer)
     if unread:
         raise PlaintextBeforeTLSError(
             f"start_tls(): {unread} unencrypted bytes arrived before the upgrade ({connection.describe()}); "
@@ -218,7 +218,7 @@ def _refuse_plaintext(reader: Any, connection: Connection) -> None:
 
 def _refuse_dropped_record(reader: Any, connection: Connection) -> None:
     """Raise RuntimeError if ``reader`` drops the next bytes that arrive, which would be decrypted ones."""
-    if isinstance(reader, core.ReadOperations):
+    if issubclass(type(reader), core.ReadOperations):
         discard = reader._sluiceway.discard
     else:
         # lines() and the like have replaced the method of asyncio's reader.
@@ -232,7 +232,7 @@ def _refuse_dropped_record(reader: Any, connection: Connection) -> None:
 
 def _take_unread(reader: Any) -> bytes:
     """Remove and return the unread bytes of ``reader``."""
-    if isinstance(reader, core.ReadOperations):
+    if issubclass(type(reader), core.ReadOperations):
         receiver = reader._sluiceway
         unread: bytes = receiver.buffer.take_all()
         receiver.handshake_size += len(unread)

@@ -56,7 +56,7 @@ class LoopDelivery:
         # connection_made() of a program may keep the transport.
         exposed = self.shared or not protocol.connection_made.__module__.startswith(_PACKAGE)
         self.writer = new_writer(transport, self.stepper, exposed)
-        if isinstance(protocol, ProtocolOperations):
+        if issubclass(type(protocol), ProtocolOperations):
             connection: Any = protocol._sluiceway
             connection.loop_writer = self.writer
 

@@ -117,7 +117,9 @@ class ProtocolReceivers:
     def __init__(self, protocol: Any, overrides: Any = None) -> None:
         self.overrides = overrides
         self._protocol = protocol
-        self.stream_ref: Any = protocol._sluiceway.receiver_ref if isinstance(protocol, ReceiverProvider) else None
+        # Not isinstance(): it is true for a mock with a spec.
+        ours = issubclass(type(protocol), ReceiverProvider)
+        self.stream_ref: Any = protocol._sluiceway.receiver_ref if ours else None
         self._called: ReceiveInterface | None = None
         # The receiver of the stream was found to be intercepted, which never ends.
         self._intercepted = False

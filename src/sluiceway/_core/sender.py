@@ -91,7 +91,7 @@ class Sender:
         """Let later calls of drain() wait while ``protocol`` is paused."""
         self.protocol: Any = protocol
         direct = (
-            isinstance(protocol, ProtocolOperations)
+            issubclass(type(protocol), ProtocolOperations)
             and type(protocol)._drain_helper is ProtocolOperations._drain_helper
         )
         self.flow: WriteFlowControl | None = protocol_operations.flow_of(protocol) if direct else None
@@ -100,7 +100,8 @@ class Sender:
         """Let later calls of drain() raise the exception of ``reader``, if any."""
         self.reader: Any = reader
         self.receiver: Receiver | None = None
-        if isinstance(reader, StreamReader):
+        # Not isinstance(): it is true for a mock with a spec, which has no Receiver.
+        if issubclass(type(reader), StreamReader):
             receiver: Receiver = reader._sluiceway
             receiver.guard = self.guard
             receiver.connection = self.connection
