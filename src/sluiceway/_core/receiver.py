@@ -327,9 +327,16 @@ class Receiver(EndOfInput):
             return
         missing = self.target_size - self.buffer.size()
         if _DIRECT_BUFFER_MINIMUM <= missing < _EVERYTHING and type(self.buffer) is ChunkBuffer:
-            direct = direct_buffer(self.buffer, self.target_size, _DIRECT_BUFFER_AHEAD)
-            if direct is not None:
+            unread = self.buffer
+            direct = direct_buffer(unread, self.target_size, _DIRECT_BUFFER_AHEAD)
+            if direct is None:
+                return
+            if self.buffer is unread and self.target_size:
                 self.buffer = direct
+            else:
+                # A garbage collection in the call has run the loop nested. The nested loop has replaced ``unread``, and
+                # so taken its bytes, or it has ended the read, which gets the bytes back.
+                direct.plain_buffer()
 
     # -- waiting ------------------------------------------------------------------------------------------------------
 
