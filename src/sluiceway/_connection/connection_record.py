@@ -14,10 +14,10 @@ from .._transports.tls.transport import TLSTransport
 from .close_info import CloseInfo, CloseReason
 from .close_timeout import pending_bytes
 from .idle_timeout import IdleTimeout
-from .linger import Linger
 
 if TYPE_CHECKING:
     from .._core import TimeLimit, WriteFlowControl
+    from .linger import Linger
 else:
     TimeLimit = core.TimeLimit
 
