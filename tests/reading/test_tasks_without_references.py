@@ -7,7 +7,9 @@ the collector finds the reader, and the task that waits in it. The proxy pproxy 
 import asyncio
 import functools
 import gc
+import itertools
 import os
+import weakref
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 import sluiceway
 from support.connections import server_address
 from support.raw_peer import RawPeers
+from support.scheduling import run_iterations
 
 BODY = b"b" * 200_000 + b"\n"
 
@@ -138,6 +141,78 @@ async def test_a_task_reads_without_a_writer() -> None:
 
     await check_that_line_is_read(run, waits, sending, result)
     await asyncio.sleep(0)
+
+
+async def test_a_handler_filters_the_input_in_a_task(raw_peers: RawPeers) -> None:
+    """One task reads from the connection, and feeds a second reader, from which another task reads."""
+
+    async def filter_lines(reader: Any, inner: Any) -> None:
+        while line := await reader.readline():
+            inner.feed_data(line.upper())
+        inner.feed_eof()
+
+    async def answer(inner: Any, writer: Any) -> None:
+        while line := await inner.readline():
+            writer.write(line)
+        writer.close()
+        await writer.wait_closed()
+
+    def handle(reader: Any, writer: Any) -> None:
+        inner = sluiceway.StreamReader()
+        transport = writer.transport
+        inner_writer = sluiceway.StreamWriter(transport, transport.get_protocol(), inner, asyncio.get_running_loop())
+        asyncio.ensure_future(filter_lines(reader, inner))
+        asyncio.ensure_future(answer(inner, inner_writer))
+
+    server = await sluiceway.start_server(handle, "127.0.0.1", 0)
+    peer = raw_peers.connect(server_address(server))
+    for line in (b"one\n", b"two\n"):
+        peer.send(line)
+        assert await peer.in_thread(peer.receive, len(line)) == line.upper()
+        await run_iterations()
+        collect()
+    peer.half_close()
+    assert await peer.in_thread(peer.receive_rest) == b""
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_reads_of_three_readers_end_in_any_order(raw_peers: RawPeers, order: tuple[int, ...]) -> None:
+    """Each reader reads two lines. The reads begin one after another, and end in ``order``."""
+    listener = raw_peers.listen()
+    loop = asyncio.get_running_loop()
+    lines: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue()
+    readers: list[weakref.ref[Any]] = []
+
+    async def read(number: int, reader: Any, writer: Any) -> None:
+        for _ in range(2):
+            lines.put_nowait((number, await reader.readline()))
+        if number == order[-1]:
+            writer.close()
+
+    async def open_streams() -> weakref.ref[Any]:
+        reader, writer = await sluiceway.open_connection(*listener.address)
+        for number in range(3):
+            asyncio.ensure_future(read(number, reader, writer))
+            readers.append(weakref.ref(reader))
+            reader = sluiceway.StreamReader()
+            writer = sluiceway.StreamWriter(writer.transport, writer.transport.get_protocol(), reader, loop)
+        return weakref.ref(writer._sluiceway.connection)
+
+    connection = await open_streams()
+    listener.accept()
+    await run_iterations()
+    for line in (b"one\n", b"two\n"):
+        for number in order:
+            collect()
+            reader: Any = readers[number]()
+            reader.feed_data(line)
+            del reader
+            assert await lines.get() == (number, line)
+    await run_iterations()
+    open_connection = connection()
+    assert open_connection is None or open_connection.waiting_read is None
 
 
 async def test_a_cancelled_read_is_not_kept(raw_peers: RawPeers) -> None:

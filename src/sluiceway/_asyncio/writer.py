@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from .._connection.connection import Connection, is_pipe, waits_for_close
 from .._connection.starttls import is_upgrading, upgrade_to_tls
 from .._implementation import core
+from .._transports.loop_adapter import LoopAdapter
 from .._transports.tls.options import tls_options
 from .argument_checks import check_explicit_hostname
 from .instance_check import InstanceCheck
@@ -54,6 +55,10 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         # For a protocol of asyncio, the writer keeps its own connection; close() queries the protocol for a loss.
         # Not isinstance(): it is true for a mock with a spec, which has no state of the package.
         ours = issubclass(type(protocol), core.ProtocolOperations)
+        if not ours and type(protocol) is LoopAdapter:
+            # get_protocol() of a loop's own transport has returned it. None if the connection has ended.
+            protocol = protocol.upper_protocol() or protocol
+            ours = issubclass(type(protocol), core.ProtocolOperations)
         connection: Any = protocol._sluiceway if ours else Connection(loop)  # type: ignore[attr-defined]
         if connection.transport is not transport:
             if ours and connection.lost and is_pipe(connection.transport) and is_pipe(transport):

@@ -69,7 +69,9 @@ class ConnectionState(ReceiverReference):
     - ``loop_writer``: the LoopWriter of a loop's own transport, which corks writes; None for other transports, and if
       the loop has no Stepper, as in the pure core.
     - ``waiting_read``: the future of the read that waits, or None. Without this reference, the garbage collector could
-      end a task that waits and that the program has not stored: the loop refers to tasks only weakly.
+      end a task that waits and that the program has not stored: the loop refers to tasks only weakly. If reads of
+      several readers have waited at the same time, a list until all of them have ended: the future, unless the first of
+      these reads has ended, and the Receivers of the others.
     - ``closing``: True if the program has called close().
     - ``lost``: True if the transport has ended.
     - ``closed_first``: True if the program called close() before the transport started to close.

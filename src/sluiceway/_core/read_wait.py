@@ -15,6 +15,28 @@ if TYPE_CHECKING:
     from .connection_state import ConnectionState
 
 
+def _add_wait(connection: ConnectionState, wait: ReadWait) -> None:
+    """Let ``connection`` refer to ``wait`` while a read of another reader waits.
+
+    A program has put a reader of its own before that of the connection, for example to decompress what arrives.
+    """
+    waiting = connection.waiting_read
+    if type(waiting) is not list:
+        connection.waiting_read = waiting = [waiting]
+    waiting.append(wait)
+
+
+def _remove_wait(connection: ConnectionState, wait: ReadWait) -> None:
+    """Undo _add_wait(), or let ``connection`` drop the future of ``wait`` if its read has begun before all others."""
+    waiting = connection.waiting_read
+    if wait in waiting:
+        waiting.remove(wait)
+    elif not isinstance(waiting[0], ReadWait):
+        del waiting[0]
+    if not waiting:
+        connection.waiting_read = None
+
+
 class ReadWait(ReceiveInterface):
     """The part of a Receiver with the state of the read that waits.
 
@@ -54,7 +76,10 @@ class ReadWait(ReceiveInterface):
             self.future = source.begin()
         connection = self.connection
         if connection is not None:
-            connection.waiting_read = self.future
+            if connection.waiting_read is None:
+                connection.waiting_read = self.future
+            else:
+                _add_wait(connection, self)
         return self.future
 
     def end_wait(self) -> None:
@@ -64,7 +89,10 @@ class ReadWait(ReceiveInterface):
         self.max_size = 0
         connection = self.connection
         if connection is not None:
-            connection.waiting_read = None
+            if type(connection.waiting_read) is list:
+                _remove_wait(connection, self)
+            else:
+                connection.waiting_read = None
         source = self.source
         if source is None:
             self.task = None
