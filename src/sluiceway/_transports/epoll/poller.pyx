@@ -13,6 +13,7 @@ registration. The poller ignores an event whose registration does not exist any 
 
 import asyncio
 import contextvars
+import sys
 import weakref
 from asyncio.base_events import BaseEventLoop
 from asyncio.selector_events import BaseSelectorEventLoop
@@ -45,6 +46,8 @@ cdef enum:
 
 cdef long long SERVE_NANOSECONDS = 2000000  # the poller returns to the loop after this time, even within a round
 cdef object weak_reference = weakref.ref
+# A callback that does nothing; see Poller.enter().
+cdef object reference_callback = callable if sys.version_info >= (3, 15) else None
 
 
 cdef class Pollable:
@@ -156,8 +159,12 @@ cdef class Poller:
         """Add ``transport`` to the table of transports that are closed with the loop. With an asyncio loop's own table,
         add_reader(), sock_recv() etc. raise for the socket. That table is a WeakValueDictionary. The weak reference is
         stored directly in its dict, because an assignment to the table takes 2 % of the time of a connection. A later
-        transport of the same descriptor replaces the entry."""
-        self.transports[fd] = weak_reference(transport)
+        transport of the same descriptor replaces the entry.
+
+        Because of the callback, the garbage collector of Python 3.15 clears the reference before it runs finalizers,
+        which may close the socket and keep the transport. The loop must not find the transport then: it would refuse a
+        new socket with the same number."""
+        self.transports[fd] = weak_reference(transport, reference_callback)
         return 0
 
     cdef int close_when_idle(self) except -1:
