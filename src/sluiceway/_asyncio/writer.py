@@ -65,7 +65,7 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
                 connection = protocol._sluiceway_renew()  # type: ignore[attr-defined]
             connection.attach(transport)
         WriteOperations.__init__(self, transport, protocol, reader, loop, connection, connection.guard(reader))
-        if connection.created_at is None and issubclass(type(reader), StreamReader):
+        if connection.created_at is None and issubclass(type(reader), core.ReadOperations):
             connection.created_at = reader._source_traceback  # type: ignore[union-attr]
         connection.writer_ref = weakref.ref(self)
 
