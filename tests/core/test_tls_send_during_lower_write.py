@@ -3,6 +3,7 @@
 A signal handler can run there, and from Python 3.12 a finalizer. The records must keep the order of their encryption.
 """
 
+import contextlib
 import sys
 import types
 from collections.abc import Callable
@@ -25,6 +26,18 @@ def run_before_next_record(client: TLSEnd, call: Callable[[], object]) -> None:
         client.write = accept  # type: ignore[method-assign]
         call()
         accept(data)
+
+    client.write = write  # type: ignore[method-assign]
+
+
+def run_after_next_record(client: TLSEnd, call: Callable[[], object]) -> None:
+    """Call ``call`` in the next write() of the lower transport of ``client``, after it has accepted the record."""
+    accept = client.write
+
+    def write(data: bytes) -> None:
+        client.write = accept  # type: ignore[method-assign]
+        accept(data)
+        call()
 
     client.write = write  # type: ignore[method-assign]
 
@@ -105,6 +118,25 @@ def test_exception_before_the_record_is_accepted_aborts_the_connection(
     assert (client.sent, client.sender.pending_size()) == (b"", 0)
 
 
+def test_exception_before_the_output_of_openssl_is_accepted_aborts_the_connection(
+    core: types.ModuleType, tls: Certificates
+) -> None:
+    client, _ = connected_tls_ends(core, tls)
+
+    def fail() -> None:
+        raise KeyboardInterrupt
+
+    def answer_and_fail_later() -> None:
+        answer(client)
+        run_before_next_record(client, fail)
+
+    # The answer is sent after the record of the write.
+    run_after_next_record(client, answer_and_fail_later)
+    with pytest.raises(KeyboardInterrupt):
+        client.sender.write(b"short")
+    assert [type(failure) for failure in client.failures] == [ConnectionAbortedError]
+
+
 @SIZES
 def test_exception_of_pause_writing_after_the_record_is_accepted_keeps_the_connection(
     core: types.ModuleType, tls: Certificates, size: int
@@ -145,6 +177,46 @@ def test_end_before_the_record_is_accepted_raises_nothing(core: types.ModuleType
     run_before_next_record(client, end)
     client.sender.write(b"short")
     assert client.failures == []
+
+
+@SIZES
+def test_end_within_the_encryption_raises_nothing(core: types.ModuleType, tls: Certificates, size: int) -> None:
+    """A finalizer may run the loop nested, which reports the end."""
+    client, _ = connected_tls_ends(core, tls)
+    client.sslobject.after_write = client.sender.detach
+    client.sender.write(LARGE[:size])
+    assert (client.sent, client.failures) == (b"", [])
+
+
+def test_end_before_the_alert_is_accepted_raises_nothing(core: types.ModuleType, tls: Certificates) -> None:
+    client, _ = connected_tls_ends(core, tls)
+    run_before_next_record(client, client.sender.detach)
+    assert not client.sender.send_close_notify()
+    assert client.close_notifies_sent == 0
+
+
+@pytest.mark.parametrize("later", [b"later", LARGE], ids=["short", "long"])
+def test_write_that_a_signal_handler_has_stopped_before_its_flush_is_sent_by_the_next_one(
+    core: types.ModuleType, tls: Certificates, later: bytes
+) -> None:
+    """With the pure core, a signal handler can run at the beginning of flush()."""
+    client, server = connected_tls_ends(core, tls)
+
+    def trace(frame: types.FrameType, event: str, _: object) -> None:
+        if frame.f_code.co_name == "flush":
+            raise KeyboardInterrupt
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            client.sender.write(LARGE)
+    finally:
+        sys.settrace(before)
+    client.sender.write(later)
+    server.receive_from(client)
+    assert client.failures == server.failures == []
+    assert (server.received == LARGE + later, client.sender.pending_size()) == (True, 0)
 
 
 @pytest.mark.parametrize("size", [40_000, len(LARGE)])

@@ -94,11 +94,9 @@ class TLSSender(Corkable):
                 self._cork(stepper, data)
                 return None
         if self.pending_size() or len(data) > _PLAINTEXT or not self._encrypt(data):
-            # Before the call: a signal handler that writes after it leaves the flush to this call.
-            flushes = self._corked or not self.pending_size()
             self._append(data)
-            if flushes:
-                self.flush(False)
+            # Even if more is pending: a signal handler may have raised before the flush of an earlier write.
+            self.flush(False)
             if self.pending_size():
                 self.owner.update_flow_control()
         return None
@@ -308,6 +306,9 @@ class TLSSender(Corkable):
             raw.write(data)
             return
         lower = self.lower
+        if lower is None:
+            # The connection has ended in a loop that a finalizer runs nested in the encryption.
+            return
         try:
             lower.write(data)
         except RuntimeError:
@@ -345,6 +346,9 @@ class TLSSender(Corkable):
         try:
             output = self._read_outgoing()
             self._send(output)
+        except BaseException as error:
+            self._interrupted(error)
+            raise
         finally:
             self.busy = _IDLE
         if self._deferred:
@@ -431,6 +435,8 @@ class TLSSender(Corkable):
             below.end_alert()
         else:
             self.send_output()
+        if self.owner is None:
+            return False
         self.owner.close_notify_sent()
         return True
 

@@ -28,7 +28,7 @@ cdef class TLSSender(Corkable):
     cdef object _outgoing
     cdef WriteQueue _queue
 
-    @cython.locals(raw=RawTransport, flushes=bint)
+    @cython.locals(raw=RawTransport)
     cpdef object write(self, data)
     @cython.locals(held=bytes)
     cdef object flush_corked(self)

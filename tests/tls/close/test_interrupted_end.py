@@ -72,3 +72,20 @@ async def test_exception_in_close_does_not_keep_wait_closed_waiting(
             with pytest.raises(error, match="in a signal handler"):
                 writer.close()
         await asyncio.wait_for(writer.wait_closed(), PEER_TIMEOUT)
+
+
+async def test_end_of_connection_during_close_raises_nothing(tls: Certificates) -> None:
+    """A finalizer in close() may run the loop nested, which reports the end."""
+    options = {"ssl": tls.client_context, "server_hostname": "localhost"}
+    async with connected_pair(sluiceway, server={"ssl": tls.server_context}, client=options) as ((_, writer), _):
+        transport = writer.transport
+        lower = transport.lower
+
+        class EndsConnection:
+            def unwrap(self) -> None:
+                transport.lower_protocol.connection_lost(None)
+
+        transport.raw.sslobject = EndsConnection()
+        writer.close()
+        await asyncio.wait_for(writer.wait_closed(), PEER_TIMEOUT)
+        lower.abort()

@@ -52,7 +52,8 @@ class CloseSequence:
         self.lower.resume_reading()
         if self._peer_ended() and not self.lower.is_closing():
             self._only_alert = not self.lower.get_write_buffer_size() + self._sender.pending_size()
-        if self._sender.send_close_notify():
+        if self._sender.send_close_notify() or self.lower is None:
+            # Sent, or the connection has ended in a loop that a finalizer runs nested.
             return
         # While the TLSSender is busy, as in a finalizer, it sends the data and the alert later.
         if self._peer_ended() and not self._sender.busy:

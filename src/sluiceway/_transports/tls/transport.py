@@ -325,7 +325,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
     def update_flow_control(self) -> None:
         """Call pause_writing() or resume_writing() of the protocol if WritePauses.update() requires it."""
         if self.raw.busy and not self.raw.lower_paused:
-            # The TLSSender sends what code has written meanwhile, and may not call this method then.
+            # The TLSSender sends what code has written meanwhile, and does not always call this method then.
             self._loop.call_soon(self.update_flow_control)
             return
         pause = self._write_pauses.update(self.raw, self._lower, self._closing)
