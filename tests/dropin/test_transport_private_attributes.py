@@ -120,6 +120,43 @@ async def test_connection_lost_replaced_on_instance_is_called(streams: types.Mod
     del writer._protocol.connection_lost
 
 
+async def test_flow_control_and_eof_replaced_on_instance_are_called(
+    streams: types.ModuleType, raw_peers: RawPeers
+) -> None:
+    calls = []
+    listener = raw_peers.listen()
+    reader, writer = await streams.open_connection(*listener.address)
+    peer = listener.accept()
+    protocol = writer.transport.get_protocol()
+
+    def replace(name: str) -> None:
+        replaced = getattr(protocol, name)
+
+        def method() -> Any:
+            calls.append(name)
+            return replaced()
+
+        setattr(protocol, name, method)
+
+    for name in ("pause_writing", "resume_writing", "eof_received"):
+        replace(name)
+    size = 1 << 24
+    writer.write(bytes(size))
+    drained = asyncio.create_task(writer.drain())
+    await asyncio.sleep(0)
+    assert not drained.done()
+    await peer.in_thread(peer.receive, size)
+    await drained
+    peer.half_close()
+    assert await reader.read() == b""
+    assert calls == ["pause_writing", "resume_writing", "eof_received"]
+    # The connection is open for writing.
+    writer.write(b"response")
+    assert await peer.in_thread(peer.receive, 8) == b"response"
+    writer.close()
+    await writer.wait_closed()
+
+
 @asyncio_loops
 async def test_tls_transport_has_private_attributes_of_asyncio(streams: types.ModuleType, tls: Certificates) -> None:
     async def handle(reader: Any, writer: Any) -> None:

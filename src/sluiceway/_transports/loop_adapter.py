@@ -68,12 +68,14 @@ class LoopAdapter(asyncio.BufferedProtocol):
     The argument ``shared`` is True if the program may use the socket as well. The transport refers to the adapter.
     """
 
-    __slots__ = ("__weakref__", "_delivery", "_protocol", "buffer_updated", "get_buffer")
+    __slots__ = ("__weakref__", "_calling", "_delivery", "_protocol", "buffer_updated", "get_buffer")
 
     def __init__(self, protocol: Any, loop: asyncio.AbstractEventLoop, shared: bool = False) -> None:
         delivery = core.LoopDelivery(protocol, scratch_of(loop), stepper_of(loop), shared)
         _set(self, "_protocol", protocol)
         _set(self, "_delivery", delivery)
+        # The name of the protocol's method that _forward() is calling.
+        _set(self, "_calling", None)
         # The transport calls them for each arrival.
         _set(self, "get_buffer", delivery.get_buffer)
         _set(self, "buffer_updated", delivery.buffer_updated)
@@ -126,17 +128,29 @@ class LoopAdapter(asyncio.BufferedProtocol):
             _set(self, "_protocol", None)
 
     def pause_writing(self) -> None:
-        self._protocol.pause_writing()
+        self._forward("pause_writing")
 
     def resume_writing(self) -> None:
-        self._protocol.resume_writing()
+        self._forward("resume_writing")
 
     def eof_received(self) -> Any:
-        keep_open = self._protocol.eof_received()
-        if not keep_open and isinstance(self._protocol, core.ProtocolOperations):
+        return self._forward("eof_received")
+
+    def _forward(self, name: str) -> Any:
+        protocol = self._protocol
+        outer = self._calling
+        if name == outer:
+            # The program has replaced the method of the protocol. Its function calls this one as the original.
+            return getattr(type(protocol), name)(protocol)
+        _set(self, "_calling", name)
+        try:
+            result = getattr(protocol, name)()
+        finally:
+            _set(self, "_calling", outer)
+        if name == "eof_received" and not result and isinstance(self._protocol, core.ProtocolOperations):
             # The transport closes after this call.
             self._protocol._sluiceway_closing()
-        return keep_open
+        return result
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._protocol, name)
