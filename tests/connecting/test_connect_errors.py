@@ -48,6 +48,24 @@ async def test_address_with_zone_id_is_connected_to_or_refused() -> None:
         await sluiceway.open_connection(host, refusing_address("::1")[1])
 
 
+async def test_ip_address_is_connected_to_without_the_resolver_of_the_loop() -> None:
+    """S11: sock_connect() of uvloop would wait in its resolver's threads while lookups of other names take long."""
+    loop: Any = asyncio.get_running_loop()
+
+    async def getaddrinfo(*_: Any, **__: Any) -> Any:
+        pytest.fail("the resolver was called")
+
+    loop.getaddrinfo = getaddrinfo
+    try:
+        for host, family in (("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)):
+            with socket.create_server((host, 0), family=family) as listener:
+                _, writer = await sluiceway.open_connection(host, listener.getsockname()[1])
+                writer.close()
+                await writer.wait_closed()
+    finally:
+        del loop.getaddrinfo
+
+
 def _loopback_interface() -> tuple[int, str]:
     return next(entry for entry in socket.if_nameindex() if entry[1].startswith("lo"))
 

@@ -129,7 +129,8 @@ async def _connect_one(
         if local is not None:
             _bind_local(sock, local)
         try:
-            await (_connect_scoped if _has_scope_id(address) else loop.sock_connect)(sock, address)
+            connect = _connect_directly if _needs_direct_connect(loop, address) else loop.sock_connect
+            await connect(sock, address)
         except OSError as error:
             # Not every loop names the address in its message.
             if error.errno is None or str(address) in str(error):
@@ -149,16 +150,20 @@ async def _connect_one(
         del attempts, failed
 
 
-def _has_scope_id(address: Any) -> bool:
-    """Return True if ``address`` has a scope id, so that _connect_scoped() must connect. Always False on Windows.
+def _needs_direct_connect(loop: asyncio.AbstractEventLoop, address: Any) -> bool:
+    """Return True if _connect_directly() must connect: on uvloop, and to an IPv6 ``address`` with a scope id.
 
-    uvloop, which would drop the scope id, does not run there, and the proactor loop has no add_writer().
+    sock_connect() of uvloop drops the scope id. It also resolves the address again, in a thread, and so waits while
+    lookups of other names take long. Always False on Windows, where uvloop does not run, and the proactor loop has no
+    add_writer().
     """
-    return len(address) == 4 and address[3] != 0 and sys.platform != "win32"
+    if sys.platform == "win32":
+        return False
+    return (len(address) == 4 and address[3] != 0) or loop.sock_connect.__module__ == "uvloop.loop"
 
 
-async def _connect_scoped(sock: socket.socket, address: Any) -> None:
-    """Connect ``sock`` to an IPv6 address with a scope id, which sock_connect() of uvloop would drop."""
+async def _connect_directly(sock: socket.socket, address: Any) -> None:
+    """Do what sock_connect() of asyncio's loops does, for an ``address`` that needs no resolver."""
     try:
         sock.connect(address)
         return
