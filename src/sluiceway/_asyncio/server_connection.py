@@ -151,7 +151,8 @@ class ServerConnection:
             elif options.ssl is None:
                 transport = engine.attach(loop, sock, protocol, self.address)
                 if self._transport is None:
-                    # Without a callback, this is the weak reference that the engine has up to Python 3.14: it takes no memory.
+                    # Without a callback, this is the weak reference that the engine has up to Python 3.14: it takes no
+                    # memory.
                     self._transport = weakref.ref(transport)
                 return
             else:
