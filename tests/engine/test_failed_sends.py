@@ -44,6 +44,25 @@ async def test_answer_that_arrived_before_failed_send_is_read(kind: str, tls: An
         await _read_answer_and_error(first, BrokenPipeError)
 
 
+@pytest.mark.parametrize(("layers", "closes"), [(0, False), (1, False), (2, False), (1, True), (2, True)])
+async def test_drain_after_failed_send_does_not_discard_answer(layers: int, closes: bool, tls: Any) -> None:
+    """drain() finds that the connection is ending before its end is reported, and what has arrived delivered."""
+    async with sluiceway.pair() as (first, second):
+        for _ in range(layers):
+            await upgrade(first, second, tls)
+        await asyncio.sleep(0)
+        second.writer.write(b"refused\nrest")
+        if closes:
+            # A close_notify alert follows the answer.
+            second.writer.close()
+        end(second)
+        first.writer.write(b"more")
+        with pytest.raises(ConnectionError):
+            await first.writer.drain()
+        assert await first.read_line() == b"refused\n"
+        assert await first.read(100) == b"rest"
+
+
 async def test_answer_that_arrived_before_reset_of_sendfile_is_read(raw_peers: RawPeers) -> None:
     async with peer_stream(raw_peers) as (stream, peer):
         peer.send(b"refused\nrest")

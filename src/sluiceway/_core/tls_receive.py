@@ -146,7 +146,7 @@ class TLSReceiver(ReceiveInterface):
     def room(self) -> int:
         """Return how many bytes of records may be received next (contract R3, docs/explanation/contracts.md)."""
         stream = self._stream()
-        room = _ROOM if stream is None or self._sender.closing else min(_MAXIMUM_ROOM, stream.room())
+        room = _ROOM if stream is None or self._sender.discarding else min(_MAXIMUM_ROOM, stream.room())
         # Receives whole records if they are long, to avoid storing parts. Assumes that all are as long as the last.
         rest = self._length - len(self._header) if self._header else self._missing
         whole = room - rest
@@ -196,7 +196,7 @@ class TLSReceiver(ReceiveInterface):
             if stream is not None and (stream.intercepted or self.reads_any_length):
                 stream = None
             try:
-                if self._decrypt_all(data, None if sender.closing else stream, blocks):
+                if self._decrypt_all(data, None if sender.discarding else stream, blocks):
                     ready = stream
             except (OSError, ValueError) as caught:
                 error = caught
@@ -211,15 +211,15 @@ class TLSReceiver(ReceiveInterface):
             if isinstance(error, (OSError, ValueError)):
                 # Sends the alert with the reason.
                 sender.send_output()
-            elif error is None and sender.needs_flush() and (not blocks or sender.closing):
+            elif error is None and sender.needs_flush() and (not blocks or sender.discarding):
                 sender.flush_after_arrival()
             if blocks:
-                if sender.closing:
+                if sender.discarding:
                     self._discard(blocks)
                 else:
                     ready = self._deliver(blocks[0] if len(blocks) == 1 else b"".join(blocks))
                     # Only now: sending may call pause_writing(), which may run the loop nested and receive later data.
-                    if error is None and sender.needs_flush() and not sender.closing:
+                    if error is None and sender.needs_flush() and not sender.discarding:
                         sender.flush_after_arrival()
             if error is not None:
                 if self.owner is not None:

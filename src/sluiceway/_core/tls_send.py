@@ -41,6 +41,8 @@ class TLSSender(Corkable):
       detach().
     - ``handshake_complete``: True after the handshake, when data can be sent.
     - ``closing``: True if write() discards its data.
+    - ``discarding``: True after this side has begun to close, or the connection has failed: what arrives is discarded.
+      A failed send of the lower transport sets only ``closing``, because what had arrived before is still delivered.
     - ``lower_paused``: True while the lower transport has paused writing. pause() sets this attribute, and the TLS
       transport resets it.
     - ``alert_size``: the length in bytes of the close_notify alert after it has been sent; 0 before. The record that
@@ -57,7 +59,7 @@ class TLSSender(Corkable):
         self._write_record = inner_object(sslobject).write
         self._read_outgoing = outgoing.read
         self._outgoing = outgoing
-        self.closing = False
+        self.closing = self.discarding = False
         self.handshake_complete = False
         # The close_notify alert must be sent after the pending data.
         self._shutdown_pending = False
@@ -405,7 +407,7 @@ class TLSSender(Corkable):
         Return True if the alert was sent. False means that the connection has ended, or that the alert is sent later:
         after the renegotiation that is in progress, or, if this method was called while ``busy``, after the records.
         """
-        self.closing = True
+        self.closing = self.discarding = True
         # A finalizer may call this method while busy; flush() then sends the alert.
         self._shutdown_pending = self._deferred = self.busy != _IDLE
         if self.busy:
@@ -466,7 +468,7 @@ class TLSSender(Corkable):
 
     def detach(self) -> None:
         """Drop the references to objects that refer to this object, because the connection has ended."""
-        self.closing = True
+        self.closing = self.discarding = True
         self.owner = None
         self.lower = None
         self._raw = None

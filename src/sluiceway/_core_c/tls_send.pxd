@@ -11,6 +11,7 @@ cdef class TLSSender(Corkable):
     cdef public object sslobject
     cdef public object owner
     cdef public object lower
+    cdef public bint discarding
     cdef public bint handshake_complete
     cdef public bint lower_paused
     cdef public bint output_pending

@@ -215,7 +215,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         if self._error is None:
             self._error = error
         self._closing = True
-        self.raw.closing = True
+        self.raw.closing = self.raw.discarding = True
         # Sends the alert with the reason first, if the kernel accepts it.
         self.raw.uncork()
         # As in asyncio, the socket is closed before the coroutine raises. start_tls() first adds the peer to error.
@@ -414,7 +414,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             # Without corking, the data would have been sent before abort() (contract W9).
             self.raw.uncork()
         self._closing = True
-        self.raw.closing = True
+        self.raw.closing = self.raw.discarding = True
         self._cancel_timers()
         # abort() of asyncio's transports may raise after their end.
         if self.raw.lower is not None:
