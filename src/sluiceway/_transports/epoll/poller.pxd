@@ -12,7 +12,9 @@ cdef enum:
 cdef class Pollable(Corkable):
     """The base class of a raw transport whose descriptor the poller watches."""
     cdef int fd
+    # The events to watch for, and those that the kernel or the loop watches.
     cdef uint32_t interest
+    cdef uint32_t registered
     cdef uint32_t generation
     cdef Poller poller
 
@@ -21,6 +23,7 @@ cdef class Pollable(Corkable):
     cdef int watch_failed(self, error) except -1
     cdef int lost(self, error) except -1
     cdef int watch(self, uint32_t interest) except -1
+    cdef int follow(self) except -1
 
 cdef class Poller(Stepper):
     cdef int epfd

@@ -44,6 +44,8 @@ from sluiceway._transports.fork_hooks import register_stepper
 cdef enum:
     ROUNDS = 16          # the most rounds before the poller returns to the loop
 
+cdef uint32_t CHANGING = 0xFFFFFFFF  # a value of Pollable.registered: follow() changes the registration
+
 cdef long long SERVE_NANOSECONDS = 2000000  # the poller returns to the loop after this time, even within a round
 cdef object weak_reference = weakref.ref
 # A callback that does nothing; see Poller.enter().
@@ -75,13 +77,32 @@ cdef class Pollable:
         self.poller.separate()  # in a forked child, this may end the connection, and so its interest
         if interest == before or self.interest != before:
             return 0
-        if self.interest == 0:
-            self.poller.add(self, interest)
-        elif interest == 0:
-            self.poller.remove(self)
-        else:
-            self.poller.modify(self, interest)
         self.interest = interest
+        # Else a finalizer or a signal handler runs within follow(), which then continues with its interest.
+        return 0 if self.registered == CHANGING else self.follow()
+
+    cdef int follow(self) except -1:
+        """Change the registration until it is that for ``interest``."""
+        cdef uint32_t registered = self.registered, interest
+        self.registered = CHANGING
+        try:
+            while registered != self.interest:
+                interest = self.interest
+                if registered == 0:
+                    self.poller.add(self, interest)
+                elif interest == 0:
+                    self.poller.remove(self)
+                else:
+                    self.poller.modify(self, interest)
+                registered = interest
+        except BaseException:
+            if self.interest == 0 and registered:
+                # watch_failed() was called within the call above.
+                registered = 0
+                self.poller.remove(self)
+            raise
+        finally:
+            self.registered = registered
         return 0
 
 
@@ -181,9 +202,16 @@ cdef class Poller:
         if self.sole_socket is not None:
             self.register_sole_socket()
         elif self.watched == 0 and interest == EPOLLIN and self.watches_itself:
-            self.watch_in_loop(pollable.fd)
             self.sole_socket = pollable
             self.watched += 1
+            try:
+                self.watch_in_loop(pollable.fd)
+            except BaseException:
+                self.remove(pollable)
+                raise
+            if self.sole_socket is not pollable:
+                # Code within the call, such as a finalizer, has added another socket.
+                self.unwatch_in_loop(pollable.fd)
             return 0
         self.register(pollable, interest)
         self.watched += 1
@@ -192,13 +220,20 @@ cdef class Poller:
     cdef int register_sole_socket(self) except -1:
         """Let the poller watch the first socket instead of the loop, because of a second socket or further events."""
         cdef Pollable pollable = self.sole_socket
+        cdef uint32_t registered = pollable.registered
         self.sole_socket = None
+        pollable.registered = CHANGING
         try:
             self.unwatch_in_loop(pollable.fd)
             if pollable.closed_by_program():
                 raise OSError(EBADF, strerror(EBADF))
             self.register(pollable, EPOLLIN)
+            pollable.registered = registered
+            if registered != CHANGING:
+                pollable.follow()
         except BaseException as error:
+            if pollable.registered == CHANGING:
+                pollable.registered = registered
             pollable.watch_failed(error)
         return 0
 
