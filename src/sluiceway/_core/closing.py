@@ -151,7 +151,7 @@ class ClosingState(ConnectionState):
         """
 
     def lose(self, error: BaseException | None) -> None:
-        """Record the end of the transport, with ``error`` or None. Only the first ``error`` counts.
+        """Record the end of the transport, with ``error`` or None. Only the first call records it.
 
         Stop the close timeout, complete the ConnectionRecord and the futures of closed_waiter() and closed_future(),
         and call the owner, if any. May be called again, which does what an exception of a signal handler has prevented,

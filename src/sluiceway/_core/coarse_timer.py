@@ -274,10 +274,10 @@ class CoarseTimer:
             limit.stop()
 
     def _schedule(self, clock: Any) -> None:
-        """Move the next run to the first deadline, if that is more than one period away. Cancel it if no limit is
-        started.
+        """Cancel or delay the next run, which is scheduled one period from now.
 
-        The next run is not moved if a limit was started that has no deadline yet.
+        Cancel it if no limit is started. If the first deadline is more than one period away, delay the run until then,
+        unless a limit was started that has no deadline yet.
         """
         queue = self._queue
         if len(queue) > 2 * self.armed + _SPARE_ENTRIES or not self.armed:

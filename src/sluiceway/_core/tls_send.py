@@ -454,10 +454,11 @@ class TLSSender(Corkable):
             below.begin_alert()
 
     def end_alert(self) -> None:
-        """Called after the TLS connection over this one has written its close_notify alert, which may be corked.
+        """Called after the TLS connection over this one has written its close_notify alert to this object.
 
-        Encrypt the alert as a record of its own, and add the length of this record to ``alert_size``. But if this
-        object still has pending plaintext after that, the alert waits behind it, and is not counted.
+        If the alert is corked, send it. Add the length of its record to ``alert_size``. If data that was written before
+        the alert is still pending, the alert waits behind this data, and is not counted. If the lower transport is TLS
+        as well, call its end_alert().
         """
         self.uncork()
         if not self.pending_size():

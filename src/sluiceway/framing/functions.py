@@ -169,7 +169,8 @@ def frames(
 
     - LimitOverrunError: a frame is too large, with ``overlong="raise"``. ``consumed`` is the size of prefix and frame.
     - IncompleteReadError: the stream ended inside a frame. ``partial`` has the bytes that arrived of prefix and frame,
-      except those that were dropped or were in an earlier piece. For a frame in pieces, it never has the prefix.
+      except those that were dropped or were in an earlier piece. With ``overlong="chunks"``, it lacks the prefix if the
+      frame is larger than ``max_size``.
     - RuntimeError: another read is waiting.
     - Exception: the error of a lost connection, after the complete frames that arrived before the loss. The exception
       passed to ``set_exception()`` of sluiceway's reader is raised immediately.
