@@ -45,7 +45,8 @@ class WriteFlowControl:
         """
         assert self.paused, "resume_writing() called by a transport that has not called pause_writing()"
         self.paused = False
-        for waiter in self.waiters or ():
+        # A copy: in a loop that a finalizer runs nested, waits may begin and end.
+        for waiter in list(self.waiters or ()):
             if not waiter.done():
                 waiter.set_result(None)
 
@@ -55,7 +56,7 @@ class WriteFlowControl:
         Each call raises a copy of ``error``, or returns if ``error`` is None.
         """
         self.lost = True
-        for waiter in self.waiters or ():
+        for waiter in list(self.waiters or ()):
             if not waiter.done():
                 if error is None:
                     waiter.set_result(None)
