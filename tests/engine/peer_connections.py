@@ -88,3 +88,20 @@ async def abort_connections(connections: list[PeerConnection]) -> None:
             await connection.writer.wait_closed()
         except OSError:
             continue
+
+
+def run_within(name: str, before: bool, action: Callable[[], object]) -> None:
+    """Run ``action`` within the next call of the method ``name`` of the loop, before or after what the method does."""
+    loop: Any = asyncio.get_running_loop()
+    method = getattr(loop, name)
+
+    def replacement(*arguments: Any) -> Any:
+        delattr(loop, name)
+        if before:
+            action()
+        result = method(*arguments)
+        if not before:
+            action()
+        return result
+
+    setattr(loop, name, replacement)

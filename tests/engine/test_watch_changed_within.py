@@ -3,13 +3,9 @@
 asyncio's loops do this in Python code, in which both may run. In these tests, the method of the loop itself writes.
 """
 
-import asyncio
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
-from engine.peer_connections import PeerConnection, abort_connections, open_connections
+from engine.peer_connections import PeerConnection, abort_connections, open_connections, run_within
 from support.raw_peer import RawPeers
 
 pytestmark = pytest.mark.loops("asyncio")
@@ -17,23 +13,6 @@ pytestmark = pytest.mark.loops("asyncio")
 # More than the kernel accepts.
 SIZE = 1 << 24
 before_or_after = pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
-
-
-def run_within(name: str, before: bool, action: Callable[[], object]) -> None:
-    """Run ``action`` within the next call of the method ``name`` of the loop, before or after what the method does."""
-    loop: Any = asyncio.get_running_loop()
-    method = getattr(loop, name)
-
-    def replacement(*arguments: Any) -> Any:
-        delattr(loop, name)
-        if before:
-            action()
-        result = method(*arguments)
-        if not before:
-            action()
-        return result
-
-    setattr(loop, name, replacement)
 
 
 async def check(connection: PeerConnection, size: int) -> None:

@@ -63,6 +63,7 @@ cdef class Poller(Stepper):
     cdef int lose(self, Pollable pollable, error) except -1
     cdef int watch_in_loop(self, int fd) except -1
     cdef int unwatch_in_loop(self, int fd) except -1
+    cdef int remove_reader(self, int fd) except -1
     cdef int separate(self) except -1
     cdef int control(self, int operation, Pollable pollable, uint32_t interest) except -1
     cdef int add(self, Pollable pollable, uint32_t interest) except -1

@@ -91,6 +91,7 @@ cdef class Pollable:
                 if registered == 0:
                     self.poller.add(self, interest)
                 elif interest == 0:
+                    registered = 0  # even if remove() raises
                     self.poller.remove(self)
                 else:
                     self.poller.modify(self, interest)
@@ -159,6 +160,15 @@ cdef class Poller:
         return 0
 
     cdef int unwatch_in_loop(self, int fd) except -1:
+        try:
+            self.remove_reader(fd)
+        except BaseException:
+            # A signal handler may have raised first. A later socket with the same number would not be watched.
+            self.remove_reader(fd)
+            raise
+        return 0
+
+    cdef int remove_reader(self, int fd) except -1:
         if self.watches_itself:
             self.loop._remove_reader(fd)
         else:
@@ -206,12 +216,12 @@ cdef class Poller:
             self.watched += 1
             try:
                 self.watch_in_loop(pollable.fd)
+                if self.sole_socket is not pollable:
+                    # Code within the call, such as a finalizer, has added another socket.
+                    self.unwatch_in_loop(pollable.fd)
             except BaseException:
                 self.remove(pollable)
                 raise
-            if self.sole_socket is not pollable:
-                # Code within the call, such as a finalizer, has added another socket.
-                self.unwatch_in_loop(pollable.fd)
             return 0
         self.register(pollable, interest)
         self.watched += 1
@@ -232,8 +242,10 @@ cdef class Poller:
             if registered != CHANGING:
                 pollable.follow()
         except BaseException as error:
-            if pollable.registered == CHANGING:
-                pollable.registered = registered
+            if registered != CHANGING and pollable.registered == CHANGING:
+                # Nothing watches the socket.
+                pollable.registered = 0
+                self.remove(pollable)
             pollable.watch_failed(error)
         return 0
 
