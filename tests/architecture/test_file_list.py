@@ -1,4 +1,4 @@
-"""The list of files in ARCHITECTURE.md names every source file, in its folder, and no other file."""
+"""The list of docs/explanation/internals/source-files.md names every source file, in its folder, and no other file."""
 
 import pathlib
 import re
@@ -11,7 +11,7 @@ LINE = re.compile(rf"(?P<indent> *)(?P<folder>\w+/)?(?P<files>(?: ?{FILE.pattern
 
 
 def listed() -> set[str]:
-    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "explanation" / "internals" / "source-files.md").read_text(encoding="utf-8")
     block = text.partition("\nsrc/sluiceway/\n")[2].partition("```")[0]
     found = set()
     folders: list[tuple[int, str]] = []
@@ -28,7 +28,7 @@ def listed() -> set[str]:
     return found
 
 
-def test_list_in_architecture_names_every_source_file() -> None:
+def test_list_of_source_files_names_every_file() -> None:
     existing = {
         path.relative_to(PACKAGE).as_posix()
         for path in PACKAGE.rglob("*")
