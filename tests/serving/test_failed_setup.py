@@ -70,6 +70,7 @@ def protocol_object(patch: pytest.MonkeyPatch, error: BaseException) -> None:
 def transport(patch: pytest.MonkeyPatch, error: BaseException) -> None:
     patch.setattr(make_transport, "TLSTransport", raise_when_called(error))
     patch.setattr(make_transport, "LoopAdapter", raise_when_called(error))
+    patch.setattr(make_transport, "AcceptedAdapter", raise_when_called(error))
     if sluiceway.ENGINE == "epoll":
         patch.setattr("sluiceway._transports.epoll.transport.SocketTransport", raise_when_called(error))
 

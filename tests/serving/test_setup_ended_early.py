@@ -121,3 +121,41 @@ async def test_cancelled_setup_task_ends_connection_and_the_reads_of_its_handler
         peer.sock.close()
         await server.wait_closed()
     assert loop_errors == []
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix", "tls"])
+@pytest.mark.loops("asyncio", "uvloop", "eager")
+async def test_no_handler_is_called_after_all_tasks_were_cancelled_during_setup(
+    kind: str, unix_path: str, tls: Certificates, raw_peers: RawPeers, loop_errors: list[dict[str, Any]]
+) -> None:
+    events: list[str] = []
+
+    def handle(_: Any, writer: Any) -> None:
+        events.append("handler")
+        writer.close()
+
+    def cancel() -> None:
+        for task in asyncio.all_tasks() - {current}:
+            events.append("cancellation")
+            task.cancel()
+
+    current = asyncio.current_task()
+    ask_for_each_transport(asyncio.get_running_loop())
+    sequences = []
+    for iterations in ITERATIONS:
+        events.clear()
+        server, address = await start(handle, kind, unix_path, tls)
+        called = call_after_accept(server, iterations, cancel)
+        peer = raw_peers.connect(address)
+        await called
+        await run_iterations(6)
+        # Without a task, the connection is open.
+        server.close_clients()
+        server.close()
+        assert await peer.in_thread(peer.receive_rest) == b""
+        peer.sock.close()
+        await server.wait_closed()
+        sequences.append(list(events))
+    assert ["cancellation"] in sequences
+    assert ["cancellation", "handler"] not in sequences
+    assert loop_errors == []

@@ -160,3 +160,24 @@ class LoopAdapter(asyncio.BufferedProtocol):
 
     def __delattr__(self, name: str) -> None:
         delattr(self._protocol, name)
+
+
+class AcceptedAdapter(LoopAdapter):
+    """The LoopAdapter of an accepted connection whose transport the current task creates.
+
+    If the task is cancelled before connection_made(), the transport is aborted, and ``protocol`` is not called.
+    """
+
+    __slots__ = ("_setup_task",)
+
+    def __init__(self, protocol: Any, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(protocol, loop)
+        _set(self, "_setup_task", asyncio.current_task(loop))
+
+    def connection_made(self, transport: Any) -> None:
+        # The tasks of a program's task factory need not have cancelling().
+        cancelling = getattr(self._setup_task, "cancelling", None)
+        _set(self, "_setup_task", None)
+        if cancelling is not None and cancelling():
+            self.release()
+        super().connection_made(transport)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .engine_choice import engine_of
-from .loop_adapter import LoopAdapter
+from .loop_adapter import AcceptedAdapter, LoopAdapter
 from .tls.transport import TLSTransport
 
 _AF_UNIX = getattr(socket, "AF_UNIX", None)
@@ -46,7 +46,9 @@ async def make_connected(
             sock.close()
         raise
     if not ssl:
-        return await _wrap_plain(engine, loop, sock, protocol, create, shared)
+        if engine is not None:
+            return engine.attach(loop, sock, protocol, shared=shared)
+        return await _wrap_plain(LoopAdapter(protocol, loop, shared), sock, create, shared)
     tls = await _wrap_encrypted(engine, loop, sock, protocol, create, ssl, shared, server_side=False, **options)
     try:
         await tls.wait_for_handshake()
@@ -79,7 +81,9 @@ async def make_accepted(
 
     engine = engine_of(loop)
     if ssl is None:
-        return await _wrap_plain(engine, loop, sock, protocol, create, False)
+        if engine is not None:
+            return engine.attach(loop, sock, protocol)
+        return await _wrap_plain(AcceptedAdapter(protocol, loop), sock, create, False)
     return await _wrap_encrypted(engine, loop, sock, protocol, create, ssl, False, server_side=True, **options)
 
 
@@ -171,17 +175,7 @@ def _tls_transport(
         raise
 
 
-async def _wrap_plain(
-    engine: Any,
-    loop: asyncio.AbstractEventLoop,
-    sock: socket.socket,
-    protocol: Any,
-    create: CreateTransport,
-    shared: bool,
-) -> Any:
-    if engine is not None:
-        return engine.attach(loop, sock, protocol, shared=shared)
-    adapter = LoopAdapter(protocol, loop, shared)
+async def _wrap_plain(adapter: LoopAdapter, sock: socket.socket, create: CreateTransport, shared: bool) -> Any:
     try:
         transport, _ = await create(adapter)
     except BaseException:
