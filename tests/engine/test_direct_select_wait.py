@@ -9,6 +9,8 @@ import signal
 import socket
 import sys
 import threading
+import time
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -157,6 +159,45 @@ def test_timer_added_before_serving_runs_in_time(served: Served):
     timer = loop.call_later(0.05, run)
     served.run(lambda: None)
     assert ran[0] >= timer.when() - loop._clock_resolution
+
+
+@pytest.mark.parametrize("replaced", ["method of the loop", "method of the class", "module", "function"])
+def test_timer_runs_after_the_program_has_moved_its_own_clock_while_serving(
+    served: Served, monkeypatch: pytest.MonkeyPatch, replaced: str
+):
+    """Tests of timeouts replace the clock, for example by freezegun."""
+    loop = served.loop
+    now = loop.time()
+    order: list[object] = []
+
+    def clock(*_: object) -> float:
+        return now
+
+    class Moving(asyncio.Protocol):
+        def data_received(self, data: bytes) -> None:
+            nonlocal now
+            order.extend((data, sys._getframe(1).f_code.co_name))
+            if data == b"1":
+                now += 2000
+                served.connection.peer.send(b"2")
+            else:
+                loop.stop()
+
+    timer = loop.call_later(1000, order.append, "timer")
+    served.connection.transport.set_protocol(Moving())
+    with monkeypatch.context() as patch:
+        if replaced == "method of the loop":
+            patch.setattr(loop, "time", clock)
+        elif replaced == "method of the class":
+            patch.setattr(asyncio.BaseEventLoop, "time", clock)
+        elif replaced == "module":
+            patch.setattr(asyncio.base_events, "time", types.SimpleNamespace(monotonic=clock))
+        else:
+            patch.setattr(time, "monotonic", clock)
+        served.connection.peer.send(b"1")
+        loop.run_forever()
+    assert order == [b"1", "_run_once", "timer", b"2", "_run_once"]
+    timer.cancel()
 
 
 def test_reader_added_while_serving_runs(served: Served):
