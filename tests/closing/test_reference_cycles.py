@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import gc
+import io
+import os
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +12,8 @@ from typing import Any
 import pytest
 
 import sluiceway
+from sluiceway._transports.pipe_transports import PipeReadTransport
+from sluiceway.stream import pipe_halves
 from support.connections import server_address
 from support.non_reading_peer import PAYLOAD
 from support.raw_peer import RawPeers
@@ -207,3 +211,40 @@ async def test_handler_that_closes_and_returns_leaves_no_cycle(raw_peers: RawPee
             peer = raw_peers.connect(server_address(server))
             assert await peer.in_thread(peer.receive_rest) == b"bye"
             assert await alive_after_close(*on_server) == [[]]
+
+
+async def test_closed_pipe_leaves_no_cycle() -> None:
+    """The transport drops its protocol when it has called connection_lost()."""
+    with garbage_collector_disabled():
+        read_end, write_end = os.pipe()
+        source, target = await sluiceway.pipe(read_end), await sluiceway.pipe(write_end)
+        assert target.writer is not None
+        protocols = [source.reader._transport.get_protocol(), target.writer.transport.get_protocol()]
+        references = [weakref.ref(one) for protocol in protocols for one in (protocol, protocol._sluiceway)]
+        protocols.clear()
+        await target.send(b"a line\n")
+        assert await source.read_line() == b"a line\n"
+        await target.aclose()
+        assert await source.read_all() == b""
+        await source.aclose()
+        del source, target
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert [reference() for reference in references] == [None] * 4
+
+
+async def test_pipe_stream_that_could_not_be_completed_leaves_no_cycle() -> None:
+    """The reader is complete when its writer fails."""
+    made: list[weakref.ref[Any]] = []
+
+    def fail(*arguments: object) -> None:
+        made.extend(weakref.ref(one) for one in gc.get_objects() if isinstance(one, PipeReadTransport))
+        raise OSError("no writer")
+
+    with garbage_collector_disabled(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipe_halves, "open_writer", fail)
+        read_end, write_end = os.pipe()
+        files = io.FileIO(read_end, "r"), io.FileIO(write_end, "w")
+        with pytest.raises(OSError, match="no writer"):
+            pipe_halves.open_stream(asyncio.get_running_loop(), *files, 1000)
+        assert [reference() for reference in made] == [None]

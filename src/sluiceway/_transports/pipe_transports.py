@@ -71,6 +71,7 @@ class _PipeTransport(transports._FlowControlMixin):
         try:
             self._stop_watching()
         finally:
+            self._drop_protocol()
             self._file.close()
 
     def _set_nonblocking(self) -> None:
@@ -138,6 +139,12 @@ class _PipeTransport(transports._FlowControlMixin):
             if isinstance(exception, (SystemExit, KeyboardInterrupt)):
                 raise
             report_error(self, self._protocol, "protocol.connection_lost() call failed", exception)
+        finally:
+            self._drop_protocol()
+
+    def _drop_protocol(self) -> None:
+        """Break the cycle of transport, protocol and connection."""
+        self._protocol = None
 
 
 def _can_be_watched(loop: asyncio.AbstractEventLoop, descriptor: int) -> bool:
@@ -168,7 +175,7 @@ class PipeReadTransport(_PipeTransport, asyncio.ReadTransport):
         # uvloop reports the error of a socket once, together with the bytes that arrived before. Each read of a socket
         # is therefore repeated until nothing is left.
         self._repeats = not self._watched or stat.S_ISSOCK(os.fstat(self._fd).st_mode)
-        self._receivers = core.ProtocolReceivers(protocol, getattr(protocol, "__dict__", None))
+        self._receivers: Any = core.ProtocolReceivers(protocol, getattr(protocol, "__dict__", None))
         self._receivers.attach(scratch_of(loop), None)
         try:
             protocol.connection_made(self)
@@ -181,6 +188,10 @@ class PipeReadTransport(_PipeTransport, asyncio.ReadTransport):
         super().set_protocol(protocol)
         self._receivers = core.ProtocolReceivers(protocol, getattr(protocol, "__dict__", None))
         self._receivers.attach(scratch_of(self._loop), None)
+
+    def _drop_protocol(self) -> None:
+        super()._drop_protocol()
+        self._receivers = None
 
     def is_reading(self) -> bool:
         return self._reading and not self._closing
