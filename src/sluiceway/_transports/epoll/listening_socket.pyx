@@ -39,7 +39,8 @@ cdef class AcceptedSocket:
         """Close the descriptor, unless a transport has taken it."""
         cdef int fd = self.detach()
         if fd >= 0:
-            close_fd(fd)
+            with nogil:  # with SO_LINGER, the call may block
+                close_fd(fd)
 
 
 @cython.final
