@@ -408,7 +408,11 @@ class Connection(ClosingState):
     # -- the end ------------------------------------------------------------------------------------------------------
 
     def end_error(self, error: Exception | None) -> BaseException | None:
-        """Return the error with which the connection ends, or None. ``error``: what the transport has reported."""
+        """Return the error that reads and sends raise after the end of the connection, or None.
+
+        This is ``error``, which the transport has reported, or None for a clean end. But if the package itself has
+        aborted the connection with an error, such as that of the idle timeout, it is that error.
+        """
         if self.record is not None and self.record.error is not None:
             # The transport was aborted because of it. A TLS handshake reports the abort as a reset.
             error = self.record.error

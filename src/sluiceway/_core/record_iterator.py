@@ -1,8 +1,8 @@
 """RecordIterator: what the iterators over lines, separated records and frames have in common.
 
-With a reader of sluiceway, an item that has arrived usually needs no coroutine: ``__anext__`` returns the iterator
-itself, which is a Ready. A coroutine is made for an item that must be waited for, and for each item of asyncio's
-reader.
+``__anext__`` always returns the iterator itself, which is a Ready. Its ``__await__`` takes the item. If the item of a
+reader of sluiceway has arrived, this usually needs no coroutine. ``__await__`` makes a coroutine for an item that must
+be waited for, and for each item of asyncio's reader.
 """
 
 from __future__ import annotations

@@ -456,9 +456,9 @@ class TLSSender(Corkable):
     def end_alert(self) -> None:
         """Called after the TLS connection over this one has written its close_notify alert to this object.
 
-        If the alert is corked, send it. Add the length of its record to ``alert_size``. If data that was written before
-        the alert is still pending, the alert waits behind this data, and is not counted. If the lower transport is TLS
-        as well, call its end_alert().
+        If the alert is corked, send it in a record of this connection. Add the length of this record to ``alert_size``.
+        If earlier data keeps the alert pending, add nothing. If the lower transport is TLS as well, call its
+        end_alert().
         """
         self.uncork()
         if not self.pending_size():

@@ -171,13 +171,13 @@ class StreamClosing(StreamHalves):
     def idle_timeout(self) -> float | None:
         """The seconds after which an idle connection is aborted, or None. The program may assign it at any time.
 
-        A connection is idle while it receives no byte and the kernel accepts no byte of what it sends. After the time,
-        or up to a quarter of it and 0.25 seconds later, the connection is aborted. Reads return what had arrived
-        before, and then raise a TimeoutError that names the connection; ``send()`` raises it too, and ``eof_reason`` is
-        ``"idle timeout"``. After the end of the input, reads still return ``b""``, and ``eof_reason`` does not change.
-        The time starts again when the property is assigned. Over TLS, the bytes of the handshake and of an incomplete
-        record count as they arrive. Records without data, such as key updates, do not count, nor does data that the
-        program writes to ``stream.writer.transport``, as ``loop.sendfile()`` does.
+        A connection is idle while it receives no byte and the kernel accepts no byte of what it sends. The connection
+        is aborted after this time, or later by at most a quarter of the time plus 0.25 seconds. Reads return what had
+        arrived before, and then raise a TimeoutError that names the connection; ``send()`` raises it too, and
+        ``eof_reason`` is ``"idle timeout"``. After the end of the input, reads still return ``b""``, and ``eof_reason``
+        does not change. The time starts again when the property is assigned. Over TLS, the bytes of the handshake and
+        of an incomplete record count as they arrive. Records without data, such as key updates, do not count, nor does
+        data that the program writes to ``stream.writer.transport``, as ``loop.sendfile()`` does.
 
         Raises:
             ValueError, TypeError: the assigned value is neither None nor a number of seconds greater than 0.

@@ -78,7 +78,7 @@ class FileCopy:
                 self._sock = socket.fromfd(sock.fileno(), sock.family, sock.type)
             except OSError as error:
                 raise asyncio.SendfileNotAvailableError(
-                    "no descriptor is left, which the kernel needs to copy the file"
+                    "no file descriptor is left; the copy needs a second one for the socket"
                 ) from error
             self._sock.setblocking(False)
         return self._sock
