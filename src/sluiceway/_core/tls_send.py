@@ -456,9 +456,8 @@ class TLSSender(Corkable):
     def end_alert(self) -> None:
         """Called after the TLS connection over this one has written its close_notify alert to this object.
 
-        If the alert is corked, send it in a record of this connection. Add the length of this record to ``alert_size``.
-        If earlier data keeps the alert pending, add nothing. If the lower transport is TLS as well, call its
-        end_alert().
+        Send the alert if it is corked. If nothing is pending then, add the length of the record of this connection that
+        contains the alert to ``alert_size``. If the lower transport is TLS as well, call its end_alert().
         """
         self.uncork()
         if not self.pending_size():
