@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import sluiceway
-from sluiceway._transports.tls.default_context import DefaultContext, _Load, default_context
+from sluiceway._transports.tls.default_context import DefaultContext, default_context
 from support.certificates import Certificates
 from support.child_processes import IGNORE_THREADS, run_child
 from support.connections import close_discarding, server_address
@@ -55,6 +55,11 @@ def loads(monkeypatch: pytest.MonkeyPatch, tls: Certificates, tmp_path: pathlib.
     return loads
 
 
+async def get_shared() -> ssl.SSLContext:
+    context: ssl.SSLContext = await asyncio.wait_for(SHARED.get(asyncio.get_running_loop()), PEER_TIMEOUT)
+    return context
+
+
 @contextlib.asynccontextmanager
 async def connections(tls: Certificates) -> Any:
     """Yield a function that opens a connection with ssl=True and returns its context."""
@@ -87,6 +92,7 @@ async def test_connections_share_one_context_loaded_in_a_thread(loads: Loads, tl
         assert (first.check_hostname, first.verify_mode) == (True, ssl.CERT_REQUIRED)
     [thread] = loads.threads
     assert thread is not threading.current_thread()
+    assert not thread.is_alive()
 
 
 async def test_cancelled_connect_does_not_cancel_the_load_of_others(loads: Loads) -> None:
@@ -95,12 +101,14 @@ async def test_cancelled_connect_does_not_cancel_the_load_of_others(loads: Loads
     waiting = [asyncio.create_task(SHARED.get(loop)) for _ in range(3)]
     await asyncio.sleep(0)
     waiting[0].cancel()
+    await asyncio.wait(waiting[:1])
     loads.may_finish.set()
     contexts = await asyncio.gather(*waiting, return_exceptions=True)
     assert isinstance(contexts[0], asyncio.CancelledError)
     assert isinstance(contexts[1], ssl.SSLContext)
     assert contexts[1] is contexts[2]
-    assert len(loads.threads) == 1
+    [thread] = loads.threads
+    thread.join(PEER_TIMEOUT)
 
 
 @pytest.mark.parametrize("change", ["SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE", "file", "directory"])
@@ -192,90 +200,89 @@ async def test_context_of_another_class_is_not_shared(loads: Loads, monkeypatch:
     assert await SHARED.get(loop) is not first
 
 
-async def test_loop_without_executor_loads_the_context_itself(loads: Loads) -> None:
-    loop = asyncio.get_running_loop()
-    await loop.shutdown_default_executor()
-    assert isinstance(await SHARED.get(loop), ssl.SSLContext)
-    assert loads.threads == [threading.current_thread()]
-
-
-async def test_shutdown_of_busy_executor_does_not_keep_calls_waiting(loads: Loads) -> None:
-    """The executor drops the load that it has not begun."""
-    loop = asyncio.get_running_loop()
-    may_finish = threading.Event()
-    executor = concurrent.futures.ThreadPoolExecutor(1)
-    executor.submit(may_finish.wait)
-    loop.set_default_executor(executor)
-    waiting = [asyncio.create_task(SHARED.get(loop)) for _ in range(2)]
-    await asyncio.sleep(0)
-    executor.shutdown(wait=False, cancel_futures=True)
-    may_finish.set()
-    first, second = await asyncio.wait_for(asyncio.gather(*waiting), PEER_TIMEOUT)
-    assert first is second
-    assert await SHARED.get(loop) is first
+async def test_busy_executor_does_not_delay_connections(loads: Loads, tls: Certificates) -> None:
+    connected = threading.Event()
+    with concurrent.futures.ThreadPoolExecutor(1) as executor:
+        executor.submit(connected.wait)
+        asyncio.get_running_loop().set_default_executor(executor)
+        try:
+            async with connections(tls) as connect, asyncio.timeout(PEER_TIMEOUT):
+                assert isinstance(await connect(), ssl.SSLContext)
+        finally:
+            connected.set()
     assert len(loads.threads) == 1
-    executor.shutdown()
 
 
-async def test_executor_that_drops_every_call_makes_the_loop_load_the_context(loads: Loads) -> None:
-    class DroppingExecutor(concurrent.futures.ThreadPoolExecutor):
-        calls = 0
-
-        def submit(self, call: Any, /, *arguments: Any, **keywords: Any) -> Any:
-            assert self.calls < 2, "the executor is called again"
-            self.calls += 1
-            return concurrent.futures.Future()
-
-    loop = asyncio.get_running_loop()
-    executor = DroppingExecutor(1)
-    loop.set_default_executor(executor)
-    assert isinstance(await SHARED.get(loop), ssl.SSLContext)
-    assert executor.calls == 2
-    assert loads.threads == [threading.current_thread()]
+async def test_executor_that_was_shut_down_does_not_prevent_connections(loads: Loads, tls: Certificates) -> None:
+    async with connections(tls) as connect:
+        await asyncio.get_running_loop().shutdown_default_executor()
+        assert isinstance(await connect(), ssl.SSLContext)
+    assert threading.current_thread() not in loads.threads
 
 
-def test_shutdown_of_executor_of_closed_loop_does_not_keep_later_loops_waiting(loads: Loads) -> None:
-    may_finish = threading.Event()
-    executor = concurrent.futures.ThreadPoolExecutor(1)
-    executor.submit(may_finish.wait)
-    loop = asyncio.new_event_loop()
-    loop.set_default_executor(executor)
-    with pytest.raises(TimeoutError):
-        loop.run_until_complete(asyncio.wait_for(SHARED.get(loop), 0.001))
-    loop.close()
-    executor.shutdown(wait=False, cancel_futures=True)
-    may_finish.set()
-
-    async def get() -> ssl.SSLContext:
-        context: ssl.SSLContext = await asyncio.wait_for(SHARED.get(asyncio.get_running_loop()), PEER_TIMEOUT)
-        return context
-
-    assert isinstance(asyncio.run(get()), ssl.SSLContext)
-    assert len(loads.threads) == 1
-    executor.shutdown()
-
-
-async def test_interrupt_before_the_load_starts_does_not_keep_later_calls_waiting(
-    loads: Loads, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("finalizing", [False, True], ids=["limit", "exit"])
+async def test_context_is_loaded_in_place_if_no_thread_can_be_started(
+    finalizing: bool, loads: Loads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*_: Any) -> None:
+    """At the exit of the interpreter, Thread.start() of CPython 3.11 waits without end."""
+
+    def start(_thread: threading.Thread) -> None:
+        assert not finalizing
+        raise RuntimeError("can't start new thread")
+
+    loop = asyncio.get_running_loop()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        patch.setattr(sys, "is_finalizing", lambda: finalizing)
+        context = await SHARED.get(loop)
+    assert isinstance(context, ssl.SSLContext)
+    assert await SHARED.get(loop) is context
+    assert loads.threads == [threading.current_thread()]
+
+
+def test_exit_of_the_interpreter_waits_for_the_load(loads: Loads) -> None:
+    """A thread that used OpenSSL while the process ends could crash it. A thread is a daemon if its starter is one."""
+    thread = threading.Thread(target=lambda: asyncio.run(get_shared()), daemon=True)
+    thread.start()
+    thread.join(PEER_TIMEOUT)
+    assert [thread.daemon for thread in loads.threads] == [False]
+
+
+def test_loop_closed_during_the_load_does_not_keep_later_loops_waiting(
+    loads: Loads, caplog: pytest.LogCaptureFixture
+) -> None:
+    loads.may_finish.clear()
+    loop = asyncio.new_event_loop()
+    call = SHARED.get(loop)
+    call.send(None)
+    loop.close()
+    loads.may_finish.set()
+    assert isinstance(asyncio.run(get_shared()), ssl.SSLContext)
+    [thread] = loads.threads
+    thread.join(PEER_TIMEOUT)
+    call.close()
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("started", [False, True])
+async def test_interrupted_start_of_the_load_does_not_keep_later_calls_waiting(
+    started: bool, loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def interrupt(thread: threading.Thread) -> None:
+        if started:
+            start(thread)
+            thread.join(PEER_TIMEOUT)
         raise KeyboardInterrupt
 
     loop = asyncio.get_running_loop()
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "run_in_executor", interrupt, raising=False)
+        patch.setattr(threading.Thread, "start", interrupt)
         with pytest.raises(KeyboardInterrupt):
             await SHARED.get(loop)
     assert isinstance(await asyncio.wait_for(SHARED.get(loop), PEER_TIMEOUT), ssl.SSLContext)
-    assert len(loads.threads) == 1
-
-
-def test_load_whose_creation_was_interrupted_is_freed_without_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A signal handler may raise before __init__() has set an attribute."""
-    errors: list[Any] = []
-    monkeypatch.setattr(sys, "unraisablehook", errors.append)
-    _Load.__new__(_Load)
-    assert errors == []
+    assert len(loads.threads) == 1 + started
 
 
 @IGNORE_THREADS
@@ -283,11 +290,7 @@ def test_child_forked_during_the_load_loads_the_context_itself(loads: Loads) -> 
     """The thread that loads exists in the parent only, and may hold the lock at the fork."""
 
     def get() -> ssl.SSLContext:
-        async def wait() -> ssl.SSLContext:
-            context: ssl.SSLContext = await asyncio.wait_for(SHARED.get(asyncio.get_running_loop()), PEER_TIMEOUT)
-            return context
-
-        return asyncio.run(wait())
+        return asyncio.run(get_shared())
 
     def child() -> None:
         # The thread of the parent may hold the lock of this one.

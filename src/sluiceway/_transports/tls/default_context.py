@@ -1,9 +1,10 @@
 """The TLS context of ``ssl=True``: ``ssl.create_default_context()``, shared by all connections of the process.
 
-The context is created in a thread of the loop's executor, because loading the system's certificates takes tens of
-milliseconds. If the executor refuses the call, or has dropped it twice, the context is created in the thread of the
-loop. A new context is created if the environment or the certificate files have changed, if the program has replaced
-create_default_context() or SSLContext of the ``ssl`` module, or if it may have changed the context.
+The context is created in a thread of its own, because loading the system's certificates takes tens of milliseconds. A
+thread of the loop's executor would be available only after the jobs of the program that occupy the executor. If no
+thread can be started, the context is created in the thread of the loop. A new context is created if the environment or
+the certificate files have changed, if the program has replaced create_default_context() or SSLContext of the ``ssl``
+module, or if it may have changed the context.
 
 A program can get the context with ``get_extra_info("sslcontext")``, and change it. Later connections must not be
 affected by that. Therefore the context records assignments of attributes, and uses of methods that may change it.
@@ -15,6 +16,7 @@ import asyncio
 import concurrent.futures
 import os
 import ssl
+import sys
 import threading
 from typing import Any
 
@@ -34,8 +36,6 @@ _READING = frozenset(
         "wrap_socket",
     ]
 )
-# After so many loads that an executor has dropped, the load runs in the thread of the loop.
-_MAXIMUM_DROPS = 2
 _Key = tuple[Any, ...]
 
 
@@ -59,42 +59,6 @@ def _mark_changed(context: ssl.SSLContext) -> None:
     context.__dict__["changed"] = True
 
 
-class _DroppedError(Exception):
-    """Raised if the executor has dropped the _Load object without calling it."""
-
-
-class _Load:
-    """The call that an executor gets. If the executor frees it without a call, the load fails with _DroppedError.
-
-    An executor that is shut down with ``cancel_futures=True`` frees its calls in this way. A future of the loop would
-    not fail if the loop is closed, and all later connections of the process would wait without end.
-    """
-
-    __slots__ = ("_loading", "_owner")
-
-    def __init__(self, owner: DefaultContext, loading: concurrent.futures.Future[ssl.SSLContext]) -> None:
-        self._loading = loading
-        self._owner: DefaultContext | None = owner
-
-    def __call__(self) -> None:
-        owner, self._owner = self._owner, None
-        if owner is not None:
-            owner._load(self._loading)
-
-    def __del__(self) -> None:
-        try:
-            owner = self._owner
-        except AttributeError:
-            # A signal handler has raised in __init__().
-            return
-        if owner is None:
-            return
-        # Without the lock: the garbage collector may call this method in a thread that holds it.
-        if owner._loading is self._loading:
-            owner._loading = None
-        self._loading.set_exception(_DroppedError())
-
-
 class DefaultContext:
     """Creates and stores the shared context. Event loops in several threads can use one object at the same time."""
 
@@ -109,18 +73,9 @@ class DefaultContext:
 
         If the creation fails, all of them raise its error. A cancelled call does not stop the creation.
         """
-        drops = 0
-        while True:
-            try:
-                return await self._get(loop, drops < _MAXIMUM_DROPS)
-            except _DroppedError:
-                # An executor that is shut down refuses the next call, and the context is created here.
-                drops += 1
-
-    async def _get(self, loop: asyncio.AbstractEventLoop, use_executor: bool) -> ssl.SSLContext:
         key = _current_key()
-        call: _Load | None = None
         started: concurrent.futures.Future[ssl.SSLContext] | None = None
+        thread: threading.Thread | None = None
         try:
             with self._lock:
                 same = self._key == key
@@ -135,25 +90,21 @@ class DefaultContext:
                     loading.set_running_or_notify_cancel()
                     # In this order, a fork in another thread finds no context of another key.
                     self._context, self._loading, self._key = None, loading, key
-            if started is not None and use_executor:
-                call = _Load(self, started)
-                loop.run_in_executor(None, call)
-            elif started is not None:
-                self._load(started)
+            if started is not None:
+                thread = self._start(started)
         except BaseException as error:
-            # Every later call waits for this load, so it runs here. RuntimeError: the executor was shut down, or cannot
-            # start a thread. A signal handler may raise any other exception.
-            if call is not None:
-                call()
-            elif started is not None:
+            # Every later call waits for this load, so it runs here. RuntimeError: no thread can be started. A signal
+            # handler may raise any other exception; if it did so after the start of the thread, the load runs twice.
+            if started is not None:
                 self._load(started)
             if started is None or not isinstance(error, RuntimeError):
                 raise
-        # Only the executor refers to the call now.
-        call = None
         try:
             return await asyncio.wrap_future(loading, loop=loop)
         finally:
+            if thread is not None and loading.done():
+                # The thread ends now. Without this call, a test of the program could report that it is left over.
+                thread.join()
             # Breaks a reference cycle: the traceback of an error refers to this frame.
             del loading, running, started
 
@@ -162,6 +113,21 @@ class DefaultContext:
         self._lock = threading.Lock()
         if self._loading is not None:
             self._key, self._context, self._loading = (), None, None
+
+    def _start(self, loading: concurrent.futures.Future[ssl.SSLContext]) -> threading.Thread | None:
+        """Call ``_load()`` in a new thread, and return the thread. Raise RuntimeError if it cannot be started.
+
+        While the interpreter exits, call ``_load()`` at once and return None: a new thread cannot run any more, and
+        CPython 3.11 would wait in ``start()`` without end.
+        """
+        if sys.is_finalizing():
+            self._load(loading)
+            return None
+        # The interpreter waits for this thread before it exits, also if the present thread is a daemon. OpenSSL frees
+        # its data at the exit of the process; a thread that still loaded certificates would crash the process.
+        thread = threading.Thread(target=self._load, args=(loading,), name="sluiceway default context", daemon=False)
+        thread.start()
+        return thread
 
     def _load(self, loading: concurrent.futures.Future[ssl.SSLContext]) -> None:
         context: ssl.SSLContext | None = None
@@ -184,7 +150,7 @@ class DefaultContext:
             else:
                 loading.set_result(context)  # type: ignore[arg-type]
         except concurrent.futures.InvalidStateError:
-            # The load ran twice, or _Load.__del__() has set an exception: a signal handler has raised.
+            # The load ran twice, because a signal handler has raised an exception.
             pass
 
 
