@@ -1,7 +1,7 @@
 """Exceptions at the places where the interpreter calls signal handlers.
 
 The interpreter calls them where a Python function begins, where a call of a C function returns, and where a loop begins
-again. ``Interrupt`` raises its error there, once, as a signal handler would.
+again. ``Interrupt`` raises its error there, once, as a signal handler would. ``HandlerCall`` calls a function there.
 """
 
 import contextlib
@@ -36,7 +36,10 @@ class Interrupt:
         if self.left < 0:
             code = frame.f_code
             self.at = f"{os.path.basename(code.co_filename)}:{frame.f_lineno} {code.co_name}() {event}"
-            raise self.error
+            self._run_handler()
+
+    def _run_handler(self) -> None:
+        raise self.error
 
     def _profile(self, frame: types.FrameType, event: str, _: Any) -> None:
         if event in ("call", "c_return"):
@@ -68,3 +71,14 @@ class Interrupt:
         finally:
             sys.setprofile(before[0])
             sys.settrace(before[1])
+
+
+class HandlerCall(Interrupt):
+    """Calls ``handler()`` at the place ``number``, instead of raising an error."""
+
+    def __init__(self, number: int, handler: Callable[[], object], includes: Callable[[types.FrameType], bool]) -> None:
+        super().__init__(number, BaseException, includes)
+        self.handler = handler
+
+    def _run_handler(self) -> None:
+        self.handler()

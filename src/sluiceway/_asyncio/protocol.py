@@ -194,6 +194,11 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
             return
         try:
             self._replace_transport(transport)
+            if self._sluiceway.lost:
+                # A signal handler has abandoned the setup just before.
+                connection.transport = connection.protocol_transport = None
+                transport.abort()  # type: ignore[attr-defined]
+                return
             reader = self._strong_reader
             if reader is None:
                 reader = self._stream_reader

@@ -8,7 +8,7 @@ import functools
 import socket
 import ssl as ssl_module
 import weakref
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from .._connection.connection import Connection
 from .._connection.loop_thread import run_after_collection
@@ -111,8 +111,8 @@ class ServerConnection:
     """
 
     __slots__ = (
-        "_closed_by_server",
         "_connection",
+        "_ended_by_server",
         "_listener",
         "_server",
         "_setup",
@@ -125,7 +125,8 @@ class ServerConnection:
         self._server: ServerEvents | None = server
         self.address = address
         self._listener = listener
-        self._closed_by_server = False
+        # The method that the server has called.
+        self._ended_by_server: Literal["", "close", "abort"] = ""
         self._transport: weakref.ref[Any] | None = None
         # Not for the engine's transport without TLS, until watch() is called: it leads to the Connection.
         self._connection: weakref.ref[Connection] | None = None
@@ -148,22 +149,25 @@ class ServerConnection:
             if engine is None:
                 self._connection = weakref.ref(protocol._sluiceway)
                 transport = make_accepted_now(loop, sock, protocol, self.address)
+                self.watch(transport, protocol._sluiceway)
             elif options.ssl is None:
                 transport = engine.attach(loop, sock, protocol, self.address)
                 if self._transport is None:
                     # Without a callback, this is the weak reference that the engine has up to Python 3.14: it takes no
                     # memory.
                     self._transport = weakref.ref(transport)
-                return
             else:
                 transport = make_accepted_tls_now(engine, loop, sock, protocol, self.address, options.ssl, **tls)
-            self.watch(transport, protocol._sluiceway)
-            return
-        setup = self._setup = _LoopSetup(sock)
-        task = create_named_task(loop, self._wrap(setup, loop, sock, options, tls), "sluiceway accepted connection")
-        if not task.done():
-            setup.task = task
-            task.add_done_callback(self._wrapped)
+                self.watch(transport, protocol._sluiceway)
+        else:
+            setup = self._setup = _LoopSetup(sock)
+            task = create_named_task(loop, self._wrap(setup, loop, sock, options, tls), "sluiceway accepted connection")
+            if not task.done():
+                setup.task = task
+                task.add_done_callback(self._wrapped)
+        if self._ended_by_server:
+            # A signal handler has called close() or abort() before the transport or the task was known.
+            self._end(self._ended_by_server)
 
     def _make_protocol(self, loop: asyncio.AbstractEventLoop, options: ConnectionOptions) -> StreamReaderProtocol:
         protocol = StreamReaderProtocol(StreamReader(options.limit, loop), options.client_connected_cb, loop)
@@ -216,7 +220,7 @@ class ServerConnection:
 
     def _handshake_failed(self, loop: asyncio.AbstractEventLoop, error: BaseException) -> None:
         self.connection_ended()
-        if self._closed_by_server or self._server is None or loop.is_closed():
+        if self._ended_by_server or self._server is None or loop.is_closed():
             return
         if not isinstance(error, OSError):
             # Not caused by the peer.
@@ -285,7 +289,7 @@ class ServerConnection:
 
     def handshake_failed(self, error: OSError) -> None:
         """Count and log a failed handshake of ``start_tls()``, unless the server has closed the connection."""
-        if not self._closed_by_server and self._server is not None:
+        if not self._ended_by_server and self._server is not None:
             self._server._handshake_failed(error, self.address, self._listener)
 
     def handler_started(self, task: asyncio.Future[Any]) -> None:
@@ -305,11 +309,11 @@ class ServerConnection:
 
         If the transport does not exist yet, or its TLS handshake is not complete, the connection is aborted.
         """
-        self._end(aborting=False)
+        self._end("close")
 
     def abort(self) -> None:
         """Close the connection immediately, and discard its unsent data."""
-        self._end(aborting=True)
+        self._end("abort")
 
     def loop_closed(self) -> str | None:
         """Called when the loop was closed. Call close_after_loop() for the transport, and return its result."""
@@ -317,7 +321,7 @@ class ServerConnection:
         transport = self._transport() if self._transport is not None else None
         return None if transport is None else close_after_loop(transport)
 
-    def _end(self, *, aborting: bool) -> None:
+    def _end(self, method: Literal["close", "abort"]) -> None:
         transport = self._transport() if self._transport is not None else None
         setup = self._setup
         protocol = None if transport is None else transport.get_protocol()
@@ -325,14 +329,14 @@ class ServerConnection:
             connection = self._connection()
         else:
             connection = protocol._sluiceway if isinstance(protocol, StreamReaderProtocol) else None
-        self._closed_by_server = True
+        self._ended_by_server = method
         if transport is not None and protocol is None:
             # It has ended under another protocol, which the program has set, and the program keeps it.
             self.connection_ended()
             return
         # The connection may have a transport and a running handler before the task that created both continues.
         if connection is not None and connection.transport is not None:
-            if aborting:
+            if method == "abort":
                 connection.abort()
             else:
                 connection.close()
@@ -344,6 +348,6 @@ class ServerConnection:
             if isinstance(protocol, LoopAdapter):
                 protocol.release()
                 self.connection_ended()
-            transport.abort() if aborting else transport.close()
+            transport.abort() if method == "abort" else transport.close()
         elif setup is not None and setup.task is not None:
             setup.task.cancel()
