@@ -61,6 +61,7 @@ LOG_SECTIONS = {
 # What a file logs where its message is a variable.
 LOGGED_BY = {
     "_asyncio/server.py": "TLS handshake with … on … failed: …",
+    "_transports/epoll/stream_socket.pyx": "<SocketTransport …>: …",
     "_net/bind_tcp.py": "start_server(): error while attempting to bind on address …: …; not listening on this address",
 }
 # Reports whose message is a parameter.
@@ -150,7 +151,7 @@ def sections(page: str) -> dict[str, str]:
 def test_every_log_record_has_an_entry(section: str) -> None:
     logged = {
         LOGGED_BY[message.file]
-        if message.text in ("…", "start_server(): …; not listening on this address")
+        if message.text in ("…", "…: …", "start_server(): …; not listening on this address")
         else message.text
         for message in messages(records_of)
         if message.kind in LOG_SECTIONS[section]

@@ -19,7 +19,8 @@ from .validation import BytesLike
 class SharedBuffer(BytearrayBuffer):
     """The buffer of a BorrowedReader. ``data`` is the bytearray of asyncio's reader, or a copy of its first bytes.
 
-    While a read waits, the reader only appends to ``data``, so the result of the last search stays valid.
+    While a read waits, the reader usually only appends to ``data``, so a search continues where the last one ended. If
+    ``data`` has become shorter, other code has removed bytes, and all bytes are searched again.
     """
 
     __slots__ = ()

@@ -454,10 +454,11 @@ class TLSSender(Corkable):
             below.begin_alert()
 
     def end_alert(self) -> None:
-        """Called after the TLS connection over this one has written its close_notify alert to this object.
+        """Called when the last write to this object was the close_notify alert of a TLS connection above this one.
 
-        Send the alert if it is corked. If nothing is pending then, add the length of the record of this connection that
-        contains the alert to ``alert_size``. If the lower transport is TLS as well, call its end_alert().
+        If that write is corked, encrypt and send it. Then add the length of the record that this object has made of it
+        to ``alert_size``, unless plaintext is still pending. If the lower transport is TLS as well, call its
+        end_alert().
         """
         self.uncork()
         if not self.pending_size():
