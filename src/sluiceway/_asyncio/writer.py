@@ -55,9 +55,9 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         # For a protocol of asyncio, the writer keeps its own connection; close() queries the protocol for a loss.
         # Not isinstance(): it is true for a mock with a spec, which has no state of the package.
         ours = issubclass(type(protocol), core.ProtocolOperations)
-        if not ours and type(protocol) is LoopAdapter:
+        if not ours and issubclass(type(protocol), LoopAdapter):
             # get_protocol() of a loop's own transport has returned it. None if the connection has ended.
-            protocol = protocol.upper_protocol() or protocol
+            protocol = protocol.upper_protocol() or protocol  # type: ignore[attr-defined]
             ours = issubclass(type(protocol), core.ProtocolOperations)
         connection: Any = protocol._sluiceway if ours else Connection(loop)  # type: ignore[attr-defined]
         if connection.transport is not transport:
