@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import functools
 import gc
 import re
 import socket
@@ -64,6 +65,28 @@ async def test_ip_address_is_connected_to_without_the_resolver_of_the_loop() -> 
                 await writer.wait_closed()
     finally:
         del loop.getaddrinfo
+
+
+async def test_sock_connect_that_a_program_has_wrapped_is_called() -> None:
+    """functools.wraps() copies the name of the module by which uvloop's method is recognized."""
+    loop: Any = asyncio.get_running_loop()
+    original = loop.sock_connect
+    calls = []
+
+    @functools.wraps(original)
+    async def sock_connect(sock: Any, address: Any) -> None:
+        calls.append(address)
+        await original(sock, address)
+
+    loop.sock_connect = sock_connect
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            _, writer = await sluiceway.open_connection(*listener.getsockname())
+            writer.close()
+            await writer.wait_closed()
+    finally:
+        del loop.sock_connect
+    assert len(calls) == 1
 
 
 def _loopback_interface() -> tuple[int, str]:

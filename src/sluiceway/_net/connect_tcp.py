@@ -159,7 +159,11 @@ def _needs_direct_connect(loop: asyncio.AbstractEventLoop, address: Any) -> bool
     """
     if sys.platform == "win32":
         return False
-    return (len(address) == 4 and address[3] != 0) or loop.sock_connect.__module__ == "uvloop.loop"
+    if len(address) == 4 and address[3] != 0:
+        return True
+    connect = loop.sock_connect
+    # functools.wraps() copies __module__ to the function with which a program has replaced the method.
+    return connect.__module__ == "uvloop.loop" and not hasattr(connect, "__wrapped__")
 
 
 async def _connect_directly(sock: socket.socket, address: Any) -> None:
