@@ -106,16 +106,21 @@ async def test_connection_lost_replaced_on_instance_is_called(streams: types.Mod
     lost = []
     reader, writer = await streams.open_connection(*raw_peers.listen().address)
     protocol = writer.transport.get_protocol()
-    replaced = protocol.connection_lost
 
-    def connection_lost(error: Exception | None) -> None:
-        lost.append(error)
-        replaced(error)
+    def replace(number: int) -> None:
+        replaced = protocol.connection_lost
 
-    protocol.connection_lost = connection_lost
+        def connection_lost(error: Exception | None) -> None:
+            lost.append((number, error))
+            replaced(error)
+
+        protocol.connection_lost = connection_lost
+
+    replace(1)
+    replace(2)
     writer.close()
     await writer.wait_closed()
-    assert lost == [None]
+    assert lost == [(2, None), (1, None)]
     assert reader.at_eof()
     del writer._protocol.connection_lost
 
@@ -140,6 +145,7 @@ async def test_flow_control_and_eof_replaced_on_instance_are_called(
 
     for name in ("pause_writing", "resume_writing", "eof_received"):
         replace(name)
+        replace(name)
     size = 1 << 24
     writer.write(bytes(size))
     drained = asyncio.create_task(writer.drain())
@@ -149,7 +155,7 @@ async def test_flow_control_and_eof_replaced_on_instance_are_called(
     await drained
     peer.half_close()
     assert await reader.read() == b""
-    assert calls == ["pause_writing", "resume_writing", "eof_received"]
+    assert calls == [name for name in ("pause_writing", "resume_writing", "eof_received") for _ in range(2)]
     # The connection is open for writing.
     writer.write(b"response")
     assert await peer.in_thread(peer.receive, 8) == b"response"

@@ -9,6 +9,7 @@ itself cannot be one, because uvloop treats an object that is both kinds of prot
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
 import weakref
 from typing import Any
@@ -68,14 +69,12 @@ class LoopAdapter(asyncio.BufferedProtocol):
     The argument ``shared`` is True if the program may use the socket as well. The transport refers to the adapter.
     """
 
-    __slots__ = ("__weakref__", "_calling", "_delivery", "_protocol", "buffer_updated", "get_buffer")
+    __slots__ = ("__weakref__", "_delivery", "_protocol", "buffer_updated", "get_buffer")
 
     def __init__(self, protocol: Any, loop: asyncio.AbstractEventLoop, shared: bool = False) -> None:
         delivery = core.LoopDelivery(protocol, scratch_of(loop), stepper_of(loop), shared)
         _set(self, "_protocol", protocol)
         _set(self, "_delivery", delivery)
-        # The name of the protocol's method that _forward() is calling.
-        _set(self, "_calling", None)
         # The transport calls them for each arrival.
         _set(self, "get_buffer", delivery.get_buffer)
         _set(self, "buffer_updated", delivery.buffer_updated)
@@ -109,48 +108,49 @@ class LoopAdapter(asyncio.BufferedProtocol):
             transport.abort()
             raise
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    # Properties, not methods: a program that replaces a method of the protocol reads the attribute here, and its
+    # function calls what it has read. So a second replacement calls the first one.
+
+    @property
+    def connection_lost(self) -> Any:
+        return functools.partial(self._lost, None if self._protocol is None else self._protocol.connection_lost)
+
+    @property
+    def pause_writing(self) -> Any:
+        return self._protocol.pause_writing
+
+    @property
+    def resume_writing(self) -> Any:
+        return self._protocol.resume_writing
+
+    @property
+    def eof_received(self) -> Any:
+        return functools.partial(self._eof, self._protocol.eof_received)
+
+    def _lost(self, call: Any, exc: Exception | None) -> None:
         protocol = self._protocol
         if protocol is None:
             return
         delivery = self._delivery
         if delivery.receivers is None:
-            # The program has replaced connection_lost() of the protocol. Its function calls this one as the original.
-            type(protocol).connection_lost(protocol, exc)
+            # A function that has replaced the method calls it.
+            call(exc)
             return
         try:
             delivery.end()
-            protocol.connection_lost(delivery.interruption or exc)
+            call(delivery.interruption or exc)
         except BaseException:
             finish_lost_soon(asyncio.get_running_loop(), protocol, delivery.interruption or exc)
             raise
         finally:
             _set(self, "_protocol", None)
 
-    def pause_writing(self) -> None:
-        self._forward("pause_writing")
-
-    def resume_writing(self) -> None:
-        self._forward("resume_writing")
-
-    def eof_received(self) -> Any:
-        return self._forward("eof_received")
-
-    def _forward(self, name: str) -> Any:
-        protocol = self._protocol
-        outer = self._calling
-        if name == outer:
-            # The program has replaced the method of the protocol. Its function calls this one as the original.
-            return getattr(type(protocol), name)(protocol)
-        _set(self, "_calling", name)
-        try:
-            result = getattr(protocol, name)()
-        finally:
-            _set(self, "_calling", outer)
-        if name == "eof_received" and not result and isinstance(self._protocol, core.ProtocolOperations):
+    def _eof(self, call: Any) -> Any:
+        keep_open = call()
+        if not keep_open and isinstance(self._protocol, core.ProtocolOperations):
             # The transport closes after this call.
             self._protocol._sluiceway_closing()
-        return result
+        return keep_open
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._protocol, name)
