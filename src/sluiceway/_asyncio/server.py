@@ -11,7 +11,7 @@ from typing import Any, Self, cast
 
 from .._log import logger
 from .._net.accept import Listener
-from .._transports.engine_choice import engine_of
+from .._transports.engine_choice import engine_for, engine_of
 from .._transports.loop_close import warn_unclosed
 from .._transports.make_transport import makes_accepted_now
 from .handshake_log import HandshakeLog
@@ -287,11 +287,14 @@ class Acceptor:
 
     def __call__(self, sock: socket.socket, address: Any, listener: str) -> None:
         server = self._server
+        engine = self._engine
         client = None
         try:
+            if engine is not None and type(sock) is not engine.AcceptedSocket:
+                engine = engine_for(server._loop, sock)
             client = ServerConnection(server, address, listener)
             server._connections.add(client)
-            server._context.copy().run(client.start, self._engine, server._loop, sock, server._options, self._at_once)
+            server._context.copy().run(client.start, engine, server._loop, sock, server._options, self._at_once)
         except BaseException:
             sock.close()
             if client is not None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from asyncio.selector_events import BaseSelectorEventLoop
 from types import ModuleType
 from typing import Any, Final, Literal
 
 from .._config import ENGINE_CHOICE
 from .._implementation import IMPLEMENTATION, missing_parts, report_missing
+from .program_socket import overrides_transfer
 
 _REMEDY = "unset SLUICEWAY_ENGINE, or install sluiceway again with a C compiler"
 
@@ -52,3 +54,12 @@ def engine_of(loop: asyncio.AbstractEventLoop) -> Any:
     Raise OSError if no descriptor is left for the engine.
     """
     return _engine if _engine is not None and _engine.can_serve(loop) else None
+
+
+def engine_for(loop: asyncio.AbstractEventLoop, sock: Any) -> Any:
+    """Return engine_of(loop) for the socket object ``sock``.
+
+    Return None if its class overrides a method that moves bytes, and ``loop`` has transports of asyncio, which call it.
+    """
+    engine = engine_of(loop)
+    return None if isinstance(loop, BaseSelectorEventLoop) and overrides_transfer(sock) else engine

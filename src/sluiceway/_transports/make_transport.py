@@ -9,8 +9,9 @@ from asyncio.selector_events import BaseSelectorEventLoop
 from collections.abc import Callable
 from typing import Any
 
-from .engine_choice import engine_of
+from .engine_choice import engine_for
 from .loop_adapter import AcceptedAdapter, LoopAdapter
+from .program_socket import prepare_receiving
 from .tls.transport import TLSTransport
 
 _AF_UNIX = getattr(socket, "AF_UNIX", None)
@@ -37,11 +38,12 @@ async def make_connected(
     """
 
     def create(receiver: Any) -> Any:
+        prepare_receiving(sock)
         make: Any = loop.create_unix_connection if sock.family == _AF_UNIX else loop.create_connection
         return make(lambda: receiver, sock=sock)
 
     try:
-        engine = engine_of(loop)
+        engine = engine_for(loop, sock)
     except BaseException:
         # No descriptor is left for the engine. A socket of the program stays open, because it was not used.
         if not shared:
@@ -79,9 +81,10 @@ async def make_accepted(
     """
 
     def create(receiver: Any) -> Any:
+        prepare_receiving(sock)
         return loop.connect_accepted_socket(lambda: receiver, sock)
 
-    engine = engine_of(loop)
+    engine = engine_for(loop, sock)
     if ssl is None:
         if engine is not None:
             return engine.attach(loop, sock, protocol)
@@ -111,6 +114,7 @@ def make_accepted_now(loop: Any, sock: socket.socket, protocol: Any, address: An
     """
     adapter = LoopAdapter(protocol, loop)
     try:
+        prepare_receiving(sock)
         return loop._make_socket_transport(sock, adapter, extra={"peername": address})
     except BaseException:
         # If the loop calls connection_made() in spite of an interrupt, the adapter aborts the transport.

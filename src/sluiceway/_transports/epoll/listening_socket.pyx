@@ -14,6 +14,8 @@ from sluiceway._transports.epoll.system cimport (
     IPPROTO_TCP, SOCK_CLOEXEC, SOCK_NONBLOCK, TCP_NODELAY, close_fd, getsockopt, memset,
 )
 
+cdef object socket_class = socket.socket
+
 
 @cython.final
 @cython.freelist(16)
@@ -85,4 +87,7 @@ cdef class ListeningSocket:
 
 def can_accept(sock):
     """Return True if a ListeningSocket can replace the method accept() of ``sock``."""
-    return type(sock).accept is socket.socket.accept and sock.family in (AF_INET, AF_INET6, AF_UNIX)
+    if socket.socket is not socket_class:
+        # accept() returns a socket of another class, which may override send().
+        return False
+    return type(sock).accept is socket_class.accept and sock.family in (AF_INET, AF_INET6, AF_UNIX)
