@@ -48,6 +48,9 @@ class FlowControlMixin(ProtocolOperations, asyncio_streams.FlowControlMixin, met
             loop = asyncio.get_event_loop()
         ProtocolOperations.__init__(self, Connection(loop))
 
+    def _sluiceway_begin(self) -> None:
+        FlowControlMixin.__init__(self)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the transport once, when the transport can carry data."""
         self._sluiceway.attach(transport)
@@ -113,6 +116,7 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
     )
 
     _source_traceback: traceback.StackSummary | None = None
+    _reject_connection = False
 
     def __init__(
         self,
@@ -149,21 +153,36 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
 
     @_transport.setter
     def _transport(self, transport: Any) -> None:
-        self._sluiceway.protocol_transport = transport
+        # Before __init__(), which sets the attribute, an assignment has no effect.
+        if self._sluiceway_started():
+            self._sluiceway.protocol_transport = transport
 
     @property
     def _stream_reader(self) -> Any:
         return self._stream_reader_wr() if self._stream_reader_wr is not None else None
 
     @property
-    def _stream_writer(self) -> StreamWriter | None:
+    def _stream_writer(self) -> Any:
+        assigned = self._sluiceway.assigned_writer
+        if assigned is not None:
+            return assigned[0]
         writer_ref = self._sluiceway.writer_ref
         return writer_ref() if writer_ref is not None else None
+
+    @_stream_writer.setter
+    def _stream_writer(self, writer: Any) -> None:
+        if self._sluiceway_started():
+            self._sluiceway.assigned_writer = (writer,)
 
     @property
     def _closed(self) -> asyncio.Future[None]:
         # asyncio's name. Some subclasses resolve this future instead of calling connection_lost() of this class.
         return self._sluiceway.closed_future()
+
+    @_closed.setter
+    def _closed(self, future: asyncio.Future[None]) -> None:
+        if self._sluiceway_started():
+            self._sluiceway.use_closed_future(future)
 
     @property
     def close_timeout(self) -> float | None:
@@ -208,6 +227,7 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
                 connection.created_at = self._client_connected_cb or self._source_traceback
             if self._client_connected_cb is not None:
                 self._strong_reader = None
+                connection.assigned_writer = None
                 # A transport of an accepted connection is always writable.
                 writer = StreamWriter(transport, self, reader, connection.loop)  # type: ignore[arg-type]
                 task = start_handler(connection, self, self._client_connected_cb, reader, writer)
@@ -271,6 +291,7 @@ class StreamReaderProtocol(FlowControlMixin, asyncio.StreamReaderProtocol):
         if not pipe:
             self._stream_reader_wr = None
         connection.writer_ref = None
+        connection.assigned_writer = None
         connection.protocol_transport = None
 
     def _sluiceway_finish_lost(self, error: Exception | None) -> None:

@@ -22,6 +22,8 @@ class ClosingState(ConnectionState):
       connection (see ConnectionOwner); None for any other connection.
     - ``record``: the ConnectionRecord of a connection with a Stream; None for another one.
     - ``writer_ref``: a weak reference to the newest writer, or None.
+    - ``assigned_writer``: a tuple with the value that the program has assigned to ``_stream_writer`` of the protocol,
+      which keeps this writer as in asyncio; None without such a value.
     - ``close_timeout``: in seconds; None means that a close waits without a limit.
     """
 
@@ -31,6 +33,7 @@ class ClosingState(ConnectionState):
         "_closed_waiters",
         "_direct",
         "_loop_tls_values",
+        "assigned_writer",
         "close_timeout",
         "loop",
         "owner",
@@ -48,6 +51,7 @@ class ClosingState(ConnectionState):
         self.owner = owner
         self.record: Any = None
         self.writer_ref: Any = None
+        self.assigned_writer: tuple[Any] | None = None
         self.close_timeout = close_timeout
         # Created on demand, and None on most connections, to save memory.
         self._closed_waiters: list[asyncio.Future[None]] | None = None
@@ -200,15 +204,21 @@ class ClosingState(ConnectionState):
         A subclass of the protocol may complete the future instead of calling connection_lost(). In this case, lose() is
         called with the exception of the future, or None. A cancelled future has no effect.
         """
-        if self._closed_future is None:
-            self._closed_future = self.loop.create_future()
-            self._closed_future.add_done_callback(self._closed_future_done)
-            if self.lost:
-                self._resolve(self._closed_future)
-        return self._closed_future
+        future = self._closed_future
+        if future is None:
+            future = self.loop.create_future()
+            self.use_closed_future(future)
+        return future
+
+    def use_closed_future(self, future: asyncio.Future[None]) -> None:
+        """Let ``future`` be the future of closed_future(). Some subclasses of the protocol assign one of their own."""
+        self._closed_future = future
+        future.add_done_callback(self._closed_future_done)
+        if self.lost:
+            self._resolve(future)
 
     def _closed_future_done(self, future: asyncio.Future[None]) -> None:
-        if not future.cancelled():
+        if future is self._closed_future and not future.cancelled():
             self.lose(future.exception())
 
     def _resolve(self, waiter: asyncio.Future[None]) -> None:

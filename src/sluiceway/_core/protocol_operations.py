@@ -18,8 +18,30 @@ def flow_of(protocol: ProtocolOperations) -> WriteFlowControl:
     return flow
 
 
+def flow_to_assign(protocol: ProtocolOperations) -> WriteFlowControl:
+    """Return the flow control for the assignment of a private attribute, which may precede ``__init__``.
+
+    Some classes of programs assign such attributes before the call of ``__init__``, or instead of it.
+    """
+    if not protocol._sluiceway_started():
+        protocol._sluiceway_begin()
+    return flow_of(protocol)
+
+
 class ProtocolOperations(ReceiverProvider):
     """The base class of the public protocols. A Connection has their state; asyncio's private names access it."""
+
+    def _sluiceway_started(self) -> bool:
+        """Return True after ``__init__``. A program may assign private attributes before, or leave it out."""
+        try:
+            return self._sluiceway is not None
+        except AttributeError:
+            # The pure core; the attribute is None in the compiled one.
+            return False
+
+    def _sluiceway_begin(self) -> None:
+        """Give a protocol whose ``__init__`` was not called its state. FlowControlMixin overrides the method."""
+        raise NotImplementedError
 
     def _sluiceway_truncated(self, error: BaseException) -> None:
         """Called by a TLS transport if the peer has ended its direction without a close_notify alert.
@@ -64,7 +86,7 @@ class ProtocolOperations(ReceiverProvider):
 
     @_loop.setter
     def _loop(self, loop: asyncio.AbstractEventLoop) -> None:
-        flow_of(self).loop = loop
+        flow_to_assign(self).loop = loop
 
     @property
     def _paused(self) -> bool:
@@ -72,7 +94,7 @@ class ProtocolOperations(ReceiverProvider):
 
     @_paused.setter
     def _paused(self, paused: bool) -> None:
-        flow_of(self).paused = paused
+        flow_to_assign(self).paused = paused
 
     @property
     def _connection_lost(self) -> bool:
@@ -80,9 +102,14 @@ class ProtocolOperations(ReceiverProvider):
 
     @_connection_lost.setter
     def _connection_lost(self, lost: bool) -> None:
-        flow_of(self).lost = lost
+        flow_to_assign(self).lost = lost
 
     @property
     def _drain_waiters(self) -> list[asyncio.Future[None]] | None:
         waiters = flow_of(self).waiters
         return None if waiters is None else list(waiters)
+
+    @_drain_waiters.setter
+    def _drain_waiters(self, waiters: object) -> None:
+        # Programs assign an empty collection in ``__init__``, as asyncio does.
+        flow_to_assign(self)

@@ -8,6 +8,7 @@ cdef class ClosingState(ConnectionState):
     cdef public object owner
     cdef public object record
     cdef public object writer_ref
+    cdef public tuple assigned_writer
     cdef public object close_timeout
     cdef public list _closed_waiters
     cdef public object _closed_future

@@ -6,6 +6,7 @@ from .receive_interface cimport ReceiverProvider
 
 @cython.locals(connection=ConnectionState)
 cdef WriteFlowControl flow_of(ProtocolOperations protocol)
+cdef WriteFlowControl flow_to_assign(ProtocolOperations protocol)
 
 cdef class ProtocolOperations(ReceiverProvider):
     pass

@@ -1,0 +1,116 @@
+"""S12: private attributes that classes of programs assign to their protocols take effect as in asyncio."""
+
+import asyncio
+import collections
+import gc
+import types
+import weakref
+from asyncio import streams as asyncio_streams
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from support.connections import connect_with_protocol, connected_pair, server_address
+from support.raw_peer import RawPeers
+
+
+async def echoed_line(factory: Callable[[], Any], raw_peers: RawPeers) -> bytes:
+    server = await asyncio.get_running_loop().create_server(factory, "127.0.0.1", 0)
+    async with server:
+        peer = raw_peers.connect(server_address(server))
+        peer.send(b"echoed\n")
+        return await peer.in_thread(peer.receive_rest)
+
+
+async def echo(protocol: Any) -> None:
+    line = await protocol.reader.readline()
+    gc.collect()
+    writer = protocol._stream_writer
+    writer.write(line)
+    await writer.drain()
+    writer.close()
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["after_init", "before_init"])
+async def test_protocol_keeps_writer_that_it_assigns(
+    streams: types.ModuleType, before: bool, raw_peers: RawPeers
+) -> None:
+    """neo-mamba assigns the attributes before ``__init__`` of the base class, and nothing else refers to the writer."""
+
+    class Protocol(streams.StreamReaderProtocol):  # type: ignore[name-defined, misc]
+        def __init__(self) -> None:
+            self.reader = streams.StreamReader()
+            if before:
+                self._stream_reader_wr = weakref.ref(self.reader)
+                self._stream_writer = None
+                self._transport = None
+                self._closed = None
+                self._loop = asyncio.get_running_loop()
+            super().__init__(self.reader)
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self._stream_writer = streams.StreamWriter(transport, self, self.reader, self._loop)
+            self.task = asyncio.ensure_future(echo(self))
+
+    assert await echoed_line(Protocol, raw_peers) == b"echoed\n"
+
+
+async def test_callback_assigns_writer(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    class Protocol(streams.StreamReaderProtocol):  # type: ignore[name-defined, misc]
+        def __init__(self) -> None:
+            self.reader = streams.StreamReader()
+            super().__init__(self.reader, self.connected)
+            self._stream_writer = None
+
+        def connected(self, reader: Any, writer: Any) -> None:
+            self._stream_writer = writer
+            self.task = asyncio.ensure_future(echo(self))
+
+    assert await echoed_line(Protocol, raw_peers) == b"echoed\n"
+
+
+async def test_flow_control_attributes_replace_init(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    base = asyncio_streams.FlowControlMixin if streams is asyncio else streams.FlowControlMixin
+
+    class Protocol(base):  # type: ignore[valid-type, misc]
+        def __init__(self) -> None:
+            self._paused = False
+            self._drain_waiters = collections.deque[Any]()
+            self._connection_lost = False
+            self._loop = asyncio.get_running_loop()
+            self.reader = streams.StreamReader()
+
+        def connection_made(self, transport: Any) -> None:
+            self.reader.set_transport(transport)
+            self._stream_writer = streams.StreamWriter(transport, self, self.reader, self._loop)
+            self.task = asyncio.ensure_future(echo(self))
+
+        def data_received(self, data: bytes) -> None:
+            self.reader.feed_data(data)
+
+    assert await echoed_line(Protocol, raw_peers) == b"echoed\n"
+
+
+async def test_attributes_assigned_after_upgrade(streams: types.ModuleType) -> None:
+    """Programs that are older than StreamWriter.start_tls() assign these after loop.start_tls()."""
+    async with connected_pair(streams) as ((_, writer), _far):
+        protocol, transport = writer._protocol, writer.transport
+        assert protocol._reject_connection is False
+        protocol._stream_writer = writer
+        protocol._transport = transport
+        protocol._over_ssl = True
+        assert protocol._stream_writer is writer
+        protocol._over_ssl = False
+
+
+async def test_assigned_closed_future_is_completed(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    listener = raw_peers.listen()
+    async with connect_with_protocol(streams, listener.address) as (_, writer, protocol):
+        replaced = protocol._closed
+        protocol._closed = asyncio.get_running_loop().create_future()
+        writer.close()
+        await protocol._closed
+        assert not replaced.done()
+        assert protocol._connection_lost is True
