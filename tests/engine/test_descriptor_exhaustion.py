@@ -12,6 +12,7 @@ import pytest
 import sluiceway
 from engine.peer_connections import abort_connections, open_connections
 from support import file_descriptors
+from support.certificates import Certificates
 from support.file_descriptors import descriptors_exhausted
 from support.flooding_peer import FloodingPeer
 from support.raw_peer import RawPeers
@@ -48,6 +49,27 @@ async def test_connect_closes_its_socket_if_the_engine_gets_no_descriptor(raw_pe
         await sluiceway.open_connection(*listener.address)
     assert caught.value.errno == errno.EMFILE
     assert file_descriptors.open_descriptors() == before
+
+
+@pytest.mark.parametrize("used_before", [False, True], ids=["first connection of the loop", "later connection"])
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+async def test_given_socket_stays_open_if_the_engine_gets_no_descriptor(
+    used_before: bool, secure: bool, raw_peers: RawPeers, tls: Certificates
+):
+    if used_before:
+        [first] = await open_connections(raw_peers)
+        await first.close()
+        # The poller keeps its epoll descriptor for some iterations.
+        await run_iterations(10)
+    "localhost".encode("idna")  # opens the module of the codec
+    given, other = socket.socketpair()
+    options = {"ssl": tls.client_context, "server_hostname": "localhost"} if secure else {}
+    with given, other:
+        with descriptors_exhausted(), pytest.raises(OSError) as caught:
+            await sluiceway.open_connection(sock=given, **options)
+        assert caught.value.errno == errno.EMFILE
+        other.send(b"unread")
+        assert given.recv(6) == b"unread"
 
 
 async def test_failed_start_server_leaves_later_connections_open(raw_peers: RawPeers):

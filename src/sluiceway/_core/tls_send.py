@@ -454,11 +454,11 @@ class TLSSender(Corkable):
             below.begin_alert()
 
     def end_alert(self) -> None:
-        """Called when the last write to this object was the close_notify alert of a TLS connection above this one.
+        """Called after a TLS connection above this one has written its close_notify alert to this object.
 
-        If that write is corked, encrypt and send it. Then add the length of the record that this object has made of it
-        to ``alert_size``, unless plaintext is still pending. If the lower transport is TLS as well, call its
-        end_alert().
+        If the alert is corked, encrypt and send it. Then add the length of its record to ``alert_size``. If plaintext
+        is still pending, the alert has no record yet, and nothing is added. If the lower transport is TLS as well, call
+        its end_alert().
         """
         self.uncork()
         if not self.pending_size():

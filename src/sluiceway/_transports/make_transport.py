@@ -32,9 +32,9 @@ async def make_connected(
     """Return the transport of the connected client socket ``sock``. With ``ssl``, wait for the TLS handshake first.
 
     ``shared``: True if the program has passed the socket as ``sock=`` and so may use it as well. ``options``: keyword
-    arguments for TLSTransport. If the handshake fails, or the call is cancelled, the connection is closed. If the
-    socket could not be used at all, because it has a transport already or because no descriptor is left for the engine,
-    a shared socket stays open.
+    arguments for TLSTransport. If the handshake fails, or the call is cancelled, the connection is closed. But a
+    shared socket that was not used stays open: if an asyncio loop finds that it has a transport already, or if no
+    descriptor is left for the engine.
     """
 
     def create(receiver: Any) -> Any:

@@ -152,7 +152,8 @@ def attach(
 
     Raises:
         RuntimeError: on an asyncio loop, a shared socket has a transport already. The socket stays open.
-        Exception: any other error, such as an OSError because no descriptor is left. The socket is closed.
+        OSError: no descriptor is left for the engine. A shared socket stays open.
+        Exception: any other error. The socket is closed.
     """
     if shared and poller_of(loop).watches_itself:
         # As in asyncio.
@@ -168,7 +169,8 @@ def attach(
     except BaseException:
         if raw is not None:
             raw.discard()
-        sock.close()
+        if raw is not None or not shared:
+            sock.close()
         raise
     return transport
 
