@@ -340,3 +340,33 @@ async def test_nested_loop_in_a_plain_handler_accepts_other_connections(tls: Cer
             await asyncio.sleep(0)
         for writer in accepted + opened:
             writer.transport.abort()
+
+
+async def assert_answered(handler: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object], peers: RawPeers):
+    """Assert that ``handler``, whose connection is a new one, receives what the peer sends, and answers."""
+    async with await sluiceway.start_server(handler, "127.0.0.1", 0) as server:
+        peer = peers.connect(server_address(server))
+        peer.send(b"data")
+        assert await peer.in_thread(peer.receive_rest) == b"data"
+
+
+async def test_handler_that_is_no_coroutine_reads_in_a_nested_loop(raw_peers: RawPeers):
+    def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        read = asyncio.ensure_future(reader.readexactly(4))
+        run_nested_until(read.done)
+        writer.write(read.result())
+        writer.close()
+
+    await assert_answered(handler, raw_peers)
+
+
+async def test_first_step_of_a_handler_reads_in_a_nested_loop(raw_peers: RawPeers):
+    """An eager task factory runs this step within connection_made()."""
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        read = asyncio.ensure_future(reader.readexactly(4))
+        run_nested(read)
+        writer.write(read.result())
+        writer.close()
+
+    await assert_answered(handler, raw_peers)

@@ -63,10 +63,14 @@ cdef class StreamSocket(WriteLimits):
             setsockopt(self.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on))
 
     def start(self, transport):
-        """Call connection_made() of the protocol with ``transport``, then start to receive."""
+        """Watch the socket, and call connection_made() of the protocol with ``transport``.
+
+        In this order, because a handler that is a plain function, or runs eagerly, may read in a loop that it nests.
+        """
         self.poller.acquire()
         self.transport = transport
         self.poller.enter(self.fd, transport)
+        self.set_interest(EPOLLIN)
         try:
             self.protocol.connection_made(transport)
         except (SystemExit, KeyboardInterrupt):
@@ -76,9 +80,6 @@ cdef class StreamSocket(WriteLimits):
                 # A signal handler has raised. Nothing would use or close the connection: the caller closes it.
                 raise
             self.report_error("protocol.connection_made() call failed", error)
-        finally:
-            if not self.closing and not self.reading_paused:
-                self.set_interest(self.interest | EPOLLIN)
 
     cdef int set_interest(self, uint32_t interest) except -1:
         """Watch for the events ``interest``. If that fails, close the connection with the error."""
@@ -372,7 +373,6 @@ cdef class StreamSocket(WriteLimits):
     def expect_rest(self):
         """Called when a send has failed: before connection_lost(), receive what the kernel has. Have no effect if
         reading is paused or has ended, or if the socket is closing."""
-        # start() watches for EPOLLIN only after connection_made(), in which a handler may have sent.
         self.rest_expected = not (self.closing or self.reading_paused or self.eof_received)
 
     def write_eof(self):

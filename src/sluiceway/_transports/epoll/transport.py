@@ -142,7 +142,7 @@ def attach(
     *,
     shared: bool = False,
 ) -> SocketTransport:
-    """Create the transport of ``sock``, call connection_made() of ``protocol``, start to receive; return the transport.
+    """Create the transport of ``sock``, watch the socket, call connection_made() of ``protocol``; return the transport.
 
     ``sock`` must be connected and non-blocking. ``peer``: the address of the peer; if it is None, that of a socket
     object is read. ``shared``: True if the program may use the socket as well.
