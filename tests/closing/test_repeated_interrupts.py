@@ -1,6 +1,10 @@
 """Two exceptions of a signal handler, at the end of a connection and in its repetition, keep no call waiting."""
 
 import asyncio
+import contextlib
+import itertools
+import os
+import types
 from typing import Any
 
 import pytest
@@ -9,8 +13,15 @@ import sluiceway
 from sluiceway._connection.connection import Connection
 from support.certificates import Certificates
 from support.connections import server_address
+from support.interrupts import Interrupt
 from support.scheduling import wait_until
 from support.timeouts import PEER_TIMEOUT
+
+PACKAGE = os.path.dirname(sluiceway.__file__) + os.sep
+
+
+def in_package(frame: types.FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(PACKAGE)
 
 
 @pytest.mark.parametrize("over", ["plain", "tls"])
@@ -42,3 +53,30 @@ async def test_two_exceptions_at_end_of_connection_do_not_keep_close_waiting(
     # The server waits no more for a connection whose transport was freed.
     await wait_until(lambda: len(raised) == 4)
     loop_errors.clear()
+
+
+async def test_exception_at_each_place_of_the_abort_after_a_first_one_keeps_no_close_waiting(
+    tls: Certificates, loop_errors: list[dict[str, Any]]
+) -> None:
+    async def handle(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+
+    async with await sluiceway.start_server(handle, "127.0.0.1", 0, ssl=tls.server_context) as server:
+        for number in itertools.count():
+            _, writer = await sluiceway.open_connection(
+                *server_address(server), ssl=tls.client_context, server_hostname="localhost"
+            )
+            transport: Any = writer.transport
+            interrupt = Interrupt(number, TimeoutError, in_package)
+            with contextlib.suppress(TimeoutError), interrupt.active():
+                # The TLSSender and the TLSReceiver do this after an exception of a signal handler.
+                transport.failed(ConnectionAbortedError("in a signal handler"))
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await asyncio.wait_for(writer.wait_closed(), PEER_TIMEOUT)
+            if not interrupt.at:
+                break
+    assert number > 5
+    assert loop_errors == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +32,23 @@ def schedule_repeatedly(schedule: Callable[..., object], call: Callable[..., obj
     """
     for _ in range(_CALLS):
         schedule(call, *arguments)
+
+
+def abort_if_interrupted(method: Callable[[Any, BaseException], None]) -> Callable[[Any, BaseException], None]:
+    """Decorate ``method``, which ends its transport with an error. If it raises, the loop calls abort() soon.
+
+    A signal handler may have raised. The transport may be closing already, so that no later call would end it.
+    """
+
+    @functools.wraps(method)
+    def call(transport: Any, error: BaseException) -> None:
+        try:
+            method(transport, error)
+        except BaseException:
+            schedule_repeatedly(transport._loop.call_soon, transport.abort)
+            raise
+
+    return call
 
 
 def finish_lost_soon(loop: Any, protocol: Any, error: BaseException | None) -> None:

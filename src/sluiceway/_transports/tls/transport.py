@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ..._constants import TLS_HANDSHAKE_TIMEOUT, TLS_SHUTDOWN_TIMEOUT
 from ..._errors import copy_error, own_close_error
 from ..._implementation import core
-from ..protocol_calls import call_protocol, finish_lost_soon, report_error
+from ..protocol_calls import abort_if_interrupted, call_protocol, finish_lost_soon, report_error
 from .close_notify import CloseSequence
 from .handshake import Handshake
 from .lower_protocol import LowerProtocol
@@ -203,6 +203,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
 
     # -- failures -----------------------------------------------------------------------------------------------------
 
+    @abort_if_interrupted
     def failed(self, error: BaseException) -> None:
         """End the connection with ``error``, such as a failed handshake or an invalid record.
 
