@@ -114,3 +114,46 @@ async def test_assigned_closed_future_is_completed(streams: types.ModuleType, ra
         await protocol._closed
         assert not replaced.done()
         assert protocol._connection_lost is True
+
+
+async def test_reader_attributes_assigned_before_init(streams: types.ModuleType) -> None:
+    """The zip reader of waterbutler assigns ``_eof`` before it calls ``__init__`` of its base class."""
+
+    class Reader(streams.StreamReader):  # type: ignore[name-defined, misc]
+        def __init__(self) -> None:
+            self._eof = False
+            self._limit = 1
+            super().__init__()
+
+    reader = Reader()
+    reader.feed_data(b"longer than 1\n")
+    assert await reader.readline() == b"longer than 1\n"
+
+
+async def test_reader_attributes_replace_init(streams: types.ModuleType) -> None:
+    class Reader(streams.StreamReader):  # type: ignore[name-defined, misc]
+        def __init__(self) -> None:
+            self._buffer = bytearray(b"line\nrest")
+            self._eof = True
+            self._exception = self._transport = self._waiter = None
+            self._limit = 100
+            self._paused = False
+            self._loop = asyncio.get_running_loop()
+
+    reader = Reader()
+    assert await reader.readline() == b"line\n"
+    assert await reader.read() == b"rest"
+    assert reader.at_eof()
+
+
+async def test_assignment_that_raises_attribute_error(streams: types.ModuleType) -> None:
+    class Reader(streams.StreamReader):  # type: ignore[name-defined, misc]
+        @property
+        def fixed(self) -> int:
+            return 1
+
+    reader = Reader()
+    reader.feed_data(b"kept")
+    with pytest.raises(AttributeError):
+        reader.fixed = 2
+    assert await reader.read(4) == b"kept"

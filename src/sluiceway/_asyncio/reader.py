@@ -107,10 +107,26 @@ def _intercepts(cls: type[StreamReader]) -> bool:
     )
 
 
-def _watch_interception(self: StreamReader, name: str, value: object) -> None:
+def _has_receiver(reader: StreamReader) -> bool:
+    """Return True after ``__init__`` of ``reader``."""
+    try:
+        return reader._sluiceway is not None
+    except AttributeError:
+        # The pure core; the attribute is None in the compiled one.
+        return False
+
+
+def _watch_assignment(self: StreamReader, name: str, value: object) -> None:
     if name in _INTERCEPTED:
         self._sluiceway.intercepted = True
-    object.__setattr__(self, name, value)
+    try:
+        object.__setattr__(self, name, value)
+    except AttributeError:
+        if _has_receiver(self):
+            raise
+        # Some classes assign private attributes of asyncio before the call of __init__(), or instead of it.
+        StreamReader.__init__(self)
+        object.__setattr__(self, name, value)
 
 
-StreamReader.__setattr__ = _watch_interception  # type: ignore[method-assign,assignment]
+StreamReader.__setattr__ = _watch_assignment  # type: ignore[method-assign,assignment]
