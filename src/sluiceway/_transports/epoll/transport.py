@@ -178,7 +178,8 @@ def attach(
 def can_serve(loop: asyncio.AbstractEventLoop) -> bool:
     """Return True if ``loop`` accepts the attribute for its poller, and can watch the poller's descriptor.
 
-    The first call for a loop tests this, and raises OSError if no descriptor is left.
+    The first call for a loop tests this. If no descriptor is left, the call raises OSError, and the next call tests
+    again.
     """
     if not type(loop).__dictoffset__:
         # rsloop: a poller cannot be stored there. The test does not read ``loop.__dict__``, which would create the
