@@ -10,7 +10,9 @@ import operator
 import os
 import selectors
 import socket
+import subprocess
 import sys
+import textwrap
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -391,3 +393,31 @@ async def test_connections_opened_and_closed_while_serving_leave_the_original_se
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert "select" not in vars(loop._selector)
+
+
+def test_dict_of_the_loop_is_not_created() -> None:
+    """Python 3.11 and 3.12 read every attribute of a loop slowly once its dict exists.
+
+    In a subprocess, because attributes that other tests have assigned to their loops may create it.
+    """
+    program = textwrap.dedent("""
+        import asyncio, gc, sluiceway
+
+        async def echo(reader, writer):
+            writer.write(await reader.readline())
+            writer.close()
+
+        async def main():
+            timer = asyncio.get_running_loop().call_later(1000, print)
+            async with await sluiceway.start_server(echo, "127.0.0.1", 0) as server:
+                reader, writer = await sluiceway.open_connection(*server.sockets[0].getsockname())
+                writer.write(b"line\\n")
+                assert await reader.read() == b"line\\n"
+                writer.close()
+            timer.cancel()
+            return asyncio.get_running_loop()
+
+        loop = asyncio.run(main())
+        assert not [one for one in gc.get_referents(loop) if isinstance(one, dict) and "_ready" in one]
+    """)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=PEER_TIMEOUT)

@@ -16,6 +16,7 @@ from types import BuiltinFunctionType
 
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.list cimport PyList_GET_SIZE
+from cpython.method cimport PyMethod_Check, PyMethod_GET_FUNCTION
 from cpython.ref cimport PyObject
 from libc.errno cimport EINTR, errno
 from libc.limits cimport INT_MAX
@@ -84,8 +85,6 @@ cdef class DirectSelect:
     cdef object serve
     # The table of the selector: descriptors to keys.
     cdef dict keys
-    # Those of the loop object.
-    cdef dict attributes
     cdef int epfd
 
     def __cinit__(self, loop, callback, serve):
@@ -94,7 +93,6 @@ cdef class DirectSelect:
         self.callback = callback
         self.serve = serve
         self.keys = self.selector._fd_to_key
-        self.attributes = loop.__dict__
         self.epfd = self.selector.fileno()
         self.selector.select = self.select
 
@@ -169,9 +167,12 @@ cdef class DirectSelect:
     cdef bint clock_is_real(self) except -1:
         """Return False if the program has replaced the clock of the loop, as tests do. Then only the loop knows whether a
         timer is due, because the program may have moved the clock."""
+        # Not read from loop.__dict__: Python 3.11 and 3.12 then create the dict, and read every attribute of the loop
+        # slowly.
+        clock = self.loop.time
         return (
-            "time" not in self.attributes
-            and SelectorEventLoop.time is loop_time
+            PyMethod_Check(clock)
+            and PyMethod_GET_FUNCTION(clock) == <PyObject*>loop_time
             and loop_module.get("time") is time_module
             and time_functions.get("monotonic") is monotonic
         )
