@@ -50,6 +50,30 @@ class ReceivingInto(socket.socket):
         return len(data)
 
 
+class ReceivingByInto(socket.socket):
+    """Its recv() calls its recv_into(), which the class does not override."""
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        buffer = bytearray(size)
+        return bytes(buffer[: self.recv_into(buffer, size, flags)]).swapcase()
+
+
+class Wrapping:
+    """Not a socket: forwards to one."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        object.__setattr__(self, "sock", sock)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.sock, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(self.sock, name, value)
+
+    def recv(self, size: int) -> bytes:
+        return self.sock.recv(size).swapcase()
+
+
 class Both(Sending, Receiving):
     def accept(self) -> tuple[socket.socket, Any]:
         descriptor, address = self._accept()
@@ -85,6 +109,32 @@ async def test_methods_of_a_connected_socket_move_the_bytes(kind: type[socket.so
         assert await reader.readline() == (
             b"FROM THERE\n" if issubclass(kind, Receiving | ReceivingInto) else b"from there\n"
         )
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_recv_that_calls_recv_into_of_the_object_moves_the_bytes() -> None:
+    near, far = socket.socketpair()
+    with far:
+        sock = with_class(ReceivingByInto, near)
+        sock.setblocking(False)
+        shown = repr(sock)
+        reader, writer = await sluiceway.open_unix_connection(sock=sock)
+        assert repr(sock) == shown
+        far.send(b"from there\n")
+        assert await reader.readline() == b"FROM THERE\n"
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_recv_of_an_object_that_wraps_a_socket_moves_the_bytes() -> None:
+    near, far = socket.socketpair()
+    with far:
+        near.setblocking(False)
+        sock: Any = Wrapping(near)
+        reader, writer = await sluiceway.open_unix_connection(sock=sock)
+        far.send(b"from there\n")
+        assert await reader.readline() == b"FROM THERE\n"
         writer.close()
         await writer.wait_closed()
 

@@ -62,5 +62,6 @@ def engine_for(loop: asyncio.AbstractEventLoop, sock: Any) -> Any:
 
     Return None if its class overrides a method that moves bytes, and ``loop`` has transports of asyncio, which call it.
     """
-    engine = engine_of(loop)
-    return None if isinstance(loop, BaseSelectorEventLoop) and overrides_transfer(sock) else engine
+    if isinstance(loop, BaseSelectorEventLoop) and overrides_transfer(sock):
+        return None
+    return engine_of(loop)

@@ -8,6 +8,7 @@ does not carry such a connection on a loop of asyncio. uvloop's transports never
 from __future__ import annotations
 
 import _socket
+import contextlib
 import functools
 import socket
 from typing import Any
@@ -45,28 +46,42 @@ def prepare_receiving(sock: Any) -> None:
     kind: Any = type(sock)
     if kind is _SOCKET or not (_overrides(kind, "recv") or _overrides(kind, "recv_into")):
         return
-    try:
-        sock.__class__ = _receiving_class(kind)
-    except TypeError:
-        pass
+    if getattr(getattr(kind, "recv_into", None), "__module__", None) != __name__:
+        # The class was not derived here before.
+        with contextlib.suppress(TypeError):
+            _set_class(sock, _receiving_class(kind))
+
+
+def _set_class(sock: Any, kind: type) -> None:
+    # __setattr__() of a class that wraps a socket may forward to the wrapped object.
+    object.__setattr__(sock, "__class__", kind)
 
 
 @functools.lru_cache(maxsize=16)
 def _receiving_class(kind: Any) -> type:
-    if getattr(kind, "recv_into", None) is _recv_into:
-        derived: type = kind
-        return derived
-
     def recv_into(sock: Any, buffer: Any, size: int = 0, flags: int = 0) -> int:
         count: int = kind.recv_into(sock, memoryview(buffer), *([size, flags] if size or flags else []))
         return count
 
-    method = _recv_into if _overrides(kind, "recv") else recv_into
-    return type(kind.__name__, (kind,), {"__slots__": (), "recv_into": method})
+    def recv_into_by_recv(sock: Any, buffer: Any, size: int = 0, flags: int = 0) -> int:
+        with memoryview(buffer) as view, view.cast("B") as memory:
+            try:
+                # For the time of the call, because the program's recv() may call recv_into() of the object.
+                _set_class(sock, kind)
+                data: bytes = sock.recv(size or len(memory), *([flags] if flags else []))
+            finally:
+                _set_class(sock, derived)
+            memory[: len(data)] = data
+            return len(data)
 
-
-def _recv_into(sock: Any, buffer: Any, size: int = 0, flags: int = 0) -> int:
-    with memoryview(buffer) as view, view.cast("B") as memory:
-        data: bytes = sock.recv(size or len(memory), *([flags] if flags else []))
-        memory[: len(data)] = data
-        return len(data)
+    derived: type = type(
+        kind.__name__,
+        (kind,),
+        {
+            "__slots__": (),
+            "__module__": kind.__module__,
+            "__qualname__": kind.__qualname__,
+            "recv_into": recv_into_by_recv if _overrides(kind, "recv") else recv_into,
+        },
+    )
+    return derived
