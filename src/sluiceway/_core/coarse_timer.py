@@ -276,8 +276,8 @@ class CoarseTimer:
     def _schedule(self, clock: Any) -> None:
         """Cancel or delay the next run, which is scheduled one period from now.
 
-        Cancel it if no limit is started. If the first deadline is more than one period away, delay the run until then.
-        But do not delay it if a limit was started since _settle(): the next run gives that limit its deadline.
+        Cancel it if ``armed`` is 0. If the first deadline is more than one period away, delay the run until then. But
+        do not delay it if a limit has no deadline yet because it was started after _settle(): the run gives it one.
         """
         queue = self._queue
         if len(queue) > 2 * self.armed + _SPARE_ENTRIES or not self.armed:
