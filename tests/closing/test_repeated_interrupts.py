@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import itertools
+import operator
 import os
 import types
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -55,8 +57,14 @@ async def test_two_exceptions_at_end_of_connection_do_not_keep_close_waiting(
     loop_errors.clear()
 
 
-async def test_exception_at_each_place_of_the_abort_after_a_first_one_keeps_no_close_waiting(
-    tls: Certificates, loop_errors: list[dict[str, Any]]
+def fail(transport: Any) -> None:
+    """Do what the TLSSender and the TLSReceiver do after an exception of a signal handler."""
+    transport.failed(ConnectionAbortedError("in a signal handler"))
+
+
+@pytest.mark.parametrize("end", [fail, operator.methodcaller("abort")], ids=["failed", "abort"])
+async def test_exception_at_each_place_of_an_abort_keeps_no_close_waiting(
+    end: Callable[[Any], None], tls: Certificates, loop_errors: list[dict[str, Any]]
 ) -> None:
     async def handle(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
@@ -71,8 +79,7 @@ async def test_exception_at_each_place_of_the_abort_after_a_first_one_keeps_no_c
             transport: Any = writer.transport
             interrupt = Interrupt(number, TimeoutError, in_package)
             with contextlib.suppress(TimeoutError), interrupt.active():
-                # The TLSSender and the TLSReceiver do this after an exception of a signal handler.
-                transport.failed(ConnectionAbortedError("in a signal handler"))
+                end(transport)
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await asyncio.wait_for(writer.wait_closed(), PEER_TIMEOUT)

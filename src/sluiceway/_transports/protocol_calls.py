@@ -34,18 +34,18 @@ def schedule_repeatedly(schedule: Callable[..., object], call: Callable[..., obj
         schedule(call, *arguments)
 
 
-def abort_if_interrupted(method: Callable[[Any, BaseException], None]) -> Callable[[Any, BaseException], None]:
-    """Decorate ``method``, which ends its transport with an error. If it raises, the loop calls abort() soon.
+def abort_if_interrupted(method: Callable[..., None]) -> Callable[..., None]:
+    """Decorate ``method``, which ends its transport. If it raises, the loop calls _abort() of the transport soon.
 
     A signal handler may have raised. The transport may be closing already, so that no later call would end it.
     """
 
     @functools.wraps(method)
-    def call(transport: Any, error: BaseException) -> None:
+    def call(transport: Any, *arguments: Any) -> None:
         try:
-            method(transport, error)
+            method(transport, *arguments)
         except BaseException:
-            schedule_repeatedly(transport._loop.call_soon, transport.abort)
+            schedule_repeatedly(transport._loop.call_soon, transport._abort)
             raise
 
     return call

@@ -410,7 +410,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         """Called by the TLSSender when this side's close_notify alert was written to the lower transport."""
         self._close.close_notify_sent()
 
-    def abort(self) -> None:
+    def _abort(self) -> None:
         if not self._closing:
             # Without corking, the data would have been sent before abort() (contract W9).
             self.raw.uncork()
@@ -423,6 +423,8 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
                 # A transport of the loop does not report what it drops.
                 self._discarded = self.get_write_buffer_size()
             self.raw.lower.abort()
+
+    abort = abort_if_interrupted(_abort)
 
     def _force_close(self, error: BaseException | None) -> None:
         self._error = self._error or error
