@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from support.connections import connect_with_protocol, connected_pair, server_address
+from support.non_reading_peer import PAYLOAD
 from support.raw_peer import RawPeers
 
 
@@ -157,3 +158,58 @@ async def test_assignment_that_raises_attribute_error(streams: types.ModuleType)
     with pytest.raises(AttributeError):
         reader.fixed = 2
     assert await reader.read(4) == b"kept"
+
+
+def test_attributes_assigned_outside_a_loop(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    class Reader(streams.StreamReader):  # type: ignore[name-defined, misc]
+        def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+            self._eof = False
+            super().__init__(loop=loop)
+
+    class Protocol(streams.StreamReaderProtocol):  # type: ignore[name-defined, misc]
+        def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+            self._paused = False
+            self.reader = Reader(loop)
+            super().__init__(self.reader, loop=loop)
+
+    class WithoutInit(asyncio_streams.FlowControlMixin if streams is asyncio else streams.FlowControlMixin):  # type: ignore[misc]
+        def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+            self._paused = self._connection_lost = False
+            self._loop = loop
+            self._drain_waiters = collections.deque[Any]()
+
+    async def use(protocol: Any) -> None:
+        transport, _ = await loop.create_connection(lambda: protocol, *raw_peers.listen().address)
+        writer = streams.StreamWriter(transport, protocol, None, loop)
+        writer.write(PAYLOAD)
+        writer.close()
+        transport.abort()
+
+    # Since Python 3.14, without a current loop asyncio.get_event_loop() raises RuntimeError.
+    asyncio.set_event_loop(None)
+    loop = asyncio.new_event_loop()
+    try:
+        for protocol in (Protocol(loop), WithoutInit(loop)):
+            assert protocol._loop is loop
+            loop.run_until_complete(use(protocol))
+    finally:
+        loop.close()
+
+
+async def test_reader_method_replaced_before_init(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    class Reader(streams.StreamReader):  # type: ignore[name-defined, misc]
+        def __init__(self) -> None:
+            self.arrived: list[bytes] = []
+            self.feed_data = self.arrived.append
+            super().__init__()
+
+    reader = Reader()
+    listener = raw_peers.listen()
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_connection(lambda: streams.StreamReaderProtocol(reader), *listener.address)
+    peer = listener.accept()
+    peer.send(b"data")
+    peer.close()
+    assert await reader.read() == b""
+    assert b"".join(reader.arrived) == b"data"
+    transport.close()

@@ -49,7 +49,9 @@ class FlowControlMixin(ProtocolOperations, asyncio_streams.FlowControlMixin, met
         ProtocolOperations.__init__(self, Connection(loop))
 
     def _sluiceway_begin(self) -> None:
-        FlowControlMixin.__init__(self)
+        # As in asyncio, this needs no loop: then it is None until the program assigns it.
+        loop: Any = asyncio._get_running_loop()
+        ProtocolOperations.__init__(self, Connection(loop))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the transport once, when the transport can carry data."""

@@ -6,7 +6,7 @@ import asyncio
 import sys
 import traceback
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._constants import DEFAULT_LIMIT
 from .._implementation import core
@@ -71,7 +71,7 @@ class StreamReader(ReadOperations, asyncio.StreamReader, metaclass=InstanceCheck
         checked = core.as_limit(limit)
         if loop is None:
             loop = asyncio.get_event_loop()
-        ReadOperations.__init__(self, checked, loop, _intercepts(type(self)))
+        ReadOperations.__init__(self, checked, loop, _intercepts(self))
         if loop.get_debug():
             self._source_traceback = creation_stack(loop)
 
@@ -99,15 +99,18 @@ class StreamReader(ReadOperations, asyncio.StreamReader, metaclass=InstanceCheck
 _INTERCEPTED = ("feed_data", "readuntil", "_wait_for_data")
 
 
-def _intercepts(cls: type[StreamReader]) -> bool:
+def _intercepts(reader: StreamReader) -> bool:
+    cls = type(reader)
     return (
         cls.feed_data is not ReadOperations.feed_data
         or cls.readuntil is not ReadOperations.readuntil
         or cls._wait_for_data is not ReadOperations._wait_for_data
+        # A subclass may have assigned a method before it calls __init__().
+        or (cls is not StreamReader and not vars(reader).keys().isdisjoint(_INTERCEPTED))
     )
 
 
-def _has_receiver(reader: StreamReader) -> bool:
+def _started(reader: StreamReader) -> bool:
     """Return True after ``__init__`` of ``reader``."""
     try:
         return reader._sluiceway is not None
@@ -117,15 +120,17 @@ def _has_receiver(reader: StreamReader) -> bool:
 
 
 def _watch_assignment(self: StreamReader, name: str, value: object) -> None:
-    if name in _INTERCEPTED:
+    if name in _INTERCEPTED and _started(self):
         self._sluiceway.intercepted = True
     try:
         object.__setattr__(self, name, value)
     except AttributeError:
-        if _has_receiver(self):
+        if _started(self):
             raise
-        # Some classes assign private attributes of asyncio before the call of __init__(), or instead of it.
-        StreamReader.__init__(self)
+        # Some classes assign private attributes of asyncio before the call of __init__(), or instead of it. As there,
+        # that needs no loop: then _loop is None until it is assigned.
+        loop: Any = asyncio._get_running_loop()
+        ReadOperations.__init__(self, DEFAULT_LIMIT, loop, _intercepts(self))
         object.__setattr__(self, name, value)
 
 

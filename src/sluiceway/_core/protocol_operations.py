@@ -87,6 +87,10 @@ class ProtocolOperations(ReceiverProvider):
     @_loop.setter
     def _loop(self, loop: asyncio.AbstractEventLoop) -> None:
         flow_to_assign(self).loop = loop
+        connection: Any = self._sluiceway
+        if connection.loop is None:
+            # Assigned instead of ``__init__``, outside the loop.
+            connection.loop = loop
 
     @property
     def _paused(self) -> bool:
