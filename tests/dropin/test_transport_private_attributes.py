@@ -125,6 +125,20 @@ async def test_connection_lost_replaced_on_instance_is_called(streams: types.Mod
     del writer._protocol.connection_lost
 
 
+async def test_connection_lost_replaced_on_instance_may_call_the_original_later(
+    streams: types.ModuleType, raw_peers: RawPeers
+) -> None:
+    reader, writer = await streams.open_connection(*raw_peers.listen().address)
+    protocol = writer.transport.get_protocol()
+    replaced = protocol.connection_lost
+    loop = asyncio.get_running_loop()
+    protocol.connection_lost = lambda error: loop.call_soon(replaced, error)
+    writer.close()
+    await writer.wait_closed()
+    assert reader.at_eof()
+    del writer._protocol.connection_lost
+
+
 async def test_flow_control_and_eof_replaced_on_instance_are_called(
     streams: types.ModuleType, raw_peers: RawPeers
 ) -> None:

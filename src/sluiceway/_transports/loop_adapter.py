@@ -129,12 +129,12 @@ class LoopAdapter(asyncio.BufferedProtocol):
 
     def _lost(self, call: Any, exc: Exception | None) -> None:
         protocol = self._protocol
-        if protocol is None:
-            return
         delivery = self._delivery
-        if delivery.receivers is None:
-            # A function that has replaced the method calls it.
-            call(exc)
+        if protocol is None or delivery.receivers is None:
+            # A function that has replaced the method calls it, perhaps later. ``call`` is None if the loop reports the
+            # end after release().
+            if call is not None:
+                call(exc)
             return
         try:
             delivery.end()

@@ -153,7 +153,7 @@ def attach(
     Raises:
         RuntimeError: on an asyncio loop, a shared socket has a transport already. The socket stays open.
         OSError: no descriptor is left for the engine. A shared socket stays open.
-        Exception: any other error. The socket is closed.
+        Exception: any other error. The socket is closed, unless it is shared and was not used yet.
     """
     if shared and poller_of(loop).watches_itself:
         # As in asyncio.
