@@ -213,3 +213,108 @@ async def test_reader_method_replaced_before_init(streams: types.ModuleType, raw
     assert await reader.read() == b""
     assert b"".join(reader.arrived) == b"data"
     transport.close()
+
+
+class RecordingTransport(asyncio.Transport):
+    """A transport of a test: it keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: Any) -> None:
+        self.written.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("only_transport", [False, True])
+def test_writer_attributes_replace_init_without_loop(streams: types.ModuleType, only_transport: bool) -> None:
+    """Tests of servers derive a writer whose ``__init__`` assigns the attributes, or ``_transport`` alone."""
+
+    class Writer(streams.StreamWriter):  # type: ignore[name-defined, misc]
+        def __init__(self, transport: Any) -> None:
+            self._transport = transport
+            if not only_transport:
+                self._protocol = self._reader = self._loop = None
+
+    transport = RecordingTransport()
+    writer = Writer(transport)
+    writer.write(b"first")
+    writer.writelines([b"sec", b"ond"])
+    assert b"".join(transport.written) == b"firstsecond"
+    assert writer.transport is transport
+    assert writer.get_extra_info("peername", "none") == "none"
+    assert not writer.is_closing()
+    writer.close()
+    assert transport.closed
+    assert writer.is_closing()
+
+
+@pytest.mark.parametrize("protocol_first", [False, True])
+async def test_writer_attributes_replace_init_of_connection(
+    streams: types.ModuleType, protocol_first: bool, raw_peers: RawPeers
+) -> None:
+    class Writer(streams.StreamWriter):  # type: ignore[name-defined, misc]
+        def __init__(self, transport: Any, protocol: Any, reader: Any, loop: Any) -> None:
+            if protocol_first:
+                self._protocol = protocol
+            self._transport = transport
+            self._protocol = protocol
+            self._reader = reader
+            self._loop = loop
+
+    def connected(reader: Any, writer: Any) -> None:
+        protocol.reader = reader
+        protocol._stream_writer = Writer(writer.transport, protocol, reader, asyncio.get_running_loop())
+        protocol.task = asyncio.ensure_future(serve(writer, protocol))
+
+    async def serve(first: Any, protocol: Any) -> None:
+        await echo(protocol)
+        await protocol._stream_writer.wait_closed()
+        assert first.is_closing()
+
+    reader = streams.StreamReader()
+    protocol = streams.StreamReaderProtocol(reader, connected)
+    assert await echoed_line(lambda: protocol, raw_peers) == b"echoed\n"
+    await protocol.task
+
+
+async def test_writer_attributes_assigned_before_init(streams: types.ModuleType) -> None:
+    class Writer(streams.StreamWriter):  # type: ignore[name-defined, misc]
+        def __init__(self, transport: Any, protocol: Any, reader: Any, loop: Any) -> None:
+            self._reader = reader
+            self._transport = None
+            self._loop = loop
+            super().__init__(transport, protocol, reader, loop)
+
+    async with connected_pair(streams) as ((reader, writer), (far_reader, far_writer)):
+        derived = Writer(writer.transport, writer._protocol, reader, asyncio.get_running_loop())
+        derived.write(b"derived")
+        await derived.drain()
+        assert await far_reader.readexactly(7) == b"derived"
+        far_writer.write(b"answer")
+        assert await reader.readexactly(6) == b"answer"
+
+
+async def test_reader_assigned_to_writer_without_init_keeps_its_connection(streams: types.ModuleType) -> None:
+    class Writer(streams.StreamWriter):  # type: ignore[name-defined, misc]
+        def __init__(self, reader: Any) -> None:
+            self._reader = reader
+            self._transport = RecordingTransport()
+            self._loop = asyncio.get_running_loop()
+
+    async with connected_pair(streams) as ((reader, writer), (_far_reader, far_writer)):
+        recording = Writer(reader)
+        recording.write(b"recorded")
+        recording.close()
+        del recording
+        gc.collect()
+        far_writer.write(b"open")
+        assert await reader.readexactly(4) == b"open"
+        assert not writer.is_closing()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .._connection.connection import Connection, is_pipe, waits_for_close
 from .._connection.starttls import is_upgrading, upgrade_to_tls
+from .._constants import CLOSE_TIMEOUT
 from .._implementation import core
 from .._transports.loop_adapter import LoopAdapter
 from .._transports.tls.options import tls_options
@@ -68,6 +69,17 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         if connection.created_at is None and issubclass(type(reader), core.ReadOperations):
             connection.created_at = reader._source_traceback  # type: ignore[union-attr]
         connection.writer_ref = weakref.ref(self)
+
+    def _sluiceway_begin(self) -> None:
+        loop: Any = asyncio._get_running_loop()
+        # Without a loop, a close cannot be bounded.
+        connection = Connection(loop, None if loop is None else CLOSE_TIMEOUT)
+        WriteOperations.__init__(self, None, None, None, loop, connection)
+
+    def _sluiceway_join(self, protocol: Any) -> None:
+        sender, connection = self._sluiceway, protocol._sluiceway
+        transport = connection.transport if sender.transport is None else sender.transport
+        StreamWriter.__init__(self, transport, protocol, sender.reader, connection.loop)
 
     def __repr__(self) -> str:
         info = [self.__class__.__name__, f"transport={self._sluiceway.transport!r}"]
@@ -268,9 +280,9 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         try:
             sender: Any = self._sluiceway
         except AttributeError:
-            # __init__ failed.
+            # __init__ failed, or was not called.
             return
-        if sender is None or sender.connection.closing or sender.connection.lost:
+        if sender is None or sender.guard is None or sender.connection.closing or sender.connection.lost:
             return
         if sender.reader is None or getattr(sender.reader, "_eof", False):
             sender.guard.close(self)

@@ -37,7 +37,8 @@ class Sender:
       of a Stream. ``writes``: the number of calls that passed bytes to the transport.
     - ``budget_used``: the number of calls of drain() since the last yield to the loop, if ``receiver`` is None.
     - ``eof_written``: True after write_eof().
-    - ``guard``: the UnclosedGuard of the connection, or None. Only this object and the reader's Receiver refer to it.
+    - ``guard``: the UnclosedGuard of the connection. Only this object and the reader's Receiver refer to it. None if a
+      class of the program assigns private attributes of the writer instead of a call of ``__init__``.
     """
 
     __slots__ = (
@@ -103,8 +104,9 @@ class Sender:
         # Not isinstance(): it is true for a mock with a spec, which has no Receiver.
         if issubclass(type(reader), StreamReader):
             receiver: Receiver = reader._sluiceway
-            receiver.guard = self.guard
-            receiver.connection = self.connection
+            if self.guard is not None:
+                receiver.guard = self.guard
+                receiver.connection = self.connection
             if type(reader).exception is StreamReader.exception:
                 self.receiver = receiver
 

@@ -11,8 +11,26 @@ from collections.abc import Iterable
 from typing import Any
 
 from .connection_state import ConnectionState
+from .protocol_operations import ProtocolOperations
 from .sender import Sender
 from .validation import BytesLike, as_bytes, joined, must_be_awaited
+
+
+def sender_to_assign(writer: StreamWriter) -> Sender:
+    """Return the Sender for the assignment of a private attribute, which may precede ``__init__``.
+
+    Some classes of programs assign such attributes before the call of ``__init__``, or instead of it.
+    """
+    sender: Sender | None
+    try:
+        sender = writer._sluiceway
+    except AttributeError:
+        # The pure core; the attribute is None in the compiled one.
+        sender = None
+    if sender is None:
+        writer._sluiceway_begin()
+        sender = writer._sluiceway
+    return sender
 
 
 class StreamWriter:
@@ -32,6 +50,14 @@ class StreamWriter:
         guard: object = None,
     ) -> None:
         self._sluiceway = Sender(transport, protocol, reader, loop, connection, guard)
+
+    def _sluiceway_begin(self) -> None:
+        """Give a writer whose ``__init__`` was not called a Sender without a guard. StreamWriter overrides this."""
+        raise NotImplementedError
+
+    def _sluiceway_join(self, protocol: ProtocolOperations) -> None:
+        """Replace the Sender by one with the connection of ``protocol``. The public StreamWriter overrides this."""
+        raise NotImplementedError
 
     def write(self, data: BytesLike) -> None:
         """Send ``data``, and return immediately.
@@ -124,7 +150,7 @@ class StreamWriter:
 
     @_transport.setter
     def _transport(self, transport: Any) -> None:
-        self._sluiceway.set_transport(transport)
+        sender_to_assign(self).set_transport(transport)
 
     @property
     def _protocol(self) -> Any:
@@ -132,7 +158,11 @@ class StreamWriter:
 
     @_protocol.setter
     def _protocol(self, protocol: Any) -> None:
-        self._sluiceway.set_protocol(protocol)
+        sender = sender_to_assign(self)
+        if sender.guard is None and issubclass(type(protocol), ProtocolOperations):
+            self._sluiceway_join(protocol)
+        else:
+            sender.set_protocol(protocol)
 
     @property
     def _reader(self) -> Any:
@@ -140,7 +170,7 @@ class StreamWriter:
 
     @_reader.setter
     def _reader(self, reader: Any) -> None:
-        self._sluiceway.set_reader(reader)
+        sender_to_assign(self).set_reader(reader)
 
     @property
     def _loop(self) -> asyncio.AbstractEventLoop:
@@ -148,4 +178,9 @@ class StreamWriter:
 
     @_loop.setter
     def _loop(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._sluiceway.loop = loop
+        sender = sender_to_assign(self)
+        sender.loop = loop
+        connection: Any = sender.connection
+        if connection.loop is None:
+            # Assigned instead of ``__init__``, outside the loop.
+            connection.loop = loop
