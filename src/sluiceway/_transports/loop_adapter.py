@@ -113,7 +113,8 @@ class LoopAdapter(asyncio.BufferedProtocol):
 
     @property
     def connection_lost(self) -> Any:
-        return functools.partial(self._lost, None if self._protocol is None else self._protocol.connection_lost)
+        protocol = self._protocol
+        return functools.partial(self._lost, None if protocol is None else protocol.connection_lost)
 
     @property
     def pause_writing(self) -> Any:
