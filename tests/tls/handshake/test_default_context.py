@@ -3,12 +3,15 @@
 import asyncio
 import concurrent.futures
 import contextlib
+import itertools
 import os
 import pathlib
 import shutil
 import ssl
 import sys
 import threading
+import types
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +22,7 @@ from sluiceway._transports.tls.default_context import DefaultContext, default_co
 from support.certificates import Certificates
 from support.child_processes import IGNORE_THREADS, run_child
 from support.connections import close_discarding, server_address
+from support.interrupts import Interrupt
 from support.timeouts import PEER_TIMEOUT
 
 SHARED: Any = default_context
@@ -55,8 +59,8 @@ def loads(monkeypatch: pytest.MonkeyPatch, tls: Certificates, tmp_path: pathlib.
     return loads
 
 
-async def get_shared() -> ssl.SSLContext:
-    context: ssl.SSLContext = await asyncio.wait_for(SHARED.get(asyncio.get_running_loop()), PEER_TIMEOUT)
+async def get_shared(shared: Any = default_context) -> ssl.SSLContext:
+    context: ssl.SSLContext = await asyncio.wait_for(shared.get(asyncio.get_running_loop()), PEER_TIMEOUT)
     return context
 
 
@@ -107,6 +111,7 @@ async def test_cancelled_connect_does_not_cancel_the_load_of_others(loads: Loads
     assert isinstance(contexts[0], asyncio.CancelledError)
     assert isinstance(contexts[1], ssl.SSLContext)
     assert contexts[1] is contexts[2]
+    assert not SHARED._load.waiters
     [thread] = loads.threads
     thread.join(PEER_TIMEOUT)
 
@@ -132,8 +137,9 @@ async def test_changed_authorities_are_loaded(
     assert await SHARED.get(loop) is second
     assert len(loads.threads) == 2
     if change == "SSLKEYLOGFILE":
-        # The context keeps the file open.
+        # The context, to which its thread refers, keeps the file open.
         monkeypatch.delenv(change)
+        loads.threads.clear()
         del second
         await SHARED.get(loop)
 
@@ -187,6 +193,17 @@ async def test_failed_load_raises_with_its_cause_and_is_retried(
     assert len(loads.threads) == 3
 
 
+async def test_failed_load_creates_no_reference_cycle(loads: Loads) -> None:
+    loads.error = ValueError()
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(ValueError):
+        await SHARED.get(loop)
+    loads.error = None
+    failed = weakref.ref(loads.threads.pop())
+    await SHARED.get(loop)
+    assert failed() is None
+
+
 async def test_context_of_another_class_is_not_shared(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
     """A library may replace ssl.SSLContext by its own class."""
 
@@ -226,15 +243,18 @@ async def test_context_is_loaded_in_place_if_no_thread_can_be_started(
 ) -> None:
     """At the exit of the interpreter, Thread.start() of CPython 3.11 waits without end."""
 
-    def start(_thread: threading.Thread) -> None:
-        assert not finalizing
-        raise RuntimeError("can't start new thread")
-
     loop = asyncio.get_running_loop()
     with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", start)
         patch.setattr(sys, "is_finalizing", lambda: finalizing)
-        context = await SHARED.get(loop)
+        if finalizing:
+            patch.setattr(threading.Thread, "start", None)
+        else:
+            # The system has no space for such a stack.
+            threading.stack_size(1 << 46)
+        try:
+            context = await SHARED.get(loop)
+        finally:
+            threading.stack_size(0)
     assert isinstance(context, ssl.SSLContext)
     assert await SHARED.get(loop) is context
     assert loads.threads == [threading.current_thread()]
@@ -265,8 +285,9 @@ def test_loop_closed_during_the_load_does_not_keep_later_loops_waiting(
 
 
 @pytest.mark.parametrize("started", [False, True])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 async def test_interrupted_start_of_the_load_does_not_keep_later_calls_waiting(
-    started: bool, loads: Loads, monkeypatch: pytest.MonkeyPatch
+    error: type[BaseException], started: bool, loads: Loads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = threading.Thread.start
 
@@ -274,26 +295,88 @@ async def test_interrupted_start_of_the_load_does_not_keep_later_calls_waiting(
         if started:
             start(thread)
             thread.join(PEER_TIMEOUT)
-        raise KeyboardInterrupt
+        raise error
 
     loop = asyncio.get_running_loop()
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", interrupt)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(error):
             await SHARED.get(loop)
     assert isinstance(await asyncio.wait_for(SHARED.get(loop), PEER_TIMEOUT), ssl.SSLContext)
-    assert len(loads.threads) == 1 + started
+    assert len(loads.threads) == 1
+
+
+LEFT_OUT = [function.__code__ for function in (threading.Thread.start, threading.Thread.join)]
+
+
+def belongs_to_module(frame: types.FrameType | None) -> bool:
+    """Return True for the functions of the module, and for those that they call, directly or not.
+
+    Left out are the start and the join of a thread, and the methods of the loop. Only CPython could prevent the effects
+    of an interrupt there.
+    """
+    while frame is not None:
+        code = frame.f_code
+        if code in LEFT_OUT or code.co_filename == asyncio.base_events.__file__:
+            return False
+        if code.co_filename == DefaultContext.get.__code__.co_filename:
+            return True
+        frame = frame.f_back
+    return False
+
+
+@pytest.mark.parametrize("in_thread", [True, False], ids=["thread", "in_place"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_interrupt_at_any_place_is_raised_and_keeps_no_call_waiting(
+    error: type[BaseException], in_thread: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lock that an interrupt leaves locked blocks the next call, and the exit of the process."""
+    may_finish = threading.Event()
+
+    def create() -> ssl.SSLContext:
+        if in_thread:
+            may_finish.wait()
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+    monkeypatch.setattr(ssl, "create_default_context", create)
+    monkeypatch.setattr(sys, "is_finalizing", lambda: not in_thread)
+    for number in itertools.count():
+        shared = DefaultContext()
+        loop = asyncio.new_event_loop()
+        errors = []
+        loop.set_exception_handler(lambda _, details, errors=errors: errors.append(details["exception"]))
+        tasks = [loop.create_task(shared.get(loop)) for _ in range(2)]
+        if in_thread:
+            # In this order, both calls wait for the thread.
+            may_finish.clear()
+            loop.call_soon(may_finish.set)
+        interrupt = Interrupt(number, error, belongs_to_module)
+        done: Any = ()
+        with interrupt.active():
+            while not done:
+                try:
+                    done, waiting = loop.run_until_complete(asyncio.wait(tasks, timeout=PEER_TIMEOUT))
+                except error as caught:
+                    errors.append(caught)
+        loop.close()
+        assert not waiting, f"interrupted at {interrupt.at}"
+        errors += filter(None, [task.exception() for task in tasks])
+        assert bool(errors) == bool(interrupt.at), f"interrupted at {interrupt.at}"
+        assert isinstance(asyncio.run(get_shared(shared)), ssl.SSLContext)
+        if not interrupt.at:
+            break
+    assert number > 20
 
 
 @IGNORE_THREADS
 def test_child_forked_during_the_load_loads_the_context_itself(loads: Loads) -> None:
-    """The thread that loads exists in the parent only, and may hold the lock at the fork."""
+    """The thread that loads, and has the lock, exists in the parent only."""
 
     def get() -> ssl.SSLContext:
         return asyncio.run(get_shared())
 
     def child() -> None:
-        # The thread of the parent may hold the lock of this one.
+        # The thread of the parent may have locked the lock of this event.
         loads.may_finish = threading.Event()
         loads.may_finish.set()
         assert isinstance(get(), ssl.SSLContext)
@@ -302,25 +385,31 @@ def test_child_forked_during_the_load_loads_the_context_itself(loads: Loads) -> 
     parent = threading.Thread(target=get)
     parent.start()
     assert loads.started.wait(PEER_TIMEOUT)
-    with SHARED._lock:
-        status = run_child(child)
+    status = run_child(child)
     loads.may_finish.set()
     parent.join(PEER_TIMEOUT)
     assert status == 0
     assert len(loads.threads) == 1
 
 
-def test_loops_in_threads_share_one_context_and_one_load(loads: Loads) -> None:
+def test_loops_in_threads_share_one_context_and_one_load(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
     contexts = []
     shared = DefaultContext()
     barrier = threading.Barrier(4)
+    start = threading.Thread.start
+
+    def start_together(thread: threading.Thread) -> None:
+        start(thread)
+        if thread not in threads:
+            barrier.wait(PEER_TIMEOUT)
+            loads.may_finish.set()
 
     async def get() -> None:
-        loop = asyncio.get_running_loop()
-        barrier.wait(PEER_TIMEOUT)
-        contexts.append(await shared.get(loop))
+        contexts.append(await shared.get(asyncio.get_running_loop()))
 
     threads = [threading.Thread(target=lambda: asyncio.run(get())) for _ in range(4)]
+    monkeypatch.setattr(threading.Thread, "start", start_together)
+    loads.may_finish.clear()
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -13,7 +13,7 @@ affected by that. Therefore the context records assignments of attributes, and u
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
+import contextlib
 import os
 import ssl
 import sys
@@ -21,6 +21,8 @@ import threading
 from typing import Any
 
 from ..._config import key_log_file
+from ..._errors import copy_error
+from ..protocol_calls import schedule_repeatedly
 
 # Methods and classes that do not change a context. A use of any other method counts as a change.
 _READING = frozenset(
@@ -60,13 +62,17 @@ def _mark_changed(context: ssl.SSLContext) -> None:
 
 
 class DefaultContext:
-    """Creates and stores the shared context. Event loops in several threads can use one object at the same time."""
+    """Creates and stores the shared context. Event loops in several threads can use one object at the same time.
+
+    An exception of a signal handler may interrupt the methods anywhere, and leave a lock locked. Therefore only the
+    threads that create a context use the lock; signal handlers run in the main thread.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._key: _Key = ()
-        self._context: SharedContext | None = None
-        self._loading: concurrent.futures.Future[ssl.SSLContext] | None = None
+        self.lock = threading.Lock()
+        # The load that the last call of get() has begun, and the one that a thread has completed last, with the lock.
+        self._load: _Load | None = None
+        self.loaded: _Load | None = None
 
     async def get(self, loop: asyncio.AbstractEventLoop) -> ssl.SSLContext:
         """Return the context for a new connection. Concurrent calls wait for the creation of one context.
@@ -74,84 +80,103 @@ class DefaultContext:
         If the creation fails, all of them raise its error. A cancelled call does not stop the creation.
         """
         key = _current_key()
-        started: concurrent.futures.Future[ssl.SSLContext] | None = None
-        thread: threading.Thread | None = None
+        load = self._load
+        if load is None or not load.serves(key):
+            load = _Load(self, key)
+            if not load.start_if_possible():
+                load.create()
+            # Last: if a signal handler raises before, no call waits for this load.
+            self._load = load
+        waiter: asyncio.Future[None] = loop.create_future()
+        load.waiters.add(waiter)
         try:
-            with self._lock:
-                same = self._key == key
-                if same and self._context is not None and not self._context.changed:
-                    return self._context
-                running = self._loading if same else None
-                if running is not None:
-                    loading = running
-                else:
-                    loading = started = concurrent.futures.Future()
-                    # A running future cannot be cancelled, so a cancelled waiter does not cancel the load.
-                    loading.set_running_or_notify_cancel()
-                    # In this order, a fork in another thread finds no context of another key.
-                    self._context, self._loading, self._key = None, loading, key
-            if started is not None:
-                thread = self._start(started)
-        except BaseException as error:
-            # Every later call waits for this load, so it runs here. RuntimeError: no thread can be started. A signal
-            # handler may raise any other exception; if it did so after the start of the thread, the load runs twice.
-            if started is not None:
-                self._load(started)
-            if started is None or not isinstance(error, RuntimeError):
-                raise
-        try:
-            return await asyncio.wrap_future(loading, loop=loop)
+            # The thread sets ``done`` before it reads ``waiters``.
+            if not load.done:
+                await waiter
         finally:
-            if thread is not None and loading.done():
-                # The thread ends now. Without this call, a test of the program could report that it is left over.
-                thread.join()
-            # Breaks a reference cycle: the traceback of an error refers to this frame.
-            del loading, running, started
+            load.waiters.discard(waiter)
+        if load.is_alive():
+            # The thread ends now. Without this call, a test of the program could report that it is left over.
+            load.join()
+        if load.error is not None:
+            raise copy_error(load.error)
+        return load.context  # type: ignore[return-value]
 
     def forked(self) -> None:
         """Forget, in a forked child, a load that only a thread of the parent completes."""
-        self._lock = threading.Lock()
-        if self._loading is not None:
-            self._key, self._context, self._loading = (), None, None
+        self.lock = threading.Lock()
+        if self._load is not None and not self._load.done:
+            self._load = None
 
-    def _start(self, loading: concurrent.futures.Future[ssl.SSLContext]) -> threading.Thread | None:
-        """Call ``_load()`` in a new thread, and return the thread. Raise RuntimeError if it cannot be started.
 
-        While the interpreter exits, call ``_load()`` at once and return None: a new thread cannot run any more, and
-        CPython 3.11 would wait in ``start()`` without end.
-        """
-        if sys.is_finalizing():
-            self._load(loading)
-            return None
+class _Load(threading.Thread):
+    """The creation of a context in a thread. ``done``: True if ``context`` or ``error`` is set.
+
+    ``waiters``: woken when ``done`` is True.
+    """
+
+    def __init__(self, owner: DefaultContext, key: _Key) -> None:
         # The interpreter waits for this thread before it exits, also if the present thread is a daemon. OpenSSL frees
         # its data at the exit of the process; a thread that still loaded certificates would crash the process.
-        thread = threading.Thread(target=self._load, args=(loading,), name="sluiceway default context", daemon=False)
-        thread.start()
-        return thread
+        super().__init__(name="sluiceway default context", daemon=False)
+        self._owner = owner
+        self.key = key
+        self.context: ssl.SSLContext | None = None
+        self.error: BaseException | None = None
+        self.done = False
+        self.waiters: set[asyncio.Future[None]] = set()
 
-    def _load(self, loading: concurrent.futures.Future[ssl.SSLContext]) -> None:
-        context: ssl.SSLContext | None = None
-        error: BaseException | None = None
+    def serves(self, key: _Key) -> bool:
+        """Return True if a call of get() with this key can use the context, or wait for it."""
+        if not self.done:
+            return self.key == key
+        # A context of a class that replaces ssl.SSLContext cannot record changes, so it is not shared.
+        return self.key == key and isinstance(self.context, SharedContext) and not self.context.changed
+
+    def start_if_possible(self) -> bool:
+        """Start the thread. Return False if no thread can be started."""
+        # While the interpreter exits, a new thread cannot run, and start() of CPython 3.11 would wait without end.
+        if sys.is_finalizing():
+            return False
+        try:
+            self.start()
+        except RuntimeError as error:
+            # A signal handler may raise a RuntimeError, too.
+            if "thread" not in str(error):
+                raise
+            return False
+        return True
+
+    def run(self) -> None:
+        """Create the context in the new thread, unless a load of another loop has just done so. Wake the waiters."""
+        with self._owner.lock:
+            loaded = self._owner.loaded
+            if loaded is not None and loaded.serves(self.key):
+                self.context, self.done = loaded.context, True
+            else:
+                self.create()
+                self._owner.loaded = self
+        for waiter in self.waiters.copy():
+            # The loop may be closed.
+            with contextlib.suppress(Exception):
+                schedule_repeatedly(waiter.get_loop().call_soon_threadsafe, _wake, waiter)
+
+    def create(self) -> None:
+        """Create the context in the present thread."""
         try:
             context = ssl.create_default_context()
             if type(context) is SharedContext.__base__:
                 context.__class__ = SharedContext
-        except BaseException as caught:  # noqa: BLE001 - raised by the waiting calls of get()
-            # A traceback would create a reference cycle, because it refers to this frame and the future.
-            error = _named(caught).with_traceback(None)
-        with self._lock:
-            if self._loading is loading:
-                self._loading = None
-                # A context of a class that replaces ssl.SSLContext cannot record changes, so it is not shared.
-                self._context = context if isinstance(context, SharedContext) else None
-        try:
-            if error is not None:
-                loading.set_exception(error)
-            else:
-                loading.set_result(context)  # type: ignore[arg-type]
-        except concurrent.futures.InvalidStateError:
-            # The load ran twice, because a signal handler has raised an exception.
-            pass
+            self.context = context
+        except BaseException as caught:  # noqa: BLE001 - raised by get()
+            # A traceback would create a reference cycle, because it refers to this frame.
+            self.error = _named(caught).with_traceback(None)
+        self.done = True
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 def _current_key() -> _Key:
