@@ -117,6 +117,19 @@ async def test_assigned_closed_future_is_completed(streams: types.ModuleType, ra
         assert protocol._connection_lost is True
 
 
+async def test_connection_with_completed_closed_future_goes_on(streams: types.ModuleType) -> None:
+    """A program can assign such a future so that wait_closed() does not wait."""
+    async with connected_pair(streams) as ((_, writer), (far_reader, _far_writer)):
+        future = asyncio.get_running_loop().create_future()
+        future.set_result(None)
+        writer._protocol._closed = future
+        # A callback of the future would run in the next iteration.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        writer.write(b"line\n")
+        assert await far_reader.readline() == b"line\n"
+
+
 async def test_reader_attributes_assigned_before_init(streams: types.ModuleType) -> None:
     """The zip reader of waterbutler assigns ``_eof`` before it calls ``__init__`` of its base class."""
 

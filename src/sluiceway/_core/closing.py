@@ -213,6 +213,9 @@ class ClosingState(ConnectionState):
     def use_closed_future(self, future: asyncio.Future[None]) -> None:
         """Let ``future`` be the future of closed_future(). Some subclasses of the protocol assign one of their own."""
         self._closed_future = future
+        if future.done():
+            # As in asyncio, the connection goes on. A future that is completed later reports its end.
+            return
         future.add_done_callback(self._closed_future_done)
         if self.lost:
             self._resolve(future)
