@@ -50,9 +50,10 @@ class WriteQueue:
         return memoryview(self.pieces[self.head])[self.offset :]
 
     def front(self, most: int) -> Any:
-        """Return the first ``most`` bytes, or all bytes if there are fewer. Several short pieces are joined.
+        """Return the first ``most`` bytes, or all bytes if there are fewer. They stay in the queue.
 
-        The result is bytes or a memoryview. The queue must not be empty.
+        If the first piece contains them all, the result is that piece or a memoryview of it. Otherwise they are copied
+        into one bytes object. The queue must not be empty.
         """
         index = self.head
         piece = self.pieces[index]
