@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 import sluiceway
+from sluiceway._transports.tls import default_context as default_context_module
 from sluiceway._transports.tls.default_context import DefaultContext, default_context
 from support.certificates import Certificates
 from support.child_processes import IGNORE_THREADS, run_child
@@ -369,8 +370,38 @@ def test_interrupt_at_any_place_is_raised_and_keeps_no_call_waiting(
 
 
 @IGNORE_THREADS
-def test_child_forked_during_the_load_loads_the_context_itself(loads: Loads) -> None:
-    """The thread that loads, and has the lock, exists in the parent only."""
+def test_fork_waits_for_the_load(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing in the child would release the locks of OpenSSL that the thread holds."""
+    join = default_context_module._Load.join
+
+    def finish_and_join(load: Any, timeout: float | None = None) -> None:
+        loads.may_finish.set()
+        join(load, timeout)
+
+    def child() -> None:
+        # If the fork did not wait, the context is loaded again.
+        loads.may_finish = threading.Event()
+        loads.may_finish.set()
+        asyncio.run(get_shared())
+        assert len(loads.threads) == 1
+
+    async def fork() -> int:
+        waiting = asyncio.create_task(get_shared())
+        assert await asyncio.to_thread(loads.started.wait, PEER_TIMEOUT)
+        status = run_child(child)
+        loads.may_finish.set()
+        await waiting
+        return status
+
+    monkeypatch.setattr(default_context_module._Load, "join", finish_and_join)
+    loads.may_finish.clear()
+    assert asyncio.run(fork()) == 0
+
+
+@IGNORE_THREADS
+def test_child_forked_during_the_load_loads_the_context_itself(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that loads, and has the lock, exists in the parent only, if the fork has not waited for its end."""
+    monkeypatch.setattr(default_context_module, "_FORK_WAIT", 0)
 
     def get() -> ssl.SSLContext:
         return asyncio.run(get_shared())

@@ -38,6 +38,8 @@ _READING = frozenset(
         "wrap_socket",
     ]
 )
+# Seconds. A fork waits no longer for a load, which may need a lock of the thread that forks.
+_FORK_WAIT = 5
 _Key = tuple[Any, ...]
 
 
@@ -179,6 +181,18 @@ def _wake(waiter: asyncio.Future[None]) -> None:
         waiter.set_result(None)
 
 
+def _finish_loads() -> None:
+    """Called before a fork. Wait until the threads that create a context have ended.
+
+    They may hold locks of OpenSSL, which nothing releases in the child: OpenSSL there would wait without end.
+    """
+    for thread in threading.enumerate():
+        if isinstance(thread, _Load) and thread is not threading.current_thread():
+            # RuntimeError: another thread is just starting it.
+            with contextlib.suppress(RuntimeError):
+                thread.join(_FORK_WAIT)
+
+
 def _current_key() -> _Key:
     """Return a tuple of all values on which the content of a default context depends."""
     paths = ssl.get_default_verify_paths()
@@ -217,4 +231,4 @@ default_context = DefaultContext()
 
 if hasattr(os, "register_at_fork"):
     # Windows has no fork.
-    os.register_at_fork(after_in_child=default_context.forked)
+    os.register_at_fork(before=_finish_loads, after_in_child=default_context.forked)
