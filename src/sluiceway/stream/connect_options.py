@@ -160,7 +160,10 @@ def _check_callables(resolver: Any, configure_socket: Any) -> None:
     if configure_socket is None:
         return
     if not callable(configure_socket) or inspect.iscoroutinefunction(configure_socket):
-        raise TypeError(f"configure_socket argument must be a plain function or None, not {configure_socket!r}")
+        raise TypeError(
+            "configure_socket argument must be None or a callable that is no coroutine function, "
+            f"not {configure_socket!r}"
+        )
 
 
 def _check_keepalive(keepalive: Any) -> None:
