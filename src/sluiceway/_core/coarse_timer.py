@@ -274,10 +274,11 @@ class CoarseTimer:
             limit.stop()
 
     def _schedule(self, clock: Any) -> None:
-        """Cancel or delay the next run, which is scheduled one period from now.
+        """Called at the end of _run(), which has scheduled the next run one period after its own start.
 
-        Cancel it if ``armed`` is 0. If the first deadline is more than one period away, delay the run until then. But
-        do not delay it if a limit has no deadline yet because it was started after _settle(): the run gives it one.
+        Cancel that run if ``armed`` is 0. If the first deadline is more than one period away, replace the run by one at
+        that deadline. But leave the run unchanged if a limit was started after _settle() and so has no deadline yet:
+        the run gives it one.
         """
         queue = self._queue
         if len(queue) > 2 * self.armed + _SPARE_ENTRIES or not self.armed:

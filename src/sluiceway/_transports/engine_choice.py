@@ -52,7 +52,8 @@ def engine_of(loop: asyncio.AbstractEventLoop) -> Any:
     """Return the module ``epoll.transport`` if the engine can carry connections of ``loop``, else None.
 
     The first call for ``loop`` tests this. If no descriptor is left for the engine, the call raises OSError, and the
-    next call tests again. After a complete test, no call raises: then attach() of the returned module raises OSError.
+    next call tests again. After a complete test, no call raises. If no descriptor is left at a later time, attach() of
+    the returned module raises OSError.
     """
     return _engine if _engine is not None and _engine.can_serve(loop) else None
 
