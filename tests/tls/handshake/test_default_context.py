@@ -200,9 +200,19 @@ async def test_failed_load_creates_no_reference_cycle(loads: Loads) -> None:
     with contextlib.suppress(ValueError):
         await SHARED.get(loop)
     loads.error = None
-    failed = weakref.ref(loads.threads.pop())
+    failed = weakref.ref(SHARED._load)
     await SHARED.get(loop)
     assert failed() is None
+
+
+@pytest.mark.parametrize("error", [None, ValueError()], ids=["loaded", "failed"])
+async def test_object_of_the_thread_is_freed_at_its_end(error: Exception | None, loads: Loads) -> None:
+    """The checks of CPython's own tests count the Thread objects, too."""
+    loads.error = error
+    with contextlib.suppress(ValueError):
+        await SHARED.get(asyncio.get_running_loop())
+    thread = weakref.ref(loads.threads.pop())
+    assert thread() is None
 
 
 async def test_context_of_another_class_is_not_shared(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,6 +291,7 @@ def test_loop_closed_during_the_load_does_not_keep_later_loops_waiting(
     assert isinstance(asyncio.run(get_shared()), ssl.SSLContext)
     [thread] = loads.threads
     thread.join(PEER_TIMEOUT)
+    assert not SHARED._load.waiters
     call.close()
     assert caplog.messages == []
 
@@ -372,7 +383,7 @@ def test_interrupt_at_any_place_is_raised_and_keeps_no_call_waiting(
 @IGNORE_THREADS
 def test_fork_waits_for_the_load(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing in the child would release the locks of OpenSSL that the thread holds."""
-    join = default_context_module._Load.join
+    join = default_context_module._LoadThread.join
 
     def finish_and_join(load: Any, timeout: float | None = None) -> None:
         loads.may_finish.set()
@@ -393,7 +404,7 @@ def test_fork_waits_for_the_load(loads: Loads, monkeypatch: pytest.MonkeyPatch) 
         await waiting
         return status
 
-    monkeypatch.setattr(default_context_module._Load, "join", finish_and_join)
+    monkeypatch.setattr(default_context_module._LoadThread, "join", finish_and_join)
     loads.may_finish.clear()
     assert asyncio.run(fork()) == 0
 

@@ -97,9 +97,11 @@ class DefaultContext:
                 await waiter
         finally:
             load.waiters.discard(waiter)
-        if load.is_alive():
-            # The thread ends now. Without this call, a test of the program could report that it is left over.
-            load.join()
+        thread = load.thread
+        if thread is not None:
+            # The thread ends now. A test of the program could report a thread, or a Thread object, that is left over.
+            thread.join()
+            load.thread = None
         if load.error is not None:
             raise copy_error(load.error)
         return load.context  # type: ignore[return-value]
@@ -111,18 +113,19 @@ class DefaultContext:
             self._load = None
 
 
-class _Load(threading.Thread):
-    """The creation of a context in a thread. ``done``: True if ``context`` or ``error`` is set.
+class _LoadThread(threading.Thread):
+    """The thread of a load. A fork finds it by its class."""
 
-    ``waiters``: woken when ``done`` is True.
+
+class _Load:
+    """The creation of a context, in ``thread`` if one could be started. ``done``: True if ``context`` or ``error`` is
+    set. ``waiters``: woken when ``done`` is True.
     """
 
     def __init__(self, owner: DefaultContext, key: _Key) -> None:
-        # The interpreter waits for this thread before it exits, also if the present thread is a daemon. OpenSSL frees
-        # its data at the exit of the process; a thread that still loaded certificates would crash the process.
-        super().__init__(name="sluiceway default context", daemon=False)
         self._owner = owner
         self.key = key
+        self.thread: threading.Thread | None = None
         self.context: ssl.SSLContext | None = None
         self.error: BaseException | None = None
         self.done = False
@@ -140,16 +143,20 @@ class _Load(threading.Thread):
         # While the interpreter exits, a new thread cannot run, and start() of CPython 3.11 would wait without end.
         if sys.is_finalizing():
             return False
+        # The interpreter waits for this thread before it exits, also if the present thread is a daemon. OpenSSL frees
+        # its data at the exit of the process; a thread that still loaded certificates would crash the process.
+        thread = _LoadThread(target=self._run, name="sluiceway default context", daemon=False)
         try:
-            self.start()
+            thread.start()
         except RuntimeError as error:
             # A signal handler may raise a RuntimeError, too.
             if "thread" not in str(error):
                 raise
             return False
+        self.thread = thread
         return True
 
-    def run(self) -> None:
+    def _run(self) -> None:
         """Create the context in the new thread, unless a load of another loop has just done so. Wake the waiters."""
         with self._owner.lock:
             loaded = self._owner.loaded
@@ -162,6 +169,8 @@ class _Load(threading.Thread):
             # The loop may be closed.
             with contextlib.suppress(Exception):
                 schedule_repeatedly(waiter.get_loop().call_soon_threadsafe, _wake, waiter)
+        # Only a waiter of a closed loop would be kept: no call waits after ``done``.
+        self.waiters.clear()
 
     def create(self) -> None:
         """Create the context in the present thread."""
@@ -187,7 +196,7 @@ def _finish_loads() -> None:
     They may hold locks of OpenSSL, which nothing releases in the child: OpenSSL there would wait without end.
     """
     for thread in threading.enumerate():
-        if isinstance(thread, _Load) and thread is not threading.current_thread():
+        if isinstance(thread, _LoadThread) and thread is not threading.current_thread():
             # RuntimeError: another thread is just starting it.
             with contextlib.suppress(RuntimeError):
                 thread.join(_FORK_WAIT)
