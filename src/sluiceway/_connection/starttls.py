@@ -31,7 +31,7 @@ class UpgradableWriter(Protocol):
 
 
 def is_upgrading(transport: Any) -> bool:
-    """Return True if ``transport``, that of a writer, carries the TLS handshake of a start_tls()."""
+    """Return True while the TLS handshake of a start_tls() runs over ``transport``, the transport of a writer."""
     try:
         return isinstance(transport.get_protocol(), LowerProtocol)
     except (AttributeError, NotImplementedError):
