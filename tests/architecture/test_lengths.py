@@ -1,5 +1,6 @@
-"""Source files are short enough to read."""
+"""Source files and the README are short enough to read."""
 
+import pathlib
 import statistics
 
 import pytest
@@ -8,6 +9,8 @@ from architecture.sources import Source, package_sources
 
 LONGEST = 500
 MEDIAN = 150
+README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
+README_LONGEST = 120
 
 FILES = [source for source in package_sources() if source.path.suffix != ".pyi"]
 
@@ -23,3 +26,7 @@ def test_file_has_at_most_500_lines(source: Source) -> None:
 
 def test_median_length_is_at_most_150_lines() -> None:
     assert statistics.median(lines(source) for source in FILES if not source.is_package) <= MEDIAN
+
+
+def test_readme_has_at_most_120_lines() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= README_LONGEST
