@@ -249,7 +249,6 @@ def _end_failed(writer: UpgradableWriter, connection: Connection, plain: Any, er
     without end. The call passes a copy of ``error``, or None if close() or abort() of this program ended the
     handshake. A cancellation counts as a ConnectionAbortedError for a Stream, otherwise as None.
     """
-    plain.abort()
     record = connection.record
     if record is not None and record.error is None and not connection.lost and not isinstance(error, Exception):
         # Reads and sends of the Stream raise it. With None they would report an end that the peer has caused.
@@ -267,3 +266,6 @@ def _end_failed(writer: UpgradableWriter, connection: Connection, plain: Any, er
 
     # Two iterations of the loop later: abort() calls connection_lost() in the next one.
     writer._loop.call_soon(writer._loop.call_soon, report)
+    # A transport of asyncio that has ended after a close() with unsent data raises AttributeError.
+    with contextlib.suppress(AttributeError):
+        plain.abort()

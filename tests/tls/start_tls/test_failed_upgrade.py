@@ -250,3 +250,23 @@ async def test_close_between_handshake_and_its_result_raises(raw_peers: RawPeers
     assert (await stream.aclose()).reason == "closed"
     assert stream.eof_reason == "closed"
     await script.finished()
+
+
+async def test_close_while_the_first_handshake_message_is_unsent_ends_the_upgrade(tls: Certificates) -> None:
+    """asyncio's transport ends when everything is sent; its abort() then raises AttributeError."""
+    near, far = socket.socketpair()
+    with far:
+        far.setblocking(False)
+        _, writer = await sluiceway.open_connection(sock=near)
+        writer.transport.set_write_buffer_limits(high=2 * len(PAYLOAD))  # type: ignore[attr-defined]
+        writer.write(PAYLOAD)
+        upgrade = await start_task(writer.start_tls(tls.client_context, server_hostname="localhost"))
+        await run_iterations(5)
+        writer.close()
+        while not upgrade.done():
+            with contextlib.suppress(BlockingIOError):
+                far.recv(1 << 20)
+            await asyncio.sleep(0)
+        with pytest.raises(ConnectionResetError, match="this program has closed the connection"):
+            await upgrade
+        await wait_until_closed((None, writer))
