@@ -191,7 +191,7 @@ def _wake(waiter: asyncio.Future[None]) -> None:
 
 
 def _finish_loads() -> None:
-    """Called before a fork. Wait until the threads that create a context have ended.
+    """Called before a fork. Wait until the threads that create a context have ended, at most _FORK_WAIT for each.
 
     They may hold locks of OpenSSL, which nothing releases in the child: OpenSSL there would wait without end.
     """
