@@ -16,6 +16,7 @@ from sluiceway._asyncio import server_connection
 from sluiceway._connection import handler_tasks, loop_thread
 from sluiceway._connection.loop_thread import run_in_loop
 from sluiceway._transports import fork_hooks
+from support.child_processes import IGNORE_THREADS, run_child
 from support.scheduling import wait_until
 
 # Seconds for a thread that is expected to wait for a lock.
@@ -144,6 +145,47 @@ def test_simultaneous_installed_in_two_threads_uninstalls_at_end_of_last() -> No
     finally:
         installing._replacements = replacements
         sluiceway.uninstall()
+
+
+@IGNORE_THREADS
+def test_child_can_install_if_another_thread_was_installing_at_the_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = asyncio.StreamReader
+    forks: list[str] = []
+    statuses: list[int] = []
+
+    def in_child() -> None:
+        assert asyncio.StreamReader is original
+        with sluiceway.installed():
+            assert asyncio.StreamReader is sluiceway.StreamReader
+            assert asyncio.open_connection is sluiceway.open_connection
+        assert asyncio.StreamReader is original
+        assert not sluiceway.is_installed()
+
+    def fork_in_thread(place: str) -> None:
+        forks.append(place)
+        thread = threading.Thread(target=lambda: statuses.append(run_child(in_child)))
+        thread.start()
+        thread.join()
+
+    class Meanwhile(dict[str, Any]):
+        """Forks when a part of the names is replaced, and again when a part of them is restored."""
+
+        def items(self) -> Any:
+            for number, item in enumerate(super().items()):
+                if number == 2 and not forks:
+                    fork_in_thread("replacing")
+                yield item
+
+        def __getitem__(self, name: str) -> Any:
+            if len(forks) == 1 and asyncio.StreamReader is original:
+                fork_in_thread("restoring")
+            return super().__getitem__(name)
+
+    monkeypatch.setattr(installing, "_replacements", Meanwhile(installing._replacements))
+    with sluiceway.installed():
+        pass
+    assert forks == ["replacing", "restoring"]
+    assert statuses == [0, 0]
 
 
 async def test_call_from_other_thread_runs_in_thread_of_loop() -> None:

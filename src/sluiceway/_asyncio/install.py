@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import inspect
+import os
 import sys
 import threading
 from asyncio import streams as asyncio_streams
@@ -63,6 +64,8 @@ _originals: list[tuple[Any, str, Any]] = []
 _installer: _Blocks | None = None
 # Without the lock, a second thread that installs at the same time would store sluiceway's names as asyncio's.
 _lock = threading.Lock()
+# The thread that is replacing or restoring the names; 0 for none.
+_changing = 0
 
 
 # Functions without the lock: on CPython 3.12, a ``with`` statement around a loop does not see an exception that a
@@ -70,6 +73,8 @@ _lock = threading.Lock()
 
 
 def _replace_names() -> None:
+    global _changing  # noqa: PLW0603 - shared by all threads
+    _changing = threading.get_ident()
     for module in (asyncio, asyncio_streams):
         for name, replacement in _replacements.items():
             original = module.__dict__.get(name)
@@ -77,15 +82,33 @@ def _replace_names() -> None:
                 _originals.append((module, name, original))
                 setattr(module, name, replacement)
     replace_in_checks({_replacements[name]: one for _, name, one in _originals if isinstance(one, type)})
+    _changing = 0
 
 
 def _restore_names() -> None:
+    global _changing  # noqa: PLW0603 - shared by all threads
+    _changing = threading.get_ident()
     for module, name, original in _originals:
         # Other code may have replaced the name since install().
         if module.__dict__.get(name) is _replacements[name]:
             setattr(module, name, original)
     _originals.clear()
     replace_in_checks({})
+    _changing = 0
+
+
+def _forked() -> None:
+    """Replace the lock in a forked child: a thread of the parent may hold it. Undo a change that is not complete."""
+    global _installer, _lock  # noqa: PLW0603 - shared by all threads
+    _lock = threading.Lock()
+    if _changing not in (0, threading.get_ident()):
+        _installer = None
+        _restore_names()
+
+
+if hasattr(os, "register_at_fork"):
+    # Windows has no fork.
+    os.register_at_fork(after_in_child=_forked)
 
 
 class _Blocks:
