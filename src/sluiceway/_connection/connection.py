@@ -69,7 +69,8 @@ def is_pipe(transport: Any) -> bool:
 def has_ended(transport: Any) -> bool:
     """Return True if ``transport`` is one of asyncio's without TLS, and has ended. Its abort() may then raise.
 
-    Needed only if the program has set another protocol: otherwise the connection notices the end itself.
+    Needed only while the transport has another protocol, that of the program or of a start_tls(): otherwise the
+    connection notices the end itself.
     """
     try:
         return type(transport).__module__.startswith("asyncio.") and transport.get_protocol() is None

@@ -13,7 +13,7 @@ from .._implementation import core
 from .._net.addresses import contains_nul, describe_address, name_handshake, name_peer
 from .._transports.tls.lower_protocol import LowerProtocol
 from .._transports.tls.transport import TLSTransport
-from .connection import Connection
+from .connection import Connection, has_ended
 from .connection_record import ConnectionRecord
 
 
@@ -266,6 +266,5 @@ def _end_failed(writer: UpgradableWriter, connection: Connection, plain: Any, er
 
     # Two iterations of the loop later: abort() calls connection_lost() in the next one.
     writer._loop.call_soon(writer._loop.call_soon, report)
-    # A transport of asyncio that has ended after a close() with unsent data raises AttributeError.
-    with contextlib.suppress(AttributeError):
+    if not has_ended(plain):
         plain.abort()
