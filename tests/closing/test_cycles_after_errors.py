@@ -104,6 +104,72 @@ async def _incomplete_read(reader: Any, writer: Any, peer: RawPeer) -> None:
     await reader.readexactly(100_000)
 
 
+async def _read_after_aclose(reader: Any, writer: Any, peer: RawPeer) -> None:
+    stream = sluiceway.Stream.from_pair(reader, writer)
+    await stream.aclose()
+    await stream.read()
+
+
+async def _read_past_its_time_limit(reader: Any, writer: Any, peer: RawPeer) -> None:
+    await sluiceway.Stream.from_pair(reader, writer).read(timeout=0.001)
+
+
+async def _exact_read_past_its_time_limit(reader: Any, writer: Any, peer: RawPeer) -> None:
+    await sluiceway.Stream.from_pair(reader, writer).read_exactly(10, timeout=0.001)
+
+
+async def _readinto_past_its_time_limit(reader: Any, writer: Any, peer: RawPeer) -> None:
+    await sluiceway.Stream.from_pair(reader, writer).readinto(bytearray(10), timeout=0.001)
+
+
+async def _record_past_its_time_limit(reader: Any, writer: Any, peer: RawPeer) -> None:
+    await sluiceway.Stream.from_pair(reader, writer).read_until(b";", timeout=0.001)
+
+
+async def _line_past_its_time_limit(reader: Any, writer: Any, peer: RawPeer) -> None:
+    await sluiceway.Stream.from_pair(reader, writer).read_line(timeout=0.001)
+
+
+async def _peek_past_its_time_limit(reader: Any, writer: Any, peer: RawPeer) -> None:
+    await sluiceway.Stream.from_pair(reader, writer).peek(10, timeout=0.001)
+
+
+async def _frame_past_its_time_limit(reader: Any, writer: Any, peer: RawPeer) -> None:
+    await anext(sluiceway.Stream.from_pair(reader, writer).frames(timeout=0.001))
+
+
+async def _overlong_frame_that_has_arrived(reader: Any, writer: Any, peer: RawPeer) -> None:
+    stream = sluiceway.Stream.from_pair(reader, writer)
+    peer.send(b"\xff" * 8)
+    await stream.peek(8)
+    await anext(stream.frames(max_size=9))
+
+
+async def _frame_that_ends_within_its_second_piece(reader: Any, writer: Any, peer: RawPeer) -> None:
+    stream = sluiceway.Stream.from_pair(reader, writer)
+    peer.send(b"\0\0\0\x0fpart")
+    peer.half_close()
+    async for _ in stream.frames(max_size=3, overlong="chunks"):
+        pass
+
+
+async def _exception_thrown_into_an_iterator(reader: Any, writer: Any, peer: RawPeer) -> None:
+    frames: Any = sluiceway.Stream.from_pair(reader, writer).frames()
+    frames.throw(LookupError())
+
+
+async def _exception_thrown_into_a_call(reader: Any, writer: Any, peer: RawPeer) -> None:
+    sluiceway.pair().throw(LookupError())
+
+
+async def _write_of_a_str(reader: Any, writer: Any, peer: RawPeer) -> None:
+    writer.write("text")
+
+
+async def _send_of_a_str(reader: Any, writer: Any, peer: RawPeer) -> None:
+    await sluiceway.Stream.from_pair(reader, writer).send("text")  # type: ignore[arg-type]
+
+
 async def _read_that_times_out(reader: Any, writer: Any, peer: RawPeer) -> None:
     async with asyncio.timeout(0):
         await reader.readexactly(100_000)
@@ -131,6 +197,20 @@ FAILURES: dict[Failure, type[BaseException]] = {
     _overlong_line: ValueError,
     _overlong_record: asyncio.LimitOverrunError,
     _incomplete_read: asyncio.IncompleteReadError,
+    _read_after_aclose: ConnectionError,
+    _read_past_its_time_limit: TimeoutError,
+    _exact_read_past_its_time_limit: TimeoutError,
+    _readinto_past_its_time_limit: TimeoutError,
+    _record_past_its_time_limit: TimeoutError,
+    _line_past_its_time_limit: TimeoutError,
+    _peek_past_its_time_limit: TimeoutError,
+    _frame_past_its_time_limit: TimeoutError,
+    _overlong_frame_that_has_arrived: asyncio.LimitOverrunError,
+    _frame_that_ends_within_its_second_piece: asyncio.IncompleteReadError,
+    _exception_thrown_into_an_iterator: LookupError,
+    _exception_thrown_into_a_call: LookupError,
+    _write_of_a_str: TypeError,
+    _send_of_a_str: TypeError,
     _read_that_times_out: TimeoutError,
     _drain_that_times_out: TimeoutError,
 }

@@ -124,10 +124,9 @@ class LengthPrefixed(RecordIterator):
         if size < n:
             self._missing = n
             if (receiver.eof_reached and not size) or self.ended(False):
-                error = self._incomplete(self._rest, self._length - self._rest + size, self._length)
                 # The next attempt finds the end of the stream, not a second end within this frame.
-                self._rest = 0
-                raise error
+                rest, self._rest = self._rest, 0
+                raise self._incomplete(rest, self._length - rest + size, self._length)
             return None
         piece = receiver.take(n)
         self._rest -= n

@@ -53,7 +53,11 @@ class Ready:
         failure, outcome = self.failure, self.outcome
         self.failure = self.outcome = None
         if failure is not None:
-            raise failure
+            try:
+                raise failure
+            finally:
+                # Breaks a reference cycle: the traceback of the error refers to this frame.
+                del failure
         if outcome is None:
             # A task runs this object itself, without ``await``.
             return next(self.__await__())

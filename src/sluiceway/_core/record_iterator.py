@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Generator
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 from .._constants import FREE_OPERATIONS
 from . import read_operations
@@ -159,24 +159,17 @@ class RecordIterator(Ready):
         return next(self.__await__())
 
     def throw(self, *error: Any) -> Any:
-        if self.waiting is not None and self.waiting_task is _task_of(self.receiver.loop):
-            return self.waiting.throw(*error)
-        return self._fail(*error)
+        waits = self.waiting is not None and self.waiting_task is _task_of(self.receiver.loop)
+        waiting = self.waiting if waits else self._fail_closed()
+        try:
+            return waiting.throw(*error)
+        finally:
+            # Breaks a reference cycle: the traceback of the exception refers to this frame.
+            del error
 
     def close(self) -> None:
         if self.waiting is not None and self.waiting_task is _task_of(self.receiver.loop):
             self.waiting.close()
-
-    def _fail(self, error: Any, value: Any = None, traceback: Any = None) -> NoReturn:
-        """Raise the exception that throw(error, value) stands for.
-
-        ``error``: an exception, or its class. ``value``: with a class, None, an exception or an argument for the class.
-        """
-        if value is not None:
-            error = value if isinstance(value, BaseException) else error(value)
-        elif isinstance(error, type):
-            error = error()
-        raise error
 
     async def _fail_closed(self) -> Any:
         self._check_open()
@@ -226,6 +219,7 @@ class RecordIterator(Ready):
                         await future
                     finally:
                         receiver.end_wait()
+                        del future
                         if receiver.target_size:
                             receiver.end_large_read()
                     # If the stream was closed, the part of a record that has arrived must not become an item.

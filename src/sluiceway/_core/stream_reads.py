@@ -18,10 +18,7 @@ from .validation import BytesLike, as_bytes, as_separators, as_size, as_writable
 
 
 class Stream(StreamWaits):
-    """The base class of the public Stream, which other modules import as StreamReads.
-
-    The class has the public name because Python's messages contain it.
-    """
+    """The base class of the public Stream, imported as StreamReads. Messages of Python contain the name Stream."""
 
     __slots__ = ()
 
@@ -67,6 +64,7 @@ class Stream(StreamWaits):
                     await future
                 finally:
                     receiver.end_wait()
+                    del future  # After a time-out, it has the error, whose traceback refers to this frame.
                 waited = True
         finally:
             self._end_limit(timeout)
@@ -114,6 +112,7 @@ class Stream(StreamWaits):
                             await future
                         finally:
                             receiver.end_wait()
+                            del future
                         data = read_by_size.exactly(receiver, size, n, True, self)
                 finally:
                     receiver.end_large_read()
@@ -351,8 +350,7 @@ class Stream(StreamWaits):
         if receiver.spend_read():
             await receiver.yield_to_loop(operation)
         while not self._enough(receiver, least):
-            unread = receiver.buffer
-            direct = None
+            unread, direct = receiver.buffer, None
             if receiver.discard is None and type(unread) is ChunkBuffer:
                 direct = caller_buffers.caller_buffer(unread, view)
             if direct is None:
@@ -366,11 +364,11 @@ class Stream(StreamWaits):
                     await future
                 finally:
                     receiver.end_wait()
+                    del future
                 # Access to ``reader._buffer`` replaces it.
                 if receiver.buffer is direct and self._enough(receiver, least) and direct.size() >= least:
                     if caller_buffers.lent(direct):
-                        # uvloop releases the memory after the call that reports the bytes, in which this task runs.
-                        await receiver.yield_to_loop(operation)
+                        await receiver.yield_to_loop(operation)  # uvloop releases the memory after this step.
                     if receiver.buffer is direct:
                         receiver.resume_below(max(0, direct.size() - size))  # First, as in take(). May replace it.
                     if receiver.buffer is direct and caller_buffers.filled(direct) >= least:  # start_tls() empties it
@@ -443,6 +441,7 @@ class Stream(StreamWaits):
                     await future
                 finally:
                     receiver.end_wait()
+                    del future
                     if receiver.target_size:
                         receiver.end_large_read()
                 record = records.limited(receiver, separators, limit, "read_until", True, False, self)
@@ -492,6 +491,7 @@ class Stream(StreamWaits):
                     await future
                 finally:
                     receiver.end_wait()
+                    del future
                     if receiver.target_size:
                         receiver.end_large_read()
                 line = records.limited(receiver, records.NEWLINE, limit, "read_line", True, True, self)

@@ -51,9 +51,8 @@ class StreamWaits:
     def _cannot_read(self, operation: str) -> NoReturn:
         if self._reader is None:
             raise io.UnsupportedOperation(f"{operation}(): {self!r} has no reader: it can only be written")
-        error = ConnectionError(f"{operation}(): {self._describe_input()} is closed; read before aclose()")
-        self._mark_error(error)
-        raise error
+        # A local variable with the error would create a reference cycle: the traceback refers to the frame.
+        raise self._marked(ConnectionError(f"{operation}(): {self._describe_input()} is closed; read before aclose()"))
 
     # -- time limits --------------------------------------------------------------------------------------------------
 
@@ -96,8 +95,8 @@ class StreamWaits:
         """Return the addresses of both ends, or the name of the pipe that is read. Stream overrides it."""
         raise NotImplementedError
 
-    def _mark_error(self, error: ConnectionError) -> None:
-        """Mark the error of a read after the close, so that a server does not report it. Stream overrides it."""
+    def _marked(self, error: ConnectionError) -> ConnectionError:
+        """Mark and return the error of a read after the close: a server does not report it. Stream overrides this."""
         raise NotImplementedError
 
     # -- waits --------------------------------------------------------------------------------------------------------
@@ -126,6 +125,7 @@ class StreamWaits:
                 await future
             finally:
                 receiver.end_wait()
+                del future
         finally:
             receiver.end_large_read()
 

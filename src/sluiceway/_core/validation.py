@@ -174,14 +174,15 @@ def as_bytes(data: Any, call: str = "", stream: object = None) -> bytes:
         # bytes() would call __bytes__ of a subclass of bytes; its buffer is what asyncio sends.
         view = memoryview(data)
     except (TypeError, ValueError, BufferError) as error:
-        refused: Exception = error
+        # Not the error itself, whose traceback refers to this frame.
+        refusal, reason = type(error), str(error)
     else:
         return view.tobytes()
     prefix, where = (f"{call}(): ", f" ({stream!r})") if call else ("", "")
-    if not isinstance(refused, TypeError):
+    if not issubclass(refusal, TypeError):
         # A memoryview that was released, or an object that refuses.
-        message = f"{prefix}data argument cannot be read: {refused}{where}"
-        raise (BufferError if isinstance(refused, BufferError) else ValueError)(message)
+        message = f"{prefix}data argument cannot be read: {reason}{where}"
+        raise (BufferError if issubclass(refusal, BufferError) else ValueError)(message)
     # asyncio's message, with what to do.
     given = repr(type(data).__name__)
     if isinstance(data, str):

@@ -148,10 +148,11 @@ class StreamHalves(StreamReads):
             sent += accepted
         return received, sent
 
-    def _mark_error(self, error: ConnectionError) -> None:
+    def _marked(self, error: ConnectionError) -> ConnectionError:
         """Mark ``error`` as an error of this connection: if the connection's handler raises it, it is not reported."""
         if self._links:
             self._links[0].flow.mark(error)
+        return error
 
 
 def _check_halves(reader: Any, writer: Any) -> None:

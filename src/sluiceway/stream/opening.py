@@ -75,7 +75,11 @@ class Opening(Coroutine[Any, Any, T], Generic[T]):
         """Raise an exception in the call; a task calls this method. See ``types.CoroutineType``."""
         if self._coroutine is None:
             self._coroutine = self._started()
-        return self._coroutine.throw(*error)
+        try:
+            return self._coroutine.throw(*error)
+        finally:
+            # Breaks a reference cycle: the traceback of the exception refers to this frame.
+            del error
 
     def close(self) -> None:
         """Prevent a call that has not begun: a later ``await`` raises RuntimeError, and no warning is emitted.
