@@ -1,9 +1,10 @@
-"""KeyboardInterrupt or SystemExit while received bytes are delivered propagates and ends the connection with an error.
+"""An exception while received bytes are delivered ends the connection with an error.
 
-The bytes are lost, so a stream that continued would have a gap.
+The bytes are lost, so a stream that continued would have a gap. KeyboardInterrupt and SystemExit propagate.
 """
 
 import asyncio
+import types
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import sluiceway
 from support import loops
 from support.certificates import Certificates
 from support.raw_peer import RawPeers
+from support.tls_connections import manual_tls_connection
 
 
 @pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
@@ -60,6 +62,62 @@ def test_interrupted_delivery_over_tls_ends_connection(
             loop.run_until_complete(writer.wait_closed())
         script.signal("end")
         loop.run_until_complete(script.finished())
+
+
+class Unable(bytearray):
+    """A buffer of a reader that cannot keep received bytes."""
+
+    def __init__(self, error: type[Exception]) -> None:
+        super().__init__()
+        self.error = error
+
+    def extend(self, data: Any) -> None:
+        raise self.error("while bytes are kept")
+
+    __iadd__ = __add__ = extend  # type: ignore[assignment]
+
+
+async def assert_later_bytes_are_not_read(reader: Any, writer: Any, error: type[Exception], match: str) -> None:
+    for _ in range(2):
+        with pytest.raises(error, match=match):
+            await reader.read(100)
+    writer.close()
+    with pytest.raises(error, match=match):
+        await writer.wait_closed()
+
+
+@pytest.mark.parametrize("exception", [BufferError, MemoryError])
+async def test_bytes_that_cannot_be_kept_end_connection_with_that_error(
+    streams: types.ModuleType, raw_peers: RawPeers, loop_errors: list[dict[str, Any]], exception: type[Exception]
+) -> None:
+    listener = raw_peers.listen()
+    reader, writer = await streams.open_connection(*listener.address)
+    reader._buffer = Unable(exception)
+    peer = listener.accept()
+    peer.send(b"lost")
+    while not loop_errors:
+        await asyncio.sleep(0)
+    peer.send(b"later")
+    await assert_later_bytes_are_not_read(reader, writer, exception, "while bytes are kept")
+    assert [type(context["exception"]) for context in loop_errors] == [exception]
+    loop_errors.clear()
+
+
+@pytest.mark.parametrize("exception", [BufferError, MemoryError])
+async def test_bytes_that_cannot_be_kept_end_tls_connection_with_error_that_names_the_cause(
+    raw_peers: RawPeers, tls: Certificates, loop_errors: list[dict[str, Any]], exception: type[Exception]
+) -> None:
+    async with manual_tls_connection("client", raw_peers, tls) as (reader, writer, peer, manual_tls):
+        reader._buffer = Unable(exception)
+        manual_tls.send(b"lost")
+        while not loop_errors:
+            await asyncio.sleep(0)
+        peer.send(manual_tls.encrypt(b"later"))
+        await assert_later_bytes_are_not_read(
+            reader, writer, ConnectionAbortedError, f"{exception.__name__} may have lost received data"
+        )
+        assert [type(context["exception"]) for context in loop_errors] == [exception]
+        loop_errors.clear()
 
 
 def run_until_interrupted(
