@@ -352,7 +352,7 @@ def test_interrupt_at_any_place_leaves_the_lock_free(call: Callable[[], None]) -
         interrupt = Interrupt(number, KeyboardInterrupt, is_place)
         with interrupt.active(), contextlib.suppress(KeyboardInterrupt):
             call()
-        if module._lock.locked():
+        if module._lock._is_owned():  # type: ignore[attr-defined]
             module._lock.release()
             pytest.fail(interrupt.at)
         sluiceway.uninstall()
@@ -360,6 +360,37 @@ def test_interrupt_at_any_place_leaves_the_lock_free(call: Callable[[], None]) -
         if not interrupt.at:
             break
     assert number > 5
+
+
+class InterruptedLock(contextlib.AbstractContextManager[None]):
+    """Raises KeyboardInterrupt after it has acquired ``lock``, as ``with lock:`` may do on CPython 3.14."""
+
+    def __init__(self, lock: Any) -> None:
+        self.lock = lock
+
+    def __enter__(self) -> None:
+        self.lock.acquire()
+        raise KeyboardInterrupt
+
+    def __exit__(self, *exc: object) -> None:
+        raise AssertionError("the block was not entered")
+
+
+def test_install_after_an_interrupt_that_leaves_the_lock_locked_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = sys.modules["sluiceway._asyncio.install"]
+    lock = module._lock
+    monkeypatch.setattr(module, "_lock", InterruptedLock(lock))
+    with pytest.raises(KeyboardInterrupt):
+        sluiceway.install()
+    monkeypatch.undo()
+    try:
+        assert lock.acquire(blocking=False), "the next install() would wait"
+        lock.release()
+        sluiceway.install()
+        assert sluiceway.is_installed()
+        sluiceway.uninstall()
+    finally:
+        lock.release()
 
 
 def test_import_of_sluiceway_changes_no_name_of_asyncio() -> None:

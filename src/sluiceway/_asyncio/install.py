@@ -63,7 +63,9 @@ _originals: list[tuple[Any, str, Any]] = []
 # The blocks of installed() whose first one has installed sluiceway; None if install() has, or nothing is installed.
 _installer: _Blocks | None = None
 # Without the lock, a second thread that installs at the same time would store sluiceway's names as asyncio's.
-_lock = threading.Lock()
+# An RLock, because an exception of a signal handler may leave it locked: on CPython 3.14, a ``with`` statement does not
+# release a lock if the exception comes directly after it has acquired it. Later calls of the same thread do not wait.
+_lock = threading.RLock()
 # The thread that is replacing or restoring the names; 0 for none.
 _changing = 0
 
@@ -100,7 +102,7 @@ def _restore_names() -> None:
 def _forked() -> None:
     """Replace the lock in a forked child: a thread of the parent may hold it. Undo a change that is not complete."""
     global _installer, _lock  # noqa: PLW0603 - shared by all threads
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     if _changing not in (0, threading.get_ident()):
         _installer = None
         _restore_names()
