@@ -6,7 +6,7 @@
 - ``SLUICEWAY_SELECT=loop`` keeps the engine from replacing the ``select()`` of asyncio's loops by its own.
 
 An empty value counts as none. Any other value of SLUICEWAY_ENGINE and SLUICEWAY_SELECT raises ImportError.
-``key_log_file()`` reads SSLKEYLOGFILE, a variable that the module ``ssl`` uses as well, at each call.
+The functions read variables that the module ``ssl`` or OpenSSL uses as well, at each call.
 """
 
 from __future__ import annotations
@@ -53,3 +53,11 @@ SELECT_CHOICE: Final = _select_choice()
 def key_log_file() -> str | None:
     """Return the present value of SSLKEYLOGFILE, or None. Each ``ssl.create_default_context()`` reads it as well."""
     return os.environ.get("SSLKEYLOGFILE")
+
+
+def certificate_directories(variable: str, default: str) -> list[str]:
+    """Return the present directories of trusted certificates, which ``variable``, usually SSL_CERT_DIR, lists.
+
+    ``default``: the list if the variable is not set.
+    """
+    return os.environ.get(variable, default).split(os.pathsep)

@@ -145,6 +145,28 @@ async def test_changed_authorities_are_loaded(
         await SHARED.get(loop)
 
 
+@pytest.mark.parametrize("change", ["variable", "first", "second"])
+async def test_changed_list_of_directories_is_loaded(
+    change: str, loads: Loads, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenSSL splits SSL_CERT_DIR at colons."""
+    loop = asyncio.get_running_loop()
+    directories = {name: tmp_path / name for name in ("first", "second", "third")}
+    for directory in directories.values():
+        directory.mkdir()
+        os.utime(directory, ns=(1, 1))
+    monkeypatch.setenv("SSL_CERT_DIR", os.pathsep.join(str(directories[name]) for name in ("first", "second")))
+    first = await SHARED.get(loop)
+    assert await SHARED.get(loop) is first
+    if change == "variable":
+        monkeypatch.setenv("SSL_CERT_DIR", os.pathsep.join(str(directories[name]) for name in ("first", "third")))
+    else:
+        os.utime(directories[change], ns=(2, 2))
+    second = await SHARED.get(loop)
+    assert second is not first
+    assert await SHARED.get(loop) is second
+
+
 def assign(name: str, value: Any) -> Callable[[ssl.SSLContext], None]:
     return lambda context: setattr(context, name, value)
 

@@ -20,7 +20,7 @@ import sys
 import threading
 from typing import Any
 
-from ..._config import key_log_file
+from ..._config import certificate_directories, key_log_file
 from ..._errors import copy_error
 from ..protocol_calls import schedule_repeatedly
 
@@ -211,7 +211,8 @@ def _current_key() -> _Key:
         key_log_file(),
         paths.openssl_cafile,
         _state(paths.cafile),
-        _state(paths.capath),
+        # Not paths.capath, which is None if the variable lists several directories.
+        *map(_state, certificate_directories(paths.openssl_capath_env, paths.openssl_capath)),
     )
 
 
