@@ -98,8 +98,54 @@ async def test_assigned_private_attributes_of_transport_take_effect(
     transport._closing = True
     assert transport.is_closing()
     transport._closing = False
+    transport._paused = True
+    assert not transport.is_reading()
+    transport._paused = False
+    for paused in (True, False):
+        transport._protocol_paused = paused
+        assert transport._protocol_paused is paused
+    transport._sock_fd = transport._sock.fileno()
+    transport._server = None
     writer.close()
     await writer.wait_closed()
+
+
+@asyncio_loops
+async def test_data_assigned_to_buffer_replaces_unsent_data(streams: types.ModuleType, raw_peers: RawPeers) -> None:
+    listener = raw_peers.listen()
+    _, writer = await streams.open_connection(*listener.address)
+    peer = listener.accept()
+    transport: Any = writer.transport
+    if sys.version_info >= (3, 15) and type(transport).__module__.startswith("asyncio."):
+        # It counts the bytes separately from the buffer.
+        transport.abort()
+        return
+    written = 0
+    while not transport._protocol_paused:
+        writer.write(bytes(1 << 20))
+        written += 1 << 20
+    sent = written - transport.get_write_buffer_size()
+    pieces = map(memoryview, (b"assigned ", b"data"))
+    transport._buffer = collections.deque(pieces) if sys.version_info >= (3, 12) else bytearray().join(pieces)
+    assert transport.get_write_buffer_size() == len(b"assigned data")
+    writer.close()
+    assert await peer.in_thread(peer.receive_rest) == bytes(sent) + b"assigned data"
+    await writer.wait_closed()
+
+
+@asyncio_loops
+async def test_eof_attribute_is_true_after_write_eof(streams: types.ModuleType) -> None:
+    async with connected_pair(streams) as ((_, writer), _):
+        writer.write_eof()
+        assert writer.transport._eof
+
+
+@asyncio_loops
+async def test_fatal_error_method_ends_the_connection_with_the_error(streams: types.ModuleType) -> None:
+    async with connected_pair(streams) as ((reader, writer), _):
+        writer.transport._fatal_error(ConnectionResetError("of the program"))
+        with pytest.raises(ConnectionResetError, match="of the program"):
+            await reader.read(1)
 
 
 async def test_connection_lost_replaced_on_instance_is_called(streams: types.ModuleType, raw_peers: RawPeers) -> None:

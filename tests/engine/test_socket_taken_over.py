@@ -72,6 +72,10 @@ async def test_another_socket_cannot_be_put_into_transport(raw_peers: RawPeers):
     transport: Any = writer.transport
     with pytest.raises(TypeError, match=r"_sock of this transport cannot be set to <socket.*; only None is accepted"):
         transport._sock = transport._sock
+    with pytest.raises(TypeError, match=rf"_sock_fd of this transport cannot be set to -1; it is {transport._sock_fd}"):
+        transport._sock_fd = -1
+    with pytest.raises(TypeError, match=r"_server of this transport cannot be set to <.*; it is None"):
+        transport._server = object()
     writer.close()
     await writer.wait_closed()
 

@@ -3,7 +3,7 @@
 They are properties and one method, so they take no memory per connection. An assignment has the same effect as in
 asyncio, with these exceptions:
 
-- The only value for ``_sock`` is None. ``_sock_fd`` and ``_server`` cannot be assigned.
+- The only value for ``_sock`` is None. ``_sock_fd`` and ``_server`` accept only the value that they have.
 - A value for ``_buffer`` is copied, and what the kernel accepts is sent at once.
 - A value for ``_high_water`` or ``_low_water`` changes the other one too, if the low mark would otherwise exceed the
   high mark.
@@ -83,10 +83,22 @@ class PrivateAttributes:
         self.raw.share()
         return self.raw.fileno()
 
+    @_sock_fd.setter
+    def _sock_fd(self, descriptor: int) -> None:
+        """Do nothing. Any other value than the present one raises TypeError: the kernel watches this descriptor."""
+        if descriptor != self._sock_fd:
+            raise TypeError(f"_sock_fd of this transport cannot be set to {descriptor!r}; it is {self._sock_fd}")
+
     @property
     def _server(self) -> None:
         """Always None. asyncio's server counts connections by this attribute; here ServerConnections are counted."""
         return None
+
+    @_server.setter
+    def _server(self, server: None) -> None:
+        """Do nothing. Any other value than None raises TypeError: the transport would not report its end to it."""
+        if server is not None:
+            raise TypeError(f"_server of this transport cannot be set to {server!r}; it is None")
 
     @property
     def _protocol(self) -> Any:
