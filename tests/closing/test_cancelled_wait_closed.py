@@ -89,6 +89,24 @@ async def test_reset_after_all_waiters_were_cancelled_reports_nothing(raw_peers:
             await writer.wait_closed()
 
 
+@pytest.mark.parametrize("end", ["close", "throw"])
+async def test_reset_after_a_wait_whose_coroutine_was_ended_reports_nothing(raw_peers: RawPeers, end: str) -> None:
+    """X6: as after a cancellation. No task runs the coroutine."""
+    async with non_reading_peer(sluiceway, raw_peers) as (reader, writer, peer):
+        waiting = writer.wait_closed()
+        waiting.send(None)
+        if end == "close":
+            waiting.close()
+        else:
+            with pytest.raises(LookupError):
+                waiting.throw(LookupError())
+        peer.reset()
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+        with pytest.raises(ConnectionResetError):
+            await writer.wait_closed()
+
+
 async def test_cancellation_in_the_iteration_of_the_reset_reports_nothing(raw_peers: RawPeers) -> None:
     """X6: a waiter that is cancelled after the error was set, but before it runs, is cancelled."""
     async with non_reading_peer(sluiceway, raw_peers) as (_, writer, peer):

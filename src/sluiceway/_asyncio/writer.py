@@ -167,6 +167,11 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
         if issubclass(type(protocol), core.ProtocolOperations):
             try:
                 await waiter
+            except BaseException:
+                # Has an effect if close() or throw() has ended the coroutine: otherwise the loop would report a later
+                # error of the connection as never retrieved.
+                waiter.cancel()
+                raise
             finally:
                 # Breaks a reference cycle: the future keeps the error, whose traceback refers to this frame.
                 del waiter
