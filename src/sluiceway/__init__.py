@@ -5,6 +5,8 @@ docs/explanation/differences.md. Stream, which ``connect()`` and other functions
 """
 
 import importlib
+import os
+import threading
 import typing
 
 from . import _debugging
@@ -52,6 +54,15 @@ else:
         stream = importlib.import_module(".stream", __name__)
         globals()[name] = value = stream if name == "stream" else getattr(stream, name)
         return value
+
+    def _before_fork() -> None:
+        """Complete the import of the Stream API, which another thread may have begun: in the child, it never ends."""
+        if threading.active_count() > 1:
+            importlib.import_module(".stream", __name__)
+
+    if hasattr(os, "register_at_fork"):
+        # Windows has no fork.
+        os.register_at_fork(before=_before_fork)
 
 
 __version__ = "0.1.0"

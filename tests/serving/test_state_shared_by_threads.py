@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import subprocess
 import sys
 import threading
 import types
@@ -18,6 +19,7 @@ from sluiceway._connection.loop_thread import run_in_loop
 from sluiceway._transports import fork_hooks
 from support.child_processes import IGNORE_THREADS, run_child
 from support.scheduling import wait_until
+from support.timeouts import PROCESS_TIMEOUT
 
 # Seconds for a thread that is expected to wait for a lock.
 LOCK_WAIT = 0.2
@@ -186,6 +188,37 @@ def test_child_can_install_if_another_thread_was_installing_at_the_fork(monkeypa
         pass
     assert forks == ["replacing", "restoring"]
     assert statuses == [0, 0]
+
+
+def test_child_can_use_stream_api_if_another_thread_was_importing_it_at_the_fork() -> None:
+    script = f"""
+import importlib.abc, os, signal, sys, threading
+import sluiceway
+
+class Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "sluiceway.stream.pair":
+            importing.set()
+            forking.wait()
+
+importing, forking = threading.Event(), threading.Event()
+os.register_at_fork(before=forking.set)  # runs before the hook of the package
+sys.meta_path.insert(0, Finder())
+sys.setswitchinterval(1000)  # the thread goes on only when this one waits
+thread = threading.Thread(target=lambda: sluiceway.connect)
+thread.start()
+importing.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm({int(PROCESS_TIMEOUT)})
+    assert callable(sluiceway.connect)
+    os._exit(0)
+thread.join()
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", script]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=2 * PROCESS_TIMEOUT, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 async def test_call_from_other_thread_runs_in_thread_of_loop() -> None:
