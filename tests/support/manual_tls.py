@@ -11,6 +11,7 @@ ManualTLS (TLS in TLS)::
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from collections.abc import Callable
 from typing import TypeVar
@@ -51,11 +52,30 @@ class ManualTLS:
         """Start or continue the handshake. If it fails, the alert is sent before the error is raised."""
         self._until_done(self.ssl_object.do_handshake)
 
+    def last_flight(self) -> bytes:
+        """Do the handshake, but return the last records instead of sending them: a client's with TLS 1.3."""
+        while True:
+            try:
+                self.ssl_object.do_handshake()
+                return self._outgoing.read()
+            except ssl.SSLWantReadError:
+                self._flush()
+                self._incoming.write(self._from_below())
+
     def encrypt(self, *pieces: bytes) -> bytes:
         """Return the records of the pieces, one or more for each."""
         for piece in pieces:
             self.ssl_object.write(piece)
         return self._outgoing.read()
+
+    def decrypt(self, records: bytes) -> bytes:
+        """Return the data of received records, up to a close_notify. Nothing is sent."""
+        self._incoming.write(records)
+        data = bytearray()
+        with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLZeroReturnError):
+            while part := self.ssl_object.read(ONE_READ):
+                data += part
+        return bytes(data)
 
     def close_notify(self) -> bytes:
         """Return the close_notify record without waiting for the peer's."""

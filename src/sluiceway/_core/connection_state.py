@@ -72,6 +72,7 @@ class ConnectionState(ReceiverReference):
       end a task that waits and that the program has not stored: the loop refers to tasks only weakly. If reads of
       several readers have waited at the same time, a list until all of them have ended: the future, unless the first of
       these reads has ended, and the Receivers of the others.
+    - ``yields``: how many reads and drains yield to the event loop now, because the budget of their task is exhausted.
     - ``closing``: True if the program has called close().
     - ``lost``: True if the transport has ended.
     - ``closed_first``: True if the program called close() before the transport started to close.
@@ -90,6 +91,7 @@ class ConnectionState(ReceiverReference):
         "lost",
         "state",
         "waiting_read",
+        "yields",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -97,6 +99,7 @@ class ConnectionState(ReceiverReference):
         self.flow: WriteFlowControl = WriteFlowControl(loop)
         self.loop_writer: Any = None
         self.waiting_read: Any = None
+        self.yields = 0
         self.state: str = OPEN
         self.error: BaseException | None = None
         self.closing: bool = False

@@ -416,14 +416,19 @@ class Receiver(EndOfInput):
             self.release_bytearray()
         future = self.enter_wait(operation, self.loop)
         source = self.source
+        connection = self.connection
         if source is None:
             self.loop.call_soon(self._yielded, future)
         else:
             source.complete_soon()
+        if connection is not None:
+            connection.yields += 1
         try:
             await future
         finally:
             self.end_wait()
+            if connection is not None:
+                connection.yields -= 1
 
     def _yielded(self, future: asyncio.Future[None]) -> None:
         if self.future is future:

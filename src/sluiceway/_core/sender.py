@@ -173,3 +173,12 @@ class Sender:
             return False
         self.budget_used = 0
         return True
+
+    async def yield_to_loop(self) -> None:
+        """Let the event loop run one iteration. Called if budget_exhausted() has returned True."""
+        connection = self.connection
+        connection.yields += 1
+        try:
+            await asyncio.sleep(0)
+        finally:
+            connection.yields -= 1

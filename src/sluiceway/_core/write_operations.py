@@ -123,7 +123,7 @@ class StreamWriter:
         if sender.has_room():
             return
         if sender.budget_exhausted():
-            await asyncio.sleep(0)
+            await sender.yield_to_loop()
             if sender.has_room():
                 return
         if sender.reader is not None and sender.reader.exception() is not None:

@@ -5,6 +5,7 @@ cdef class ConnectionState(ReceiverReference):
     cdef readonly WriteFlowControl flow
     cdef public object loop_writer
     cdef public object waiting_read
+    cdef public int yields
     cdef readonly str state
     cdef public object error
     cdef readonly bint closing

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import ssl
 from collections.abc import Iterable
@@ -288,7 +287,7 @@ class StreamWriting(StreamHalves):
         """
         sender = writer._sluiceway
         if sender.budget_exhausted():
-            await asyncio.sleep(0)
+            await sender.yield_to_loop()
             if sender.has_room():
                 return
         async with self._in_time(timeout, call):

@@ -25,6 +25,7 @@ from .pause_writing import WritePauses, set_limits
 from .peer_certificate import peer_certificate
 from .program_sslobject import ProgramSSLObject, make_sslobject
 from .ssl_protocol import SSLProtocol
+from .truncation import report_truncation, report_truncation_soon
 
 if TYPE_CHECKING:
     from ..._core import RawTransportProvider, TLSReceiver, TLSSender
@@ -57,9 +58,9 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         "_reading_paused",
         "_receiver",
         "_run",
-        "_strict_eof",
         "_write_pauses",
         "raw",
+        "strict_eof",
     )
 
     # Private attributes of asyncio's own transports, which loop.start_tls() and loop.sendfile() check.
@@ -109,7 +110,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         self._closing = False
         self._discarded = 0
         self._error: BaseException | None = None
-        self._strict_eof = strict_eof
+        self.strict_eof = strict_eof
         self.set_protocol(protocol)
 
     def __repr__(self) -> str:
@@ -240,7 +241,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         if self._closing:
             self._close.peer_ended()
         else:
-            self._eof()
+            self.input_ended()
 
     def discarded_maximum(self) -> None:
         """Called by the TLSReceiver when too much has arrived after close(). Close without the peer's alert."""
@@ -253,22 +254,15 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         elif self._closing:
             self._close.peer_ended()
         else:
-            self._truncated()
+            report_truncation_soon(self)
         return True
 
-    def _truncated(self) -> None:
-        """Called if the peer ends its direction without a close_notify alert: an error only with ``strict_eof``."""
-        error = ssl.SSLEOFError(
-            ssl.SSL_ERROR_EOF, "TCP ended without a close_notify alert: the received data may be truncated"
-        )
-        if isinstance(self._protocol, core.ProtocolOperations):
-            self._protocol._sluiceway_truncated(error)
-        if self._strict_eof:
-            self.failed(error)
-        else:
-            self._eof()
+    def reports_end(self) -> bool:
+        """Return False if the peer's end of TCP must not be reported to the protocol now; see truncation.py."""
+        return not (self._closing or self._reading_paused)
 
-    def _eof(self) -> None:
+    def input_ended(self) -> None:
+        """Report the end of input to the protocol, and close this side."""
         call_protocol(self, self._protocol, self._protocol.eof_received)
         # As in asyncio, TLS connections cannot be half-closed.
         self._start_closing(self._close.shutdown_timeout)
@@ -285,6 +279,8 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
             self._reading_paused = False
             if not self._answers_blocked:
                 self._lower.resume_reading()
+            if self._close.lower_ended:
+                report_truncation_soon(self)
 
     def answers_blocked(self) -> None:
         """Called by the TLSSender when too many responses of OpenSSL, such as to key updates, wait to be sent.
@@ -431,6 +427,10 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         self.abort()
 
     def lower_lost(self, error: BaseException | None) -> None:
+        if self._close.lower_ended and not self._closing:
+            # Reported late. A close must not send an alert now: it would count as lost data.
+            self._closing = not self.strict_eof
+            report_truncation(self)
         self._closing = True
         # A signal handler may raise at any place. Then the method is called again, and must find the same values.
         below = self._lower.discarded_size() if isinstance(self._lower, RawTransportProvider) else -1
