@@ -77,6 +77,19 @@ async def test_methods_return_none(streams: types.ModuleType, raw_peers: RawPeer
         assert await writer.wait_closed() is None
 
 
+@pytest.mark.loops("asyncio", "debug", "eager")
+@pytest.mark.parametrize("value", ["str", 5, None], ids=repr)
+async def test_write_of_no_bytes_raises_with_the_words_of_asyncio(streams: types.ModuleType, value: Any) -> None:
+    async with connected_pair(streams) as ((_, writer), (reader, _)):
+        words = f"^data argument must be a bytes-like object, not '{type(value).__name__}'"
+        with pytest.raises(TypeError, match=words):
+            writer.write(value)
+        with pytest.raises(TypeError):
+            writer.writelines([b"unsent", value])
+        writer.write(b"sent")
+        assert await reader.readexactly(4) == b"sent"
+
+
 async def test_repr_names_class_transport_and_reader(streams: types.ModuleType) -> None:
     """S5: the repr has the form of asyncio's."""
     async with connected_pair(streams) as ((reader, writer), _):
