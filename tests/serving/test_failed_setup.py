@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
 import ssl
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +22,7 @@ from support import loops
 from support.certificates import Certificates
 from support.connections import server_address
 from support.raw_peer import RawPeer, RawPeers
+from support.scheduling import run_iterations
 from support.timeouts import TEST_TIMEOUT
 
 FailStep = Callable[[pytest.MonkeyPatch, BaseException], None]
@@ -30,6 +33,10 @@ def raise_when_called(error: BaseException) -> Callable[..., Any]:
         raise error
 
     return break_step
+
+
+class WeaklyReferencedError(OSError):
+    """An exception to which weak references are possible."""
 
 
 class UnusableSocket(socket.socket):
@@ -163,6 +170,39 @@ async def test_failed_setup_is_reported_once_and_server_continues(
     assert server.failed_handshakes == 0
 
     assert await is_served(server, client_context)
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("break_step", STEPS[2:8])
+@pytest.mark.loops("asyncio", "uvloop")
+async def test_failed_setup_leaves_no_reference_cycle(
+    break_step: FailStep, secure: bool, raw_peers: RawPeers, tls: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client_context = tls.client_context if secure else None
+    loop = asyncio.get_running_loop()
+    reported: list[weakref.ref[BaseException]] = []
+    before = loop.get_exception_handler()
+    server = await sluiceway.start_server(send_hello, "127.0.0.1", 0, ssl=tls.server_context if secure else None)
+    gc.collect()
+    gc.disable()
+    try:
+        loop.set_exception_handler(lambda loop, context: reported.append(weakref.ref(context["exception"])))
+        with monkeypatch.context() as patch:
+            # The class, so that each failure raises an exception of its own.
+            error: Any = WeaklyReferencedError
+            break_step(patch, error)
+            for _ in range(20):
+                client = raw_peers.run_client(
+                    server_address(server), lambda peer: wait_until_closed(peer, client_context)
+                )
+                await client.finished()
+        await run_iterations(20)
+        assert [reference() for reference in reported] == [None] * 20
+    finally:
+        gc.enable()
+        loop.set_exception_handler(before)
     server.close()
     await server.wait_closed()
 
