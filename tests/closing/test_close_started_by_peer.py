@@ -1,4 +1,4 @@
-"""X1: close_timeout also ends a drain() when the peer or transport.close(), and not close(), starts the close."""
+"""X1: close_timeout also applies when the peer or transport.close(), and not close(), starts the close."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from support.certificates import Certificates
 from support.connections import connect_with_protocol
 from support.log_records import logged_warnings, only_warning
 from support.manual_timers import ManualTimers, manual_timers
-from support.non_reading_peer import PAYLOAD, pending_writes
+from support.non_reading_peer import PAYLOAD, non_reading_peer, pending_writes
 from support.raw_peer import RawPeers
 from support.scheduling import start_task, wait_until
 from support.tls_connections import manual_tls_connection
@@ -83,17 +83,50 @@ async def test_tcp_peer_that_ends_and_never_reads_is_aborted_by_the_timeout(
 ) -> None:
     """X1: the protocol returns False from eof_received(), so the transport closes at EOF."""
     monkeypatch.setattr(sluiceway.StreamReaderProtocol, "eof_received", lambda _self: False)
-    async with pending_writes(sluiceway, raw_peers, close_timeout=MANUAL_DELAY) as (_, writer, peer):
-        with manual_timers(MANUAL_DELAY) as timers:
+    with manual_timers(MANUAL_DELAY) as timers:
+        async with pending_writes(sluiceway, raw_peers, close_timeout=MANUAL_DELAY) as (_, writer, peer):
             await assert_timeout_ends_drain(writer, timers, peer.half_close, caplog)
 
 
 async def test_transport_close_while_a_task_drains_is_bounded_by_the_timeout(
     raw_peers: RawPeers, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with pending_writes(sluiceway, raw_peers, close_timeout=MANUAL_DELAY) as (_, writer, _peer):
-        with manual_timers(MANUAL_DELAY) as timers:
+    with manual_timers(MANUAL_DELAY) as timers:
+        async with pending_writes(sluiceway, raw_peers, close_timeout=MANUAL_DELAY) as (_, writer, _peer):
             await assert_timeout_ends_drain(writer, timers, writer.transport.close, caplog)
+
+
+async def assert_timeout_ends_connection(writer: Any, timers: ManualTimers, caplog: pytest.LogCaptureFixture) -> None:
+    """Fire the timers until the connection is lost, in which no task drains; expect one warning."""
+    await wait_until(writer.transport.is_closing)
+    while not writer._protocol._connection_lost:
+        timers.fire()
+        await asyncio.sleep(0)
+    assert timers.pending == []
+    assert "accepted no data for 12345 s" in only_warning(caplog)
+
+
+async def test_transport_close_without_a_drain_is_bounded_by_the_timeout(
+    raw_peers: RawPeers, caplog: pytest.LogCaptureFixture
+) -> None:
+    with manual_timers(MANUAL_DELAY) as timers:
+        async with pending_writes(sluiceway, raw_peers, close_timeout=MANUAL_DELAY) as (_, writer, _peer):
+            writer.transport.close()
+            await assert_timeout_ends_connection(writer, timers, caplog)
+
+
+async def test_close_by_the_peer_without_a_drain_is_bounded_by_the_timeout(
+    raw_peers: RawPeers, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The protocol returns False from eof_received(). Its pause_writing() was not called."""
+    monkeypatch.setattr(sluiceway.StreamReaderProtocol, "eof_received", lambda _self: False)
+    with manual_timers(MANUAL_DELAY) as timers:
+        async with non_reading_peer(sluiceway, raw_peers, close_timeout=MANUAL_DELAY) as (_, writer, peer):
+            writer.transport.set_write_buffer_limits(high=2 * len(PAYLOAD))
+            writer.write(PAYLOAD)
+            assert writer.transport.get_write_buffer_size()
+            peer.half_close()
+            await assert_timeout_ends_connection(writer, timers, caplog)
 
 
 async def test_close_of_a_loop_transport_while_a_task_drains_is_bounded_by_the_timeout(

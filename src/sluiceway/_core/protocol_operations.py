@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .raw_transport import RawTransportProvider
 from .receive_interface import ReceiverProvider
 from .write_flow_control import WriteFlowControl
 
@@ -72,6 +73,10 @@ class ProtocolOperations(ReceiverProvider):
     def pause_writing(self) -> None:
         """Called by the transport when its write buffer exceeds the high-water mark. drain() waits after this call."""
         flow_of(self).pause()
+        connection: Any = self._sluiceway
+        if not isinstance(connection.transport, RawTransportProvider):
+            # A transport of the loop does not report when it starts to close, for example by its method close().
+            connection.bound_close()
 
     def resume_writing(self) -> None:
         """Called by the transport when its write buffer has shrunk to the low-water mark. Wake the calls of drain()."""
