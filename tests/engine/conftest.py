@@ -14,6 +14,7 @@ from sluiceway._transports.engine_choice import ENGINE
 
 STEPPING = {
     "test_nested_loops.py",
+    "test_shared_descriptor.py",
     "test_task_stepping.py",
     "test_tasks_with_exhausted_budget.py",
     "test_transport_given_to_program.py",

@@ -17,6 +17,7 @@ from engine.peer_connections import (
     receive_available,
     run_in_poller_step,
 )
+from sluiceway._transports.engine_choice import ENGINE
 from support.certificates import Certificates
 from support.manual_tls import ManualTLS
 from support.raw_peer import RawPeer, RawPeers
@@ -38,13 +39,22 @@ def write_to_descriptor(descriptor: int) -> Callable[[bytes], Any]:
 
 
 # Each takes a transport and returns a function that writes to its descriptor.
-DESCRIPTOR_WRITERS: dict[str, Callable[[Any], Callable[[bytes], Any]]] = {
+WritersByName = dict[str, Callable[[Any], Callable[[bytes], Any]]]
+DESCRIPTOR_WRITERS: WritersByName = {
     "fileno": lambda transport: write_to_descriptor(transport.get_extra_info("socket").fileno()),
     "dup": lambda transport: write_to_duplicate(transport.get_extra_info("socket")),
+}
+PRIVATE_WRITERS: WritersByName = {
     "socket of the wrapper": lambda transport: transport.get_extra_info("socket")._sock.send,
     "socket of the transport": lambda transport: transport._sock.send,
     "number of the transport": lambda transport: write_to_descriptor(transport._sock_fd),
 }
+
+
+# The sockets of uvloop's own transports have no shutdown(), and no private attributes of asyncio's.
+loops_with_sockets_of_asyncio = pytest.mark.loops(
+    "asyncio", "debug", "eager", *(["uvloop"] if ENGINE == "epoll" else [])
+)
 
 
 async def received_before_end_of_step(connection: PeerConnection, receive: Callable[[RawPeer], bytes]) -> bytes:
@@ -60,8 +70,20 @@ async def received_before_end_of_step(connection: PeerConnection, receive: Calla
 
 @pytest.mark.parametrize("method", DESCRIPTOR_WRITERS)
 async def test_write_precedes_a_later_write_to_the_descriptor(raw_peers: RawPeers, method: str):
+    await assert_writes_arrive_in_order(raw_peers, DESCRIPTOR_WRITERS[method])
+
+
+@loops_with_sockets_of_asyncio
+@pytest.mark.parametrize("method", PRIVATE_WRITERS)
+async def test_write_precedes_a_later_write_to_the_private_socket(raw_peers: RawPeers, method: str):
+    await assert_writes_arrive_in_order(raw_peers, PRIVATE_WRITERS[method])
+
+
+async def assert_writes_arrive_in_order(
+    raw_peers: RawPeers, writer_to_descriptor: Callable[[Any], Callable[[bytes], Any]]
+) -> None:
     [connection] = await open_connections(raw_peers)
-    write_beside = DESCRIPTOR_WRITERS[method](connection.transport)
+    write_beside = writer_to_descriptor(connection.transport)
 
     async def step():
         connection.writer.write(b"by the writer, ")
@@ -89,6 +111,7 @@ async def test_corked_write_is_sent_before_fileno_returns(raw_peers: RawPeers):
     await connection.close()
 
 
+@loops_with_sockets_of_asyncio
 async def test_corked_write_is_sent_before_shutdown_of_the_socket(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
     sock = connection.writer.get_extra_info("socket")
@@ -102,6 +125,7 @@ async def test_corked_write_is_sent_before_shutdown_of_the_socket(raw_peers: Raw
     await connection.close()
 
 
+@pytest.mark.engine_only
 @loops_with_immediate_wakeup
 async def test_socket_options_and_names_do_not_end_corking(raw_peers: RawPeers):
     [connection] = await open_connections(raw_peers)
@@ -170,6 +194,7 @@ async def test_tls_records_to_a_shared_descriptor_are_not_corked(
         await writer.wait_closed()
 
 
+@pytest.mark.engine_only
 @pytest.mark.loops("asyncio", "debug", "eager")
 async def test_second_stream_on_the_same_socket_raises_runtime_error(raw_peers: RawPeers):
     listener = raw_peers.listen()
