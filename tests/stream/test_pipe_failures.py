@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import fcntl
+import io
 import itertools
 import os
 import pathlib
@@ -70,6 +71,33 @@ async def test_failure_while_data_is_received_ends_pipe_with_one_report(
     loop_errors.clear()
     streams.connection_lost(None)
     await stream.aclose()
+
+
+class FailsToClose(io.FileIO):
+    """Closes the descriptor, then raises, as after an error of a disk."""
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            raise OSError(errno.EIO, "in a test")
+
+
+@pytest.mark.parametrize("kind", [pipe_transports.PipeReadTransport, pipe_transports.PipeWriteTransport])
+async def test_end_is_reported_to_protocol_although_close_of_file_fails(
+    kind: Any, loop_errors: list[dict[str, Any]]
+) -> None:
+    reading, writing = os.pipe()
+    own, other = (reading, writing) if kind is pipe_transports.PipeReadTransport else (writing, reading)
+    protocol = FailsToTake()
+    file = FailsToClose(own, "r" if own == reading else "w")
+    transport = kind(asyncio.get_running_loop(), file, protocol)
+    transport.abort()
+    await run_iterations()
+    assert protocol.lost_with == [None]
+    assert [str(context["exception"]) for context in loop_errors] == ["[Errno 5] in a test"]
+    assert transport.get_protocol() is None
+    loop_errors.clear()
+    os.close(other)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux has eventfd")

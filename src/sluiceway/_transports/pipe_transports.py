@@ -132,8 +132,11 @@ class _PipeTransport(transports._FlowControlMixin):
         self._stop_watching()
         self._reported = True
         try:
-            self._file.close()
-            self._protocol.connection_lost(error)
+            try:
+                self._file.close()
+            finally:
+                # Also if close() fails, for example because of the disk.
+                self._protocol.connection_lost(error)
         except BaseException as exception:
             finish_lost_soon(self._loop, self._protocol, error)
             if isinstance(exception, (SystemExit, KeyboardInterrupt)):
