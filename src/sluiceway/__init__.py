@@ -4,6 +4,7 @@ The API is that of https://docs.python.org/3/library/asyncio-stream.html. The di
 docs/explanation/differences.md. Stream, which ``connect()`` and other functions open, is an API for new programs.
 """
 
+import contextlib
 import importlib
 import os
 import threading
@@ -58,7 +59,9 @@ else:
     def _before_fork() -> None:
         """Complete the import of the Stream API, which another thread may have begun: in the child, it never ends."""
         if threading.active_count() > 1:
-            importlib.import_module(".stream", __name__)
+            # The import fails in a chroot or without a free descriptor. At its first use, a name then raises the error.
+            with contextlib.suppress(Exception):
+                importlib.import_module(".stream", __name__)
 
     if hasattr(os, "register_at_fork"):
         # Windows has no fork.

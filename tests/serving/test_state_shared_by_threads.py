@@ -221,6 +221,34 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     assert (result.returncode, result.stderr) == (0, "")
 
 
+def test_fork_reports_nothing_if_stream_api_cannot_be_imported() -> None:
+    script = """
+import importlib.abc, os, sys, threading
+import sluiceway
+
+class Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "sluiceway.stream.pair" and tried.append(name) is None:
+            raise OSError("no descriptor is left")
+
+tried, forked = [], threading.Event()
+sys.meta_path.insert(0, Finder())
+thread = threading.Thread(target=forked.wait)
+thread.start()
+child = os.fork()
+if child == 0:
+    os._exit(0)
+forked.set()
+thread.join()
+assert tried and os.waitpid(child, 0)[1] == 0
+sys.meta_path.pop(0)
+assert callable(sluiceway.connect)
+"""
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", script]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=PROCESS_TIMEOUT, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 async def test_call_from_other_thread_runs_in_thread_of_loop() -> None:
     loop = asyncio.get_running_loop()
     called = loop.create_future()
