@@ -2,12 +2,14 @@
 
 import asyncio
 import socket
+import threading
 import types
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+import sluiceway
 from support import loops
 from support.child_processes import IGNORE_THREADS, start_child, wait_for_child
 from support.connections import server_address
@@ -94,3 +96,45 @@ def test_child_that_continues_loop_serves_inherited_connections(
         assert client.recv(100) == b"stop\n"
         client.close()
     server.close()
+
+
+def test_parent_and_children_serve_one_listening_socket_at_once(loop_kind: str):
+    """A server that binds and forks. Each process has a loop of its own, and serves until it gets ``stop``.
+
+    Not on the reference: uvloop's own server raises OSError (EBUSY) for the socket.
+    """
+
+    async def serve() -> None:
+        async def handle(reader: Any, writer: Any) -> None:
+            while line := await reader.readline():
+                if line == b"stop\n":
+                    server.close()
+                    stopped.set()
+                writer.write(line)
+            writer.close()
+
+        stopped = asyncio.Event()
+        server = await sluiceway.start_server(handle, sock=listener)
+        await stopped.wait()
+        await server.wait_closed()
+
+    def run_server() -> None:
+        with loops.new_runner(loop_kind) as runner:
+            runner.run(serve())
+
+    def talk() -> None:
+        for _ in range(3):
+            with socket.create_connection(address, timeout=PEER_TIMEOUT) as client:
+                assert echo(client, b"hello\n") == b"hello\n"
+                answers.append(echo(client, b"stop\n"))
+
+    answers: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        children = [start_child(run_server) for _ in range(2)]
+        thread = threading.Thread(target=talk)
+        thread.start()
+        run_server()
+        thread.join()
+    assert [wait_for_child(child) for child in children] == [0, 0]
+    assert answers == [b"stop\n"] * 3
