@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import ssl
 import types
+import unittest.mock
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -318,6 +319,43 @@ async def test_exception_in_the_report_does_not_lose_the_end(
         assert reader.eof_reason == "truncated"
     assert len(loop_errors) == 2
     loop_errors.clear()
+
+
+async def test_report_that_never_succeeds_aborts_the_connection(
+    tls: Certificates, loop_errors: list[dict[str, Any]]
+) -> None:
+    protocol = unittest.mock.Mock(spec=["connection_lost"])  # has no eof_received()
+    async with end_received(tls) as (_, writer):
+        protocol.connection_lost = writer.transport.get_protocol().connection_lost
+        writer.transport.set_protocol(protocol)
+        await run_iterations()
+        assert writer.transport.lower.is_closing()
+    assert {type(context["exception"]) for context in loop_errors} == {AttributeError}
+    loop_errors.clear()
+
+
+async def test_end_is_reported_to_a_mock(tls: Certificates) -> None:
+    protocol = unittest.mock.Mock(spec=sluiceway.StreamReaderProtocol)
+    async with end_received(tls) as (_, writer):
+        protocol.connection_lost = writer.transport.get_protocol().connection_lost
+        writer.transport.set_protocol(protocol)
+        await run_iterations()
+        protocol.eof_received.assert_called_once_with()
+
+
+async def test_is_reading_is_true_until_the_report(tls: Certificates) -> None:
+    """A program that pauses reading for a while resumes it only if is_reading() was True: otherwise no end comes."""
+    async with end_received(tls) as (reader, writer):
+        transport = writer.transport
+        transport.lower.pause_reading()  # uvloop's transport does not read after the end
+        assert transport.is_reading()
+        transport.pause_reading()
+        assert not transport.is_reading()
+        await run_iterations()
+        assert not reader.at_eof()
+        transport.resume_reading()
+        assert await asyncio.wait_for(reader.read(), PEER_TIMEOUT) == b""
+        assert not transport.is_reading()
 
 
 @pytest.mark.parametrize("strict_eof", [False, True])

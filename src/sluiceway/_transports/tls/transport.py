@@ -291,7 +291,8 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         self._lower.pause_reading()
 
     def is_reading(self) -> bool:
-        return not self._closing and bool(self._lower.is_reading())
+        # After the end of TCP, uvloop's transport does not read. A program may pause and resume before the report.
+        return self.reports_end() and (self._close.lower_ended or bool(self._lower.is_reading()))
 
     # -- writing ------------------------------------------------------------------------------------------------------
 

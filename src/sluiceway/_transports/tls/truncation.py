@@ -16,7 +16,7 @@ import ssl
 from typing import Any
 
 from ..._implementation import core
-from ..protocol_calls import schedule_repeatedly
+from ..protocol_calls import abort_if_interrupted, schedule_repeatedly
 from .lower_protocol import LowerProtocol
 
 # Iterations of the loop. In each of them, a task has called drain() 512 times, and has read nothing.
@@ -54,6 +54,7 @@ def _report(transport: Any, unread: int, left: int) -> None:
     report_truncation(transport)
 
 
+@abort_if_interrupted
 def report_truncation(transport: Any) -> None:
     """Report the end to the protocol of ``transport``, and close this side: an error only with ``strict_eof``."""
     error = ssl.SSLEOFError(
@@ -73,7 +74,8 @@ def _connection(transport: Any) -> Any:
     protocol = transport.get_protocol()
     while isinstance(protocol, LowerProtocol):
         protocol = protocol.upper_protocol()
-    return protocol._sluiceway if isinstance(protocol, core.ProtocolOperations) else None
+    # Not isinstance(): it is true for a mock with a spec.
+    return protocol._sluiceway if issubclass(type(protocol), core.ProtocolOperations) else None
 
 
 def _unread(connection: Any) -> int:
