@@ -1,10 +1,9 @@
 """Run the test suite: all tests on the pure core, and the tests of behaviour in each compiled configuration.
 
-Usage: python tools/test.py [--loops default|others|all|selection] [pytest's arguments]
+Usage: python tools/test.py [--loops default|others|all] [pytest's arguments]
 
 ``--loops default``, the default: each async test on one kind of event loop. ``others``: on the other kinds, and no
-other test. ``all``: both. ``selection``: the engine only, each async test on one kind, those of connecting on uvloop
-as well.
+other test. ``all``: both.
 
 Run it with the interpreter of an environment that has the extra ``test``. The reference, asyncio itself, is tested in
 the first configuration only. With SLUICEWAY_REQUIRE_PEERS=1, a missing compiled part is a failure.
@@ -54,7 +53,7 @@ def configurations() -> list[tuple[str, dict[str, str], list[str]]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(allow_abbrev=False)
-    parser.add_argument("--loops", choices=("default", "others", "all", "selection"), default="default")
+    parser.add_argument("--loops", choices=("default", "others", "all"), default="default")
     options, arguments = parser.parse_known_args()
     available = configurations()
     failed = []
@@ -66,8 +65,6 @@ def main() -> None:
         if os.environ.get("SLUICEWAY_REQUIRE_PEERS") == "1":
             failed.append("compiling")
     for index, (name, variables, folders) in enumerate(available):
-        if options.loops == "selection" and index < len(available) - 1:
-            continue
         print(f"\n===== {name} =====", flush=True)
         reference = "0" if index else "1"
         environment = {**os.environ, **variables, "SLUICEWAY_TEST_REFERENCE": reference}

@@ -2,9 +2,8 @@
 
 Usage: python tools/test_all.py [--after-test] [pytest's arguments]
 
-The oldest and the newest Python run all tests, the others a selection (see test.py). With ``--after-test``, the Python
-of this program runs only the tests that ``make test`` does not run. Each run ends with pytest's summary. The last line
-of the output lists the failed runs.
+With ``--after-test``, the Python of this program runs only the tests that ``make test`` does not run. Each run ends
+with pytest's summary. The last line of the output lists the failed runs.
 """
 
 import argparse
@@ -41,8 +40,7 @@ def main() -> None:
     parser.add_argument("--after-test", action="store_true")
     options, arguments = parser.parse_known_args()
     found = interpreters()
-    loops = dict.fromkeys(found, "selection")
-    loops[min(found)] = loops[max(found)] = "all"
+    loops = dict.fromkeys(found, "all")
     if options.after_test:
         loops[sys.version_info[:2]] = "others"
     print("interpreters:", *(f"{major}.{minor}" for major, minor in found), flush=True)

@@ -15,7 +15,6 @@ import gc
 import inspect
 import itertools
 import os
-import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -31,8 +30,7 @@ TIMEOUT_OF_KNOWN_FAILURES = 1.0 * TIMEOUT_SCALE
 TESTS_BETWEEN_FREEZES = 25
 _tests_run = itertools.count(1)
 
-# "default": one loop for each test; "others": all but that one, and no test without a loop; "selection": the default
-# loop, and uvloop for tests of connecting; "all".
+# "default": one loop for each test; "others": all but that one, and no test without a loop; "all".
 LOOPS = os.environ.get("SLUICEWAY_TEST_LOOPS", "all")
 
 _FAILED = pytest.StashKey[bool]()
@@ -67,18 +65,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if unknown:
             raise pytest.UsageError(f"{metafunc.definition.nodeid}: no such kind of loop: {sorted(unknown)}")
         kinds = [kind for kind in loops.LOOP_KINDS if all(kind in kinds for kinds in requested)]
-        metafunc.parametrize("loop_kind", _selected_kinds(kinds, metafunc.definition.path), indirect=True)
+        metafunc.parametrize("loop_kind", _selected_kinds(kinds), indirect=True)
 
 
-def _selected_kinds(kinds: list[str], path: pathlib.Path) -> list[str]:
+def _selected_kinds(kinds: list[str]) -> list[str]:
     """Return the kinds of loop that LOOPS chooses for a test that allows ``kinds``, whose first is its default."""
     default, others = kinds[:1], kinds[1:]
     if LOOPS == "default":
         return default
     if LOOPS == "others":
         return others
-    if LOOPS == "selection":
-        return [*default, *(kind for kind in others if kind == "uvloop" and path.parent.name == "connecting")]
     return kinds
 
 
