@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from benchmarks.studies import Study, framing, growth, idle, import_time, threads, tls_held, tls_idle, write_growth
+from benchmarks.studies import (
+    Study,
+    framing,
+    growth,
+    idle,
+    import_time,
+    short_records,
+    threads,
+    tls_held,
+    tls_idle,
+    write_growth,
+)
 
 STUDIES: Final[tuple[Study, ...]] = (
     idle.STUDY,
@@ -12,6 +23,7 @@ STUDIES: Final[tuple[Study, ...]] = (
     tls_held.STUDY,
     growth.STUDY,
     write_growth.STUDY,
+    short_records.STUDY,
     framing.STUDY,
     import_time.STUDY,
     threads.STUDY,

@@ -23,6 +23,7 @@ from benchmarks.studies import (
     idle,
     idle_client,
     running,
+    short_records,
     threads,
     tls_held,
     tls_idle,
@@ -127,6 +128,13 @@ def test_threads_are_not_measured_where_they_take_turns() -> None:
 def test_queued_writes_of_growth_study_arrive_and_are_measured(contender: str, transport: str) -> None:
     result = growth.measured(write_growth.command(contender, transport, 2000), write_growth.CONTENDERS[contender][1])
     assert list(result) == ["ns_per_write", "growth"]
+
+
+@pytest.mark.parametrize("what", list(short_records.WHAT))
+@pytest.mark.parametrize("contender", ["asyncio", "sluiceway-pure"])
+def test_short_tls_records_arrive_and_are_measured(contender: str, what: str) -> None:
+    result = growth.measured(short_records.command(contender, what, 100), short_records.CONTENDERS[contender][1])
+    assert list(result) == ["ns_per_record"]
 
 
 def test_command_runs_saves_and_reports_study(tmp_path: pathlib.Path) -> None:

@@ -1,11 +1,13 @@
 """T6: TLSReceiver bounds the number and size of its OpenSSL calls: the peer chooses the size of its records."""
 
+import inspect
 import ssl
 import types
 from typing import Any
 
 import pytest
 
+from core.receivers import LIMIT, stream_protocol
 from core.tls_cores import TLSEnd, connected_tls_ends, tls_ends_before_last_flight
 from support.certificates import Certificates
 
@@ -107,6 +109,24 @@ def test_one_byte_records_cost_one_read_each_and_no_other_call(core: types.Modul
     assert server.sslobject.reads - reads == len(data)
     assert len(server.incoming.writes) <= len(records) // (4 * KIB) + 2
     assert max(server.incoming.writes) <= 4 * KIB
+
+
+def test_plaintext_of_short_records_is_fed_once_for_each_batch(
+    core: types.ModuleType, tls: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the pure core, feed() takes longer than OpenSSL for a record of one byte."""
+    if not inspect.isfunction(core.Receiver.feed):
+        pytest.skip("a method of a compiled class cannot be replaced")
+    client, server = connected_tls_ends(core, tls)
+    data = bytes(range(256)) * 4
+    records = one_byte_records(client, data)
+    fed: list[bytes] = []
+    reader = core.ReadOperations(LIMIT, None, False)
+    monkeypatch.setattr(core.Receiver, "feed", lambda self, piece: fed.append(piece))
+    server.receiver.set_protocol(stream_protocol(core, reader._sluiceway))
+    server.receiver.feed(records)
+    assert b"".join(fed) == data
+    assert len(fed) <= len(records) // (4 * KIB) + 2
 
 
 def test_long_records_are_given_to_openssl_one_at_a_time(core: types.ModuleType, tls: Certificates) -> None:

@@ -372,18 +372,22 @@ class TLSReceiver(ReceiveInterface):
 
     def _read(self, stream: Receiver | None, blocks: list[bytes]) -> bool:
         """Decrypt the ``_complete`` records in the BIO, which has no others; see _decrypt()."""
+        if stream is not None and self._complete > 1:
+            # Short records: one call of feed() for each would cost more than the copies.
+            short: list[bytes] = []
+            try:
+                self._read(None, short)
+            finally:
+                ready = bool(short) and stream.feed(b"".join(short))
+            return ready
         # The content of a record is shorter than the record, so one read returns all of it.
         room = min(_PLAINTEXT, self._longest)
-        left = self._complete
-        ready = False
         read = self._read_record
         target: Any = None
         block: Any
         try:
             if stream is None:
-                if self.reads_any_length:
-                    left = _ENDLESS
-                # A separate loop, which needs fewer instructions with the pure core.
+                left = _ENDLESS if self.reads_any_length else self._complete
                 for _ in range(left):
                     block = read(room)
                     if not block:
@@ -391,21 +395,17 @@ class TLSReceiver(ReceiveInterface):
                         break
                     blocks.append(block)
                 return False
-            while left:
-                left -= 1
-                target = stream.direct_buffer(room)
-                block = read(room) if target is None else read(room, target)
-                if not block:
-                    self.close_notify_received = True
-                    break
-                if stream.feed(block) if target is None else stream.committed(block):
-                    ready = True
+            target = stream.direct_buffer(room)
+            block = read(room) if target is None else read(room, target)
+            if block:
+                return stream.feed(block) if target is None else stream.committed(block)
+            self.close_notify_received = True
         except ssl.SSLWantReadError:
             # A record contained a message for OpenSSL, such as a session ticket or a key update, which it may answer.
             self._sender.output_pending = True
         except ssl.SSLZeroReturnError:
             self.close_notify_received = True
-        return ready
+        return False
 
     def _continue_handshake(self, data: Any) -> None:
         """Continue the handshake with ``data``. Bytes after the handshake are stored in ``_trailing_data``."""
