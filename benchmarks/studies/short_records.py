@@ -50,7 +50,7 @@ STUDY: Final = Study(
     "TLS records of one byte, data and ClientHello",
     rows,
     (Column("ns_per_record", "CPU ns/record", ",.0f"),),
-    tuple(Goal(f"{ours} at data", "ns_per_record", 1.0, "asyncio at data") for ours in ("sluiceway", "sluiceway-loop")),
+    tuple(Goal(f"{ours} at data", "ns_per_record", 1.0, "asyncio at data") for ours in CONTENDERS if ours != "asyncio"),
     rounds=9,
     quick_rounds=3,
     contenders=tuple(CONTENDERS),
