@@ -1,6 +1,8 @@
 """X6: cancelling one wait_closed() affects no other waiter and does not change the connection."""
 
 import asyncio
+import gc
+import socket
 from typing import Any
 
 import pytest
@@ -105,6 +107,29 @@ async def test_reset_after_a_wait_whose_coroutine_was_ended_reports_nothing(raw_
             await reader.read()
         with pytest.raises(ConnectionResetError):
             await writer.wait_closed()
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_wait_that_ends_after_the_loop_was_closed_raises_nothing() -> None:
+    """X6: the collector ends the coroutine of a task that waits in a closed loop, and would report an exception."""
+    near, far = socket.socketpair()
+
+    async def start() -> tuple[Any, Any]:
+        _, writer = await sluiceway.open_connection(sock=near)
+        waiting = writer.wait_closed()
+        task = asyncio.create_task(waiting)
+        await asyncio.sleep(0)
+        return waiting, task
+
+    loop = asyncio.new_event_loop()
+    # Reports the task, which is collected while it waits.
+    loop.set_exception_handler(lambda loop, context: None)
+    with far:
+        waiting, task = loop.run_until_complete(start())
+        loop.close()
+        waiting.close()
+        del waiting, task
+        gc.collect()
 
 
 async def test_cancellation_in_the_iteration_of_the_reset_reports_nothing(raw_peers: RawPeers) -> None:

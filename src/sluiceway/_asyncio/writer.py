@@ -169,8 +169,9 @@ class StreamWriter(WriteOperations, asyncio.StreamWriter, metaclass=InstanceChec
                 await waiter
             except BaseException:
                 # Has an effect if close() or throw() has ended the coroutine: otherwise the loop would report a later
-                # error of the connection as never retrieved.
-                waiter.cancel()
+                # error of the connection as never retrieved. The collector may end it after the loop was closed.
+                if not waiter.get_loop().is_closed():
+                    waiter.cancel()
                 raise
             finally:
                 # Breaks a reference cycle: the future keeps the error, whose traceback refers to this frame.
