@@ -178,6 +178,8 @@ async def _start(
     streams: list[Stream] = []
     process = _popen(command, options)
     files: list[Any] = [process.stdout, process.stdin, process.stderr]
+    # The module subprocess keeps the Popen of a running child that was dropped. The pipes must not stay open.
+    process.stdout = process.stdin = process.stderr = None
     try:
         # Not a loop here: CPython 3.12 calls no except clause for an exception of a signal handler at the end of an
         # iteration that ends with an if statement.
