@@ -175,11 +175,16 @@ async def _connect_directly(sock: socket.socket, address: Any) -> None:
         pass
     loop = asyncio.get_running_loop()
     writable: asyncio.Future[None] = loop.create_future()
-    loop.add_writer(sock.fileno(), _set_writable, writable)
+    descriptor = sock.fileno()
+    # A signal handler may raise at any call. If the socket is closed while uvloop watches it, uvloop ends the process.
     try:
+        loop.add_writer(descriptor, _set_writable, writable)
         await writable
     finally:
-        loop.remove_writer(sock.fileno())
+        try:
+            loop.remove_writer(descriptor)
+        finally:
+            loop.remove_writer(descriptor)
     code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:
         raise OSError(code, os.strerror(code))
