@@ -1,12 +1,13 @@
 """A signal handler that raises while a connection is accepted leaks no descriptor, and the server goes on accepting."""
 
 import asyncio
+import errno
 import gc
 import itertools
 import socket
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -91,18 +92,28 @@ def test_interrupt_at_each_instruction_of_an_accept_leaks_no_descriptor(
 class RaisesOnce:
     """Takes the place of the source of a listener. accept() restores it, and raises as a signal handler may."""
 
-    def __init__(self, listener: Any) -> None:
+    def __init__(self, listener: Any, error: BaseException) -> None:
         self._listener = listener
         self._source = listener._source
+        self._error = error
         listener._source = self
 
     def accept(self) -> Any:
         self._listener._source = self._source
-        raise TimeoutError("in a signal handler")
+        raise self._error
 
 
-async def test_timeout_error_of_a_signal_handler_in_accept_does_not_stop_accepting(
-    loop_errors: list[dict[str, Any]],
+@pytest.mark.parametrize(
+    "error",
+    [
+        TimeoutError("in a signal handler"),
+        BrokenPipeError(errno.EPIPE, "in a signal handler"),
+        BlockingIOError(errno.EAGAIN, "in a signal handler"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_error_of_a_signal_handler_in_accept_does_not_stop_accepting(
+    error: BaseException, loop_errors: list[dict[str, Any]]
 ) -> None:
     async def handle(_: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
         writer.write(b"accepted")
@@ -110,10 +121,76 @@ async def test_timeout_error_of_a_signal_handler_in_accept_does_not_stop_accepti
 
     async with await sluiceway.start_server(handle, "127.0.0.1", 0) as server:
         [listener] = server._listeners or []
-        RaisesOnce(listener)
+        RaisesOnce(listener, error)
         reader, writer = await sluiceway.open_connection(*server_address(server))
         assert await asyncio.wait_for(reader.read(), PEER_TIMEOUT) == b"accepted"
         writer.close()
         await writer.wait_closed()
-    assert [str(context["exception"]) for context in loop_errors] == ["in a signal handler"]
+    assert [context["exception"] for context in loop_errors] == [error]
     loop_errors.clear()
+
+
+@pytest.mark.parametrize("error", [BlockingIOError, InterruptedError, ConnectionAbortedError])
+def test_connection_is_closed_if_a_signal_handler_raises_after_the_system_call(error: type[OSError]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as peer:
+        peer.settimeout(PEER_TIMEOUT)
+        source = SocketSource(listener)
+        calls = source._accept
+
+        def accept_and_raise() -> Iterator[None]:
+            next(calls)
+            raise error
+            yield
+
+        source._accept = accept_and_raise()  # type: ignore[assignment]
+        with pytest.raises(error):
+            source.accept()
+        assert not source.call_failed()
+        assert peer.recv(1) == b""
+
+
+@pytest.mark.parametrize("source_of", sources())
+def test_source_tells_its_own_error_from_that_of_a_signal_handler(source_of: Callable[[socket.socket], Any]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        source = source_of(listener)
+        assert not source.call_failed()
+        with pytest.raises(BlockingIOError):
+            source.accept()
+        assert source.call_failed()
+        assert not source.call_failed()
+
+
+@pytest.mark.parametrize("method", ["add_reader", "remove_reader"])
+async def test_interrupt_of_a_watch_leaves_no_closed_socket_watched(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Where uvloop finds one, it ends the process.
+    loop: Any = asyncio.get_running_loop()
+    original = getattr(loop, method)
+
+    sock = socket.create_server(("127.0.0.1", 0))
+    descriptor = sock.fileno()
+
+    def call(watched: int, *args: Any) -> Any:
+        if watched != descriptor:
+            # The engine's own.
+            return original(watched, *args)
+        monkeypatch.undo()
+        if method == "add_reader":
+            original(watched, *args)
+        raise InterruptError
+
+    server = await sluiceway.start_server(lambda *_: None, sock=sock, start_serving=False)
+    if method == "remove_reader":
+        await server.start_serving()
+    monkeypatch.setattr(loop, method, call)
+    with pytest.raises(InterruptError):
+        if method == "add_reader":
+            await server.start_serving()
+        else:
+            server.close()
+    server.close()
+    await server.wait_closed()
+    assert sock.fileno() == -1
+    assert not loop.remove_reader(descriptor)

@@ -147,12 +147,18 @@ class Listener:
         if self._stopped or self._watching or self._acceptor is not None:
             return
         self.paused = None
+        # First: after an exception of a signal handler, _unwatch() removes what add_reader() may have added. If the
+        # socket is closed while uvloop watches it, uvloop ends the process.
+        self._watching = True
         try:
             self._loop.add_reader(self.socket.fileno(), self._ready, accepted)
-            self._watching = True
         except NotImplementedError:
+            self._watching = False
             # The loop has completion events (a proactor) and no add_reader().
             self._acceptor = create_named_task(self._loop, self._accept_one_by_one(accepted), "sluiceway accept")
+        except BaseException:
+            self._unwatch()
+            raise
 
     def _unwatch(self) -> None:
         if self._watching:
@@ -174,20 +180,20 @@ class Listener:
         for _ in range(ACCEPT_BATCH):
             try:
                 sock, address = self._source.accept()
-            except (BlockingIOError, InterruptedError):
-                self._short_of_resources = False
-                return
             except BaseException as error:
-                # The TimeoutError of a signal handler is an OSError without a number.
-                if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None):
-                    if _of_the_peer(error):
-                        continue
-                    self._unwatch()
-                    self._on_accept_error(error, accepted)
+                if not self._source.call_failed():
+                    raise
+                if isinstance(error, (BlockingIOError, InterruptedError)):
+                    self._short_of_resources = False
                     return
-                # A signal handler has raised it. Without this, the peer would wait until the next accept().
-                self._source.close()
-                raise
+                # A signal handler that runs within the system call, or accept() of a program's class, may raise others.
+                if not isinstance(error, MemoryError) and (not isinstance(error, OSError) or error.errno is None):
+                    raise
+                if _of_the_peer(error):
+                    continue
+                self._unwatch()
+                self._on_accept_error(error, accepted)
+                return
             try:
                 if self._sets_nonblocking:
                     _make_nonblocking(sock)

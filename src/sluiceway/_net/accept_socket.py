@@ -18,7 +18,7 @@ class SocketSource:
     between the two calls, the next ``accept()`` or ``close()`` closes the descriptor.
     """
 
-    __slots__ = ("_accept", "_accepted", "_kind", "_socket")
+    __slots__ = ("_accept", "_accepted", "_calling", "_kind", "_socket")
 
     def __init__(self, listener: socket.socket) -> None:
         overridden = type(listener).accept is not socket.socket.accept
@@ -31,13 +31,16 @@ class SocketSource:
         # next() calls accept() and appends the result, all in C code.
         self._accept = map(self._accepted.append, itertools.starmap(call, itertools.repeat(())))
         self._socket: socket.socket | None = None
+        self._calling = False
 
     def accept(self) -> tuple[socket.socket, Any]:
         """Return an accepted socket and the address of the peer. Raise the same errors as ``socket.accept()``."""
         accepted = self._accepted
         if accepted:
             self.close()
+        self._calling = True
         next(self._accept)
+        self._calling = False
         sock, address = accepted[0]
         if self._kind is not None:
             fd = sock
@@ -50,6 +53,16 @@ class SocketSource:
         accepted.pop()
         self._socket = None
         return sock, address
+
+    def call_failed(self) -> bool:
+        """Call this after accept() has raised. Return False if a signal handler has raised the exception.
+
+        A connection that was accepted is closed then.
+        """
+        failed = self._calling and not self._accepted
+        self._calling = False
+        self.close()
+        return failed
 
     def close(self) -> None:
         """Close the descriptor that an exception in accept() has left open, if any. The listening socket stays open."""

@@ -11,3 +11,5 @@ cdef class ListeningSocket:
     cdef object sock
     cdef int family
     cdef bint low_delay
+    # The system call of the last accept() has failed, until call_failed() is called.
+    cdef bint failed

@@ -77,9 +77,16 @@ cdef class ListeningSocket:
             if accepted.fd >= 0:
                 break
             if errno != EINTR:
+                self.failed = True
                 PyErr_SetFromErrno(OSError)
             PyErr_CheckSignals()
         return accepted, address_object(&address, length)
+
+    def call_failed(self):
+        """See SocketSource.call_failed()."""
+        cdef bint failed = self.failed
+        self.failed = False
+        return failed
 
     def close(self):
         """Do nothing: an AcceptedSocket closes itself."""
