@@ -33,7 +33,7 @@ def open_reader(loop: asyncio.AbstractEventLoop, file: io.FileIO, limit: int) ->
         reader._sluiceway.guard = protocol._sluiceway.guard(reader)
         return reader
     except BaseException:
-        _discard(transport, file)
+        _discard(loop, transport, file)
         raise
 
 
@@ -46,16 +46,33 @@ def open_writer(loop: asyncio.AbstractEventLoop, file: io.FileIO) -> StreamWrite
         protocol._sluiceway.created_at = creation_stack(loop)
         return StreamWriter(transport, protocol, None, loop)
     except BaseException:
-        _discard(transport, file)
+        _discard(loop, transport, file)
         raise
 
 
-def _discard(transport: PipeReadTransport | PipeWriteTransport | None, file: io.FileIO) -> None:
+def _discard(
+    loop: asyncio.AbstractEventLoop, transport: PipeReadTransport | PipeWriteTransport | None, file: io.FileIO
+) -> None:
     """Close ``file``. With a ``transport``, call its discard(), which stops watching the file before it closes it."""
     if transport is None:
-        file.close()
+        close_file(loop, file)
     else:
         transport.discard()
+
+
+def close_file(loop: asyncio.AbstractEventLoop, file: io.FileIO) -> None:
+    """Stop watching ``file`` and close it. Without an effect if it is closed.
+
+    An exception of a signal handler may have ended the call that has created the transport before the caller had the
+    transport. If a file is closed while uvloop watches it, uvloop ends the process.
+    """
+    if file.closed:
+        return
+    try:
+        loop.remove_reader(file.fileno())
+        loop.remove_writer(file.fileno())
+    finally:
+        file.close()
 
 
 def open_stream(
@@ -77,5 +94,5 @@ def open_stream(
             writer.transport.discard()  # type: ignore[attr-defined]
         for file in (incoming, outgoing):
             if file is not None:
-                file.close()
+                close_file(loop, file)
         raise

@@ -17,7 +17,7 @@ from .asyncio_names import SPAWN, explain_arguments
 from .child_exit import ChildExit, stop_quietly
 from .child_process import ChildProcess
 from .opening import Opening
-from .pipe_halves import open_stream, require_pipes
+from .pipe_halves import close_file, open_stream, require_pipes
 from .stream import Stream
 
 Argument: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -196,7 +196,7 @@ async def _start(
             stream.abort()
         for file in files:
             if file is not None:
-                file.close()
+                close_file(loop, file)
         if child_exit is None:
             # Nothing else waits for the process, which usually ends at once.
             with contextlib.suppress(subprocess.TimeoutExpired):
