@@ -3,6 +3,7 @@
 import json
 import logging
 import pathlib
+import pickle
 import subprocess
 import sys
 import zipapp
@@ -36,9 +37,10 @@ exec(os.environ.get("THEN", ""))
 
 @pytest.fixture(autouse=True)
 def restore_interpreter() -> Iterator[None]:
-    """Restore sys.argv, sys.path and asyncio, which the command changes in this process."""
-    argv, arguments, path = sys.argv, sys.argv[:], sys.path[:]
+    """Restore __main__, sys.argv, sys.path and asyncio, which the command changes in this process."""
+    main, argv, arguments, path = sys.modules["__main__"], sys.argv, sys.argv[:], sys.path[:]
     yield
+    sys.modules["__main__"] = main
     sys.argv = argv
     sys.argv[:], sys.path[:] = arguments, path
     sluiceway.uninstall()
@@ -123,6 +125,33 @@ def test_program_with_relative_path_gets_absolute_paths(
         [target.name, "x"],
         True,
     ]
+
+
+@pytest.mark.parametrize("kind", ["file", "module", "directory"])
+@pytest.mark.parametrize("end", ["", "sys.exit()"])
+def test_main_and_paths_stay_after_the_end_of_the_program(
+    program: pathlib.Path, monkeypatch: pytest.MonkeyPatch, kind: str, end: str
+) -> None:
+    """Threads, executors and exit handlers of the program use them until the process ends."""
+    monkeypatch.chdir(program.parent)
+    monkeypatch.setenv("THEN", f"ended_argv, ended_path = sys.argv[:], sys.path[:]; {end}")
+    arguments = [program.name]
+    if kind == "module":
+        arguments = ["-m", program.stem]
+    elif kind == "directory":
+        arguments = ["application"]
+        program.parent.joinpath("application").mkdir()
+        program.rename(program.parent / "application" / "__main__.py")
+    assert run_command("run", *arguments).exit_code == 0
+    main = sys.modules["__main__"]
+    assert (sys.argv, sys.path) == (main.ended_argv, main.ended_path)
+    assert type(pickle.loads(pickle.dumps(main.Defined()))) is main.Defined
+
+
+def test_program_may_remove_its_name_from_the_arguments(program: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THEN", "sys.argv.pop(0); sys.exit(7)")
+    result = run_command("run", str(program))
+    assert (result.exit_code, result.stderr) == (7, "")
 
 
 def test_parent_of_a_symbolic_link_is_that_of_its_target(

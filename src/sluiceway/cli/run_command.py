@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import pkgutil
 import re
 import runpy
 import sys
+import types
 from traceback import walk_tb
 from types import FrameType
-from typing import Any
 
 import click
 
@@ -73,15 +74,11 @@ def _run(command: tuple[str, ...], *, is_module: bool) -> None:
         elif pkgutil.get_importer(path) is None:
             sys.path[0] = os.path.dirname(os.path.realpath(target))
         else:
-            # run_path() inserts the directory or ZIP file.
+            # _run_as_main() inserts the directory or ZIP file.
             del sys.path[0]
     sluiceway.install()
     try:
-        if is_module:
-            runpy.run_module(target, run_name="__main__", alter_sys=True)
-        else:
-            sys.argv = _Arguments(sys.argv)
-            runpy.run_path(path, run_name="__main__")
+        _run_as_main(target, path, is_module=is_module)
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException as error:  # noqa: BLE001 - printed as by the interpreter
@@ -96,19 +93,34 @@ def _run(command: tuple[str, ...], *, is_module: bool) -> None:
     sys.exit(0)
 
 
-class _Arguments(list[str]):
-    """A copy of ``sys.argv`` for run_path(), which assigns the absolute path of the program to the first item.
+def _run_as_main(target: str, path: str, *, is_module: bool) -> None:
+    """Run the module ``target``, or the file, directory or ZIP file ``path``, as ``__main__``.
 
-    __setitem__() ignores the path, and sets ``sys.argv`` to the original list. So the program gets the original list,
-    whose first item is the path as the user wrote it.
+    The public functions of runpy undo at the end what they have changed. Here ``__main__``, sys.path and sys.argv stay
+    as the program leaves them: its threads, executors and exit handlers use them until the process ends.
     """
+    spec = None
+    if is_module:
+        _, spec, code = runpy._get_module_details(target)  # type: ignore[attr-defined]
+        sys.argv[0] = spec.origin
+    elif pkgutil.get_importer(path) is None:
+        code = _code_of(path)
+    else:
+        sys.path.insert(0, path)
+        _, spec, code = runpy._get_main_module_details()  # type: ignore[attr-defined]
+    sys.modules["__main__"] = module = types.ModuleType("__main__")
+    package = None if is_module else ""
+    runpy._run_code(code, vars(module), None, "__main__", spec, package, path)  # type: ignore[attr-defined]
 
-    def __init__(self, arguments: list[str]) -> None:
-        super().__init__(arguments)
-        self._unchanged = arguments
 
-    def __setitem__(self, index: Any, value: Any) -> None:
-        sys.argv = self._unchanged
+def _code_of(path: str) -> types.CodeType:
+    """Return the code of a file with source or compiled code."""
+    with io.open_code(path) as file:
+        code: types.CodeType | None = pkgutil.read_code(file)
+    if code is None:
+        with io.open_code(path) as file:
+            code = compile(file.read(), path, "exec", dont_inherit=True)
+    return code
 
 
 def _log_to_standard_error() -> None:
