@@ -15,6 +15,7 @@ import pytest
 
 import sluiceway
 from sluiceway import ENGINE
+from sluiceway._net import accept
 from sluiceway._net.accept_socket import SocketSource
 from support.connections import server_address
 from support.file_descriptors import open_descriptors
@@ -128,6 +129,21 @@ async def test_error_of_a_signal_handler_in_accept_does_not_stop_accepting(
         await writer.wait_closed()
     assert [context["exception"] for context in loop_errors] == [error]
     loop_errors.clear()
+
+
+async def test_lack_of_memory_before_the_system_call_pauses_accepting(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Otherwise the loop would call accept() again and again, with 100 % CPU."""
+    monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 0.01)
+    async with await sluiceway.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0) as server:
+        [listener] = server._listeners or []
+        RaisesOnce(listener, MemoryError())
+        reader, writer = await sluiceway.open_connection(*server_address(server))
+        assert await asyncio.wait_for(reader.read(), PEER_TIMEOUT) == b""
+        writer.close()
+        await writer.wait_closed()
+    assert "free memory" in caplog.text
 
 
 @pytest.mark.parametrize("error", [BlockingIOError, InterruptedError, ConnectionAbortedError])

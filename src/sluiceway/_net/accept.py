@@ -181,13 +181,14 @@ class Listener:
             try:
                 sock, address = self._source.accept()
             except BaseException as error:
-                if not self._source.call_failed():
-                    raise
-                if isinstance(error, (BlockingIOError, InterruptedError)):
+                failed = self._source.call_failed()
+                if failed and isinstance(error, (BlockingIOError, InterruptedError)):
                     self._short_of_resources = False
                     return
-                # A signal handler that runs within the system call, or accept() of a program's class, may raise others.
-                if not isinstance(error, MemoryError) and (not isinstance(error, OSError) or error.errno is None):
+                # The others are of signal handlers, which may also run within the call, or of a program's accept().
+                if not isinstance(error, MemoryError) and not (
+                    failed and isinstance(error, OSError) and error.errno is not None
+                ):
                     raise
                 if _of_the_peer(error):
                     continue
