@@ -185,7 +185,7 @@ class Listener:
                 if failed and isinstance(error, (BlockingIOError, InterruptedError)):
                     self._short_of_resources = False
                     return
-                # The others are of signal handlers, which may also run within the call, or of a program's accept().
+                # A signal handler, which may run within the call too, or a program's accept() has raised any other.
                 if not isinstance(error, MemoryError) and not (
                     failed and isinstance(error, OSError) and error.errno is not None
                 ):

@@ -55,9 +55,9 @@ class SocketSource:
         return sock, address
 
     def call_failed(self) -> bool:
-        """Call this after accept() has raised. Return False if a signal handler has raised the exception.
+        """Return True if the system call of an accept() that has raised failed, False if a signal handler has raised.
 
-        A connection that was accepted is closed then.
+        Call this after each accept() that has raised. It closes a connection that was accepted nevertheless.
         """
         failed = self._calling and not self._accepted
         self._calling = False

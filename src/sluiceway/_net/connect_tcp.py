@@ -183,8 +183,9 @@ async def _connect_directly(sock: socket.socket, address: Any) -> None:
     finally:
         try:
             loop.remove_writer(descriptor)
-        finally:
+        except BaseException:
             loop.remove_writer(descriptor)
+            raise
     code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:
         raise OSError(code, os.strerror(code))
