@@ -6,11 +6,9 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
-from .._implementation import core
 from .._log import logger
-from .loop_adapter import LoopAdapter
-from .tls.lower_protocol import LowerProtocol
 from .tls.transport import TLSTransport
+from .upper_connection import upper_connection
 
 
 def close_after_loop(transport: Any) -> str | None:
@@ -44,10 +42,7 @@ def close_after_loop(transport: Any) -> str | None:
 
 def connection_of(transport: Any) -> str:
     """Return a comma and the addresses of both ends for a message; "" if ``transport`` has no stream of sluiceway."""
-    protocol = transport.get_protocol()
-    while isinstance(protocol, LoopAdapter | LowerProtocol):
-        protocol = protocol.upper_protocol()
-    connection: Any = protocol._sluiceway if isinstance(protocol, core.ProtocolOperations) else None
+    connection = upper_connection(transport)
     # It has no transport before the end of a TLS handshake.
     return "" if connection is None or connection.transport is None else f", {connection.describe()}"
 

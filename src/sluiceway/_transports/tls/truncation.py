@@ -17,7 +17,7 @@ from typing import Any
 
 from ..._implementation import core
 from ..protocol_calls import abort_if_interrupted, schedule_repeatedly
-from .lower_protocol import LowerProtocol
+from ..upper_connection import upper_connection
 
 # Iterations of the loop. In each of them, a task has called drain() 512 times, and has read nothing.
 _YIELDS = 100
@@ -43,7 +43,7 @@ def _report(transport: Any, unread: int, left: int) -> None:
     """
     if not transport.reports_end():
         return
-    connection = _connection(transport)
+    connection = upper_connection(transport)
     if connection is not None and connection.yields:
         now = _unread(connection)
         if unread < 0 or now < unread:
@@ -67,15 +67,6 @@ def report_truncation(transport: Any) -> None:
         transport.failed(error)
     else:
         transport.input_ended()
-
-
-def _connection(transport: Any) -> Any:
-    """Return the Connection whose reads and drains use ``transport``; None for a protocol of the program."""
-    protocol = transport.get_protocol()
-    while isinstance(protocol, LowerProtocol):
-        protocol = protocol.upper_protocol()
-    # Not isinstance(): it is true for a mock with a spec.
-    return protocol._sluiceway if issubclass(type(protocol), core.ProtocolOperations) else None
 
 
 def _unread(connection: Any) -> int:
