@@ -207,6 +207,41 @@ async def test_failed_setup_leaves_no_reference_cycle(
     await server.wait_closed()
 
 
+@pytest.mark.skipif(sluiceway.ENGINE == "epoll", reason="the engine creates transports itself")
+@pytest.mark.loops("asyncio")
+async def test_transport_that_a_loop_refuses_later_leaves_no_reference_cycle(
+    raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A class of loops may create transports that fail after their creation, as those of asyncio can over TLS.
+
+    The future for which the frame of connect_accepted_socket() waits then refers to the error.
+    """
+    loop: Any = asyncio.get_running_loop()
+    reported: list[weakref.ref[BaseException]] = []
+    before, create = loop.get_exception_handler(), loop._make_socket_transport
+
+    def create_refused(sock: socket.socket, protocol: Any, waiter: Any = None, **keywords: Any) -> Any:
+        loop.call_soon(waiter.set_exception, WeaklyReferencedError())
+        return create(sock, protocol, None, **keywords)
+
+    monkeypatch.setattr(loop, "_make_socket_transport", create_refused)
+    server = await sluiceway.start_server(send_hello, "127.0.0.1", 0)
+    gc.collect()
+    gc.disable()
+    try:
+        loop.set_exception_handler(lambda loop, context: reported.append(weakref.ref(context["exception"])))
+        for _ in range(20):
+            client = raw_peers.run_client(server_address(server), lambda peer: wait_until_closed(peer, None))
+            await client.finished()
+        await run_iterations(20)
+        assert [reference() for reference in reported] == [None] * 20
+    finally:
+        gc.enable()
+        loop.set_exception_handler(before)
+    server.close()
+    await server.wait_closed()
+
+
 @pytest.mark.parametrize("break_step", [reader, writer])
 def test_interrupt_during_setup_propagates_and_closes_connection(
     break_step: FailStep, loop_kind: str, raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch
