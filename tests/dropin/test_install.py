@@ -335,8 +335,12 @@ async def test_connection_made_while_installed_works_after_uninstall() -> None:
     await server.wait_closed()
 
 
-@pytest.mark.parametrize("call", [sluiceway.install, sluiceway.uninstall])
-def test_interrupt_at_any_place_leaves_the_lock_free(call: Callable[[], None]) -> None:
+def enter_block() -> None:
+    sluiceway.installed().__enter__()
+
+
+@pytest.mark.parametrize("call", [sluiceway.install, enter_block, sluiceway.uninstall])
+def test_interrupt_at_any_place_leaves_the_lock_free_and_all_names_of_one_package(call: Callable[[], None]) -> None:
     """On CPython 3.12, a ``with`` statement around a loop does not see an interrupt at the end of an iteration."""
     module: Any = sys.modules["sluiceway._asyncio.install"]
 
@@ -355,6 +359,12 @@ def test_interrupt_at_any_place_leaves_the_lock_free(call: Callable[[], None]) -
         if module._lock._is_owned():  # type: ignore[attr-defined]
             module._lock.release()
             pytest.fail(interrupt.at)
+        assert module._changing == 0, interrupt.at
+        if not is_installed():
+            sluiceway.install()
+            with sluiceway.installed():
+                pass
+            assert is_installed(), interrupt.at
         sluiceway.uninstall()
         assert current_names() == ASYNCIO_NAMES
         if not interrupt.at:

@@ -70,13 +70,24 @@ _lock = threading.RLock()
 _changing = 0
 
 
-# Functions without the lock: on CPython 3.12, a ``with`` statement around a loop does not see an exception that a
-# signal handler raises at the end of an iteration, and so would not release the lock.
+# The loops are in functions of their own: on CPython 3.12, a ``with`` or ``try`` statement around a loop does not see an
+# exception that a signal handler raises at the end of an iteration. So it would not release the lock, or restore the
+# names.
 
 
-def _replace_names() -> None:
-    global _changing  # noqa: PLW0603 - shared by all threads
+def _replace_names(installer: _Blocks | None) -> None:
+    """Replace the names, or none of them if a signal handler raises. ``installer``: the value of _installer."""
+    try:
+        _replace_each(installer)
+    except BaseException:
+        _restore_names()
+        raise
+
+
+def _replace_each(installer: _Blocks | None) -> None:
+    global _changing, _installer  # noqa: PLW0603 - shared by all threads
     _changing = threading.get_ident()
+    _installer = installer
     for module in (asyncio, asyncio_streams):
         for name, replacement in _replacements.items():
             original = module.__dict__.get(name)
@@ -88,8 +99,18 @@ def _replace_names() -> None:
 
 
 def _restore_names() -> None:
-    global _changing  # noqa: PLW0603 - shared by all threads
+    """Restore the names, also if a signal handler raises."""
+    try:
+        _restore_each()
+    except BaseException:
+        _restore_each()
+        raise
+
+
+def _restore_each() -> None:
+    global _changing, _installer  # noqa: PLW0603 - shared by all threads
     _changing = threading.get_ident()
+    _installer = None
     for module, name, original in _originals:
         # Other code may have replaced the name since install().
         if module.__dict__.get(name) is _replacements[name]:
@@ -101,10 +122,9 @@ def _restore_names() -> None:
 
 def _forked() -> None:
     """Replace the lock in a forked child: a thread of the parent may hold it. Undo a change that is not complete."""
-    global _installer, _lock  # noqa: PLW0603 - shared by all threads
+    global _lock  # noqa: PLW0603 - shared by all threads
     _lock = threading.RLock()
     if _changing not in (0, threading.get_ident()):
-        _installer = None
         _restore_names()
 
 
@@ -137,7 +157,7 @@ def install() -> None:
     with _lock:
         if _originals:
             return
-        _replace_names()
+        _replace_names(None)
     _log_install()
 
 
@@ -147,9 +167,7 @@ def uninstall() -> None:
     Existing streams and servers of sluiceway continue to work. A name that other code has replaced after ``install()``
     is left unchanged.
     """
-    global _installer  # noqa: PLW0603 - shared by all threads
     with _lock:
-        _installer = None
         if not _originals:
             return
         _restore_names()
@@ -189,12 +207,10 @@ class _Installed(contextlib.ContextDecorator, contextlib.AbstractContextManager[
         self._begun: list[_Blocks | None] = []
 
     def __enter__(self) -> None:
-        global _installer  # noqa: PLW0603 - shared by all threads
         with _lock:
             installs = not _originals
             if installs:
-                _installer = _Blocks()
-                _replace_names()
+                _replace_names(_Blocks())
             if _installer is not None:
                 _installer.count += 1
             self._begun.append(_installer)
@@ -202,7 +218,6 @@ class _Installed(contextlib.ContextDecorator, contextlib.AbstractContextManager[
             _log_install()
 
     def __exit__(self, *exc: object) -> None:
-        global _installer  # noqa: PLW0603 - shared by all threads
         blocks = self._begun.pop()
         if blocks is None:
             return
@@ -211,7 +226,6 @@ class _Installed(contextlib.ContextDecorator, contextlib.AbstractContextManager[
             # After uninstall() within the blocks, others may have begun.
             if blocks.count or (_installer is not None and _installer is not blocks) or not _originals:
                 return
-            _installer = None
             _restore_names()
         _log_uninstall()
 
