@@ -1,9 +1,10 @@
-"""A signal handler that raises while the loop starts or stops watching the only socket: only its connection fails.
+"""A signal handler that raises while the loop starts or stops to watch a socket or the poller fails one connection.
 
 asyncio's loops do this in Python code, in which a handler can run. In these tests, the loop's method itself raises.
 """
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 import sluiceway
 from engine.epoll_descriptors import epoll_watchers
 from engine.peer_connections import PeerConnection, open_connections, run_within
+from sluiceway._transports.epoll import loop_watch
 from support.raw_peer import RawListener, RawPeers
 
 pytestmark = pytest.mark.loops("asyncio")
@@ -98,6 +100,37 @@ async def test_interrupted_handover_to_the_poller_affects_no_later_connection(
     await check_failed(connection, loop_errors)
     await check(*others)
     await check_later_connections(raw_peers, loop_epoll)
+
+
+@before_or_after
+async def test_interrupted_first_watch_of_the_poller_affects_no_later_connection(
+    raw_peers: RawPeers, before: bool
+) -> None:
+    loop: Any = asyncio.get_running_loop()
+    watched = {*loop._selector.get_map()}
+    listener = raw_peers.listen()
+    run_within("add_reader", before, interrupt)
+    with pytest.raises(InterruptError):
+        await sluiceway.open_connection(*listener.address)
+    # asyncio would not pass a later descriptor with the same number to the kernel.
+    assert {*loop._selector.get_map()} == watched
+    listener.accept()
+    await check(await connect(listener), await connect(listener))
+
+
+@pytest.mark.parametrize("name", ["__init__", "install_direct_select"])
+async def test_interrupt_before_the_first_watch_of_the_poller_is_the_only_error(
+    raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    listener = raw_peers.listen()
+    target: Any = loop_watch.LoopWatch if name == "__init__" else loop_watch
+    monkeypatch.setattr(target, name, lambda *_: interrupt())
+    with pytest.raises(InterruptError):
+        await sluiceway.open_connection(*listener.address)
+    gc.collect()
+    monkeypatch.undo()
+    listener.accept()
+    await check(await connect(listener))
 
 
 @before_or_after

@@ -18,6 +18,10 @@ class LoopWatch:
     DirectSelect that the loop's selector has until then; None if it cannot have one, see install_direct_select().
     """
 
+    # __del__() finds these if an exception of a signal handler prevents __init__().
+    poller: Any = None
+    select: Any = None
+
     def __init__(self, poller: Any, loop: asyncio.AbstractEventLoop, callback: Callable[..., object]) -> None:
         self.poller = poller
         self.select = install_direct_select(loop, callback, poller._serve)
@@ -25,7 +29,8 @@ class LoopWatch:
     def __del__(self) -> None:
         if self.select is not None:
             self.select.remove()
-        self.poller._watch_ended()
+        if self.poller is not None:
+            self.poller._watch_ended()
 
 
 def close_sockets(transports: dict[int, Any], sockets: Iterable[Any]) -> None:

@@ -145,8 +145,12 @@ cdef class Poller:
         try:
             self.loop.add_reader(self.epfd, self.on_ready, LoopWatch(self, self.loop, self.on_ready))
         except BaseException:
-            close_fd(self.epfd)
-            self.epfd = -1
+            # A signal handler may have raised in add_reader(). A later set with the same number would not be watched.
+            try:
+                self.unwatch_in_loop(self.epfd)
+            finally:
+                close_fd(self.epfd)
+                self.epfd = -1
             raise
         self.close_when_idle()
 
