@@ -162,7 +162,10 @@ def _can_be_watched(loop: asyncio.AbstractEventLoop, descriptor: int) -> bool:
         return False
     try:
         loop.add_reader(descriptor, int)
-    except OSError:
+    except OSError as error:
+        # An error of a signal handler has no number.
+        if error.errno is None:
+            raise
         return False
     loop.remove_reader(descriptor)
     return True
