@@ -210,3 +210,22 @@ async def test_interrupt_of_a_watch_leaves_no_closed_socket_watched(
     await server.wait_closed()
     assert sock.fileno() == -1
     assert not loop.remove_reader(descriptor)
+
+
+class OpenTransport:
+    """What asyncio finds in its table of transports."""
+
+    def is_closing(self) -> bool:
+        return False
+
+
+@pytest.mark.loops("asyncio")
+async def test_socket_is_closed_if_the_loop_refuses_to_watch_and_to_unwatch_it() -> None:
+    """asyncio refuses both if it has a transport with the same descriptor, which the program has closed."""
+    loop: Any = asyncio.get_running_loop()
+    sock = socket.create_server(("127.0.0.1", 0))
+    transport = loop._transports[sock.fileno()] = OpenTransport()
+    with pytest.raises(RuntimeError, match="is used by transport"):
+        await sluiceway.start_server(lambda *_: None, sock=sock)
+    assert sock.fileno() == -1
+    del transport

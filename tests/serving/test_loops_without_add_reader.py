@@ -24,7 +24,7 @@ class CompletionLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         super().__init__()
         self.sock_accepts = 0
-        self.failures: list[int] = []
+        self.failures: list[int | BaseException] = []
 
     def add_reader(self, fd: Any, callback: Any, *args: Any) -> Any:
         raise NotImplementedError
@@ -37,8 +37,8 @@ class CompletionLoop(asyncio.SelectorEventLoop):
     async def sock_accept(self, sock: socket.socket) -> Any:
         self.sock_accepts += 1
         if self.failures:
-            number = self.failures.pop(0)
-            raise OSError(number, os.strerror(number))
+            failure = self.failures.pop(0)
+            raise OSError(failure, os.strerror(failure)) if isinstance(failure, int) else failure
         return await super().sock_accept(sock)
 
 
@@ -106,11 +106,16 @@ def test_accept_error_of_peer_is_ignored_on_completion_loop() -> None:
     assert run(main(), loop) == []
 
 
+@pytest.mark.parametrize("eager", [False, True])
 def test_accept_out_of_descriptors_resumes_on_completion_loop(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    eager: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 0.001)
     loop = CompletionLoop()
+    if eager:
+        if sys.version_info < (3, 12):
+            pytest.skip("eager tasks are new in Python 3.12")
+        loop.set_task_factory(asyncio.eager_task_factory)
     loop.failures = [errno.EMFILE, errno.EMFILE]
 
     async def main() -> None:
@@ -147,6 +152,22 @@ def test_other_accept_error_is_reported_on_completion_loop() -> None:
     (context,) = run(close_after_failures(loop), loop)
     assert context["exception"].errno == errno.EINVAL
     assert "no more connections are accepted" in context["message"]
+
+
+@pytest.mark.parametrize("error", [TimeoutError("in a signal handler"), ValueError("in a signal handler")], ids=repr)
+def test_error_of_a_signal_handler_does_not_stop_accepting_on_completion_loop(
+    error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 0.001)
+    loop = CompletionLoop()
+    loop.failures = [error]
+
+    async def main() -> None:
+        async with await sluiceway.start_server(echo_lines, "127.0.0.1", 0) as server:
+            await visit(server_address(server))
+
+    (context,) = run(main(), loop)
+    assert context["exception"] is error
 
 
 def test_tls_server_on_completion_loop_serves(tls: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import functools
 import socket
 import weakref
 from collections.abc import Callable
@@ -155,9 +156,17 @@ class Listener:
         except NotImplementedError:
             self._watching = False
             # The loop has completion events (a proactor) and no add_reader().
-            self._acceptor = create_named_task(self._loop, self._accept_one_by_one(accepted), "sluiceway accept")
+            acceptor = create_named_task(self._loop, self._accept_one_by_one(accepted), "sluiceway accept")
+            # The first call of accept() of an eager task may have failed.
+            if not acceptor.done():
+                self._acceptor = acceptor
+                acceptor.add_done_callback(functools.partial(self._acceptor_ended, accepted))
         except BaseException:
-            self._unwatch()
+            try:
+                self._unwatch()
+            except RuntimeError:
+                # asyncio refuses both calls: the loop has a transport with this descriptor.
+                self._watching = False
             raise
 
     def _unwatch(self) -> None:
@@ -214,6 +223,9 @@ class Listener:
             try:
                 sock, address = await self._loop.sock_accept(self.socket)
             except (OSError, MemoryError) as error:
+                if isinstance(error, OSError) and error.errno is None:
+                    # A signal handler has raised it, such as a TimeoutError.
+                    raise
                 if _of_the_peer(error):
                     continue
                 self._acceptor = None
@@ -229,6 +241,12 @@ class Listener:
                 if isinstance(error, (SystemExit, KeyboardInterrupt)):
                     raise
                 report_setup_error(self._loop, error, address, self._name)
+
+    def _acceptor_ended(self, accepted: Accepted, acceptor: asyncio.Task[None]) -> None:
+        """Accept again later if an exception of a signal handler, which the loop reports, has ended the task."""
+        if self._acceptor is acceptor and not acceptor.cancelled():
+            self._acceptor = None
+            self._retry_later(accepted)
 
     def _on_accept_error(self, error: OSError | MemoryError, accepted: Accepted) -> None:
         """Report an error of accept(). Accept again later if descriptors or memory have run out, else never again."""
