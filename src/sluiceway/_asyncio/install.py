@@ -70,9 +70,9 @@ _lock = threading.RLock()
 _changing = 0
 
 
-# The loops are in functions of their own: on CPython 3.12, a ``with`` or ``try`` statement around a loop does not see an
-# exception that a signal handler raises at the end of an iteration. So it would not release the lock, or restore the
-# names.
+# The loops are in functions of their own: on CPython 3.12, a ``with`` or ``try`` statement around a loop does not see
+# an exception that a signal handler raises at the end of an iteration. So it would not release the lock, or restore
+# the names.
 
 
 def _replace_names(installer: _Blocks | None) -> None:
