@@ -46,6 +46,25 @@ async def test_stream_of_writing_end_sends_and_cannot_read() -> None:
         assert await receiving == b"x" * LARGE
 
 
+@pytest.mark.skipif(not hasattr(os, "O_DIRECT"), reason="Linux has pipes in packet mode")
+@pytest.mark.parametrize("call", ["readinto", "read_exactly_into", "read_exactly"])
+async def test_packet_that_is_longer_than_the_read_is_kept(call: str) -> None:
+    """The kernel drops what a read leaves of a packet. The reads below let it write into their result."""
+    packets = [bytes([number]) * 4000 for number in range(12)]
+    read_end, write_end = os.pipe2(os.O_DIRECT)
+    async with sluiceway.pipe(read_end) as stream:
+        buffer = bytearray(8)
+        reading = await start_task(
+            stream.read_exactly(37_000) if call == "read_exactly" else getattr(stream, call)(buffer)
+        )
+        for packet in packets:
+            os.write(write_end, packet)
+        os.close(write_end)
+        first = await reading
+        first = first if call == "read_exactly" else bytes(buffer)
+        assert first + await stream.read_all() == b"".join(packets)
+
+
 @pytest.mark.parametrize("end", ["close", "end of file"])
 async def test_end_of_pipe_comes_after_buffered_data(end: str) -> None:
     read_end, write_end = os.pipe()

@@ -118,6 +118,17 @@ def test_one_socket_for_both_is_read_and_written(loop_kind: str) -> None:
         ours.sendall(b"end\n")
 
 
+def test_long_message_of_a_socket_is_kept(loop_kind: str) -> None:
+    """The kernel drops what a read leaves of a message."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    message = b"line\n" * 30_000
+    with ours, theirs, program(loop_kind, theirs, subprocess.PIPE, "during False True\nafter True True\n") as process:
+        ours.sendall(message)
+        ours.close()
+        assert process.stdout is not None
+        assert process.stdout.read() == message.upper()
+
+
 def test_reset_of_a_socket_is_reported_after_the_data(loop_kind: str) -> None:
     """Both have arrived before the loop starts: uvloop reports the error once, in one event with the data."""
     ours, theirs = socket.socketpair()

@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import io
+import mmap
 import os
+import socket
 import stat
 from asyncio import transports
 from typing import Any
@@ -25,6 +27,10 @@ _NOWAIT = getattr(os, "RWF_NOWAIT", 0)
 _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.ESPIPE}
 # With this offset, preadv() and pwritev() read and write as readv() and writev() do.
 _CURRENT_POSITION = -1
+# The kernel drops the rest of a message that a read takes in part. The most bytes of one write to a pipe in packet mode
+# (O_DIRECT, see pipe(2)) that are one message; and the bytes of a socket's message that asyncio's transport takes.
+_PIPE_MESSAGE = mmap.PAGESIZE
+_SOCKET_MESSAGE = 256 * 1024
 
 
 class _PipeTransport(transports._FlowControlMixin):
@@ -78,7 +84,7 @@ class _PipeTransport(transports._FlowControlMixin):
         if self._watched:
             os.set_blocking(self._fd, False)
 
-    def _transfer(self, name: str, memory: Any) -> int:
+    def _transfer(self, name: str, *memory: Any) -> int:
         """Read into ``memory`` or write it, without waiting; return the number of bytes. ``name``: "readv" or "writev".
 
         If a file that the loop can watch is not ready, raise BlockingIOError. Another process that shares the
@@ -90,7 +96,7 @@ class _PipeTransport(transports._FlowControlMixin):
         count: int
         if self._nowait:
             try:
-                count = getattr(os, "p" + name)(self._fd, [memory], _CURRENT_POSITION, _NOWAIT)
+                count = getattr(os, "p" + name)(self._fd, memory, _CURRENT_POSITION, _NOWAIT)
                 return count
             except OSError as error:
                 # A signal handler may have raised this error, such as a TimeoutError, after the bytes were transferred:
@@ -99,7 +105,7 @@ class _PipeTransport(transports._FlowControlMixin):
                     raise
                 self._nowait = False
         self._set_nonblocking()
-        count = getattr(os, name)(self._fd, [memory])
+        count = getattr(os, name)(self._fd, memory)
         return count
 
     def _end(self, error: BaseException | None) -> None:
@@ -171,8 +177,25 @@ def _can_be_watched(loop: asyncio.AbstractEventLoop, descriptor: int) -> bool:
     return True
 
 
+def _largest_message(descriptor: int) -> int:
+    """Return the number of bytes that a read must have room for, because the kernel drops the rest of a message."""
+    if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+        return _PIPE_MESSAGE
+    own = os.dup(descriptor)
+    try:
+        sock = socket.socket(fileno=own)
+    except BaseException:
+        os.close(own)
+        raise
+    with sock:
+        return 0 if sock.type == socket.SOCK_STREAM else _SOCKET_MESSAGE
+
+
 class PipeReadTransport(_PipeTransport, asyncio.ReadTransport):
-    """Passes the bytes of a file to a protocol, at most as many at a time as the protocol's receiver has room for."""
+    """Passes the bytes of a file to a protocol, at most as many at a time as the protocol's receiver has room for.
+
+    If the receiver has room for less than one message, the rest of the message is received into ``_spare``.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, file: io.FileIO, protocol: Any) -> None:
         super().__init__(loop, file, protocol)
@@ -181,6 +204,8 @@ class PipeReadTransport(_PipeTransport, asyncio.ReadTransport):
         # uvloop reports the error of a socket once, together with the bytes that arrived before. Each read of a socket
         # is therefore repeated until nothing is left.
         self._repeats = not self._watched or stat.S_ISSOCK(os.fstat(self._fd).st_mode)
+        self._largest_message = _largest_message(self._fd) if self._watched else 0
+        self._spare = bytearray()
         self._receivers: Any = core.ProtocolReceivers(protocol, getattr(protocol, "__dict__", None))
         self._receivers.attach(scratch_of(loop), None)
         try:
@@ -237,7 +262,13 @@ class PipeReadTransport(_PipeTransport, asyncio.ReadTransport):
             return
         try:
             receiver = self._receivers.current()
-            count = self._transfer("readv", receiver.get_buffer(-1))
+            memory = receiver.get_buffer(-1)
+            room = len(memory)
+            if room < self._largest_message:
+                self._spare = self._spare or bytearray(self._largest_message)
+                count = self._transfer("readv", memory, self._spare)
+            else:
+                count = self._transfer("readv", memory)
         except (SystemExit, KeyboardInterrupt) as error:
             # The bytes may have left the pipe already.
             self._end(core.received_data_lost(error))
@@ -255,8 +286,14 @@ class PipeReadTransport(_PipeTransport, asyncio.ReadTransport):
             self._end(None)
             return
         try:
-            if receiver.committed(count):
+            # Before the protocol is called, which may run the loop nested.
+            rest = bytes(self._spare[: count - room]) if count > room else b""
+            if receiver.committed(min(count, room)):
                 receiver.wake()
+            if rest and not self._ended:
+                receiver = self._receivers.current()
+                if receiver.feed(rest):
+                    receiver.wake()
         except (SystemExit, KeyboardInterrupt) as error:
             self._end(core.received_data_lost(error))
             raise
