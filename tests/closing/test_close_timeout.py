@@ -1,13 +1,16 @@
 """X1: a closing connection that makes no progress for close_timeout is aborted."""
 
 import asyncio
+import errno
 import sys
 from typing import Any
+from unittest import mock
 
 import pytest
 
 import sluiceway
 from sluiceway._connection.close_timeout import unacknowledged_bytes
+from sluiceway._log import logger
 from support.connections import close_discarding, server_address
 from support.file_descriptors import is_descriptor_open, socket_descriptor
 from support.log_records import logged_warnings, names_both_addresses, only_warning
@@ -41,6 +44,20 @@ async def test_connection_whose_peer_never_reads_is_aborted_and_logged_once(
         assert not is_descriptor_open(descriptor)
         assert names_both_addresses(only_warning(caplog), writer)
         assert len(peer.receive_rest()) < len(PAYLOAD)
+
+
+async def test_connection_is_aborted_even_if_the_log_raises(
+    raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A FileHandler does so if no descriptor is left for its file."""
+    with manual_timers(MANUAL_DELAY) as timers:
+        async with pending_writes(sluiceway, raw_peers, close_timeout=MANUAL_DELAY) as (_, writer, _peer):
+            monkeypatch.setattr(logger, "warning", mock.Mock(side_effect=OSError(errno.EMFILE, "log")))
+            writer.close()
+            with pytest.raises(OSError, match="log"):
+                while timers.fire():
+                    await asyncio.sleep(0)
+            await writer.wait_closed()
 
 
 async def test_close_timeout_of_a_server_applies_to_accepted_connections(

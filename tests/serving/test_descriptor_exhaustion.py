@@ -5,6 +5,7 @@ import contextlib
 import errno
 import logging
 import os
+import pathlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,6 +62,29 @@ async def test_accept_out_of_descriptors_logs_once_and_resumes(
     assert os.strerror(errno.EMFILE) in line
     assert str(sock.getsockname()[1]) in line
     assert line.endswith("raise this process's limit on open files (ulimit -n) or limit the number of connections")
+    server.close()
+    await server.wait_closed()
+
+
+async def test_server_accepts_again_if_the_file_of_the_log_could_not_be_opened(
+    raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, loop_errors: list[dict[str, Any]]
+) -> None:
+    """A FileHandler raises if no descriptor is left for its file."""
+    monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 0.01)
+    sock = bound_recording_socket()
+    server = await sluiceway.start_server(send_hello, sock=sock)
+    peer = raw_peers.connect(sock.getsockname())
+    logger, handler = logging.getLogger("sluiceway"), logging.FileHandler(tmp_path / "log", delay=True)
+    logger.addHandler(handler)
+    try:
+        with descriptors_exhausted():
+            await sock.wait_for_accepts(2)
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+    assert await peer.in_thread(peer.receive_rest) == b"hello"
+    assert [context["exception"].errno for context in loop_errors] == [errno.EMFILE]
+    loop_errors.clear()
     server.close()
     await server.wait_closed()
 

@@ -121,15 +121,18 @@ class CloseTimeout:
         if not self._closing or self._progress(pending):
             self._start()
             return
-        logger.warning(
-            "%s: close timed out: the kernel and the peer accepted no data for %g s; aborted with %d bytes unsent",
-            self._connection.describe(),
-            self._seconds,
-            pending,
-        )
-        self._connection.record_abort("close timeout")
-        self._connection.close_timeout_ended(self)
-        self._transport.abort()
+        try:
+            logger.warning(
+                "%s: close timed out: the kernel and the peer accepted no data for %g s; aborted with %d bytes unsent",
+                self._connection.describe(),
+                self._seconds,
+                pending,
+            )
+        finally:
+            # Even if the log raises, for example because no descriptor is left for its file.
+            self._connection.record_abort("close timeout")
+            self._connection.close_timeout_ended(self)
+            self._transport.abort()
 
     def _progress(self, pending: int) -> bool:
         """Return True if the kernel or the peer has accepted data since the last count."""

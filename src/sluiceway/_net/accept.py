@@ -260,6 +260,8 @@ class Listener:
                 }
             )
             return
+        # First: the log may raise, for example because no descriptor is left for its file.
+        self._retry_later(accepted)
         if not self._short_of_resources:
             self._short_of_resources = True
             logger.error(
@@ -269,7 +271,6 @@ class Listener:
                 ACCEPT_RETRY_DELAY,
                 _advice(error),
             )
-        self._retry_later(accepted)
 
     def _retry_later(self, accepted: Accepted) -> None:
         self.paused = weakref.ref(accepted)
