@@ -49,7 +49,7 @@ async def test_connection_whose_peer_never_reads_is_aborted_and_logged_once(
 async def test_connection_is_aborted_even_if_the_log_raises(
     raw_peers: RawPeers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A FileHandler does so if no descriptor is left for its file."""
+    """On most Pythons, logging.FileHandler does so if no descriptor is left for its file."""
     with manual_timers(MANUAL_DELAY) as timers:
         async with pending_writes(sluiceway, raw_peers, close_timeout=MANUAL_DELAY) as (_, writer, _peer):
             monkeypatch.setattr(logger, "warning", mock.Mock(side_effect=OSError(errno.EMFILE, "log")))
