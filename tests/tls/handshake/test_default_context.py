@@ -23,6 +23,7 @@ from sluiceway._transports.tls.default_context import DefaultContext, default_co
 from support.certificates import Certificates
 from support.child_processes import IGNORE_THREADS, run_child
 from support.connections import close_discarding, server_address
+from support.file_descriptors import descriptors_exhausted
 from support.interrupts import Interrupt
 from support.timeouts import PEER_TIMEOUT
 
@@ -248,6 +249,17 @@ async def test_context_of_another_class_is_not_shared(loads: Loads, monkeypatch:
     first = await SHARED.get(loop)
     assert type(first) is Other
     assert await SHARED.get(loop) is not first
+
+
+async def test_context_loaded_while_no_descriptor_was_left_is_not_shared(loads: Loads) -> None:
+    """OpenSSL reports no error if it cannot open the file of certificates."""
+    with descriptors_exhausted():
+        first = await get_shared()
+    assert not first.get_ca_certs()
+    second = await get_shared()
+    assert second.get_ca_certs()
+    assert await get_shared() is second
+    assert len(loads.threads) == 2
 
 
 async def test_busy_executor_does_not_delay_connections(loads: Loads, tls: Certificates) -> None:

@@ -4,7 +4,7 @@ The context is created in a thread of its own, because loading the system's cert
 thread of the loop's executor would be available only after the jobs of the program that occupy the executor. If no
 thread can be started, the context is created in the thread of the loop. A new context is created if the environment or
 the certificate files have changed, if the program has replaced create_default_context() or SSLContext of the ``ssl``
-module, or if it may have changed the context.
+module, if it may have changed the context, or if the certificates could not be read.
 
 A program can get the context with ``get_extra_info("sslcontext")``, and change it. Later connections must not be
 affected by that. Therefore the context records assignments of attributes, and uses of methods that may change it.
@@ -135,7 +135,8 @@ class _Load:
         """Return True if a call of get() with this key can use the context, or wait for it."""
         if not self.done:
             return self.key == key
-        # A context of a class that replaces ssl.SSLContext cannot record changes, so it is not shared.
+        # A context of a class that replaces ssl.SSLContext cannot record changes, so it is not shared. One without
+        # certificates has the class ssl.SSLContext.
         return self.key == key and isinstance(self.context, SharedContext) and not self.context.changed
 
     def start_if_possible(self) -> bool:
@@ -176,13 +177,20 @@ class _Load:
         """Create the context in the present thread."""
         try:
             context = ssl.create_default_context()
-            if type(context) is SharedContext.__base__:
+            if type(context) is SharedContext.__base__ and _has_certificates(context):
                 context.__class__ = SharedContext
             self.context = context
         except BaseException as caught:  # noqa: BLE001 - raised by get()
             # A traceback would create a reference cycle, because it refers to this frame.
             self.error = _named(caught).with_traceback(None)
         self.done = True
+
+
+def _has_certificates(context: ssl.SSLContext) -> bool:
+    """Return False if the file of certificates could not be read, for example because no descriptor was left: OpenSSL
+    reports no error then. True if there is no such file: OpenSSL reads directories at each handshake.
+    """
+    return ssl.get_default_verify_paths().cafile is None or context.cert_store_stats()["x509"] > 0
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:
