@@ -194,9 +194,12 @@ def _frames(error: BaseException) -> list[Any]:
     return frames
 
 
-@pytest.mark.parametrize(
-    "options", [*SEQUENTIAL_AND_HAPPY_EYEBALLS, {"all_errors": True}, {"all_errors": True, "happy_eyeballs_delay": 60}]
-)
+@pytest.mark.parametrize("options", [
+    *SEQUENTIAL_AND_HAPPY_EYEBALLS,
+    {"all_errors": True},
+    {"all_errors": True, "happy_eyeballs_delay": 60},
+    {"local_addr": ("192.0.2.1", 0)},
+])  # fmt: skip
 async def test_failed_connect_leaves_no_error_for_garbage_collector(options: dict[str, Any]) -> None:
     with fake_resolver({"both": [refusing_address(), refusing_address("::1")]}):
         with pytest.raises((OSError, ExceptionGroup)):

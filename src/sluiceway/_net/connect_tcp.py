@@ -210,4 +210,8 @@ def _bind_local(sock: socket.socket, local: list[AddressInfo]) -> None:
                 error.errno,
                 f"error while attempting to bind on address {address!r}: {str(error.strerror or error).lower()}",
             )
-    raise failed or OSError(f"no matching local address with family={sock.family!r} found")
+    try:
+        raise failed or OSError(f"no matching local address with family={sock.family!r} found")
+    finally:
+        # Breaks a reference cycle: the traceback of the error refers to this frame.
+        del failed
