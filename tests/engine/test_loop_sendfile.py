@@ -270,13 +270,13 @@ async def test_file_of_another_kind_is_read_and_written(raw_peers: RawPeers) -> 
 
 
 async def test_file_is_read_and_written_if_the_socket_is_blocking(raw_peers: RawPeers, file: BinaryIO) -> None:
-    """os.sendfile() would block the loop."""
+    """os.sendfile() would block the loop. The file is read from the offset, whatever its position."""
     async with full_socket(raw_peers, file) as (connection, sending):
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending
         os.set_blocking(connection.writer.get_extra_info("socket").fileno(), True)
-        file.seek(0)
+        file.seek(0, os.SEEK_END)
         again = asyncio.create_task(sendfile(connection.transport, file))
         await wait_until(lambda: connection.transport.get_write_buffer_size())
         connection.writer.transport.abort()
@@ -294,6 +294,7 @@ async def test_file_is_read_and_written_without_a_free_descriptor(
     receiving = asyncio.create_task(connection.peer.in_thread(connection.peer.receive, len(PAYLOAD)))
     with monkeypatch.context() as patch:
         patch.setattr(socket, "fromfd", fail)
+        file.seek(0, os.SEEK_END)
         assert await sendfile(connection.transport, file) == len(PAYLOAD)
     assert await receiving == PAYLOAD
     await connection.close()

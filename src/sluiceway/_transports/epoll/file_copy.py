@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import socket
+import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -40,15 +41,17 @@ class FileCopy:
 
     - ``begun``: a future that is done when the kernel has accepted what was written before the call.
     - ``reading``: whether the transport was reading before the call, which pauses reading.
+    - ``refused``: whether socket() has raised a SendfileNotAvailableError.
     """
 
-    __slots__ = ("_loop", "_process", "_raw", "_sock", "begun", "reading")
+    __slots__ = ("_loop", "_process", "_raw", "_sock", "begun", "reading", "refused")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, raw: StreamSocket, reading: bool) -> None:
         self._loop = loop
         self._raw = raw
         self._process = os.getpid()
         self.reading = reading
+        self.refused = False
         self._sock: socket.socket | None = None
         self.begun: asyncio.Future[None] = loop.create_future()
         if not raw.get_write_buffer_size():
@@ -73,10 +76,12 @@ class FileCopy:
             sock = self._raw.socket()
             if os.get_blocking(sock.fileno()):
                 # Another process that shares the socket has changed it.
+                self.refused = True
                 raise asyncio.SendfileNotAvailableError("the socket is blocking: the kernel would block the event loop")
             try:
                 self._sock = socket.fromfd(sock.fileno(), sock.family, sock.type)
             except OSError as error:
+                self.refused = True
                 raise asyncio.SendfileNotAvailableError(
                     "no file descriptor is left; the copy needs a second one for the socket"
                 ) from error
@@ -121,6 +126,17 @@ class FileCopy:
                 if problem.errno == errno.ENOTCONN:
                     return ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
         return None
+
+    def seek_if_refused(self, file: Any, offset: int) -> None:
+        """If the loop reads ``file`` because of socket(), move it to ``offset``.
+
+        Before Python 3.15, the loop does that only if ``offset`` is not 0. A file that the kernel cannot copy is not
+        moved: asyncio reads it from its position in each case.
+        """
+        # AttributeError, ValueError: an object without descriptor, or a closed file.
+        with suppress(AttributeError, OSError, ValueError):
+            if self.refused and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                file.seek(offset)
 
     def close(self) -> None:
         """Close the second descriptor."""

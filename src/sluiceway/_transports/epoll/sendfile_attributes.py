@@ -74,3 +74,6 @@ class SendfileAttributes:
         if isinstance(error, asyncio.SendfileNotAvailableError) and self.raw.is_closing():
             # Without this error, loop.sendfile() would write the file to the closed transport.
             raise lost or copy.error() from None
+        if error is not None:
+            call = sys._getframe(1).f_locals
+            copy.seek_if_refused(call.get("file"), call.get("offset", 0))
