@@ -70,6 +70,7 @@ REPORTED = {
     "Fatal read error on socket transport",
     "Fatal write error on socket transport",
     "Fatal write error on pipe transport",
+    "close() of a file or pipe failed",
     "protocol.…() call failed",
     "protocol.…() failed",
 }

@@ -94,7 +94,9 @@ async def test_end_is_reported_to_protocol_although_close_of_file_fails(
     transport.abort()
     await run_iterations()
     assert protocol.lost_with == [None]
-    assert [str(context["exception"]) for context in loop_errors] == ["[Errno 5] in a test"]
+    assert [(context["message"], str(context["exception"])) for context in loop_errors] == [
+        ("close() of a file or pipe failed", "[Errno 5] in a test")
+    ]
     assert transport.get_protocol() is None
     loop_errors.clear()
     os.close(other)

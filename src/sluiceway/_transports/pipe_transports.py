@@ -140,8 +140,9 @@ class _PipeTransport(transports._FlowControlMixin):
         try:
             try:
                 self._file.close()
+            except OSError as exception:
+                report_error(self, self._protocol, "close() of a file or pipe failed", exception)
             finally:
-                # Also if close() fails, for example because of the disk.
                 self._protocol.connection_lost(error)
         except BaseException as exception:
             finish_lost_soon(self._loop, self._protocol, error)
