@@ -74,6 +74,32 @@ def test_pipes_are_read_and_written(loop_kind: str) -> None:
         assert process.stdout.read() == b"LINE\n" * 100 + b"REST"
 
 
+def test_fifo_that_its_writer_has_closed_is_read_to_its_end(loop_kind: str, tmp_path: pathlib.Path) -> None:
+    """A descriptor that is opened later does not report the end. The writer may end before Python has started."""
+    os.mkfifo(tmp_path / "fifo")
+    # O_NONBLOCK: otherwise each of the two calls waits for the other.
+    reading = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(reading, True)
+    with os.fdopen(reading, "rb", 0) as incoming:
+        (tmp_path / "fifo").write_bytes(b"one\n")
+        with program(loop_kind, incoming, subprocess.PIPE, "during False True\nafter True True\n") as process:
+            assert process.stdout is not None
+            assert process.stdout.read() == b"ONE\n"
+
+
+def test_fifo_that_its_writer_closes_later_is_read_to_its_end(loop_kind: str, tmp_path: pathlib.Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    reading = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(reading, True)
+    with os.fdopen(reading, "rb", 0) as incoming, open(tmp_path / "fifo", "wb", 0) as outgoing:
+        with program(loop_kind, incoming, subprocess.PIPE, OWN_MODE) as process:
+            assert process.stdout is not None
+            outgoing.write(b"one\n")
+            assert process.stdout.readline() == b"ONE\n"
+            outgoing.close()
+            assert process.stdout.read() == b""
+
+
 def test_files_are_read_and_written(loop_kind: str, tmp_path: pathlib.Path) -> None:
     lines = b"".join(b"line %d\n" % number for number in range(20_000))
     (tmp_path / "in").write_bytes(lines)

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import io
 import os
+import select
 import stat
 import sys
 from typing import Any
@@ -60,7 +61,8 @@ def stdio(*, limit: float | None = None) -> Opening[Stream]:
 
     Works for pipes, sockets, terminals, files and /dev/null. The descriptors 0 and 1 stay open and in blocking mode,
     because the stream opens descriptors of its own. Two kinds are non-blocking until the stream is closed: sockets, and
-    pipes or terminals that cannot be opened again. Only Linux can open a pipe or terminal again. Do not use
+    pipes or terminals that cannot be opened again. Only Linux can open a pipe or terminal again, but not a FIFO (named
+    pipe) after its last writer has closed it. Do not use
     ``input()`` or ``sys.stdin`` as well: the stream does not get what they have read, and they do not get what the
     stream has read. Print to ``sys.stderr``: text that ``print()`` writes to standard output gets between the data of
     the stream.
@@ -149,7 +151,8 @@ def _own_descriptor(descriptor: int, access: int, name: str) -> io.FileIO:
 
     A pipe or terminal is opened again if possible. A duplicate would share O_NONBLOCK with ``descriptor``, which would
     break ``print()`` and, on a terminal, the shell that has started the program. If the pipe or terminal cannot be
-    opened again, and for every other kind, the file is a _SharedFile over a duplicate. The master of a pseudoterminal
+    opened again, and for every other kind, the file is a _SharedFile over a duplicate. A FIFO that its last writer has
+    closed is not opened again, because the new descriptor would never report the end. The master of a pseudoterminal
     is not opened again, because that would create a new pseudoterminal.
     """
     mode = "rb" if access == os.O_RDONLY else "wb"
@@ -161,10 +164,31 @@ def _own_descriptor(descriptor: int, access: int, name: str) -> io.FileIO:
         try:
             # Linux opens the pipe or terminal anew. O_NONBLOCK: a FIFO without a reader must not block the call.
             own = os.open(f"/proc/self/fd/{descriptor}", access | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
-            return _file_of(own, mode)
+            file = _file_of(own, mode)
         except OSError:
             pass
+        else:
+            try:
+                # Of a FIFO without a writer, the kernel reports the end only to a descriptor that was open before.
+                reports_end = not _hung_up(descriptor) or _hung_up(own)
+            except BaseException:
+                file.close()
+                raise
+            if reports_end:
+                return file
+            file.close()
     return _file_of(os.dup(descriptor), mode, _SharedFile)
+
+
+def _hung_up(descriptor: int) -> bool:
+    """Return True if the kernel reports that nobody has the other end of ``descriptor`` open."""
+    # eventlet removes the class.
+    make = getattr(select, "poll", None)
+    if make is None:
+        return False
+    poller = make()
+    poller.register(descriptor, 0)
+    return any(events & select.POLLHUP for _, events in poller.poll(0))
 
 
 class _SharedFile(io.FileIO):
