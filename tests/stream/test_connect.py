@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import warnings
+import weakref
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 import sluiceway
 from support.fake_resolver import address_info, fake_resolver
 from support.raw_peer import RawPeers
+from support.scheduling import run_iterations
 from support.unreachable_addresses import refusing_address, unresponsive_address
 
 
@@ -199,6 +201,28 @@ async def test_configure_socket_is_called_for_unix_socket(raw_peers: RawPeers, u
     families = []
     async with sluiceway.connect(f"unix:{unix_path}", configure_socket=lambda sock: families.append(sock.family)):
         assert families == [socket.AF_UNIX]
+
+
+class RefusedError(Exception):
+    """Unlike a built-in exception, it supports weak references."""
+
+
+async def test_error_of_configure_socket_is_in_no_reference_cycle() -> None:
+    def configure(sock: socket.socket) -> None:
+        raise RefusedError
+
+    references: list[weakref.ref[RefusedError]] = []
+    gc.collect()
+    gc.disable()
+    try:
+        try:
+            await sluiceway.connect("127.0.0.1:1", configure_socket=configure)
+        except RefusedError as error:
+            references.append(weakref.ref(error))
+        await run_iterations(10)
+        assert [reference() for reference in references] == [None]
+    finally:
+        gc.enable()
 
 
 async def test_error_of_configure_socket_closes_every_socket_and_is_raised() -> None:

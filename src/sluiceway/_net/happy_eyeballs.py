@@ -32,6 +32,8 @@ async def race(attempts: Iterable[Callable[[], Awaitable[socket]]], delay: float
             winner = _winner(done)
         return winner
     finally:
+        # Breaks a reference cycle: a task of an attempt keeps its error, whose traceback refers to this frame.
+        del done
         await _end(running, winner)
 
 
@@ -59,7 +61,11 @@ def _winner(done: set[asyncio.Task[socket | None]]) -> socket | None:
     for sock in made if unforeseen else made[1:]:
         sock.close()
     if unforeseen:
-        unforeseen[0].result()
+        try:
+            unforeseen[0].result()
+        finally:
+            # See race().
+            del done, ended, unforeseen
     return made[0] if made else None
 
 
