@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import sluiceway
+from support.fake_transports import CountingTransport
 from support.raw_peer import RawPeers
 
 
@@ -130,3 +131,18 @@ async def test_socket_whose_connect_is_pending_carries_data(raw_peers: RawPeers)
     assert await reader.readexactly(5) == b"hello"
     writer.close()
     await writer.wait_closed()
+
+
+class UnprintableError(ConnectionResetError):
+    def __str__(self) -> str:
+        raise LookupError
+
+
+async def test_error_whose_str_raises_ends_the_connection(streams: types.ModuleType) -> None:
+    """Otherwise reads and wait_closed() would wait without end."""
+    reader = streams.StreamReader()
+    protocol = streams.StreamReaderProtocol(reader)
+    protocol.connection_made(CountingTransport())
+    protocol.connection_lost(UnprintableError(errno.ECONNRESET, "reset"))
+    with pytest.raises(UnprintableError):
+        await reader.read()

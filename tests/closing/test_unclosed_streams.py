@@ -434,3 +434,40 @@ async def test_dropped_connection_is_closed_although_the_warning_raises(raw_peer
     assert unraisable == [ResourceWarning]
     assert await peer.in_thread(peer.receive_rest) == b""
     await run_loop()
+
+
+class UnprintableTransport(asyncio.Transport):
+    """A transport of a program."""
+
+    def __init__(self, closed: list[str]) -> None:
+        super().__init__()
+        self._closed = closed
+
+    def __repr__(self) -> str:
+        raise LookupError
+
+    def is_closing(self) -> bool:
+        return bool(self._closed)
+
+    def close(self) -> None:
+        self._closed.append("closed")
+
+
+async def test_dropped_connection_is_closed_although_the_repr_of_its_transport_raises(streams: Any) -> None:
+    loop = asyncio.get_running_loop()
+    closed: list[str] = []
+    unraisable: list[Any] = []
+    hook, sys.unraisablehook = sys.unraisablehook, lambda info: unraisable.append(type(info.exc_value))
+    try:
+        reader = streams.StreamReader(loop=loop)
+        protocol = streams.StreamReaderProtocol(reader, loop=loop)
+        transport = UnprintableTransport(closed)
+        protocol.connection_made(transport)
+        writer = streams.StreamWriter(transport, protocol, reader, loop)
+        del reader, protocol, transport, writer
+        gc.collect()
+        await run_loop()
+    finally:
+        sys.unraisablehook = hook
+    assert closed == ["closed"]
+    assert unraisable == [LookupError]

@@ -245,6 +245,36 @@ def test_keyboard_interrupt_or_system_exit_in_handler_propagates(
     gc.collect()
 
 
+def test_connection_of_failed_handler_is_closed_although_the_exception_handler_raises(loop_kind: str) -> None:
+    writers: list[Any] = []
+
+    async def handle(reader: Any, writer: Any) -> None:
+        writers.append(writer)
+        raise KeyError("x")
+
+    def exit_at_once(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        raise SystemExit
+
+    async def main() -> None:
+        servers.append(await sluiceway.start_server(handle, "127.0.0.1", 0))
+        sock.connect(server_address(servers[0]))
+        await asyncio.Event().wait()
+
+    async def close_server() -> None:
+        servers[0].close()
+        await servers[0].wait_closed()
+
+    servers: list[sluiceway.Server] = []
+    with loops.new_runner(loop_kind) as runner, socket.socket() as sock:
+        runner.get_loop().set_exception_handler(exit_at_once)
+        with pytest.raises(SystemExit):
+            runner.run(main())
+        closes = writers[0].transport.is_closing()
+        writers[0].transport.abort()
+        runner.run(close_server())
+    assert closes
+
+
 async def drop(reader: Any, writer: Any) -> None:
     pass
 

@@ -3,16 +3,20 @@
 import asyncio
 import contextlib
 import errno
+import os
 import socket
 import types
 from typing import Any
+from unittest import mock
 
 import pytest
 
 import sluiceway
 from serving.handlers import echo_lines, read_to_eof
+from sluiceway._log import logger
 from support.connections import server_address
 from support.raw_peer import RawPeers
+from support.scheduling import run_iterations
 
 
 async def start(streams: types.ModuleType = sluiceway, **options: Any) -> Any:
@@ -169,6 +173,23 @@ async def test_close_cancels_serve_forever(streams: types.ModuleType) -> None:
     server.close()
     with pytest.raises(asyncio.CancelledError):
         await serving
+    await server.wait_closed()
+
+
+async def test_close_cancels_serve_forever_even_if_the_log_raises(
+    unix_path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log may raise when close() reports that it cannot remove the path of the socket."""
+    server = await sluiceway.start_unix_server(read_to_eof, unix_path)
+    serving = asyncio.create_task(server.serve_forever())
+    await asyncio.sleep(0)
+    monkeypatch.setattr(os, "unlink", mock.Mock(side_effect=PermissionError(errno.EACCES, "unlink")))
+    monkeypatch.setattr(logger, "error", mock.Mock(side_effect=OSError(errno.EMFILE, "log")))
+    with pytest.raises(OSError, match="log"):
+        server.close()
+    monkeypatch.undo()
+    await run_iterations(10)
+    assert serving.cancelled()
     await server.wait_closed()
 
 

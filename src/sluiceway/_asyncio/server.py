@@ -173,11 +173,12 @@ class Server(asyncio.Server):
         self._serving = False
         for listener in self._closing_listeners:
             listener.stop()
-        if self._on_close is not None:
-            self._on_close()
         if self._serving_forever is not None and not self._serving_forever.done():
             self._serving_forever.cancel()
         self._maybe_closed()
+        # After the waiters are woken: if the path of a Unix socket cannot be removed, the log may raise.
+        if self._on_close is not None:
+            self._on_close()
         self._closing_listeners = []
         self._must_close = False
 
@@ -245,8 +246,14 @@ class Server(asyncio.Server):
 
     def _handshake_failed(self, error: OSError, address: Any, listener: str) -> None:
         line = self._handshakes.record(error, address, listener)
-        if line is not None:
+        if line is None:
+            return
+        try:
             logger.warning("%s", line)
+        except Exception as problem:  # noqa: BLE001 - an OSError would count as that of the connection
+            self._loop.call_exception_handler(
+                {"message": "logging a failed TLS handshake raised an exception", "exception": problem}
+            )
 
     def _loop_closed(self) -> None:
         """Called after the loop was closed. Close the connections on asyncio's own transports; see close_after_loop().

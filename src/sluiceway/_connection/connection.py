@@ -427,8 +427,8 @@ class Connection(ClosingState):
         own = self.flow.own(error)
         if isinstance(own, OSError) and own.args and self.transport is not None:
             ends = self.describe()
-            # A failed start_tls() has named the peer already.
-            if ends.rpartition(" -> ")[2] not in str(own):
+            # A failed start_tls() has named the peer already. Not str(): a method of the program's class may raise.
+            if ends.rpartition(" -> ")[2] not in OSError.__str__(own):
                 hint = "; connect a socket before it is passed as sock=" if own.errno == errno.ENOTCONN else ""
                 name_peer(own, ends + hint)
         return own

@@ -124,18 +124,21 @@ def handler_ended(connection: Connection, protocol: Any, task: asyncio.Future[An
 
 def _report(connection: Connection, protocol: Any, error: BaseException) -> None:
     """Pass ``error`` to the loop's exception handler unless it is this connection's loss. Close the connection."""
-    if not _is_own_loss(connection, error):
-        connection.share_transport()
-        connection.loop.call_exception_handler(
-            {
-                "message": "Unhandled exception in client_connected_cb",
-                "exception": error,
-                "transport": connection.transport,
-                "protocol": protocol,
-                "connection": connection.describe(),
-            }
-        )
-    connection.close()
+    try:
+        if not _is_own_loss(connection, error):
+            connection.share_transport()
+            connection.loop.call_exception_handler(
+                {
+                    "message": "Unhandled exception in client_connected_cb",
+                    "exception": error,
+                    "transport": connection.transport,
+                    "protocol": protocol,
+                    "connection": connection.describe(),
+                }
+            )
+    finally:
+        # Even if the exception handler raises SystemExit.
+        connection.close()
 
 
 def _is_own_loss(connection: Connection, error: BaseException) -> bool:

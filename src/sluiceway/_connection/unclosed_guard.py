@@ -69,10 +69,13 @@ class UnclosedGuard:
         else:
             # A pipe that is read has no writer.
             half = "StreamReader" if connection.writer_ref is None else "StreamWriter"
-            unclosed = f"<{half} transport={connection.transport!r}>"
-            message = f"unclosed {unclosed}, {connection.describe()}{connection.creation()}"
-            run = run_after_collection if connection.may_be_collected() else run_in_loop
-            run(loop, connection.close_unreferenced)
+            try:
+                unclosed = f"<{half} transport={connection.transport!r}>"
+                message = f"unclosed {unclosed}, {connection.describe()}{connection.creation()}"
+            finally:
+                # Even if the repr of a program's transport raises.
+                run = run_after_collection if connection.may_be_collected() else run_in_loop
+                run(loop, connection.close_unreferenced)
         warnings.warn(message, ResourceWarning, stacklevel=3, source=source)
 
     def __del__(self) -> None:

@@ -38,7 +38,8 @@ def name_peer(error: BaseException, peer: str) -> None:
     The error keeps its class, ``errno`` and ``reason``. An error without a message gets one. A message that contains
     ``peer`` already is not changed, nor is an error that is not an OSError.
     """
-    if not isinstance(error, OSError) or peer in str(error):
+    # Not str(): a method of the program's class may raise.
+    if not isinstance(error, OSError) or peer in OSError.__str__(error):
         return
     if isinstance(error.strerror, str):
         error.strerror = f"{error.strerror} ({peer})"
