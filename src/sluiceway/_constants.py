@@ -130,6 +130,12 @@ BLOCK_MINIMUM: Final = 16 * KIB
 """A waiting ``read(n)`` receives directly into the bytes object that it returns (Block) if both ``n`` and the previous
 receive are at least this many bytes. The Block has at most SCRATCH_SIZE bytes, whatever ``n`` and the limit are."""
 
+STEPPER_ATTRIBUTE: Final = "_sluiceway_stepper"
+"""The attribute of a loop that refers to the Stepper for the loop's own transports."""
+
+POLLER_ATTRIBUTE: Final = "_sluiceway_poller"
+"""The attribute of a loop that refers to the loop's Poller."""
+
 TLS_HANDSHAKE_TIMEOUT: Final = 60.0
 """The default time limit of a TLS handshake in seconds, as in asyncio. A handshake that takes longer is aborted."""
 

@@ -14,6 +14,7 @@ import pytest
 import sluiceway
 from sluiceway._transports.pipe_transports import PipeReadTransport
 from sluiceway.stream import pipe_halves
+from support import loops
 from support.connections import server_address
 from support.non_reading_peer import PAYLOAD
 from support.raw_peer import RawPeers
@@ -99,6 +100,28 @@ async def test_closed_connection_leaves_no_cycle_on_either_side(secure: bool, tl
             await asyncio.gather(*server.handlers)
             del reader, writer
             assert await alive_after_close(references, *on_server) == [[], []]
+
+
+def test_closed_loops_are_freed_when_another_loop_connects(loop_kind: str) -> None:
+    """A program calls asyncio.run() again and again, with a connection in each loop."""
+    closed: list[weakref.ref[asyncio.AbstractEventLoop]] = []
+
+    async def exchange() -> None:
+        async with await sluiceway.start_server(echo, "127.0.0.1", 0) as server:
+            reader, writer = await sluiceway.open_connection(*server_address(server))
+            await exchange_data(reader, writer)
+            writer.close()
+            await writer.wait_closed()
+            await asyncio.gather(*server.handlers)
+
+    with garbage_collector_disabled():
+        for _ in range(4):
+            with loops.new_runner(loop_kind) as runner:
+                runner.run(exchange())
+                closed.append(weakref.ref(runner.get_loop()))
+            del runner
+        # The last one is freed later. In the main thread, uvloop refers to it, too.
+        assert [loop() for loop in closed[:3]] == [None] * 3
 
 
 async def test_stream_with_idle_timeout_leaves_no_cycle() -> None:

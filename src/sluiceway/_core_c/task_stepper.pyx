@@ -22,6 +22,8 @@ from .monotonic cimport monotonic_ns
 from .receive_interface cimport ReceiveInterface
 from .waiter cimport LoopReference, Waiter
 
+from sluiceway._constants import STEPPER_ATTRIBUTE
+
 cdef object current_task_of = asyncio.current_task
 
 
@@ -58,6 +60,21 @@ cdef class Stepper:
         # Reads only this field, because another thread may be using the stepper.
         if self.corked_in == PyThread_get_thread_ident():
             self.flush()
+
+    def _leave_closed_loop(self):
+        """If the loop was closed, break the reference cycles with it, which only the garbage collector would free.
+
+        Any thread may call this method. Readers and transports that the program keeps still refer to this object."""
+        if self.loop.is_closed():
+            self._leave_loop(STEPPER_ATTRIBUTE)
+
+    def _leave_loop(self, attribute):
+        self.turn, self.loop_nests = None, False
+        try:
+            delattr(self.loop, attribute)
+        except AttributeError:
+            # A second call, perhaps in another thread.
+            pass
 
     cdef bint may_step(self) except -1:
         """Return True if tasks may be run here. In debug mode the loop runs them, because it measures each handle and

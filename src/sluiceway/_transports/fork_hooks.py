@@ -1,4 +1,7 @@
-"""What the Steppers of the compiled core do before and after a fork, so that each corked write is sent only once."""
+"""The Steppers of the compiled core: what they do before and after a fork, and after their loop was closed.
+
+At a fork, they send or drop corked writes, so that each is sent only once.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,17 @@ def register_stepper(stepper: Any) -> None:
     writes.
     """
     _steppers.add(weakref.ref(stepper, _steppers.discard))
+
+
+def leave_closed_loops() -> None:
+    """Break the reference cycles between steppers and their closed loops. Call this when a loop has got its stepper.
+
+    A program that calls ``asyncio.run()`` again and again then keeps no more than the last loop, even if it has turned
+    the garbage collector off.
+    """
+    for reference in _steppers.copy():
+        if (stepper := reference()) is not None:
+            stepper._leave_closed_loop()
 
 
 def _before_fork() -> None:

@@ -14,12 +14,11 @@ import sys
 import weakref
 from typing import Any
 
-from .._constants import MINIMUM_RECEIVE, SCRATCH_SIZE
+from .._constants import MINIMUM_RECEIVE, SCRATCH_SIZE, STEPPER_ATTRIBUTE
 from .._implementation import core
-from .fork_hooks import register_stepper
+from .fork_hooks import leave_closed_loops, register_stepper
 from .protocol_calls import finish_lost_soon
 
-_STEPPER = "_sluiceway_stepper"
 # Slots of an adapter. An assignment would go to the protocol.
 _set = object.__setattr__
 _scratches: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
@@ -46,15 +45,16 @@ def stepper_of(loop: Any) -> Any:
     Return None if the core is pure, or if the loop accepts no attribute. The Stepper is stored as an attribute of the
     loop and not in a WeakKeyDictionary, because the Stepper refers to the loop.
     """
-    stepper = getattr(loop, _STEPPER, None)
+    stepper = getattr(loop, STEPPER_ATTRIBUTE, None)
     if stepper is None:
         stepper = core.new_stepper(loop)
         if stepper is not None:
             try:
-                setattr(loop, _STEPPER, stepper)
+                setattr(loop, STEPPER_ATTRIBUTE, stepper)
             except AttributeError:
                 return None
             register_stepper(stepper)
+            leave_closed_loops()
     return stepper
 
 

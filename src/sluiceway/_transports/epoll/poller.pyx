@@ -36,10 +36,10 @@ from sluiceway._transports.epoll.system cimport (
     epoll_wait,
 )
 
-from sluiceway._constants import SCRATCH_SIZE
+from sluiceway._constants import POLLER_ATTRIBUTE, SCRATCH_SIZE
 from sluiceway._transports.epoll.fork import replace_epoll_set
 from sluiceway._transports.epoll.loop_watch import LoopWatch, close_sockets
-from sluiceway._transports.fork_hooks import register_stepper
+from sluiceway._transports.fork_hooks import leave_closed_loops, register_stepper
 
 cdef enum:
     ROUNDS = 16          # the most rounds before the poller returns to the loop
@@ -375,6 +375,11 @@ cdef class Poller:
                     (<Pollable>entry).watch_failed(error)
         return 0
 
+    def _leave_closed_loop(self):
+        if self.loop.is_closed():
+            self.on_ready = self.lost_turn = None
+            self._leave_loop(ATTRIBUTE)
+
     def _watch_ended(self):
         """Called when the loop stops watching the poller. If the loop was closed, close all open sockets."""
         if not self.loop.is_closed():
@@ -471,7 +476,7 @@ cdef class Poller:
                 break
         return 0
 
-cdef str ATTRIBUTE = "_sluiceway_poller"
+cdef str ATTRIBUTE = POLLER_ATTRIBUTE
 
 
 def poller_of(loop):
@@ -482,4 +487,5 @@ def poller_of(loop):
         return found
     poller = Poller(loop)
     setattr(loop, ATTRIBUTE, poller)
+    leave_closed_loops()
     return poller
