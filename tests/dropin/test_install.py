@@ -16,6 +16,7 @@ import pytest
 
 import sluiceway
 from dropin.class_combinations import asyncio_class
+from sluiceway._log import logger
 from support.interrupts import Interrupt
 
 CLASSES = ("StreamReader", "StreamWriter", "StreamReaderProtocol")
@@ -137,6 +138,14 @@ def test_installed_uninstalls_after_error() -> None:
     with pytest.raises(KeyError), sluiceway.installed():
         raise KeyError
     assert not is_installed()
+
+
+@pytest.mark.parametrize("calls", [[LookupError, None], [LookupError, LookupError]])
+def test_installed_restores_the_names_if_the_log_raises(calls: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logger, "debug", mock.Mock(side_effect=calls))
+    with pytest.raises(LookupError):
+        sluiceway.installed().__enter__()
+    assert current_names() == ASYNCIO_NAMES
 
 
 def test_uninstall_inside_installed_uninstalls() -> None:

@@ -215,7 +215,12 @@ class _Installed(contextlib.ContextDecorator, contextlib.AbstractContextManager[
                 _installer.count += 1
             self._begun.append(_installer)
         if installs:
-            _log_install()
+            try:
+                _log_install()
+            except BaseException:
+                # The block does not run, and nothing else would restore the names.
+                self.__exit__()
+                raise
 
     def __exit__(self, *exc: object) -> None:
         blocks = self._begun.pop()
