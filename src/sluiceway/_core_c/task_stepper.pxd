@@ -20,7 +20,7 @@ cdef class Stepper:
     cdef list flushing
     # A deque of the receivers whose waiting reads the next round wakes.
     cdef object woken
-    # The handle of _on_turn(), which flushes the corked writes and runs a round; None on loops that are not asyncio's.
+    # The handle of _on_turn(), which flushes the corked writes and runs a round; None without asyncio's own queue.
     cdef object turn
     # The loop's queue of handles when the handle was queued.
     cdef object ready
@@ -41,6 +41,7 @@ cdef class Stepper:
     cdef bint resting
     cdef object __weakref__
 
+    cdef object queue_handle(self, function)
     cdef bint may_step(self) except -1
     cdef int wake(self, ReceiveInterface receiver) except -1
     cdef int run_round(self) except -1

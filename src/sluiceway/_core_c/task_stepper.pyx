@@ -38,10 +38,19 @@ cdef class Stepper:
         self.woken = deque()
         self.of_asyncio = isinstance(loop, BaseEventLoop)
         self.loop_nests = not type(loop).__module__.startswith("uvloop")
-        if self.of_asyncio:
-            self.turn = asyncio.Handle(self._on_turn, (), loop, contextvars.Context())
+        self.turn = self.queue_handle(self._on_turn)
         self.done = asyncio.Future(loop=loop)
         self.done.set_result(None)
+
+    cdef object queue_handle(self, function):
+        """Return a handle of ``function`` for asyncio's queue of the loop, or None if the loop has another queue.
+
+        Subclasses of asyncio's loops may have one: those of trio-asyncio and qasync override call_soon(), and ``_ready``
+        is always empty or no queue at all. That of asynkit has priorities."""
+        if self.of_asyncio and getattr(self.loop.call_soon, "__func__", None) is BaseEventLoop.call_soon:
+            if isinstance(self.loop._ready, deque):
+                return asyncio.Handle(function, (), self.loop, contextvars.Context())
+        return None
 
     def new_waiter(self):
         """Return a new StepWaiter for the reads of one reader; see ReceiveInterface.attach."""

@@ -50,7 +50,7 @@ cdef class Poller(Stepper):
     cdef bint forked
     # The sockets whose connection has ended, each with the error and the context in which it ended.
     cdef object lost
-    # A handle of _on_lost(), for the queue of the loop; None for a loop that has its own call_soon().
+    # The handle of _on_lost(), from queue_handle().
     cdef object lost_turn
     # The callback of the loop's handles for the poller: _on_ready, as one object that DirectSelect compares.
     cdef object on_ready

@@ -11,11 +11,8 @@ A task that runs in a round may close other connections of the round. Each event
 registration. The poller ignores an event whose registration does not exist any more.
 """
 
-import asyncio
-import contextvars
 import sys
 import weakref
-from asyncio.base_events import BaseEventLoop
 from asyncio.selector_events import BaseSelectorEventLoop
 from collections import deque
 from os import strerror
@@ -117,8 +114,7 @@ cdef class Poller:
         self.watches_itself = isinstance(loop, BaseSelectorEventLoop)
         self.transports = loop._transports.data if self.watches_itself else {}
         self.on_ready = self._on_ready
-        if getattr(loop.call_soon, "__func__", None) is BaseEventLoop.call_soon:
-            self.lost_turn = asyncio.Handle(self._on_lost, (), loop, contextvars.Context())
+        self.lost_turn = self.queue_handle(self._on_lost)
         self.scratch = Scratch(SCRATCH_SIZE)
         self.gathered = <char*>PyMem_Malloc(GATHER_MAXIMUM)
         if self.gathered == NULL:
