@@ -221,3 +221,31 @@ def test_loop_closed_in_a_thread_with_an_open_connection_closes_its_socket(loop_
     now = [target for _, target in file_descriptors.open_descriptors()]
     assert f"socket:[{inodes[0]}]" not in now
     assert sum("eventpoll" in target for target in now) == polls
+
+
+class OwnThreadLoop(asyncio.SelectorEventLoop):
+    """Its is_closed() may be called in the thread of the loop only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.thread = threading.get_ident()
+
+    def is_closed(self) -> bool:
+        if threading.get_ident() != self.thread:
+            raise RuntimeError("is_closed() is called in another thread")
+        return super().is_closed()
+
+
+def test_is_closed_of_a_program_is_not_called_in_other_threads() -> None:
+    counts: list[int] = []
+
+    async def serve_beside() -> None:
+        counts.append(await serve_clients(1))
+        thread = threading.Thread(target=lambda: counts.append(serve_clients_in_new_loop("asyncio", 2)))
+        thread.start()
+        thread.join()
+        counts.append(await serve_clients(3))
+
+    with asyncio.Runner(loop_factory=OwnThreadLoop) as runner:
+        runner.run(serve_beside())
+    assert counts == [CLIENTS * MESSAGES] * 3

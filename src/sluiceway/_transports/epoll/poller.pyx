@@ -372,7 +372,7 @@ cdef class Poller:
         return 0
 
     def _leave_closed_loop(self):
-        if self.loop.is_closed():
+        if self.has_closed_loop():
             self.on_ready = self.lost_turn = None
             self._leave_loop(ATTRIBUTE)
 
