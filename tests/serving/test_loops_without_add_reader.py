@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import gc
 import os
 import socket
 import sys
@@ -106,6 +107,12 @@ def test_accept_error_of_peer_is_ignored_on_completion_loop() -> None:
     assert run(main(), loop) == []
 
 
+def create_tasks_eagerly(loop: CompletionLoop) -> None:
+    if sys.version_info < (3, 12):
+        pytest.skip("eager tasks are new in Python 3.12")
+    loop.set_task_factory(asyncio.eager_task_factory)
+
+
 @pytest.mark.parametrize("eager", [False, True])
 def test_accept_out_of_descriptors_resumes_on_completion_loop(
     eager: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -113,9 +120,7 @@ def test_accept_out_of_descriptors_resumes_on_completion_loop(
     monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 0.001)
     loop = CompletionLoop()
     if eager:
-        if sys.version_info < (3, 12):
-            pytest.skip("eager tasks are new in Python 3.12")
-        loop.set_task_factory(asyncio.eager_task_factory)
+        create_tasks_eagerly(loop)
     loop.failures = [errno.EMFILE, errno.EMFILE]
 
     async def main() -> None:
@@ -154,20 +159,26 @@ def test_other_accept_error_is_reported_on_completion_loop() -> None:
     assert "no more connections are accepted" in context["message"]
 
 
-@pytest.mark.parametrize("error", [TimeoutError("in a signal handler"), ValueError("in a signal handler")], ids=repr)
+@pytest.mark.parametrize("eager", [False, True])
+@pytest.mark.parametrize("error", [TimeoutError, ValueError])
 def test_error_of_a_signal_handler_does_not_stop_accepting_on_completion_loop(
-    error: BaseException, monkeypatch: pytest.MonkeyPatch
+    error: type[BaseException], eager: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 0.001)
     loop = CompletionLoop()
-    loop.failures = [error]
+    if eager:
+        create_tasks_eagerly(loop)
+    loop.failures = [error("in a signal handler")]
 
     async def main() -> None:
         async with await sluiceway.start_server(echo_lines, "127.0.0.1", 0) as server:
             await visit(server_address(server))
 
-    (context,) = run(main(), loop)
-    assert context["exception"] is error
+    reports = run(main(), loop)
+    # The frames in the traceback of an eager task's error refer to the task.
+    gc.collect()
+    assert [type(context["exception"]) for context in reports] == [error]
+    reports.clear()
 
 
 def test_tls_server_on_completion_loop_serves(tls: Any) -> None:

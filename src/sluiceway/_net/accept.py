@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import functools
 import socket
 import weakref
 from collections.abc import Callable
@@ -156,11 +155,10 @@ class Listener:
         except NotImplementedError:
             self._watching = False
             # The loop has completion events (a proactor) and no add_reader().
-            acceptor = create_named_task(self._loop, self._accept_one_by_one(accepted), "sluiceway accept")
+            acceptor = create_named_task(self._loop, self._accept_in_task(accepted), "sluiceway accept")
             # The first call of accept() of an eager task may have failed.
             if not acceptor.done():
                 self._acceptor = acceptor
-                acceptor.add_done_callback(functools.partial(self._acceptor_ended, accepted))
         except BaseException:
             try:
                 self._unwatch()
@@ -218,6 +216,17 @@ class Listener:
                 # The callback has closed the listener.
                 return
 
+    async def _accept_in_task(self, accepted: Accepted) -> None:
+        try:
+            await self._accept_one_by_one(accepted)
+        except (asyncio.CancelledError, GeneratorExit):
+            raise
+        except BaseException:
+            # A signal handler has raised it. The loop reports it, and the server accepts again later.
+            self._acceptor = None
+            self._retry_later(accepted)
+            raise
+
     async def _accept_one_by_one(self, accepted: Accepted) -> None:
         while True:
             try:
@@ -241,12 +250,6 @@ class Listener:
                 if isinstance(error, (SystemExit, KeyboardInterrupt)):
                     raise
                 report_setup_error(self._loop, error, address, self._name)
-
-    def _acceptor_ended(self, accepted: Accepted, acceptor: asyncio.Task[None]) -> None:
-        """Accept again later if an exception of a signal handler, which the loop reports, has ended the task."""
-        if self._acceptor is acceptor and not acceptor.cancelled():
-            self._acceptor = None
-            self._retry_later(accepted)
 
     def _on_accept_error(self, error: OSError | MemoryError, accepted: Accepted) -> None:
         """Report an error of accept(). Accept again later if descriptors or memory have run out, else never again."""
