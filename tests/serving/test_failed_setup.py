@@ -138,6 +138,30 @@ def wait_until_closed(peer: RawPeer, context: ssl.SSLContext | None) -> int:
     return port
 
 
+async def errors_alive(
+    server: sluiceway.Server, context: ssl.SSLContext | None, raw_peers: RawPeers
+) -> list[BaseException | None]:
+    """Connect 20 times with the collector off. Return the reported errors; None for each that does not exist any more.
+
+    Each error is a WeaklyReferencedError.
+    """
+    loop = asyncio.get_running_loop()
+    reported: list[weakref.ref[BaseException]] = []
+    before = loop.get_exception_handler()
+    gc.collect()
+    gc.disable()
+    try:
+        loop.set_exception_handler(lambda loop, context: reported.append(weakref.ref(context["exception"])))
+        for _ in range(20):
+            client = raw_peers.run_client(server_address(server), lambda peer: wait_until_closed(peer, context))
+            await client.finished()
+        await run_iterations(20)
+        return [reference() for reference in reported]
+    finally:
+        gc.enable()
+        loop.set_exception_handler(before)
+
+
 @pytest.mark.parametrize("error", [MemoryError("in a test"), OSError(5, "in a test")], ids=["MemoryError", "OSError"])
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("break_step", STEPS)
@@ -180,29 +204,12 @@ async def test_failed_setup_is_reported_once_and_server_continues(
 async def test_failed_setup_leaves_no_reference_cycle(
     break_step: FailStep, secure: bool, raw_peers: RawPeers, tls: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client_context = tls.client_context if secure else None
-    loop = asyncio.get_running_loop()
-    reported: list[weakref.ref[BaseException]] = []
-    before = loop.get_exception_handler()
     server = await sluiceway.start_server(send_hello, "127.0.0.1", 0, ssl=tls.server_context if secure else None)
-    gc.collect()
-    gc.disable()
-    try:
-        loop.set_exception_handler(lambda loop, context: reported.append(weakref.ref(context["exception"])))
-        with monkeypatch.context() as patch:
-            # The class, so that each failure raises an exception of its own.
-            error: Any = WeaklyReferencedError
-            break_step(patch, error)
-            for _ in range(20):
-                client = raw_peers.run_client(
-                    server_address(server), lambda peer: wait_until_closed(peer, client_context)
-                )
-                await client.finished()
-        await run_iterations(20)
-        assert [reference() for reference in reported] == [None] * 20
-    finally:
-        gc.enable()
-        loop.set_exception_handler(before)
+    with monkeypatch.context() as patch:
+        # The class, so that each failure raises an exception of its own.
+        error: Any = WeaklyReferencedError
+        break_step(patch, error)
+        assert await errors_alive(server, tls.client_context if secure else None, raw_peers) == [None] * 20
     server.close()
     await server.wait_closed()
 
@@ -217,8 +224,7 @@ async def test_transport_that_a_loop_refuses_later_leaves_no_reference_cycle(
     The future for which the frame of connect_accepted_socket() waits then refers to the error.
     """
     loop: Any = asyncio.get_running_loop()
-    reported: list[weakref.ref[BaseException]] = []
-    before, create = loop.get_exception_handler(), loop._make_socket_transport
+    create = loop._make_socket_transport
 
     def create_refused(sock: socket.socket, protocol: Any, waiter: Any = None, **keywords: Any) -> Any:
         loop.call_soon(waiter.set_exception, WeaklyReferencedError())
@@ -226,18 +232,7 @@ async def test_transport_that_a_loop_refuses_later_leaves_no_reference_cycle(
 
     monkeypatch.setattr(loop, "_make_socket_transport", create_refused)
     server = await sluiceway.start_server(send_hello, "127.0.0.1", 0)
-    gc.collect()
-    gc.disable()
-    try:
-        loop.set_exception_handler(lambda loop, context: reported.append(weakref.ref(context["exception"])))
-        for _ in range(20):
-            client = raw_peers.run_client(server_address(server), lambda peer: wait_until_closed(peer, None))
-            await client.finished()
-        await run_iterations(20)
-        assert [reference() for reference in reported] == [None] * 20
-    finally:
-        gc.enable()
-        loop.set_exception_handler(before)
+    assert await errors_alive(server, None, raw_peers) == [None] * 20
     server.close()
     await server.wait_closed()
 
