@@ -6,6 +6,7 @@ import gc
 import os
 import re
 import socket
+import sys
 import warnings
 import weakref
 from typing import Any
@@ -207,6 +208,8 @@ class RefusedError(Exception):
     """Unlike a built-in exception, it supports weak references."""
 
 
+# Before 3.14, the traceback of an eager task's error refers to the frame that created the task, and this to the task.
+@pytest.mark.loops("asyncio", "debug", "uvloop", *(["eager"] if sys.version_info >= (3, 14) else []))
 async def test_error_of_configure_socket_is_in_no_reference_cycle() -> None:
     def configure(sock: socket.socket) -> None:
         raise RefusedError
