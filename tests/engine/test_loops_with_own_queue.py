@@ -35,15 +35,14 @@ class LoopWithMinimalQueue(asyncio.SelectorEventLoop):
         self._ready = MinimalQueue()
 
 
-class LoopWithOwnQueue(asyncio.SelectorEventLoop):
-    """Has its own call_soon() and does not use ``_ready``, as the loops of qasync and trio-asyncio."""
+class LoopWithOwnPrivateCall(asyncio.SelectorEventLoop):
+    """Has its own _call_soon() and does not use ``_ready``, as the loop of loopmini."""
 
-    def __init__(self, unused_queue: Any) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._ready = unused_queue
         self._own_queue: collections.deque[Any] = collections.deque()
 
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:
+    def _call_soon(self, callback: Callable[..., object], args: Any, context: Any) -> asyncio.Handle:
         handle = asyncio.Handle(callback, args, self, context)
         self._own_queue.append(handle)
         return handle
@@ -62,6 +61,17 @@ class LoopWithOwnQueue(asyncio.SelectorEventLoop):
             handle = self._own_queue.popleft()
             if not handle.cancelled():
                 handle._run()
+
+
+class LoopWithOwnCall(LoopWithOwnPrivateCall):
+    """Has its own call_soon(), and ``_ready`` may be no queue, as in the loops of qasync and trio-asyncio."""
+
+    def __init__(self, unused_queue: Any) -> None:
+        super().__init__()
+        self._ready = unused_queue
+
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:
+        return self._call_soon(callback, args, context)
 
 
 async def echo(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
@@ -86,8 +96,9 @@ async def exchange(address: tuple[str, int], name: bytes) -> list[bytes]:
     "new_loop",
     [
         pytest.param(LoopWithMinimalQueue, id="minimal queue"),
-        pytest.param(lambda: LoopWithOwnQueue(collections.deque()), id="own queue, unused deque"),
-        pytest.param(lambda: LoopWithOwnQueue(NoQueue()), id="own queue, no deque"),
+        pytest.param(LoopWithOwnPrivateCall, id="own _call_soon"),
+        pytest.param(lambda: LoopWithOwnCall(collections.deque()), id="own call_soon, unused deque"),
+        pytest.param(lambda: LoopWithOwnCall(NoQueue()), id="own call_soon, no deque"),
     ],
 )
 def test_server_and_clients_work_on_a_loop_with_its_own_queue(new_loop: Callable[[], asyncio.AbstractEventLoop]):

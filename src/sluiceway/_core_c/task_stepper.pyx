@@ -45,12 +45,17 @@ cdef class Stepper:
     cdef object queue_handle(self, function):
         """Return a handle of ``function`` for asyncio's queue of the loop, or None if the loop has another queue.
 
-        Subclasses of asyncio's loops may have one: those of trio-asyncio and qasync override call_soon(), and ``_ready``
-        is always empty or no queue at all. That of asynkit has priorities."""
-        if self.of_asyncio and getattr(self.loop.call_soon, "__func__", None) is BaseEventLoop.call_soon:
-            if isinstance(self.loop._ready, deque):
-                return asyncio.Handle(function, (), self.loop, contextvars.Context())
-        return None
+        Subclasses of asyncio's loops may have one: those of trio-asyncio and qasync override call_soon(), that of
+        loopmini _call_soon(), and ``_ready`` is always empty or no queue at all. That of asynkit has priorities. Others
+        wake an outer loop in _call_soon(), such as that of klovve."""
+        if not self.of_asyncio:
+            return None
+        for name in ("call_soon", "_call_soon"):
+            if getattr(getattr(self.loop, name), "__func__", None) is not getattr(BaseEventLoop, name):
+                return None
+        if not isinstance(self.loop._ready, deque):
+            return None
+        return asyncio.Handle(function, (), self.loop, contextvars.Context())
 
     def new_waiter(self):
         """Return a new StepWaiter for the reads of one reader; see ReceiveInterface.attach."""
