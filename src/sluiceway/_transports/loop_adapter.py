@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import sys
 import weakref
+from asyncio.selector_events import BaseSelectorEventLoop
+from collections.abc import Iterable
 from typing import Any
 
 from .._constants import MINIMUM_RECEIVE, SCRATCH_SIZE, STEPPER_ATTRIBUTE
@@ -19,24 +20,40 @@ from .._implementation import core
 from .fork_hooks import leave_closed_loops, register_stepper
 from .protocol_calls import finish_lost_soon
 
+# The methods with which a loop of asyncio creates the transport of a connected socket.
+TRANSPORT_METHODS = ("_create_connection_transport", "_make_socket_transport")
 # Slots of an adapter. An assignment would go to the protocol.
 _set = object.__setattr__
 _scratches: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
 
 
-def scratch_of(loop: asyncio.AbstractEventLoop) -> Any:
+def keeps_methods_of_asyncio(loop: Any, names: Iterable[str]) -> bool:
+    """Return True if ``loop`` is a selector loop of asyncio that overrides none of the methods ``names``."""
+    return isinstance(loop, BaseSelectorEventLoop) and all(
+        getattr(getattr(loop, name), "__func__", None) is getattr(BaseSelectorEventLoop, name) for name in names
+    )
+
+
+def scratch_of(loop: Any) -> Any:
     """Return the receive buffer for a connection of ``loop``.
 
-    Except on Windows, a loop delivers the bytes of one connection before it receives for the next, so all connections
-    share one buffer. The proactor loop of Windows uses the buffer of a connection while it waits for bytes, so there
-    each connection has its own buffer.
+    The transports of asyncio's selector loops and of uvloop deliver the bytes of one connection before they receive for
+    the next, so all connections share one buffer. A transport that waits for the completion of a receive uses the
+    buffer meanwhile, so each connection has its own buffer: on the proactor loop of Windows, and on any other loop,
+    such as the subclass of asyncio's loop in gbulb.
     """
-    if sys.platform == "win32":
-        return core.Scratch(MINIMUM_RECEIVE * 16)
     scratch = _scratches.get(loop)
     if scratch is None:
+        if not _delivers_at_once(loop):
+            return core.Scratch(MINIMUM_RECEIVE * 16)
         scratch = _scratches[loop] = core.Scratch(SCRATCH_SIZE)
     return scratch
+
+
+def _delivers_at_once(loop: Any) -> bool:
+    return type(loop).__module__.startswith("uvloop") or keeps_methods_of_asyncio(
+        loop, ("create_connection", "connect_accepted_socket", *TRANSPORT_METHODS)
+    )
 
 
 def stepper_of(loop: Any) -> Any:

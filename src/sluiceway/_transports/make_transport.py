@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl as ssl_module
-from asyncio.selector_events import BaseSelectorEventLoop
 from collections.abc import Callable
 from typing import Any
 
 from .engine_choice import engine_for
-from .loop_adapter import AcceptedAdapter, LoopAdapter
+from .loop_adapter import TRANSPORT_METHODS, AcceptedAdapter, LoopAdapter, keeps_methods_of_asyncio
 from .program_socket import prepare_receiving
 from .tls.transport import TLSTransport
 
@@ -98,10 +97,7 @@ def makes_accepted_now(loop: Any) -> bool:
     make_accepted_now() calls a private method that asyncio's own servers call. A class of loops that overrides this
     method or one of its callers may create other transports: on these loops, make_accepted() is used.
     """
-    if not isinstance(loop, BaseSelectorEventLoop):
-        return False
-    names = ("connect_accepted_socket", "_create_connection_transport", "_make_socket_transport")
-    return all(getattr(getattr(loop, name), "__func__", None) is getattr(BaseSelectorEventLoop, name) for name in names)
+    return keeps_methods_of_asyncio(loop, ("connect_accepted_socket", *TRANSPORT_METHODS))
 
 
 def make_accepted_now(loop: Any, sock: socket.socket, protocol: Any, address: Any) -> Any:

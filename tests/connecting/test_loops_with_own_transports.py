@@ -1,0 +1,108 @@
+"""A subclass of asyncio's loop may create other transports, which lend the receive buffer while they wait for data."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import sluiceway
+from support.certificates import Certificates
+from support.connections import server_address
+
+
+class CompletionTransport(asyncio.Transport):
+    """Asks for a buffer, waits until data is in it, and calls buffer_updated() later, as the transports of gbulb."""
+
+    def __init__(self, loop: Any, sock: socket.socket, protocol: Any, waiter: Any) -> None:
+        super().__init__({"socket": sock, "peername": sock.getpeername(), "sockname": sock.getsockname()})
+        self._loop, self._sock, self._protocol = loop, sock, protocol
+        self._task: asyncio.Task[None] = loop.create_task(self._run(waiter))
+
+    async def _run(self, waiter: asyncio.Future[None] | None) -> None:
+        self._protocol.connection_made(self)
+        if waiter is not None:
+            waiter.set_result(None)
+        try:
+            while count := await self._loop.sock_recv_into(self._sock, self._protocol.get_buffer(-1)):
+                self._protocol.buffer_updated(count)
+            self._protocol.eof_received()
+        finally:
+            self._protocol.connection_lost(None)
+            self._sock.close()
+
+    def write(self, data: Any) -> None:
+        self._sock.send(data)
+
+    def writelines(self, list_of_data: Any) -> None:
+        self.write(b"".join(list_of_data))
+
+    def is_closing(self) -> bool:
+        return self._task.done() or self._task.cancelling() > 0
+
+    def close(self) -> None:
+        self._task.cancel()
+
+    def abort(self) -> None:
+        self._task.cancel()
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def get_protocol(self) -> Any:
+        return self._protocol
+
+
+class LoopOfPrivateMethod(asyncio.SelectorEventLoop):
+    def _make_socket_transport(self, sock: Any, protocol: Any, waiter: Any = None, **_: Any) -> asyncio.Transport:
+        return CompletionTransport(self, sock, protocol, waiter)
+
+
+class LoopOfPublicMethods(asyncio.SelectorEventLoop):
+    async def create_connection(self, protocol_factory: Any, *_: Any, sock: Any, **__: Any) -> Any:
+        protocol, waiter = protocol_factory(), self.create_future()
+        transport = CompletionTransport(self, sock, protocol, waiter)
+        await waiter
+        return transport, protocol
+
+    async def connect_accepted_socket(self, protocol_factory: Any, sock: Any, **_: Any) -> Any:
+        return await self.create_connection(protocol_factory, sock=sock)
+
+
+async def echo(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
+    while line := await reader.readline():
+        writer.write(line)
+    writer.close()
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("new_loop", [LoopOfPrivateMethod, LoopOfPublicMethods])
+def test_data_of_concurrent_connections_is_not_mixed(
+    new_loop: Callable[[], asyncio.AbstractEventLoop], secure: bool, tls: Certificates
+) -> None:
+    async def exchange(address: tuple[str, int], name: int) -> list[bytes]:
+        reader, writer = await sluiceway.open_connection(
+            *address, ssl=tls.client_context if secure else None, server_hostname="localhost" if secure else None
+        )
+        lines = []
+        for number in range(10):
+            writer.write(b"%d %d\n" % (name, number))
+            lines.append(await reader.readline())
+        writer.close()
+        return lines
+
+    async def serve_and_connect() -> None:
+        server = await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context if secure else None)
+        async with server:
+            results = await asyncio.gather(*(exchange(server_address(server), name) for name in range(4)))
+        assert results == [[b"%d %d\n" % (name, number) for number in range(10)] for name in range(4)]
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(serve_and_connect())
