@@ -76,9 +76,22 @@ class LoopOfPublicMethods(asyncio.SelectorEventLoop):
         return await self.create_connection(protocol_factory, sock=sock)
 
 
+class LoopOfUnixMethod(asyncio.SelectorEventLoop):
+    async def create_unix_connection(self, protocol_factory: Any, *_: Any, sock: Any, **__: Any) -> Any:
+        return await LoopOfPublicMethods.create_connection(self, protocol_factory, sock=sock)  # type: ignore[arg-type]
+
+
 async def echo(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
     while line := await reader.readline():
         writer.write(line)
+    writer.close()
+
+
+async def exchange(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter, name: int) -> None:
+    for number in range(10):
+        line = b"%d %d\n" % (name, number)
+        writer.write(line)
+        assert await reader.readline() == line
     writer.close()
 
 
@@ -87,22 +100,25 @@ async def echo(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -
 def test_data_of_concurrent_connections_is_not_mixed(
     new_loop: Callable[[], asyncio.AbstractEventLoop], secure: bool, tls: Certificates
 ) -> None:
-    async def exchange(address: tuple[str, int], name: int) -> list[bytes]:
-        reader, writer = await sluiceway.open_connection(
-            *address, ssl=tls.client_context if secure else None, server_hostname="localhost" if secure else None
-        )
-        lines = []
-        for number in range(10):
-            writer.write(b"%d %d\n" % (name, number))
-            lines.append(await reader.readline())
-        writer.close()
-        return lines
+    async def connect(address: tuple[str, int], name: int) -> None:
+        await exchange(*await sluiceway.open_connection(*address, ssl=tls.client_context if secure else None), name)
 
     async def serve_and_connect() -> None:
-        server = await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=tls.server_context if secure else None)
-        async with server:
-            results = await asyncio.gather(*(exchange(server_address(server), name) for name in range(4)))
-        assert results == [[b"%d %d\n" % (name, number) for number in range(10)] for name in range(4)]
+        context = tls.server_context if secure else None
+        async with await sluiceway.start_server(echo, "127.0.0.1", 0, ssl=context) as server:
+            await asyncio.gather(*(connect(server_address(server), name) for name in range(4)))
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(serve_and_connect())
+
+
+def test_data_of_concurrent_unix_connections_is_not_mixed(unix_path: str) -> None:
+    async def connect(name: int) -> None:
+        await exchange(*await sluiceway.open_unix_connection(unix_path), name)
+
+    async def serve_and_connect() -> None:
+        async with await sluiceway.start_unix_server(echo, unix_path):
+            await asyncio.gather(*(connect(name) for name in range(4)))
+
+    with asyncio.Runner(loop_factory=LoopOfUnixMethod) as runner:
         runner.run(serve_and_connect())

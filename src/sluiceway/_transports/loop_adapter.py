@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import weakref
+from asyncio import SelectorEventLoop
 from asyncio.selector_events import BaseSelectorEventLoop
 from collections.abc import Iterable
 from typing import Any
@@ -30,7 +31,7 @@ _scratches: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.
 def keeps_methods_of_asyncio(loop: Any, names: Iterable[str]) -> bool:
     """Return True if ``loop`` is a selector loop of asyncio that overrides none of the methods ``names``."""
     return isinstance(loop, BaseSelectorEventLoop) and all(
-        getattr(getattr(loop, name), "__func__", None) is getattr(BaseSelectorEventLoop, name) for name in names
+        getattr(getattr(loop, name), "__func__", None) is getattr(SelectorEventLoop, name) for name in names
     )
 
 
@@ -51,8 +52,10 @@ def scratch_of(loop: Any) -> Any:
 
 
 def _delivers_at_once(loop: Any) -> bool:
-    return type(loop).__module__.startswith("uvloop") or keeps_methods_of_asyncio(
-        loop, ("create_connection", "connect_accepted_socket", *TRANSPORT_METHODS)
+    if any(str(cls.__module__).startswith("uvloop") for cls in type(loop).__mro__):
+        return True
+    return keeps_methods_of_asyncio(
+        loop, ("create_connection", "create_unix_connection", "connect_accepted_socket", *TRANSPORT_METHODS)
     )
 
 
