@@ -31,8 +31,10 @@ cdef class Poller(Stepper):
     cdef Py_ssize_t watched
     # The only socket, if the loop itself watches it; else None.
     cdef Pollable sole_socket
-    # True on asyncio's selector loops, which have _add_reader() for any socket, and a table of transports.
-    cdef readonly bint watches_itself
+    # True on asyncio's selector loops and loops derived from them, which have a table of transports.
+    cdef readonly bint of_asyncio
+    # True if the loop can watch any socket: its _add_reader() is asyncio's.
+    cdef bint watches_itself
     # Weak references to the transports by descriptor; on asyncio's loops, the dict of the loop's own table.
     cdef dict transports
     cdef uint32_t generations

@@ -37,6 +37,7 @@ from sluiceway._constants import POLLER_ATTRIBUTE, SCRATCH_SIZE
 from sluiceway._transports.epoll.fork import replace_epoll_set
 from sluiceway._transports.epoll.loop_watch import LoopWatch, close_sockets
 from sluiceway._transports.fork_hooks import leave_closed_loops, register_stepper
+from sluiceway._transports.loop_adapter import keeps_methods_of_asyncio
 
 cdef enum:
     ROUNDS = 16          # the most rounds before the poller returns to the loop
@@ -111,8 +112,11 @@ cdef class Poller:
         self.epfd = -1
         self.table = []
         self.lost = deque()
-        self.watches_itself = isinstance(loop, BaseSelectorEventLoop)
-        self.transports = loop._transports.data if self.watches_itself else {}
+        self.of_asyncio = isinstance(loop, BaseSelectorEventLoop)
+        self.watches_itself = keeps_methods_of_asyncio(
+            loop, ("add_reader", "remove_reader", "_add_reader", "_remove_reader")
+        )
+        self.transports = loop._transports.data if self.of_asyncio else {}
         self.on_ready = self._on_ready
         self.lost_turn = self.queue_handle(self._on_lost)
         self.scratch = Scratch(SCRATCH_SIZE)
@@ -354,7 +358,7 @@ cdef class Poller:
             self.epfd = -1
             close_fd(number)
             self.unwatch_in_loop(number)
-        if self.watches_itself:
+        if self.of_asyncio:
             replace_epoll_set(self.loop)
         self.forked = False
         if number >= 0:

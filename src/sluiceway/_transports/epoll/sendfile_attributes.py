@@ -29,7 +29,7 @@ class SendfileAttributes:
     @property
     def _sendfile_compatible(self) -> Any:
         poller = poller_of(self._loop)
-        if not poller.watches_itself:
+        if not poller.of_asyncio:
             return constants._SendfileMode.FALLBACK
         # loop.sendfile() calls _make_empty_waiter() before its first wait, so no other transport changes the value.
         poller.read_before_sendfile = self.raw.is_reading()

@@ -155,7 +155,7 @@ def attach(
         OSError: no descriptor is left for the engine. A shared socket stays open.
         Exception: any other error. The socket is closed, unless it is shared and was not used yet.
     """
-    if shared and poller_of(loop).watches_itself:
+    if shared and poller_of(loop).of_asyncio:
         # As in asyncio.
         loop._ensure_fd_no_transport(sock)  # type: ignore[attr-defined]
     raw = None
