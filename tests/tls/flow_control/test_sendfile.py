@@ -4,9 +4,11 @@ uvloop does not implement sendfile().
 """
 
 import asyncio
+import contextlib
 import hashlib
 import pathlib
 import random
+import ssl
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ import pytest
 from support.certificates import Certificates
 from support.raw_peer import RawPeer, RawPeers
 from support.scheduling import start_task, wait_until
-from support.tls_connections import TLS_SIDES, tls_connection
+from support.tls_connections import TLS_SIDES, manual_tls_connection, tls_connection
 
 pytestmark = pytest.mark.loops("asyncio", "debug", "eager")
 
@@ -146,6 +148,29 @@ async def test_sendfile_to_a_peer_that_ends_raises(
             await writer.wait_closed()
         except ConnectionError:
             pass
+        assert reader.eof_reason is not None
+
+
+@pytest.mark.parametrize("strict_eof", [False, True])
+@each_role
+async def test_sendfile_that_starts_before_the_report_of_a_truncation_fails_without_a_second_report(
+    role: str, strict_eof: bool, path: pathlib.Path, raw_peers: RawPeers, tls: Certificates
+) -> None:
+    """The protocol of loop.sendfile() raises RuntimeError in eof_received(), which asyncio's TLS does not call."""
+    async with manual_tls_connection(role, raw_peers, tls, strict_eof=strict_eof) as (reader, writer, peer, manual_tls):
+        peer.send(manual_tls.encrypt(b"go"))
+        peer.half_close()
+        assert await reader.readexactly(2) == b"go"
+        # The end is reported to the protocol one iteration after it has arrived.
+        while not writer.transport._close.lower_ended:
+            await asyncio.sleep(0)
+        peer.reset()
+        with path.open("rb") as file:
+            with pytest.raises((ConnectionError, ssl.SSLEOFError)):
+                await asyncio.get_running_loop().sendfile(writer.transport, file)
+        writer.close()
+        with contextlib.suppress(ConnectionError, ssl.SSLEOFError):
+            await writer.wait_closed()
         assert reader.eof_reason is not None
 
 

@@ -25,7 +25,7 @@ from .pause_writing import WritePauses, set_limits
 from .peer_certificate import peer_certificate
 from .program_sslobject import ProgramSSLObject, make_sslobject
 from .ssl_protocol import SSLProtocol
-from .truncation import report_truncation, report_truncation_soon
+from .truncation import report_truncation_late, report_truncation_soon
 
 if TYPE_CHECKING:
     from ..._core import RawTransportProvider, TLSReceiver, TLSSender
@@ -429,9 +429,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
 
     def lower_lost(self, error: BaseException | None) -> None:
         if self._close.lower_ended and not self._closing:
-            # Reported late. A close must not send an alert now: it would count as lost data.
-            self._closing = not self.strict_eof
-            report_truncation(self)
+            report_truncation_late(self)
         self._closing = True
         # A signal handler may raise at any place. Then the method is called again, and must find the same values.
         below = self._lower.discarded_size() if isinstance(self._lower, RawTransportProvider) else -1

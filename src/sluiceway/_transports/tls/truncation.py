@@ -69,6 +69,19 @@ def report_truncation(transport: Any) -> None:
         transport.input_ended()
 
 
+def report_truncation_late(transport: Any) -> None:
+    """Call report_truncation() if the lower transport of ``transport`` has ended before the end of input was reported.
+
+    Without ``strict_eof``, a protocol of the program that has paused reading gets no report, as in asyncio: that of
+    loop.sendfile() would raise an error in eof_received().
+    """
+    # A close must not send an alert now: it would count as lost data.
+    transport._closing = not transport.strict_eof
+    known = isinstance(transport.get_protocol(), core.ReceiverProvider)
+    if known or transport.strict_eof or not transport._reading_paused:
+        report_truncation(transport)
+
+
 def _unread(connection: Any) -> int:
     reference = connection.receiver_ref
     receiver = None if reference is None else reference()
