@@ -1,11 +1,19 @@
 """Tasks that the poller runs immediately have their own context and current task, and no wake-up is lost."""
 
 import asyncio
+import contextlib
 import contextvars
+import itertools
+import types
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from engine.peer_connections import abort_connections, open_connections, run_in_poller_step, wait_for_readers
+from sluiceway._transports import fork_hooks, loop_adapter
+from sluiceway._transports.epoll.poller import poller_of
+from support.interrupts import Interrupt
 from support.raw_peer import RawPeers
 from support.scheduling import start_task
 from support.timeouts import TEST_TIMEOUT
@@ -200,3 +208,20 @@ async def test_waiter_without_poller_is_refused_and_a_second_init_has_no_effect(
     connection.peer.send(b"line\n")
     assert await task == b"line\n"
     await connection.close()
+
+
+@pytest.mark.parametrize("stepper_of", [poller_of, loop_adapter.stepper_of])
+def test_interrupt_while_a_loop_gets_its_stepper_leaves_none_unknown_to_forks(stepper_of: Callable[[Any], Any]) -> None:
+    def is_place(frame: types.FrameType) -> bool:
+        return frame.f_code.co_filename in {loop_adapter.__file__, fork_hooks.__file__}
+
+    for number in itertools.count():
+        interrupt = Interrupt(number, KeyboardInterrupt, is_place)
+        with contextlib.closing(asyncio.SelectorEventLoop()) as loop:
+            with interrupt.active(), contextlib.suppress(KeyboardInterrupt):
+                stepper_of(loop)
+            stepper = stepper_of(loop)
+            assert stepper in [reference() for reference in fork_hooks._steppers], interrupt.at
+        if not interrupt.at:
+            break
+    assert number > 1

@@ -69,11 +69,12 @@ def stepper_of(loop: Any) -> Any:
     if stepper is None:
         stepper = core.new_stepper(loop)
         if stepper is not None:
+            # First: if a signal handler raises here, later calls find the attribute.
+            register_stepper(stepper)
             try:
                 setattr(loop, STEPPER_ATTRIBUTE, stepper)
             except AttributeError:
                 return None
-            register_stepper(stepper)
             leave_closed_loops()
     return stepper
 
