@@ -223,20 +223,23 @@ def test_loop_closed_in_a_thread_with_an_open_connection_closes_its_socket(loop_
     assert sum("eventpoll" in target for target in now) == polls
 
 
-class OwnThreadLoop(asyncio.SelectorEventLoop):
-    """Its is_closed() may be called in the thread of the loop only."""
+def own_thread_loop(kind: str) -> asyncio.AbstractEventLoop:
+    """Return a loop whose is_closed() may be called in this thread only."""
+    with loops.new_runner(kind) as runner:
+        base: Any = type(runner.get_loop())
+    own = threading.get_ident()
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.thread = threading.get_ident()
+    class OwnThreadLoop(base):
+        def is_closed(self) -> bool:
+            if threading.get_ident() != own:
+                raise RuntimeError("is_closed() is called in another thread")
+            closed: bool = super().is_closed()
+            return closed
 
-    def is_closed(self) -> bool:
-        if threading.get_ident() != self.thread:
-            raise RuntimeError("is_closed() is called in another thread")
-        return super().is_closed()
+    return OwnThreadLoop()
 
 
-def test_is_closed_of_a_program_is_not_called_in_other_threads() -> None:
+def test_is_closed_of_a_program_may_raise_in_other_threads(loop_kind: str) -> None:
     counts: list[int] = []
 
     async def serve_beside() -> None:
@@ -246,6 +249,6 @@ def test_is_closed_of_a_program_is_not_called_in_other_threads() -> None:
         thread.join()
         counts.append(await serve_clients(3))
 
-    with asyncio.Runner(loop_factory=OwnThreadLoop) as runner:
+    with asyncio.Runner(loop_factory=lambda: own_thread_loop(loop_kind)) as runner:
         runner.run(serve_beside())
     assert counts == [CLIENTS * MESSAGES] * 3

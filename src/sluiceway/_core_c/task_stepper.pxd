@@ -42,7 +42,6 @@ cdef class Stepper:
     cdef object __weakref__
 
     cdef object queue_handle(self, function)
-    cdef bint has_closed_loop(self) except -1
     cdef bint may_step(self) except -1
     cdef int wake(self, ReceiveInterface receiver) except -1
     cdef int run_round(self) except -1

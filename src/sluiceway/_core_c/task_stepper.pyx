@@ -79,12 +79,8 @@ cdef class Stepper:
         """If the loop was closed, break the reference cycles with it, which only the garbage collector would free.
 
         Any thread may call this method. Readers and transports that the program keeps still refer to this object."""
-        if self.has_closed_loop():
+        if self.loop.is_closed():
             self._leave_loop(STEPPER_ATTRIBUTE)
-
-    cdef bint has_closed_loop(self) except -1:
-        # A method is_closed() of the program may raise in another thread.
-        return self.loop._closed if self.of_asyncio else self.loop.is_closed()
 
     def _leave_loop(self, attribute):
         self.turn, self.loop_nests = None, False

@@ -5,6 +5,7 @@ At a fork, they send or drop corked writes, so that each is sent only once.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import weakref
 from typing import Any
@@ -32,7 +33,9 @@ def leave_closed_loops() -> None:
     """
     for reference in _steppers.copy():
         if (stepper := reference()) is not None:
-            stepper._leave_closed_loop()
+            # is_closed() of a program's loop may raise in another thread.
+            with contextlib.suppress(Exception):
+                stepper._leave_closed_loop()
 
 
 def _before_fork() -> None:

@@ -376,7 +376,7 @@ cdef class Poller:
         return 0
 
     def _leave_closed_loop(self):
-        if self.has_closed_loop():
+        if self.loop.is_closed():
             self.on_ready = self.lost_turn = None
             self._leave_loop(ATTRIBUTE)
 
