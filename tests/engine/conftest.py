@@ -13,6 +13,7 @@ import sluiceway
 from sluiceway._transports.engine_choice import ENGINE
 
 STEPPING = {
+    "test_loops_with_own_queue.py",
     "test_nested_loops.py",
     "test_shared_descriptor.py",
     "test_task_stepping.py",
