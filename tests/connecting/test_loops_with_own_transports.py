@@ -1,6 +1,7 @@
-"""A subclass of asyncio's loop may create other transports, which lend the receive buffer while they wait for data."""
+"""A subclass of asyncio's loop may create other transports, which ask for a buffer before data has arrived."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import sluiceway
 from support.certificates import Certificates
 from support.connections import server_address
+from support.scheduling import run_iterations
 
 
 class CompletionTransport(asyncio.Transport):
@@ -18,19 +20,35 @@ class CompletionTransport(asyncio.Transport):
     def __init__(self, loop: Any, sock: socket.socket, protocol: Any, waiter: Any) -> None:
         super().__init__({"socket": sock, "peername": sock.getpeername(), "sockname": sock.getsockname()})
         self._loop, self._sock, self._protocol = loop, sock, protocol
-        self._task: asyncio.Task[None] = loop.create_task(self._run(waiter))
+        self._closing = False
+        self._reading: asyncio.Task[int] | None = None
+        loop.call_soon(self._begin, waiter)
 
-    async def _run(self, waiter: asyncio.Future[None] | None) -> None:
+    def _begin(self, waiter: asyncio.Future[None] | None) -> None:
         self._protocol.connection_made(self)
         if waiter is not None:
             waiter.set_result(None)
-        try:
-            while count := await self._loop.sock_recv_into(self._sock, self._protocol.get_buffer(-1)):
+        self._read()
+
+    def _read(self) -> None:
+        # Like gbulb's, sock_recv_into() keeps the object that get_buffer() returns, and uses it when data has arrived.
+        self._reading = self._loop.create_task(self._loop.sock_recv_into(self._sock, self._protocol.get_buffer(-1)))
+        self._reading.add_done_callback(self._received)
+
+    def _received(self, reading: asyncio.Task[int]) -> None:
+        if not self._closing:
+            if count := reading.result():
                 self._protocol.buffer_updated(count)
-            self._protocol.eof_received()
-        finally:
-            self._protocol.connection_lost(None)
-            self._sock.close()
+                self._read()
+                if not self._closing:
+                    return
+                assert self._reading is not None
+                self._reading.cancel()
+            else:
+                self._closing = True
+                self._protocol.eof_received()
+        self._protocol.connection_lost(None)
+        self._sock.close()
 
     def write(self, data: Any) -> None:
         self._sock.send(data)
@@ -39,13 +57,15 @@ class CompletionTransport(asyncio.Transport):
         self.write(b"".join(list_of_data))
 
     def is_closing(self) -> bool:
-        return self._task.done() or self._task.cancelling() > 0
+        return self._closing
 
     def close(self) -> None:
-        self._task.cancel()
+        self._closing = True
+        if self._reading is not None:
+            self._reading.cancel()
 
     def abort(self) -> None:
-        self._task.cancel()
+        self.close()
 
     def get_write_buffer_size(self) -> int:
         return 0
@@ -58,6 +78,9 @@ class CompletionTransport(asyncio.Transport):
 
     def get_protocol(self) -> Any:
         return self._protocol
+
+    def set_protocol(self, protocol: Any) -> None:
+        self._protocol = protocol
 
 
 class LoopOfPrivateMethod(asyncio.SelectorEventLoop):
@@ -121,4 +144,59 @@ def test_data_of_concurrent_unix_connections_is_not_mixed(unix_path: str) -> Non
             await asyncio.gather(*(connect(name) for name in range(4)))
 
     with asyncio.Runner(loop_factory=LoopOfUnixMethod) as runner:
+        runner.run(serve_and_connect())
+
+
+@pytest.mark.parametrize("call", ["readinto", "read_exactly_into", "read_exactly"])
+def test_data_after_a_cancelled_read_is_kept(call: str) -> None:
+    """The transport asks for memory while the read waits, and receives after the read was cancelled."""
+
+    async def main() -> None:
+        ours, peer = socket.socketpair()
+        begun = asyncio.Event()
+
+        async def read_twice(stream: sluiceway.Stream) -> None:
+            await stream.read_exactly(1)
+            begun.set()
+            await (stream.read_exactly(100_000) if call == "read_exactly" else getattr(stream, call)(bytearray(10)))
+
+        with peer:
+            async with await sluiceway.connect(ours) as stream:
+                reading = asyncio.create_task(read_twice(stream))
+                await run_iterations()
+                peer.send(b"1")
+                # Waits without a callback in the queue of the loop: then the task runs within buffer_updated().
+                await begun.wait()
+                await run_iterations()
+                reading.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await reading
+                for line in (b"two\n", b"three\n"):
+                    peer.send(line)
+                    assert await stream.read_until(b"\n") == line
+
+    with asyncio.Runner(loop_factory=LoopOfPrivateMethod) as runner:
+        runner.run(main())
+
+
+def test_start_tls_gets_what_the_transport_receives_into_its_earlier_buffer(tls: Certificates) -> None:
+    """The transport asks for memory before start_tls() replaces its protocol."""
+
+    async def upgrade_and_echo(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"ready\n")
+        await run_iterations()
+        await writer.start_tls(tls.server_context)
+        await echo(reader, writer)
+
+    async def serve_and_connect() -> None:
+        async with await sluiceway.start_server(upgrade_and_echo, "127.0.0.1", 0) as server:
+            reader, writer = await sluiceway.open_connection(*server_address(server))
+            writer.write(b"starttls\n")
+            await reader.readline()
+            await run_iterations()
+            await writer.start_tls(tls.client_context, server_hostname="localhost")
+            await exchange(reader, writer, 1)
+
+    with asyncio.Runner(loop_factory=LoopOfPrivateMethod) as runner:
         runner.run(serve_and_connect())

@@ -26,20 +26,23 @@ class LoopDelivery:
     - ``transport``: the transport, from made() to end(), else None.
     - ``stepper``: the Stepper of the loop, which runs waiting tasks at once; None in the pure core, and for a loop that
       accepts no attribute.
+    - ``own_memory``: memory for the next bytes, which the transport may be using before they arrive; None if the memory
+      of the receiver is used, see own_memory_of().
     - ``shared``: True if the program may use the socket as well, so that writes are not corked.
     - ``writer``: the LoopWriter of the transport; None without a stepper and before made().
     - ``interruption``: the error of a connection that was aborted because an interrupt (SystemExit, KeyboardInterrupt)
       may have lost bytes, or None. The LoopAdapter passes it to connection_lost().
     """
 
-    __slots__ = ("interruption", "receivers", "shared", "stepper", "transport", "writer")
+    __slots__ = ("interruption", "own_memory", "receivers", "shared", "stepper", "transport", "writer")
 
-    def __init__(self, protocol: Any, scratch: Any, stepper: Any, shared: bool) -> None:
+    def __init__(self, protocol: Any, scratch: Any, stepper: Any, shared: bool, own_memory: Any) -> None:
         receivers = ProtocolReceivers(protocol, getattr(protocol, "__dict__", None))
         receivers.attach(scratch, stepper)
         self.receivers: ProtocolReceivers | None = receivers
         self.stepper = stepper
         self.shared = shared
+        self.own_memory = own_memory
         self.writer: Any = None
         self.transport: Any = None
         self.interruption: ConnectionAbortedError | None = None
@@ -68,6 +71,7 @@ class LoopDelivery:
     def get_buffer(self, sizehint: int) -> Any:
         """Return memory for the next receive.
 
+        - ``own_memory``, if there is one.
         - Usually: memory for at most room() bytes, or the memory of the read that waits, such as a readinto().
         - If the protocol is a BufferedProtocol of the program: the memory of that protocol.
         - If another protocol has no Receiver, for example because it overrides data_received(): the whole Scratch.
@@ -81,7 +85,8 @@ class LoopDelivery:
         receiver = None if reference is None or receivers.overrides else weak_reference.target(reference)
         if receiver is None or receiver.intercepted:
             receiver = receivers.current()
-        return receiver.get_buffer(sizehint)
+        memory = self.own_memory
+        return receiver.get_buffer(sizehint) if memory is None else memory.part(receiver.room())
 
     def buffer_updated(self, nbytes: int) -> None:
         """Pass ``nbytes`` bytes, received into the memory of the last get_buffer(), to the receiver.
@@ -97,7 +102,8 @@ class LoopDelivery:
         if receiver is None or receiver.intercepted:
             receiver = receivers.current()
         try:
-            ready = receiver.committed(nbytes)
+            memory = self.own_memory
+            ready = receiver.committed(nbytes) if memory is None else receiver.feed(memory.take(nbytes))
             writer = self.writer
             if not ready:
                 return

@@ -43,8 +43,11 @@ class ProtocolReceiver(ReceiveInterface):
         self._scratch = scratch
 
     def get_buffer(self, hint: int) -> Any:
+        return self._scratch.part(self.room())
+
+    def room(self) -> int:
         receiver: Receiver | None = None if self._stream_ref is None else weak_reference.target(self._stream_ref)
-        return self._scratch.part(SCRATCH_SIZE if receiver is None else receiver.room())
+        return SCRATCH_SIZE if receiver is None else receiver.room()
 
     def committed(self, n: int) -> bool:
         self._protocol.data_received(self._scratch.take(n))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._constants import SCRATCH_SIZE
+
 
 class ReceiveInterface:
     """Accepts the received bytes of one connection. For each receive, a transport calls::
@@ -50,6 +52,10 @@ class ReceiveInterface:
         next ``get_buffer()``.
         """
         raise NotImplementedError
+
+    def room(self) -> int:
+        """Return how many bytes may be received next, for a transport that receives into memory of its own."""
+        return SCRATCH_SIZE
 
     def direct_buffer(self, size: int) -> Any:
         """Return memory for at least ``size`` bytes that the waiting read returns without a copy, or None.

@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Scratch:
-    """The receive buffer of a loop or of one connection, see scratch_of(). Each receive overwrites the previous one."""
+    """The receive buffer of a loop or of one connection. Each receive overwrites the previous one."""
 
     __slots__ = ("_capacity", "_part", "_size", "_view", "_whole")
 

@@ -13,7 +13,7 @@ cdef class ProtocolReceiver(ReceiveInterface):
     cdef Scratch _scratch
 
     @cython.locals(receiver=Receiver)
-    cpdef Memory get_buffer(self, Py_ssize_t hint)
+    cpdef Py_ssize_t room(self) except -1
 
 cdef class BufferedProtocolReceiver(ReceiveInterface):
     cdef object _protocol

@@ -6,6 +6,7 @@ cdef class ReceiveInterface:
 
     cpdef object attach(self, scratch, waiters)
     cpdef Memory get_buffer(self, Py_ssize_t hint)
+    cpdef Py_ssize_t room(self) except -1
     cpdef Memory direct_buffer(self, Py_ssize_t size)
     cpdef bint committed(self, Py_ssize_t n) except -1
     cpdef bint feed(self, bytes data) except -1

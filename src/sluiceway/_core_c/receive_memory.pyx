@@ -39,7 +39,7 @@ cdef class Memory:
 
 
 cdef class Scratch(Memory):
-    """The receive buffer of a loop, on Windows of one connection. Each receive overwrites the previous one."""
+    """The receive buffer of a loop or of one connection. Each receive overwrites the previous one."""
 
     def __cinit__(self, Py_ssize_t size):
         self.capacity = self.size = size

@@ -25,7 +25,8 @@ from .protocol_calls import finish_lost_soon
 TRANSPORT_METHODS = ("_create_connection_transport", "_make_socket_transport")
 # Slots of an adapter. An assignment would go to the protocol.
 _set = object.__setattr__
-_scratches: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
+# For each loop the receive buffer that its connections share, and whether its transports deliver at once.
+_scratches: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Any, bool]] = weakref.WeakKeyDictionary()
 
 
 def keeps_methods_of_asyncio(loop: Any, names: Iterable[str]) -> bool:
@@ -36,19 +37,28 @@ def keeps_methods_of_asyncio(loop: Any, names: Iterable[str]) -> bool:
 
 
 def scratch_of(loop: Any) -> Any:
-    """Return the receive buffer for a connection of ``loop``.
+    """Return the receive buffer that the connections of ``loop`` share. Each uses it for the time of one receive."""
+    return _receive_memory(loop)[0]
 
-    The transports of asyncio's selector loops and of uvloop deliver the bytes of one connection before they receive for
-    the next, so all connections share one buffer. A transport that waits for the completion of a receive uses the
-    buffer meanwhile, so each connection has its own buffer: on the proactor loop of Windows, and on any other loop,
-    such as the subclass of asyncio's loop in gbulb.
+
+def own_memory_of(loop: Any) -> Any:
+    """Return receive memory for one connection on a transport of ``loop``; None if that needs none of its own.
+
+    The transports of asyncio's selector loops and of uvloop ask for memory when data has arrived, and receive and
+    deliver the data at once. Others may ask before, and then wait, as those of gbulb do. Until data arrives, other
+    connections receive, a read may begin or be cancelled, and start_tls() may replace the protocol. So the data is
+    received into memory of the connection, and is copied when it has arrived.
     """
-    scratch = _scratches.get(loop)
-    if scratch is None:
-        if not _delivers_at_once(loop):
-            return core.Scratch(MINIMUM_RECEIVE * 16)
-        scratch = _scratches[loop] = core.Scratch(SCRATCH_SIZE)
-    return scratch
+    return _receive_memory(loop)[1]
+
+
+def _receive_memory(loop: Any) -> tuple[Any, Any]:
+    """Return scratch_of(loop) and own_memory_of(loop)."""
+    found = _scratches.get(loop)
+    if found is None:
+        found = _scratches[loop] = core.Scratch(SCRATCH_SIZE), _delivers_at_once(loop)
+    scratch, at_once = found
+    return scratch, None if at_once else core.Scratch(MINIMUM_RECEIVE * 16)
 
 
 def _delivers_at_once(loop: Any) -> bool:
@@ -69,7 +79,7 @@ def stepper_of(loop: Any) -> Any:
     if stepper is None:
         stepper = core.new_stepper(loop)
         if stepper is not None:
-            # First: if a signal handler raises here, later calls find the attribute.
+            # First: after an exception of a signal handler, no later call finds a Stepper that is not registered.
             register_stepper(stepper)
             try:
                 setattr(loop, STEPPER_ATTRIBUTE, stepper)
@@ -93,7 +103,8 @@ class LoopAdapter(asyncio.BufferedProtocol):
     __slots__ = ("__weakref__", "_delivery", "_protocol", "buffer_updated", "get_buffer")
 
     def __init__(self, protocol: Any, loop: asyncio.AbstractEventLoop, shared: bool = False) -> None:
-        delivery = core.LoopDelivery(protocol, scratch_of(loop), stepper_of(loop), shared)
+        scratch, own_memory = _receive_memory(loop)
+        delivery = core.LoopDelivery(protocol, scratch, stepper_of(loop), shared, own_memory)
         _set(self, "_protocol", protocol)
         _set(self, "_delivery", delivery)
         # The transport calls them for each arrival.
@@ -103,6 +114,10 @@ class LoopAdapter(asyncio.BufferedProtocol):
     def connected_transport(self) -> Any:
         """Return the transport from connection_made() to connection_lost() or release(), else None."""
         return self._delivery.transport
+
+    def own_memory(self) -> Any:
+        """Return the memory into which the transport receives, and which it may be using; see own_memory_of()."""
+        return self._delivery.own_memory
 
     def upper_protocol(self) -> Any:
         """Return the protocol to which the adapter forwards; None after release() or the end of the connection."""

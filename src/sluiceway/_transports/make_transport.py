@@ -157,6 +157,7 @@ async def _wrap_encrypted(
         if engine is not None:
             engine.attach(loop, sock, tls.lower_protocol, shared=shared)
         else:
+            tls.lower_protocol.receive_separately()
             lower, _ = await create(tls.lower_protocol)
             if not shared:
                 _leave_descriptor_to(lower, sock)

@@ -7,7 +7,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..._implementation import core
-from ..loop_adapter import scratch_of
+from ..loop_adapter import LoopAdapter, own_memory_of, scratch_of
 from ..protocol_calls import finish_lost_soon
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class LowerEvents(Protocol):
 class LowerProtocol(ReceiverProvider, asyncio.BufferedProtocol):
     """Passes events of the lower transport to ``events``, a TLS transport, and TLS records to its TLSReceiver."""
 
-    __slots__ = ("__weakref__", "_events", "_loop", "_receiver")
+    __slots__ = ("__weakref__", "_events", "_loop", "_own_memory", "_receiver")
 
     def __init__(self, events: LowerEvents, receiver: TLSReceiver, loop: asyncio.AbstractEventLoop) -> None:
         self._events: LowerEvents | None = events
@@ -62,7 +62,23 @@ class LowerProtocol(ReceiverProvider, asyncio.BufferedProtocol):
         super().__init__(owner)
         self._loop = loop
         self._receiver = receiver
+        self._own_memory: Any = None
         receiver.attach(scratch_of(loop), None)
+
+    def receive_separately(self) -> None:
+        """Called if a transport of the loop is the lower transport; see own_memory_of()."""
+        self._own_memory = own_memory_of(self._loop)
+
+    def take_over(self, transport: Any) -> None:
+        """Become the protocol of ``transport``, which may be waiting with the memory that a LoopAdapter returned."""
+        try:
+            previous = transport.get_protocol()
+        except (AttributeError, NotImplementedError):
+            # A transport of the program may have no such method.
+            previous = None
+        if isinstance(previous, LoopAdapter):
+            self._own_memory = previous.own_memory()
+        transport.set_protocol(self)
 
     def connection_made(self, transport: Any) -> None:
         if self._events is None:
@@ -106,15 +122,17 @@ class LowerProtocol(ReceiverProvider, asyncio.BufferedProtocol):
             self._events = None
 
     def get_buffer(self, sizehint: int) -> Any:
-        return self._receiver.get_buffer(sizehint)
+        memory = self._own_memory
+        return self._receiver.get_buffer(sizehint) if memory is None else memory.part(self._receiver.room())
 
     def buffer_updated(self, nbytes: int) -> None:
         if self._events is None:
             # Windows' proactor loop delivers what it had received before abort().
             return
         try:
-            if self._receiver.committed(nbytes):
-                self._receiver.wake()
+            memory, receiver = self._own_memory, self._receiver
+            if receiver.committed(nbytes) if memory is None else receiver.feed(memory.take(nbytes)):
+                receiver.wake()
         except (SystemExit, KeyboardInterrupt) as error:
             self._receiver.interrupted(error)
             raise

@@ -160,7 +160,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         """
         # From now on, the lower transport reports its flow control to this object. The protocol may be paused already.
         self.raw.lower_paused = self._write_pauses.paused = getattr(self._protocol, "_paused", False) is True
-        lower.set_protocol(self._lower_protocol)
+        self._lower_protocol.take_over(lower)
         self.lower_made(lower)
         if received and not self._closing and self._receiver.feed(received):
             self._receiver.wake()
