@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import socket
+import types
+from asyncio import proactor_events
 from collections.abc import Callable
 from typing import Any
 
@@ -104,6 +106,22 @@ class LoopOfUnixMethod(asyncio.SelectorEventLoop):
         return await LoopOfPublicMethods.create_connection(self, protocol_factory, sock=sock)  # type: ignore[arg-type]
 
 
+class LoopOfProactorTransports(asyncio.SelectorEventLoop):
+    """Creates the transports of Windows' proactor loop, which copy what they have received into a buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # What the transports use of a proactor. Each method returns a future.
+        self._proactor = types.SimpleNamespace(
+            recv_into=lambda *args: self.create_task(self.sock_recv_into(*args)),
+            send=lambda *args: self.create_task(self.sock_sendall(*args)),
+        )
+
+    def _make_socket_transport(self, sock: Any, protocol: Any, *args: Any, **options: Any) -> Any:
+        transport: Any = proactor_events._ProactorSocketTransport  # type: ignore[attr-defined]
+        return transport(self, sock, protocol, *args, **options)
+
+
 async def echo(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
     while line := await reader.readline():
         writer.write(line)
@@ -119,7 +137,7 @@ async def exchange(reader: sluiceway.StreamReader, writer: sluiceway.StreamWrite
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
-@pytest.mark.parametrize("new_loop", [LoopOfPrivateMethod, LoopOfPublicMethods])
+@pytest.mark.parametrize("new_loop", [LoopOfPrivateMethod, LoopOfPublicMethods, LoopOfProactorTransports])
 def test_data_of_concurrent_connections_is_not_mixed(
     new_loop: Callable[[], asyncio.AbstractEventLoop], secure: bool, tls: Certificates
 ) -> None:

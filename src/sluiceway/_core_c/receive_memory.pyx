@@ -20,6 +20,10 @@ cdef class Memory:
         # asyncio's TLS passes a slice to OpenSSL, if a program has put it below the reader.
         return memoryview(self)[key]
 
+    def __setitem__(self, key, value):
+        # asyncio's proactor loop copies what it has received.
+        memoryview(self)[key] = value
+
     def __getbuffer__(self, Py_buffer* view, int flags):
         PyBuffer_FillInfo(view, self, self.start, self.size, 0, flags)
         self.exports += 1
