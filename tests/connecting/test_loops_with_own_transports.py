@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import sluiceway
+from sluiceway._transports.loop_adapter import scratch_of
 from support.certificates import Certificates
 from support.connections import server_address
 from support.scheduling import run_iterations
@@ -218,3 +219,13 @@ def test_start_tls_gets_what_the_transport_receives_into_its_earlier_buffer(tls:
 
     with asyncio.Runner(loop_factory=LoopOfPrivateMethod) as runner:
         runner.run(serve_and_connect())
+
+
+class LoopWithoutWeakReferences:
+    __slots__ = ()
+
+
+def test_pipes_share_memory_if_the_loop_has_weak_references() -> None:
+    with contextlib.closing(LoopOfPrivateMethod()) as loop:
+        assert scratch_of(loop) is scratch_of(loop)
+    assert len(scratch_of(LoopWithoutWeakReferences()).part(100)) == 100

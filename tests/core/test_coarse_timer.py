@@ -366,3 +366,22 @@ async def test_timer_of_a_loop_is_one_and_keeps_no_loop_alive() -> None:
     del other
     gc.collect()
     assert reference() is None
+
+
+class ClockWithoutWeakReferences:
+    __slots__ = ("_clock",)
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._clock = clock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._clock, name)
+
+
+def test_limit_expires_on_a_loop_without_weak_references() -> None:
+    clock = ManualClock()
+    target = Target()
+    limit = core.TimeLimit(core.timer_of(ClockWithoutWeakReferences(clock)), target)
+    limit.start(5, "read")
+    clock.advance(5 + 2 * TIMEOUT_RESOLUTION)
+    assert target.expired == [("read", 5)]

@@ -41,10 +41,13 @@ _timers: weakref.WeakKeyDictionary[Any, CoarseTimer] = weakref.WeakKeyDictionary
 
 
 def timer_of(loop: Any) -> CoarseTimer:
-    """Return the timer of ``loop``. The first call creates it."""
-    timer = _timers.get(loop)
-    if timer is None:
-        timer = _timers[loop] = CoarseTimer(loop)
+    """Return the timer of ``loop``. The first call creates it; each call does if the loop has no weak references."""
+    try:
+        timer = _timers.get(loop)
+        if timer is None:
+            timer = _timers[loop] = CoarseTimer(loop)
+    except TypeError:
+        return CoarseTimer(loop)
     return timer
 
 
@@ -150,7 +153,11 @@ class CoarseTimer:
 
     def __init__(self, clock: Any) -> None:
         # A strong reference would keep the loop alive through the table of timers.
-        self._clock_ref: Any = weakref.ref(clock)
+        try:
+            self._clock_ref: Any = weakref.ref(clock)
+        except TypeError:
+            # It has no weak references, so the timer is not in the table.
+            self._clock_ref = lambda: clock
         # An empty context. Otherwise the handle would keep that of the task that starts a limit alive.
         self._context = contextvars.Context()
         self.armed = 0

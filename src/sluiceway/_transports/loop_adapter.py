@@ -54,9 +54,13 @@ def own_memory_of(loop: Any) -> Any:
 
 def _receive_memory(loop: Any) -> tuple[Any, Any]:
     """Return scratch_of(loop) and own_memory_of(loop)."""
-    found = _scratches.get(loop)
-    if found is None:
-        found = _scratches[loop] = core.Scratch(SCRATCH_SIZE), _delivers_at_once(loop)
+    try:
+        found = _scratches.get(loop)
+        if found is None:
+            found = _scratches[loop] = core.Scratch(SCRATCH_SIZE), _delivers_at_once(loop)
+    except TypeError:
+        # The loop has no weak references.
+        found = core.Scratch(SCRATCH_SIZE), _delivers_at_once(loop)
     scratch, at_once = found
     return scratch, None if at_once else core.Scratch(MINIMUM_RECEIVE * 16)
 
