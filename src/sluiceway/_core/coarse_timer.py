@@ -47,7 +47,7 @@ def timer_of(loop: Any) -> CoarseTimer:
         if timer is None:
             timer = _timers[loop] = CoarseTimer(loop)
     except TypeError:
-        return CoarseTimer(loop)
+        timer = CoarseTimer(loop)
     return timer
 
 

@@ -185,7 +185,11 @@ def can_serve(loop: asyncio.AbstractEventLoop) -> bool:
         # rsloop: a poller cannot be stored there. The test does not read ``loop.__dict__``, which would create the
         # dict: Python 3.11 and 3.12 then read every attribute of the loop slowly.
         return False
-    poller: Any = poller_of(loop)
+    try:
+        poller: Any = poller_of(loop)
+    except AttributeError:
+        # __setattr__() of the loop refuses attributes that the loop does not know.
+        return False
     if poller.usable is None:
         try:
             poller.prepare()
