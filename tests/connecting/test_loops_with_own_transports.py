@@ -15,6 +15,7 @@ from sluiceway._transports.loop_adapter import scratch_of
 from support.certificates import Certificates
 from support.connections import server_address
 from support.scheduling import run_iterations
+from support.timeouts import TEST_TIMEOUT
 
 
 class CompletionTransport(asyncio.Transport):
@@ -123,6 +124,16 @@ class LoopOfProactorTransports(asyncio.SelectorEventLoop):
         return transport(self, sock, protocol, *args, **options)
 
 
+def loop_of_uvloop() -> asyncio.AbstractEventLoop:
+    uvloop = pytest.importorskip("uvloop")
+
+    class LoopOfUvloop(uvloop.Loop):  # type: ignore[misc, name-defined]
+        create_connection = LoopOfPublicMethods.create_connection
+        connect_accepted_socket = LoopOfPublicMethods.connect_accepted_socket
+
+    return LoopOfUvloop()
+
+
 async def echo(reader: sluiceway.StreamReader, writer: sluiceway.StreamWriter) -> None:
     while line := await reader.readline():
         writer.write(line)
@@ -138,7 +149,9 @@ async def exchange(reader: sluiceway.StreamReader, writer: sluiceway.StreamWrite
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
-@pytest.mark.parametrize("new_loop", [LoopOfPrivateMethod, LoopOfPublicMethods, LoopOfProactorTransports])
+@pytest.mark.parametrize(
+    "new_loop", [LoopOfPrivateMethod, LoopOfPublicMethods, LoopOfProactorTransports, loop_of_uvloop]
+)
 def test_data_of_concurrent_connections_is_not_mixed(
     new_loop: Callable[[], asyncio.AbstractEventLoop], secure: bool, tls: Certificates
 ) -> None:
@@ -151,7 +164,7 @@ def test_data_of_concurrent_connections_is_not_mixed(
             await asyncio.gather(*(connect(server_address(server), name) for name in range(4)))
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(serve_and_connect())
+        runner.run(asyncio.wait_for(serve_and_connect(), TEST_TIMEOUT))
 
 
 def test_data_of_concurrent_unix_connections_is_not_mixed(unix_path: str) -> None:

@@ -23,6 +23,8 @@ from .protocol_calls import finish_lost_soon
 
 # The methods with which a loop of asyncio creates the transport of a connected socket.
 TRANSPORT_METHODS = ("_create_connection_transport", "_make_socket_transport")
+# The methods that the package calls for the transport of a socket.
+_CONNECTION_METHODS = ("create_connection", "create_unix_connection", "connect_accepted_socket")
 # Slots of an adapter. An assignment would go to the protocol.
 _set = object.__setattr__
 # For each loop the receive buffer that its connections share, and whether its transports deliver at once.
@@ -31,9 +33,11 @@ _scratches: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Any, bool
 
 def keeps_methods_of_asyncio(loop: Any, names: Iterable[str]) -> bool:
     """Return True if ``loop`` is a selector loop of asyncio that overrides none of the methods ``names``."""
-    return isinstance(loop, BaseSelectorEventLoop) and all(
-        getattr(getattr(loop, name), "__func__", None) is getattr(SelectorEventLoop, name) for name in names
-    )
+    return isinstance(loop, BaseSelectorEventLoop) and _keeps_methods(loop, SelectorEventLoop, names)
+
+
+def _keeps_methods(loop: Any, base: type, names: Iterable[str]) -> bool:
+    return all(getattr(getattr(loop, name), "__func__", None) is getattr(base, name) for name in names)
 
 
 def scratch_of(loop: Any) -> Any:
@@ -66,11 +70,10 @@ def _receive_memory(loop: Any) -> tuple[Any, Any]:
 
 
 def _delivers_at_once(loop: Any) -> bool:
-    if any(str(cls.__module__).startswith("uvloop") for cls in type(loop).__mro__):
-        return True
-    return keeps_methods_of_asyncio(
-        loop, ("create_connection", "create_unix_connection", "connect_accepted_socket", *TRANSPORT_METHODS)
-    )
+    for base in type(loop).__mro__:
+        if base.__module__ == "uvloop.loop":
+            return _keeps_methods(loop, base, _CONNECTION_METHODS)
+    return keeps_methods_of_asyncio(loop, (*_CONNECTION_METHODS, *TRANSPORT_METHODS))
 
 
 def stepper_of(loop: Any) -> Any:
