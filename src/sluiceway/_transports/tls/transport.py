@@ -387,7 +387,9 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         if self._closing:
             return
         self._closing = True
-        if not self.raw.handshake_complete:
+        # A closed loop cannot wait for the peer's alert. As in asyncio, no alert is sent: after a fork, another process
+        # may use the connection.
+        if not self.raw.handshake_complete or self._loop.is_closed():
             self.abort()
             return
         try:
