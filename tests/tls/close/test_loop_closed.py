@@ -17,9 +17,7 @@ def test_close_after_end_of_loop_sends_no_close_notify(
     streams: types.ModuleType, loop_kind: str, raw_peers: RawPeers, tls: Certificates
 ) -> None:
     def serve(peer: RawPeer) -> str:
-        peer.start_tls(tls.server_context, server_side=True)
-        assert isinstance(peer.sock, ssl.SSLSocket)
-        peer.sock.suppress_ragged_eofs = False
+        peer.sock = tls.server_context.wrap_socket(peer.sock, server_side=True, suppress_ragged_eofs=False)
         peer.send(b"hello")
         try:
             return f"close_notify after {peer.receive_rest()!r}"
