@@ -10,6 +10,9 @@ Invariants, true between any two calls:
   ``_chunks`` is empty and ``_head`` is 0.
 - ``_head`` is at most ``_COMPACT`` or half of ``len(_chunks)``. Removing the front of the list moves at most as many
   chunks as were taken since the previous removal, so the amortized cost of each chunk is O(1).
+
+In the compiled build, a method that takes bytes creates no list, memoryview or other object that the garbage collector
+tracks: on CPython 3.11, each such allocation may start a collection, whose finalizers may use the reader.
 """
 
 from __future__ import annotations
@@ -196,16 +199,12 @@ class ChunkBuffer:
                 index += 1
                 end = 0
         else:
-            pieces = [memoryview(first)[start:]]
+            result = search.gather(chunks, index, start, n)
             end -= length
             index += 1
             while end >= len(chunks[index]):
-                pieces.append(memoryview(chunks[index]))
                 end -= len(chunks[index])
                 index += 1
-            if end:
-                pieces.append(memoryview(chunks[index])[:end])
-            result = b"".join(pieces)
         unread = self.unread - n
         if index != self._head:
             self._drop(index)
@@ -311,15 +310,13 @@ class ChunkBuffer:
 
     def peek(self, n: int) -> bytes:
         """Return the first ``n`` unread bytes, or all of them if there are fewer. Remove none."""
-        pieces = []
-        start = self.waste
-        for index in range(self._head, len(self._chunks)):
-            if n <= 0:
-                break
-            pieces.append(search.cut(self._chunks[index], start, start + n))
-            n -= len(self._chunks[index]) - start
-            start = 0
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        n = min(n, self.unread)
+        if n <= 0:
+            return b""
+        first = self._chunks[self._head]
+        if self.waste + n <= len(first):
+            return search.cut(first, self.waste, self.waste + n)
+        return search.gather(self._chunks, self._head, self.waste, n)
 
     def number(self, size: int, little_endian: bool) -> int:
         """Return the unsigned number in the first ``size`` unread bytes, but at most EVERYTHING (``_constants.py``).
@@ -358,8 +355,7 @@ class ChunkBuffer:
             search.clear_list(chunks)
             self.unread = self._head = self.waste = self._searched = 0
             return whole
-        self.compact()
-        result = b"".join(chunks[self._head :])
+        result = search.gather(chunks, self._head, self.waste, self.unread)
         self.clear()
         return result
 

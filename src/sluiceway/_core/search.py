@@ -1,4 +1,4 @@
-"""Search and slice one chunk of received bytes, and empty a list of chunks: the pure variant.
+"""Search and slice chunks of received bytes, and empty a list of chunks: the pure variant.
 
 ``_core_c/search.pyx`` has the same functions, with pointers. Both variants return the same results.
 """
@@ -29,6 +29,18 @@ def cut(chunk: bytes | bytearray, start: int, end: int) -> bytes:
     """Return the bytes from ``start`` to ``end``, which may be beyond the chunk. A whole bytes object is not copied."""
     found = chunk[start:end]
     return found if type(found) is bytes else bytes(found)
+
+
+def gather(chunks: list[Any], index: int, start: int, n: int) -> bytes:
+    """Return ``n`` bytes of several chunks: from the offset ``start`` of ``chunks[index]`` on. All must be there."""
+    pieces = []
+    while n > 0:
+        part = memoryview(chunks[index])[start : start + n]
+        pieces.append(part)
+        n -= len(part)
+        start = 0
+        index += 1
+    return b"".join(pieces)
 
 
 def number(chunk: bytes | bytearray, start: int, size: int, little_endian: bool) -> int:

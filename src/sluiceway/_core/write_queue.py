@@ -55,28 +55,27 @@ class WriteQueue:
         If the first piece contains them all, the result is that piece or a memoryview of it. Otherwise they are copied
         into one bytes object. The queue must not be empty.
         """
-        index = self.head
-        piece = self.pieces[index]
-        count = len(self.pieces)
-        if index + 1 == count and not self.offset and len(piece) <= most:
+        pieces = self.pieces
+        head = self.head
+        offset = self.offset
+        piece = pieces[head]
+        size = min(most, self.size)
+        if offset + size > len(piece):
+            return search.gather(pieces, head, offset, size)
+        if size == len(piece):
             return piece
-        first = self.first()
-        size = len(first)
-        if size >= most or index + 1 == count:
-            return first[:most]
-        joined = [first]
-        while size < most and index + 1 < count:
-            index += 1
-            piece = self.pieces[index]
-            joined.append(piece if size + len(piece) <= most else memoryview(piece)[: most - size])
-            size += len(piece)
-        return b"".join(joined)
+        return memoryview(piece)[offset : offset + size]
 
     def waiting(self) -> list[Any]:
         """Return all unsent bytes in order, as a list of memoryviews."""
-        waiting = [memoryview(piece) for piece in self.pieces[self.head :]]
-        if waiting:
-            waiting[0] = self.first()
+        waiting: list[Any] = []
+        index = self.head
+        offset = self.offset
+        # No slice of the list: on CPython 3.11, its allocation may start a collection, whose finalizers may write.
+        while index < len(self.pieces):
+            waiting.append(memoryview(self.pieces[index])[offset:])
+            offset = 0
+            index += 1
         return waiting
 
     def advance(self, n: int) -> None:

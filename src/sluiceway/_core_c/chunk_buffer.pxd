@@ -30,7 +30,7 @@ cdef class ChunkBuffer:
     cpdef ChunkBuffer abandon(self)
     cpdef ChunkBuffer unshared(self)
     @cython.locals(
-        chunks=list, index=Py_ssize_t, start=Py_ssize_t, end=Py_ssize_t, length=Py_ssize_t, result=bytes, pieces=list
+        chunks=list, index=Py_ssize_t, start=Py_ssize_t, end=Py_ssize_t, length=Py_ssize_t, result=bytes
     )
     cpdef bytes take(self, Py_ssize_t n)
     @cython.locals(chunks=list, index=Py_ssize_t)
@@ -42,7 +42,6 @@ cdef class ChunkBuffer:
     cpdef bytes take_record(self, tuple separators, Py_ssize_t limit, Py_ssize_t floor)
     @cython.locals(chunks=list, index=Py_ssize_t, first=bytes, start=Py_ssize_t, length=Py_ssize_t, end=Py_ssize_t, result=bytes)
     cpdef bytes take_frame(self, Py_ssize_t prefix, bint little_endian, Py_ssize_t limit, Py_ssize_t floor)
-    @cython.locals(pieces=list, start=Py_ssize_t, index=Py_ssize_t)
     cpdef bytes peek(self, Py_ssize_t n)
     cpdef Py_ssize_t number(self, Py_ssize_t size, bint little_endian) except -1
     @cython.locals(chunks=list, length=Py_ssize_t, size=Py_ssize_t)

@@ -1,10 +1,10 @@
 # cython: language_level=3, binding=False
-"""Search and slice a chunk, and empty a list of chunks: the compiled variant of ``_core/search.py``, with pointers."""
+"""Search and slice chunks, and empty a list of chunks: the compiled variant of ``_core/search.py``, with pointers."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
 from cpython.ref cimport PyObject
-from libc.string cimport memchr, memcmp
+from libc.string cimport memchr, memcmp, memcpy
 
 from .._constants import EVERYTHING
 
@@ -77,6 +77,26 @@ cpdef bytes cut(object chunk, Py_ssize_t start, Py_ssize_t end):
     if start == 0 and end == size and type(chunk) is bytes:
         return <bytes>chunk
     return PyBytes_FromStringAndSize(first + start, end - start if end > start else 0)
+
+
+cpdef bytes gather(list chunks, Py_ssize_t index, Py_ssize_t start, Py_ssize_t n):
+    cdef Py_ssize_t size = 0, done = 0, part
+    cdef const char* first
+    cdef bytes result
+    cdef char* target
+    if index < 0 or start < 0 or n < 0:
+        raise ValueError(f"no {n} bytes at {start} of the chunk {index}")
+    result = PyBytes_FromStringAndSize(NULL, n)
+    target = PyBytes_AS_STRING(result)
+    while done < n:
+        first = content(chunks[index], &size)
+        part = min(size - start, n - done)
+        if part > 0:
+            memcpy(target + done, first + start, part)
+            done += part
+        start = 0
+        index += 1
+    return result
 
 
 cpdef Py_ssize_t number(object chunk, Py_ssize_t start, Py_ssize_t size, bint little_endian) except -1:
