@@ -14,7 +14,7 @@ import selectors
 import time
 from types import BuiltinFunctionType
 
-from cpython.exc cimport PyErr_CheckSignals
+from cpython.exc cimport PyErr_CheckSignals, PyErr_Clear
 from cpython.list cimport PyList_GET_SIZE
 from cpython.method cimport PyMethod_Check, PyMethod_GET_FUNCTION
 from cpython.ref cimport PyObject
@@ -155,7 +155,11 @@ cdef class DirectSelect:
             return False
         frame = <object>current
         caller = frame.f_back
-        return frame.f_code is run_once_code and caller is not None and caller.f_code is run_forever_code
+        if caller is None:
+            # CPython 3.11 returns None with a MemoryError if it cannot allocate the frame object.
+            PyErr_Clear()
+            return False
+        return frame.f_code is run_once_code and caller.f_code is run_forever_code
 
     cdef bint loop_has_work(self) except -1:
         """Return True if the loop must run: callbacks, stop(), another selector, or many cancelled timers."""
