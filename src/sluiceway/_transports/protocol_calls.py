@@ -11,10 +11,10 @@ from .._implementation import core
 _CALLS = 3
 
 
-def call_protocol(transport: Any, protocol: Any, call: Callable[..., Any], *arguments: Any) -> None:
+def call_protocol(transport: Any, protocol: Any, call: Callable[..., Any], *arguments: Any) -> BaseException | None:
     """Call ``call``, a method of ``protocol``, with ``arguments``. Pass its exception to the loop's exception handler.
 
-    Only SystemExit and KeyboardInterrupt are raised.
+    Return the exception, or None. Only SystemExit and KeyboardInterrupt are raised.
     """
     try:
         call(*arguments)
@@ -22,6 +22,8 @@ def call_protocol(transport: Any, protocol: Any, call: Callable[..., Any], *argu
         raise
     except BaseException as error:  # noqa: BLE001 - every exception of the program is reported
         report_error(transport, protocol, f"protocol.{call.__name__}() call failed", error)
+        return error
+    return None
 
 
 def schedule_repeatedly(schedule: Callable[..., object], call: Callable[..., object], *arguments: Any) -> None:

@@ -262,10 +262,11 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         return not (self._closing or self._reading_paused)
 
     def input_ended(self) -> None:
-        """Report the end of input to the protocol, and close this side."""
-        call_protocol(self, self._protocol, self._protocol.eof_received)
-        # As in asyncio, TLS connections cannot be half-closed.
-        self._start_closing(self._close.shutdown_timeout)
+        """Report the end of input to the protocol, and close this side: as in asyncio, TLS cannot be half-closed."""
+        if (error := call_protocol(self, self._protocol, self._protocol.eof_received)) is not None:
+            self.failed(error)
+        else:
+            self._start_closing(self._close.shutdown_timeout)
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -387,8 +388,7 @@ class TLSTransport(RawTransportProvider, transports._FlowControlMixin, transport
         if self._closing:
             return
         self._closing = True
-        # A closed loop cannot wait for the peer's alert. As in asyncio, no alert is sent: after a fork, another process
-        # may use the connection.
+        # As in asyncio, a closed loop sends no alert: after a fork, another process may use the connection.
         if not self.raw.handshake_complete or self._loop.is_closed():
             self.abort()
             return
