@@ -38,13 +38,19 @@ class UnreferencedLoop:
 class FrozenLoop(asyncio.SelectorEventLoop):
     """Has a dict, but refuses attributes that asyncio does not know."""
 
+    refusal: type[Exception] = AttributeError
+
     def __setattr__(self, name: str, value: Any) -> None:
         if name.startswith("_sluiceway"):
-            raise AttributeError(name)
+            raise self.refusal(name)
         super().__setattr__(name, value)
 
 
-LOOPS = [UnreferencedLoop, FrozenLoop]
+class FrozenLoopWithTypeError(FrozenLoop):
+    refusal = TypeError
+
+
+LOOPS = [UnreferencedLoop, FrozenLoop, FrozenLoopWithTypeError]
 
 
 def run(loop: Any, main: Coroutine[Any, Any, Any]) -> Any:

@@ -90,7 +90,7 @@ def stepper_of(loop: Any) -> Any:
             register_stepper(stepper)
             try:
                 setattr(loop, STEPPER_ATTRIBUTE, stepper)
-            except AttributeError:
+            except (AttributeError, TypeError):
                 return None
             leave_closed_loops()
     return stepper

@@ -187,7 +187,7 @@ def can_serve(loop: asyncio.AbstractEventLoop) -> bool:
         return False
     try:
         poller: Any = poller_of(loop)
-    except AttributeError:
+    except (AttributeError, TypeError):
         # __setattr__() of the loop refuses attributes that the loop does not know.
         return False
     if poller.usable is None:
