@@ -120,8 +120,8 @@ class LoopOfProactorTransports(asyncio.SelectorEventLoop):
         )
 
     def _make_socket_transport(self, sock: Any, protocol: Any, *args: Any, **options: Any) -> Any:
-        transport: Any = proactor_events._ProactorSocketTransport  # type: ignore[attr-defined]
-        return transport(self, sock, protocol, *args, **options)
+        loop_of_windows: Any = proactor_events.BaseProactorEventLoop
+        return loop_of_windows._make_socket_transport(self, sock, protocol, *args, **options)
 
 
 def loop_of_uvloop() -> asyncio.AbstractEventLoop:
