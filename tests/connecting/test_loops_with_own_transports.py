@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import sluiceway
-from sluiceway._transports.loop_adapter import scratch_of
+from sluiceway._transports.loop_adapter import own_memory_of, scratch_of
 from support.certificates import Certificates
 from support.connections import server_address
 from support.scheduling import run_iterations
@@ -242,3 +242,7 @@ def test_pipes_share_memory_if_the_loop_has_weak_references() -> None:
     with contextlib.closing(LoopOfPrivateMethod()) as loop:
         assert scratch_of(loop) is scratch_of(loop)
     assert len(scratch_of(LoopWithoutWeakReferences()).part(100)) == 100
+
+
+async def test_connections_of_the_loops_of_asyncio_and_uvloop_share_one_buffer() -> None:
+    assert own_memory_of(asyncio.get_running_loop()) is None
