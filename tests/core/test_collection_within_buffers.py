@@ -5,36 +5,16 @@ withstand it: there, a finalizer may run between any two bytecodes.
 """
 
 import asyncio
-import contextlib
-import gc
+import importlib
 import types
-from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
+from support.forced_collection import collection
+
 CHUNKS = [bytes([65 + index]) * size for index, size in enumerate([70_000, 50, 60, 70_000, 70_000, 3_000, 3_000])]
 DATA = b"".join(CHUNKS)
-
-
-@contextlib.contextmanager
-def collection(allocations: int, finalize: Callable[[], object]) -> Iterator[None]:
-    """Start a collection, which calls ``finalize``, at the allocation with this number."""
-
-    def call_once(phase: str, _: object) -> None:
-        if phase == "start":
-            gc.callbacks.remove(call_once)
-            finalize()
-
-    thresholds = gc.get_threshold()
-    gc.collect()
-    gc.callbacks.append(call_once)
-    gc.set_threshold(allocations)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
-        if call_once in gc.callbacks:
-            gc.callbacks.remove(call_once)
 
 
 @pytest.mark.loops("asyncio")
@@ -45,12 +25,12 @@ async def test_read_of_several_chunks_withstands_a_finalizer_that_reads_the_buff
     compiled_core: types.ModuleType, size: int, read_before: int, method: str
 ) -> None:
     end = min(read_before + size, len(DATA))
-    for allocations in range(1, 25):
+    for number in range(1, 25):
         reader = compiled_core.ReadOperations(1 << 22, asyncio.get_running_loop())
         for chunk in CHUNKS:
             reader._sluiceway.buffer.append(chunk)
         await reader.readexactly(read_before)
-        with collection(allocations, lambda reader=reader: reader._buffer):
+        with collection(number, lambda reader=reader: reader._buffer):
             if method == "peek":
                 got = reader._sluiceway.buffer.peek(end - read_before)
             else:
@@ -64,11 +44,67 @@ async def test_read_of_several_chunks_withstands_a_finalizer_that_reads_the_buff
 def test_unsent_bytes_are_returned_although_a_finalizer_discards_them(
     compiled_core: types.ModuleType, method: str
 ) -> None:
-    for allocations in range(1, 25):
+    for number in range(1, 25):
         queue = compiled_core.WriteQueue()
         for chunk in CHUNKS:
             queue.append(chunk)
-        with collection(allocations, queue.discard):
+        with collection(number, queue.discard):
             got = queue.front(len(DATA)) if method == "front" else b"".join(queue.waiting())
         assert DATA.startswith(got)
         assert got or queue.size == 0
+
+
+def test_removal_of_sent_pieces_withstands_a_finalizer_that_sends_and_writes(compiled_core: types.ModuleType) -> None:
+    for number in range(1, 25):
+        queue = compiled_core.WriteQueue()
+        for index in range(150):
+            queue.append(b"%03d" % index * 100)
+        later = bytes(30_000)
+
+        def write_nested(queue: Any = queue, later: bytes = later) -> None:
+            queue.advance(queue.size)
+            queue.append(later)
+
+        with collection(number, write_nested):
+            queue.advance(140 * 300)
+        unsent = b"".join(queue.waiting())
+        assert queue.size == len(unsent)
+        assert unsent == later or unsent == b"".join(b"%03d" % index * 100 for index in range(140, 150))
+
+
+def test_append_beyond_the_memory_of_a_read_withstands_a_finalizer_that_ends_the_read(
+    compiled_core: types.ModuleType,
+) -> None:
+    buffers = importlib.import_module(f"{compiled_core.__name__}.caller_buffer")
+    for number in range(1, 25):
+        buffer = buffers.caller_buffer(compiled_core.ChunkBuffer(), bytearray(1_000))
+        buffer.append(b"a" * 600)
+        with collection(number, buffer.plain_buffer):
+            buffer.append(b"b" * 600)
+        assert buffer.plain_buffer().take_all() == b"a" * 600 + b"b" * 600
+
+
+@pytest.mark.parametrize("method", ["peek", "matches"])
+def test_result_of_a_large_read_withstands_a_finalizer_that_empties_it(
+    compiled_core: types.ModuleType, method: str
+) -> None:
+    buffers = importlib.import_module(f"{compiled_core.__name__}.direct_buffer")
+    for number in range(1, 25):
+        buffer = buffers.direct_buffer(compiled_core.ChunkBuffer(), 8 << 20, 0)
+        buffer.append(b"a" * (4 << 20))
+        with collection(number, buffer.clear):
+            found = buffer.peek(3 << 20) if method == "peek" else buffer.matches(b"aa", 10)
+        assert found == (b"a" * (3 << 20) if method == "peek" else True)
+
+
+@pytest.mark.loops("asyncio")
+async def test_append_to_a_chunk_withstands_a_finalizer_that_reads_the_buffer(compiled_core: types.ModuleType) -> None:
+    for number in range(1, 25):
+        reader = compiled_core.ReadOperations(1 << 22, asyncio.get_running_loop())
+        for chunk in (CHUNKS[0], b"small"):
+            reader._sluiceway.buffer.append(chunk)
+        await reader.readexactly(69_990)
+        buffer = reader._sluiceway.buffer
+        with collection(number, lambda reader=reader: reader._buffer):
+            buffer.append(b"bytes")
+        assert reader._sluiceway.buffer.take_all() + buffer.take_all() == b"A" * 10 + b"smallbytes"

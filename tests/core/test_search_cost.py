@@ -45,10 +45,12 @@ def core() -> types.ModuleType:
 
 @pytest.fixture
 def examined(core: types.ModuleType, monkeypatch: pytest.MonkeyPatch) -> Examined:
-    """Count inside the buffer's module, below its own means to avoid a second search."""
+    """Count inside the buffer's modules, below its own means to avoid a second search."""
     module = sys.modules[core.ChunkBuffer.__module__]
     count = Examined()
-    monkeypatch.setattr(module, "bytearray", _counting(bytearray, count), raising=False)
+    counted_bytearray = _counting(bytearray, count)
+    for user in (module, importlib.import_module(f"{core.__name__}.search")):
+        monkeypatch.setattr(user, "bytearray", counted_bytearray, raising=False)
     counted_bytes = _counting(bytes, count)
     append = core.ChunkBuffer.append
     # A received chunk that is kept as it came is searched in place; the buffer asks for exact bytes nowhere.

@@ -11,8 +11,9 @@ Invariants, true between any two calls:
 - ``_head`` is at most ``_COMPACT`` or half of ``len(_chunks)``. Removing the front of the list moves at most as many
   chunks as were taken since the previous removal, so the amortized cost of each chunk is O(1).
 
-In the compiled build, a method that takes bytes creates no list, memoryview or other object that the garbage collector
-tracks: on CPython 3.11, each such allocation may start a collection, whose finalizers may use the reader.
+In the compiled build, a method that appends or takes bytes creates no object that the garbage collector tracks, such as
+a list, a memoryview, a slice or a tuple of arguments: on CPython 3.11, each such allocation may start a collection,
+whose finalizers may use the reader.
 """
 
 from __future__ import annotations
@@ -97,16 +98,14 @@ class ChunkBuffer:
             else:
                 if len(chunks) - self._head == 1:
                     self.compact()
-                grown = bytearray(chunks[-1])
-                grown += data
-                chunks[-1] = grown
+                chunks[-1] = search.joined(chunks[-1], data)
             self.unread = size
             return self.unread + self.excess()
         if type(tail) is bytearray:
             # The tail accepts no more data; a bytes object has no spare capacity.
             if len(chunks) - self._head == 1:
                 self.compact()
-            chunks[-1] = bytes(chunks[-1])
+            chunks[-1] = search.cut(chunks[-1], 0, len(chunks[-1]))
         chunks.append(data)
         self.unread = size
         return self.unread + self.excess()
@@ -131,7 +130,8 @@ class ChunkBuffer:
     def compact(self) -> None:
         """Free the memory of the read bytes of the first chunk, by a copy of its unread bytes."""
         if self.waste:
-            self._chunks[self._head] = self._chunks[self._head][self.waste :]
+            first = self._chunks[self._head]
+            self._chunks[self._head] = search.cut(first, self.waste, len(first))
             self.waste = 0
 
     def direct(self, size: int) -> Any:
@@ -222,7 +222,7 @@ class ChunkBuffer:
         self._head = head
         if head > _COMPACT and 2 * head > len(chunks):
             try:
-                del chunks[:head]
+                search.drop_first(chunks, head)
             except MemoryError:
                 # A later call removes them.
                 return
@@ -381,8 +381,10 @@ class ChunkBuffer:
         """Return the offset of the first ``pattern`` that lies entirely between ``start`` and ``end``, or -1."""
         chunks = self._chunks
         if len(chunks) == 1:
-            found = search.find_in(chunks[0], pattern, self.waste + start, self.waste + end)
-            return found if found < 0 else found - self.waste
+            # A finalizer within the search may change ``waste``.
+            waste = self.waste
+            found = search.find_in(chunks[0], pattern, waste + start, waste + end)
+            return found if found < 0 else found - waste
         # A read that has waited searches the newest chunk. The read of a record that has arrived searches the oldest.
         # So the chunk with the offset ``start`` is located from the nearer end of the list.
         if start < self.unread // 2:

@@ -52,5 +52,17 @@ def number(chunk: bytes | bytearray, start: int, size: int, little_endian: bool)
     return min(found, EVERYTHING)
 
 
+def joined(chunk: bytes | bytearray, data: bytes) -> bytearray:
+    """Return a new bytearray with the bytes of both."""
+    result = bytearray(chunk)
+    result += data
+    return result
+
+
+def drop_first(pieces: list[Any], n: int) -> None:
+    """Remove the first ``n`` items."""
+    del pieces[:n]
+
+
 # Removes all items of a list.
 clear_list: Callable[[list[Any]], None] = list.clear

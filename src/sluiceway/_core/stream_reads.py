@@ -353,7 +353,7 @@ class Stream(StreamWaits):
             unread, direct = receiver.buffer, None
             if receiver.discard is None and type(unread) is ChunkBuffer:
                 direct = caller_buffers.caller_buffer(unread, view)
-            if direct is None:
+            if direct is None or receiver.buffer is not unread:  # A finalizer may have replaced it.
                 await self._wait_for_size(least, operation)
                 continue
             receiver.buffer = direct
@@ -380,9 +380,9 @@ class Stream(StreamWaits):
         if fill and unread.size() < size:
             raise receiver.incomplete(size, read_by_size.ended_early(operation, unread.size(), size, self))
         receiver.resume_below(max(0, unread.size() - size))  # First, as in Receiver.take().
-        unread = receiver.buffer
         # Nothing allocates memory after the take: a MemoryError would lose the bytes.
-        part = slice(min(size, unread.size()))
+        part = slice(min(size, receiver.buffer.size()))
+        unread = receiver.buffer  # A finalizer may have replaced it, with the same bytes.
         view[part] = unread.take(part.stop)
         return part.stop
 

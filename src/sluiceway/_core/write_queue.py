@@ -101,7 +101,7 @@ class WriteQueue:
             pieces[index] = None
         if head > _COMPACT and 2 * head > len(pieces):
             try:
-                del pieces[:head]
+                search.drop_first(pieces, head)
             except MemoryError:
                 # A later call removes them.
                 return

@@ -102,7 +102,7 @@ cdef class CallerBuffer(ChunkBuffer):
         cdef Py_ssize_t fits = 0 if used else min(length, self.capacity - self.filled)
         if fits < length:
             # Before the copy: if this raises, nothing has changed.
-            self.plain.append(data[fits:])
+            self.plain.append(search.piece(data, fits, length))
         # The pointer is NULL after release_target(), and memcpy() must not get NULL, even for 0 bytes.
         if fits:
             memcpy(self.target.start + self.filled, PyBytes_AS_STRING(data), fits)

@@ -51,6 +51,7 @@ cdef class ChunkBuffer:
     @cython.locals(index=Py_ssize_t)
     cpdef bint matches(self, bytes pattern, Py_ssize_t at) except -1
     @cython.locals(
-        chunks=list, found=Py_ssize_t, index=Py_ssize_t, base=Py_ssize_t, overlap=Py_ssize_t, low=Py_ssize_t
+        chunks=list, waste=Py_ssize_t, found=Py_ssize_t, index=Py_ssize_t, base=Py_ssize_t, overlap=Py_ssize_t,
+        low=Py_ssize_t,
     )
     cpdef Py_ssize_t find(self, bytes pattern, Py_ssize_t start, Py_ssize_t end) except -2

@@ -193,7 +193,8 @@ cdef class DirectBuffer(ChunkBuffer):
         return taken
 
     cpdef bytes peek(self, Py_ssize_t n):
-        return b"" if self.result is None else self.result[:min(n, self.filled)]
+        # A slice object could start a collection, in which a finalizer empties this buffer.
+        return b"" if self.result is None else search.piece(self.result, 0, min(n, self.filled))
 
     cpdef Py_ssize_t number(self, Py_ssize_t size, bint little_endian) except -1:
         return search.number(self.peek(size), 0, size, little_endian)
@@ -202,7 +203,7 @@ cdef class DirectBuffer(ChunkBuffer):
         raise NotImplementedError("a read that waits has this buffer")
 
     cpdef bint matches(self, bytes pattern, Py_ssize_t at) except -1:
-        return self.result is not None and self.result[:self.filled].startswith(pattern, at)
+        return self.peek(self.filled).startswith(pattern, at)
 
     cpdef Py_ssize_t find(self, bytes pattern, Py_ssize_t start, Py_ssize_t end) except -2:
         return -1 if self.result is None else self.result.find(pattern, start, min(end, self.filled))

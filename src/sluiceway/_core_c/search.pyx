@@ -2,7 +2,7 @@
 """Search and slice chunks, and empty a list of chunks: the compiled variant of ``_core/search.py``, with pointers."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize, PyByteArray_GET_SIZE
 from cpython.ref cimport PyObject
 from libc.string cimport memchr, memcmp, memcpy
 
@@ -113,6 +113,20 @@ cpdef Py_ssize_t number(object chunk, Py_ssize_t start, Py_ssize_t size, bint li
         for index in range(size):
             found = found << 8 | first[start + index]
     return <Py_ssize_t>(found if found < _EVERYTHING else _EVERYTHING)
+
+
+cpdef bytearray joined(object chunk, bytes data):
+    cdef Py_ssize_t size = 0
+    cdef const char* first = content(chunk, &size)
+    cdef bytearray result = PyByteArray_FromStringAndSize(NULL, size + PyBytes_GET_SIZE(data))
+    memcpy(PyByteArray_AS_STRING(result), first, size)
+    memcpy(PyByteArray_AS_STRING(result) + size, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+    return result
+
+
+cpdef int drop_first(list pieces, Py_ssize_t n) except -1:
+    # ``del pieces[:n]`` would create a slice object.
+    return PyList_SetSlice(pieces, 0, n, NULL)
 
 
 cpdef int clear_list(list pieces) except -1:
