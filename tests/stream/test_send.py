@@ -4,6 +4,7 @@ import array
 import asyncio
 import contextlib
 import io
+import signal
 import ssl
 from asyncio.subprocess import PIPE
 from typing import Any
@@ -349,16 +350,18 @@ async def test_send_eof_ends_the_input_of_a_child(data: bytes, cleanup: contextl
     """The pipe of a child closes by itself when write_eof() has taken effect."""
     cleanup.callback(join_watchers)
     with sluiceway.installed():
-        child = await asyncio.create_subprocess_exec("cat", stdin=PIPE, stdout=PIPE)
+        # The exit of the child would close the writer, on uvloop perhaps before the second send_eof().
+        command = "cat; echo end; exec sleep 60"
+        child = await asyncio.create_subprocess_exec("sh", "-c", command, stdin=PIPE, stdout=PIPE)
     stream = sluiceway.Stream.from_pair(child.stdout, child.stdin)  # type: ignore[arg-type]
-    reading = await start_task(stream.read_all())
+    output = data + b"end\n"
+    reading = await start_task(stream.read_exactly(len(output)))
     await stream.send(data)
-    await stream.send_eof()
-    # The exit of the child closes the writer, on uvloop perhaps before this call.
-    with contextlib.suppress(ConnectionResetError):
+    for _ in range(2):
         await stream.send_eof()
-    assert await reading == data
-    assert await child.wait() == 0
+    assert await reading == output
+    child.kill()
+    assert await child.wait() == -signal.SIGKILL
     with pytest.raises(ConnectionError):
         await stream.send(b"late")
     await stream.aclose()
