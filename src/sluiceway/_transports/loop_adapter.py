@@ -42,7 +42,7 @@ def _keeps_methods(loop: Any, base: type, names: Iterable[str]) -> bool:
 
 def scratch_of(loop: Any) -> Any:
     """Return the receive buffer that the connections of ``loop`` share. Each uses it for the time of one receive."""
-    return _receive_memory(loop)[0]
+    return _shared_memory(loop)[0]
 
 
 def own_memory_of(loop: Any) -> Any:
@@ -53,11 +53,15 @@ def own_memory_of(loop: Any) -> Any:
     connections receive, a read may begin or be cancelled, and start_tls() may replace the protocol. So the data is
     received into memory of the connection, and is copied when it has arrived.
     """
-    return _receive_memory(loop)[1]
+    return _own_memory(_shared_memory(loop)[1])
 
 
-def _receive_memory(loop: Any) -> tuple[Any, Any]:
-    """Return scratch_of(loop) and own_memory_of(loop)."""
+def _own_memory(at_once: bool) -> Any:
+    return None if at_once else core.Scratch(MINIMUM_RECEIVE * 16)
+
+
+def _shared_memory(loop: Any) -> tuple[Any, bool]:
+    """Return scratch_of(loop), and whether the transports of ``loop`` deliver what they have received at once."""
     try:
         found = _scratches.get(loop)
         if found is None:
@@ -65,8 +69,7 @@ def _receive_memory(loop: Any) -> tuple[Any, Any]:
     except TypeError:
         # The loop has no weak references.
         found = core.Scratch(SCRATCH_SIZE), _delivers_at_once(loop)
-    scratch, at_once = found
-    return scratch, None if at_once else core.Scratch(MINIMUM_RECEIVE * 16)
+    return found
 
 
 def _delivers_at_once(loop: Any) -> bool:
@@ -110,8 +113,8 @@ class LoopAdapter(asyncio.BufferedProtocol):
     __slots__ = ("__weakref__", "_delivery", "_protocol", "buffer_updated", "get_buffer")
 
     def __init__(self, protocol: Any, loop: asyncio.AbstractEventLoop, shared: bool = False) -> None:
-        scratch, own_memory = _receive_memory(loop)
-        delivery = core.LoopDelivery(protocol, scratch, stepper_of(loop), shared, own_memory)
+        scratch, at_once = _shared_memory(loop)
+        delivery = core.LoopDelivery(protocol, scratch, stepper_of(loop), shared, _own_memory(at_once))
         _set(self, "_protocol", protocol)
         _set(self, "_delivery", delivery)
         # The transport calls them for each arrival.
