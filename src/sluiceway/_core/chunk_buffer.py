@@ -13,7 +13,8 @@ Invariants, true between any two calls:
 
 In the compiled build, a method that appends or takes bytes creates no object that the garbage collector tracks, such as
 a list, a memoryview, a slice or a tuple of arguments: on CPython 3.11, each such allocation may start a collection,
-whose finalizers may use the reader.
+whose finalizers may use the reader. One exception is left: a search that finds the first byte of the separator, but not
+the separator, at several offsets calls find() of the chunk.
 """
 
 from __future__ import annotations

@@ -23,12 +23,12 @@ cdef inline ssize_t send_pieces(int fd, WriteQueue queue, char* gathered) except
     cdef msghdr message
     cdef Py_ssize_t index, count, waiting = len(queue.pieces) - queue.head
     cdef bytes piece
+    if waiting <= 0 or queue.offset >= PyBytes_GET_SIZE(<bytes>queue.pieces[queue.head]):
+        # Memory that nobody wrote would be sent.
+        raise AssertionError("the write queue is inconsistent")
     if waiting > 1 and queue.size <= GATHER_MAXIMUM:
         # A copy of small pieces costs less than sendmsg() with many vectors.
         return send(fd, gathered, gather(queue, gathered), SEND_FLAGS)
-    if waiting <= 0 or queue.offset >= PyBytes_GET_SIZE(<bytes>queue.pieces[queue.head]):
-        # A wrong queue would send memory that nobody wrote.
-        raise AssertionError
     count = waiting if waiting < PIECES else PIECES
     for index in range(count):
         piece = <bytes>queue.pieces[queue.head + index]
