@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import sluiceway
 from support.forced_collection import collection
 
 CHUNKS = [bytes([65 + index]) * size for index, size in enumerate([70_000, 50, 60, 70_000, 70_000, 3_000, 3_000])]
@@ -84,6 +85,20 @@ def test_append_beyond_the_memory_of_a_read_withstands_a_finalizer_that_ends_the
         assert buffer.plain_buffer().take_all() == b"a" * 600 + b"b" * 600
 
 
+def test_memory_of_a_read_that_has_ended_still_receives(compiled_core: types.ModuleType) -> None:
+    """With no room, a receive of 0 bytes would seem to be the end of the input."""
+    buffers = importlib.import_module(f"{compiled_core.__name__}.caller_buffer")
+    target = bytearray(1_000)
+    buffer = buffers.caller_buffer(compiled_core.ChunkBuffer(), target)
+    buffer.append(b"first")
+    window = buffer.direct(0)
+    # What ``reader._buffer`` calls. A collection at the call of recv_into() may run a finalizer that reads it.
+    assert buffer.take_all() == b"first"
+    target.clear()
+    memoryview(window)[:5] = b"later"
+    assert buffer.late_bytes(5) == b"later"
+
+
 @pytest.mark.parametrize("method", ["peek", "matches"])
 def test_result_of_a_large_read_withstands_a_finalizer_that_empties_it(
     compiled_core: types.ModuleType, method: str
@@ -108,3 +123,83 @@ async def test_append_to_a_chunk_withstands_a_finalizer_that_reads_the_buffer(co
         with collection(number, lambda reader=reader: reader._buffer):
             buffer.append(b"bytes")
         assert reader._sluiceway.buffer.take_all() + buffer.take_all() == b"A" * 10 + b"smallbytes"
+
+
+@pytest.mark.loops("asyncio")
+@pytest.mark.parametrize("read_before", [0, 7])
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        pytest.param([b"Name: value\r" * 600 + b"\r\n\r\nrest" + bytes(9_000)], id="one chunk"),
+        pytest.param(
+            [b"Name: value\r\n" * 600, b"Name: value\r\n" * 600 + b"\r", b"\n" + bytes(9_000)], id="three chunks"
+        ),
+    ],
+)
+async def test_search_withstands_a_finalizer_that_reads_the_buffer(
+    compiled_core: types.ModuleType, chunks: list[bytes], read_before: int
+) -> None:
+    data = b"".join(chunks)
+    end = data.index(b"\r\n\r\n") + 4
+    for number in range(1, 25):
+        reader = compiled_core.ReadOperations(1 << 22, asyncio.get_running_loop())
+        for chunk in chunks:
+            reader._sluiceway.buffer.append(chunk)
+        await reader.readexactly(read_before)
+        with collection(number, lambda reader=reader: reader._buffer):
+            got = await reader.readuntil(b"\r\n\r\n")
+        assert got == data[read_before:end]
+        assert await reader.readexactly(len(data) - end) == data[end:]
+
+
+@pytest.mark.loops("asyncio")
+async def test_overlong_record_is_found_although_a_finalizer_reads_the_buffer(compiled_core: types.ModuleType) -> None:
+    record = b"a" * 10_000 + b"\r\n"
+    for number in range(1, 80):
+        reader = compiled_core.ReadOperations(1_000, asyncio.get_running_loop())
+        reader._sluiceway.buffer.append(record[:-1])
+        reader._sluiceway.buffer.append(record[-1:] + bytes(9_000))
+        with (
+            collection(number, lambda reader=reader: reader._buffer),
+            pytest.raises(sluiceway.LimitOverrunError, match="is found") as raised,
+        ):
+            await reader.readuntil(b"\r\n")
+        assert raised.value.consumed == 10_000
+        assert await reader.readexactly(len(record)) == record
+
+
+@pytest.mark.loops("asyncio")
+@pytest.mark.parametrize("finalize", ["read", "feed"])
+async def test_access_to_the_buffer_withstands_a_finalizer_that_uses_the_reader(
+    compiled_core: types.ModuleType, finalize: str
+) -> None:
+    for number in range(1, 25):
+        reader = compiled_core.ReadOperations(1 << 22, asyncio.get_running_loop())
+        reader.feed_data(DATA)
+        fed = b""
+
+        def use_reader(reader: Any = reader) -> None:
+            nonlocal fed
+            if finalize == "read":
+                assert reader._buffer == DATA
+            else:
+                fed = b"more"
+                reader.feed_data(fed)
+
+        with collection(number, use_reader):
+            found = reader._buffer
+        assert found == DATA + fed
+        assert reader._buffer is found
+
+
+def test_view_of_received_bytes_withstands_a_finalizer_that_receives(compiled_core: types.ModuleType) -> None:
+    for number in range(1, 25):
+        scratch = compiled_core.Scratch(4_096)
+        memoryview(scratch.part(5))[:] = b"first"
+
+        def receive_nested(scratch: Any = scratch) -> None:
+            memoryview(scratch.part(5))[:] = b"later"
+
+        with collection(number, receive_nested):
+            view = scratch.view(5)
+        assert view == b"first"

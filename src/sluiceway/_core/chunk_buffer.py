@@ -11,10 +11,9 @@ Invariants, true between any two calls:
 - ``_head`` is at most ``_COMPACT`` or half of ``len(_chunks)``. Removing the front of the list moves at most as many
   chunks as were taken since the previous removal, so the amortized cost of each chunk is O(1).
 
-In the compiled build, a method that appends or takes bytes creates no object that the garbage collector tracks, such as
-a list, a memoryview, a slice or a tuple of arguments: on CPython 3.11, each such allocation may start a collection,
-whose finalizers may use the reader. One exception is left: a search that finds the first byte of the separator, but not
-the separator, at several offsets calls find() of the chunk.
+In the compiled build, a method that appends, takes or searches bytes creates no object that the garbage collector
+tracks, such as a list, a memoryview, a slice or a tuple of arguments: on CPython 3.11, each such allocation may start a
+collection, whose finalizers may use the reader.
 """
 
 from __future__ import annotations
@@ -369,12 +368,12 @@ class ChunkBuffer:
             if at >= len(chunk):
                 at -= len(chunk)
                 continue
-            have = chunk[at : at + len(wanted)]
-            if not wanted.startswith(have):
+            have = search.cut(chunk, at, at + len(wanted))
+            if have != search.cut(wanted, 0, len(have)):
                 return False
-            wanted = wanted[len(have) :]
-            if not wanted:
+            if len(have) == len(wanted):
                 return True
+            wanted = search.cut(wanted, len(have), len(wanted))
             at = 0
         return False
 
@@ -382,10 +381,8 @@ class ChunkBuffer:
         """Return the offset of the first ``pattern`` that lies entirely between ``start`` and ``end``, or -1."""
         chunks = self._chunks
         if len(chunks) == 1:
-            # A finalizer within the search may change ``waste``.
-            waste = self.waste
-            found = search.find_in(chunks[0], pattern, waste + start, waste + end)
-            return found if found < 0 else found - waste
+            found = search.find_in(chunks[0], pattern, self.waste + start, self.waste + end)
+            return found if found < 0 else found - self.waste
         # A read that has waited searches the newest chunk. The read of a record that has arrived searches the oldest.
         # So the chunk with the offset ``start`` is located from the nearer end of the list.
         if start < self.unread // 2:
@@ -406,14 +403,16 @@ class ChunkBuffer:
             chunk = chunks[index]
             low = max(start - base, 0)
             if before:
-                found = search.find_in(before + chunk[:overlap], pattern, 0, len(before) + end - base)
+                seam = before + search.cut(chunk, 0, overlap)
+                found = search.find_in(seam, pattern, 0, len(before) + end - base)
                 if found >= 0:
                     return base - len(before) + found
             found = search.find_in(chunk, pattern, low, end - base)
             if found >= 0:
                 return base + found
             if overlap:
-                before = bytes(before + chunk[max(low, len(chunk) - overlap) :])[-overlap:]
+                before += search.cut(chunk, max(low, len(chunk) - overlap), len(chunk))
+                before = search.cut(before, max(0, len(before) - overlap), len(before))
             base += len(chunk)
             index += 1
         return -1

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from .._constants import EVERYTHING, FREE_OPERATIONS
 from .._errors import IncompleteReadError, LimitOverrunError
-from . import read_by_size, read_until
+from . import read_by_size, read_until, search
 from .bytearray_buffer import BytearrayBuffer
 from .chunk_buffer import ChunkBuffer
 from .end_of_input import EofReason
@@ -33,6 +33,25 @@ def begin_wait(reader: StreamReader, receiver: Receiver, operation: str) -> Any:
         if overridden:
             return reader._wait_for_data(operation)
     return receiver.begin_wait(operation)
+
+
+def bytearray_buffer(receiver: Receiver) -> BytearrayBuffer:
+    """Return the BytearrayBuffer of ``receiver``. Any other buffer is replaced by one, which gets the unread bytes."""
+    while True:
+        buffer = receiver.buffer
+        if isinstance(buffer, BytearrayBuffer):
+            return buffer
+        replacement = BytearrayBuffer(bytearray(), buffer if type(buffer) is ChunkBuffer else None)
+        # A garbage collection in the call may have run a finalizer that has replaced ``buffer``.
+        if receiver.buffer is buffer:
+            unread = buffer.take_all()
+            try:
+                replacement.data = search.joined(unread, b"")
+            except MemoryError:
+                buffer.append(unread)
+                raise
+            receiver.buffer = replacement
+            return replacement
 
 
 async def _line_by_readuntil(reader: StreamReader) -> bytes:
@@ -435,23 +454,15 @@ class StreamReader:
 
     @property
     def _buffer(self) -> bytearray:
-        buffer = self._sluiceway.buffer
-        if not isinstance(buffer, BytearrayBuffer):
-            unread = buffer.take_all() if buffer.size() else b""
-            plain = buffer if type(buffer) is ChunkBuffer else None
-            try:
-                buffer = self._sluiceway.buffer = BytearrayBuffer(bytearray(unread), plain)
-            except MemoryError:
-                buffer.append(unread)
-                raise
+        buffer = bytearray_buffer(self._sluiceway)
         buffer.forget_search()
         return buffer.data
 
     @_buffer.setter
     def _buffer(self, value: bytearray | bytes) -> None:
-        bytearray_buffer = BytearrayBuffer(value if isinstance(value, bytearray) else bytearray(value))
+        replacement = BytearrayBuffer(value if isinstance(value, bytearray) else bytearray(value))
         buffer = self._sluiceway.buffer
         if not isinstance(buffer, BytearrayBuffer):
             # The old content is discarded. The object must stay valid: a transport may be receiving into it.
             buffer.clear()
-        self._sluiceway.buffer = bytearray_buffer
+        self._sluiceway.buffer = replacement

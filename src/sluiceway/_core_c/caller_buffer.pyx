@@ -10,8 +10,10 @@ from libc.string cimport memcpy
 from . cimport receive_memory
 from . cimport search
 
+from .._constants import MINIMUM_RECEIVE
 
 cdef Memory _NO_MEMORY = Memory()
+cdef Py_ssize_t _MINIMUM_RECEIVE = MINIMUM_RECEIVE
 
 
 cdef class CallerMemory(Memory):
@@ -56,12 +58,11 @@ cdef class CallerBuffer(ChunkBuffer):
     cpdef object direct_committed(self, Py_ssize_t n):
         cdef CallerMemory window = self.window
         window.check_received(n)
-        if window.owner is self.target:
-            if window.start == self.target.start + self.filled:
-                self.filled += n
-            else:
-                # The buffer was emptied after direct() returned the memory.
-                self.plain.append(PyBytes_FromStringAndSize(window.start, n))
+        if window.owner is self.target and window.start == self.target.start + self.filled:
+            self.filled += n
+        elif n:
+            # The buffer was emptied or released after direct() returned the memory.
+            self.plain.append(PyBytes_FromStringAndSize(window.start, n))
         self.drop_window()
 
     cpdef bytes late_bytes(self, Py_ssize_t n):
@@ -161,12 +162,19 @@ cdef class CallerBuffer(ChunkBuffer):
     cdef int release_target(self) except -1:
         """Drop all references to the target, so that the program can resize its buffer when the read has ended.
 
-        At the end of input, a transport still refers to the window until its call returns. It uses the window no more.
+        A transport that has called direct() may still receive into the window. So the window gets other memory: without
+        any, the receive would seem to be the end of the input. late_bytes() returns what it has received.
         """
         cdef CallerMemory window = self.window
-        window.start = NULL
-        window.size = 0
-        window.owner = None
+        cdef Memory other = _NO_MEMORY
+        if window.owner is not None:
+            try:
+                other = receive_memory.block(min(window.size, _MINIMUM_RECEIVE))
+            except MemoryError:
+                pass
+        window.start = other.start
+        window.size = other.size
+        window.owner = other
         self.viewed = None
         self.target = _NO_MEMORY
         self.capacity = 0

@@ -48,10 +48,10 @@ cdef class ChunkBuffer:
     cpdef object prepend(self, bytes data)
     @cython.locals(chunks=list)
     cpdef bytes take_all(self)
-    @cython.locals(index=Py_ssize_t)
+    @cython.locals(index=Py_ssize_t, have=bytes, wanted=bytes)
     cpdef bint matches(self, bytes pattern, Py_ssize_t at) except -1
     @cython.locals(
-        chunks=list, waste=Py_ssize_t, found=Py_ssize_t, index=Py_ssize_t, base=Py_ssize_t, overlap=Py_ssize_t,
-        low=Py_ssize_t,
+        chunks=list, found=Py_ssize_t, index=Py_ssize_t, base=Py_ssize_t, overlap=Py_ssize_t, low=Py_ssize_t,
+        before=bytes, seam=bytes,
     )
     cpdef Py_ssize_t find(self, bytes pattern, Py_ssize_t start, Py_ssize_t end) except -2

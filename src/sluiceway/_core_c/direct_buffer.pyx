@@ -206,7 +206,7 @@ cdef class DirectBuffer(ChunkBuffer):
         return self.peek(self.filled).startswith(pattern, at)
 
     cpdef Py_ssize_t find(self, bytes pattern, Py_ssize_t start, Py_ssize_t end) except -2:
-        return -1 if self.result is None else self.result.find(pattern, start, min(end, self.filled))
+        return -1 if self.result is None else search.find_in(self.result, pattern, start, min(end, self.filled))
 
     cpdef ChunkBuffer plain_buffer(self):
         cdef bytes taken

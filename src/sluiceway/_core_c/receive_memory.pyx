@@ -69,7 +69,9 @@ cdef class Scratch(Memory):
     cpdef object view(self, Py_ssize_t n):
         if n < 0 or n > self.capacity:
             raise ValueError(f"n must be in the range 0 to {self.capacity}, the size of the scratch buffer, not {n}")
-        return memoryview(self.content)[:n]
+        # The reference tells part(), which a nested loop may call in a collection, that the memory is in use.
+        content = self.content
+        return memoryview(content)[:n]
 
 
 cdef class Block(Memory):

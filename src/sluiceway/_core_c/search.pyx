@@ -11,9 +11,22 @@ from .._constants import EVERYTHING
 cdef extern from "Python.h":
     int PyList_SetSlice(list items, Py_ssize_t low, Py_ssize_t high, PyObject* replacement) except -1
 
+cdef extern from *:
+    """
+    #ifdef _WIN32
+    #define sluiceway_memmem(memory, size, pattern, length) NULL
+    #define SLUICEWAY_HAS_MEMMEM 0
+    #else
+    #define sluiceway_memmem memmem
+    #define SLUICEWAY_HAS_MEMMEM 1
+    #endif
+    """
+    void* sluiceway_memmem(const void* memory, size_t size, const void* pattern, size_t length)
+    bint SLUICEWAY_HAS_MEMMEM
+
 cdef unsigned long long _EVERYTHING = EVERYTHING
 cdef enum:
-    # After this many offsets at which only the first byte of the pattern is found, chunk.find() continues the search,
+    # After this many offsets at which only the first byte of the pattern is found, memmem() continues the search,
     # because its time is linear.
     _CANDIDATES = 8
 
@@ -48,7 +61,12 @@ cdef inline Py_ssize_t position_of(
         start = found - first + 1
         candidates += 1
         if candidates == _CANDIDATES:
-            return chunk.find(pattern, start, end)
+            if not SLUICEWAY_HAS_MEMMEM:
+                return chunk.find(pattern, start, end)
+            if start > end:
+                return -1
+            found = <const char*>sluiceway_memmem(first + start, end - start, wanted, length)
+            return -1 if found == NULL else found - first
     return -1
 
 
