@@ -229,3 +229,34 @@ def test_program_that_starts_without_standard_stream_raises_os_error(descriptor:
         check=False,
     )
     assert done.stderr.decode().rstrip().endswith(f"stdio(): standard {name} is closed")
+
+
+@pytest.mark.parametrize("function", ["fstat", "open"])
+def test_error_of_a_signal_handler_is_raised(function: str) -> None:
+    code = f"""
+import asyncio, os
+import sluiceway
+
+original = os.{function}
+
+def interrupted(file, *arguments):
+    if file in (0, "/proc/self/fd/0"):
+        raise TimeoutError("in a signal handler")
+    return original(file, *arguments)
+
+async def main():
+    os.{function} = interrupted
+    await sluiceway.stdio()
+
+asyncio.run(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(package_directory().parent)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        timeout=PROCESS_TIMEOUT,
+        check=False,
+    )
+    assert done.stderr.decode().rstrip().endswith("TimeoutError: in a signal handler")

@@ -159,14 +159,18 @@ def _own_descriptor(descriptor: int, access: int, name: str) -> io.FileIO:
     try:
         state = os.fstat(descriptor)
     except OSError as error:
+        # An error of a signal handler, such as a TimeoutError, has no number.
+        if error.errno is None:
+            raise
         raise OSError(error.errno, f"stdio(): {name} is closed") from None
     if stat.S_ISFIFO(state.st_mode) or (os.isatty(descriptor) and state.st_rdev != _TERMINAL_MULTIPLEXER):
         try:
             # Linux opens the pipe or terminal anew. O_NONBLOCK: a FIFO without a reader must not block the call.
             own = os.open(f"/proc/self/fd/{descriptor}", access | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
             file = _file_of(own, mode)
-        except OSError:
-            pass
+        except OSError as error:
+            if error.errno is None:
+                raise
         else:
             try:
                 # Of a FIFO without a writer, the kernel reports the end only to a descriptor that was open before.
