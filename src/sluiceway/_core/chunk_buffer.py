@@ -13,7 +13,7 @@ Invariants, true between any two calls:
 
 In the compiled build, a method that appends, takes or searches bytes creates no object that the garbage collector
 tracks, such as a list, a memoryview, a slice or a tuple of arguments: on CPython 3.11, each such allocation may start a
-collection, whose finalizers may use the reader.
+collection, whose finalizers may use the reader. Windows has no memmem(): there, some searches create a tuple.
 """
 
 from __future__ import annotations

@@ -48,7 +48,8 @@ def bytearray_buffer(receiver: Receiver) -> BytearrayBuffer:
             try:
                 replacement.data = search.joined(unread, b"")
             except MemoryError:
-                buffer.append(unread)
+                if unread:
+                    buffer.append(unread)
                 raise
             receiver.buffer = replacement
             return replacement
