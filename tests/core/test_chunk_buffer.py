@@ -103,6 +103,17 @@ def test_taking_a_whole_chunk_does_not_copy_it(core: types.ModuleType) -> None:
     assert buffer.take(64 * KIB) is chunk
 
 
+def test_taking_the_last_of_several_chunks_does_not_copy_it(core: types.ModuleType) -> None:
+    chunks = [bytes([number]) * 64 * KIB for number in range(3)]
+    buffer = core.ChunkBuffer()
+    for chunk in chunks:
+        buffer.append(chunk)
+    buffer.take(64 * KIB)
+    buffer.take(64 * KIB)
+    assert buffer.take_all() is chunks[2]
+    assert buffer.size() == buffer.excess() == 0
+
+
 def test_taken_bytes_are_unchanged_by_later_appends(core: types.ModuleType) -> None:
     buffer = core.ChunkBuffer()
     for byte in b"abcdef":

@@ -348,8 +348,8 @@ class ChunkBuffer:
     def take_all(self) -> bytes:
         """Remove and return all unread bytes."""
         chunks = self._chunks
-        if len(chunks) == 1:
-            whole: bytes = chunks[0]
+        if len(chunks) - self._head == 1:
+            whole: bytes = chunks[self._head]
             if self.waste or type(whole) is not bytes:
                 whole = search.cut(whole, self.waste, self.waste + self.unread)
             search.clear_list(chunks)
