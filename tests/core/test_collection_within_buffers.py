@@ -113,16 +113,27 @@ def test_result_of_a_large_read_withstands_a_finalizer_that_empties_it(
 
 
 @pytest.mark.loops("asyncio")
-async def test_append_to_a_chunk_withstands_a_finalizer_that_reads_the_buffer(compiled_core: types.ModuleType) -> None:
+@pytest.mark.parametrize(
+    ("chunks", "read_before", "appended"),
+    [
+        pytest.param([CHUNKS[0], b"small"], 69_990, b"bytes", id="joins the last chunk"),
+        pytest.param([b"first"], 3, b"second", id="drops the read bytes of the only chunk"),
+        pytest.param([b"first", b"second"], 0, CHUNKS[0], id="ends a joined chunk"),
+    ],
+)
+async def test_append_to_a_chunk_withstands_a_finalizer_that_reads_the_buffer(
+    compiled_core: types.ModuleType, chunks: list[bytes], read_before: int, appended: bytes
+) -> None:
     for number in range(1, 25):
         reader = compiled_core.ReadOperations(1 << 22, asyncio.get_running_loop())
-        for chunk in (CHUNKS[0], b"small"):
+        for chunk in chunks:
             reader._sluiceway.buffer.append(chunk)
-        await reader.readexactly(69_990)
+        await reader.readexactly(read_before)
         buffer = reader._sluiceway.buffer
         with collection(number, lambda reader=reader: reader._buffer):
-            buffer.append(b"bytes")
-        assert reader._sluiceway.buffer.take_all() + buffer.take_all() == b"A" * 10 + b"smallbytes"
+            buffer.append(appended)
+        got = reader._sluiceway.buffer.take_all() + buffer.take_all()
+        assert got == b"".join([*chunks, appended])[read_before:]
 
 
 @pytest.mark.loops("asyncio")
