@@ -2,7 +2,12 @@
 """Search and slice chunks, and empty a list of chunks: the compiled variant of ``_core/search.py``, with pointers."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize, PyByteArray_GET_SIZE
+from cpython.bytearray cimport (
+    PyByteArray_AS_STRING,
+    PyByteArray_FromStringAndSize,
+    PyByteArray_GET_SIZE,
+    PyByteArray_Resize,
+)
 from cpython.ref cimport PyObject
 from libc.string cimport memchr, memcmp, memcpy
 
@@ -136,7 +141,10 @@ cpdef Py_ssize_t number(object chunk, Py_ssize_t start, Py_ssize_t size, bint li
 cpdef bytearray joined(object chunk, bytes data):
     cdef Py_ssize_t size = 0
     cdef const char* first = content(chunk, &size)
-    cdef bytearray result = PyByteArray_FromStringAndSize(NULL, size + PyBytes_GET_SIZE(data))
+    # Empty at first: if there is no memory for the bytes, CPython 3.11 to 3.14 report a SystemError beside the
+    # MemoryError when they free the object.
+    cdef bytearray result = PyByteArray_FromStringAndSize(NULL, 0)
+    PyByteArray_Resize(result, size + PyBytes_GET_SIZE(data))
     memcpy(PyByteArray_AS_STRING(result), first, size)
     memcpy(PyByteArray_AS_STRING(result) + size, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
     return result
