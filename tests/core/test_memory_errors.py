@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from core.core_modules import core_module
+from sluiceway._core import record_iterator
 from support.child_processes import IGNORE_THREADS, run_child
 
 pytestmark = [
@@ -118,3 +119,20 @@ def test_memory_error_for_a_part_of_a_direct_result_takes_no_bytes(compiled_core
         assert direct.take_all() == DATA + b"rest"
 
     run(fail_then_take)
+
+
+# As in the test above: ``copies`` of SIZE can be allocated.
+@pytest.mark.parametrize(
+    ("policy", "limit", "copies"), [(record_iterator.RAISE, SIZE, 0), (record_iterator.TRUNCATE, SIZE - 100, 1)]
+)
+def test_memory_error_for_a_frame_takes_no_bytes(core: types.ModuleType, policy: int, limit: int, copies: int) -> None:
+    def fail_then_read() -> None:
+        reader = core.ReadOperations(1 << 30, None)
+        frames = core.LengthPrefixed(reader, None, "frames", limit, policy, 4, False)
+        reader.feed_data(SIZE.to_bytes(4, "big") + DATA)
+        frame = None
+        with memory_left(copies * SIZE), contextlib.suppress(MemoryError):
+            frame = outcome(frames.__anext__())
+        assert (frame or outcome(frames.__anext__())) == DATA[:limit]
+
+    run(fail_then_read)

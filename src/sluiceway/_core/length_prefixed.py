@@ -76,7 +76,7 @@ class LengthPrefixed(RecordIterator):
                     if self.ended(False):
                         raise self._incomplete(prefix + length, size - prefix, length)
                     return None
-                frame = receiver.take(prefix + length)[prefix:]
+                frame = self._take_frame(length)
                 return Piece(frame, True) if self.policy == record_iterator.CHUNKS else frame
             if self.policy in (record_iterator.RAISE, record_iterator.SKIP):
                 self._refuse(prefix)
@@ -96,9 +96,24 @@ class LengthPrefixed(RecordIterator):
             else:
                 self.truncated += 1
                 exact = self._exact_length()
-                piece = receiver.take(prefix + self.max_size)[prefix:]
+                piece = self._take_frame(self.max_size)
                 receiver.drop(Discard(exact - self.max_size, (), exact))
                 return piece
+
+    def _take_frame(self, n: int) -> bytes:
+        """Remove the prefix and the ``n`` bytes after it. Return these bytes.
+
+        A call that raises has removed nothing.
+        """
+        receiver = self.receiver
+        removed = receiver.take(self.length_bytes)
+        try:
+            return receiver.take(n)
+        except BaseException:
+            # There may be no memory for a large frame.
+            buffer = receiver.buffer
+            buffer.prepend(removed)
+            raise
 
     def _exact_length(self) -> Any:
         buffer = self.receiver.buffer

@@ -23,6 +23,8 @@ cdef class LengthPrefixed(RecordIterator):
         receiver=Receiver, buffer=ChunkBuffer, size=Py_ssize_t, prefix=Py_ssize_t, length=Py_ssize_t, frame=bytes
     )
     cdef object attempt(self, bint waited)
+    @cython.locals(receiver=Receiver, buffer=ChunkBuffer, removed=bytes)
+    cdef bytes _take_frame(self, Py_ssize_t n)
     cdef Py_ssize_t target_size(self) except -1
     @cython.locals(buffer=ChunkBuffer)
     cdef object _exact_length(self)
