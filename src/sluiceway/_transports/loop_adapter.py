@@ -200,6 +200,9 @@ class LoopAdapter(asyncio.BufferedProtocol):
         return keep_open
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_protocol":
+            # A tracer looks at the object before __init__() has run.
+            raise AttributeError(name)
         return getattr(self._protocol, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
