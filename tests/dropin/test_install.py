@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import itertools
 import linecache
+import os
+import socket
 import subprocess
 import sys
 import types
@@ -423,3 +425,38 @@ def test_import_of_sluiceway_changes_no_name_of_asyncio() -> None:
     subprocess.run(
         [sys.executable, "-W", "error", "-c", program], env={"PYTHONPATH": str(package_directory().parent)}, check=True
     )
+
+
+@pytest.mark.parametrize("given", ["path", "sock"])
+async def test_unix_server_leaves_its_path_while_installed_where_asyncio_does(unix_path: str, given: str) -> None:
+    """Several processes may listen on one socket: the first that ends must not make the others unreachable."""
+
+    async def path_is_left() -> bool:
+        arguments: dict[str, Any] = {"path": unix_path}
+        if given == "sock":
+            arguments = {"sock": socket.socket(socket.AF_UNIX)}
+            arguments["sock"].bind(unix_path)
+        server = await asyncio.start_unix_server(lambda reader, writer: None, **arguments)
+        server.close()
+        await server.wait_closed()
+        left = os.path.exists(unix_path)
+        if left:
+            os.unlink(unix_path)
+        return left
+
+    expected = await path_is_left()
+    with sluiceway.installed():
+        assert await path_is_left() == expected
+
+
+async def test_cleanup_socket_of_the_program_is_used_while_installed(unix_path: str) -> None:
+    with sluiceway.installed():
+        for cleanup in (True, False):
+            server: Any = await asyncio.start_unix_server(
+                lambda reader, writer: None,
+                unix_path,
+                cleanup_socket=cleanup,  # type: ignore[call-arg, unused-ignore]
+            )
+            server.close()
+            await server.wait_closed()
+            assert os.path.exists(unix_path) != cleanup

@@ -27,8 +27,12 @@ from .writer import StreamWriter
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _with_asyncios_rules(start: Callable[..., Awaitable[Server]]) -> Callable[..., Awaitable[Server]]:
+def _with_asyncios_rules(
+    start: Callable[..., Awaitable[Server]], **asyncios_defaults: bool
+) -> Callable[..., Awaitable[Server]]:
     """Wrap ``start`` so that its Server waits for its connections, and closes them, only where asyncio's does so.
+
+    ``asyncios_defaults``: keywords of ``start`` whose defaults differ from those of asyncio.
 
     Before Python 3.12, and on uvloop, asyncio's ``wait_closed()`` returns after ``close()`` even if connections are
     open. A program that relies on this would hang with sluiceway's own ``wait_closed()``. On Python 3.12 and earlier,
@@ -39,7 +43,7 @@ def _with_asyncios_rules(start: Callable[..., Awaitable[Server]]) -> Callable[..
 
     @functools.wraps(start)
     async def started(*args: Any, **kwargs: Any) -> Server:
-        server = await start(*args, **kwargs)
+        server = await start(*args, **{**asyncios_defaults, **kwargs})
         native = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
         server._waits_for_connections = waits and native
         server._closes_clients = closes and native
@@ -56,7 +60,8 @@ _replacements: dict[str, Any] = {
     "open_connection": open_connection,
     "open_unix_connection": open_unix_connection,
     "start_server": _with_asyncios_rules(start_server),
-    "start_unix_server": _with_asyncios_rules(start_unix_server),
+    # asyncio removes the path since Python 3.13. Programs for older versions may remove it themselves.
+    "start_unix_server": _with_asyncios_rules(start_unix_server, cleanup_socket=sys.version_info >= (3, 13)),
 }
 
 _originals: list[tuple[Any, str, Any]] = []
@@ -152,7 +157,8 @@ def install() -> None:
     and a class that was derived before the call remain asyncio's. Objects of both packages can be used together:
     ``isinstance(obj, asyncio.StreamReader)`` is true for readers of both packages, also after ``uninstall()``. For
     ``wait_closed()`` and ``serve_forever()``, servers of ``asyncio.start_server`` and ``asyncio.start_unix_server``
-    keep asyncio's rules; see these methods of Server.
+    keep asyncio's rules; see these methods of Server. Before Python 3.13, a server of ``asyncio.start_unix_server``
+    leaves its path when it is closed, as asyncio's does.
     """
     with _lock:
         if _originals:
