@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import sluiceway
+from sluiceway._constants import TLS_PLAINTEXT
 from support.forced_collection import collection
 
 CHUNKS = [bytes([65 + index]) * size for index, size in enumerate([70_000, 50, 60, 70_000, 70_000, 3_000, 3_000])]
@@ -97,6 +98,15 @@ def test_memory_of_a_read_that_has_ended_still_receives(compiled_core: types.Mod
     target.clear()
     memoryview(window)[:5] = b"later"
     assert buffer.late_bytes(5) == b"later"
+
+
+def test_memory_of_a_read_that_has_ended_has_room_for_a_tls_record(compiled_core: types.ModuleType) -> None:
+    """One read must return a whole record: the rest would stay in OpenSSL, and the stream would wait for it."""
+    buffers = importlib.import_module(f"{compiled_core.__name__}.caller_buffer")
+    buffer = buffers.caller_buffer(compiled_core.ChunkBuffer(), bytearray(2 * TLS_PLAINTEXT))
+    window = buffer.direct(TLS_PLAINTEXT)
+    buffer.take_all()
+    assert len(window) >= TLS_PLAINTEXT
 
 
 @pytest.mark.parametrize("method", ["peek", "matches"])

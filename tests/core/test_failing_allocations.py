@@ -1,5 +1,6 @@
 """One allocation fails, at each place in turn: a buffer stays consistent, and compiled code does not crash."""
 
+import itertools
 import ssl
 import sys
 import types
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from core.tls_cores import TLSEnd
+from sluiceway._core import record_iterator
 from support.certificates import Certificates
 from support.child_processes import IGNORE_THREADS, run_child
 
@@ -119,3 +121,40 @@ def test_handshake_with_failing_allocation_raises(core: types.ModuleType, tls: C
         call_with_failing_allocation(number, end.receiver.begin_handshake)
 
     in_child(begin)
+
+
+def next_item(frames: Any) -> Any:
+    """Return the next item, which has arrived."""
+    try:
+        next(frames.__anext__().__await__())
+    except StopIteration as stopped:
+        return stopped.value
+    raise AssertionError("the iterator waits")
+
+
+@pytest.mark.parametrize(
+    ("policy", "items"),
+    [
+        (record_iterator.SKIP, []),
+        (record_iterator.TRUNCATE, [bytes(1000)]),
+        (record_iterator.CHUNKS, [(bytes(1000), False), (bytes(1000), False), (bytes(500), True)]),
+    ],
+    ids=["skip", "truncate", "chunks"],
+)
+def test_memory_error_within_an_overlong_frame_leaves_the_following_frames_whole(
+    core: types.ModuleType, policy: int, items: list[Any]
+) -> None:
+    """The item that is read then may be lost with the MemoryError, but no byte of a frame becomes a prefix."""
+    last: Any = (b"last", True) if policy == record_iterator.CHUNKS else b"last"
+    expected = [*items, *items, last]
+    for number, read_before in itertools.product(range(ALLOCATIONS), range(len(expected))):
+        reader = core.ReadOperations(1 << 20, None)
+        reader.feed_data(2 * ((2500).to_bytes(4, "big") + bytes(2500)) + (4).to_bytes(4, "big") + b"last" + bytes(3))
+        frames = core.LengthPrefixed(reader, None, "frames", 1000, policy, 4, False)
+        for item in expected[:read_before]:
+            assert next_item(frames) == item
+        raised = call_with_failing_allocation(number, next_item, frames)
+        rest = []
+        while reader._sluiceway.buffer.size() > 3:
+            rest.append(next_item(frames))
+        assert rest == expected[read_before + 1 :] or (raised and rest == expected[read_before:])

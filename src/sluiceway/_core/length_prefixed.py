@@ -91,14 +91,17 @@ class LengthPrefixed(RecordIterator):
                     raise self._incomplete(prefix + exact, size - prefix, exact)
                 return None
             elif self.policy == record_iterator.CHUNKS:
-                self._rest = self._length = self._exact_length()
-                receiver.take(prefix)
-            else:
-                self.truncated += 1
                 exact = self._exact_length()
-                piece = self._take_frame(self.max_size)
-                receiver.drop(Discard(exact - self.max_size, (), exact))
-                return piece
+                receiver.take(prefix)
+                # After the call, because it may raise MemoryError: then the prefix is still in the stream.
+                self._rest = self._length = exact
+            else:
+                exact = self._exact_length()
+                cut_frame = buffer.peek(prefix + self.max_size)[prefix:]
+                # Last, and with the prefix: if there is no memory, nothing was removed.
+                receiver.drop(Discard(prefix + exact, (), exact))
+                self.truncated += 1
+                return cut_frame
 
     def _take_frame(self, n: int) -> bytes:
         """Remove the prefix and the ``n`` bytes after it. Return these bytes.
@@ -143,9 +146,11 @@ class LengthPrefixed(RecordIterator):
                 rest, self._rest = self._rest, 0
                 raise self._incomplete(rest, self._length - rest + size, self._length)
             return None
+        # Before the take, because an integer is an object that there may be no memory for.
+        rest = self._rest - n
         piece = receiver.take(n)
-        self._rest -= n
-        return Piece(piece, not self._rest)
+        self._rest = rest
+        return Piece(piece, not rest)
 
     def _refuse(self, prefix: int) -> None:
         """For a frame that is longer than the maximum: raise LimitOverrunError if the policy is RAISE; drop it if SKIP.
@@ -160,8 +165,8 @@ class LengthPrefixed(RecordIterator):
                 'or "chunks"',
                 prefix + length,
             )
-        self.skipped += 1
         self.receiver.drop(Discard(prefix + length, (), length))
+        self.skipped += 1
 
 
 set_slots(LengthPrefixed)

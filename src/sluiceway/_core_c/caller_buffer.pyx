@@ -10,10 +10,10 @@ from libc.string cimport memcpy
 from . cimport receive_memory
 from . cimport search
 
-from .._constants import MINIMUM_RECEIVE
+from .._constants import SCRATCH_SIZE
 
 cdef Memory _NO_MEMORY = Memory()
-cdef Py_ssize_t _MINIMUM_RECEIVE = MINIMUM_RECEIVE
+cdef Py_ssize_t _SCRATCH_SIZE = SCRATCH_SIZE
 
 
 cdef class CallerMemory(Memory):
@@ -163,13 +163,14 @@ cdef class CallerBuffer(ChunkBuffer):
         """Drop all references to the target, so that the program can resize its buffer when the read has ended.
 
         A transport that has called direct() may still receive into the window. So the window gets other memory: without
-        any, the receive would seem to be the end of the input. late_bytes() returns what it has received.
+        any, the receive would seem to be the end of the input, and with less than a TLS record needs, the rest of the
+        record would stay in OpenSSL. late_bytes() returns what was received.
         """
         cdef CallerMemory window = self.window
         cdef Memory other = _NO_MEMORY
         if window.owner is not None:
             try:
-                other = receive_memory.block(min(window.size, _MINIMUM_RECEIVE))
+                other = receive_memory.block(min(window.size, _SCRATCH_SIZE))
             except MemoryError:
                 pass
         window.start = other.start
