@@ -58,6 +58,7 @@ def loads(monkeypatch: pytest.MonkeyPatch, tls: Certificates, tmp_path: pathlib.
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     loads = Loads()
     monkeypatch.setattr(ssl, "create_default_context", loads)
+    monkeypatch.setattr(default_context, "users", set())
     return loads
 
 

@@ -1,0 +1,64 @@
+"""The context of ssl=True in a forked child: that of the parent, unless another thread may have locked it."""
+
+import asyncio
+import contextlib
+import os
+import pathlib
+import ssl
+import threading
+
+import pytest
+
+from sluiceway._transports.tls.default_context import default_context
+from support.certificates import Certificates
+from support.child_processes import IGNORE_THREADS, run_child
+from support.timeouts import PEER_TIMEOUT
+
+
+@pytest.fixture(autouse=True)
+def certificates(monkeypatch: pytest.MonkeyPatch, tls: Certificates) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls.ca_file))
+    monkeypatch.setattr(default_context, "users", set())
+
+
+async def get() -> ssl.SSLContext:
+    context: ssl.SSLContext = await default_context.get(asyncio.get_running_loop())
+    return context
+
+
+@IGNORE_THREADS
+def test_child_makes_a_context_if_a_thread_uses_that_of_the_parent(tmp_path: pathlib.Path) -> None:
+    """CPython 3.14 locks a context in each call that releases the interpreter lock. In this one it waits for a FIFO."""
+    context = asyncio.run(get())
+
+    def child() -> None:
+        own = asyncio.run(get())
+        assert own is not context
+        # Would wait for the lock of the parent's context.
+        own.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="localhost")
+
+    def use() -> None:
+        assert asyncio.run(get()) is context
+        with contextlib.suppress(ssl.SSLError):
+            ssl.SSLContext.load_verify_locations(context, fifo)
+
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    thread = threading.Thread(target=use)
+    thread.start()
+    # Returns when the thread has opened the FIFO.
+    writer = os.open(fifo, os.O_WRONLY)
+    try:
+        assert run_child(child) == 0
+    finally:
+        os.close(writer)
+        thread.join(PEER_TIMEOUT)
+
+
+def test_child_uses_the_context_of_the_parent_if_no_thread_does() -> None:
+    context = asyncio.run(get())
+
+    def child() -> None:
+        assert asyncio.run(get()) is context
+
+    assert run_child(child) == 0
