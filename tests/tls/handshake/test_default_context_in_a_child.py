@@ -14,6 +14,8 @@ from support.certificates import Certificates
 from support.child_processes import IGNORE_THREADS, run_child
 from support.timeouts import PEER_TIMEOUT
 
+pytestmark = IGNORE_THREADS
+
 
 @pytest.fixture(autouse=True)
 def certificates(monkeypatch: pytest.MonkeyPatch, tls: Certificates) -> None:
@@ -26,7 +28,6 @@ async def get() -> ssl.SSLContext:
     return context
 
 
-@IGNORE_THREADS
 def test_child_makes_a_context_if_a_thread_uses_that_of_the_parent(tmp_path: pathlib.Path) -> None:
     """CPython 3.14 locks a context in each call that releases the interpreter lock. In this one it waits for a FIFO."""
     context = asyncio.run(get())
