@@ -11,7 +11,6 @@ from typing import Any
 
 from .._constants import COLLECTION_SECONDS
 
-
 _in_forked_child = False
 
 
