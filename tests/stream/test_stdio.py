@@ -194,6 +194,20 @@ def test_controlling_side_of_terminal_is_read_and_written(loop_kind: str) -> Non
         assert os.get_blocking(main)
 
 
+def errors_of(*command: str) -> str:
+    """Run ``command``, whose standard input is a pipe. Return what it writes to standard error."""
+    done = subprocess.run(
+        command,
+        env={**os.environ, "PYTHONPATH": str(package_directory().parent)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        timeout=PROCESS_TIMEOUT,
+        check=False,
+    )
+    return done.stderr.decode().rstrip()
+
+
 def test_closed_standard_input_raises_os_error() -> None:
     code = """
 import asyncio, os
@@ -205,30 +219,15 @@ async def main():
 
 asyncio.run(main())
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(package_directory().parent)},
-        capture_output=True,
-        timeout=PROCESS_TIMEOUT,
-        check=False,
-    )
-    assert done.stderr.decode().rstrip().endswith("stdio(): standard input is closed")
+    assert errors_of(sys.executable, "-c", code).endswith("stdio(): standard input is closed")
 
 
 @pytest.mark.parametrize(("descriptor", "name"), [(0, "input"), (1, "output")])
 def test_program_that_starts_without_standard_stream_raises_os_error(descriptor: int, name: str) -> None:
     """The first descriptor that the program opens, such as that of the event loop, gets the free number."""
     code = "import asyncio, sluiceway; asyncio.run(sluiceway.stdio())"
-    done = subprocess.run(
-        ["sh", "-c", f'exec "$0" "$@" {descriptor}<&-', sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(package_directory().parent)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        timeout=PROCESS_TIMEOUT,
-        check=False,
-    )
-    assert done.stderr.decode().rstrip().endswith(f"stdio(): standard {name} is closed")
+    errors = errors_of("sh", "-c", f'exec "$0" "$@" {descriptor}<&-', sys.executable, "-c", code)
+    assert errors.endswith(f"stdio(): standard {name} is closed")
 
 
 @pytest.mark.parametrize("function", ["fstat", "open"])
@@ -250,13 +249,4 @@ async def main():
 
 asyncio.run(main())
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(package_directory().parent)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        timeout=PROCESS_TIMEOUT,
-        check=False,
-    )
-    assert done.stderr.decode().rstrip().endswith("TimeoutError: in a signal handler")
+    assert errors_of(sys.executable, "-c", code).endswith("TimeoutError: in a signal handler")

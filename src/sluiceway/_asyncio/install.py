@@ -32,7 +32,7 @@ def _with_asyncios_rules(
 ) -> Callable[..., Awaitable[Server]]:
     """Wrap ``start`` so that its Server waits for its connections, and closes them, only where asyncio's does so.
 
-    ``asyncios_defaults``: keywords of ``start`` whose defaults differ from those of asyncio.
+    ``asyncios_defaults``: the defaults of asyncio for keywords of ``start`` that may have another default.
 
     Before Python 3.12, and on uvloop, asyncio's ``wait_closed()`` returns after ``close()`` even if connections are
     open. A program that relies on this would hang with sluiceway's own ``wait_closed()``. On Python 3.12 and earlier,
