@@ -18,6 +18,18 @@ class SlottedLoop:
     __slots__ = ()
 
 
+class LoopWithoutStartTLS:
+    """Passes all other calls on to asyncio's loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "start_tls":
+            raise AttributeError(name)
+        return getattr(self.loop, name)
+
+
 class LoopWithoutContexts(asyncio.SelectorEventLoop):
     """Calls the callback of a ready socket itself: outside a context, and not by its handle."""
 
@@ -41,6 +53,12 @@ class MutePipe(asyncio.Transport):
 def test_loop_without_attributes_is_served_by_its_own_transports() -> None:
     loop: Any = SlottedLoop()
     assert engine_of(loop) is None
+
+
+@pytest.mark.loops("asyncio")
+async def test_engine_serves_a_loop_without_start_tls() -> None:
+    loop: Any = LoopWithoutStartTLS(asyncio.get_running_loop())
+    assert (engine_of(loop) is None) == (engine_of(asyncio.get_running_loop()) is None)
 
 
 def test_choice_of_the_engine_does_not_create_the_dict_of_the_loop() -> None:

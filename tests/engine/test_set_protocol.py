@@ -7,6 +7,7 @@ import pytest
 import sluiceway
 from engine.peer_connections import PeerConnection, open_connections, wait_for_readers
 from support.certificates import Certificates
+from support.connections import connected_pair
 from support.raw_peer import RawPeers
 
 
@@ -162,7 +163,6 @@ async def test_loop_sendfile_sends_the_file_between_two_writes(raw_peers: RawPee
     await connection.close()
 
 
-@pytest.mark.loops("asyncio", "debug", "eager")
 async def test_loop_start_tls_upgrades_the_transport(raw_peers: RawPeers, tls: Certificates):
     def answer(peer):
         peer.start_tls(tls.server_context, server_side=True)
@@ -186,15 +186,29 @@ async def test_loop_start_tls_upgrades_the_transport(raw_peers: RawPeers, tls: C
 
 
 @pytest.mark.loops("uvloop")
-async def test_loop_start_tls_of_uvloop_raises_type_error_and_keeps_the_connection(
-    raw_peers: RawPeers, tls: Certificates
-):
-    script = raw_peers.serve(lambda peer: peer.send(peer.receive(6)[::-1]))
-    reader, writer = await sluiceway.open_connection(*script.address)
-    with pytest.raises(TypeError, match="SocketTransport"):
-        await asyncio.get_running_loop().start_tls(writer.transport, CollectingProtocol(6), tls.client_context)
-    writer.write(b"plain.")
-    assert await reader.readexactly(6) == b".nialp"
-    writer.close()
-    await writer.wait_closed()
-    await script.finished()
+async def test_loop_start_tls_upgrades_transports_of_uvloop_too(raw_peers: RawPeers, tls: Certificates):
+    def answer(peer):
+        peer.start_tls(tls.server_context, server_side=True)
+        peer.send(peer.receive(6)[::-1])
+
+    loop = asyncio.get_running_loop()
+    async with connected_pair(sluiceway):
+        script = raw_peers.serve(answer)
+        own, _ = await loop.create_connection(asyncio.Protocol, *script.address)
+        plain = CollectingProtocol(6)
+        encrypted = await loop.start_tls(own, plain, tls.client_context, server_hostname="localhost")
+        assert type(encrypted).__module__.startswith("uvloop.")
+        encrypted.write(b"secret")
+        assert await plain.done == b"terces"
+        encrypted.abort()
+        await script.finished()
+        with pytest.raises(TypeError, match="object"):
+            await loop.start_tls(object(), plain, tls.client_context)
+
+
+@pytest.mark.loops("uvloop")
+async def test_start_tls_that_a_program_has_replaced_stays(raw_peers: RawPeers):
+    loop = asyncio.get_running_loop()
+    loop.start_tls = replacement = object()
+    async with connected_pair(sluiceway):
+        assert loop.start_tls is replacement

@@ -299,7 +299,6 @@ async def test_upgrade_succeeds_after_the_unread_data_was_read(tls: Certificates
         assert await line_arrives(near, far)
 
 
-@pytest.mark.loops("asyncio", "debug", "eager")
 async def test_loop_start_tls_with_a_protocol_of_the_program_logs_no_warning(
     tls: Certificates, caplog: pytest.LogCaptureFixture
 ) -> None:

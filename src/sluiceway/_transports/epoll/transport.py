@@ -7,6 +7,7 @@ import socket
 from asyncio import transports
 from typing import TYPE_CHECKING, Any
 
+from ..loop_start_tls import extend_start_tls
 from .listening_socket import AcceptedSocket, ListeningSocket, can_accept
 from .poller import poller_of
 from .private_attributes import PrivateAttributes
@@ -37,7 +38,7 @@ class SocketTransport(
 ):
     """The asyncio.Transport of one stream socket of the engine. Forwards its calls to ``raw``, the StreamSocket.
 
-    ``loop.start_tls`` and ``loop.sendfile`` of asyncio's loop accept this transport.
+    ``loop.start_tls`` accepts this transport, and ``loop.sendfile`` of asyncio's loop does.
     """
 
     __slots__ = ("__weakref__", "_peername", "raw")
@@ -193,6 +194,7 @@ def can_serve(loop: asyncio.AbstractEventLoop) -> bool:
     if poller.usable is None:
         try:
             poller.prepare()
+            extend_start_tls(loop)
             poller.usable = True
         except NotImplementedError:
             poller.usable = False
