@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import inspect
 import itertools
 import linecache
 import os
@@ -447,6 +448,16 @@ async def test_unix_server_leaves_its_path_while_installed_where_asyncio_does(un
     expected = await path_is_left()
     with sluiceway.installed():
         assert await path_is_left() == expected
+
+
+def test_signature_shows_the_default_of_cleanup_socket_while_installed() -> None:
+    own = inspect.signature(sluiceway.start_unix_server)
+    with sluiceway.installed():
+        installed = inspect.signature(asyncio.start_unix_server)
+    default = sys.version_info >= (3, 13)
+    assert installed.parameters["cleanup_socket"].default is default
+    assert own.parameters["cleanup_socket"].default is True
+    assert list(installed.parameters) == list(own.parameters)
 
 
 async def test_cleanup_socket_of_the_program_is_used_while_installed(unix_path: str) -> None:

@@ -49,6 +49,9 @@ def _with_asyncios_rules(
         server._closes_clients = closes and native
         return server
 
+    signature = inspect.signature(start)
+    parameters = [p.replace(default=asyncios_defaults.get(p.name, p.default)) for p in signature.parameters.values()]
+    started.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     return started
 
 
