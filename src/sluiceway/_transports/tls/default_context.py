@@ -75,15 +75,12 @@ class DefaultContext:
         # The load that the last call of get() has begun, and the one that a thread has completed last, with the lock.
         self._load: _Load | None = None
         self.loaded: _Load | None = None
-        # The identifiers of the threads that have called get().
-        self.users: set[int] = set()
 
     async def get(self, loop: asyncio.AbstractEventLoop) -> ssl.SSLContext:
         """Return the context for a new connection. Concurrent calls wait for the creation of one context.
 
         If the creation fails, all of them raise its error. A cancelled call does not stop the creation.
         """
-        self.users.add(threading.get_ident())
         key = _current_key()
         load = self._load
         if load is None or not load.serves(key):
@@ -114,8 +111,7 @@ class DefaultContext:
         thread of the parent may have locked: CPython 3.14 does so during a call without the interpreter lock.
         """
         self.lock = threading.Lock()
-        if self.users - {threading.get_ident()} or (self._load is not None and not self._load.done):
-            self._load = self.loaded = None
+        self._load = self.loaded = None
 
 
 class _LoadThread(threading.Thread):
