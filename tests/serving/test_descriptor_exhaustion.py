@@ -293,6 +293,23 @@ async def test_accept_error_of_peer_is_ignored(raw_peers: RawPeers) -> None:
     await server.wait_closed()
 
 
+@pytest.mark.parametrize("code", [errno.ECONNRESET, errno.ETIMEDOUT, errno.ENOTCONN])
+async def test_accept_error_of_one_connection_is_reported_and_the_next_is_accepted(
+    code: int, raw_peers: RawPeers, loop_errors: list[dict[str, Any]]
+) -> None:
+    # accept() of a class of the program may read from the new connection, and let its reset out.
+    sock = failing_socket(code)
+    server = await sluiceway.start_server(send_hello, sock=sock)
+    peer = raw_peers.connect(sock.getsockname())
+    assert await peer.in_thread(peer.receive_rest) == b"hello"
+    (context,) = loop_errors
+    loop_errors.clear()
+    assert context["exception"].errno == code
+    context.clear()
+    server.close()
+    await server.wait_closed()
+
+
 async def test_other_accept_error_stops_accepting_and_is_reported(
     raw_peers: RawPeers, loop_errors: list[dict[str, Any]]
 ) -> None:

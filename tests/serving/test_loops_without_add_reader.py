@@ -160,15 +160,15 @@ def test_other_accept_error_is_reported_on_completion_loop() -> None:
 
 
 @pytest.mark.parametrize("eager", [False, True])
-@pytest.mark.parametrize("error", [TimeoutError, ValueError])
-def test_error_of_a_signal_handler_does_not_stop_accepting_on_completion_loop(
+@pytest.mark.parametrize("error", [TimeoutError, ValueError, ConnectionResetError])
+def test_error_of_a_signal_handler_or_connection_does_not_stop_accepting_on_completion_loop(
     error: type[BaseException], eager: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(accept, "ACCEPT_RETRY_DELAY", 0.001)
     loop = CompletionLoop()
     if eager:
         create_tasks_eagerly(loop)
-    loop.failures = [error("in a signal handler")]
+    loop.failures = [errno.ECONNRESET if error is ConnectionResetError else error("in a signal handler")]
 
     async def main() -> None:
         async with await sluiceway.start_server(echo_lines, "127.0.0.1", 0) as server:

@@ -41,6 +41,9 @@ _OF_THE_PEER = frozenset(
     )
     if hasattr(errno, name)
 )
+# accept(2): the listening socket cannot accept any more. As in asyncio, any other error, such as a reset that accept()
+# of a socket class of the program lets out, does not stop the server.
+_OF_THE_LISTENING_SOCKET = frozenset({errno.EBADF, errno.EFAULT, errno.EINVAL, errno.ENOTSOCK, errno.EOPNOTSUPP})
 
 
 Accepted = Callable[[Any, Any, str], None]
@@ -199,6 +202,8 @@ class Listener:
                     raise
                 if _of_the_peer(error):
                     continue
+                if not _pauses_or_stops(error):
+                    raise
                 self._unwatch()
                 self._on_accept_error(error, accepted)
                 return
@@ -222,7 +227,8 @@ class Listener:
         except (asyncio.CancelledError, GeneratorExit):
             raise
         except BaseException:
-            # A signal handler has raised it. The loop reports it, and the server accepts again later.
+            # A signal handler has raised it, or it concerns one connection. The loop reports it, and the server accepts
+            # again later.
             self._acceptor = None
             self._retry_later(accepted)
             raise
@@ -237,6 +243,8 @@ class Listener:
                     raise
                 if _of_the_peer(error):
                     continue
+                if not _pauses_or_stops(error):
+                    raise
                 self._acceptor = None
                 self._on_accept_error(error, accepted)
                 return
@@ -304,6 +312,10 @@ def _advice(error: OSError | MemoryError) -> str:
 
 def _of_the_peer(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in _OF_THE_PEER
+
+
+def _pauses_or_stops(error: BaseException) -> bool:
+    return not isinstance(error, OSError) or error.errno in OUT_OF_RESOURCES | _OF_THE_LISTENING_SOCKET
 
 
 def report_setup_error(loop: asyncio.AbstractEventLoop, error: BaseException, address: Any, listener: str) -> None:
