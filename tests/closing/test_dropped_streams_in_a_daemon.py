@@ -1,13 +1,21 @@
-"""A daemon closes all descriptors that it has inherited, and then drops the streams of its parent."""
+"""A daemon closes all descriptors that it has inherited, and then drops the streams of its parent.
 
+A finalizer in a forked child wakes a loop that the child runs, and no other.
+"""
+
+import _thread
 import asyncio
 import os
 import select
+import signal
 import socket
+import threading
+from collections.abc import Callable
 
 import pytest
 
 import sluiceway
+from sluiceway._connection.loop_thread import run_after_collection, run_in_loop
 from support.child_processes import IGNORE_THREADS, run_child
 from support.loops import new_runner
 
@@ -29,6 +37,9 @@ def test_streams_dropped_in_a_daemon_write_to_no_descriptor(loop_kind: str, runn
     def daemon() -> None:
         ends = descriptors_of_a_daemon()
         asyncio.events._set_running_loop(None)
+        if not running:
+            # Another thread, which does not run the loop.
+            threading.Thread(target=threading.Event().wait, daemon=True).start()
         streams.clear()
         assert select.select(ends, [], [], 0)[0] == []
 
@@ -45,3 +56,55 @@ def test_streams_dropped_in_a_daemon_write_to_no_descriptor(loop_kind: str, runn
         writer = streams[0][1]
         writer.close()
         runner.run(writer.wait_closed())
+
+
+@pytest.mark.loops("asyncio", "debug", "uvloop", "eager")
+@pytest.mark.parametrize("run", [run_in_loop, run_after_collection])
+def test_loop_in_a_thread_of_a_child_is_woken(loop_kind: str, run: Callable[..., None]) -> None:
+    def child() -> None:
+        loops: list[asyncio.AbstractEventLoop] = []
+        callbacks: list[Callable[[], None]] = []
+        runs = threading.Event()
+
+        async def wait() -> None:
+            loops.append(asyncio.get_running_loop())
+            called = asyncio.Event()
+            callbacks.append(called.set)
+            loops[0].call_soon(runs.set)
+            await called.wait()
+
+        def run_loop() -> None:
+            with new_runner(loop_kind) as runner:
+                runner.run(wait())
+
+        thread = threading.Thread(target=run_loop)
+        thread.start()
+        runs.wait()
+        run(loops[0], callbacks[0])
+        thread.join()
+
+    assert run_child(child) == 0
+
+
+@pytest.mark.loops("asyncio", "debug", "uvloop", "eager")
+def test_waiting_loop_of_a_child_is_woken_by_a_finalizer_in_its_thread(loop_kind: str) -> None:
+    """The garbage collector may run after the loop has computed how long it waits, here in a signal handler."""
+
+    def child() -> None:
+        async def wait() -> None:
+            loop = asyncio.get_running_loop()
+            called = asyncio.Event()
+            signal.signal(signal.SIGUSR1, lambda number, frame: run_after_collection(loop, called.set))
+            # Not a thread of ``threading``, which would count as one that may run the loop.
+            _thread.start_new_thread(interrupt, (threading.get_ident(),))
+            await called.wait()
+
+        with new_runner(loop_kind) as runner:
+            runner.run(wait())
+
+    def interrupt(ident: int) -> None:
+        # The loop waits by then. If it did not, the test would pass.
+        threading.Event().wait(0.2)
+        signal.pthread_kill(ident, signal.SIGUSR1)
+
+    assert run_child(child) == 0

@@ -29,9 +29,14 @@ def _call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[..., object],
 
     A forked child may have closed the descriptor that wakes a loop of its parent, as a daemon does: on uvloop the write
     to this descriptor would abort the process, on asyncio's loop it could reach another file with the same number. So a
-    loop that no thread of the child runs is not woken.
+    loop that no thread of the child runs is not woken. One that this thread runs is, because a finalizer may run after
+    the loop has computed how long it waits.
     """
-    wakes = not _in_forked_child or (loop.is_running() and threading.active_count() > 1)
+    wakes = (
+        not _in_forked_child
+        or asyncio._get_running_loop() is loop
+        or (loop.is_running() and threading.active_count() > 1)
+    )
     with contextlib.suppress(RuntimeError):
         (loop.call_soon_threadsafe if wakes else loop.call_soon)(callback, *arguments)
 
