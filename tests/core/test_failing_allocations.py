@@ -1,5 +1,7 @@
 """One allocation fails, at each place in turn: a buffer stays consistent, and compiled code does not crash."""
 
+import asyncio
+import importlib
 import itertools
 import ssl
 import sys
@@ -158,3 +160,67 @@ def test_memory_error_within_an_overlong_frame_leaves_the_following_frames_whole
         while reader._sluiceway.buffer.size() > 3:
             rest.append(next_item(frames))
         assert rest == expected[read_before + 1 :] or (raised and rest == expected[read_before:])
+
+
+def item_or_none(records: Any) -> Any:
+    """Return the next item, or None if it has not arrived."""
+    waiting = records.__anext__().__await__()
+    try:
+        next(waiting)
+    except StopIteration as stopped:
+        return stopped.value
+    waiting.close()
+    return None
+
+
+def frames_and_bytes(core: types.ModuleType, reader: Any, policy: int) -> tuple[Any, bytes, bytes]:
+    """Return an iterator of at most 1000 bytes, an overlong item for it, and the next item."""
+    overlong = (2500).to_bytes(4, "big") + bytes(2500)
+    return core.LengthPrefixed(reader, None, "frames", 1000, policy, 4, False), overlong, b"\0\0\0\4last"
+
+
+def records_and_bytes(core: types.ModuleType, reader: Any, policy: int) -> tuple[Any, bytes, bytes]:
+    """As frames_and_bytes()."""
+    records = core.SeparatedRecords(reader, None, "records", 1000, policy, (b"--END",), False)
+    return records, bytes(2500) + b"--END", b"last--END"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("policy", [record_iterator.SKIP, record_iterator.TRUNCATE], ids=["skip", "truncate"])
+@pytest.mark.parametrize("create", [frames_and_bytes, records_and_bytes])
+def test_memory_error_while_an_overlong_record_arrives_leaves_the_next_one_whole(
+    core: types.ModuleType, create: Callable[..., tuple[Any, bytes, bytes]], policy: int
+) -> None:
+    """The record is dropped with its part that has not arrived, or it stays in the stream as a whole."""
+    loop = asyncio.new_event_loop()
+    for number, earlier in itertools.product(range(ALLOCATIONS), [False, True]):
+        reader = core.ReadOperations(1 << 20, loop)
+        records, overlong, last = create(core, reader, policy)
+        if earlier:
+            # The bytes of this record are dropped as they arrive. Those of the second one were inserted before them.
+            reader.feed_data(overlong[:1500])
+            item_or_none(records)
+            reader._sluiceway.buffer.append(overlong[:2000])
+        else:
+            reader.feed_data(overlong[:2003])
+        call_with_failing_allocation(number, item_or_none, records)
+        items = [item_or_none(records)]
+        reader.feed_data((overlong[2000:] + overlong[1500:] if earlier else overlong[2003:]) + last + bytes(3))
+        while reader._sluiceway.buffer.size() > 3:
+            items.append(item_or_none(records))
+        assert [item for item in items if item not in {None, bytes(1000)}] == [last.removeprefix(b"\0\0\0\4")]
+    loop.close()
+
+
+def test_memory_error_leaves_room_in_the_window_of_a_read(compiled_core: types.ModuleType) -> None:
+    """A finalizer reads reader._buffer between direct() and the receive, which would otherwise seem to be the end."""
+    caller_buffers = importlib.import_module(f"{compiled_core.__name__}.caller_buffer")
+    for number in range(ALLOCATIONS):
+        buffer = caller_buffers.caller_buffer(compiled_core.ChunkBuffer(), bytearray(30_000))
+        buffer.append(SMALL)
+        window = buffer.direct(1)
+        raised = call_with_failing_allocation(number, buffer.take_all)
+        assert len(window) > 0
+        memoryview(window)[:5] = b"later"
+        buffer.direct_committed(5)
+        assert buffer.take_all() == (SMALL + b"later" if raised else b"later")

@@ -32,11 +32,17 @@ class Discard:
         self._tail = b""
 
     def follow(self, earlier: Discard) -> None:
-        """Let ``earlier``, and the Discards that it follows, drop their bytes before this one, which follows none."""
-        before = deque() if earlier.earlier is None else earlier.earlier
-        earlier.earlier = None
+        """Let ``earlier``, and the Discards that it follows, drop their bytes before this one, which follows none.
+
+        The caller must then assign None to ``earlier.earlier``. The call does not change ``earlier``.
+        """
+        before = deque() if earlier.earlier is None else earlier.earlier.copy()
         before.append(earlier)
         self.earlier = before
+
+    def shrink(self, n: int) -> None:
+        """Count ``n`` bytes, fewer than ``size``, as dropped. The object has no separators."""
+        self.size -= n
 
     def first(self) -> Discard:
         """Return the Discard that drops the next bytes: this one or the first of ``earlier``."""

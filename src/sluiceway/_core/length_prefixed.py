@@ -99,7 +99,7 @@ class LengthPrefixed(RecordIterator):
                 exact = self._exact_length()
                 cut_frame = buffer.peek(prefix + self.max_size)[prefix:]
                 # Last, and with the prefix: if there is no memory, nothing was removed.
-                receiver.drop(Discard(prefix + exact, (), exact))
+                receiver.drop(Discard(prefix + exact, (), exact), 0)
                 self.truncated += 1
                 return cut_frame
 
@@ -165,7 +165,7 @@ class LengthPrefixed(RecordIterator):
                 'or "chunks"',
                 prefix + length,
             )
-        self.receiver.drop(Discard(prefix + length, (), length))
+        self.receiver.drop(Discard(prefix + length, (), length), 0)
         self.skipped += 1
 
 

@@ -70,8 +70,13 @@ class ReadWait(ReceiveInterface):
         self.operation = operation
         source = self.source
         if source is None:
-            self.task = asyncio.current_task(loop)
-            self.future = loop.create_future()
+            try:
+                self.task = asyncio.current_task(loop)
+                self.future = loop.create_future()
+            except BaseException:
+                # No memory, or an exception of a signal handler.
+                self.operation = self.task = None
+                raise
         else:
             self.future = source.begin()
         connection = self.connection

@@ -288,21 +288,36 @@ class Receiver(EndOfInput):
         buffer = self.buffer
         return buffer.take(n)
 
-    def drop(self, discard: Discard) -> None:
-        """Drop the bytes that ``discard`` describes: those that are unread now, and the rest as it arrives."""
-        size = self.buffer.size()
-        if not discard.separators and discard.size <= size:
-            self.take(discard.size)
-            return
-        rest = discard.feed(self.take(size))
-        if rest is None:
-            if self.discard is not None:
-                # The unread bytes, if any, were inserted by push_back(), so they precede those of the earlier Discard.
-                discard.follow(self.discard)
-            self.discard = discard
-        elif rest:
-            buffer = self.buffer
-            buffer.append(rest)
+    def drop(self, discard: Discard, searched: int) -> None:
+        """Drop the bytes that ``discard`` describes: those that are unread now, and the rest as it arrives.
+
+        With separators, the first ``searched`` unread bytes have none. If there is no memory, nothing is dropped.
+        """
+        buffer = self.buffer
+        size = buffer.size()
+        if not discard.separators:
+            if discard.size <= size:
+                self.take(discard.size)
+                return
+            discard.shrink(size)
+        else:
+            rest = discard.feed(buffer.peek(size)[searched:])
+            if rest is not None:
+                self.take(size - len(rest))
+                return
+        earlier = self.discard
+        if earlier is not None:
+            # The unread bytes, if any, were inserted by push_back(), so they precede those of the earlier Discard.
+            discard.follow(earlier)
+        # Looked up again, because a finalizer that an allocation above ran may have replaced it.
+        buffer = self.buffer
+        buffer.take(size)
+        # Nothing above has changed the stream if it raises.
+        self.discard = discard
+        if earlier is not None:
+            earlier.earlier = None
+        # Last, because a transport of the program may deliver bytes before resume_reading() returns.
+        self.resume_if_low()
 
     def _without_discarded(self, data: bytes) -> bytes:
         """Return what ``discard``, which must not be None, leaves of the received ``data``."""
@@ -417,13 +432,13 @@ class Receiver(EndOfInput):
         future = self.enter_wait(operation, self.loop)
         source = self.source
         connection = self.connection
-        if source is None:
-            self.loop.call_soon(self._yielded, future)
-        else:
-            source.complete_soon()
         if connection is not None:
             connection.yields += 1
         try:
+            if source is None:
+                self.loop.call_soon(self._yielded, future)
+            else:
+                source.complete_soon()
             await future
         finally:
             self.end_wait()

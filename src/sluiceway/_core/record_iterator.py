@@ -213,9 +213,9 @@ class RecordIterator(Ready):
                 if borrowed is not None:
                     await borrowed.reader._wait_for_data(self.operation)
                 else:
-                    receiver.target_size = self.target_size()
                     future = read_operations.begin_wait(self.reader, receiver, self.operation)  # type: ignore[arg-type]
                     try:
+                        receiver.target_size = self.target_size()
                         await future
                     finally:
                         receiver.end_wait()

@@ -102,19 +102,22 @@ class SeparatedRecords(RecordIterator):
                 n,
             )
         if self.policy == record_iterator.SKIP:
-            self.skipped += 1
             self._drop(n, separator)
+            self.skipped += 1
             return None
-        piece = receiver.take(self.max_size)
         if self.policy == record_iterator.CHUNKS:
+            piece = receiver.take(self.max_size)
             # The next search for the end of the record starts where this search has stopped.
             buffer = receiver.buffer
             buffer.remember_search(self.separators, n - self.max_size)
             self._inside = True
             return Piece(piece, False)
+        buffer = receiver.buffer
+        cut_record = buffer.peek(self.max_size)
+        # Last, and with the whole record: if there is no memory, nothing was removed.
+        self._drop(n, separator)
         self.truncated += 1
-        self._drop(n - self.max_size, separator)
-        return piece
+        return cut_record
 
     def _drop(self, n: int, separator: int) -> None:
         """Drop ``n`` bytes of a record, and the separator after them, which has ``separator`` bytes.
@@ -125,8 +128,7 @@ class SeparatedRecords(RecordIterator):
         if separator:
             receiver.take(n + separator)
         else:
-            receiver.take(n)
-            receiver.drop(Discard(0, self.separators))
+            receiver.drop(Discard(0, self.separators), n)
 
 
 set_slots(SeparatedRecords)

@@ -186,7 +186,7 @@ class Stream(StreamWaits):
         try:
             if receiver.exception is not None and not receiver.after_data:
                 raise receiver.end_error()
-            receiver.drop(discard)
+            receiver.drop(discard, 0)
             # Only now, because the bytes are dropped even if the call is cancelled.
             if receiver.spend_read():
                 await receiver.yield_to_loop("skip")
@@ -435,9 +435,9 @@ class Stream(StreamWaits):
                 await receiver.yield_to_loop("read_until")
             record = records.limited(receiver, separators, limit, "read_until", False, False, self)
             while record is None:
-                receiver.target_size = records.target_size(receiver)
                 future = read_operations.begin_wait(self._reader, receiver, "read_until")  # type: ignore[arg-type]
                 try:
+                    receiver.target_size = records.target_size(receiver)
                     await future
                 finally:
                     receiver.end_wait()
@@ -485,9 +485,9 @@ class Stream(StreamWaits):
                 await receiver.yield_to_loop("read_line")
             line = records.limited(receiver, records.NEWLINE, limit, "read_line", False, True, self)
             while line is None:
-                receiver.target_size = records.target_size(receiver)
                 future = read_operations.begin_wait(self._reader, receiver, "read_line")  # type: ignore[arg-type]
                 try:
+                    receiver.target_size = records.target_size(receiver)
                     await future
                 finally:
                     receiver.end_wait()

@@ -13,7 +13,7 @@ cdef class CallerBuffer(ChunkBuffer):
     cdef Py_ssize_t capacity
 
     cdef int drop_window(self) except -1
-    cdef int release_target(self) except -1
+    cdef int release_target(self, Memory other) except -1
 
 cpdef ChunkBuffer caller_buffer(ChunkBuffer plain, target)
 cpdef Py_ssize_t filled(ChunkBuffer buffer) except -1

@@ -147,32 +147,35 @@ cdef class CallerBuffer(ChunkBuffer):
         return self.peek(self.size()).find(pattern, start, end)
 
     cpdef ChunkBuffer plain_buffer(self):
+        # A transport that has called direct() may still receive into the window. So the window gets other memory, with
+        # room for a TLS record: the rest of a record would stay in OpenSSL. First, because it may raise MemoryError.
+        cdef bint lent = self.window.exports > 0
+        cdef Memory other = _NO_MEMORY
+        if self.window.owner is not None and not lent:
+            other = receive_memory.block(min(self.window.size, _SCRATCH_SIZE))
         if self.filled:
             # The read has not ended with these bytes: they go back to the stream.
             self.plain.prepend(PyBytes_FromStringAndSize(self.target.start, self.filled))
             self.filled = 0
-        if not self.window.exports:
-            self.release_target()
+        if not lent and not self.window.exports:
+            self.release_target(other)
         return self.plain
 
     cpdef ChunkBuffer abandon(self):
         self.filled = 0
-        return self.plain_buffer()
+        try:
+            self.plain_buffer()
+        except MemoryError:
+            # The window has no memory. A receive then seems to be the end of the input, but no later read succeeds.
+            self.release_target(_NO_MEMORY)
+        return self.plain
 
-    cdef int release_target(self) except -1:
+    cdef int release_target(self, Memory other) except -1:
         """Drop all references to the target, so that the program can resize its buffer when the read has ended.
 
-        A transport that has called direct() may still receive into the window. So the window gets other memory: without
-        any, the receive would seem to be the end of the input, and with less than a TLS record needs, the rest of the
-        record would stay in OpenSSL. late_bytes() returns what was received.
+        ``other``: the memory that the window gets. late_bytes() returns what is received into it.
         """
         cdef CallerMemory window = self.window
-        cdef Memory other = _NO_MEMORY
-        if window.owner is not None:
-            try:
-                other = receive_memory.block(min(window.size, _SCRATCH_SIZE))
-            except MemoryError:
-                pass
         window.start = other.start
         window.size = other.size
         window.owner = other

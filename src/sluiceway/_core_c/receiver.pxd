@@ -45,8 +45,8 @@ cdef class Receiver(EndOfInput):
     cpdef Py_ssize_t room(self) except -1
     @cython.locals(buffer=ChunkBuffer)
     cdef bytes take(self, Py_ssize_t n)
-    @cython.locals(size=Py_ssize_t, rest=bytes, buffer=ChunkBuffer)
-    cpdef object drop(self, Discard discard)
+    @cython.locals(size=Py_ssize_t, rest=bytes, buffer=ChunkBuffer, earlier=Discard)
+    cpdef object drop(self, Discard discard, Py_ssize_t searched)
     @cython.locals(discard=Discard, rest=bytes)
     cdef bytes _without_discarded(self, bytes data)
     cdef bint _discarded(self) except -1
