@@ -9,6 +9,7 @@ import pathlib
 import resource
 import select
 import socket
+import tempfile
 import warnings
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -232,14 +233,72 @@ class InheritedConnections:
     def run_in_child(self, body: Callable[[], Coroutine[Any, Any, None]]) -> int:
         """Return the exit status of a child that awaits ``body()``: 2 after a call of the exception handler."""
 
-        def child():
-            self.loop.set_exception_handler(lambda loop, context: os._exit(2))
-            self.loop.run_until_complete(body())
+        return run_child(lambda: self.continue_loop(body))
 
-        return run_child(child)
+    def continue_loop(self, body: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """In a child, await ``body()``. A call of the exception handler ends the child with status 2."""
+        self.loop.set_exception_handler(lambda loop, context: os._exit(2))
+        self.loop.run_until_complete(body())
 
     async def abort(self) -> None:
         await abort_connections(self.connections)
+
+
+# The loop watches a single connection itself.
+@pytest.mark.loops("asyncio", "debug", "eager")
+@pytest.mark.parametrize("count", [1, 3])
+def test_child_that_has_closed_the_descriptors_of_the_engine_continues_the_loop(
+    loop_kind: str, raw_peers: RawPeers, count: int
+):
+    """A daemon keeps the descriptors of asyncio's loop and of the sockets, but knows no others. Their numbers are
+    reused: that of the poller's epoll set first by a file, then by a socket that asyncio watches."""
+
+    def replace_epoll_set(file: Any) -> int:
+        watched = inherited.loop._selector.get_map()
+        [number] = [number for number in watched if "eventpoll" in os.readlink(f"/proc/self/fd/{number}")]
+        return os.dup2(file.fileno(), number)
+
+    async def exchange() -> None:
+        for connection in inherited.connections:
+            connection.peer.send(b"line\n")
+            assert await asyncio.wait_for(connection.reader.readline(), PEER_TIMEOUT) == b"line\n"
+
+    async def receive_datagram(sock: socket.socket) -> None:
+        sock.setblocking(False)
+        sock.bind(("127.0.0.1", 0))
+        receiving = asyncio.create_task(asyncio.get_running_loop().sock_recv(sock, 10))
+        await asyncio.sleep(0)
+        sock.sendto(b"datagram", sock.getsockname())
+        assert await asyncio.wait_for(receiving, PEER_TIMEOUT) == b"datagram"
+
+    def child_with_a_file() -> None:
+        with tempfile.TemporaryFile() as file:
+            number = replace_epoll_set(file)
+            inherited.loop.run_until_complete(exchange())
+            assert os.path.samestat(os.fstat(number), os.fstat(file.fileno()))
+
+    def child_with_a_socket() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            number = replace_epoll_set(other)
+        with socket.socket(fileno=number) as sock:
+            inherited.loop.run_until_complete(receive_datagram(sock))
+            inherited.loop.run_until_complete(exchange())
+
+    def child_that_closes_the_loop() -> None:
+        with tempfile.TemporaryFile() as file:
+            number = replace_epoll_set(file)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ResourceWarning)
+                inherited.loop.close()
+            assert os.path.samestat(os.fstat(number), os.fstat(file.fileno()))
+
+    with loops.new_runner(loop_kind) as runner:
+        inherited = InheritedConnections(runner.get_loop(), raw_peers, count)
+        assert run_child(child_with_a_file) == 0
+        assert run_child(child_with_a_socket) == 0
+        runner.run(exchange())
+        assert run_child(child_that_closes_the_loop) == 0
+        runner.run(inherited.abort())
 
 
 # The loop watches a single connection itself.
@@ -247,17 +306,27 @@ class InheritedConnections:
 def test_child_without_a_free_descriptor_receives_on_inherited_connections(
     loop_kind: str, raw_peers: RawPeers, count: int
 ):
+    # asyncio's loop gets an epoll set of its own when it starts. uvloop needs descriptors to start.
+    at_start = loop_kind != "uvloop"
+
+    def exhausted(wanted: bool) -> contextlib.AbstractContextManager[None]:
+        return file_descriptors.descriptors_exhausted() if wanted else contextlib.nullcontext()
+
     async def receive():
-        before = file_descriptors.open_descriptors()
-        with file_descriptors.descriptors_exhausted():
+        with exhausted(not at_start):
             for connection in inherited.connections:
                 connection.peer.send(b"line\n")
                 assert await connection.reader.readline() == b"line\n"
+
+    def child():
+        before = file_descriptors.open_descriptors()
+        with exhausted(at_start):
+            inherited.continue_loop(receive)
         assert file_descriptors.open_descriptors() == before
 
     with loops.new_runner(loop_kind) as runner:
         inherited = InheritedConnections(runner.get_loop(), raw_peers, count)
-        assert inherited.run_in_child(receive) == 0
+        assert run_child(child) == 0
         runner.run(inherited.abort())
 
 
@@ -265,10 +334,15 @@ def test_child_without_a_free_descriptor_receives_on_inherited_connections(
 def test_child_that_cannot_create_an_epoll_set_ends_inherited_connections_once(loop_kind: str, raw_peers: RawPeers):
     """The loop, whose set cannot be replaced either, is not woken for the parent's events."""
 
-    async def receive():
-        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-        # The number of the closed descriptor is not allowed either. 0 would let poll() fail.
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def receive_without_descriptors() -> Coroutine[Any, Any, None]:
+        # Before the loop runs, which creates an epoll set for the child at once. The number of the closed descriptor is
+        # not allowed either. 0 would let poll() fail.
         resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+        return receive()
+
+    async def receive():
         for connection in inherited.connections:
             connection.peer.send(b"line\n")
         for connection in inherited.connections:
@@ -284,7 +358,7 @@ def test_child_that_cannot_create_an_epoll_set_ends_inherited_connections_once(l
 
     with loops.new_runner(loop_kind) as runner:
         inherited = InheritedConnections(runner.get_loop(), raw_peers, 3)
-        assert inherited.run_in_child(receive) == 0
+        assert inherited.run_in_child(receive_without_descriptors) == 0
         runner.run(inherited.abort())
 
 

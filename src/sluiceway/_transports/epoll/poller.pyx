@@ -15,6 +15,7 @@ import sys
 import weakref
 from asyncio.selector_events import BaseSelectorEventLoop
 from collections import deque
+from contextlib import suppress
 from os import strerror
 
 from cpython.exc cimport PyErr_SetFromErrno
@@ -29,8 +30,8 @@ from sluiceway._core_c.monotonic cimport monotonic_ns
 from sluiceway._core_c.receive_memory cimport Scratch
 from sluiceway._core_c.task_stepper cimport CORK_NANOSECONDS, Stepper
 from sluiceway._transports.epoll.system cimport (
-    EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN, close_fd, create_epoll_set, epoll_ctl, epoll_event,
-    epoll_wait,
+    EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN, close_epoll_set, close_fd, create_epoll_set, epoll_ctl,
+    epoll_event, epoll_wait,
 )
 
 from sluiceway._constants import POLLER_ATTRIBUTE, SCRATCH_SIZE
@@ -128,7 +129,7 @@ cdef class Poller:
     def __dealloc__(self):
         PyMem_Free(self.gathered)
         if self.epfd >= 0:
-            close_fd(self.epfd)
+            close_epoll_set(self.epfd, self.forked)
 
     def prepare(self, int number=0):
         """Open the epoll descriptor if it is closed, and let the loop watch it. ``number``: the descriptor number that
@@ -340,6 +341,11 @@ cdef class Poller:
         for entry in [self.sole_socket, *self.table]:
             if entry is not None:
                 entry.drop_corked()
+        if self.of_asyncio and self.epfd >= 0:
+            # If the child continues the loop, but has closed the epoll descriptor, as a daemon does: a new file of the
+            # child may have the number. In debug mode, call_soon() raises if another thread runs the loop.
+            with suppress(Exception):
+                self.loop.call_soon(self.leave_parent)
 
     def leave_parent(self):
         """Call separate(), before a caller in Python changes what the loop watches."""
@@ -356,7 +362,7 @@ cdef class Poller:
             # Closed first, so that its number is free for a new set, and so that unwatch_in_loop() changes only the
             # loop's table: the shared set must still contain the parent's descriptor.
             self.epfd = -1
-            close_fd(number)
+            close_epoll_set(number, True)
             self.unwatch_in_loop(number)
         if self.of_asyncio:
             replace_epoll_set(self.loop)
@@ -385,7 +391,7 @@ cdef class Poller:
         if not self.loop.is_closed():
             return
         if self.epfd >= 0:
-            close_fd(self.epfd)
+            close_epoll_set(self.epfd, self.forked)
             self.epfd = -1
         # Those of connections that the garbage collector has found: the weak references to their transports are dead.
         sockets = [self.sole_socket, *self.table, *(entry[0] for entry in self.lost)]

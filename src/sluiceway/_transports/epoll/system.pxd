@@ -80,3 +80,10 @@ cdef inline int create_epoll_set(int number) noexcept nogil:
             close_fd(new)
             return higher
     return new
+
+cdef inline void close_epoll_set(int fd, bint inherited) noexcept nogil:
+    """Close ``fd``. ``inherited``: a parent process has opened it. The child may then have closed all descriptors, as a
+    daemon does, and another file may have the number ``fd``: no file but an epoll set is closed."""
+    cdef epoll_event event
+    if not inherited or epoll_wait(fd, &event, 1, 0) >= 0:
+        close_fd(fd)
