@@ -49,6 +49,26 @@ async def test_status_line_of_any_version_is_accepted(status):
     assert await read_lines(fed_reader(status + b"\r\n\r\n")) == [status.decode().rstrip()]
 
 
+async def test_heads_of_interim_responses_are_read_before_that_of_the_response():
+    interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
+    reader = fed_reader(interim + HEAD + b"body")
+    assert await read_lines(reader) == ["HTTP/1.1 100 Continue", "HTTP/1.1 103 Early Hints", "Link: </a.css>", *LINES]
+    assert await reader.read() == b"body"
+
+
+async def test_switch_of_the_protocol_is_not_an_interim_response():
+    reader = fed_reader(b"HTTP/1.1 101 Switching Protocols\r\n\r\nframes")
+    assert await read_lines(reader) == ["HTTP/1.1 101 Switching Protocols"]
+    assert await reader.read() == b"frames"
+
+
+async def test_missing_response_after_an_interim_response_raises():
+    with pytest.raises(ClosedEarlyError):
+        await read_lines(fed_reader(b"HTTP/1.1 100 Continue\r\n\r\n"))
+    with pytest.raises(NotHTTPError):
+        await read_lines(fed_reader(b"HTTP/1.1 100 Continue\r\n\r\nabc\r\n"))
+
+
 async def test_control_characters_are_escaped():
     lines = await read_lines(fed_reader(b"HTTP/1.1 200 OK\r\nX: \x1b[2J\x9b\ta\x7f\r\n\r\n"))
     assert lines[1] == "X: \\x1b[2J\\x9b\ta\\x7f"

@@ -12,6 +12,9 @@ LINE_LIMIT = 64 * 1024
 HEAD_LIMIT = 256 * 1024
 
 _STATUS_LINE = re.compile(rb"HTTP/\d(\.\d)? \d{3}( .*)?\r?\n", re.DOTALL)
+# Before the response, a server may send interim responses without a request for them (RFC 9110, section 15.2), such as
+# 103 (Early Hints). After 101 (Switching Protocols), the data is not HTTP.
+_INTERIM_RESPONSE = re.compile(rb"HTTP/\d(\.\d)? 1(?!01)")
 # The first bytes of a TLS alert record, with which a TLS server responds to a plaintext request.
 _TLS_ALERT = b"\x15\x03"
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
@@ -63,6 +66,8 @@ class HeadTooLongError(Exception):
 async def read_head(reader: sluiceway.StreamReader, lines: list[str]) -> None:
     """Read the head of a response up to its empty line. Append each line to ``lines``, as text.
 
+    The heads of interim responses, such as 103 (Early Hints), are read first, and their lines are appended as well.
+
     ``reader`` must have the limit LINE_LIMIT. If the call raises or is cancelled, ``lines`` contains the lines that
     were read before. Line ends and other space at the end of a line are removed. Control characters other than the tab
     are replaced with ``\\xNN``, because they could change the state of the user's terminal.
@@ -74,6 +79,8 @@ async def read_head(reader: sluiceway.StreamReader, lines: list[str]) -> None:
         OSError: the connection was lost for a reason other than a reset.
     """
     total = 0
+    status_line = True
+    interim = False
     while True:
         try:
             line = await reader.readuntil(b"\n")
@@ -93,14 +100,20 @@ async def read_head(reader: sluiceway.StreamReader, lines: list[str]) -> None:
                 if beginning != b"HTTP/":
                     raise NotHTTPError(beginning + await reader.read(59)) from None
             raise HeadTooLongError("a line", LINE_LIMIT) from None
-        if not total and not _STATUS_LINE.fullmatch(line):
-            raise NotHTTPError(line)
+        if status_line:
+            if not _STATUS_LINE.fullmatch(line):
+                raise NotHTTPError(line)
+            interim = _INTERIM_RESPONSE.match(line) is not None
+            status_line = False
         total += len(line)
         if total > HEAD_LIMIT:
             raise HeadTooLongError("the head", HEAD_LIMIT)
         text = line.decode("latin1").rstrip()
         if not text:
-            return
+            if not interim:
+                return
+            status_line = True
+            continue
         lines.append(_UNPRINTABLE.sub(_escaped, text))
 
 
