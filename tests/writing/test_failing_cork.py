@@ -1,7 +1,6 @@
 """W9: if corked writes cannot be joined, the connection ends. It does not continue without their bytes."""
 
 import asyncio
-import gc
 import types
 from typing import Any
 
@@ -11,15 +10,13 @@ import sluiceway
 from support.certificates import Certificates
 from support.connections import connected_pair
 from support.timeouts import PEER_TIMEOUT
+from writing.loop_writers import NEEDS_LOOP_WRITER, loop_writer_of
 
 PIECES = [b"%d" % number * 1000 for number in range(3)]
 
 
 @pytest.mark.loops("asyncio")
-@pytest.mark.skipif(
-    sluiceway.ENGINE != "loop" or sluiceway.IMPLEMENTATION == "pure",
-    reason="only LoopWriter joins the writes of a round",
-)
+@NEEDS_LOOP_WRITER
 async def test_failed_join_of_corked_writes_ends_the_connection(allocation_hooks: types.ModuleType) -> None:
     async with connected_pair(sluiceway) as ((client_reader, client_writer), (server_reader, server_writer)):
         errors: list[MemoryError] = []
@@ -28,8 +25,7 @@ async def test_failed_join_of_corked_writes_ends_the_connection(allocation_hooks
             await server_reader.readexactly(1)
             for piece in PIECES:
                 server_writer.write(piece)
-            referents: list[Any] = gc.get_referents(server_writer._sluiceway)
-            (raw,) = (one for one in referents if type(one).__name__ == "LoopWriter")
+            raw = loop_writer_of(server_writer)
             allocation_hooks.set_nomemory(0, 1)
             try:
                 raw.uncork()

@@ -6,6 +6,7 @@ cdef class LoopWriter(Corkable):
     cdef Stepper stepper
     cdef list pieces
     cdef Py_ssize_t size
+    cdef unsigned long sender
     cdef bint corked
     cdef bint exposed
 

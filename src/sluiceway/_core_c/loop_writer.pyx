@@ -6,6 +6,7 @@ have access to the transport or its socket.
 """
 
 from cpython.bytes cimport PyBytes_GET_SIZE
+from cpython.pythread cimport PyThread_get_thread_ident
 
 from .raw_transport cimport Corkable
 from .search cimport clear_list
@@ -16,7 +17,8 @@ cdef enum:
 
 
 cdef class LoopWriter(Corkable):
-    """``exposed``: the program may have access to the transport or to its socket."""
+    """``exposed``: the program may have access to the transport or to its socket. ``sender``: the identifier of the
+    thread that is passing data to the transport, else 0."""
 
     def __cinit__(self, transport, Stepper stepper not None, bint exposed):
         self.transport = transport
@@ -35,6 +37,11 @@ cdef class LoopWriter(Corkable):
             return False
 
     cpdef object write(self, data):
+        if self.sender and self.sender != PyThread_get_thread_ident():
+            # asyncio.to_thread(writer.write): would overtake the data that uncork() is sending, and is sent after it.
+            self.pieces.append(data)
+            self.size += PyBytes_GET_SIZE(data)
+            return
         if self.exposed or not self.stepper.stepping:
             self.uncork()
             self.transport.write(data)
@@ -62,7 +69,9 @@ cdef class LoopWriter(Corkable):
     cpdef object uncork(self):
         """Pass the corked data to the transport."""
         cdef list pieces = self.pieces
-        if self.size:
+        cdef bint first = self.sender == 0
+        interrupt = None
+        while self.size:
             try:
                 data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             except BaseException:
@@ -71,7 +80,18 @@ cdef class LoopWriter(Corkable):
                 self.transport.abort()
                 raise
             self.forget()
-            self.transport.write(data)
+            if first:
+                self.sender = PyThread_get_thread_ident()
+            try:
+                self.transport.write(data)
+            except BaseException as error:
+                # Raised by pause_writing() of a protocol. What another thread has written meanwhile is still sent.
+                if interrupt is None:
+                    interrupt = error
+            if first:
+                self.sender = 0
+        if interrupt is not None:
+            raise interrupt
 
     cdef object forget(self):
         # Allocates no memory.
@@ -84,6 +104,7 @@ cdef class LoopWriter(Corkable):
 
     def drop_corked(self):
         self.corked = False
+        self.sender = 0
         self.forget()
 
     cpdef object share(self):
