@@ -7,6 +7,7 @@ import textwrap
 
 import pytest
 
+from support.certificates import Certificates
 from support.package import module_exists
 from support.timeouts import PROCESS_TIMEOUT
 
@@ -182,3 +183,57 @@ def test_connection_uses_reported_engine(variables: dict[str, str]) -> None:
     assert result.stdout.strip() == (
         "sluiceway._transports.epoll.transport" if engine == "epoll" else "asyncio.selector_events"
     )
+
+
+# As truststore does when a program calls inject_into_ssl().
+REPLACE_SSL_CONTEXT = """
+import _ssl, ssl
+
+class Other(ssl.SSLContext):
+    # That of ssl.SSLContext refers to the name of the module.
+    def __new__(cls):
+        return _ssl._SSLContext.__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+
+    def cert_store_stats(self):
+        raise NotImplementedError
+
+own = ssl.SSLContext, ssl.create_default_context
+ssl.SSLContext, ssl.create_default_context = Other, Other
+"""
+
+
+@pytest.mark.parametrize("variables", [{}, {"SLUICEWAY_PURE": "1"}])
+def test_default_context_is_created_if_its_class_was_replaced_before_the_import(
+    variables: dict[str, str], tls: Certificates
+) -> None:
+    script = """
+import asyncio
+from sluiceway._transports.tls.default_context import SharedContext, default_context
+
+async def main():
+    loop = asyncio.get_running_loop()
+    first = await default_context.get(loop)
+    print(type(first) is Other, await default_context.get(loop) is first)
+    ssl.SSLContext, ssl.create_default_context = own
+    print(type(await default_context.get(loop)) is SharedContext)
+
+asyncio.run(main())
+"""
+    result = run_python(REPLACE_SSL_CONTEXT + script, {**variables, "SSL_CERT_FILE": str(tls.ca_file)})
+    assert (result.stdout, result.stderr) == ("True False\nTrue\n", "")
+
+
+@pytest.mark.parametrize("variables", [{}, {"SLUICEWAY_ENGINE": "loop"}, {"SLUICEWAY_PURE": "1"}])
+def test_import_succeeds_after_the_classes_of_sockets_were_replaced(variables: dict[str, str]) -> None:
+    """A library for tests, such as mocket, replaces them by a class that lacks some methods, until it is disabled."""
+    script = f"""
+import socket
+own = socket.socket, socket.SocketType
+socket.socket = socket.SocketType = type("Other", (), {{}})
+import sluiceway
+socket.socket, socket.SocketType = own
+{PRINT_TRANSPORT_MODULE}
+"""
+    result = run_python(script, variables)
+    assert result.stderr == ""
+    assert "transport" in result.stdout or "selector" in result.stdout

@@ -1,6 +1,7 @@
 # cython: language_level=3, binding=False
 """SocketDescriptor: the descriptor of a StreamSocket. Its socket object is created when a program asks for it."""
 
+import _socket
 import socket
 
 from sluiceway._transports.epoll.listening_socket cimport AcceptedSocket
@@ -9,7 +10,8 @@ from sluiceway._transports.epoll.socket_address cimport SocketAddress, address_o
 from sluiceway._transports.epoll.system cimport SOCK_STREAM, close_fd, memset
 
 cdef object new_socket = socket.socket
-cdef object detach = socket.SocketType.detach
+# Not socket.SocketType: a library for tests, such as mocket, may have replaced it before this import.
+cdef object detach = _socket.socket.detach
 
 
 cdef object socket_object(int family, int fd):

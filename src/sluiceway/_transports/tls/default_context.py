@@ -12,6 +12,7 @@ affected by that. Therefore the context records assignments of attributes, and u
 
 from __future__ import annotations
 
+import _ssl
 import asyncio
 import contextlib
 import os
@@ -41,9 +42,11 @@ _READING = frozenset(
 # Seconds. A fork waits no longer for a load, which may need a lock of the thread that forks.
 _FORK_WAIT = 5
 _Key = tuple[Any, ...]
+# The interpreter's own ssl.SSLContext. A library, such as truststore, may have replaced it before this import.
+_SSLContext: Any = _ssl._SSLContext.__subclasses__()[0]
 
 
-class SharedContext(ssl.SSLContext):
+class SharedContext(_SSLContext):  # type: ignore[misc]
     """The class that the shared context gets after its creation. ``changed``: True if the context may have changed."""
 
     changed = False
@@ -178,7 +181,7 @@ class _Load:
         """Create the context in the present thread."""
         try:
             context = ssl.create_default_context()
-            if type(context) is SharedContext.__base__ and _has_certificates(context):
+            if type(context) is _SSLContext and _has_certificates(context):
                 context.__class__ = SharedContext
             self.context = context
         except BaseException as caught:  # noqa: BLE001 - raised by get()
