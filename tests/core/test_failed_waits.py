@@ -79,3 +79,30 @@ def test_failed_wait_for_a_frame_does_not_delay_the_next_read(core: types.Module
         return await asyncio.gather(reader.readuntil(b"next"), feed())
 
     assert loop.run_until_complete(read())[0].endswith(b"next")
+
+
+def test_read_after_a_failed_wait_behind_another_reader_returns(
+    core: types.ModuleType, loop: FailingLoop, allocation_hooks: types.ModuleType
+) -> None:
+    """A reader of the program and that of the connection wait at the same time; see _add_wait()."""
+    failures = 0
+    for start in range(60):
+        first, second = (core.ReadOperations(1 << 16, loop) for _ in range(2))
+        first._sluiceway.connection = second._sluiceway.connection = core.ConnectionState(loop)
+        waiting = first.readline()
+        waiting.send(None)
+        failing = second.readline()
+        try:
+            allocation_hooks.set_nomemory(start, start + 1)
+            try:
+                failing.send(None)
+            finally:
+                allocation_hooks.remove_mem_hooks()
+        except MemoryError:
+            failures += 1
+            second.feed_data(b"next\n")
+            assert loop.run_until_complete(second.readline()) == b"next\n"
+        failing.close()
+        waiting.close()
+        assert first._sluiceway.connection.waiting_read is None
+    assert failures

@@ -84,7 +84,13 @@ class ReadWait(ReceiveInterface):
             if connection.waiting_read is None:
                 connection.waiting_read = self.future
             else:
-                _add_wait(connection, self)
+                try:
+                    _add_wait(connection, self)
+                except BaseException:
+                    self.future = self.operation = self.task = None
+                    if source is not None:
+                        source.end()
+                    raise
         return self.future
 
     def end_wait(self) -> None:

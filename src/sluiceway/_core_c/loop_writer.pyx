@@ -5,6 +5,8 @@ write() of the loop's transport would overtake the corked data. Therefore writes
 have access to the transport or its socket.
 """
 
+from time import sleep
+
 from cpython.bytes cimport PyBytes_GET_SIZE
 from cpython.pythread cimport PyThread_get_thread_ident
 
@@ -14,11 +16,12 @@ from .task_stepper cimport Stepper
 
 cdef enum:
     CORK_MAXIMUM = 65536     # bytes; more corked data is sent before the end of the round (contract W9)
+    WAITS_FOR_SENDER = 1000  # the most milliseconds for which a thread waits until another one has sent
 
 
 cdef class LoopWriter(Corkable):
     """``exposed``: the program may have access to the transport or to its socket. ``sender``: the identifier of the
-    thread that is passing data to the transport, else 0."""
+    thread that is passing data to the transport, else 0. ``forks``: that of the stepper when ``sender`` was set."""
 
     def __cinit__(self, transport, Stepper stepper not None, bint exposed):
         self.transport = transport
@@ -37,7 +40,7 @@ cdef class LoopWriter(Corkable):
             return False
 
     cpdef object write(self, data):
-        if self.sender and self.sender != PyThread_get_thread_ident():
+        if self.sender and self.sends_elsewhere():
             # asyncio.to_thread(writer.write): would overtake the data that uncork() is sending, and is sent after it.
             self.pieces.append(data)
             self.size += PyBytes_GET_SIZE(data)
@@ -66,11 +69,29 @@ cdef class LoopWriter(Corkable):
             self.stepper.flush()
         self.closing = self.transport.is_closing()
 
+    cdef bint sends_elsewhere(self) except -1:
+        """Return True while another thread of this process is passing data to the transport."""
+        if self.forks != self.stepper.forks:
+            # The thread, and what was written meanwhile, are the parent's.
+            self.sender = 0
+            self.forget()
+        return self.sender != 0 and self.sender != PyThread_get_thread_ident()
+
+    cdef object wait_for_sender(self):
+        for _ in range(WAITS_FOR_SENDER):
+            sleep(0.001)
+            if not self.sends_elsewhere():
+                break
+
     cpdef object uncork(self):
-        """Pass the corked data to the transport."""
+        """Pass the corked data to the transport. What another thread is passing to it is passed first."""
         cdef list pieces = self.pieces
-        cdef bint first = self.sender == 0
+        cdef bint first
         interrupt = None
+        if self.sender and self.sends_elsewhere():
+            # asyncio.to_thread(): write_eof() or close() would discard that data, or overtake it.
+            self.wait_for_sender()
+        first = self.sender == 0
         while self.size:
             try:
                 data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -81,6 +102,7 @@ cdef class LoopWriter(Corkable):
                 raise
             self.forget()
             if first:
+                self.forks = self.stepper.forks
                 self.sender = PyThread_get_thread_ident()
             try:
                 self.transport.write(data)
@@ -100,11 +122,11 @@ cdef class LoopWriter(Corkable):
 
     cdef object flush_corked(self):
         self.corked = False
-        self.uncork()
+        if not (self.sender and self.sends_elsewhere()):
+            self.uncork()
 
     def drop_corked(self):
         self.corked = False
-        self.sender = 0
         self.forget()
 
     cpdef object share(self):

@@ -33,6 +33,8 @@ cdef class Stepper:
     # The time of the oldest corked write, and its thread; 0 if nothing is corked.
     cdef long long corked_at
     cdef unsigned long corked_in
+    # How many forks there were between the process that has created the object and this one.
+    cdef int forks
     # A completed future, for tasks that are stepped immediately.
     cdef object done
     # The time that steps have taken since the loop last ran a handle of this object.

@@ -65,6 +65,7 @@ cdef class Stepper:
         """Drop the corked writes in a forked child: they belong to the parent, which shares the descriptors.
 
         The thread that forks may be another one than that of the loop, which may be sending them."""
+        self.forks += 1
         for corkable in [*self.corked, *(self.flushing or ())]:
             corkable.drop_corked()
         self.stepping, self.corked, self.flushing, self.corked_in = False, [], None, 0
