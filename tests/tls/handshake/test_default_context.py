@@ -254,6 +254,12 @@ async def test_context_of_another_class_is_not_shared(loads: Loads, monkeypatch:
     assert await SHARED.get(loop) is not first
 
 
+async def test_load_runs_if_gevent_replaces_threads_later(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "Thread", type("Other", (threading.Thread,), {}))
+    await get_shared()
+    assert type(loads.threads.pop()) is threading.Thread
+
+
 async def test_context_loaded_while_no_descriptor_was_left_is_not_shared(loads: Loads) -> None:
     """OpenSSL reports no error if it cannot open the file of certificates."""
     with descriptors_exhausted():
@@ -420,7 +426,7 @@ def test_interrupt_at_any_place_is_raised_and_keeps_no_call_waiting(
 @IGNORE_THREADS
 def test_fork_waits_for_the_load(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing in the child would release the locks of OpenSSL that the thread holds."""
-    join = default_context_module._LoadThread.join
+    join = threading.Thread.join
 
     def finish_and_join(load: Any, timeout: float | None = None) -> None:
         loads.may_finish.set()
@@ -437,7 +443,7 @@ def test_fork_waits_for_the_load(loads: Loads, monkeypatch: pytest.MonkeyPatch) 
         await waiting
         return status
 
-    monkeypatch.setattr(default_context_module._LoadThread, "join", finish_and_join)
+    monkeypatch.setattr(threading.Thread, "join", finish_and_join)
     loads.may_finish.clear()
     assert asyncio.run(fork()) == 0
 

@@ -41,6 +41,9 @@ _READING = frozenset(
 )
 # Seconds. A fork waits no longer for a load, which may need a lock of the thread that forks.
 _FORK_WAIT = 5
+# The name of the thread of a load, by which a fork finds it. A class of its own would not work if gevent replaces
+# threading.Thread after this import: join() of a class derived from the former one would wait without end.
+_THREAD_NAME = "sluiceway default context"
 _Key = tuple[Any, ...]
 # The interpreter's own ssl.SSLContext. A library, such as truststore, may have replaced it before this import.
 _SSLContext: Any = _ssl._SSLContext.__subclasses__()[0]
@@ -117,10 +120,6 @@ class DefaultContext:
         self._load = self.loaded = None
 
 
-class _LoadThread(threading.Thread):
-    """The thread of a load. A fork finds it by its class."""
-
-
 class _Load:
     """The creation of a context, in ``thread`` if one could be started. ``done``: True if ``context`` or ``error`` is
     set. ``waiters``: woken when ``done`` is True.
@@ -150,7 +149,7 @@ class _Load:
             return False
         # The interpreter waits for this thread before it exits, also if the present thread is a daemon. OpenSSL frees
         # its data at the exit of the process; a thread that still loaded certificates would crash the process.
-        thread = _LoadThread(target=self._run, name="sluiceway default context", daemon=False)
+        thread = threading.Thread(target=self._run, name=_THREAD_NAME, daemon=False)
         try:
             thread.start()
         except RuntimeError as error:
@@ -208,7 +207,7 @@ def _finish_loads() -> None:
     They may hold locks of OpenSSL, which nothing releases in the child: OpenSSL there would wait without end.
     """
     for thread in threading.enumerate():
-        if isinstance(thread, _LoadThread) and thread is not threading.current_thread():
+        if thread.name == _THREAD_NAME and thread is not threading.current_thread():
             # RuntimeError: another thread is just starting it.
             with contextlib.suppress(RuntimeError):
                 thread.join(_FORK_WAIT)
