@@ -193,19 +193,19 @@ def test_memory_error_while_an_overlong_record_arrives_leaves_the_next_one_whole
 ) -> None:
     """The record is dropped with its part that has not arrived, or it stays in the stream as a whole."""
     loop = asyncio.new_event_loop()
-    for number, earlier in itertools.product(range(ALLOCATIONS), [False, True]):
+    for number, earlier in itertools.product(range(ALLOCATIONS), range(4)):
         reader = core.ReadOperations(1 << 20, loop)
         records, overlong, last = create(core, reader, policy)
-        if earlier:
-            # The bytes of this record are dropped as they arrive. Those of the second one were inserted before them.
-            reader.feed_data(overlong[:1500])
+        for _ in range(earlier):
+            # The bytes of this record are dropped as they arrive. Those of the next one were inserted before them.
+            reader._sluiceway.buffer.append(overlong[:1500])
             item_or_none(records)
-            reader._sluiceway.buffer.append(overlong[:2000])
-        else:
-            reader.feed_data(overlong[:2003])
+        # Two chunks: to join them needs memory.
+        reader._sluiceway.buffer.append(overlong[1000:2003])
+        reader._sluiceway.buffer.prepend(overlong[:1000])
         call_with_failing_allocation(number, item_or_none, records)
         items = [item_or_none(records)]
-        reader.feed_data((overlong[2000:] + overlong[1500:] if earlier else overlong[2003:]) + last + bytes(3))
+        reader.feed_data(overlong[2003:] + overlong[1500:] * earlier + last + bytes(3))
         while reader._sluiceway.buffer.size() > 3:
             items.append(item_or_none(records))
         assert [item for item in items if item not in {None, bytes(1000)}] == [last.removeprefix(b"\0\0\0\4")]

@@ -34,11 +34,17 @@ class Discard:
     def follow(self, earlier: Discard) -> None:
         """Let ``earlier``, and the Discards that it follows, drop their bytes before this one, which follows none.
 
-        The caller must then assign None to ``earlier.earlier``. The call does not change ``earlier``.
+        The caller must then assign None to ``earlier.earlier``, or call unfollow(). A call that raises changes nothing.
         """
-        before = deque() if earlier.earlier is None else earlier.earlier.copy()
+        before = deque() if earlier.earlier is None else earlier.earlier
         before.append(earlier)
         self.earlier = before
+
+    def unfollow(self) -> None:
+        """Undo follow(). Allocates no memory."""
+        before, self.earlier = self.earlier, None
+        if before is not None:
+            before.pop()
 
     def shrink(self, n: int) -> None:
         """Count ``n`` bytes, fewer than ``size``, as dropped. The object has no separators."""

@@ -311,7 +311,12 @@ class Receiver(EndOfInput):
             discard.follow(earlier)
         # Looked up again, because a finalizer that an allocation above ran may have replaced it.
         buffer = self.buffer
-        buffer.take(size)
+        try:
+            buffer.take(size)
+        except BaseException:
+            if earlier is not None:
+                discard.unfollow()
+            raise
         # Nothing above has changed the stream if it raises.
         self.discard = discard
         if earlier is not None:

@@ -9,6 +9,7 @@ cdef class Discard:
     cdef bytes _tail
 
     cdef follow(self, Discard earlier)
+    cdef unfollow(self)
     cdef shrink(self, Py_ssize_t n)
     cdef Discard first(self)
     cpdef bytes feed(self, data)
